@@ -1,0 +1,65 @@
+# Two commands matter: `make up` (try Seawall on this machine) and `make test` (prove it).
+# Everything they need is installed into .venv from the lock files; nothing else is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+.PHONY: help up test check lint types unit bench fuzz docs lock golden clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+up: $(RUNTIME)  ## Start a demo website and Seawall in front of it; Ctrl-C stops both
+	@$(BIN)/seawall demo
+
+test: check unit  ## Lint, types and the whole test suite against real Envoy
+
+check: lint types  ## Lint and types only
+
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(DEV)
+	$(BIN)/mypy
+
+unit: $(DEV)
+	$(BIN)/pytest -q $(ARGS)
+
+bench: $(DEV)  ## Measure CPU per request, compile time, memory; prints the table of docs/performance.md
+	$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(DEV)  ## Fuzz the site-file loader for longer than the tests do
+	$(BIN)/pytest -q tests/site -m fuzz --hypothesis-profile=long $(ARGS)
+
+docs: $(DEV)  ## Rewrite the generated pages of docs/ and the golden files
+	$(BIN)/python -m tools.docs
+
+golden: $(DEV)  ## Rewrite the compiler's golden files after a wanted change
+	$(BIN)/pytest -q tests/compiler/test_golden.py --update-golden
+
+lock: $(DEV)  ## Resolve the newest allowed dependencies into the lock files
+	$(BIN)/python -m pip install -q pip-tools
+	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host -o requirements.lock --extra build pyproject.toml
+	$(BIN)/pip-compile -q --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host -o requirements-dev.lock --extra build --extra dev pyproject.toml
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Seawall needs Python 3.11 or newer; say PYTHON=/path/to/it"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Could not make a virtual environment. On Debian: apt install python3-venv"; rm -rf $(VENV); exit 2; }
+
+$(RUNTIME): $(VENV)/bin/python requirements.lock pyproject.toml
+	@echo "Installing Seawall into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.lock
+	@echo "Installing the test tools into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@

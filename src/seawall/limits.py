@@ -1,0 +1,88 @@
+"""Every bound of Seawall, in one place, each with its unit in its name and its reason beside it.
+
+Reaching a limit is an ordinary, tested event with a clear message; nothing grows without one.
+The relations that must hold between limits are checked at the foot of this file, at import.
+`docs/limits.md` is generated from the comments here (`make docs`) and a test keeps it fresh.
+"""
+
+from typing import Final
+
+from seawall.errors import invariant
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+
+# --- Site file ---------------------------------------------------------------------------------
+
+SITE_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
+"""One YAML file. 1,000 sites of 5 routes take about 1 MiB; beyond 8 MiB it is a mistake."""
+SITE_SOURCES_SIZE_BYTES_MAX: Final = 32 * MIB
+"""All YAML files of one configuration together."""
+SITE_INCLUDES_MAX: Final = 2_000
+"""Included files: one per site at the largest supported number of sites, and as much again."""
+SITE_YAML_DEPTH_MAX: Final = 32
+"""Nesting of mappings and lists. The deepest documented field stands at 9."""
+SITE_YAML_NODES_MAX: Final = 2_000_000
+"""YAML nodes over all files: bounds memory against alias bombs and generated files."""
+SITE_PROBLEMS_MAX: Final = 200
+"""Problems shown at once; the count of the rest is said. More would hide the first."""
+SITES_MAX: Final = 2_000
+"""Sites on one edge: twice the size that the benchmark covers."""
+HOSTS_PER_SITE_MAX: Final = 100
+"""Host names of one site. Larger sets belong in wildcards or several sites."""
+ROUTES_PER_SITE_MAX: Final = 1_000
+"""Routes of one site: Envoy tries them in order, so each one costs every later one."""
+ROUTES_MAX: Final = 10_000
+"""Routes over all sites: one RDS resource must stay well under the gRPC message limit."""
+ORIGINS_MAX: Final = 4_000
+"""Origins (Envoy clusters): each costs about 100 KiB of Envoy memory and a share of each poll."""
+ENDPOINTS_PER_ORIGIN_MAX: Final = 256
+"""Endpoints of one origin, primary and backup together."""
+HEADER_OPERATIONS_MAX: Final = 64
+"""Header changes of one site or route, each direction."""
+NAME_LENGTH_CHARS_MAX: Final = 63
+"""Site, route and origin names: they become stat and file names (as a DNS label would)."""
+REGEX_LENGTH_CHARS_MAX: Final = 1_024
+"""A path regex. Envoy's RE2 also bounds the compiled program size."""
+REGEX_PROGRAM_SIZE_MAX: Final = 1_000
+"""Instructions of a compiled RE2 program: keeps a match cheap on the request path."""
+REFERENCED_FILE_SIZE_BYTES_MAX: Final = 1 * MIB
+"""A certificate, key, CA bundle or error page named by the site file."""
+RESPONSE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A fixed response or error page: it is kept in every Envoy worker."""
+CERTIFICATE_EXPIRY_WARNING_S: Final = 14 * 86_400
+"""A certificate that ends sooner is a problem at `check`: two weeks is time to renew by hand."""
+TRUSTED_PROXIES_MAX: Final = 1_024
+"""CIDRs of proxies whose forwarded-for headers are believed."""
+ACCESS_LOG_FIELDS_MAX: Final = 32
+"""Extra access-log fields: each costs every request."""
+
+# --- Compiler, gate and release ------------------------------------------------------------------
+
+BUNDLE_SIZE_BYTES_MAX: Final = 64 * MIB
+"""One release bundle. 1,000 sites of 5 routes take about 2 MiB."""
+RELEASES_RETAINED_MAX: Final = 200
+"""Releases kept for rollback; older ones go, but never one that serves or is last known good."""
+RELEASES_SIZE_BYTES_MAX: Final = 1 * GIB
+"""Bundles kept in the store, compressed."""
+RELEASE_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
+"""A release message: a paragraph, not a document."""
+VALIDATE_TIMEOUT_S: Final = 60
+"""`envoy --mode validate` of the largest configuration takes about 1 s; far beyond it hangs."""
+ENVOY_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
+"""Envoy's own words in a refusal: enough for its longest useful message."""
+
+# --- Node ----------------------------------------------------------------------------------------
+
+LAST_KNOWN_GOOD_GENERATIONS_MIN: Final = 3
+"""Good releases on each node's disk: the newest may be the one that is broken after all."""
+XDS_MESSAGE_SIZE_BYTES_MAX: Final = 64 * MIB
+"""One gRPC message to or from Envoy; must hold the largest resource."""
+ASSIGNMENT_POLL_WAIT_S: Final = 25
+"""Long poll for an assignment: under common 30 s idle timeouts of things in between."""
+COMMIT_TIMEOUT_S: Final = 30
+"""Envoy must ACK or NACK every resource of a release in this time, or the commit is undone."""
+
+invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
+invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")

@@ -1,0 +1,85 @@
+"""The whole edge: what one configuration says, ready to compile."""
+
+from dataclasses import dataclass
+
+from seawall.model.origin import Origin
+from seawall.model.site import Site
+from seawall.model.tls import Certificate, TlsVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One TCP address the edge accepts connections on.
+
+    Attributes:
+        address: IPv4 or IPv6 address, for example `0.0.0.0` or `::`.
+        proxy_protocol: every connection must begin with a PROXY protocol header (v1 or v2).
+    """
+
+    address: str
+    port: int
+    proxy_protocol: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """All listeners. Either kind may be empty, not both."""
+
+    http: tuple[Listener, ...]
+    https: tuple[Listener, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxies:
+    """Who may tell us the real client address in `x-forwarded-for`.
+
+    Attributes:
+        cidrs: networks of proxies that are believed; empty believes nobody.
+        hops: when > 0, exactly this many rightmost entries were added by trusted proxies;
+            when 0, entries inside `cidrs` are skipped from the right.
+    """
+
+    cidrs: tuple[str, ...] = ()
+    hops: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLogPolicy:
+    """What is recorded of each request.
+
+    Attributes:
+        sample_share: share of ordinary requests recorded; errors are always recorded.
+        request_headers: extra request headers to record, lower-case.
+        response_headers: extra response headers to record, lower-case.
+    """
+
+    sample_share: float
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeLimits:
+    """Bounds that protect the edge itself; per Envoy process."""
+
+    connections_max: int
+    heap_size_bytes_max: int
+    header_size_bytes_max: int
+    headers_max: int
+    header_timeout_s: float
+    idle_timeout_s: float
+    http2_streams_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A complete, checked configuration with all defaults applied."""
+
+    listen: Listen
+    trusted_proxies: TrustedProxies
+    tls_version_min: TlsVersion
+    certificates: tuple[Certificate, ...]
+    origins: tuple[Origin, ...]
+    sites: tuple[Site, ...]
+    access_log: AccessLogPolicy
+    limits: EdgeLimits

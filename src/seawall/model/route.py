@@ -1,0 +1,168 @@
+"""Routes: which requests, and what is done with them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from seawall.ids import OriginName, RouteId
+
+
+class RouteClass(StrEnum):
+    """What a route serves; decides which defences may answer with HTML (only for `page`)."""
+
+    PAGE = "page"
+    API = "api"
+    FEED = "feed"
+    STATIC = "static"
+
+
+@dataclass(frozen=True, slots=True)
+class PathExact:
+    """The path equals `path` (after normalisation, without the query)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathPrefix:
+    """The path is `prefix` or lies under it on a `/` boundary; `/` matches every path."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathRegex:
+    """The whole path matches the RE2 expression `regex`."""
+
+    regex: str
+
+
+PathMatch = PathExact | PathPrefix | PathRegex
+
+
+class StringMatchKind(StrEnum):
+    """How a header or query value is compared. `present` and `absent` ignore the value."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    SUFFIX = "suffix"
+    CONTAINS = "contains"
+    REGEX = "regex"
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class StringMatch:
+    """One condition on a named header (lower-case) or query parameter."""
+
+    name: str
+    kind: StringMatchKind
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMatch:
+    """All conditions must hold. Empty `methods` means any method."""
+
+    path: PathMatch
+    methods: tuple[str, ...] = ()
+    headers: tuple[StringMatch, ...] = ()
+    query: tuple[StringMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderChanges:
+    """Header edits: `set` overwrites, `add` appends, `remove` drops. Names are lower-case."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Bounds on one exchange with the origin.
+
+    Attributes:
+        request_s: whole response must be done; 0 means no bound (streams, WebSockets).
+        idle_s: longest silence on the stream in either direction.
+        per_try_s: bound of one attempt; 0 means only `request_s` bounds it.
+    """
+
+    request_s: float
+    idle_s: float
+    per_try_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Automatic retries. `on` holds Envoy's `retry_on` words; `attempts` 0 turns them off."""
+
+    attempts: int
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Path rewrite before the origin: by `prefix` (replaces the matched one) or by regex."""
+
+    prefix: str | None = None
+    regex: str | None = None
+    substitution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """Send the request to an origin.
+
+    Attributes:
+        host_rewrite: Host sent to the origin; empty keeps the client's.
+        websocket: allow HTTP/1.1 Upgrade to WebSocket (and RFC 8441 extended CONNECT).
+        grpc: the route carries gRPC: no compression, deadline from `grpc-timeout`.
+    """
+
+    origin: OriginName
+    timeouts: Timeouts
+    retries: Retries
+    rewrite: Rewrite | None = None
+    host_rewrite: str = ""
+    websocket: bool = False
+    grpc: bool = False
+    body_size_bytes_max: int = 0
+    """Largest request body; 0 means unlimited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Answer with a redirect. Unset parts keep the request's."""
+
+    status: int
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    """Full new path; excludes `prefix`."""
+    prefix: str = ""
+    """Replaces the matched prefix."""
+    strip_query: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FixedResponse:
+    """Answer from the edge itself."""
+
+    status: int
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One rule: the first route of a site whose match holds decides."""
+
+    id: RouteId
+    match: RouteMatch
+    action: Forward | Redirect | FixedResponse
+    route_class: RouteClass
+    request_headers: HeaderChanges
+    response_headers: HeaderChanges

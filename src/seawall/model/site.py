@@ -1,0 +1,61 @@
+"""Sites: host names and the routes behind them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from seawall.ids import CertificateName, SiteName
+from seawall.model.route import HeaderChanges, Route
+
+
+class Compression(StrEnum):
+    """A content coding the edge may apply, in the order of preference of the site."""
+
+    BROTLI = "br"
+    ZSTD = "zstd"
+    GZIP = "gzip"
+
+
+@dataclass(frozen=True, slots=True)
+class Hsts:
+    """HTTP Strict Transport Security (RFC 6797), sent on https only."""
+
+    max_age_s: int
+    include_subdomains: bool
+    preload: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """Body for errors that the edge itself answers on this site, for statuses min to max.
+
+    `body` may hold the placeholders `{request_id}` and `{status}`.
+    """
+
+    status_min: int
+    status_max: int
+    content_type: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One website.
+
+    Attributes:
+        hosts: lower-case names; exact (`a.example`), wildcard (`*.a.example`) or `*` (any).
+        certificate: slot shown to TLS clients of these hosts; None when https is not served.
+        redirect_to_https: plain HTTP is answered with a 308 to https.
+        routes: tried in order; the site builder has appended the catch-all when the site
+            names an origin of its own.
+    """
+
+    name: SiteName
+    hosts: tuple[str, ...]
+    routes: tuple[Route, ...]
+    certificate: CertificateName | None
+    redirect_to_https: bool
+    hsts: Hsts | None
+    compression: tuple[Compression, ...]
+    request_headers: HeaderChanges
+    response_headers: HeaderChanges
+    error_pages: tuple[ErrorPage, ...]

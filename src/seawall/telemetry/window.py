@@ -1,0 +1,51 @@
+"""A window: what one node's Envoy did in one span of time under one release.
+
+Counters are differences over the span, never running totals. A count that could not be read is
+absent from the mapping: missing is not zero.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from seawall.ids import Generation, NodeName, ReleaseId, SiteName
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCounts:
+    """Requests of one site in a window, as answered to clients.
+
+    Latencies are of the whole request in seconds; None when Envoy recorded too few.
+    """
+
+    requests: int
+    status_2xx: int
+    status_3xx: int
+    status_4xx: int
+    status_5xx: int
+    timeouts: int
+    resets: int
+    latency_p50_s: float | None = None
+    latency_p95_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One closed window.
+
+    Attributes:
+        release: the release that served during the whole window; a window that a commit falls
+            into is closed at the commit, so no window mixes two releases.
+        start_s: Unix seconds.
+        sites: counts by site; a site without traffic may be absent.
+        edge: process-wide counters and gauges under documented names (see docs/metrics.md).
+    """
+
+    node: NodeName
+    slot: str
+    release: ReleaseId
+    generation: Generation
+    start_s: float
+    duration_s: float
+    sites: Mapping[SiteName, SiteCounts] = field(default_factory=lambda: MappingProxyType({}))
+    edge: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
