@@ -19,10 +19,12 @@ class TypeUrl(StrEnum):
     """Resource types, declared in the order in which a make-before-break update sends them.
 
     Order of the xDS protocol: clusters, then what they need, listeners, then what they need;
-    removals go the other way round.
+    removals go the other way round. `BOOTSTRAP` stands first and never crosses xDS: it is what
+    only a new Envoy process can take (overload manager, stats rules, runtime layers).
     https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol#eventual-consistency-considerations
     """
 
+    BOOTSTRAP = "type.googleapis.com/envoy.config.bootstrap.v3.Bootstrap"
     SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105 - a type name
     CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
     ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
