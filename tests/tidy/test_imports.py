@@ -1,0 +1,112 @@
+"""The import order of ARCHITECTURE.md, held: an edge against it fails with the line to mend."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "seawall"
+
+# Ranks: a module may import its own package and any of a smaller rank.
+RANKS = {
+    name: rank
+    for rank, names in enumerate(
+        (
+            ("errors",),
+            ("limits", "clock", "ids", "secret", "__init__"),
+            ("sockets", "tasks", "files"),
+            ("model",),
+            ("site",),
+            ("compiler",),
+            ("telemetry",),
+            ("judge",),
+            ("release",),
+            ("gate",),
+            ("rollout",),
+            ("node",),
+            ("api",),
+            ("console",),
+            ("demo",),
+            ("daemon",),
+            ("cli",),
+            ("testing",),
+        )
+    )
+    for name in names
+}
+EXTRA_EDGES_REFUSED = {
+    ("rollout", "node"): "rollout and node meet at rollout/ports.py only",
+    ("compiler", "site"): "the compiler knows the model, not the text",
+    ("telemetry", "site"): "telemetry knows names, not the text",
+}
+PURE = {
+    # Packages and modules that decide: no I/O, no clock, no randomness.
+    "compiler": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
+    "model": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
+    "judge": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
+    "node/xds": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "grpc"},
+    "release/guard.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
+    "telemetry/windows.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
+    "telemetry/stats.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
+    "telemetry/why.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
+}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def _imports(file: Path) -> list[tuple[int, str]]:
+    found = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}:{node.lineno}: relative import"
+            found.append((node.lineno, node.module or ""))
+            found += [(node.lineno, f"{node.module}.{alias.name}") for alias in node.names]
+    return found
+
+
+def _package(dotted: str) -> str:
+    parts = dotted.split(".")
+    return parts[1] if len(parts) > 1 else "__init__"
+
+
+def test_the_files_to_check_are_there() -> None:
+    assert len(FILES) > 30
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_imports_point_one_way(file: Path) -> None:
+    own = file.relative_to(SOURCE).parts[0].removesuffix(".py")
+    if own == "__main__":
+        own = "cli"
+    assert own in RANKS, f"{own} has no place in the import order"
+    for line, name in _imports(file):
+        if not name.startswith("seawall."):
+            continue
+        other = _package(name)
+        if other == "__version__" or other not in RANKS:
+            continue
+        reason = EXTRA_EDGES_REFUSED.get((own, other))
+        assert reason is None, f"{file}:{line}: {reason}"
+        assert other == own or RANKS[other] < RANKS[own], (
+            f"{file}:{line}: {own} imports {other}, which stands above it in the import order"
+        )
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(SOURCE)))
+def test_node_takes_only_the_ports_from_rollout(file: Path) -> None:
+    if file.relative_to(SOURCE).parts[0] != "node":
+        return
+    for line, name in _imports(file):
+        if name.startswith("seawall.rollout"):
+            assert name.startswith("seawall.rollout.ports"), f"{file}:{line}: imports {name}"
+
+
+@pytest.mark.parametrize("part", PURE)
+def test_deciding_code_does_no_input_or_output(part: str) -> None:
+    place = SOURCE / part
+    files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    assert files
+    for file in files:
+        for line, name in _imports(file):
+            assert name.split(".")[0] not in PURE[part], f"{file}:{line}: {name} in pure code"

@@ -1,0 +1,26 @@
+"""Rewrite the generated pages of docs/: `python -m tools.docs`.
+
+`GENERATED` maps a page to the function that makes it; a test compares each page with its function.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.limits_page import limits_markdown
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "limits.md": limits_markdown,
+}
+
+
+def main() -> None:
+    """Write every generated page."""
+    for page, make in GENERATED.items():
+        (DOCS / page).write_text(make())
+        print(f"wrote docs/{page}")
+
+
+if __name__ == "__main__":
+    main()
