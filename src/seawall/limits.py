@@ -25,6 +25,8 @@ SITE_YAML_DEPTH_MAX: Final = 32
 """Nesting of mappings and lists. The deepest documented field stands at 9."""
 SITE_YAML_NODES_MAX: Final = 2_000_000
 """YAML nodes over all files: bounds memory against alias bombs and generated files."""
+SITE_YAML_ALIAS_NODES_MAX: Final = 200_000
+"""YAML nodes that stand in the tree through aliases: sharing is for people, not for bombs."""
 SITE_PROBLEMS_MAX: Final = 200
 """Problems shown at once; the count of the rest is said. More would hide the first."""
 SITES_MAX: Final = 2_000
@@ -73,6 +75,27 @@ VALIDATE_TIMEOUT_S: Final = 60
 ENVOY_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
 """Envoy's own words in a refusal: enough for its longest useful message."""
 
+# --- Compiled configuration ----------------------------------------------------------------------
+
+ORIGIN_KEEPALIVE_IDLE_S: Final = 60
+"""TCP keepalive to origins starts after this silence: under the 5 minutes after which common
+firewalls forget a connection."""
+ORIGIN_KEEPALIVE_INTERVAL_S: Final = 10
+"""Time between TCP keepalive probes."""
+ORIGIN_KEEPALIVE_PROBES: Final = 3
+"""Unanswered probes after which the connection is dead: 90 s after the last byte."""
+PANIC_HEALTHY_PERCENT: Final = 1
+"""Under this share of healthy endpoints all are tried: only when none is healthy, since trying
+everything then is better than refusing everything."""
+DNS_RETRY_MIN_S: Final = 1
+"""First wait after a failed DNS query for an origin."""
+COMPRESSION_SIZE_BYTES_MIN: Final = 860
+"""Smaller bodies are sent as they are: they fit one packet anyway."""
+ACCESS_LOG_SLOW_MS: Final = 5_000
+"""A request that takes this long is always logged, whatever the sample."""
+RETRY_HOST_SELECTION_MAX: Final = 3
+"""Attempts at picking an endpoint that has not failed this request yet."""
+
 # --- Node ----------------------------------------------------------------------------------------
 
 LAST_KNOWN_GOOD_GENERATIONS_MIN: Final = 3
@@ -83,6 +106,13 @@ ASSIGNMENT_POLL_WAIT_S: Final = 25
 """Long poll for an assignment: under common 30 s idle timeouts of things in between."""
 COMMIT_TIMEOUT_S: Final = 30
 """Envoy must ACK or NACK every resource of a release in this time, or the commit is undone."""
+
+# --- Telemetry -----------------------------------------------------------------------------------
+
+ADMIN_RESPONSE_SIZE_BYTES_MAX: Final = 32 * MIB
+"""One answer of Envoy's admin interface. Statistics of 1,000 sites take about 2 MiB."""
+ADMIN_TIMEOUT_S: Final = 5.0
+"""One admin request. Envoy answers in milliseconds; its main thread may be busy with a release."""
 
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
