@@ -1,0 +1,1 @@
+"""What people and programs talk to: one service, its HTTP face, and the client of that."""

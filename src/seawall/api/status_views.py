@@ -1,0 +1,210 @@
+"""The JSON shapes of looking at a running edge: status, the story of a request, tokens, audit.
+
+Same rules as `seawall.api.views`: standard library only, units last, unknown numbers are null.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from seawall.api.views import ReleaseView
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoyView:
+    """The Envoy process as its agent saw it last."""
+
+    pid: int
+    version: str
+    uptime_s: float
+    restarts: int
+    live: bool
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """One node.
+
+    Attributes:
+        connected: a report came within the last few report intervals.
+        seen_s_ago: age of its last report; None before the first.
+        release: what it serves; None before the first.
+        generation: newest assignment it knows.
+        phase: `fetching`, `committing`, `baking`, `good`, `rejected`, or empty before a report.
+        message: one sentence of the node when it has something to say.
+        last_known_good: releases on its disk, newest first.
+        listeners: addresses Envoy listens on now, for example `0.0.0.0:443`.
+    """
+
+    name: str
+    connected: bool
+    seen_s_ago: float | None
+    release: str | None
+    generation: int
+    phase: str
+    message: str
+    envoy: EnvoyView | None
+    last_known_good: tuple[str, ...]
+    listeners: tuple[str, ...]
+    agent_pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficView:
+    """Requests over the last `span_s` seconds of one site, or of the whole edge.
+
+    Attributes:
+        site: site name; empty for the whole edge.
+        requests_per_s: null when nothing was measured in the span.
+        error_share: answers of 5xx among all; null without requests.
+        client_error_share: answers of 4xx among all; null without requests.
+        latency_p50_s: of whole requests; null when too few.
+        latency_p95_s: as above.
+    """
+
+    site: str
+    span_s: float
+    requests: int
+    requests_per_s: float | None
+    error_share: float | None
+    client_error_share: float | None
+    latency_p50_s: float | None
+    latency_p95_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateView:
+    """One certificate slot of the current release."""
+
+    name: str
+    dns_names: tuple[str, ...]
+    not_after_s: float
+    days_left: int
+    serial: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeView:
+    """A standing warning: what is wrong now, and what to do."""
+
+    severity: Literal["warning", "error"]
+    code: str
+    text: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlView:
+    """The control process itself."""
+
+    pid: int
+    version: str
+    uptime_s: float
+    memory_bytes: int
+    config: str
+    data_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """Everything `seawall status` shows.
+
+    Attributes:
+        state: `serving` (the current release serves and nothing is wrong), `working` (a release
+            is on its way), `degraded` (serving, with a notice of severity error, or a node serves
+            something else than it should), `down` (no Envoy serves), `empty` (no release yet).
+        summary: one sentence for people.
+        current: what the edge is meant to serve.
+        sites: traffic by site, busiest first, bounded; `sites_hidden` counts the rest.
+        config_differs: the site file on disk differs from the current release; None if unknown.
+        measures: process-wide counters and gauges of the newest window, by documented name.
+        now_s: when this was put together.
+    """
+
+    state: Literal["serving", "working", "degraded", "down", "empty"]
+    summary: str
+    current: ReleaseView | None
+    nodes: tuple[NodeView, ...]
+    edge: TrafficView
+    sites: tuple[TrafficView, ...]
+    sites_hidden: int
+    certificates: tuple[CertificateView, ...]
+    notices: tuple[NoticeView, ...]
+    control: ControlView
+    config_differs: bool | None
+    measures: Mapping[str, float]
+    now_s: float
+    urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WhyView:
+    """The story of one request.
+
+    Attributes:
+        title: one line, for example `GET shop.example.com/api answered 503 in 2 ms`.
+        story: what happened, one sentence each, in order.
+        remedy: what to do about it; may be empty.
+        record: the access record as written by Envoy.
+    """
+
+    request_id: str
+    title: str
+    story: tuple[str, ...]
+    remedy: str
+    record: Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenView:
+    """An API token without its value. `scopes` are `read` and `write`."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_s: float
+    last_used_s: float | None
+    expires_s: float | None
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TokensView:
+    """All tokens, newest first."""
+
+    tokens: tuple[TokenView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCreated:
+    """A new token. `token` is the only copy: it is stored hashed and never shown again."""
+
+    view: TokenView
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntryView:
+    """Something somebody did, or tried to do."""
+
+    at_s: float
+    who: str
+    what: str
+    subject: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """The newest audit entries, newest first."""
+
+    entries: tuple[AuditEntryView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """Answer of `/healthz`: the control process works and its store answers."""
+
+    ok: bool
+    version: str
