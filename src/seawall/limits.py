@@ -45,6 +45,10 @@ HEADER_OPERATIONS_MAX: Final = 64
 """Header changes of one site or route, each direction."""
 NAME_LENGTH_CHARS_MAX: Final = 63
 """Site, route and origin names: they become stat and file names (as a DNS label would)."""
+HEADER_VALUE_LENGTH_CHARS_MAX: Final = 4_096
+"""A header value written in a site file; a long Content-Security-Policy has about 2,000."""
+PATH_LENGTH_CHARS_MAX: Final = 2_048
+"""A URL path or file name written in a site file."""
 REGEX_LENGTH_CHARS_MAX: Final = 1_024
 """A path regex. Envoy's RE2 also bounds the compiled program size."""
 REGEX_PROGRAM_SIZE_MAX: Final = 1_000
@@ -114,5 +118,27 @@ ADMIN_RESPONSE_SIZE_BYTES_MAX: Final = 32 * MIB
 ADMIN_TIMEOUT_S: Final = 5.0
 """One admin request. Envoy answers in milliseconds; its main thread may be busy with a release."""
 
+# --- Supervisor ----------------------------------------------------------------------------------
+
+CHILD_RESTART_PAUSE_MIN_S: Final = 0.1
+"""Pause before a part that ended is started again: at once for people, not a busy loop."""
+CHILD_RESTART_PAUSE_MAX_S: Final = 5.0
+"""Longest such pause: a part that keeps failing costs little, and heals soon once it can."""
+CHILD_STABLE_AFTER_S: Final = 30.0
+"""A part that ran this long has recovered: its next pause is the shortest again."""
+CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
+"""What a part writes outside its log (tracebacks); cut to nothing beyond."""
+SUPERVISOR_TICK_S: Final = 5.0
+"""How often the supervisor looks without being woken: bounds the growth of an output file."""
+STOP_TIMEOUT_S: Final = 20.0
+"""From Ctrl-C to the end: Envoy's drain and each part's own end; killed beyond it."""
+STOP_NOW_TIMEOUT_S: Final = 3.0
+"""The same after a second Ctrl-C."""
+LEFTOVER_TIMEOUT_S: Final = 5.0
+"""Parts of a killed supervisor end when its pipe closes; a new one waits this long for them."""
+FIRST_RELEASE_TIMEOUT_S: Final = 60.0
+"""From `seawall up` until the first release serves; a large one is validated in seconds."""
+
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
+invariant(STOP_NOW_TIMEOUT_S < STOP_TIMEOUT_S, "the second Ctrl-C is faster")

@@ -1,0 +1,127 @@
+"""Who a process id belongs to, and the run files that say who runs a data directory.
+
+A process id alone proves nothing: the kernel gives it to somebody else later. Here a process is
+always a pair of its id and its start time in kernel ticks, so that nothing of ours ever signals a
+stranger. Standard library only: the supervisor imports this file and little else.
+"""
+
+import fcntl
+import json
+import os
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from seawall.errors import ConflictError, UsageError
+
+PRIVATE_DIRECTORY_MODE: Final = 0o700
+_PRIVATE_FILE_MODE: Final = 0o600
+_RUN_FILE_SIZE_BYTES_MAX: Final = 4096
+_START_TICKS_FIELD: Final = 19
+"""`starttime` counted after the command name in /proc/PID/stat (proc(5) field 22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of this machine, told apart from any later owner of the same id."""
+
+    pid: int
+    start_ticks: int
+
+    def alive(self) -> bool:
+        """Whether it still runs; a zombie does not."""
+        return start_ticks(self.pid) == self.start_ticks
+
+    def send(self, signum: signal.Signals) -> None:
+        """Signal it, if it is still the same process."""
+        if self.alive():
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signum)
+
+
+def start_ticks(pid: int) -> int | None:
+    """Start time of a live process in clock ticks since boot; None when it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except (OSError, ValueError):
+        return None
+    fields = text.rpartition(")")[2].split()
+    if len(fields) <= _START_TICKS_FIELD or fields[0] in {"Z", "X"}:
+        return None
+    return int(fields[_START_TICKS_FIELD])
+
+
+def write_run_file(path: Path, pid: int) -> None:
+    """Say in `path` that `pid` runs; replaced in one step, mode 0600."""
+    record = {"pid": pid, "start_ticks": start_ticks(pid)}
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(
+        fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE_MODE
+    )
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(record, file)
+    fresh.replace(path)
+
+
+def read_run_file(path: Path) -> Process | None:
+    """The live process a run file names; None when there is none or the file is no record."""
+    try:
+        with path.open("rb") as file:
+            record = json.loads(file.read(_RUN_FILE_SIZE_BYTES_MAX))
+        process = Process(int(record["pid"]), int(record["start_ticks"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return process if process.alive() else None
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Make the data directory and its private folders.
+
+    Raises:
+        UsageError: it cannot be made or written, or belongs to somebody else.
+    """
+    try:
+        for folder in (data_dir, data_dir / "run", data_dir / "logs"):
+            folder.mkdir(mode=PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
+        status = data_dir.stat()
+        if status.st_uid == os.geteuid():
+            data_dir.chmod(PRIVATE_DIRECTORY_MODE)
+    except OSError as error:
+        raise UsageError(
+            "data-dir-unusable",
+            f"The data directory {data_dir} cannot be used: {error.strerror}.",
+            remedy="Choose a directory that you own with --data-dir.",
+        ) from error
+    if status.st_uid != os.geteuid():
+        raise UsageError(
+            "data-dir-not-yours",
+            f"The data directory {data_dir} belongs to another user (uid {status.st_uid}).",
+            remedy="Run as that user, or choose another directory with --data-dir.",
+        )
+
+
+def lock_data_dir(data_dir: Path) -> int:
+    """Become the one supervisor of `data_dir`; returns the descriptor that holds the lock.
+
+    The kernel drops the lock when this process ends, however it ends.
+
+    Raises:
+        ConflictError: another supervisor holds it.
+    """
+    path = data_dir / "run" / "up.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        owner = read_run_file(data_dir / "run" / "up.json")
+        who = f"process {owner.pid}" if owner else "another process"
+        raise ConflictError(
+            "already-running",
+            f"Seawall already runs on {data_dir} ({who}).",
+            remedy="Use `seawall apply` to change it, or stop it first with Ctrl-C or "
+            + (f"`kill {owner.pid}`." if owner else "SIGTERM."),
+        ) from error
+    return descriptor

@@ -1,0 +1,274 @@
+"""`seawall up`: the parent process that keeps control, the node agent and so the edge running.
+
+It decides nothing about traffic: it starts two children, starts them again when they end, and
+stops everything on Ctrl-C. It stays small on purpose (standard library only), because it must
+outlive whatever happens to the rest. When this process is killed outright, the children see their
+pipe close and end, Envoy serves on, and the next `seawall up` adopts that Envoy.
+
+What the operator reads while starting (problems, progress, addresses) is written by a third,
+short-lived process, `seawall.daemon.ready`, so that its libraries are gone when it ends.
+"""
+
+import argparse
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from seawall import limits
+from seawall.daemon.children import Child
+from seawall.daemon.processes import (
+    Process,
+    lock_data_dir,
+    prepare_data_dir,
+    read_run_file,
+    write_run_file,
+)
+from seawall.errors import SeawallError
+
+_POLL_S: Final = 0.05
+_EXIT_DONE: Final = 0
+_EXIT_REFUSED: Final = 1
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio into this process
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run until stopped; returns the exit code (1: could not start)."""
+    options = _parser().parse_args(argv)
+    supervisor = Supervisor(
+        config=Path(options.config).absolute(),
+        data_dir=Path(options.data_dir).absolute(),
+        api=options.api,
+        concurrency=options.concurrency,
+        json_output=options.format == "json",
+    )
+    try:
+        return supervisor.run()
+    except SeawallError as error:
+        supervisor.say_error(error)
+        return _EXIT_REFUSED
+
+
+class Supervisor:
+    """Parent of control and node for one data directory."""
+
+    def __init__(
+        self,
+        *,
+        config: Path,
+        data_dir: Path,
+        api: str = "",
+        concurrency: int = 0,
+        json_output: bool = False,
+    ) -> None:
+        self._config = config
+        self._data_dir = data_dir
+        self._run_dir = data_dir / "run"
+        self._api = api
+        self._concurrency = concurrency
+        self._json = json_output
+        self._stops = 0
+        self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._children: list[Child] = []
+        self._ready: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> int:
+        """Start, keep running, stop.
+
+        Raises:
+            UsageError: the data directory cannot be used.
+            ConflictError: another supervisor runs on it.
+        """
+        prepare_data_dir(self._data_dir)
+        lock = lock_data_dir(self._data_dir)
+        try:
+            write_run_file(self._run_dir / "up.json", os.getpid())
+            self._catch_signals()
+            self._end_leftovers()
+            return self._supervise()
+        finally:
+            self._run_dir.joinpath("up.json").unlink(missing_ok=True)
+            os.close(lock)
+
+    def say_error(self, error: SeawallError) -> None:
+        """Print an error in the words (or the JSON) that every command uses."""
+        if self._json:
+            self._write(
+                {
+                    "event": "error",
+                    "error": {
+                        "kind": error.kind,
+                        "code": error.code,
+                        "message": error.message,
+                        "remedy": error.remedy,
+                    },
+                }
+            )
+            return
+        with suppress(OSError):
+            sys.stderr.write(f"error: {error.message}\n")
+            if error.remedy:
+                sys.stderr.write(f"  do:  {error.remedy}\n")
+            sys.stderr.flush()
+
+    def _supervise(self) -> int:
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            self._children = self._make_children(read_end)
+            now_s = _monotonic_s()
+            for child in self._children:
+                child.start(now_s)
+            self._start_ready()
+            code = self._watch()
+        except BaseException:
+            self._stop(quick=True)
+            raise
+        else:
+            self._stop(quick=code != _EXIT_DONE)
+            return code
+        finally:
+            os.close(read_end)
+            os.close(write_end)
+
+    def _make_children(self, parent_fd: int) -> list[Child]:
+        # The node agent comes first: it is the one to stop first, and it needs nobody to serve.
+        node = ["--concurrency", str(self._concurrency)] if self._concurrency else []
+        control = ["--config", os.fspath(self._config)]
+        if self._api:
+            control += ["--api", self._api]
+        return [
+            Child("node", self._data_dir, parent_fd, node),
+            Child("control", self._data_dir, parent_fd, control),
+        ]
+
+    def _start_ready(self) -> None:
+        command = [
+            *(sys.executable, "-P", "-m", "seawall.daemon.ready"),
+            *("--config", os.fspath(self._config), "--data-dir", os.fspath(self._data_dir)),
+            *("--format", "json" if self._json else "text"),
+        ]
+        self._ready = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+
+    def _watch(self) -> int:
+        """Keep the children running until told to stop, or until starting has failed."""
+        while not self._stops:
+            now_s = _monotonic_s()
+            for child in self._children:
+                if happened := child.tick(now_s):
+                    self._say("child-ended", happened, part=child.name)
+            if self._ready is not None and (code := self._ready.poll()) is not None:
+                self._ready = None
+                if code:
+                    return code if code > 0 else _EXIT_REFUSED
+            due = (child.due_in_s(now_s) for child in self._children)
+            self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
+        return _EXIT_DONE
+
+    def _stop(self, *, quick: bool) -> None:
+        """End every part, Envoy last of the node's; bounded in time; nothing is left behind."""
+        self._say("stopping", "Stopping: letting open requests finish. Ctrl-C again to hurry.")
+        if self._ready is not None and self._ready.poll() is None:
+            self._ready.kill()
+            self._ready.wait()
+        began_s, stops_seen = _monotonic_s(), self._stops
+        limit_s = limits.STOP_TIMEOUT_S
+        for child in self._children:
+            child.ask_to_stop()
+            if quick:
+                child.ask_to_stop()
+            while not child.stopped():
+                if self._stops > stops_seen or quick:
+                    stops_seen, quick = self._stops, False
+                    began_s, limit_s = _monotonic_s(), limits.STOP_NOW_TIMEOUT_S
+                    child.ask_to_stop()
+                if _monotonic_s() - began_s > limit_s:
+                    child.kill()
+                    break
+                self._sleep(_POLL_S)
+        self._end_envoy()
+        self._remove_sockets()
+        self._say("stopped", "Stopped.")
+
+    def _end_envoy(self) -> None:
+        """End the Envoy of this data directory when no agent was there to do it."""
+        envoy = read_run_file(self._data_dir / "node" / "stable" / "envoy.json")
+        if envoy is not None:
+            self._end([envoy], limits.STOP_NOW_TIMEOUT_S)
+
+    def _end_leftovers(self) -> None:
+        """Wait for the children of a supervisor that was killed; they end by themselves."""
+        found = (read_run_file(self._run_dir / f"{name}.json") for name in ("node", "control"))
+        leftovers = [process for process in found if process is not None]
+        deadline_s = _monotonic_s() + limits.LEFTOVER_TIMEOUT_S
+        while any(p.alive() for p in leftovers) and _monotonic_s() < deadline_s:
+            self._sleep(_POLL_S)
+        # SIGKILL: an agent that is asked politely would take the serving Envoy down with it.
+        for process in leftovers:
+            process.send(signal.SIGKILL)
+
+    def _end(self, processes: Sequence[Process], wait_s: float) -> None:
+        for process in processes:
+            process.send(signal.SIGTERM)
+        deadline_s = _monotonic_s() + wait_s
+        while any(p.alive() for p in processes) and _monotonic_s() < deadline_s:
+            self._sleep(_POLL_S)
+        for process in processes:
+            process.send(signal.SIGKILL)
+
+    def _remove_sockets(self) -> None:
+        for name in ("control.sock", "node/xds.sock", "node/stable/admin.sock"):
+            with suppress(OSError):
+                (self._data_dir / name).unlink(missing_ok=True)
+
+    def _catch_signals(self) -> None:
+        signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+        for signum in _STOP_SIGNALS:
+            signal.signal(signum, self._on_stop_signal)
+        signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+
+    def _on_stop_signal(self, _signum: int, _frame: FrameType | None) -> None:
+        self._stops += 1
+
+    def _sleep(self, duration_s: float) -> None:
+        """Wait, but wake up for any signal."""
+        readable, _, _ = select.select([self._wakeup[0]], [], [], duration_s)
+        if readable:
+            with suppress(BlockingIOError):
+                os.read(self._wakeup[0], 4096)
+
+    def _say(self, event: str, text: str, **fields: str) -> None:
+        if self._json:
+            self._write({"event": event, "message": text, **fields})
+            return
+        with suppress(OSError):
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
+    def _write(self, record: dict[str, object]) -> None:
+        with suppress(OSError):
+            sys.stdout.write(json.dumps(record) + "\n")
+            sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="seawall up", allow_abbrev=False)
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--api", default="")
+    parser.add_argument("--concurrency", type=int, default=0)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
