@@ -110,6 +110,16 @@ ASSIGNMENT_POLL_WAIT_S: Final = 25
 """Long poll for an assignment: under common 30 s idle timeouts of things in between."""
 COMMIT_TIMEOUT_S: Final = 30
 """Envoy must ACK or NACK every resource of a release in this time, or the commit is undone."""
+XDS_BATCH_SIZE_BYTES_MAX: Final = 4 * MIB
+"""Resources in one xDS response, unless one alone is larger: keeps Envoy's main thread answering."""
+XDS_RESPONSES_IN_FLIGHT_MAX: Final = 64
+"""Responses of one type that Envoy has not answered yet: enough to hide the round trips."""
+XDS_SILENCE_S: Final = 2.0
+"""Envoy subscribes to everything within milliseconds of a reconnect; after this it is stuck."""
+XDS_SUBSCRIBE_GRACE_S: Final = 0.5
+"""How long a resource that Envoy does not ask for keeps a release from counting as committed."""
+XDS_CLUSTER_LINGER_S: Final = 2.0
+"""A cluster no route uses any more stays this long, for requests that were already routed."""
 
 # --- Telemetry -----------------------------------------------------------------------------------
 

@@ -1,0 +1,1 @@
+"""What happened on the edge: statistics, windows, access records, and their words."""

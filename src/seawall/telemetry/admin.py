@@ -1,0 +1,250 @@
+"""A small, bounded client of Envoy's admin interface over its Unix socket.
+
+One request per connection, HTTP/1.1, nothing but the standard library: the agent keeps this in
+memory for months. Every answer is bounded in size and time. The admin socket can stop Envoy, so
+its path is private (mode 0600) and this module is the only one that speaks to it.
+It decides nothing: what the numbers mean is said in `stats` and `windows`.
+
+https://www.envoyproxy.io/docs/envoy/latest/operations/admin
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from seawall.errors import UnreachableError
+from seawall.limits import (
+    ADMIN_RESPONSE_SIZE_BYTES_MAX,
+    ADMIN_TIMEOUT_S,
+    ENVOY_MESSAGE_LENGTH_CHARS_MAX,
+)
+from seawall.sockets import short_path
+
+_READ_SIZE_BYTES: Final = 256 * 1024
+_STATUS_OK: Final = 200
+_REMEDY: Final = "See `seawall status`; the node agent restarts an Envoy that has died."
+
+
+@dataclass(frozen=True, slots=True)
+class ServerInfo:
+    """What Envoy says of itself.
+
+    Attributes:
+        version: for example `1.40.0`.
+        state: `LIVE`, `DRAINING`, `PRE_INITIALIZING` or `INITIALIZING`.
+        uptime_s: seconds since this process started (across a hot restart: this epoch).
+        node_id: the id Envoy was started with.
+    """
+
+    version: str
+    state: str
+    uptime_s: float
+    node_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Envoy's own count of its heap, in bytes (`/memory`)."""
+
+    allocated_bytes: int
+    heap_size_bytes: int
+
+
+class AdminClient:
+    """Speaks to one Envoy. Every method raises `UnreachableError` when Envoy does not answer.
+
+    Args:
+        path: the admin socket; may be longer than a socket address holds.
+        timeout_s: bound of one whole request.
+    """
+
+    def __init__(self, path: Path, *, timeout_s: float = ADMIN_TIMEOUT_S) -> None:
+        self._path = path
+        self._timeout_s = timeout_s
+
+    async def server_info(self) -> ServerInfo:
+        """Version, state and uptime (`/server_info`)."""
+        info = _object(await self.get("/server_info"), "/server_info")
+        version = str(info.get("version", "")).split("/")
+        node = info.get("node")
+        return ServerInfo(
+            version=version[1] if len(version) > 1 else "",
+            state=str(info.get("state", "")),
+            uptime_s=_seconds(info.get("uptime_current_epoch")),
+            node_id=str(node.get("id", "")) if isinstance(node, Mapping) else "",
+        )
+
+    async def ready(self) -> bool:
+        """Whether Envoy serves: False while it initialises or drains (`/ready`)."""
+        status, _ = await self.request("GET", "/ready")
+        return status == _STATUS_OK
+
+    async def stats_text(self, *, stats_filter: str = "") -> bytes:
+        """Counters, gauges and histogram summaries as text; `stats_filter` is an RE2 regex."""
+        query = {"filter": stats_filter} if stats_filter else {}
+        return await self.get("/stats", query)
+
+    async def stats_json(self, *, stats_filter: str = "") -> bytes:
+        """The same as JSON, with histogram percentiles."""
+        query = {"format": "json"} | ({"filter": stats_filter} if stats_filter else {})
+        return await self.get("/stats", query)
+
+    async def memory(self) -> Memory:
+        """Heap in use and taken from the system (`/memory`)."""
+        found = _object(await self.get("/memory"), "/memory")
+        return Memory(_integer(found.get("allocated")), _integer(found.get("heap_size")))
+
+    async def config_errors(self) -> tuple[str, ...]:
+        """Envoy's words for every listener it holds in error (`/config_dump`), bounded."""
+        query = {"resource": "dynamic_listeners", "mask": "name,error_state"}
+        dump = _object(await self.get("/config_dump", query), "/config_dump")
+        return tuple(_error_states(dump.get("configs")))
+
+    async def reopen_logs(self) -> None:
+        """Close and open the access log again, after it was renamed."""
+        await self.post("/reopen_logs")
+
+    async def drain_listeners(self, *, graceful: bool = True) -> None:
+        """Ask clients to go elsewhere; with `graceful`, over the drain time instead of at once."""
+        await self.post("/drain_listeners", {"graceful": ""} if graceful else {})
+
+    async def fail_health_checks(self) -> None:
+        """Answer inbound health checks with failure, so that a balancer ahead moves away."""
+        await self.post("/healthcheck/fail")
+
+    async def quit(self) -> None:
+        """Exit at once; drain first when connections matter."""
+        await self.post("/quitquitquit")
+
+    async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The body of a successful GET."""
+        return await self._expect_ok("GET", path, query or {})
+
+    async def post(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The body of a successful POST."""
+        return await self._expect_ok("POST", path, query or {})
+
+    async def request(self, method: str, target: str) -> tuple[int, bytes]:
+        """Status and body of any answer; `target` is path and query, already encoded."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return _parse(await self._exchange(method, target))
+        except TimeoutError as error:
+            raise self._unreachable(f"no answer in {self._timeout_s:g} s") from error
+        except (OSError, ValueError) as error:
+            raise self._unreachable(str(error)) from error
+
+    async def _expect_ok(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
+        target = f"{path}?{urlencode(query)}" if query else path
+        status, body = await self.request(method, target)
+        if status != _STATUS_OK:
+            words = body[:ENVOY_MESSAGE_LENGTH_CHARS_MAX].decode("utf-8", "replace").strip()
+            raise UnreachableError(
+                "envoy-admin-refused",
+                f"Envoy's admin interface answered {status} to {method} {path}.",
+                remedy=_REMEDY,
+                detail=words,
+            )
+        return body
+
+    async def _exchange(self, method: str, target: str) -> bytearray:
+        with short_path(self._path) as address:
+            reader, writer = await asyncio.open_unix_connection(address)
+        try:
+            head = f"{method} {target} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n"
+            writer.write(f"{head}Content-Length: 0\r\n\r\n".encode("ascii"))
+            await writer.drain()
+            received = bytearray()
+            while chunk := await reader.read(_READ_SIZE_BYTES):
+                received += chunk
+                if len(received) > ADMIN_RESPONSE_SIZE_BYTES_MAX:
+                    raise ValueError(f"answer over {ADMIN_RESPONSE_SIZE_BYTES_MAX} bytes")
+            return received
+        finally:
+            writer.close()
+
+    def _unreachable(self, why: str) -> UnreachableError:
+        return UnreachableError(
+            "envoy-admin-unreachable",
+            f"Envoy's admin socket does not answer: {why or 'closed'}.",
+            remedy=_REMEDY,
+            detail=str(self._path),
+        )
+
+
+def _parse(received: bytearray) -> tuple[int, bytes]:
+    """Split a whole HTTP/1.1 response (RFC 9112) read to the end of the connection."""
+    head, separator, body = received.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    parts = lines[0].split(" ", 2)
+    if not separator or len(parts) < 2 or not parts[1].isdigit():  # noqa: PLR2004 - version, status
+        raise ValueError("not an HTTP response")
+    fields = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        fields[name.strip().lower()] = value.strip()
+    if fields.get("transfer-encoding", "").lower() == "chunked":
+        return int(parts[1]), _dechunk(body)
+    length = fields.get("content-length")
+    if length is not None and int(length) != len(body):
+        raise ValueError("answer cut short")
+    return int(parts[1]), bytes(body)
+
+
+def _dechunk(body: bytearray) -> bytes:
+    """Join the chunks of RFC 9112 section 7.1; the last, empty one must be there."""
+    out, position = bytearray(), 0
+    while True:
+        end = body.find(b"\r\n", position)
+        if end < 0:
+            raise ValueError("answer cut short")
+        size = int(bytes(body[position:end]).partition(b";")[0], 16)
+        start = end + 2
+        if size == 0:
+            return bytes(out)
+        if len(body) < start + size + 2:
+            raise ValueError("answer cut short")
+        out += body[start : start + size]
+        position = start + size + 2
+
+
+def _object(body: bytes, path: str) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except ValueError as error:
+        raise _garbled(path) from error
+    if not isinstance(found, dict):
+        raise _garbled(path)
+    return found
+
+
+def _garbled(path: str) -> UnreachableError:
+    return UnreachableError(
+        "envoy-admin-garbled", f"Envoy's answer to {path} is not the JSON it promises."
+    )
+
+
+def _integer(value: object) -> int:
+    text = str(value)
+    return int(text) if text.isdigit() else 0
+
+
+def _seconds(value: object) -> float:
+    text = str(value).removesuffix("s")
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _error_states(configs: object) -> list[str]:
+    words = []
+    for config in configs if isinstance(configs, list) else []:
+        state = config.get("error_state") if isinstance(config, dict) else None
+        if isinstance(state, dict) and state.get("details"):
+            words.append(str(state["details"])[:ENVOY_MESSAGE_LENGTH_CHARS_MAX])
+    return words
