@@ -1,0 +1,92 @@
+"""The access record of a request: which fields, in what form, and which requests are recorded.
+
+Records are NDJSON in `access.ndjson` beside the Envoy process. Errors, requests that Envoy flagged
+and slow ones are always recorded; of the rest a share that is a runtime key, so that changing the
+share never touches a listener. Query strings are never recorded: they carry tokens.
+"""
+
+from typing import Any, Final
+
+from envoy.config.accesslog.v3 import accesslog_pb2
+from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
+from envoy.extensions.access_loggers.file.v3 import file_pb2
+from google.protobuf import struct_pb2
+
+from seawall import limits
+from seawall.compiler import names
+from seawall.compiler.wire import packed
+from seawall.model import AccessLogPolicy
+
+FILE: Final = "access.ndjson"
+"""Relative to the slot directory, which is Envoy's working directory."""
+
+FIELDS: Final = {
+    "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "release": f"%METADATA(VIRTUAL_HOST:{names.METADATA_NAMESPACE}:release)%",
+    "route": "%ROUTE_NAME%",
+    "method": "%REQ(:METHOD)%",
+    "host": "%REQ(:AUTHORITY)%",
+    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "protocol": "%PROTOCOL%",
+    "status": "%RESPONSE_CODE%",
+    "flags": "%RESPONSE_FLAGS%",
+    "details": "%RESPONSE_CODE_DETAILS%",
+    "duration_ms": "%DURATION%",
+    "origin_ms": "%RESPONSE_DURATION%",
+    "bytes_in": "%BYTES_RECEIVED%",
+    "bytes_out": "%BYTES_SENT%",
+    "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "peer": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+    "origin": "%UPSTREAM_CLUSTER_RAW%",
+    "endpoint": "%UPSTREAM_HOST%",
+    "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "ja4": "%TLS_JA4_FINGERPRINT%",
+    "tls": "%DOWNSTREAM_TLS_VERSION%",
+}
+"""Keys of a record and the Envoy commands that fill them."""
+
+
+def access_log(policy: AccessLogPolicy) -> Any:
+    """The access logger of every connection manager."""
+    record = struct_pb2.Struct()
+    for key, command in FIELDS.items():
+        record.fields[key].string_value = command
+    extras = (("req_headers", "REQ", policy.request_headers),)
+    for key, command, headers in (*extras, ("resp_headers", "RESP", policy.response_headers)):
+        for name in headers:
+            record.fields[key].struct_value.fields[name].string_value = f"%{command}({name})%"
+    logger = file_pb2.FileAccessLog(
+        path=FILE,
+        log_format=substitution_format_string_pb2.SubstitutionFormatString(
+            json_format=record, omit_empty_values=True
+        ),
+    )
+    return accesslog_pb2.AccessLog(
+        name="envoy.access_loggers.file", filter=_worth_recording(), typed_config=packed(logger)
+    )
+
+
+def _worth_recording() -> Any:
+    status = accesslog_pb2.AccessLogFilter()
+    status.status_code_filter.comparison.op = accesslog_pb2.ComparisonFilter.GE
+    status.status_code_filter.comparison.value.CopyFrom(
+        base_pb2.RuntimeUInt32(default_value=400, runtime_key=names.RUNTIME_ACCESS_LOG_STATUS_MIN)
+    )
+    flagged = accesslog_pb2.AccessLogFilter()
+    flagged.response_flag_filter.SetInParent()
+    slow = accesslog_pb2.AccessLogFilter()
+    slow.duration_filter.comparison.op = accesslog_pb2.ComparisonFilter.GE
+    slow.duration_filter.comparison.value.CopyFrom(
+        base_pb2.RuntimeUInt32(
+            default_value=limits.ACCESS_LOG_SLOW_MS, runtime_key=names.RUNTIME_ACCESS_LOG_SLOW_MS
+        )
+    )
+    sampled = accesslog_pb2.AccessLogFilter()
+    sampled.runtime_filter.runtime_key = names.RUNTIME_ACCESS_LOG_SAMPLE
+    sampled.runtime_filter.percent_sampled.numerator = 100
+    worth = accesslog_pb2.AccessLogFilter()
+    worth.or_filter.filters.extend([status, flagged, slow, sampled])
+    return worth

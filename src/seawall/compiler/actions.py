@@ -1,0 +1,168 @@
+"""What a route does: forward, redirect, answer; with rewrites, retries and header changes.
+
+Values of header changes are literal: a `%` of the site file is escaped, so that it never becomes
+an Envoy format command.
+"""
+
+import re
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.route.v3 import route_components_pb2
+from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
+from envoy.type.matcher.v3 import regex_pb2
+
+from seawall import limits
+from seawall.compiler.wire import flag, inline_text, packed, seconds, uint32
+from seawall.model import (
+    BalanceBy,
+    FixedResponse,
+    Forward,
+    HeaderChanges,
+    LoadBalancing,
+    PathMatch,
+    PathPrefix,
+    Redirect,
+    Retries,
+)
+
+_APPEND = base_pb2.HeaderValueOption.HeaderAppendAction
+_CODE = route_components_pb2.RedirectAction.RedirectResponseCode
+_REDIRECT_CODES = {
+    301: _CODE.MOVED_PERMANENTLY,
+    302: _CODE.FOUND,
+    303: _CODE.SEE_OTHER,
+    307: _CODE.TEMPORARY_REDIRECT,
+    308: _CODE.PERMANENT_REDIRECT,
+}
+
+
+def apply_header_changes(target: Any, side: str, changes: HeaderChanges) -> None:
+    """Write `changes` into a virtual host or route; `side` is `request` or `response`."""
+    to_add = getattr(target, f"{side}_headers_to_add")
+    for name, value in changes.set:
+        to_add.append(header(name, value))
+    for name, value in getattr(changes, "set_if_absent", ()):
+        to_add.append(header(name, value, _APPEND.ADD_IF_ABSENT))
+    for name, value in changes.add:
+        to_add.append(header(name, value, _APPEND.APPEND_IF_EXISTS_OR_ADD))
+    getattr(target, f"{side}_headers_to_remove").extend(changes.remove)
+
+
+def header(name: str, value: str, action: int = _APPEND.OVERWRITE_IF_EXISTS_OR_ADD) -> Any:
+    """One literal header edit."""
+    return base_pb2.HeaderValueOption(
+        header=base_pb2.HeaderValue(key=name, value=value.replace("%", "%%")),
+        append_action=action,
+        keep_empty_value=not value,
+    )
+
+
+def forward(action: Forward, match: PathMatch, balancing: LoadBalancing) -> Any:
+    """The `RouteAction` that sends a request to the origin of `action`."""
+    compiled = route_components_pb2.RouteAction(
+        cluster=str(action.origin), idle_timeout=seconds(action.timeouts.idle_s)
+    )
+    if action.grpc:
+        _set_grpc_deadline(compiled, action.timeouts.request_s)
+    else:
+        compiled.timeout.CopyFrom(seconds(action.timeouts.request_s))
+    if action.host_rewrite:
+        compiled.host_rewrite_literal = action.host_rewrite
+    if action.rewrite is not None:
+        if action.rewrite.regex is not None:
+            compiled.regex_rewrite.pattern.regex = action.rewrite.regex
+            compiled.regex_rewrite.substitution = action.rewrite.substitution
+        else:
+            set_prefix_rewrite(compiled, match, action.rewrite.prefix or "/")
+    if action.retries.attempts:
+        compiled.retry_policy.CopyFrom(_retry_policy(action.retries, action.timeouts.per_try_s))
+    if action.websocket:
+        compiled.upgrade_configs.add(upgrade_type="websocket", enabled=flag(on=True))
+    _add_hash_policy(compiled, balancing)
+    return compiled
+
+
+def redirect(action: Redirect, match: PathMatch) -> Any:
+    """The `RedirectAction` of `action`."""
+    compiled = route_components_pb2.RedirectAction(
+        response_code=redirect_code(action.status),
+        host_redirect=action.host,
+        port_redirect=action.port,
+        strip_query=action.strip_query,
+    )
+    if action.scheme:
+        compiled.scheme_redirect = action.scheme
+    if action.path:
+        compiled.path_redirect = action.path
+    elif action.prefix:
+        set_prefix_rewrite(compiled, match, action.prefix)
+    return compiled
+
+
+def redirect_code(status: int) -> Any:
+    """Envoy's number for a redirect status (301, 302, 303, 307 or 308)."""
+    return _REDIRECT_CODES[status]
+
+
+def respond(action: FixedResponse) -> Any:
+    """The `DirectResponseAction` of `action`; its content type is a header of the route."""
+    compiled = route_components_pb2.DirectResponseAction(status=action.status)
+    if action.body:
+        compiled.body.CopyFrom(inline_text(action.body))
+    return compiled
+
+
+def set_prefix_rewrite(target: Any, match: PathMatch, to: str) -> None:
+    """Replace the matched part of the path by `to`, joining with exactly one slash.
+
+    With an exact or regex match the whole path is replaced, as Envoy does.
+    """
+    base = to.rstrip("/")
+    if not isinstance(match, PathPrefix):
+        target.prefix_rewrite = to
+    elif match.prefix.endswith("/"):
+        target.prefix_rewrite = base + "/"
+    elif base:
+        target.prefix_rewrite = base
+    else:  # Envoy would turn `/v1/x` into `//x`
+        pattern = regex_pb2.RegexMatcher(regex=f"^{re.escape(match.prefix)}/?")
+        target.regex_rewrite.pattern.CopyFrom(pattern)
+        target.regex_rewrite.substitution = "/"
+
+
+def _set_grpc_deadline(compiled: Any, request_s: float) -> None:
+    # A gRPC call may stream for ever: its own deadline counts, bounded by the route's.
+    compiled.timeout.CopyFrom(seconds(0))
+    compiled.max_stream_duration.grpc_timeout_header_max.CopyFrom(seconds(request_s))
+    compiled.max_stream_duration.max_stream_duration.CopyFrom(seconds(request_s))
+
+
+def _retry_policy(retries: Retries, per_try_s: float) -> Any:
+    policy = route_components_pb2.RetryPolicy(
+        retry_on=",".join(retries.on),
+        num_retries=uint32(retries.attempts),
+        host_selection_retry_max_attempts=limits.RETRY_HOST_SELECTION_MAX,
+    )
+    if per_try_s:
+        policy.per_try_timeout.CopyFrom(seconds(per_try_s))
+    policy.retry_host_predicate.add(
+        name="envoy.retry_host_predicates.previous_hosts",
+        typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
+    )
+    return policy
+
+
+def _add_hash_policy(compiled: Any, balancing: LoadBalancing) -> None:
+    match balancing.by:
+        case BalanceBy.HASH_CLIENT_IP:
+            compiled.hash_policy.add().connection_properties.source_ip = True
+        case BalanceBy.HASH_HEADER:
+            compiled.hash_policy.add().header.header_name = balancing.key
+        case BalanceBy.HASH_COOKIE:
+            cookie = compiled.hash_policy.add().cookie
+            cookie.name = balancing.key
+            cookie.path = "/"
+            cookie.ttl.CopyFrom(seconds(0))  # a session cookie, made when the client has none
+        case BalanceBy.ROUND_ROBIN | BalanceBy.LEAST_REQUEST:
+            pass

@@ -1,0 +1,212 @@
+"""Origins become clusters: where requests go, how endpoints are picked, watched and protected.
+
+One origin is one cluster with its endpoints inside (STATIC when all are addresses, else
+STRICT_DNS). Backup endpoints are priority 1. This file must not look at sites or routes: who uses
+an origin never changes its cluster, except the hash policy, which Envoy keeps on the route.
+"""
+
+import ipaddress
+from typing import Any
+
+from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2, protocol_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
+from envoy.type.matcher.v3 import string_pb2
+from envoy.type.v3 import http_pb2, percent_pb2, range_pb2
+
+from seawall import limits
+from seawall.compiler import names
+from seawall.compiler.snapshot import Resource, TypeUrl
+from seawall.compiler.wire import body_of, packed, seconds, uint32
+from seawall.model import (
+    BalanceBy,
+    Endpoint,
+    HealthCheck,
+    Origin,
+    OriginTls,
+    OutlierEjection,
+    UpstreamProtocol,
+)
+
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_LB_POLICY = {
+    BalanceBy.ROUND_ROBIN: "ROUND_ROBIN",
+    BalanceBy.LEAST_REQUEST: "LEAST_REQUEST",
+    BalanceBy.HASH_CLIENT_IP: "MAGLEV",
+    BalanceBy.HASH_HEADER: "MAGLEV",
+    BalanceBy.HASH_COOKIE: "MAGLEV",
+}
+
+
+def compile_origin(origin: Origin) -> Resource:
+    """The cluster of `origin`."""
+    name = names.cluster(origin)
+    cluster = cluster_pb2.Cluster(
+        name=name,
+        connect_timeout=seconds(origin.connect_timeout_s),
+        lb_policy=_LB_POLICY[origin.load_balancing.by],
+        load_assignment=_endpoints(name, origin.endpoints),
+        circuit_breakers=_circuit_breakers(origin),
+        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http_options(origin))},
+        upstream_connection_options=cluster_pb2.UpstreamConnectionOptions(
+            tcp_keepalive=address_pb2.TcpKeepalive(
+                keepalive_probes=uint32(limits.ORIGIN_KEEPALIVE_PROBES),
+                keepalive_time=uint32(limits.ORIGIN_KEEPALIVE_IDLE_S),
+                keepalive_interval=uint32(limits.ORIGIN_KEEPALIVE_INTERVAL_S),
+            )
+        ),
+        # Balancing over endpoints known to be bad is only right when no good one is left.
+        common_lb_config=cluster_pb2.Cluster.CommonLbConfig(
+            healthy_panic_threshold=percent_pb2.Percent(value=limits.PANIC_HEALTHY_PERCENT)
+        ),
+    )
+    _set_discovery(cluster, origin)
+    if origin.tls is not None:
+        cluster.transport_socket.CopyFrom(_tls_socket(origin.tls))
+    if origin.health_check is not None:
+        cluster.health_checks.append(_health_check(origin, origin.health_check))
+    if origin.outlier_ejection is not None:
+        cluster.outlier_detection.CopyFrom(_outlier(origin.outlier_ejection))
+    return Resource(TypeUrl.CLUSTER, name, body_of(cluster), f"origin {origin.name}")
+
+
+def is_ip(host: str) -> bool:
+    """Whether `host` is an address that needs no DNS."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _set_discovery(cluster: Any, origin: Origin) -> None:
+    if all(is_ip(endpoint.host) for endpoint in origin.endpoints):
+        cluster.type = cluster_pb2.Cluster.STATIC
+        return
+    cluster.type = cluster_pb2.Cluster.STRICT_DNS
+    cluster.dns_refresh_rate.CopyFrom(seconds(origin.dns_refresh_s))
+    cluster.respect_dns_ttl = True
+    # With both families asked for at once a host without IPv6 would fail half of its connections.
+    cluster.dns_lookup_family = cluster_pb2.Cluster.V4_PREFERRED
+    cluster.dns_failure_refresh_rate.base_interval.CopyFrom(seconds(limits.DNS_RETRY_MIN_S))
+    cluster.dns_failure_refresh_rate.max_interval.CopyFrom(
+        seconds(max(origin.dns_refresh_s, limits.DNS_RETRY_MIN_S))
+    )
+
+
+def _endpoints(name: str, endpoints: tuple[Endpoint, ...]) -> Any:
+    assignment = endpoint_pb2.ClusterLoadAssignment(cluster_name=name)
+    for priority in (0, 1):
+        members = [e for e in endpoints if e.backup == (priority == 1)]
+        if not members:
+            continue
+        locality = assignment.endpoints.add(priority=priority)
+        for member in members:
+            locality.lb_endpoints.append(_endpoint(member))
+    return assignment
+
+
+def _endpoint(endpoint: Endpoint) -> Any:
+    return endpoint_components_pb2.LbEndpoint(
+        endpoint=endpoint_components_pb2.Endpoint(
+            address=address_pb2.Address(
+                socket_address=address_pb2.SocketAddress(
+                    address=endpoint.host, port_value=endpoint.port
+                )
+            )
+        ),
+        load_balancing_weight=uint32(endpoint.weight),
+    )
+
+
+def _circuit_breakers(origin: Origin) -> Any:
+    thresholds = circuit_breaker_pb2.CircuitBreakers.Thresholds(
+        max_connections=uint32(origin.circuit_breaker.connections_max),
+        max_pending_requests=uint32(origin.circuit_breaker.pending_requests_max),
+        max_requests=uint32(origin.circuit_breaker.requests_max),
+        retry_budget=circuit_breaker_pb2.CircuitBreakers.Thresholds.RetryBudget(
+            budget_percent=percent_pb2.Percent(value=origin.retry_budget.share_max * 100),
+            min_retry_concurrency=uint32(origin.retry_budget.concurrent_min),
+        ),
+    )
+    return circuit_breaker_pb2.CircuitBreakers(thresholds=[thresholds])
+
+
+def _http_options(origin: Origin) -> Any:
+    options = http_protocol_options_pb2.HttpProtocolOptions(
+        common_http_protocol_options=protocol_pb2.HttpProtocolOptions(
+            idle_timeout=seconds(origin.idle_timeout_s)
+        )
+    )
+    http1 = protocol_pb2.Http1ProtocolOptions()
+    # Extended CONNECT is how a WebSocket reaches an HTTP/2 origin (RFC 8441).
+    http2 = protocol_pb2.Http2ProtocolOptions(allow_connect=True)
+    match origin.protocol:
+        case UpstreamProtocol.HTTP1:
+            options.explicit_http_config.http_protocol_options.CopyFrom(http1)
+        case UpstreamProtocol.HTTP2:
+            options.explicit_http_config.http2_protocol_options.CopyFrom(http2)
+        case UpstreamProtocol.AUTO:
+            options.auto_config.http_protocol_options.CopyFrom(http1)
+            options.auto_config.http2_protocol_options.CopyFrom(http2)
+    return options
+
+
+def _tls_socket(tls: OriginTls) -> Any:
+    context = tls_pb2.UpstreamTlsContext()
+    if not is_ip(tls.sni):  # RFC 6066: an address is never sent as server name
+        context.sni = tls.sni
+    if tls.verify:
+        validation = context.common_tls_context.validation_context
+        if tls.ca_pem:
+            validation.trusted_ca.inline_bytes = tls.ca_pem
+        else:
+            validation.system_root_certs.SetInParent()
+        matcher = common_pb2.SubjectAltNameMatcher
+        validation.match_typed_subject_alt_names.append(
+            matcher(
+                san_type=matcher.IP_ADDRESS if is_ip(tls.sni) else matcher.DNS,
+                matcher=string_pb2.StringMatcher(exact=tls.sni),
+            )
+        )
+    return base_pb2.TransportSocket(
+        name="envoy.transport_sockets.tls", typed_config=packed(context)
+    )
+
+
+def _health_check(origin: Origin, check: HealthCheck) -> Any:
+    probe = health_check_pb2.HealthCheck.HttpHealthCheck(
+        host=check.host,
+        path=check.path,
+        expected_statuses=[range_pb2.Int64Range(start=check.status_min, end=check.status_max + 1)],
+    )
+    message = health_check_pb2.HealthCheck(
+        timeout=seconds(check.timeout_s),
+        interval=seconds(check.interval_s),
+        # Envoy would ask an idle origin once a minute only: too late to notice a dead one.
+        no_traffic_interval=seconds(check.interval_s),
+        healthy_threshold=uint32(check.up_count),
+        unhealthy_threshold=uint32(check.down_count),
+        http_health_check=probe,
+    )
+    if origin.protocol is UpstreamProtocol.HTTP2:
+        probe.codec_client_type = http_pb2.HTTP2
+        message.http_health_check.CopyFrom(probe)
+    elif origin.protocol is UpstreamProtocol.AUTO:
+        # The probe speaks HTTP/1.1, so it must not let ALPN choose HTTP/2.
+        message.tls_options.alpn_protocols.append("http/1.1")
+    return message
+
+
+def _outlier(ejection: OutlierEjection) -> Any:
+    return outlier_detection_pb2.OutlierDetection(
+        consecutive_5xx=uint32(ejection.consecutive_failures),
+        interval=seconds(ejection.interval_s),
+        base_ejection_time=seconds(ejection.ejection_base_s),
+        max_ejection_percent=uint32(round(ejection.ejected_share_max * 100)),
+        enforcing_consecutive_5xx=uint32(100),
+        # Comparing endpoints by success rate needs more traffic than most origins have.
+        enforcing_success_rate=uint32(0),
+    )

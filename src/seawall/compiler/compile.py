@@ -1,0 +1,32 @@
+"""`compile_edge`: a model in, a complete snapshot of Envoy resources out.
+
+All or nothing: there is no partly compiled edge. The function is pure: no I/O, no clock, no
+randomness; equal edges give equal bytes.
+"""
+
+from seawall.compiler.clusters import compile_origin
+from seawall.compiler.listeners import compile_listeners
+from seawall.compiler.routes import compile_routes
+from seawall.compiler.runtime import compile_bootstrap, compile_runtime
+from seawall.compiler.secrets import compile_certificate
+from seawall.compiler.snapshot import Snapshot
+from seawall.model import Edge
+
+
+def compile_edge(edge: Edge) -> Snapshot:
+    """Compile `edge`.
+
+    Only certificates that a site shows are told to Envoy: a secret that no listener asks for
+    would never be acknowledged.
+    """
+    shown = {site.certificate for site in edge.sites}
+    return Snapshot.of(
+        [
+            compile_bootstrap(edge.limits),
+            *(compile_certificate(c) for c in edge.certificates if c.name in shown),
+            *(compile_origin(origin) for origin in edge.origins),
+            *compile_listeners(edge),
+            *compile_routes(edge),
+            compile_runtime(edge.access_log),
+        ]
+    )

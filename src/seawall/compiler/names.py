@@ -1,0 +1,49 @@
+"""Names that several parts must agree on: resources, filters, runtime keys, internal headers.
+
+Resource names come from the site file and not from content, so that a change of content changes a
+resource in place. Whatever a client may send under `INTERNAL_HEADER_PREFIX` is removed on arrival.
+"""
+
+from typing import Final
+
+from seawall.model import Listener, Origin
+
+ROUTES_HTTP: Final = "http"
+"""The RouteConfiguration of every plain listener."""
+ROUTES_HTTPS: Final = "https"
+"""The RouteConfiguration of every TLS listener."""
+BOOTSTRAP: Final = "bootstrap"
+RUNTIME_LAYER: Final = "seawall"
+"""The RTDS layer, and so the name of the one `Runtime` resource."""
+
+METADATA_NAMESPACE: Final = "seawall"
+"""Namespace of route metadata; the node adds the key `release` to it."""
+UNKNOWN_HOST: Final = "_unknown_host"
+"""The virtual host of requests for hosts that no site has; no site can have this name."""
+
+INTERNAL_HEADER_PREFIX: Final = "x-seawall-"
+
+RUNTIME_ACCESS_LOG_SAMPLE: Final = "seawall.access_log.sample"
+"""Share of ordinary requests that are logged."""
+RUNTIME_ACCESS_LOG_STATUS_MIN: Final = "seawall.access_log.status_min"
+RUNTIME_ACCESS_LOG_SLOW_MS: Final = "seawall.access_log.slow_ms"
+
+FILTER_ROUTER: Final = "envoy.filters.http.router"
+FILTER_BODY_LIMIT: Final = "seawall.body_limit"
+FILTER_ERROR_PAGES: Final = "seawall.error_pages"
+FILTER_COMPRESS: Final = {
+    "br": "seawall.compress.br",
+    "zstd": "seawall.compress.zstd",
+    "gzip": "seawall.compress.gzip",
+}
+
+
+def listener(scheme: str, listener: Listener) -> str:
+    """The listener's resource name, for example `http 0.0.0.0:80` or `https [::]:443`."""
+    host = f"[{listener.address}]" if ":" in listener.address else listener.address
+    return f"{scheme} {host}:{listener.port}"
+
+
+def cluster(origin: Origin) -> str:
+    """The cluster's name: what the access log shows as `origin`."""
+    return str(origin.name)

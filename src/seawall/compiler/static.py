@@ -1,0 +1,98 @@
+"""A snapshot as one static bootstrap: for `envoy --mode validate` and for tests.
+
+Everything that would arrive over ADS is written in place: routes into the connection managers,
+secrets and clusters into the static resources, the runtime layer as a static layer. The result
+needs no control plane, and Envoy checks it exactly as it would check the parts.
+"""
+
+from typing import Any
+
+from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm_pb2,
+)
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
+from envoy.service.runtime.v3 import rtds_pb2
+
+from seawall.compiler import names
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.wire import body_of, packed
+
+_ADMIN_MODE = 0o600
+
+
+def static_bootstrap(snapshot: Snapshot, *, admin_path: str | None) -> bytes:
+    """A serialized `Bootstrap` that holds all of `snapshot`.
+
+    Args:
+        snapshot: what to inline.
+        admin_path: path of a Unix socket for admin; None leaves admin off.
+    """
+    base = snapshot.by_key.get((TypeUrl.BOOTSTRAP, names.BOOTSTRAP))
+    bootstrap = bootstrap_pb2.Bootstrap.FromString(base.body if base else b"")
+    static = bootstrap.static_resources
+    for resource in snapshot.of_type(TypeUrl.CLUSTER):
+        static.clusters.append(cluster_pb2.Cluster.FromString(resource.body))
+    for resource in snapshot.of_type(TypeUrl.SECRET):
+        static.secrets.append(secret_pb2.Secret.FromString(resource.body))
+    inliner = _Inliner(snapshot)
+    for resource in snapshot.of_type(TypeUrl.LISTENER):
+        static.listeners.append(inliner.listener(resource.body))
+    _inline_runtime(bootstrap, snapshot)
+    if admin_path is not None:
+        bootstrap.admin.address.pipe.path = admin_path
+        bootstrap.admin.address.pipe.mode = _ADMIN_MODE
+    return body_of(bootstrap)
+
+
+class _Inliner:
+    """Rewrites listeners; equal connection managers and TLS contexts are rewritten once."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._routes = {
+            r.name: route_pb2.RouteConfiguration.FromString(r.body)
+            for r in snapshot.of_type(TypeUrl.ROUTES)
+        }
+        self._done: dict[bytes, Any] = {}
+
+    def listener(self, body: bytes) -> Any:
+        listener = listener_pb2.Listener.FromString(body)
+        chains = list(listener.filter_chains)
+        if listener.HasField("default_filter_chain"):
+            chains.append(listener.default_filter_chain)
+        for chain in chains:
+            for network_filter in chain.filters:
+                if network_filter.typed_config.Is(hcm_pb2.HttpConnectionManager.DESCRIPTOR):
+                    network_filter.typed_config.CopyFrom(self._manager(network_filter.typed_config))
+            if chain.HasField("transport_socket"):
+                config = chain.transport_socket.typed_config
+                config.CopyFrom(self._tls(config))
+        return listener
+
+    def _manager(self, config: Any) -> Any:
+        if config.value not in self._done:
+            manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
+            if manager.HasField("rds"):
+                manager.route_config.CopyFrom(self._routes[manager.rds.route_config_name])
+            self._done[config.value] = packed(manager)
+        return self._done[config.value]
+
+    def _tls(self, config: Any) -> Any:
+        if config.value not in self._done:
+            context = tls_pb2.DownstreamTlsContext.FromString(config.value)
+            for secret in context.common_tls_context.tls_certificate_sds_secret_configs:
+                secret.ClearField("sds_config")
+            self._done[config.value] = packed(context)
+        return self._done[config.value]
+
+
+def _inline_runtime(bootstrap: Any, snapshot: Snapshot) -> None:
+    layers = {
+        r.name: rtds_pb2.Runtime.FromString(r.body).layer for r in snapshot.of_type(TypeUrl.RUNTIME)
+    }
+    for layer in bootstrap.layered_runtime.layers:
+        if layer.HasField("rtds_layer"):
+            layer.static_layer.CopyFrom(layers[layer.rtds_layer.name])

@@ -1,0 +1,58 @@
+"""Small helpers for building Envoy messages: packing, durations, deterministic bytes.
+
+Nothing here knows what an edge is. Serialization is always deterministic (maps sorted by key), so
+that equal messages are equal bytes and a snapshot's digest names its content.
+"""
+
+from typing import Any
+
+from envoy.config.core.v3 import base_pb2, config_source_pb2
+from google.protobuf import any_pb2, duration_pb2, wrappers_pb2
+
+_TYPE_PREFIX = "type.googleapis.com/"
+
+
+def body_of(message: Any) -> bytes:
+    """The deterministic wire form of `message`."""
+    body: bytes = message.SerializeToString(deterministic=True)
+    return body
+
+
+def packed(message: Any) -> Any:
+    """`message` inside an `Any`, deterministically."""
+    return any_pb2.Any(type_url=_TYPE_PREFIX + message.DESCRIPTOR.full_name, value=body_of(message))
+
+
+def empty(full_name: str) -> Any:
+    """An `Any` of an empty message, for types that are newer than the generated classes."""
+    return any_pb2.Any(type_url=_TYPE_PREFIX + full_name)
+
+
+def seconds(value_s: float) -> Any:
+    """A `Duration`, rounded to milliseconds as Envoy's timers are."""
+    milliseconds = round(value_s * 1000)
+    return duration_pb2.Duration(
+        seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000
+    )
+
+
+def uint32(value: int) -> Any:
+    """A wrapped integer, for fields where absent and zero differ."""
+    return wrappers_pb2.UInt32Value(value=value)
+
+
+def flag(*, on: bool) -> Any:
+    """A wrapped bool, for fields where absent and false differ."""
+    return wrappers_pb2.BoolValue(value=on)
+
+
+def from_ads() -> Any:
+    """The config source of everything that arrives over the aggregated stream."""
+    return config_source_pb2.ConfigSource(
+        ads=config_source_pb2.AggregatedConfigSource(), resource_api_version="V3"
+    )
+
+
+def inline_text(text: str) -> Any:
+    """A data source that holds `text` itself."""
+    return base_pb2.DataSource(inline_string=text)
