@@ -41,6 +41,8 @@ ORIGINS_MAX: Final = 4_000
 """Origins (Envoy clusters): each costs about 100 KiB of Envoy memory and a share of each poll."""
 ENDPOINTS_PER_ORIGIN_MAX: Final = 256
 """Endpoints of one origin, primary and backup together."""
+LISTENERS_MAX: Final = 16
+"""Addresses to listen on, for http and https each."""
 HEADER_OPERATIONS_MAX: Final = 64
 """Header changes of one site or route, each direction."""
 NAME_LENGTH_CHARS_MAX: Final = 63
@@ -100,6 +102,19 @@ ACCESS_LOG_SLOW_MS: Final = 5_000
 RETRY_HOST_SELECTION_MAX: Final = 3
 """Attempts at picking an endpoint that has not failed this request yet."""
 
+# --- Release formats and store ------------------------------------------------------------------
+
+BUNDLE_MANIFEST_SIZE_BYTES_MAX: Final = 16 * MIB
+"""The list of a bundle's parts; 10,000 resources take about 3 MiB."""
+BUNDLE_PARTS_MAX: Final = 50_000
+"""Resources of one bundle: far above what the limits of a site file can give."""
+BUNDLE_TEXT_LENGTH_CHARS_MAX: Final = 4_096
+"""A name or path in a manifest: the longest path that Linux takes."""
+RELEASE_RECORD_SIZE_BYTES_MAX: Final = 32 * KIB
+"""Who, when and why: the longest message with every character escaped fits."""
+ENVELOPE_SIZE_BYTES_MAX: Final = 65 * MIB
+"""A signed bundle as a node fetches it: an incompressible bundle and its record fit."""
+
 # --- Node ----------------------------------------------------------------------------------------
 
 LAST_KNOWN_GOOD_GENERATIONS_MIN: Final = 3
@@ -120,6 +135,12 @@ XDS_SUBSCRIBE_GRACE_S: Final = 0.5
 """How long a resource that Envoy does not ask for keeps a release from counting as committed."""
 XDS_CLUSTER_LINGER_S: Final = 2.0
 """A cluster no route uses any more stays this long, for requests that were already routed."""
+XDS_HEAL_TIMEOUT_S: Final = 5.0
+"""After a refusal, how long a commit waits to see the previous release acknowledged again."""
+XDS_RECONNECT_MS_MIN: Final = 100
+"""Envoy's first wait before it connects to the agent again: a restart of the agent goes unseen."""
+XDS_RECONNECT_MS_MAX: Final = 1_000
+"""Its longest wait: an agent that comes back after hours is found within a second."""
 
 # --- Telemetry -----------------------------------------------------------------------------------
 
@@ -149,6 +170,77 @@ LEFTOVER_TIMEOUT_S: Final = 5.0
 FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 """From `seawall up` until the first release serves; a large one is validated in seconds."""
 
+# --- Hardening of the data plane ------------------------------------------------------------------
+# What the site file sets (`limits:`) is in `EdgeLimits`; these are the bounds that are not for it.
+
+EDGE_CONNECTIONS_MAX_DEFAULT: Final = 50_000
+"""Client connections of one Envoy. At some 20 KiB each they take the default heap bound."""
+EDGE_HEAP_SIZE_BYTES_MAX_DEFAULT: Final = 1 * GIB
+"""Envoy's heap: at this size it refuses work instead of being killed by the kernel."""
+EDGE_HEADER_SIZE_BYTES_MAX_DEFAULT: Final = 60 * KIB
+"""All request headers together: Envoy's own default; larger ones are answered with 431."""
+EDGE_HEADERS_MAX_DEFAULT: Final = 100
+"""Request headers by number: Envoy's own default; browsers send about 25."""
+EDGE_HEADER_TIMEOUT_S_DEFAULT: Final = 10
+"""Time to send the head of a request: ample on a phone, short for a slow-header attack."""
+EDGE_IDLE_TIMEOUT_S_DEFAULT: Final = 300
+"""Silence on a stream or a keep-alive connection, in either direction."""
+EDGE_HTTP2_STREAMS_MAX_DEFAULT: Final = 100
+"""Concurrent streams of one HTTP/2 connection: the least that RFC 9113 recommends."""
+
+DELAYED_CLOSE_TIMEOUT_S: Final = 1
+"""Wait for a client to take our last answer before the connection is closed on it."""
+HANDSHAKE_TIMEOUT_S: Final = 10
+"""TLS handshake and PROXY protocol header each; the site's header timeout shortens it."""
+CLIENT_HELLO_SIZE_BYTES_MAX: Final = 16 * KIB
+"""One TLS record, and so the largest ClientHello in one; post-quantum ones take about 2 KiB."""
+CONNECTION_BUFFER_SIZE_BYTES_MAX: Final = 256 * KIB
+"""Read and write buffer of a connection: fills a fast link, and bounds what a slow reader holds."""
+TCP_BACKLOG_MAX: Final = 4_096
+"""Connections waiting to be accepted; the kernel's somaxconn also applies."""
+ACCEPTS_PER_WAKE_UP_MAX: Final = 16
+"""New connections a worker takes at once: a connection flood must not starve served requests."""
+REQUESTS_PER_WAKE_UP_MAX: Final = 16
+"""Requests a worker starts from one connection before it looks after the others."""
+HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
+"""Request body in flight on one stream: about 20 Mbit/s of upload at 100 ms."""
+HTTP2_CONNECTION_WINDOW_BYTES: Final = 1 * MIB
+"""Request bodies in flight on one connection: bounds what it can make us buffer."""
+HTTP2_HPACK_TABLE_SIZE_BYTES_MAX: Final = 4_096
+"""HPACK table we keep for a client: the default of RFC 7541."""
+HTTP2_OUTBOUND_FRAMES_MAX: Final = 10_000
+"""Frames waiting for a client that does not read; then it is disconnected."""
+HTTP2_OUTBOUND_CONTROL_FRAMES_MAX: Final = 1_000
+"""PING, SETTINGS and RST_STREAM answers waiting for a client that does not read."""
+HTTP2_EMPTY_FRAMES_MAX: Final = 1
+"""Frames in a row that carry nothing and end nothing."""
+HTTP2_PRIORITY_FRAMES_PER_STREAM_MAX: Final = 100
+"""PRIORITY frames for each stream opened; browsers send one or two."""
+HTTP2_WINDOW_UPDATES_PER_DATA_FRAME_MAX: Final = 10
+"""WINDOW_UPDATE frames for each DATA frame we sent; honest clients send at most two."""
+HTTP2_PREMATURE_RESETS_MIN: Final = 200
+"""Streams after which a connection that reset most of them early is closed (rapid reset)."""
+HTTP2_STREAM_LIFETIME_S_MIN: Final = 1
+"""A stream reset sooner than this counts as reset early."""
+OVERLOAD_REFRESH_S: Final = 0.25
+"""How often Envoy looks at its heap: an attacker at 1 Gbit/s adds 32 MiB in between."""
+OVERLOAD_TIMEOUT_SHARE_MIN: Final = 0.1
+"""What is left of idle and handshake timeouts under full memory pressure."""
+HEAVY_STREAM_SIZE_BYTES_LOG2: Final = 20
+"""Streams that buffer at least 1 MiB are ranked, so the heaviest are reset first."""
+
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
 invariant(STOP_NOW_TIMEOUT_S < STOP_TIMEOUT_S, "the second Ctrl-C is faster")
+invariant(
+    ENVELOPE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX + RELEASE_RECORD_SIZE_BYTES_MAX + 64 * KIB,
+    "an incompressible bundle fits its envelope",
+)
+invariant(
+    RELEASE_RECORD_SIZE_BYTES_MAX >= 12 * RELEASE_MESSAGE_LENGTH_CHARS_MAX + 4 * KIB,
+    "a release message fits its record",
+)
+invariant(
+    HTTP2_CONNECTION_WINDOW_BYTES >= HTTP2_STREAM_WINDOW_BYTES,
+    "a stream's window fits its connection",
+)
