@@ -1,0 +1,59 @@
+"""A diff in words, and the arithmetic of the mass-change guard."""
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from seawall.api.views import ChangeView, DiffView, GuardView
+from seawall.console.output import joined, styled
+from seawall.console.words import count
+
+_MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+
+
+def diff(view: DiffView) -> RenderableType:
+    """What applying would change, and whether the guard would let it pass."""
+    against = f"against {view.current}" if view.current else "nothing is released yet"
+    if view.identical:
+        return styled(f"No change {against}.")
+    parts: list[RenderableType] = [styled(f"Changes {against}:", "bold")]
+    parts += [changes(view.changes, view.changes_hidden)]
+    if view.guard is not None and not view.guard.ok:
+        parts += [guard(view.guard)]
+    return Group(*parts)
+
+
+def changes(found: Sequence[ChangeView], hidden: int = 0) -> RenderableType:
+    """One line a change; what interrupts connections says so."""
+    lines: list[RenderableType] = [_change(change) for change in found]
+    if hidden:
+        lines.append(styled(f"  ... and {count(hidden, 'more change')}", "dim"))
+    return Group(*lines)
+
+
+def guard(view: GuardView) -> RenderableType:
+    """The refused kinds with their arithmetic and the way to force them."""
+    lines: list[RenderableType] = [
+        joined(styled("mass change: ", "bold red"), styled(line.text))
+        for line in view.lines
+        if line.refused
+    ]
+    if view.force:
+        force = " ".join(f"--force {name}" for name in view.force)
+        lines.append(
+            joined(styled("  do:  ", "bold"), styled(f"if this is meant: seawall apply {force}"))
+        )
+    return Group(*lines)
+
+
+def _change(change: ChangeView) -> Text:
+    mark, style = _MARKS[change.action]
+    parts = [styled(f"  {mark} ", style), styled(change.subject, "bold")]
+    if change.text:
+        parts.append(styled(f": {change.text}"))
+    if change.drains:
+        parts.append(styled("  (drains open connections)", "yellow"))
+    if change.restarts:
+        parts.append(styled("  (needs a new Envoy process)", "yellow"))
+    return joined(*parts)

@@ -1,0 +1,133 @@
+"""Where a command's answer goes: text for people, or JSON for programs, never a mix of both.
+
+Results go to standard output, errors and progress to standard error, so that a pipe gets what it
+asked for. Colour is used on a terminal only, never with NO_COLOR (https://no-color.org). What is
+not a terminal gets plain lines of any length: nothing is wrapped or padded for a screen that is
+not there.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, TextIO
+
+from seawall.console.words import clean
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+_PIPE_WIDTH_CHARS: Final = 20_000
+
+
+class Output:
+    """The two streams of one command and the format that was asked for."""
+
+    def __init__(
+        self, *, json_format: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
+    ) -> None:
+        self.json_format = json_format
+        self._stdout = stdout or sys.stdout
+        self._stderr = stderr or sys.stderr
+
+    @cached_property
+    def out(self) -> "Console":
+        """Console of standard output."""
+        return _console(self._stdout)
+
+    @cached_property
+    def err(self) -> "Console":
+        """Console of standard error."""
+        return _console(self._stderr)
+
+    def show(self, *parts: "RenderableType") -> None:
+        """Draw on standard output."""
+        _draw(self.out, self._stdout, parts)
+
+    def show_aside(self, *parts: "RenderableType") -> None:
+        """Draw on standard error: errors, progress, hints."""
+        _draw(self.err, self._stderr, parts)
+
+    def write_json(self, value: Mapping[str, object]) -> None:
+        """One JSON object on one line of standard output."""
+        self._stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        with suppress(OSError):
+            self._stdout.flush()
+
+    def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
+        """An error in its four parts; as JSON it is one object on standard output."""
+        if self.json_format:
+            error = {"code": code, "message": " ".join(p for p in (what, why) if p), "remedy": do}
+            self.write_json({"error": error | ({"where": where} if where else {})})
+            return
+        self.show_aside(error_text(what, code=code, where=where, why=why, do=do))
+
+
+def error_text(what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> "Text":
+    """`error: what` and, indented beneath, where, why and what to do."""
+    parts = [styled("error: ", "bold red"), styled(what), styled(f" [{code}]", "dim")]
+    for label, text in (("where", where), ("why", why), ("do", do)):
+        if text:
+            parts += [styled(f"\n  {label + ':':<7}", "bold"), styled(text)]
+    return joined(*parts)
+
+
+def styled(text: str, style: str = "") -> "Text":
+    """Text made safe for a terminal; brackets in it are brackets, not markup."""
+    from rich.text import Text  # noqa: PLC0415 - only a command that draws pays for it
+
+    return Text(clean(text), style=style, overflow="fold")
+
+
+def joined(*parts: "Text") -> "Text":
+    """Several texts as one."""
+    from rich.text import Text  # noqa: PLC0415 - only a command that draws pays for it
+
+    whole = Text(overflow="fold")
+    for part in parts:
+        whole.append_text(part)
+    return whole
+
+
+def tick(console: "Console", *, good: bool) -> "Text":
+    """A tick or a cross; words where the terminal cannot write them."""
+    unicode = console.encoding.lower().startswith("utf")
+    mark = ("✓" if good else "✗") if unicode else ("ok" if good else "failed")
+    return styled(mark, "green" if good else "red")
+
+
+def _console(stream: TextIO) -> "Console":
+    from rich.console import Console  # noqa: PLC0415 - only a command that draws pays for it
+
+    terminal = stream.isatty()
+    return Console(
+        file=stream,
+        width=None if terminal else _PIPE_WIDTH_CHARS,
+        force_terminal=terminal,
+        no_color=bool(os.environ.get("NO_COLOR")) or not terminal,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=False,
+    )
+
+
+def _draw(console: "Console", stream: TextIO, parts: "tuple[RenderableType, ...]") -> None:
+    try:
+        if console.is_terminal:
+            for part in parts:
+                console.print(part)
+            return
+        with console.capture() as captured:
+            for part in parts:
+                console.print(part)
+        # Table cells are padded to their column: a file or a pipe needs no trailing spaces.
+        text = "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+        stream.write(text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding))
+        stream.flush()
+    except BrokenPipeError:
+        # The reader has seen enough. What is still buffered goes nowhere, quietly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,0 +1,121 @@
+"""An apply or rollback as it happens: each step with a tick and a time, then the outcome."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Group, RenderableType
+
+from seawall.api.views import Applied, Progress, Refused
+from seawall.console.changes import changes, guard
+from seawall.console.output import Output, error_text, joined, styled, tick
+from seawall.console.problems import problems
+from seawall.console.words import duration, place
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_STEPS = {
+    "check": "Check the site file",
+    "compile": "Compile",
+    "guard": "Guard against mass change",
+    "validate": "Validate with Envoy",
+    "store": "Sign and store",
+    "assign": "Assign to the node",
+    "fetch": "Fetch",
+    "commit": "Commit to Envoy",
+    "serve": "Serve",
+    "bake": "Bake",
+}
+
+
+class Steps:
+    """Draws progress events on standard error; a running step spins on a terminal."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._started_s: dict[str, float] = {}
+        self._status: "Status | None" = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._still()
+
+    def draw(self, event: Progress) -> None:
+        """Show one event."""
+        name = _STEPS[event.stage]
+        if event.state == "started":
+            self._started_s[event.stage] = event.elapsed_s
+            self._spin(f"{name} {event.text}".strip())
+            return
+        self._still()
+        took_s = event.elapsed_s - self._started_s.get(event.stage, event.elapsed_s)
+        self._output.show_aside(
+            joined(
+                tick(self._output.err, good=event.state == "done"),
+                styled(f" {name:<26}"),
+                styled(f"{duration(took_s):>8}", "dim"),
+                styled(f"  {event.text}" if event.text else "", "dim"),
+            )
+        )
+
+    def _spin(self, text: str) -> None:
+        if self._output.err.is_terminal:
+            self._still()
+            self._status = self._output.err.status(styled(text))
+            self._status.start()
+
+    def _still(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+def applied(view: Applied) -> RenderableType:
+    """The outcome of a successful apply or rollback."""
+    parts: list[RenderableType] = []
+    if view.problems:
+        parts.append(problems(view.problems))
+    if view.changes:
+        parts.append(changes(view.changes, view.changes_hidden))
+    parts.append(styled(_applied_words(view), "bold"))
+    parts += [joined(styled("note: ", "yellow"), styled(note)) for note in view.notes]
+    return Group(*parts)
+
+
+def refused(view: Refused) -> RenderableType:
+    """Why it was refused, with everything needed to mend it, and what serves on."""
+    parts: list[RenderableType] = []
+    if view.problems:
+        parts.append(problems(view.problems, view.problems_hidden))
+    if view.guard is not None:
+        parts.append(guard(view.guard))
+    for refusal in view.envoy:
+        where = place(refusal.file, refusal.line) if refusal.file else ""
+        parts.append(
+            joined(
+                styled(f"{where}: " if where else "", "bold"),
+                styled(f"{refusal.owner}: Envoy says: {refusal.envoy_words}"),
+            )
+        )
+    parts.append(error_text(view.message, code=view.code, do=view.remedy))
+    serving = f"{view.serving} serves on, unchanged." if view.serving else "Nothing serves yet."
+    parts.append(styled(serving, "bold"))
+    return Group(*parts)
+
+
+def _applied_words(view: Applied) -> str:
+    took = duration(view.elapsed_s)
+    if view.dry_run:
+        return f"Dry run: this would be accepted ({took}). Nothing was released."
+    name = view.release.id if view.release else "the current release"
+    if not view.changed:
+        return f"No change: {name} already serves this."
+    before = f" (before: {view.previous})" if view.previous else ""
+    return f"{name} serves{before}, in {took}."

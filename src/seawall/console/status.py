@@ -1,0 +1,124 @@
+"""The whole edge on one screen, and the story of one request."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from seawall.api.status_views import NodeView, StatusView, TrafficView, WhyView
+from seawall.console.output import joined, styled
+from seawall.console.releases import pairs, plain_table
+from seawall.console.words import age, count, duration, rate, share, size
+
+_STATES = {
+    "serving": "bold green",
+    "working": "bold cyan",
+    "degraded": "bold yellow",
+    "down": "bold red",
+    "empty": "bold yellow",
+}
+_PHASES = {"good": "green", "rejected": "bold red"}
+_EXPIRY_SHOWN_DAYS = 30
+
+
+def status(view: StatusView) -> RenderableType:
+    """Release, nodes, traffic, certificates near their end, notices."""
+    parts: list[RenderableType] = [
+        joined(styled(view.state, _STATES[view.state]), styled(f"  {view.summary}")),
+        pairs(_overview(view)),
+    ]
+    if view.edge.requests or view.sites:
+        parts += [styled(""), _traffic(view)]
+    for certificate in view.certificates:
+        if certificate.days_left <= _EXPIRY_SHOWN_DAYS:
+            parts.append(
+                styled(
+                    f"certificate {certificate.name} ends in {count(certificate.days_left, 'day')}",
+                    "yellow",
+                )
+            )
+    for notice in view.notices:
+        colour = "bold red" if notice.severity == "error" else "bold yellow"
+        text = joined(styled(f"\n{notice.severity}: ", colour), styled(notice.text))
+        parts.append(text)
+        if notice.remedy:
+            parts.append(joined(styled("  do:  ", "bold"), styled(notice.remedy)))
+    return Group(*parts)
+
+
+def why(view: WhyView) -> RenderableType:
+    """The story of one request, one sentence a line, then what to do."""
+    parts: list[RenderableType] = [styled(view.title, "bold")]
+    parts += [styled(f"  {sentence}") for sentence in view.story]
+    if view.remedy:
+        parts.append(joined(styled("  do:  ", "bold"), styled(view.remedy)))
+    return Group(*parts)
+
+
+def _overview(view: StatusView) -> list[tuple[str, Text]]:
+    rows: list[tuple[str, Text]] = []
+    if view.urls:
+        rows.append(("open", styled("  ".join(view.urls))))
+    if view.current is not None:
+        release = view.current
+        text = f"  {release.message}" if release.message else ""
+        by = f"  by {release.author}, {age(release.created_s, view.now_s)}"
+        rows.append(
+            ("release", joined(styled(release.id, "bold"), styled(text), styled(by, "dim")))
+        )
+    for node in view.nodes:
+        rows += _node(node)
+    if view.config_differs:
+        hint = "seawall.yaml on disk differs: seawall diff, then seawall apply"
+        rows.append(("config", styled(hint, "yellow")))
+    control = view.control
+    words = f"Seawall {control.version}, pid {control.pid}, up {duration(control.uptime_s)}"
+    rows.append(("control", styled(f"{words}, {size(control.memory_bytes)}")))
+    return rows
+
+
+def _node(node: NodeView) -> list[tuple[str, Text]]:
+    seen = f"heard {duration(node.seen_s_ago)} ago" if node.seen_s_ago is not None else "not heard"
+    line = joined(
+        styled(f"{node.name}  serves "),
+        styled(node.release or "nothing", "bold"),
+        styled("  "),
+        styled(node.phase or "starting", _PHASES.get(node.phase, "cyan")),
+        styled(f"  {seen}", "dim" if node.connected else "bold red"),
+        styled(f"  {node.message}" if node.message else ""),
+    )
+    rows = [("node", line)]
+    if node.envoy is not None:
+        envoy = node.envoy
+        words = f"{envoy.version}, pid {envoy.pid}, up {duration(envoy.uptime_s)}"
+        words += f", {size(envoy.memory_bytes)}, {count(envoy.restarts, 'restart')}"
+        live = styled("" if envoy.live else "  does not answer", "bold red")
+        rows.append(("envoy", joined(styled(words), live)))
+    if node.listeners:
+        rows.append(("listens", styled(", ".join(node.listeners))))
+    if node.last_known_good:
+        rows.append(("good", styled(", ".join(node.last_known_good))))
+    return rows
+
+
+def _traffic(view: StatusView) -> Table:
+    table = plain_table("site", "requests/s", "5xx", "4xx", "p50", "p95")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    rows = [("all", view.edge), *((site.site, site) for site in view.sites)]
+    for name, traffic in rows:
+        table.add_row(*_traffic_row(name, traffic))
+    if view.sites_hidden:
+        table.add_row(styled(f"... {count(view.sites_hidden, 'more site')}", "dim"))
+    return table
+
+
+def _traffic_row(name: str, traffic: TrafficView) -> tuple[Text, ...]:
+    errors = traffic.error_share
+    return (
+        styled(name),
+        styled(rate(traffic.requests_per_s)),
+        styled(share(errors), "bold red" if errors else ""),
+        styled(share(traffic.client_error_share)),
+        styled(duration(traffic.latency_p50_s)),
+        styled(duration(traffic.latency_p95_s)),
+    )
