@@ -1,0 +1,1 @@
+"""The agent of one machine and its Envoy: see `agent`. It needs no control process to serve."""

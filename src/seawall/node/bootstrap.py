@@ -1,0 +1,92 @@
+"""What an Envoy process is started with: the release's part of the bootstrap, and this node's.
+
+The release's `Bootstrap` resource carries what only a new process can take (overload manager,
+stats bounds, runtime layers). The node adds who it is and where it gets everything else: its id,
+the admin socket, and delta ADS over the agent's socket. Protobuf defines that concatenated
+messages merge, so the release's bytes are passed on untouched; the node's come last and win.
+https://protobuf.dev/programming-guides/encoding/#last-one-wins
+"""
+
+import hashlib
+from typing import Final
+
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.core.v3.base_pb2 import RetryPolicy
+from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiConfigSource
+from envoy.config.core.v3.config_source_pb2 import ApiVersion as Version
+from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.ids import Digest, NodeName
+from seawall.limits import XDS_MESSAGE_SIZE_BYTES_MAX, XDS_RECONNECT_MS_MAX, XDS_RECONNECT_MS_MIN
+
+ADS_CLUSTER: Final = "seawall_ads"
+"""Envoy's name for the agent; no compiled cluster may be called so."""
+ADMIN_SOCKET: Final = "admin.sock"
+ADS_SOCKET: Final = "../xds.sock"
+"""Both relative to Envoy's working directory, the slot's: a socket path is at most 107 bytes."""
+_ADMIN_MODE: Final = 0o600
+
+
+def node_id(node: NodeName, slot: str) -> str:
+    """What an Envoy calls itself towards the agent."""
+    return f"{node}/{slot}"
+
+
+def released_part(snapshot: Snapshot) -> bytes:
+    """The release's Bootstrap; empty when it has none."""
+    return b"".join(resource.body for resource in snapshot.of_type(TypeUrl.BOOTSTRAP))
+
+
+def released_digest(snapshot: Snapshot) -> Digest:
+    """Names what only a new process can take: equal digests need no new Envoy."""
+    return Digest(hashlib.sha256(released_part(snapshot)).hexdigest())
+
+
+def bootstrap(snapshot: Snapshot, node: NodeName, slot: str) -> bytes:
+    """The serialized Bootstrap for `envoy -c bootstrap.pb` in the slot's directory."""
+    return released_part(snapshot) + _node_part(node, slot)
+
+
+def _node_part(node: NodeName, slot: str) -> bytes:
+    message = Bootstrap()
+    message.node.id = node_id(node, slot)
+    message.node.cluster = "seawall"
+    message.admin.address.pipe.path = ADMIN_SOCKET
+    message.admin.address.pipe.mode = _ADMIN_MODE
+    message.static_resources.clusters.append(_ads_cluster())
+    resources = message.dynamic_resources
+    resources.ads_config.api_type = ApiConfigSource.DELTA_GRPC
+    resources.ads_config.transport_api_version = Version.V3
+    resources.ads_config.set_node_on_first_message_only = True
+    service = resources.ads_config.grpc_services.add()
+    service.envoy_grpc.cluster_name = ADS_CLUSTER
+    service.envoy_grpc.max_receive_message_length.value = XDS_MESSAGE_SIZE_BYTES_MAX
+    service.envoy_grpc.retry_policy.CopyFrom(_reconnect())
+    for source in (resources.cds_config, resources.lds_config):
+        source.ads.CopyFrom(AggregatedConfigSource())
+        source.resource_api_version = Version.V3
+    return bytes(message.SerializeToString())
+
+
+def _reconnect() -> RetryPolicy:
+    """How soon Envoy looks for a restarted agent; its default waits up to 30 s."""
+    policy = RetryPolicy()
+    policy.retry_back_off.base_interval.FromMilliseconds(XDS_RECONNECT_MS_MIN)
+    policy.retry_back_off.max_interval.FromMilliseconds(XDS_RECONNECT_MS_MAX)
+    return policy
+
+
+def _ads_cluster() -> Cluster:
+    cluster = Cluster(name=ADS_CLUSTER, type=Cluster.STATIC)
+    cluster.connect_timeout.FromSeconds(1)
+    options = HttpProtocolOptions()
+    options.explicit_http_config.http2_protocol_options.SetInParent()
+    cluster.typed_extension_protocol_options[
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    ].Pack(options)
+    cluster.load_assignment.cluster_name = ADS_CLUSTER
+    endpoint = cluster.load_assignment.endpoints.add().lb_endpoints.add()
+    endpoint.endpoint.address.pipe.path = ADS_SOCKET
+    return cluster

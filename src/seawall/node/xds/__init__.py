@@ -1,0 +1,1 @@
+"""The delta xDS protocol towards one Envoy, without any I/O: see `session`."""
