@@ -229,6 +229,53 @@ OVERLOAD_TIMEOUT_SHARE_MIN: Final = 0.1
 HEAVY_STREAM_SIZE_BYTES_LOG2: Final = 20
 """Streams that buffer at least 1 MiB are ranked, so the heaviest are reset first."""
 
+# --- HTTP API and control process --------------------------------------------------------------
+
+API_BODY_SIZE_BYTES_MAX: Final = 48 * MIB
+"""One request body: the largest set of sources after JSON or base64 has grown it by half."""
+API_SMALL_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A request that carries no sources and no report: names, messages and numbers only."""
+API_HEADER_TIMEOUT_S: Final = 10.0
+"""From connecting, or from the previous answer's next byte, to a complete request head."""
+API_BODY_TIMEOUT_S: Final = 30.0
+"""A whole request body: 48 MiB at 13 Mbit/s. Slower senders only hold memory."""
+API_KEEP_ALIVE_S: Final = 60
+"""An idle connection. Longer than a node's long poll, so that it need not connect each time."""
+API_CONNECTIONS_MAX: Final = 128
+"""Connections of one listener of the API at once: people, scripts and scrapers are few."""
+API_SHUTDOWN_TIMEOUT_S: Final = 3
+"""Requests in flight when the control process is stopped; a release that goes on is recorded."""
+API_PAGE_ITEMS_MAX: Final = 200
+"""Releases, audit entries or tokens in one answer."""
+API_CHANGES_SHOWN_MAX: Final = 500
+"""Changes listed in one answer; the count of the rest is said."""
+API_SITES_SHOWN_MAX: Final = 100
+"""Sites with their traffic in one status, busiest first; the count of the rest is said."""
+API_TOKENS_MAX: Final = 100
+"""API tokens alive at once: one for each person and script, not one for each run."""
+API_NAME_LENGTH_CHARS_MAX: Final = 200
+"""Author, token name, release id or node name as sent by a caller."""
+SOURCE_PATH_LENGTH_CHARS_MAX: Final = 4_096
+"""Path of a source file: PATH_MAX of Linux."""
+NODE_REPORT_SIZE_BYTES_MAX: Final = 16 * MIB
+"""One report of a node. A window of 2,000 sites takes about 0.5 MiB; several may have queued."""
+NODES_MAX: Final = 64
+"""Nodes that control remembers; on one machine there is one."""
+NODE_SILENT_AFTER_S: Final = 20.0
+"""A node that reported nothing for this long is shown as not connected."""
+TRAFFIC_SPAN_S: Final = 60.0
+"""Span of the rates in `status`: long enough to be steady, short enough to be now."""
+TRAFFIC_WINDOWS_MAX: Final = 64
+"""Windows kept for those rates, whatever their length."""
+APPLY_SERVE_TIMEOUT_S: Final = 60.0
+"""How long `apply` waits for a node to serve; it goes on without the caller after that."""
+APPLY_EVENTS_QUEUED_MAX: Final = 256
+"""Progress events waiting for a slow reader: an apply has about 25."""
+CERTIFICATE_POLL_S: Final = 3.0
+"""How often referenced files are looked at: a stat of each, and a read when it changed."""
+CONFIG_POLL_S: Final = 10.0
+"""How often control compares the site file on disk with the current release, for `status`."""
+
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
 invariant(STOP_NOW_TIMEOUT_S < STOP_TIMEOUT_S, "the second Ctrl-C is faster")
@@ -244,3 +291,9 @@ invariant(
     HTTP2_CONNECTION_WINDOW_BYTES >= HTTP2_STREAM_WINDOW_BYTES,
     "a stream's window fits its connection",
 )
+invariant(
+    API_BODY_SIZE_BYTES_MAX * 2 >= SITE_SOURCES_SIZE_BYTES_MAX * 3,
+    "the largest sources can be sent",
+)
+invariant(API_KEEP_ALIVE_S > ASSIGNMENT_POLL_WAIT_S, "a node keeps its connection over a poll")
+invariant(APPLY_SERVE_TIMEOUT_S > COMMIT_TIMEOUT_S, "apply hears of a commit that timed out")
