@@ -1,0 +1,1 @@
+"""What a release must survive before one real request meets it."""

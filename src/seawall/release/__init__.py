@@ -1,0 +1,1 @@
+"""Releases: immutable, named by their content, signed, stored, and guarded against mass change."""

@@ -1,0 +1,256 @@
+"""The bundle: what a release holds, as one run of bytes named by its SHA-256.
+
+Layout: magic, manifest length (4 bytes, big-endian), manifest, then every part back to back in
+the order of the manifest. The manifest is canonical JSON and lists each part with its size and
+SHA-256; the digest of a bundle is the SHA-256 of its manifest, so it names every byte. Equal
+content gives equal bytes. Resource bodies are carried as they are and never parsed here.
+
+Decoding is strict: whatever `encode` would not have written is refused, so two different runs of
+bytes never decode to one bundle. A bundle may hold private keys (SDS secrets): it is kept in
+files of mode 0600 only, and nothing here puts a part's bytes into a message.
+The order of resources is by type URL text, not by `TypeUrl`, whose order may change between
+versions while stored bundles stay.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from seawall import limits
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+from seawall.errors import InternalError, RefusedError
+from seawall.ids import Digest
+from seawall.release import canonical
+from seawall.release.canonical import Fields, Json, unreadable
+from seawall.release.release import Kind
+from seawall.site.sources import SourceFile, SourceSet
+
+FORMAT: Final = 1
+"""Of the manifest. A change here needs a new folder in tests/golden/history."""
+MAGIC: Final = b"SEAWBNDL"
+_HEADER_SIZE_BYTES: Final = len(MAGIC) + 4
+_SHA256_HEX_LENGTH: Final = 64
+_WHAT: Final = "the release bundle"
+
+
+@dataclass(frozen=True, slots=True)
+class FileDigest:
+    """A file that the site file names (certificate, key, error page): absolute path, SHA-256.
+
+    Only the digest is kept: what the file said is already compiled into the snapshot.
+    """
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The content of a release.
+
+    Attributes:
+        sources: the site file and its includes, as text.
+        files: what else was read, so that a later change on disk can be told.
+        snapshot: the compiled resources.
+        seawall_version: of the compiler that made the snapshot.
+        envoy_version: of the Envoy it was made for.
+    """
+
+    kind: Kind
+    sources: SourceSet
+    files: tuple[FileDigest, ...]
+    snapshot: Snapshot
+    seawall_version: str
+    envoy_version: str
+
+
+def encode(bundle: Bundle) -> bytes:
+    """The bytes of a bundle.
+
+    Raises:
+        RefusedError: it is larger than Seawall stores or carries.
+    """
+    manifest, parts = _manifest(bundle)
+    size_bytes = _HEADER_SIZE_BYTES + len(manifest) + sum(len(part) for part in parts)
+    if size_bytes > limits.BUNDLE_SIZE_BYTES_MAX:
+        raise _oversized(size_bytes)
+    if len(manifest) > limits.BUNDLE_MANIFEST_SIZE_BYTES_MAX:
+        raise _oversized(len(manifest))
+    return b"".join((MAGIC, len(manifest).to_bytes(4, "big"), manifest, *parts))
+
+
+def digest_of(data: bytes) -> Digest:
+    """The digest that names an encoded bundle, which must be one that `decode` takes.
+
+    Raises:
+        RefusedError: it does not begin like a bundle.
+    """
+    return Digest(hashlib.sha256(_cut_manifest(data)).hexdigest())
+
+
+def decode(data: bytes) -> Bundle:
+    """The bundle in `data`, with every part checked against the manifest.
+
+    Raises:
+        RefusedError: truncated, changed, oversized, of another format, or not a bundle at all.
+    """
+    if len(data) > limits.BUNDLE_SIZE_BYTES_MAX:
+        raise _oversized(len(data))
+    manifest = _cut_manifest(data)
+    value = canonical.loads(manifest, "the manifest of the release bundle")
+    _require_known_format(value.get("format"))
+    bundle = _Reader(data, value).bundle()
+    try:
+        written, _ = _manifest(bundle)
+    except InternalError as error:
+        raise unreadable(_WHAT, "lists one resource twice") from error
+    if written != manifest:
+        raise unreadable(_WHAT, "has a manifest that is not in its canonical form")
+    return bundle
+
+
+def _manifest(bundle: Bundle) -> tuple[bytes, list[bytes]]:
+    resources = sorted(bundle.snapshot.resources, key=lambda r: (r.type_url.value, r.name))
+    sources = bundle.sources.files
+    parts = [file.content for file in sources] + [resource.body for resource in resources]
+    source_entries: list[Json] = [{"path": f.path, **_seal(f.content)} for f in sources]
+    resource_entries: list[Json] = [
+        {"name": r.name, "owner": r.owner, "type": r.type_url.value, **_seal(r.body)}
+        for r in resources
+    ]
+    files: list[Json] = [{"path": f.path, "sha256": f.sha256} for f in bundle.files]
+    value: Json = {
+        "envoy": bundle.envoy_version,
+        "files": files,
+        "format": FORMAT,
+        "kind": bundle.kind.value,
+        "resources": resource_entries,
+        "root": bundle.sources.root,
+        "seawall": bundle.seawall_version,
+        "sources": source_entries,
+    }
+    return canonical.dumps(value), parts
+
+
+def _seal(part: bytes) -> dict[str, Json]:
+    return {"sha256": hashlib.sha256(part).hexdigest(), "size": len(part)}
+
+
+class _Reader:
+    """Walks the parts in the order of the manifest."""
+
+    def __init__(self, data: bytes, manifest: dict[str, Json]) -> None:
+        self._data = data
+        self._manifest = manifest
+        self._offset = _HEADER_SIZE_BYTES + int.from_bytes(data[len(MAGIC) : _HEADER_SIZE_BYTES])
+
+    def bundle(self) -> Bundle:
+        top = self._fields(self._manifest)
+        sources = SourceSet(
+            top.text("root"),
+            tuple(
+                SourceFile(fields.text("path"), self._part(fields))
+                for fields in self._entries(top, "sources", limits.SITE_INCLUDES_MAX + 1)
+            ),
+        )
+        snapshot = self._snapshot(top)
+        if self._offset != len(self._data):
+            raise unreadable(_WHAT, "goes on after its last part")
+        files = tuple(
+            FileDigest(fields.text("path"), _sha256(fields))
+            for fields in self._entries(top, "files", limits.BUNDLE_PARTS_MAX)
+        )
+        return Bundle(
+            kind=_kind(top.text("kind")),
+            sources=sources,
+            files=files,
+            snapshot=snapshot,
+            seawall_version=top.text("seawall"),
+            envoy_version=top.text("envoy"),
+        )
+
+    def _snapshot(self, top: Fields) -> Snapshot:
+        resources = [
+            Resource(
+                _type_url(fields.text("type")),
+                fields.text("name"),
+                self._part(fields),
+                fields.text("owner"),
+            )
+            for fields in self._entries(top, "resources", limits.BUNDLE_PARTS_MAX)
+        ]
+        try:
+            return Snapshot.of(resources)
+        except InternalError as error:
+            raise unreadable(_WHAT, "lists one resource twice") from error
+
+    def _part(self, fields: Fields) -> bytes:
+        end = self._offset + fields.whole("size", largest=limits.BUNDLE_SIZE_BYTES_MAX)
+        if end > len(self._data):
+            raise unreadable(_WHAT, "ends in the middle of a part")
+        part = self._data[self._offset : end]
+        self._offset = end
+        if hashlib.sha256(part).hexdigest() != _sha256(fields):
+            raise unreadable(_WHAT, "has a part that does not match its SHA-256")
+        return part
+
+    def _entries(self, top: Fields, key: str, length_max: int) -> list[Fields]:
+        return [self._fields(entry) for entry in top.listing(key, length_max=length_max)]
+
+    def _fields(self, value: Json) -> Fields:
+        return Fields(value, _WHAT, text_length_chars_max=limits.BUNDLE_TEXT_LENGTH_CHARS_MAX)
+
+
+def _cut_manifest(data: bytes) -> bytes:
+    if not data.startswith(MAGIC) or len(data) < _HEADER_SIZE_BYTES:
+        raise unreadable(_WHAT, "does not begin like one")
+    size_bytes = int.from_bytes(data[len(MAGIC) : _HEADER_SIZE_BYTES])
+    if size_bytes > limits.BUNDLE_MANIFEST_SIZE_BYTES_MAX:
+        raise _oversized(size_bytes)
+    manifest = data[_HEADER_SIZE_BYTES : _HEADER_SIZE_BYTES + size_bytes]
+    if len(manifest) != size_bytes:
+        raise unreadable(_WHAT, "ends in the middle of its manifest")
+    return manifest
+
+
+def _require_known_format(found: Json) -> None:
+    if found == FORMAT and not isinstance(found, bool):
+        return
+    if isinstance(found, int) and found > FORMAT:
+        raise RefusedError(
+            "release-format-newer",
+            f"The release bundle has format {found}; this Seawall knows up to {FORMAT}.",
+            remedy="It was made by a newer Seawall: update this one.",
+        )
+    raise unreadable(_WHAT, "names no known format")
+
+
+def _sha256(fields: Fields) -> str:
+    text = fields.text("sha256")
+    if len(text) != _SHA256_HEX_LENGTH or set(text) - set("0123456789abcdef"):
+        raise unreadable(_WHAT, "lists something that is not a SHA-256")
+    return text
+
+
+def _kind(text: str) -> Kind:
+    try:
+        return Kind(text)
+    except ValueError as error:
+        raise unreadable(_WHAT, f"is of unknown kind {text[:40]!r}") from error
+
+
+def _type_url(text: str) -> TypeUrl:
+    try:
+        return TypeUrl(text)
+    except ValueError as error:
+        raise unreadable(_WHAT, f"holds a resource of unknown type {text[:100]!r}") from error
+
+
+def _oversized(size_bytes: int) -> RefusedError:
+    return RefusedError(
+        "release-too-large",
+        f"The release is too large: {size_bytes} bytes where a bundle of "
+        f"{limits.BUNDLE_SIZE_BYTES_MAX} with a manifest of "
+        f"{limits.BUNDLE_MANIFEST_SIZE_BYTES_MAX} is the most.",
+        remedy="Split the configuration over several edges, or shorten its error pages.",
+    )
