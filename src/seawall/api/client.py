@@ -1,0 +1,277 @@
+"""The client of the HTTP API: what the CLI calls. One method an operation, views as answers.
+
+It is light on purpose (`seawall status` should answer at once): httpx and the views, nothing of
+the service. It reads answers leniently, because a newer control process may say more.
+"""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import httpx
+
+from seawall import limits
+from seawall.api import requests, status_views, views
+from seawall.api.codec import from_json, to_json
+from seawall.api.errors import error_from
+from seawall.errors import SeawallError, UnreachableError
+from seawall.site.sources import SourceSet
+from seawall.sockets import short_path
+
+View = TypeVar("View")
+_TIMEOUT_S: Final = 30.0
+_STREAM_SILENCE_S: Final = limits.APPLY_SERVE_TIMEOUT_S + limits.VALIDATE_TIMEOUT_S
+"""Longest silence in the progress of an apply: its longest step."""
+
+
+class Client:
+    """A connection to one control process; use as a context manager, or close it.
+
+    Make one with `for_data_dir` (Unix socket) or `for_url` (TCP with a token).
+    Every method raises the kind of `SeawallError` that the service raised, or
+    `UnreachableError` when nobody answers.
+    """
+
+    def __init__(self, http: httpx.Client, *, nobody: UnreachableError, stack: ExitStack) -> None:
+        self._http = http
+        self._nobody = nobody
+        self._stack = stack
+
+    @classmethod
+    def for_data_dir(cls, data_dir: Path) -> Self:
+        """Talk to the control process of a data directory.
+
+        Raises:
+            UnreachableError: there is no such directory.
+        """
+        nobody = UnreachableError(
+            "not-running",
+            f"Seawall is not running for the data directory {data_dir}.",
+            remedy=f"Start it with `seawall up --data-dir {data_dir}`, or name the right directory "
+            "with --data-dir.",
+        )
+        stack = ExitStack()
+        try:
+            address = stack.enter_context(short_path(data_dir / "control.sock"))
+        except OSError as error:
+            raise nobody from error
+        transport = httpx.HTTPTransport(uds=address)
+        http = httpx.Client(transport=transport, base_url="http://seawall", timeout=_TIMEOUT_S)
+        return cls(http, nobody=nobody, stack=stack)
+
+    @classmethod
+    def for_url(cls, url: str, token: str) -> Self:
+        """Talk to a control process over TCP, for example `http://127.0.0.1:7070`."""
+        nobody = UnreachableError(
+            "no-answer",
+            f"Nobody answers at {url}.",
+            remedy="Check the address, and that control was started with --api.",
+        )
+        headers = {"authorization": f"Bearer {token}"}
+        http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
+        return cls(http, nobody=nobody, stack=ExitStack())
+
+    def health(self) -> status_views.HealthView:
+        """Whether control and its store answer."""
+        return self._get(status_views.HealthView, "/healthz")
+
+    def check(self, sources: SourceSet) -> views.CheckView:
+        """Find the problems of a site file."""
+        body = requests.CheckRequest(requests.pack(sources))
+        return self._post(views.CheckView, "/v1/check", body)
+
+    def diff(self, sources: SourceSet, *, force: tuple[str, ...] = ()) -> views.DiffView:
+        """What applying these sources would change."""
+        body = requests.CheckRequest(requests.pack(sources), force)
+        return self._post(views.DiffView, "/v1/diff", body)
+
+    def apply(
+        self,
+        sources: SourceSet,
+        *,
+        message: str = "",
+        author: str = "",
+        dry_run: bool = False,
+        force: tuple[str, ...] = (),
+        parent: str = "",
+    ) -> Iterator[views.ApplyEvent]:
+        """Release these sources; yields progress and ends with `Applied` or `Refused`.
+
+        Leaving the iterator early does not stop the apply.
+        """
+        packed = requests.pack(sources)
+        body = requests.ApplyRequest(packed, message, author, dry_run, force, parent)
+        return self._stream("/v1/apply", body)
+
+    def rollback(
+        self,
+        release: str | None = None,
+        *,
+        author: str = "",
+        message: str = "",
+        force: tuple[str, ...] = (),
+    ) -> Iterator[views.ApplyEvent]:
+        """Serve an earlier release again; without one, the newest good one before the current."""
+        body = requests.RollbackRequest(release, author, message, force)
+        return self._stream("/v1/rollback", body)
+
+    def status(self) -> status_views.StatusView:
+        """What serves, how it goes, and what is wrong."""
+        return self._get(status_views.StatusView, "/v1/status")
+
+    def releases(self, *, limit: int = 20, before: str = "") -> views.ReleasesView:
+        """Releases, newest first; `before` continues below that release."""
+        return self._get(
+            views.ReleasesView, "/v1/releases", {"limit": str(limit), "before": before}
+        )
+
+    def show(self, release: str) -> views.ReleaseDetailView:
+        """One release in full."""
+        return self._get(views.ReleaseDetailView, f"/v1/releases/{_part(release)}")
+
+    def why(self, request_id: str) -> status_views.WhyView:
+        """The story of one request."""
+        return self._get(status_views.WhyView, f"/v1/why/{_part(request_id)}")
+
+    def metrics(self) -> str:
+        """Prometheus text."""
+        return self._send("GET", "/v1/metrics").text
+
+    def tokens(self) -> status_views.TokensView:
+        """API tokens, without their values."""
+        return self._get(status_views.TokensView, "/v1/tokens")
+
+    def create_token(
+        self, name: str, *, scopes: tuple[str, ...] = ("read",), ttl_s: float | None = None
+    ) -> status_views.TokenCreated:
+        """Make an API token; its value is in the answer and nowhere else."""
+        body = {"name": name, "scopes": list(scopes), "ttl_s": ttl_s}
+        return self._post(status_views.TokenCreated, "/v1/tokens", body)
+
+    def revoke_token(self, token_id: str) -> status_views.TokenView:
+        """Make an API token worthless."""
+        answer = self._send("DELETE", f"/v1/tokens/{_part(token_id)}")
+        return _view(status_views.TokenView, answer)
+
+    def audit(self, *, limit: int = 50) -> status_views.AuditView:
+        """Who did what, newest first."""
+        return self._get(status_views.AuditView, "/v1/audit", {"limit": str(limit)})
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _get(self, kind: type[View], path: str, query: Mapping[str, str] | None = None) -> View:
+        return _view(kind, self._send("GET", path, query=query))
+
+    def _post(self, kind: type[View], path: str, body: object) -> View:
+        return _view(kind, self._send("POST", path, body=body))
+
+    def _send(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
+    ) -> httpx.Response:
+        content = None if body is None else json.dumps(to_json(body)).encode()
+        with self._told_when_nobody_answers():
+            answer = self._http.request(
+                method, path, params=query, content=content, headers=_JSON_HEADERS
+            )
+        _raise_for(answer)
+        return answer
+
+    def _stream(self, path: str, body: object) -> Iterator[views.ApplyEvent]:
+        content = json.dumps(to_json(body)).encode()
+        timeout = httpx.Timeout(_TIMEOUT_S, read=_STREAM_SILENCE_S)
+        with (
+            self._told_when_nobody_answers(),
+            self._http.stream(
+                "POST", path, content=content, headers=_JSON_HEADERS, timeout=timeout
+            ) as answer,
+        ):
+            if answer.is_error:
+                answer.read()
+            _raise_for(answer)
+            ended = False
+            for line in answer.iter_lines():
+                event = _event(line)
+                ended = ended or not isinstance(event, views.Progress)
+                yield event
+        if not ended:
+            raise UnreachableError(
+                "lost-control",
+                "The control process went away before it told the end of this release.",
+                remedy="See `seawall status`: the edge serves on, and the release may have gone "
+                "through.",
+            )
+
+    @contextmanager
+    def _told_when_nobody_answers(self) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError as error:
+            raise self._nobody from error
+        except httpx.TimeoutException as error:
+            raise UnreachableError(
+                "control-silent",
+                "The control process did not answer in time.",
+                remedy="The edge serves on. See logs/control.log in the data directory.",
+            ) from error
+        except httpx.HTTPError as error:
+            raise UnreachableError(
+                "lost-control",
+                "The connection to the control process broke.",
+                remedy="The edge serves on. See `seawall status`, then try again.",
+                detail=str(error),
+            ) from error
+
+
+_JSON_HEADERS: Final = {"content-type": "application/json"}
+
+
+def _part(text: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):02X}" for c in text[:200])
+
+
+def _event(line: str) -> views.ApplyEvent:
+    return from_json(views.ApplyEvent, json.loads(line), strict=False)  # type: ignore[arg-type, return-value]  # - a union is no type to mypy
+
+
+def _view(kind: type[View], answer: httpx.Response) -> View:
+    return from_json(kind, answer.json(), strict=False)
+
+
+def _raise_for(answer: httpx.Response) -> None:
+    if not answer.is_error:
+        return
+    try:
+        view = from_json(views.ErrorView, answer.json(), strict=False)
+    except (ValueError, SeawallError):
+        view = views.ErrorView("bad-answer", f"Control answered with HTTP {answer.status_code}.")
+    raise error_from(view, answer.status_code)
+
+
+def is_running(data_dir: Path) -> bool:
+    """Whether a control process accepts connections on the socket of `data_dir`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            with short_path(data_dir / "control.sock") as address:
+                probe.settimeout(1.0)
+                probe.connect(address)
+        except OSError:
+            return False
+    return True

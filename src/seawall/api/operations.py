@@ -1,0 +1,146 @@
+"""Every operation of the HTTP API, as data: the app, the OpenAPI document and the docs read it.
+
+An operation that is not in this table does not exist. Scopes: `open` needs no token, `read` and
+`write` need one with that scope where tokens are needed (on TCP), `node` is served on the Unix
+socket only, because nodes of other machines will come with certificates of their own.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from seawall import limits
+from seawall.api import requests, status_views, views
+from seawall.rollout import ports
+
+Scope = Literal["open", "read", "write", "node"]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query parameter; without a default it is required."""
+
+    name: str
+    kind: type[int] | type[float] | type[str]
+    doc: str
+    default: int | float | str | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation.
+
+    Attributes:
+        name: of the method that serves it, and the OpenAPI operation id.
+        request: shape of the body; None when there is none.
+        answer: shape of the answer; None for `media` other than JSON or for no answer.
+        media: of the answer.
+        status: of success.
+        body_size_bytes_max: a larger body is refused.
+    """
+
+    method: Literal["GET", "POST", "DELETE"]
+    path: str
+    name: str
+    summary: str
+    scope: Scope
+    answer: Any = None
+    request: type | None = None
+    query: tuple[Query, ...] = ()
+    media: str = "application/json"
+    status: int = 200
+    body_size_bytes_max: int = limits.API_SMALL_BODY_SIZE_BYTES_MAX
+
+
+NDJSON: Final = "application/x-ndjson"
+BINARY: Final = "application/octet-stream"
+PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
+_LARGE: Final = limits.API_BODY_SIZE_BYTES_MAX
+
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/healthz", "health", "Whether control and its store answer.", "open",
+        status_views.HealthView,
+    ),
+    Operation(
+        "GET", "/v1/openapi.json", "openapi", "This document.", "open", dict,
+    ),
+    Operation(
+        "GET", "/v1/status", "status", "What serves, how it goes, and what is wrong.", "read",
+        status_views.StatusView,
+    ),
+    Operation(
+        "GET", "/v1/metrics", "metrics", "Prometheus metrics.", "read", media=PLAIN,
+    ),
+    Operation(
+        "POST", "/v1/check", "check", "Find the problems of a site file.", "read",
+        views.CheckView, requests.CheckRequest, body_size_bytes_max=_LARGE,
+    ),
+    Operation(
+        "POST", "/v1/diff", "diff", "What applying a site file would change.", "read",
+        views.DiffView, requests.CheckRequest, body_size_bytes_max=_LARGE,
+    ),
+    Operation(
+        "POST", "/v1/apply", "apply", "Release a site file; answers with its progress.", "write",
+        views.ApplyEvent, requests.ApplyRequest, media=NDJSON, body_size_bytes_max=_LARGE,
+    ),
+    Operation(
+        "POST", "/v1/rollback", "rollback", "Serve an earlier release again.", "write",
+        views.ApplyEvent, requests.RollbackRequest, media=NDJSON,
+    ),
+    Operation(
+        "GET", "/v1/releases", "releases", "Releases, newest first.", "read", views.ReleasesView,
+        query=(
+            Query("limit", int, "How many, at most 200.", 20),
+            Query("before", str, "Continue below this release.", ""),
+        ),
+    ),
+    Operation(
+        "GET", "/v1/releases/{release}", "show", "One release in full.", "read",
+        views.ReleaseDetailView,
+    ),
+    Operation(
+        "GET", "/v1/why/{request_id}", "why", "The story of one request.", "read",
+        status_views.WhyView,
+    ),
+    Operation(
+        "GET", "/v1/tokens", "tokens", "API tokens, without their values.", "write",
+        status_views.TokensView,
+    ),
+    Operation(
+        "POST", "/v1/tokens", "create_token", "Make an API token; its value is shown once.",
+        "write", status_views.TokenCreated, requests.TokenRequest, status=201,
+    ),
+    Operation(
+        "DELETE", "/v1/tokens/{token}", "revoke_token", "Make an API token worthless.", "write",
+        status_views.TokenView,
+    ),
+    Operation(
+        "GET", "/v1/audit", "audit", "Who did what, newest first.", "read",
+        status_views.AuditView, query=(Query("limit", int, "How many, at most 200.", 50),),
+    ),
+    Operation(
+        "GET", "/v1/node/{node}/assignment", "assignment",
+        "Long poll for an assignment above the known generation; 204 when there is none.", "node",
+        ports.Assignment,
+        query=(
+            Query("known", int, "The newest generation the node knows.", required=True),
+            Query("wait_s", float, "Longest wait in seconds.", 0.0),
+        ),
+    ),
+    Operation(
+        "GET", "/v1/node/bundles/{digest}", "bundle", "A sealed release bundle.", "node",
+        media=BINARY,
+    ),
+    Operation(
+        "POST", "/v1/node/report", "report", "Take a node's report.", "node", None,
+        ports.NodeReport, status=204, body_size_bytes_max=limits.NODE_REPORT_SIZE_BYTES_MAX,
+    ),
+)  # fmt: skip
+
+
+def endpoints_table() -> str:
+    """The table of docs/api.md."""
+    rows = ["| method and path | scope | what it does |", "|---|---|---|"]
+    rows += [f"| `{o.method} {o.path}` | {o.scope} | {o.summary} |" for o in OPERATIONS]
+    return "\n".join(rows) + "\n"

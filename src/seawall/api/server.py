@@ -1,0 +1,89 @@
+"""uvicorn as Seawall runs it: on sockets given to it, without its signal handlers, and bounded.
+
+uvicorn has no bound on how slowly a request head may arrive; `_Protocol` adds it. One server stands
+on one socket, so that the Unix socket (no token) and TCP (token) can never be confused.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from seawall import limits
+
+
+class ApiServer(uvicorn.Server):
+    """One listening socket and one app."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=limits.API_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=limits.API_SHUTDOWN_TIMEOUT_S,
+                limit_concurrency=limits.API_CONNECTIONS_MAX,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the process that runs this server, not to the server."""
+        yield
+
+    async def run_on(self, listener: socket.socket) -> None:
+        """Serve on `listener` until cancelled; then end requests in flight and close it."""
+        serving = asyncio.ensure_future(self.serve(sockets=[listener]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            self.should_exit = True
+            await serving
+            raise
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 with a deadline on the request head."""
+
+    _head_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        was_idle = self._awaits_head() and self._head_deadline is None
+        super().data_received(data)
+        if not self._awaits_head():
+            self._head_came()
+        elif was_idle:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def _awaits_head(self) -> bool:
+        cycle = cast("Any", self.cycle)
+        return cycle is None or bool(cycle.response_complete)
+
+    def _expect_head(self) -> None:
+        self._head_deadline = self.loop.call_later(
+            limits.API_HEADER_TIMEOUT_S, self.transport.abort
+        )
+
+    def _head_came(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
