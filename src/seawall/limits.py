@@ -141,6 +141,34 @@ XDS_RECONNECT_MS_MIN: Final = 100
 """Envoy's first wait before it connects to the agent again: a restart of the agent goes unseen."""
 XDS_RECONNECT_MS_MAX: Final = 1_000
 """Its longest wait: an agent that comes back after hours is found within a second."""
+NODE_STATE_SIZE_BYTES_MAX: Final = 256 * KIB
+"""The node's `state.json`: a few names and digests."""
+ENVOY_READY_TIMEOUT_S: Final = 30.0
+"""From the start of an Envoy to its first answer on the admin socket; it takes 0.1 s."""
+ENVOY_DRAIN_TIME_S: Final = 600
+"""How long connections of a replaced listener or filter chain may go on (Envoy's own default)."""
+ENVOY_STOP_DRAIN_S: Final = 10.0
+"""How long requests may finish when Envoy is stopped on purpose."""
+ENVOY_STOP_TERM_S: Final = 5.0
+"""From SIGTERM to SIGKILL."""
+ENVOY_FLUSH_INTERVAL_MS: Final = 500
+"""How long an access record may stay in Envoy's memory."""
+ENVOY_LOG_SIZE_BYTES_MAX: Final = 16 * MIB
+"""Envoy's own log; beyond it the file is renamed to `.1` and begun again."""
+ENVOY_LOG_TAIL_BYTES: Final = 2 * KIB
+"""How much of that log a message about a failed start may quote."""
+CRASH_LOOP_EXITS: Final = 3
+"""Envoy dying so many times within `CRASH_LOOP_WINDOW_S` is a crash loop."""
+CRASH_LOOP_WINDOW_S: Final = 60.0
+"""Over this time exits are counted; a longer life forgets them."""
+RESTART_BACKOFF_S_MAX: Final = 5.0
+"""Longest wait before a dying Envoy is started again; the first restart is immediate."""
+CONTROL_BACKOFF_S_MIN: Final = 0.1
+"""First wait after control could not be reached."""
+CONTROL_BACKOFF_S_MAX: Final = 2.0
+"""Longest wait for control: it is on this machine or near, and a release waits for it."""
+REPORT_INTERVAL_S: Final = 3.0
+"""A node reports at least this often."""
 
 # --- Telemetry -----------------------------------------------------------------------------------
 
@@ -148,6 +176,14 @@ ADMIN_RESPONSE_SIZE_BYTES_MAX: Final = 32 * MIB
 """One answer of Envoy's admin interface. Statistics of 1,000 sites take about 2 MiB."""
 ADMIN_TIMEOUT_S: Final = 5.0
 """One admin request. Envoy answers in milliseconds; its main thread may be busy with a release."""
+STATS_LINES_MAX: Final = 400_000
+"""Lines of one statistics answer: 2,000 sites and 4,000 origins give under 100,000."""
+STATS_GARBLED_MAX: Final = 1_000
+"""Names of unreadable statistics kept of one answer; more than a few means it is not Envoy's."""
+LATENCY_SAMPLES_MIN: Final = 20
+"""Requests in a window before a percentile is given: a p95 of fewer is one request's luck."""
+WINDOW_SITES_MAX: Final = 4_000
+"""Sites in one window: twice `SITES_MAX`, since a release may swap every one of them."""
 
 # --- Supervisor ----------------------------------------------------------------------------------
 

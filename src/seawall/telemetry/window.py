@@ -13,9 +13,12 @@ from seawall.ids import Generation, NodeName, ReleaseId, SiteName
 
 @dataclass(frozen=True, slots=True)
 class SiteCounts:
-    """Requests of one site in a window, as answered to clients.
+    """Requests of one site in a window that were routed to an origin, as answered to clients.
 
-    Latencies are of the whole request in seconds; None when Envoy recorded too few.
+    Redirects and fixed responses are counted for the edge only (`answered_here`): Envoy keeps
+    route statistics in its router. Latencies are of the exchange with the origin, retries
+    included, in seconds; None when Envoy recorded too few. `timeouts` are requests that ran into
+    their route's timeout; they are counted in `status_5xx` too.
     """
 
     requests: int
@@ -24,7 +27,6 @@ class SiteCounts:
     status_4xx: int
     status_5xx: int
     timeouts: int
-    resets: int
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
 

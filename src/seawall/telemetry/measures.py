@@ -1,0 +1,164 @@
+"""Which of Envoy's statistics Seawall reads, and the documented names they become.
+
+The compiler's allow-list of statistics must let all of these pass (a test on a real edge holds the
+two together); everything else Envoy could count costs memory and is not read.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SITE_PREFIX: Final = "vhost."
+"""Route-level statistics: `vhost.VIRTUAL_HOST.route.SITE.NAME`, see `split_site`."""
+SITE_COUNTERS: Final = {
+    "upstream_rq_completed": "requests",
+    "upstream_rq_2xx": "status_2xx",
+    "upstream_rq_3xx": "status_3xx",
+    "upstream_rq_4xx": "status_4xx",
+    "upstream_rq_5xx": "status_5xx",
+    "upstream_rq_timeout": "timeouts",
+}
+"""Envoy's name to the field of `SiteCounts`. Counted by the router: once a request, whatever the
+retries, and also when the origin gave no answer; not for redirects and fixed responses."""
+SITE_LATENCY: Final = "upstream_rq_time"
+
+_HTTP_OWN: Final = frozenset({"admin", "async-client"})
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """How one documented number of the whole edge is made of Envoy's.
+
+    Attributes:
+        name: documented name, see docs/metrics.md.
+        kind: `counter` for a count that only grows in Envoy, else `gauge`.
+        source: Envoy's name; `http.*.x` is summed over listeners, `cluster.*.x` over origins.
+        help: one sentence for people and for Prometheus.
+    """
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    source: str
+    help: str
+
+    @property
+    def counter(self) -> bool:
+        """Whether windows hold its growth and not its value."""
+        return self.kind == "counter"
+
+
+MEASURES: Final = (
+    Measure("requests", "counter", "http.*.downstream_rq_total", "Requests received."),
+    Measure("responses_1xx", "counter", "http.*.downstream_rq_1xx", "Responses with a 1xx status."),
+    Measure("responses_2xx", "counter", "http.*.downstream_rq_2xx", "Responses with a 2xx status."),
+    Measure("responses_3xx", "counter", "http.*.downstream_rq_3xx", "Responses with a 3xx status."),
+    Measure("responses_4xx", "counter", "http.*.downstream_rq_4xx", "Responses with a 4xx status."),
+    Measure("responses_5xx", "counter", "http.*.downstream_rq_5xx", "Responses with a 5xx status."),
+    Measure("requests_active", "gauge", "http.*.downstream_rq_active", "Requests in progress."),
+    Measure(
+        "client_resets", "counter", "http.*.downstream_rq_rx_reset", "Requests clients aborted."
+    ),
+    Measure(
+        "edge_resets", "counter", "http.*.downstream_rq_tx_reset", "Requests the edge aborted."
+    ),
+    Measure(
+        "header_timeouts", "counter", "http.*.downstream_rq_header_timeout", "Headers too slow."
+    ),
+    Measure(
+        "idle_timeouts", "counter", "http.*.downstream_rq_idle_timeout", "Silent streams closed."
+    ),
+    Measure(
+        "overload_closes", "counter", "http.*.downstream_rq_overload_close", "Shed by overload."
+    ),
+    Measure(
+        "premature_resets",
+        "counter",
+        "http.*.downstream_rq_too_many_premature_resets",
+        "Connections closed for resetting too many streams.",
+    ),
+    Measure("connections", "counter", "http.*.downstream_cx_total", "Connections accepted."),
+    Measure("connections_active", "gauge", "http.*.downstream_cx_active", "Connections open."),
+    Measure(
+        "protocol_errors",
+        "counter",
+        "http.*.downstream_cx_protocol_error",
+        "Connections closed for breaking HTTP.",
+    ),
+    Measure(
+        "bytes_received", "counter", "http.*.downstream_cx_rx_bytes_total", "Bytes from clients."
+    ),
+    Measure("bytes_sent", "counter", "http.*.downstream_cx_tx_bytes_total", "Bytes to clients."),
+    Measure(
+        "answered_here",
+        "counter",
+        "http.*.rq_direct_response",
+        "Requests a redirect or fixed response answered, without an origin.",
+    ),
+    Measure("no_route", "counter", "http.*.no_route", "Requests that no route took."),
+    Measure(
+        "origin_connect_failures",
+        "counter",
+        "cluster.*.upstream_cx_connect_fail",
+        "Connections to origins that failed.",
+    ),
+    Measure(
+        "origin_overflows",
+        "counter",
+        "cluster.*.upstream_rq_pending_overflow",
+        "Requests refused by a circuit breaker.",
+    ),
+    Measure("origin_retries", "counter", "cluster.*.upstream_rq_retry", "Retries sent to origins."),
+    Measure(
+        "origin_resets", "counter", "cluster.*.upstream_rq_rx_reset", "Requests that origins reset."
+    ),
+    Measure(
+        "origin_timeouts",
+        "counter",
+        "cluster.*.upstream_rq_timeout",
+        "Requests that origins did not answer in time.",
+    ),
+    Measure("memory_allocated_bytes", "gauge", "server.memory_allocated", "Envoy's heap in use."),
+    Measure(
+        "memory_resident_bytes",
+        "gauge",
+        "server.memory_physical_size",
+        "Envoy's memory in RAM, as its allocator counts it.",
+    ),
+    Measure("uptime_s", "gauge", "server.uptime", "Age of the Envoy process in seconds."),
+    Measure("live", "gauge", "server.live", "1 while Envoy serves, 0 while it drains."),
+    Measure(
+        "listeners_active",
+        "gauge",
+        "listener_manager.total_listeners_active",
+        "Listeners that accept connections.",
+    ),
+    Measure(
+        "listeners_draining",
+        "gauge",
+        "listener_manager.total_listeners_draining",
+        "Replaced listeners that still carry connections.",
+    ),
+)
+"""All whole-edge numbers of a window. The stats allow-list of the compiler must let them pass."""
+MEASURES_BY_SOURCE: Final = {measure.source: measure for measure in MEASURES}
+EDGE_LATENCY: Final = "downstream_rq_time"
+"""`http.*.downstream_rq_time`: milliseconds from first byte received to last byte sent."""
+HEALTHY_SUFFIX: Final = ".membership_healthy"
+TOTAL_SUFFIX: Final = ".membership_total"
+
+
+def split_site(name: str) -> tuple[str, str] | None:
+    """Site and statistic of a route-level name, or None when it is not one."""
+    if not name.startswith(SITE_PREFIX):
+        return None
+    _, route, rest = name.partition(".route.")
+    site, dot, statistic = rest.rpartition(".")
+    return (site, statistic) if route and dot and site else None
+
+
+def edge_source(name: str) -> str:
+    """Envoy's name with the listener or origin replaced by `*`, as `Measure.source` has it."""
+    kind, _, rest = name.partition(".")
+    if kind not in ("http", "cluster"):
+        return name
+    owner, _, statistic = rest.rpartition(".")
+    return name if owner in _HTTP_OWN or not owner else f"{kind}.*.{statistic}"

@@ -1,0 +1,283 @@
+"""From running totals to windows: what happened in one span of time under one release.
+
+Envoy's counters only grow, and start again from zero with a new process. The builder adds up the
+growth from reading to reading, so the windows of one release add up to what Envoy counted, however
+often it restarted. A commit closes the window: no window holds two releases. What cannot be said
+(a garbled counter, growth across an unobserved commit) is left out, never guessed.
+
+Pure: readings and times in, windows out. `collector` reads Envoy and owns the clock.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from seawall.ids import Generation, NodeName, ReleaseId, SiteName
+from seawall.limits import LATENCY_SAMPLES_MIN, WINDOW_SITES_MAX
+from seawall.telemetry.measures import (
+    EDGE_LATENCY,
+    MEASURES_BY_SOURCE,
+    SITE_COUNTERS,
+    SITE_LATENCY,
+    SITE_PREFIX,
+    edge_source,
+    split_site,
+)
+from seawall.telemetry.stats import Histogram, Reading, histogram
+from seawall.telemetry.window import SiteCounts, Window
+
+_UPTIME: Final = "server.uptime"
+_EDGE_LATENCY_SOURCE: Final = f"http.*.{EDGE_LATENCY}"
+_EDGE_QUANTILES: Final = (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
+_MS_PER_S: Final = 1000
+
+
+class WindowBuilder:
+    """Builds the windows of one Envoy slot.
+
+    Args:
+        node: name of this node.
+        slot: for example `stable`.
+        at_s: monotonic seconds now; an Envoy younger than the builder is counted from zero, an
+            older one (adopted) from its first reading.
+    """
+
+    def __init__(self, node: NodeName, slot: str, *, at_s: float) -> None:
+        self._node, self._slot = node, slot
+        self._born_s = at_s
+        self._release: tuple[ReleaseId, Generation] | None = None
+        self._start_s = 0.0
+        self._opened_s = at_s
+        self._seen_s: float | None = None
+        self._last: Reading | None = None
+        self._rebase = False
+        self._counts: dict[str, int] = {}
+        self._buckets: dict[str, Histogram] = {}
+
+    @property
+    def release(self) -> ReleaseId | None:
+        """The release that now counts; None before the first commit."""
+        return self._release[0] if self._release else None
+
+    def observe(self, reading: Reading, *, at_s: float) -> bool:
+        """Take one reading; False when it was late, a duplicate, or not whole, and so ignored.
+
+        Args:
+            reading: of this slot's Envoy.
+            at_s: monotonic seconds when the reading was asked for.
+        """
+        if not reading.whole or (self._seen_s is not None and at_s <= self._seen_s):
+            return False
+        base = self._base(reading, at_s)
+        if base is not None and not self._rebase:
+            self._add_growth(base, reading)
+        self._rebase = False
+        self._last, self._seen_s = _with_known(reading, self._last), at_s
+        return True
+
+    def commit(
+        self,
+        release: ReleaseId,
+        generation: Generation,
+        *,
+        at_s: float,
+        wall_s: float,
+        observed: bool,
+    ) -> Window | None:
+        """Count for `release` from now on; the window of the release before, when there was one.
+
+        Args:
+            release: what serves from now on.
+            generation: of the assignment that brought it.
+            at_s: monotonic seconds.
+            wall_s: the same moment as Unix seconds.
+            observed: a reading was taken at this moment. When False, the growth up to the next
+                reading belongs to two releases, and is left out.
+        """
+        window = self.close(at_s=at_s, wall_s=wall_s)
+        self._release = (release, generation)
+        self._rebase = self._rebase or (not observed and self._last is not None)
+        return window
+
+    def close(self, *, at_s: float, wall_s: float) -> Window | None:
+        """End the window; None when nothing serves yet or nothing was read in it.
+
+        Args:
+            at_s: monotonic seconds.
+            wall_s: the same moment as Unix seconds.
+        """
+        window = None
+        if self._release and self._last and self._seen_s is not None:
+            window = self._window(self._last, at_s - self._opened_s)
+        self._start_s, self._opened_s = wall_s, at_s
+        # Growth that the window had to leave out, because its newest value is unknown, stays.
+        self._counts = {n: c for n, c in self._counts.items() if window and self._unknown(n)}
+        self._buckets = {}
+        return window
+
+    def _window(self, last: Reading, duration_s: float) -> Window | None:
+        if self._release is None:
+            return None
+        release, generation = self._release
+        return Window(
+            node=self._node,
+            slot=self._slot,
+            release=release,
+            generation=generation,
+            start_s=self._start_s,
+            duration_s=duration_s,
+            sites=MappingProxyType(self._sites(last)),
+            edge=MappingProxyType(self._edge(last)),
+        )
+
+    def _unknown(self, name: str) -> bool:
+        split, garbled = split_site(name), self._last.garbled if self._last else frozenset()
+        if split is None:
+            return edge_source(name) in {edge_source(other) for other in garbled}
+        return split[0] in {other[0] for g in garbled if (other := split_site(g))}
+
+    def _base(self, reading: Reading, at_s: float) -> Reading | None:
+        """What to subtract: nothing for a new process, None when growth cannot be known."""
+        uptime_s = reading.value(_UPTIME)
+        if self._last is None:
+            fresh = uptime_s is not None and uptime_s <= at_s - self._born_s
+            return Reading(whole=True) if fresh else None
+        before_s = self._last.value(_UPTIME)
+        restarted = uptime_s is not None and before_s is not None and uptime_s < before_s
+        return Reading(whole=True) if restarted else self._last
+
+    def _add_growth(self, base: Reading, reading: Reading) -> None:
+        for name, value in reading.values.items():
+            before = base.value(name)
+            if before is None or value == before or not _is_counter(name):
+                continue
+            # A counter that fell was reset with its process: what it shows is all new.
+            growth = value - before if value > before else value
+            self._counts[name] = self._counts.get(name, 0) + growth
+        for name, text in reading.histograms.items():
+            if text == base.histograms.get(name) or not _is_latency(name):
+                continue
+            grown = _bucket_growth(base.histograms.get(name), text)
+            if grown is not None:
+                self._buckets[name] = _bucket_sum(self._buckets.get(name), grown)
+
+    def _sites(self, last: Reading) -> dict[SiteName, SiteCounts]:
+        found: dict[str, dict[str, int]] = {}
+        unknown = {split[0] for name in last.garbled if (split := split_site(name))}
+        for name, count in self._counts.items():
+            split = split_site(name)
+            if split is None or split[0] in unknown or split[1] not in SITE_COUNTERS:
+                continue
+            if split[0] in found or len(found) < WINDOW_SITES_MAX:
+                counts = found.setdefault(split[0], {})
+                field = SITE_COUNTERS[split[1]]
+                counts[field] = counts.get(field, 0) + count
+        latencies = _grouped(self._buckets, lambda name: (split_site(name) or ("",))[0])
+        return {
+            SiteName(site): _site_counts(counts, latencies.get(site))
+            for site, counts in found.items()
+        }
+
+    def _edge(self, last: Reading) -> dict[str, float]:
+        edge: dict[str, float] = {m.name: 0.0 for m in MEASURES_BY_SOURCE.values() if m.counter}
+        for name, count in self._counts.items():
+            measure = MEASURES_BY_SOURCE.get(edge_source(name))
+            if measure is not None:
+                edge[measure.name] += count
+        for name, value in last.values.items():
+            measure = MEASURES_BY_SOURCE.get(edge_source(name))
+            if measure is not None and not measure.counter:
+                edge[measure.name] = edge.get(measure.name, 0.0) + value
+        for name in last.garbled:
+            measure = MEASURES_BY_SOURCE.get(edge_source(name))
+            if measure is not None:
+                edge.pop(measure.name, None)
+        whole = _grouped(self._buckets, edge_source).get(_EDGE_LATENCY_SOURCE)
+        for key, share in _EDGE_QUANTILES:
+            value_s = quantile_s(whole, share)
+            if value_s is not None:
+                edge[key] = value_s
+        return edge
+
+
+def quantile_s(values: Histogram | None, share: float) -> float | None:
+    """The value below which `share` of a millisecond histogram lies, in seconds.
+
+    Linear within a bucket, as Prometheus' `histogram_quantile` does; None when the histogram holds
+    fewer than `LATENCY_SAMPLES_MIN` values.
+    """
+    if values is None or not values.counts or values.counts[-1] < LATENCY_SAMPLES_MIN:
+        return None
+    wanted = share * values.counts[-1]
+    below_bound, below_count = 0.0, 0
+    for bound, count in zip(values.bounds, values.counts, strict=True):
+        if count >= wanted:
+            inside = (wanted - below_count) / (count - below_count) if count > below_count else 1.0
+            return (below_bound + inside * (bound - below_bound)) / _MS_PER_S
+        below_bound, below_count = bound, count
+    return values.bounds[-1] / _MS_PER_S
+
+
+def _site_counts(counts: Mapping[str, int], latency: Histogram | None) -> SiteCounts:
+    return SiteCounts(
+        requests=counts.get("requests", 0),
+        status_2xx=counts.get("status_2xx", 0),
+        status_3xx=counts.get("status_3xx", 0),
+        status_4xx=counts.get("status_4xx", 0),
+        status_5xx=counts.get("status_5xx", 0),
+        timeouts=counts.get("timeouts", 0),
+        latency_p50_s=quantile_s(latency, 0.5),
+        latency_p95_s=quantile_s(latency, 0.95),
+    )
+
+
+def _is_counter(name: str) -> bool:
+    if name.startswith(SITE_PREFIX):
+        return name.rpartition(".")[2] in SITE_COUNTERS
+    measure = MEASURES_BY_SOURCE.get(edge_source(name))
+    return measure is not None and measure.counter
+
+
+def _is_latency(name: str) -> bool:
+    return name.endswith((f".{SITE_LATENCY}", f".{EDGE_LATENCY}")) and (
+        name.startswith(SITE_PREFIX) or edge_source(name) == _EDGE_LATENCY_SOURCE
+    )
+
+
+def _with_known(reading: Reading, last: Reading | None) -> Reading:
+    """`reading`, with the last known value of what it garbled, to be subtracted from later."""
+    known = {n: last.values[n] for n in reading.garbled if last and n in last.values}
+    if not known:
+        return reading
+    return Reading(
+        {**reading.values, **known}, reading.histograms, reading.garbled, whole=reading.whole
+    )
+
+
+def _bucket_growth(before_text: str | None, text: str) -> Histogram | None:
+    """What a histogram gained; all of it after a reset; None when either text makes no sense."""
+    now, before = histogram(text), histogram(before_text)
+    if now is None or (before is None and before_text is not None):
+        return None
+    if before is None or before.bounds != now.bounds:
+        return now
+    growth = [n - b for n, b in zip(now.counts, before.counts, strict=True)]
+    # Growth that falls from one bound to the next is not growth: the process was replaced.
+    sound = growth == sorted(growth) and growth[0] >= 0
+    return Histogram(now.bounds, tuple(growth)) if sound else now
+
+
+def _bucket_sum(one: Histogram | None, other: Histogram) -> Histogram:
+    if one is None or one.bounds != other.bounds:
+        return other
+    return Histogram(
+        other.bounds, tuple(a + b for a, b in zip(one.counts, other.counts, strict=True))
+    )
+
+
+def _grouped(buckets: Mapping[str, Histogram], key: Callable[[str], str]) -> dict[str, Histogram]:
+    groups: dict[str, Histogram] = {}
+    for name, values in buckets.items():
+        group = key(name)
+        groups[group] = _bucket_sum(groups.get(group), values)
+    return groups
