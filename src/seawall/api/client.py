@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -244,11 +245,11 @@ _JSON_HEADERS: Final = {"content-type": "application/json"}
 
 
 def _part(text: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else f"%{ord(c):02X}" for c in text[:200])
+    return quote(text[: limits.API_NAME_LENGTH_CHARS_MAX], safe="", errors="replace")
 
 
 def _event(line: str) -> views.ApplyEvent:
-    return from_json(views.ApplyEvent, json.loads(line), strict=False)  # type: ignore[arg-type, return-value]  # - a union is no type to mypy
+    return from_json(views.ApplyEvent, json.loads(line), strict=False)  # type: ignore[arg-type]  # - a union is no type to mypy
 
 
 def _view(kind: type[View], answer: httpx.Response) -> View:

@@ -2,7 +2,8 @@
 
 The same few annotations are understood here and by `openapi`: `str int float bool None`,
 `Literal`, `StrEnum`, `NewType`, `X | None`, `tuple[T, ...]`, `Mapping[str, T]`, `bytes` (base64),
-dataclasses, and a union of dataclasses that carry a literal `event`. Reading is strict for requests (an unknown
+dataclasses, and a union of dataclasses that carry a literal `event`.
+Reading is strict for requests (an unknown
 key is an error with its place) and lenient for answers (a newer server may say more).
 It must stay light: the CLI pays for every import here. That is why it is not pydantic.
 """
@@ -47,7 +48,8 @@ def to_json(value: object) -> Any:
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     invariant(is_dataclass(value), f"{type(value).__name__} has no JSON form")
-    return {name: to_json(getattr(value, name)) for name in _names(type(value))}
+    kind: Any = type(value)
+    return {name: to_json(getattr(value, name)) for name in _names(kind)}
 
 
 def from_json(kind: type[Value], value: object, *, strict: bool = True) -> Value:

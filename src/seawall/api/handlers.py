@@ -1,4 +1,4 @@
-"""One handler for each operation: from a checked call to a call of the service, and nothing more."""
+"""One handler for each operation: from a checked call to a call of the service, nothing more."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -99,7 +99,7 @@ def unpack(sources: Sources) -> SourceSet:
     if len(sources.files) > limits.SITE_INCLUDES_MAX + 1:
         raise RefusedError(
             "too-many-files",
-            f"{len(sources.files)} files were sent; at most {limits.SITE_INCLUDES_MAX} are included.",
+            f"{len(sources.files)} files were sent; {limits.SITE_INCLUDES_MAX} may be included.",
             remedy="Join some of the included files.",
         )
     files = tuple(SourceFile(_path(file.path), _content(file)) for file in sources.files)
