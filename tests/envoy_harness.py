@@ -104,7 +104,7 @@ def running_envoy(
 ) -> Iterator[EnvoyProcess]:
     """Run Envoy on a static bootstrap (serialized, message, or JSON mapping) until the end.
 
-    Admin is always the relative pipe `admin.sock`, mode 0600, added when the bootstrap has none.
+    Admin is always the relative pipe `admin.sock`, mode 0600, whatever the bootstrap says.
     A failing block shows the tail of Envoy's log.
     """
     with tempfile.TemporaryDirectory(prefix="sw-") as name:
@@ -151,11 +151,10 @@ def _ready(envoy: EnvoyProcess) -> bool:
 def _write(directory: Path, bootstrap: bytes | Mapping[str, Any] | Bootstrap) -> str:
     if isinstance(bootstrap, Mapping):
         admin = {"address": {"pipe": {"path": ADMIN, "mode": 0o600}}}
-        (directory / "envoy.json").write_text(json.dumps({"admin": admin, **bootstrap}))
+        (directory / "envoy.json").write_text(json.dumps({**bootstrap, "admin": admin}))
         return "envoy.json"
     message = Bootstrap.FromString(bootstrap) if isinstance(bootstrap, bytes) else bootstrap
-    if not message.HasField("admin"):
-        message.admin.address.pipe.path = ADMIN
-        message.admin.address.pipe.mode = 0o600
+    message.admin.address.pipe.path = ADMIN
+    message.admin.address.pipe.mode = 0o600
     (directory / "envoy.pb").write_bytes(message.SerializeToString())
     return "envoy.pb"

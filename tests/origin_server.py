@@ -2,7 +2,8 @@
 
 It reads strictly by RFC 9112: only CRLF ends a line, a bare LF or a lone CR in a head is noted in
 `malformed`, and so is anything left over that is no request. A request smuggled past the edge
-thus shows up either as an extra entry of `requests` or as an entry of `malformed`.
+thus shows up either as an extra entry of `requests` or as an entry of `malformed`. A request whose
+body ended early with the connection is in `aborted`: nothing was served, so nothing was smuggled.
 It runs in a thread of its own, so plain tests can use it beside blocking clients.
 """
 
@@ -65,6 +66,7 @@ class Origin:
         self.requests: list[OriginRequest] = []
         self.connections: list[bytearray] = []
         self.malformed: list[bytes] = []
+        self.aborted: list[bytes] = []
         self.port = port
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -147,7 +149,10 @@ class Origin:
             self.malformed.append(head)
         try:
             body = await self._body(reader, seen, lengths, codings)
-        except (asyncio.IncompleteReadError, ValueError) as error:
+        except asyncio.IncompleteReadError:
+            self.aborted.append(head)
+            return None
+        except ValueError as error:
             self.malformed.append(head + b" body: " + repr(error).encode())
             return None
         return OriginRequest(head[:-4], body)

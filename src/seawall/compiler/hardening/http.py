@@ -132,7 +132,10 @@ def _http2(hcm: Any, edge: EdgeLimits) -> None:
 def _distrust_headers(hcm: Any, *, behind_proxy: bool) -> None:
     manager = hcm_pb2.HttpConnectionManager
     # No client is "internal" because of its address: nobody gets to steer Envoy by x-envoy-*.
-    hcm.internal_address_config.SetInParent()
+    # Left empty, Envoy takes private and loopback addresses; broadcast is never a source.
+    hcm.internal_address_config.cidr_ranges.add(
+        address_prefix="255.255.255.255"
+    ).prefix_len.value = 32
     hcm.forward_client_cert_details = manager.SANITIZE
     hcm.generate_request_id.value = True
     hcm.preserve_external_request_id = False

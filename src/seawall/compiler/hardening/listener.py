@@ -10,11 +10,10 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 
 from seawall import limits
-from seawall.compiler.wire import flag, packed, seconds, uint32
+from seawall.compiler.wire import packed, seconds, uint32
 from seawall.model import EdgeLimits
 
 TLS_INSPECTOR: Final = "envoy.filters.listener.tls_inspector"
-_YES: Final = flag(value=True)
 
 
 def harden_listener(listener: Any, edge: EdgeLimits) -> None:
@@ -48,11 +47,11 @@ def harden_listener(listener: Any, edge: EdgeLimits) -> None:
 
 def _tls_inspector() -> Any:
     inspector = tls_inspector_pb2.TlsInspector(
-        enable_ja4_fingerprinting=_YES,
         max_client_hello_size=uint32(limits.CLIENT_HELLO_SIZE_BYTES_MAX),
         # Every chain of such a listener speaks TLS, so what is not TLS has no business here.
         close_connection_on_client_hello_parsing_errors=True,
     )
+    inspector.enable_ja4_fingerprinting.value = True
     return listener_components_pb2.ListenerFilter(
         name=TLS_INSPECTOR, typed_config=packed(inspector)
     )
