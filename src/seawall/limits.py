@@ -184,6 +184,34 @@ LATENCY_SAMPLES_MIN: Final = 20
 """Requests in a window before a percentile is given: a p95 of fewer is one request's luck."""
 WINDOW_SITES_MAX: Final = 4_000
 """Sites in one window: twice `SITES_MAX`, since a release may swap every one of them."""
+WINDOWS_KEPT_MAX: Final = 120
+"""Closed windows a node keeps for a control process that is away: 10 min of 5 s windows."""
+STATS_POLL_INTERVAL_S: Final = 5.0
+"""Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
+NOTICES_MAX: Final = 20
+"""Standing notices of one node; more would hide the first."""
+ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
+"""One access record: the largest request header block, escaped as JSON, and as much again."""
+ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB
+"""One access-record file before it is rotated: about 100,000 records."""
+ACCESS_LOG_FILES_MAX: Final = 8
+"""Access-record files on disk, the current one included: 512 MiB in all."""
+ACCESS_LOG_DISK_FREE_BYTES_MIN: Final = 256 * MIB
+"""Free space under which rotated access records are given up, oldest first, and people told."""
+ACCESS_TAIL_RECORDS_MAX: Final = 1_000
+"""Records given at once: one screen or one API answer."""
+ACCESS_READ_SIZE_BYTES: Final = 1 * MIB
+"""Read at once when records are searched from the end."""
+FORWARDED_SAMPLE_SIZE_BYTES_MAX: Final = 128 * KIB
+"""Newest records looked at for forwarded-for headers nobody is trusted to send, each poll."""
+REQUEST_ID_LENGTH_CHARS_MAX: Final = 128
+"""A request id to search for; Envoy's own are UUIDs of 36."""
+LOG_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
+"""One file of Seawall's own log before it is rotated."""
+LOG_FILES_MAX: Final = 4
+"""Files of Seawall's own log for each process, the current one included."""
+LOG_VALUE_LENGTH_CHARS_MAX: Final = 4_000
+"""One value in a log line."""
 
 # --- Supervisor ----------------------------------------------------------------------------------
 
@@ -312,6 +340,9 @@ CERTIFICATE_POLL_S: Final = 3.0
 CONFIG_POLL_S: Final = 10.0
 """How often control compares the site file on disk with the current release, for `status`."""
 
+invariant(
+    ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
+)
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
 invariant(STOP_NOW_TIMEOUT_S < STOP_TIMEOUT_S, "the second Ctrl-C is faster")

@@ -72,11 +72,20 @@ class RouteMatch:
 
 @dataclass(frozen=True, slots=True)
 class HeaderChanges:
-    """Header edits: `set` overwrites, `add` appends, `remove` drops. Names are lower-case."""
+    """Header edits. Names are lower-case; values are literal text (`%` means a per cent sign).
+
+    Attributes:
+        remove: dropped first.
+        set: overwrites what is there.
+        add: appended next to what is there.
+        set_if_absent: set only when the other side did not send the header (Envoy's
+            `ADD_IF_ABSENT`); never holds a name that `set` or `remove` holds.
+    """
 
     set: tuple[tuple[str, str], ...] = ()
     add: tuple[tuple[str, str], ...] = ()
     remove: tuple[str, ...] = ()
+    set_if_absent: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,102 @@
+"""From the disk to a `SourceSet`: the site file and its includes. The only I/O of this package.
+
+Reads are bounded and touch regular files only, so that a pipe or a device cannot hold the program.
+The YAML is parsed here just far enough to learn `includes`; judging it is left to `load`.
+"""
+
+import glob
+import os
+import stat
+from pathlib import Path
+
+from seawall import limits
+from seawall.errors import UsageError
+from seawall.site.files import absolute
+from seawall.site.parse import parse
+from seawall.site.sources import SourceFile, SourceSet
+from seawall.site.tree import ListNode, Node
+
+
+def collect(root: Path) -> SourceSet:
+    """The site file at `root` and every file that its `includes` match, in sorted order.
+
+    Raises:
+        UsageError: the site file is missing or unreadable, or there are too many files.
+    """
+    path = os.path.abspath(root)  # noqa: PTH100 - keeps links as they were typed
+    content = _source(path)
+    files = [SourceFile(path, content)]
+    for included in _included(path, content):
+        files.append(SourceFile(included, _source(included)))
+        size = sum(len(file.content) for file in files[-1:])
+        if size > limits.SITE_FILE_SIZE_BYTES_MAX:
+            break  # `load` refuses the file; what follows does not matter
+    return SourceSet(path, tuple(files))
+
+
+def read_file(path: str) -> bytes:
+    """A file that the site file names; the reader to give to `load`.
+
+    Reads one byte more than allowed, so that `load` can tell a file that is too large.
+
+    Raises:
+        OSError: missing, unreadable, or not a regular file.
+    """
+    return _read(path, limits.REFERENCED_FILE_SIZE_BYTES_MAX + 1)
+
+
+def file_mode(path: str) -> int:
+    """Permission bits of a file.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    return stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116 - paths are text in this package
+
+
+def _source(path: str) -> bytes:
+    try:
+        return _read(path, limits.SITE_FILE_SIZE_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise UsageError(
+            "site-file-missing",
+            f"There is no site file at {path}.",
+            remedy="Make one with `seawall init`, or name another one with `--config`.",
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            "site-file-unreadable",
+            f"The site file {path} cannot be read: {error.strerror or error}.",
+            remedy="Check that it is a file and that you may read it.",
+        ) from None
+
+
+def _included(root: str, content: bytes) -> list[str]:
+    tree, _ = parse(root, content)
+    written: Node = None if tree is None else tree.get("includes")
+    patterns = written if isinstance(written, ListNode) else [written]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        if isinstance(pattern, str) and "\x00" not in pattern:
+            for path in sorted(glob.iglob(absolute(root, pattern))):  # noqa: PTH207 - text paths
+                if path != root:
+                    found[path] = None
+                if len(found) >= limits.SITE_INCLUDES_MAX:
+                    raise UsageError(
+                        "too-many-includes",
+                        f"`includes` of {root} match {limits.SITE_INCLUDES_MAX:,} files or more.",
+                        remedy="Narrow the patterns, or put several sites into one file.",
+                    )
+    return list(found)
+
+
+def _read(path: str, size_max: int) -> bytes:
+    """At most `size_max` bytes of a regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a regular file", path)
+        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - a descriptor
+            return file.read(size_max)
+    finally:
+        os.close(descriptor)

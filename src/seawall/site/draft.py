@@ -1,0 +1,87 @@
+"""A configuration on its way to an edge: what was written, where, and what was built of it.
+
+The rules look at a `Draft`. It holds the good parts of a file that may have bad ones, so a rule
+must not report what follows from a part that was taken out: see `Draft.broken`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from seawall.ids import CertificateName, OriginName, SiteName
+from seawall.model import Certificate, Origin, Site
+from seawall.secret import Secret
+from seawall.site.files import FileMode, Files
+from seawall.site.problem import Location, Problem, Severity
+from seawall.site.schema.edge import SiteFile
+from seawall.site.schema.origin import OriginSection
+from seawall.site.schema.site import CertificateSection, SiteSection
+from seawall.site.tree import MapNode, Step, find_mark, place
+
+SectionT = TypeVar("SectionT")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed(Generic[SectionT]):
+    """A section of a file and where it stands.
+
+    Attributes:
+        path: keys and indexes from the root of the file.
+    """
+
+    section: SectionT
+    file: str
+    root: MapNode
+    path: tuple[Step, ...]
+
+    def at(self, *steps: Step, of_key: bool = False) -> Location:
+        """The place of what stands `steps` below; the section's own key when there are none."""
+        key = of_key or not steps
+        return place(self.file, find_mark(self.root, self.root.at, self.path + steps, of_key=key))
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """The files of one certificate, as read; None for what could not be read."""
+
+    chain: bytes | None
+    key: Secret | None
+    location: Location
+    key_location: Location
+    subject: str
+
+
+@dataclass
+class Draft:
+    """All that is known while loading.
+
+    Attributes:
+        top: the site file itself, without its named parts' bad entries.
+        broken: `(part, name)` of what was taken out for schema errors; name empty for a section.
+        built_origins: with the place where each was written.
+        certificate_files: by certificate name, for those that come from files.
+    """
+
+    top: Placed[SiteFile]
+    sites: dict[SiteName, Placed[SiteSection]]
+    origins: dict[OriginName, Placed[OriginSection]]
+    certificates: dict[CertificateName, Placed[CertificateSection]]
+    broken: set[tuple[str, str]]
+    files: Files
+    now_s: float
+    file_mode: FileMode | None = None
+    development_certificate: Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]] | None = (
+        None
+    )
+    built_sites: dict[SiteName, Site] = field(default_factory=dict)
+    built_origins: dict[OriginName, Origin] = field(default_factory=dict)
+    built_certificates: dict[CertificateName, Certificate] = field(default_factory=dict)
+    certificate_files: dict[CertificateName, CertificateFiles] = field(default_factory=dict)
+    origin_places: dict[OriginName, Placed[OriginSection]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def error(
+        self, id_: str, at: Location, subject: str, what: str, *, why: str = "", remedy: str = ""
+    ) -> None:
+        """Remember an error found while building."""
+        self.problems.append(Problem(id_, Severity.ERROR, at, subject, what, why, remedy))

@@ -1,0 +1,318 @@
+"""YAML text to a located tree, by events of the C parser, with every bound checked on the way.
+
+Decides what YAML is allowed: one document, keys that are words, no tags, no repeated keys, aliases
+and merge keys within bounds. It knows nothing of sites. It never raises for bad text: what is wrong
+is a problem, and the tree is None when no meaning can be given to the file.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+from yaml._yaml import CParser
+
+from seawall import limits
+from seawall.site.problem import Location, Problem, Severity
+from seawall.site.scalars import NotFiniteError, resolve
+from seawall.site.tree import ListNode, MapNode, Mark, Node, mark, place
+
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_BOM: Final = "\ufeff"
+_MERGE: Final = "<<"
+
+
+def parse(path: str, content: bytes) -> tuple[MapNode | None, list[Problem]]:
+    """The mapping that a file holds, and what is wrong with it.
+
+    Args:
+        path: named in problems.
+        content: the bytes of the file.
+    """
+    text, problem = _decode(path, content)
+    if problem:
+        return None, [problem]
+    parser = _TreeParser(path, text)
+    try:
+        node = parser.run()
+    except _Stop:
+        return None, parser.problems
+    except yaml.YAMLError as error:
+        return None, [*parser.problems, _syntax(path, text, error)]
+    if node is None and not parser.problems:
+        return None, [
+            _error("empty-file", Location(path, 0, 0), "The file is empty.", "", _REMEDY_EMPTY)
+        ]
+    if node is not None and not isinstance(node, MapNode):
+        where = place(path, parser.root_at)
+        what = "The file is not a mapping of keys to values."
+        return None, [*parser.problems, _error("not-a-mapping", where, what, "", _REMEDY_EMPTY)]
+    return node, parser.problems
+
+
+_REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a whole file."
+
+
+class _Stop(Exception):  # noqa: N818 - not an error: ends the walk when a bound is reached
+    """The file is not read further."""
+
+
+class _TreeParser:
+    """Builds the tree of one file; use once."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self._path = path
+        self._events: Any = CParser(text)
+        self._anchors: dict[str, tuple[Node, int, int] | None] = {}
+        self._node_count = 0
+        self._alias_node_count = 0
+        self._depth = 0
+        self.problems: list[Problem] = []
+        self.root_at: Mark = 0
+
+    def run(self) -> Node:
+        next_event = self._events.get_event
+        next_event()  # StreamStart
+        if type(next_event()) is not yaml.DocumentStartEvent:
+            return None
+        event = next_event()
+        self.root_at = mark(event.start_mark.line, event.start_mark.column)
+        node, _ = self._node(event)
+        next_event()  # DocumentEnd
+        event = next_event()
+        if type(event) is yaml.DocumentStartEvent:
+            self._problem(
+                "several-documents",
+                mark(event.start_mark.line, event.start_mark.column),
+                "A second YAML document starts here.",
+                "A site file is one document.",
+                "Remove the line `---`, or move the rest to a file named in `includes`.",
+            )
+        return node
+
+    def _node(self, event: Any) -> tuple[Node, int]:
+        """One node and the height of the tree below it."""
+        kind = type(event)
+        self._node_count += 1
+        if self._node_count > limits.SITE_YAML_NODES_MAX:
+            self._too_big(event, f"more than {limits.SITE_YAML_NODES_MAX:,} values")
+        if kind is yaml.AliasEvent:
+            return self._alias(event)
+        if event.tag is not None and kind is not yaml.ScalarEvent:
+            self._tag(event)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        before = self._node_count - 1
+        if kind is yaml.ScalarEvent:
+            node, height = self._scalar(event), 0
+        else:
+            self._depth += 1
+            if self._depth > limits.SITE_YAML_DEPTH_MAX:
+                self._too_big(event, f"nested more than {limits.SITE_YAML_DEPTH_MAX} deep")
+            node, height = (
+                self._mapping(event) if kind is yaml.MappingStartEvent else self._sequence(event)
+            )
+            self._depth -= 1
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node, self._node_count - before, height)
+        return node, height
+
+    def _scalar(self, event: Any) -> Node:
+        value: str = event.value
+        if event.tag is not None:
+            self._tag(event)
+        if event.style is not None and event.style != "":
+            return value
+        try:
+            return resolve(value)
+        except NotFiniteError:
+            self._problem(
+                "not-finite",
+                _at(event),
+                f"`{value[:40]}` is not a finite number.",
+                "",
+                "Write an ordinary number, or quote it when text is meant.",
+            )
+            return None
+
+    def _mapping(self, event: Any) -> tuple[Node, int]:
+        node = MapNode(_at(event))
+        height = 0
+        next_event = self._events.get_event
+        merges: list[tuple[Node, Mark]] = []
+        while type(key_event := next_event()) is not yaml.MappingEndEvent:
+            key_at = _at(key_event)
+            if type(key_event) is not yaml.ScalarEvent:
+                self._problem("bad-key", key_at, "A key must be a word.", "", "Write `key: value`.")
+                self._node(key_event)
+                self._node(next_event())
+                continue
+            self._node_count += 1
+            key: str = key_event.value
+            if key_event.anchor is not None:
+                self._anchors[key_event.anchor] = (key, 1, 0)
+            value_event = next_event()
+            value_at = _at(value_event)
+            value, below = self._node(value_event)
+            height = max(height, below + 1)
+            if key == _MERGE and not key_event.style:
+                merges.append((value, value_at))
+            elif key in node:
+                self._duplicate(key, key_at, node.keys_at[key])
+            else:
+                node[key] = value
+                node.keys_at[key] = key_at
+                node.values_at[key] = value_at
+        for value, value_at in merges:
+            self._merge(node, value, value_at)
+        return node, height
+
+    def _sequence(self, event: Any) -> tuple[Node, int]:
+        node = ListNode(_at(event))
+        height = 0
+        next_event = self._events.get_event
+        while type(item := next_event()) is not yaml.SequenceEndEvent:
+            node.items_at.append(_at(item))
+            value, below = self._node(item)
+            height = max(height, below + 1)
+            node.append(value)
+        return node, height
+
+    def _alias(self, event: Any) -> tuple[Node, int]:
+        name: str = event.anchor
+        if name not in self._anchors:
+            self._problem(
+                "bad-alias",
+                _at(event),
+                f"`*{name[:40]}` refers to an anchor that is not defined above.",
+                "",
+                f"Write `&{name[:40]}` before the value that is meant.",
+            )
+            return None, 0
+        found = self._anchors[name]
+        if found is None:
+            self._problem(
+                "bad-alias",
+                _at(event),
+                f"`*{name[:40]}` stands inside the value that it refers to.",
+                "Such a value would be endless.",
+                "Write the value out.",
+            )
+            return None, 0
+        node, weight, height = found
+        self._node_count += weight - 1
+        self._alias_node_count += weight
+        if self._alias_node_count > limits.SITE_YAML_ALIAS_NODES_MAX:
+            bound = f"more than {limits.SITE_YAML_ALIAS_NODES_MAX:,} values through aliases"
+            self._too_big(event, bound)
+        if self._depth + height > limits.SITE_YAML_DEPTH_MAX:
+            self._too_big(event, f"nested more than {limits.SITE_YAML_DEPTH_MAX} deep")
+        return node, height
+
+    def _merge(self, node: MapNode, value: Node, at: Mark) -> None:
+        """Merge key `<<`: keys of other mappings, where `node` does not have them itself."""
+        for source in value if isinstance(value, ListNode) else [value]:
+            if not isinstance(source, MapNode):
+                self._problem(
+                    "bad-merge",
+                    at,
+                    "`<<` must name a mapping, or a list of mappings.",
+                    "",
+                    "Write `<<: *NAME`, where `&NAME` stands before a mapping.",
+                )
+                return
+            for key, item in source.items():
+                if key not in node:
+                    node[key] = item
+                    node.keys_at[key] = source.keys_at[key]
+                    node.values_at[key] = source.values_at[key]
+
+    def _duplicate(self, key: str, at: Mark, first: Mark) -> None:
+        line = place(self._path, first).line
+        self._problem(
+            "duplicate-key",
+            at,
+            f"The key `{key[:80]}` is written twice.",
+            f"It was written first on line {line}; only one of the two can hold.",
+            "Remove one of them, or give it another name.",
+        )
+
+    def _tag(self, event: Any) -> None:
+        self._problem(
+            "tag-not-supported",
+            _at(event),
+            f"The YAML tag `{event.tag[:40]}` is not supported.",
+            "",
+            "Remove the tag; quote the value when text is meant.",
+        )
+
+    def _too_big(self, event: Any, what: str) -> None:
+        self._problem(
+            "file-too-complex",
+            _at(event),
+            f"The file holds {what}." if what.startswith("more") else f"The file is {what}.",
+            "No site file needs that; it is refused before it uses up memory.",
+            "Look for a generator gone wrong, or for aliases that multiply.",
+        )
+        raise _Stop
+
+    def _problem(self, id_: str, at: Mark, what: str, why: str, remedy: str) -> None:
+        self.problems.append(_error(id_, place(self._path, at), what, why, remedy))
+        if len(self.problems) >= limits.SITE_PROBLEMS_MAX:
+            raise _Stop
+
+
+def _at(event: Any) -> Mark:
+    start = event.start_mark
+    return mark(start.line, start.column)
+
+
+def _error(id_: str, location: Location, what: str, why: str, remedy: str) -> Problem:
+    return Problem(id_, Severity.ERROR, location, "", what, why, remedy)
+
+
+def _decode(path: str, content: bytes) -> tuple[str, Problem | None]:
+    """The text of a file, or why it is none."""
+    whole = Location(path, 0, 0)
+    if len(content) > limits.SITE_FILE_SIZE_BYTES_MAX:
+        what = f"The file has {len(content):,} bytes."
+        why = f"At most {limits.SITE_FILE_SIZE_BYTES_MAX:,} are read."
+        return "", _error("file-too-large", whole, what, why, "Split it with `includes`.")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8")
+        what = f"Byte 0x{content[error.start]:02x} is not UTF-8 text."
+        remedy = "Save the file in the encoding UTF-8."
+        return "", _error("not-utf8", _place_after(path, before), what, "", remedy)
+    text = text.removeprefix(_BOM)
+    if found := _FORBIDDEN.search(text):
+        what = f"The file holds the control character U+{ord(found[0]):04X}."
+        remedy = 'Remove it, or write it as an escape such as "\\u2028" in double quotes.'
+        where = _place_after(path, text[: found.start()])
+        return "", _error("control-character", where, what, "", remedy)
+    return text, None
+
+
+def _place_after(path: str, before: str) -> Location:
+    lines = before.split("\n")
+    return Location(path, len(lines), len(lines[-1]) + 1)
+
+
+def _syntax(path: str, text: str, error: yaml.YAMLError) -> Problem:
+    """A parser's complaint in our words, with its own words as the reason."""
+    at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    words = ", ".join(
+        part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
+    )
+    lines = text.split("\n")
+    remedy = "Check the indentation and the quotes on this line and on the one before."
+    location = Location(path, 0, 0)
+    if at is not None:
+        line = min(at.line, len(lines) - 1)
+        location = Location(path, line + 1, at.column + 1)
+        nearby: Iterator[str] = iter(lines[max(0, line - 1) : line + 1])
+        if any("\t" in part[: len(part) - len(part.lstrip())] for part in nearby):
+            remedy = "Replace the tab by spaces: YAML is indented with spaces only."
+    what = "The file is not valid YAML here."
+    return _error("yaml-syntax", location, what, f"The parser says: {words or error}.", remedy)

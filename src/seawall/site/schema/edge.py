@@ -1,0 +1,175 @@
+"""The site file as a whole."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from seawall import limits
+from seawall.site.schema.base import Section, one_or_many, short_form
+from seawall.site.schema.network import Cidr, HeaderName, ListenAddress
+from seawall.site.schema.origin import OriginSection
+from seawall.site.schema.site import CertificateSection, SiteSection
+from seawall.site.schema.values import (
+    Checked,
+    FilePath,
+    Flag,
+    Name,
+    count,
+    duration,
+    one_of,
+    per_cent,
+    refuse,
+    shown,
+    size,
+)
+
+VERSION = 1
+"""The version of the site file that this program reads and writes."""
+
+
+class ListenerSection(Section):
+    """One address to listen on. Short form: the address."""
+
+    address: ListenAddress = Field(description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`.")
+    proxy_protocol: Flag = Field(
+        False, description="Every connection begins with a PROXY protocol header (v1 or v2)."
+    )
+
+
+_Listeners = Annotated[
+    tuple[
+        Annotated[
+            ListenerSection,
+            short_form(
+                lambda v: {"address": v} if isinstance(v, str | int) else None,
+                "an address such as `0.0.0.0:80`",
+            ),
+        ],
+        ...,
+    ],
+    Field(max_length=limits.LISTENERS_MAX),
+    BeforeValidator(one_or_many),
+]
+
+
+class ListenSection(Section):
+    """Where the edge listens: an address, a mapping, or a list of either."""
+
+    http: _Listeners = Field((), description="Plain HTTP/1.1.")
+    https: _Listeners = Field((), description="HTTP/1.1 and HTTP/2 over TLS.")
+
+
+class TrustedProxiesSection(Section):
+    """Who may tell the real client address in `x-forwarded-for`."""
+
+    cidrs: Annotated[
+        tuple[Cidr, ...], Field(max_length=limits.TRUSTED_PROXIES_MAX), BeforeValidator(one_or_many)
+    ] = Field((), description="Networks of the proxies in front of this edge.")
+    hops: Annotated[int, count(0, 16)] = Field(
+        0, description="How many proxies each request passed; 0: as `cidrs` say."
+    )
+
+
+def _version(value: Any) -> str:
+    if isinstance(value, float):
+        refuse("wrong-type", f"{shown(value)} is a number.", f'Write it in quotes: "{value}".')
+    return str(one_of("1.2", "1.3").check(value))
+
+
+class TlsSection(Section):
+    """TLS towards clients."""
+
+    min_version: Annotated[str, Checked(_version, '`"1.2"` \\| `"1.3"`')] = Field(
+        "1.2", description="Lowest version; older ones are not offered (RFC 8996)."
+    )
+    development_ca: Flag = Field(
+        False,
+        description="Make certificates from an authority in the data directory, for sites "
+        "without one. For development.",
+    )
+
+
+class LimitsSection(Section):
+    """Bounds that protect the edge itself, for each Envoy process."""
+
+    max_connections: Annotated[int, count(1, 1_000_000)] = Field(
+        50_000, description="Open client connections."
+    )
+    max_heap: Annotated[int, size("128MiB", "1024GiB")] = Field(
+        limits.GIB, description="Memory; above 95 % of it requests are shed."
+    )
+    max_header_size: Annotated[int, size("1KiB", "96KiB")] = Field(
+        60 * limits.KIB, description="All headers of one request."
+    )
+    max_headers: Annotated[int, count(10, 1000)] = Field(100, description="Headers of one request.")
+    header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
+        10.0, description="Until all headers of a request are there."
+    )
+    idle_timeout: Annotated[float, duration("1s", "24h")] = Field(
+        300.0, description="A client connection without requests is closed after this time."
+    )
+    max_http2_streams: Annotated[int, count(1, 10_000)] = Field(
+        100, description="Requests at once on one HTTP/2 connection."
+    )
+
+
+_LoggedHeaders = Annotated[
+    tuple[HeaderName, ...],
+    Field(max_length=limits.ACCESS_LOG_FIELDS_MAX),
+    BeforeValidator(one_or_many),
+]
+
+
+class AccessLogSection(Section):
+    """What is recorded of requests."""
+
+    sample: Annotated[float, per_cent(0, 100)] = Field(
+        1.0, description="Share of ordinary requests; errors and slow ones are always recorded."
+    )
+    request_headers: _LoggedHeaders = Field((), description="Request headers to record as well.")
+    response_headers: _LoggedHeaders = Field((), description="Response headers to record as well.")
+
+
+_Origins = dict[Name, OriginSection]
+_Certificates = dict[Name, CertificateSection]
+_Sites = dict[Name, SiteSection]
+
+
+class IncludedFile(Section):
+    """A file named by `includes`: only sites, origins and certificates."""
+
+    certificates: _Certificates = Field({}, description="Named certificates.")
+    origins: _Origins = Field({}, description="Named origins.")
+    sites: _Sites = Field({}, description="Websites.")
+
+
+def _format_version(value: Any) -> int:
+    if value != VERSION or not isinstance(value, int) or isinstance(value, bool):
+        refuse("bad-version", f"{shown(value)} is not a version this program knows.", "Write `1`.")
+    return VERSION
+
+
+class SiteFile(Section):
+    """The site file."""
+
+    version: Annotated[int, Checked(_format_version, "`1`")] = Field(
+        description="Version of this format."
+    )
+    includes: Annotated[
+        tuple[FilePath, ...], Field(max_length=64), BeforeValidator(one_or_many)
+    ] = Field((), description="Patterns of further files, such as `sites/*.yaml`.")
+    listen: ListenSection = Field(description="Addresses to listen on.")
+    trusted_proxies: TrustedProxiesSection = Field(
+        TrustedProxiesSection.model_validate({}),
+        description="Proxies in front of this edge; nobody by default.",
+    )
+    tls: TlsSection = Field(TlsSection.model_validate({}), description="TLS towards clients.")
+    limits: LimitsSection = Field(
+        LimitsSection.model_validate({}), description="Bounds of the edge itself."
+    )
+    access_log: AccessLogSection = Field(
+        AccessLogSection.model_validate({}), description="Access records."
+    )
+    certificates: _Certificates = Field({}, description="Named certificates.")
+    origins: _Origins = Field({}, description="Named origins.")
+    sites: _Sites = Field({}, description="Websites.")

@@ -1,0 +1,280 @@
+"""The `routes` of a site: which requests, and what is done with them."""
+
+from typing import Annotated, Any, Literal, Self, TypeAlias
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from seawall import limits
+from seawall.site.schema.base import Section, one_or_many, short_form
+from seawall.site.schema.network import (
+    ChangedHeader,
+    HeaderName,
+    HeaderValue,
+    Host,
+    Method,
+    Target,
+    UrlPath,
+)
+from seawall.site.schema.origin import OriginReference
+from seawall.site.schema.values import (
+    Checked,
+    Flag,
+    Name,
+    Text,
+    count,
+    duration,
+    one_of,
+    refuse,
+    shown,
+    size,
+    text,
+)
+
+ROUTE_CLASSES = ("page", "api", "feed", "static")
+RETRY_WORDS = (
+    "connect-failure",
+    "refused-stream",
+    "reset-before-request",
+    "reset",
+    "5xx",
+    "gateway-error",
+    "retriable-4xx",
+    "cancelled",
+    "deadline-exceeded",
+    "internal",
+    "resource-exhausted",
+    "unavailable",
+)
+"""What may be retried: Envoy's words.
+
+https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
+"""
+
+RouteClassWord: TypeAlias = Annotated[str, one_of(*ROUTE_CLASSES)]
+RequestTimeout: TypeAlias = Annotated[float, duration("10ms", "24h", zero="no bound")]
+IdleTimeout: TypeAlias = Annotated[float, duration("1s", "24h", zero="no bound")]
+BodySize: TypeAlias = Annotated[int, size("1B", "100GiB", unlimited=True)]
+
+
+class HeaderChangesSection(Section):
+    """Changes of headers in one direction; `remove` first, then `set`, then `add`."""
+
+    set: Annotated[
+        dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
+    ] = Field({}, description="Header to value; replaces what is there.")
+    add: Annotated[
+        dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
+    ] = Field({}, description="Header to value; added next to what is there.")
+    remove: Annotated[
+        tuple[ChangedHeader, ...],
+        Field(max_length=limits.HEADER_OPERATIONS_MAX),
+        BeforeValidator(one_or_many),
+    ] = Field((), description="Headers to drop.")
+
+
+class HeadersSection(Section):
+    """Header changes on the way to the origin and back."""
+
+    request: HeaderChangesSection | None = Field(None, description="Towards the origin.")
+    response: HeaderChangesSection | None = Field(None, description="Towards the client.")
+
+
+class MatchSection(Section):
+    """A condition on one value. Exactly one key. Short form: the exact text."""
+
+    exact: HeaderValue | None = Field(None, description="Equals this.")
+    prefix: Text | None = Field(None, description="Begins with this.")
+    suffix: Text | None = Field(None, description="Ends with this.")
+    contains: Text | None = Field(None, description="Holds this.")
+    regex: Text | None = Field(None, description="Is matched as a whole by this RE2 expression.")
+    present: Flag | None = Field(None, description="`true`: is there; `false`: is not there.")
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            refuse(
+                "contradictory-keys",
+                "A condition has exactly one of exact, prefix, suffix, contains, regex, present.",
+                "Keep the one that is meant.",
+            )
+        return self
+
+
+Match: TypeAlias = Annotated[
+    MatchSection,
+    short_form(
+        lambda value: {"exact": value} if isinstance(value, str) else None,
+        "the exact text in quotes, or a mapping such as `{present: true}`",
+    ),
+]
+
+
+class RetriesSection(Section):
+    """Automatic retries."""
+
+    attempts: Annotated[int, count(0, 10)] = Field(1, description="Retries after the first try.")
+    on: Annotated[
+        tuple[Annotated[str, one_of(*RETRY_WORDS)], ...],
+        Field(max_length=len(RETRY_WORDS)),
+        BeforeValidator(one_or_many),
+    ] = Field(
+        ("connect-failure", "refused-stream", "reset-before-request"),
+        description="What is retried. The default repeats only what no origin has seen.",
+    )
+    per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no bound of its own")] = Field(
+        0.0, description="Bound of one attempt; `0s`: only the route's `timeout` holds."
+    )
+
+
+Retries: TypeAlias = Annotated[
+    RetriesSection | Literal[False],
+    short_form(lambda v: v if v is False else None, "a mapping, or `false`"),
+]
+
+
+def _status_of(*known: int) -> Checked:
+    def check(value: Any) -> int:
+        if value not in known or isinstance(value, bool | float):
+            remedy = "Use " + ", ".join(str(status) for status in known) + "."
+            refuse("bad-status", f"{shown(value)} is not a status for a redirect.", remedy)
+        return int(value)
+
+    return Checked(check, "status", ", ".join(str(status) for status in known))
+
+
+class RedirectSection(Section):
+    """Answer with a redirect. Short form: the place to go to."""
+
+    to: Target | None = Field(
+        None, description="A path (`/new`), or a URL (`https://example.com/new`)."
+    )
+    prefix: UrlPath | None = Field(
+        None, description="Replaces the matched prefix and keeps the rest; instead of a path."
+    )
+    status: Annotated[int, _status_of(301, 302, 303, 307, 308)] = Field(
+        302, description="301 and 308 are remembered by browsers."
+    )
+    strip_query: Flag = Field(False, description="Drop the query instead of keeping it.")
+
+
+class RespondSection(Section):
+    """Answer from the edge itself."""
+
+    status: Annotated[int, count(200, 599)] = Field(200, description="Status.")
+    body: Annotated[str, Checked(lambda v: _body(v), "text")] = Field("", description="Body.")
+    content_type: HeaderValue = Field("text/plain; charset=utf-8", description="Content type.")
+
+
+def _body(value: Any) -> str:
+    body = text(value, empty=True)
+    if len(body.encode("utf-8", "replace")) > limits.RESPONSE_BODY_SIZE_BYTES_MAX:
+        bound = f"At most {limits.RESPONSE_BODY_SIZE_BYTES_MAX:,} bytes."
+        refuse("too-many", "The body is too large.", f"{bound} Serve it from an origin.")
+    return body
+
+
+class RewriteSection(Section):
+    """Change the path before the origin sees it. Either `prefix`, or `regex` with `to`."""
+
+    prefix: UrlPath | None = Field(None, description="Replaces the matched prefix.")
+    regex: Text | None = Field(None, description="RE2 expression; what it matches is replaced.")
+    to: Text | None = Field(None, description=r"What stands in its place; `\1` is the first group.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        by_regex = self.regex is not None and self.to is not None and self.prefix is None
+        by_prefix = self.prefix is not None and self.regex is None and self.to is None
+        if not (by_regex or by_prefix):
+            refuse(
+                "contradictory-keys",
+                "A rewrite has either `prefix`, or both `regex` and `to`.",
+                "Keep the one that is meant.",
+            )
+        return self
+
+
+class RouteSection(Section):
+    """A route: the first one of a site whose conditions all hold decides."""
+
+    name: Name = Field(description="Unique in the site; logs and messages use it.")
+    path: UrlPath | None = Field(None, description="Condition: the path equals this.")
+    prefix: UrlPath | None = Field(
+        None, description="Condition: the path is this or lies below it (`/api`, `/api/x`)."
+    )
+    regex: Text | None = Field(
+        None, description="Condition: the whole path is matched by this RE2 expression."
+    )
+    methods: Annotated[tuple[Method, ...], Field(max_length=32), BeforeValidator(one_or_many)] = (
+        Field((), description="Condition: the method is one of these; default: any.")
+    )
+    headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
+        {}, description="Conditions on request headers: name to text or mapping."
+    )
+    query: Annotated[dict[Text, Match], Field(max_length=32)] = Field(
+        {}, description="Conditions on query parameters: name to text or mapping."
+    )
+    route_class: RouteClassWord | None = Field(
+        None,
+        alias="class",
+        description="What is served: `page`, `api`, `feed` or `static`; default: the site's.",
+    )
+    origin: OriginReference | None = Field(
+        None, description="Where it goes: a name, a URL or a mapping; default: the site's."
+    )
+    redirect: Annotated[
+        RedirectSection | None,
+        short_form(
+            lambda v: {"to": v} if isinstance(v, str) else None, "a mapping with `to` and `status`"
+        ),
+    ] = Field(None, description="Answer with a redirect instead.")
+    respond: RespondSection | None = Field(None, description="Answer from the edge instead.")
+    rewrite: RewriteSection | None = Field(None, description="Change the path.")
+    host_rewrite: Host | None = Field(
+        None, description="Host sent to the origin; default: the site's."
+    )
+    websocket: Flag = Field(False, description="Let WebSocket connections through.")
+    grpc: Flag = Field(False, description="The route carries gRPC: no compression, no time bound.")
+    timeout: RequestTimeout | None = Field(
+        None,
+        description="Until the whole answer is there; default: the site's, "
+        "and `0s` with `websocket` or `grpc`.",
+    )
+    idle_timeout: IdleTimeout | None = Field(
+        None, description="Longest silence; default: the site's."
+    )
+    max_body: BodySize | None = Field(
+        None, description="Largest request body; default: the site's."
+    )
+    retries: Retries | None = Field(None, description="Retries; default: the site's.")
+    header_changes: HeadersSection | None = Field(
+        None, description="Header changes, besides those of the site."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        given = self.model_fields_set
+        for group in (("path", "prefix", "regex"), ("origin", "redirect", "respond")):
+            if len(found := [key for key in group if key in given]) > 1:
+                _contradiction(found[0], found[1])
+        if answer := next((key for key in ("redirect", "respond") if key in given), None):
+            for key in _FORWARD_KEYS:
+                if key in given:
+                    _contradiction(answer, key)
+        return self
+
+
+_FORWARD_KEYS = (
+    "rewrite",
+    "host_rewrite",
+    "websocket",
+    "grpc",
+    "timeout",
+    "idle_timeout",
+    "max_body",
+    "retries",
+)
+
+
+def _contradiction(one: str, other: str) -> None:
+    what = f"`{one}` and `{other}` cannot stand together."
+    refuse("contradictory-keys", what, "Keep the one that is meant, or make two routes.")

@@ -1,0 +1,34 @@
+"""The text of a configuration, away from the disk: what a release stores and `load` reads.
+
+A `SourceSet` holds the site file and everything it includes, as bytes. It does not hold what the
+site file only names (certificates, keys, error pages): those are read while loading.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One YAML file: its absolute path and its bytes as they were on disk."""
+
+    path: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class SourceSet:
+    """A site file and its includes.
+
+    Attributes:
+        root: absolute path of the site file; one of `files`.
+        files: every file, root first, then in the order in which they were included.
+    """
+
+    root: str
+    files: tuple[SourceFile, ...]
+
+    @cached_property
+    def by_path(self) -> dict[str, SourceFile]:
+        """Files by path."""
+        return {file.path: file for file in self.files}

@@ -1,0 +1,82 @@
+"""The located tree: plain YAML values that remember where they were written.
+
+Mappings and lists are subclasses of `dict` and `list`, so a schema reads them as if nothing were
+special, and each keeps one small integer per child for its place. Scalars are plain Python values:
+their place is kept by the mapping or list that holds them. A tree never changes after parsing.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from seawall.site.problem import Location
+
+_COLUMN_BITS: Final = 20
+_COLUMN_MAX: Final = (1 << _COLUMN_BITS) - 1
+
+Scalar: TypeAlias = str | int | float | bool | None
+Node: TypeAlias = "Scalar | MapNode | ListNode"
+Mark: TypeAlias = int
+"""A place as one integer: line and column, both from 0; see `mark` and `place`."""
+
+
+def mark(line: int, column: int) -> Mark:
+    """Pack a place; a column beyond a million is counted as a million."""
+    return line << _COLUMN_BITS | min(column, _COLUMN_MAX)
+
+
+def place(file: str, at: Mark) -> Location:
+    """The place as people count: from 1."""
+    return Location(file, (at >> _COLUMN_BITS) + 1, (at & _COLUMN_MAX) + 1)
+
+
+class MapNode(dict[str, Node]):
+    """A mapping; `keys_at` and `values_at` hold the place of each key and value."""
+
+    __slots__ = ("at", "keys_at", "values_at")
+
+    def __init__(self, at: Mark) -> None:
+        super().__init__()
+        self.at = at
+        self.keys_at: dict[str, Mark] = {}
+        self.values_at: dict[str, Mark] = {}
+
+    __hash__ = None  # type: ignore[assignment] # a mapping is not hashable, nor is this one
+
+
+class ListNode(list[Node]):
+    """A list; `items_at` holds the place of each item."""
+
+    __slots__ = ("at", "items_at")
+
+    def __init__(self, at: Mark) -> None:
+        super().__init__()
+        self.at = at
+        self.items_at: list[Mark] = []
+
+    __hash__ = None  # type: ignore[assignment] # a list is not hashable, nor is this one
+
+
+Step: TypeAlias = str | int
+
+
+def find_mark(root: Node, at: Mark, path: Sequence[Step], *, of_key: bool = False) -> Mark:
+    """The place of what stands at `path` below `root`, or of the deepest part that exists.
+
+    A part of the path that is not in the tree is passed over: a schema may name variants.
+
+    Args:
+        root: where `path` starts.
+        at: the place of `root` itself.
+        path: keys and indexes.
+        of_key: the place of the last key instead of its value.
+    """
+    node = root
+    for index, step in enumerate(path):
+        last = index == len(path) - 1
+        if isinstance(node, MapNode) and isinstance(step, str) and step in node:
+            at = node.keys_at[step] if last and of_key else node.values_at[step]
+            node = node[step]
+        elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
+            at = node.items_at[step]
+            node = node[step]
+    return at
