@@ -184,8 +184,12 @@ LATENCY_SAMPLES_MIN: Final = 20
 """Requests in a window before a percentile is given: a p95 of fewer is one request's luck."""
 WINDOW_SITES_MAX: Final = 4_000
 """Sites in one window: twice `SITES_MAX`, since a release may swap every one of them."""
-WINDOWS_KEPT_MAX: Final = 120
-"""Closed windows a node keeps for a control process that is away: 10 min of 5 s windows."""
+WINDOW_DURATION_S: Final = 10.0
+"""Length of a window that no commit cuts short: two polls."""
+WINDOWS_KEPT_MAX: Final = 60
+"""Closed windows a node keeps for a control process that is away: 10 min of them."""
+WINDOWS_SITES_KEPT_MAX: Final = 20_000
+"""Site entries over all kept windows, oldest dropped first: about 5 MiB."""
 STATS_POLL_INTERVAL_S: Final = 5.0
 """Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
 NOTICES_MAX: Final = 20

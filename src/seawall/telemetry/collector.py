@@ -1,0 +1,189 @@
+"""What the node agent runs to see its Envoy: windows, rotation of access records, notices.
+
+`poll` never raises for what may go wrong on a live machine: an Envoy that is away, a full disk or
+a garbled answer become missing data and a notice, and the next poll tries again. Nothing here
+changes what the edge serves.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from seawall.clock import Clock
+from seawall.errors import UnreachableError
+from seawall.ids import Generation, NodeName, ReleaseId
+from seawall.limits import (
+    ACCESS_LOG_DISK_FREE_BYTES_MIN,
+    ADMIN_TIMEOUT_S,
+    FORWARDED_SAMPLE_SIZE_BYTES_MAX,
+    MIB,
+    NOTICES_MAX,
+    STATS_POLL_INTERVAL_S,
+    WINDOW_DURATION_S,
+    WINDOWS_KEPT_MAX,
+    WINDOWS_SITES_KEPT_MAX,
+)
+from seawall.telemetry import records, rotation
+from seawall.telemetry.admin import AdminClient
+from seawall.telemetry.stats import QUERY, Reading, parse
+from seawall.telemetry.window import Window
+from seawall.telemetry.windows import WindowBuilder
+
+_COMMIT_READ_TIMEOUT_S: Final = 1.0
+
+
+class Collector:
+    """Observes one slot's Envoy.
+
+    Args:
+        admin: client of its admin socket.
+        access_log: the current access-record file (the real one, not a link to it).
+        clock: when windows begin and end.
+        node: name of this node, written into every window.
+        slot: for example `stable`.
+    """
+
+    def __init__(
+        self,
+        admin: AdminClient,
+        access_log: Path,
+        clock: Clock,
+        node: NodeName,
+        *,
+        slot: str = "stable",
+    ) -> None:
+        self._admin, self._access_log, self._clock = admin, access_log, clock
+        self._builder = WindowBuilder(node, slot, at_s=clock.monotonic_s())
+        self._lock = asyncio.Lock()
+        self._kept: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
+        self._closed_s = clock.monotonic_s()
+        self._reading: Reading | None = None
+        self._reopen_due = False
+        self._record_notices: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            await self.poll()
+            await self._clock.sleep(STATS_POLL_INTERVAL_S)
+
+    async def poll(self) -> Window | None:
+        """Read Envoy, look after the access records; the window this poll closed, if any."""
+        async with self._lock:
+            await self._observe(ADMIN_TIMEOUT_S)
+            window = None
+            if self._clock.monotonic_s() - self._closed_s >= WINDOW_DURATION_S:
+                window = self._keep(self._builder.close(**self._now()))
+            await self._look_after_records()
+            return window
+
+    async def commit(self, release: ReleaseId, generation: Generation) -> Window | None:
+        """Say that `release` serves from now on; the window of the release before it.
+
+        Call it when Envoy has acknowledged the release. Takes at most a second when Envoy hangs.
+        """
+        async with self._lock:
+            observed = await self._observe(_COMMIT_READ_TIMEOUT_S)
+            return self._keep(
+                self._builder.commit(release, generation, observed=observed, **self._now())
+            )
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Closed windows that were not delivered yet, oldest first; bounded."""
+        return tuple(self._kept)
+
+    def delivered(self, windows: Sequence[Window]) -> None:
+        """Forget windows that control has accepted."""
+        done = {id(window) for window in windows}
+        kept = [window for window in self._kept if id(window) not in done]
+        self._kept.clear()
+        self._kept.extend(kept)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a person should know now, most important first; bounded."""
+        found = (*self._envoy_notices(), *self._record_notices)
+        if len(found) <= NOTICES_MAX:
+            return found
+        return (*found[: NOTICES_MAX - 1], f"And {len(found) - NOTICES_MAX + 1} more notices.")
+
+    def _now(self) -> dict[str, float]:
+        return {"at_s": self._clock.monotonic_s(), "wall_s": self._clock.now_s()}
+
+    async def _observe(self, timeout_s: float) -> bool:
+        asked_s = self._clock.monotonic_s()
+        try:
+            async with asyncio.timeout(timeout_s):
+                self._reading = parse(await self._admin.get("/stats", QUERY))
+        except (UnreachableError, TimeoutError):
+            self._reading = None
+            return False
+        return self._builder.observe(self._reading, at_s=asked_s)
+
+    def _keep(self, window: Window | None) -> Window | None:
+        self._closed_s = self._clock.monotonic_s()
+        if window is not None:
+            self._kept.append(window)
+            while sum(len(kept.sites) for kept in self._kept) > WINDOWS_SITES_KEPT_MAX:
+                self._kept.popleft()
+        return window
+
+    def _envoy_notices(self) -> Iterator[str]:
+        if self._reading is None:
+            if self._builder.release is not None:
+                yield "Envoy's admin socket does not answer: its numbers are missing."
+            return
+        if self._reading.garbled or not self._reading.whole:
+            yield "Some of Envoy's statistics could not be read: their numbers are missing."
+        for origin, healthy, total in self._reading.origins():
+            if total == 0:
+                yield f"Origin {origin} has no address: its name does not resolve."
+            elif healthy == 0:
+                yield f"Origin {origin} has no healthy endpoint ({total} are down)."
+            elif healthy < total:
+                yield f"Origin {origin}: {total - healthy} of {total} endpoints are down."
+
+    async def _look_after_records(self) -> None:
+        rotated, self._record_notices = await asyncio.to_thread(self._rotate_and_sample)
+        self._reopen_due = self._reopen_due or rotated
+        if self._reopen_due and self._reading is not None:
+            try:
+                await self._admin.reopen_logs()
+            except UnreachableError:
+                return
+            self._reopen_due = False
+
+    def _rotate_and_sample(self) -> tuple[bool, tuple[str, ...]]:
+        """Everything that touches the disk; whether Envoy must reopen, and the notices."""
+        notices: list[str] = []
+        removed = rotation.make_room(self._access_log)
+        free = rotation.free_bytes(self._access_log.parent)
+        if removed or (free is not None and free < ACCESS_LOG_DISK_FREE_BYTES_MIN):
+            notices.append(
+                f"The disk of {self._access_log.parent} is nearly full: {(free or 0) // MIB} MiB "
+                "free. Rotated access records are given up; serving goes on."
+            )
+        # Without a current file Envoy still writes to the one that was renamed.
+        rotated = not self._access_log.exists() and bool(records.files(self._access_log))
+        if rotation.due(self._access_log):
+            try:
+                rotation.rotate(self._access_log)
+                rotated = True
+            except OSError as error:
+                notices.append(f"Access records could not be rotated: {error.strerror}.")
+        return rotated, (*notices, *self._forwarding_notice())
+
+    def _forwarding_notice(self) -> tuple[str, ...]:
+        newest = records.recent(self._access_log, FORWARDED_SAMPLE_SIZE_BYTES_MAX)
+        found = records.untrusted_forwarding(newest.records)
+        if found is None:
+            return ()
+        notice = (
+            f"{found.count} of the last {found.sampled} recorded requests came with an "
+            f"x-forwarded-for header from a peer that is not trusted (most from {found.peer}). "
+            "If that is your own proxy, name it in trusted_proxies; else ignore this."
+        )
+        return (notice,)

@@ -1,0 +1,257 @@
+"""Access records: one JSON line a request, as Envoy wrote it, read back with bounds everywhere.
+
+A record is untrusted text: clients choose the host, path and headers in it. Lines that are too
+long, cut off or not JSON are counted and skipped; none of them ends a search. Files are read from
+the end in blocks, since the request somebody asks about is a recent one. Keys are those of
+`seawall.compiler.access_log.FIELDS` (docs/access-records.md); Envoy leaves out empty ones.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from seawall.errors import NotFoundError, UsageError
+from seawall.limits import (
+    ACCESS_LOG_FILES_MAX,
+    ACCESS_READ_SIZE_BYTES,
+    ACCESS_RECORD_SIZE_BYTES_MAX,
+    ACCESS_TAIL_RECORDS_MAX,
+    REQUEST_ID_LENGTH_CHARS_MAX,
+)
+
+_REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRecord:
+    """One request. Texts are empty and numbers None where Envoy had nothing to write.
+
+    Attributes:
+        time: UTC, RFC 3339 with milliseconds: when the request began.
+        release: the release whose routes decided; empty when no virtual host was chosen.
+        route: `SITE/ROUTE`; a name after `/_` is Seawall's own rule.
+        path: without the query string, as the client sent it.
+        flags: Envoy's response flags, comma-separated, empty for an ordinary request.
+        details: Envoy's response code details: who answered, and why.
+        duration_ms: first byte received to last byte sent.
+        origin_ms: first byte received to first byte of the origin's response.
+        client: the address believed to be the client's; `peer` is who connected.
+        origin: name of the origin; empty when the edge answered itself.
+        attempts: requests sent to the origin, so 2 means one retry.
+    """
+
+    time: str = ""
+    request_id: str = ""
+    release: str = ""
+    route: str = ""
+    method: str = ""
+    host: str = ""
+    path: str = ""
+    protocol: str = ""
+    status: int | None = None
+    flags: str = ""
+    details: str = ""
+    duration_ms: int | None = None
+    origin_ms: int | None = None
+    bytes_in: int | None = None
+    bytes_out: int | None = None
+    client: str = ""
+    peer: str = ""
+    forwarded_for: str = ""
+    origin: str = ""
+    endpoint: str = ""
+    attempts: int | None = None
+    user_agent: str = ""
+    ja4: str = ""
+    tls: str = ""
+    req_headers: Mapping[str, str] = field(default_factory=dict)
+    resp_headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def site(self) -> str:
+        """The site part of `route`."""
+        return self.route.partition("/")[0]
+
+
+_NUMBERS: Final = frozenset(
+    {"status", "duration_ms", "origin_ms", "bytes_in", "bytes_out", "attempts"}
+)
+_MAPPINGS: Final = frozenset({"req_headers", "resp_headers"})
+_TEXTS: Final = frozenset(AccessRecord.__dataclass_fields__) - _NUMBERS - _MAPPINGS
+
+
+def parse_record(line: bytes) -> AccessRecord | None:
+    """The record of one line; None when it is too long, not a JSON object, or names no request."""
+    if len(line) > ACCESS_RECORD_SIZE_BYTES_MAX:
+        return None
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("time"), str):
+        return None
+    fields: dict[str, Any] = {key: _text(found[key]) for key in _TEXTS if key in found}
+    fields |= {key: _number(found[key]) for key in _NUMBERS if key in found}
+    fields |= {key: _texts(found[key]) for key in _MAPPINGS if key in found}
+    return AccessRecord(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Newest records first, and how many lines made no sense."""
+
+    records: tuple[AccessRecord, ...]
+    garbled: int
+
+
+def files(current: Path) -> tuple[Path, ...]:
+    """The current file and its rotated ones that exist, newest first."""
+    rotated = (current.with_name(f"{current.name}.{n}") for n in range(1, ACCESS_LOG_FILES_MAX))
+    return tuple(path for path in (current, *rotated) if path.is_file())
+
+
+def find(current: Path, request_id: str) -> AccessRecord:
+    """The record of `request_id`, looked for in all files, newest first.
+
+    Raises:
+        UsageError: `request_id` cannot be one.
+        NotFoundError: no record has it: not logged, not yet written, or rotated away.
+    """
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise UsageError(
+            "request-id-malformed",
+            "That is not a request id: letters, digits, '-', '_', '.' and ':' only.",
+            remedy="Take the value of the response header x-request-id, or of an error page.",
+        )
+    needle = request_id.encode("ascii")
+    for block in _blocks(current):
+        if needle not in block:
+            continue
+        for line in reversed(block.split(b"\n")):
+            record = parse_record(line) if needle in line else None
+            if record is not None and record.request_id == request_id:
+                return record
+    raise NotFoundError(
+        "request-not-found",
+        f"No access record of request {request_id} is on this node.",
+        remedy="Records are written within seconds. Ordinary requests are sampled (access_log: "
+        "sample), and the oldest records are rotated away.",
+    )
+
+
+def tail(current: Path, count: int) -> Tail:
+    """The newest `count` records, at most `ACCESS_TAIL_RECORDS_MAX`, over all files."""
+    wanted = min(count, ACCESS_TAIL_RECORDS_MAX)
+    records: list[AccessRecord] = []
+    garbled = 0
+    for line in _lines(_blocks(current)):
+        if len(records) >= wanted:
+            break
+        record = parse_record(line)
+        if record is None:
+            garbled += 1
+        else:
+            records.append(record)
+    return Tail(tuple(records), garbled)
+
+
+def recent(current: Path, size_bytes: int) -> Tail:
+    """The records in the last `size_bytes` of the current file alone, newest first."""
+    try:
+        with current.open("rb") as file:
+            end = file.seek(0, 2)
+            file.seek(max(0, end - size_bytes))
+            block = file.read(size_bytes)
+    except OSError:
+        return Tail((), 0)
+    _, newline, whole = block.partition(b"\n") if end > size_bytes else (b"", b"\n", block)
+    lines = _lines([whole.rpartition(b"\n")[0]] if newline else [])
+    parsed = [parse_record(line) for line in lines]
+    return Tail(tuple(r for r in parsed if r is not None), sum(r is None for r in parsed))
+
+
+@dataclass(frozen=True, slots=True)
+class UntrustedForwarding:
+    """Requests whose sender claimed, in `x-forwarded-for`, to speak for others without trust.
+
+    Attributes:
+        count: such requests among the `sampled` newest records.
+        peer: who sent most of them.
+    """
+
+    count: int
+    sampled: int
+    peer: str
+
+
+def untrusted_forwarding(records: Iterable[AccessRecord]) -> UntrustedForwarding | None:
+    """What senders that are not trusted proxies claimed; None when nobody did.
+
+    Envoy appends the peer to the header, so a header that holds more was sent by the peer; and it
+    takes the client's address from it only when the peer is trusted, so `client` stays the peer
+    when it is not.
+    """
+    sampled, peers = 0, dict[str, int]()
+    for record in records:
+        sampled += 1
+        claimed = [part.strip() for part in record.forwarded_for.split(",") if part.strip()]
+        if claimed and claimed[-1] == record.peer:
+            claimed.pop()
+        if claimed and record.peer and record.client == record.peer:
+            peers[record.peer] = peers.get(record.peer, 0) + 1
+    if not peers:
+        return None
+    return UntrustedForwarding(sum(peers.values()), sampled, max(peers, key=lambda p: peers[p]))
+
+
+def _blocks(current: Path) -> Iterator[bytes]:
+    """Blocks of whole lines over all files, the newest block first, each in order of writing."""
+    for path in files(current):
+        try:
+            with path.open("rb") as file:
+                yield from _blocks_of(file)
+        except OSError:
+            continue
+
+
+def _blocks_of(file: BinaryIO) -> Iterator[bytes]:
+    position = file.seek(0, 2)
+    rest: bytes | None = None  # the end of a line, newline included, whose beginning is unread
+    while position > 0:
+        size = min(ACCESS_READ_SIZE_BYTES, position)
+        position -= size
+        file.seek(position)
+        block = file.read(size)
+        if rest is None:  # a last line without its newline is still being written
+            block = block[: block.rfind(b"\n") + 1]
+        block += rest or b""
+        if position == 0:
+            yield block
+        elif block:
+            end = block.find(b"\n") + 1
+            rest = block[:end] if end and end <= ACCESS_RECORD_SIZE_BYTES_MAX else b"\n"
+            yield block[end:]
+
+
+def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    for block in blocks:
+        yield from (line for line in reversed(block.split(b"\n")) if line)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        return int(value[:18])
+    return int(value) if isinstance(value, int | float) and abs(value) < 1 << 62 else None
+
+
+def _texts(value: object) -> Mapping[str, str]:
+    if not isinstance(value, dict):
+        return {}
+    return {str(key): _text(each) for key, each in value.items() if each is not None}
