@@ -27,7 +27,10 @@ FIELDS: Final = {
     "route": "%ROUTE_NAME%",
     "method": "%REQ(:METHOD)%",
     "host": "%REQ(:AUTHORITY)%",
-    "path": "%PATH(NQ:ORIG_OR_PATH)%",
+    "path": (
+        '%COALESCE({"operators": [{"command": "FILTER_STATE", "param": "seawall.path:PLAIN"},'
+        ' {"command": "PATH", "param": "NQ:PATH"}]})%'
+    ),
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
     "flags": "%RESPONSE_FLAGS%",

@@ -4,12 +4,14 @@ All or nothing: there is no partly compiled edge. The function is pure: no I/O, 
 randomness; equal edges give equal bytes.
 """
 
+from seawall.compiler import names
 from seawall.compiler.clusters import compile_origin
+from seawall.compiler.hardening import bootstrap_body
 from seawall.compiler.listeners import compile_listeners
 from seawall.compiler.routes import compile_routes
-from seawall.compiler.runtime import compile_bootstrap, compile_runtime
+from seawall.compiler.runtime import compile_runtime
 from seawall.compiler.secrets import compile_certificate
-from seawall.compiler.snapshot import Snapshot
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.model import Edge
 
 
@@ -22,7 +24,7 @@ def compile_edge(edge: Edge) -> Snapshot:
     shown = {site.certificate for site in edge.sites}
     return Snapshot.of(
         [
-            compile_bootstrap(edge.limits),
+            Resource(TypeUrl.BOOTSTRAP, names.BOOTSTRAP, bootstrap_body(edge.limits), "edge"),
             *(compile_certificate(c) for c in edge.certificates if c.name in shown),
             *(compile_origin(origin) for origin in edge.origins),
             *compile_listeners(edge),

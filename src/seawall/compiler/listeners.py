@@ -16,7 +16,6 @@ from typing import Any
 from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.listener.proxy_protocol.v3 import proxy_protocol_pb2
-from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
@@ -25,6 +24,8 @@ from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 
 from seawall.compiler import filters, names
 from seawall.compiler.access_log import access_log
+from seawall.compiler.hardening import harden_http, harden_listener
+from seawall.compiler.replies import default_replies
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import body_of, flag, from_ads, packed
 from seawall.ids import CertificateName
@@ -50,14 +51,15 @@ def compile_listeners(edge: Edge) -> list[Resource]:
         for listener in edge.listen.http:
             message = _listener("http", listener)
             message.filter_chains.extend(_chains(edge, managers, "plain"))
+            harden_listener(message, edge.limits)
             resources.append(_resource("http", listener, message))
     if edge.listen.https:
         managers = _managers(edge, names.ROUTES_HTTPS)
         chains = list(_tls_chains(edge, managers))
         for listener in edge.listen.https:
             message = _listener("https", listener)
-            message.listener_filters.append(_tls_inspector())
             message.filter_chains.extend(chains)
+            harden_listener(message, edge.limits)
             resources.append(_resource("https", listener, message))
     return resources
 
@@ -87,13 +89,6 @@ def _listener(scheme: str, listener: Listener) -> Any:
             )
         )
     return message
-
-
-def _tls_inspector() -> Any:
-    inspector = tls_inspector_pb2.TlsInspector(enable_ja4_fingerprinting=flag(on=True))
-    return listener_components_pb2.ListenerFilter(
-        name="envoy.filters.listener.tls_inspector", typed_config=packed(inspector)
-    )
 
 
 def _chains(edge: Edge, managers: _Managers, name: str) -> Iterator[Any]:
@@ -167,20 +162,18 @@ def _manager(edge: Edge, routes: str, trusted: TrustedProxies | None) -> Any:
         stat_prefix=routes,
         rds=hcm_pb2.Rds(config_source=from_ads(), route_config_name=routes),
         http_filters=filters.http_filters(),
+        local_reply_config=default_replies(),
         access_log=[access_log(edge.access_log)],
-        server_header_transformation="PASS_THROUGH",
-        always_set_request_id_in_response=True,
         strip_trailing_host_dot=True,
     )
     manager.upgrade_configs.add(upgrade_type="websocket", enabled=flag(on=False))
-    manager.http2_protocol_options.allow_connect = True  # RFC 8441, only where a route allows it
     _set_client_address(manager, trusted)
+    harden_http(manager, edge.limits, tls=routes == names.ROUTES_HTTPS)
     return manager
 
 
 def _set_client_address(manager: Any, trusted: TrustedProxies | None) -> None:
     if trusted is None or trusted.hops:
-        manager.use_remote_address.value = True
         manager.xff_num_trusted_hops = trusted.hops if trusted else 0
         return
     detection = xff_pb2.XffConfig(skip_xff_append=flag(on=False))
@@ -189,7 +182,6 @@ def _set_client_address(manager: Any, trusted: TrustedProxies | None) -> None:
         detection.xff_trusted_cidrs.cidrs.add(
             address_prefix=str(network.network_address)
         ).prefix_len.value = network.prefixlen
-    manager.use_remote_address.value = False
     manager.original_ip_detection_extensions.append(
         extension_pb2.TypedExtensionConfig(
             name="envoy.http.original_ip_detection.xff", typed_config=packed(detection)

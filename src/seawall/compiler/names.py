@@ -30,7 +30,9 @@ RUNTIME_ACCESS_LOG_SLOW_MS: Final = "seawall.access_log.slow_ms"
 
 FILTER_ROUTER: Final = "envoy.filters.http.router"
 FILTER_BODY_LIMIT: Final = "seawall.body_limit"
-FILTER_ERROR_PAGES: Final = "seawall.error_pages"
+FILTER_KEEP_PATH: Final = "seawall.keep_path"
+STATE_PATH: Final = "seawall.path"
+"""Filter state that holds the path as it came, where a route rewrites it."""
 FILTER_COMPRESS: Final = {
     "br": "seawall.compress.br",
     "zstd": "seawall.compress.zstd",

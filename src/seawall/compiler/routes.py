@@ -12,7 +12,9 @@ from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.type.matcher.v3 import string_pb2
 
 from seawall.compiler import actions, filters, names
+from seawall.compiler.body_limit import body_limit
 from seawall.compiler.matching import compile_match, header_is
+from seawall.compiler.replies import error_pages
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import body_of, inline_text
 from seawall.ids import OriginName
@@ -50,6 +52,8 @@ def _configuration(name: str, hosts: list[Any]) -> Resource:
         name=name,
         virtual_hosts=hosts,
         ignore_port_in_host_matching=True,
+        # The client's address is in x-forwarded-for; nobody asked for a second copy.
+        request_headers_to_remove=["x-envoy-external-address"],
         # Without this a site's header would overwrite what one of its routes says.
         most_specific_header_mutations_wins=True,
     )
@@ -87,8 +91,10 @@ def _host(site: Site, balancing: Mapping[OriginName, LoadBalancing]) -> Any:
         host.routes.append(_route(site, route, balancing))
     actions.apply_header_changes(host, "request", site.request_headers)
     actions.apply_header_changes(host, "response", site.response_headers)
-    for coding in site.compression:
-        filters.enable(host, names.FILTER_COMPRESS[coding.value])
+    filters.enable_compression(host, site.compression)
+    if site.error_pages:
+        for namespace, values in error_pages(site.error_pages).items():
+            host.metadata.filter_metadata[namespace].CopyFrom(values)
     return host
 
 
@@ -109,9 +115,13 @@ def _route(site: Site, route: Route, balancing: Mapping[OriginName, LoadBalancin
             compiled.route.CopyFrom(
                 actions.forward(action, route.match.path, balancing[action.origin])
             )
+            if action.rewrite is not None:
+                filters.keep_path(compiled)
+            if action.body_size_bytes_max:
+                limit = body_limit(action.body_size_bytes_max)
+                filters.enable(compiled, names.FILTER_BODY_LIMIT, limit)
             if action.grpc:
-                for coding in site.compression:
-                    filters.disable(compiled, names.FILTER_COMPRESS[coding.value])
+                filters.disable_compression(compiled, site.compression)
         case Redirect():
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
         case FixedResponse():

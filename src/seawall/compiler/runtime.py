@@ -1,13 +1,12 @@
 """Runtime values that follow the site file: they change in a running Envoy without a trace."""
 
-from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf import struct_pb2
 
 from seawall.compiler import names
 from seawall.compiler.snapshot import Resource, TypeUrl
-from seawall.compiler.wire import body_of, from_ads
-from seawall.model import AccessLogPolicy, EdgeLimits
+from seawall.compiler.wire import body_of
+from seawall.model import AccessLogPolicy
 
 _MILLION = 1_000_000
 
@@ -20,12 +19,3 @@ def compile_runtime(policy: AccessLogPolicy) -> Resource:
     share.fields["denominator"].string_value = "MILLION"
     runtime = rtds_pb2.Runtime(name=names.RUNTIME_LAYER, layer=layer)
     return Resource(TypeUrl.RUNTIME, names.RUNTIME_LAYER, body_of(runtime), "edge")
-
-
-def compile_bootstrap(limits: EdgeLimits) -> Resource:
-    """What only a new Envoy process can take."""
-    bootstrap = bootstrap_pb2.Bootstrap()
-    layer = bootstrap.layered_runtime.layers.add(name=names.RUNTIME_LAYER)
-    layer.rtds_layer.name = names.RUNTIME_LAYER
-    layer.rtds_layer.rtds_config.CopyFrom(from_ads())
-    return Resource(TypeUrl.BOOTSTRAP, names.BOOTSTRAP, body_of(bootstrap), "edge")

@@ -56,3 +56,26 @@ def from_ads() -> Any:
 def inline_text(text: str) -> Any:
     """A data source that holds `text` itself."""
     return base_pb2.DataSource(inline_string=text)
+
+
+def add_newer(message: Any, number: int, value: Any) -> None:
+    """Add a message to field `number`, which is newer than the generated class.
+
+    It travels as an unknown field, which protobuf keeps when it parses and serializes.
+    """
+    body = body_of(value)
+    message.MergeFromString(bytes([number << 3 | 2]) + _varint(len(body)) + body)
+
+
+def set_newer_flag(message: Any, number: int) -> None:
+    """Make the bool field `number` true; it is newer than the generated class."""
+    message.MergeFromString(bytes([number << 3, 1]))
+
+
+def _varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte: the encoding of protobuf
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
