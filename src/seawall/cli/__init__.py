@@ -1,0 +1,1 @@
+"""The command line: options in, one operation of the API or of this machine, words or JSON out."""

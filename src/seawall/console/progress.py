@@ -1,15 +1,18 @@
 """An apply or rollback as it happens: each step with a tick and a time, then the outcome."""
 
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Group, RenderableType
 
-from seawall.api.views import Applied, Progress, Refused
+from seawall.api.codec import to_json
+from seawall.api.views import Applied, ApplyEvent, Progress, Refused
 from seawall.console.changes import changes, guard
 from seawall.console.output import Output, error_text, joined, styled, tick
 from seawall.console.problems import problems
 from seawall.console.words import duration, place
+from seawall.errors import UnreachableError
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -28,13 +31,45 @@ _STEPS = {
 }
 
 
+def follow(
+    output: Output, events: Iterable[ApplyEvent], *, stream: bool = False
+) -> Applied | Refused:
+    """Draw the steps as they come and the outcome at the end.
+
+    As JSON, the outcome is one object; with `stream`, every event is a line of its own.
+
+    Raises:
+        UnreachableError: the stream ended without an outcome.
+    """
+    end: Applied | Refused | None = None
+    with Steps(output) as steps:
+        for event in events:
+            if isinstance(event, Applied | Refused):
+                end = event
+            elif not output.json_format:
+                steps.draw(event)
+            if output.json_format and (stream or event is end):
+                output.write_json(to_json(event))
+    if end is None:
+        raise UnreachableError(
+            "outcome-unknown",
+            "The control process went away before it told the outcome; the edge serves on.",
+            remedy="`seawall status` shows what serves now.",
+        )
+    if not output.json_format and isinstance(end, Refused):
+        output.show_aside(refused(end))
+    elif not output.json_format and isinstance(end, Applied):
+        output.show(applied(end))
+    return end
+
+
 class Steps:
     """Draws progress events on standard error; a running step spins on a terminal."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._started_s: dict[str, float] = {}
-        self._status: "Status | None" = None
+        self._status: Status | None = None
 
     def __enter__(self) -> Self:
         return self

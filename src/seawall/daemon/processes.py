@@ -55,7 +55,7 @@ def start_ticks(pid: int) -> int | None:
 
 def write_run_file(path: Path, pid: int) -> None:
     """Say in `path` that `pid` runs; replaced in one step, mode 0600."""
-    record = {"pid": pid, "start_ticks": start_ticks(pid)}
+    record = {"pid": pid, "start_time_ticks": start_ticks(pid)}
     fresh = path.with_suffix(".new")
     descriptor = os.open(
         fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE_MODE
@@ -70,7 +70,7 @@ def read_run_file(path: Path) -> Process | None:
     try:
         with path.open("rb") as file:
             record = json.loads(file.read(_RUN_FILE_SIZE_BYTES_MAX))
-        process = Process(int(record["pid"]), int(record["start_ticks"]))
+        process = Process(int(record["pid"]), int(record["start_time_ticks"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return process if process.alive() else None

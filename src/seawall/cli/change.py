@@ -1,0 +1,114 @@
+"""`diff`, `apply` and `rollback`: what changes the edge, or says how it would change."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from seawall.api.client import Client
+from seawall.api.codec import to_json
+from seawall.api.views import Refused
+from seawall.cli.connect import connect
+from seawall.cli.exit_codes import DONE, REFUSED
+from seawall.cli.settings import DEFAULT_CONFIG, Target, author
+from seawall.cli.watch import every
+from seawall.console import changes, problems, progress
+from seawall.console.output import Output, styled
+from seawall.site.collect import collect
+
+_BAKE_POLL_S: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        force: kinds of mass change that may pass, or digests of quarantined content.
+        watch: follow the release until it is last known good.
+    """
+
+    config: Path = DEFAULT_CONFIG
+    message: str = ""
+    force: tuple[str, ...] = ()
+    dry_run: bool = False
+    watch: bool = False
+
+
+def diff(output: Output, target: Target, config: Path) -> int:
+    """Show what `apply` would change.
+
+    Returns:
+        `REFUSED` when the file has errors or the guard would refuse it.
+
+    Raises:
+        UsageError: the site file cannot be read.
+        UnreachableError: nothing runs there.
+    """
+    sources = collect(config.absolute())
+    with connect(target) as client:
+        view = client.diff(sources)
+    if output.json_format:
+        output.write_json(to_json(view))
+    elif not view.check.ok:
+        output.show(problems.problems(view.check.problems, view.check.problems_hidden))
+        output.show(problems.verdict(view.check))
+    else:
+        output.show(changes.diff(view))
+    good = view.check.ok and (view.guard is None or view.guard.ok)
+    return DONE if good else REFUSED
+
+
+def apply(output: Output, target: Target, order: Order) -> int:
+    """Release the site file and wait until it serves.
+
+    Raises:
+        UsageError: the site file cannot be read.
+        UnreachableError: nothing runs there, or it went away on the way.
+    """
+    sources = collect(order.config.absolute())
+    with connect(target) as client:
+        events = client.apply(
+            sources,
+            message=order.message,
+            author=author(),
+            dry_run=order.dry_run,
+            force=order.force,
+        )
+        end = progress.follow(output, events, stream=order.watch)
+        if isinstance(end, Refused):
+            return REFUSED
+        if order.watch and end.release is not None and end.changed:
+            return _follow_bake(output, client, end.release.id)
+    return DONE
+
+
+def rollback(output: Output, target: Target, order: Order, release: str) -> int:
+    """Serve an earlier release again.
+
+    Raises:
+        NotFoundError: no such release, or its content is no longer kept.
+        UnreachableError: nothing runs there.
+    """
+    with connect(target) as client:
+        events = client.rollback(
+            release or None, author=author(), message=order.message, force=order.force
+        )
+        end = progress.follow(output, events)
+    return REFUSED if isinstance(end, Refused) else DONE
+
+
+def _follow_bake(output: Output, client: Client, release: str) -> int:
+    """Wait until every node has baked `release`, or serves something else."""
+    for _ in every(_BAKE_POLL_S):
+        view = client.status()
+        current = view.current.id if view.current else ""
+        if output.json_format:
+            output.write_json(to_json(view))
+        if current != release or any(node.phase == "rejected" for node in view.nodes):
+            output.show_aside(styled(f"{release} does not serve any more: {view.summary}", "red"))
+            return REFUSED
+        if view.nodes and all(release in node.last_known_good for node in view.nodes):
+            if not output.json_format:
+                output.show(styled(f"{release} is last known good.", "green"))
+            return DONE
+    return DONE

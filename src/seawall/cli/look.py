@@ -1,0 +1,117 @@
+"""`status`, `releases`, `show`, `why` and `audit`: looking changes nothing."""
+
+import time
+from typing import Final
+
+from seawall.api.client import Client
+from seawall.api.codec import to_json
+from seawall.api.status_views import StatusView
+from seawall.cli.connect import connect
+from seawall.cli.exit_codes import DONE, REFUSED
+from seawall.cli.settings import Target
+from seawall.cli.watch import every
+from seawall.console import releases as draw
+from seawall.console import status as draw_status
+from seawall.console.output import Output, styled
+from seawall.errors import UnreachableError
+
+_REFRESH_S: Final = 1.0
+_WELL: Final = frozenset({"serving", "working"})
+
+
+def status(output: Output, target: Target, *, watch: bool) -> int:
+    """Show what serves; with `watch` again and again.
+
+    Returns:
+        `REFUSED` when the edge is degraded, down or empty.
+
+    Raises:
+        UnreachableError: nothing runs there.
+    """
+    with connect(target) as client:
+        view = client.status()
+        if watch:
+            return _watch(output, client, view)
+    _show_status(output, view)
+    return DONE if view.state in _WELL else REFUSED
+
+
+def releases(output: Output, target: Target, limit: int, before: str) -> int:
+    """List releases."""
+    with connect(target) as client:
+        view = client.releases(limit=limit, before=before)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.releases(view, _now_s()))
+    return DONE
+
+
+def show(output: Output, target: Target, release: str) -> int:
+    """Show one release.
+
+    Raises:
+        NotFoundError: there is no such release.
+    """
+    with connect(target) as client:
+        view = client.show(release)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.release_detail(view))
+    return DONE
+
+
+def why(output: Output, target: Target, request_id: str) -> int:
+    """Tell the story of one request.
+
+    Raises:
+        NotFoundError: no access record has that id.
+    """
+    with connect(target) as client:
+        view = client.why(request_id)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw_status.why(view))
+    return DONE
+
+
+def audit(output: Output, target: Target, limit: int) -> int:
+    """Show who did what."""
+    with connect(target) as client:
+        view = client.audit(limit=limit)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.audit(view))
+    return DONE
+
+
+def _watch(output: Output, client: Client, view: StatusView) -> int:
+    if not output.out.is_terminal:
+        for _ in every(_REFRESH_S):
+            _show_status(output, view)
+            view = client.status()
+        return DONE
+    from rich.live import Live  # noqa: PLC0415 - only a live screen pays for it
+
+    with Live(draw_status.status(view), console=output.out, screen=True) as live:
+        for _ in every(_REFRESH_S):
+            try:
+                live.update(draw_status.status(client.status()), refresh=True)
+            except UnreachableError as error:
+                # The control process may be restarting: the screen stays, the edge serves on.
+                live.update(styled(f"{error.message} {error.remedy}", "yellow"), refresh=True)
+    return DONE
+
+
+def _show_status(output: Output, view: StatusView) -> None:
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw_status.status(view))
+
+
+def _now_s() -> float:
+    return time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock

@@ -1,0 +1,355 @@
+"""The `seawall` command: every subcommand with its options, and nothing that runs one.
+
+A command's body imports what it needs, so that `seawall --help` costs nothing else and `seawall
+status` never pays for the compiler. `docs/cli.md` is made from what stands here.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seawall.cli.settings import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA_DIR,
+    Config,
+    DataDir,
+    Format,
+    FormatOption,
+    Target,
+    Token,
+    Url,
+    finish,
+)
+
+app = typer.Typer(
+    name="seawall",
+    help="A web edge that no change of its own can take down.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+token_app = typer.Typer(
+    help="Tokens for the HTTP API over TCP.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(token_app, name="token")
+
+Message = Annotated[str, typer.Option("--message", "-m", help="Why; shown in the history.")]
+Force = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--force",
+        metavar="KIND",
+        help="Let a mass change of this kind pass, or name quarantined content by its digest.",
+    ),
+]
+
+
+def main() -> None:
+    """Entry point of the `seawall` command."""
+    app(prog_name="seawall")
+
+
+@app.command()
+def init(
+    origin: Annotated[
+        str, typer.Option("--origin", help="Your website, for example http://localhost:3000.")
+    ],
+    host: Annotated[
+        str, typer.Option("--host", help="Its host name; any host is answered without one.")
+    ] = "",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File to write; - writes to standard output.")
+    ] = DEFAULT_CONFIG,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Write a commented seawall.yaml for your website."""
+    from seawall.cli import local
+
+    finish(output_format, lambda out: local.init(out, origin, host, output, force=force))
+
+
+@app.command()
+def up(
+    config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    api: Annotated[
+        str,
+        typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
+    ] = "",
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=0, help="Envoy worker threads; 0: one a core.")
+    ] = 0,
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Run the edge on this machine until Ctrl-C: control, node agent and Envoy."""
+    from seawall.cli import run
+
+    finish(output_format, lambda out: run.up(out, config, data_dir, api, concurrency))
+
+
+@app.command()
+def down(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Stop the edge of a data directory, also an Envoy that was left serving."""
+    from seawall.cli import run
+
+    finish(output_format, lambda out: run.down(out, data_dir))
+
+
+@app.command()
+def demo(
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", "-d", help="Where the demo keeps its files.")
+    ] = Path("demo-data"),
+) -> None:
+    """Start a small website and Seawall in front of it; Ctrl-C stops both."""
+    from seawall.cli import run
+
+    finish(Format.TEXT, lambda out: run.demo(out, data_dir))
+
+
+@app.command()
+def check(
+    config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    full: Annotated[
+        bool | None,
+        typer.Option("--full/--quick", help="Ask Envoy too; without either, up to 200 sites."),
+    ] = None,
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Find every problem of the site file; needs no running Seawall."""
+    from seawall.cli import local
+
+    finish(output_format, lambda out: local.check(out, config, data_dir, full=full))
+
+
+@app.command()
+def diff(
+    config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Say in words what `apply` would change; changes nothing."""
+    from seawall.cli import change
+
+    finish(output_format, lambda out: change.diff(out, Target(data_dir, url, token), config))
+
+
+@app.command()
+def apply(
+    config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    message: Message = "",
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Go through every check, release nothing.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Follow until it is last known good.")
+    ] = False,
+    force: Force = None,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Release the site file: check, compile, guard, validate, sign, serve."""
+    from seawall.cli import change
+
+    order = change.Order(config, message, tuple(force or ()), dry_run=dry_run, watch=watch)
+    finish(output_format, lambda out: change.apply(out, Target(data_dir, url, token), order))
+
+
+@app.command()
+def rollback(
+    release: Annotated[
+        str, typer.Argument(help="Where to go back to; without it, the good release before.")
+    ] = "",
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    message: Message = "",
+    *,
+    force: Force = None,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Serve an earlier release again."""
+    from seawall.cli import change
+
+    order = change.Order(message=message, force=tuple(force or ()))
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: change.rollback(out, target, order, release))
+
+
+@app.command()
+def status(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Keep it on the screen until Ctrl-C.")
+    ] = False,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Show what serves, how it goes, and what is wrong."""
+    from seawall.cli import look
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: look.status(out, target, watch=watch))
+
+
+@app.command()
+def releases(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many.")] = 20,
+    *,
+    before: Annotated[str, typer.Option("--before", help="Continue below this release.")] = "",
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """List releases, newest first."""
+    from seawall.cli import look
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: look.releases(out, target, limit, before))
+
+
+@app.command()
+def show(
+    release: Annotated[str, typer.Argument(help="A release, for example r12.")],
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Show one release: who, when, why, what it changed, and its site file."""
+    from seawall.cli import look
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: look.show(out, target, release))
+
+
+@app.command()
+def why(
+    request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Tell the story of one request in plain words."""
+    from seawall.cli import look
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: look.why(out, target, request_id))
+
+
+@app.command()
+def audit(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many.")] = 50,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Show who did what, newest first."""
+    from seawall.cli import look
+
+    finish(output_format, lambda out: look.audit(out, Target(data_dir, url, token), limit))
+
+
+@token_app.command("create")
+def token_create(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    write: Annotated[bool, typer.Option("--write", help="It may change the edge too.")] = False,
+    days: Annotated[
+        float | None, typer.Option("--days", min=0.0, help="It ends after so many days.")
+    ] = None,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Make a token; its value is shown once and never again."""
+    from seawall.cli import tokens
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: tokens.create(out, target, name, days, write=write))
+
+
+@token_app.command("list")
+def token_list(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """List tokens, without their values."""
+    from seawall.cli import tokens
+
+    finish(output_format, lambda out: tokens.list_all(out, Target(data_dir, url, token)))
+
+
+@token_app.command("revoke")
+def token_revoke(
+    token_id: Annotated[str, typer.Argument(help="The id that `token list` shows.")],
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Make a token worthless at once."""
+    from seawall.cli import tokens
+
+    finish(output_format, lambda out: tokens.revoke(out, Target(data_dir, url, token), token_id))
+
+
+@app.command()
+def openapi(output_format: FormatOption = Format.JSON) -> None:
+    """Print the OpenAPI document of the HTTP API."""
+    from seawall.cli import reference
+
+    finish(output_format, reference.openapi)
+
+
+@app.command()
+def limits(output_format: FormatOption = Format.TEXT) -> None:
+    """Print every limit with its value and its reason."""
+    from seawall.cli import reference
+
+    finish(output_format, reference.limits)
+
+
+@app.command()
+def version(output_format: FormatOption = Format.TEXT) -> None:
+    """Print the versions of Seawall, its Envoy and Python."""
+    from seawall.cli import reference
+
+    finish(output_format, reference.version)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

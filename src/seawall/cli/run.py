@@ -1,0 +1,86 @@
+"""`up`, `down` and `demo`: handing over to the processes that stay."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+from seawall import limits
+from seawall.cli.exit_codes import DONE, REFUSED
+from seawall.cli.watch import every
+from seawall.console.output import Output, styled
+from seawall.daemon.processes import Process, read_run_file
+from seawall.errors import UsageError
+
+_POLL_S: Final = 0.05
+_PORT_MAX: Final = 65_535
+
+
+def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int) -> NoReturn:
+    """Become the supervisor: this process is replaced by one that imports next to nothing.
+
+    Raises:
+        UsageError: there is no site file, or `api` is no HOST:PORT.
+    """
+    if not config.is_file():
+        raise UsageError(
+            "no-site-file",
+            f"There is no site file {config}.",
+            remedy="Write one with `seawall init --origin URL`, or name it with --config.",
+        )
+    _check_address(api)
+    arguments = ["--config", os.fspath(config), "--data-dir", os.fspath(data_dir)]
+    if api:
+        arguments += ["--api", api]
+    if concurrency:
+        arguments += ["--concurrency", str(concurrency)]
+    arguments += ["--format", "json" if output.json_format else "text"]
+    command = [sys.executable, "-P", "-m", "seawall.daemon.up", *arguments]
+    os.execv(sys.executable, command)  # noqa: S606 - no shell is what we want
+
+
+def down(output: Output, data_dir: Path) -> int:
+    """Stop the supervisor, which stops everything; or the Envoy that outlived one."""
+    found = read_run_file(data_dir / "run" / "up.json")
+    what = "Seawall"
+    if found is None:
+        found, what = read_run_file(data_dir / "node" / "stable" / "envoy.json"), "Envoy"
+    if found is None:
+        _tell(output, stopped=False, words=f"Nothing runs on {data_dir}.")
+        return DONE
+    found.send(signal.SIGTERM)
+    if not _ended(found):
+        _tell(output, stopped=False, words=f"{what} (process {found.pid}) has not ended yet.")
+        return REFUSED
+    _tell(output, stopped=True, words=f"{what} (process {found.pid}) has stopped.")
+    return DONE
+
+
+def demo(output: Output, data_dir: Path) -> int:
+    """Run the demo until Ctrl-C."""
+    from seawall.demo.run import run_demo  # noqa: PLC0415 - no other command needs it
+
+    return run_demo(output, data_dir.absolute())
+
+
+def _ended(process: Process) -> bool:
+    ticks = int((limits.STOP_TIMEOUT_S + limits.STOP_NOW_TIMEOUT_S) / _POLL_S)
+    return any(not process.alive() for _ in zip(every(_POLL_S), range(ticks), strict=False))
+
+
+def _tell(output: Output, *, stopped: bool, words: str) -> None:
+    if output.json_format:
+        output.write_json({"stopped": stopped, "message": words})
+    else:
+        output.show(styled(words))
+
+
+def _check_address(api: str) -> None:
+    host, _, port = api.rpartition(":")
+    if api and not (host and port.isdecimal() and 0 < int(port) <= _PORT_MAX):
+        raise UsageError(
+            "bad-api-address",
+            f"--api {api}: this is not HOST:PORT.",
+            remedy="Write for example --api 127.0.0.1:9180.",
+        )

@@ -1,0 +1,94 @@
+"""What every command is told: which site file, which running process, which format.
+
+The data directory says where the running process is found (a socket in it); `--url` names one on
+another machine instead. Nothing here reads a file or opens a connection.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from seawall.cli.exit_codes import REFUSED, exit_code
+from seawall.console.output import Output
+from seawall.errors import SeawallError, UsageError
+
+DEFAULT_CONFIG: Final = Path("seawall.yaml")
+DEFAULT_DATA_DIR: Final = Path("seawall-data")
+
+
+class Format(StrEnum):
+    """How a command answers."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="SEAWALL_CONFIG", help="The site file."),
+]
+DataDir = Annotated[
+    Path,
+    typer.Option("--data-dir", "-d", envvar="SEAWALL_DATA_DIR", help="Where Seawall keeps state."),
+]
+Url = Annotated[
+    str,
+    typer.Option("--url", envvar="SEAWALL_URL", help="A Seawall elsewhere, by its API address."),
+]
+Token = Annotated[
+    str,
+    typer.Option("--token", envvar="SEAWALL_TOKEN", help="The API token for --url."),
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="text for people, json for programs.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The Seawall that a command talks to; `url` wins over `data_dir`."""
+
+    data_dir: Path
+    url: str = ""
+    token: str = ""
+
+
+def finish(output_format: Format, action: Callable[[Output], int]) -> None:
+    """Run a command, show its failure if it fails, and end with its exit code.
+
+    Raises:
+        typer.Exit: always; that is how a command ends.
+    """
+    output = Output(json_format=output_format is Format.JSON)
+    try:
+        code = action(output)
+    except SeawallError as error:
+        output.error(error.message, code=error.code, do=error.remedy)
+        code = exit_code(error)
+    except BrokenPipeError:
+        code = REFUSED
+    raise typer.Exit(code)
+
+
+def local_only(target: Target, command: str) -> None:
+    """Refuse `--url` for a command that works on this machine.
+
+    Raises:
+        UsageError: a URL was given.
+    """
+    if target.url:
+        raise UsageError(
+            "not-remote",
+            f"`seawall {command}` works on this machine only.",
+            remedy="Leave --url (and SEAWALL_URL) away.",
+        )
+
+
+def author() -> str:
+    """Who types: the login name, or the number of the user when it has no name."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"

@@ -1,0 +1,55 @@
+"""`token create|list|revoke`: who may use the HTTP API over TCP."""
+
+import time
+from typing import Final
+
+from seawall.api.codec import to_json
+from seawall.cli.connect import connect
+from seawall.cli.exit_codes import DONE
+from seawall.cli.settings import Target
+from seawall.console import releases as draw
+from seawall.console.output import Output, styled
+
+_DAY_S: Final = 86_400
+
+
+def create(output: Output, target: Target, name: str, days: float | None, *, write: bool) -> int:
+    """Make a token and show its value, this once."""
+    scopes = ("read", "write") if write else ("read",)
+    with connect(target) as client:
+        made = client.create_token(
+            name, scopes=scopes, ttl_s=None if days is None else days * _DAY_S
+        )
+    if output.json_format:
+        output.write_json(to_json(made))
+    else:
+        output.show(styled(made.token, "bold"))
+        output.show_aside(styled("Keep it now: it is stored hashed and never shown again."))
+    return DONE
+
+
+def list_all(output: Output, target: Target) -> int:
+    """List tokens."""
+    with connect(target) as client:
+        view = client.tokens()
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        now_s = time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock
+        output.show(draw.tokens(view, now_s))
+    return DONE
+
+
+def revoke(output: Output, target: Target, token: str) -> int:
+    """Make a token worthless.
+
+    Raises:
+        NotFoundError: there is no such token.
+    """
+    with connect(target) as client:
+        view = client.revoke_token(token)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(styled(f"Token {view.id} ({view.name}) is revoked."))
+    return DONE

@@ -1,0 +1,152 @@
+"""Entry of the node agent's process: the agent, its way to control, and its measurements.
+
+Two ways to end: SIGTERM drains and stops Envoy (a second one does not wait for the drain); the
+death of the supervisor, seen as end of file on a pipe, leaves Envoy serving for the next agent.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random  # noqa: TID251 - this is where the process seeds its randomness
+from typing import Final
+
+from seawall.clock import Clock, SystemClock
+from seawall.compiler.snapshot import Snapshot
+from seawall.daemon.control_http import HttpControl
+from seawall.daemon.processes import read_run_file
+from seawall.errors import SeawallError
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.node.agent import STABLE, Agent
+from seawall.node.lastgood import Opener, trusting
+from seawall.release.signing import load_public_key, pin_public_key
+from seawall.telemetry.admin import AdminClient
+from seawall.telemetry.collector import Collector
+from seawall.telemetry.window import Window
+
+_LOCAL: Final = NodeName("local")
+_EXIT_DONE: Final = 0
+_EXIT_REFUSED: Final = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent until it is told to end."""
+    parser = argparse.ArgumentParser(prog="seawall node")
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--parent-fd", type=int, required=True)
+    parser.add_argument("--concurrency", type=int, default=0)
+    options = parser.parse_args(argv)
+    try:
+        asyncio.run(_run(Path(options.data_dir), options.parent_fd, options.concurrency))
+    except SeawallError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _EXIT_REFUSED
+    return _EXIT_DONE
+
+
+class Measurements:
+    """The collector as the agent uses it: told of a release at once, closes its window soon."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._serving: asyncio.Queue[tuple[ReleaseId, Generation]] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._collector.run())
+            tasks.create_task(self._commit())
+
+    def serving(self, release: ReleaseId, generation: Generation) -> None:
+        """From now on `release` serves."""
+        self._serving.put_nowait((release, generation))
+
+    def windows(self) -> tuple[Window, ...]:
+        """Closed windows that were not accepted yet."""
+        return self._collector.windows
+
+    def accepted(self, windows: tuple[Window, ...]) -> None:
+        """Control has taken these."""
+        self._collector.delivered(windows)
+
+    def notices(self) -> tuple[str, ...]:
+        """Standing warnings."""
+        return self._collector.notices
+
+    async def _commit(self) -> None:
+        while True:
+            release, generation = await self._serving.get()
+            await self._collector.commit(release, generation)
+
+
+def pinning(data_dir: Path) -> Opener:
+    """Opens what is signed by the key that this machine's control showed first.
+
+    The key is taken over when the first envelope comes, because control, which starts beside the
+    node, has made it by then; afterwards only that key is believed.
+    """
+    trusted = data_dir / "node" / "trusted.pub"
+    open_trusted = trusting(trusted)
+
+    def opener(envelope: bytes) -> tuple[Digest, Snapshot]:
+        if not trusted.exists():
+            pin_public_key(trusted, load_public_key(data_dir / "control" / "signing.pub"))
+        return open_trusted(envelope)
+
+    return opener
+
+
+async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
+    clock = SystemClock()
+    async with HttpControl(data_dir / "control.sock") as control:
+        agent = Agent(
+            data_dir,
+            control,
+            clock,
+            Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
+            node=_LOCAL,
+            concurrency=concurrency or None,
+            collector=Measurements(_collector(data_dir, clock)),
+            opener=pinning(data_dir),
+        )
+        _end_on_signals(agent, data_dir)
+        _end_with_parent(agent, parent_fd)
+        await agent.run()
+
+
+def _collector(data_dir: Path, clock: Clock) -> Collector:
+    admin = AdminClient(data_dir / "node" / STABLE / "admin.sock")
+    return Collector(admin, data_dir / "access" / "access.ndjson", clock, _LOCAL, slot=STABLE)
+
+
+def _end_on_signals(agent: Agent, data_dir: Path) -> None:
+    asked = False
+
+    def on_signal() -> None:
+        nonlocal asked
+        if asked and (envoy := read_run_file(data_dir / "node" / STABLE / "envoy.json")):
+            envoy.send(signal.SIGTERM)
+        asked = True
+        agent.stop(stop_envoy=True)
+
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, on_signal)
+
+
+def _end_with_parent(agent: Agent, parent_fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    os.set_inheritable(parent_fd, False)  # Envoy must not hold it
+
+    def on_end() -> None:
+        loop.remove_reader(parent_fd)
+        agent.stop(stop_envoy=False)
+
+    loop.add_reader(parent_fd, on_end)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

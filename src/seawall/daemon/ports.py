@@ -1,0 +1,145 @@
+"""Who listens on a port: asked before Envoy is started, because Envoy would not notice.
+
+Envoy opens its listeners with SO_REUSEPORT, so two of them (of two data directories, say) share a
+port without an error and each gets a part of the connections. The kernel's table of listening
+sockets is read instead of binding a probe: a probe could collide with our own Envoy's start.
+"""
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from seawall.site.tree import ListNode, MapNode, Node
+
+_LISTEN_STATE: Final = "0A"
+_TABLES: Final = ("tcp", "tcp6")
+_FIELDS_MIN: Final = 10
+_INODE_FIELD: Final = 9
+_PORT_MAX: Final = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address to listen on; `kind` is `http` or `https`."""
+
+    kind: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who listens where; `pid` is None when that process belongs to somebody else."""
+
+    host: str
+    pid: int | None
+    name: str
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "a process of another user"
+        return f"process {self.pid} ({self.name})"
+
+
+def addresses(top: MapNode) -> list[Address]:
+    """The addresses that a site file asks for; what makes no sense there is left out."""
+    listen = top.get("listen")
+    if not isinstance(listen, MapNode):
+        return []
+    found = []
+    for kind in ("http", "https"):
+        for text in _texts(listen.get(kind)):
+            host, _, port = text.rpartition(":")
+            if port.isdecimal() and int(port) <= _PORT_MAX:
+                found.append(Address(kind, host.strip("[]") or "::", int(port)))
+    return found
+
+
+def holder(address: Address, *, ours: int | None = None) -> Holder | None:
+    """Somebody else who listens on `address`; `ours` is the process id of our own Envoy."""
+    for host, inode in _listening(address.port):
+        if not _overlap(address.host, host):
+            continue
+        pid, name = _owner(inode)
+        if pid is None or pid != ours:
+            return Holder(host, pid, name)
+    return None
+
+
+def _texts(node: Node) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, MapNode):
+        yield from _texts(node.get("address"))
+    elif isinstance(node, ListNode):
+        for item in node:
+            yield from _texts(item)
+
+
+def _listening(port: int) -> Iterator[tuple[str, str]]:
+    """Address and inode of each socket that listens on `port` (proc(5), net/tcp)."""
+    for table in _TABLES:
+        try:
+            lines = Path("/proc/net", table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for line in lines:
+            fields = line.split()
+            if len(fields) < _FIELDS_MIN or fields[3] != _LISTEN_STATE:
+                continue
+            host, _, number = fields[1].partition(":")
+            if int(number, 16) == port:
+                yield _decode(host), fields[_INODE_FIELD]
+
+
+def _decode(text: str) -> str:
+    # The kernel prints each 32-bit word of the address in the byte order of the machine.
+    words = [bytes.fromhex(text[i : i + 8])[::-1] for i in range(0, len(text), 8)]
+    return str(ipaddress.ip_address(b"".join(words)))
+
+
+def _overlap(wanted: str, held: str) -> bool:
+    try:
+        one, other = ipaddress.ip_address(wanted), ipaddress.ip_address(held)
+    except ValueError:
+        return False
+    if one == other:
+        return True
+    if one.is_unspecified or other.is_unspecified:
+        # `::` takes IPv4 too unless it is told not to; better one question too many.
+        return one.version == other.version or (one.is_unspecified and other.is_unspecified)
+    return False
+
+
+def _owner(inode: str) -> tuple[int | None, str]:
+    wanted = f"socket:[{inode}]"
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdecimal():
+            continue
+        try:
+            with os.scandir(f"/proc/{entry.name}/fd") as descriptors:
+                if any(_link(descriptor.path) == wanted for descriptor in descriptors):
+                    return int(entry.name), _name(entry.name)
+        except OSError:
+            continue
+    return None, ""
+
+
+def _link(path: str) -> str:
+    try:
+        return os.fspath(Path(path).readlink())
+    except OSError:
+        return ""
+
+
+def _name(pid: str) -> str:
+    try:
+        return Path("/proc", pid, "comm").read_text().strip()
+    except OSError:
+        return "unknown"

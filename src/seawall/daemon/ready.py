@@ -1,0 +1,223 @@
+"""What the operator sees while `seawall up` starts: the first release, and proof that it serves.
+
+A short-lived child of the supervisor. It offers the site file to control when its content was
+never released, waits until the node serves, sends one request through Envoy and prints where to
+look. It ends with 0 when the edge serves (the new release or the one before), and with 1 when
+there is nothing to serve; the supervisor then stops everything.
+
+A restart must not undo a decision: content that was released before and is not current (because
+somebody rolled back) is not released again by starting; `seawall apply` does that.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from seawall import limits
+from seawall.api.client import Client, is_running
+from seawall.api.status_views import StatusView
+from seawall.api.views import Refused
+from seawall.clock import Clock, SystemClock
+from seawall.console.output import Output, joined, styled
+from seawall.console.progress import follow
+from seawall.console.words import duration, place
+from seawall.daemon.ports import addresses, holder
+from seawall.daemon.probe import probe
+from seawall.daemon.processes import read_run_file
+from seawall.errors import ConflictError, SeawallError, UnreachableError
+from seawall.site.collect import collect
+from seawall.site.parse import parse
+from seawall.site.sources import SourceSet
+
+_POLL_S: Final = 0.02
+_ORIGIN_TROUBLE: Final = frozenset({502, 503, 504})
+_RELEASES_COMPARED: Final = 200
+_EXIT_SERVES: Final = 0
+_EXIT_NOTHING: Final = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Start the edge's first release; see the module."""
+    parser = argparse.ArgumentParser(prog="seawall up")
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--format", choices=("text", "json"), required=True)
+    options = parser.parse_args(argv)
+    output = Output(json_format=options.format == "json")
+    starting = Starting(Path(options.config), Path(options.data_dir), output, SystemClock())
+    try:
+        return starting.run()
+    except SeawallError as error:
+        output.error(error.message, code=error.code, do=error.remedy)
+        return _EXIT_NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """One start."""
+
+    config: Path
+    data_dir: Path
+    output: Output
+    clock: Clock
+
+    def run(self) -> int:
+        """Do it all.
+
+        Raises:
+            UsageError: the site file cannot be read and nothing was ever released.
+            ConflictError: another program listens on an address of the site file.
+            UnreachableError: control or the node did not come up in time.
+        """
+        began_s = self.clock.monotonic_s()
+        sources, unreadable = self._collect()
+        if sources is not None:
+            self._check_ports(sources)
+        self._wait_for_control(began_s)
+        with Client.for_data_dir(self.data_dir) as client:
+            before = client.status()
+            if before.current is None and unreadable is not None:
+                raise unreadable
+            if unreadable is not None:
+                self.output.error(unreadable.message, code=unreadable.code, do=unreadable.remedy)
+            elif sources is not None and not self._release(client, sources, before):
+                return _EXIT_NOTHING
+            view = self._wait_until_served(client, began_s)
+        self._announce(view, began_s)
+        return _EXIT_SERVES
+
+    def _collect(self) -> tuple[SourceSet | None, SeawallError | None]:
+        try:
+            return collect(self.config), None
+        except SeawallError as error:
+            return None, error
+
+    def _check_ports(self, sources: SourceSet) -> None:
+        top, _ = parse(
+            sources.root, next(f.content for f in sources.files if f.path == sources.root)
+        )
+        if top is None:
+            return
+        envoy = read_run_file(self.data_dir / "node" / "stable" / "envoy.json")
+        for address in addresses(top):
+            found = holder(address, ours=envoy.pid if envoy else None)
+            # Our own node agent may have started its Envoy since the file was read.
+            again = read_run_file(self.data_dir / "node" / "stable" / "envoy.json")
+            if found is not None and (again is None or again.pid != found.pid):
+                raise ConflictError(
+                    "port-taken",
+                    f"The {address.kind} listener {address} cannot be opened: {found} listens "
+                    f"on {found.host} port {address.port} already.",
+                    remedy=f"Stop that program, or choose another port at `listen: {address.kind}:`"
+                    f" in {self.config.name}.",
+                )
+
+    def _wait_for_control(self, began_s: float) -> None:
+        while not is_running(self.data_dir):
+            if self.clock.monotonic_s() - began_s > limits.FIRST_RELEASE_TIMEOUT_S:
+                raise UnreachableError(
+                    "control-did-not-start",
+                    f"The control process did not start in {limits.FIRST_RELEASE_TIMEOUT_S:.0f} s.",
+                    remedy=f"Read {self.data_dir}/logs/control.log and control.out beside it.",
+                )
+            time.sleep(_POLL_S)
+
+    def _release(self, client: Client, sources: SourceSet, before: StatusView) -> bool:
+        """Offer the site file where that is right; False when nothing serves afterwards."""
+        if before.current is not None:
+            view = client.diff(sources)
+            known = client.releases(limit=_RELEASES_COMPARED).releases
+            if view.identical:
+                return True
+            if view.check.ok and any(release.digest == view.digest for release in known):
+                self._say(
+                    f"{self.config.name} was released before and is not current: "
+                    f"{before.current.id} stays. `seawall apply` releases the file again."
+                )
+                return True
+        who = os.environ.get("USER") or f"uid {os.getuid()}"
+        end = follow(self.output, client.apply(sources, message="seawall up", author=who))
+        return not isinstance(end, Refused) or end.serving is not None
+
+    def _wait_until_served(self, client: Client, began_s: float) -> StatusView:
+        while True:
+            try:
+                view = client.status()
+            except UnreachableError:
+                view = None
+            if view is not None and any(n.release and n.listeners for n in view.nodes):
+                return view
+            if self.clock.monotonic_s() - began_s > limits.FIRST_RELEASE_TIMEOUT_S:
+                words = view.summary if view else "control does not answer"
+                raise UnreachableError(
+                    "not-served",
+                    f"Nothing is served after {limits.FIRST_RELEASE_TIMEOUT_S:.0f} s: {words}.",
+                    remedy=f"Read {self.data_dir}/logs/node.log and "
+                    f"{self.data_dir}/node/stable/envoy.log.",
+                )
+            time.sleep(_POLL_S)
+
+    def _announce(self, view: StatusView, began_s: float) -> None:
+        listeners = view.nodes[0].listeners
+        status, words = _try_one(view)
+        took_s = self.clock.monotonic_s() - began_s
+        serving = next((n.release for n in view.nodes if n.release), None)
+        if self.output.json_format:
+            self.output.write_json(
+                {
+                    "event": "ready",
+                    "release": serving,
+                    "urls": list(view.urls),
+                    "listeners": list(listeners),
+                    "probe_status": status,
+                    "took_s": round(took_s, 3),
+                }
+            )
+            return
+        self.output.show(
+            joined(
+                styled(f"Seawall serves {serving}", "bold green"),
+                styled(f" after {duration(took_s)}. {words}"),
+            )
+        )
+        for url in view.urls or listeners:
+            self.output.show(styled(f"  {url}"))
+        beside = f"--config {_shown(self.config)} --data-dir {_shown(self.data_dir)}"
+        self.output.show(
+            styled("Beside it, in another terminal:"),
+            styled(f"  seawall status {beside} --watch"),
+            styled(f"  seawall apply {beside}    after you change {self.config.name}"),
+            styled("Ctrl-C stops everything."),
+        )
+
+    def _say(self, text: str) -> None:
+        if self.output.json_format:
+            self.output.write_json({"event": "note", "message": text})
+        else:
+            self.output.show(styled(text, "yellow"))
+
+
+def _try_one(view: StatusView) -> tuple[int | None, str]:
+    """Status of the answer to one request, and a sentence about it."""
+    if not view.urls:
+        return None, ""
+    try:
+        status = probe(view.urls[0], view.nodes[0].listeners)
+    except OSError as error:
+        return None, f"The first request got no answer: {error}."
+    hint = ": does the origin run?" if status in _ORIGIN_TROUBLE else "."
+    return status, f"The first request was answered {status}{hint}"
+
+
+def _shown(path: Path) -> str:
+    return shlex.quote(place(os.fspath(path)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
