@@ -114,6 +114,31 @@ RELEASE_RECORD_SIZE_BYTES_MAX: Final = 32 * KIB
 """Who, when and why: the longest message with every character escaped fits."""
 ENVELOPE_SIZE_BYTES_MAX: Final = 65 * MIB
 """A signed bundle as a node fetches it: an incompressible bundle and its record fit."""
+RELEASE_AUTHOR_LENGTH_CHARS_MAX: Final = 200
+"""Who made a release: a name and an address."""
+GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
+"""What a release survived, as JSON beside its record."""
+STORE_BUSY_TIMEOUT_S: Final = 5
+"""Wait for another writer of the store: its longest transaction, adding a bundle, takes under
+1 s."""
+STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
+"""What the store's write-ahead log is cut back to after a large release."""
+KNOWN_GOOD_PER_NODE_MAX: Final = 16
+"""Last-known-good releases that one node may name, and so keep from retention."""
+QUARANTINE_DIGESTS_MAX: Final = 10_000
+"""Quarantined digests remembered; digests whose release is stored do not count out."""
+AUDIT_ENTRIES_MAX: Final = 50_000
+"""Deeds remembered: about a year at one change every ten minutes."""
+AUDIT_TEXT_LENGTH_CHARS_MAX: Final = 4_096
+"""One text of an audit entry; longer ones are cut."""
+API_TOKENS_MAX: Final = 1_000
+"""API tokens at one time."""
+META_KEYS_MAX: Final = 1_000
+"""Small facts in the store."""
+META_VALUE_LENGTH_CHARS_MAX: Final = 64 * KIB
+"""One small fact."""
+PAGE_SIZE_MAX: Final = 500
+"""Entries of one page of a list."""
 
 # --- Node ----------------------------------------------------------------------------------------
 

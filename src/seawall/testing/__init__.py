@@ -1,0 +1,1 @@
+"""Shipped fakes that keep the promises of the real parts: for tests of Seawall and by others."""

@@ -1,0 +1,292 @@
+"""One Envoy process: started, adopted after the agent's own death, watched, drained, stopped.
+
+Envoy lives in its own session and holds nothing of the agent's, so it survives the agent. What a
+new agent needs to find it again stands in `envoy.json` beside it; a process is believed to be that
+Envoy only if its id, its start time and its executable all match, so a reused process id is never
+signalled. Exits are noticed by a pidfd, which works for children and adopted processes alike.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from seawall.clock import Clock
+from seawall.errors import SeawallError, UnreachableError
+from seawall.ids import Digest
+from seawall.limits import (
+    ENVOY_DRAIN_TIME_S,
+    ENVOY_FLUSH_INTERVAL_MS,
+    ENVOY_LOG_TAIL_BYTES,
+    ENVOY_STOP_TERM_S,
+    NODE_STATE_SIZE_BYTES_MAX,
+)
+from seawall.node.bootstrap import ADMIN_SOCKET
+from seawall.node.files import private_directory, read_bounded, write_atomic
+from seawall.telemetry.admin import AdminClient
+
+BOOTSTRAP_FILE: Final = "bootstrap.pb"
+"""Envoy reads binary protobuf from a file of this suffix, so the release's bytes stay as signed."""
+LOG_FILE: Final = "envoy.log"
+IDENTITY_FILE: Final = "envoy.json"
+ACCESS_FILE: Final = "access.ndjson"
+_POLL_S: Final = 0.02
+_DELETED: Final = " (deleted)"
+_START_TIME_FIELD: Final = 19
+"""Index of `starttime` (field 22 of proc(5) stat) after the parenthesised command name."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one Envoy: its working directory and its name on this node.
+
+    Attributes:
+        directory: DIR/node/NAME; the ADS socket is `../xds.sock` from there.
+        access: DIR/access, where the slot's access log really lives.
+    """
+
+    name: str
+    directory: Path
+    access: Path
+
+    @property
+    def admin(self) -> AdminClient:
+        """Envoy's admin interface, whether or not somebody answers."""
+        return AdminClient(self.directory / ADMIN_SOCKET)
+
+    def prepare(self, bootstrap: bytes) -> None:
+        """Make the directory ready for a start.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        private_directory(self.directory)
+        private_directory(self.access)
+        write_atomic(self.directory / BOOTSTRAP_FILE, bootstrap)
+        (self.directory / ADMIN_SOCKET).unlink(missing_ok=True)
+        link = self.directory / ACCESS_FILE
+        if not link.is_symlink():
+            target = os.path.relpath(self.access / ACCESS_FILE, self.directory)
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+
+    def log_tail(self) -> str:
+        """The last words of Envoy's log, for a message about a start that failed."""
+        try:
+            with (self.directory / LOG_FILE).open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - ENVOY_LOG_TAIL_BYTES))
+                return file.read(ENVOY_LOG_TAIL_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What `envoy.json` says of the process in a slot."""
+
+    pid: int
+    start_time_ticks: int
+    version: str
+    bootstrap_digest: Digest
+
+
+class EnvoyProcess:
+    """A running Envoy; make one by `start` or `adopt`."""
+
+    def __init__(
+        self, slot: Slot, identity: Identity, clock: Clock, child: "subprocess.Popen[bytes] | None"
+    ) -> None:
+        self.slot = slot
+        self.identity = identity
+        self.adopted = child is None
+        self._clock = clock
+        self._child = child
+        self._gone = asyncio.Event()
+        self._pidfd = os.pidfd_open(identity.pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._notice)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process has not been seen to exit."""
+        return not self._gone.is_set()
+
+    async def exited(self) -> None:
+        """Wait for the exit."""
+        await self._gone.wait()
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Wait until Envoy serves.
+
+        Raises:
+            UnreachableError: it died or did not become ready in time.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        while self.alive and self._clock.monotonic_s() < deadline_s:
+            with suppress(SeawallError):
+                if await self.slot.admin.ready():
+                    return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await self._gone.wait()
+        raise UnreachableError(
+            "envoy-not-ready",
+            "Envoy died while it started." if not self.alive else "Envoy did not become ready.",
+            remedy=f"See {self.slot.directory / LOG_FILE}.",
+            detail=self.slot.log_tail(),
+        )
+
+    async def stop(self, *, drain_s: float) -> None:
+        """Stop accepting, let requests finish for at most `drain_s` seconds, then end it."""
+        if self.alive and drain_s > 0:
+            with suppress(SeawallError):
+                await self.slot.admin.fail_health_checks()
+                await self.slot.admin.drain_listeners(graceful=False)
+                await self._drained(drain_s)
+        for number, patience_s in ((signal.SIGTERM, ENVOY_STOP_TERM_S), (signal.SIGKILL, None)):
+            self._signal(number)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await self._gone.wait()
+            if not self.alive:
+                break
+        (self.slot.directory / IDENTITY_FILE).unlink(missing_ok=True)
+
+    def release(self) -> None:
+        """Forget the process and leave it running."""
+        if self.alive:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            if self._child is not None:
+                self._child.returncode = 0  # it outlives us on purpose: no "still running" warning
+
+    async def _drained(self, drain_s: float) -> None:
+        deadline_s = self._clock.monotonic_s() + drain_s
+        while self.alive and self._clock.monotonic_s() < deadline_s:
+            text = await self.slot.admin.stats_text(stats_filter="^server.total_connections$")
+            _, _, count = text.partition(b":")
+            if count.strip() in (b"", b"0"):
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_S):
+                    await self._gone.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def _notice(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        if self._child is not None:
+            self._child.wait()
+        self._gone.set()
+
+
+def start(
+    slot: Slot,
+    binary: Path,
+    *,
+    bootstrap: bytes,
+    bootstrap_digest: Digest,
+    version: str,
+    concurrency: int,
+    clock: Clock,
+) -> EnvoyProcess:
+    """Start Envoy in `slot`. It is not ready yet when this returns.
+
+    Raises:
+        UnreachableError: it cannot be started here.
+    """
+    try:
+        slot.prepare(bootstrap)
+        child = _spawn(slot, binary, concurrency)
+        ticks = start_time_ticks(child.pid)
+    except OSError as error:
+        raise UnreachableError(
+            "envoy-start-failed",
+            f"Envoy cannot be started in {slot.directory}: {error.strerror or error}.",
+            remedy="Check that the disk is not full and that the directory is writable.",
+        ) from error
+    identity = Identity(child.pid, ticks, version, bootstrap_digest)
+    with suppress(OSError):  # without it a later agent starts a new Envoy instead of adopting
+        write_atomic(slot.directory / IDENTITY_FILE, json.dumps(asdict(identity)).encode())
+    return EnvoyProcess(slot, identity, clock, child)
+
+
+def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:
+    """The Envoy that an earlier agent left running in `slot`; None when there is none."""
+    try:
+        content = read_bounded(slot.directory / IDENTITY_FILE, NODE_STATE_SIZE_BYTES_MAX)
+        identity = _identity(json.loads(content))
+        if not _is_ours(identity, binary):
+            return None
+        process = EnvoyProcess(slot, identity, clock, None)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if not _is_ours(identity, binary):  # it died, and its id was reused, before the pidfd opened
+        process.release()
+        return None
+    return process
+
+
+def start_time_ticks(pid: int) -> int:
+    """When `pid` started, in clock ticks since boot: with the id, names one process for ever.
+
+    Raises:
+        OSError: no such process.
+    """
+    content = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return int(content.rpartition(")")[2].split()[_START_TIME_FIELD])
+
+
+def _is_ours(identity: Identity, binary: Path) -> bool:
+    try:
+        if start_time_ticks(identity.pid) != identity.start_time_ticks:
+            return False
+        executable = str(Path(f"/proc/{identity.pid}/exe").readlink()).removesuffix(_DELETED)
+    except OSError:
+        return False
+    return executable == os.path.realpath(binary)
+
+
+def _identity(fields: Mapping[str, object]) -> Identity:
+    return Identity(
+        pid=int(str(fields["pid"])),
+        start_time_ticks=int(str(fields["start_time_ticks"])),
+        version=str(fields["version"]),
+        bootstrap_digest=Digest(str(fields["bootstrap_digest"])),
+    )
+
+
+def _spawn(slot: Slot, binary: Path, concurrency: int) -> "subprocess.Popen[bytes]":
+    arguments = (
+        *(os.fspath(binary), "-c", BOOTSTRAP_FILE, "--log-path", LOG_FILE),
+        *("--disable-hot-restart", "--skip-deprecated-logs"),
+        *("--concurrency", str(concurrency)),
+        *("--drain-strategy", "immediate", "--drain-time-s", str(ENVOY_DRAIN_TIME_S)),
+        *("--file-flush-interval-msec", str(ENVOY_FLUSH_INTERVAL_MS)),
+    )
+    descriptor = os.open(
+        slot.directory / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+    )
+    try:
+        return subprocess.Popen(
+            arguments,
+            cwd=slot.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            umask=0o077,
+            env={"PATH": "/usr/bin:/bin", "LANG": "C"},
+        )
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,177 @@
+"""Keeps one Envoy running: starts or adopts it, starts it again when it dies, tells a crash loop.
+
+It decides only *that* Envoy runs and how soon again. What a release is, and which one to step back
+to, is the agent's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from seawall.clock import Clock
+from seawall.compiler.snapshot import Snapshot
+from seawall.errors import UnreachableError
+from seawall.ids import Digest, NodeName
+from seawall.limits import CRASH_LOOP_EXITS, CRASH_LOOP_WINDOW_S, RESTART_BACKOFF_S_MAX
+from seawall.node import envoy
+from seawall.node.ads import Link
+from seawall.node.bootstrap import bootstrap, released_digest
+from seawall.node.envoy import EnvoyProcess, Slot
+
+_BACKOFF_S_FIRST: Final = 0.1
+
+
+class CrashLoop:
+    """Counts exits: pure, with the time handed in."""
+
+    def __init__(self) -> None:
+        self._exits: deque[float] = deque(maxlen=16)
+
+    def exited(self, now_s: float) -> None:
+        """Envoy died at `now_s` without being asked to."""
+        self._exits.append(now_s)
+        while self._exits[0] < now_s - CRASH_LOOP_WINDOW_S:
+            self._exits.popleft()
+
+    def forget(self) -> None:
+        """Another release or process begins with a clean record."""
+        self._exits.clear()
+
+    @property
+    def looping(self) -> bool:
+        """Whether it died too often to blame chance."""
+        return len(self._exits) >= CRASH_LOOP_EXITS
+
+    @property
+    def backoff_s(self) -> float:
+        """How long to wait before the next start: nothing after the first exit."""
+        if len(self._exits) <= 1:
+            return 0.0
+        return min(RESTART_BACKOFF_S_MAX, _BACKOFF_S_FIRST * 2.0 ** (len(self._exits) - 2))
+
+
+class Keeper:
+    """One slot with its Envoy and its xDS session.
+
+    Args:
+        slot: where it runs.
+        link: its session.
+        binary: the Envoy executable.
+        version: of that executable.
+        concurrency: worker threads.
+        looping: called, and awaited, when Envoy dies again and again; may change the release.
+        changed: called when the process came or went.
+    """
+
+    def __init__(
+        self,
+        slot: Slot,
+        link: Link,
+        *,
+        node: NodeName,
+        binary: Path,
+        version: str,
+        concurrency: int,
+        clock: Clock,
+        looping: Callable[[], Awaitable[None]],
+        changed: Callable[[], None],
+    ) -> None:
+        self.slot = slot
+        self.link = link
+        self.process: EnvoyProcess | None = None
+        self.restarts = 0
+        self.crashes = CrashLoop()
+        self.trouble = ""
+        self._node = node
+        self._binary = binary
+        self._version = version
+        self._concurrency = concurrency
+        self._clock = clock
+        self._looping = looping
+        self._changed = changed
+        self._bootstrap = b""
+        self._bootstrap_digest = Digest("")
+        self._wanted = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process that has not been seen to exit."""
+        return self.process is not None and self.process.alive
+
+    def want(self, snapshot: Snapshot) -> None:
+        """The next start takes the bootstrap of `snapshot`."""
+        self._bootstrap = bootstrap(snapshot, self._node, self.slot.name)
+        self._bootstrap_digest = released_digest(snapshot)
+
+    def needs_new_process(self, snapshot: Snapshot) -> bool:
+        """Whether the running Envoy was started with another bootstrap than `snapshot` asks for."""
+        if self.process is None:
+            return False
+        return self.process.identity.bootstrap_digest != released_digest(snapshot)
+
+    def launch(self) -> bool:
+        """Adopt the Envoy left in the slot, or start one; `run` then keeps it. True if adopted."""
+        self._stopping = False
+        self.process = envoy.adopt(self.slot, self._binary, self._clock)
+        adopted = self.process is not None
+        if not adopted:
+            self._start()
+        self._wanted.set()
+        self._changed()
+        return adopted
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await self._wanted.wait()
+            if self.process is not None:
+                await self.process.exited()
+            if self._stopping:
+                self._wanted.clear()
+                continue
+            if self.process is not None:
+                self.process = None
+                self.restarts += 1
+            self.crashes.exited(self._clock.monotonic_s())
+            self.link.session.new_process()
+            self._changed()
+            if self.crashes.looping:
+                await self._looping()
+            await self._clock.sleep(self.crashes.backoff_s)
+            if not self.running and not self._stopping:  # a commit may have started it meanwhile
+                self._start()
+                self._changed()
+
+    async def stop(self, *, drain_s: float) -> None:
+        """End Envoy on purpose; `launch` may start it again."""
+        self._stopping = True
+        process, self.process = self.process, None
+        if process is not None:
+            await process.stop(drain_s=drain_s)
+        self.link.session.new_process()
+
+    def leave(self) -> None:
+        """The agent ends and Envoy goes on."""
+        self._stopping = True
+        if self.process is not None:
+            self.process.release()
+            self.process = None
+
+    def _start(self) -> None:
+        try:
+            self.process = envoy.start(
+                self.slot,
+                self._binary,
+                bootstrap=self._bootstrap,
+                bootstrap_digest=self._bootstrap_digest,
+                version=self._version,
+                concurrency=self._concurrency,
+                clock=self._clock,
+            )
+            self.trouble = ""
+        except UnreachableError as error:
+            self.process = None
+            self.trouble = error.message

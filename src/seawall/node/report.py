@@ -1,0 +1,124 @@
+"""What the agent says of itself: gathers a `NodeReport` from its parts and delivers it.
+
+A report that cannot be delivered is simply made anew later: only the newest state matters. Windows
+are handed to the collector again until control has accepted them.
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Protocol
+
+from seawall.compiler.snapshot import Snapshot
+from seawall.errors import SeawallError
+from seawall.ids import Generation, ReleaseId
+from seawall.limits import ENVOY_MESSAGE_LENGTH_CHARS_MAX
+from seawall.node.keeper import Keeper
+from seawall.node.xds.messages import Rejected
+from seawall.rollout.ports import EnvoyState, Nack
+from seawall.telemetry.window import Window
+
+
+class Collector(Protocol):
+    """What measures Envoy beside the agent; `telemetry.collector` is the real one."""
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        ...
+
+    def serving(self, release: ReleaseId, generation: Generation) -> None:
+        """From now on this release serves: close the window that another one was in."""
+        ...
+
+    def windows(self) -> tuple[Window, ...]:
+        """Closed windows that were not accepted yet, oldest first."""
+        ...
+
+    def accepted(self, windows: tuple[Window, ...]) -> None:
+        """Control has taken these."""
+        ...
+
+    def notices(self) -> tuple[str, ...]:
+        """Standing warnings."""
+        ...
+
+
+class NoCollector:
+    """Measures nothing: for an agent without telemetry."""
+
+    async def run(self) -> None:
+        """See `Collector.run`: ends at once."""
+
+    def serving(self, release: ReleaseId, generation: Generation) -> None:
+        """See `Collector.serving`."""
+
+    def windows(self) -> tuple[Window, ...]:
+        """See `Collector.windows`."""
+        return ()
+
+    def accepted(self, windows: tuple[Window, ...]) -> None:
+        """See `Collector.accepted`."""
+
+    def notices(self) -> tuple[str, ...]:
+        """See `Collector.notices`."""
+        return ()
+
+
+async def envoy_state(keeper: Keeper) -> EnvoyState | None:
+    """The Envoy of `keeper` as it answers now; not `live` when it does not answer."""
+    process = keeper.process
+    if process is None:
+        return None
+    admin = keeper.slot.admin
+    version, uptime_s, live, memory_bytes = process.identity.version, 0.0, False, 0
+    try:
+        info = await admin.server_info()
+        memory_bytes = (await admin.memory()).heap_size_bytes
+        version, uptime_s, live = info.version or version, info.uptime_s, info.state == "LIVE"
+    except SeawallError:
+        live = False
+    return EnvoyState(
+        pid=process.identity.pid,
+        version=version,
+        uptime_s=uptime_s,
+        restarts=keeper.restarts,
+        live=live and process.alive,
+        memory_bytes=memory_bytes,
+    )
+
+
+async def listeners(keeper: Keeper) -> tuple[str, ...]:
+    """Addresses Envoy listens on; empty when it does not answer."""
+    if keeper.process is None:
+        return ()
+    try:
+        found = json.loads(await keeper.slot.admin.get("/listeners", {"format": "json"}))
+        statuses = found.get("listener_statuses", ())
+        return tuple(sorted(_addresses(status for status in statuses)))
+    except (SeawallError, ValueError, AttributeError, TypeError, KeyError):
+        return ()
+
+
+def _addresses(statuses: Iterable[dict[str, dict[str, dict[str, object]]]]) -> Iterable[str]:
+    for status in statuses:
+        local = status.get("local_address", {})
+        address = local.get("socket_address")
+        if address:
+            host, port = address["address"], address["port_value"]
+            yield f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
+
+
+def nacks(snapshot: Snapshot, rejected: Iterable[Rejected]) -> tuple[Nack, ...]:
+    """Envoy's refusals with what of the site file wrote the refused resource."""
+    found = []
+    for refusal in rejected:
+        named = [name for name in refusal.names if name in refusal.words] or list(refusal.names)
+        resource = snapshot.by_key.get((refusal.type_url, named[0])) if named else None
+        found.append(
+            Nack(
+                type_url=refusal.type_url.value,
+                resource=resource.name if resource else "",
+                owner=resource.owner if resource else "edge",
+                envoy_words=refusal.words[:ENVOY_MESSAGE_LENGTH_CHARS_MAX],
+            )
+        )
+    return tuple(found)
