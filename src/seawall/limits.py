@@ -131,8 +131,6 @@ AUDIT_ENTRIES_MAX: Final = 50_000
 """Deeds remembered: about a year at one change every ten minutes."""
 AUDIT_TEXT_LENGTH_CHARS_MAX: Final = 4_096
 """One text of an audit entry; longer ones are cut."""
-API_TOKENS_MAX: Final = 1_000
-"""API tokens at one time."""
 META_KEYS_MAX: Final = 1_000
 """Small facts in the store."""
 META_VALUE_LENGTH_CHARS_MAX: Final = 64 * KIB
@@ -364,6 +362,9 @@ APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits for a node to serve; it goes on without the caller after that."""
 APPLY_EVENTS_QUEUED_MAX: Final = 256
 """Progress events waiting for a slow reader: an apply has about 25."""
+BAKE_S: Final = 15.0
+"""How long a release must run well on the node before it is last known good: several measurement
+windows and health checks."""
 CERTIFICATE_POLL_S: Final = 3.0
 """How often referenced files are looked at: a stat of each, and a read when it changed."""
 CONFIG_POLL_S: Final = 10.0
