@@ -1,0 +1,10 @@
+"""Alembic's entry: runs the migrations on the connection it is given, in its transaction."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=None,
+    transactional_ddl=True,
+)
+context.run_migrations()

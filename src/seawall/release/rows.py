@@ -1,0 +1,206 @@
+"""Between the rows of the store and the values that leave it; no transaction begins here."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from seawall.errors import NotFoundError, UsageError
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.release.release import Kind, ReleaseRecord
+from seawall.release.tables import ASSIGNMENTS, BUNDLES, QUARANTINE, RELEASES
+
+_RELEASE_ID: Final = re.compile(r"r([1-9][0-9]{0,17})")
+_SEQUENCE: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'releases'"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAssignment:
+    """What a node shall run.
+
+    Attributes:
+        previous: what the node was assigned before: the rollback point.
+        at_s: Unix seconds of the change.
+    """
+
+    node: NodeName
+    generation: Generation
+    release: ReleaseId
+    digest: Digest
+    previous: ReleaseId | None
+    bake_s: float
+    at_s: float
+
+
+def release_number(release: ReleaseId) -> int:
+    """12 for `r12`.
+
+    Raises:
+        NotFoundError: no release can have that name.
+    """
+    match = _RELEASE_ID.fullmatch(release)
+    if match is None:
+        raise unknown_release(release)
+    return int(match[1])
+
+
+def release_id(number: int) -> ReleaseId:
+    """`r12` for 12."""
+    return ReleaseId(f"r{number}")
+
+
+def next_release_id(connection: Connection) -> ReleaseId:
+    """The id that the next insert gets; stays true while the caller holds the write lock."""
+    last = connection.exec_driver_sql(_SEQUENCE).scalar()
+    return release_id((last or 0) + 1)
+
+
+def select_releases() -> Select[Any]:
+    """Releases with the reason of their quarantine (`reason`, None when there is none)."""
+    return select(RELEASES, QUARANTINE.c.reason).outerjoin(
+        QUARANTINE, QUARANTINE.c.digest == RELEASES.c.digest
+    )
+
+
+def release_row(connection: Connection, release: ReleaseId) -> Row[Any]:
+    """One release.
+
+    Raises:
+        NotFoundError: it never was, or retention dropped it.
+    """
+    query = select_releases().where(RELEASES.c.number == release_number(release))
+    row = connection.execute(query).first()
+    if row is None:
+        raise unknown_release(release)
+    return row
+
+
+def bundle_row(connection: Connection, digest: Digest) -> Row[Any]:
+    """One bundle.
+
+    Raises:
+        NotFoundError: it never was, or retention dropped its releases.
+    """
+    row = connection.execute(select(BUNDLES).where(BUNDLES.c.digest == digest)).first()
+    if row is None:
+        raise NotFoundError("digest-unknown", f"There is no release with digest {digest[:64]}.")
+    return row
+
+
+def insert_bundle(
+    connection: Connection, digest: Digest, size_bytes: int, compressed: bytes
+) -> None:
+    """Store a bundle unless it is there."""
+    statement = upsert(BUNDLES).values(
+        digest=digest,
+        size_bytes=size_bytes,
+        compressed_size_bytes=len(compressed),
+        compressed=compressed,
+    )
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def insert_release(connection: Connection, record: ReleaseRecord, gate_report: str) -> None:
+    """Store a signed record under its own number."""
+    connection.execute(
+        insert(RELEASES).values(
+            number=release_number(record.id),
+            digest=record.digest,
+            kind=record.kind.value,
+            parent=release_number(record.parent) if record.parent else None,
+            author=record.author,
+            message=record.message,
+            created_s=record.created_s,
+            signature=record.signature,
+            gate_report=gate_report,
+        )
+    )
+
+
+def to_record(row: Row[Any]) -> ReleaseRecord:
+    """From a row of `select_releases`."""
+    return ReleaseRecord(
+        id=release_id(row.number),
+        digest=Digest(row.digest),
+        kind=Kind(row.kind),
+        parent=release_id(row.parent) if row.parent is not None else None,
+        author=row.author,
+        message=row.message,
+        created_s=row.created_s,
+        signature=row.signature,
+        quarantined=row.reason or "",
+    )
+
+
+def read_assignments(
+    connection: Connection, node: NodeName | None = None
+) -> tuple[StoredAssignment, ...]:
+    """Of one node or of all, by name."""
+    query = (
+        select(ASSIGNMENTS, RELEASES.c.digest)
+        .join(RELEASES, RELEASES.c.number == ASSIGNMENTS.c.release)
+        .order_by(ASSIGNMENTS.c.node)
+    )
+    if node is not None:
+        query = query.where(ASSIGNMENTS.c.node == node)
+    return tuple(
+        StoredAssignment(
+            node=NodeName(row.node),
+            generation=Generation(row.generation),
+            release=release_id(row.release),
+            digest=Digest(row.digest),
+            previous=release_id(row.previous) if row.previous is not None else None,
+            bake_s=row.bake_s,
+            at_s=row.at_s,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def write_assignment(connection: Connection, assignment: StoredAssignment) -> None:
+    """Replace what the node was assigned."""
+    values = {
+        "generation": assignment.generation,
+        "release": release_number(assignment.release),
+        "previous": release_number(assignment.previous) if assignment.previous else None,
+        "bake_s": assignment.bake_s,
+        "at_s": assignment.at_s,
+    }
+    statement = upsert(ASSIGNMENTS).values(node=assignment.node, **values)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[ASSIGNMENTS.c.node], set_=values)
+    )
+
+
+def count_releases(connection: Connection) -> int:
+    """Releases retained now."""
+    return connection.execute(select(func.count()).select_from(RELEASES)).scalar_one()
+
+
+def require_text(text: str, what: str, length_chars_max: int) -> None:
+    """Refuse what the store cannot keep.
+
+    Raises:
+        UsageError: too long, or not text that UTF-8 can hold.
+    """
+    if len(text) > length_chars_max:
+        raise UsageError(
+            "text-too-long",
+            f"The {what} has {len(text)} characters; {length_chars_max} is the most.",
+            remedy="Shorten it.",
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("text-invalid", f"The {what} is not valid Unicode text.") from error
+
+
+def unknown_release(release: str) -> NotFoundError:
+    """The answer to a release id that is not here."""
+    return NotFoundError(
+        "release-unknown",
+        f"There is no release {release[:40]!r}.",
+        remedy="List those that are kept: seawall releases.",
+    )

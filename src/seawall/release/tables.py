@@ -1,0 +1,102 @@
+"""The tables of the store, as the newest schema has them.
+
+A new store is created from here; an older one is brought here by `release/migrations`. A test
+holds the two equal. Order is always by number, never by time: a clock may be set back.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+METADATA: Final = MetaData()
+
+META: Final = Table(
+    "meta",
+    METADATA,
+    Column("key", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+BUNDLES: Final = Table(
+    "bundles",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("size_bytes", Integer, nullable=False),
+    Column("compressed_size_bytes", Integer, nullable=False),
+    Column("compressed", LargeBinary, nullable=False),
+)
+RELEASES: Final = Table(
+    "releases",
+    METADATA,
+    # AUTOINCREMENT: the number of a dropped release is never given again.
+    Column("number", Integer, primary_key=True),
+    Column("digest", String(64), ForeignKey("bundles.digest"), nullable=False),
+    Column("kind", String, nullable=False),
+    # Not a foreign key: the parent may be dropped by retention.
+    Column("parent", Integer),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("created_s", Float, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("gate_report", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("releases_by_digest", RELEASES.c.digest)
+QUARANTINE: Final = Table(
+    "quarantine",
+    METADATA,
+    Column("digest", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at_s", Float, nullable=False),
+)
+ASSIGNMENTS: Final = Table(
+    "assignments",
+    METADATA,
+    Column("node", String, primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("release", Integer, ForeignKey("releases.number"), nullable=False),
+    # The rollback point; retention keeps it, but a foreign key would forbid a restored store.
+    Column("previous", Integer),
+    Column("bake_s", Float, nullable=False),
+    Column("at_s", Float, nullable=False),
+)
+KNOWN_GOOD: Final = Table(
+    "known_good",
+    METADATA,
+    Column("node", String, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("release", Integer, nullable=False),
+)
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("at_s", Float, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+TOKENS: Final = Table(
+    "tokens",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False),
+    Column("scopes", String, nullable=False),
+    Column("created_s", Float, nullable=False),
+    Column("last_used_s", Float),
+    Column("expires_s", Float),
+)
