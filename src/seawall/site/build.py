@@ -36,10 +36,7 @@ AnyT = TypeVar("AnyT")
 def build_parts(draft: Draft) -> None:
     """Build everything that can be built; what cannot is a problem of the draft."""
     for name, placed in draft.certificates.items():
-        section = placed.section
-        _certificate(
-            draft, name, placed, (section.cert, ("cert",)), (section.key, ("key",)), str(name)
-        )
+        _certificate(draft, name, placed, placed.section.cert, placed.section.key)
     for origin_name, origin in draft.origins.items():
         _origin(draft, origin_name, origin, f"origin {origin_name}")
     for site_name, site in draft.sites.items():
@@ -142,18 +139,13 @@ def _below(placed: Placed[SiteSection], section: AnyT, *steps: Step) -> Placed[A
 
 
 def _certificate(
-    draft: Draft,
-    name: CertificateName,
-    placed: Placed[AnyT],
-    cert: tuple[str, tuple[Step, ...]],
-    key: tuple[str, tuple[Step, ...]],
-    subject_name: str,
+    draft: Draft, name: CertificateName, placed: Placed[AnyT], cert: str, key: str
 ) -> None:
     """Read the files of one certificate and build it, if they make sense."""
-    subject = f"certificate {subject_name}"
-    where, key_where = placed.at(*cert[1]), placed.at(*key[1])
-    chain = draft.files.get(Named(absolute(placed.file, cert[0]), "certificate", where, subject))
-    secret = draft.files.get(Named(absolute(placed.file, key[0]), "key", key_where, subject))
+    subject = f"certificate {name}"
+    where, key_where = placed.at("cert"), placed.at("key")
+    chain = draft.files.get(Named(absolute(placed.file, cert), "certificate", where, subject))
+    secret = draft.files.get(Named(absolute(placed.file, key), "key", key_where, subject))
     key_pem = None if secret is None else Secret(secret)
     draft.certificate_files[name] = CertificateFiles(chain, key_pem, where, key_where, subject)
     if chain is not None and key_pem is not None:
@@ -179,8 +171,7 @@ def _site_certificate(
         return CertificateName(tls.certificate)
     if isinstance(tls, SiteTlsSection) and tls.cert is not None and tls.key is not None:
         inline = CertificateName(f"site/{name}")
-        cert, key = (tls.cert, ("tls", "cert")), (tls.key, ("tls", "key"))
-        _certificate(draft, inline, site, cert, key, f"site/{name}")
+        _certificate(draft, inline, _below(site, tls, "tls"), tls.cert, tls.key)
         return inline
     file = draft.top.section
     if tls is not None or not file.tls.development_ca or not file.listen.https:

@@ -30,6 +30,7 @@ def build_origin(
     """The origin `name`.
 
     Args:
+        name: of the origin.
         section: as written.
         read_ca: content of a file named in the section, or None when it cannot be read.
     """

@@ -51,6 +51,7 @@ def build_site(
     """The site `name`.
 
     Args:
+        name: of the site.
         section: as written.
         certificate: what its https clients are shown.
         read_page: text of the error page of a status key, or None when it cannot be read.

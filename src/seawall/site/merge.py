@@ -1,9 +1,10 @@
 """The site file and its includes as one: every name is defined once, wherever it stands."""
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from seawall import limits
 from seawall.ids import CertificateName, OriginName, SiteName
@@ -54,17 +55,10 @@ def merge(sources: SourceSet, cache: LoadCache) -> Merged:
             continue
         if known.is_root:
             merged.top = Placed(known.model, path, known.tree, ())
-        _join(merged.sites, "sites", known.model.sites, path, known.tree, merged, SiteName)
-        _join(merged.origins, "origins", known.model.origins, path, known.tree, merged, OriginName)
-        _join(
-            merged.certificates,
-            "certificates",
-            known.model.certificates,
-            path,
-            known.tree,
-            merged,
-            CertificateName,
-        )
+        join = _Join(path, known.tree, merged.problems)
+        join.part("sites", SiteName, known.model.sites, merged.sites)
+        join.part("origins", OriginName, known.model.origins, merged.origins)
+        join.part("certificates", CertificateName, known.model.certificates, merged.certificates)
     if merged.top is not None:
         _check_includes(merged, merged.top, sources)
     return merged
@@ -84,27 +78,35 @@ def _file(file: SourceFile, *, is_root: bool, cache: LoadCache) -> CachedFile:
     return CachedFile(file.content, is_root, tree, section, tuple(problems), frozenset(broken))
 
 
-def _join(
-    into: dict[NameT, Placed[SectionT]],
-    part: str,
-    sections: dict[str, SectionT],
-    path: str,
-    tree: MapNode,
-    merged: Merged,
-    make_name: Any,
-) -> None:
-    for name, section in sections.items():
-        placed = Placed(section, path, tree, (part, name))
-        first = into.get(make_name(name))
-        if first is None:
-            into[make_name(name)] = placed
-            continue
-        what = f"`{name}` of `{part}` is defined twice."
-        why = f"It is first defined at {first.at()}."
-        subject = f"{part[:-1]} {name}"
+@dataclass(frozen=True, slots=True)
+class _Join:
+    """Joins the named parts of one file to those of the files before it."""
+
+    path: str
+    tree: MapNode
+    problems: list[Problem]
+
+    def part(
+        self,
+        part: str,
+        make_name: Callable[[str], NameT],
+        sections: dict[str, SectionT],
+        into: dict[NameT, Placed[SectionT]],
+    ) -> None:
+        for key, section in sections.items():
+            name = make_name(key)
+            placed = Placed(section, self.path, self.tree, (part, key))
+            first = into.setdefault(name, placed)
+            if first is not placed:
+                self._twice(part, key, placed.at(), first.at())
+
+    def _twice(self, part: str, key: str, at: Location, first: Location) -> None:
+        what = f"`{key}` of `{part}` is defined twice."
+        why = f"It is first defined at {first}."
         remedy = "Remove one of the two, or give it another name."
-        merged.problems.append(
-            Problem("duplicate-name", Severity.ERROR, placed.at(), subject, what, why, remedy)
+        subject = f"{part[:-1]} {key}"
+        self.problems.append(
+            Problem("duplicate-name", Severity.ERROR, at, subject, what, why, remedy)
         )
 
 

@@ -6,7 +6,6 @@ is a problem, and the tree is None when no meaning can be given to the file.
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
@@ -76,14 +75,14 @@ class _TreeParser:
         if type(next_event()) is not yaml.DocumentStartEvent:
             return None
         event = next_event()
-        self.root_at = mark(event.start_mark.line, event.start_mark.column)
+        self.root_at = _at(event)
         node, _ = self._node(event)
         next_event()  # DocumentEnd
         event = next_event()
         if type(event) is yaml.DocumentStartEvent:
             self._problem(
                 "several-documents",
-                mark(event.start_mark.line, event.start_mark.column),
+                _at(event),
                 "A second YAML document starts here.",
                 "A site file is one document.",
                 "Remove the line `---`, or move the rest to a file named in `includes`.",
@@ -311,7 +310,7 @@ def _syntax(path: str, text: str, error: yaml.YAMLError) -> Problem:
     if at is not None:
         line = min(at.line, len(lines) - 1)
         location = Location(path, line + 1, at.column + 1)
-        nearby: Iterator[str] = iter(lines[max(0, line - 1) : line + 1])
+        nearby = lines[max(0, line - 1) : line + 1]
         if any("\t" in part[: len(part) - len(part.lstrip())] for part in nearby):
             remedy = "Replace the tab by spaces: YAML is indented with spaces only."
     what = "The file is not valid YAML here."

@@ -40,7 +40,7 @@ class MapNode(dict[str, Node]):
         self.keys_at: dict[str, Mark] = {}
         self.values_at: dict[str, Mark] = {}
 
-    __hash__ = None  # type: ignore[assignment] # a mapping is not hashable, nor is this one
+    __hash__ = None
 
 
 class ListNode(list[Node]):
@@ -53,7 +53,7 @@ class ListNode(list[Node]):
         self.at = at
         self.items_at: list[Mark] = []
 
-    __hash__ = None  # type: ignore[assignment] # a list is not hashable, nor is this one
+    __hash__ = None
 
 
 Step: TypeAlias = str | int

@@ -1,0 +1,1 @@
+"""What may be written in a site file. The field descriptions are the reference documentation."""

@@ -32,7 +32,8 @@ class ListenerSection(Section):
 
     address: ListenAddress = Field(description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`.")
     proxy_protocol: Flag = Field(
-        False, description="Every connection begins with a PROXY protocol header (v1 or v2)."
+        default=False,
+        description="Every connection begins with a PROXY protocol header (v1 or v2).",
     )
 
 
@@ -55,8 +56,8 @@ _Listeners = Annotated[
 class ListenSection(Section):
     """Where the edge listens: an address, a mapping, or a list of either."""
 
-    http: _Listeners = Field((), description="Plain HTTP/1.1.")
-    https: _Listeners = Field((), description="HTTP/1.1 and HTTP/2 over TLS.")
+    http: _Listeners = Field(default=(), description="Plain HTTP/1.1.")
+    https: _Listeners = Field(default=(), description="HTTP/1.1 and HTTP/2 over TLS.")
 
 
 class TrustedProxiesSection(Section):
@@ -64,9 +65,9 @@ class TrustedProxiesSection(Section):
 
     cidrs: Annotated[
         tuple[Cidr, ...], Field(max_length=limits.TRUSTED_PROXIES_MAX), BeforeValidator(one_or_many)
-    ] = Field((), description="Networks of the proxies in front of this edge.")
+    ] = Field(default=(), description="Networks of the proxies in front of this edge.")
     hops: Annotated[int, count(0, 16)] = Field(
-        0, description="How many proxies each request passed; 0: as `cidrs` say."
+        default=0, description="How many proxies each request passed; 0: as `cidrs` say."
     )
 
 
@@ -80,10 +81,10 @@ class TlsSection(Section):
     """TLS towards clients."""
 
     min_version: Annotated[str, Checked(_version, '`"1.2"` \\| `"1.3"`')] = Field(
-        "1.2", description="Lowest version; older ones are not offered (RFC 8996)."
+        default="1.2", description="Lowest version; older ones are not offered (RFC 8996)."
     )
     development_ca: Flag = Field(
-        False,
+        default=False,
         description="Make certificates from an authority in the data directory, for sites "
         "without one. For development.",
     )
@@ -93,23 +94,25 @@ class LimitsSection(Section):
     """Bounds that protect the edge itself, for each Envoy process."""
 
     max_connections: Annotated[int, count(1, 1_000_000)] = Field(
-        50_000, description="Open client connections."
+        default=50_000, description="Open client connections."
     )
     max_heap: Annotated[int, size("128MiB", "1024GiB")] = Field(
-        limits.GIB, description="Memory; above 95 % of it requests are shed."
+        default=limits.GIB, description="Memory; above 95 % of it requests are shed."
     )
     max_header_size: Annotated[int, size("1KiB", "96KiB")] = Field(
-        60 * limits.KIB, description="All headers of one request."
+        default=60 * limits.KIB, description="All headers of one request."
     )
-    max_headers: Annotated[int, count(10, 1000)] = Field(100, description="Headers of one request.")
+    max_headers: Annotated[int, count(10, 1000)] = Field(
+        default=100, description="Headers of one request."
+    )
     header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
-        10.0, description="Until all headers of a request are there."
+        default=10.0, description="Until all headers of a request are there."
     )
     idle_timeout: Annotated[float, duration("1s", "24h")] = Field(
-        300.0, description="A client connection without requests is closed after this time."
+        default=300.0, description="A client connection without requests is closed after this time."
     )
     max_http2_streams: Annotated[int, count(1, 10_000)] = Field(
-        100, description="Requests at once on one HTTP/2 connection."
+        default=100, description="Requests at once on one HTTP/2 connection."
     )
 
 
@@ -124,10 +127,15 @@ class AccessLogSection(Section):
     """What is recorded of requests."""
 
     sample: Annotated[float, per_cent(0, 100)] = Field(
-        1.0, description="Share of ordinary requests; errors and slow ones are always recorded."
+        default=1.0,
+        description="Share of ordinary requests; errors and slow ones are always recorded.",
     )
-    request_headers: _LoggedHeaders = Field((), description="Request headers to record as well.")
-    response_headers: _LoggedHeaders = Field((), description="Response headers to record as well.")
+    request_headers: _LoggedHeaders = Field(
+        default=(), description="Request headers to record as well."
+    )
+    response_headers: _LoggedHeaders = Field(
+        default=(), description="Response headers to record as well."
+    )
 
 
 _Origins = dict[Name, OriginSection]
@@ -138,9 +146,9 @@ _Sites = dict[Name, SiteSection]
 class IncludedFile(Section):
     """A file named by `includes`: only sites, origins and certificates."""
 
-    certificates: _Certificates = Field({}, description="Named certificates.")
-    origins: _Origins = Field({}, description="Named origins.")
-    sites: _Sites = Field({}, description="Websites.")
+    certificates: _Certificates = Field(default={}, description="Named certificates.")
+    origins: _Origins = Field(default={}, description="Named origins.")
+    sites: _Sites = Field(default={}, description="Websites.")
 
 
 def _format_version(value: Any) -> int:
@@ -157,19 +165,21 @@ class SiteFile(Section):
     )
     includes: Annotated[
         tuple[FilePath, ...], Field(max_length=64), BeforeValidator(one_or_many)
-    ] = Field((), description="Patterns of further files, such as `sites/*.yaml`.")
+    ] = Field(default=(), description="Patterns of further files, such as `sites/*.yaml`.")
     listen: ListenSection = Field(description="Addresses to listen on.")
     trusted_proxies: TrustedProxiesSection = Field(
-        TrustedProxiesSection.model_validate({}),
+        default=TrustedProxiesSection.model_validate({}),
         description="Proxies in front of this edge; nobody by default.",
     )
-    tls: TlsSection = Field(TlsSection.model_validate({}), description="TLS towards clients.")
+    tls: TlsSection = Field(
+        default=TlsSection.model_validate({}), description="TLS towards clients."
+    )
     limits: LimitsSection = Field(
-        LimitsSection.model_validate({}), description="Bounds of the edge itself."
+        default=LimitsSection.model_validate({}), description="Bounds of the edge itself."
     )
     access_log: AccessLogSection = Field(
-        AccessLogSection.model_validate({}), description="Access records."
+        default=AccessLogSection.model_validate({}), description="Access records."
     )
-    certificates: _Certificates = Field({}, description="Named certificates.")
-    origins: _Origins = Field({}, description="Named origins.")
-    sites: _Sites = Field({}, description="Websites.")
+    certificates: _Certificates = Field(default={}, description="Named certificates.")
+    origins: _Origins = Field(default={}, description="Named origins.")
+    sites: _Sites = Field(default={}, description="Websites.")

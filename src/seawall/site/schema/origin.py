@@ -25,7 +25,7 @@ class EndpointSection(Section):
 
     url: Url = Field(description="`http://HOST:PORT` or `https://HOST:PORT`.")
     weight: Annotated[int, count(1, 1000)] = Field(
-        1, description="Share of the traffic, next to the other endpoints."
+        default=1, description="Share of the traffic, next to the other endpoints."
     )
 
 
@@ -42,17 +42,20 @@ class HashSection(Section):
     """What keeps a client on one endpoint. Exactly one key, or the word `client_ip`."""
 
     client_ip: Literal[True] | None = Field(
-        None, description="`true`: the address of the client. Short form: `hash: client_ip`."
+        default=None,
+        description="`true`: the address of the client. Short form: `hash: client_ip`.",
     )
-    header: ChangedHeader | None = Field(None, description="The value of this request header.")
-    cookie: Text | None = Field(None, description="The value of this cookie.")
+    header: ChangedHeader | None = Field(
+        default=None, description="The value of this request header."
+    )
+    cookie: Text | None = Field(default=None, description="The value of this cookie.")
 
 
 class BalanceSection(Section):
     """How an endpoint is chosen. Short form: `round_robin` or `least_request`."""
 
     by: Annotated[str, one_of("round_robin", "least_request")] | None = Field(
-        None, description="`round_robin`, or `least_request`: the less busy of two."
+        default=None, description="`round_robin`, or `least_request`: the less busy of two."
     )
     hash: Annotated[
         HashSection | None,
@@ -60,27 +63,11 @@ class BalanceSection(Section):
             lambda value: {"client_ip": True} if value == "client_ip" else None,
             "`client_ip`, `{header: NAME}` or `{cookie: NAME}`",
         ),
-    ] = Field(None, description="Consistent hashing: the same client keeps its endpoint.")
+    ] = Field(default=None, description="Consistent hashing: the same client keeps its endpoint.")
 
 
 def _balance(value: Any) -> Any:
     return {"by": value} if isinstance(value, str) else None
-
-
-class HealthCheckSection(Section):
-    """Active health check: each endpoint is asked in turn."""
-
-    path: UrlPath = Field(description="What is requested.")
-    host: Host | None = Field(None, description="Host header sent; default: the origin's own.")
-    interval: Annotated[float, duration("1s", "10m")] = Field(5.0, description="Time between.")
-    timeout: Annotated[float, duration("100ms", "1m")] = Field(
-        2.0, description="A later answer is a failure."
-    )
-    up: Annotated[int, count(1, 100)] = Field(2, description="Successes in a row to come up.")
-    down: Annotated[int, count(1, 100)] = Field(3, description="Failures in a row to go down.")
-    expect: Annotated[tuple[int, int], BeforeValidator(lambda v: status_range(v))] = Field(
-        (200, 299), description="Statuses that count as success, as `200-299` or `200`."
-    )
 
 
 def status_range(value: Any) -> tuple[int, int]:
@@ -97,20 +84,44 @@ def status_range(value: Any) -> tuple[int, int]:
     return int(least), int(most)
 
 
+class HealthCheckSection(Section):
+    """Active health check: each endpoint is asked in turn."""
+
+    path: UrlPath = Field(description="What is requested.")
+    host: Host | None = Field(
+        default=None, description="Host header sent; default: the origin's own."
+    )
+    interval: Annotated[float, duration("1s", "10m")] = Field(
+        default=5.0, description="Time between."
+    )
+    timeout: Annotated[float, duration("100ms", "1m")] = Field(
+        default=2.0, description="A later answer is a failure."
+    )
+    up: Annotated[int, count(1, 100)] = Field(
+        default=2, description="Successes in a row to come up."
+    )
+    down: Annotated[int, count(1, 100)] = Field(
+        default=3, description="Failures in a row to go down."
+    )
+    expect: Annotated[tuple[int, int], BeforeValidator(status_range)] = Field(
+        default=(200, 299), description="Statuses that count as success, as `200-299` or `200`."
+    )
+
+
 class OutlierSection(Section):
     """Passive check: an endpoint that fails real requests rests for a while."""
 
     consecutive_failures: Annotated[int, count(1, 1000)] = Field(
-        5, description="Failed requests in a row (5xx, or no connection) before it rests."
+        default=5, description="Failed requests in a row (5xx, or no connection) before it rests."
     )
     interval: Annotated[float, duration("1s", "10m")] = Field(
-        10.0, description="How often resting endpoints are looked at again."
+        default=10.0, description="How often resting endpoints are looked at again."
     )
     ejection: Annotated[float, duration("1s", "1h")] = Field(
-        30.0, description="Rest after the first time; grows with each further one."
+        default=30.0, description="Rest after the first time; grows with each further one."
     )
     max_ejected: Annotated[float, per_cent(1, 100)] = Field(
-        0.5, description="At most this share of the endpoints rests at once."
+        default=0.5, description="At most this share of the endpoints rests at once."
     )
 
 
@@ -118,33 +129,36 @@ class RetryBudgetSection(Section):
     """Bound of retries, so that they never multiply an overload."""
 
     share: Annotated[float, per_cent(0, 100)] = Field(
-        0.2, description="Retries in flight, as a share of the requests in flight."
+        default=0.2, description="Retries in flight, as a share of the requests in flight."
     )
     min_concurrent: Annotated[int, count(0, 1000)] = Field(
-        3, description="This many retries at once are always allowed."
+        default=3, description="This many retries at once are always allowed."
     )
 
 
 class CircuitBreakerSection(Section):
     """What may be open to the origin at once, for each Envoy process."""
 
-    max_connections: Annotated[int, count(1, 1_000_000)] = Field(1024, description="Connections.")
-    max_pending: Annotated[int, count(1, 1_000_000)] = Field(
-        1024, description="Requests that wait for a connection."
+    max_connections: Annotated[int, count(1, 1_000_000)] = Field(
+        default=1024, description="Connections."
     )
-    max_requests: Annotated[int, count(1, 1_000_000)] = Field(4096, description="Requests.")
+    max_pending: Annotated[int, count(1, 1_000_000)] = Field(
+        default=1024, description="Requests that wait for a connection."
+    )
+    max_requests: Annotated[int, count(1, 1_000_000)] = Field(default=4096, description="Requests.")
 
 
 class OriginTlsSection(Section):
     """TLS to an origin with `https` endpoints."""
 
     sni: Host | None = Field(
-        None, description="Server name asked for and verified; default: the endpoints' host."
+        default=None,
+        description="Server name asked for and verified; default: the endpoints' host.",
     )
     ca: FilePath | None = Field(
-        None, description="PEM file of the authorities to trust; default: the system's."
+        default=None, description="PEM file of the authorities to trust; default: the system's."
     )
-    verify: Flag = Field(True, description="Verify the certificate; `false` is a warning.")
+    verify: Flag = Field(default=True, description="Verify the certificate; `false` is a warning.")
 
 
 def _some(value: Any) -> Any:
@@ -166,45 +180,47 @@ class OriginSection(Section):
         tuple[EndpointEntry, ...],
         Field(max_length=limits.ENDPOINTS_PER_ORIGIN_MAX),
         BeforeValidator(one_or_many),
-    ] = Field((), description="Endpoints used only while too few of the others are healthy.")
+    ] = Field(
+        default=(), description="Endpoints used only while too few of the others are healthy."
+    )
     protocol: Annotated[str, one_of("http1", "http2", "auto")] = Field(
-        "http1", description="HTTP version; `auto` negotiates and needs https."
+        default="http1", description="HTTP version; `auto` negotiates and needs https."
     )
     connect_timeout: Annotated[float, duration("50ms", "1m")] = Field(
-        2.0, description="Longest wait for a connection."
+        default=2.0, description="Longest wait for a connection."
     )
     idle_timeout: Annotated[float, duration("1s", "1h")] = Field(
-        4.0,
+        default=4.0,
         description="An unused connection is closed after this time. Keep it below the "
         "origin's own (5 s in Node.js and Uvicorn), or requests meet closed connections.",
     )
     load_balancing: Annotated[
         BalanceSection, short_form(_balance, "`round_robin`, `least_request` or `{hash: ...}`")
     ] = Field(
-        BalanceSection.model_validate({"by": "least_request"}),
+        default=BalanceSection.model_validate({"by": "least_request"}),
         description="`round_robin`, `least_request`, or `{hash: client_ip}`, "
         "`{hash: {header: NAME}}`, `{hash: {cookie: NAME}}`.",
     )
     health_check: HealthCheckSection | None = Field(
-        None, description="Active check; off if absent."
+        default=None, description="Active check; off if absent."
     )
     outlier: Annotated[
         OutlierSection | Literal[False],
         short_form(lambda v: v if v is False else None, "a mapping, or `false`"),
     ] = Field(
-        OutlierSection.model_validate({}),
+        default=OutlierSection.model_validate({}),
         description="Passive check; on unless `false`.",
     )
     retry_budget: RetryBudgetSection = Field(
-        RetryBudgetSection.model_validate({}), description="Bound of all retries."
+        default=RetryBudgetSection.model_validate({}), description="Bound of all retries."
     )
     circuit_breaker: CircuitBreakerSection = Field(
-        CircuitBreakerSection.model_validate({}),
+        default=CircuitBreakerSection.model_validate({}),
         description="Bounds of what may be open at once.",
     )
-    tls: OriginTlsSection | None = Field(None, description="Only with https endpoints.")
+    tls: OriginTlsSection | None = Field(default=None, description="Only with https endpoints.")
     dns_refresh: Annotated[float, duration("1s", "1h")] = Field(
-        30.0, description="How often the names of endpoints are looked up again."
+        default=30.0, description="How often the names of endpoints are looked up again."
     )
 
 

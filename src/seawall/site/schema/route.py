@@ -61,33 +61,37 @@ class HeaderChangesSection(Section):
 
     set: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
-    ] = Field({}, description="Header to value; replaces what is there.")
+    ] = Field(default={}, description="Header to value; replaces what is there.")
     add: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
-    ] = Field({}, description="Header to value; added next to what is there.")
+    ] = Field(default={}, description="Header to value; added next to what is there.")
     remove: Annotated[
         tuple[ChangedHeader, ...],
         Field(max_length=limits.HEADER_OPERATIONS_MAX),
         BeforeValidator(one_or_many),
-    ] = Field((), description="Headers to drop.")
+    ] = Field(default=(), description="Headers to drop.")
 
 
 class HeadersSection(Section):
     """Header changes on the way to the origin and back."""
 
-    request: HeaderChangesSection | None = Field(None, description="Towards the origin.")
-    response: HeaderChangesSection | None = Field(None, description="Towards the client.")
+    request: HeaderChangesSection | None = Field(default=None, description="Towards the origin.")
+    response: HeaderChangesSection | None = Field(default=None, description="Towards the client.")
 
 
 class MatchSection(Section):
     """A condition on one value. Exactly one key. Short form: the exact text."""
 
-    exact: HeaderValue | None = Field(None, description="Equals this.")
-    prefix: Text | None = Field(None, description="Begins with this.")
-    suffix: Text | None = Field(None, description="Ends with this.")
-    contains: Text | None = Field(None, description="Holds this.")
-    regex: Text | None = Field(None, description="Is matched as a whole by this RE2 expression.")
-    present: Flag | None = Field(None, description="`true`: is there; `false`: is not there.")
+    exact: HeaderValue | None = Field(default=None, description="Equals this.")
+    prefix: Text | None = Field(default=None, description="Begins with this.")
+    suffix: Text | None = Field(default=None, description="Ends with this.")
+    contains: Text | None = Field(default=None, description="Holds this.")
+    regex: Text | None = Field(
+        default=None, description="Is matched as a whole by this RE2 expression."
+    )
+    present: Flag | None = Field(
+        default=None, description="`true`: is there; `false`: is not there."
+    )
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
@@ -112,17 +116,19 @@ Match: TypeAlias = Annotated[
 class RetriesSection(Section):
     """Automatic retries."""
 
-    attempts: Annotated[int, count(0, 10)] = Field(1, description="Retries after the first try.")
+    attempts: Annotated[int, count(0, 10)] = Field(
+        default=1, description="Retries after the first try."
+    )
     on: Annotated[
         tuple[Annotated[str, one_of(*RETRY_WORDS)], ...],
         Field(max_length=len(RETRY_WORDS)),
         BeforeValidator(one_or_many),
     ] = Field(
-        ("connect-failure", "refused-stream", "reset-before-request"),
+        default=("connect-failure", "refused-stream", "reset-before-request"),
         description="What is retried. The default repeats only what no origin has seen.",
     )
     per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no bound of its own")] = Field(
-        0.0, description="Bound of one attempt; `0s`: only the route's `timeout` holds."
+        default=0.0, description="Bound of one attempt; `0s`: only the route's `timeout` holds."
     )
 
 
@@ -146,23 +152,16 @@ class RedirectSection(Section):
     """Answer with a redirect. Short form: the place to go to."""
 
     to: Target | None = Field(
-        None, description="A path (`/new`), or a URL (`https://example.com/new`)."
+        default=None, description="A path (`/new`), or a URL (`https://example.com/new`)."
     )
     prefix: UrlPath | None = Field(
-        None, description="Replaces the matched prefix and keeps the rest; instead of a path."
+        default=None,
+        description="Replaces the matched prefix and keeps the rest; instead of a path.",
     )
     status: Annotated[int, _status_of(301, 302, 303, 307, 308)] = Field(
-        302, description="301 and 308 are remembered by browsers."
+        default=302, description="301 and 308 are remembered by browsers."
     )
-    strip_query: Flag = Field(False, description="Drop the query instead of keeping it.")
-
-
-class RespondSection(Section):
-    """Answer from the edge itself."""
-
-    status: Annotated[int, count(200, 599)] = Field(200, description="Status.")
-    body: Annotated[str, Checked(lambda v: _body(v), "text")] = Field("", description="Body.")
-    content_type: HeaderValue = Field("text/plain; charset=utf-8", description="Content type.")
+    strip_query: Flag = Field(default=False, description="Drop the query instead of keeping it.")
 
 
 def _body(value: Any) -> str:
@@ -173,12 +172,26 @@ def _body(value: Any) -> str:
     return body
 
 
+class RespondSection(Section):
+    """Answer from the edge itself."""
+
+    status: Annotated[int, count(200, 599)] = Field(default=200, description="Status.")
+    body: Annotated[str, Checked(_body, "text")] = Field(default="", description="Body.")
+    content_type: HeaderValue = Field(
+        default="text/plain; charset=utf-8", description="Content type."
+    )
+
+
 class RewriteSection(Section):
     """Change the path before the origin sees it. Either `prefix`, or `regex` with `to`."""
 
-    prefix: UrlPath | None = Field(None, description="Replaces the matched prefix.")
-    regex: Text | None = Field(None, description="RE2 expression; what it matches is replaced.")
-    to: Text | None = Field(None, description=r"What stands in its place; `\1` is the first group.")
+    prefix: UrlPath | None = Field(default=None, description="Replaces the matched prefix.")
+    regex: Text | None = Field(
+        default=None, description="RE2 expression; what it matches is replaced."
+    )
+    to: Text | None = Field(
+        default=None, description=r"What stands in its place; `\1` is the first group."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -197,57 +210,61 @@ class RouteSection(Section):
     """A route: the first one of a site whose conditions all hold decides."""
 
     name: Name = Field(description="Unique in the site; logs and messages use it.")
-    path: UrlPath | None = Field(None, description="Condition: the path equals this.")
+    path: UrlPath | None = Field(default=None, description="Condition: the path equals this.")
     prefix: UrlPath | None = Field(
-        None, description="Condition: the path is this or lies below it (`/api`, `/api/x`)."
+        default=None, description="Condition: the path is this or lies below it (`/api`, `/api/x`)."
     )
     regex: Text | None = Field(
-        None, description="Condition: the whole path is matched by this RE2 expression."
+        default=None, description="Condition: the whole path is matched by this RE2 expression."
     )
     methods: Annotated[tuple[Method, ...], Field(max_length=32), BeforeValidator(one_or_many)] = (
         Field((), description="Condition: the method is one of these; default: any.")
     )
     headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
-        {}, description="Conditions on request headers: name to text or mapping."
+        default={}, description="Conditions on request headers: name to text or mapping."
     )
     query: Annotated[dict[Text, Match], Field(max_length=32)] = Field(
-        {}, description="Conditions on query parameters: name to text or mapping."
+        default={}, description="Conditions on query parameters: name to text or mapping."
     )
     route_class: RouteClassWord | None = Field(
-        None,
+        default=None,
         alias="class",
         description="What is served: `page`, `api`, `feed` or `static`; default: the site's.",
     )
     origin: OriginReference | None = Field(
-        None, description="Where it goes: a name, a URL or a mapping; default: the site's."
+        default=None, description="Where it goes: a name, a URL or a mapping; default: the site's."
     )
     redirect: Annotated[
         RedirectSection | None,
         short_form(
             lambda v: {"to": v} if isinstance(v, str) else None, "a mapping with `to` and `status`"
         ),
-    ] = Field(None, description="Answer with a redirect instead.")
-    respond: RespondSection | None = Field(None, description="Answer from the edge instead.")
-    rewrite: RewriteSection | None = Field(None, description="Change the path.")
-    host_rewrite: Host | None = Field(
-        None, description="Host sent to the origin; default: the site's."
+    ] = Field(default=None, description="Answer with a redirect instead.")
+    respond: RespondSection | None = Field(
+        default=None, description="Answer from the edge instead."
     )
-    websocket: Flag = Field(False, description="Let WebSocket connections through.")
-    grpc: Flag = Field(False, description="The route carries gRPC: no compression, no time bound.")
+    rewrite: RewriteSection | None = Field(default=None, description="Change the path.")
+    host_rewrite: Host | None = Field(
+        default=None, description="Host sent to the origin; default: the site's."
+    )
+    websocket: Flag = Field(default=False, description="Let WebSocket connections through.")
+    grpc: Flag = Field(
+        default=False, description="The route carries gRPC: no compression, no time bound."
+    )
     timeout: RequestTimeout | None = Field(
-        None,
+        default=None,
         description="Until the whole answer is there; default: the site's, "
         "and `0s` with `websocket` or `grpc`.",
     )
     idle_timeout: IdleTimeout | None = Field(
-        None, description="Longest silence; default: the site's."
+        default=None, description="Longest silence; default: the site's."
     )
     max_body: BodySize | None = Field(
-        None, description="Largest request body; default: the site's."
+        default=None, description="Largest request body; default: the site's."
     )
-    retries: Retries | None = Field(None, description="Retries; default: the site's.")
+    retries: Retries | None = Field(default=None, description="Retries; default: the site's.")
     header_changes: HeadersSection | None = Field(
-        None, description="Header changes, besides those of the site."
+        default=None, description="Header changes, besides those of the site."
     )
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
-from seawall.site.schema.network import ChangedHeader, HeaderValue, Host
+from seawall.site.schema.network import HeaderValue, Host
 from seawall.site.schema.origin import OriginReference, status_range
 from seawall.site.schema.route import (
     BodySize,
@@ -31,19 +31,23 @@ class CertificateSection(Section):
 class SiteTlsSection(Section):
     """The certificate of a site: either a name, or two files."""
 
-    certificate: Name | None = Field(None, description="Name of an entry of `certificates`.")
-    cert: FilePath | None = Field(None, description="PEM file: certificate and intermediates.")
-    key: FilePath | None = Field(None, description="PEM file: the private key.")
+    certificate: Name | None = Field(
+        default=None, description="Name of an entry of `certificates`."
+    )
+    cert: FilePath | None = Field(
+        default=None, description="PEM file: certificate and intermediates."
+    )
+    key: FilePath | None = Field(default=None, description="PEM file: the private key.")
 
 
 class HstsSection(Section):
     """Strict-Transport-Security (RFC 6797). Short form: `true` or `false`."""
 
     max_age: Annotated[float, duration("0s", "3650d", zero="forget it")] = Field(
-        31_536_000.0, description="How long browsers use https only."
+        default=31_536_000.0, description="How long browsers use https only."
     )
-    include_subdomains: Flag = Field(False, description="Also for all names below.")
-    preload: Flag = Field(False, description="Ask to be put on the list inside browsers.")
+    include_subdomains: Flag = Field(default=False, description="Also for all names below.")
+    preload: Flag = Field(default=False, description="Ask to be put on the list inside browsers.")
 
 
 def _hsts(value: Any) -> Any:
@@ -54,19 +58,19 @@ class SecurityHeadersSection(Section):
     """Values of the default security headers; `false` leaves one out."""
 
     content_type_options: HeaderValue | Literal[False] = Field(
-        "nosniff", description="`x-content-type-options`"
+        default="nosniff", description="`x-content-type-options`"
     )
     frame_options: HeaderValue | Literal[False] = Field(
-        "SAMEORIGIN", description="`x-frame-options`"
+        default="SAMEORIGIN", description="`x-frame-options`"
     )
     referrer_policy: HeaderValue | Literal[False] = Field(
-        "strict-origin-when-cross-origin", description="`referrer-policy`"
+        default="strict-origin-when-cross-origin", description="`referrer-policy`"
     )
     permissions_policy: HeaderValue | Literal[False] = Field(
-        False, description="`permissions-policy`"
+        default=False, description="`permissions-policy`"
     )
     content_security_policy: HeaderValue | Literal[False] = Field(
-        False, description="`content-security-policy`"
+        default=False, description="`content-security-policy`"
     )
 
 
@@ -96,44 +100,51 @@ class SiteSection(Section):
         tuple[Host, ...], Field(max_length=limits.HOSTS_PER_SITE_MAX), BeforeValidator(one_or_many)
     ] = Field(description="`www.example.com`, `*.example.com`, or `*` for every other name.")
     origin: OriginReference | None = Field(
-        None, description="Where requests go that no route takes: a name, a URL or a mapping."
+        default=None,
+        description="Where requests go that no route takes: a name, a URL or a mapping.",
     )
     route_class: RouteClassWord = Field(
-        "page", alias="class", description="What is served: `page`, `api`, `feed` or `static`."
+        default="page",
+        alias="class",
+        description="What is served: `page`, `api`, `feed` or `static`.",
     )
     tls: Annotated[
         SiteTlsSection | Literal[False] | None,
         short_form(lambda v: v if v is False else None, "`{certificate: NAME}` or `{cert, key}`"),
-    ] = Field(None, description="The certificate; `false`: plain http only, on purpose.")
-    redirect_to_https: Flag = Field(False, description="Answer plain http with a 308 to https.")
+    ] = Field(default=None, description="The certificate; `false`: plain http only, on purpose.")
+    redirect_to_https: Flag = Field(
+        default=False, description="Answer plain http with a 308 to https."
+    )
     hsts: Annotated[HstsSection | Literal[False], short_form(_hsts, "`true` or a mapping")] = Field(
-        False, description="Tell browsers to use https only."
+        default=False, description="Tell browsers to use https only."
     )
     compression: CompressionList = Field(
-        ("br", "zstd", "gzip"),
+        default=("br", "zstd", "gzip"),
         description="Codings in order of preference; `false`: none. Not for gRPC and WebSocket.",
     )
     security_headers: Annotated[
         SecurityHeadersSection | Literal[False],
         short_form(lambda v: {} if v is True else v if v is False else None, "`true` or `false`"),
     ] = Field(
-        SecurityHeadersSection.model_validate({}),
+        default=SecurityHeadersSection.model_validate({}),
         description="Headers that are set where the origin did not set them.",
     )
     error_pages: dict[StatusKey, FilePath] = Field(
-        {},
+        default={},
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "
         "errors that the edge itself answers; `{request_id}` and `{status}` are filled in.",
     )
-    headers: HeadersSection | None = Field(None, description="Header changes on all routes.")
-    host_rewrite: Host | None = Field(
-        None, description="Host sent to the origin; default: what the client sent."
+    headers: HeadersSection | None = Field(
+        default=None, description="Header changes on all routes."
     )
-    timeout: RequestTimeout = Field(15.0, description="Until the whole answer is there.")
-    idle_timeout: IdleTimeout = Field(300.0, description="Longest silence on a request.")
-    max_body: BodySize = Field(10_485_760, description="Largest request body.")
+    host_rewrite: Host | None = Field(
+        default=None, description="Host sent to the origin; default: what the client sent."
+    )
+    timeout: RequestTimeout = Field(default=15.0, description="Until the whole answer is there.")
+    idle_timeout: IdleTimeout = Field(default=300.0, description="Longest silence on a request.")
+    max_body: BodySize = Field(default=10_485_760, description="Largest request body.")
     retries: Retries = Field(
-        RetriesSection.model_validate({}), description="Automatic retries; `false`: none."
+        default=RetriesSection.model_validate({}), description="Automatic retries; `false`: none."
     )
     routes: Annotated[tuple[RouteSection, ...], Field(max_length=limits.ROUTES_PER_SITE_MAX)] = (
         Field((), description="Tried in order, before `origin`.")

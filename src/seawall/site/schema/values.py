@@ -44,7 +44,7 @@ _MEMORY_MAX: Final = 20_000
 def refuse(id_: str, what: str, remedy: str) -> NoReturn:
     """Raise the error that becomes a problem with this id, sentence and remedy."""
     context = {"what": what, "remedy": remedy}
-    raise PydanticCustomError(id_, "{what}", context)  # type: ignore[arg-type] # a plain str is meant
+    raise PydanticCustomError(id_, "{what}", context)
 
 
 @dataclass(frozen=True)
