@@ -1,0 +1,198 @@
+"""Envoy's response flags and response code details, in words, each with what to do about it.
+
+Tables only. The flags are all those Envoy 1.40 accepts in a response-flag filter; the tests ask
+the Envoy binary itself for that list.
+
+https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
+https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+_STATUS: Final = "See `seawall status` for the health of the origin."
+_ORIGIN_LOG: Final = "Look at the origin's own log around that time."
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a flag or detail says, as a sentence, and what to do; `remedy` may be empty."""
+
+    words: str
+    remedy: str = ""
+
+
+FLAGS: Final = {
+    "UH": Meaning("No endpoint of the origin was healthy.", _STATUS),
+    "UF": Meaning(
+        "No connection to the origin could be made.",
+        "Check that the origin runs and can be reached from this machine; "
+        + _STATUS[:1].lower()
+        + _STATUS[1:],
+    ),
+    "UO": Meaning(
+        "A circuit breaker of the origin was open: too much was already under way to it.",
+        "Find what slows the origin down, or raise its circuit_breaker.",
+    ),
+    "NR": Meaning(
+        "No route of this edge takes such a request.",
+        "Compare the host, path and method with the site's routes (`seawall check`).",
+    ),
+    "URX": Meaning(
+        "All attempts the retry policy allows were used up.",
+        "The reason of each failure is the origin's: look at its log and at `seawall status`.",
+    ),
+    "NC": Meaning(
+        "The route's origin does not exist in Envoy.",
+        "This is a defect of Seawall: please report it with this record.",
+    ),
+    "DT": Meaning(
+        "The request took longer than its longest allowed duration.",
+        "If that is wanted for this route, raise its timeout.",
+    ),
+    "DC": Meaning("The client closed its connection before the response was complete."),
+    "LH": Meaning("The edge answers health checks with failure, since it is being drained."),
+    "UT": Meaning(
+        "The origin did not answer within the route's timeout.",
+        "Find out why the origin is slow, or raise the route's timeout.",
+    ),
+    "LR": Meaning("The edge itself reset the connection to the origin.", _ORIGIN_LOG),
+    "UR": Meaning("The origin reset the request.", _ORIGIN_LOG),
+    "UC": Meaning(
+        "The origin closed the connection before its response was complete.",
+        "If this happens after pauses, the origin's keep-alive timeout is shorter than the "
+        "edge's: raise it. Else look at the origin's own log.",
+    ),
+    "DI": Meaning("The request was delayed on purpose (fault injection)."),
+    "FI": Meaning("The request was answered with an error on purpose (fault injection)."),
+    "RL": Meaning(
+        "A rate limit of the edge refused the request.",
+        "If this was a legitimate client, raise the limit.",
+    ),
+    "UAEX": Meaning("An authorization service refused the request."),
+    "RLSE": Meaning("The rate limit service failed, so the request was refused."),
+    "IH": Meaning(
+        "A header reserved for the edge had a value that makes no sense.",
+        "Such headers are removed on arrival; if a site's header changes set one, mend them.",
+    ),
+    "SI": Meaning(
+        "Nothing moved on the stream for the route's idle timeout.",
+        "If silence is normal for this route (streams, long polls), raise its idle_timeout.",
+    ),
+    "DPE": Meaning(
+        "The client broke the HTTP protocol.",
+        "Nothing to do, unless it is your own client.",
+    ),
+    "UPE": Meaning(
+        "The origin broke the HTTP protocol.",
+        "Look at what the origin sends: a malformed header, or the wrong protocol for the port.",
+    ),
+    "UMSDR": Meaning(
+        "The exchange with the origin reached its longest allowed duration.",
+        "If that is wanted for this route, raise its timeout.",
+    ),
+    "RFCF": Meaning("The response came from the cache."),
+    "NFCF": Meaning(
+        "A filter's configuration had not arrived, so the request could not be handled.",
+        "This is a defect of Seawall: please report it with this record.",
+    ),
+    "OM": Meaning(
+        "The edge was overloaded and shed the request.",
+        "See memory and connections in `seawall status`; raise limits or add capacity.",
+    ),
+    "DF": Meaning(
+        "The origin's name could not be resolved.",
+        "Check the name in the site file and this machine's DNS.",
+    ),
+    "DO": Meaning("The request was dropped because the origin is overloaded.", _STATUS),
+    "UDO": Meaning("The origin is set to drop every request."),
+    "DR": Meaning("The client reset the request before the response was complete."),
+}
+"""Response flags, as in the field `flags`."""
+
+DETAILS: Final = {
+    "via_upstream": Meaning("The origin gave this answer."),
+    "direct_response": Meaning("The edge gave this answer itself, as the route says."),
+    "route_not_found": FLAGS["NR"],
+    "cluster_not_found": FLAGS["NC"],
+    "no_healthy_upstream": FLAGS["UH"],
+    "maintenance_mode": Meaning("The origin is set to drop requests."),
+    "response_timeout": FLAGS["UT"],
+    "upstream_response_timeout": FLAGS["UT"],
+    "upstream_per_try_timeout": Meaning(
+        "One attempt took longer than the time one try is given.", FLAGS["UT"].remedy
+    ),
+    "upstream_max_stream_duration_reached": FLAGS["UMSDR"],
+    "upstream_reset_before_response_started": Meaning(
+        "The exchange with the origin broke before its response began."
+    ),
+    "upstream_reset_after_response_started": Meaning(
+        "The exchange with the origin broke in the middle of its response, so the client got "
+        "only a part of it.",
+        _ORIGIN_LOG,
+    ),
+    "stream_idle_timeout": FLAGS["SI"],
+    "request_header_timeout": Meaning("The client was too slow to send its headers."),
+    "request_overall_timeout": Meaning("The client was too slow to send its request."),
+    "duration_timeout": FLAGS["DT"],
+    "max_duration_timeout": FLAGS["DT"],
+    "request_payload_too_large": Meaning(
+        "The request body was larger than the route allows.",
+        "If such bodies are wanted, raise max_body of the site or route.",
+    ),
+    "request_payload_exceeded_retry_buffer_limit": Meaning(
+        "The request body was too large to be kept for a retry, so it was sent only once."
+    ),
+    "response_payload_too_large": Meaning("The response was too large to be buffered."),
+    "downstream_remote_disconnect": FLAGS["DC"],
+    "downstream_local_disconnect": Meaning("The edge closed the client's connection."),
+    "downstream_remote_reset": FLAGS["DR"],
+    "missing_host_header": Meaning("The request had no Host header.", FLAGS["DPE"].remedy),
+    "missing_path_rejected": Meaning("The request had no path.", FLAGS["DPE"].remedy),
+    "absolute_path_rejected": Meaning("The request's path was malformed.", FLAGS["DPE"].remedy),
+    "path_normalization_failed": Meaning(
+        "The path held an escaped slash or could not be made canonical.",
+        "Paths with %2F or %5C are refused, since servers disagree about what they mean.",
+    ),
+    "low_version": Meaning("The client spoke HTTP/1.0 or older, which is refused."),
+    "upgrade_failed": Meaning(
+        "The client asked for a protocol upgrade that the route does not allow.",
+        "For WebSockets say `websocket: true` on the route.",
+    ),
+    "invalid_envoy_request_headers": FLAGS["IH"],
+    "request_headers_failed_strict_check": FLAGS["IH"],
+    "overload": FLAGS["OM"],
+    "rate_limited": FLAGS["RL"],
+    "local_rate_limited": FLAGS["RL"],
+    "http1.codec_error": FLAGS["DPE"],
+    "http1.headers_too_large": Meaning(
+        "The request's headers were larger than the edge allows.",
+        "If that is your own client, send less; the bound is limits: max_header_size.",
+    ),
+    "http2.header_list_size_too_large": Meaning(
+        "The request's headers were larger than the edge allows.",
+        "If that is your own client, send less; the bound is limits: max_header_size.",
+    ),
+    "http1.too_many_headers": Meaning(
+        "The request had more headers than the edge allows.",
+        "If that is your own client, send fewer; the bound is limits: max_headers.",
+    ),
+    "http2.too_many_headers": Meaning(
+        "The request had more headers than the edge allows.",
+        "If that is your own client, send fewer; the bound is limits: max_headers.",
+    ),
+    "http1.unexpected_underscore": Meaning(
+        "A header name held an underscore, which is refused.", "Use `-` in header names."
+    ),
+    "http2.unexpected_underscore": Meaning(
+        "A header name held an underscore, which is refused.", "Use `-` in header names."
+    ),
+    "http1.content_length_and_chunked_not_allowed": Meaning(
+        "The request had both Content-Length and Transfer-Encoding: a smuggling attempt, or a "
+        "broken client.",
+    ),
+    "http1.invalid_transfer_encoding": Meaning(
+        "The request's Transfer-Encoding is not one HTTP knows."
+    ),
+}
+"""The part of `details` before any reason in braces."""

@@ -1,0 +1,172 @@
+"""The story of one request in plain words: who asked what, what was decided, what came of it.
+
+Pure: an access record and what is known of the release in, sentences out. The words of Envoy's
+flags and details are in `flags`. A record is untrusted text, so every value is shortened and shown
+without control characters; nothing is left out silently.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
+from seawall.telemetry.flags import DETAILS, FLAGS, Meaning
+from seawall.telemetry.records import AccessRecord
+
+_SERVER_ERROR: Final = 500
+_SHOWN_AS_SECONDS_MS: Final = 10_000
+_INTERNAL_ROUTES: Final = {
+    "_https": "it sends plain HTTP to HTTPS",
+    "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
+    "_any": "it answers for hosts that no site has",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known beside the record.
+
+    Attributes:
+        serving: the release that serves now; empty when unknown.
+        endpoints: the addresses of the record's origin now, for people.
+    """
+
+    serving: str = ""
+    endpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A request told.
+
+    Attributes:
+        title: one line.
+        sentences: what happened, in order.
+        remedy: what to do about it; empty when nothing is.
+    """
+
+    title: str
+    sentences: tuple[str, ...]
+    remedy: str
+
+
+def story(record: AccessRecord, known: Known | None = None) -> Story:
+    """Tell `record`."""
+    known = known or Known()
+    meanings = tuple(_meanings(record))
+    remedies = [m.remedy for m in meanings if m.remedy]
+    sentences = (
+        *_asked(record),
+        *_decided(record, known),
+        *_went(record, known),
+        *_ended(record, meanings),
+    )
+    remedy = remedies[0] if remedies else _own_remedy(record)
+    return Story(_title(record), sentences, remedy)
+
+
+def _title(record: AccessRecord) -> str:
+    answer = f"answered {record.status}" if record.status else "not answered"
+    took = f" in {_duration(record.duration_ms)}" if record.duration_ms is not None else ""
+    return f"{_shown(record.method) or 'Request'} {_target(record)} {answer}{took}"
+
+
+def _asked(record: AccessRecord) -> Iterator[str]:
+    who = _shown(record.client) or "An unknown client"
+    via = f" through {_shown(record.peer)}" if record.peer not in ("", record.client) else ""
+    how = ", ".join(filter(None, (_shown(record.protocol), _shown(record.tls))))
+    yield f"{who}{via} asked for {_target(record)} at {_shown(record.time)}{_in(how)}."
+    if record.user_agent:
+        yield f"It called itself {_shown(record.user_agent)}."
+    if record.bytes_in:
+        yield f"It sent a body of {record.bytes_in} bytes."
+
+
+def _decided(record: AccessRecord, known: Known) -> Iterator[str]:
+    release = _shown(record.release)
+    if release:
+        since = f" ({known.serving} serves now)" if known.serving not in ("", release) else ""
+        yield f"Release {release} served{since}."
+    _, _, name = record.route.partition("/")
+    if not record.route:
+        yield "No route was chosen: the request was refused before, or no route matched."
+    elif name in _INTERNAL_ROUTES:
+        yield f"Seawall's own rule {_shown(record.route)} took it: {_INTERNAL_ROUTES[name]}."
+    else:
+        yield f"Route {_shown(record.route)} took it."
+
+
+def _went(record: AccessRecord, known: Known) -> Iterator[str]:
+    if not record.origin:
+        yield "It was not sent to any origin."
+        return
+    at = f" at {_shown(record.endpoint)}" if record.endpoint else ""
+    if not at and known.endpoints:
+        at = f" (endpoints now: {', '.join(known.endpoints)})"
+    yield f"It was meant for origin {_shown(record.origin)}{at}."
+    if record.attempts is not None and record.attempts > 1:
+        yield f"It was tried {record.attempts} times; the last attempt counts."
+    if record.origin_ms is not None:
+        yield f"The origin's response began after {_duration(record.origin_ms)}."
+
+
+def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]:
+    yield from (meaning.words for meaning in meanings)
+    _, brace, reason = record.details.partition("{")
+    if brace:
+        yield f"Envoy's reason: {_shown(reason.rstrip('}')).replace('_', ' ')}."
+    elif record.details and not _detail(record):
+        yield f"Envoy's reason: {_shown(record.details)}."
+    if record.status:
+        size = f" with a body of {record.bytes_out} bytes" if record.bytes_out is not None else ""
+        took = f", {_duration(record.duration_ms)} in all" if record.duration_ms is not None else ""
+        yield f"The client got status {record.status}{size}{took}."
+    else:
+        yield "The client got no response: it was gone, or the connection was closed."
+
+
+def _meanings(record: AccessRecord) -> Iterator[Meaning]:
+    seen: set[str] = set()
+    candidates = [FLAGS.get(flag.strip()) for flag in record.flags.split(",") if flag.strip()]
+    unknown = [f for f in record.flags.split(",") if f.strip() and f.strip() not in FLAGS]
+    for meaning in (*candidates, _detail(record)):
+        if meaning is not None and meaning.words not in seen:
+            seen.add(meaning.words)
+            yield meaning
+    for flag in unknown:
+        yield Meaning(f"Envoy flagged it {_shown(flag)}, which this version has no words for.")
+
+
+def _detail(record: AccessRecord) -> Meaning | None:
+    return DETAILS.get(record.details.partition("{")[0].partition("_(")[0].rstrip("_"))
+
+
+def _own_remedy(record: AccessRecord) -> str:
+    if record.origin and record.details == "via_upstream" and (record.status or 0) >= _SERVER_ERROR:
+        return "The origin answered with an error of its own: look at its log."
+    if record.route.startswith("_unknown_host/"):
+        return "If this host is yours, add it to the hosts of a site."
+    return ""
+
+
+def _target(record: AccessRecord) -> str:
+    return f"{_shown(record.host)}{_shown(record.path)}" or "an unknown target"
+
+
+def _in(how: str) -> str:
+    return f" over {how}" if how else ""
+
+
+def _duration(milliseconds: int) -> str:
+    return (
+        f"{milliseconds} ms"
+        if milliseconds < _SHOWN_AS_SECONDS_MS
+        else f"{milliseconds / 1000:.1f} s"
+    )
+
+
+def _shown(text: str) -> str:
+    """Untrusted text made safe to print: no control characters, bounded length."""
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    limit = STORY_VALUE_LENGTH_CHARS_MAX
+    return clean if len(clean) <= limit else f"{clean[:limit]}…"
