@@ -219,6 +219,8 @@ NOTICES_MAX: Final = 20
 """Standing notices of one node; more would hide the first."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
 """One access record: the largest request header block, escaped as JSON, and as much again."""
+METRIC_SITES_MAX: Final = 2_000
+"""Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """One value of a request shown in its story: paths and user agents can be long."""
 ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB

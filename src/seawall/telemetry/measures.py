@@ -57,9 +57,7 @@ MEASURES: Final = (
     Measure(
         "client_resets", "counter", "http.*.downstream_rq_rx_reset", "Requests clients aborted."
     ),
-    Measure(
-        "edge_resets", "counter", "http.*.downstream_rq_tx_reset", "Requests the edge aborted."
-    ),
+    Measure("resets", "counter", "http.*.downstream_rq_tx_reset", "Requests the edge aborted."),
     Measure(
         "header_timeouts", "counter", "http.*.downstream_rq_header_timeout", "Headers too slow."
     ),

@@ -1,0 +1,234 @@
+"""Seawall's Prometheus metrics: names, meanings and the text a scraper reads.
+
+`METRICS` is the contract; docs/metrics.md is made from it. Counters add up the windows that nodes
+delivered, each window once, so they only grow while control runs and start from zero when it is
+restarted; Prometheus' `rate` and `increase` expect exactly that. What is not known has no sample:
+a gauge of a node that is away disappears instead of freezing. Site names are the only label that
+an operator's file decides, and they are bounded.
+
+https://prometheus.io/docs/practices/naming/
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector as RegistryCollector
+
+from seawall.limits import METRIC_SITES_MAX
+from seawall.telemetry.measures import MEASURES
+from seawall.telemetry.window import SiteCounts, Window
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+OTHER_SITES: Final = "_other"
+"""Label of the sites beyond `METRIC_SITES_MAX` together; no site can have this name."""
+_QUANTILES: Final = (("0.5", "latency_p50_s"), ("0.95", "latency_p95_s"), ("0.99", "latency_p99_s"))
+_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One documented metric. A counter's name ends in `_total`, units stand in names."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    labels: Labels
+    help: str
+
+
+_OWN: Final = (
+    Metric("seawall_requests_total", "counter", ("site", "code_class"),
+           "Requests routed to an origin, by the status class the client got (1xx: upgraded)."),
+    Metric("seawall_origin_timeouts_total", "counter", ("site",),
+           "Requests that ran into their route's timeout (also in code_class 5xx)."),
+    Metric("seawall_origin_duration_seconds", "gauge", ("site", "quantile"),
+           "Time of the exchange with the origin in the newest window with enough requests."),
+    Metric("seawall_request_duration_seconds", "gauge", ("node", "slot", "quantile"),
+           "Time of whole requests at the edge in the newest window with enough requests."),
+    Metric("seawall_windows_total", "counter", ("node", "slot"),
+           "Measurement windows that were received."),
+    Metric("seawall_window_end_timestamp_seconds", "gauge", ("node", "slot"),
+           "End of the newest window, Unix time: old means that nothing is measured."),
+    Metric("seawall_release_info", "gauge", ("node", "release"),
+           "1 for the release the node serves."),
+    Metric("seawall_node_generation", "gauge", ("node",),
+           "Generation of the newest assignment the node knows; never falls."),
+    Metric("seawall_node_connected", "gauge", ("node",),
+           "1 while the node reports, 0 when it has gone silent."),
+    Metric("seawall_node_notices", "gauge", ("node",),
+           "Standing notices of the node, as `seawall status` shows them."),
+    Metric("seawall_envoy_up", "gauge", ("node",), "1 while the node's Envoy serves."),
+    Metric("seawall_envoy_info", "gauge", ("node", "version"), "1 for the running Envoy."),
+    Metric("seawall_envoy_restarts_total", "counter", ("node",),
+           "Times the agent has started Envoy again since the agent itself started."),
+    Metric("seawall_envoy_heap_bytes", "gauge", ("node",), "Heap Envoy took from the system."),
+    Metric("seawall_releases", "gauge", (), "Releases kept in the store."),
+    Metric("seawall_certificate_expiry_timestamp_seconds", "gauge", ("certificate",),
+           "End of validity of a served certificate, Unix time."),
+)  # fmt: skip
+METRICS: Final = (
+    *_OWN,
+    *(
+        Metric(
+            f"seawall_edge_{m.name.removesuffix('_s')}{'_seconds' if m.name.endswith('_s') else ''}"
+            + ("_total" if m.counter else ""),
+            m.kind,
+            ("node", "slot"),
+            m.help,
+        )
+        for m in MEASURES
+    ),
+)
+"""Every metric that is ever exposed."""
+_EDGE_NAMES: Final = {
+    measure.name: metric.name
+    for measure, metric in zip(MEASURES, METRICS[len(_OWN) :], strict=True)
+}
+_EDGE_COUNTERS: Final = frozenset(measure.name for measure in MEASURES if measure.counter)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFacts:
+    """What a scrape says of one node, from its newest report; None is not exposed."""
+
+    name: str
+    generation: int
+    connected: bool
+    notices: int
+    release: str | None = None
+    envoy_version: str | None = None
+    envoy_live: bool | None = None
+    envoy_restarts: int | None = None
+    envoy_heap_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFacts:
+    """What a scrape says beside the windows."""
+
+    nodes: tuple[NodeFacts, ...] = ()
+    releases: int | None = None
+    certificates: tuple[tuple[str, float], ...] = ()
+    """Name and end of validity (Unix seconds) of each served certificate."""
+
+
+class Totals:
+    """Adds up windows, and renders them with the facts of the moment. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._counters: dict[tuple[str, Labels], float] = {}
+        self._gauges: dict[tuple[str, Labels], float] = {}
+        self._sites: set[str] = set()
+
+    def add(self, window: Window) -> None:
+        """Count a window; each must be given once, in the order it was closed."""
+        where = (str(window.node), window.slot)
+        self._count("seawall_windows_total", where, 1)
+        self._set("seawall_window_end_timestamp_seconds", where, window.start_s + window.duration_s)
+        for site, counts in window.sites.items():
+            self._add_site(self._site_label(str(site)), counts)
+        for name, value in window.edge.items():
+            if name in _EDGE_COUNTERS:
+                self._count(_EDGE_NAMES[name], where, value)
+            elif name in _EDGE_NAMES:
+                self._set(_EDGE_NAMES[name], where, value)
+        for quantile, key in _QUANTILES:
+            if key in window.edge:
+                labels = (*where, quantile)
+                self._set("seawall_request_duration_seconds", labels, window.edge[key])
+
+    def render(self, facts: EdgeFacts) -> bytes:
+        """The exposition, as text of `CONTENT_TYPE`."""
+        samples = {**self._counters, **self._live_gauges(facts)}
+        samples.update(_facts(facts))
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Families(samples))
+        return generate_latest(registry)
+
+    def _add_site(self, site: str, counts: SiteCounts) -> None:
+        by_class = {c: getattr(counts, f"status_{c}") for c in _CLASSES}
+        by_class["1xx"] = max(0, counts.requests - sum(by_class.values()))
+        for code_class, value in by_class.items():
+            self._count("seawall_requests_total", (site, code_class), value)
+        self._count("seawall_origin_timeouts_total", (site,), counts.timeouts)
+        for quantile, key in _QUANTILES[:2]:
+            value = getattr(counts, key)
+            if value is not None and site != OTHER_SITES:
+                self._set("seawall_origin_duration_seconds", (site, quantile), value)
+
+    def _site_label(self, site: str) -> str:
+        if site not in self._sites and len(self._sites) < METRIC_SITES_MAX:
+            self._sites.add(site)
+        return site if site in self._sites else OTHER_SITES
+
+    def _live_gauges(self, facts: EdgeFacts) -> dict[tuple[str, Labels], float]:
+        """Gauges of nodes that are connected: a value of a node that is away is not now's."""
+        away = {node.name for node in facts.nodes if not node.connected}
+        return {
+            (name, labels): value
+            for (name, labels), value in self._gauges.items()
+            if not (_LABELS[name][:1] == ("node",) and labels[0] in away)
+        }
+
+    def _count(self, name: str, labels: Labels, value: float) -> None:
+        self._counters[name, labels] = self._counters.get((name, labels), 0) + value
+
+    def _set(self, name: str, labels: Labels, value: float) -> None:
+        self._gauges[name, labels] = value
+
+
+_LABELS: Final = {metric.name: metric.labels for metric in METRICS}
+
+
+class _Families(RegistryCollector):
+    """The samples of one scrape, grouped as `prometheus_client` wants them."""
+
+    def __init__(self, samples: dict[tuple[str, Labels], float]) -> None:
+        self._samples = samples
+
+    def collect(self) -> Iterable[Family]:
+        """One family for each metric that has samples."""
+        grouped: dict[str, list[tuple[Labels, float]]] = {}
+        for (name, labels), value in self._samples.items():
+            grouped.setdefault(name, []).append((labels, value))
+        for metric in METRICS:
+            if metric.name not in grouped:
+                continue
+            kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            family = kind(metric.name, metric.help, labels=metric.labels)
+            for labels, value in sorted(grouped[metric.name]):
+                family.add_metric(labels, value)
+            yield family
+
+
+def _facts(facts: EdgeFacts) -> Iterator[tuple[tuple[str, Labels], float]]:
+    if facts.releases is not None:
+        yield ("seawall_releases", ()), facts.releases
+    for name, not_after_s in facts.certificates:
+        yield ("seawall_certificate_expiry_timestamp_seconds", (name,)), not_after_s
+    for node in facts.nodes:
+        yield from _node_facts(node)
+
+
+def _node_facts(node: NodeFacts) -> Iterator[tuple[tuple[str, Labels], float]]:
+    here = (node.name,)
+    yield ("seawall_node_generation", here), node.generation
+    yield ("seawall_node_connected", here), float(node.connected)
+    if not node.connected:
+        return
+    yield ("seawall_node_notices", here), node.notices
+    if node.release is not None:
+        yield ("seawall_release_info", (node.name, node.release)), 1
+    if node.envoy_version is not None:
+        yield ("seawall_envoy_info", (node.name, node.envoy_version)), 1
+    if node.envoy_live is not None:
+        yield ("seawall_envoy_up", here), float(node.envoy_live)
+    if node.envoy_restarts is not None:
+        yield ("seawall_envoy_restarts_total", here), node.envoy_restarts
+    if node.envoy_heap_bytes is not None:
+        yield ("seawall_envoy_heap_bytes", here), node.envoy_heap_bytes
