@@ -8,6 +8,7 @@ changes what the edge serves.
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -61,13 +62,26 @@ class Collector:
         self._closed_s = clock.monotonic_s()
         self._reading: Reading | None = None
         self._reopen_due = False
+        self._serving: tuple[ReleaseId, Generation] | None = None
+        self._wake = asyncio.Event()
         self._record_notices: tuple[str, ...] = ()
 
     async def run(self) -> None:
-        """Poll until cancelled."""
+        """Poll until cancelled; at once when another release serves."""
         while True:
+            self._wake.clear()
+            serving, self._serving = self._serving, None
+            if serving is not None:
+                await self.commit(*serving)
             await self.poll()
-            await self._clock.sleep(STATS_POLL_INTERVAL_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STATS_POLL_INTERVAL_S):
+                    await self._wake.wait()
+
+    def serving(self, release: ReleaseId, generation: Generation) -> None:
+        """Say that `release` serves from now on; `run` closes the window of the one before."""
+        self._serving = (release, generation)
+        self._wake.set()
 
     async def poll(self) -> Window | None:
         """Read Envoy, look after the access records; the window this poll closed, if any."""
@@ -90,19 +104,17 @@ class Collector:
                 self._builder.commit(release, generation, observed=observed, **self._now())
             )
 
-    @property
     def windows(self) -> tuple[Window, ...]:
         """Closed windows that were not delivered yet, oldest first; bounded."""
         return tuple(self._kept)
 
-    def delivered(self, windows: Sequence[Window]) -> None:
+    def accepted(self, windows: Sequence[Window]) -> None:
         """Forget windows that control has accepted."""
         done = {id(window) for window in windows}
         kept = [window for window in self._kept if id(window) not in done]
         self._kept.clear()
         self._kept.extend(kept)
 
-    @property
     def notices(self) -> tuple[str, ...]:
         """What a person should know now, most important first; bounded."""
         found = (*self._envoy_notices(), *self._record_notices)
