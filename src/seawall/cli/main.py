@@ -4,7 +4,6 @@ A command's body imports what it needs, so that `seawall --help` costs nothing e
 status` never pays for the compiler. `docs/cli.md` is made from what stands here.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -86,7 +85,7 @@ def up(
     ] = 0,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Run the edge on this machine until Ctrl-C: control, node agent and Envoy."""
+    """Run the edge on this machine until Ctrl-C."""
     from seawall.cli import run
 
     finish(output_format, lambda out: run.up(out, config, data_dir, api, concurrency))
@@ -98,7 +97,7 @@ def down(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Stop the edge of a data directory, also an Envoy that was left serving."""
+    """Stop what runs, also an Envoy that was left serving."""
     from seawall.cli import run
 
     finish(output_format, lambda out: run.down(out, data_dir))
@@ -110,7 +109,7 @@ def demo(
         Path, typer.Option("--data-dir", "-d", help="Where the demo keeps its files.")
     ] = Path("demo-data"),
 ) -> None:
-    """Start a small website and Seawall in front of it; Ctrl-C stops both."""
+    """Start a small website with Seawall in front of it."""
     from seawall.cli import run
 
     finish(Format.TEXT, lambda out: run.demo(out, data_dir))
@@ -119,7 +118,7 @@ def demo(
 @app.command()
 def check(
     config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    _data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     full: Annotated[
         bool | None,
@@ -127,10 +126,10 @@ def check(
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Find every problem of the site file; needs no running Seawall."""
+    """Find every problem of the site file."""
     from seawall.cli import local
 
-    finish(output_format, lambda out: local.check(out, config, data_dir, full=full))
+    finish(output_format, lambda out: local.check(out, config, full=full))
 
 
 @app.command()
@@ -164,7 +163,7 @@ def apply(
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Release the site file: check, compile, guard, validate, sign, serve."""
+    """Release the site file and wait until it serves."""
     from seawall.cli import change
 
     order = change.Order(config, message, tuple(force or ()), dry_run=dry_run, watch=watch)
@@ -239,7 +238,7 @@ def show(
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Show one release: who, when, why, what it changed, and its site file."""
+    """Show one release in full."""
     from seawall.cli import look
 
     target = Target(data_dir, url, token)
@@ -352,4 +351,4 @@ def version(output_format: FormatOption = Format.TEXT) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -8,15 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from seawall import __version__
 from seawall import limits as all_limits
 from seawall.cli.exit_codes import DONE
 from seawall.console.output import Output, joined, styled
-
-if TYPE_CHECKING:
-    import click
 
 _ENVOY_TIMEOUT_S: Final = 10
 _PAGE_WIDTH_CHARS: Final = 90
@@ -81,8 +78,7 @@ def envoy_version() -> str:
 
 def cli_markdown() -> str:
     """The page docs/cli.md: every command with the help it prints itself."""
-    import click  # noqa: PLC0415 - only the page needs it
-    import typer.main  # noqa: PLC0415 - as above
+    import typer.main  # noqa: PLC0415 - only the page needs it
 
     from seawall.cli.main import app  # noqa: PLC0415 - main imports this module for a command
 
@@ -99,7 +95,7 @@ def cli_markdown() -> str:
         "The shapes are those of the HTTP API; `seawall openapi` prints them.",
     ]
     for path, command in _commands(root, "seawall"):
-        context = click.Context(
+        context = typer.Context(
             command,
             info_name=path,
             terminal_width=_PAGE_WIDTH_CHARS,
@@ -109,7 +105,7 @@ def cli_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(command: "click.Command", path: str) -> "Iterator[tuple[str, click.Command]]":
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     yield path, command
     for name, child in getattr(command, "commands", {}).items():
         yield from _commands(child, f"{path} {name}")

@@ -1,19 +1,15 @@
 """`up`, `down` and `demo`: handing over to the processes that stay."""
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
-from seawall import limits
 from seawall.cli.exit_codes import DONE, REFUSED
-from seawall.cli.watch import every
 from seawall.console.output import Output, styled
-from seawall.daemon.processes import Process, read_run_file
+from seawall.daemon.stop import running, stop
 from seawall.errors import UsageError
 
-_POLL_S: Final = 0.05
 _PORT_MAX: Final = 65_535
 
 
@@ -42,18 +38,15 @@ def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int)
 
 def down(output: Output, data_dir: Path) -> int:
     """Stop the supervisor, which stops everything; or the Envoy that outlived one."""
-    found = read_run_file(data_dir / "run" / "up.json")
-    what = "Seawall"
-    if found is None:
-        found, what = read_run_file(data_dir / "node" / "stable" / "envoy.json"), "Envoy"
+    found = running(data_dir)
     if found is None:
         _tell(output, stopped=False, words=f"Nothing runs on {data_dir}.")
         return DONE
-    found.send(signal.SIGTERM)
-    if not _ended(found):
-        _tell(output, stopped=False, words=f"{what} (process {found.pid}) has not ended yet.")
+    who = f"{found.name} (process {found.process.pid})"
+    if not stop(found):
+        _tell(output, stopped=False, words=f"{who} has not ended yet.")
         return REFUSED
-    _tell(output, stopped=True, words=f"{what} (process {found.pid}) has stopped.")
+    _tell(output, stopped=True, words=f"{who} has stopped.")
     return DONE
 
 
@@ -62,11 +55,6 @@ def demo(output: Output, data_dir: Path) -> int:
     from seawall.demo.run import run_demo  # noqa: PLC0415 - no other command needs it
 
     return run_demo(output, data_dir.absolute())
-
-
-def _ended(process: Process) -> bool:
-    ticks = int((limits.STOP_TIMEOUT_S + limits.STOP_NOW_TIMEOUT_S) / _POLL_S)
-    return any(not process.alive() for _ in zip(every(_POLL_S), range(ticks), strict=False))
 
 
 def _tell(output: Output, *, stopped: bool, words: str) -> None:

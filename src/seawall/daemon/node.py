@@ -19,13 +19,12 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import read_run_file
 from seawall.errors import SeawallError
-from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.ids import Digest, NodeName
 from seawall.node.agent import STABLE, Agent
 from seawall.node.lastgood import Opener, trusting
 from seawall.release.signing import load_public_key, pin_public_key
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
-from seawall.telemetry.window import Window
 
 _LOCAL: Final = NodeName("local")
 _EXIT_DONE: Final = 0
@@ -45,41 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         return _EXIT_REFUSED
     return _EXIT_DONE
-
-
-class Measurements:
-    """The collector as the agent uses it: told of a release at once, closes its window soon."""
-
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
-        self._serving: asyncio.Queue[tuple[ReleaseId, Generation]] = asyncio.Queue()
-
-    async def run(self) -> None:
-        """Measure until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._collector.run())
-            tasks.create_task(self._commit())
-
-    def serving(self, release: ReleaseId, generation: Generation) -> None:
-        """From now on `release` serves."""
-        self._serving.put_nowait((release, generation))
-
-    def windows(self) -> tuple[Window, ...]:
-        """Closed windows that were not accepted yet."""
-        return self._collector.windows
-
-    def accepted(self, windows: tuple[Window, ...]) -> None:
-        """Control has taken these."""
-        self._collector.delivered(windows)
-
-    def notices(self) -> tuple[str, ...]:
-        """Standing warnings."""
-        return self._collector.notices
-
-    async def _commit(self) -> None:
-        while True:
-            release, generation = await self._serving.get()
-            await self._collector.commit(release, generation)
 
 
 def pinning(data_dir: Path) -> Opener:
@@ -109,7 +73,7 @@ async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
             Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
             node=_LOCAL,
             concurrency=concurrency or None,
-            collector=Measurements(_collector(data_dir, clock)),
+            collector=_collector(data_dir, clock),
             opener=pinning(data_dir),
         )
         _end_on_signals(agent, data_dir)
@@ -139,7 +103,6 @@ def _end_on_signals(agent: Agent, data_dir: Path) -> None:
 
 def _end_with_parent(agent: Agent, parent_fd: int) -> None:
     loop = asyncio.get_running_loop()
-    os.set_inheritable(parent_fd, False)  # Envoy must not hold it
 
     def on_end() -> None:
         loop.remove_reader(parent_fd)
