@@ -9,9 +9,26 @@ from seawall.ids import Digest, ReleaseId
 from seawall.release.bundle import Bundle, FileDigest, digest_of, encode
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.signing import SigningKey
+from seawall.release.store import Store
 from seawall.site.sources import SourceFile, SourceSet
 
 PRIVATE_KEY_MARK = b"-----BEGIN PRIVATE KEY----- not for any log"
+
+
+class HandClock:
+    """A clock that stands still until the test turns it."""
+
+    def __init__(self, now_s: float = 1_700_000_000.0) -> None:
+        self.time_s = now_s
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    def monotonic_s(self) -> float:
+        return self.time_s
+
+    async def sleep(self, duration_s: float) -> None:
+        self.time_s += duration_s
 
 
 def key(seed: int = 1) -> SigningKey:
@@ -58,3 +75,15 @@ def record(content: Bundle, number: int = 1, *, signer: SigningKey | None = None
         signature=b"",
     )
     return (signer or key()).sign(unsigned)
+
+
+def add(
+    store: Store, text: str = "version: 1\n", *, parent: str | None = None, padding: bytes = b""
+) -> ReleaseRecord:
+    return store.add(
+        bundle(text, padding=padding),
+        signer=key(),
+        author="ada",
+        message="",
+        parent=ReleaseId(parent) if parent else None,
+    )

@@ -49,9 +49,13 @@ class Database:
         self._engine = _engine(path, busy_timeout_s)
         self._writer = self._engine.execution_options(**{_WRITER: True})
         try:
-            self._check()
-            with self.write() as connection:
-                _bring_up_to_date(connection, path, schema)
+            with self.read() as connection:
+                _check(connection, path)
+                current = _revision(connection, path) == schema.revisions[-1]
+            if not current:
+                # Looked at again under the write lock: another process may be doing the same.
+                with self.write() as connection:
+                    _bring_up_to_date(connection, path, schema)
         except BaseException:
             self.close()
             raise
@@ -71,12 +75,6 @@ class Database:
         """All or nothing, durable at the end; one writer at a time over all processes."""
         with _plain_words(self._path), self._writer.begin() as connection:
             yield connection
-
-    def _check(self) -> None:
-        with self.read() as connection:
-            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
-        if found != "ok":
-            raise _corrupt(self._path, str(found))
 
 
 def _prepare_file(path: Path) -> None:
@@ -125,9 +123,25 @@ def _engine(path: Path, busy_timeout_s: float) -> Engine:
     return engine
 
 
-def _bring_up_to_date(connection: Connection, path: Path, schema: Schema) -> None:
+def _check(connection: Connection, path: Path) -> None:
+    found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
+    if found != "ok":
+        raise _corrupt(path, str(found))
+
+
+def _revision(connection: Connection, path: Path) -> str | None:
+    """The schema of the file; None for a file without tables."""
     tables = inspect(connection).get_table_names()
+    if tables and "alembic_version" not in tables:
+        raise _foreign(path)
     if not tables:
+        return None
+    return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+
+
+def _bring_up_to_date(connection: Connection, path: Path, schema: Schema) -> None:
+    found = _revision(connection, path)
+    if found is None:
         METADATA.create_all(connection)
         connection.exec_driver_sql(
             "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
@@ -136,9 +150,6 @@ def _bring_up_to_date(connection: Connection, path: Path, schema: Schema) -> Non
             "INSERT INTO alembic_version VALUES (?)", (schema.revisions[-1],)
         )
         return
-    if "alembic_version" not in tables:
-        raise _foreign(path)
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     if found == schema.revisions[-1]:
         return
     if found not in schema.revisions:
