@@ -100,6 +100,7 @@ def _host(site: Site, balancing: Mapping[OriginName, LoadBalancing]) -> Any:
 
 def _bare_host(site: Site) -> Any:
     host = route_components_pb2.VirtualHost(name=str(site.name), domains=site.hosts)
+    host.routes.append(_trace_route(str(site.name)))
     if any(name.startswith("*") for name in site.hosts):
         host.routes.append(_comma_route(str(site.name)))
     return host
@@ -145,6 +146,13 @@ def _unknown_host() -> Any:
 def _comma_route(host: str) -> Any:
     route = _answer(f"{host}/_comma", 400, "Bad host.\n")
     route.match.headers.append(header_is(":authority", string_pb2.StringMatcher(contains=",")))
+    return route
+
+
+def _trace_route(host: str) -> Any:
+    """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
+    route = _answer(f"{host}/_trace", 405, "Method not allowed.\n")
+    route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
     return route
 
 

@@ -143,6 +143,9 @@ def _distrust_headers(hcm: Any, *, behind_proxy: bool) -> None:
     hcm.server_name = SERVER_NAME
     hcm.server_header_transformation = manager.OVERWRITE
     mutations = [_remove_prefix(prefix) for prefix in CLIENT_PREFIXES_REMOVED]
+    if hcm.original_ip_detection_extensions:
+        # Envoy keeps a request id that comes with a detected address; ours must be unique.
+        mutations.append(mutation_rules_pb2.HeaderMutation(remove="x-request-id"))
     if not behind_proxy:
         mutations += [
             mutation_rules_pb2.HeaderMutation(remove=name) for name in FORWARDING_HEADERS_REMOVED
