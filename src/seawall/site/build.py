@@ -49,11 +49,12 @@ def build_edge(draft: Draft) -> Edge:
     """The edge of a draft without errors."""
     file = draft.top.section
     used = _used_origins(draft)
+    shown = {site.certificate for site in draft.built_sites.values()}
     return Edge(
         listen=build_listen(file),
         trusted_proxies=TrustedProxies(file.trusted_proxies.cidrs, file.trusted_proxies.hops),
         tls_version_min=TlsVersion(file.tls.min_version),
-        certificates=tuple(draft.built_certificates.values()),
+        certificates=tuple(c for name, c in draft.built_certificates.items() if name in shown),
         origins=tuple(o for name, o in draft.built_origins.items() if name in used),
         sites=tuple(draft.built_sites.values()),
         access_log=AccessLogPolicy(

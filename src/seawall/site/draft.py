@@ -85,3 +85,9 @@ class Draft:
     ) -> None:
         """Remember an error found while building."""
         self.problems.append(Problem(id_, Severity.ERROR, at, subject, what, why, remedy))
+
+    def may_hold(self, part: str, name: str) -> bool:
+        """Whether `name` may have been defined in something that was taken out for its errors."""
+        return not self.broken.isdisjoint({(part, name), (part, "")}) or any(
+            kind == "file" for kind, _ in self.broken
+        )

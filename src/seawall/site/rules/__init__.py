@@ -1,11 +1,98 @@
-"""Rules over a whole configuration, one file each, registered in one table."""
+"""Rules over a whole configuration, one file each, registered in one table.
 
-from collections.abc import Iterator
+A rule looks at a `Draft` and yields problems. It never changes anything, and it is silent about
+what only follows from a part that was taken out for its own errors.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
 
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem
+from seawall.site.rules import (
+    bad_certificate,
+    bad_regex,
+    bad_rewrite,
+    balance_key,
+    certificate_expired,
+    certificate_expires_soon,
+    certificate_key_mismatch,
+    certificate_missing_name,
+    certificate_without_https,
+    contradictory_timeouts,
+    duplicate_endpoint,
+    duplicate_host,
+    duplicate_route,
+    empty_site,
+    file_missing,
+    file_unreadable,
+    hsts_preload_incomplete,
+    hsts_without_https,
+    https_without_certificate,
+    key_file_permissions,
+    listener_taken_twice,
+    missing_origin,
+    no_listener,
+    no_sites,
+    origin_scheme_mixed,
+    origin_tls,
+    origin_verify_off,
+    protocol_mismatch,
+    redirect_loop,
+    redirect_without_https,
+    too_many,
+    trusted_proxies_everyone,
+    unknown_certificate,
+    unknown_origin,
+    unreachable_route,
+    unused_definition,
+)
+from seawall.site.rules.rule import Rule
+
+Check: TypeAlias = Callable[[Draft], Iterator[Problem]]
+
+RULES: Final[tuple[tuple[Rule, Check], ...]] = (
+    (bad_certificate.RULE, bad_certificate.check),
+    (bad_regex.RULE, bad_regex.check),
+    (bad_rewrite.RULE, bad_rewrite.check),
+    (balance_key.RULE, balance_key.check),
+    (certificate_expired.RULE, certificate_expired.check),
+    (certificate_expires_soon.RULE, certificate_expires_soon.check),
+    (certificate_key_mismatch.RULE, certificate_key_mismatch.check),
+    (certificate_missing_name.RULE, certificate_missing_name.check),
+    (certificate_without_https.RULE, certificate_without_https.check),
+    (contradictory_timeouts.RULE, contradictory_timeouts.check),
+    (duplicate_endpoint.RULE, duplicate_endpoint.check),
+    (duplicate_host.RULE, duplicate_host.check),
+    (duplicate_route.RULE, duplicate_route.check),
+    (empty_site.RULE, empty_site.check),
+    (file_missing.RULE, file_missing.check),
+    (file_unreadable.RULE, file_unreadable.check),
+    (hsts_preload_incomplete.RULE, hsts_preload_incomplete.check),
+    (hsts_without_https.RULE, hsts_without_https.check),
+    (https_without_certificate.RULE, https_without_certificate.check),
+    (key_file_permissions.RULE, key_file_permissions.check),
+    (listener_taken_twice.RULE, listener_taken_twice.check),
+    (missing_origin.RULE, missing_origin.check),
+    (no_listener.RULE, no_listener.check),
+    (no_sites.RULE, no_sites.check),
+    (origin_scheme_mixed.RULE, origin_scheme_mixed.check),
+    (origin_tls.RULE, origin_tls.check),
+    (origin_verify_off.RULE, origin_verify_off.check),
+    (protocol_mismatch.RULE, protocol_mismatch.check),
+    (redirect_loop.RULE, redirect_loop.check),
+    (redirect_without_https.RULE, redirect_without_https.check),
+    (too_many.RULE, too_many.check),
+    (trusted_proxies_everyone.RULE, trusted_proxies_everyone.check),
+    (unknown_certificate.RULE, unknown_certificate.check),
+    (unknown_origin.RULE, unknown_origin.check),
+    (unreachable_route.RULE, unreachable_route.check),
+    (unused_definition.RULE, unused_definition.check),
+)
+"""Every rule, with its documentation."""
 
 
 def run_rules(draft: Draft) -> Iterator[Problem]:
     """What every rule finds."""
-    return iter(())
+    for _, check in RULES:
+        yield from check(draft)

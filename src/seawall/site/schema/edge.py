@@ -146,9 +146,9 @@ _Sites = dict[Name, SiteSection]
 class IncludedFile(Section):
     """A file named by `includes`: only sites, origins and certificates."""
 
-    certificates: _Certificates = Field(default={}, description="Named certificates.")
-    origins: _Origins = Field(default={}, description="Named origins.")
-    sites: _Sites = Field(default={}, description="Websites.")
+    certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
+    origins: _Origins = Field(default_factory=dict, description="Named origins.")
+    sites: _Sites = Field(default_factory=dict, description="Websites.")
 
 
 def _format_version(value: Any) -> int:
@@ -180,6 +180,6 @@ class SiteFile(Section):
     access_log: AccessLogSection = Field(
         default=AccessLogSection.model_validate({}), description="Access records."
     )
-    certificates: _Certificates = Field(default={}, description="Named certificates.")
-    origins: _Origins = Field(default={}, description="Named origins.")
-    sites: _Sites = Field(default={}, description="Websites.")
+    certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
+    origins: _Origins = Field(default_factory=dict, description="Named origins.")
+    sites: _Sites = Field(default_factory=dict, description="Websites.")

@@ -61,10 +61,10 @@ class HeaderChangesSection(Section):
 
     set: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
-    ] = Field(default={}, description="Header to value; replaces what is there.")
+    ] = Field(default_factory=dict, description="Header to value; replaces what is there.")
     add: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
-    ] = Field(default={}, description="Header to value; added next to what is there.")
+    ] = Field(default_factory=dict, description="Header to value; added next to what is there.")
     remove: Annotated[
         tuple[ChangedHeader, ...],
         Field(max_length=limits.HEADER_OPERATIONS_MAX),
@@ -221,10 +221,10 @@ class RouteSection(Section):
         Field((), description="Condition: the method is one of these; default: any.")
     )
     headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
-        default={}, description="Conditions on request headers: name to text or mapping."
+        default_factory=dict, description="Conditions on request headers: name to text or mapping."
     )
     query: Annotated[dict[Text, Match], Field(max_length=32)] = Field(
-        default={}, description="Conditions on query parameters: name to text or mapping."
+        default_factory=dict, description="Conditions on query parameters: name to text or mapping."
     )
     route_class: RouteClassWord | None = Field(
         default=None,

@@ -130,7 +130,7 @@ class SiteSection(Section):
         description="Headers that are set where the origin did not set them.",
     )
     error_pages: dict[StatusKey, FilePath] = Field(
-        default={},
+        default_factory=dict,
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "
         "errors that the edge itself answers; `{request_id}` and `{status}` are filled in.",
     )

@@ -1,0 +1,31 @@
+"""A certificate whose time is over, or has not begun."""
+
+from collections.abc import Iterator
+
+from seawall.site.draft import Draft
+from seawall.site.problem import Problem, Severity
+from seawall.site.rules.dates import date_text, validity
+from seawall.site.rules.rule import Rule, one_site
+
+RULE = Rule(
+    id="certificate-expired",
+    severity=Severity.ERROR,
+    meaning="A certificate has expired, or is not valid yet.",
+    why="Browsers refuse it.",
+    remedy="Renew it; if it is new, check the clock of this machine.",
+    example=one_site(
+        "origin: http://127.0.0.1:3000\ntls: {cert: certs/expired.pem, key: certs/expired.key}",
+        top="listen: {https: 127.0.0.1:8443}",
+    ),
+)
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Each certificate from a file, by the time of this load."""
+    for files, begin_s, end_s in validity(draft):
+        if end_s <= draft.now_s:
+            what = f"The certificate expired on {date_text(end_s)}."
+            yield RULE.found(files.location, files.subject, what)
+        elif begin_s > draft.now_s:
+            what = f"The certificate is valid from {date_text(begin_s)} only."
+            yield RULE.found(files.location, files.subject, what)

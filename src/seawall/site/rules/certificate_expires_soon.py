@@ -1,0 +1,31 @@
+"""A certificate with less than two weeks to go."""
+
+from collections.abc import Iterator
+
+from seawall import limits
+from seawall.site.draft import Draft
+from seawall.site.problem import Problem, Severity
+from seawall.site.rules.dates import date_text, validity
+from seawall.site.rules.rule import Rule, one_site
+
+RULE = Rule(
+    id="certificate-expires-soon",
+    severity=Severity.WARNING,
+    meaning="A certificate expires within 14 days.",
+    why="After that day browsers refuse it.",
+    remedy="Renew it now; the edge takes a changed file without a restart.",
+    example=one_site(
+        "origin: http://127.0.0.1:3000\ntls: {cert: certs/soon.pem, key: certs/soon.key}",
+        top="listen: {https: 127.0.0.1:8443}",
+    ),
+)
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Each certificate from a file, by the time of this load."""
+    for files, _, end_s in validity(draft):
+        left_s = end_s - draft.now_s
+        if 0 < left_s < limits.CERTIFICATE_EXPIRY_WARNING_S:
+            days = int(left_s // 86_400)
+            what = f"The certificate expires on {date_text(end_s)}, in {days} days."
+            yield RULE.found(files.location, files.subject, what)

@@ -1,0 +1,52 @@
+"""Times that defeat each other."""
+
+from collections.abc import Iterator
+
+from seawall.model import Forward
+from seawall.site.draft import Draft
+from seawall.site.problem import Location, Problem, Severity
+from seawall.site.rules.rule import Rule, one_site
+from seawall.site.schema.values import duration_text
+
+RULE = Rule(
+    id="contradictory-timeouts",
+    severity=Severity.ERROR,
+    meaning="One time bound makes another one pointless.",
+    why="A shorter bound around a longer one always ends first.",
+    remedy="Make the inner time shorter, or the outer one longer.",
+    example=one_site("""
+origin: http://127.0.0.1:3000
+timeout: 5s
+retries: {per_try_timeout: 10s}
+"""),
+)
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Times of sites, routes and origins."""
+    yield from _of_origins(draft)
+    for name, placed in draft.sites.items():
+        site = draft.built_sites[name]
+        for index, route in enumerate(site.routes):
+            if not isinstance(route.action, Forward):
+                continue
+            written = index < len(placed.section.routes)
+            at: Location = placed.at("routes", index) if written else placed.at("timeout")
+            subject = f"route {route.id}"
+            times = route.action.timeouts
+            if times.request_s and times.per_try_s > times.request_s:
+                whole, one = duration_text(times.request_s), duration_text(times.per_try_s)
+                what = f"One try may take {one}, but the whole request {whole}."
+                yield RULE.found(at, subject, what)
+
+
+def _of_origins(draft: Draft) -> Iterator[Problem]:
+    for name, placed in draft.origin_places.items():
+        check_ = placed.section.health_check
+        if check_ is not None and check_.timeout > check_.interval:
+            what = (
+                f"A health check may take {duration_text(check_.timeout)}, but the next one "
+                f"starts after {duration_text(check_.interval)}."
+            )
+            where = placed.at("health_check")
+            yield RULE.found(where, f"origin {name}", what)

@@ -1,0 +1,43 @@
+"""TLS settings of an origin that do not fit its endpoints."""
+
+from collections.abc import Iterator
+
+from seawall.site.draft import Draft
+from seawall.site.problem import Problem, Severity
+from seawall.site.rules.rule import Rule, one_site
+from seawall.site.schema.network import is_ip
+
+RULE = Rule(
+    id="origin-tls",
+    severity=Severity.ERROR,
+    meaning="The TLS settings of an origin do not fit its endpoints.",
+    why="A server name is needed to ask for and to verify a certificate; settings for TLS and "
+    "`protocol: auto` mean nothing without https.",
+    remedy="Write `tls: {sni: NAME}` with the name that stands in the origin's certificate, or "
+    "use `https://` URLs.",
+    example=one_site('origin: {endpoints: "https://10.0.0.1"}'),
+)
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Each origin."""
+    for name, placed in draft.origin_places.items():
+        section = placed.section
+        subject = f"origin {name}"
+        if section.endpoints[0].url.scheme == "https":
+            sni = section.tls.sni if section.tls else None
+            hosts = {entry.url.host for entry in (*section.endpoints, *section.backup)}
+            if sni is None and any(is_ip(host) for host in hosts):
+                what = "An https endpoint is an IP address: the server name is not known."
+                yield RULE.found(placed.at("endpoints", of_key=True), subject, what)
+            elif sni is None and len(hosts) > 1:
+                what = "The https endpoints have different hosts: one server name is needed."
+                yield RULE.found(placed.at("endpoints", of_key=True), subject, what)
+            elif sni is not None and ("*" in sni or is_ip(sni.strip("[]"))):
+                yield RULE.found(placed.at("tls", "sni"), subject, f"`{sni}` is not one name.")
+        elif section.tls is not None:
+            what = "`tls` is given, but the endpoints are http."
+            yield RULE.found(placed.at("tls", of_key=True), subject, what)
+        elif section.protocol == "auto":
+            what = "`protocol: auto` needs https endpoints."
+            yield RULE.found(placed.at("protocol"), subject, what)

@@ -1,0 +1,55 @@
+"""A redirect that leads to itself."""
+
+from collections.abc import Iterator
+
+from seawall.model import PathExact, PathPrefix, Redirect, Route, Site
+from seawall.site.draft import Draft
+from seawall.site.problem import Problem, Severity
+from seawall.site.rules.rule import Rule, one_site
+
+RULE = Rule(
+    id="redirect-loop",
+    severity=Severity.ERROR,
+    meaning="A redirect leads to a place that the same route redirects again.",
+    why="Browsers give up after some rounds; nothing is ever served.",
+    remedy="Match the old place with `path`, or redirect to a place outside the prefix.",
+    example=one_site("""
+origin: http://127.0.0.1:3000
+routes:
+  - {name: shop, prefix: /shop, redirect: {to: /shop/start}}
+"""),
+)
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """Each unconditional redirect within its own site."""
+    for name, placed in draft.sites.items():
+        site = draft.built_sites[name]
+        for index in range(len(placed.section.routes)):
+            route = site.routes[index]
+            if _loops(site, route):
+                what = f"The redirect of the route `{placed.section.routes[index].name}` loops."
+                yield RULE.found(placed.at("routes", index, "redirect"), f"route {route.id}", what)
+
+
+def _loops(site: Site, route: Route) -> bool:
+    action = route.action
+    if not isinstance(action, Redirect) or action.scheme or action.port:
+        return False
+    if action.host and action.host not in site.hosts:
+        return False
+    target = (action.prefix or action.path).partition("?")[0]
+    if action.prefix and not isinstance(route.match.path, PathPrefix):
+        return False
+    taken_by = next((one for one in site.routes if _takes(one, target)), None)
+    return taken_by is route
+
+
+def _takes(route: Route, path: str) -> bool:
+    """Whether the route may take a request for `path`: conditions are passed over."""
+    match route.match.path:
+        case PathExact(exact):
+            return exact == path
+        case PathPrefix(prefix):
+            return path == prefix or path.startswith(prefix.rstrip("/") + "/")
+    return False

@@ -1,0 +1,39 @@
+"""What a rule is: a finding with a stable id, and how the documentation explains it."""
+
+from dataclasses import dataclass
+
+from seawall.site.problem import Location, Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of problem. `docs/problems.md` is made of these.
+
+    Attributes:
+        id: kebab-case, stable.
+        meaning: what is wrong, in general.
+        why: why that is a problem.
+        remedy: what to do.
+        example: a site file that has this problem, or empty when it cannot be shown as text.
+    """
+
+    id: str
+    severity: Severity
+    meaning: str
+    why: str
+    remedy: str
+    example: str = ""
+
+    def found(
+        self, at: Location, subject: str, what: str, *, why: str = "", remedy: str = ""
+    ) -> Problem:
+        """One finding of this kind; the general reason and remedy stand in for absent ones."""
+        return Problem(
+            self.id, self.severity, at, subject, what, why or self.why, remedy or self.remedy
+        )
+
+
+def one_site(site: str = "", *, top: str = "listen: {http: 127.0.0.1:8080}") -> str:
+    """A whole site file around the lines of one site, for examples."""
+    head = f"version: 1\n{top}\nsites:\n  shop:\n    hosts: [shop.example.com]\n"
+    return head + "".join(f"    {line}\n" for line in site.strip().splitlines())
