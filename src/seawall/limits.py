@@ -192,6 +192,8 @@ CONTROL_BACKOFF_S_MAX: Final = 2.0
 """Longest wait for control: it is on this machine or near, and a release waits for it."""
 REPORT_INTERVAL_S: Final = 3.0
 """A node reports at least this often."""
+REPORT_STARTING_INTERVAL_S: Final = 0.2
+"""And this often while its Envoy is not live yet: somebody waits for it."""
 
 # --- Telemetry -----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,40 @@ async def get(port: int, path: str = "/") -> bytes:
     response = await asyncio.to_thread(fetch, port, request)
     assert response.status == 200, response
     return response.body
+
+
+class Connection:
+    """One HTTP/1.1 connection in this event loop, kept open."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def open(cls, port: int) -> "Connection":
+        """Connect."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def get(self, path: str = "/") -> bytes:
+        """The body of a GET on this connection."""
+        status, headers = await self.ask(path)
+        assert status == 200, (status, headers)
+        return await self.reader.readexactly(int(headers["content-length"]))
+
+    async def ask(self, path: str, **extra: str) -> tuple[int, dict[str, str]]:
+        """Send a GET and read the head of the answer."""
+        fields = "".join(f"{name}: {value}\r\n" for name, value in extra.items())
+        self.writer.write(f"GET {path} HTTP/1.1\r\nhost: demo.test\r\n{fields}\r\n".encode())
+        async with asyncio.timeout(DEADLINE_S):
+            head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        pairs = (line.partition(":") for line in head[1:] if line)
+        return int(head[0].split(" ")[1]), {n.lower(): v.strip() for n, _, v in pairs}
+
+    async def close(self) -> None:
+        """Hang up."""
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
 
 
 async def until(condition: Callable[[], Any], *, what: str) -> Any:

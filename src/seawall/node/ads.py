@@ -80,7 +80,7 @@ class Link:
             return Outcome(settled=False, waiting=self.session.waiting())
         if serial in self._told:
             return Outcome(settled=True)
-        await self._wait(lambda: self.session.settled, XDS_HEAL_TIMEOUT_S)
+        await self._wait(lambda: self.session.settled or self.session.stuck, XDS_HEAL_TIMEOUT_S)
         return Outcome(settled=False, rejected=tuple(self._rejected))
 
     def aim(self, snapshot: Snapshot) -> None:

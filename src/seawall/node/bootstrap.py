@@ -16,8 +16,10 @@ from envoy.config.core.v3.base_pb2 import RetryPolicy
 from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiConfigSource
 from envoy.config.core.v3.config_source_pb2 import ApiVersion as Version
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from google.protobuf.message import DecodeError
 
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.errors import RefusedError
 from seawall.ids import Digest, NodeName
 from seawall.limits import XDS_MESSAGE_SIZE_BYTES_MAX, XDS_RECONNECT_MS_MAX, XDS_RECONNECT_MS_MIN
 
@@ -45,7 +47,19 @@ def released_digest(snapshot: Snapshot) -> Digest:
 
 
 def bootstrap(snapshot: Snapshot, node: NodeName, slot: str) -> bytes:
-    """The serialized Bootstrap for `envoy -c bootstrap.pb` in the slot's directory."""
+    """The serialized Bootstrap for `envoy -c bootstrap.pb` in the slot's directory.
+
+    Raises:
+        RefusedError: the release's part is not a Bootstrap: joined, it would swallow the node's.
+    """
+    try:
+        Bootstrap.FromString(released_part(snapshot))
+    except DecodeError as error:
+        raise RefusedError(
+            "bootstrap-unreadable",
+            "The release's bootstrap is not a Bootstrap message.",
+            remedy="This is a defect of Seawall: please report it.",
+        ) from error
     return released_part(snapshot) + _node_part(node, slot)
 
 

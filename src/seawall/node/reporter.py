@@ -5,12 +5,18 @@ import os
 from typing import TYPE_CHECKING
 
 from seawall.errors import SeawallError
-from seawall.limits import REPORT_INTERVAL_S
+from seawall.limits import REPORT_INTERVAL_S, REPORT_STARTING_INTERVAL_S
 from seawall.node.report import Collector, envoy_state, listeners
 from seawall.rollout.ports import ControlPort, NodeReport
 
 if TYPE_CHECKING:
     from seawall.node.agent import Agent
+
+
+def _patience_s(report: NodeReport) -> float:
+    """An Envoy that is starting is looked at again soon."""
+    starting = report.envoy is not None and not report.envoy.live
+    return REPORT_STARTING_INTERVAL_S if starting else REPORT_INTERVAL_S
 
 
 class Reporter:
@@ -37,7 +43,7 @@ class Reporter:
             except SeawallError:
                 pass  # control is away: the next report says it all anew
             try:
-                async with asyncio.timeout(REPORT_INTERVAL_S):
+                async with asyncio.timeout(_patience_s(report)):
                     await self._wake.wait()
             except TimeoutError:
                 continue

@@ -77,6 +77,11 @@ class Session:
         """Whether a stream is open."""
         return self._connected
 
+    @property
+    def stuck(self) -> bool:
+        """Whether Envoy refused a part of the target and there is nothing to turn back to."""
+        return any(ledger.refused for ledger in self._ledgers.values())
+
     def aim(self, snapshot: Snapshot, now_s: float, *, proven: bool = False) -> int:
         """Make `snapshot` the target and return its serial; call `tick` for what to send.
 
