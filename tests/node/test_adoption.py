@@ -1,0 +1,121 @@
+"""Envoy outlives its agent, and the next agent takes it over without touching a connection."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from helpers import free_port
+from node.streams import dripping, echo, open_drip, open_upgrade, origin
+from node.support import Connection, answer, cluster, listener, make_node, routes, running, until
+from seawall.compiler.snapshot import Snapshot
+from seawall.rollout.ports import Phase
+
+SCRIPT = Path(__file__).with_name("agent_process.py")
+
+
+@asynccontextmanager
+async def agent_process(
+    data_dir: Path, port: int, upstream: int
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An agent that serves; killed at the end if it still runs."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(SCRIPT),
+        *(str(data_dir), str(port), str(upstream)),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])},
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(20):
+            assert await process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        async with origin() as upstream:
+            async with agent_process(tmp_path, port, upstream) as process:
+                keep_alive = await Connection.open(port)
+                assert await keep_alive.get() == b"ok"
+                upgraded, download = await open_upgrade(port), await open_drip(port)
+                process.kill()
+                await process.wait()
+            await echo(upgraded, b"nobody watches over us")
+            assert await keep_alive.get() == b"ok"
+            node = make_node(tmp_path)
+            async with running(node):
+                await until(lambda: node.agent.keeper.link.session.settled, what="settled")
+                assert node.agent.keeper.process is not None
+                assert node.agent.keeper.process.adopted
+                assert node.agent.progress.phase is Phase.GOOD
+                await echo(upgraded, b"adopted")
+                assert await keep_alive.get() == b"ok"
+                after = Snapshot.of(
+                    [cluster("origin", upstream), listener(port), routes([answer("new")])]
+                )
+                await node.give(after, generation=2)
+                await node.reported(lambda r: r.phase is Phase.GOOD and r.generation == 2)
+                assert await keep_alive.get() == b"new"
+                await echo(upgraded, b"still here")
+                await dripping(download)
+                for client in (keep_alive, upgraded, download):
+                    await client.close()
+
+    asyncio.run(story())
+
+
+def test_an_adopted_envoy_that_dies_is_started_again(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        async with origin() as upstream:
+            async with agent_process(tmp_path, port, upstream):
+                pass
+            node = make_node(tmp_path)
+            async with running(node):
+                await until(lambda: node.agent.keeper.link.session.settled, what="settled")
+                process = node.agent.keeper.process
+                assert process is not None
+                assert process.adopted
+                os.kill(process.identity.pid, 9)
+                await until(lambda: node.agent.keeper.restarts == 1, what="the restart")
+                await until(lambda: node.agent.keeper.link.session.settled, what="settled again")
+                client = await Connection.open(port)
+                assert await client.get() == b"ok"
+                await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_stranger_with_the_same_process_id_is_never_adopted(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        async with origin() as upstream:
+            first = make_node(tmp_path)
+            async with running(first):
+                await first.serve(
+                    Snapshot.of([cluster("o", upstream), listener(port), routes([answer("one")])])
+                )
+            (tmp_path / "node" / "stable" / "envoy.json").write_text(
+                f'{{"pid": {os.getpid()}, "start_time_ticks": 1, "version": "", '
+                '"bootstrap_digest": ""}'
+            )
+            node = make_node(tmp_path)
+            async with running(node):
+                await until(lambda: node.agent.keeper.link.session.settled, what="settled")
+                assert node.agent.keeper.process is not None
+                assert not node.agent.keeper.process.adopted
+                assert node.agent.keeper.process.identity.pid != os.getpid()
+
+    asyncio.run(story())
