@@ -119,27 +119,26 @@ def _overlap(wanted: str, held: str) -> bool:
 
 def _owner(inode: str) -> tuple[int | None, str]:
     wanted = f"socket:[{inode}]"
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdecimal():
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
             continue
         try:
-            with os.scandir(f"/proc/{entry.name}/fd") as descriptors:
-                if any(_link(descriptor.path) == wanted for descriptor in descriptors):
-                    return int(entry.name), _name(entry.name)
+            if any(_link(descriptor) == wanted for descriptor in (process / "fd").iterdir()):
+                return int(process.name), _name(process)
         except OSError:
             continue
     return None, ""
 
 
-def _link(path: str) -> str:
+def _link(path: Path) -> str:
     try:
-        return os.fspath(Path(path).readlink())
+        return os.fspath(path.readlink())
     except OSError:
         return ""
 
 
-def _name(pid: str) -> str:
+def _name(process: Path) -> str:
     try:
-        return Path("/proc", pid, "comm").read_text().strip()
+        return (process / "comm").read_text().strip()
     except OSError:
         return "unknown"

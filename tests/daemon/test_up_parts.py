@@ -1,0 +1,164 @@
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seawall import limits
+from seawall.daemon.children import Child
+from seawall.daemon.ports import Address, addresses, holder
+from seawall.daemon.processes import (
+    Process,
+    lock_data_dir,
+    prepare_data_dir,
+    read_run_file,
+    start_ticks,
+    write_run_file,
+)
+from seawall.errors import ConflictError, UsageError
+from seawall.site.parse import parse
+
+
+def test_a_run_file_names_a_live_process(tmp_path: Path) -> None:
+    write_run_file(tmp_path / "up.json", os.getpid())
+    found = read_run_file(tmp_path / "up.json")
+    assert found is not None
+    assert found.pid == os.getpid()
+    assert (tmp_path / "up.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_process_id_used_again_is_not_the_same_process() -> None:
+    ticks = start_ticks(os.getpid())
+    assert ticks is not None
+    assert Process(os.getpid(), ticks).alive()
+    assert not Process(os.getpid(), ticks - 1).alive()
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"pid": "x", "start_time_ticks": 1}', "\0"])
+def test_a_damaged_run_file_names_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / "up.json").write_text(content)
+    assert read_run_file(tmp_path / "up.json") is None
+
+
+def test_the_data_directory_is_private(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir(mode=0o755)
+    prepare_data_dir(tmp_path / "data")
+    for folder in ("data", "data/run", "data/logs"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_in_place_of_the_data_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(UsageError, match="cannot be used"):
+        prepare_data_dir(tmp_path / "data")
+
+
+def test_the_second_supervisor_is_told_who_the_first_is(tmp_path: Path) -> None:
+    prepare_data_dir(tmp_path)
+    lock = lock_data_dir(tmp_path)
+    write_run_file(tmp_path / "run" / "up.json", os.getpid())
+    with pytest.raises(ConflictError, match=f"process {os.getpid()}"):
+        lock_data_dir(tmp_path)
+    os.close(lock)
+    os.close(lock_data_dir(tmp_path))
+
+
+def test_a_child_that_cannot_start_is_started_again_ever_more_slowly(tmp_path: Path) -> None:
+    prepare_data_dir(tmp_path)
+    read_end, write_end = os.pipe()
+    child = Child("nothing", tmp_path, read_end, [])
+    now_s, pauses = 0.0, []
+    for _ in range(8):
+        child.start(now_s) if not pauses else child.tick(now_s)
+        _wait_for_end(child)
+        assert "nothing ended (exit code 1)" in child.tick(now_s)
+        pause_s = child.due_in_s(now_s)
+        assert pause_s is not None
+        pauses.append(round(pause_s, 6))
+        assert child.tick(now_s + pause_s / 2) == ""
+        assert child.pid is None
+        now_s += pause_s
+    assert pauses == sorted(pauses)
+    assert pauses[0] == limits.CHILD_RESTART_PAUSE_MIN_S
+    assert pauses[-1] == limits.CHILD_RESTART_PAUSE_MAX_S
+    assert "No module named seawall.daemon.nothing" in child.last_words()
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_child_that_ran_long_is_started_again_at_once(tmp_path: Path) -> None:
+    prepare_data_dir(tmp_path)
+    read_end, write_end = os.pipe()
+    child = Child("nothing", tmp_path, read_end, [])
+    now_s = 0.0
+    for _ in range(3):
+        child.start(now_s)
+        _wait_for_end(child)
+        now_s += limits.CHILD_STABLE_AFTER_S
+        child.tick(now_s)
+        assert child.due_in_s(now_s) == pytest.approx(limits.CHILD_RESTART_PAUSE_MIN_S)
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_the_output_of_a_child_is_bounded(tmp_path: Path) -> None:
+    prepare_data_dir(tmp_path)
+    child = Child("nothing", tmp_path, 0, [])
+    output = tmp_path / "logs" / "nothing.out"
+    output.write_bytes(b"x" * (limits.CHILD_OUTPUT_SIZE_BYTES_MAX + 1))
+    child.tick(0.0)
+    assert output.stat().st_size == 0
+    child.kill()
+
+
+def test_who_listens_on_a_port_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for host in ("127.0.0.1", "0.0.0.0"):
+            found = holder(Address("http", host, port))
+            assert found is not None
+            assert found.pid == os.getpid()
+        assert holder(Address("http", "127.0.0.2", port)) is None
+        assert holder(Address("http", "127.0.0.1", port), ours=os.getpid()) is None
+    assert holder(Address("http", "127.0.0.1", port)) is None
+
+
+def test_who_listens_on_an_ipv6_port_is_named() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        assert holder(Address("http", "::1", port)) is not None
+        assert holder(Address("http", "::", port)) is not None
+
+
+@pytest.mark.parametrize(
+    ("listen", "expected"),
+    [
+        ("{http: 127.0.0.1:80}", ["127.0.0.1:80"]),
+        ('{http: ["0.0.0.0:80", "[::]:80"], https: 0.0.0.0:443}', None),
+        ("{http: {address: 127.0.0.1:81, proxy_protocol: true}}", ["127.0.0.1:81"]),
+        ("{http: [{address: 127.0.0.1:81}]}", ["127.0.0.1:81"]),
+        ("{http: nonsense}", []),
+        ("{http: 127.0.0.1:99999}", []),
+        ("[]", []),
+    ],
+)
+def test_the_addresses_of_a_site_file_are_found(listen: str, expected: list[str] | None) -> None:
+    top, _ = parse("/s.yaml", f"listen: {listen}\n".encode())
+    assert top is not None
+    wanted = ["0.0.0.0:80", "[::]:80", "0.0.0.0:443"] if expected is None else expected
+    assert [str(address) for address in addresses(top)] == wanted
+
+
+def test_the_supervisor_stays_small() -> None:
+    heavy = "{'asyncio', 'rich', 'typer', 'pydantic', 'httpx', 'yaml', 'grpc'}"
+    code = f"import sys, seawall.daemon.up; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def _wait_for_end(child: Child) -> None:
+    process = child._process
+    assert process is not None
+    process.wait(30)
