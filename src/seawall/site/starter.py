@@ -1,0 +1,84 @@
+"""The first site file of a newcomer: small, commented, and without problems."""
+
+from typing import Final
+
+from pydantic_core import PydanticCustomError
+
+from seawall.errors import UsageError
+from seawall.site.schema import network
+
+_TEXT: Final = """\
+# Seawall's site file. Every key is described in docs/site-file.md.
+# After a change:  seawall check   shows all problems
+#                  seawall diff    shows what would change
+#                  seawall apply   makes it so; seawall rollback undoes it
+version: 1
+
+listen:
+  http: @HTTP@
+@HTTPS@
+origins:
+  app:
+    endpoints: ["@ORIGIN@"]
+    # Ask each endpoint whether it is well, and pass over those that are not:
+    # health_check: {path: /healthz, interval: 5s, timeout: 2s, up: 2, down: 3}
+    # More endpoints share the traffic; backup ones stand by:
+    # backup: ["http://127.0.0.1:3001"]
+
+sites:
+  main:
+    # "*" takes every host name. Write your own instead: [example.com, www.example.com]
+    hosts: [@HOSTS@]
+    origin: app
+    timeout: 15s
+    max_body: 10MiB
+    # With your own certificate (then redirect_to_https and hsts make sense, too):
+    # tls: {cert: certs/example.pem, key: certs/example.key}
+    # redirect_to_https: true
+    routes:
+      # Tried in order; what no route takes goes to `origin`.
+      - {name: ping, path: /.seawall/ping, respond: {status: 200, body: "pong"}}
+      # - {name: api, prefix: /api, class: api, timeout: 30s}
+      # - {name: live, prefix: /live, websocket: true}
+      # - {name: old, path: /old, redirect: {to: /new, status: 301}}
+"""
+_HTTPS: Final = """\
+  https: @HTTPS@
+
+tls:
+  # Certificates for development, from an authority in the data directory.
+  development_ca: true
+"""
+
+
+def starter_file(
+    origin_url: str,
+    *,
+    hosts: tuple[str, ...] = ("*",),
+    http: str = "127.0.0.1:8080",
+    https: str = "127.0.0.1:8443",
+) -> str:
+    """The text of a commented site file for one website.
+
+    Args:
+        origin_url: where the website answers now, for example `http://localhost:3000`.
+        hosts: its host names; `*` takes every name.
+        http: address to listen on.
+        https: address to listen on with development certificates; empty for none.
+
+    Raises:
+        UsageError: `origin_url` is not the URL of an origin.
+    """
+    try:
+        url = network.origin_url(origin_url)
+    except PydanticCustomError as error:
+        raise UsageError(
+            "bad-url", error.message(), remedy=str((error.context or {}).get("remedy", ""))
+        ) from None
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return (
+        _TEXT.replace("@HTTPS@\n", _HTTPS.replace("@HTTPS@", https) + "\n" if https else "\n")
+        .replace("@HTTP@", http)
+        .replace("@ORIGIN@", f"{url.scheme}://{host}:{url.port}")
+        .replace("@HOSTS@", ", ".join(f'"{host}"' for host in hosts))
+    )
