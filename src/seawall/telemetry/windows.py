@@ -246,7 +246,7 @@ def _is_latency(name: str) -> bool:
 
 def _with_known(reading: Reading, last: Reading | None) -> Reading:
     """`reading`, with the last known value of what it garbled, to be subtracted from later."""
-    known = {n: last.values[n] for n in reading.garbled if last and n in last.values}
+    known = {n: v for n in reading.garbled if last and (v := last.value(n)) is not None}
     if not known:
         return reading
     return Reading(
