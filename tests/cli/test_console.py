@@ -1,0 +1,332 @@
+import io
+import json
+import re
+
+import pytest
+from rich.console import Console, RenderableType
+
+from seawall.api.status_views import (
+    ControlView,
+    EnvoyView,
+    NodeView,
+    NoticeView,
+    StatusView,
+    TrafficView,
+    WhyView,
+)
+from seawall.api.views import (
+    Applied,
+    ChangeView,
+    CheckView,
+    DiffView,
+    EnvoyRefusalView,
+    GuardLineView,
+    GuardView,
+    ProblemView,
+    Progress,
+    Refused,
+    ReleasesView,
+    ReleaseView,
+)
+from seawall.console import changes, problems, progress, releases, status, words
+from seawall.console.output import Output, styled
+from seawall.errors import UnreachableError
+
+RELEASE = ReleaseView(
+    id="r2",
+    digest="ab" * 32,
+    kind="site",
+    parent="r1",
+    author="ann",
+    message="longer timeout\nfor the report",
+    created_s=1_000.0,
+    quarantined="",
+    current=True,
+    serving=True,
+    last_known_good=False,
+)
+
+ENVOY = EnvoyView(
+    pid=42, version="1.40.0", uptime_s=7200.0, restarts=1, live=True, memory_bytes=80 << 20
+)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"  # type: ignore[assignment] # StringIO has none
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Pipe(io.StringIO):
+    encoding = "utf-8"  # type: ignore[assignment] # StringIO has none
+
+
+def drawn(*parts: RenderableType) -> str:
+    pipe = Pipe()
+    Output(json_format=False, stdout=pipe, stderr=pipe).show(*parts)
+    return pipe.getvalue()
+
+
+def problem(
+    severity: str = "error", file: str = "/etc/seawall.yaml", id_: str = "unknown-key"
+) -> ProblemView:
+    return ProblemView(
+        id=id_,
+        severity=severity,  # type: ignore[arg-type] # one of two words
+        file=file,
+        line=7,
+        column=3,
+        subject="site shop",
+        what='"originn" is not a key of a site.',
+        why="",
+        remedy='Did you mean "origin"?',
+    )
+
+
+def test_a_problem_begins_with_a_place_that_editors_can_jump_to() -> None:
+    lines = drawn(problems.problems((problem(),))).splitlines()
+    assert lines[0] == (
+        '/etc/seawall.yaml:7:3: error: "originn" is not a key of a site. [unknown-key]'
+    )
+    assert lines[1] == '    do  Did you mean "origin"?'
+
+
+def test_errors_stand_before_warnings_and_hidden_ones_are_counted() -> None:
+    found = (problem("warning", id_="w"), problem("error", id_="e"))
+    text = drawn(problems.problems(found, hidden=3))
+    assert text.index("[e]") < text.index("[w]")
+    assert "3 more problems" in text
+
+
+def test_the_verdict_counts() -> None:
+    bad = CheckView(ok=False, problems=(problem(), problem("warning")))
+    assert drawn(problems.verdict(bad)) == "refused: 1 error, 1 warning\n"
+    good = CheckView(ok=True, problems=(), sites=1, routes=5, origins=2)
+    assert drawn(problems.verdict(good)) == "good: 1 site, 5 routes, 2 origins\n"
+
+
+def test_a_diff_is_told_in_words_with_what_it_interrupts() -> None:
+    view = DiffView(
+        check=CheckView(ok=True, problems=()),
+        current="r2",
+        identical=False,
+        changes=(
+            ChangeView(
+                "changed", "route shop/api", "timeout 15 s -> 30 s", drains=False, restarts=False
+            ),
+            ChangeView("removed", "listener http 0.0.0.0:80", "", drains=True, restarts=False),
+        ),
+        changes_hidden=0,
+        guard=None,
+    )
+    assert drawn(changes.diff(view)).splitlines() == [
+        "Changes against r2:",
+        "  ~ route shop/api: timeout 15 s -> 30 s",
+        "  - listener http 0.0.0.0:80  (drains open connections)",
+    ]
+
+
+def test_a_refusing_guard_shows_its_arithmetic_and_how_to_force_it() -> None:
+    line = GuardLineView(
+        "routes", 10, 2, 8, 0, 0.8, 0.5, refused=True, text="8 of 10 routes go: 80 % > 50 %."
+    )
+    text = drawn(changes.guard(GuardView(ok=False, lines=(line,), force=("routes",))))
+    assert "8 of 10 routes go: 80 % > 50 %." in text
+    assert "seawall apply --force routes" in text
+
+
+def test_progress_shows_each_step_with_a_tick_and_its_time() -> None:
+    pipe = Pipe()
+    output = Output(json_format=False, stdout=pipe, stderr=pipe)
+    events = [
+        Progress("check", "started", "", 0.0),
+        Progress("check", "done", "1 site", 0.25),
+        Applied(RELEASE, changed=True, dry_run=False, previous="r1", elapsed_s=0.5),
+    ]
+    assert isinstance(progress.follow(output, events), Applied)
+    first, last = pipe.getvalue().splitlines()
+    assert re.fullmatch(r"✓ Check the site file +250 ms  1 site", first)
+    assert last == "r2 serves (before: r1), in 500 ms."
+
+
+def test_a_refusal_names_the_place_envoys_words_and_what_serves() -> None:
+    refusal = EnvoyRefusalView("origin api", "api", "/etc/s.yaml", 4, "table_size not prime")
+    view = Refused(
+        "validate", "envoy-refused", "Envoy refused it.", "Mend it.", 0.1,
+        envoy=(refusal,), serving="r1",
+    )  # fmt: skip
+    text = drawn(progress.refused(view))
+    assert "/etc/s.yaml:4: origin api: Envoy says: table_size not prime" in text
+    assert "error: Envoy refused it. [envoy-refused]" in text
+    assert "r1 serves on, unchanged." in text
+
+
+def test_a_stream_without_an_end_is_an_error_and_no_success() -> None:
+    output = Output(json_format=True, stdout=Pipe(), stderr=Pipe())
+    with pytest.raises(UnreachableError):
+        progress.follow(output, [Progress("check", "started", "", 0.0)])
+
+
+def test_as_json_only_the_outcome_is_written_unless_a_stream_is_asked_for() -> None:
+    events = [
+        Progress("check", "started", "", 0.0),
+        Applied(RELEASE, changed=True, dry_run=False, previous=None, elapsed_s=0.5),
+    ]
+    one, many = Pipe(), Pipe()
+    progress.follow(Output(json_format=True, stdout=one), events)
+    progress.follow(Output(json_format=True, stdout=many), events, stream=True)
+    assert json.loads(one.getvalue())["event"] == "applied"
+    assert [json.loads(line)["event"] for line in many.getvalue().splitlines()] == [
+        "progress",
+        "applied",
+    ]
+
+
+def status_view(**changed: object) -> StatusView:
+    traffic = TrafficView("", 60, 600, 10.0, 0.01, 0.0, 0.004, 0.012)
+    fields: dict[str, object] = {
+        "state": "degraded",
+        "summary": "r2 serves.",
+        "current": RELEASE,
+        "nodes": (
+            NodeView(
+                name="local", connected=True, seen_s_ago=0.4, release="r2", generation=3,
+                phase="good", message="", envoy=ENVOY, last_known_good=("r2", "r1"),
+                listeners=("127.0.0.1:80",),
+            ),
+        ),
+        "edge": traffic,
+        "sites": (TrafficView("shop", 60, 600, 10.0, 0.01, 0.0, 0.004, 0.012),),
+        "sites_hidden": 0,
+        "certificates": (),
+        "notices": (NoticeView("warning", "x", "Somebody forwards.", "Name it."),),
+        "control": ControlView(7, "0.1.0", 60.0, 1024, "/s.yaml", "/d"),
+        "config_differs": True,
+        "measures": {},
+        "now_s": 1_060.0,
+        "urls": ("http://localhost",),
+    }  # fmt: skip
+    return StatusView(**(fields | changed))  # type: ignore[arg-type] # a test's own fields
+
+
+def test_status_shows_everything_on_one_screen() -> None:
+    text = drawn(status.status(status_view()))
+    for words_shown in (
+        "degraded", "r2 serves.", "longer timeout", "by ann, 60 s ago", "pid 42", "1 restart",
+        "127.0.0.1:80", "r2, r1", "shop", "10.0", "4 ms", "12 ms", "warning: Somebody forwards.",
+        "do:  Name it.", "seawall diff", "http://localhost",
+    ):  # fmt: skip
+        assert words_shown in text, words_shown
+    assert len(text.splitlines()) < 24
+
+
+def test_status_of_an_edge_that_never_reported_has_no_invented_numbers() -> None:
+    nothing = TrafficView("", 60, 0, None, None, None, None, None)
+    node = NodeView(
+        name="local", connected=False, seen_s_ago=None, release=None, generation=0,
+        phase="", message="", envoy=None, last_known_good=(), listeners=(),
+    )  # fmt: skip
+    text = drawn(status.status(status_view(current=None, nodes=(node,), edge=nothing, sites=())))
+    assert "serves nothing" in text
+    assert "not heard" in text
+    assert "0 %" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_nothing_is_lost_on_a_narrow_terminal(width: int) -> None:
+    terminal = Terminal()
+    console = Console(file=terminal, width=width, force_terminal=True, no_color=True)
+    console.print(status.status(status_view()))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    assert all(len(line) <= width for line in plain.splitlines())
+    squeezed = re.sub(r"\s", "", plain)
+    assert "Somebodyforwards." in squeezed
+    assert "127.0.0.1:80" in squeezed
+
+
+def test_releases_are_a_table_that_a_pipe_can_cut() -> None:
+    text = drawn(releases.releases(ReleasesView((RELEASE,), "r1"), now_s=1_060.0))
+    header, row, more = text.splitlines()
+    assert header.split() == ["release", "when", "by", "state", "message"]
+    assert row.startswith("r2")
+    assert "longer timeout (+1 line)" in row
+    assert "--before r1" in more
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_why_tells_its_story_one_sentence_a_line() -> None:
+    view = WhyView("x", "GET a/ answered 503", ("It came.", "It went."), "Start it.", {})
+    assert drawn(status.why(view)).splitlines() == [
+        "GET a/ answered 503",
+        "  It came.",
+        "  It went.",
+        "  do:  Start it.",
+    ]
+
+
+def test_an_escape_sequence_from_outside_is_shown_and_not_obeyed() -> None:
+    hostile = "GET /\x1b]0;owned\x07\x1b[2J [bold]x[/bold]"
+    text = drawn(status.why(WhyView("x", hostile, (), "", {})))
+    assert "\x1b" not in text
+    assert r"\x1b]0;owned\x07" in text
+    assert "[bold]x[/bold]" in text
+
+
+def test_a_long_line_in_a_pipe_is_not_wrapped() -> None:
+    assert drawn(styled("word " * 500)).count("\n") == 1
+
+
+def test_colour_is_for_terminals_only_and_never_with_no_color(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    on_terminal, in_pipe, asked_not = Terminal(), Pipe(), Terminal()
+    Output(json_format=False, stdout=on_terminal).show(styled("x", "red"))
+    Output(json_format=False, stdout=in_pipe).show(styled("x", "red"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    Output(json_format=False, stdout=asked_not).show(styled("x", "red"))
+    assert "\x1b[31m" in on_terminal.getvalue()
+    assert in_pipe.getvalue() == "x\n"
+    assert "\x1b[31m" not in asked_not.getvalue()
+
+
+def test_an_error_has_its_parts_in_order() -> None:
+    pipe = Pipe()
+    output = Output(json_format=False, stdout=Pipe(), stderr=pipe)
+    output.error("It broke.", code="broken", where="here", why="because", do="mend it")
+    assert pipe.getvalue().splitlines() == [
+        "error: It broke. [broken]",
+        "  where: here",
+        "  why:   because",
+        "  do:    mend it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value_s", "text"),
+    [
+        (None, "-"), (0.0, "0 ms"), (0.0041, "4 ms"), (0.9996, "1.0 s"), (1.25, "1.2 s"),
+        (9.96, "10 s"), (119.4, "119 s"), (300, "5 min"), (7200, "2 h"), (200_000, "2 d"),
+    ],
+)  # fmt: skip
+def test_durations_read_as_people_say_them(value_s: float | None, text: str) -> None:
+    assert words.duration(value_s) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "-"), (0.0, "0 %"), (0.0002, "0.02 %"), (0.5, "50 %"), (1.0, "100 %")],
+)
+def test_shares_read_as_percent(value: float | None, text: str) -> None:
+    assert words.share(value) == text
+
+
+def test_sizes_and_ages_read_well() -> None:
+    assert words.size(512) == "512 B"
+    assert words.size(1536 * 1024) == "1.5 MiB"
+    assert words.age(100.0, 100.5) == "just now"
+    assert words.age(100.0, 40.0) == "60 s ahead of this clock"
+    assert words.count(1, "site") == "1 site"
+    assert words.count(1200, "site") == "1,200 sites"
