@@ -139,6 +139,7 @@ def _compressor(coding: Compression) -> Any:
         compressor_library=extension_pb2.TypedExtensionConfig(
             name=coding.value, typed_config=packed(_LIBRARIES[coding])
         ),
+        choose_first=True,
     )
     return hcm_pb2.HttpFilter(
         name=names.FILTER_COMPRESS[coding.value], typed_config=packed(compressor), disabled=True
