@@ -2,9 +2,9 @@
 
 The same few annotations are understood here and by `openapi`: `str int float bool None`,
 `Literal`, `StrEnum`, `NewType`, `X | None`, `tuple[T, ...]`, `Mapping[str, T]`, `bytes` (base64),
-dataclasses, and a union of dataclasses that carry a literal `event`.
-Reading is strict for requests (an unknown
-key is an error with its place) and lenient for answers (a newer server may say more).
+dataclasses, and a union of dataclasses that carry a literal `event`. Reading is strict for
+requests (an unknown key is an error with its place) and lenient for answers (a newer server may
+say more).
 It must stay light: the CLI pays for every import here. That is why it is not pydantic.
 """
 

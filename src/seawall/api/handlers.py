@@ -36,7 +36,7 @@ async def _status(service: Service, _: Call) -> object:
 
 
 async def _metrics(service: Service, _: Call) -> object:
-    return (await service.metrics()).encode()
+    return await service.metrics()
 
 
 async def _check(service: Service, call: Call) -> object:

@@ -189,6 +189,15 @@ class SourceView:
 
 
 @dataclass(frozen=True, slots=True)
+class GateStepView:
+    """A step that a release went through before it was stored, and how long it took."""
+
+    stage: str
+    text: str
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseDetailView:
     """One release in full.
 
@@ -200,7 +209,8 @@ class ReleaseDetailView:
         size_bytes: of the stored bundle.
         seawall_version: that compiled it.
         envoy_version: that validated it.
-        bundle_kept: false when retention has dropped the content; the record stays.
+        bundle_kept: false when the stored content can no longer be read.
+        gate: what the release went through; empty for one of an older Seawall.
     """
 
     release: ReleaseView
@@ -213,6 +223,7 @@ class ReleaseDetailView:
     seawall_version: str
     envoy_version: str
     bundle_kept: bool = True
+    gate: tuple[GateStepView, ...] = ()
 
 
 # --- The progress of apply and rollback: one JSON object a line ----------------------------------

@@ -16,7 +16,6 @@ import httpx
 
 from seawall import limits
 from seawall.api.codec import from_json, to_json
-from seawall.api.errors import error_from
 from seawall.api.views import ErrorView
 from seawall.errors import SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName
@@ -100,7 +99,7 @@ class HttpControl:
         try:
             async with self._client().stream(method, path, timeout=timeout, **request) as answer:
                 if answer.is_error:
-                    raise await _refusal(answer)
+                    raise await _failure(answer)
                 yield answer
         except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise UnreachableError(
@@ -128,9 +127,10 @@ async def _json(answer: httpx.Response) -> Any:
     return json.loads(await _read(answer, _SMALL_ANSWER_SIZE_BYTES_MAX))
 
 
-async def _refusal(answer: httpx.Response) -> SeawallError:
+async def _failure(answer: httpx.Response) -> UnreachableError:
+    """Whatever control says against it, to a node it means: not now; it serves on."""
     try:
         view = from_json(ErrorView, await _json(answer), strict=False)
     except (ValueError, SeawallError):
         view = ErrorView("bad-answer", f"Control answered with HTTP {answer.status_code}.")
-    return error_from(view, answer.status_code)
+    return UnreachableError(view.code, view.message, remedy=view.remedy)

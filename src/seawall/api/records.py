@@ -1,0 +1,36 @@
+"""Releases as they are shown, and their content as it is stored."""
+
+from seawall.api.views import ReleaseView
+from seawall.release.bundle import Bundle, decode
+from seawall.release.release import ReleaseRecord
+from seawall.release.store import Store
+from seawall.rollout.ports import NodeReport
+
+
+def release_view(
+    record: ReleaseRecord, current: ReleaseRecord | None, report: NodeReport | None
+) -> ReleaseView:
+    """A release with what the edge and the node have to do with it."""
+    return ReleaseView(
+        id=record.id,
+        digest=record.digest,
+        kind=record.kind.value,
+        parent=record.parent,
+        author=record.author,
+        message=record.message,
+        created_s=record.created_s,
+        quarantined=record.quarantined,
+        current=current is not None and current.id == record.id,
+        serving=report is not None and report.release == record.id,
+        last_known_good=report is not None and record.id in report.last_known_good,
+    )
+
+
+def bundle_of(store: Store, record: ReleaseRecord) -> Bundle:
+    """The content of a stored release; blocks.
+
+    Raises:
+        NotFoundError: retention has dropped it.
+        RefusedError: it is damaged.
+    """
+    return decode(store.bundle_bytes(record.digest))

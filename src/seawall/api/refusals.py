@@ -1,0 +1,91 @@
+"""What a release is told when it may not go on: each refusal once, with its remedy."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from seawall import limits
+from seawall.errors import (
+    ConflictError,
+    InternalError,
+    NotFoundError,
+    RefusedError,
+    SeawallError,
+    UnreachableError,
+)
+from seawall.ids import Digest
+from seawall.release.release import ReleaseRecord
+
+_DIGEST_PREFIX_CHARS_MIN: Final = 12
+"""Of a digest named to force it: what is shown everywhere, and long enough to mean it."""
+
+
+def forces(names: Sequence[str], digest: Digest) -> bool:
+    """Whether one of the forced names is this digest, in full or by its first 12 digits or more."""
+    return any(
+        len(name) >= _DIGEST_PREFIX_CHARS_MIN and digest.startswith(name.lower()) for name in names
+    )
+
+
+def quarantined(what: str, reason: str, digest: Digest) -> SeawallError:
+    """A quarantined digest was asked for without its name."""
+    return RefusedError(
+        "release-quarantined",
+        f"{what} is quarantined: {reason}",
+        remedy=f"Mend the cause. To try it all the same: --force {digest[:12]}.",
+    )
+
+
+def overtaken(parent: str, current: ReleaseRecord | None) -> SeawallError:
+    """The caller compared with a release that is no longer current."""
+    return ConflictError(
+        "parent-moved",
+        f"You compared with {parent[:40]}, but {current.id if current else 'nothing'} is current.",
+        remedy="Look at `seawall diff` again, then apply.",
+    )
+
+
+def nothing_before(why: str) -> SeawallError:
+    """No release to go back to."""
+    return NotFoundError(
+        "nothing-to-roll-back-to",
+        f"There is no earlier good release: {why}.",
+        remedy="See `seawall releases`; name one with `seawall rollback RELEASE`.",
+    )
+
+
+def silent_node(release: str) -> SeawallError:
+    """The node did not finish in time."""
+    return UnreachableError(
+        "node-silent",
+        f"{release} is assigned, but the node has not served it within "
+        f"{limits.APPLY_SERVE_TIMEOUT_S:.0f} s.",
+        remedy="See `seawall status`. The node takes it when it is back; `seawall rollback` "
+        "withdraws it.",
+    )
+
+
+def superseded(release: str, by: str) -> SeawallError:
+    """Something else was assigned while the node was working."""
+    return ConflictError(
+        "superseded",
+        f"While {release} was on its way, {by} was assigned instead.",
+        remedy="See `seawall releases` and `seawall status`.",
+    )
+
+
+def stopping() -> SeawallError:
+    """The control process ends."""
+    return UnreachableError(
+        "control-stopping",
+        "The control process is being stopped.",
+        remedy="The edge serves on. See `seawall status` when it runs again.",
+    )
+
+
+def unexpected() -> SeawallError:
+    """A defect."""
+    return InternalError(
+        "internal",
+        "Something unexpected went wrong in the control process; the edge is not touched by it.",
+        remedy="The log of control tells more; please report it.",
+    )

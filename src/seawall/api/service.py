@@ -1,0 +1,386 @@
+"""The service layer: one method for each operation, the same for the API and so for the CLI.
+
+It authorises nothing (the app does) and decides little: it cleans what callers send, hands it to
+the part that knows, and turns the answer into views. Everything that blocks runs in a thread.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from seawall import __version__, limits
+from seawall.api.asked import author_of, check_node, message_of, release_id
+from seawall.api.candidate import Maker, check_view, same_content
+from seawall.api.codec import from_json
+from seawall.api.gatekeeper import Gatekeeper
+from seawall.api.memory import give_back
+from seawall.api.nodes import NodeBoard
+from seawall.api.observer import Observer
+from seawall.api.present import change_views
+from seawall.api.records import bundle_of, release_view
+from seawall.api.releaser import Order, Releaser
+from seawall.api.roster import Roster
+from seawall.api.status_views import (
+    AuditEntryView,
+    AuditView,
+    HealthView,
+    StatusView,
+    TokenCreated,
+    TokensView,
+    TokenView,
+    WhyView,
+)
+from seawall.api.views import (
+    ApplyEvent,
+    CheckView,
+    DiffView,
+    GateStepView,
+    ReleaseDetailView,
+    ReleasesView,
+    ReleaseView,
+    SourceView,
+)
+from seawall.clock import Clock
+from seawall.compiler.snapshot import Snapshot
+from seawall.errors import NotFoundError, RefusedError, SeawallError
+from seawall.ids import Digest, Generation, NodeName, ReleaseId, RequestId
+from seawall.release.bundle import Bundle, digest_of, encode
+from seawall.release.ledger import Scope, Token
+from seawall.release.release import Kind, ReleaseRecord
+from seawall.release.store import Store
+from seawall.rollout.ports import Assignment, NodeReport
+from seawall.secret import Secret
+from seawall.site.sources import SourceSet
+
+_ALL_SCOPES: Final = frozenset({"read", "write"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the local user behind the Unix socket, or the holder of a token."""
+
+    name: str
+    scopes: frozenset[str] = field(default=_ALL_SCOPES)
+    local: bool = False
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the service is made of; `daemon.control` puts it together."""
+
+    store: Store
+    board: NodeBoard
+    roster: Roster
+    releaser: Releaser
+    maker: Maker
+    gate: Gatekeeper
+    observer: Observer
+    clock: Clock
+    log: Callable[[str, str], None]
+
+
+class Service:
+    """Every operation of Seawall's control process."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._checking = asyncio.Semaphore(1)
+
+    # --- Site files ------------------------------------------------------------------------------
+
+    async def check(self, sources: SourceSet) -> CheckView:
+        """Find the problems of a site file, those that only compiling finds included."""
+        view, _ = await self._try(sources)
+        return view
+
+    async def diff(self, sources: SourceSet, *, force: tuple[str, ...] = ()) -> DiffView:
+        """What applying these sources would change, and the guard's arithmetic."""
+        current = self._parts.roster.current
+        view, new = await self._try(sources)
+        if new is None:
+            empty: tuple[()] = ()
+            return DiffView(view, current.id if current else None, False, empty, 0, None)  # noqa: FBT003 - a field
+        old = await self._parts.releaser.current_bundle()
+        verdict = await asyncio.to_thread(
+            self._parts.gate.guard, old.snapshot if old else None, new.snapshot, force
+        )
+        changes, hidden = change_views(verdict.changes)
+        return DiffView(
+            check=view,
+            current=current.id if current else None,
+            identical=old is not None and same_content(old, new),
+            changes=changes,
+            changes_hidden=hidden,
+            guard=verdict.guard,
+            digest=await asyncio.to_thread(lambda: digest_of(encode(new))),
+        )
+
+    async def _try(self, sources: SourceSet) -> tuple[CheckView, Bundle | None]:
+        """Load and compile; one at a time, because each needs much memory for a moment."""
+        maker = self._parts.maker
+        async with self._checking:
+            loaded = await asyncio.to_thread(maker.load, sources)
+            view = check_view(loaded)
+            if not view.ok:
+                return view, None
+            candidate = await asyncio.to_thread(maker.compile, sources, loaded, Kind.SITE)
+            del loaded
+            await asyncio.to_thread(give_back)
+        return view, candidate.bundle
+
+    # --- Releases --------------------------------------------------------------------------------
+
+    def apply(
+        self,
+        sources: SourceSet,
+        *,
+        caller: Caller,
+        message: str = "",
+        author: str = "",
+        dry_run: bool = False,
+        force: tuple[str, ...] = (),
+        parent: str = "",
+    ) -> AsyncIterator[ApplyEvent]:
+        """Release these sources; events end with `Applied` or `Refused`.
+
+        Raises:
+            ConflictError: another release is on its way.
+            UsageError: author or message is too long or no text.
+        """
+        order = Order(
+            sources=sources,
+            author=author_of(author, caller.name, local=caller.local),
+            message=message_of(message),
+            dry_run=dry_run,
+            force=force,
+            parent=parent,
+        )
+        return self._parts.releaser.apply(order).events()
+
+    def rollback(
+        self,
+        release: str | None,
+        *,
+        caller: Caller,
+        author: str = "",
+        message: str = "",
+        force: tuple[str, ...] = (),
+    ) -> AsyncIterator[ApplyEvent]:
+        """Serve an earlier release again; without one, the newest good one before the current.
+
+        Raises:
+            ConflictError: a release is on its way.
+            UsageError: author or message is too long or no text.
+        """
+        flow = self._parts.releaser.rollback(
+            None if release is None else release_id(release),
+            author=author_of(author, caller.name, local=caller.local),
+            message=message_of(message),
+            force=force,
+        )
+        return flow.events()
+
+    async def releases(self, *, limit: int, before: str = "") -> ReleasesView:
+        """Releases, newest first."""
+        count = max(1, min(limit, limits.API_PAGE_ITEMS_MAX))
+        below = release_id(before) if before else None
+        records = await asyncio.to_thread(self._store.list, count_max=count, before=below)
+        more = len(records) == count and records[-1].id != "r1"
+        return ReleasesView(
+            releases=tuple(self._view(record) for record in records),
+            next_before=records[-1].id if more else None,
+        )
+
+    async def show(self, release: str) -> ReleaseDetailView:
+        """One release in full.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        return await asyncio.to_thread(self._show, release_id(release))
+
+    def _show(self, release: ReleaseId) -> ReleaseDetailView:
+        record = self._store.get(release)
+        bundle = self._content(record)
+        parent, old = self._parent(record)
+        view = self._view(record)
+        gate = _gate(self._store.gate_report(release))
+        if bundle is None:
+            return ReleaseDetailView(
+                view, (), (), 0, None, {}, 0, "", "", bundle_kept=False, gate=gate
+            )
+        changes, hidden = change_views(self._parts.gate.changes(old, bundle.snapshot))
+        resources: dict[str, int] = {}
+        for resource in bundle.snapshot.resources:
+            kind = resource.type_url.short
+            resources[kind] = resources.get(kind, 0) + 1
+        return ReleaseDetailView(
+            release=view,
+            sources=tuple(
+                SourceView(file.path, file.content.decode(errors="replace"))
+                for file in bundle.sources.files
+            ),
+            changes=changes,
+            changes_hidden=hidden,
+            compared_with=parent,
+            resources=resources,
+            size_bytes=len(encode(bundle)),
+            seawall_version=bundle.seawall_version,
+            envoy_version=bundle.envoy_version,
+            gate=gate,
+        )
+
+    def _parent(self, record: ReleaseRecord) -> tuple[str | None, Snapshot | None]:
+        if record.parent is None:
+            return None, None
+        try:
+            bundle = bundle_of(self._store, self._store.get(record.parent))
+        except SeawallError:
+            return None, None
+        return record.parent, bundle.snapshot
+
+    def _content(self, record: ReleaseRecord) -> Bundle | None:
+        try:
+            return bundle_of(self._store, record)
+        except (NotFoundError, RefusedError) as error:
+            self._parts.log("bundle-unreadable", f"{record.id}: {error.message}")
+            return None
+
+    def _view(self, record: ReleaseRecord) -> ReleaseView:
+        roster = self._parts.roster
+        return release_view(record, roster.current, roster.report())
+
+    # --- Looking ---------------------------------------------------------------------------------
+
+    async def health(self) -> HealthView:
+        """Whether this process and its store answer.
+
+        Raises:
+            UnreachableError: the store does not.
+        """
+        await asyncio.to_thread(self._store.count)
+        return HealthView(ok=True, version=__version__)
+
+    async def status(self) -> StatusView:
+        """What serves, how it goes, and what is wrong."""
+        return await self._parts.observer.status()
+
+    async def metrics(self) -> bytes:
+        """Prometheus text."""
+        return await self._parts.observer.metrics()
+
+    async def why(self, request_id: RequestId) -> WhyView:
+        """The story of one request.
+
+        Raises:
+            UsageError: it cannot be a request id.
+            NotFoundError: no record of it is kept.
+        """
+        return await self._parts.observer.why(request_id)
+
+    async def audit(self, *, limit: int) -> AuditView:
+        """Who did what, newest first."""
+        count = max(1, min(limit, limits.API_PAGE_ITEMS_MAX))
+        entries = await asyncio.to_thread(self._store.audit.entries, count_max=count)
+        return AuditView(
+            tuple(AuditEntryView(e.at_s, e.actor, e.action, e.subject, e.detail) for e in entries)
+        )
+
+    # --- Tokens ----------------------------------------------------------------------------------
+
+    async def authenticate(self, token: str) -> Caller | None:
+        """Who holds this token; None for a token that is not valid."""
+        try:
+            found = await asyncio.to_thread(
+                self._store.tokens.verify, Secret(token.encode(errors="replace"))
+            )
+        except RefusedError:
+            return None
+        return Caller(found.name, frozenset(scope.value for scope in found.scopes))
+
+    async def tokens(self) -> TokensView:
+        """All API tokens, without their values."""
+        found = await asyncio.to_thread(self._store.tokens.list)
+        views = sorted(map(_token_view, found), key=lambda view: -view.created_s)
+        return TokensView(tuple(views))
+
+    async def create_token(
+        self, name: str, scopes: tuple[str, ...], ttl_s: float | None, *, caller: Caller
+    ) -> TokenCreated:
+        """Make a token; its value is in the answer and nowhere else.
+
+        Raises:
+            UsageError: a bad name, no scope, or an end that has passed.
+            ConflictError: the name is taken, or there are too many.
+        """
+        expires_s = None if ttl_s is None else self._parts.clock.now_s() + ttl_s
+        token, value = await asyncio.to_thread(
+            self._store.tokens.create,
+            name,
+            frozenset(Scope(scope) for scope in scopes),
+            actor=caller.name,
+            expires_s=expires_s,
+        )
+        return TokenCreated(_token_view(token), value.reveal().decode())
+
+    async def revoke_token(self, name: str, *, caller: Caller) -> TokenView:
+        """Make a token worthless at once.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        found = await asyncio.to_thread(self._store.tokens.list)
+        await asyncio.to_thread(self._store.tokens.revoke, name, actor=caller.name)
+        token = next(token for token in found if token.name == name)
+        return _token_view(token, revoked=True)
+
+    # --- Nodes -----------------------------------------------------------------------------------
+
+    async def assignment(
+        self, node: NodeName, known: Generation, wait_s: float
+    ) -> Assignment | None:
+        """Long poll of a node."""
+        check_node(node)
+        return await self._parts.board.poll(known, wait_s)
+
+    async def bundle(self, digest: Digest) -> bytes:
+        """The sealed bundle of a release.
+
+        Raises:
+            NotFoundError: no release has that digest.
+        """
+        return await asyncio.to_thread(self._store.envelope, digest)
+
+    async def report(self, report: NodeReport) -> None:
+        """Take a node's report.
+
+        Raises:
+            RefusedError: one node too many.
+        """
+        check_node(report.node)
+        self._parts.board.take(report)
+        self._parts.observer.count(report.windows)
+        await self._parts.roster.heard(report)
+
+
+def _token_view(token: Token, *, revoked: bool = False) -> TokenView:
+    return TokenView(
+        id=token.name,
+        name=token.name,
+        scopes=tuple(sorted(scope.value for scope in token.scopes)),
+        created_s=token.created_s,
+        last_used_s=token.last_used_s,
+        expires_s=token.expires_s,
+        revoked=revoked,
+    )
+
+
+def _gate(report: str) -> tuple[GateStepView, ...]:
+    try:
+        steps = json.loads(report) if report else []
+        return tuple(from_json(GateStepView, step, strict=False) for step in steps)
+    except (ValueError, TypeError, SeawallError):
+        return ()

@@ -1,0 +1,168 @@
+"""What `status` says: one look at everything, and one word for it.
+
+The word is the worst that is true: `down` before `degraded` before `working` before `serving`.
+A notice says what is wrong and what to do; a missing report is never taken for health.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from seawall.api.nodes import Seen
+from seawall.api.status_views import (
+    CertificateView,
+    ControlView,
+    EnvoyView,
+    NodeView,
+    NoticeView,
+    StatusView,
+)
+from seawall.api.traffic import edge_traffic, measures, site_traffic
+from seawall.api.views import ReleaseView
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.rollout.ports import NodeReport, Phase
+from seawall.telemetry.window import Window
+
+State = Literal["serving", "working", "degraded", "down", "empty"]
+_ANY: Final = ("0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a status is made of.
+
+    Attributes:
+        busy: what is being released now; empty when nothing is.
+        notices: of control itself.
+        listeners: what the current release listens on, for example `http 0.0.0.0:80`.
+    """
+
+    now_s: float
+    monotonic_s: float
+    current: ReleaseView | None
+    nodes: Sequence[tuple[Seen, bool]]
+    windows: Sequence[Window]
+    certificates: tuple[CertificateView, ...]
+    notices: Sequence[NoticeView]
+    control: ControlView
+    config_differs: bool | None
+    busy: str
+    listeners: Sequence[str]
+
+
+def status_view(look: Look) -> StatusView:
+    """Put a look into words."""
+    notices = (*look.notices, *_node_notices(look))
+    state, summary = _judge(look, notices)
+    sites, hidden = site_traffic(look.windows)
+    return StatusView(
+        state=state,
+        summary=summary,
+        current=look.current,
+        nodes=tuple(_node_view(seen, look.monotonic_s, connected=c) for seen, c in look.nodes),
+        edge=edge_traffic(look.windows),
+        sites=sites,
+        sites_hidden=hidden,
+        certificates=look.certificates,
+        notices=notices,
+        control=look.control,
+        config_differs=look.config_differs,
+        measures=measures(look.windows),
+        now_s=look.now_s,
+        urls=tuple(urls(look.listeners)),
+    )
+
+
+def listeners_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The addresses a release listens on, as `http 0.0.0.0:80`."""
+    return tuple(resource.name for resource in snapshot.of_type(TypeUrl.LISTENER))
+
+
+def urls(listeners: Sequence[str]) -> Iterator[str]:
+    """Where a person on this machine can reach the listeners."""
+    for listener in listeners:
+        scheme, _, address = listener.partition(" ")
+        host, _, port = address.rpartition(":")
+        shown = "localhost" if host in _ANY else host
+        yield f"{scheme}://{shown}" + ("" if port == _DEFAULT_PORTS.get(scheme) else f":{port}")
+
+
+def _judge(look: Look, notices: Sequence[NoticeView]) -> tuple[State, str]:
+    current = look.current
+    reports = [seen.report for seen, connected in look.nodes if connected]
+    live = [report for report in reports if report.envoy is not None and report.envoy.live]
+    if current is None:
+        return "empty", look.busy or "There is no release yet."
+    if not reports:
+        return "degraded", "No node reports; what it last served may well be served still."
+    if look.busy:
+        return "working", f"{look.busy}; {_serving(live)} serves."
+    if not live:
+        return "down", f"No Envoy serves; {current.id} should."
+    return _judge_serving(current, live, notices)
+
+
+def _judge_serving(
+    current: ReleaseView, live: Sequence[NodeReport], notices: Sequence[NoticeView]
+) -> tuple[State, str]:
+    wrong = [r for r in live if r.release != current.id]
+    if wrong:
+        coming = wrong[0].phase in {Phase.FETCHING, Phase.COMMITTING}
+        return (
+            "working" if coming else "degraded",
+            f"{current.id} should serve, but {_serving(wrong)} does.",
+        )
+    errors = [notice for notice in notices if notice.severity == "error"]
+    if errors:
+        return "degraded", f"{current.id} serves. {errors[0].text}"
+    baking = any(report.phase is Phase.BAKING for report in live)
+    return "serving", f"{current.id} serves{' and is baking' if baking else ''}."
+
+
+def _serving(reports: Sequence[NodeReport]) -> str:
+    return (reports[0].release if reports else None) or "nothing"
+
+
+def _node_notices(look: Look) -> Iterator[NoticeView]:
+    for seen, connected in look.nodes:
+        report = seen.report
+        if not connected:
+            silent_s = look.monotonic_s - seen.at_s
+            yield NoticeView(
+                "error",
+                "node-silent",
+                f"Node {report.node} has said nothing for {silent_s:.0f} s.",
+                "The edge serves on by itself. See logs/node.log in the data directory.",
+            )
+        for text in report.notices:
+            yield NoticeView("warning", "node-notice", text)
+        if report.phase is Phase.REJECTED and report.message:
+            yield NoticeView("warning", "release-rejected", report.message)
+
+
+def _node_view(seen: Seen, monotonic_s: float, *, connected: bool) -> NodeView:
+    report = seen.report
+    envoy = report.envoy
+    return NodeView(
+        name=report.node,
+        connected=connected,
+        seen_s_ago=round(monotonic_s - seen.at_s, 1),
+        release=report.release,
+        generation=report.generation,
+        phase=report.phase.value,
+        message=report.message,
+        envoy=None
+        if envoy is None
+        else EnvoyView(
+            pid=envoy.pid,
+            version=envoy.version,
+            uptime_s=envoy.uptime_s,
+            restarts=envoy.restarts,
+            live=envoy.live and connected,
+            memory_bytes=envoy.memory_bytes,
+        ),
+        last_known_good=report.last_known_good,
+        listeners=report.listeners,
+        agent_pid=report.agent_pid,
+    )

@@ -1,0 +1,162 @@
+"""Files that the current release was built from, watched for changes on disk.
+
+A renewed certificate should be served without anybody asking. When a referenced file changes, the
+current release's own sources are loaded again; if that succeeds, an automatic release goes the
+ordinary path. A pair that does not match yet (the certificate is written, the key is not) is a
+problem of the load like any other: nothing changes, and the next change on disk is tried again. A file that stays bad becomes a notice in `status`.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from seawall import limits
+from seawall.api.candidate import Maker, first_error
+from seawall.api.progress import Flow
+from seawall.api.releaser import Order, Releaser
+from seawall.api.status_views import NoticeView
+from seawall.api.views import Refused
+from seawall.clock import Clock
+from seawall.errors import ConflictError
+from seawall.release.bundle import Bundle, FileDigest
+from seawall.release.release import Kind
+from seawall.site.collect import read_file
+
+AUTHOR: Final = "seawall"
+_GRACE_POLLS: Final = 2
+"""Polls that a half-written pair may take before it is worth a notice."""
+
+Signature = tuple[tuple[int, int, int] | None, ...]
+"""Modification time, size and inode of each file; None for one that cannot be looked at."""
+
+
+class FileWatch:
+    """Polls the files of the current release; use `run` as a task, or call `poll` from a test.
+
+    Args:
+        log: told what was found.
+    """
+
+    def __init__(
+        self,
+        releaser: Releaser,
+        maker: Maker,
+        clock: Clock,
+        *,
+        log: Callable[[str, str], None],
+    ) -> None:
+        self._releaser = releaser
+        self._maker = maker
+        self._clock = clock
+        self._log = log
+        self._digest = ""
+        self._files: tuple[FileDigest, ...] = ()
+        self._settled: Signature | None = None
+        self._bad_polls = 0
+        self._trouble = ""
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        while True:
+            await self._clock.sleep(limits.CERTIFICATE_POLL_S)
+            await self.poll()
+
+    def notice(self) -> NoticeView | None:
+        """What is wrong with the files on disk, when it has lasted."""
+        if not self._trouble or self._bad_polls <= _GRACE_POLLS:
+            return None
+        return NoticeView(
+            "warning",
+            "files-on-disk-refused",
+            f"Files changed on disk but are not served: {self._trouble}",
+            "Mend the file; it is taken up by itself. What served before serves on.",
+        )
+
+    async def poll(self) -> Flow | None:
+        """Look once; returns the release that this began, if any."""
+        if self._releaser.busy:
+            return None
+        await self._follow_current()
+        signature = await asyncio.to_thread(_signature, self._files)
+        if signature == self._settled:
+            self._bad_polls += bool(self._trouble)
+            return None
+        changed = await asyncio.to_thread(_changed, self._files)
+        if not changed:
+            self._settle(signature)
+            return None
+        return await self._reload(signature, changed)
+
+    async def _follow_current(self) -> None:
+        current = self._releaser.current
+        digest = current.digest if current else ""
+        if digest == self._digest:
+            return
+        bundle = await self._releaser.current_bundle()
+        self._digest = digest
+        self._files = bundle.files if bundle else ()
+        self._settle(None)
+
+    async def _reload(self, signature: Signature, changed: Sequence[str]) -> Flow | None:
+        bundle = await self._releaser.current_bundle()
+        if bundle is None:
+            return None
+        trouble = await asyncio.to_thread(self._problem, bundle)
+        if trouble:
+            self._settled = signature
+            self._bad_polls = self._bad_polls if self._trouble == trouble else 0
+            self._trouble = trouble
+            self._log("files-on-disk-refused", trouble)
+            return None
+        order = Order(
+            sources=bundle.sources,
+            author=AUTHOR,
+            message="Changed on disk: " + ", ".join(os.path.basename(path) for path in changed),  # noqa: PTH119 - text
+            kind=Kind.CERTIFICATES,
+        )
+        try:
+            flow = self._releaser.apply(order)
+        except ConflictError:
+            return None
+        self._settle(signature)
+        outcome = await flow.wait()
+        if isinstance(outcome, Refused):
+            self._trouble = outcome.message
+            self._bad_polls = _GRACE_POLLS + 1
+        return flow
+
+    def _problem(self, bundle: Bundle) -> str:
+        return first_error(self._maker.load(bundle.sources))
+
+    def _settle(self, signature: Signature | None) -> None:
+        self._settled = signature
+        self._trouble = ""
+        self._bad_polls = 0
+
+
+def _signature(files: Sequence[FileDigest]) -> Signature:
+    return tuple(_look(file.path) for file in files)
+
+
+def _look(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - paths of a bundle are text
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _changed(files: Sequence[FileDigest]) -> list[str]:
+    """Paths whose content is not what the release was built from."""
+    found = []
+    for file in files:
+        try:
+            content = read_file(file.path)
+        except OSError:
+            found.append(file.path)
+            continue
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            found.append(file.path)
+    return found

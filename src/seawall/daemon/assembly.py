@@ -1,0 +1,115 @@
+"""The parts of the control process, put together: which part is given which.
+
+Nothing here works or decides. Tests use it too, with a clock of their own, so that what is tested
+is what runs.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Self
+
+from seawall.api.candidate import Maker
+from seawall.api.configfile import ConfigFile
+from seawall.api.gatekeeper import Gatekeeper
+from seawall.api.nodes import NodeBoard
+from seawall.api.observer import Observer
+from seawall.api.releaser import Releaser
+from seawall.api.rollout import Rollout
+from seawall.api.roster import Roster
+from seawall.api.service import Parts, Service
+from seawall.api.status_views import NoticeView
+from seawall.api.watched import FileWatch
+from seawall.clock import Clock
+from seawall.release.signing import load_or_create_key
+from seawall.release.store import Store
+from seawall.site.development_ca import DevelopmentCa
+from seawall.tasks import Background
+
+Log = Callable[[str, str], None]
+LogError = Callable[[str, BaseException], None]
+
+
+class Control:
+    """Everything control is made of, without its listening sockets.
+
+    Attributes:
+        service: what the API serves.
+        watch: of the files that the current release was built from.
+    """
+
+    def __init__(
+        self, *, service: Service, watch: FileWatch, board: NodeBoard, background: Background
+    ) -> None:
+        self.service = service
+        self.watch = watch
+        self._board = board
+        self._background = background
+
+    def start(self) -> None:
+        """Begin what control does unasked."""
+        self._background.spawn(self.watch.run(), name="file watch")
+
+    def close_polls(self) -> None:
+        """End the long polls of nodes, so that the server can stop."""
+        self._board.close()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(
+        cls, data_dir: Path, config: Path | None, clock: Clock, *, log: Log, log_error: LogError
+    ) -> AsyncIterator[Self]:
+        """Open the store and the keys of `data_dir`, and take up what was assigned last.
+
+        Raises:
+            SeawallError: the store or the keys cannot be used.
+        """
+        home = data_dir / "control"
+        signer = load_or_create_key(home / "signing.key", home / "signing.pub")
+        with Store(home / "seawall.db", clock=clock) as store:
+            async with Background(log_error) as background:
+                board = NodeBoard(clock)
+                roster = Roster(store, board, background, log=log)
+                await roster.start()
+                maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
+                gate = Gatekeeper(home / "validate")
+                releaser = Releaser(
+                    store=store,
+                    signer=signer,
+                    roster=roster,
+                    rollout=Rollout(store, board, roster, clock),
+                    maker=maker,
+                    gate=gate,
+                    clock=clock,
+                    background=background,
+                    log=log,
+                    log_error=log_error,
+                )
+                watch = FileWatch(releaser, maker, clock, log=log)
+
+                def notices() -> tuple[NoticeView, ...]:
+                    found = (watch.notice(), releaser.notice())
+                    return tuple(notice for notice in found if notice is not None)
+
+                observer = Observer(
+                    store=store,
+                    board=board,
+                    roster=roster,
+                    releaser=releaser,
+                    clock=clock,
+                    data_dir=data_dir,
+                    config=ConfigFile(config) if config else None,
+                    notices=notices,
+                )
+                parts = Parts(
+                    store=store,
+                    board=board,
+                    roster=roster,
+                    releaser=releaser,
+                    maker=maker,
+                    gate=gate,
+                    observer=observer,
+                    clock=clock,
+                    log=log,
+                )
+                yield cls(service=Service(parts), watch=watch, board=board, background=background)
