@@ -6,11 +6,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from seawall.cli.reference import cli_markdown
 from tools.limits_page import limits_markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 GENERATED: dict[str, Callable[[], str]] = {
+    "cli.md": cli_markdown,
     "limits.md": limits_markdown,
 }
 

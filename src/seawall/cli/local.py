@@ -6,7 +6,6 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from seawall.api.candidate import Candidate, Maker, check_view
 from seawall.api.codec import to_json
@@ -36,8 +35,7 @@ def init(output: Output, origin: str, host: str, path: Path, *, force: bool) -> 
         UsageError: `origin` is no http or https URL.
         ConflictError: the file exists, and `force` is off.
     """
-    _check_origin(origin)
-    text = starter_file(origin, host=host)
+    text = starter_file(origin, hosts=(host,) if host else ("*",))
     if path == Path("-"):
         output.show(styled(text.rstrip()))
         return DONE
@@ -115,17 +113,3 @@ def _asked_envoy(view: CheckView, candidate: Candidate, scratch: Path) -> CheckV
         for refusal in refusals
     )
     return replace(view, ok=False, problems=(*found, *view.problems))
-
-
-def _check_origin(origin: str) -> None:
-    try:
-        parts = urlsplit(origin)
-        good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise UsageError(
-            "bad-origin",
-            f"--origin {origin}: this is not an http or https URL.",
-            remedy="Write for example --origin http://127.0.0.1:3000.",
-        )
