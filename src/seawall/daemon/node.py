@@ -14,18 +14,23 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - this is where the process seeds its randomness
 from typing import Final
 
+import structlog
+
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import read_run_file
 from seawall.errors import SeawallError
-from seawall.ids import Digest, NodeName
+from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
 from seawall.node.lastgood import Opener, trusting
 from seawall.release.signing import load_public_key, pin_public_key
+from seawall.rollout.ports import Assignment, ControlPort, NodeReport
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
+from seawall.telemetry.logs import configure
 
+_LOG: Final = structlog.stdlib.get_logger("seawall.node")
 _LOCAL: Final = NodeName("local")
 _EXIT_DONE: Final = 0
 _EXIT_REFUSED: Final = 1
@@ -38,12 +43,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent-fd", type=int, required=True)
     parser.add_argument("--concurrency", type=int, default=0)
     options = parser.parse_args(argv)
+    data_dir = Path(options.data_dir)
     try:
-        asyncio.run(_run(Path(options.data_dir), options.parent_fd, options.concurrency))
-    except SeawallError as error:
-        sys.stderr.write(f"error: {error}\n")
+        (data_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        configure("node", path=data_dir / "logs" / "node.log")
+        asyncio.run(_run(data_dir, options.parent_fd, options.concurrency))
+    except (SeawallError, OSError) as error:
+        sys.stderr.write(f"The node agent cannot go on: {error}\n")
         return _EXIT_REFUSED
     return _EXIT_DONE
+
+
+class Telling:
+    """A `ControlPort` that writes what changed in the node's reports to the log."""
+
+    def __init__(self, control: ControlPort) -> None:
+        self._control = control
+        self._told: tuple[object, ...] = ()
+
+    async def assignment(
+        self, node: NodeName, known: Generation, wait_s: float
+    ) -> Assignment | None:
+        """See `ControlPort.assignment`."""
+        return await self._control.assignment(node, known, wait_s)
+
+    async def bundle(self, digest: Digest) -> bytes:
+        """See `ControlPort.bundle`."""
+        return await self._control.bundle(digest)
+
+    async def report(self, report: NodeReport) -> None:
+        """See `ControlPort.report`."""
+        envoy = report.envoy.pid if report.envoy else None
+        told = (report.release, report.phase, report.message, report.notices, envoy)
+        if told != self._told:
+            self._told = told
+            _LOG.info(
+                "state",
+                release=report.release,
+                generation=report.generation,
+                phase=report.phase.value,
+                message=report.message,
+                notices=report.notices,
+                envoy_pid=envoy,
+            )
+        await self._control.report(report)
 
 
 def pinning(data_dir: Path) -> Opener:
@@ -68,7 +111,7 @@ async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
     async with HttpControl(data_dir / "control.sock") as control:
         agent = Agent(
             data_dir,
-            control,
+            Telling(control),
             clock,
             Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
             node=_LOCAL,
