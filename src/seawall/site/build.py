@@ -6,6 +6,7 @@ something else are decided in `build_site` and `build_origin`.
 
 from typing import TypeVar
 
+from seawall.errors import SeawallError
 from seawall.ids import CertificateName, OriginName, SiteName
 from seawall.model import (
     AccessLogPolicy,
@@ -179,7 +180,13 @@ def _site_certificate(
         return None
     if draft.development_certificate is None:
         return None
-    chain, secret = draft.development_certificate(name, site.section.hosts)
+    try:
+        chain, secret = draft.development_certificate(name, site.section.hosts)
+    except SeawallError as error:
+        draft.error(
+            "development-ca-unusable", site.at(), f"site {name}", error.message, remedy=error.remedy
+        )
+        return None
     made = CertificateName(f"development/{name}")
     _build_certificate(draft, made, chain, secret)
     return made

@@ -152,9 +152,13 @@ class _TreeParser:
                 self._anchors[key_event.anchor] = (key, 1, 0)
             value_event = next_event()
             value_at = _at(value_event)
+            problem_count = len(self.problems)
             value, below = self._node(value_event)
             height = max(height, below + 1)
-            if key == _MERGE and not key_event.style:
+            if value is None:
+                if len(self.problems) == problem_count:
+                    self._empty(key_at, f"`{key[:80]}` has no value.")
+            elif key == _MERGE and not key_event.style:
                 merges.append((value, value_at))
             elif key in node:
                 self._duplicate(key, key_at, node.keys_at[key])
@@ -171,10 +175,15 @@ class _TreeParser:
         height = 0
         next_event = self._events.get_event
         while type(item := next_event()) is not yaml.SequenceEndEvent:
-            node.items_at.append(_at(item))
+            item_at = _at(item)
+            problem_count = len(self.problems)
             value, below = self._node(item)
             height = max(height, below + 1)
-            node.append(value)
+            if value is not None:
+                node.items_at.append(item_at)
+                node.append(value)
+            elif len(self.problems) == problem_count:
+                self._empty(item_at, "This entry of the list is empty.")
         return node, height
 
     def _alias(self, event: Any) -> tuple[Node, int]:
@@ -225,6 +234,9 @@ class _TreeParser:
                     node[key] = item
                     node.keys_at[key] = source.keys_at[key]
                     node.values_at[key] = source.values_at[key]
+
+    def _empty(self, at: Mark, what: str) -> None:
+        self._problem("empty-value", at, what, "", "Write a value, or remove it.")
 
     def _duplicate(self, key: str, at: Mark, first: Mark) -> None:
         line = place(self._path, first).line

@@ -38,7 +38,7 @@ def validate(
     try:
         return model.model_validate(root), [], set()
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
+        details = _without_echoes(error.errors(include_url=False, include_input=False))
     problems = [_problem(model, path, root, detail) for detail in details]
     pruned: dict[str, Any] = dict(root)
     broken: set[tuple[str, str]] = set()
@@ -54,6 +54,19 @@ def validate(
             broken.add((part, ""))
     good = {**fallback, **pruned}
     return model.model_validate(good), problems, broken
+
+
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out what a union says of its variant `false` when another variant says more."""
+    kept = []
+    for detail in details:
+        loc = detail["loc"]
+        if detail["type"] == "literal_error" and any(
+            other is not detail and other["loc"][: len(loc) - 1] == loc[:-1] for other in details
+        ):
+            continue
+        kept.append(detail)
+    return kept
 
 
 def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDetails) -> Problem:

@@ -143,18 +143,21 @@ _Certificates = dict[Name, CertificateSection]
 _Sites = dict[Name, SiteSection]
 
 
-class IncludedFile(Section):
-    """A file named by `includes`: only sites, origins and certificates."""
-
-    certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
-    origins: _Origins = Field(default_factory=dict, description="Named origins.")
-    sites: _Sites = Field(default_factory=dict, description="Websites.")
-
-
 def _format_version(value: Any) -> int:
     if value != VERSION or not isinstance(value, int) or isinstance(value, bool):
         refuse("bad-version", f"{shown(value)} is not a version this program knows.", "Write `1`.")
     return VERSION
+
+
+class IncludedFile(Section):
+    """A file named by `includes`: only sites, origins and certificates."""
+
+    version: Annotated[int, Checked(_format_version, "`1`")] = Field(
+        default=VERSION, description="Version of this format; may be left out."
+    )
+    certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
+    origins: _Origins = Field(default_factory=dict, description="Named origins.")
+    sites: _Sites = Field(default_factory=dict, description="Websites.")
 
 
 class SiteFile(Section):

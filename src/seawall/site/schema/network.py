@@ -194,7 +194,15 @@ def changed_header_name(value: Any) -> str:
     return name
 
 
-def _header_value(value: Any) -> str:
+def _cookie_name(value: Any) -> str:
+    name = text(value)
+    if not _TOKEN.fullmatch(name):
+        refuse("invalid-header", f"{shown(name)} is not the name of a cookie.", "Use letters.")
+    return name
+
+
+def header_value(value: Any) -> str:
+    """One line of text that may be sent as the value of a header (RFC 9110 section 5.5)."""
     written = text(value, empty=True)
     if not _HEADER_VALUE.fullmatch(written) or len(written) > limits.HEADER_VALUE_LENGTH_CHARS_MAX:
         remedy = (
@@ -231,7 +239,8 @@ def _target(value: Any) -> str:
 
 HeaderName: TypeAlias = Annotated[str, Checked(_header_name, "header name")]
 ChangedHeader: TypeAlias = Annotated[str, Checked(changed_header_name, "header name")]
-HeaderValue: TypeAlias = Annotated[str, Checked(_header_value, "text")]
+CookieName: TypeAlias = Annotated[str, Checked(_cookie_name, "cookie name")]
+HeaderValue: TypeAlias = Annotated[str, Checked(header_value, "text")]
 Method: TypeAlias = Annotated[str, Checked(_method, "method")]
 UrlPath: TypeAlias = Annotated[str, Checked(_path, "path")]
 Target: TypeAlias = Annotated[str, Checked(_target, "path or URL")]

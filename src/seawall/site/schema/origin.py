@@ -6,12 +6,12 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
-from seawall.site.schema.network import ChangedHeader, Host, Url, UrlPath
+from seawall.site.schema.network import CookieName, HeaderName, Host, Url, UrlPath
 from seawall.site.schema.values import (
+    Checked,
     FilePath,
     Flag,
     Name,
-    Text,
     count,
     duration,
     one_of,
@@ -45,10 +45,8 @@ class HashSection(Section):
         default=None,
         description="`true`: the address of the client. Short form: `hash: client_ip`.",
     )
-    header: ChangedHeader | None = Field(
-        default=None, description="The value of this request header."
-    )
-    cookie: Text | None = Field(default=None, description="The value of this cookie.")
+    header: HeaderName | None = Field(default=None, description="The value of this request header.")
+    cookie: CookieName | None = Field(default=None, description="The value of this cookie.")
 
 
 class BalanceSection(Section):
@@ -103,7 +101,7 @@ class HealthCheckSection(Section):
     down: Annotated[int, count(1, 100)] = Field(
         default=3, description="Failures in a row to go down."
     )
-    expect: Annotated[tuple[int, int], BeforeValidator(status_range)] = Field(
+    expect: Annotated[tuple[int, int], Checked(status_range, "status, class or range")] = Field(
         default=(200, 299), description="Statuses that count as success, as `200-299` or `200`."
     )
 

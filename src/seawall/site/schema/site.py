@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
-from seawall.site.schema.network import HeaderValue, Host
+from seawall.site.schema.network import Host, header_value
 from seawall.site.schema.origin import OriginReference, status_range
 from seawall.site.schema.route import (
     BodySize,
@@ -54,22 +54,25 @@ def _hsts(value: Any) -> Any:
     return {} if value is True else value if value is False else None
 
 
+def _header_or_off(value: Any) -> str | bool:
+    return False if value is False else header_value(value)
+
+
+HeaderOrOff: TypeAlias = Annotated[str | bool, Checked(_header_or_off, "text or `false`")]
+
+
 class SecurityHeadersSection(Section):
     """Values of the default security headers; `false` leaves one out."""
 
-    content_type_options: HeaderValue | Literal[False] = Field(
+    content_type_options: HeaderOrOff = Field(
         default="nosniff", description="`x-content-type-options`"
     )
-    frame_options: HeaderValue | Literal[False] = Field(
-        default="SAMEORIGIN", description="`x-frame-options`"
-    )
-    referrer_policy: HeaderValue | Literal[False] = Field(
+    frame_options: HeaderOrOff = Field(default="SAMEORIGIN", description="`x-frame-options`")
+    referrer_policy: HeaderOrOff = Field(
         default="strict-origin-when-cross-origin", description="`referrer-policy`"
     )
-    permissions_policy: HeaderValue | Literal[False] = Field(
-        default=False, description="`permissions-policy`"
-    )
-    content_security_policy: HeaderValue | Literal[False] = Field(
+    permissions_policy: HeaderOrOff = Field(default=False, description="`permissions-policy`")
+    content_security_policy: HeaderOrOff = Field(
         default=False, description="`content-security-policy`"
     )
 

@@ -1,0 +1,303 @@
+"""Every kind of problem there is, with its documentation: `docs/problems.md` is made of it.
+
+The rules bring their own entries; those of the parser and the schema stand here. A test makes sure
+that each example shows its problem, and that no problem is without an entry.
+"""
+
+from typing import Final
+
+from seawall import limits
+from seawall.site.problem import Severity
+from seawall.site.rules import RULES
+from seawall.site.rules.rule import Rule, one_site
+
+_ERROR: Final = Severity.ERROR
+_ORIGIN: Final = "origin: http://127.0.0.1:3000\n"
+
+PARSER: Final = (
+    Rule(
+        "yaml-syntax",
+        _ERROR,
+        "The file is not valid YAML.",
+        "Nothing behind the mistake can be read.",
+        "Check the indentation and the quotes on the line shown and the one before.",
+        "version: 1\nlisten: {http: 127.0.0.1:8080\nsites: {}\n",
+    ),
+    Rule(
+        "empty-file",
+        _ERROR,
+        "The file holds nothing.",
+        "An empty file is more often an accident than a wish.",
+        "`seawall init` writes a whole file.",
+        "# nothing but a comment\n",
+    ),
+    Rule(
+        "not-a-mapping",
+        _ERROR,
+        "The file is not a mapping of keys to values.",
+        "A site file begins with `version: 1`.",
+        "`seawall init` writes a whole file.",
+        "- version\n- sites\n",
+    ),
+    Rule(
+        "several-documents",
+        _ERROR,
+        "The file holds more than one YAML document.",
+        "Only one could hold.",
+        "Remove the line `---`, or move the rest to a file named in `includes`.",
+        one_site(_ORIGIN) + "---\nversion: 1\n",
+    ),
+    Rule(
+        "empty-value",
+        _ERROR,
+        "A key or a list entry has no value.",
+        "Nothing in a site file may be empty: often the indentation of what follows is wrong.",
+        "Write a value, or remove the key.",
+        one_site(_ORIGIN + "timeout:"),
+    ),
+    Rule(
+        "duplicate-key",
+        _ERROR,
+        "A key is written twice in one mapping.",
+        "Only one of the two could hold; YAML programs silently take one or the other.",
+        "Remove one of them.",
+        one_site(_ORIGIN + "timeout: 5s\ntimeout: 10s"),
+    ),
+    Rule(
+        "bad-key",
+        _ERROR,
+        "A key is a list or a mapping.",
+        "Keys are words.",
+        "Write `key: value`.",
+        one_site(_ORIGIN + "? [a, b]\n: 1"),
+    ),
+    Rule(
+        "bad-alias",
+        _ERROR,
+        "An alias (`*name`) refers to nothing, or to the value that it stands in.",
+        "There is no value to put in its place.",
+        "Define `&name` before it is used.",
+        one_site("origin: *app"),
+    ),
+    Rule(
+        "bad-merge",
+        _ERROR,
+        "`<<` is followed by something that is not a mapping.",
+        "It copies the keys of other mappings.",
+        "Write `<<: *name`, where `&name` stands before a mapping.",
+        one_site(_ORIGIN + "<<: 5"),
+    ),
+    Rule(
+        "tag-not-supported",
+        _ERROR,
+        "A value has a YAML tag, such as `!!python/object`.",
+        "A site file holds plain values only.",
+        "Remove the tag; quote the value when text is meant.",
+        one_site(_ORIGIN + "timeout: !seconds 5"),
+    ),
+    Rule(
+        "not-finite",
+        _ERROR,
+        "A number is infinite, not a number, or absurdly long.",
+        "No bound can be checked against it.",
+        "Write an ordinary number.",
+        one_site("origin: {endpoints: [{url: http://127.0.0.1, weight: .inf}]}"),
+    ),
+    Rule(
+        "file-too-complex",
+        _ERROR,
+        "The file is nested too deeply, or its aliases multiply beyond bounds.",
+        "No site file needs that; it is refused before it uses up memory.",
+        "Look for a generator gone wrong.",
+        "version: " + "[" * 40 + "]" * 40 + "\n",
+    ),
+    Rule(
+        "file-too-large",
+        _ERROR,
+        f"A file has more than {limits.SITE_FILE_SIZE_BYTES_MAX:,} bytes, or all files together "
+        f"more than {limits.SITE_SOURCES_SIZE_BYTES_MAX:,}.",
+        "It is refused before it uses up memory.",
+        "Split it with `includes`, or look for a generator gone wrong.",
+    ),
+    Rule(
+        "not-utf8",
+        _ERROR,
+        "The file holds bytes that are not UTF-8 text.",
+        "Their meaning would depend on the machine that reads them.",
+        "Save the file in the encoding UTF-8.",
+    ),
+    Rule(
+        "control-character",
+        _ERROR,
+        "The file holds a control character, such as NUL.",
+        "It cannot be seen, and programs disagree on what it means.",
+        'Remove it, or write it as an escape such as "\\u2028" in double quotes.',
+    ),
+    Rule(
+        "include-missing",
+        _ERROR,
+        "A pattern of `includes` matches no file. A warning when it has wildcards.",
+        "Either a file is missing, or the pattern has a typo.",
+        "Check the path: it is relative to the site file. `**` is not supported.",
+        one_site(_ORIGIN, top="includes: [sites.yaml]\nlisten: {http: 127.0.0.1:8080}"),
+    ),
+    Rule(
+        "more-problems",
+        Severity.WARNING,
+        f"There are more than {limits.SITE_PROBLEMS_MAX} problems.",
+        "Only the first ones are shown.",
+        "Mend those and check again.",
+    ),
+    Rule(
+        "development-ca-unusable",
+        _ERROR,
+        "A certificate for development cannot be made.",
+        "The data directory cannot be written, or the disk is full.",
+        "Check the data directory.",
+    ),
+)
+"""What may be wrong with the text and the files."""
+
+SCHEMA: Final = (
+    Rule(
+        "bad-version",
+        _ERROR,
+        "`version` is not one that this program reads.",
+        "The meaning of keys may differ in another version.",
+        "Write `version: 1`.",
+        "version: 2\nlisten: {http: 127.0.0.1:8080}\n",
+    ),
+    Rule(
+        "unknown-key",
+        _ERROR,
+        "A key is not one that belongs in its place.",
+        "A misspelt setting that is silently passed over is one that you believe you have.",
+        "Use the key that is proposed; docs/site-file.md has all of them.",
+        one_site(_ORIGIN + "time_out: 5s"),
+    ),
+    Rule(
+        "missing-key",
+        _ERROR,
+        "A key that is needed is missing.",
+        "There is no sensible default for it.",
+        "Write it.",
+        one_site("routes: [{prefix: /api}]"),
+    ),
+    Rule(
+        "wrong-type",
+        _ERROR,
+        "A value has the wrong form: text for a number, a list for a mapping, and so on.",
+        "`yes`, `no`, `on` and `off` are text; `1.2` without quotes is a number.",
+        "Write it as docs/site-file.md shows.",
+        one_site(_ORIGIN + "redirect_to_https: yes"),
+    ),
+    Rule(
+        "unknown-value",
+        _ERROR,
+        "A word is not one of those that may stand here.",
+        "",
+        "Use one of those that are proposed.",
+        one_site(_ORIGIN + "class: apii"),
+    ),
+    Rule(
+        "out-of-range",
+        _ERROR,
+        "A value is too small or too large.",
+        "Beyond these bounds a value is a mistake, or harms the edge.",
+        "Stay within the bounds shown.",
+        one_site(_ORIGIN + "timeout: 40d"),
+    ),
+    Rule(
+        "bad-duration",
+        _ERROR,
+        "A span of time is not written as one.",
+        "A bare number does not say whether it means seconds.",
+        "Write `500ms`, `15s`, `5m`, `1h30m` or `365d`.",
+        one_site(_ORIGIN + "timeout: 15"),
+    ),
+    Rule(
+        "bad-size",
+        _ERROR,
+        "A number of bytes is not written as one.",
+        "A bare number does not say its unit.",
+        "Write `10MiB`, `64KiB`, `1MB` or `512B`.",
+        one_site(_ORIGIN + "max_body: 10 Megs"),
+    ),
+    Rule(
+        "bad-share",
+        _ERROR,
+        "A share is not written in per cent.",
+        "`20` could mean 20 % or twenty times.",
+        "Write `20%`.",
+        one_site(_ORIGIN, top="listen: {http: 127.0.0.1:8080}\naccess_log: {sample: 0.2}"),
+    ),
+    Rule(
+        "bad-name",
+        _ERROR,
+        "The name of a site, route, origin or certificate has characters that names cannot have.",
+        "Names become parts of metrics, files and messages.",
+        "Use lower-case letters, digits, `-` and `_`.",
+        "version: 1\nlisten: {http: 127.0.0.1:8080}\n"
+        'sites: {My Shop: {hosts: [a.example], origin: "http://127.0.0.1"}}\n',
+    ),
+    Rule(
+        "invalid-host",
+        _ERROR,
+        "A host is not a host name.",
+        "No request could ever carry it.",
+        "Write `www.example.com`, `*.example.com` or `*`; without scheme, port and path.",
+        one_site(_ORIGIN).replace("shop.example.com", '"https://shop.example.com"'),
+    ),
+    Rule(
+        "invalid-header",
+        _ERROR,
+        "A header has a name or value that may not be sent, or a name that belongs to the edge.",
+        "Hop-by-hop and framing headers and `x-envoy-`, `x-seawall-` are the edge's own.",
+        "Choose another name; to change the Host, use `host_rewrite`.",
+        one_site(_ORIGIN + "headers: {request: {set: {connection: close}}}"),
+    ),
+    Rule(
+        "bad-address",
+        _ERROR,
+        "An address or network is not one.",
+        "",
+        "Write `0.0.0.0:80`, `[::]:443`, `:80`, or a network such as `10.0.0.0/8`.",
+        one_site(_ORIGIN, top="listen: {http: everywhere}"),
+    ),
+    Rule(
+        "bad-url",
+        _ERROR,
+        "The URL of an origin is not one, or holds more than scheme, host and port.",
+        "A path would be passed over silently.",
+        "Write `http://HOST:PORT`; use `rewrite` to change paths.",
+        one_site("origin: http://127.0.0.1:3000/app"),
+    ),
+    Rule(
+        "bad-path",
+        _ERROR,
+        "A URL path, a target of a redirect or a file name is not one.",
+        "",
+        "Begin with `/`; no spaces; write other characters as %XX.",
+        one_site(_ORIGIN + "routes: [{name: api, prefix: api}]"),
+    ),
+    Rule(
+        "bad-method",
+        _ERROR,
+        "A method is not one.",
+        "Methods are case-sensitive (RFC 9110 section 9.1).",
+        "Write `GET`, `POST` and so on.",
+        one_site(_ORIGIN + "routes: [{name: api, methods: [get]}]"),
+    ),
+    Rule(
+        "bad-status",
+        _ERROR,
+        "A status is not one that fits here.",
+        "",
+        "Write `200`, `200-299` or `5xx`; for redirects 301, 302, 303, 307 or 308.",
+        one_site(_ORIGIN + "routes: [{name: old, path: /old, redirect: {to: /, status: 200}}]"),
+    ),
+)
+"""What may be wrong with single values."""
+
+CATALOGUE: Final = (*PARSER, *SCHEMA, *(rule for rule, _ in RULES))
+"""Every kind of problem, in the order of the documentation."""

@@ -1,0 +1,184 @@
+"""The sections of the site file in the order of the documentation, each with an example."""
+
+from typing import Final
+
+from seawall.site.schema.base import Section
+from seawall.site.schema.edge import (
+    AccessLogSection,
+    IncludedFile,
+    LimitsSection,
+    ListenerSection,
+    ListenSection,
+    SiteFile,
+    TlsSection,
+    TrustedProxiesSection,
+)
+from seawall.site.schema.origin import (
+    BalanceSection,
+    CircuitBreakerSection,
+    EndpointSection,
+    HashSection,
+    HealthCheckSection,
+    OriginSection,
+    OriginTlsSection,
+    OutlierSection,
+    RetryBudgetSection,
+)
+from seawall.site.schema.route import (
+    HeaderChangesSection,
+    HeadersSection,
+    MatchSection,
+    RedirectSection,
+    RespondSection,
+    RetriesSection,
+    RewriteSection,
+    RouteSection,
+)
+from seawall.site.schema.site import (
+    CertificateSection,
+    HstsSection,
+    SecurityHeadersSection,
+    SiteSection,
+    SiteTlsSection,
+)
+
+EXAMPLES: Final[tuple[tuple[str, type[Section], str], ...]] = (
+    (
+        "The file",
+        SiteFile,
+        """
+version: 1
+includes: [sites/*.yaml]
+listen: {http: "0.0.0.0:80", https: "0.0.0.0:443"}
+certificates:
+  shop: {cert: certs/shop.pem, key: certs/shop.key}
+origins:
+  shop: {endpoints: ["http://10.0.0.1:3000", "http://10.0.0.2:3000"]}
+sites:
+  shop: {hosts: [shop.example.com], origin: shop, tls: {certificate: shop}}
+""",
+    ),
+    (
+        "Included files",
+        IncludedFile,
+        """
+sites:
+  blog: {hosts: [blog.example.com], origin: "http://10.0.0.3:8080"}
+""",
+    ),
+    (
+        "listen",
+        ListenSection,
+        """
+http: 0.0.0.0:80
+https:
+  - 0.0.0.0:443
+  - {address: "[::]:443", proxy_protocol: true}
+""",
+    ),
+    ("listen, one address", ListenerSection, "{address: 127.0.0.1:8080, proxy_protocol: true}"),
+    ("trusted_proxies", TrustedProxiesSection, "{cidrs: [10.0.0.0/8], hops: 1}"),
+    ("tls", TlsSection, 'min_version: "1.3"\ndevelopment_ca: true'),
+    (
+        "limits",
+        LimitsSection,
+        "{max_connections: 50000, max_heap: 1GiB, header_timeout: 10s}",
+    ),
+    (
+        "access_log",
+        AccessLogSection,
+        "{sample: 10%, request_headers: [referer], response_headers: [x-cache]}",
+    ),
+    ("certificates", CertificateSection, "{cert: certs/shop.pem, key: certs/shop.key}"),
+    (
+        "origins",
+        OriginSection,
+        """
+endpoints: ["http://10.0.0.1:3000", {url: "http://10.0.0.2:3000", weight: 2}]
+backup: ["http://10.1.0.1:3000"]
+connect_timeout: 2s
+load_balancing: {hash: {cookie: sid}}
+health_check: {path: /healthz, interval: 5s, up: 2, down: 3}
+""",
+    ),
+    ("endpoints", EndpointSection, '{url: "http://10.0.0.2:3000", weight: 2}'),
+    ("load_balancing", BalanceSection, "{hash: {header: x-user}}"),
+    ("hash", HashSection, "{cookie: sid}"),
+    (
+        "health_check",
+        HealthCheckSection,
+        "{path: /healthz, interval: 5s, timeout: 2s, up: 2, down: 3, expect: 200-299}",
+    ),
+    (
+        "outlier",
+        OutlierSection,
+        "{consecutive_failures: 5, interval: 10s, ejection: 30s, max_ejected: 50%}",
+    ),
+    ("retry_budget", RetryBudgetSection, "{share: 20%, min_concurrent: 3}"),
+    (
+        "circuit_breaker",
+        CircuitBreakerSection,
+        "{max_connections: 1024, max_pending: 1024, max_requests: 4096}",
+    ),
+    (
+        "origins, tls",
+        OriginTlsSection,
+        "{sni: shop.internal, ca: certs/ca.pem, verify: true}",
+    ),
+    (
+        "sites",
+        SiteSection,
+        """
+hosts: [shop.example.com, "*.shop.example.com"]
+origin: shop
+tls: {certificate: shop}
+redirect_to_https: true
+hsts: true
+error_pages: {5xx: errors/5xx.html, 404: errors/404.html}
+routes:
+  - {name: api, prefix: /api, class: api, timeout: 30s}
+""",
+    ),
+    ("sites, tls", SiteTlsSection, "{certificate: shop}"),
+    ("hsts", HstsSection, "{max_age: 365d, include_subdomains: true, preload: true}"),
+    (
+        "security_headers",
+        SecurityHeadersSection,
+        """
+frame_options: DENY
+content_security_policy: "default-src 'self'"
+""",
+    ),
+    (
+        "headers",
+        HeadersSection,
+        """
+request: {set: {x-edge: seawall}}
+response: {remove: [server, x-powered-by]}
+""",
+    ),
+    ("Header changes", HeaderChangesSection, '{set: {x-a: "1"}, add: {x-b: "2"}, remove: [x-c]}'),
+    (
+        "retries",
+        RetriesSection,
+        "{attempts: 2, on: [connect-failure, 5xx], per_try_timeout: 3s}",
+    ),
+    (
+        "routes",
+        RouteSection,
+        """
+name: items
+regex: "/item/[0-9]+"
+methods: [GET, HEAD]
+headers: {x-version: "2"}
+query: {debug: {present: false}}
+rewrite: {regex: "/item/([0-9]+)", to: '/i?id=\\1'}
+header_changes: {response: {set: {cache-control: no-store}}}
+""",
+    ),
+    ("Conditions", MatchSection, '{prefix: "v2."}'),
+    ("redirect", RedirectSection, "{to: https://www.example.com/new, status: 308}"),
+    ("respond", RespondSection, '{status: 200, body: "pong"}'),
+    ("rewrite", RewriteSection, "{prefix: /}"),
+)
+"""Title, section, and an example of the section's own content."""
