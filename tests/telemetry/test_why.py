@@ -92,8 +92,8 @@ def test_an_ordinary_request_is_told_from_client_to_answer() -> None:
     assert told.title == "GET shop.example.com/api/cart answered 200 in 31 ms"
     assert told.sentences == (
         (
-            "203.0.113.9 asked for shop.example.com/api/cart at 2026-01-02T03:04:05.678Z over HTTP/2, "
-            "TLSv1.3."
+            "203.0.113.9 asked for shop.example.com/api/cart at 2026-01-02T03:04:05.678Z "
+            "over HTTP/2, TLSv1.3."
         ),
         "Release r12 served (r14 serves now).",
         "Route shop/api took it.",

@@ -1,0 +1,124 @@
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tools.metrics_page import metrics_markdown
+
+from seawall.ids import Generation, NodeName, ReleaseId, SiteName
+from seawall.limits import METRIC_SITES_MAX
+from seawall.telemetry.measures import MEASURES
+from seawall.telemetry.prometheus import METRICS, OTHER_SITES, EdgeFacts, NodeFacts, Totals
+from seawall.telemetry.window import SiteCounts, Window
+
+HERE = {"node": "local", "slot": "stable"}
+
+
+def window(edge: dict[str, float] | None = None, **sites: SiteCounts) -> Window:
+    return Window(
+        NodeName("local"),
+        "stable",
+        ReleaseId("r1"),
+        Generation(1),
+        start_s=100.0,
+        duration_s=10.0,
+        sites={SiteName(name): counts for name, counts in sites.items()},
+        edge=edge or {},
+    )
+
+
+def samples(totals: Totals, facts: EdgeFacts | None = None) -> dict[str, dict[str, float]]:
+    text = totals.render(facts or EdgeFacts()).decode()
+    found: dict[str, dict[str, float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{k}={v}" for k, v in sorted(sample.labels.items()))
+            found.setdefault(sample.name, {})[labels] = sample.value
+    return found
+
+
+def test_counters_add_up_over_windows_and_gauges_show_the_newest() -> None:
+    totals = Totals()
+    totals.add(window({"requests": 5, "connections_active": 3}, shop=SiteCounts(5, 3, 0, 1, 1, 1)))
+    totals.add(window({"requests": 2, "connections_active": 1}, shop=SiteCounts(2, 1, 0, 0, 0, 0)))
+    found = samples(totals)
+    assert found["seawall_edge_requests_total"] == {"node=local,slot=stable": 7}
+    assert found["seawall_edge_connections_active"] == {"node=local,slot=stable": 1}
+    assert found["seawall_requests_total"]["code_class=2xx,site=shop"] == 4
+    assert found["seawall_requests_total"]["code_class=1xx,site=shop"] == 1
+    assert found["seawall_origin_timeouts_total"] == {"site=shop": 1}
+    assert found["seawall_windows_total"] == {"node=local,slot=stable": 2}
+    assert found["seawall_window_end_timestamp_seconds"] == {"node=local,slot=stable": 110}
+
+
+def test_what_is_not_known_has_no_sample() -> None:
+    found = samples(Totals(), EdgeFacts((NodeFacts("local", 3, connected=True, notices=0),)))
+    assert set(found) == {
+        "seawall_node_generation",
+        "seawall_node_connected",
+        "seawall_node_notices",
+    }
+
+
+def test_a_node_that_is_away_shows_no_stale_gauges_but_keeps_its_counters() -> None:
+    totals = Totals()
+    totals.add(window({"requests": 5, "connections_active": 3}))
+    away = NodeFacts("local", 3, connected=False, notices=2, release="r1", envoy_live=True)
+    found = samples(totals, EdgeFacts((away,)))
+    assert "seawall_edge_connections_active" not in found
+    assert "seawall_envoy_up" not in found
+    assert found["seawall_edge_requests_total"] == {"node=local,slot=stable": 5}
+    assert found["seawall_node_connected"] == {"node=local": 0}
+
+
+def test_sites_beyond_the_bound_share_one_series() -> None:
+    totals = Totals()
+    counts = SiteCounts(1, 1, 0, 0, 0, 0)
+    many = {f"s{n}": counts for n in range(METRIC_SITES_MAX + 5)}
+    totals.add(window(None, **many))
+    found = samples(totals)["seawall_origin_timeouts_total"]
+    assert len(found) == METRIC_SITES_MAX + 1
+    requests = samples(totals)["seawall_requests_total"]
+    assert requests[f"code_class=2xx,site={OTHER_SITES}"] == 5
+
+
+def test_all_facts_of_a_connected_node_are_exposed() -> None:
+    node = NodeFacts(
+        "local",
+        generation=3,
+        connected=True,
+        notices=1,
+        release="r2",
+        envoy_version="1.40.0",
+        envoy_live=True,
+        envoy_restarts=4,
+        envoy_heap_bytes=99,
+    )
+    found = samples(Totals(), EdgeFacts((node,), releases=7, certificates=(("shop", 2e9),)))
+    assert found["seawall_release_info"] == {"node=local,release=r2": 1}
+    assert found["seawall_envoy_info"] == {"node=local,version=1.40.0": 1}
+    assert found["seawall_envoy_restarts_total"] == {"node=local": 4}
+    assert found["seawall_envoy_heap_bytes"] == {"node=local": 99}
+    assert found["seawall_releases"] == {"": 7}
+    assert found["seawall_certificate_expiry_timestamp_seconds"] == {"certificate=shop": 2e9}
+
+
+def test_every_measure_of_a_window_is_exposed_under_a_documented_name() -> None:
+    totals = Totals()
+    totals.add(window({m.name: 1.0 for m in MEASURES} | {"latency_p99_s": 0.5, "unknown": 1.0}))
+    exposed = {name for name in samples(totals) if name.startswith("seawall_edge_")}
+    assert exposed == {m.name for m in METRICS if m.name.startswith("seawall_edge_")}
+    assert len(exposed) == len(MEASURES)
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
+def test_names_follow_the_conventions(metric: object) -> None:
+    name, kind = metric.name, metric.kind  # type: ignore[attr-defined]
+    assert re.fullmatch(r"seawall_[a-z0-9_]+", name)
+    assert name.endswith("_total") == (kind == "counter")
+    assert not re.search(r"_(s|ms|min)(_|$)", name)
+
+
+def test_the_page_lists_every_metric() -> None:
+    page = metrics_markdown()
+    for metric in METRICS:
+        assert f"`{metric.name}`" in page
