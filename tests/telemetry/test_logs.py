@@ -1,3 +1,5 @@
+import errno
+import io
 import json
 import logging
 import stat
@@ -114,9 +116,16 @@ def test_the_files_are_private_and_bounded_in_number(
     assert lines(log)[-1]["number"] == 199
 
 
-def test_a_log_that_cannot_be_written_disturbs_nobody(log: Path) -> None:
+class FullDisk(io.StringIO):
+    def write(self, _text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_disturbs_nobody(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (handler,) = (h for h in logging.getLogger().handlers if isinstance(h, logs._PrivateFile))
-    handler.stream.close()
+    monkeypatch.setattr(handler, "stream", FullDisk())
     structlog.get_logger().info("into the void")
     assert lines(log) == []
 
