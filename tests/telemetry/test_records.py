@@ -1,10 +1,12 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall.compiler.access_log import FIELDS
 from seawall.errors import NotFoundError, UsageError
 from seawall.limits import (
     ACCESS_LOG_FILES_MAX,
@@ -12,6 +14,7 @@ from seawall.limits import (
     ACCESS_RECORD_SIZE_BYTES_MAX,
 )
 from seawall.telemetry import rotation
+from seawall.telemetry.flags import FLAGS
 from seawall.telemetry.records import (
     AccessRecord,
     files,
@@ -173,3 +176,12 @@ def test_trusted_proxies_and_plain_clients_are_not_noticed() -> None:
             forwarded("9.9.9.9", "9.9.9.9", ""),
         ]
     ) is None  # fmt: skip
+
+
+def test_the_record_and_its_page_hold_every_key_that_envoy_is_told_to_write() -> None:
+    keys = {*FIELDS, "req_headers", "resp_headers"}
+    assert keys == set(AccessRecord.__dataclass_fields__)
+    page = (Path(__file__).parents[2] / "docs" / "access-records.md").read_text()
+    assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", page, re.MULTILINE)) == keys
+    for flag, meaning in FLAGS.items():
+        assert f"| `{flag}` | {meaning.words} |" in page
