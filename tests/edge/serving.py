@@ -27,6 +27,7 @@ from seawall.model import (
     Redirect,
     Site,
 )
+from seawall.model import Origin as OriginModel
 
 HOST = b"shop.test"
 
@@ -103,7 +104,10 @@ def standard_sites() -> tuple[Site, ...]:
 
 @contextlib.contextmanager
 def serving(
-    *sites: Site, limits: EdgeLimits | None = None, concurrency: int = 1, **changes: Any
+    *sites: Site,
+    limits: EdgeLimits | None = None,
+    more_origins: tuple[OriginModel, ...] = (),
+    **changes: Any,
 ) -> Iterator[Serving]:
     """Run an edge; `limits` and `changes` replace fields of the ordinary one."""
     authority = TlsAuthority()
@@ -113,7 +117,7 @@ def serving(
         edge: Edge = replace(
             build.edge(
                 *(sites or standard_sites()),
-                origins=(build.origin("app", origin.port),),
+                origins=(build.origin("app", origin.port), *more_origins),
                 http=(port,),
                 https=(tls_port,),
                 certificates=(build.certificate("shop", chain, key, "shop.test"),),
@@ -122,7 +126,7 @@ def serving(
             **changes,
         )
         bootstrap = static_bootstrap(compile_edge(edge), admin_path="admin.sock")
-        with running_envoy(bootstrap, concurrency=concurrency) as envoy:
+        with running_envoy(bootstrap) as envoy:
             yield Serving(origin, envoy, port, tls_port, authority)
 
 

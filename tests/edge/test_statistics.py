@@ -1,0 +1,76 @@
+"""No client and no origin can make Envoy create statistics, and admin is private."""
+
+import stat
+from collections.abc import Callable
+
+from edge.serving import Serving, request, wait_until
+from envoy_harness import OriginRequest, ok
+
+REQUESTS = 1_000
+KNOWN_METHODS = (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"PROPFIND", b"HEAD")
+
+
+def test_names_of_statistics_do_not_grow_with_what_clients_and_origins_say(edge: Serving) -> None:
+    ordinary = edge.origin.answer
+    try:
+        _visit(edge, range(0, REQUESTS, 25), _status)
+        names = set(edge.envoy.stats())
+        _visit(edge, range(REQUESTS), _status)
+    finally:
+        edge.origin.answer = ordinary
+    assert set(edge.envoy.stats()) == names
+    assert not any("upstream_rq_5" in name and not name.endswith("5xx") for name in names)
+
+
+def test_what_the_windows_need_is_kept(edge: Serving) -> None:
+    edge.assert_serves()
+    names = set(edge.envoy.stats())
+    assert {
+        "http.http.downstream_rq_total",
+        "http.http.downstream_rq_5xx",
+        "http.https.downstream_cx_active",
+        "cluster.app.upstream_rq_total",
+        "cluster.app.upstream_cx_connect_fail",
+        "cluster.app.membership_healthy",
+        "vhost.shop.route.shop.upstream_rq_5xx",
+        "listener_manager.total_listeners_active",
+        "server.live",
+    } <= names
+
+
+def test_admin_is_a_unix_socket_for_its_owner_only(edge: Serving) -> None:
+    mode = (edge.envoy.directory / "admin.sock").stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert stat.S_IMODE(mode) == 0o600
+
+
+def test_runtime_cannot_be_changed_through_admin(edge: Serving) -> None:
+    answer = edge.envoy.admin("/runtime_modify?re2.max_program_size.error_level=1", method="POST")
+    assert b"OK" not in answer
+
+
+def _visit(edge: Serving, numbers: range, answer: Callable[[OriginRequest], bytes]) -> None:
+    edge.origin.answer = answer
+    client = edge.client()
+    for number in numbers:
+        host = b"shop.test" if number % 2 else b"host-%d.test" % number
+        method = KNOWN_METHODS[number % len(KNOWN_METHODS)]
+        path = b"/path-%d?status=%d" % (number, 200 + number // 2 % 400)
+        lines = (b"user-agent: agent-%d" % number, b"content-type: application/grpc")
+        client.send(request(path, *lines, host=host, method=method))
+        client.response(to_head=method == b"HEAD")
+        client.close()
+        client = edge.client()
+    client.close()
+    wait_until(
+        lambda: (
+            edge.envoy.stats("http.http.downstream_rq_active")["http.http.downstream_rq_active"]
+            == 0
+        ),
+        what="every request is counted",
+    )
+
+
+def _status(seen: OriginRequest) -> bytes:
+    status = seen.target.rpartition(b"=")[2].decode()
+    return ok(status=f"{status} Any", body=b"" if status in {"204", "304"} else b"ok")
