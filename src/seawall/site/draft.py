@@ -17,6 +17,7 @@ from seawall.site.schema.edge import SiteFile
 from seawall.site.schema.origin import OriginSection
 from seawall.site.schema.site import CertificateSection, SiteSection
 from seawall.site.tree import MapNode, Step, find_mark, place
+from seawall.site.validate import UNKNOWN_NAME
 
 SectionT = TypeVar("SectionT")
 
@@ -88,6 +89,7 @@ class Draft:
 
     def may_hold(self, part: str, name: str) -> bool:
         """Whether `name` may have been defined in something that was taken out for its errors."""
-        return not self.broken.isdisjoint({(part, name), (part, "")}) or any(
+        taken_out = {(part, name), (part, ""), (part, UNKNOWN_NAME)}
+        return not self.broken.isdisjoint(taken_out) or any(
             kind == "file" for kind, _ in self.broken
         )

@@ -120,6 +120,7 @@ class _TreeParser:
         value: str = event.value
         if event.tag is not None:
             self._tag(event)
+            return None
         if event.style is not None and event.style != "":
             return value
         try:
@@ -139,6 +140,7 @@ class _TreeParser:
         height = 0
         next_event = self._events.get_event
         merges: list[tuple[Node, Mark]] = []
+        problems_before = len(self.problems)
         while type(key_event := next_event()) is not yaml.MappingEndEvent:
             key_at = _at(key_event)
             if type(key_event) is not yaml.ScalarEvent:
@@ -168,6 +170,7 @@ class _TreeParser:
                 node.values_at[key] = value_at
         for value, value_at in merges:
             self._merge(node, value, value_at)
+        node.damaged = len(self.problems) > problems_before
         return node, height
 
     def _sequence(self, event: Any) -> tuple[Node, int]:

@@ -30,13 +30,17 @@ def place(file: str, at: Mark) -> Location:
 
 
 class MapNode(dict[str, Node]):
-    """A mapping; `keys_at` and `values_at` hold the place of each key and value."""
+    """A mapping; `keys_at` and `values_at` hold the place of each key and value.
 
-    __slots__ = ("at", "keys_at", "values_at")
+    `damaged` says that the parser found a problem in it: a value may be missing for that reason.
+    """
+
+    __slots__ = ("at", "damaged", "keys_at", "values_at")
 
     def __init__(self, at: Mark) -> None:
         super().__init__()
         self.at = at
+        self.damaged = False
         self.keys_at: dict[str, Mark] = {}
         self.values_at: dict[str, Mark] = {}
 

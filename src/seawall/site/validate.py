@@ -5,7 +5,7 @@ section) is taken out, so that the rules run over the rest and all problems are 
 """
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -14,10 +14,11 @@ from pydantic_core import ErrorDetails
 
 from seawall import limits
 from seawall.site.problem import Problem, Severity
-from seawall.site.tree import MapNode, find_mark, place
+from seawall.site.tree import ListNode, MapNode, Node, find_mark, place
 
 _NAMED_PARTS: Final = frozenset({"sites", "origins", "certificates"})
-_NEVER_PRUNED: Final = frozenset({"version", "listen"})
+UNKNOWN_NAME: Final = "?"
+"""Stands for names that could not be read; no name of a site file is written like this."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -35,29 +36,60 @@ def validate(
     Returns:
         The model of all good parts, the problems, and the `(part, name)` of what was taken out.
     """
+    details: list[ErrorDetails] = []
     try:
-        return model.model_validate(root), [], set()
+        section = model.model_validate(root)
     except ValidationError as error:
-        details = _without_echoes(error.errors(include_url=False, include_input=False))
+        section = None
+        details = _telling(root, error.errors(include_url=False, include_input=False))
+    if section is not None and not root.damaged:
+        return section, [], set()
     problems = [_problem(model, path, root, detail) for detail in details]
-    pruned: dict[str, Any] = dict(root)
-    broken: set[tuple[str, str]] = set()
-    for detail in details:
-        loc = detail["loc"]
-        part = str(loc[0]) if loc else ""
-        if part in _NAMED_PARTS and len(loc) > 1 and isinstance(root.get(part), dict):
-            name = str(loc[1])
-            broken.add((part, name))
-            pruned[part] = {key: item for key, item in pruned[part].items() if key != name}
-        else:
-            pruned.pop(part, None)
-            broken.add((part, ""))
-    good = {**fallback, **pruned}
-    return model.model_validate(good), problems, broken
+    broken = {_part(root, detail["loc"]) for detail in details} | set(_damaged(root))
+    pruned: dict[str, Any] = {}
+    for part, node in root.items():
+        if (part, "") in broken:
+            continue
+        names = node if part in _NAMED_PARTS and isinstance(node, MapNode) else None
+        pruned[part] = (
+            node if names is None else {k: v for k, v in names.items() if (part, k) not in broken}
+        )
+    return model.model_validate({**fallback, **pruned}), problems, broken
 
 
-def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out what a union says of its variant `false` when another variant says more."""
+def _part(root: MapNode, loc: Sequence[str | int]) -> tuple[str, str]:
+    """What must be taken out for an error at `loc`: `(part, name)`, name empty for all of it."""
+    part = str(loc[0]) if loc else ""
+    named = part in _NAMED_PARTS and len(loc) > 1 and isinstance(root.get(part), MapNode)
+    return part, str(loc[1]) if named else ""
+
+
+def _damaged(root: MapNode) -> Iterator[tuple[str, str]]:
+    """What the parser could not read as a whole."""
+    if not root.damaged:
+        return
+    inside = False
+    for part, node in root.items():
+        if isinstance(node, MapNode) and node.damaged:
+            inside = True
+            names = [
+                name for name, below in node.items() if isinstance(below, MapNode) and below.damaged
+            ]
+            if part in _NAMED_PARTS:
+                yield from ((part, name) for name in names)
+                yield (part, UNKNOWN_NAME)
+            else:
+                yield part, ""
+    if not inside:
+        yield "file", UNKNOWN_NAME
+
+
+def _telling(root: MapNode, details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Errors without echoes.
+
+    An echo is what a union says of its variant `false` when another variant says more, and a
+    missing key of a mapping in which the parser found a problem.
+    """
     kept = []
     for detail in details:
         loc = detail["loc"]
@@ -65,8 +97,20 @@ def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
             other is not detail and other["loc"][: len(loc) - 1] == loc[:-1] for other in details
         ):
             continue
+        if detail["type"] == "missing" and _holder_damaged(root, loc):
+            continue
         kept.append(detail)
     return kept
+
+
+def _holder_damaged(root: MapNode, loc: Sequence[str | int]) -> bool:
+    node: Node = root
+    for step in loc[:-1]:
+        if isinstance(node, MapNode) and step in node:
+            node = node[str(step)]
+        elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
+            node = node[step]
+    return isinstance(node, MapNode) and node.damaged
 
 
 def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDetails) -> Problem:
