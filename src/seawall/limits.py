@@ -99,6 +99,8 @@ COMPRESSION_SIZE_BYTES_MIN: Final = 860
 """Smaller bodies are sent as they are: they fit one packet anyway."""
 ACCESS_LOG_SLOW_MS: Final = 5_000
 """A request that takes this long is always logged, whatever the sample."""
+DIFF_CHANGES_MAX: Final = 500
+"""Changes shown one by one; the rest is counted by kind. Nobody reads more."""
 RETRY_HOST_SELECTION_MAX: Final = 3
 """Attempts at picking an endpoint that has not failed this request yet."""
 
@@ -116,6 +118,16 @@ ENVELOPE_SIZE_BYTES_MAX: Final = 65 * MIB
 """A signed bundle as a node fetches it: an incompressible bundle and its record fit."""
 RELEASE_AUTHOR_LENGTH_CHARS_MAX: Final = 200
 """Who made a release: a name and an address."""
+VALIDATE_MEMORY_BYTES_MAX: Final = 2 * GIB
+"""Memory that `envoy --mode validate` may use (RLIMIT_DATA); 1,000 sites take 0.12 GiB."""
+VALIDATE_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
+"""Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
+VALIDATE_OPEN_FILES_MAX: Final = 1_024
+"""Its open files: a configuration is inlined, so it needs few."""
+VALIDATE_FILE_SIZE_BYTES_MAX: Final = 1 * MIB
+"""What it may write to a file: it opens the access log and writes nothing."""
+VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
+"""What is kept of its output, from the start: the reason of a refusal comes before its dump."""
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
 """What a release survived, as JSON beside its record."""
 STORE_BUSY_TIMEOUT_S: Final = 5

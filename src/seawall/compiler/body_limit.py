@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from envoy.config.core.v3 import extension_pb2
+from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from envoy.type.matcher.v3 import http_inputs_pb2
@@ -17,10 +18,9 @@ from google.protobuf import wrappers_pb2
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
-from seawall.compiler.wire import add_newer, body_of, empty, packed
+from seawall.compiler.wire import body_of, empty, packed
 
 _BODY_SIZE_LIMIT: Final = "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
-_MAX_REQUEST_BYTES_FIELD: Final = 1
 _METHODS_WITHOUT_BODY: Final = ("GET", "HEAD")
 _HEADERS_OF_A_BODY: Final = ("content-length", "transfer-encoding")
 _SIZES_CACHED_MAX: Final = 64
@@ -61,12 +61,22 @@ def body_limit(size_bytes_max: int) -> Any:
     return packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
 
 
+def body_limit_of(switch: Any) -> int:
+    """The bound in bytes that the packed `FilterConfig` of a route holds."""
+    config = route_components_pb2.FilterConfig.FromString(switch.value).config
+    per_route = extension_matcher_pb2.ExtensionWithMatcherPerRoute.FromString(config.value)
+    action = per_route.xds_matcher.on_no_match.action.typed_config
+    limit = composite_pb2.ExecuteFilterAction.FromString(action.value).typed_config.typed_config
+    size = wrappers_pb2.BytesValue.FromString(limit.value).value
+    return int(wrappers_pb2.UInt64Value.FromString(size).value)
+
+
 def _execute(size_bytes_max: int) -> Any:
-    limit = empty(_BODY_SIZE_LIMIT)
-    holder = wrappers_pb2.UInt64Value()
+    # BodySizeLimit is newer than the generated classes. Its one field, number 1, holds a
+    # UInt64Value; a BytesValue with that message inside is the same on the wire.
     size = wrappers_pb2.UInt64Value(value=size_bytes_max)
-    add_newer(holder, _MAX_REQUEST_BYTES_FIELD, size)
-    limit.value = body_of(holder)
+    limit = empty(_BODY_SIZE_LIMIT)
+    limit.value = body_of(wrappers_pb2.BytesValue(value=body_of(size)))
     return composite_pb2.ExecuteFilterAction(
         typed_config=extension_pb2.TypedExtensionConfig(name="body_limit", typed_config=limit)
     )

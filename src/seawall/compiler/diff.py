@@ -1,0 +1,270 @@
+"""The change from one snapshot to the next, in words a person understands.
+
+Works on the compiled result, so it shows what really changes, and says which changes make Envoy
+drain connections or need a new Envoy process. Secrets, header values and bodies are never shown.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from envoy.config.bootstrap.v3 import bootstrap_pb2
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from envoy.service.runtime.v3 import rtds_pb2
+
+from seawall import limits
+from seawall.compiler import names
+from seawall.compiler.differ import differences, words
+from seawall.compiler.origin_words import origin_changes, origin_summary
+from seawall.compiler.route_words import (
+    action_text,
+    host_like_changes,
+    other_changes,
+    route_changes,
+    route_title,
+)
+from seawall.compiler.secret_words import certificate_changes
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+
+_EDGE: Final = "edge"
+
+
+class Action(StrEnum):
+    """What happened to a subject."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change.
+
+    Attributes:
+        subject: what it is about: `site shop`, `route shop/api`, `origin api`, `certificate shop`,
+            `listener http 0.0.0.0:80` or `edge`.
+        text: one line for people; names the subject itself.
+        drains: Envoy closes the connections concerned, after their requests are done.
+        restarts: it takes a new Envoy process.
+    """
+
+    action: Action
+    subject: str
+    text: str
+    drains: bool = False
+    restarts: bool = False
+
+
+def diff(old: Snapshot | None, new: Snapshot) -> tuple[Change, ...]:
+    """What `new` changes; empty exactly when nothing does.
+
+    Changes that restart or drain come first. More than `DIFF_CHANGES_MAX` are summarised at the
+    end, by kind, so that a large change stays readable. `old` is None before the first release.
+    """
+    found = dict.fromkeys(_changes(old or Snapshot(()), new))  # both schemes often say the same
+    ordered = sorted(found, key=lambda change: (not change.restarts, not change.drains))
+    shown, rest = ordered[: limits.DIFF_CHANGES_MAX], ordered[limits.DIFF_CHANGES_MAX :]
+    if rest:
+        shown.append(_summary(rest))
+    return tuple(shown)
+
+
+def _summary(rest: list[Change]) -> Change:
+    kinds = Counter((c.subject.partition(" ")[0], c.action.value) for c in rest)
+    parts = [f"{count} x {kind} {action}" for (kind, action), count in sorted(kinds.items())]
+    return Change(
+        Action.CHANGED,
+        _EDGE,
+        f"and {len(rest)} more changes: {', '.join(parts)}",
+        drains=any(change.drains for change in rest),
+        restarts=any(change.restarts for change in rest),
+    )
+
+
+def _changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
+    for type_url in TypeUrl:
+        before = {r.name: r for r in old.of_type(type_url)}
+        after = {r.name: r for r in new.of_type(type_url)}
+        tell = _TELLERS.get(type_url, _resources)
+        if type_url is TypeUrl.ROUTES:
+            yield from _sites(before, after)
+        elif before != after:
+            yield from tell(before, after)
+
+
+_Resources = Mapping[str, Resource]
+
+
+def _resources(before: _Resources, after: _Resources) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        subject = (new or old or _NEVER).owner
+        if old is None or new is None:
+            action = Action.ADDED if old is None else Action.REMOVED
+            yield Change(action, subject, f"{subject}: {action}")
+        elif old.body != new.body:
+            yield Change(Action.CHANGED, subject, f"{subject}: {new.type_url.short} changed")
+
+
+def _bootstrap(before: _Resources, after: _Resources) -> Iterator[Change]:
+    if not before:
+        return
+    old = bootstrap_pb2.Bootstrap.FromString(before[names.BOOTSTRAP].body)
+    new = bootstrap_pb2.Bootstrap.FromString(after[names.BOOTSTRAP].body)
+    for difference in differences(old, new):
+        text = f"edge: {words(difference, {})}"
+        yield Change(Action.CHANGED, _EDGE, text, restarts=True)
+
+
+def _runtime(before: _Resources, after: _Resources) -> Iterator[Change]:
+    if not before:
+        return
+    old, new = (_sample(resources) for resources in (before, after))
+    if old != new:
+        text = f"edge: share of ordinary requests in the access log {old:g} % -> {new:g} %"
+        yield Change(Action.CHANGED, _EDGE, text)
+        return
+    yield from _resources(before, after)
+
+
+def _sample(resources: _Resources) -> float:
+    layer = rtds_pb2.Runtime.FromString(resources[names.RUNTIME_LAYER].body).layer
+    share = layer.fields[names.RUNTIME_ACCESS_LOG_SAMPLE].struct_value
+    return float(share.fields["numerator"].number_value) / 10_000
+
+
+def _certificates(before: _Resources, after: _Resources) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        text = certificate_changes(old.body if old else None, new.body if new else None)
+        if text:
+            action = _action(old, new)
+            yield Change(action, f"certificate {name}", f"certificate {name}: {text}")
+
+
+def _origins(before: _Resources, after: _Resources) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        subject = f"origin {name}"
+        if old is None and new is not None:
+            yield Change(Action.ADDED, subject, f"{subject}: added, {origin_summary(new.body)}")
+        elif new is None:
+            yield Change(Action.REMOVED, subject, f"{subject}: removed")
+        elif old is not None and old.body != new.body:
+            for text in origin_changes(old.body, new.body):
+                yield Change(Action.CHANGED, subject, f"{subject}: {text}")
+
+
+def _listeners(before: _Resources, after: _Resources) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        old, new = before.get(name), after.get(name)
+        subject = f"listener {name}"
+        if old is None:
+            yield Change(Action.ADDED, subject, f"{subject}: added")
+        elif new is None:
+            yield Change(Action.REMOVED, subject, f"{subject}: removed", drains=True)
+        elif old.body != new.body:
+            yield from _listener(subject, old.body, new.body)
+
+
+def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change]:
+    old = listener_pb2.Listener.FromString(old_body)
+    new = listener_pb2.Listener.FromString(new_body)
+    before = {chain.name: chain for chain in old.filter_chains}
+    after = {chain.name: chain for chain in new.filter_chains}
+    for name in sorted({*before, *after}):
+        if name not in before:
+            yield Change(Action.CHANGED, subject, f"{subject}: chain {name!r} added")
+        elif name not in after:
+            text = f"{subject}: chain {name!r} removed"
+            yield Change(Action.CHANGED, subject, text, drains=True)
+        else:
+            for difference in differences(before[name], after[name]):
+                text = f"{subject}: chain {name!r}: {words(difference, {})}"
+                yield Change(Action.CHANGED, subject, text, drains=True)
+    if list(before) != list(after) and sorted(before) == sorted(after):
+        yield Change(Action.CHANGED, subject, f"{subject}: order of the chains changed")
+    for listener in (old, new):
+        listener.ClearField("filter_chains")
+    for difference in differences(old, new):
+        text = f"{subject}: {words(difference, {})}"
+        yield Change(Action.CHANGED, subject, text, drains=True)
+
+
+def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
+    for name in sorted({*before, *after}):
+        if name in before and name in after and before[name].body == after[name].body:
+            continue
+        old, new = _configuration(before.get(name)), _configuration(after.get(name))
+        old_hosts = {host.name: host for host in old.virtual_hosts}
+        new_hosts = {host.name: host for host in new.virtual_hosts}
+        suffix = f" over {name}" if before and after and (name in before) != (name in after) else ""
+        for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST}):
+            yield from _site(host, old_hosts.get(host), new_hosts.get(host), suffix)
+        for configuration in (old, new):
+            configuration.ClearField("virtual_hosts")
+        if name in before and name in after:
+            for difference in differences(old, new):
+                yield Change(Action.CHANGED, _EDGE, f"edge: {name}: {words(difference, {})}")
+
+
+def _configuration(resource: Resource | None) -> Any:
+    body = b"" if resource is None else resource.body
+    return route_pb2.RouteConfiguration.FromString(body)
+
+
+def _site(name: str, old: Any | None, new: Any | None, suffix: str) -> Iterator[Change]:
+    subject = f"site {name}"
+    if old is None and new is not None:
+        text = f"{subject}: added{suffix}, hosts {', '.join(new.domains)}"
+        yield Change(Action.ADDED, subject, text)
+    elif new is None:
+        yield Change(Action.REMOVED, subject, f"{subject}: removed{suffix}")
+    elif old is not None and old != new:
+        for domain in sorted({*old.domains} ^ {*new.domains}):
+            did = "added" if domain in new.domains else "removed"
+            yield Change(Action.CHANGED, subject, f"{subject}: host {domain} {did}")
+        for text in (*host_like_changes(old, new), *other_changes(old, new)):
+            yield Change(Action.CHANGED, subject, f"{subject}: {text}")
+        yield from _routes(subject, old, new)
+
+
+def _routes(site: str, old: Any, new: Any) -> Iterator[Change]:
+    before = {route.name: route for route in old.routes}
+    after = {route.name: route for route in new.routes}
+    for name, route in before.items():
+        if name not in after:
+            text = f"{route_title(name, route)}: removed"
+            yield Change(Action.REMOVED, f"route {name}", text)
+    for name, route in after.items():
+        title = route_title(name, route)
+        if name not in before:
+            text = f"{title}: added, {action_text(route)}"
+            yield Change(Action.ADDED, f"route {name}", text)
+        elif before[name] != route:
+            for text in route_changes(before[name], route):
+                yield Change(Action.CHANGED, f"route {name}", f"{title}: {text}")
+    kept = [name for name in before if name in after]
+    if kept != [name for name in after if name in before]:
+        yield Change(Action.CHANGED, site, f"{site}: order of the routes changed")
+
+
+def _action(old: Resource | None, new: Resource | None) -> Action:
+    if old is None:
+        return Action.ADDED
+    return Action.REMOVED if new is None else Action.CHANGED
+
+
+_NEVER: Final = Resource(TypeUrl.BOOTSTRAP, "", b"", _EDGE)
+_TELLERS: Final[Mapping[TypeUrl, Callable[[_Resources, _Resources], Iterator[Change]]]] = {
+    TypeUrl.BOOTSTRAP: _bootstrap,
+    TypeUrl.SECRET: _certificates,
+    TypeUrl.CLUSTER: _origins,
+    TypeUrl.LISTENER: _listeners,
+    TypeUrl.ROUTES: _sites,
+    TypeUrl.RUNTIME: _runtime,
+}

@@ -1,0 +1,161 @@
+"""What changed in a site, in words: hosts, routes, headers, pages.
+
+Values of headers and bodies are not shown: they may be secrets, and are long.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from seawall.compiler import names
+from seawall.compiler.body_limit import body_limit_of
+from seawall.compiler.differ import differences, short, words
+from seawall.compiler.replies import PAGES_NAMESPACE, TYPES_NAMESPACE
+
+_LABELS: Final = {
+    "route.timeout": "timeout",
+    "route.idle_timeout": "idle timeout",
+    "route.max_stream_duration.max_stream_duration": "timeout",
+    "route.max_stream_duration.grpc_timeout_header_max": "longest gRPC deadline",
+    "route.retry_policy": "retries",
+    "route.retry_policy.num_retries": "retry attempts",
+    "route.retry_policy.retry_on": "retries on",
+    "route.retry_policy.per_try_timeout": "timeout of one attempt",
+    "route.host_rewrite_literal": "Host sent to the origin",
+    "route.prefix_rewrite": "path rewrite",
+    "route.regex_rewrite": "path rewrite",
+    "route.regex_rewrite.pattern.regex": "path rewrite pattern",
+    "route.regex_rewrite.substitution": "path rewrite to",
+    "route.hash_policy": "stickiness",
+    "route.upgrade_configs": "WebSocket",
+}
+_HANDLED_FIELDS: Final = (
+    "match",
+    "route",
+    "redirect",
+    "direct_response",
+    "request_headers_to_add",
+    "request_headers_to_remove",
+    "response_headers_to_add",
+    "response_headers_to_remove",
+    "domains",
+    "routes",
+)
+
+
+def route_title(name: str, route: Any) -> str:
+    """How people call a route: `route /api of shop`."""
+    site, _, _ = name.partition("/")
+    path = _path_text(route.match)
+    return f"route {path} of {site}" if path else f"route {name}"
+
+
+def route_changes(old: Any, new: Any) -> Iterator[str]:
+    """What changed between two compiled routes of one name; at least one text."""
+    yield from _change("path", _path_text(old.match), _path_text(new.match))
+    if _conditions(old.match) != _conditions(new.match):
+        yield "conditions on method, headers or query changed"
+    yield from _change("action", action_text(old), action_text(new))
+    yield from _change("largest body", _body_limit_text(old), _body_limit_text(new))
+    yield from host_like_changes(old, new)
+    if old.HasField("route") and new.HasField("route"):
+        for difference in differences(old.route, new.route, "route"):
+            if difference.path != "route.cluster":
+                yield words(difference, _LABELS)
+    if old.direct_response.body != new.direct_response.body:
+        yield "body of the answer changed"
+    if old.redirect != new.redirect and action_text(old) == action_text(new):
+        yield "details of the redirect changed"
+    yield from other_changes(old, new)
+
+
+def other_changes(old: Any, new: Any) -> Iterator[str]:
+    """Whatever no other function here has a word for, by its field path."""
+    before, after = type(old)(), type(new)()
+    for whole, rest in ((old, before), (new, after)):
+        rest.CopyFrom(whole)
+        for field in _HANDLED_FIELDS:
+            if field in rest.DESCRIPTOR.fields_by_name:
+                rest.ClearField(field)
+        for name in (names.FILTER_BODY_LIMIT, *names.FILTER_COMPRESS.values()):
+            rest.typed_per_filter_config.pop(name, None)
+        for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE):
+            rest.metadata.filter_metadata.pop(namespace, None)
+        if not rest.metadata.filter_metadata:
+            rest.ClearField("metadata")
+    for difference in differences(before, after):
+        yield words(difference, {})
+
+
+def host_like_changes(old: Any, new: Any) -> Iterator[str]:
+    """Changes of headers, compression and pages of a virtual host or route."""
+    for side in ("request", "response"):
+        yield from _header_changes(side, old, new)
+    for coding, name in names.FILTER_COMPRESS.items():
+        before, after = (_switch(m, name) for m in (old, new))
+        yield from _change(f"compression {coding}", before, after)
+    for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE):
+        before, after = (m.metadata.filter_metadata.get(namespace) for m in (old, new))
+        if before != after:
+            yield "error pages changed"
+            return
+
+
+def action_text(route: Any) -> str:
+    """What a route does, in a few words."""
+    if route.HasField("route"):
+        return f"forward to {route.route.cluster}"
+    if route.HasField("direct_response"):
+        return f"answer {route.direct_response.status}"
+    redirect = route.redirect
+    to = redirect.path_redirect or redirect.prefix_rewrite or redirect.host_redirect
+    scheme = redirect.scheme_redirect or ("https" if redirect.https_redirect else "")
+    return short(f"redirect to {to or scheme or 'elsewhere'}")
+
+
+def _change(label: str, old: str, new: str) -> Iterator[str]:
+    if old != new:
+        yield f"{label} {old or 'none'} -> {new or 'none'}"
+
+
+def _path_text(match: Any) -> str:
+    kind = match.WhichOneof("path_specifier")
+    if kind == "safe_regex":
+        return short(f"~{match.safe_regex.regex}")
+    text = str(getattr(match, kind)) if kind else ""
+    return f"={text}" if kind == "path" else text
+
+
+def _conditions(match: Any) -> list[bytes]:
+    return [c.SerializeToString() for c in (*match.headers, *match.query_parameters)]
+
+
+def _body_limit_text(route: Any) -> str:
+    config = route.typed_per_filter_config.get(names.FILTER_BODY_LIMIT)
+    return "" if config is None else f"{body_limit_of(config):,} bytes"
+
+
+def _switch(message: Any, name: str) -> str:
+    config = message.typed_per_filter_config.get(name)
+    if config is None:
+        return "as the site"
+    return "on" if config.value else "off"
+
+
+def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:
+    before, after = _headers(side, old), _headers(side, new)
+    for name in sorted({*before, *after}):
+        if name not in before:
+            yield f"{side} header {name} is now changed by the edge"
+        elif name not in after:
+            yield f"{side} header {name} is no longer changed by the edge"
+        elif before[name] != after[name]:
+            yield f"{side} header {name}: what the edge does with it changed"
+
+
+def _headers(side: str, message: Any) -> dict[str, list[bytes]]:
+    edits: dict[str, list[bytes]] = {}
+    for option in getattr(message, f"{side}_headers_to_add"):
+        edits.setdefault(option.header.key, []).append(option.SerializeToString())
+    for name in getattr(message, f"{side}_headers_to_remove"):
+        edits.setdefault(name, []).append(b"remove")
+    return edits

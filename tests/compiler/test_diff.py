@@ -1,0 +1,221 @@
+"""The words of `diff`: each change is told as a person would, and nothing secret is shown."""
+
+from dataclasses import replace
+
+import pytest
+
+from compiler.build import certificate, edge, forward, origin, route, site
+from seawall import limits
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.diff import Action, Change, diff
+from seawall.model import (
+    AccessLogPolicy,
+    Compression,
+    Edge,
+    Endpoint,
+    ErrorPage,
+    FixedResponse,
+    HeaderChanges,
+    Hsts,
+    Listener,
+    PathExact,
+    PathPrefix,
+    Redirect,
+    Timeouts,
+    TlsVersion,
+    TrustedProxies,
+)
+from tls_material import TlsAuthority
+
+
+def _diff(old: Edge, new: Edge) -> tuple[Change, ...]:
+    return diff(compile_edge(old), compile_edge(new))
+
+
+def _texts(old: Edge, new: Edge) -> list[str]:
+    return [change.text for change in _diff(old, new)]
+
+
+def _api(**changes: object) -> Edge:
+    api = route("shop/api", PathPrefix("/api"), forward(**changes))
+    return edge(site("shop", api, route()))
+
+
+def test_no_change_is_an_empty_diff() -> None:
+    assert _diff(edge(), edge()) == ()
+
+
+def test_a_timeout_is_told_with_both_values() -> None:
+    changed = _diff(_api(), _api(timeouts=Timeouts(30.0, 300.0, 0.0)))
+    assert [c.text for c in changed] == ["route /api of shop: timeout 15 s -> 30 s"]
+    assert changed[0].subject == "route shop/api"
+    assert not changed[0].drains
+    assert not changed[0].restarts
+
+
+def test_body_limits_and_actions_of_a_route_are_told() -> None:
+    assert _texts(_api(), _api(body_size_bytes_max=1024)) == [
+        "route /api of shop: largest body none -> 1,024 bytes"
+    ]
+    old = edge(site("shop", route("shop/a", PathExact("/a"), FixedResponse(200, "x"))))
+    new = edge(site("shop", route("shop/a", PathExact("/a"), Redirect(301, path="/b"))))
+    assert "route =/a of shop: action answer 200 -> redirect to /b" in _texts(old, new)
+
+
+def test_endpoints_are_told_one_by_one() -> None:
+    old = edge(origins=(origin("app", 3000, 3001),))
+    endpoints = (Endpoint("127.0.0.1", 3000, 2), Endpoint("10.0.0.2", 3000, backup=True))
+    new = edge(origins=(replace(old.origins[0], endpoints=endpoints),))
+    assert _texts(old, new) == [
+        "origin app: endpoint 10.0.0.2:3000 added weight 1 as backup",
+        "origin app: endpoint 127.0.0.1:3000 weight 1 -> weight 2",
+        "origin app: endpoint 127.0.0.1:3001 removed",
+    ]
+
+
+def test_settings_of_an_origin_have_names() -> None:
+    new = edge(origins=(origin("app", connect_timeout_s=5.0, idle_timeout_s=120.0),))
+    texts = _texts(edge(), new)
+    assert "origin app: connect timeout 2 s -> 5 s" in texts
+    assert any("idle_timeout 1 min -> 2 min" in text for text in texts)
+
+
+def test_sites_and_routes_come_and_go() -> None:
+    shop, blog = site("shop"), site("blog")
+    assert _texts(edge(shop), edge(shop, blog)) == ["site blog: added, hosts blog.test"]
+    assert _texts(edge(shop, blog), edge(shop)) == ["site blog: removed"]
+    more = site("shop", route("shop/x", PathPrefix("/x")), route("shop/all"))
+    assert _texts(edge(shop), edge(more)) == ["route /x of shop: added, forward to app"]
+    assert _diff(edge(more), edge(shop))[0].action is Action.REMOVED
+    other = site("shop", *reversed(more.routes))
+    assert _texts(edge(more), edge(other)) == ["site shop: order of the routes changed"]
+
+
+def test_hosts_headers_pages_and_compression_of_a_site_are_told() -> None:
+    new = site(
+        "shop",
+        hosts=("shop.test", "www.shop.test"),
+        response_headers=HeaderChanges(set=(("x-a", "1"),)),
+        error_pages=(ErrorPage(500, 599, "text/html", "sorry"),),
+        compression=(Compression.GZIP,),
+    )
+    assert _texts(edge(), edge(new)) == [
+        "site shop: host www.shop.test added",
+        "site shop: response header x-a is now changed by the edge",
+        "site shop: compression gzip as the site -> on",
+        "site shop: error pages changed",
+    ]
+
+
+def test_header_values_and_bodies_are_never_shown() -> None:
+    old = site("shop", request_headers=HeaderChanges(set=(("authorization", "Bearer hunter1"),)))
+    new = site(
+        "shop",
+        route("shop/a", PathExact("/a"), FixedResponse(200, "hunter3")),
+        request_headers=HeaderChanges(set=(("authorization", "Bearer hunter2"),)),
+        error_pages=(ErrorPage(500, 599, "text/html", "hunter4"),),
+    )
+    changes = _diff(edge(old), edge(new))
+    assert changes
+    assert "hunter" not in repr(changes)
+    assert "site shop: request header authorization: what the edge does with it changed" in [
+        c.text for c in changes
+    ]
+
+
+@pytest.fixture(scope="module")
+def authority() -> TlsAuthority:
+    return TlsAuthority()
+
+
+def _secure(authority: TlsAuthority, *names: str, **changes: object) -> Edge:
+    certificates = tuple(certificate(n, *authority.issue(f"{n}.test"), f"{n}.test") for n in names)
+    sites = tuple(site(n, certificate=n, **changes) for n in names)
+    return edge(*sites, https=(8443,), certificates=certificates)
+
+
+def test_a_renewed_certificate_shows_serials_and_drains_nobody(authority: TlsAuthority) -> None:
+    old, new = _secure(authority, "shop"), _secure(authority, "shop")
+    (change,) = _diff(old, new)
+    assert change.text.startswith("certificate shop: renewed, serial ")
+    assert " -> " in change.text
+    assert not change.drains
+    assert "BEGIN" not in repr(change)
+    same_chain = replace(old.certificates[0], key_pem=new.certificates[0].key_pem)
+    (change,) = _diff(old, replace(old, certificates=(same_chain,)))
+    assert "chain or key changed" in change.text
+
+
+def test_a_new_certificate_slot_adds_a_chain_and_drains_nobody(authority: TlsAuthority) -> None:
+    shop = _secure(authority, "shop")
+    both = _secure(authority, "shop", "blog")
+    both = replace(both, certificates=(*shop.certificates, both.certificates[1]))
+    changes = _diff(shop, both)
+    assert any("chain 'tls blog' added" in change.text for change in changes)
+    assert not any(change.drains for change in changes)
+    assert any(change.drains for change in _diff(both, shop))
+
+
+def test_hsts_is_told_as_a_header(authority: TlsAuthority) -> None:
+    old = _secure(authority, "shop")
+    new = replace(old, sites=(replace(old.sites[0], hsts=Hsts(1, False, False)),))  # noqa: FBT003 - a test value
+    assert _texts(old, new) == [
+        "site shop: response header strict-transport-security is now changed by the edge"
+    ]
+
+
+def test_what_touches_a_filter_chain_is_marked_as_draining() -> None:
+    (change,) = _diff(edge(), edge(access_log=AccessLogPolicy(1.0, ("referer",))))
+    assert change.drains
+    assert change.subject == "listener http 127.0.0.1:8080"
+    assert "access_log" in change.text
+
+
+def test_trusting_a_proxy_adds_a_chain_and_drains_nobody() -> None:
+    (change,) = _diff(edge(), edge(trusted_proxies=TrustedProxies(("10.0.0.0/8",))))
+    assert change.text == "listener http 127.0.0.1:8080: chain 'plain trusted' added"
+    assert not change.drains
+
+
+def test_a_tls_version_drains(authority: TlsAuthority) -> None:
+    old = _secure(authority, "shop")
+    assert all(c.drains for c in _diff(old, replace(old, tls_version_min=TlsVersion.TLS_1_3)))
+
+
+def test_a_new_listener_drains_nobody_and_a_removed_one_does() -> None:
+    one, two = edge(http=(8080,)), edge(http=(8080, Listener("::1", 8081)))
+    (added,) = _diff(one, two)
+    assert added.text == "listener http [::1]:8081: added"
+    assert not added.drains
+    (removed,) = _diff(two, one)
+    assert removed.drains
+
+
+def test_the_sample_of_the_access_log_is_a_runtime_change() -> None:
+    (change,) = _diff(edge(), edge(access_log=AccessLogPolicy(0.1)))
+    assert change.text == "edge: share of ordinary requests in the access log 100 % -> 10 %"
+    assert not change.drains
+
+
+def test_what_needs_a_new_process_comes_first_and_says_so() -> None:
+    bigger = replace(edge().limits, connections_max=5, header_timeout_s=3.0)
+    changes = _diff(edge(), edge(site("shop"), site("blog"), limits=bigger))
+    assert changes[0].restarts
+    assert any(c.drains for c in changes)
+    assert changes[-1].text == "site blog: added, hosts blog.test"
+
+
+def test_a_first_release_lists_the_big_things() -> None:
+    texts = [change.text for change in diff(None, compile_edge(edge()))]
+    assert texts == [
+        "origin app: added, endpoints 127.0.0.1:3000",
+        "listener http 127.0.0.1:8080: added",
+        "site shop: added, hosts shop.test",
+    ]
+
+
+def test_a_large_diff_is_counted_by_kind() -> None:
+    many = edge(*(site(f"s{i}") for i in range(limits.DIFF_CHANGES_MAX + 7)))
+    changes = _diff(edge(), many)
+    assert len(changes) == limits.DIFF_CHANGES_MAX + 1
+    assert changes[-1].text == "and 8 more changes: 7 x site added, 1 x site removed"
