@@ -67,7 +67,7 @@ class Watched:
             except NotFoundError:
                 return None
 
-        return wait_until(found, what=f"the record of {request_id}")  # type: ignore[return-value]
+        return wait_until(found, what=f"the record of {request_id}")
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_real_traffic_becomes_the_window_of_its_release(watched: Watched) -> Non
 
 def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:
     async def hang(_: object) -> bytes:
-        await asyncio.sleep(2)
+        await asyncio.Event().wait()
         return ok()
 
     async def scenario() -> Window | None:

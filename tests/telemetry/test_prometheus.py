@@ -112,7 +112,7 @@ def test_every_measure_of_a_window_is_exposed_under_a_documented_name() -> None:
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda m: m.name)
 def test_names_follow_the_conventions(metric: object) -> None:
-    name, kind = metric.name, metric.kind  # type: ignore[attr-defined]
+    name, kind = metric.name, metric.kind
     assert re.fullmatch(r"seawall_[a-z0-9_]+", name)
     assert name.endswith("_total") == (kind == "counter")
     assert not re.search(r"_(s|ms|min)(_|$)", name)
