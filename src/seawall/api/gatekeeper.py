@@ -4,19 +4,19 @@ Both judge the compiled result. This only translates: snapshots into what they t
 say into views. It forces nothing that was not named.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from seawall.api.views import GuardLineView, GuardView
-from seawall.compiler.contents import contents
+from seawall.compiler.contents import Contents, contents
 from seawall.compiler.diff import Change, diff
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import RefusedError
-from seawall.gate.validate import validate
-from seawall.release.guard import DEFAULT_BOUNDS, Contents, Deed, Finding, GuardReport, guard
+from seawall.gate.process import Ending
+from seawall.gate.validate import Validator
+from seawall.release.guard import DEFAULT_BOUNDS, Deed, Finding, GuardReport, guard
 from seawall.rollout.ports import Nack
 
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
@@ -39,21 +39,29 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Validation:
-    """What Envoy says of a snapshot before anyone serves it."""
+    """What Envoy says of a snapshot before anyone serves it.
 
-    ok: bool
-    text: str
+    Attributes:
+        refusal: why it may not go on; None when it may.
+        nacks: what Envoy refused, when it was Envoy that refused.
+        text: what was checked, when it passed.
+    """
+
+    refusal: RefusedError | None
     nacks: tuple[Nack, ...] = ()
+    text: str = ""
 
 
 class Gatekeeper:
     """Asks the guard and Envoy.
 
     Args:
+        validator: the real Envoy; it remembers what it accepted.
         work_dir: private; Envoy's files during validation.
     """
 
-    def __init__(self, work_dir: Path) -> None:
+    def __init__(self, validator: Validator, work_dir: Path) -> None:
+        self._validator = validator
         self._work_dir = work_dir
 
     def guard(self, old: Snapshot | None, new: Snapshot, force: Sequence[str]) -> Verdict:
@@ -62,8 +70,8 @@ class Gatekeeper:
         Raises:
             UsageError: `force` names something that does not exist.
         """
-        before = None if old is None else _counted(old)
-        after = _counted(new)
+        before = None if old is None else contents(old)
+        after = contents(new)
         report = guard(before, after, force=[name for name in force if not _is_digest(name)])
         refusal = None
         try:
@@ -81,23 +89,22 @@ class Gatekeeper:
         """Ask the real Envoy.
 
         Raises:
-            UnreachableError: Envoy cannot be run here.
+            UnreachableError: the work directory cannot be written.
         """
-        report = await validate(snapshot, work_dir=self._work_dir)
-        return Validation(report.ok, report.text, report.nacks)
-
-
-def _counted(snapshot: Snapshot) -> Contents:
-    found = contents(snapshot)
-    return {field.name: getattr(found, field.name) for field in dataclasses.fields(found)}
+        report = await self._validator.validate(snapshot, work_dir=self._work_dir)
+        try:
+            report.require_accepted()
+        except RefusedError as error:
+            nacks = (Nack("", report.resource, report.owner, report.words),)
+            return Validation(error, nacks if report.ending is Ending.REFUSED else ())
+        known = f", {report.clusters_known} accepted before" if report.clusters_known else ""
+        return Validation(None, text=f"{report.clusters_checked} origin(s) read{known}")
 
 
 def _guard_view(report: GuardReport, after: Contents) -> GuardView:
     return GuardView(
         ok=not report.refusals,
-        lines=tuple(
-            _line(finding, len(after.get(finding.kind, {}))) for finding in report.findings
-        ),
+        lines=tuple(_line(f, len(getattr(after, f.kind))) for f in report.findings),
         force=tuple(finding.force_name for finding in report.refusals if finding.forcible),
     )
 

@@ -270,16 +270,17 @@ class Releaser:
 
     async def _validate(self, flow: Flow, candidate: Candidate) -> None:
         flow.started("validate")
-        report = await self._gate.validate(candidate.bundle.snapshot)
-        if not report.ok:
-            views = tuple(envoy_refusal(nack, candidate.locations) for nack in report.nacks)
+        found = await self._gate.validate(candidate.bundle.snapshot)
+        refusal = found.refusal
+        if refusal is not None:
+            views = tuple(envoy_refusal(nack, candidate.locations) for nack in found.nacks)
             raise ReleaseRefusedError(
-                "envoy-refused",
-                refusal_text(views) if views else report.text,
-                remedy="Mend what it names; what served before serves on.",
+                refusal.code,
+                refusal_text(views) if views else refusal.message,
+                remedy=refusal.remedy,
                 envoy=views,
             )
-        flow.done("validate", report.text)
+        flow.done("validate", found.text)
 
     async def _store_release(
         self, flow: Flow, order: Order, candidate: Candidate, current: ReleaseRecord | None

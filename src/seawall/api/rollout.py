@@ -76,6 +76,8 @@ class Rollout:
         while True:
             rejected = await self._roster.rejection(assigned.generation)
             if rejected is not None:
+                if rejected.nacks:
+                    _fetched(flow)
                 raise _rejected(record, rejected, locations)
             report = self._roster.report()
             if report is not None and self._served(flow, report, assigned):
@@ -92,9 +94,7 @@ class Rollout:
             raise refusals.superseded(assigned.release, now.release if now else "another release")
         if report.phase is Phase.FETCHING:
             return False
-        if flow.stage == "fetch":
-            flow.done("fetch")
-            flow.started("commit", "Envoy takes it")
+        _fetched(flow)
         if report.phase in {Phase.BAKING, Phase.GOOD} and report.release == assigned.release:
             flow.done("commit", "Envoy acknowledged every resource")
             flow.started("serve")
@@ -178,6 +178,12 @@ class Rollout:
             notes=() if assigned else (note,),
             node_generation=assigned.generation if assigned else 0,
         )
+
+
+def _fetched(flow: Flow) -> None:
+    if flow.stage == "fetch":
+        flow.done("fetch")
+        flow.started("commit", "Envoy takes it")
 
 
 def _rejected(

@@ -7,16 +7,18 @@ record says what is true. Everything is compare-and-set: a lost race is left to 
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from seawall import limits
 from seawall.api.nodes import NodeBoard
 from seawall.errors import ConflictError, SeawallError
 from seawall.ids import Generation, NodeName, ReleaseId
-from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store, StoredAssignment
 from seawall.rollout.ports import Assignment, NodeReport, Phase
 from seawall.tasks import Background
+
+if TYPE_CHECKING:
+    from seawall.release.release import ReleaseRecord
 
 LOCAL: Final = NodeName("local")
 """The one node of a machine."""

@@ -3,7 +3,8 @@
 A renewed certificate should be served without anybody asking. When a referenced file changes, the
 current release's own sources are loaded again; if that succeeds, an automatic release goes the
 ordinary path. A pair that does not match yet (the certificate is written, the key is not) is a
-problem of the load like any other: nothing changes, and the next change on disk is tried again. A file that stays bad becomes a notice in `status`.
+problem of the load like any other: nothing changes, and the next change on disk is tried again.
+A file that stays bad becomes a notice in `status`.
 """
 
 import asyncio

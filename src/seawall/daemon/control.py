@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _give_up(str(error))
     try:
         with asyncio.Runner() as runner:
-            runner.run(_serve(options, data_dir))
+            config = Path(options.config).absolute() if options.config else None
+            runner.run(_serve(options, data_dir, config))
     except SeawallError as error:
         return _give_up(str(error))
     except OSError as error:
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _serve(options: argparse.Namespace, data_dir: Path) -> None:
+async def _serve(options: argparse.Namespace, data_dir: Path, config: Path | None) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="blocking"))
     stop = asyncio.Event()
@@ -72,7 +73,6 @@ async def _serve(options: argparse.Namespace, data_dir: Path) -> None:
         loop.add_signal_handler(signum, stop.set)
     if options.parent_fd is not None:
         loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, stop)
-    config = Path(options.config).absolute() if options.config else None
     async with running(data_dir, config, SystemClock(), api=options.api) as control:
         _LOG.info("started", version=__version__, pid=os.getpid(), config=str(config))
         control.start()

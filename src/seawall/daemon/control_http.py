@@ -17,7 +17,7 @@ import httpx
 from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.views import ErrorView
-from seawall.errors import SeawallError, UnreachableError
+from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName
 from seawall.rollout.ports import Assignment, NodeReport
 from seawall.sockets import short_path
@@ -27,6 +27,7 @@ _POLL_SLACK_S: Final = 5.0
 """On top of a long poll's own wait: control answers within milliseconds of its end."""
 _SMALL_ANSWER_SIZE_BYTES_MAX: Final = 64 * limits.KIB
 _NO_CONTENT: Final = 204
+_NOT_FOUND: Final = 404
 
 
 class HttpControl:
@@ -127,10 +128,11 @@ async def _json(answer: httpx.Response) -> Any:
     return json.loads(await _read(answer, _SMALL_ANSWER_SIZE_BYTES_MAX))
 
 
-async def _failure(answer: httpx.Response) -> UnreachableError:
-    """Whatever control says against it, to a node it means: not now; it serves on."""
+async def _failure(answer: httpx.Response) -> SeawallError:
+    """What control has not got, it has not got; anything else it says against us means: not now."""
     try:
         view = from_json(ErrorView, await _json(answer), strict=False)
     except (ValueError, SeawallError):
         view = ErrorView("bad-answer", f"Control answered with HTTP {answer.status_code}.")
-    return UnreachableError(view.code, view.message, remedy=view.remedy)
+    kind = NotFoundError if answer.status_code == _NOT_FOUND else UnreachableError
+    return kind(view.code, view.message, remedy=view.remedy)

@@ -1,0 +1,142 @@
+"""An honest node without Envoy: it does with a release all that a node does but serve it.
+
+It pulls like the real agent, over any `ControlPort`, checks signature, digest and consistency of
+what it fetched, refuses to go back a generation, and reports each phase. `refuse` stands for
+Envoy: it may answer a snapshot with refusals. It bakes at once unless told otherwise.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from seawall.compiler.check import check
+from seawall.compiler.snapshot import Snapshot
+from seawall.errors import SeawallError, UnreachableError, invariant
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.release.envelope import open_envelope
+from seawall.release.signing import PublicKey
+from seawall.rollout.ports import (
+    Assignment,
+    ControlPort,
+    EnvoyState,
+    Nack,
+    NodeReport,
+    Phase,
+)
+from seawall.telemetry.window import Window
+
+_WAIT_S = 20.0
+_RETRY_S = 0.01
+
+Refuse = Callable[[Snapshot], tuple[Nack, ...]]
+
+
+def accept(_: Snapshot) -> tuple[Nack, ...]:
+    """Refuse nothing."""
+    return ()
+
+
+class MemoryNode:
+    """Run it as a task; what it serves is in `serving` and `snapshot`.
+
+    Args:
+        public_key: the only signer it trusts.
+        refuse: what Envoy would refuse of a snapshot.
+        bakes: off keeps every release baking.
+    """
+
+    def __init__(
+        self,
+        control: ControlPort,
+        public_key: PublicKey,
+        *,
+        refuse: Refuse = accept,
+        bakes: bool = True,
+        name: str = "local",
+    ) -> None:
+        self._control = control
+        self._public_key = public_key
+        self._name = NodeName(name)
+        self._bakes = bakes
+        self._good: tuple[ReleaseId, ...] = ()
+        self.refuse = refuse
+        self.generation = Generation(0)
+        self.serving: ReleaseId | None = None
+        self.digest: Digest | None = None
+        self.snapshot: Snapshot | None = None
+        self.history: list[ReleaseId] = []
+        self.notices: tuple[str, ...] = ()
+
+    async def run(self) -> None:
+        """Follow control until cancelled."""
+        while True:
+            try:
+                await self._report(Phase.GOOD)
+                while True:
+                    assignment = await self._control.assignment(
+                        self._name, self.generation, _WAIT_S
+                    )
+                    if assignment is not None:
+                        await self._take(assignment)
+            except UnreachableError:
+                await asyncio.sleep(_RETRY_S)
+
+    async def say(self, *windows: Window) -> None:
+        """Report as things stand, with `windows`."""
+        await self._report(Phase.GOOD, windows=windows)
+
+    async def _take(self, assignment: Assignment) -> None:
+        invariant(assignment.generation > self.generation, "a generation never falls")
+        generation = assignment.generation
+        await self._report(Phase.FETCHING, generation)
+        try:
+            envelope = await self._control.bundle(assignment.digest)
+            record, bundle = open_envelope(envelope, self._public_key)
+            invariant(record.digest == assignment.digest, "the bundle is the assigned one")
+            check(bundle.snapshot)
+        except UnreachableError:
+            raise
+        except SeawallError as error:
+            self.generation = generation
+            await self._report(Phase.REJECTED, message=f"was not taken: {error.message}")
+            return
+        await self._report(Phase.COMMITTING, generation)
+        nacks = self.refuse(bundle.snapshot)
+        self.generation = generation
+        if nacks:
+            message = f"{assignment.release} was not taken: Envoy refused it: "
+            message += nacks[0].envoy_words
+            await self._report(Phase.REJECTED, message=message, nacks=nacks)
+            return
+        self.serving, self.digest = assignment.release, assignment.digest
+        self.snapshot = bundle.snapshot
+        self.history.append(assignment.release)
+        await self._report(Phase.BAKING)
+        if self._bakes:
+            kept = (release for release in self._good if release != assignment.release)
+            self._good = (assignment.release, *kept)[:4]
+            await self._report(Phase.GOOD)
+
+    async def _report(
+        self,
+        phase: Phase,
+        generation: Generation | None = None,
+        *,
+        message: str = "",
+        nacks: tuple[Nack, ...] = (),
+        windows: tuple[Window, ...] = (),
+    ) -> None:
+        await self._control.report(
+            NodeReport(
+                node=self._name,
+                generation=self.generation if generation is None else generation,
+                release=self.serving,
+                digest=self.digest,
+                phase=phase,
+                message=message,
+                nacks=nacks,
+                envoy=EnvoyState(1, "1.40.0", 1.0, 0, live=True, memory_bytes=1),
+                last_known_good=self._good,
+                windows=windows,
+                notices=self.notices,
+            )
+        )

@@ -1,0 +1,124 @@
+"""A control process in this event loop, with a node that is honest but has no Envoy."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers import free_port
+from seawall.api.service import Caller, Service
+from seawall.api.views import Applied, ApplyEvent, Refused
+from seawall.clock import Clock, SystemClock
+from seawall.daemon.assembly import Control
+from seawall.release.signing import load_public_key
+from seawall.rollout.ports import ControlPort
+from seawall.site.sources import SourceFile, SourceSet
+from seawall.testing.memory_node import MemoryNode, Refuse, accept
+
+ANN = Caller("ann", local=True)
+DEADLINE_S = 20.0
+
+
+def site_text(port: int, *, timeout: str = "15s", extra: str = "") -> str:
+    """One site with two routes."""
+    return f"""version: 1
+listen: {{http: 127.0.0.1:{port}}}
+sites:
+  shop:
+    hosts: [shop.example.com]
+    origin: http://127.0.0.1:9
+    routes:
+      - {{name: api, prefix: /api, class: api, timeout: {timeout}}}
+{extra}"""
+
+
+def sources(text: str, path: str = "/etc/seawall/seawall.yaml") -> SourceSet:
+    return SourceSet(path, (SourceFile(path, text.encode()),))
+
+
+@dataclass
+class World:
+    """Control and its node."""
+
+    control: Control
+    node: MemoryNode
+    data_dir: Path
+    port: int
+    errors: list[BaseException] = field(default_factory=list)
+
+    @property
+    def service(self) -> Service:
+        return self.control.service
+
+    def text(self, **changes: str) -> str:
+        return site_text(self.port, **changes)
+
+    async def apply(self, text: str | SourceSet, **options: object) -> Applied | Refused:
+        given = sources(text) if isinstance(text, str) else text
+        events = self.service.apply(given, caller=ANN, **options)  # type: ignore[arg-type]  # - passed on
+        return await last(events)
+
+    async def rollback(self, release: str | None = None, **options: object) -> Applied | Refused:
+        return await last(self.service.rollback(release, caller=ANN, **options))  # type: ignore[arg-type]  # - passed on
+
+    async def applied(self, text: str | SourceSet, **options: object) -> Applied:
+        outcome = await self.apply(text, **options)
+        assert isinstance(outcome, Applied), outcome
+        return outcome
+
+    async def refused(self, text: str | SourceSet, **options: object) -> Refused:
+        outcome = await self.apply(text, **options)
+        assert isinstance(outcome, Refused), outcome
+        return outcome
+
+
+async def last(events: AsyncIterator[ApplyEvent]) -> Applied | Refused:
+    seen = [event async for event in events]
+    assert isinstance(seen[-1], Applied | Refused)
+    return seen[-1]
+
+
+@asynccontextmanager
+async def world(
+    data_dir: Path,
+    *,
+    clock: Clock | None = None,
+    refuse: Refuse = accept,
+    port: int = 0,
+    config: Path | None = None,
+    node_of: Callable[[Service], ControlPort] = lambda service: service,
+    with_node: bool = True,
+) -> AsyncIterator[World]:
+    """Open control on `data_dir` and run a node beside it."""
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    errors: list[BaseException] = []
+    opened = Control.opened(
+        data_dir,
+        config,
+        clock or SystemClock(),
+        log=lambda _event, _text: None,
+        log_error=lambda _where, error: errors.append(error),
+    )
+    async with opened as control:
+        key = load_public_key(data_dir / "control" / "signing.pub")
+        node = MemoryNode(node_of(control.service), key, refuse=refuse)
+        running = asyncio.ensure_future(node.run()) if with_node else None
+        try:
+            yield World(control, node, data_dir, port or free_port(), errors)
+        finally:
+            control.close_polls()
+            if running is not None:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+    assert not errors, errors
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Poll a condition of the same event loop, with a deadline."""
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            while not condition():
+                await asyncio.sleep(0)
+    except TimeoutError:
+        raise AssertionError(f"waited in vain: {what}") from None
