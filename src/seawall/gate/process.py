@@ -1,0 +1,186 @@
+"""One run of `envoy --mode validate`: bounded in time, memory, files and words.
+
+It decides how Envoy is started and how its end is read, not what is validated. The run happens in
+a private directory that is removed afterwards, since the configuration holds private keys. The
+limits are set from outside right after the start, because code between fork and exec is not safe
+in a program with threads. Whoever cancels the run ends the process and waits for it.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import resource
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from seawall import limits
+
+DIRECTORY_PREFIX: Final = "validate-"
+_CONFIG: Final = "snapshot.pb"
+_READ_SIZE_BYTES: Final = 16 * limits.KIB
+_REASON: Final = re.compile(r"error initializing configuration '[^']*': (.*)")
+_MEMORY: Final = re.compile(
+    r"out of memory|(cannot|unable to) allocate|allocation failed|mmap error|bad_alloc",
+    re.IGNORECASE,
+)
+_PRIVATE_KEY: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
+)
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """Envoy read the configuration and does not want it."""
+    MISSING = "envoy-missing"
+    NOT_EXECUTABLE = "envoy-not-executable"
+    TIMED_OUT = "envoy-timed-out"
+    OUT_OF_TIME = "envoy-out-of-cpu-time"
+    OUT_OF_MEMORY = "envoy-out-of-memory"
+    KILLED = "envoy-killed"
+    """By somebody else: most often the kernel, when the machine is out of memory."""
+    CRASHED = "envoy-crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may use."""
+
+    timeout_s: float = limits.VALIDATE_TIMEOUT_S
+    cpu_s: int = limits.VALIDATE_TIMEOUT_S
+    memory_bytes: int = limits.VALIDATE_MEMORY_BYTES_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of it; `words` are Envoy's, without any private key, bounded in length."""
+
+    ending: Ending
+    words: str
+
+
+async def run(envoy: Path, bootstrap: bytes, *, work_dir: Path, bounds: Limits) -> Run:
+    """Let `envoy` validate a serialized `Bootstrap`.
+
+    Args:
+        envoy: the binary.
+        bootstrap: the configuration; its relative paths are below a fresh directory.
+        work_dir: where that directory is made; must be private.
+        bounds: what Envoy may use.
+
+    Raises:
+        OSError: `work_dir` cannot be written.
+    """
+    directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX, dir=work_dir))
+    try:
+        _write_private(directory / _CONFIG, bootstrap)
+        return await _run(envoy, directory, bounds)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def remove_leftovers(work_dir: Path) -> None:
+    """Remove what runs left behind that were killed together with their parent."""
+    for leftover in work_dir.glob(f"{DIRECTORY_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+async def _run(envoy: Path, directory: Path, bounds: Limits) -> Run:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            envoy,
+            *("--mode", "validate", "--config-path", _CONFIG),
+            *("--concurrency", "1", "--disable-hot-restart"),
+            *("--log-level", "error", "--log-format", "%v"),
+            cwd=directory,
+            env={},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        return Run(Ending.MISSING, f"There is no Envoy at {envoy}.")
+    except OSError as error:
+        return Run(Ending.NOT_EXECUTABLE, f"Envoy at {envoy} cannot be run: {error.strerror}.")
+    try:
+        _limit(process.pid, bounds)
+        async with asyncio.timeout(bounds.timeout_s):
+            output = await _read_to_end(process)
+            status = await process.wait()
+        words = tidy_words(output)
+        return Run(_ending(status, words), words)
+    except TimeoutError:
+        return Run(Ending.TIMED_OUT, f"Envoy did not end within {bounds.timeout_s:g} s.")
+    finally:
+        await _end(process)
+
+
+def _limit(pid: int, bounds: Limits) -> None:
+    for kind, value in (
+        (resource.RLIMIT_CPU, bounds.cpu_s),
+        (resource.RLIMIT_DATA, bounds.memory_bytes),
+        (resource.RLIMIT_AS, limits.VALIDATE_ADDRESS_SPACE_BYTES_MAX),
+        (resource.RLIMIT_NOFILE, limits.VALIDATE_OPEN_FILES_MAX),
+        (resource.RLIMIT_FSIZE, limits.VALIDATE_FILE_SIZE_BYTES_MAX),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        with contextlib.suppress(ProcessLookupError):
+            _, hardest = resource.prlimit(pid, kind)
+            lowered = value if hardest == resource.RLIM_INFINITY else min(value, hardest)
+            # The soft limit of CPU time ends the process with a signal of its own.
+            hard = hardest if kind == resource.RLIMIT_CPU else lowered
+            resource.prlimit(pid, kind, (lowered, hard))
+
+
+async def _read_to_end(process: asyncio.subprocess.Process) -> bytes:
+    """The start of the output; the rest is read and forgotten, so that Envoy never blocks."""
+    output = b""
+    if process.stdout is not None:
+        while chunk := await process.stdout.read(_READ_SIZE_BYTES):
+            output = (output + chunk)[: limits.VALIDATE_OUTPUT_SIZE_BYTES_MAX]
+    return output
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Nothing of the process is left, whether it ended by itself or not."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+def tidy_words(output: bytes) -> str:
+    """Envoy's output as one bounded line without private keys."""
+    text = _PRIVATE_KEY.sub("[redacted]", output.decode("utf-8", errors="replace"))
+    text = " ".join(text.split())
+    reason = _REASON.search(text)
+    return (reason[1] if reason else text)[: limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX]
+
+
+def _ending(status: int, words: str) -> Ending:
+    if status == 0:
+        return Ending.ACCEPTED
+    if status > 0:
+        return Ending.REFUSED
+    if -status == signal.SIGXCPU:
+        return Ending.OUT_OF_TIME
+    if -status == signal.SIGKILL:
+        return Ending.KILLED
+    if _MEMORY.search(words):
+        return Ending.OUT_OF_MEMORY
+    return Ending.CRASHED

