@@ -5,6 +5,7 @@ an Envoy format command.
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from envoy.config.core.v3 import base_pb2
@@ -13,7 +14,7 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2
 
 from seawall import limits
-from seawall.compiler.wire import flag, inline_text, packed, seconds, uint32
+from seawall.compiler.wire import flag, inline_text, packed, seconds, set_seconds, uint32
 from seawall.model import (
     BalanceBy,
     FixedResponse,
@@ -27,6 +28,8 @@ from seawall.model import (
 )
 
 _APPEND = base_pb2.HeaderValueOption.HeaderAppendAction
+_PREVIOUS_HOSTS = packed(previous_hosts_pb2.PreviousHostsPredicate())
+_RETRY_POLICIES_REMEMBERED_MAX = 256
 _CODE = route_components_pb2.RedirectAction.RedirectResponseCode
 _REDIRECT_CODES = {
     301: _CODE.MOVED_PERMANENTLY,
@@ -58,15 +61,16 @@ def header(name: str, value: str, action: int = _APPEND.OVERWRITE_IF_EXISTS_OR_A
     )
 
 
-def forward(action: Forward, match: PathMatch, balancing: LoadBalancing) -> Any:
-    """The `RouteAction` that sends a request to the origin of `action`."""
-    compiled = route_components_pb2.RouteAction(
-        cluster=str(action.origin), idle_timeout=seconds(action.timeouts.idle_s)
-    )
+def forward(
+    compiled: Any, action: Forward, match: PathMatch, balancing: LoadBalancing | None
+) -> None:
+    """Fill in the `RouteAction` that sends a request to the origin of `action`."""
+    compiled.cluster = str(action.origin)
+    set_seconds(compiled.idle_timeout, action.timeouts.idle_s)
     if action.grpc:
         _set_grpc_deadline(compiled, action.timeouts.request_s)
     else:
-        compiled.timeout.CopyFrom(seconds(action.timeouts.request_s))
+        set_seconds(compiled.timeout, action.timeouts.request_s)
     if action.host_rewrite:
         compiled.host_rewrite_literal = action.host_rewrite
     if action.rewrite is not None:
@@ -79,8 +83,8 @@ def forward(action: Forward, match: PathMatch, balancing: LoadBalancing) -> Any:
         compiled.retry_policy.CopyFrom(_retry_policy(action.retries, action.timeouts.per_try_s))
     if action.websocket:
         compiled.upgrade_configs.add(upgrade_type="websocket", enabled=flag(on=True))
-    _add_hash_policy(compiled, balancing)
-    return compiled
+    if balancing is not None:
+        _add_hash_policy(compiled, balancing)
 
 
 def redirect(action: Redirect, match: PathMatch) -> Any:
@@ -133,11 +137,12 @@ def set_prefix_rewrite(target: Any, match: PathMatch, to: str) -> None:
 
 def _set_grpc_deadline(compiled: Any, request_s: float) -> None:
     # A gRPC call may stream for ever: its own deadline counts, bounded by the route's.
-    compiled.timeout.CopyFrom(seconds(0))
-    compiled.max_stream_duration.grpc_timeout_header_max.CopyFrom(seconds(request_s))
-    compiled.max_stream_duration.max_stream_duration.CopyFrom(seconds(request_s))
+    set_seconds(compiled.timeout, 0)
+    set_seconds(compiled.max_stream_duration.grpc_timeout_header_max, request_s)
+    set_seconds(compiled.max_stream_duration.max_stream_duration, request_s)
 
 
+@lru_cache(maxsize=_RETRY_POLICIES_REMEMBERED_MAX)
 def _retry_policy(retries: Retries, per_try_s: float) -> Any:
     policy = route_components_pb2.RetryPolicy(
         retry_on=",".join(retries.on),
@@ -148,7 +153,7 @@ def _retry_policy(retries: Retries, per_try_s: float) -> Any:
         policy.per_try_timeout.CopyFrom(seconds(per_try_s))
     policy.retry_host_predicate.add(
         name="envoy.retry_host_predicates.previous_hosts",
-        typed_config=packed(previous_hosts_pb2.PreviousHostsPredicate()),
+        typed_config=_PREVIOUS_HOSTS,
     )
     return policy
 

@@ -18,7 +18,7 @@ from google.protobuf import wrappers_pb2
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
-from seawall.compiler.wire import body_of, empty, packed
+from seawall.compiler.wire import body_of, empty, filter_switch, packed
 
 _BODY_SIZE_LIMIT: Final = "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
 _METHODS_WITHOUT_BODY: Final = ("GET", "HEAD")
@@ -40,7 +40,7 @@ def body_limit_filter() -> Any:
 
 @lru_cache(maxsize=_SIZES_CACHED_MAX)
 def body_limit(size_bytes_max: int) -> Any:
-    """The route's configuration of the filter; shared, so never change what is returned."""
+    """The packed `FilterConfig` of a route or host; shared, so never change what is returned."""
     limit = matcher_pb2.Matcher.OnMatch()
     limit.action.CopyFrom(
         xds_extension_pb2.TypedExtensionConfig(
@@ -58,7 +58,9 @@ def body_limit(size_bytes_max: int) -> Any:
     matcher.matcher_tree.input.CopyFrom(_header(":method"))
     for method in _METHODS_WITHOUT_BODY:
         matcher.matcher_tree.exact_match_map.map[method].matcher.CopyFrom(announced)
-    return packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
+    return filter_switch(
+        packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
+    )
 
 
 def body_limit_of(switch: Any) -> int:

@@ -6,6 +6,7 @@ an origin never changes its cluster, except the hash policy, which Envoy keeps o
 """
 
 import ipaddress
+from functools import lru_cache
 from typing import Any
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
@@ -40,6 +41,7 @@ _LB_POLICY = {
 }
 
 
+@lru_cache(maxsize=limits.ORIGINS_MAX)
 def compile_origin(origin: Origin) -> Resource:
     """The cluster of `origin`."""
     name = names.cluster(origin)

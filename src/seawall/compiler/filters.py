@@ -24,7 +24,14 @@ from envoy.type.matcher.v3 import string_pb2
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.body_limit import body_limit_filter
-from seawall.compiler.wire import add_newer, inline_text, packed, set_newer_flag, uint32
+from seawall.compiler.wire import (
+    add_newer,
+    filter_switch,
+    inline_text,
+    packed,
+    set_newer_flag,
+    uint32,
+)
 from seawall.model import Compression
 
 COMPRESSIBLE_TYPES = (
@@ -58,9 +65,26 @@ _LIBRARIES = {
     Compression.ZSTD: zstd_pb2.Zstd(compression_level=uint32(3)),
     Compression.GZIP: gzip_pb2.Gzip(compression_level="COMPRESSION_LEVEL_5"),
 }
-_COMPRESS_HERE = packed(
-    compressor_pb2.CompressorPerRoute(overrides=compressor_pb2.CompressorOverrides())
+_KEEP_PATH = filter_switch(
+    packed(
+        set_filter_state_pb2.Config(
+            on_request_headers=[
+                value_pb2.FilterStateValue(
+                    object_key=names.STATE_PATH,
+                    factory_key="envoy.string",
+                    format_string=substitution_format_string_pb2.SubstitutionFormatString(
+                        text_format_source=inline_text("%PATH(NQ:PATH)%")
+                    ),
+                )
+            ]
+        )
+    )
 )
+# Envoy refuses to switch a filter on without a configuration, so an empty override stands in.
+_COMPRESS_HERE = filter_switch(
+    packed(compressor_pb2.CompressorPerRoute(overrides=compressor_pb2.CompressorOverrides()))
+)
+_OFF = packed(route_components_pb2.FilterConfig(disabled=True))
 
 
 def http_filters() -> list[Any]:
@@ -85,10 +109,14 @@ def http_filters() -> list[Any]:
     ]
 
 
-def enable(target: Any, name: str, config: Any) -> None:
-    """Switch filter `name` on for a virtual host or route; Envoy wants a `config` to do so."""
-    switch = route_components_pb2.FilterConfig(config=config)
-    target.typed_per_filter_config[name].CopyFrom(packed(switch))
+def enable(target: Any, name: str, switch: Any) -> None:
+    """Switch filter `name` on for a virtual host or route with a packed `FilterConfig`."""
+    target.typed_per_filter_config[name].CopyFrom(switch)
+
+
+def disable(target: Any, name: str) -> None:
+    """Switch filter `name` off for a route of a site that has it on."""
+    target.typed_per_filter_config[name].CopyFrom(_OFF)
 
 
 def enable_compression(target: Any, codings: tuple[Compression, ...]) -> None:
@@ -103,23 +131,9 @@ def disable_compression(target: Any, codings: tuple[Compression, ...]) -> None:
         disable(target, names.FILTER_COMPRESS[coding.value])
 
 
-def disable(target: Any, name: str) -> None:
-    """Switch filter `name` off for a route of a site that has it on."""
-    switch = route_components_pb2.FilterConfig(disabled=True)
-    target.typed_per_filter_config[name].CopyFrom(packed(switch))
-
-
 def keep_path(target: Any) -> None:
     """Remember the path a client asked for on a route that rewrites it, for the access record."""
-    value = value_pb2.FilterStateValue(
-        object_key=names.STATE_PATH,
-        factory_key="envoy.string",
-        format_string=substitution_format_string_pb2.SubstitutionFormatString(
-            text_format_source=inline_text("%PATH(NQ:PATH)%")
-        ),
-    )
-    config = set_filter_state_pb2.Config(on_request_headers=[value])
-    enable(target, names.FILTER_KEEP_PATH, packed(config))
+    enable(target, names.FILTER_KEEP_PATH, _KEEP_PATH)
 
 
 def _compressor(coding: Compression) -> Any:

@@ -79,7 +79,9 @@ def default_replies() -> Any:
 
 
 def error_pages(pages: tuple[ErrorPage, ...]) -> dict[str, Any]:
-    """The metadata that gives a site its `pages`; the first page for a status wins."""
+    """Metadata by namespace that gives a site its `pages`; the first page for a status wins."""
+    if not pages:
+        return {}
     bodies, types = struct_pb2.Struct(), struct_pb2.Struct()
     for status in EDGE_STATUSES:
         page = next((p for p in pages if p.status_min <= status <= p.status_max), None)

@@ -7,6 +7,7 @@ that equal messages are equal bytes and a snapshot's digest names its content.
 from typing import Any
 
 from envoy.config.core.v3 import base_pb2, config_source_pb2
+from envoy.config.route.v3 import route_components_pb2
 from google.protobuf import any_pb2, duration_pb2, wrappers_pb2
 
 _TYPE_PREFIX = "type.googleapis.com/"
@@ -23,6 +24,11 @@ def packed(message: Any) -> Any:
     return any_pb2.Any(type_url=_TYPE_PREFIX + message.DESCRIPTOR.full_name, value=body_of(message))
 
 
+def filter_switch(config: Any) -> Any:
+    """A packed `FilterConfig` that switches an HTTP filter on with the packed `config`."""
+    return packed(route_components_pb2.FilterConfig(config=config))
+
+
 def empty(full_name: str) -> Any:
     """An `Any` of an empty message, for types that are newer than the generated classes."""
     return any_pb2.Any(type_url=_TYPE_PREFIX + full_name)
@@ -30,10 +36,16 @@ def empty(full_name: str) -> Any:
 
 def seconds(value_s: float) -> Any:
     """A `Duration`, rounded to milliseconds as Envoy's timers are."""
+    duration = duration_pb2.Duration()
+    set_seconds(duration, value_s)
+    return duration
+
+
+def set_seconds(duration: Any, value_s: float) -> None:
+    """Write `value_s` into a `Duration` in place; zero makes the field present too."""
     milliseconds = round(value_s * 1000)
-    return duration_pb2.Duration(
-        seconds=milliseconds // 1000, nanos=milliseconds % 1000 * 1_000_000
-    )
+    duration.seconds = milliseconds // 1000
+    duration.nanos = milliseconds % 1000 * 1_000_000
 
 
 def uint32(value: int) -> Any:
@@ -58,13 +70,17 @@ def inline_text(text: str) -> Any:
     return base_pb2.DataSource(inline_string=text)
 
 
+def as_field(number: int, body: bytes) -> bytes:
+    """A serialized message as field `number` (at most 15) of another one."""
+    return bytes([number << 3 | 2]) + _varint(len(body)) + body
+
+
 def add_newer(message: Any, number: int, value: Any) -> None:
     """Add a message to field `number`, which is newer than the generated class.
 
     It travels as an unknown field, which protobuf keeps when it parses and serializes.
     """
-    body = body_of(value)
-    message.MergeFromString(bytes([number << 3 | 2]) + _varint(len(body)) + body)
+    message.MergeFromString(as_field(number, body_of(value)))
 
 
 def set_newer_flag(message: Any, number: int) -> None:

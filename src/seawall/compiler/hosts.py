@@ -1,0 +1,160 @@
+"""One site becomes one virtual host: guards first, then its routes in their order.
+
+Results are serialized and remembered by value, so that a release that changes one site of a
+thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE is
+refused, and where a wildcard could match it, an authority with a comma (two joined Host headers).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from envoy.config.route.v3 import route_components_pb2
+from envoy.type.matcher.v3 import string_pb2
+
+from seawall import limits
+from seawall.compiler import actions, filters, names
+from seawall.compiler.body_limit import body_limit
+from seawall.compiler.matching import compile_match, header_is
+from seawall.compiler.replies import error_pages
+from seawall.compiler.wire import body_of, inline_text
+from seawall.ids import OriginName
+from seawall.model import (
+    FixedResponse,
+    Forward,
+    LoadBalancing,
+    Redirect,
+    Route,
+    Site,
+)
+
+_HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
+"""Every site over both schemes."""
+
+
+def balancing_of(
+    site: Site, balancing: Mapping[OriginName, LoadBalancing]
+) -> tuple[LoadBalancing | None, ...]:
+    """How the origin of each route of `site` is balanced: all that a host takes from origins."""
+    return tuple(
+        balancing[route.action.origin] if isinstance(route.action, Forward) else None
+        for route in site.routes
+    )
+
+
+@lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
+def host(site: Site, balancing: tuple[LoadBalancing | None, ...], *, tls: bool) -> bytes:
+    """The serialized virtual host that serves `site`, with HSTS when `tls`."""
+    compiled = _guarded_host(site)
+    usual = _usual_body_limit(site)
+    for route, origin_balancing in zip(site.routes, balancing, strict=True):
+        compiled.routes.append(_route(site, route, origin_balancing, usual))
+    actions.apply_header_changes(compiled, "request", site.request_headers)
+    actions.apply_header_changes(compiled, "response", site.response_headers)
+    if tls and site.hsts is not None:
+        value = f"max-age={site.hsts.max_age_s}"
+        value += "; includeSubDomains" if site.hsts.include_subdomains else ""
+        value += "; preload" if site.hsts.preload else ""
+        compiled.response_headers_to_add.append(actions.header("strict-transport-security", value))
+    filters.enable_compression(compiled, site.compression)
+    if usual:
+        filters.enable(compiled, names.FILTER_BODY_LIMIT, body_limit(usual))
+    for namespace, values in error_pages(site.error_pages).items():
+        compiled.metadata.filter_metadata[namespace].CopyFrom(values)
+    return body_of(compiled)
+
+
+@lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
+def redirecting_host(site: Site, port: int) -> bytes:
+    """The serialized virtual host that sends every request of `site` to https.
+
+    Args:
+        site: whose hosts.
+        port: the port to name in the answer; 0 names none.
+    """
+    compiled = _guarded_host(site)
+    to_https = compiled.routes.add(name=f"{site.name}/_https")
+    to_https.match.prefix = "/"
+    to_https.redirect.https_redirect = True
+    to_https.redirect.port_redirect = port
+    to_https.redirect.response_code = actions.redirect_code(308)
+    return body_of(compiled)
+
+
+def comma_route(host_name: str) -> Any:
+    """Refuse an authority that holds a comma."""
+    route = answer(f"{host_name}/_comma", 400, "Bad host.\n")
+    route.match.headers.append(header_is(":authority", string_pb2.StringMatcher(contains=",")))
+    return route
+
+
+def answer(name: str, status: int, text: str) -> Any:
+    """A route that answers everything with `status` and `text`."""
+    route = route_components_pb2.Route(name=name)
+    route.match.prefix = "/"
+    route.direct_response.status = status
+    route.direct_response.body.CopyFrom(inline_text(text))
+    return route
+
+
+def _guarded_host(site: Site) -> Any:
+    compiled = route_components_pb2.VirtualHost(name=str(site.name), domains=site.hosts)
+    compiled.routes.append(_trace_route(str(site.name)))
+    if any(name.startswith("*") for name in site.hosts):
+        compiled.routes.append(comma_route(str(site.name)))
+    return compiled
+
+
+def _trace_route(host_name: str) -> Any:
+    """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
+    route = answer(f"{host_name}/_trace", 405, "Method not allowed.\n")
+    route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
+    return route
+
+
+def _route(site: Site, route: Route, balancing: LoadBalancing | None, usual_limit: int) -> Any:
+    compiled = route_components_pb2.Route(
+        name=str(route.id), match=compile_match(route.match), stat_prefix=str(site.name)
+    )
+    action = route.action
+    match action:
+        case Forward():
+            actions.forward(compiled.route, action, route.match.path, balancing)
+            if action.rewrite is not None:
+                filters.keep_path(compiled)
+            _set_body_limit(compiled, _body_limit_of(action), usual_limit)
+            if action.grpc:
+                filters.disable_compression(compiled, site.compression)
+        case Redirect():
+            compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
+        case FixedResponse():
+            compiled.direct_response.CopyFrom(actions.respond(action))
+            if action.body:
+                compiled.response_headers_to_add.append(
+                    actions.header("content-type", action.content_type)
+                )
+    actions.apply_header_changes(compiled, "request", route.request_headers)
+    actions.apply_header_changes(compiled, "response", route.response_headers)
+    return compiled
+
+
+def _body_limit_of(action: Forward) -> int:
+    """The bound of a route; what flows after an upgrade is no request body."""
+    return 0 if action.websocket else action.body_size_bytes_max
+
+
+def _usual_body_limit(site: Site) -> int:
+    """The bound that most routes of a site share: said once on the host, it keeps routes small."""
+    sizes = [_body_limit_of(r.action) for r in site.routes if isinstance(r.action, Forward)]
+    counted = Counter(size for size in sizes if size)
+    return min(counted, key=lambda size: (-counted[size], size)) if counted else 0
+
+
+def _set_body_limit(compiled: Any, size: int, usual: int) -> None:
+    if size == usual:
+        return
+    if size:
+        filters.enable(compiled, names.FILTER_BODY_LIMIT, body_limit(size))
+    else:
+        filters.disable(compiled, names.FILTER_BODY_LIMIT)
