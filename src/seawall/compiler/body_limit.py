@@ -64,7 +64,7 @@ def body_limit(size_bytes_max: int) -> Any:
 
 
 def body_limit_of(switch: Any) -> int:
-    """The bound in bytes that the packed `FilterConfig` of a route holds."""
+    """The bound in bytes that the packed `FilterConfig` of a route holds; 0 when it is off."""
     config = route_components_pb2.FilterConfig.FromString(switch.value).config
     per_route = extension_matcher_pb2.ExtensionWithMatcherPerRoute.FromString(config.value)
     action = per_route.xds_matcher.on_no_match.action.typed_config

@@ -50,6 +50,8 @@ def contents(snapshot: Snapshot) -> Contents:
             if host.name == names.UNKNOWN_HOST:
                 continue
             for route in host.routes:
+                if "/_" in route.name:  # a guard that every host has, not of the site file
+                    continue
                 routes[route.name] = routes.get(route.name, b"") + body_of(route)
             sites[host.name] = sites.get(host.name, b"") + body_of(host)
     origins, endpoints = _origins(snapshot)

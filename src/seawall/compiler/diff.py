@@ -21,6 +21,8 @@ from seawall.compiler.differ import differences, words
 from seawall.compiler.origin_words import origin_changes, origin_summary
 from seawall.compiler.route_words import (
     action_text,
+    body_limit_text,
+    change,
     host_like_changes,
     other_changes,
     route_changes,
@@ -245,9 +247,10 @@ def _routes(site: str, old: Any, new: Any) -> Iterator[Change]:
         if name not in before:
             text = f"{title}: added, {action_text(route)}"
             yield Change(Action.ADDED, f"route {name}", text)
-        elif before[name] != route:
-            for text in route_changes(before[name], route):
-                yield Change(Action.CHANGED, f"route {name}", f"{title}: {text}")
+            continue
+        limits_text = (body_limit_text(before[name], old), body_limit_text(route, new))
+        for text in (*change("largest body", *limits_text), *route_changes(before[name], route)):
+            yield Change(Action.CHANGED, f"route {name}", f"{title}: {text}")
     kept = [name for name in before if name in after]
     if kept != [name for name in after if name in before]:
         yield Change(Action.CHANGED, site, f"{site}: order of the routes changed")
