@@ -7,11 +7,12 @@ business. A refusal is a report, not an exception, so that it can be shown and k
 import asyncio
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from seawall.clock import Clock
 from seawall.compiler.check import check
-from seawall.compiler.contents import contents
+from seawall.compiler.contents import Contents, contents
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import SeawallError
 from seawall.gate.report import GateReport, Stage, StageName, refused_stage
@@ -69,7 +70,14 @@ async def run_gate(
 def _guard(
     old: Snapshot | None, new: Snapshot, bounds: GuardBounds, force: Collection[str]
 ) -> GuardReport:
-    return guard(contents(old) if old is not None else None, contents(new), bounds, force=force)
+    before = _contents(old) if old is not None else None
+    return guard(before, _contents(new), bounds, force=force)
+
+
+@lru_cache(maxsize=2)
+def _contents(snapshot: Snapshot) -> Contents:
+    """What is released now was new the last time: it need not be taken apart again."""
+    return contents(snapshot)
 
 
 def _guard_stage(report: GuardReport, duration_s: float) -> Stage:

@@ -1,0 +1,78 @@
+"""Writes what this version of Seawall stores, for every later version to load.
+
+    PYTHONPATH=src:tests python -m release.history
+
+writes one folder below `tests/golden/history`, named by the store's schema and the formats of
+bundle and envelope, unless it is there. A folder is never written again once its version was
+released: it is the proof that what a user has on disk stays loadable.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from gate import made as compiled
+from release import made
+from seawall.ids import NodeName, ReleaseId
+from seawall.release import bundle, envelope
+from seawall.release.bundle import Bundle, FileDigest, encode
+from seawall.release.ledger import Scope
+from seawall.release.migrations import REVISIONS
+from seawall.release.release import Kind
+from seawall.release.store import Store
+from seawall.site.sources import SourceFile, SourceSet
+
+HISTORY = Path(__file__).parents[1] / "golden" / "history"
+CURRENT = f"schema-{REVISIONS[-1]}-bundle-{bundle.FORMAT}-envelope-{envelope.FORMAT}"
+
+
+def content(kind: Kind, sites: int) -> Bundle:
+    text = f"version: 1\n# {sites} sites\n".encode()
+    return Bundle(
+        kind=kind,
+        sources=SourceSet("/srv/seawall.yaml", (SourceFile("/srv/seawall.yaml", text),)),
+        files=(FileDigest("/srv/errors/5xx.html", "0f" * 32),),
+        snapshot=compiled.snapshot(sites, 2),
+        seawall_version="0.1.0",
+        envoy_version="1.40.0",
+    )
+
+
+def write(directory: Path) -> None:
+    directory.mkdir(parents=True)
+    signer = made.key()
+    clock = made.HandClock()
+    (directory / "trusted.pub").write_bytes(signer.public.pem)
+    with Store(directory / "seawall.db", clock=clock) as store:
+        parent: ReleaseId | None = None
+        for number, kind in enumerate((Kind.SITE, Kind.SITE, Kind.CERTIFICATES), 1):
+            clock.time_s += 60
+            record = store.add(
+                content(kind, number),
+                signer=signer,
+                author="ada",
+                message=f"Änderung {number}",
+                parent=parent,
+                gate_report='{"stages":[],"forced":[]}',
+            )
+            store.assign(NodeName("local"), record.id, parent, actor="ada", bake_s=30)
+            parent = record.id
+        newest = store.list()[0]
+        store.quarantine(store.list()[1].digest, "Envoy refused it", actor="node local")
+        store.set_last_known_good(NodeName("local"), [newest.id])
+        store.tokens.create("ci", frozenset({Scope.READ}), actor="ada")
+        store.meta.set("example", "kept")
+        (directory / "newest.envelope").write_bytes(store.envelope(newest.digest))
+    (directory / "newest.bundle").write_bytes(encode(content(Kind.CERTIFICATES, 3)))
+    with closing(sqlite3.connect(directory / "seawall.db")) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("VACUUM")
+
+
+def main() -> None:
+    if not (HISTORY / CURRENT).exists():
+        write(HISTORY / CURRENT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Whatever an earlier version stored is loaded, verified, checked, and taken by Envoy."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from gate import made as gate
+from release import made
+from release.history import CURRENT, HISTORY, write
+from seawall.compiler.check import check
+from seawall.ids import NodeName
+from seawall.release.bundle import Bundle, decode, digest_of, encode
+from seawall.release.envelope import open_envelope
+from seawall.release.signing import load_public_key
+from seawall.release.store import Store
+
+VERSIONS = sorted(entry for entry in HISTORY.iterdir() if entry.is_dir())
+
+
+def _usable(bundle: Bundle, work_dir: Path) -> None:
+    check(bundle.snapshot)
+    gate.validate(gate.validator(), bundle.snapshot, work_dir).require_accepted()
+
+
+def test_the_current_formats_are_in_the_history() -> None:
+    assert CURRENT in {version.name for version in VERSIONS}, (
+        "a schema or format changed: run `PYTHONPATH=src:tests python -m release.history`"
+    )
+
+
+def test_the_history_can_be_written(tmp_path: Path) -> None:
+    write(tmp_path / CURRENT)
+    assert {entry.name for entry in (tmp_path / CURRENT).iterdir()} == {
+        entry.name for entry in (HISTORY / CURRENT).iterdir()
+    }
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
+def test_a_stored_bundle_and_envelope_still_open(version: Path, tmp_path: Path) -> None:
+    encoded = (version / "newest.bundle").read_bytes()
+    key = load_public_key(version / "trusted.pub")
+    record, bundle = open_envelope((version / "newest.envelope").read_bytes(), key)
+    assert decode(encoded) == bundle
+    assert digest_of(encoded) == record.digest
+    assert record.message == "Änderung 3"
+    assert encode(bundle) == encoded
+    _usable(bundle, tmp_path)
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
+def test_a_stored_database_is_still_a_whole_store(version: Path, tmp_path: Path) -> None:
+    key = load_public_key(version / "trusted.pub")
+    shutil.copy(version / "seawall.db", tmp_path / "seawall.db")
+    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        records = store.list()
+        assert [record.id for record in records] == ["r3", "r2", "r1"]
+        assert records[1].quarantined == "Envoy refused it"
+        for record in records:
+            opened, bundle = open_envelope(store.envelope(record.digest), key)
+            assert opened.id == record.id
+            assert decode(store.bundle_bytes(record.digest)) == bundle
+            check(bundle.snapshot)
+        assigned = store.assignment(NodeName("local"))
+        assert assigned is not None
+        assert (assigned.release, assigned.previous, assigned.generation) == ("r3", "r2", 3)
+        assert [token.name for token in store.tokens.list()] == ["ci"]
+        assert store.meta.get("example") == "kept"
+        assert len(store.audit.entries()) == 8
+        added = store.add(bundle, signer=made.key(), author="eve", message="", parent=records[0].id)
+        assert added.id == "r4"
