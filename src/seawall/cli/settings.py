@@ -72,6 +72,16 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         code = exit_code(error)
     except BrokenPipeError:
         code = REFUSED
+    except Exception as error:
+        if os.environ.get("SEAWALL_TRACEBACK"):
+            raise
+        output.error(
+            f"Something unexpected went wrong in this command: {error!r}.",
+            code="internal",
+            do="The edge is not touched by it. Please report it with the output of the same "
+            "command under SEAWALL_TRACEBACK=1.",
+        )
+        code = REFUSED
     raise typer.Exit(code)
 
 
@@ -87,8 +97,3 @@ def local_only(target: Target, command: str) -> None:
             f"`seawall {command}` works on this machine only.",
             remedy="Leave --url (and SEAWALL_URL) away.",
         )
-
-
-def author() -> str:
-    """Who types: the login name, or the number of the user when it has no name."""
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or f"uid {os.getuid()}"

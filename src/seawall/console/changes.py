@@ -49,9 +49,10 @@ def guard(view: GuardView) -> RenderableType:
 
 def _change(change: ChangeView) -> Text:
     mark, style = _MARKS[change.action]
+    text = change.text.removeprefix(change.subject)
     parts = [styled(f"  {mark} ", style), styled(change.subject, "bold")]
-    if change.text:
-        parts.append(styled(f": {change.text}"))
+    if text:
+        parts.append(styled(text if text.startswith(":") else f": {text}"))
     if change.drains:
         parts.append(styled("  (drains open connections)", "yellow"))
     if change.restarts:

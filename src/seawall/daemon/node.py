@@ -6,6 +6,7 @@ death of the supervisor, seen as end of file on a pipe, leaves Envoy serving for
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -47,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         (data_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure("node", path=data_dir / "logs" / "node.log")
+        # Every report and poll would be a line of its own.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         asyncio.run(_run(data_dir, options.parent_fd, options.concurrency))
     except (SeawallError, OSError) as error:
         sys.stderr.write(f"The node agent cannot go on: {error}\n")

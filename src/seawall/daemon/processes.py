@@ -8,6 +8,7 @@ stranger. Standard library only: the supervisor imports this file and little els
 import fcntl
 import json
 import os
+import pwd
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,6 +75,14 @@ def read_run_file(path: Path) -> Process | None:
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return process if process.alive() else None
+
+
+def user_name() -> str:
+    """The login name of whoever runs this process, or its number when it has no name."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def prepare_data_dir(data_dir: Path) -> None:

@@ -29,7 +29,7 @@ from seawall.console.progress import follow
 from seawall.console.words import duration, place
 from seawall.daemon.ports import addresses, holder
 from seawall.daemon.probe import probe
-from seawall.daemon.processes import read_run_file
+from seawall.daemon.processes import read_run_file, user_name
 from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.site.collect import collect
 from seawall.site.parse import parse
@@ -141,8 +141,8 @@ class Starting:
                     f"{before.current.id} stays. `seawall apply` releases the file again."
                 )
                 return True
-        who = os.environ.get("USER") or f"uid {os.getuid()}"
-        end = follow(self.output, client.apply(sources, message="seawall up", author=who))
+        events = client.apply(sources, message="seawall up", author=user_name())
+        end = follow(self.output, events)
         return not isinstance(end, Refused) or end.serving is not None
 
     def _wait_until_served(self, client: Client, began_s: float) -> StatusView:

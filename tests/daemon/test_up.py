@@ -1,0 +1,291 @@
+import http.client
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from helpers import free_port, wait_until
+from seawall.demo.website import running_website
+from seawall_process import Edge, seawall, seawall_up, site_file
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    with running_website() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_the_ready_event_comes_after_a_request_has_passed(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        ready = edge.event("ready")
+        assert ready["probe_status"] == 200
+        assert ready["release"] == "r1"
+        assert ready["urls"] == [f"http://127.0.0.1:{edge.port}"]
+        assert edge.get()[0] == 200
+
+
+def test_ctrl_c_leaves_no_process_and_no_socket(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        pids = [edge.pid(name) for name in ("up", "control", "node", "envoy")]
+        assert edge.interrupt() == 0
+        assert not [pid for pid in pids if psutil.pid_exists(pid) and not _zombie(pid)]
+        assert not [path for path in edge.data_dir.rglob("*") if path.is_socket()]
+        assert not list((edge.data_dir / "run").glob("*.json"))
+        with pytest.raises(ConnectionRefusedError):
+            edge.get()
+
+
+def test_a_request_in_flight_may_finish_when_the_edge_stops(tmp_path: Path) -> None:
+    released = threading.Event()
+    with _slow_origin(released) as url, seawall_up(tmp_path, url) as edge:
+        answers: list[int] = []
+        asking = threading.Thread(target=lambda: answers.append(edge.get("/slow")[0]))
+        released.clear()
+        asking.start()
+        wait_until(_slow_origin.waiting.is_set, what="the origin has the request")
+        edge.process.send_signal(signal.SIGINT)
+        edge.event("stopping")
+        released.set()
+        asking.join(30)
+        assert edge.process.wait(40) == 0
+        assert answers == [200]
+
+
+def test_down_stops_it_from_elsewhere(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        done = seawall("down", "--data-dir", str(edge.data_dir))
+        assert done.returncode == 0, done.stderr
+        assert edge.process.wait(10) == 0
+
+
+def test_a_bad_first_file_is_told_and_nothing_is_left_running(tmp_path: Path, origin: str) -> None:
+    text = site_file(free_port(), origin, more="    timeoutt: 1s\n")
+    with seawall_up(tmp_path, origin, text=text, ready=False) as edge:
+        refused = edge.event("refused")
+        assert refused["problems"][0]["line"] == 7
+        assert edge.process.wait(40) == 1
+        assert not any(edge.part(name) for name in ("up", "control", "node", "envoy"))
+
+
+def test_a_bad_first_file_is_told_in_words(tmp_path: Path, origin: str) -> None:
+    (tmp_path / "seawall.yaml").write_text(site_file(free_port(), origin, more="    x: 1\n"))
+    done = seawall("up", "--data-dir", "data", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "seawall.yaml:7:5: error: " in done.stderr
+    assert "Nothing serves yet." in done.stderr
+
+
+def test_a_missing_file_is_told_at_once(tmp_path: Path) -> None:
+    done = seawall("up", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "seawall init" in done.stderr
+    assert not (tmp_path / "seawall-data").exists()
+
+
+def test_a_taken_port_names_the_listener_and_who_holds_it(tmp_path: Path, origin: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with seawall_up(tmp_path, origin, port=port, ready=False) as edge:
+            assert edge.process.wait(60) == 1
+            error = next(event["error"] for event in edge.events if "error" in event)
+    assert error["code"] == "port-taken"
+    assert f"http listener 127.0.0.1:{port}" in error["message"]
+    assert f"process {os.getpid()}" in error["message"]
+    assert "listen: http:" in error["remedy"]
+
+
+def test_killing_control_under_traffic_fails_no_request(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        envoy, control = edge.pid("envoy"), edge.pid("control")
+        with _traffic(edge) as failures:
+            edge.kill("control")
+            wait_until(
+                lambda: edge.pid("control") != control and edge.run("status").returncode == 0,
+                what="control is back",
+                deadline_s=30,
+            )
+        assert failures == []
+        assert edge.pid("envoy") == envoy
+        assert any("control ended" in e.get("message", "") for e in edge.events)
+
+
+def test_killing_the_agent_leaves_envoy_to_the_next_one(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        envoy, node = edge.pid("envoy"), edge.pid("node")
+        with _traffic(edge) as failures:
+            edge.kill("node")
+            wait_until(
+                lambda: (
+                    edge.pid("node") != node
+                    and edge.json("status")["nodes"][0]["agent_pid"] == edge.pid("node")
+                ),
+                what="a new agent reports",
+                deadline_s=30,
+            )
+        assert failures == []
+        assert edge.pid("envoy") == envoy
+        edge.write(more="    timeout: 21s\n")
+        assert edge.json("apply")["changed"] is True
+
+
+def test_killed_outright_envoy_serves_on_and_is_adopted(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as first:
+        envoy = first.pid("envoy")
+        stream = _open_stream(first)
+        with _traffic(first) as failures:
+            _kill_all_but_envoy(first)
+            with seawall_up(tmp_path, origin, port=first.port) as second:
+                assert second.pid("envoy") == envoy
+                assert second.json("status")["nodes"][0]["envoy"]["pid"] == envoy
+                _read_event(stream)
+                second.write(more="    timeout: 22s\n")
+                assert second.json("apply")["changed"] is True
+                _read_event(stream)
+                stream.close()
+        assert [f for f in failures if "refused" not in f] == []
+
+
+def test_down_stops_an_envoy_that_was_left_serving(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        _kill_all_but_envoy(edge)
+        assert edge.get()[0] == 200
+        found = edge.run("status")
+        assert found.returncode == 3
+        assert f"Its Envoy (process {edge.pid('envoy')}) still serves" in found.stderr
+        assert edge.run("down").returncode == 0
+        assert edge.part("envoy") is None
+
+
+def test_a_restart_keeps_what_was_decided(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        edge.write(more="    timeout: 23s\n")
+        assert edge.json("apply")["changed"] is True
+        assert edge.json("rollback", "r1")["changed"] is True
+        assert edge.interrupt() == 0
+    with seawall_up(tmp_path, origin, port=edge.port) as again:
+        assert again.event("ready")["release"] == "r1"
+        assert "was released before" in again.event("note")["message"]
+        assert again.json("status")["current"]["id"] == "r1"
+
+
+def test_a_restart_releases_a_file_that_was_changed_meanwhile(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        assert edge.interrupt() == 0
+    edge.write(more="    timeout: 24s\n")
+    with seawall_up(tmp_path, origin, port=edge.port) as again:
+        assert again.event("ready")["release"] == "r2"
+
+
+def test_a_restart_with_a_bad_file_serves_what_served_before(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        assert edge.interrupt() == 0
+    edge.write(more="    nonsense: 1\n")
+    with seawall_up(tmp_path, origin, port=edge.port) as again:
+        assert again.event("ready")["release"] == "r1"
+        assert again.event("refused")["problems"]
+        assert again.get()[0] == 200
+
+
+def _zombie(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _kill_all_but_envoy(edge: Edge) -> None:
+    parts = [part for name in ("up", "control", "node") if (part := edge.part(name))]
+    for part in parts:
+        part.send(signal.SIGKILL)
+    edge.process.wait(10)
+    wait_until(lambda: not any(part.alive() for part in parts), what="the parts are gone")
+
+
+class _traffic:  # noqa: N801 - reads as a function
+    """Requests on connections of their own while inside the block; gives what failed."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._stop = threading.Event()
+        self._failures: list[str] = []
+        self._count = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> list[str]:
+        self._thread.start()
+        return self._failures
+
+    def __exit__(self, *_: object) -> None:
+        before = self._count
+        wait_until(lambda: self._count > before or self._failures, what="traffic flows")
+        self._stop.set()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                status, _, _ = self._edge.get()
+                if status != 200:
+                    self._failures.append(f"status {status}")
+            except (OSError, http.client.HTTPException) as error:
+                self._failures.append(repr(error))
+            self._count += 1
+
+
+class _slow_origin:  # noqa: N801 - reads as a function
+    """Answers `/slow` only when it is released."""
+
+    waiting = threading.Event()
+
+    def __init__(self, released: threading.Event) -> None:
+        released.set()
+        type(self).waiting = threading.Event()
+        self._released = released
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection:
+            request = connection.recv(65536)
+            if b"GET /slow" in request:
+                type(self).waiting.set()
+                self._released.wait(30)
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
+            )
+
+
+def _open_stream(edge: Edge) -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", edge.port, timeout=20)
+    connection.request("GET", "/events")
+    answer = connection.getresponse()
+    assert answer.status == 200
+    _read_event(answer)
+    return answer
+
+
+def _read_event(stream: http.client.HTTPResponse) -> None:
+    assert stream.readline().startswith(b"data: event")
+    assert stream.readline() == b"\n"
