@@ -280,22 +280,7 @@ FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 """From `seawall up` until the first release serves; a large one is validated in seconds."""
 
 # --- Hardening of the data plane ------------------------------------------------------------------
-# What the site file sets (`limits:`) is in `EdgeLimits`; these are the bounds that are not for it.
-
-EDGE_CONNECTIONS_MAX_DEFAULT: Final = 50_000
-"""Client connections of one Envoy. At some 20 KiB each they take the default heap bound."""
-EDGE_HEAP_SIZE_BYTES_MAX_DEFAULT: Final = 1 * GIB
-"""Envoy's heap: at this size it refuses work instead of being killed by the kernel."""
-EDGE_HEADER_SIZE_BYTES_MAX_DEFAULT: Final = 60 * KIB
-"""All request headers together: Envoy's own default; larger ones are answered with 431."""
-EDGE_HEADERS_MAX_DEFAULT: Final = 100
-"""Request headers by number: Envoy's own default; browsers send about 25."""
-EDGE_HEADER_TIMEOUT_S_DEFAULT: Final = 10
-"""Time to send the head of a request: ample on a phone, short for a slow-header attack."""
-EDGE_IDLE_TIMEOUT_S_DEFAULT: Final = 300
-"""Silence on a stream or a keep-alive connection, in either direction."""
-EDGE_HTTP2_STREAMS_MAX_DEFAULT: Final = 100
-"""Concurrent streams of one HTTP/2 connection: the least that RFC 9113 recommends."""
+# What the site file sets under `limits:` has its defaults there; these bounds are not for it.
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
 """Wait for a client to take our last answer before the connection is closed on it."""

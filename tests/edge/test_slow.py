@@ -1,5 +1,6 @@
 """A client that is slow on purpose is let go, and holds up nobody."""
 
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ from hyperframe.frame import HeadersFrame, RstStreamFrame, SettingsFrame
 
 from compiler import build
 from edge.h2_client import GET, H2Client
-from edge.serving import Serving, request, serving
-from envoy_harness import RawClient
+from edge.serving import Serving, request, serving, wait_until
+from envoy_harness import RawClient, ok
 from seawall.model import Timeouts
 
 HEADER_TIMEOUT_S = 0.5
@@ -111,3 +112,18 @@ def test_an_http2_client_that_never_takes_its_answer_is_reset(edge: Serving) -> 
         edge.assert_serves()
         reset = client.read_until(lambda frame: isinstance(frame, RstStreamFrame))
         assert reset is not None or client.closed
+
+
+def test_a_client_that_reads_nothing_of_a_long_answer_is_let_go(edge: Serving) -> None:
+    ordinary = edge.origin.answer
+    edge.origin.answer = lambda _: ok(bytes(64 << 20))
+    name = "http.http.downstream_cx_active"
+    try:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", edge.port))
+            client.sendall(request())
+            wait_until(lambda: edge.envoy.stats(name)[name] == 1, what="the connection is there")
+            wait_until(lambda: edge.envoy.stats(name)[name] == 0, what="the connection is closed")
+    finally:
+        edge.origin.answer = ordinary
