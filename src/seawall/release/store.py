@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from seawall import limits
@@ -125,28 +125,9 @@ class Store:
                     signature=b"",
                 )
             )
-            at_s = record.created_s
             rows.insert_bundle(connection, digest, len(encoded), compressed)
             rows.insert_release(connection, record, gate_report)
-            record_deed(
-                connection,
-                at_s,
-                actor=author,
-                action="release-added",
-                subject=record.id,
-                detail=digest[:12],
-            )
-            dropped = [rows.release_id(number) for number in retention.apply(connection)]
-            if dropped:
-                names = f"{len(dropped)} releases from {dropped[0]} to {dropped[-1]}"
-                record_deed(
-                    connection,
-                    at_s,
-                    actor="seawall",
-                    action="releases-dropped",
-                    subject=names,
-                    detail="retention",
-                )
+            _record_addition(connection, record, retention.apply(connection))
             query = select(QUARANTINE.c.reason).where(QUARANTINE.c.digest == digest)
             reason = connection.execute(query).scalar()
         return replace(record, quarantined=reason or "")
@@ -337,6 +318,27 @@ class Store:
         query = select(QUARANTINE).order_by(QUARANTINE.c.at_s.desc(), QUARANTINE.c.digest)
         with self._database.read() as connection:
             return tuple(Quarantined(*row) for row in connection.execute(query))
+
+
+def _record_addition(connection: Connection, record: ReleaseRecord, dropped: Sequence[int]) -> None:
+    record_deed(
+        connection,
+        record.created_s,
+        actor=record.author,
+        action="release-added",
+        subject=record.id,
+        detail=record.digest[:12],
+    )
+    if dropped:
+        first, last = rows.release_id(dropped[0]), rows.release_id(dropped[-1])
+        record_deed(
+            connection,
+            record.created_s,
+            actor="seawall",
+            action="releases-dropped",
+            subject=f"{len(dropped)} releases from {first} to {last}",
+            detail="retention",
+        )
 
 
 def _generation_after(current: StoredAssignment | None, floor: Generation | None) -> Generation:
