@@ -43,8 +43,9 @@ class SiteTlsSection(Section):
 class HstsSection(Section):
     """Strict-Transport-Security (RFC 6797). Short form: `true` or `false`."""
 
-    max_age: Annotated[float, duration("0s", "3650d", zero="forget it")] = Field(
-        default=31_536_000.0, description="How long browsers use https only."
+    max_age: Annotated[float, duration("0s", "3650d")] = Field(
+        default=31_536_000.0,
+        description="How long browsers use https only; `0s` makes them forget it.",
     )
     include_subdomains: Flag = Field(default=False, description="Also for all names below.")
     preload: Flag = Field(default=False, description="Ask to be put on the list inside browsers.")
