@@ -143,7 +143,7 @@ class Starting:
                 return True
         events = client.apply(sources, message="seawall up", author=user_name())
         end = follow(self.output, events)
-        return not isinstance(end, Refused) or end.serving is not None
+        return not isinstance(end, Refused) or before.current is not None
 
     def _wait_until_served(self, client: Client, began_s: float) -> StatusView:
         while True:

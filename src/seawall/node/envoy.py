@@ -38,6 +38,8 @@ IDENTITY_FILE: Final = "envoy.json"
 ACCESS_FILE: Final = "access.ndjson"
 _POLL_S: Final = 0.02
 _DELETED: Final = " (deleted)"
+_REQUESTS_ACTIVE: Final = r"^http\..*\.downstream_rq_active$"
+_REQUESTS_OF_ADMIN: Final = b"http.admin.downstream_rq_active"
 _START_TIME_FIELD: Final = 19
 """Index of `starttime` (field 22 of proc(5) stat) after the parenthesised command name."""
 
@@ -169,9 +171,11 @@ class EnvoyProcess:
     async def _drained(self, drain_s: float) -> None:
         deadline_s = self._clock.monotonic_s() + drain_s
         while self.alive and self._clock.monotonic_s() < deadline_s:
-            text = await self.slot.admin.stats_text(stats_filter="^server.total_connections$")
-            _, _, count = text.partition(b":")
-            if count.strip() in (b"", b"0"):
+            # Not `server.total_connections`: Envoy sets that one only every 5 s (stats flush).
+            text = await self.slot.admin.stats_text(stats_filter=_REQUESTS_ACTIVE)
+            counts = dict(line.split(b":") for line in text.splitlines() if b":" in line)
+            counts.pop(_REQUESTS_OF_ADMIN, None)
+            if not any(int(count) for count in counts.values()):
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_S):
