@@ -5,7 +5,7 @@ problems, and the edge is None. Equal inputs give equal results.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -103,7 +103,7 @@ def load(
 
 def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
     ordered = sorted(
-        dict.fromkeys(problems),
+        dict.fromkeys(_printable(problem) for problem in problems),
         key=lambda p: (p.severity is not Severity.ERROR, p.location, p.id, p.subject, p.what),
     )
     shown = ordered[: limits.SITE_PROBLEMS_MAX]
@@ -113,6 +113,18 @@ def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
         remedy = "Mend the first ones and check again."
         shown.append(Problem("more-problems", Severity.WARNING, place, "", what, "", remedy))
     return tuple(shown)
+
+
+def _printable(problem: Problem) -> Problem:
+    """The same without control characters: messages go to terminals and logs."""
+    texts = (problem.subject, problem.what, problem.why, problem.remedy)
+    if all(text.isprintable() for text in texts):
+        return problem
+    subject, what, why, remedy = (
+        "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+        for text in texts
+    )
+    return replace(problem, subject=subject, what=what, why=why, remedy=remedy)
 
 
 def _locations(draft: Draft) -> dict[str, Location]:

@@ -1,0 +1,261 @@
+"""The rules at their edges: what they must find, and what they must leave alone."""
+
+import pytest
+
+from seawall import limits
+from seawall.site.certificates import covers
+from site_text import HEAD, certificate_files, ids, load_text
+
+SHOP = HEAD + "sites:\n  shop:\n    hosts: [shop.example.com]\n    origin: http://127.0.0.1:3000\n"
+HTTPS = "version: 1\nlisten: {http: 127.0.0.1:8080, https: 127.0.0.1:8443}\n"
+
+
+def routes(*written: str) -> set[str]:
+    lines = "".join(f"      - {{name: r{index}, {text}}}\n" for index, text in enumerate(written))
+    return ids(load_text(SHOP + "    routes:\n" + lines))
+
+
+def origin(written: str) -> set[str]:
+    return ids(load_text(SHOP.replace("http://127.0.0.1:3000", "{" + written + "}")))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("prefix: /a", "prefix: /a"),
+        ("prefix: /a", "prefix: /a/b"),
+        ("prefix: /a", "path: /a"),
+        ("prefix: /a", "path: /a/b"),
+        ("prefix: /a/", "path: /a/b"),
+        ("prefix: /", "regex: '/x[0-9]'"),
+        ("regex: '/x[0-9]'", "regex: '/x[0-9]'"),
+        ("regex: '/x[0-9]+'", "path: /x12"),
+        ("path: /a", "path: /a, methods: GET"),
+        ("path: /a, methods: [GET, POST]", "path: /a, methods: GET"),
+        ("path: /a, headers: {x: '1'}", "path: /a, headers: {y: '2', x: '1'}"),
+        ("path: /a, query: {q: {present: true}}", "path: /a, query: {q: {present: true}}"),
+    ],
+)
+def test_a_route_behind_a_broader_one_is_unreachable(written: tuple[str, str]) -> None:
+    assert routes(*written) == {"unreachable-route"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        ("prefix: /a", "prefix: /ab"),
+        ("prefix: /a/b", "prefix: /a"),
+        ("prefix: /a/", "path: /a"),
+        ("prefix: /a/", "prefix: /a"),
+        ("path: /a", "prefix: /a"),
+        ("path: /a, methods: GET", "path: /a"),
+        ("path: /a, methods: GET", "path: /a, methods: [GET, POST]"),
+        ("path: /a, headers: {x: '1'}", "path: /a, headers: {x: '2'}"),
+        ("path: /a, query: {q: '1'}", "path: /a"),
+        ("regex: '/x[0-9]+'", "path: /x"),
+        ("prefix: /x", "regex: '/x.*'"),
+    ],
+)
+def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None:
+    assert routes(*written) == set()
+
+
+def test_a_wildcard_host_may_stand_beside_an_exact_one_but_not_twice() -> None:
+    other = "  other: {{hosts: ['{}'], origin: 'http://127.0.0.1:1'}}\n"
+    assert ids(load_text(SHOP + other.format("*.example.com"))) == set()
+    twice = other.format("*.b.example") + other.replace("other", "more").format("*.B.example")
+    assert ids(load_text(SHOP + twice)) == {"duplicate-host"}
+
+
+def test_ten_thousand_and_one_routes_are_refused() -> None:
+    site = "  s{}:\n    hosts: [s{}.example.com]\n    routes:\n"
+    route = "      - {{name: r{}, path: /p{}, respond: {{status: 200}}}}\n"
+    text = HEAD + "sites:\n"
+    for number in range(11):
+        count = 1000 if number < 10 else 1
+        text += site.format(number, number)
+        text += "".join(route.format(index, index) for index in range(count))
+    (problem,) = load_text(text).problems
+    assert problem.id == "too-many"
+    assert "10,001 routes" in problem.what
+
+
+def test_too_many_routes_of_one_site_are_refused() -> None:
+    lines = [f"path: /p{n}" for n in range(limits.ROUTES_PER_SITE_MAX + 1)]
+    assert routes(*lines) == {"too-many"}
+
+
+def test_the_name_of_the_catch_all_is_taken_only_when_there_is_one() -> None:
+    written = "    routes: [{name: default, prefix: /a}]\n"
+    assert ids(load_text(SHOP + written)) == {"duplicate-name"}
+    without = SHOP.replace("    origin: http://127.0.0.1:3000\n", "")
+    written = '    routes: [{name: default, prefix: /a, origin: "http://127.0.0.1:1"}]\n'
+    assert ids(load_text(without + written)) == set()
+
+
+def test_an_inline_origin_cannot_take_the_name_of_another() -> None:
+    text = SHOP + "origins: {shop: {endpoints: 'http://127.0.0.1:1'}}\n"
+    assert "duplicate-name" in ids(load_text(text))
+
+
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [
+        ("{http: [127.0.0.1:80, 127.0.0.1:80]}", {"listener-taken-twice"}),
+        ("{http: [':80', 127.0.0.1:80]}", {"listener-taken-twice"}),
+        ("{http: ['[::]:80', '[::1]:80']}", {"listener-taken-twice"}),
+        ("{http: [127.0.0.1:80, 127.0.0.2:80]}", set()),
+        ("{http: [':80', '[::]:80']}", set()),
+        ("{}", {"no-listener"}),
+    ],
+)
+def test_listeners(listen: str, found: set[str]) -> None:
+    assert ids(load_text(SHOP.replace("{http: 127.0.0.1:8080}", listen))) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("cidrs: [0.0.0.0/0]", {"trusted-proxies-everyone"}),
+        ("cidrs: ['::/0']", {"trusted-proxies-everyone"}),
+        ("hops: 2", {"trusted-proxies-everyone"}),
+        ("cidrs: [10.0.0.0/8], hops: 2", set()),
+        ("cidrs: 10.1.2.3", set()),
+    ],
+)
+def test_trusted_proxies(written: str, found: set[str]) -> None:
+    assert ids(load_text(SHOP + f"trusted_proxies: {{{written}}}\n")) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("endpoints: ['http://a', 'https://b']", {"origin-scheme-mixed"}),
+        ("endpoints: 'http://a', backup: 'https://b'", {"origin-scheme-mixed"}),
+        ("endpoints: 'https://a', tls: {verify: false}", {"origin-verify-off"}),
+        ("endpoints: 'https://10.0.0.1'", {"origin-tls"}),
+        ("endpoints: ['https://a', 'https://b']", {"origin-tls"}),
+        ("endpoints: ['https://a', 'https://b'], tls: {sni: a}", set()),
+        ("endpoints: 'https://10.0.0.1', tls: {sni: a.example}", set()),
+        ("endpoints: 'https://a', tls: {sni: '*.a'}", {"origin-tls"}),
+        ("endpoints: 'http://a', tls: {sni: a}", {"origin-tls"}),
+        ("endpoints: 'http://a', protocol: auto", {"origin-tls"}),
+        ("endpoints: 'https://a', protocol: auto", set()),
+        ("endpoints: ['http://a', 'http://A:80/']", {"duplicate-endpoint"}),
+        ("endpoints: 'http://a', backup: 'http://a'", {"duplicate-endpoint"}),
+        ("endpoints: []", {"wrong-type"}),
+        (
+            "endpoints: 'http://a', load_balancing: {hash: {header: a, cookie: b}}",
+            {"contradictory-keys"},
+        ),
+        ("endpoints: 'http://a', load_balancing: {}", {"contradictory-keys"}),
+        ("endpoints: 'http://a', load_balancing: {hash: client_ip}", set()),
+        (
+            "endpoints: 'http://a', health_check: {path: /, interval: 1s}",
+            {"contradictory-timeouts"},
+        ),
+    ],
+)
+def test_origins(written: str, found: set[str]) -> None:
+    assert origin(written) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("regex: '('", {"bad-regex"}),
+        ("regex: '(?=a)'", {"bad-regex"}),
+        ("regex: '/(a{500}){500}'", {"bad-regex"}),
+        ("regex: '/" + "a" * 1100 + "'", {"bad-regex"}),
+        ("regex: '/a|/b'", set()),
+        ("path: /a, headers: {x: {regex: '['}}", {"bad-regex"}),
+        ("path: /a, query: {x: {regex: '['}}", {"bad-regex"}),
+        ("path: /a, rewrite: {regex: '[', to: x}", {"bad-regex"}),
+        ("path: /a, rewrite: {regex: '(a)', to: '\\2'}", {"bad-rewrite"}),
+        ("path: /a, rewrite: {regex: '(a)', to: '\\x'}", {"bad-rewrite"}),
+        ("path: /a, rewrite: {regex: '(a)', to: '\\1\\\\'}", set()),
+        ("path: /a, rewrite: {prefix: /b}", {"bad-rewrite"}),
+        ("path: /a, redirect: {prefix: /b}", {"bad-rewrite"}),
+        ("prefix: /a, rewrite: {prefix: /b, regex: x, to: y}", {"contradictory-keys"}),
+        ("prefix: /a, rewrite: {regex: x}", {"contradictory-keys"}),
+        ("prefix: /a, redirect: /b, respond: {status: 200}", {"contradictory-keys"}),
+        ("prefix: /a, redirect: /b, timeout: 5s", {"contradictory-keys"}),
+        ("path: /a, headers: {x: {exact: a, prefix: b}}", {"contradictory-keys"}),
+        ("path: /a, redirect: /a", {"redirect-loop"}),
+        ("prefix: /a, redirect: /a/b", {"redirect-loop"}),
+        ("prefix: /a, redirect: {prefix: /a/b}", {"redirect-loop"}),
+        ("prefix: /a, redirect: 'http://other.example/a'", set()),
+        ("path: /a, redirect: /a/", set()),
+        ("prefix: /a, timeout: 1s, retries: {per_try_timeout: 2s}", {"contradictory-timeouts"}),
+        ("prefix: /a, grpc: true", {"protocol-mismatch"}),
+    ],
+)
+def test_routes(written: str, found: set[str]) -> None:
+    assert routes(written) == found
+
+
+def test_a_redirect_inside_its_prefix_is_fine_when_an_earlier_route_takes_the_target() -> None:
+    assert routes("path: /a/b", "prefix: /a, redirect: /a/b") == set()
+
+
+@pytest.mark.parametrize(
+    ("site", "found"),
+    [
+        ("tls: {cert: certs/shop.pem, key: certs/shop.key}", set()),
+        ("tls: false", {"https-without-certificate"}),
+        ("class: page", {"https-without-certificate"}),
+        ("tls: {cert: certs/shop.pem}", {"unknown-certificate"}),
+        ("tls: {certificate: nobody}", {"unknown-certificate"}),
+        ("tls: {cert: certs/shop.pem, key: certs/other.key}", {"certificate-key-mismatch"}),
+        ("tls: {cert: certs/shop.key, key: certs/shop.key}", {"bad-certificate"}),
+        ("tls: {cert: certs/shop.pem, key: certs/shop.pem}", {"bad-certificate"}),
+        ("tls: {cert: certs/none.pem, key: certs/none.key}", {"file-missing"}),
+        ("tls: {cert: certs/soon.pem, key: certs/soon.key}", {"certificate-expires-soon"}),
+        ("tls: {cert: certs/expired.pem, key: certs/expired.key}", {"certificate-expired"}),
+        ("tls: {cert: certs/other.pem, key: certs/other.key}", {"certificate-missing-name"}),
+        ("tls: {cert: certs/open.pem, key: certs/open.key}", {"key-file-permissions"}),
+    ],
+)
+def test_certificates(site: str, found: set[str]) -> None:
+    text = SHOP.replace(HEAD, HTTPS) + f"    {site}\n"
+    assert ids(load_text(text, certificate_files())) == found
+
+
+def test_a_large_or_binary_error_page_is_refused() -> None:
+    text = SHOP + "    error_pages: {404: page.html}\n"
+    assert ids(load_text(text, {"page.html": b"x" * 65_537})) == {"file-unreadable"}
+    assert ids(load_text(text, {"page.html": b"x" * 2_000_000})) == {"file-unreadable"}
+    assert ids(load_text(text, {"page.html": b"\xff"})) == {"file-unreadable"}
+    assert ids(load_text(text, {"page.html": b"fine"})) == set()
+
+
+def test_what_follows_from_a_broken_part_is_not_reported() -> None:
+    broken_origin = HEAD + (
+        "origins: {app: {endpoints: 'nonsense'}}\n"
+        "sites: {shop: {hosts: [a.example], origin: app}}\n"
+    )
+    assert ids(load_text(broken_origin)) == {"bad-url"}
+    broken_listen = SHOP.replace("127.0.0.1:8080", "nonsense") + "    redirect_to_https: true\n"
+    assert ids(load_text(broken_listen)) == {"bad-address"}
+    broken_site = HEAD + (
+        "origins: {app: {endpoints: 'http://a'}}\n"
+        "sites: {shop: {hosts: [a.example], origin: app, zzz: 1}}\n"
+    )
+    assert ids(load_text(broken_site)) == {"unknown-key"}
+
+
+@pytest.mark.parametrize(
+    ("names", "host", "covered"),
+    [
+        (("a.example",), "a.example", True),
+        (("*.a.example",), "b.a.example", True),
+        (("*.a.example",), "c.b.a.example", False),
+        (("*.a.example",), "a.example", False),
+        (("*.a.example",), "*.a.example", True),
+        (("b.a.example",), "*.a.example", False),
+        ((), "*", True),
+        (("example",), "other", False),
+    ],
+)
+def test_which_hosts_a_certificate_covers(names: tuple[str, ...], host: str, covered: bool) -> None:
+    assert covers(names, host) is covered
