@@ -10,6 +10,7 @@ from typing import Any, Final
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import base_pb2, substitution_format_string_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
+from envoy.type.v3 import percent_pb2
 from google.protobuf import struct_pb2
 
 from seawall import limits
@@ -89,7 +90,8 @@ def _worth_recording() -> Any:
     )
     sampled = accesslog_pb2.AccessLogFilter()
     sampled.runtime_filter.runtime_key = names.RUNTIME_ACCESS_LOG_SAMPLE
-    sampled.runtime_filter.percent_sampled.numerator = 100
+    sampled.runtime_filter.percent_sampled.numerator = 1_000_000
+    sampled.runtime_filter.percent_sampled.denominator = percent_pb2.FractionalPercent.MILLION
     worth = accesslog_pb2.AccessLogFilter()
     worth.or_filter.filters.extend([status, flagged, slow, sampled])
     return worth

@@ -135,8 +135,7 @@ def _runtime(before: _Resources, after: _Resources) -> Iterator[Change]:
 
 def _sample(resources: _Resources) -> float:
     layer = rtds_pb2.Runtime.FromString(resources[names.RUNTIME_LAYER].body).layer
-    share = layer.fields[names.RUNTIME_ACCESS_LOG_SAMPLE].struct_value
-    return float(share.fields["numerator"].number_value) / 10_000
+    return float(layer.fields[names.RUNTIME_ACCESS_LOG_SAMPLE].number_value) / 10_000
 
 
 def _certificates(before: _Resources, after: _Resources) -> Iterator[Change]:

@@ -90,8 +90,7 @@ _OFF = packed(route_components_pb2.FilterConfig(disabled=True))
 def http_filters() -> list[Any]:
     """The filter chain of every connection manager, in order; the router is last."""
     return [
-        # Of codings that a client likes equally, the filter that stands last wins.
-        *(_compressor(coding) for coding in reversed(Compression)),
+        *(_compressor(coding, first=first) for coding in Compression for first in (True, False)),
         hcm_pb2.HttpFilter(
             name=names.FILTER_BODY_LIMIT,
             typed_config=body_limit_filter(),
@@ -120,15 +119,20 @@ def disable(target: Any, name: str) -> None:
 
 
 def enable_compression(target: Any, codings: tuple[Compression, ...]) -> None:
-    """Let the edge compress what `target` answers with the given codings."""
-    for coding in codings:
-        enable(target, names.FILTER_COMPRESS[coding.value], _COMPRESS_HERE)
+    """Let the edge compress what `target` answers with the given codings.
+
+    Of codings that a client likes equally the first one of `codings` wins, then the client's order.
+    """
+    for position, coding in enumerate(codings):
+        by_coding = names.FILTER_COMPRESS if position else names.FILTER_COMPRESS_FIRST
+        enable(target, by_coding[coding.value], _COMPRESS_HERE)
 
 
 def disable_compression(target: Any, codings: tuple[Compression, ...]) -> None:
     """Send what a route answers as it is, on a site that compresses with `codings`."""
-    for coding in codings:
-        disable(target, names.FILTER_COMPRESS[coding.value])
+    for position, coding in enumerate(codings):
+        by_coding = names.FILTER_COMPRESS if position else names.FILTER_COMPRESS_FIRST
+        disable(target, by_coding[coding.value])
 
 
 def keep_path(target: Any) -> None:
@@ -136,7 +140,7 @@ def keep_path(target: Any) -> None:
     enable(target, names.FILTER_KEEP_PATH, _KEEP_PATH)
 
 
-def _compressor(coding: Compression) -> Any:
+def _compressor(coding: Compression, *, first: bool) -> Any:
     direction = compressor_pb2.Compressor.ResponseDirectionConfig(
         # A compressed part of a file could not be joined with another part.
         uncompressible_response_codes=[206],
@@ -153,8 +157,9 @@ def _compressor(coding: Compression) -> Any:
         compressor_library=extension_pb2.TypedExtensionConfig(
             name=coding.value, typed_config=packed(_LIBRARIES[coding])
         ),
-        choose_first=True,
+        choose_first=first,
     )
+    by_coding = names.FILTER_COMPRESS_FIRST if first else names.FILTER_COMPRESS
     return hcm_pb2.HttpFilter(
-        name=names.FILTER_COMPRESS[coding.value], typed_config=packed(compressor), disabled=True
+        name=by_coding[coding.value], typed_config=packed(compressor), disabled=True
     )

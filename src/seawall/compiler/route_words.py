@@ -49,13 +49,22 @@ def route_title(name: str, route: Any) -> str:
     return f"route {path} of {site}" if path else f"route {name}"
 
 
+def body_limit_text(route: Any, host: Any) -> str:
+    """The bound on request bodies that holds for `route`, its own or that of its host."""
+    if not route.HasField("route"):
+        return ""
+    own = route.typed_per_filter_config.get(names.FILTER_BODY_LIMIT)
+    switch = host.typed_per_filter_config.get(names.FILTER_BODY_LIMIT) if own is None else own
+    size = body_limit_of(switch) if switch is not None else 0
+    return f"{size:,} bytes" if size else ""
+
+
 def route_changes(old: Any, new: Any) -> Iterator[str]:
-    """What changed between two compiled routes of one name; at least one text."""
-    yield from _change("path", _path_text(old.match), _path_text(new.match))
+    """What changed between two compiled routes of one name, but for the bound on bodies."""
+    yield from change("path", _path_text(old.match), _path_text(new.match))
     if _conditions(old.match) != _conditions(new.match):
         yield "conditions on method, headers or query changed"
-    yield from _change("action", action_text(old), action_text(new))
-    yield from _change("largest body", _body_limit_text(old), _body_limit_text(new))
+    yield from change("action", action_text(old), action_text(new))
     yield from host_like_changes(old, new)
     if old.HasField("route") and new.HasField("route"):
         for difference in differences(old.route, new.route, "route"):
@@ -76,7 +85,7 @@ def other_changes(old: Any, new: Any) -> Iterator[str]:
         for field in _HANDLED_FIELDS:
             if field in rest.DESCRIPTOR.fields_by_name:
                 rest.ClearField(field)
-        for name in (names.FILTER_BODY_LIMIT, *names.FILTER_COMPRESS.values()):
+        for name in (names.FILTER_BODY_LIMIT, *names.FILTERS_COMPRESS):
             rest.typed_per_filter_config.pop(name, None)
         for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE):
             rest.metadata.filter_metadata.pop(namespace, None)
@@ -90,14 +99,20 @@ def host_like_changes(old: Any, new: Any) -> Iterator[str]:
     """Changes of headers, compression and pages of a virtual host or route."""
     for side in ("request", "response"):
         yield from _header_changes(side, old, new)
-    for coding, name in names.FILTER_COMPRESS.items():
+    for name in names.FILTERS_COMPRESS:
         before, after = (_switch(m, name) for m in (old, new))
-        yield from _change(f"compression {coding}", before, after)
+        yield from change(f"compression {name.removeprefix('seawall.compress.')}", before, after)
     for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE):
         before, after = (m.metadata.filter_metadata.get(namespace) for m in (old, new))
         if before != after:
             yield "error pages changed"
             return
+
+
+def change(label: str, old: str, new: str) -> Iterator[str]:
+    """`label OLD -> NEW` when they differ."""
+    if old != new:
+        yield f"{label} {old or 'none'} -> {new or 'none'}"
 
 
 def action_text(route: Any) -> str:
@@ -112,11 +127,6 @@ def action_text(route: Any) -> str:
     return short(f"redirect to {to or scheme or 'elsewhere'}")
 
 
-def _change(label: str, old: str, new: str) -> Iterator[str]:
-    if old != new:
-        yield f"{label} {old or 'none'} -> {new or 'none'}"
-
-
 def _path_text(match: Any) -> str:
     kind = match.WhichOneof("path_specifier")
     if kind == "safe_regex":
@@ -127,11 +137,6 @@ def _path_text(match: Any) -> str:
 
 def _conditions(match: Any) -> list[bytes]:
     return [c.SerializeToString() for c in (*match.headers, *match.query_parameters)]
-
-
-def _body_limit_text(route: Any) -> str:
-    config = route.typed_per_filter_config.get(names.FILTER_BODY_LIMIT)
-    return "" if config is None else f"{body_limit_of(config):,} bytes"
 
 
 def _switch(message: Any, name: str) -> str:

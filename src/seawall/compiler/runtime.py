@@ -14,8 +14,9 @@ _MILLION = 1_000_000
 def compile_runtime(policy: AccessLogPolicy) -> Resource:
     """The runtime layer `seawall`."""
     layer = struct_pb2.Struct()
-    share = layer.fields[names.RUNTIME_ACCESS_LOG_SAMPLE].struct_value
-    share.fields["numerator"].number_value = round(policy.sample_share * _MILLION)
-    share.fields["denominator"].string_value = "MILLION"
+    # The filter reads a plain number of millionths; a fraction as a struct is ignored silently.
+    layer.fields[names.RUNTIME_ACCESS_LOG_SAMPLE].number_value = round(
+        policy.sample_share * _MILLION
+    )
     runtime = rtds_pb2.Runtime(name=names.RUNTIME_LAYER, layer=layer)
     return Resource(TypeUrl.RUNTIME, names.RUNTIME_LAYER, body_of(runtime), "edge")

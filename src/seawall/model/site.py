@@ -8,7 +8,10 @@ from seawall.model.route import HeaderChanges, Route
 
 
 class Compression(StrEnum):
-    """A content coding the edge may apply, in the order of preference of the site."""
+    """A content coding the edge may apply.
+
+    The first one of a site wins where a client likes several equally; then the client's order.
+    """
 
     BROTLI = "br"
     ZSTD = "zstd"

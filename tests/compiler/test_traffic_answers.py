@@ -1,0 +1,264 @@
+"""What the edge does to answers, and what it answers itself, by real traffic."""
+
+import gzip
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from compiler.build import edge, forward, origin, route, site
+from compiler.served import Served, served
+from envoy_harness import Origin, OriginRequest, free_port, ok
+from seawall.compiler.access_log import FIELDS
+from seawall.model import (
+    AccessLogPolicy,
+    Compression,
+    Edge,
+    ErrorPage,
+    FixedResponse,
+    PathExact,
+    PathPrefix,
+)
+
+HTML = b"<p>hello world</p>" * 200
+TYPES = {
+    b"/html": b"text/html; charset=utf-8",
+    b"/json": b"application/json",
+    b"/events": b"text/event-stream",
+    b"/grpc": b"application/grpc",
+    b"/image": b"image/png",
+}
+FIRST_BYTES = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
+
+
+def _answer(request: OriginRequest) -> bytes:
+    if request.target == b"/origin-error":
+        return ok(b"origin says no", status="503 Service Unavailable")
+    if request.target == b"/small":
+        return ok(b"small", headers=b"content-type: text/html\r\n")
+    if request.target == b"/encoded":
+        return ok(
+            gzip.compress(HTML), headers=b"content-type: text/html\r\ncontent-encoding: gzip\r\n"
+        )
+    if request.target == b"/part":
+        headers = b"content-type: text/html\r\ncontent-range: bytes 0-3599/9999\r\n"
+        return ok(HTML, status="206 Partial Content", headers=headers)
+    if request.target == b"/etag":
+        return ok(HTML, headers=b'content-type: text/html\r\netag: "abc"\r\n')
+    kind = TYPES.get(request.target.partition(b"?")[0], b"text/plain")
+    return ok(HTML, headers=b"content-type: " + kind + b"\r\n")
+
+
+@pytest.fixture(scope="module")
+def app() -> Iterator[Origin]:
+    with Origin(_answer) as running:
+        yield running
+
+
+def _edge(app: Origin) -> Edge:
+    dead = origin("dead", free_port())
+    pages = (
+        ErrorPage(503, 503, "text/html; charset=utf-8", "<h1>100% {status} {request_id}</h1>"),
+        ErrorPage(400, 499, "application/json", '{"id": "{request_id}", "s": {status}}'),
+    )
+    compressed = site(
+        "shop",
+        route("shop/dead", PathPrefix("/dead"), forward("dead")),
+        route("shop/own", PathExact("/own"), FixedResponse(503, "my own words")),
+        route("shop/limited", PathPrefix("/limited"), forward(body_size_bytes_max=10)),
+        route("shop/grpc", PathPrefix("/grpc"), forward(grpc=True)),
+        route(),
+        compression=tuple(Compression),
+        error_pages=pages,
+    )
+    plain = site(
+        "plain",
+        route("plain/dead", PathPrefix("/dead"), forward("dead")),
+        route("plain/limited", PathPrefix("/limited"), forward(body_size_bytes_max=10)),
+        route("plain/only", PathPrefix("/only")),
+    )
+    only_gzip = site("packed", compression=(Compression.GZIP,))
+    modern = site("modern", compression=(Compression.ZSTD, Compression.GZIP, Compression.BROTLI))
+    wild = site("wild", hosts=("*.wild.test",))
+    return edge(
+        compressed,
+        plain,
+        only_gzip,
+        modern,
+        wild,
+        http=(free_port(),),
+        origins=(origin("app", app.port), dead),
+        access_log=AccessLogPolicy(1.0, ("referer",), ("content-type",)),
+    )
+
+
+@pytest.fixture(scope="module")
+def running(app: Origin) -> Iterator[Served]:
+    with served(_edge(app)) as serving:
+        yield serving
+
+
+@pytest.mark.parametrize(
+    ("accepted", "host", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "shop.test", "br"),
+        ("zstd, gzip", "shop.test", "zstd"),
+        ("br;q=0.1, zstd", "shop.test", "zstd"),
+        ("gzip", "shop.test", "gzip"),
+        ("gzip;q=1, br;q=0.5", "shop.test", "gzip"),
+        ("identity", "shop.test", None),
+        ("gzip, br", "packed.test", "gzip"),
+        ("br", "packed.test", None),
+        ("gzip, deflate, br, zstd", "modern.test", "zstd"),
+        ("gzip, br", "plain.test", None),
+    ],
+)
+def test_the_coding_is_negotiated(
+    running: Served, accepted: str, host: str, coding: str | None
+) -> None:
+    response = running.get("/only/html", host, headers=(f"accept-encoding: {accepted}",))
+    assert response.header("content-encoding") == coding
+    if coding == "gzip":
+        assert gzip.decompress(response.body) == HTML
+    elif coding is None:
+        assert response.body == HTML
+    else:
+        assert response.body.startswith(FIRST_BYTES.get(coding, b""))
+        assert len(response.body) < len(HTML)
+
+
+@pytest.mark.parametrize("target", ["/html", "/json"])
+def test_vary_is_right_with_and_without_compression(running: Served, target: str) -> None:
+    for headers in ((), ("accept-encoding: gzip",)):
+        response = running.get(target, headers=headers)
+        assert response.header("vary") == "Accept-Encoding"
+
+
+@pytest.mark.parametrize("target", ["/events", "/grpc", "/image", "/small", "/encoded", "/part"])
+def test_some_answers_are_never_compressed(running: Served, target: str) -> None:
+    response = running.get(target, headers=("accept-encoding: br",))
+    assert response.header("content-encoding") == ("gzip" if target == "/encoded" else None)
+
+
+def test_a_compressed_answer_has_a_weak_etag(running: Served) -> None:
+    assert running.get("/etag", headers=("accept-encoding: br",)).header("etag") == 'W/"abc"'
+    assert running.get("/etag").header("etag") == '"abc"'
+
+
+def test_a_body_at_the_limit_passes_and_a_longer_one_is_refused(
+    running: Served, app: Origin
+) -> None:
+    def send(length: int) -> int:
+        headers = (f"content-length: {length}",)
+        return running.get(
+            "/limited", "plain.test", method="POST", headers=headers, body=b"x" * length
+        ).status
+
+    assert send(10) == 200
+    assert app.requests[-1].body == b"x" * 10
+    assert send(11) == 413
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])
+def test_a_chunked_body_over_the_limit_is_refused(running: Served, method: str) -> None:
+    response = running.get(
+        "/limited",
+        "plain.test",
+        method=method,
+        headers=("transfer-encoding: chunked",),
+        body=b"8\r\nxxxxxxxx\r\n8\r\nxxxxxxxx\r\n0\r\n\r\n",
+    )
+    assert response.status == 413
+
+
+def test_other_routes_of_the_site_keep_their_own_limit(running: Served) -> None:
+    headers = ("content-length: 100",)
+    response = running.get("/", method="POST", headers=headers, body=b"x" * 100)
+    assert response.status == 200
+
+
+def test_a_site_shows_its_error_page_with_the_request_id(running: Served) -> None:
+    response = running.get("/dead")
+    request_id = response.header("x-request-id")
+    assert (response.status, response.header("content-type")) == (503, "text/html; charset=utf-8")
+    assert response.body.decode() == f"<h1>100% 503 {request_id}</h1>"
+
+
+def test_pages_follow_the_status(running: Served) -> None:
+    response = running.get("/limited", method="POST", headers=("content-length: 11",))
+    assert response.status == 413
+    assert response.header("content-type") == "application/json"
+    assert json.loads(response.body) == {"id": response.header("x-request-id"), "s": 413}
+
+
+def test_errors_of_the_origin_and_fixed_responses_pass_unchanged(running: Served) -> None:
+    assert running.get("/origin-error").body == b"origin says no"
+    assert running.get("/own").body == b"my own words"
+
+
+def test_without_pages_errors_are_short_and_tell_nothing(running: Served) -> None:
+    response = running.get("/dead", "plain.test")
+    request_id = response.header("x-request-id")
+    assert response.body.decode() == f"Error 503. Request id: {request_id}\n"
+    asked = running.get("/dead", "plain.test", headers=("accept: application/json",))
+    assert json.loads(asked.body) == {"request_id": asked.header("x-request-id"), "status": 503}
+
+
+def test_a_path_without_a_route_is_not_found(running: Served) -> None:
+    assert running.get("/nowhere", "plain.test").status == 404
+
+
+def test_an_unknown_host_is_misdirected(running: Served) -> None:
+    response = running.get("/", "other.test")
+    assert (response.status, response.body) == (421, b"Unknown host.\n")
+    assert running.get("/", "wild.test").status == 421
+
+
+@pytest.mark.parametrize("host", ["a.wild.test", "a.b.wild.test", "shop.test:8080", "SHOP.test"])
+def test_known_hosts_are_served(running: Served, host: str) -> None:
+    assert running.get("/", host).status == 200
+
+
+@pytest.mark.parametrize("host", ["x,a.wild.test", "shop.test,shop.test"])
+def test_a_host_with_a_comma_is_refused(running: Served, host: str) -> None:
+    assert running.get("/", host).status == 400
+
+
+def test_an_access_record_holds_the_promised_keys(running: Served, app: Origin) -> None:
+    response = running.get("/html?token=secret", headers=("referer: x", "user-agent: tester"))
+    record = running.record_of(response)
+    absent = {"ja4", "tls", "release"}  # plain HTTP; the node stamps the release
+    assert set(FIELDS) - absent <= set(record)
+    assert "secret" not in json.dumps(record)
+    expected = {
+        "route": "shop/all",
+        "method": "GET",
+        "host": "shop.test",
+        "path": "/html",
+        "protocol": "HTTP/1.1",
+        "status": 200,
+        "details": "via_upstream",
+        "bytes_out": len(HTML),
+        "client": "127.0.0.1",
+        "peer": "127.0.0.1",
+        "origin": "app",
+        "endpoint": f"127.0.0.1:{app.port}",
+        "attempts": 1,
+        "user_agent": "tester",
+        "req_headers": {"referer": "x"},
+        "resp_headers": {"content-type": "text/html; charset=utf-8"},
+    }
+    assert {key: record[key] for key in expected} == expected
+
+
+def test_a_sample_of_nothing_still_records_errors(app: Origin) -> None:
+    quiet = edge(
+        http=(free_port(),),
+        origins=(origin("app", app.port),),
+        access_log=AccessLogPolicy(0.0),
+    )
+    with served(quiet) as serving:
+        for _ in range(5):
+            serving.get("/html")
+        serving.get("/", "other.test")
+        assert [r["status"] for r in serving.records(1)] == [421]
