@@ -26,11 +26,12 @@ def collect(root: Path) -> SourceSet:
     path = os.path.abspath(root)  # noqa: PTH100 - keeps links as they were typed
     content = _source(path)
     files = [SourceFile(path, content)]
+    size = len(content)
     for included in _included(path, content):
+        if size > limits.SITE_SOURCES_SIZE_BYTES_MAX:
+            break  # `load` refuses the whole: what follows is not read
         files.append(SourceFile(included, _source(included)))
-        size = sum(len(file.content) for file in files[-1:])
-        if size > limits.SITE_FILE_SIZE_BYTES_MAX:
-            break  # `load` refuses the file; what follows does not matter
+        size += len(files[-1].content)
     return SourceSet(path, tuple(files))
 
 
