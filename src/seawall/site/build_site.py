@@ -40,6 +40,7 @@ CATCH_ALL = "default"
 """Name of the route that the builder appends for a site's own `origin`."""
 _NO_CHANGES = HeaderChanges()
 _EVERYTHING = RouteMatch(PathPrefix("/"))
+_CATCH_ALL = RouteSection.model_validate({"name": CATCH_ALL})
 
 
 def build_site(
@@ -143,11 +144,10 @@ def _action(
 
 
 def _catch_all(site: SiteName, section: SiteSection) -> Route:
-    route = RouteSection.model_validate({"name": CATCH_ALL})
     return Route(
         id=RouteId(f"{site}/{CATCH_ALL}"),
         match=_EVERYTHING,
-        action=_action(site, section, route),
+        action=_action(site, section, _CATCH_ALL),
         route_class=RouteClass(section.route_class),
         request_headers=_NO_CHANGES,
         response_headers=_NO_CHANGES,

@@ -17,6 +17,7 @@ from seawall.site.scalars import NotFiniteError, resolve
 from seawall.site.tree import ListNode, MapNode, Mark, Node, mark, place
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+_LINE_END: Final = re.compile("\r\n|\r|\n")
 _BOM: Final = "\ufeff"
 _MERGE: Final = "<<"
 
@@ -121,7 +122,7 @@ class _TreeParser:
         if event.tag is not None:
             self._tag(event)
             return None
-        if event.style is not None and event.style != "":
+        if event.style:
             return value
         try:
             return resolve(value)
@@ -155,7 +156,11 @@ class _TreeParser:
             value_event = next_event()
             value_at = _at(value_event)
             problem_count = len(self.problems)
-            value, below = self._node(value_event)
+            if type(value_event) is yaml.ScalarEvent and value_event.anchor is None:
+                self._node_count += 1  # the common case, without a call
+                value, below = self._scalar(value_event), 0
+            else:
+                value, below = self._node(value_event)
             height = max(height, below + 1)
             if value is None:
                 if len(self.problems) == problem_count:
@@ -309,7 +314,7 @@ def _decode(path: str, content: bytes) -> tuple[str, Problem | None]:
 
 
 def _place_after(path: str, before: str) -> Location:
-    lines = before.split("\n")
+    lines = _LINE_END.split(before)
     return Location(path, len(lines), len(lines[-1]) + 1)
 
 
@@ -319,7 +324,7 @@ def _syntax(path: str, text: str, error: yaml.YAMLError) -> Problem:
     words = ", ".join(
         part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
     )
-    lines = text.split("\n")
+    lines = _LINE_END.split(text)
     remedy = "Check the indentation and the quotes on this line and on the one before."
     location = Location(path, 0, 0)
     if at is not None:

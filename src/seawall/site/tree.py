@@ -21,7 +21,7 @@ Mark: TypeAlias = int
 
 def mark(line: int, column: int) -> Mark:
     """Pack a place; a column beyond a million is counted as a million."""
-    return line << _COLUMN_BITS | min(column, _COLUMN_MAX)
+    return line << _COLUMN_BITS | (min(_COLUMN_MAX, column))
 
 
 def place(file: str, at: Mark) -> Location:
