@@ -165,7 +165,8 @@ def _tls_socket(tls: OriginTls) -> Any:
         if tls.ca_pem:
             validation.trusted_ca.inline_bytes = tls.ca_pem
         else:
-            validation.system_root_certs.SetInParent()
+            # Envoy 1.40 knows `system_root_certs` only for gRPC and refuses it here.
+            validation.trusted_ca.filename = names.SYSTEM_CA_FILE
         matcher = common_pb2.SubjectAltNameMatcher
         validation.match_typed_subject_alt_names.append(
             matcher(

@@ -1,7 +1,10 @@
 """Names that several parts must agree on: resources, filters, runtime keys, internal headers.
 
 Resource names come from the site file and not from content, so that a change of content changes a
-resource in place. Whatever a client may send under `INTERNAL_HEADER_PREFIX` is removed on arrival.
+resource in place. Whatever a client may send under `SYSTEM_CA_FILE: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""The system's bundle of authorities where Debian, Ubuntu, Alpine, Arch and Fedora keep it."""
+
+INTERNAL_HEADER_PREFIX` is removed on arrival.
 """
 
 from typing import Final
