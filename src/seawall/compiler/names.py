@@ -1,10 +1,7 @@
 """Names that several parts must agree on: resources, filters, runtime keys, internal headers.
 
 Resource names come from the site file and not from content, so that a change of content changes a
-resource in place. Whatever a client may send under `SYSTEM_CA_FILE: Final = "/etc/ssl/certs/ca-certificates.crt"
-"""The system's bundle of authorities where Debian, Ubuntu, Alpine, Arch and Fedora keep it."""
-
-INTERNAL_HEADER_PREFIX` is removed on arrival.
+resource in place. Whatever a client may send under `INTERNAL_HEADER_PREFIX` is removed on arrival.
 """
 
 from typing import Final
@@ -23,6 +20,9 @@ METADATA_NAMESPACE: Final = "seawall"
 """Namespace of route metadata; the node adds the key `release` to it."""
 UNKNOWN_HOST: Final = "_unknown_host"
 """The virtual host of requests for hosts that no site has; no site can have this name."""
+
+SYSTEM_CA_FILE: Final = "/etc/ssl/certs/ca-certificates.crt"
+"""The system's bundle of authorities where Debian, Ubuntu, Alpine, Arch and Fedora keep it."""
 
 INTERNAL_HEADER_PREFIX: Final = "x-seawall-"
 
