@@ -7,15 +7,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from node.support import cluster, listener, make_node, routes, running, to_cluster
-from seawall.compiler.snapshot import Snapshot
+from node.support import cluster, listener, make_node, routes, running, to_cluster, whole
 
 
 async def main(data_dir: Path, port: int, origin: int) -> None:
     """Run until killed."""
-    snapshot = Snapshot.of(
-        [cluster("origin", origin), listener(port), routes([to_cluster("origin")])]
-    )
+    snapshot = whole(cluster("origin", origin), listener(port), routes([to_cluster("origin")]))
     async with running(make_node(data_dir), keep_envoy=True) as node:
         await node.serve(snapshot)
         sys.stdout.write("ready\n")

@@ -105,9 +105,16 @@ def to_cluster(name: str) -> dict[str, Any]:
     return {"match": {"prefix": "/"}, "route": {"cluster": name, "timeout": "0s"}}
 
 
+def whole(*parts: Resource) -> Snapshot:
+    """A snapshot of these, with an empty bootstrap if they hold none."""
+    if all(part.type_url is not TypeUrl.BOOTSTRAP for part in parts):
+        parts = (Resource(TypeUrl.BOOTSTRAP, "bootstrap", b"", "edge"), *parts)
+    return Snapshot.of(parts)
+
+
 def edge(port: int, text: str, *more: Resource) -> Snapshot:
     """A whole edge that answers `text` on `port`."""
-    return Snapshot.of([cluster("origin", 1), listener(port), routes([answer(text)]), *more])
+    return whole(cluster("origin", 1), listener(port), routes([answer(text)]), *more)
 
 
 def _resource(type_url: TypeUrl, name: str, body: Any, message: Any, owner: str) -> Resource:

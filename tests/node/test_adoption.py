@@ -9,8 +9,17 @@ from pathlib import Path
 
 from helpers import free_port
 from node.streams import dripping, echo, open_drip, open_upgrade, origin
-from node.support import Connection, answer, cluster, listener, make_node, routes, running, until
-from seawall.compiler.snapshot import Snapshot
+from node.support import (
+    Connection,
+    answer,
+    cluster,
+    listener,
+    make_node,
+    routes,
+    running,
+    until,
+    whole,
+)
 from seawall.rollout.ports import Phase
 
 SCRIPT = Path(__file__).with_name("agent_process.py")
@@ -60,9 +69,7 @@ def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) ->
                 assert node.agent.progress.phase is Phase.GOOD
                 await echo(upgraded, b"adopted")
                 assert await keep_alive.get() == b"ok"
-                after = Snapshot.of(
-                    [cluster("origin", upstream), listener(port), routes([answer("new")])]
-                )
+                after = whole(cluster("origin", upstream), listener(port), routes([answer("new")]))
                 await node.give(after, generation=2)
                 await node.reported(lambda r: r.phase is Phase.GOOD and r.generation == 2)
                 assert await keep_alive.get() == b"new"
@@ -105,7 +112,7 @@ def test_a_stranger_with_the_same_process_id_is_never_adopted(tmp_path: Path) ->
             first = make_node(tmp_path)
             async with running(first):
                 await first.serve(
-                    Snapshot.of([cluster("o", upstream), listener(port), routes([answer("one")])])
+                    whole(cluster("o", upstream), listener(port), routes([answer("one")]))
                 )
             (tmp_path / "node" / "stable" / "envoy.json").write_text(
                 f'{{"pid": {os.getpid()}, "start_time_ticks": 1, "version": "", '

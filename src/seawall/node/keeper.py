@@ -106,14 +106,6 @@ class Keeper:
         self._bootstrap = bootstrap(snapshot, self._node, self.slot.name)
         self._bootstrap_digest = released_digest(snapshot)
 
-    def check(self, snapshot: Snapshot) -> None:
-        """See that Envoy could be started with `snapshot`.
-
-        Raises:
-            RefusedError: its bootstrap cannot be read.
-        """
-        bootstrap(snapshot, self._node, self.slot.name)
-
     def needs_new_process(self, snapshot: Snapshot) -> bool:
         """Whether the running Envoy was started with another bootstrap than `snapshot` asks for."""
         if self.process is None:

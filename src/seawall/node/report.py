@@ -8,10 +8,10 @@ import json
 from collections.abc import Iterable
 from typing import Protocol
 
+from seawall.compiler.nack import explain
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import SeawallError
 from seawall.ids import Generation, ReleaseId
-from seawall.limits import ENVOY_MESSAGE_LENGTH_CHARS_MAX
 from seawall.node.keeper import Keeper
 from seawall.node.xds.messages import Rejected
 from seawall.rollout.ports import EnvoyState, Nack
@@ -111,14 +111,10 @@ def nacks(snapshot: Snapshot, rejected: Iterable[Rejected]) -> tuple[Nack, ...]:
     """Envoy's refusals with what of the site file wrote the refused resource."""
     found = []
     for refusal in rejected:
-        named = [name for name in refusal.names if name in refusal.words] or list(refusal.names)
-        resource = snapshot.by_key.get((refusal.type_url, named[0])) if named else None
-        found.append(
-            Nack(
-                type_url=refusal.type_url.value,
-                resource=resource.name if resource else "",
-                owner=resource.owner if resource else "edge",
-                envoy_words=refusal.words[:ENVOY_MESSAGE_LENGTH_CHARS_MAX],
-            )
-        )
+        owner, name = explain(snapshot, refusal.type_url.value, refusal.words)
+        if not name and len(refusal.names) == 1:  # it travelled alone, so it is the one
+            name = refusal.names[0]
+            resource = snapshot.by_key.get((refusal.type_url, name))
+            owner = resource.owner if resource else owner
+        found.append(Nack(refusal.type_url.value, name, owner, refusal.words))
     return tuple(found)

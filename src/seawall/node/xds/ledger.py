@@ -43,6 +43,7 @@ class Ledger:
 
     type_url: TypeUrl
     subscribed: bool = False
+    answered: bool = False
     names: set[str] = field(default_factory=set)
     held: dict[str, str] = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
@@ -63,6 +64,11 @@ class Ledger:
     def concerns(self, name: str) -> bool:
         """Whether Envoy wants to hear of `name` now."""
         return self.wildcard or name in self.names
+
+    @property
+    def awaits_first_word(self) -> bool:
+        """Whether Envoy's start waits to hear that there is nothing of this type."""
+        return self.wildcard and not (self.answered or self.wanted or self.held)
 
     def expected(self, name: str) -> str | None:
         """The version Envoy will hold once everything on its way has arrived."""
@@ -112,14 +118,18 @@ class Ledger:
                 self.held[name] = UNKNOWN
 
     def subscribe(self, names: Iterable[str], initial_versions: Mapping[str, str]) -> None:
-        """Envoy asks for `names`; a name it already holds in some version is not urgent."""
+        """Envoy asks for `names`; a name it already holds in some version is not urgent.
+
+        Nor is a route table: its listener waits for it, but it must wait for its clusters.
+        """
         for name in names:
             if self.wildcard:
                 continue
             self.names.add(name)
             if name not in initial_versions:
                 self.held.pop(name, None)
-                self.urgent[name] = None
+                if self.type_url is not TypeUrl.ROUTES or name not in self.wanted:
+                    self.urgent[name] = None
 
     def unsubscribe(self, names: Iterable[str]) -> None:
         """Envoy does not need `names` any more."""
@@ -132,6 +142,7 @@ class Ledger:
 
     def note_sent(self, nonce: str, sent: Sent) -> None:
         """A response leaves."""
+        self.answered = True
         self.sent[nonce] = sent
         for name in (*sent.versions, *sent.removed):
             self.todo.pop(name, None)
@@ -153,6 +164,7 @@ class Ledger:
                 for name in sent.versions:
                     self.held[name] = UNKNOWN
         self.subscribed = False
+        self.answered = False
         self.names.clear()
         self.sent.clear()
         self.urgent.clear()

@@ -11,10 +11,12 @@ It decides what Envoy is sent and when, so that no update breaks what serves:
   recording their versions, so a risky one travels alone; what already served travels in batches.
 * A refusal turns the session back to the last target that settled, at once and by itself. The
   refused resource is healed first: its previous version, or its removal, because some clusters
-  that fail late leave Envoy's cluster subscription paused until exactly that is pushed.
+  that fail late leave Envoy's cluster subscription paused until exactly that is pushed. While a
+  cluster waits for its removal, nothing waits for acknowledgements of clusters: none would come.
 * An Envoy with that pause does not subscribe to clusters after a reconnect: when it stays silent,
   clusters are pushed unasked (`clusters_pushed_unasked` counts it).
-* An empty set of listeners or clusters is refused: it can only be an accident.
+* An empty set of listeners is refused: it can only be an accident. An edge may do without
+  clusters (all its routes answer themselves); Envoy is then told so, because its start waits.
 
 It must never end by an exception of its own on any input, nor hold more than one target and one
 fallback. https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol
@@ -41,7 +43,7 @@ ORDER: Final[tuple[TypeUrl, ...]] = tuple(
     type_url for type_url in TypeUrl if type_url is not TypeUrl.BOOTSTRAP
 )
 """Types that travel over xDS, in the order of sending."""
-_MUST_NOT_BE_EMPTY: Final = (TypeUrl.CLUSTER, TypeUrl.LISTENER)
+_ALWAYS_SUBSCRIBED: Final = (TypeUrl.CLUSTER, TypeUrl.LISTENER)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Session:
         self._connected = False
         self._settled = False
         self._cluster_deadline_s = 0.0
+        self._healing: set[str] = set()
         self._progress_s = 0.0
         self.clusters_pushed_unasked = 0
         self.ignored_requests = 0
@@ -91,15 +94,14 @@ class Session:
             proven: this Envoy version has taken the whole snapshot before, so it may be batched.
 
         Raises:
-            RefusedError: it holds no listener or no cluster.
+            RefusedError: it holds no listener.
         """
-        for type_url in _MUST_NOT_BE_EMPTY:
-            if not snapshot.of_type(type_url):
-                raise RefusedError(
-                    "empty-set",
-                    f"The release holds no {type_url.short}: Envoy would drop all it has.",
-                    remedy="Give the site file at least one listener and one origin.",
-                )
+        if not snapshot.of_type(TypeUrl.LISTENER):
+            raise RefusedError(
+                "empty-set",
+                "The release holds no listener: Envoy would stop listening.",
+                remedy="Give the site file at least one listener.",
+            )
         self._serial += 1
         self._take(_Aim(self._serial, snapshot, proven), now_s)
         return self._serial
@@ -108,6 +110,7 @@ class Session:
         """Envoy was started anew: it holds nothing."""
         self.disconnected()
         self._ledgers = {type_url: Ledger(type_url) for type_url in ORDER}
+        self._healing.clear()
         self._settled = False
         if self._aim is not None:
             self._aim_ledgers(self._aim, 0.0)
@@ -182,6 +185,7 @@ class Session:
         self._settled = False
         self._progress_s = now_s
         self._aim_ledgers(aim, now_s)
+        self._healing -= self._ledgers[TypeUrl.CLUSTER].wanted.keys()
 
     def _aim_ledgers(self, aim: _Aim, now_s: float) -> None:
         for type_url, ledger in self._ledgers.items():
@@ -230,6 +234,10 @@ class Session:
         for name in sent.versions:
             if ledger.lacks(name) or name in sent.fresh:
                 ledger.urgent[name] = None
+            elif name in ledger.removals:
+                ledger.removals[name] = now_s
+                if ledger.type_url is TypeUrl.CLUSTER:
+                    self._healing.add(name)
         return [Rejected(sent.serial, ledger.type_url, tuple(sent.versions), words)]
 
     # --- Sending -------------------------------------------------------------------------------
@@ -243,12 +251,18 @@ class Session:
                 return
             if ledger.subscribed:
                 yield from self._send_changes(ledger)
-            if ledger.sent:
+            if ledger.sent and not (type_url is TypeUrl.CLUSTER and self._healing):
                 return
+        if self._is_settled(now_s, but_for_clusters=bool(self._healing)):
+            yield from self._send_removals(now_s)
+
+    def _send_removals(self, now_s: float) -> Iterator[Response]:
         for type_url in REMOVABLE:
             ledger = self._ledgers[type_url]
             due = [name for name, due_s in ledger.removals.items() if due_s <= now_s]
             if due and ledger.subscribed:
+                if type_url is TypeUrl.CLUSTER:
+                    self._healing.clear()
                 yield self._respond(ledger, (), due)
             if ledger.sent:
                 return
@@ -267,6 +281,7 @@ class Session:
         self.clusters_pushed_unasked += 1
         ledger.begin(ledger.held)
         ledger.recount(removal_due_s=now_s)
+        self._healing |= {name for name in ledger.removals if ledger.held.get(name) == UNKNOWN}
         return True
 
     def _send_urgent(self, ledger: Ledger) -> Iterator[Response]:
@@ -286,6 +301,8 @@ class Session:
         return (name, resource.version) in ledger.refused
 
     def _send_changes(self, ledger: Ledger) -> Iterator[Response]:
+        if ledger.awaits_first_word:
+            yield self._respond(ledger, (), ())
         room = XDS_RESPONSES_IN_FLIGHT_MAX - len(ledger.sent)
         if room <= 0 or not ledger.todo:
             return
@@ -318,16 +335,21 @@ class Session:
 
     # --- Settling ------------------------------------------------------------------------------
 
-    def _is_settled(self, now_s: float) -> bool:
-        for type_url in _MUST_NOT_BE_EMPTY:
+    def _is_settled(self, now_s: float, *, but_for_clusters: bool = False) -> bool:
+        for type_url in _ALWAYS_SUBSCRIBED:
             if not self._ledgers[type_url].subscribed:
                 return False
         unasked = False
         for ledger in self._ledgers.values():
+            if but_for_clusters and ledger.type_url is TypeUrl.CLUSTER:
+                continue
             if ledger.sent or ledger.todo or ledger.urgent or ledger.refused:
                 return False
-            unasked = unasked or any(not ledger.concerns(name) for name in ledger.wanted)
-        # A new listener asks for its routes and secrets a moment after it was acknowledged.
+            missing = any(not ledger.concerns(name) for name in ledger.wanted)
+            if missing and ledger.type_url is TypeUrl.ROUTES:
+                return False  # its listener will ask: until then old routes may need old clusters
+            unasked = unasked or missing
+        # A new listener asks for its secrets a moment after it was acknowledged.
         return not unasked or now_s >= self._progress_s + XDS_SUBSCRIBE_GRACE_S
 
 
