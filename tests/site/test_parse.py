@@ -173,6 +173,15 @@ def test_an_alias_bomb_is_refused_at_once() -> None:
     assert [p.id for p in problems_of("\n".join(lines))] == ["file-too-complex"]
 
 
+def test_wide_sharing_is_bounded_like_nesting() -> None:
+    hundred = f"a: &a [{', '.join('x' * 100)}]\n"
+    uses = limits.SITE_YAML_ALIAS_NODES_MAX // 101
+    assert problems_of(hundred + f"b: [{', '.join(['*a'] * uses)}]\n") == []
+    (problem,) = problems_of(hundred + f"b: [{', '.join(['*a'] * (uses + 1))}]\n")
+    assert problem.id == "file-too-complex"
+    assert "aliases" in problem.what
+
+
 def test_merge_keys_count_as_aliases() -> None:
     keys = ", ".join(f"k{n}: {n}" for n in range(1000))
     text = f"a: &a {{{keys}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1000))

@@ -126,8 +126,8 @@ def covers(dns_names: tuple[str, ...], host: str) -> bool:
     """
     if host == "*" or host in dns_names:
         return True
-    label, _, parent = host.partition(".")
-    return label != "*" and bool(parent) and f"*.{parent}" in dns_names
+    _, _, parent = host.partition(".")
+    return bool(parent) and f"*.{parent}" in dns_names
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:
