@@ -79,13 +79,17 @@ def test_a_refused_route_is_named(tmp_path: Path) -> None:
 
 
 def test_known_origins_are_left_out_and_routes_to_them_stay_valid(tmp_path: Path) -> None:
-    judge = made.validator()
-    first = made.validate(judge, made.snapshot(), tmp_path)
+    runs = tmp_path / "runs"
+    judge = made.validator(
+        made.script(tmp_path / "envoy", f'echo run >> {runs}; exec {made.ENVOY} "$@"')
+    )
+    first = made.validate(judge, made.snapshot(), tmp_path / "gate")
     assert first.clusters_checked == 3
-    again = made.validate(judge, made.snapshot(), tmp_path)
+    again = made.validate(judge, made.snapshot(), tmp_path / "gate")
     assert (again.clusters_checked, again.clusters_known) == (0, 3)
-    more = made.validate(judge, made.snapshot(5), tmp_path)
+    more = made.validate(judge, made.snapshot(5), tmp_path / "gate")
     assert (more.accepted, more.clusters_checked, more.clusters_known) == (True, 2, 3)
+    assert runs.read_text().split() == ["run"] * 3
 
 
 def test_a_new_origin_is_refused_among_known_ones(tmp_path: Path) -> None:

@@ -305,6 +305,7 @@ def test_processes_share_one_store(path: Path) -> None:
         assert current.generation == won
         assigned = [e for e in store.audit.entries() if e.action == "assigned"]
         assert len(assigned) == won
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
 def _add_for_ever(path: Path, ready: Event) -> None:

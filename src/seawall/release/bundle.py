@@ -63,6 +63,12 @@ class Bundle:
     seawall_version: str
     envoy_version: str
 
+    def __repr__(self) -> str:  # neither text nor bodies belong into a log
+        return (
+            f"Bundle({self.kind}, {len(self.sources.files)} sources, "
+            f"{len(self.snapshot.resources)} resources)"
+        )
+
 
 def encode(bundle: Bundle) -> bytes:
     """The bytes of a bundle.
