@@ -12,6 +12,8 @@ from typing import Any
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2, protocol_pb2
 from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.extensions.clusters.common.dns.v3 import dns_pb2
+from envoy.extensions.clusters.dns.v3 import dns_cluster_pb2
 from envoy.extensions.transport_sockets.tls.v3 import common_pb2, tls_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.matcher.v3 import string_pb2
@@ -87,15 +89,20 @@ def _set_discovery(cluster: Any, origin: Origin) -> None:
     if all(is_ip(endpoint.host) for endpoint in origin.endpoints):
         cluster.type = cluster_pb2.Cluster.STATIC
         return
-    cluster.type = cluster_pb2.Cluster.STRICT_DNS
-    cluster.dns_refresh_rate.CopyFrom(seconds(origin.dns_refresh_s))
-    cluster.respect_dns_ttl = True
-    # With both families asked for at once a host without IPv6 would fail half of its connections.
-    cluster.dns_lookup_family = cluster_pb2.Cluster.V4_PREFERRED
-    cluster.dns_failure_refresh_rate.base_interval.CopyFrom(seconds(limits.DNS_RETRY_MIN_S))
-    cluster.dns_failure_refresh_rate.max_interval.CopyFrom(
-        seconds(max(origin.dns_refresh_s, limits.DNS_RETRY_MIN_S))
+    failure = dns_cluster_pb2.DnsCluster.RefreshRate(
+        base_interval=seconds(limits.DNS_RETRY_MIN_S),
+        max_interval=seconds(max(origin.dns_refresh_s, limits.DNS_RETRY_MIN_S)),
     )
+    # Every address of every name is an endpoint. With both families asked for at once, a host
+    # without IPv6 would fail half of its connections.
+    dns = dns_cluster_pb2.DnsCluster(
+        dns_refresh_rate=seconds(origin.dns_refresh_s),
+        dns_failure_refresh_rate=failure,
+        respect_dns_ttl=True,
+        dns_lookup_family=dns_pb2.V4_PREFERRED,
+    )
+    cluster.cluster_type.name = "envoy.clusters.dns"
+    cluster.cluster_type.typed_config.CopyFrom(packed(dns))
 
 
 def _endpoints(name: str, endpoints: tuple[Endpoint, ...]) -> Any:
