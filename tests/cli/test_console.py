@@ -113,7 +113,11 @@ def test_a_diff_is_told_in_words_with_what_it_interrupts() -> None:
         identical=False,
         changes=(
             ChangeView(
-                "changed", "route shop/api", "timeout 15 s -> 30 s", drains=False, restarts=False
+                "changed",
+                "route shop/api",
+                "route /api of shop: timeout 15 s -> 30 s",
+                drains=False,
+                restarts=False,
             ),
             ChangeView("removed", "listener http 0.0.0.0:80", "", drains=True, restarts=False),
         ),
@@ -122,7 +126,7 @@ def test_a_diff_is_told_in_words_with_what_it_interrupts() -> None:
     )
     assert drawn(changes.diff(view)).splitlines() == [
         "Changes against r2:",
-        "  ~ route shop/api: timeout 15 s -> 30 s",
+        "  ~ route /api of shop: timeout 15 s -> 30 s",
         "  - listener http 0.0.0.0:80  (drains open connections)",
     ]
 

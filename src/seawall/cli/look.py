@@ -1,6 +1,7 @@
 """`status`, `releases`, `show`, `why` and `audit`: looking changes nothing."""
 
 import time
+from contextlib import suppress
 from typing import Final
 
 from seawall.api.client import Client
@@ -31,7 +32,9 @@ def status(output: Output, target: Target, *, watch: bool) -> int:
     with connect(target) as client:
         view = client.status()
         if watch:
-            return _watch(output, client, view)
+            with suppress(KeyboardInterrupt):
+                _watch(output, client, view)
+            return DONE
     _show_status(output, view)
     return DONE if view.state in _WELL else REFUSED
 
@@ -88,12 +91,12 @@ def audit(output: Output, target: Target, limit: int) -> int:
     return DONE
 
 
-def _watch(output: Output, client: Client, view: StatusView) -> int:
-    if not output.out.is_terminal:
+def _watch(output: Output, client: Client, view: StatusView) -> None:
+    """Show it again and again; the interrupt that ends it is the caller's."""
+    if output.json_format or not output.out.is_terminal:
         for _ in every(_REFRESH_S):
             _show_status(output, view)
             view = client.status()
-        return DONE
     from rich.live import Live  # noqa: PLC0415 - only a live screen pays for it
 
     with Live(draw_status.status(view), console=output.out, screen=True) as live:
@@ -103,7 +106,6 @@ def _watch(output: Output, client: Client, view: StatusView) -> int:
             except UnreachableError as error:
                 # The control process may be restarting: the screen stays, the edge serves on.
                 live.update(styled(f"{error.message} {error.remedy}", "yellow"), refresh=True)
-    return DONE
 
 
 def _show_status(output: Output, view: StatusView) -> None:

@@ -70,7 +70,8 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
     except SeawallError as error:
         output.error(error.message, code=error.code, do=error.remedy)
         code = exit_code(error)
-    except BrokenPipeError:
+    except (BrokenPipeError, KeyboardInterrupt):
+        # What was begun in the control process goes on there: nothing is left half done.
         code = REFUSED
     except Exception as error:
         if os.environ.get("SEAWALL_TRACEBACK"):

@@ -1,16 +1,13 @@
-"""Repeating something until Ctrl-C, which is a way to end well and not a failure."""
+"""Repeating something with a pause between."""
 
 import time
 from collections.abc import Iterator
 
 
 def every(pause_s: float) -> Iterator[int]:
-    """Count up, pausing between; ends quietly when the user interrupts a pause."""
+    """Count up for ever, pausing between."""
     number = 0
     while True:
         yield number
         number += 1
-        try:
-            time.sleep(pause_s)
-        except KeyboardInterrupt:
-            return
+        time.sleep(pause_s)

@@ -49,10 +49,8 @@ def guard(view: GuardView) -> RenderableType:
 
 def _change(change: ChangeView) -> Text:
     mark, style = _MARKS[change.action]
-    text = change.text.removeprefix(change.subject)
-    parts = [styled(f"  {mark} ", style), styled(change.subject, "bold")]
-    if text:
-        parts.append(styled(text if text.startswith(":") else f": {text}"))
+    # The words name the thing themselves; the subject is for programs.
+    parts = [styled(f"  {mark} ", style), styled(change.text or change.subject)]
     if change.drains:
         parts.append(styled("  (drains open connections)", "yellow"))
     if change.restarts:
