@@ -5,7 +5,9 @@ change of sites or routes is one RDS update that drains nobody. A host that no s
 """
 
 from envoy.config.route.v3 import route_components_pb2, route_pb2
+from google.protobuf import wrappers_pb2
 
+from seawall import limits
 from seawall.compiler import hosts, names
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import as_field, body_of
@@ -45,6 +47,10 @@ def _configuration(name: str, sites: tuple[Site, ...], bodies: list[bytes]) -> R
         request_headers_to_remove=["x-envoy-external-address"],
         # Without this a site's header would overwrite what one of its routes says.
         most_specific_header_mutations_wins=True,
+        # Envoy's own bound is 4 KiB, which would refuse a body that the site file allows.
+        max_direct_response_body_size_bytes=wrappers_pb2.UInt32Value(
+            value=limits.RESPONSE_BODY_SIZE_BYTES_MAX
+        ),
     )
     # The hosts are serialized already: joined as bytes, a thousand of them take no time.
     joined = b"".join(as_field(_VIRTUAL_HOSTS_FIELD, body) for body in bodies)
