@@ -33,8 +33,8 @@ def check(draft: Draft) -> Iterator[Problem]:
             elif sni is None and len(hosts) > 1:
                 what = "The https endpoints have different hosts: one server name is needed."
                 yield RULE.found(placed.at("endpoints", of_key=True), subject, what)
-            elif sni is not None and ("*" in sni or is_ip(sni.strip("[]"))):
-                yield RULE.found(placed.at("tls", "sni"), subject, f"`{sni}` is not one name.")
+            elif sni is not None and is_ip(sni.strip("[]")):
+                yield RULE.found(placed.at("tls", "sni"), subject, f"`{sni}` is not a name.")
         elif section.tls is not None:
             what = "`tls` is given, but the endpoints are http."
             yield RULE.found(placed.at("tls", of_key=True), subject, what)

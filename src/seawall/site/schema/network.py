@@ -17,6 +17,7 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _PATH: Final = re.compile(r"/[\x21-\x22\x24-\x3e\x40-\x7e]*")
+_TARGET: Final = re.compile(r"[\x21-\x22\x24-\x7e]{1,2048}")
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST_LENGTH_MAX: Final = 253
 _PORT_MAX: Final = 65_535
@@ -89,7 +90,15 @@ def _punycode_hint(host: str) -> str:
         return "Write it in its ASCII form (`xn--...`)."
 
 
+def _one_host(value: Any) -> str:
+    host = _host(value)
+    if "*" in host:
+        _bad_host(value, "Write one host name, without `*`.")
+    return host
+
+
 Host: TypeAlias = Annotated[str, Checked(_host, "host")]
+OneHost: TypeAlias = Annotated[str, Checked(_one_host, "host without `*`")]
 
 
 # --- Addresses and URLs ---------------------------------------------------------------------------
@@ -229,11 +238,20 @@ def _path(value: Any) -> str:
 
 
 def _target(value: Any) -> str:
+    """A path with or without query, or a whole http or https URL."""
     target = text(value)
-    if not _HEADER_VALUE.fullmatch(target) or " " in target or "\t" in target:
-        refuse(
-            "bad-path", f"{shown(target)} is not a place to redirect to.", "Write a path or URL."
-        )
+    try:
+        parts = urlsplit(target)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), "", 0
+    inside = not parts.scheme and not parts.netloc and target.startswith("/")
+    outside = (
+        parts.scheme in _DEFAULT_PORTS and (is_ip(host) or is_dns_name(host)) and port != 0
+    ) and "@" not in parts.netloc
+    if not (inside or outside) or not _TARGET.fullmatch(target):
+        remedy = "Write a path such as `/new`, or a URL such as `https://example.com/new`."
+        refuse("bad-path", f"{shown(target)} is not a place to redirect to.", remedy)
     return target
 
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
-from seawall.site.schema.network import CookieName, HeaderName, Host, Url, UrlPath
+from seawall.site.schema.network import CookieName, HeaderName, OneHost, Url, UrlPath
 from seawall.site.schema.values import (
     Checked,
     FilePath,
@@ -86,7 +86,7 @@ class HealthCheckSection(Section):
     """Active health check: each endpoint is asked in turn."""
 
     path: UrlPath = Field(description="What is requested.")
-    host: Host | None = Field(
+    host: OneHost | None = Field(
         default=None, description="Host header sent; default: the origin's own."
     )
     interval: Annotated[float, duration("1s", "10m")] = Field(
@@ -149,7 +149,7 @@ class CircuitBreakerSection(Section):
 class OriginTlsSection(Section):
     """TLS to an origin with `https` endpoints."""
 
-    sni: Host | None = Field(
+    sni: OneHost | None = Field(
         default=None,
         description="Server name asked for and verified; default: the endpoints' host.",
     )

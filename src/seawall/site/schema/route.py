@@ -10,8 +10,8 @@ from seawall.site.schema.network import (
     ChangedHeader,
     HeaderName,
     HeaderValue,
-    Host,
     Method,
+    OneHost,
     Target,
     UrlPath,
 )
@@ -244,7 +244,7 @@ class RouteSection(Section):
         default=None, description="Answer from the edge instead."
     )
     rewrite: RewriteSection | None = Field(default=None, description="Change the path.")
-    host_rewrite: Host | None = Field(
+    host_rewrite: OneHost | None = Field(
         default=None, description="Host sent to the origin; default: the site's."
     )
     websocket: Flag = Field(default=False, description="Let WebSocket connections through.")

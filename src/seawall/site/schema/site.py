@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
-from seawall.site.schema.network import Host, header_value
+from seawall.site.schema.network import Host, OneHost, header_value
 from seawall.site.schema.origin import OriginReference, status_range
 from seawall.site.schema.route import (
     BodySize,
@@ -141,7 +141,7 @@ class SiteSection(Section):
     headers: HeadersSection | None = Field(
         default=None, description="Header changes on all routes."
     )
-    host_rewrite: Host | None = Field(
+    host_rewrite: OneHost | None = Field(
         default=None, description="Host sent to the origin; default: what the client sent."
     )
     timeout: RequestTimeout = Field(default=15.0, description="Until the whole answer is there.")
