@@ -48,10 +48,9 @@ def build_app(service: Service, *, needs_token: bool, log_error: LogError) -> St
         for operation in OPERATIONS
         if not (needs_token and operation.scope == "node")
     ]
-    return Starlette(
-        routes=routes,
-        exception_handlers={HTTPException: _no_such_operation},
-    )
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _no_such_operation})
+    app.router.redirect_slashes = False
+    return app
 
 
 def _endpoint(
