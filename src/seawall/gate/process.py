@@ -20,17 +20,14 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
+from seawall.compiler.words import readable
 
 DIRECTORY_PREFIX: Final = "validate-"
 _CONFIG: Final = "snapshot.pb"
 _READ_SIZE_BYTES: Final = 16 * limits.KIB
-_REASON: Final = re.compile(r"error initializing configuration '[^']*': (.*)")
 _MEMORY: Final = re.compile(
     r"out of memory|(cannot|unable to) allocate|allocation failed|mmap error|bad_alloc",
     re.IGNORECASE,
-)
-_PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)", re.DOTALL
 )
 
 
@@ -122,7 +119,7 @@ async def _run(envoy: Path, directory: Path, bounds: Limits) -> Run:
         async with asyncio.timeout(bounds.timeout_s):
             output = await _read_to_end(process)
             status = await process.wait()
-        words = tidy_words(output)
+        words = readable(output.decode("utf-8", errors="replace"))
         return Run(_ending(status, words), words)
     except TimeoutError:
         return Run(Ending.TIMED_OUT, f"Envoy did not end within {bounds.timeout_s:g} s.")
@@ -148,12 +145,18 @@ def _limit(pid: int, bounds: Limits) -> None:
 
 
 async def _read_to_end(process: asyncio.subprocess.Process) -> bytes:
-    """The start of the output; the rest is read and forgotten, so that Envoy never blocks."""
-    output = b""
+    """Start and end of the output; what is between is read and forgotten: Envoy never blocks.
+
+    A reason stands at either end: Envoy prints it before or after the message it is about.
+    """
+    half = limits.VALIDATE_OUTPUT_SIZE_BYTES_MAX // 2
+    head, tail = b"", b""
     if process.stdout is not None:
         while chunk := await process.stdout.read(_READ_SIZE_BYTES):
-            output = (output + chunk)[: limits.VALIDATE_OUTPUT_SIZE_BYTES_MAX]
-    return output
+            taken = half - len(head)
+            head += chunk[:taken]
+            tail = (tail + chunk[taken:])[-half:]
+    return head + tail
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -162,14 +165,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
-
-
-def tidy_words(output: bytes) -> str:
-    """Envoy's output as one bounded line without private keys."""
-    text = _PRIVATE_KEY.sub("[redacted]", output.decode("utf-8", errors="replace"))
-    text = " ".join(text.split())
-    reason = _REASON.search(text)
-    return (reason[1] if reason else text)[: limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX]
 
 
 def _ending(status: int, words: str) -> Ending:

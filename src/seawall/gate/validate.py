@@ -9,6 +9,7 @@ Envoy does not name the origin it refuses, so the culprit is found by halving.
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,10 @@ from seawall.errors import RefusedError, UnreachableError
 from seawall.gate import process
 from seawall.gate.process import Ending, Limits
 
+_PLACES: Final = {"Secrets": TypeUrl.SECRET, "Listeners": TypeUrl.LISTENER}
+_PLACE: Final = re.compile(
+    r"StaticResourcesValidationError\.(?P<field>Secrets|Listeners)\[(?P<index>\d{1,6})\]"
+)
 _REMEDIES: Final = {
     Ending.REFUSED: "Mend what Envoy names and apply again.",
     Ending.MISSING: "Install Seawall again: its Envoy is gone.",
@@ -133,7 +138,9 @@ class Validator:
         elif ran.ending is Ending.REFUSED:
             owner, resource = nack.explain(snapshot, "", ran.words)
             if owner == nack.EDGE:
-                culprit = await self._culprit(snapshot, new, work_dir)
+                culprit = _numbered(snapshot, ran.words)
+                if culprit is None:
+                    culprit = await self._culprit(snapshot, new, work_dir)
                 if culprit is not None:
                     owner, resource = culprit.owner, culprit.name
         accepted = ran.ending is Ending.ACCEPTED
@@ -182,6 +189,15 @@ class Validator:
         self, snapshot: Snapshot, clusters: Sequence[Resource], work_dir: Path
     ) -> bool:
         return (await self._run(snapshot, clusters, work_dir)).ending is Ending.REFUSED
+
+
+def _numbered(snapshot: Snapshot, words: str) -> Resource | None:
+    """A secret or listener that Envoy names by its place; origins may have been left out."""
+    found = _PLACE.search(words)
+    if found is None:
+        return None
+    resources = snapshot.of_type(_PLACES[found["field"]])
+    return resources[int(found["index"])] if int(found["index"]) < len(resources) else None
 
 
 def _prepare(work_dir: Path) -> None:
