@@ -131,8 +131,7 @@ VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
 """What a release survived, as JSON beside its record."""
 STORE_BUSY_TIMEOUT_S: Final = 5
-"""Wait for another writer of the store: its longest transaction, adding a bundle, takes under
-1 s."""
+"""Wait for another writer of the store: adding a large bundle takes it under 1 s."""
 STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
 """What the store's write-ahead log is cut back to after a large release."""
 KNOWN_GOOD_PER_NODE_MAX: Final = 16
