@@ -167,7 +167,7 @@ def test_windows_travel_over_http_and_become_traffic_and_metrics(tmp_path: Path)
             HttpControl(data_dir / "control.sock") as port,
         ):
             node = MemoryNode(port, load_public_key(data_dir / "control" / "signing.pub"))
-            counts = SiteCounts(50, 40, 0, 5, 5, 0, 0, latency_p50_s=0.01, latency_p95_s=0.2)
+            counts = SiteCounts(50, 40, 0, 5, 5, 0, latency_p50_s=0.01, latency_p95_s=0.2)
             window = Window(
                 NodeName("local"),
                 "stable",

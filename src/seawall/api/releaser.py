@@ -28,6 +28,7 @@ from seawall.errors import ConflictError, SeawallError
 from seawall.ids import ReleaseId
 from seawall.release.bundle import Bundle, digest_of, encode
 from seawall.release.release import Kind, ReleaseRecord
+from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
 from seawall.release.store import Store, StoredAssignment
 from seawall.site.sources import SourceSet
@@ -104,6 +105,14 @@ class Releaser:
     def current(self) -> ReleaseRecord | None:
         """What the edge is meant to serve."""
         return self._roster.current
+
+    @property
+    def went_back(self) -> bool:
+        """Whether the current release is older than the one before it: somebody rolled back."""
+        assigned = self._roster.assigned
+        if assigned is None or assigned.previous is None:
+            return False
+        return release_number(assigned.release) < release_number(assigned.previous)
 
     def apply(self, order: Order) -> Flow:
         """Begin a release.

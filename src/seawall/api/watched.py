@@ -5,6 +5,9 @@ current release's own sources are loaded again; if that succeeds, an automatic r
 ordinary path. A pair that does not match yet (the certificate is written, the key is not) is a
 problem of the load like any other: nothing changes, and the next change on disk is tried again.
 A file that stays bad becomes a notice in `status`.
+
+A rollback is a decision: files that differ from the release somebody went back to are left alone
+until they change again.
 """
 
 import asyncio
@@ -20,12 +23,13 @@ from seawall.api.releaser import Order, Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.clock import Clock
-from seawall.errors import ConflictError
+from seawall.errors import ConflictError, SeawallError
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import read_file
 
 AUTHOR: Final = "seawall"
+_NAMES_SHOWN: Final = 5
 _GRACE_POLLS: Final = 2
 """Polls that a half-written pair may take before it is worth a notice."""
 
@@ -62,7 +66,10 @@ class FileWatch:
         """Poll until cancelled."""
         while True:
             await self._clock.sleep(limits.CERTIFICATE_POLL_S)
-            await self.poll()
+            try:
+                await self.poll()
+            except SeawallError as error:
+                self._log("file-watch-failed", error.message)
 
     def notice(self) -> NoticeView | None:
         """What is wrong with the files on disk, when it has lasted."""
@@ -98,14 +105,18 @@ class FileWatch:
         bundle = await self._releaser.current_bundle()
         self._digest = digest
         self._files = bundle.files if bundle else ()
+        if self._releaser.went_back:
+            self._files = await asyncio.to_thread(_as_on_disk, self._files)
         self._settle(None)
 
     async def _reload(self, signature: Signature, changed: Sequence[str]) -> Flow | None:
         bundle = await self._releaser.current_bundle()
         if bundle is None:
             return None
-        trouble = await asyncio.to_thread(self._problem, bundle)
-        if trouble:
+        names = _names(changed)
+        problem = await asyncio.to_thread(self._problem, bundle)
+        if problem:
+            trouble = f"{names}: {problem}"
             self._settled = signature
             self._bad_polls = self._bad_polls if self._trouble == trouble else 0
             self._trouble = trouble
@@ -114,7 +125,7 @@ class FileWatch:
         order = Order(
             sources=bundle.sources,
             author=AUTHOR,
-            message="Changed on disk: " + ", ".join(os.path.basename(path) for path in changed),  # noqa: PTH119 - text
+            message=f"Changed on disk: {names}",
             kind=Kind.CERTIFICATES,
         )
         try:
@@ -137,6 +148,12 @@ class FileWatch:
         self._bad_polls = 0
 
 
+def _names(paths: Sequence[str]) -> str:
+    shown = ", ".join(os.path.basename(path) for path in paths[:_NAMES_SHOWN])  # noqa: PTH119 - text
+    rest = len(paths) - _NAMES_SHOWN
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
 def _signature(files: Sequence[FileDigest]) -> Signature:
     return tuple(_look(file.path) for file in files)
 
@@ -150,14 +167,21 @@ def _look(path: str) -> tuple[int, int, int] | None:
 
 
 def _changed(files: Sequence[FileDigest]) -> list[str]:
-    """Paths whose content is not what the release was built from."""
-    found = []
-    for file in files:
-        try:
-            content = read_file(file.path)
-        except OSError:
-            found.append(file.path)
-            continue
-        if hashlib.sha256(content).hexdigest() != file.sha256:
-            found.append(file.path)
-    return found
+    """Paths whose content is not the expected one."""
+    return [
+        expected.path
+        for expected, found in zip(files, _as_on_disk(files), strict=True)
+        if expected != found
+    ]
+
+
+def _as_on_disk(files: Sequence[FileDigest]) -> tuple[FileDigest, ...]:
+    return tuple(FileDigest(file.path, _sha256(file.path)) for file in files)
+
+
+def _sha256(path: str) -> str:
+    """Of a file; empty when it cannot be read."""
+    try:
+        return hashlib.sha256(read_file(path)).hexdigest()
+    except OSError:
+        return ""

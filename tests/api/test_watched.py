@@ -1,0 +1,173 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+
+from api.world import World, sources, world
+from seawall.api.views import Applied
+from seawall.compiler.snapshot import TypeUrl
+from seawall.site.sources import SourceSet
+from tls_material import TlsAuthority
+
+Story = Callable[[World, "Pair"], Awaitable[None]]
+AUTHORITY = TlsAuthority()
+
+
+class Pair:
+    """A certificate and its key on disk, for shop.example.com."""
+
+    def __init__(self, folder: Path) -> None:
+        self.chain, self.key = folder / "shop.pem", folder / "shop.key"
+        self.folder = folder
+        self.renew()
+
+    def renew(self, *, days: int = 90) -> bytes:
+        chain, key = AUTHORITY.issue("shop.example.com", days=days)
+        self.chain.write_bytes(chain)
+        self.write_key(key)
+        return chain
+
+    def write_key(self, key: bytes) -> None:
+        self.key.write_bytes(key)
+        self.key.chmod(0o600)
+
+    def site(self, port: int) -> SourceSet:
+        text = f"""version: 1
+listen: {{https: 127.0.0.1:{port}}}
+certificates:
+  shop: {{cert: shop.pem, key: shop.key}}
+sites:
+  shop: {{hosts: [shop.example.com], origin: "http://127.0.0.1:9", tls: {{certificate: shop}}}}
+"""
+        return sources(text, str(self.folder / "seawall.yaml"))
+
+
+def run(tmp_path: Path, story: Story) -> None:
+    async def main() -> None:
+        async with world(tmp_path / "data") as here:
+            pair = Pair(tmp_path)
+            await here.applied(pair.site(here.port))
+            assert await here.control.watch.poll() is None
+            await story(here, pair)
+
+    asyncio.run(main())
+
+
+def served_chain(here: World) -> bytes:
+    assert here.node.snapshot is not None
+    (resource,) = here.node.snapshot.of_type(TypeUrl.SECRET)
+    secret = Secret.FromString(resource.body)
+    chain: bytes = secret.tls_certificate.certificate_chain.inline_bytes
+    return chain
+
+
+def test_a_renewed_certificate_is_released_by_itself_on_the_same_path(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        chain = pair.renew()
+        flow = await here.control.watch.poll()
+        assert flow is not None
+        assert isinstance(flow.outcome, Applied)
+        release = flow.outcome.release
+        assert release is not None
+        assert (release.kind, release.parent, release.author) == ("certificates", "r1", "seawall")
+        assert "shop.pem" in release.message
+        assert served_chain(here) == chain
+        assert await here.control.watch.poll() is None
+        again = await here.applied(pair.site(here.port))
+        assert not again.changed, "the same file after a renewal is no change"
+
+    run(tmp_path, story)
+
+
+def test_a_half_written_pair_waits_for_its_other_half(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        old = served_chain(here)
+        chain, key = AUTHORITY.issue("shop.example.com")
+        pair.chain.write_bytes(chain)
+        assert await here.control.watch.poll() is None
+        assert here.control.watch.notice() is None, "a moment is no trouble"
+        assert served_chain(here) == old
+        pair.write_key(key)
+        assert await here.control.watch.poll() is not None
+        assert served_chain(here) == chain
+
+    run(tmp_path, story)
+
+
+def test_a_file_that_stays_bad_is_a_notice_and_changes_nothing(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        old = served_chain(here)
+        pair.chain.write_text("not a certificate")
+        for _ in range(4):
+            assert await here.control.watch.poll() is None
+        status = await here.service.status()
+        (notice,) = [n for n in status.notices if n.code == "files-on-disk-refused"]
+        assert "shop.pem" in notice.text
+        assert status.state == "serving"
+        assert served_chain(here) == old
+        pair.chain.unlink()
+        await here.control.watch.poll()
+        assert served_chain(here) == old
+        pair.renew()
+        assert await here.control.watch.poll() is not None
+        assert here.control.watch.notice() is None
+
+    run(tmp_path, story)
+
+
+def test_a_file_touched_without_a_change_is_no_release(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        pair.chain.write_bytes(pair.chain.read_bytes())
+        assert await here.control.watch.poll() is None
+        assert here.node.history == ["r1"]
+
+    run(tmp_path, story)
+
+
+def test_a_rollback_of_a_renewal_stays_until_the_files_change_again(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        old = served_chain(here)
+        pair.renew()
+        await here.control.watch.poll()
+        assert await here.control.watch.poll() is None
+        await here.rollback()
+        for _ in range(3):
+            assert await here.control.watch.poll() is None
+        assert served_chain(here) == old
+        newest = pair.renew()
+        assert await here.control.watch.poll() is not None
+        assert served_chain(here) == newest
+
+    run(tmp_path, story)
+
+
+def test_status_shows_the_certificate_that_is_served(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        pair.renew(days=40)
+        await here.control.watch.poll()
+        (certificate,) = (await here.service.status()).certificates
+        assert certificate.dns_names == ("shop.example.com",)
+        assert certificate.days_left in {39, 40}
+        assert "seawall_certificate_expiry" in (await here.service.metrics()).decode()
+
+    run(tmp_path, story)
+
+
+def test_a_development_certificate_is_made_in_the_data_directory(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path / "data") as here:
+            text = f"""version: 1
+listen: {{https: 127.0.0.1:{here.port}}}
+tls: {{development_ca: true}}
+sites:
+  shop: {{hosts: [shop.localhost], origin: "http://127.0.0.1:9"}}
+"""
+            await here.applied(text)
+            again = await here.applied(text)
+            assert not again.changed
+            made = tmp_path / "data" / "control" / "development-ca"
+            assert made.is_dir()
+            assert all(path.stat().st_mode & 0o077 == 0 for path in made.rglob("*"))
+
+    asyncio.run(story())
