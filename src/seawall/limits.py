@@ -388,10 +388,7 @@ invariant(
     RELEASE_RECORD_SIZE_BYTES_MAX >= 12 * RELEASE_MESSAGE_LENGTH_CHARS_MAX + 4 * KIB,
     "a release message fits its record",
 )
-invariant(
-    HTTP2_CONNECTION_WINDOW_BYTES >= HTTP2_STREAM_WINDOW_BYTES,
-    "a stream's window fits its connection",
-)
+invariant(HTTP2_CONNECTION_WINDOW_BYTES >= HTTP2_STREAM_WINDOW_BYTES, "a stream's window fits")
 invariant(
     API_BODY_SIZE_BYTES_MAX * 2 >= SITE_SOURCES_SIZE_BYTES_MAX * 3,
     "the largest sources can be sent",
