@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 
 from node.support import Connection
 
@@ -11,7 +11,7 @@ UPGRADE = {"connection": "Upgrade", "upgrade": "websocket"}
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer by path: /ws echoes after 101, /drip sends a byte whenever asked by a new request."""
-    with suppress(asyncio.IncompleteReadError, ConnectionError):
+    with closing(writer), suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             path = head[0].split(" ")[1]
@@ -31,7 +31,6 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                     await asyncio.sleep(0.01)
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
             await writer.drain()
-    writer.close()
 
 
 @asynccontextmanager

@@ -115,8 +115,7 @@ def test_a_stranger_with_the_same_process_id_is_never_adopted(tmp_path: Path) ->
                     whole(cluster("o", upstream), listener(port), routes([answer("one")]))
                 )
             (tmp_path / "node" / "stable" / "envoy.json").write_text(
-                f'{{"pid": {os.getpid()}, "start_time_ticks": 1, "version": "", '
-                '"bootstrap_digest": ""}'
+                f'{{"pid": {os.getpid()}, "start_ticks": 1, "version": "", "bootstrap_digest": ""}}'
             )
             node = make_node(tmp_path)
             async with running(node):

@@ -240,7 +240,7 @@ def test_a_smaller_generation_is_refused(tmp_path: Path) -> None:
             await node.reported(lambda r: r.phase is Phase.GOOD and r.generation == 7)
             node.control.obey_known = False
             await node.give(edge(port, "two"), generation=3)
-            report = await node.reported(lambda r: any("older than" in n for n in r.notices))
+            report = await node.reported(lambda r: any("never goes back" in n for n in r.notices))
             assert report.generation == 7
             assert await get(port) == b"one"
 
@@ -296,3 +296,86 @@ def test_two_agents_never_share_a_directory(tmp_path: Path) -> None:
                 await make_node(tmp_path).agent.run()
 
     asyncio.run(story())
+
+
+def test_a_release_that_only_a_new_process_can_take_is_served_by_one(tmp_path: Path) -> None:
+    port = free_port()
+    body = Bootstrap(stats_flush_interval={"seconds": 7}).SerializeToString()
+    other = Resource(TypeUrl.BOOTSTRAP, "bootstrap", body, "edge")
+
+    async def story() -> None:
+        async with running(make_node(tmp_path)) as node:
+            await node.serve(edge(port, "one"))
+            old = node.agent.keeper.process
+            assert old is not None
+            client = await Connection.open(port)
+            assert await client.get() == b"one"
+            await node.serve(edge(port, "two", other))
+            new = node.agent.keeper.process
+            assert new is not None
+            assert new.identity.pid != old.identity.pid
+            await client.close()
+            await old.exited()
+            assert await get(port) == b"two"
+            assert (tmp_path / "node" / "stable").readlink() == Path("b")
+            await node.serve(edge(port, "three"))
+            assert (tmp_path / "node" / "stable").readlink() == Path("a")
+            assert await get(port) == b"three"
+            assert node.agent.keeper.restarts == 0
+
+    asyncio.run(story())
+
+
+def test_a_swap_that_fails_leaves_the_old_process_serving(tmp_path: Path) -> None:
+    port = free_port()
+    body = Bootstrap(layered_runtime={"layers": [{"name": "twice"}] * 2}).SerializeToString()
+    broken = Resource(TypeUrl.BOOTSTRAP, "bootstrap", body, "edge")
+
+    async def story() -> None:
+        async with running(make_node(tmp_path)) as node:
+            first = await node.serve(edge(port, "one"))
+            client = await Connection.open(port)
+            await node.give(edge(port, "two", broken))
+            report = await node.reported(lambda r: r.phase is Phase.REJECTED)
+            assert report.release == first
+            assert "layer" in report.message
+            assert await client.get() == b"one"
+            await node.serve(edge(port, "three"))
+            assert await client.get() == b"three"
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_an_envoy_left_over_from_a_swap_is_drained_by_the_next_agent(tmp_path: Path) -> None:
+    port = free_port()
+    body = Bootstrap(stats_flush_interval={"seconds": 7}).SerializeToString()
+    other = Resource(TypeUrl.BOOTSTRAP, "bootstrap", body, "edge")
+
+    async def story() -> None:
+        async with running(make_node(tmp_path), keep_envoy=True) as node:
+            await node.serve(edge(port, "one"))
+            busy = await Connection.open(port)
+            assert await busy.get() == b"one"
+            old = node.agent.keeper.process
+            assert old is not None
+            await node.serve(edge(port, "two", other))
+        again = make_node(tmp_path)
+        async with running(again):
+            await until(lambda: again.agent.keeper.link.session.settled, what="settled")
+            assert again.agent.keeper.slot.name == "b"
+            assert again.agent.keeper.process is not None
+            assert again.agent.keeper.process.adopted
+            await busy.close()
+            gone = Path(f"/proc/{old.identity.pid}/exe")
+            await until(lambda: not _runs(gone), what="the old Envoy to go")
+            assert await get(port) == b"two"
+
+    asyncio.run(story())
+
+
+def _runs(executable: Path) -> bool:
+    try:
+        return bool(executable.readlink())
+    except OSError:
+        return False

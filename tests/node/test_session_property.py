@@ -46,6 +46,7 @@ class Conversation(RuleBasedStateMachine):
         self.session.aim(edge, self.now_s)
         self.take(self.session.tick(self.now_s))
 
+    @precondition(lambda self: self.session.settled)  # the agent commits one release at a time
     @rule(edge=good_edges, name=st.sampled_from((*NAMES, "e")), body=bad_bodies)
     def aim_at_an_edge_envoy_refuses(self, edge: Snapshot, name: str, body: str) -> None:
         clusters = {r.name: r.body.decode() for r in edge.of_type(TypeUrl.CLUSTER)}

@@ -74,7 +74,11 @@ class Link:
         self._send.set()
 
         def answered() -> bool:
-            return serial in self._told or any(r.serial == serial for r in self._rejected)
+            return (
+                serial in self._told
+                or self.session.serial != serial  # refused, or somebody else has a newer target
+                or any(r.serial == serial for r in self._rejected)
+            )
 
         if not await self._wait(answered, timeout_s):
             return Outcome(settled=False, waiting=self.session.waiting())
@@ -82,6 +86,13 @@ class Link:
             return Outcome(settled=True)
         await self._wait(lambda: self.session.settled or self.session.stuck, XDS_HEAL_TIMEOUT_S)
         return Outcome(settled=False, rejected=tuple(self._rejected))
+
+    def restart(self) -> None:
+        """The Envoy was stopped on purpose: forget what it held and what it should hold."""
+        self._stream += 1
+        self._outbox.clear()
+        self.session = Session()
+        self._send.set()
 
     def aim(self, snapshot: Snapshot) -> None:
         """Make `snapshot` the target without waiting: to undo, or before Envoy has started."""

