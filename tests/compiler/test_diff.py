@@ -21,6 +21,7 @@ from seawall.model import (
     PathExact,
     PathPrefix,
     Redirect,
+    RouteClass,
     Timeouts,
     TlsVersion,
     TrustedProxies,
@@ -60,6 +61,11 @@ def test_body_limits_and_actions_of_a_route_are_told() -> None:
     old = edge(site("shop", route("shop/a", PathExact("/a"), FixedResponse(200, "x"))))
     new = edge(site("shop", route("shop/a", PathExact("/a"), Redirect(301, path="/b"))))
     assert "route =/a of shop: action answer 200 -> redirect to /b" in _texts(old, new)
+
+
+def test_the_class_of_a_route_is_told() -> None:
+    api = edge(site("shop", route("shop/all", route_class=RouteClass.API)))
+    assert _texts(edge(), api) == ["route / of shop: class page -> api"]
 
 
 def test_endpoints_are_told_one_by_one() -> None:

@@ -26,6 +26,7 @@ from seawall.model import (
     LoadBalancing,
     Redirect,
     Route,
+    RouteClass,
     Site,
 )
 
@@ -134,6 +135,9 @@ def _route(site: Site, route: Route, balancing: LoadBalancing | None, usual_limi
                 compiled.response_headers_to_add.append(
                     actions.header("content-type", action.content_type)
                 )
+    if route.route_class is not RouteClass.PAGE:
+        values = compiled.metadata.filter_metadata[names.METADATA_NAMESPACE]
+        values.fields[names.METADATA_CLASS].string_value = route.route_class.value
     actions.apply_header_changes(compiled, "request", route.request_headers)
     actions.apply_header_changes(compiled, "response", route.response_headers)
     return compiled

@@ -44,7 +44,10 @@ class _Managers:
 
 
 def compile_listeners(edge: Edge) -> list[Resource]:
-    """The listeners of `edge`, plain and TLS."""
+    """The listeners of `edge`, plain and TLS.
+
+    Without any certificate no TLS listener is made: Envoy refuses one that no handshake can pass.
+    """
     resources = []
     if edge.listen.http:
         managers = _managers(edge, names.ROUTES_HTTP)
@@ -53,7 +56,7 @@ def compile_listeners(edge: Edge) -> list[Resource]:
             message.filter_chains.extend(_chains(edge, managers, "plain"))
             harden_listener(message, edge.limits)
             resources.append(_resource("http", listener, message))
-    if edge.listen.https:
+    if edge.listen.https and any(site.certificate is not None for site in edge.sites):
         managers = _managers(edge, names.ROUTES_HTTPS)
         chains = list(_tls_chains(edge, managers))
         for listener in edge.listen.https:

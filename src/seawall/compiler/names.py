@@ -18,6 +18,8 @@ RUNTIME_LAYER: Final = "seawall"
 
 METADATA_NAMESPACE: Final = "seawall"
 """Namespace of route metadata; the node adds the key `release` to it."""
+METADATA_CLASS: Final = "class"
+"""Key of the route's class; absent for `page`, which most routes are."""
 UNKNOWN_HOST: Final = "_unknown_host"
 """The virtual host of requests for hosts that no site has; no site can have this name."""
 

@@ -64,6 +64,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     yield from change("path", _path_text(old.match), _path_text(new.match))
     if _conditions(old.match) != _conditions(new.match):
         yield "conditions on method, headers or query changed"
+    yield from change("class", _class(old), _class(new))
     yield from change("action", action_text(old), action_text(new))
     yield from host_like_changes(old, new)
     if old.HasField("route") and new.HasField("route"):
@@ -87,7 +88,7 @@ def other_changes(old: Any, new: Any) -> Iterator[str]:
                 rest.ClearField(field)
         for name in (names.FILTER_BODY_LIMIT, *names.FILTERS_COMPRESS):
             rest.typed_per_filter_config.pop(name, None)
-        for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE):
+        for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE, names.METADATA_NAMESPACE):
             rest.metadata.filter_metadata.pop(namespace, None)
         if not rest.metadata.filter_metadata:
             rest.ClearField("metadata")
@@ -133,6 +134,11 @@ def _path_text(match: Any) -> str:
         return short(f"~{match.safe_regex.regex}")
     text = str(getattr(match, kind)) if kind else ""
     return f"={text}" if kind == "path" else text
+
+
+def _class(route: Any) -> str:
+    values = route.metadata.filter_metadata.get(names.METADATA_NAMESPACE)
+    return values.fields[names.METADATA_CLASS].string_value if values is not None else "page"
 
 
 def _conditions(match: Any) -> list[bytes]:

@@ -30,8 +30,8 @@ def compile_routes(edge: Edge) -> list[Resource]:
             else:
                 bodies.append(hosts.host(site, hosts.balancing_of(site, balancing), tls=False))
         resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies))
-    if edge.listen.https:
-        sites = tuple(site for site in edge.sites if site.certificate is not None)
+    sites = tuple(site for site in edge.sites if site.certificate is not None)
+    if edge.listen.https and sites:
         bodies = [hosts.host(s, hosts.balancing_of(s, balancing), tls=True) for s in sites]
         resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies))
     return resources
