@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from seawall.compiler.words import readable
 from seawall.errors import UnreachableError
 from seawall.limits import (
     ADMIN_RESPONSE_SIZE_BYTES_MAX,
@@ -246,5 +247,5 @@ def _error_states(configs: object) -> list[str]:
     for config in configs if isinstance(configs, list) else []:
         state = config.get("error_state") if isinstance(config, dict) else None
         if isinstance(state, dict) and state.get("details"):
-            words.append(str(state["details"])[:ENVOY_MESSAGE_LENGTH_CHARS_MAX])
+            words.append(readable(str(state["details"])))
     return words
