@@ -67,9 +67,7 @@ def _protocol(targets: list[Target], protocol: str, rounds: int, requests: int) 
             taken[target.name].append(_one(target, protocol, requests))
     found = []
     for target in targets:
-        ratios = [
-            own / base for own, base in zip(taken[target.name], taken[BASE], strict=True)
-        ]
+        ratios = [own / base for own, base in zip(taken[target.name], taken[BASE], strict=True)]
         found.append(
             Cost(
                 target.name,

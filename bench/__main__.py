@@ -1,0 +1,32 @@
+"""`python -m bench`: run all measurements, print the tables; see docs/performance.md."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import cpu, report
+from bench.size import size
+
+
+def main() -> int:
+    """Measure, print, and exit with 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--only", choices=("cpu", "size"), help="measure one half alone")
+    parser.add_argument("--rounds", type=int, default=15, help="alternating rounds (15)")
+    parser.add_argument("--requests", type=int, default=20_000, help="requests a round (20,000)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables")
+    options = parser.parse_args()
+    costs = cpu.costs(options.rounds, options.requests) if options.only != "size" else []
+    large = size() if options.only != "cpu" else None
+    tables = report.markdown(costs, large)
+    print(tables, end="")
+    if options.json:
+        options.json.write_text(report.as_json(costs, large) + "\n")
+    if options.markdown:
+        options.markdown.write_text(tables)
+    return 0 if all(goal.reached for goal in report.goals(costs, large)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
