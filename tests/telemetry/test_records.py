@@ -178,6 +178,11 @@ def test_trusted_proxies_and_plain_clients_are_not_noticed() -> None:
     ) is None  # fmt: skip
 
 
+def test_the_address_that_envoy_appends_for_a_peer_on_loopback_is_no_claim() -> None:
+    assert untrusted_forwarding([forwarded("127.0.0.1", "127.0.0.1", "192.0.2.2")]) is None
+    assert untrusted_forwarding([forwarded("127.0.0.1", "127.0.0.1", "1.1.1.1,192.0.2.2")])
+
+
 def test_the_record_and_its_page_hold_every_key_that_envoy_is_told_to_write() -> None:
     keys = {*FIELDS, "req_headers", "resp_headers"}
     assert keys == set(AccessRecord.__dataclass_fields__)

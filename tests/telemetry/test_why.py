@@ -70,6 +70,11 @@ def test_every_flag_that_envoy_accepts_has_words(tmp_path: Path) -> None:
     assert set(listed[1].split()) == set(FLAGS)
 
 
+@pytest.mark.parametrize("flags", ["", "-"])
+def test_a_request_without_a_flag_is_told_without_one(flags: str) -> None:
+    assert not [text for text in story(but(flags=flags)).sentences if "flag" in text]
+
+
 @pytest.mark.parametrize("flag", FLAGS)
 def test_the_words_of_a_flag_are_sentences_in_the_story(flag: str) -> None:
     meaning = FLAGS[flag]

@@ -190,17 +190,15 @@ class UntrustedForwarding:
 def untrusted_forwarding(records: Iterable[AccessRecord]) -> UntrustedForwarding | None:
     """What senders that are not trusted proxies claimed; None when nobody did.
 
-    Envoy appends the peer to the header, so a header that holds more was sent by the peer; and it
-    takes the client's address from it only when the peer is trusted, so `client` stays the peer
-    when it is not.
+    Envoy always appends one address to the header (the peer, or its own for a peer on loopback),
+    so a header that holds more was sent by the peer; and it takes the client's address from it
+    only when the peer is trusted, so `client` stays the peer when it is not.
     """
     sampled, peers = 0, dict[str, int]()
     for record in records:
         sampled += 1
         claimed = [part.strip() for part in record.forwarded_for.split(",") if part.strip()]
-        if claimed and claimed[-1] == record.peer:
-            claimed.pop()
-        if claimed and record.peer and record.client == record.peer:
+        if claimed[:-1] and record.peer and record.client == record.peer:
             peers[record.peer] = peers.get(record.peer, 0) + 1
     if not peers:
         return None

@@ -13,6 +13,8 @@ from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
 from seawall.telemetry.flags import DETAILS, FLAGS, Meaning
 from seawall.telemetry.records import AccessRecord
 
+_NO_FLAG: Final = frozenset({"", "-"})
+"""How Envoy writes that it flagged nothing."""
 _SERVER_ERROR: Final = 500
 _SHOWN_AS_SECONDS_MS: Final = 10_000
 _INTERNAL_ROUTES: Final = {
@@ -127,8 +129,9 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
 
 def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     seen: set[str] = set()
-    candidates = [FLAGS.get(flag.strip()) for flag in record.flags.split(",") if flag.strip()]
-    unknown = [f for f in record.flags.split(",") if f.strip() and f.strip() not in FLAGS]
+    flags = [flag.strip() for flag in record.flags.split(",") if flag.strip() not in _NO_FLAG]
+    candidates = [FLAGS.get(flag) for flag in flags]
+    unknown = [flag for flag in flags if flag not in FLAGS]
     for meaning in (*candidates, _detail(record)):
         if meaning is not None and meaning.words not in seen:
             seen.add(meaning.words)
