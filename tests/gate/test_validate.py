@@ -228,9 +228,16 @@ def test_too_much_cpu_time_is_told_apart(tmp_path: Path) -> None:
 
 
 def test_too_much_memory_is_told_apart(tmp_path: Path) -> None:
-    judge = Validator(made.ENVOY, made.SystemClock(), Limits(memory_bytes=8 * limits.MIB))
-    report = made.validate(judge, made.snapshot(50), tmp_path)
+    judge = Validator(made.ENVOY, made.SystemClock(), Limits(memory_bytes=40 * limits.MIB))
+    report = made.validate(judge, made.snapshot(300), tmp_path)
     assert report.ending is Ending.OUT_OF_MEMORY
+
+
+def test_a_missing_library_is_no_refusal(tmp_path: Path) -> None:
+    text = "echo 'envoy: error while loading shared libraries: libm.so.6: not found'; exit 127"
+    ending, words, _ = _ended(tmp_path, text)
+    assert ending is Ending.NOT_EXECUTABLE
+    assert "libm.so.6" in words
 
 
 def test_a_kill_from_outside_and_a_crash_are_told_apart(tmp_path: Path) -> None:

@@ -25,8 +25,11 @@ from seawall.compiler.words import readable
 DIRECTORY_PREFIX: Final = "validate-"
 _CONFIG: Final = "snapshot.pb"
 _READ_SIZE_BYTES: Final = 16 * limits.KIB
+_LOADER_FAILED: Final = 127
+"""The dynamic linker's exit status, for example when a library of the system is missing."""
 _MEMORY: Final = re.compile(
-    r"out of memory|(cannot|unable to) allocate|allocation failed|mmap error|bad_alloc",
+    r"out of memory|(cannot|unable to) allocate|allocation failed|mmap error|bad_alloc"
+    r"|failed to map",
     re.IGNORECASE,
 )
 
@@ -168,14 +171,15 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _ending(status: int, words: str) -> Ending:
-    if status == 0:
-        return Ending.ACCEPTED
-    if status > 0:
-        return Ending.REFUSED
-    if -status == signal.SIGXCPU:
-        return Ending.OUT_OF_TIME
-    if -status == signal.SIGKILL:
-        return Ending.KILLED
-    if _MEMORY.search(words):
+    told_by_status = {
+        0: Ending.ACCEPTED,
+        -signal.SIGXCPU: Ending.OUT_OF_TIME,
+        -signal.SIGKILL: Ending.KILLED,
+    }
+    if status in told_by_status:
+        return told_by_status[status]
+    if (status < 0 or status == _LOADER_FAILED) and _MEMORY.search(words):
         return Ending.OUT_OF_MEMORY
-    return Ending.CRASHED
+    if status == _LOADER_FAILED:
+        return Ending.NOT_EXECUTABLE
+    return Ending.REFUSED if status > 0 else Ending.CRASHED
