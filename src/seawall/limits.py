@@ -277,6 +277,8 @@ STOP_NOW_TIMEOUT_S: Final = 3.0
 """The same after a second Ctrl-C."""
 LEFTOVER_TIMEOUT_S: Final = 5.0
 """Parts of a killed supervisor end when its pipe closes; a new one waits this long for them."""
+CONTROL_START_TIMEOUT_S: Final = 15.0
+"""After this long, an edge that serves from disk is called serving without its control process."""
 FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 """From `seawall up` until the first release serves; a large one is validated in seconds."""
 
@@ -369,6 +371,14 @@ APPLY_EVENTS_QUEUED_MAX: Final = 256
 BAKE_S: Final = 15.0
 """How long a release must run well on the node before it is last known good: several measurement
 windows and health checks."""
+WORKBENCH_IDLE_S: Final = 15.0
+"""The process that compiles is ended after this long without work: its memory is Envoy's."""
+WORKBENCH_JOB_TIMEOUT_S: Final = 150
+"""One job of that process: two validations at their own bound, and the rest."""
+WORKBENCH_END_TIMEOUT_S: Final = 2.0
+"""From its broken pipe to its end, whose code tells why."""
+WORKBENCH_READ_SIZE_BYTES: Final = 1 * MIB
+"""Read from it at once: a bundle of a few MiB comes in a few pieces."""
 CERTIFICATE_POLL_S: Final = 3.0
 """How often referenced files are looked at: a stat of each, and a read when it changed."""
 CONFIG_POLL_S: Final = 10.0
@@ -395,3 +405,4 @@ invariant(
 )
 invariant(API_KEEP_ALIVE_S > ASSIGNMENT_POLL_WAIT_S, "a node keeps its connection over a poll")
 invariant(APPLY_SERVE_TIMEOUT_S > COMMIT_TIMEOUT_S, "apply hears of a commit that timed out")
+invariant(WORKBENCH_JOB_TIMEOUT_S > 2 * VALIDATE_TIMEOUT_S, "a job may validate twice")
