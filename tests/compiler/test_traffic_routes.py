@@ -155,7 +155,7 @@ def redirecting() -> Iterator[Served]:
         "shop",
         route("shop/a", PathExact("/old"), Redirect(301, path="/new")),
         route("shop/b", PathPrefix("/docs"), Redirect(302, prefix="/guide")),
-        route("shop/c", PathPrefix("/root"), Redirect(307, prefix="/")),
+        route("shop/c", PathPrefix("/base"), Redirect(307, prefix="/")),
         route("shop/d", PathPrefix("/host"), Redirect(308, scheme="https", host="www.test")),
         route("shop/e", PathPrefix("/q"), Redirect(303, path="/clean", strip_query=True)),
         route("shop/f", PathPrefix("/port"), Redirect(302, port=8443, scheme="https")),
@@ -171,7 +171,7 @@ def redirecting() -> Iterator[Served]:
     [
         ("/old?a=1", 301, "http://shop.test/new?a=1"),
         ("/docs/x?a=1", 302, "http://shop.test/guide/x?a=1"),
-        ("/root/x", 307, "http://shop.test/x"),
+        ("/base/x", 307, "http://shop.test/x"),
         ("/host/x", 308, "https://www.test/host/x"),
         ("/q?a=1", 303, "http://shop.test/clean"),
         ("/port", 302, "https://shop.test:8443/port"),

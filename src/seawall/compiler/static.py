@@ -24,12 +24,17 @@ from seawall.compiler.wire import body_of, packed
 _ADMIN_MODE = 0o600
 
 
-def static_bootstrap(snapshot: Snapshot, *, admin_path: str | None) -> bytes:
+def static_bootstrap(
+    snapshot: Snapshot, *, admin_path: str | None, every_chain: bool = True
+) -> bytes:
     """A serialized `Bootstrap` that holds all of `snapshot`.
 
     Args:
         snapshot: what to inline.
         admin_path: path of a Unix socket for admin; None leaves admin off.
+        every_chain: write the routes into every filter chain, so that all of them serve. False
+            writes them into one chain only: enough to validate them, and a thousand
+            certificates then do not hold a thousand copies of all routes.
     """
     base = snapshot.by_key.get((TypeUrl.BOOTSTRAP, names.BOOTSTRAP))
     bootstrap = bootstrap_pb2.Bootstrap.FromString(base.body if base else b"")
@@ -38,7 +43,7 @@ def static_bootstrap(snapshot: Snapshot, *, admin_path: str | None) -> bytes:
         static.clusters.append(cluster_pb2.Cluster.FromString(resource.body))
     for resource in snapshot.of_type(TypeUrl.SECRET):
         static.secrets.append(secret_pb2.Secret.FromString(resource.body))
-    inliner = _Inliner(snapshot)
+    inliner = _Inliner(snapshot, every_chain=every_chain)
     for resource in snapshot.of_type(TypeUrl.LISTENER):
         static.listeners.append(inliner.listener(resource.body))
     _inline_runtime(bootstrap, snapshot)
@@ -51,7 +56,9 @@ def static_bootstrap(snapshot: Snapshot, *, admin_path: str | None) -> bytes:
 class _Inliner:
     """Rewrites listeners; equal connection managers and TLS contexts are rewritten once."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, *, every_chain: bool) -> None:
+        self._every_chain = every_chain
+        self._written: set[str] = set()
         self._routes = {
             r.name: route_pb2.RouteConfiguration.FromString(r.body)
             for r in snapshot.of_type(TypeUrl.ROUTES)
@@ -73,12 +80,18 @@ class _Inliner:
         return listener
 
     def _manager(self, config: Any) -> Any:
-        if config.value not in self._done:
-            manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
-            if manager.HasField("rds"):
-                manager.route_config.CopyFrom(self._routes[manager.rds.route_config_name])
-            self._done[config.value] = packed(manager)
-        return self._done[config.value]
+        manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
+        name = manager.rds.route_config_name
+        once_more = name in self._written and not self._every_chain
+        key = config.value + (b"bare" if once_more else b"")
+        if key not in self._done:
+            routes = self._routes[name]
+            if once_more:
+                routes = route_pb2.RouteConfiguration(name=name)
+            manager.route_config.CopyFrom(routes)
+            self._written.add(name)
+            self._done[key] = packed(manager)
+        return self._done[key]
 
     def _tls(self, config: Any) -> Any:
         if config.value not in self._done:

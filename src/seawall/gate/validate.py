@@ -208,10 +208,12 @@ def _prepare(work_dir: Path) -> None:
 def _bootstrap(snapshot: Snapshot, clusters: Collection[Resource]) -> bytes:
     """A static bootstrap with only these origins; routes to the others are allowed then."""
     if len(clusters) == len(snapshot.of_type(TypeUrl.CLUSTER)):
-        return static_bootstrap(snapshot, admin_path=None)
+        return static_bootstrap(snapshot, admin_path=None, every_chain=False)
     kept = [r for r in snapshot.resources if r.type_url not in (TypeUrl.CLUSTER, TypeUrl.ROUTES)]
     routes = [_without_origin_check(r) for r in snapshot.of_type(TypeUrl.ROUTES)]
-    return static_bootstrap(Snapshot.of((*kept, *clusters, *routes)), admin_path=None)
+    return static_bootstrap(
+        Snapshot.of((*kept, *clusters, *routes)), admin_path=None, every_chain=False
+    )
 
 
 def _without_origin_check(resource: Resource) -> Resource:
