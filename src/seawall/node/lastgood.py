@@ -16,6 +16,7 @@ from seawall.errors import RefusedError, SeawallError, UnreachableError
 from seawall.ids import Digest
 from seawall.limits import ENVELOPE_SIZE_BYTES_MAX
 from seawall.node.files import Writer, private_directory, read_bounded, write_atomic
+from seawall.node.stamp import stamp
 from seawall.node.state import Served
 from seawall.release.envelope import open_envelope
 from seawall.release.signing import load_public_key
@@ -29,7 +30,10 @@ Opener = Callable[[bytes], tuple[Digest, Snapshot]]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A release read and checked, ready to serve."""
+    """A release read and checked, ready to serve: its route tables carry its id.
+
+    Only this form is kept in memory; the release as signed is on disk.
+    """
 
     served: Served
     snapshot: Snapshot
@@ -68,6 +72,10 @@ class Bundles:
             )
         return snapshot
 
+    def stamped(self, served: Served, snapshot: Snapshot) -> Loaded:
+        """A checked snapshot as Envoy shall have it."""
+        return Loaded(served, stamp(snapshot, served.release))
+
     def save(self, digest: Digest, envelope: bytes) -> None:
         """Keep `envelope` durably.
 
@@ -93,7 +101,7 @@ class Bundles:
                 f"Release {served.release} cannot be read from {path}: {error.strerror or error}.",
                 remedy="Nothing to do now: an older good release is used.",
             ) from error
-        return Loaded(served, self.check(served.digest, envelope))
+        return self.stamped(served, self.check(served.digest, envelope))
 
     def first_readable(self, candidates: Iterable[Served]) -> tuple[Loaded | None, tuple[str, ...]]:
         """The first of `candidates` that can be served, and what was wrong with those before."""

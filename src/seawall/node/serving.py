@@ -14,7 +14,6 @@ from seawall.node.keeper import Keeper
 from seawall.node.lastgood import Loaded
 from seawall.node.report import nacks
 from seawall.node.slots import Slots
-from seawall.node.stamp import stamp
 from seawall.rollout.ports import Nack
 
 
@@ -44,7 +43,7 @@ class Serving:
         if not keeper.running and not keeper.adopt():
             keeper.launch()
         self.current = loaded
-        outcome = await keeper.link.commit(_stamped(loaded), proven=True)
+        outcome = await keeper.link.commit(loaded.snapshot, proven=True)
         if outcome.rejected:
             return False
         if keeper.needs_new_process(loaded.snapshot):  # adopted from before a swap
@@ -61,7 +60,7 @@ class Serving:
             keeper.want(loaded.snapshot)
             keeper.crashes.forget()
             keeper.launch()
-        outcome, died = await _commit_or_death(keeper, _stamped(loaded))
+        outcome, died = await _commit_or_death(keeper, loaded.snapshot)
         settled = outcome.settled and await _ready(keeper)
         if not settled:
             await self._undo(keeper, swap=swap)
@@ -80,7 +79,7 @@ class Serving:
         keeper.crashes.forget()
         keeper.want(loaded.snapshot)
         self.current = loaded
-        keeper.link.aim(_stamped(loaded))
+        keeper.link.aim(loaded.snapshot)
 
     async def _undo(self, keeper: Keeper, *, swap: bool) -> None:
         """Serve again what served before; without such a thing, no Envoy runs."""
@@ -88,20 +87,16 @@ class Serving:
             await keeper.stop(drain_s=0)
             return
         keeper.want(self.current.snapshot)
-        keeper.link.aim(_stamped(self.current))
+        keeper.link.aim(self.current.snapshot)
 
 
-def _stamped(loaded: Loaded) -> Snapshot:
-    return stamp(loaded.snapshot, loaded.served.release)
-
-
-async def _commit_or_death(keeper: Keeper, stamped: Snapshot) -> tuple[Outcome, bool]:
+async def _commit_or_death(keeper: Keeper, snapshot: Snapshot) -> tuple[Outcome, bool]:
     """Commit, unless Envoy dies of it first."""
     process = keeper.process
     if process is None:
         return Outcome(settled=False), True
     async with asyncio.TaskGroup() as tasks:
-        commit = tasks.create_task(keeper.link.commit(stamped))
+        commit = tasks.create_task(keeper.link.commit(snapshot))
         death = tasks.create_task(process.exited())
         await asyncio.wait((commit, death), return_when=asyncio.FIRST_COMPLETED)
         died = not commit.done()
