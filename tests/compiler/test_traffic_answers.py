@@ -2,8 +2,12 @@
 
 import gzip
 import json
+import socket
 from collections.abc import Iterator
 
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 
 from compiler.build import edge, forward, origin, route, site
@@ -169,6 +173,25 @@ def test_a_chunked_body_over_the_limit_is_refused(running: Served, method: str) 
         body=b"8\r\nxxxxxxxx\r\n8\r\nxxxxxxxx\r\n0\r\n\r\n",
     )
     assert response.status == 413
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize("length", [(), (("content-length", "20"),)])
+def test_a_body_over_the_limit_is_refused_over_http2(
+    running: Served, method: str, length: tuple[tuple[str, str], ...]
+) -> None:
+    pseudo = ((":method", method), (":scheme", "http"), (":path", "/limited"))
+    client = h2.connection.H2Connection(h2.config.H2Configuration())
+    client.initiate_connection()
+    client.send_headers(1, [*pseudo, (":authority", "plain.test"), *length])
+    client.send_data(1, b"x" * 20, end_stream=True)
+    with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
+        connection.sendall(client.data_to_send())
+        answers: list[h2.events.ResponseReceived] = []
+        while not answers:
+            received = client.receive_data(connection.recv(65536))
+            answers = [e for e in received if isinstance(e, h2.events.ResponseReceived)]
+    assert dict(answers[0].headers)[b":status"] == b"413"
 
 
 def test_other_routes_of_the_site_keep_their_own_limit(running: Served) -> None:

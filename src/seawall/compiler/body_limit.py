@@ -2,8 +2,8 @@
 
 Envoy's body-size filter takes no configuration per route, so it runs inside a composite filter:
 the route names the instance to run. A route without a bound runs none. The filter costs several
-per cent of a small request, so a GET or HEAD gets it only when its headers announce a body; over
-HTTP/2 such a request may hide one, which is streamed to the origin under flow control.
+per cent of a small request, so a GET or HEAD gets it only when its headers announce a body. Envoy
+itself announces one that comes over HTTP/2 without a length, by adding `transfer-encoding`.
 """
 
 from functools import lru_cache
