@@ -154,7 +154,13 @@ class Edge:
 
 @contextlib.contextmanager
 def seawall_up(
-    directory: Path, origin: str, *, port: int = 0, text: str | None = None, ready: bool = True
+    directory: Path,
+    origin: str,
+    *,
+    port: int = 0,
+    text: str | None = None,
+    ready: bool = True,
+    arguments: tuple[str, ...] = (),
 ) -> Iterator[Edge]:
     """Write a site file (unless there is one) and run `seawall up` on it."""
     port = port or free_port()
@@ -164,7 +170,7 @@ def seawall_up(
     process = subprocess.Popen(
         [
             *(*COMMAND, "up", "--config", str(config), "--data-dir", str(directory / "data")),
-            *("--concurrency", "1", "--format", "json"),
+            *("--concurrency", "1", "--format", "json", *arguments),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -160,7 +160,7 @@ ASSIGNMENT_POLL_WAIT_S: Final = 25
 COMMIT_TIMEOUT_S: Final = 30
 """Envoy must ACK or NACK every resource of a release in this time, or the commit is undone."""
 XDS_BATCH_SIZE_BYTES_MAX: Final = 4 * MIB
-"""Resources in one xDS response, unless one alone is larger: keeps Envoy's main thread answering."""
+"""Resources in one xDS response, unless one alone is larger: Envoy must go on answering."""
 XDS_RESPONSES_IN_FLIGHT_MAX: Final = 64
 """Responses of one type that Envoy has not answered yet: enough to hide the round trips."""
 XDS_SILENCE_S: Final = 2.0
@@ -238,6 +238,9 @@ METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """One value of a request shown in its story: paths and user agents can be long."""
+ACCESS_RECORDS_PER_S_MAX: Final = 1_000
+"""Ordinary requests recorded on one node: above it only a share, so that a flood costs no CPU and
+the files below hold about 15 minutes of it."""
 ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB
 """One access-record file before it is rotated: about 100,000 records."""
 ACCESS_LOG_FILES_MAX: Final = 8

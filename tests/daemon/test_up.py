@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from helpers import free_port, wait_until
+from seawall import limits
 from seawall.demo.website import running_website
 from seawall_process import Edge, seawall, seawall_up, site_file
 
@@ -190,6 +191,67 @@ def test_a_restart_with_a_bad_file_serves_what_served_before(tmp_path: Path, ori
         assert again.event("ready")["release"] == "r1"
         assert again.event("refused")["problems"]
         assert again.get()[0] == 200
+
+
+def test_a_damaged_store_stops_no_traffic(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        assert edge.interrupt() == 0
+    for name in ("seawall.db", "seawall.db-wal"):
+        (edge.data_dir / "control" / name).write_bytes(b"not a database" * 1000)
+    with seawall_up(tmp_path, origin, port=edge.port, ready=False) as again:
+        degraded = again.event("degraded")
+        assert degraded["release"] == "r1"
+        assert "control process does not start" in degraded["message"]
+        assert again.get()[0] == 200
+        assert any("seawall.db" in e.get("message", "") for e in again.events), again.events
+        assert again.process.poll() is None
+
+
+def test_a_port_taken_at_apply_is_told_and_the_edge_does_not_notice(
+    tmp_path: Path, origin: str
+) -> None:
+    with seawall_up(tmp_path, origin) as edge, socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        text = site_file(edge.port, origin).replace(
+            f"http: 127.0.0.1:{edge.port}",
+            f"http: ['127.0.0.1:{edge.port}', '127.0.0.1:{taken}']",
+        )
+        edge.write(text=text)
+        error = edge.json("apply", code=1)["error"]
+        assert error["code"] == "port-taken"
+        assert f"127.0.0.1:{taken}" in error["message"]
+        assert edge.get()[0] == 200
+
+
+def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge, _stream(edge) as stream:
+        edge.process.send_signal(signal.SIGINT)
+        edge.event("stopping")
+        _read_event(stream)
+        edge.process.send_signal(signal.SIGINT)
+        assert edge.process.wait(limits.ENVOY_STOP_DRAIN_S) == 0
+        assert edge.part("envoy") is None
+
+
+def test_a_long_path_of_the_data_directory_is_no_obstacle(tmp_path: Path, origin: str) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    with seawall_up(deep, origin) as edge:
+        assert edge.get()[0] == 200
+        assert edge.json("status")["state"] in {"serving", "working"}
+
+
+def test_the_api_over_tcp_serves_the_command_line_with_a_token(tmp_path: Path, origin: str) -> None:
+    api = f"127.0.0.1:{free_port()}"
+    with seawall_up(tmp_path, origin, arguments=("--api", api)) as edge:
+        token = edge.json("token", "create", "remote", "--write")["token"]
+        there = ("--url", f"http://{api}", "--token", token, "--format", "json")
+        assert seawall("status", *there).returncode == 0
+        edge.write(more="    timeout: 25s\n")
+        assert seawall("apply", "--config", str(edge.config), *there).returncode == 0
+        assert seawall("status", *there[:2], "--token", "wrong").returncode == 2
+        nobody = ("--url", f"http://127.0.0.1:{free_port()}", "--token", token)
+        assert seawall("status", *nobody).returncode == 3
 
 
 def _zombie(pid: int) -> bool:

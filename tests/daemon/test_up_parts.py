@@ -36,7 +36,7 @@ def test_a_process_id_used_again_is_not_the_same_process() -> None:
     assert not Process(os.getpid(), ticks - 1).alive()
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"pid": "x", "start_time_ticks": 1}', "\0"])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"pid": "x", "start_ticks": 1}', "\0"])
 def test_a_damaged_run_file_names_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / "up.json").write_text(content)
     assert read_run_file(tmp_path / "up.json") is None
@@ -121,7 +121,7 @@ def test_who_listens_on_a_port_is_named() -> None:
             assert found is not None
             assert found.pid == os.getpid()
         assert holder(Address("http", "127.0.0.2", port)) is None
-        assert holder(Address("http", "127.0.0.1", port), ours=os.getpid()) is None
+        assert holder(Address("http", "127.0.0.1", port), ours={os.getpid()}) is None
     assert holder(Address("http", "127.0.0.1", port)) is None
 
 

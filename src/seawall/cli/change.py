@@ -13,6 +13,7 @@ from seawall.cli.settings import DEFAULT_CONFIG, Target
 from seawall.cli.watch import every
 from seawall.console import changes, problems, progress
 from seawall.console.output import Output, styled
+from seawall.daemon.ports import require_free
 from seawall.daemon.processes import user_name
 from seawall.site.collect import collect
 
@@ -64,10 +65,13 @@ def apply(output: Output, target: Target, order: Order) -> int:
 
     Raises:
         UsageError: the site file cannot be read.
+        ConflictError: another program holds one of its addresses.
         UnreachableError: nothing runs there, or it went away on the way.
     """
     sources = collect(order.config.absolute())
     with connect(target) as client:
+        if not target.url:
+            require_free(sources, target.data_dir)
         events = client.apply(
             sources,
             message=order.message,

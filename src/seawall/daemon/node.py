@@ -20,7 +20,7 @@ import structlog
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.control_http import HttpControl
-from seawall.daemon.processes import read_run_file
+from seawall.daemon.processes import envoys
 from seawall.errors import SeawallError
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
@@ -30,6 +30,7 @@ from seawall.rollout.ports import Assignment, ControlPort, NodeReport
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
 from seawall.telemetry.logs import configure
+from seawall.telemetry.recording import Recording
 
 _LOG: Final = structlog.stdlib.get_logger("seawall.node")
 _LOCAL: Final = NodeName("local")
@@ -128,8 +129,15 @@ async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
 
 
 def _collector(data_dir: Path, clock: Clock) -> Collector:
-    admin = AdminClient(data_dir / "node" / STABLE / "admin.sock")
-    return Collector(admin, data_dir / "access" / "access.ndjson", clock, _LOCAL, slot=STABLE)
+    slot = data_dir / "node" / STABLE
+    return Collector(
+        AdminClient(slot / "admin.sock"),
+        data_dir / "access" / "access.ndjson",
+        clock,
+        _LOCAL,
+        slot=STABLE,
+        recording=Recording(slot),
+    )
 
 
 def _end_on_signals(agent: Agent, data_dir: Path) -> None:
@@ -137,8 +145,9 @@ def _end_on_signals(agent: Agent, data_dir: Path) -> None:
 
     def on_signal() -> None:
         nonlocal asked
-        if asked and (envoy := read_run_file(data_dir / "node" / STABLE / "envoy.json")):
-            envoy.send(signal.SIGTERM)
+        if asked:
+            for envoy in envoys(data_dir):
+                envoy.send(signal.SIGTERM)
         asked = True
         agent.stop(stop_envoy=True)
 

@@ -7,11 +7,15 @@ sockets is read instead of binding a probe: a probe could collide with our own E
 
 import ipaddress
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from seawall.daemon.processes import envoys
+from seawall.errors import ConflictError
+from seawall.site.parse import parse
+from seawall.site.sources import SourceSet
 from seawall.site.tree import ListNode, MapNode, Node
 
 _LISTEN_STATE: Final = "0A"
@@ -61,15 +65,42 @@ def addresses(top: MapNode) -> list[Address]:
     return found
 
 
-def holder(address: Address, *, ours: int | None = None) -> Holder | None:
-    """Somebody else who listens on `address`; `ours` is the process id of our own Envoy."""
+def holder(address: Address, *, ours: Collection[int] = ()) -> Holder | None:
+    """Somebody else who listens on `address`; `ours` are the process ids of our own Envoys."""
     for host, inode in _listening(address.port):
         if not _overlap(address.host, host):
             continue
         pid, name = _owner(inode)
-        if pid is None or pid != ours:
+        if pid is None or pid not in ours:
             return Holder(host, pid, name)
     return None
+
+
+def require_free(sources: SourceSet, data_dir: Path) -> None:
+    """Refuse a site file whose listeners another program holds.
+
+    Raises:
+        ConflictError: somebody other than this data directory's own Envoy listens there.
+    """
+    root = next(file.content for file in sources.files if file.path == sources.root)
+    top, _ = parse(sources.root, root)
+    if top is None:
+        return
+    for address in addresses(top):
+        found = holder(address, ours=_envoys(data_dir))
+        # Our own node agent may have started its Envoy since it was looked for.
+        if found is not None and found.pid not in _envoys(data_dir):
+            raise ConflictError(
+                "port-taken",
+                f"The {address.kind} listener {address} cannot be opened: {found} listens on "
+                f"{found.host} port {address.port} already.",
+                remedy=f"Stop that program, or choose another port at `listen: {address.kind}:` "
+                f"in {Path(sources.root).name}.",
+            )
+
+
+def _envoys(data_dir: Path) -> frozenset[int]:
+    return frozenset(envoy.pid for envoy in envoys(data_dir))
 
 
 def _texts(node: Node) -> Iterator[str]:

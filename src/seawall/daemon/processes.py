@@ -56,7 +56,7 @@ def start_ticks(pid: int) -> int | None:
 
 def write_run_file(path: Path, pid: int) -> None:
     """Say in `path` that `pid` runs; replaced in one step, mode 0600."""
-    record = {"pid": pid, "start_time_ticks": start_ticks(pid)}
+    record = {"pid": pid, "start_ticks": start_ticks(pid)}
     fresh = path.with_suffix(".new")
     descriptor = os.open(
         fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE_MODE
@@ -71,10 +71,21 @@ def read_run_file(path: Path) -> Process | None:
     try:
         with path.open("rb") as file:
             record = json.loads(file.read(_RUN_FILE_SIZE_BYTES_MAX))
-        process = Process(int(record["pid"]), int(record["start_time_ticks"]))
+        process = Process(int(record["pid"]), int(record["start_ticks"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return process if process.alive() else None
+
+
+def envoys(data_dir: Path) -> tuple[Process, ...]:
+    """The live Envoys of a data directory, the one that serves first.
+
+    There are two for a while after a release that needed a new process.
+    """
+    files = [data_dir / "node" / "stable" / "envoy.json"]
+    files += sorted((data_dir / "node").glob("*/envoy.json"))
+    found = (read_run_file(file) for file in files)
+    return tuple(dict.fromkeys(process for process in found if process is not None))
 
 
 def user_name() -> str:

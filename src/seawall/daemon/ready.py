@@ -27,12 +27,12 @@ from seawall.clock import Clock, SystemClock
 from seawall.console.output import Output, joined, styled
 from seawall.console.progress import follow
 from seawall.console.words import duration, place
-from seawall.daemon.ports import addresses, holder
+from seawall.daemon.ports import require_free
 from seawall.daemon.probe import probe
-from seawall.daemon.processes import read_run_file, user_name
-from seawall.errors import ConflictError, SeawallError, UnreachableError
+from seawall.daemon.processes import envoys, user_name
+from seawall.errors import SeawallError, UnreachableError
+from seawall.node.state import StateFile
 from seawall.site.collect import collect
-from seawall.site.parse import parse
 from seawall.site.sources import SourceSet
 
 _POLL_S: Final = 0.02
@@ -78,8 +78,9 @@ class Starting:
         began_s = self.clock.monotonic_s()
         sources, unreadable = self._collect()
         if sources is not None:
-            self._check_ports(sources)
-        self._wait_for_control(began_s)
+            require_free(sources, self.data_dir)
+        if not self._wait_for_control(began_s):
+            return _EXIT_SERVES
         with Client.for_data_dir(self.data_dir) as client:
             before = client.status()
             if before.current is None and unreadable is not None:
@@ -98,35 +99,47 @@ class Starting:
         except SeawallError as error:
             return None, error
 
-    def _check_ports(self, sources: SourceSet) -> None:
-        top, _ = parse(
-            sources.root, next(f.content for f in sources.files if f.path == sources.root)
-        )
-        if top is None:
-            return
-        envoy = read_run_file(self.data_dir / "node" / "stable" / "envoy.json")
-        for address in addresses(top):
-            found = holder(address, ours=envoy.pid if envoy else None)
-            # Our own node agent may have started its Envoy since the file was read.
-            again = read_run_file(self.data_dir / "node" / "stable" / "envoy.json")
-            if found is not None and (again is None or again.pid != found.pid):
-                raise ConflictError(
-                    "port-taken",
-                    f"The {address.kind} listener {address} cannot be opened: {found} listens "
-                    f"on {found.host} port {address.port} already.",
-                    remedy=f"Stop that program, or choose another port at `listen: {address.kind}:`"
-                    f" in {self.config.name}.",
-                )
+    def _wait_for_control(self, began_s: float) -> bool:
+        """Wait for the control process; False when it stays away and the edge serves without it.
 
-    def _wait_for_control(self, began_s: float) -> None:
+        Raises:
+            UnreachableError: it stays away and nothing serves.
+        """
         while not is_running(self.data_dir):
-            if self.clock.monotonic_s() - began_s > limits.FIRST_RELEASE_TIMEOUT_S:
+            waited_s = self.clock.monotonic_s() - began_s
+            if waited_s > limits.CONTROL_START_TIMEOUT_S and self._serves_without_control():
+                return False
+            if waited_s > limits.FIRST_RELEASE_TIMEOUT_S:
                 raise UnreachableError(
                     "control-did-not-start",
                     f"The control process did not start in {limits.FIRST_RELEASE_TIMEOUT_S:.0f} s.",
                     remedy=f"Read {self.data_dir}/logs/control.log and control.out beside it.",
                 )
             time.sleep(_POLL_S)
+        return True
+
+    def _serves_without_control(self) -> bool:
+        """Whether the node serves from its own disk; if so, say what is wrong."""
+        state, _ = StateFile(self.data_dir / "node").load()
+        if not envoys(self.data_dir) or state.serving is None:
+            return False
+        words = (
+            f"{state.serving.release} serves from the node's own disk, but the control process "
+            "does not start: nothing can be changed until it does. It is tried again and again."
+        )
+        do = f"Read {self.data_dir}/logs/control.log and control.out beside it."
+        if self.output.json_format:
+            self.output.write_json(
+                {
+                    "event": "degraded",
+                    "release": state.serving.release,
+                    "message": words,
+                    "remedy": do,
+                }
+            )
+        else:
+            self.output.error(words, code="control-did-not-start", do=do)
+        return True
 
     def _release(self, client: Client, sources: SourceSet, before: StatusView) -> bool:
         """Offer the site file where that is right; False when nothing serves afterwards."""

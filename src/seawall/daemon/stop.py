@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.daemon.processes import Process, read_run_file
+from seawall.daemon.processes import Process, envoys, read_run_file
 
 _POLL_S: Final = 0.05
 
@@ -22,11 +22,11 @@ class Running:
 
 def running(data_dir: Path) -> Running | None:
     """The supervisor, or the Envoy that outlived one; None when nothing runs."""
-    for name, file in (("Seawall", "run/up.json"), ("Envoy", "node/stable/envoy.json")):
-        process = read_run_file(data_dir / file)
-        if process is not None:
-            return Running(name, process)
-    return None
+    supervisor = read_run_file(data_dir / "run" / "up.json")
+    if supervisor is not None:
+        return Running("Seawall", supervisor)
+    left = envoys(data_dir)
+    return Running("Envoy", left[0]) if left else None
 
 
 def stop(found: Running) -> bool:

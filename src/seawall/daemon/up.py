@@ -27,6 +27,7 @@ from seawall import limits
 from seawall.daemon.children import Child
 from seawall.daemon.processes import (
     Process,
+    envoys,
     lock_data_dir,
     prepare_data_dir,
     read_run_file,
@@ -200,10 +201,8 @@ class Supervisor:
         self._say("stopped", "Stopped.")
 
     def _end_envoy(self) -> None:
-        """End the Envoy of this data directory when no agent was there to do it."""
-        envoy = read_run_file(self._data_dir / "node" / "stable" / "envoy.json")
-        if envoy is not None:
-            self._end([envoy], limits.STOP_NOW_TIMEOUT_S)
+        """End what Envoy of this data directory still runs, when no agent was there to do it."""
+        self._end(envoys(self._data_dir), limits.STOP_NOW_TIMEOUT_S)
 
     def _end_leftovers(self) -> None:
         """Wait for the children of a supervisor that was killed; they end by themselves."""
@@ -226,9 +225,13 @@ class Supervisor:
             process.send(signal.SIGKILL)
 
     def _remove_sockets(self) -> None:
-        for name in ("control.sock", "node/xds.sock", "node/stable/admin.sock"):
+        names = ("control.sock", "node/xds.sock")
+        for path in (
+            *(self._data_dir / name for name in names),
+            *self._data_dir.glob("node/*/admin.sock"),
+        ):
             with suppress(OSError):
-                (self._data_dir / name).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def _catch_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
