@@ -201,12 +201,9 @@ def _health_check(origin: Origin, check: HealthCheck) -> Any:
         unhealthy_threshold=uint32(check.down_count),
         http_health_check=probe,
     )
-    if origin.protocol is UpstreamProtocol.HTTP2:
+    if origin.protocol is UpstreamProtocol.HTTP2:  # else HTTP/1.1, also where ALPN chooses
         probe.codec_client_type = http_pb2.HTTP2
         message.http_health_check.CopyFrom(probe)
-    elif origin.protocol is UpstreamProtocol.AUTO:
-        # The probe speaks HTTP/1.1, so it must not let ALPN choose HTTP/2.
-        message.tls_options.alpn_protocols.append("http/1.1")
     return message
 
 
