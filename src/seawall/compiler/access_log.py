@@ -2,7 +2,8 @@
 
 Records are NDJSON in `access.ndjson` beside the Envoy process. Errors, requests that Envoy flagged
 and slow ones are always recorded; of the rest a share that is a runtime key, so that changing the
-share never touches a listener. Query strings are never recorded: they carry tokens.
+share never touches a listener, and no more than a busy node allows itself. Query strings
+are never recorded: they carry tokens.
 """
 
 from typing import Any, Final
@@ -88,10 +89,20 @@ def _worth_recording() -> Any:
             default_value=limits.ACCESS_LOG_SLOW_MS, runtime_key=names.RUNTIME_ACCESS_LOG_SLOW_MS
         )
     )
+    # Both compare with the same number made from the request id: the smaller share decides.
     sampled = accesslog_pb2.AccessLogFilter()
-    sampled.runtime_filter.runtime_key = names.RUNTIME_ACCESS_LOG_SAMPLE
-    sampled.runtime_filter.percent_sampled.numerator = 1_000_000
-    sampled.runtime_filter.percent_sampled.denominator = percent_pb2.FractionalPercent.MILLION
+    sampled.and_filter.filters.extend(
+        _share(key)
+        for key in (names.RUNTIME_ACCESS_LOG_NODE_SAMPLE, names.RUNTIME_ACCESS_LOG_SAMPLE)
+    )
     worth = accesslog_pb2.AccessLogFilter()
     worth.or_filter.filters.extend([status, flagged, slow, sampled])
     return worth
+
+
+def _share(runtime_key: str) -> Any:
+    share = accesslog_pb2.AccessLogFilter()
+    share.runtime_filter.runtime_key = runtime_key
+    share.runtime_filter.percent_sampled.numerator = 1_000_000
+    share.runtime_filter.percent_sampled.denominator = percent_pb2.FractionalPercent.MILLION
+    return share

@@ -30,6 +30,10 @@ INTERNAL_HEADER_PREFIX: Final = "x-seawall-"
 
 RUNTIME_ACCESS_LOG_SAMPLE: Final = "seawall.access_log.sample"
 """Share of ordinary requests that are logged."""
+RUNTIME_ACCESS_LOG_NODE_SAMPLE: Final = "seawall.access_log.node_sample"
+"""Share that a busy node allows itself; the smaller of the two decides."""
+RUNTIME_NODE_DIRECTORY: Final = "runtime"
+"""Link in the slot's directory to the runtime values of this node alone."""
 RUNTIME_ACCESS_LOG_STATUS_MIN: Final = "seawall.access_log.status_min"
 RUNTIME_ACCESS_LOG_SLOW_MS: Final = "seawall.access_log.slow_ms"
 

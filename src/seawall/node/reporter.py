@@ -1,4 +1,7 @@
-"""Delivers the agent's reports: at once when something changed, and every few seconds anyway."""
+"""Delivers the agent's reports: at once when something changed, and every few seconds anyway.
+
+Before each it looks whether Envoy's own log has grown too large: nothing else bounds it.
+"""
 
 import asyncio
 import os
@@ -36,6 +39,7 @@ class Reporter:
         """Report until cancelled."""
         while True:
             self._wake.clear()
+            await self._agent.keeper.slot.bound_log()
             report = await self.report()
             try:
                 await self._control.report(report)

@@ -28,6 +28,7 @@ from seawall.limits import (
 )
 from seawall.telemetry import records, rotation
 from seawall.telemetry.admin import AdminClient
+from seawall.telemetry.recording import Recording
 from seawall.telemetry.stats import QUERY, Reading, parse
 from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
@@ -44,6 +45,7 @@ class Collector:
         clock: when windows begin and end.
         node: name of this node, written into every window.
         slot: for example `stable`.
+        recording: bounds the records of a busy node; None records what the release says.
     """
 
     def __init__(
@@ -54,14 +56,17 @@ class Collector:
         node: NodeName,
         *,
         slot: str = "stable",
+        recording: Recording | None = None,
     ) -> None:
         self._admin, self._access_log, self._clock = admin, access_log, clock
         self._builder = WindowBuilder(node, slot, at_s=clock.monotonic_s())
+        self._recording = recording
         self._lock = asyncio.Lock()
         self._kept: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
         self._closed_s = clock.monotonic_s()
         self._reading: Reading | None = None
         self._reopen_due = False
+        self._requests_per_s: float | None = None
         self._serving: tuple[ReleaseId, Generation] | None = None
         self._wake = asyncio.Event()
         self._record_notices: tuple[str, ...] = ()
@@ -139,6 +144,8 @@ class Collector:
         self._closed_s = self._clock.monotonic_s()
         if window is not None:
             self._kept.append(window)
+            if "requests" in window.edge and window.duration_s >= STATS_POLL_INTERVAL_S:
+                self._requests_per_s = window.edge["requests"] / window.duration_s
             while sum(len(kept.sites) for kept in self._kept) > WINDOWS_SITES_KEPT_MAX:
                 self._kept.popleft()
         return window
@@ -186,7 +193,21 @@ class Collector:
                 rotated = True
             except OSError as error:
                 notices.append(f"Access records could not be rotated: {error.strerror}.")
-        return rotated, (*notices, *self._forwarding_notice())
+        return rotated, (*notices, *self._recording_notice(), *self._forwarding_notice())
+
+    def _recording_notice(self) -> Iterator[str]:
+        """Fit the share of recorded requests to the traffic, and say so when it is not all."""
+        if self._recording is None or self._requests_per_s is None:
+            return
+        try:
+            self._recording.follow(self._requests_per_s)
+        except OSError as error:
+            yield f"The share of recorded requests could not be changed: {error.strerror}."
+        if self._recording.share < 1.0:
+            yield (
+                f"At {self._requests_per_s:,.0f} requests/s only {self._recording.share:.1%} of "
+                "the ordinary ones are recorded; errors and slow ones all are."
+            )
 
     def _forwarding_notice(self) -> tuple[str, ...]:
         newest = records.recent(self._access_log, FORWARDED_SAMPLE_SIZE_BYTES_MAX)

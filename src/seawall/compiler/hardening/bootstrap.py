@@ -58,6 +58,10 @@ def bootstrap_body(edge: EdgeLimits) -> bytes:
     layers.add(name=names.RUNTIME_LAYER).rtds_layer.CopyFrom(
         bootstrap_pb2.RuntimeLayer.RtdsLayer(name=names.RUNTIME_LAYER, rtds_config=from_ads())
     )
+    # Values of this node alone (see seawall.telemetry.recording); the directory need not exist.
+    layers.add(name="node").disk_layer.CopyFrom(
+        bootstrap_pb2.RuntimeLayer.DiskLayer(symlink_root=f"./{names.RUNTIME_NODE_DIRECTORY}")
+    )
     return body_of(bootstrap)
 
 
