@@ -26,8 +26,8 @@ RANKS = {
             ("node",),
             ("api",),
             ("console",),
-            ("demo",),
             ("daemon",),
+            ("demo",),
             ("cli",),
             ("testing",),
         )
