@@ -379,3 +379,19 @@ def _runs(executable: Path) -> bool:
         return bool(executable.readlink())
     except OSError:
         return False
+
+
+def test_envoys_own_log_is_begun_anew_when_it_is_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setattr("seawall.node.envoy.ENVOY_LOG_SIZE_BYTES_MAX", 1000)
+
+    async def story() -> None:
+        async with running(make_node(tmp_path)) as node:
+            await node.serve(edge(port, "one"))
+            directory = node.agent.keeper.slot.directory
+            await until((directory / "envoy.log.1").exists, what="the older part of the log")
+            await until((directory / "envoy.log").exists, what="the new log")
+
+    asyncio.run(story())

@@ -20,7 +20,8 @@ from google.protobuf.message import DecodeError
 
 from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot, TypeUrl
-from seawall.limits import COMMIT_TIMEOUT_S, XDS_HEAL_TIMEOUT_S, XDS_MESSAGE_SIZE_BYTES_MAX
+from seawall.heap import give_back
+from seawall.limits import COMMIT_TIMEOUT_S, MIB, XDS_HEAL_TIMEOUT_S, XDS_MESSAGE_SIZE_BYTES_MAX
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
 from seawall.sockets import SOCKET_MODE, claim, short_path
@@ -28,6 +29,8 @@ from seawall.sockets import SOCKET_MODE, claim, short_path
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD: Final = "DeltaAggregatedResources"
 _STOP_GRACE_S: Final = 0.2
+_LARGE_BYTES: Final = MIB
+"""After sending more than this the memory it took is given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +250,14 @@ class AdsServer:
 
 async def _write(link: Link, stream: int, context: Any) -> None:
     while (responses := await link.responses(stream)) is not None:
+        written = 0
         for response in responses:
-            await context.write(_serialize(response))
+            message = _serialize(response)
+            written += len(message)
+            await context.write(message)
+            del message
+        if written > _LARGE_BYTES:
+            give_back()
 
 
 def _request(message: DeltaDiscoveryRequest) -> Request:

@@ -23,6 +23,7 @@ from seawall.ids import Digest
 from seawall.limits import (
     ENVOY_DRAIN_TIME_S,
     ENVOY_FLUSH_INTERVAL_MS,
+    ENVOY_LOG_SIZE_BYTES_MAX,
     ENVOY_LOG_TAIL_BYTES,
     ENVOY_STOP_TERM_S,
     NODE_STATE_SIZE_BYTES_MAX,
@@ -77,6 +78,18 @@ class Slot:
             target = os.path.relpath(self.access / ACCESS_FILE, self.directory)
             link.unlink(missing_ok=True)
             link.symlink_to(target)
+
+    async def bound_log(self) -> None:
+        """Begin Envoy's log anew when it has grown too large; one older part is kept."""
+        path = self.directory / LOG_FILE
+        try:
+            if path.stat().st_size <= ENVOY_LOG_SIZE_BYTES_MAX:
+                return
+            path.replace(path.with_name(f"{LOG_FILE}.1"))
+        except OSError:
+            return
+        with suppress(SeawallError):  # an Envoy that does not answer now reopens at its next start
+            await self.admin.reopen_logs()
 
     def log_tail(self) -> str:
         """The last words of Envoy's log, for a message about a start that failed."""

@@ -1,0 +1,128 @@
+"""The ADS server against clients that are not Envoy."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
+
+from node.support import edge
+from seawall.clock import SystemClock
+from seawall.compiler.snapshot import TypeUrl
+from seawall.errors import ConflictError
+from seawall.node.ads import METHOD, SERVICE, AdsServer
+
+
+def open_stream(channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall:
+    return channel.stream_stream(f"/{SERVICE}/{METHOD}")()
+
+
+def subscribe(node_id: str, type_url: TypeUrl) -> bytes:
+    message = DeltaDiscoveryRequest(type_url=type_url.value, resource_names_subscribe=["*"])
+    message.node.id = node_id
+    return bytes(message.SerializeToString())
+
+
+async def ask_clusters(channel: grpc.aio.Channel) -> DeltaDiscoveryResponse:
+    stream = open_stream(channel)
+    await stream.write(subscribe("local/a", TypeUrl.CLUSTER))
+    async with asyncio.timeout(10):
+        answer = DeltaDiscoveryResponse.FromString(await stream.read())
+    stream.cancel()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\xff\xff\xff\xff", b"", b"\x0a", b"\x00" * 1000], ids=["tag", "empty", "cut", "0"]
+)
+def test_a_malformed_request_ends_its_stream_and_not_the_server(
+    tmp_path: Path, garbage: bytes
+) -> None:
+    async def story() -> None:
+        ads = AdsServer(tmp_path / "xds.sock", SystemClock())
+        ads.link("local/a").aim(edge(1, "one"))
+        await ads.start()
+        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/xds.sock") as channel:
+            stream = open_stream(channel)
+            await stream.write(garbage)
+            async with asyncio.timeout(10):
+                assert await stream.code() is grpc.StatusCode.INVALID_ARGUMENT
+            answer = await ask_clusters(channel)
+            assert [resource.name for resource in answer.resources] == ["origin"]
+        await ads.stop()
+
+    asyncio.run(story())
+
+
+def test_garbage_in_the_middle_of_a_stream_ends_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        ads = AdsServer(tmp_path / "xds.sock", SystemClock())
+        link = ads.link("local/a")
+        link.aim(edge(1, "one"))
+        await ads.start()
+        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/xds.sock") as channel:
+            stream = open_stream(channel)
+            await stream.write(subscribe("local/a", TypeUrl.CLUSTER))
+            async with asyncio.timeout(10):
+                await stream.read()
+                await stream.write(b"\xff\xff\xff\xff")
+                while await stream.read() is not grpc.aio.EOF:
+                    pass
+            assert ads.malformed_requests == 1
+            assert not link.session.connected
+            assert (await ask_clusters(channel)).resources
+        await ads.stop()
+
+    asyncio.run(story())
+
+
+def test_a_newer_stream_of_the_same_envoy_replaces_the_older(tmp_path: Path) -> None:
+    async def story() -> None:
+        ads = AdsServer(tmp_path / "xds.sock", SystemClock())
+        link = ads.link("local/a")
+        link.aim(edge(1, "one"))
+        await ads.start()
+        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/xds.sock") as channel:
+            old = open_stream(channel)
+            await old.write(subscribe("local/a", TypeUrl.CLUSTER))
+            async with asyncio.timeout(10):
+                await old.read()
+                assert (await ask_clusters(channel)).resources
+            old.cancel()
+        await ads.stop()
+
+    asyncio.run(story())
+
+
+def test_the_socket_is_private_and_belongs_to_one_server(tmp_path: Path) -> None:
+    async def story() -> None:
+        path = tmp_path / "xds.sock"
+        ads = AdsServer(path, SystemClock())
+        await ads.start()
+        assert path.stat().st_mode & 0o777 == 0o600
+        with pytest.raises(ConflictError):
+            await AdsServer(path, SystemClock()).start()
+        await ads.stop()
+
+    asyncio.run(story())
+
+
+def test_a_socket_left_by_a_dead_server_is_taken_over_under_a_very_long_path(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        directory = tmp_path / ("deep" * 30)
+        directory.mkdir()
+        path = directory / "xds.sock"
+        for _ in range(2):
+            ads = AdsServer(path, SystemClock())
+            await ads.start()
+            await ads.stop()
+        path.unlink(missing_ok=True)
+        path.touch()
+        with pytest.raises(ConflictError, match="not a socket"):
+            await ads.start()
+
+    asyncio.run(story())

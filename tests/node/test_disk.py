@@ -1,0 +1,118 @@
+"""What the node remembers, on disks that fail in every way."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from node.support import edge, make_node
+from seawall.compiler.snapshot import TypeUrl
+from seawall.errors import RefusedError, UnreachableError
+from seawall.ids import Digest, Generation, ReleaseId
+from seawall.node.files import write_atomic
+from seawall.node.lastgood import Bundles, trusting
+from seawall.node.stamp import stamp
+from seawall.node.state import NodeState, Served, StateFile
+
+ONE = Served(ReleaseId("r1"), Digest("1" * 64), Generation(1))
+TWO = Served(ReleaseId("r2"), Digest("2" * 64), Generation(2))
+
+
+def test_state_survives_a_restart(tmp_path: Path) -> None:
+    state = NodeState(Generation(2), TWO, None, (TWO, ONE), "words", 3.5)
+    StateFile(tmp_path).save(state)
+    assert StateFile(tmp_path).load() == (state, ())
+    assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema": 99}', b"x" * 1_000_000],
+    ids=["empty", "cut", "list", "null", "bytes", "newer-schema", "huge"],
+)
+def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, content: bytes) -> None:
+    file = StateFile(tmp_path)
+    file.save(NodeState(generation=Generation(1), serving=ONE))
+    file.save(NodeState(generation=Generation(2), serving=TWO))
+    (tmp_path / "state.json").write_bytes(content)
+    state, problems = StateFile(tmp_path).load()
+    assert state.generation == 1
+    assert "state.json" in problems[0]
+
+
+def test_a_changed_byte_of_the_state_is_noticed(tmp_path: Path) -> None:
+    StateFile(tmp_path).save(NodeState(generation=Generation(1), serving=ONE))
+    path = tmp_path / "state.json"
+    outer = json.loads(path.read_text())
+    outer["state"] = outer["state"].replace('"generation":1', '"generation":9')
+    path.write_text(json.dumps(outer))
+    state, problems = StateFile(tmp_path).load()
+    assert state == NodeState()
+    assert "checksum" in problems[0]
+
+
+def test_nothing_on_disk_is_an_empty_memory_and_no_problem(tmp_path: Path) -> None:
+    assert StateFile(tmp_path).load() == (NodeState(), ())
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+    (tmp_path / ".file.new").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_atomic(path, b"new")
+    assert path.read_bytes() == b"old"
+
+
+def test_a_promoted_release_stands_first_and_only_once() -> None:
+    state = NodeState(good=(TWO, ONE))
+    assert state.promoted(ONE, 3) == (ONE, TWO)
+    assert state.promoted(TWO, 1) == (TWO,)
+
+
+def test_every_changed_byte_of_a_kept_release_is_noticed(tmp_path: Path) -> None:
+    releaser = make_node(tmp_path).releaser
+    release, digest, envelope = releaser.release(edge(1, "one"))
+    bundles = Bundles(tmp_path / "bundles", trusting(tmp_path / "node" / "trusted.pub"))
+    bundles.save(digest, envelope)
+    served = Served(release, digest, Generation(1))
+    assert bundles.load(served).served == served
+    path = next((tmp_path / "bundles").iterdir())
+    for position in range(0, len(envelope), 37):
+        damaged = bytearray(envelope)
+        damaged[position] ^= 0x40
+        path.write_bytes(damaged)
+        with pytest.raises(RefusedError):
+            bundles.load(served)
+
+
+def test_another_release_under_a_digest_is_refused(tmp_path: Path) -> None:
+    releaser = make_node(tmp_path).releaser
+    _, _, one = releaser.release(edge(1, "one"))
+    release, digest, _ = releaser.release(edge(1, "two"))
+    bundles = Bundles(tmp_path / "bundles", trusting(tmp_path / "node" / "trusted.pub"))
+    bundles.save(digest, one)
+    with pytest.raises(RefusedError, match="was assigned"):
+        bundles.load(Served(release, digest, Generation(1)))
+
+
+def test_a_release_that_is_not_there_is_unreachable_and_a_digest_is_no_path(
+    tmp_path: Path,
+) -> None:
+    bundles = Bundles(tmp_path, trusting(tmp_path / "trusted.pub"))
+    with pytest.raises(UnreachableError):
+        bundles.load(ONE)
+    with pytest.raises(RefusedError):
+        bundles.load(Served(ReleaseId("r1"), Digest("../../etc/passwd"), Generation(1)))
+
+
+def test_a_stamp_names_the_release_in_every_host_and_changes_nothing_else() -> None:
+    before = edge(1, "one")
+    after = stamp(before, ReleaseId("r7"))
+    for old, new in zip(before.resources, after.resources, strict=True):
+        if old.type_url is TypeUrl.ROUTES:
+            assert b"r7" in new.body
+            assert new.version != old.version
+        else:
+            assert new is old
+    assert stamp(before, ReleaseId("r7")).digest == after.digest
