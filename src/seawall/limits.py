@@ -27,6 +27,8 @@ SITE_YAML_NODES_MAX: Final = 2_000_000
 """YAML nodes over all files: bounds memory against alias bombs and generated files."""
 SITE_YAML_ALIAS_NODES_MAX: Final = 200_000
 """YAML nodes that stand in the tree through aliases: sharing is for people, not for bombs."""
+SITE_YAML_ENTRIES_MAX: Final = 20_000
+"""Entries of one mapping or list: twice the largest number of routes, the longest list there is."""
 SITE_PROBLEMS_MAX: Final = 200
 """Problems shown at once; the count of the rest is said. More would hide the first."""
 SITES_MAX: Final = 2_000

@@ -188,6 +188,13 @@ def test_merge_keys_count_as_aliases() -> None:
     assert [p.id for p in problems_of(text)] == ["file-too-complex"]
 
 
+def test_entries_of_one_place_are_bounded() -> None:
+    most = limits.SITE_YAML_ENTRIES_MAX
+    assert problems_of("a: [" + "1, " * most + "]") == []
+    for text in ("a: [" + "1, " * (most + 1) + "]", "".join(f"k{n}: 1\n" for n in range(most + 1))):
+        assert [p.id for p in problems_of(text)] == ["file-too-complex"]
+
+
 def test_a_file_over_the_size_limit_is_not_parsed() -> None:
     assert the_problem(b"a" * (limits.SITE_FILE_SIZE_BYTES_MAX + 1)) == ("file-too-large", 0, 0)
 

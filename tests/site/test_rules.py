@@ -85,6 +85,13 @@ def test_too_many_routes_of_one_site_are_refused() -> None:
     assert routes(*lines) == {"too-many"}
 
 
+def test_too_many_sites_are_refused_without_looking_at_each() -> None:
+    sites = "".join(f"  s{n}: {{zzz: 1}}\n" for n in range(limits.SITES_MAX + 1))
+    (problem,) = load_text(HEAD + "sites:\n" + sites).problems
+    assert problem.id == "too-many"
+    assert "2,001 sites" in problem.what
+
+
 def test_the_name_of_the_catch_all_is_taken_only_when_there_is_one() -> None:
     written = "    routes: [{name: default, prefix: /a}]\n"
     assert ids(load_text(SHOP + written)) == {"duplicate-name"}

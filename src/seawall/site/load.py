@@ -108,7 +108,7 @@ def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
     )
     shown = ordered[: limits.SITE_PROBLEMS_MAX]
     if rest := len(ordered) - len(shown):
-        what = f"{rest} more problems are not shown."
+        what = f"{rest:,} or more further problems are not shown."
         place = Location(shown[0].location.file, 0, 0)
         remedy = "Mend the first ones and check again."
         shown.append(Problem("more-problems", Severity.WARNING, place, "", what, "", remedy))

@@ -50,6 +50,7 @@ def parse(path: str, content: bytes) -> tuple[MapNode | None, list[Problem]]:
     return node, parser.problems
 
 
+_TOO_MANY_ENTRIES: Final = f"more than {limits.SITE_YAML_ENTRIES_MAX:,} entries in one place"
 _REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a whole file."
 
 
@@ -113,6 +114,8 @@ class _TreeParser:
                 self._mapping(event) if kind is yaml.MappingStartEvent else self._sequence(event)
             )
             self._depth -= 1
+            if isinstance(node, MapNode | ListNode) and len(node) > limits.SITE_YAML_ENTRIES_MAX:
+                self._too_big(event, _TOO_MANY_ENTRIES)
         if event.anchor is not None:
             self._anchors[event.anchor] = (node, self._node_count - before, height)
         return node, height

@@ -19,6 +19,11 @@ from seawall.site.tree import ListNode, MapNode, Node, find_mark, place
 _NAMED_PARTS: Final = frozenset({"sites", "origins", "certificates"})
 UNKNOWN_NAME: Final = "?"
 """Stands for names that could not be read; no name of a site file is written like this."""
+_ENTRIES_MAX: Final = {
+    "sites": limits.SITES_MAX,
+    "origins": limits.ORIGINS_MAX,
+    "certificates": limits.SITES_MAX,
+}
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -36,6 +41,8 @@ def validate(
     Returns:
         The model of all good parts, the problems, and the `(part, name)` of what was taken out.
     """
+    if crowded := [part for part in _ENTRIES_MAX if _entries(root, part) > _ENTRIES_MAX[part]]:
+        return _without_crowds(model, path, root, fallback, crowded)
     details: list[ErrorDetails] = []
     try:
         section = model.model_validate(root)
@@ -44,7 +51,8 @@ def validate(
         details = _telling(root, error.errors(include_url=False, include_input=False))
     if section is not None and not root.damaged:
         return section, [], set()
-    problems = [_problem(model, path, root, detail) for detail in details]
+    shown = details[: limits.SITE_PROBLEMS_MAX + 1]  # a hint for each of a million takes minutes
+    problems = [_problem(model, path, root, detail) for detail in shown]
     broken = {_part(root, detail["loc"]) for detail in details} | set(_damaged(root))
     pruned: dict[str, Any] = {}
     for part, node in root.items():
@@ -55,6 +63,29 @@ def validate(
             node if names is None else {k: v for k, v in names.items() if (part, k) not in broken}
         )
     return model.model_validate({**fallback, **pruned}), problems, broken
+
+
+def _entries(root: MapNode, part: str) -> int:
+    node = root.get(part)
+    return len(node) if isinstance(node, MapNode) else 0
+
+
+def _without_crowds(
+    model: type[ModelT], path: str, root: MapNode, fallback: Mapping[str, Any], crowded: list[str]
+) -> tuple[ModelT, list[Problem], set[tuple[str, str]]]:
+    """The file without the parts that hold far too many entries to look at."""
+    rest = MapNode(root.at)
+    rest.update({part: node for part, node in root.items() if part not in crowded})
+    rest.keys_at, rest.values_at, rest.damaged = root.keys_at, root.values_at, root.damaged
+    section, problems, broken = validate(model, path, rest, fallback)
+    for part in crowded:
+        bound = f"at most {_ENTRIES_MAX[part]:,} are allowed"
+        what = f"There are {_entries(root, part):,} {part}; {bound}."
+        where = place(path, root.keys_at[part])
+        remedy = "Split the configuration over several edges."
+        problems.append(Problem("too-many", Severity.ERROR, where, "", what, "", remedy))
+        broken.add((part, ""))
+    return section, problems, broken
 
 
 def _part(root: MapNode, loc: Sequence[str | int]) -> tuple[str, str]:
@@ -90,17 +121,18 @@ def _telling(root: MapNode, details: list[ErrorDetails]) -> list[ErrorDetails]:
     An echo is what a union says of its variant `false` when another variant says more, and a
     missing key of a mapping in which the parser found a problem.
     """
-    kept = []
-    for detail in details:
-        loc = detail["loc"]
-        if detail["type"] == "literal_error" and any(
-            other is not detail and other["loc"][: len(loc) - 1] == loc[:-1] for other in details
-        ):
-            continue
-        if detail["type"] == "missing" and _holder_damaged(root, loc):
-            continue
-        kept.append(detail)
-    return kept
+    said = {
+        detail["loc"][:length]
+        for detail in details
+        if detail["type"] != "literal_error"
+        for length in range(len(detail["loc"]) + 1)
+    }
+    return [
+        detail
+        for detail in details
+        if not (detail["type"] == "literal_error" and detail["loc"][:-1] in said)
+        and not (detail["type"] == "missing" and _holder_damaged(root, detail["loc"]))
+    ]
 
 
 def _holder_damaged(root: MapNode, loc: Sequence[str | int]) -> bool:
@@ -143,17 +175,25 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
 
 
 def _subject(loc: Sequence[str | int], root: MapNode) -> str:
-    """`site shop`, `route shop/api`, `origin api` or `certificate shop`."""
-    if len(loc) < 2 or loc[0] not in _NAMED_PARTS:  # noqa: PLR2004 - a part and a name
+    """`site shop`, `route shop/api`, `origin api` or `certificate shop`; empty for the rest."""
+    part, name, inside, index, *_ = (*loc, "", "", "", "")
+    if part not in _NAMED_PARTS or not name:
         return ""
-    part, name = str(loc[0]), str(loc[1])
-    if part == "sites" and len(loc) > 3 and loc[2] == "routes" and isinstance(loc[3], int):  # noqa: PLR2004 - sites, name, routes, index
-        site = root["sites"]
-        routes = site[name]["routes"] if isinstance(site, dict) else []  # type: ignore[index,call-overload] # the path comes from this very tree
-        route = routes[loc[3]] if isinstance(routes, list) else None
-        if isinstance(route, dict) and isinstance(route.get("name"), str):
-            return f"route {name}/{route['name']}"
-    return f"{part[:-1]} {name}"
+    subject = f"{str(part)[:-1]} {name}"
+    node: Node = root
+    for step in (part, name, inside, index):
+        node = _child(node, step)
+    if inside == "routes" and isinstance(node, MapNode) and isinstance(node.get("name"), str):
+        return f"route {name}/{node['name']}"
+    return subject
+
+
+def _child(node: Node, step: str | int) -> Node:
+    if isinstance(node, MapNode) and isinstance(step, str):
+        return node.get(step)
+    if isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
+        return node[step]
+    return None
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:

@@ -5,8 +5,10 @@ what only follows from a part that was taken out for its own errors.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final, TypeAlias
 
+from seawall import limits
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem
 from seawall.site.rules import (
@@ -93,6 +95,6 @@ RULES: Final[tuple[tuple[Rule, Check], ...]] = (
 
 
 def run_rules(draft: Draft) -> Iterator[Problem]:
-    """What every rule finds."""
+    """What every rule finds; of one rule no more than can be shown, and one."""
     for _, check in RULES:
-        yield from check(draft)
+        yield from islice(check(draft), limits.SITE_PROBLEMS_MAX + 1)

@@ -36,31 +36,53 @@ def check(draft: Draft) -> Iterator[Problem]:
                 what = f"The route `{placed.section.routes[index].name}` can never match."
                 why = f"The route `{first}` above takes every request that it would take."
                 yield RULE.found(placed.at("routes", index), f"route {route.id}", what, why=why)
-            seen.add(route)
+
+
+class _Conditions:
+    """A route and its conditions besides the path, as sets: they are compared very often."""
+
+    __slots__ = ("headers", "methods", "query", "route")
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
+        self.methods = frozenset(route.match.methods)
+        self.headers = frozenset(route.match.headers)
+        self.query = frozenset(route.match.query)
+
+    def hold_whenever(self, later: "_Conditions") -> bool:
+        """Whether all of these are conditions of `later` too."""
+        return (
+            self.headers <= later.headers
+            and self.query <= later.query
+            and (not self.methods or (bool(later.methods) and later.methods <= self.methods))
+        )
 
 
 class _Seen:
     """Earlier routes, found by what their paths may cover."""
 
     def __init__(self) -> None:
-        self._exact: dict[str, list[Route]] = defaultdict(list)
-        self._prefix: dict[str, list[Route]] = defaultdict(list)
-        self._regex: dict[str, list[Route]] = defaultdict(list)
-
-    def add(self, route: Route) -> None:
-        match route.match.path:
-            case PathExact(path):
-                self._exact[path].append(route)
-            case PathPrefix(prefix):
-                self._prefix[prefix].append(route)
-            case PathRegex(regex):
-                self._regex[regex].append(route)
+        self._exact: dict[str, list[_Conditions]] = defaultdict(list)
+        self._prefix: dict[str, list[_Conditions]] = defaultdict(list)
+        self._regex: dict[str, list[_Conditions]] = defaultdict(list)
 
     def cover_of(self, route: Route) -> Route | None:
-        """An earlier route whose conditions hold whenever those of `route` do."""
-        return next((one for one in self._by_path(route) if _no_narrower(one, route)), None)
+        """An earlier route that takes all that `route` would take; `route` is earlier from now."""
+        conditions = _Conditions(route)
+        found = next(
+            (one.route for one in self._by_path(route) if one.hold_whenever(conditions)), None
+        )
+        match route.match.path:
+            case PathExact(path):
+                self._exact[path].append(conditions)
+            case PathPrefix(prefix):
+                self._prefix[prefix].append(conditions)
+            case PathRegex(regex):
+                self._regex[regex].append(conditions)
+        return found
 
-    def _by_path(self, route: Route) -> Iterator[Route]:
+    def _by_path(self, route: Route) -> Iterator[_Conditions]:
+        """Routes whose path condition holds whenever that of `route` does."""
         match route.match.path:
             case PathExact(path):
                 yield from self._exact.get(path, ())
@@ -75,7 +97,7 @@ class _Seen:
                 yield from self._regex.get(regex, ())
                 yield from self._prefix.get("/", ())
 
-    def _under_prefixes(self, path: str) -> Iterator[Route]:
+    def _under_prefixes(self, path: str) -> Iterator[_Conditions]:
         """Routes of every prefix that `path` is or lies under, on a `/` boundary."""
         for end, letter in enumerate(path):
             if letter == "/":
@@ -84,10 +106,3 @@ class _Seen:
                     yield from self._prefix.get(path[:end], ())
         if not path.endswith("/"):
             yield from self._prefix.get(path, ())
-
-
-def _no_narrower(earlier: Route, later: Route) -> bool:
-    """Whether every other condition of `earlier` is one of `later` too."""
-    one, other = earlier.match, later.match
-    methods = not one.methods or (bool(other.methods) and set(other.methods) <= set(one.methods))
-    return methods and set(one.headers) <= set(other.headers) and set(one.query) <= set(other.query)

@@ -20,6 +20,7 @@ _PATH: Final = re.compile(r"/[\x21-\x22\x24-\x3e\x40-\x7e]*")
 _TARGET: Final = re.compile(r"[\x21-\x22\x24-\x7e]{1,2048}")
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST_LENGTH_MAX: Final = 253
+_PORT: Final = re.compile(r"[0-9]{1,5}")
 _PORT_MAX: Final = 65_535
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOP_BY_HOP: Final = frozenset(
@@ -128,7 +129,7 @@ def _address(value: Any) -> Address:
 
 
 def _port(value: Any, port: str) -> int:
-    if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= _PORT_MAX):  # noqa: PLR2004 - digits of 65535
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= _PORT_MAX:
         remedy = f"Write a port from 1 to {_PORT_MAX}."
         refuse("bad-address", f"{shown(value)} has no valid port.", remedy)
     return int(port)

@@ -1,6 +1,7 @@
 """The `origins` part of the site file, and origins written inside a site or route."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+import re
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
@@ -17,6 +18,11 @@ from seawall.site.schema.values import (
     one_of,
     per_cent,
     refuse,
+    shown,
+)
+
+_STATUSES: Final = re.compile(
+    r"(?P<least>[1-5][0-9]{2})(?:-(?P<most>[1-5][0-9]{2}))?|(?P<hundreds>[1-5])xx"
 )
 
 
@@ -69,17 +75,16 @@ def _balance(value: Any) -> Any:
 
 
 def status_range(value: Any) -> tuple[int, int]:
-    """`200-299`, `200`, or `2xx`."""
-    words = str(value)
-    least, dash, most = words.partition("-")
-    if len(words) == 3 and words[1:] == "xx":  # noqa: PLR2004 - as in 2xx
-        least, most = f"{words[0]}00", f"{words[0]}99"
-    elif not dash:
-        most = least
-    known = all(part.isascii() and part.isdigit() and len(part) == 3 for part in (least, most))  # noqa: PLR2004 - a status has three digits
-    if isinstance(value, bool) or not known or not 100 <= int(least) <= int(most) <= 599:  # noqa: PLR2004 - RFC 9110 section 15
-        refuse("bad-status", f"`{words[:40]}` is not a range of statuses.", "Write `200-299`.")
-    return int(least), int(most)
+    """`200-299`, `200`, or `2xx`: statuses of RFC 9110 section 15."""
+    found = None if isinstance(value, bool) else _STATUSES.fullmatch(str(value))
+    if found is None:
+        refuse("bad-status", f"{shown(value)} is not a range of statuses.", "Write `200-299`.")
+    if found["hundreds"]:
+        return int(found["hundreds"]) * 100, int(found["hundreds"]) * 100 + 99
+    least, most = int(found["least"]), int(found["most"] or found["least"])
+    if least > most:
+        refuse("bad-status", f"{shown(value)} ends before it begins.", f"Write `{most}-{least}`.")
+    return least, most
 
 
 class HealthCheckSection(Section):

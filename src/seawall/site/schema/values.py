@@ -5,6 +5,7 @@ for the documentation. A value that is no good raises `PydanticCustomError`, who
 problem id and whose context holds the remedy.
 """
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ _SIZE: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?(B|[kK]B|MB|GB|KiB|M
 _SHARE: Final = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,4})?) ?%")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 _MEMORY_MAX: Final = 20_000
+_SHOWN_CHARS_MAX: Final = 60
 
 
 def refuse(id_: str, what: str, remedy: str) -> NoReturn:
@@ -90,7 +92,8 @@ def shown(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     text = str(value)
-    return f"`{text[:60]}{'…' if len(text) > 60 else ''}`"  # noqa: PLR2004 - one short phrase
+    rest = "…" if len(text) > _SHOWN_CHARS_MAX else ""
+    return f"`{text[:_SHOWN_CHARS_MAX]}{rest}`"
 
 
 # --- Durations, sizes, shares, counts -------------------------------------------------------------
@@ -244,8 +247,6 @@ def one_of(*words: str) -> Checked:
 
 def did_you_mean(word: str, known: Any) -> str:
     """A question that names the nearest known word, or nothing."""
-    import difflib  # noqa: PLC0415 - only when something is wrong
-
     near = difflib.get_close_matches(word[:64].lower(), list(known), n=1, cutoff=0.6)
     return f"Did you mean `{near[0]}`?" if near else ""
 
