@@ -52,14 +52,14 @@ ENVOY = EnvoyView(
 
 
 class Terminal(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment] # StringIO has none
+    encoding = "utf-8"  # type: ignore[assignment]  # - StringIO has none
 
     def isatty(self) -> bool:
         return True
 
 
 class Pipe(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment] # StringIO has none
+    encoding = "utf-8"  # type: ignore[assignment]  # - StringIO has none
 
 
 def drawn(*parts: RenderableType) -> str:
@@ -73,7 +73,7 @@ def problem(
 ) -> ProblemView:
     return ProblemView(
         id=id_,
-        severity=severity,  # type: ignore[arg-type] # one of two words
+        severity=severity,  # type: ignore[arg-type]  # - one of two words
         file=file,
         line=7,
         column=3,
@@ -211,7 +211,7 @@ def status_view(**changed: object) -> StatusView:
         "now_s": 1_060.0,
         "urls": ("http://localhost",),
     }  # fmt: skip
-    return StatusView(**(fields | changed))  # type: ignore[arg-type] # a test's own fields
+    return StatusView(**(fields | changed))  # type: ignore[arg-type]  # - a test's own fields
 
 
 def test_status_shows_everything_on_one_screen() -> None:
