@@ -52,7 +52,7 @@ def down(output: Output, data_dir: Path) -> int:
 
 def demo(output: Output, data_dir: Path) -> int:
     """Run the demo until Ctrl-C."""
-    from seawall.daemon.demo import run_demo  # noqa: PLC0415 - no other command needs it
+    from seawall.demo.run import run_demo  # noqa: PLC0415 - no other command needs it
 
     return run_demo(output, data_dir.absolute())
 
