@@ -28,7 +28,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 while True:
                     writer.write(b"1\r\n.\r\n")
                     await writer.drain()
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0.03)
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
             await writer.drain()
 

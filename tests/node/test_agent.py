@@ -395,3 +395,20 @@ def test_envoys_own_log_is_begun_anew_when_it_is_large(
             await until((directory / "envoy.log").exists, what="the new log")
 
     asyncio.run(story())
+
+
+def test_an_envoy_that_dies_while_a_release_bakes_makes_it_bake_again(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        async with running(make_node(tmp_path)) as node:
+            release = await node.give(edge(port, "one"), bake_s=0.5)
+            await node.reported(lambda r: r.release == release and r.phase is Phase.BAKING)
+            kill_envoy(node)
+            await until(lambda: node.agent.keeper.restarts == 1, what="the restart")
+            began_s = node.agent._bake_due_s
+            await until(lambda: node.agent._bake_due_s != began_s, what="the bake to be over")
+            assert node.agent.progress.phase is Phase.BAKING
+            await node.reported(lambda r: r.phase is Phase.GOOD)
+
+    asyncio.run(story())

@@ -19,7 +19,7 @@ from node.support import (
 from seawall.compiler.snapshot import Snapshot
 
 RELEASES = 200
-CLIENTS = 4
+CLIENTS = 3
 
 
 def snapshot(number: int, port: int, upstream: int) -> Snapshot:
@@ -43,7 +43,7 @@ async def load(port: int, done: asyncio.Event) -> int:
         if count % 50 == 0:
             await client.close()
             client = await Connection.open(port)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
     await client.close()
     return count
 

