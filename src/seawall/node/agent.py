@@ -59,7 +59,7 @@ class Progress:
     """How far the newest assignment is, as reported."""
 
     served: Served | None = None
-    phase: Phase = Phase.GOOD
+    phase: Phase = Phase.COMMITTING
     message: str = ""
     nacks: tuple[Nack, ...] = ()
 
