@@ -65,6 +65,15 @@ def test_down_stops_it_from_elsewhere(tmp_path: Path, origin: str) -> None:
         assert edge.process.wait(10) == 0
 
 
+def test_envoy_is_ended_even_when_no_agent_is_there_to_do_it(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        envoy = edge.part("envoy")
+        assert envoy is not None
+        edge.kill("node")
+        assert edge.interrupt() == 0
+        assert not envoy.alive()
+
+
 def test_a_bad_first_file_is_told_and_nothing_is_left_running(tmp_path: Path, origin: str) -> None:
     text = site_file(free_port(), origin, more="    timeoutt: 1s\n")
     with seawall_up(tmp_path, origin, text=text, ready=False) as edge:
@@ -114,6 +123,17 @@ def test_killing_control_under_traffic_fails_no_request(tmp_path: Path, origin: 
         assert failures == []
         assert edge.pid("envoy") == envoy
         assert any("control ended" in e.get("message", "") for e in edge.events)
+
+
+def test_a_command_waits_for_a_control_process_that_is_starting(
+    tmp_path: Path, origin: str
+) -> None:
+    with seawall_up(tmp_path, origin, ready=False) as edge:
+        assert edge.pid("up")
+        assert edge.json("releases")["releases"] is not None
+        edge.event("ready")
+        edge.kill("control")
+        assert edge.json("status")["current"]["id"] == "r1"
 
 
 def test_killing_the_agent_leaves_envoy_to_the_next_one(tmp_path: Path, origin: str) -> None:
@@ -205,6 +225,9 @@ def test_a_damaged_store_stops_no_traffic(tmp_path: Path, origin: str) -> None:
         assert again.get()[0] == 200
         assert any("seawall.db" in e.get("message", "") for e in again.events), again.events
         assert again.process.poll() is None
+        found = again.run("status")
+        assert found.returncode == 3
+        assert "the edge serves on" in found.stderr
 
 
 def test_a_port_taken_at_apply_is_told_and_the_edge_does_not_notice(

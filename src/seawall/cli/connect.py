@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
 
-from seawall.api.client import Client
+from seawall import limits
+from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
+from seawall.cli.watch import every
 from seawall.daemon.processes import envoys, read_run_file
 from seawall.errors import UnreachableError
+
+_POLL_S: Final = 0.05
 
 
 @contextmanager
@@ -21,6 +27,7 @@ def connect(target: Target) -> Iterator[Client]:
             yield client
         return
     data_dir = target.data_dir.absolute()
+    _wait_while_starting(data_dir)
     try:
         with Client.for_data_dir(data_dir) as client:
             yield client
@@ -36,6 +43,15 @@ def connect(target: Target) -> Iterator[Client]:
                 detail=error.message,
             ) from error
         raise _not_running(target) from error
+
+
+def _wait_while_starting(data_dir: Path) -> None:
+    """Under a live supervisor control is only starting, or starting again: worth a moment."""
+    for tick in every(_POLL_S):
+        waited_s = tick * _POLL_S
+        supervised = read_run_file(data_dir / "run" / "up.json") is not None
+        if is_running(data_dir) or not supervised or waited_s > limits.CONTROL_START_TIMEOUT_S:
+            return
 
 
 def _not_running(target: Target) -> UnreachableError:

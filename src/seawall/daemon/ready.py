@@ -203,9 +203,11 @@ class Starting:
             self.output.show(styled(f"  {url}"))
         beside = f"--config {_shown(self.config)} --data-dir {_shown(self.data_dir)}"
         self.output.show(
-            styled("Beside it, in another terminal:"),
+            styled(
+                f"In another terminal, watch it, and release what you change in {self.config.name}:"
+            ),
             styled(f"  seawall status {beside} --watch"),
-            styled(f"  seawall apply {beside}    after you change {self.config.name}"),
+            styled(f"  seawall apply {beside}"),
             styled("Ctrl-C stops everything."),
         )
 
