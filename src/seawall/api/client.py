@@ -37,10 +37,18 @@ class Client:
     `UnreachableError` when nobody answers.
     """
 
-    def __init__(self, http: httpx.Client, *, nobody: UnreachableError, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        http: httpx.Client,
+        *,
+        nobody: UnreachableError,
+        stack: ExitStack,
+        data_dir: Path | None = None,
+    ) -> None:
         self._http = http
         self._nobody = nobody
         self._stack = stack
+        self._data_dir = data_dir
 
     @classmethod
     def for_data_dir(cls, data_dir: Path) -> Self:
@@ -62,7 +70,7 @@ class Client:
             raise nobody from error
         transport = httpx.HTTPTransport(uds=address)
         http = httpx.Client(transport=transport, base_url="http://seawall", timeout=_TIMEOUT_S)
-        return cls(http, nobody=nobody, stack=stack)
+        return cls(http, nobody=nobody, stack=stack, data_dir=data_dir)
 
     @classmethod
     def for_url(cls, url: str, token: str) -> Self:
@@ -222,6 +230,9 @@ class Client:
 
     @contextmanager
     def _told_when_nobody_answers(self) -> Iterator[None]:
+        # Asked first because httpcore 1.0 leaks the socket of a refused Unix connection.
+        if self._data_dir is not None and not is_running(self._data_dir):
+            raise self._nobody
         try:
             yield
         except httpx.ConnectError as error:

@@ -11,7 +11,6 @@ from pathlib import Path
 from seawall.errors import SeawallError
 from seawall.release.bundle import Bundle
 from seawall.release.release import ReleaseRecord
-from seawall.site.collect import collect
 from seawall.site.sources import SourceSet
 
 Look = tuple[str, tuple[tuple[int, int] | None, ...]]
@@ -21,19 +20,12 @@ Look = tuple[str, tuple[tuple[int, int] | None, ...]]
 class ConfigFile:
     """One site file on disk."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, collect: Callable[[Path], Awaitable[SourceSet]]) -> None:
         self.path = path
+        self._collect = collect
         self._paths: tuple[str, ...] = ()
         self._looked: Look | None = None
         self._differs: bool | None = None
-
-    def read(self) -> SourceSet:
-        """The file and its includes; blocks.
-
-        Raises:
-            UsageError: it is missing or cannot be read.
-        """
-        return collect(self.path)
 
     async def differs(
         self, current: ReleaseRecord | None, bundle: Callable[[], Awaitable[Bundle | None]]
@@ -53,7 +45,7 @@ class ConfigFile:
         if released is None:
             return None
         try:
-            sources = await asyncio.to_thread(self.read)
+            sources = await self._collect(self.path)
         except SeawallError:
             return True
         folders = {os.path.dirname(file.path) for file in sources.files}  # noqa: PTH120 - text

@@ -6,7 +6,9 @@ library, which keeps them unless asked: on a small machine that memory belongs t
 
 import ctypes
 import gc
+import os
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 _M_ARENA_MAX: Final = -8
@@ -26,6 +28,15 @@ def share_heaps(count: int) -> None:
     mallopt = getattr(_libc(), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, count)
+
+
+def resident_bytes() -> int:
+    """Memory of this process in RAM; 0 where the kernel does not say (`proc_pid_statm(5)`)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 @cache

@@ -3,15 +3,13 @@
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import psutil
-
 from seawall import __version__
-from seawall.api.candidate import certificates_of
+from seawall.api.certificates import aged, certificates_of
 from seawall.api.configfile import ConfigFile
+from seawall.api.memory import resident_bytes
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
@@ -32,7 +30,6 @@ from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
 from seawall.telemetry.window import Window
 
 _ACCESS_FILE: Final = "access.ndjson"
-_DAY_S: Final = 86_400
 
 
 class Observer:
@@ -65,7 +62,6 @@ class Observer:
         self._config = config
         self._notices = notices
         self._totals = Totals()
-        self._process = psutil.Process()
         self._began_s = clock.monotonic_s()
         self._known: tuple[Digest | str, tuple[CertificateView, ...], tuple[str, ...]] = (
             "",
@@ -83,7 +79,7 @@ class Observer:
         certificates, listeners = await self._facts()
         current = self._roster.current
         differs = None
-        if self._config is not None:
+        if self._config is not None and not self._releaser.busy:
             differs = await self._config.differs(current, self._releaser.current_bundle)
         return status_view(
             Look(
@@ -92,7 +88,7 @@ class Observer:
                 current=release_view(current, current, self._roster.report()) if current else None,
                 nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
                 windows=list(self._board.windows()),
-                certificates=_aged(certificates, self._clock.now_s()),
+                certificates=aged(certificates, self._clock.now_s()),
                 notices=self._notices(),
                 control=self._control(),
                 config_differs=differs,
@@ -157,7 +153,7 @@ class Observer:
             pid=os.getpid(),
             version=__version__,
             uptime_s=round(self._clock.monotonic_s() - self._began_s, 1),
-            memory_bytes=self._process.memory_info().rss,
+            memory_bytes=resident_bytes(),
             config=str(self._config.path) if self._config else "",
             data_dir=str(self._data_dir),
         )
@@ -176,9 +172,3 @@ class Observer:
             envoy_restarts=envoy.restarts if envoy else None,
             envoy_heap_bytes=envoy.memory_bytes if envoy else None,
         )
-
-
-def _aged(certificates: tuple[CertificateView, ...], now_s: float) -> tuple[CertificateView, ...]:
-    return tuple(
-        replace(view, days_left=int((view.not_after_s - now_s) // _DAY_S)) for view in certificates
-    )

@@ -4,13 +4,16 @@ Pure. Bounds of what one answer shows live here; what is cut is counted, never s
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from seawall import limits
 from seawall.api.views import ChangeView, EnvoyRefusalView, ProblemView
-from seawall.compiler.diff import Change
 from seawall.ids import SiteName
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location, Problem
+
+if TYPE_CHECKING:
+    from seawall.compiler.diff import Change
 
 
 def problem_view(problem: Problem) -> ProblemView:
@@ -28,7 +31,7 @@ def problem_view(problem: Problem) -> ProblemView:
     )
 
 
-def change_views(changes: Sequence[Change]) -> tuple[tuple[ChangeView, ...], int]:
+def change_views(changes: Sequence["Change"]) -> tuple[tuple[ChangeView, ...], int]:
     """Changes to show, and how many more there are. Those that drain come first."""
     ordered = sorted(changes, key=lambda change: not (change.drains or change.restarts))
     shown = tuple(

@@ -41,6 +41,13 @@ class Flow:
         """Seconds since the operation began."""
         return round(self._clock.monotonic_s() - self._began_s, 6)
 
+    def step(self, state: str, stage: Stage, text: str) -> None:
+        """A step of somebody else's: `started` or `done`."""
+        if state == "done":
+            self.done(stage, text)
+        elif stage != self.stage:
+            self.started(stage, text)
+
     def started(self, stage: Stage, text: str = "") -> None:
         """A step begins; a refusal from now on belongs to it."""
         self.stage = stage

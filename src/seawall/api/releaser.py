@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from seawall.api import refusals
-from seawall.api.candidate import Candidate, Maker, check_view, same_content
 from seawall.api.codec import to_json
-from seawall.api.gatekeeper import Gatekeeper, Verdict
 from seawall.api.memory import give_back
-from seawall.api.present import change_views, envoy_refusal, refusal_text
-from seawall.api.progress import Flow, ReleaseRefusedError
-from seawall.api.records import bundle_of, release_view
+from seawall.api.progress import Flow
+from seawall.api.records import release_view
 from seawall.api.rollout import Rollout
 from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Applied, ReleaseView
+from seawall.api.work import Prepared
+from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
-from seawall.ids import ReleaseId
-from seawall.release.bundle import Bundle, digest_of, encode
+from seawall.ids import Digest, ReleaseId
+from seawall.release.bundle import Bundle, decode
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
@@ -54,6 +53,7 @@ class Releaser:
     Args:
         roster: what the edge shall run.
         rollout: brings a stored release to the node.
+        workshop: checks, compiles, compares and validates.
         log: told every outcome; must not raise.
         log_error: told of what nobody expected; must not raise.
     """
@@ -65,8 +65,7 @@ class Releaser:
         signer: SigningKey,
         roster: Roster,
         rollout: Rollout,
-        maker: Maker,
-        gate: Gatekeeper,
+        workshop: Workshop,
         clock: Clock,
         background: Background,
         log: Callable[[str, str], None],
@@ -76,8 +75,7 @@ class Releaser:
         self._signer = signer
         self._roster = roster
         self._rollout = rollout
-        self._maker = maker
-        self._gate = gate
+        self._workshop = workshop
         self._clock = clock
         self._background = background
         self._log = log
@@ -138,14 +136,8 @@ class Releaser:
 
     async def current_bundle(self) -> Bundle | None:
         """The content of the current release; None before the first, or when it is unreadable."""
-        current = self._roster.current
-        if current is None:
-            return None
-        try:
-            return await asyncio.to_thread(bundle_of, self._store, current)
-        except SeawallError as error:
-            self._log("current-release-unreadable", error.message)
-            return None
+        encoded = await self.current_bytes()
+        return None if encoded is None else await asyncio.to_thread(decode, encoded)
 
     # --- One at a time ---------------------------------------------------------------------------
 
@@ -186,54 +178,39 @@ class Releaser:
     # --- Apply -----------------------------------------------------------------------------------
 
     async def _apply(self, flow: Flow, order: Order) -> None:
-        candidate = await self._candidate(flow, order)
         current = self._roster.current
+        flow.started("check")
         if order.parent and (current is None or order.parent != current.id):
             raise refusals.overtaken(order.parent, current)
-        old = await self.current_bundle()
-        if old is not None and current is not None and same_content(old, candidate.bundle):
-            await self._same_again(flow, order, current, candidate)
+        again = not order.dry_run and not self._roster.takes_current()
+        prepared = await self._workshop.prepare(
+            order.sources,
+            order.kind,
+            order.force,
+            await self.current_bytes(),
+            validate_same=again,
+            step=flow.step,
+        )
+        if prepared.same and current is not None:
+            await self._same_again(flow, order, current, prepared, again=again)
             return
-        verdict = await self._guard(flow, order, old, candidate)
-        forced = await self._quarantine(order, candidate)
-        del old
-        await self._validate(flow, candidate)
+        forced = await self._quarantine(order, prepared.digest)
         if order.dry_run:
-            flow.end(self._applied(flow, None, current, verdict, candidate))
+            flow.end(self._applied(flow, None, current, prepared))
             return
-        record = await self._store_release(flow, order, candidate, current)
-        assigned = await self._serve(flow, record, current, order, candidate, forced=forced)
+        record = await self._store_release(flow, order, prepared, current)
+        assigned = await self._serve(flow, record, current, order, prepared, forced=forced)
         self._log("applied", f"{record.id} by {order.author}")
-        generation = assigned.generation
-        flow.end(self._applied(flow, record, current, verdict, candidate, generation=generation))
-
-    async def _candidate(self, flow: Flow, order: Order) -> Candidate:
-        flow.started("check", f"{len(order.sources.files)} file(s)")
-        loaded = await asyncio.to_thread(self._maker.load, order.sources)
-        view = check_view(loaded)
-        if not view.ok:
-            errors = sum(problem.severity == "error" for problem in view.problems)
-            raise ReleaseRefusedError(
-                "site-file-refused",
-                f"The site file has {errors} error(s).",
-                remedy="Mend them and try again; what served before serves on.",
-                problems=view.problems,
-            )
-        flow.done("check", f"{view.sites} site(s), {view.routes} route(s)")
-        flow.started("compile")
-        candidate = await asyncio.to_thread(self._maker.compile, order.sources, loaded, order.kind)
-        flow.done("compile", f"{len(candidate.bundle.snapshot.resources)} resources")
-        return candidate
+        flow.end(self._applied(flow, record, current, prepared, generation=assigned.generation))
 
     async def _same_again(
-        self, flow: Flow, order: Order, current: ReleaseRecord, candidate: Candidate
+        self, flow: Flow, order: Order, current: ReleaseRecord, prepared: Prepared, *, again: bool
     ) -> None:
         """The content is current already: nothing to do, unless the node never took it."""
         generation = self._roster.assigned.generation if self._roster.assigned else 0
-        if not order.dry_run and not self._roster.takes_current():
-            forced = bool(current.quarantined) and refusals.forces(order.force, current.digest)
-            await self._validate(flow, candidate)
-            assigned = await self._serve(flow, current, current, order, candidate, forced=forced)
+        if again:
+            forced = await self._quarantine(order, current.digest)
+            assigned = await self._serve(flow, current, current, order, prepared, forced=forced)
             generation = assigned.generation
         flow.end(
             Applied(
@@ -242,33 +219,25 @@ class Releaser:
                 dry_run=order.dry_run,
                 previous=current.id,
                 elapsed_s=flow.elapsed_s,
-                problems=candidate.warnings,
+                problems=prepared.warnings,
                 notes=(f"{current.id} has this content already: nothing to change.",),
                 node_generation=generation,
             )
         )
 
-    async def _guard(
-        self, flow: Flow, order: Order, old: Bundle | None, candidate: Candidate
-    ) -> Verdict:
-        flow.started("guard")
-        verdict = await asyncio.to_thread(
-            self._gate.guard,
-            old.snapshot if old else None,
-            candidate.bundle.snapshot,
-            order.force,
-        )
-        refusal = verdict.refusal
-        if refusal is not None:
-            raise ReleaseRefusedError(
-                refusal.code, refusal.message, remedy=refusal.remedy, guard=verdict.guard
-            )
-        flow.done("guard", f"{len(verdict.changes)} change(s)")
-        return verdict
+    async def current_bytes(self) -> bytes | None:
+        """The encoded content of the current release; None when there is none to compare with."""
+        current = self._roster.current
+        if current is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._store.bundle_bytes, current.digest)
+        except SeawallError as error:
+            self._log("current-release-unreadable", error.message)
+            return None
 
-    async def _quarantine(self, order: Order, candidate: Candidate) -> bool:
+    async def _quarantine(self, order: Order, digest: Digest) -> bool:
         """Whether the digest is quarantined and was forced by name."""
-        digest = await asyncio.to_thread(lambda: digest_of(encode(candidate.bundle)))
         found = await asyncio.to_thread(self._store.quarantined)
         reason = next((entry.reason for entry in found if entry.digest == digest), None)
         if reason is None:
@@ -277,33 +246,22 @@ class Releaser:
             return True
         raise refusals.quarantined(f"This content ({digest[:12]})", reason, digest)
 
-    async def _validate(self, flow: Flow, candidate: Candidate) -> None:
-        flow.started("validate")
-        found = await self._gate.validate(candidate.bundle.snapshot)
-        refusal = found.refusal
-        if refusal is not None:
-            views = tuple(envoy_refusal(nack, candidate.locations) for nack in found.nacks)
-            raise ReleaseRefusedError(
-                refusal.code,
-                refusal_text(views) if views else refusal.message,
-                remedy=refusal.remedy,
-                envoy=views,
-            )
-        flow.done("validate", found.text)
-
     async def _store_release(
-        self, flow: Flow, order: Order, candidate: Candidate, current: ReleaseRecord | None
+        self, flow: Flow, order: Order, prepared: Prepared, current: ReleaseRecord | None
     ) -> ReleaseRecord:
         flow.started("store")
-        record = await asyncio.to_thread(
-            self._store.add,
-            candidate.bundle,
-            signer=self._signer,
-            author=order.author,
-            message=order.message,
-            parent=current.id if current else None,
-            gate_report=json.dumps(to_json(tuple(flow.steps))),
-        )
+
+        def add() -> ReleaseRecord:
+            return self._store.add(
+                decode(prepared.bundle),
+                signer=self._signer,
+                author=order.author,
+                message=order.message,
+                parent=current.id if current else None,
+                gate_report=json.dumps(to_json(tuple(flow.steps))),
+            )
+
+        record = await asyncio.to_thread(add)
         flow.done("store", f"{record.id} ({record.digest[:12]})")
         return record
 
@@ -313,14 +271,14 @@ class Releaser:
         record: ReleaseRecord,
         current: ReleaseRecord | None,
         order: Order,
-        candidate: Candidate,
+        prepared: Prepared,
         *,
         forced: bool,
     ) -> StoredAssignment:
         expected = current.id if current else None
         rollout = self._rollout
         assigned = await rollout.assign(flow, record, expected, order.author, forced=forced)
-        await rollout.watch(flow, record, assigned, candidate.locations)
+        await rollout.watch(flow, record, assigned, prepared.locations)
         return assigned
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
@@ -331,22 +289,21 @@ class Releaser:
         flow: Flow,
         record: ReleaseRecord | None,
         previous: ReleaseRecord | None,
-        verdict: Verdict,
-        candidate: Candidate,
+        prepared: Prepared,
         *,
         generation: int = 0,
     ) -> Applied:
-        changes, hidden = change_views(verdict.changes)
+        verdict = prepared.verdict
         return Applied(
             release=self._view(record) if record else None,
             changed=True,
             dry_run=record is None,
             previous=previous.id if previous else None,
             elapsed_s=flow.elapsed_s,
-            changes=changes,
-            changes_hidden=hidden,
+            changes=verdict.changes.shown,
+            changes_hidden=verdict.changes.hidden,
             guard=verdict.guard,
-            problems=candidate.warnings,
+            problems=prepared.warnings,
             notes=verdict.notes,
             node_generation=generation,
         )

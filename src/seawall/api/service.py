@@ -6,20 +6,17 @@ the part that knows, and turns the answer into views. Everything that blocks run
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from seawall import __version__, limits
 from seawall.api.asked import author_of, check_node, message_of, release_id
-from seawall.api.candidate import Maker, check_view, same_content
 from seawall.api.codec import from_json
-from seawall.api.gatekeeper import Gatekeeper
-from seawall.api.memory import give_back
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
-from seawall.api.present import change_views
-from seawall.api.records import bundle_of, release_view
+from seawall.api.records import release_view
 from seawall.api.releaser import Order, Releaser
 from seawall.api.roster import Roster
 from seawall.api.status_views import (
@@ -42,13 +39,13 @@ from seawall.api.views import (
     ReleaseView,
     SourceView,
 )
+from seawall.api.workshop import Workshop
 from seawall.clock import Clock
-from seawall.compiler.snapshot import Snapshot
 from seawall.errors import NotFoundError, RefusedError, SeawallError
-from seawall.ids import Digest, Generation, NodeName, ReleaseId, RequestId
-from seawall.release.bundle import Bundle, digest_of, encode
+from seawall.ids import Digest, Generation, NodeName, RequestId
+from seawall.release.bundle import decode
 from seawall.release.ledger import Scope, Token
-from seawall.release.release import Kind, ReleaseRecord
+from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout.ports import Assignment, NodeReport
 from seawall.secret import Secret
@@ -74,8 +71,7 @@ class Parts:
     board: NodeBoard
     roster: Roster
     releaser: Releaser
-    maker: Maker
-    gate: Gatekeeper
+    workshop: Workshop
     observer: Observer
     clock: Clock
     log: Callable[[str, str], None]
@@ -87,49 +83,28 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
-        self._checking = asyncio.Semaphore(1)
 
     # --- Site files ------------------------------------------------------------------------------
 
     async def check(self, sources: SourceSet) -> CheckView:
         """Find the problems of a site file, those that only compiling finds included."""
-        view, _ = await self._try(sources)
-        return view
+        return (await self._parts.workshop.check(sources)).view
 
     async def diff(self, sources: SourceSet, *, force: tuple[str, ...] = ()) -> DiffView:
         """What applying these sources would change, and the guard's arithmetic."""
         current = self._parts.roster.current
-        view, new = await self._try(sources)
-        if new is None:
-            empty: tuple[()] = ()
-            return DiffView(view, current.id if current else None, False, empty, 0, None)  # noqa: FBT003 - a field
-        old = await self._parts.releaser.current_bundle()
-        verdict = await asyncio.to_thread(
-            self._parts.gate.guard, old.snapshot if old else None, new.snapshot, force
-        )
-        changes, hidden = change_views(verdict.changes)
+        encoded = await self._parts.releaser.current_bytes()
+        found = await self._parts.workshop.compare(sources, force, encoded)
+        verdict = found.verdict
         return DiffView(
-            check=view,
+            check=found.view,
             current=current.id if current else None,
-            identical=old is not None and same_content(old, new),
-            changes=changes,
-            changes_hidden=hidden,
-            guard=verdict.guard,
-            digest=await asyncio.to_thread(lambda: digest_of(encode(new))),
+            identical=found.same,
+            changes=verdict.changes.shown if verdict else (),
+            changes_hidden=verdict.changes.hidden if verdict else 0,
+            guard=verdict.guard if verdict else None,
+            digest=found.digest,
         )
-
-    async def _try(self, sources: SourceSet) -> tuple[CheckView, Bundle | None]:
-        """Load and compile; one at a time, because each needs much memory for a moment."""
-        maker = self._parts.maker
-        async with self._checking:
-            loaded = await asyncio.to_thread(maker.load, sources)
-            view = check_view(loaded)
-            if not view.ok:
-                return view, None
-            candidate = await asyncio.to_thread(maker.compile, sources, loaded, Kind.SITE)
-            del loaded
-            await asyncio.to_thread(give_back)
-        return view, candidate.bundle
 
     # --- Releases --------------------------------------------------------------------------------
 
@@ -200,51 +175,46 @@ class Service:
         Raises:
             NotFoundError: there is none of that name.
         """
-        return await asyncio.to_thread(self._show, release_id(release))
-
-    def _show(self, release: ReleaseId) -> ReleaseDetailView:
-        record = self._store.get(release)
-        bundle = self._content(record)
-        parent, old = self._parent(record)
+        record = await asyncio.to_thread(self._store.get, release_id(release))
         view = self._view(record)
-        gate = _gate(self._store.gate_report(release))
-        if bundle is None:
+        gate = _gate(await asyncio.to_thread(self._store.gate_report, record.id))
+        encoded = await asyncio.to_thread(self._content, record)
+        if encoded is None:
             return ReleaseDetailView(
                 view, (), (), 0, None, {}, 0, "", "", bundle_kept=False, gate=gate
             )
-        changes, hidden = change_views(self._parts.gate.changes(old, bundle.snapshot))
-        resources: dict[str, int] = {}
-        for resource in bundle.snapshot.resources:
-            kind = resource.type_url.short
-            resources[kind] = resources.get(kind, 0) + 1
+        parent, old = await asyncio.to_thread(self._parent, record)
+        changes = await self._parts.workshop.changes(old, encoded)
+        bundle = await asyncio.to_thread(decode, encoded)
+        kinds = Counter(resource.type_url.short for resource in bundle.snapshot.resources)
         return ReleaseDetailView(
             release=view,
             sources=tuple(
                 SourceView(file.path, file.content.decode(errors="replace"))
                 for file in bundle.sources.files
             ),
-            changes=changes,
-            changes_hidden=hidden,
+            changes=changes.shown,
+            changes_hidden=changes.hidden,
             compared_with=parent,
-            resources=resources,
-            size_bytes=len(encode(bundle)),
+            resources=dict(kinds),
+            size_bytes=len(encoded),
             seawall_version=bundle.seawall_version,
             envoy_version=bundle.envoy_version,
             gate=gate,
         )
 
-    def _parent(self, record: ReleaseRecord) -> tuple[str | None, Snapshot | None]:
+    def _parent(self, record: ReleaseRecord) -> tuple[str | None, bytes | None]:
         if record.parent is None:
             return None, None
         try:
-            bundle = bundle_of(self._store, self._store.get(record.parent))
+            parent = self._store.get(record.parent)
+            return record.parent, self._store.bundle_bytes(parent.digest)
         except SeawallError:
             return None, None
-        return record.parent, bundle.snapshot
 
-    def _content(self, record: ReleaseRecord) -> Bundle | None:
+    def _content(self, record: ReleaseRecord) -> bytes | None:
         try:
-            return bundle_of(self._store, record)
+            return self._store.bundle_bytes(record.digest)
         except (NotFoundError, RefusedError) as error:
             self._parts.log("bundle-unreadable", f"{record.id}: {error.message}")
             return None

@@ -17,14 +17,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from seawall import limits
-from seawall.api.candidate import Maker, first_error
 from seawall.api.progress import Flow
 from seawall.api.releaser import Order, Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
+from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
-from seawall.release.bundle import Bundle, FileDigest
+from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import read_file
 
@@ -47,13 +47,13 @@ class FileWatch:
     def __init__(
         self,
         releaser: Releaser,
-        maker: Maker,
+        workshop: Workshop,
         clock: Clock,
         *,
         log: Callable[[str, str], None],
     ) -> None:
         self._releaser = releaser
-        self._maker = maker
+        self._workshop = workshop
         self._clock = clock
         self._log = log
         self._digest = ""
@@ -114,7 +114,7 @@ class FileWatch:
         if bundle is None:
             return None
         names = _names(changed)
-        problem = await asyncio.to_thread(self._problem, bundle)
+        problem = await self._workshop.first_error(bundle.sources)
         if problem:
             trouble = f"{names}: {problem}"
             self._settled = signature
@@ -138,9 +138,6 @@ class FileWatch:
             self._trouble = outcome.message
             self._bad_polls = _GRACE_POLLS + 1
         return flow
-
-    def _problem(self, bundle: Bundle) -> str:
-        return first_error(self._maker.load(bundle.sources))
 
     def _settle(self, signature: Signature | None) -> None:
         self._settled = signature

@@ -1,0 +1,49 @@
+"""The certificates of a release as people are shown them: names, end of validity, serial."""
+
+from dataclasses import replace
+from typing import Final
+
+from cryptography import x509
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
+
+from seawall.api.status_views import CertificateView
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+
+_DAY_S: Final = 86_400
+
+
+def certificates_of(snapshot: Snapshot, now_s: float) -> tuple[CertificateView, ...]:
+    """The certificates a snapshot shows to clients, soonest to expire first."""
+    views = []
+    for resource in snapshot.of_type(TypeUrl.SECRET):
+        secret = secret_pb2.Secret.FromString(resource.body)
+        chain = secret.tls_certificate.certificate_chain.inline_bytes
+        if not chain:
+            continue
+        leaf = x509.load_pem_x509_certificate(chain)
+        not_after_s = leaf.not_valid_after_utc.timestamp()
+        views.append(
+            CertificateView(
+                name=resource.name,
+                dns_names=_dns_names(leaf),
+                not_after_s=not_after_s,
+                days_left=int((not_after_s - now_s) // _DAY_S),
+                serial=f"{leaf.serial_number:x}",
+            )
+        )
+    return tuple(sorted(views, key=lambda view: (view.not_after_s, view.name)))
+
+
+def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return ()
+    return tuple(names.get_values_for_type(x509.DNSName))
+
+
+def aged(certificates: tuple[CertificateView, ...], now_s: float) -> tuple[CertificateView, ...]:
+    """The same certificates with the days they have left now."""
+    return tuple(
+        replace(view, days_left=int((view.not_after_s - now_s) // _DAY_S)) for view in certificates
+    )

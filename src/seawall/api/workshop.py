@@ -1,0 +1,202 @@
+"""Control's side of the workbench: hands it jobs, one at a time, and watches over it.
+
+A workbench that crashes, hangs or is killed by the machine costs the job it was doing, never
+control: the caller is told, and the next job starts a new one. One that had nothing to do for a
+while is ended, because its memory belongs to Envoy.
+"""
+
+import asyncio
+import pickle
+import struct
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from seawall import limits
+from seawall.api.views import Stage
+from seawall.api.work import Changes, Checked, Compared, Prepared
+from seawall.clock import Clock
+from seawall.errors import InternalError, UnreachableError
+from seawall.release.release import Kind
+from seawall.site.sources import SourceSet
+
+Step = Callable[[str, Stage, str], None]
+"""`started` or `done`, the stage, and a line for people."""
+_HEADER: Final = struct.Struct(">Q")
+
+
+def ignore(_state: str, _stage: Stage, _text: str) -> None:
+    """For jobs whose steps nobody follows."""
+
+
+class Workshop:
+    """Owns at most one workbench process. Use `run` as a task, and `close` at the end.
+
+    Args:
+        home: control's private directory.
+        log: told why a workbench ended unasked.
+    """
+
+    def __init__(self, home: Path, clock: Clock, *, log: Callable[[str, str], None]) -> None:
+        self._home = home
+        self._clock = clock
+        self._log = log
+        self._turn = asyncio.Lock()
+        self._process: asyncio.subprocess.Process | None = None
+        self._used_s = clock.monotonic_s()
+
+    async def prepare(
+        self,
+        sources: SourceSet,
+        kind: Kind,
+        force: tuple[str, ...],
+        current: bytes | None,
+        *,
+        validate_same: bool,
+        step: Step,
+    ) -> Prepared:
+        """See `Workbench.prepare`."""
+        made: Prepared = await self._job(
+            "prepare", sources, kind, force, current, step=step, validate_same=validate_same
+        )
+        return made
+
+    async def check(self, sources: SourceSet) -> Checked:
+        """See `Workbench.check`."""
+        checked: Checked = await self._job("check", sources)
+        return checked
+
+    async def compare(
+        self, sources: SourceSet, force: tuple[str, ...], current: bytes | None
+    ) -> Compared:
+        """See `Workbench.compare`."""
+        compared: Compared = await self._job("compare", sources, force, current)
+        return compared
+
+    async def changes(self, old: bytes | None, new: bytes) -> Changes:
+        """See `Workbench.changes`."""
+        changes: Changes = await self._job("changes", old, new)
+        return changes
+
+    async def first_error(self, sources: SourceSet) -> str:
+        """See `Workbench.first_error`."""
+        return str(await self._job("first_error", sources))
+
+    async def collect(self, path: Path) -> SourceSet:
+        """See `Workbench.collect`."""
+        sources: SourceSet = await self._job("collect", path)
+        return sources
+
+    @property
+    def pid(self) -> int | None:
+        """Of the workbench, while there is one."""
+        return self._process.pid if self._process else None
+
+    async def run(self) -> None:
+        """End an idle workbench, until cancelled."""
+        while True:
+            await self._clock.sleep(limits.WORKBENCH_IDLE_S / 2)
+            idle_s = self._clock.monotonic_s() - self._used_s
+            if idle_s >= limits.WORKBENCH_IDLE_S and not self._turn.locked():
+                await self.close()
+
+    async def close(self) -> None:
+        """End the workbench; a job in progress fails."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - its pipes, at once and not when collected
+
+    async def _job(
+        self, name: str, *arguments: object, step: Step = ignore, **options: object
+    ) -> Any:
+        async with self._turn:
+            try:
+                async with asyncio.timeout(limits.WORKBENCH_JOB_TIMEOUT_S):
+                    return await self._ask((name, arguments, options), step)
+            except TimeoutError as error:
+                await self.close()
+                raise _lost(f"took longer than {limits.WORKBENCH_JOB_TIMEOUT_S} s") from error
+            except (OSError, asyncio.IncompleteReadError) as error:
+                code = await self._ended()
+                self._log("workbench-lost", f"{name}: {code}")
+                raise _lost(code) from error
+            except asyncio.CancelledError:
+                await self.close()
+                raise
+            finally:
+                self._used_s = self._clock.monotonic_s()
+
+    async def _ask(self, request: object, step: Step) -> Any:
+        process = await self._running()
+        assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
+        assert process.stdout is not None  # noqa: S101 - as above
+        body = pickle.dumps(request, protocol=pickle.HIGHEST_PROTOCOL)
+        process.stdin.write(_HEADER.pack(len(body)))
+        process.stdin.write(body)
+        await process.stdin.drain()
+        while True:
+            kind, value = await _frame(process.stdout)
+            if kind == "step":
+                step(*value)
+            elif kind == "done":
+                return value
+            elif kind == "refused":
+                raise _rebuilt(*value)
+            else:
+                raise InternalError(
+                    "internal",
+                    "Something unexpected went wrong while the site file was processed; the edge "
+                    "is not touched by it.",
+                    remedy="The log of control tells more; please report it.",
+                    detail=str(value),
+                )
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._process is not None and self._process.returncode is not None:
+            await self.close()
+        if self._process is None:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "seawall.api.workbench", str(self._home)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=limits.WORKBENCH_READ_SIZE_BYTES,
+            )
+        return self._process
+
+    async def _ended(self) -> str:
+        process = self._process
+        if process is None:
+            return "it was not running"
+        try:
+            async with asyncio.timeout(limits.WORKBENCH_END_TIMEOUT_S):
+                code = await process.wait()
+        except TimeoutError:
+            code = None
+        await self.close()
+        return "its pipe broke" if code is None else f"it ended with code {code}"
+
+
+async def _frame(stream: asyncio.StreamReader) -> Any:
+    size = _HEADER.unpack(await stream.readexactly(_HEADER.size))[0]
+    return pickle.loads(await stream.readexactly(size))  # noqa: S301 - our own process's pipe
+
+
+def _rebuilt(kind: type[Exception], arguments: tuple[Any, ...], state: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
+
+
+def _lost(how: str) -> UnreachableError:
+    return UnreachableError(
+        "workbench-lost",
+        f"The process that checks and compiles site files was lost ({how}). Nothing was changed.",
+        remedy="Try again. If it happens again, the machine may be out of memory, or this site "
+        "file meets a defect: see logs/control.log.",
+    )
