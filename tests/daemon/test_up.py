@@ -133,7 +133,7 @@ def test_a_command_waits_for_a_control_process_that_is_starting(
         assert edge.json("releases")["releases"] is not None
         edge.event("ready")
         edge.kill("control")
-        assert edge.json("status")["current"]["id"] == "r1"
+        assert edge.json("releases")["releases"][0]["id"] == "r1"
 
 
 def test_killing_the_agent_leaves_envoy_to_the_next_one(tmp_path: Path, origin: str) -> None:
