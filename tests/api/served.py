@@ -64,10 +64,8 @@ def served(data_dir: Path, *, tcp: bool = False) -> Iterator[Served]:
         stop = asyncio.Event()
         stops.append((asyncio.get_running_loop(), stop))
         api = f"127.0.0.1:{port}" if tcp else ""
-        async with (
-            running(data_dir, None, SystemClock(), api=api) as control,
-            HttpControl(data_dir / "control.sock") as port_of_node,
-        ):
+        async with running(data_dir, None, SystemClock(), api=api) as control:
+            port_of_node = HttpControl(data_dir / "control.sock")
             control.start()
             key = load_public_key(data_dir / "control" / "signing.pub")
             node = MemoryNode(port_of_node, key)

@@ -152,7 +152,6 @@ def test_http_control_keeps_every_promise_of_the_port(tmp_path: Path) -> None:
             await port.assignment(NodeName("local"), Generation(0), 0.01)
         with pytest.raises(UnreachableError):
             await port.report(NodeReport(NodeName("local"), Generation(0), None, None, Phase.GOOD))
-        await port.aclose()
 
     asyncio.run(story())
 
@@ -162,10 +161,8 @@ def test_windows_travel_over_http_and_become_traffic_and_metrics(tmp_path: Path)
         data_dir = tmp_path / "data"
         data_dir.mkdir(mode=0o700)
         clock = SystemClock()
-        async with (
-            running(data_dir, None, clock) as control,
-            HttpControl(data_dir / "control.sock") as port,
-        ):
+        async with running(data_dir, None, clock) as control:
+            port = HttpControl(data_dir / "control.sock")
             node = MemoryNode(port, load_public_key(data_dir / "control" / "signing.pub"))
             counts = SiteCounts(50, 40, 0, 5, 5, 0, latency_p50_s=0.01, latency_p95_s=0.2)
             window = Window(

@@ -15,6 +15,7 @@ RANKS = {
             ("errors",),
             ("limits", "clock", "ids", "secret", "__init__"),
             ("sockets", "tasks", "files", "heap"),
+            ("exchange",),
             ("model",),
             ("site",),
             ("compiler",),

@@ -6,133 +6,99 @@ control process may be newer than the node.
 """
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
-
-import httpx
+from typing import Final
+from urllib.parse import quote, urlencode
 
 from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.views import ErrorView
-from seawall.errors import NotFoundError, SeawallError, UnreachableError
+from seawall.errors import NotFoundError, SeawallError, UnreachableError, UsageError
+from seawall.exchange import exchange
 from seawall.ids import Digest, Generation, NodeName
 from seawall.rollout.ports import Assignment, NodeReport
-from seawall.sockets import short_path
 
 _TIMEOUT_S: Final = 10.0
+"""Of an answer that control has at hand; a bundle comes well within it."""
 _POLL_SLACK_S: Final = 5.0
 """On top of a long poll's own wait: control answers within milliseconds of its end."""
 _SMALL_ANSWER_SIZE_BYTES_MAX: Final = 64 * limits.KIB
+_HEAD_SIZE_BYTES_MAX: Final = 8 * limits.KIB
+_OK: Final = range(200, 300)
 _NO_CONTENT: Final = 204
 _NOT_FOUND: Final = 404
 
 
 class HttpControl:
-    """Asks the control process that owns `control_socket`; connects anew when it must.
-
-    Use as an async context manager, or close it with `aclose`.
-    """
+    """Asks the control process that owns `control_socket`; each request connects anew."""
 
     def __init__(self, control_socket: Path) -> None:
         self._socket = control_socket
-        self._stack = ExitStack()
-        self._http: httpx.AsyncClient | None = None
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
     ) -> Assignment | None:
         """See `ControlPort.assignment`."""
-        query: dict[str, str | int | float] = {"known": known, "wait_s": wait_s}
-        path = f"/v1/node/{node}/assignment"
-        async with self._answer("GET", path, params=query, read_s=wait_s + _POLL_SLACK_S) as answer:
-            if answer.status_code == _NO_CONTENT:
-                return None
-            return from_json(Assignment, await _json(answer), strict=False)
+        query = urlencode({"known": known, "wait_s": wait_s})
+        target = f"/v1/node/{quote(node, safe='')}/assignment?{query}"
+        status, body = await self._ask("GET", target, timeout_s=wait_s + _POLL_SLACK_S)
+        if status == _NO_CONTENT:
+            return None
+        try:
+            return from_json(Assignment, json.loads(body), strict=False)
+        except (ValueError, UsageError) as error:
+            raise _unreachable(error) from error
 
     async def bundle(self, digest: Digest) -> bytes:
         """See `ControlPort.bundle`."""
-        async with self._answer("GET", f"/v1/node/bundles/{digest}") as answer:
-            return await _read(answer, limits.ENVELOPE_SIZE_BYTES_MAX)
+        size_bytes_max = limits.ENVELOPE_SIZE_BYTES_MAX
+        target = f"/v1/node/bundles/{quote(digest, safe='')}"
+        return (await self._ask("GET", target, size_bytes_max=size_bytes_max))[1]
 
     async def report(self, report: NodeReport) -> None:
         """See `ControlPort.report`."""
-        content = json.dumps(to_json(report)).encode()
-        headers = {"content-type": "application/json"}
-        async with self._answer("POST", "/v1/node/report", content=content, headers=headers):
-            return
+        await self._ask("POST", "/v1/node/report", body=json.dumps(to_json(report)).encode())
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        if self._http is not None:
-            await self._http.aclose()
-            self._http = None
-        self._stack.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
+    async def _ask(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            address = self._stack.enter_context(short_path(self._socket))
-            self._http = httpx.AsyncClient(
-                transport=httpx.AsyncHTTPTransport(uds=address),
-                base_url="http://control",
-                timeout=_TIMEOUT_S,
-            )
-        return self._http
-
-    @asynccontextmanager
-    async def _answer(
-        self, method: str, path: str, *, read_s: float = _TIMEOUT_S, **request: Any
-    ) -> AsyncIterator[httpx.Response]:
-        timeout = httpx.Timeout(_TIMEOUT_S, read=read_s)
+        method: str,
+        target: str,
+        *,
+        timeout_s: float = _TIMEOUT_S,
+        size_bytes_max: int = _SMALL_ANSWER_SIZE_BYTES_MAX,
+        body: bytes = b"",
+    ) -> tuple[int, bytes]:
         try:
-            async with self._client().stream(method, path, timeout=timeout, **request) as answer:
-                if answer.is_error:
-                    raise await _failure(answer)
-                yield answer
-        except (OSError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            raise UnreachableError(
-                "control-unreachable",
-                "The control process does not answer; the edge serves on.",
-                remedy="It is started again by itself under `seawall up`.",
-                detail=f"{type(error).__name__}: {error}",
-            ) from error
-
-
-async def _read(answer: httpx.Response, size_bytes_max: int) -> bytes:
-    content = bytearray()
-    async for chunk in answer.aiter_bytes():
-        content += chunk
-        if len(content) > size_bytes_max:
-            raise UnreachableError(
-                "control-answer-too-large",
-                f"The control process sent more than {size_bytes_max} bytes.",
-                remedy="Check that control and node are of the same version.",
+            status, answer = await exchange(
+                self._socket,
+                method,
+                target,
+                timeout_s=timeout_s,
+                size_bytes_max=size_bytes_max + _HEAD_SIZE_BYTES_MAX,
+                body=body,
+                headers={"Content-Type": "application/json"} if body else {},
             )
-    return bytes(content)
+        except (OSError, ValueError) as error:
+            raise _unreachable(error) from error
+        if status not in _OK:
+            raise _failure(status, answer)
+        return status, answer
 
 
-async def _json(answer: httpx.Response) -> Any:
-    return json.loads(await _read(answer, _SMALL_ANSWER_SIZE_BYTES_MAX))
+def _unreachable(error: Exception) -> UnreachableError:
+    return UnreachableError(
+        "control-unreachable",
+        "The control process does not answer; the edge serves on.",
+        remedy="It is started again by itself under `seawall up`.",
+        detail=f"{type(error).__name__}: {error}",
+    )
 
 
-async def _failure(answer: httpx.Response) -> SeawallError:
+def _failure(status: int, answer: bytes) -> SeawallError:
     """What control has not got, it has not got; anything else it says against us means: not now."""
     try:
-        view = from_json(ErrorView, await _json(answer), strict=False)
+        view = from_json(ErrorView, json.loads(answer), strict=False)
     except (ValueError, SeawallError):
-        view = ErrorView("bad-answer", f"Control answered with HTTP {answer.status_code}.")
-    kind = NotFoundError if answer.status_code == _NOT_FOUND else UnreachableError
+        view = ErrorView("bad-answer", f"Control answered with HTTP {status}.")
+    kind = NotFoundError if status == _NOT_FOUND else UnreachableError
     return kind(view.code, view.message, remedy=view.remedy)

@@ -6,7 +6,6 @@ death of the supervisor, seen as end of file on a pipe, leaves Envoy serving for
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -49,8 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         (data_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure("node", path=data_dir / "logs" / "node.log")
-        # Every report and poll would be a line of its own.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         asyncio.run(_run(data_dir, options.parent_fd, options.concurrency))
     except (SeawallError, OSError) as error:
         sys.stderr.write(f"The node agent cannot go on: {error}\n")
@@ -112,20 +109,19 @@ def pinning(data_dir: Path) -> Opener:
 
 async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
     clock = SystemClock()
-    async with HttpControl(data_dir / "control.sock") as control:
-        agent = Agent(
-            data_dir,
-            Telling(control),
-            clock,
-            Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
-            node=_LOCAL,
-            concurrency=concurrency or None,
-            collector=_collector(data_dir, clock),
-            opener=pinning(data_dir),
-        )
-        _end_on_signals(agent, data_dir)
-        _end_with_parent(agent, parent_fd)
-        await agent.run()
+    agent = Agent(
+        data_dir,
+        Telling(HttpControl(data_dir / "control.sock")),
+        clock,
+        Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
+        node=_LOCAL,
+        concurrency=concurrency or None,
+        collector=_collector(data_dir, clock),
+        opener=pinning(data_dir),
+    )
+    _end_on_signals(agent, data_dir)
+    _end_with_parent(agent, parent_fd)
+    await agent.run()
 
 
 def _collector(data_dir: Path, clock: Clock) -> Collector:

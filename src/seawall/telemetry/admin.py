@@ -1,14 +1,12 @@
 """A small, bounded client of Envoy's admin interface over its Unix socket.
 
-One request per connection, HTTP/1.1, nothing but the standard library: the agent keeps this in
-memory for months. Every answer is bounded in size and time. The admin socket can stop Envoy, so
-its path is private (mode 0600) and this module is the only one that speaks to it.
+Every answer is bounded in size and time. The admin socket can stop Envoy, so its path is private
+(mode 0600) and this module is the only one that speaks to it.
 It decides nothing: what the numbers mean is said in `stats` and `windows`.
 
 https://www.envoyproxy.io/docs/envoy/latest/operations/admin
 """
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,14 +16,13 @@ from urllib.parse import urlencode
 
 from seawall.compiler.words import readable
 from seawall.errors import UnreachableError
+from seawall.exchange import exchange
 from seawall.limits import (
     ADMIN_RESPONSE_SIZE_BYTES_MAX,
     ADMIN_TIMEOUT_S,
     ENVOY_MESSAGE_LENGTH_CHARS_MAX,
 )
-from seawall.sockets import short_path
 
-_READ_SIZE_BYTES: Final = 256 * 1024
 _STATUS_OK: Final = 200
 _REMEDY: Final = "See `seawall status`; the node agent restarts an Envoy that has died."
 
@@ -132,8 +129,13 @@ class AdminClient:
     async def request(self, method: str, target: str) -> tuple[int, bytes]:
         """Status and body of any answer; `target` is path and query, already encoded."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return _parse(await self._exchange(method, target))
+            return await exchange(
+                self._path,
+                method,
+                target,
+                timeout_s=self._timeout_s,
+                size_bytes_max=ADMIN_RESPONSE_SIZE_BYTES_MAX,
+            )
         except TimeoutError as error:
             raise self._unreachable(f"no answer in {self._timeout_s:g} s") from error
         except (OSError, ValueError) as error:
@@ -152,22 +154,6 @@ class AdminClient:
             )
         return body
 
-    async def _exchange(self, method: str, target: str) -> bytearray:
-        with short_path(self._path) as address:
-            reader, writer = await asyncio.open_unix_connection(address)
-        try:
-            head = f"{method} {target} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n"
-            writer.write(f"{head}Content-Length: 0\r\n\r\n".encode("ascii"))
-            await writer.drain()
-            received = bytearray()
-            while chunk := await reader.read(_READ_SIZE_BYTES):
-                received += chunk
-                if len(received) > ADMIN_RESPONSE_SIZE_BYTES_MAX:
-                    raise ValueError(f"answer over {ADMIN_RESPONSE_SIZE_BYTES_MAX} bytes")
-            return received
-        finally:
-            writer.close()
-
     def _unreachable(self, why: str) -> UnreachableError:
         return UnreachableError(
             "envoy-admin-unreachable",
@@ -175,42 +161,6 @@ class AdminClient:
             remedy=_REMEDY,
             detail=str(self._path),
         )
-
-
-def _parse(received: bytearray) -> tuple[int, bytes]:
-    """Split a whole HTTP/1.1 response (RFC 9112) read to the end of the connection."""
-    head, separator, body = received.partition(b"\r\n\r\n")
-    lines = head.decode("latin-1").split("\r\n")
-    parts = lines[0].split(" ", 2)
-    if not separator or len(parts) < 2 or not parts[1].isdigit():  # noqa: PLR2004 - version, status
-        raise ValueError("not an HTTP response")
-    fields = {}
-    for line in lines[1:]:
-        name, _, value = line.partition(":")
-        fields[name.strip().lower()] = value.strip()
-    if fields.get("transfer-encoding", "").lower() == "chunked":
-        return int(parts[1]), _dechunk(body)
-    length = fields.get("content-length")
-    if length is not None and int(length) != len(body):
-        raise ValueError("answer cut short")
-    return int(parts[1]), bytes(body)
-
-
-def _dechunk(body: bytearray) -> bytes:
-    """Join the chunks of RFC 9112 section 7.1; the last, empty one must be there."""
-    out, position = bytearray(), 0
-    while True:
-        end = body.find(b"\r\n", position)
-        if end < 0:
-            raise ValueError("answer cut short")
-        size = int(bytes(body[position:end]).partition(b";")[0], 16)
-        start = end + 2
-        if size == 0:
-            return bytes(out)
-        if len(body) < start + size + 2:
-            raise ValueError("answer cut short")
-        out += body[start : start + size]
-        position = start + size + 2
 
 
 def _object(body: bytes, path: str) -> dict[str, Any]:
