@@ -160,6 +160,37 @@ def test_what_was_left_out_is_never_the_reason_of_a_refusal(tmp_path: Path) -> N
     assert report.accepted
 
 
+def test_a_host_that_changed_is_read_again_among_settled_ones(tmp_path: Path) -> None:
+    def spoil(configuration: object) -> None:
+        host = next(h for h in configuration.virtual_hosts if h.name == "s1")  # type: ignore[attr-defined] - generated
+        host.routes[0].match.safe_regex.regex = "["
+
+    judge = made.validator()
+    made.validate(judge, made.snapshot(), tmp_path).require_accepted()
+    bad = made.spoilt(made.snapshot(), TypeUrl.ROUTES, "http", spoil)
+    for _ in range(2):
+        report = made.validate(judge, bad, tmp_path)
+        assert (report.accepted, report.owner.partition("/")[0]) == (False, "route s1")
+    made.validate(judge, made.snapshot(), tmp_path).require_accepted()
+
+
+def test_settled_hosts_are_left_out_until_a_listener_changes(tmp_path: Path) -> None:
+    sizes = tmp_path / "sizes"
+    envoy = made.script(tmp_path / "envoy", f"stat -c %s snapshot.pb >> {sizes}")
+    judge = made.validator(envoy)
+    whole = made.snapshot()
+    listener = whole.of_type(TypeUrl.LISTENER)[0]
+    rest = [r for r in whole.resources if r is not listener]
+    other = Resource(listener.type_url, listener.name, listener.body + b"\x8a\x01\x00", "edge")
+    for snapshot in (whole, whole, Snapshot.of((*rest, other))):
+        made.validate(judge, snapshot, tmp_path / "gate").require_accepted()
+    first, second, third = map(int, sizes.read_text().split())
+    hosts = sum(len(r.body) for r in whole.of_type(TypeUrl.ROUTES))
+    origins = sum(len(r.body) for r in whole.of_type(TypeUrl.CLUSTER))
+    assert first - second > hosts // 2 + origins // 2
+    assert third - second > hosts // 2, "a host is known with its listeners only"
+
+
 def _ended(tmp_path: Path, text: str, bounds: Limits | None = None) -> tuple[Ending, str, str]:
     envoy = made.script(tmp_path / "envoy", text)
     report = made.validate(made.validator(envoy, bounds), made.snapshot(), tmp_path / "gate")

@@ -1,10 +1,11 @@
 """What the real Envoy says to a snapshot before any node is given it.
 
-The snapshot becomes one static bootstrap and goes through `envoy --mode validate`. Origins are
-most of an edge and most of the time: those whose exact bytes the same binary has accepted under
-the same bootstrap are left out, and then routes may name origins that are not there (that every
-route's origin exists is held by `compiler.check`). The first run of a process is always whole.
-Envoy does not name the origin it refuses, so the culprit is found by halving.
+The snapshot becomes one static bootstrap and goes through `envoy --mode validate`. Origins and
+virtual hosts are most of an edge and most of the time: those whose exact bytes the same binary has
+accepted under the same bootstrap (and, for a host, the same listeners) are left out, and then
+routes may name origins that are not there (that every route's origin exists, and no domain stands
+twice, is held by `compiler.check`). The first run of a process is always whole, and so is a second
+look before anything is refused. Envoy does not name the origin it refuses: halving finds it.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from envoy.config.route.v3 import route_pb2
 
@@ -89,6 +90,10 @@ class ValidationReport:
         )
 
 
+HostPlace: TypeAlias = tuple[str, str]
+"""A route table and a virtual host in it."""
+
+
 class Validator:
     """Validates snapshots with one Envoy binary, one at a time."""
 
@@ -98,6 +103,7 @@ class Validator:
         self._bounds = bounds or Limits()
         self._turn = asyncio.Lock()
         self._known: frozenset[str] = frozenset()
+        self._known_hosts: frozenset[str] = frozenset()
 
     async def validate(self, snapshot: Snapshot, *, work_dir: Path) -> ValidationReport:
         """Ask Envoy.
@@ -128,13 +134,16 @@ class Validator:
         scope = await asyncio.to_thread(self._scope, snapshot)
         keys = {cluster.name: scope + cluster.version for cluster in clusters}
         new = [cluster for cluster in clusters if keys[cluster.name] not in self._known]
-        ran = await self._run(snapshot, new, work_dir)
-        if ran.ending is Ending.REFUSED and len(new) < len(clusters):
+        hosts = await asyncio.to_thread(_host_keys, snapshot, scope)
+        settled = frozenset(place for place, key in hosts.items() if key in self._known_hosts)
+        ran = await self._run(snapshot, new, work_dir, settled)
+        if ran.ending is Ending.REFUSED and (len(new) < len(clusters) or settled):
             # Nobody is refused because of what was left out.
             ran = await self._run(snapshot, clusters, work_dir)
         owner, resource = nack.EDGE, ""
         if ran.ending is Ending.ACCEPTED:
             self._known = frozenset(keys.values())
+            self._known_hosts = frozenset(hosts.values())
         elif ran.ending is Ending.REFUSED:
             owner, resource = nack.explain(snapshot, "", ran.words)
             if owner == nack.EDGE:
@@ -166,9 +175,13 @@ class Validator:
         return sha.hexdigest()
 
     async def _run(
-        self, snapshot: Snapshot, clusters: Collection[Resource], work_dir: Path
+        self,
+        snapshot: Snapshot,
+        clusters: Collection[Resource],
+        work_dir: Path,
+        settled: frozenset[HostPlace] = frozenset(),
     ) -> process.Run:
-        bootstrap = await asyncio.to_thread(_bootstrap, snapshot, clusters)
+        bootstrap = await asyncio.to_thread(_bootstrap, snapshot, clusters, settled)
         return await process.run(self._envoy, bootstrap, work_dir=work_dir, bounds=self._bounds)
 
     async def _culprit(
@@ -205,19 +218,48 @@ def _prepare(work_dir: Path) -> None:
     process.remove_leftovers(work_dir)
 
 
-def _bootstrap(snapshot: Snapshot, clusters: Collection[Resource]) -> bytes:
-    """A static bootstrap with only these origins; routes to the others are allowed then."""
-    if len(clusters) == len(snapshot.of_type(TypeUrl.CLUSTER)):
+def _bootstrap(
+    snapshot: Snapshot, clusters: Collection[Resource], settled: frozenset[HostPlace]
+) -> bytes:
+    """A static bootstrap with only these origins and without the settled virtual hosts.
+
+    Routes to origins that are left out are allowed then.
+    """
+    if len(clusters) == len(snapshot.of_type(TypeUrl.CLUSTER)) and not settled:
         return static_bootstrap(snapshot, admin_path=None, every_chain=False)
     kept = [r for r in snapshot.resources if r.type_url not in (TypeUrl.CLUSTER, TypeUrl.ROUTES)]
-    routes = [_without_origin_check(r) for r in snapshot.of_type(TypeUrl.ROUTES)]
+    routes = [_thinned(r, settled) for r in snapshot.of_type(TypeUrl.ROUTES)]
     return static_bootstrap(
         Snapshot.of((*kept, *clusters, *routes)), admin_path=None, every_chain=False
     )
 
 
-def _without_origin_check(resource: Resource) -> Resource:
+def _thinned(resource: Resource, settled: frozenset[HostPlace]) -> Resource:
     configuration = route_pb2.RouteConfiguration.FromString(resource.body)
     configuration.validate_clusters.value = False
+    hosts = [h for h in configuration.virtual_hosts if (resource.name, h.name) not in settled]
+    if len(hosts) < len(configuration.virtual_hosts):
+        left = route_pb2.RouteConfiguration()
+        left.virtual_hosts.extend(hosts)
+        configuration.ClearField("virtual_hosts")
+        configuration.MergeFrom(left)
     body: bytes = configuration.SerializeToString(deterministic=True)
     return Resource(resource.type_url, resource.name, body, resource.owner)
+
+
+def _host_keys(snapshot: Snapshot, scope: str) -> dict[HostPlace, str]:
+    """Every virtual host with what its acceptance hangs on: its bytes, and the listeners' filters.
+
+    What hangs on several hosts at once (no domain twice) is held by `compiler.check`.
+    """
+    sha = hashlib.sha256(scope.encode())
+    for resource in snapshot.of_type(TypeUrl.LISTENER):
+        sha.update(resource.body)
+    around = sha.digest()
+    keys: dict[HostPlace, str] = {}
+    for resource in snapshot.of_type(TypeUrl.ROUTES):
+        configuration = route_pb2.RouteConfiguration.FromString(resource.body)
+        for host in configuration.virtual_hosts:
+            body = host.SerializeToString(deterministic=True)
+            keys[resource.name, host.name] = hashlib.sha256(around + body).hexdigest()
+    return keys
