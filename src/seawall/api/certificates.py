@@ -1,6 +1,8 @@
-"""The certificates of a release as people are shown them: names, end of validity, serial."""
+"""What a compiled release shows of itself: its certificates as people read them, its addresses.
 
-from dataclasses import replace
+Only the workbench reads releases; control keeps what this says.
+"""
+
 from typing import Final
 
 from cryptography import x509
@@ -42,8 +44,6 @@ def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
     return tuple(names.get_values_for_type(x509.DNSName))
 
 
-def aged(certificates: tuple[CertificateView, ...], now_s: float) -> tuple[CertificateView, ...]:
-    """The same certificates with the days they have left now."""
-    return tuple(
-        replace(view, days_left=int((view.not_after_s - now_s) // _DAY_S)) for view in certificates
-    )
+def listeners_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """The addresses a release listens on, as `http 0.0.0.0:80`."""
+    return tuple(resource.name for resource in snapshot.of_type(TypeUrl.LISTENER))

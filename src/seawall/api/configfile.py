@@ -8,8 +8,8 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from seawall.api.work import Facts
 from seawall.errors import SeawallError
-from seawall.release.bundle import Bundle
 from seawall.release.release import ReleaseRecord
 from seawall.site.sources import SourceSet
 
@@ -28,7 +28,7 @@ class ConfigFile:
         self._differs: bool | None = None
 
     async def differs(
-        self, current: ReleaseRecord | None, bundle: Callable[[], Awaitable[Bundle | None]]
+        self, current: ReleaseRecord | None, facts: Callable[[], Awaitable[Facts | None]]
     ) -> bool | None:
         """Whether the file differs from the current release; None when that cannot be said.
 
@@ -41,7 +41,7 @@ class ConfigFile:
             look = digest, await asyncio.to_thread(_stats, self._paths)
             if look == self._looked:
                 return self._differs
-        released = await bundle()
+        released = await facts()
         if released is None:
             return None
         try:

@@ -3,18 +3,18 @@
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from seawall import __version__
-from seawall.api.certificates import aged, certificates_of
 from seawall.api.configfile import ConfigFile
 from seawall.api.memory import resident_bytes
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
 from seawall.api.roster import Roster
-from seawall.api.status import Look, listeners_of, status_view
+from seawall.api.status import Look, status_view
 from seawall.api.status_views import (
     CertificateView,
     ControlView,
@@ -23,13 +23,14 @@ from seawall.api.status_views import (
     WhyView,
 )
 from seawall.clock import Clock
-from seawall.ids import Digest, RequestId
+from seawall.ids import RequestId
 from seawall.release.store import Store
 from seawall.telemetry import records, why
 from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
 from seawall.telemetry.window import Window
 
 _ACCESS_FILE: Final = "access.ndjson"
+_DAY_S: Final = 86_400
 
 
 class Observer:
@@ -63,11 +64,6 @@ class Observer:
         self._notices = notices
         self._totals = Totals()
         self._began_s = clock.monotonic_s()
-        self._known: tuple[Digest | str, tuple[CertificateView, ...], tuple[str, ...]] = (
-            "",
-            (),
-            (),
-        )
 
     def count(self, windows: tuple[Window, ...]) -> None:
         """Add windows of a report to the totals; each exactly once."""
@@ -76,11 +72,11 @@ class Observer:
 
     async def status(self) -> StatusView:
         """What serves, how it goes, and what is wrong."""
-        certificates, listeners = await self._facts()
+        facts = await self._releaser.current_facts()
         current = self._roster.current
         differs = None
         if self._config is not None and not self._releaser.busy:
-            differs = await self._config.differs(current, self._releaser.current_bundle)
+            differs = await self._config.differs(current, self._releaser.current_facts)
         return status_view(
             Look(
                 now_s=self._clock.now_s(),
@@ -88,18 +84,18 @@ class Observer:
                 current=release_view(current, current, self._roster.report()) if current else None,
                 nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
                 windows=list(self._board.windows()),
-                certificates=aged(certificates, self._clock.now_s()),
+                certificates=await self._certificates(),
                 notices=self._notices(),
                 control=self._control(),
                 config_differs=differs,
                 busy=self._releaser.busy,
-                listeners=listeners,
+                listeners=facts.listeners if facts else (),
             )
         )
 
     async def metrics(self) -> bytes:
         """Prometheus text."""
-        certificates, _ = await self._facts()
+        certificates = await self._certificates()
         count = await asyncio.to_thread(self._store.count)
         facts = EdgeFacts(
             nodes=tuple(self._node_facts(seen) for seen in self._board.nodes()),
@@ -135,18 +131,14 @@ class Observer:
             record=plain | extra,
         )
 
-    async def _facts(self) -> tuple[tuple[CertificateView, ...], tuple[str, ...]]:
-        """Certificates and listeners of the current release, read once for each digest."""
-        current = self._roster.current
-        digest = current.digest if current else ""
-        if self._known[0] != digest:
-            bundle = await self._releaser.current_bundle()
-            if bundle is None:
-                return (), ()
-            now_s = self._clock.now_s()
-            certificates = await asyncio.to_thread(certificates_of, bundle.snapshot, now_s)
-            self._known = (digest, certificates, listeners_of(bundle.snapshot))
-        return self._known[1], self._known[2]
+    async def _certificates(self) -> tuple[CertificateView, ...]:
+        """Of the current release, with the days they have left now."""
+        facts = await self._releaser.current_facts()
+        now_s = self._clock.now_s()
+        return tuple(
+            replace(view, days_left=int((view.not_after_s - now_s) // _DAY_S))
+            for view in (facts.certificates if facts else ())
+        )
 
     def _control(self) -> ControlView:
         return ControlView(

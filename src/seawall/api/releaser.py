@@ -20,12 +20,11 @@ from seawall.api.rollout import Rollout
 from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Applied, ReleaseView
-from seawall.api.work import Prepared
+from seawall.api.work import Facts, Prepared
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.ids import Digest, ReleaseId
-from seawall.release.bundle import Bundle, decode
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
@@ -82,6 +81,7 @@ class Releaser:
         self._log_error = log_error
         self._busy = ""
         self._refused = ""
+        self._facts: tuple[Digest, Facts] | None = None
 
     def notice(self) -> NoticeView | None:
         """That the last change asked for is not what serves; gone with the next one that does."""
@@ -134,10 +134,21 @@ class Releaser:
         work = self._rollout.back(flow, release, author=author, message=message, force=force)
         return self._begin(flow, f"{author} rolls back", work)
 
-    async def current_bundle(self) -> Bundle | None:
-        """The content of the current release; None before the first, or when it is unreadable."""
-        encoded = await self.current_bytes()
-        return None if encoded is None else await asyncio.to_thread(decode, encoded)
+    async def current_facts(self) -> Facts | None:
+        """Of the current release; None before the first, or when it is unreadable."""
+        current = self._roster.current
+        if current is None:
+            return None
+        if self._facts is None or self._facts[0] != current.digest:
+            encoded = await self.current_bytes()
+            if encoded is None:
+                return None
+            try:
+                self._facts = current.digest, await self._workshop.facts(encoded)
+            except SeawallError as error:
+                self._log("current-release-unreadable", error.message)
+                return None
+        return self._facts[1]
 
     # --- One at a time ---------------------------------------------------------------------------
 
@@ -252,8 +263,9 @@ class Releaser:
         flow.started("store")
 
         def add() -> ReleaseRecord:
-            return self._store.add(
-                decode(prepared.bundle),
+            return self._store.add_encoded(
+                prepared.bundle,
+                order.kind,
                 signer=self._signer,
                 author=order.author,
                 message=order.message,
@@ -262,6 +274,7 @@ class Releaser:
             )
 
         record = await asyncio.to_thread(add)
+        self._facts = record.digest, prepared.facts
         flow.done("store", f"{record.id} ({record.digest[:12]})")
         return record
 

@@ -5,8 +5,8 @@ turns a refusal into words with a place in the site file.
 """
 
 import asyncio
-from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Final
 
 from seawall import limits
 from seawall.api import refusals
@@ -16,6 +16,7 @@ from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import bundle_of, release_view
 from seawall.api.roster import Roster
 from seawall.api.views import Applied
+from seawall.api.work import Places
 from seawall.clock import Clock
 from seawall.ids import ReleaseId
 from seawall.release.release import ReleaseRecord
@@ -23,7 +24,7 @@ from seawall.release.store import Store, StoredAssignment
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.site.problem import Location
 
-_NOWHERE: Mapping[str, Location] = MappingProxyType({})
+_NOWHERE: Final[Places] = MappingProxyType({})
 
 
 class Rollout:
@@ -62,7 +63,7 @@ class Rollout:
         flow: Flow,
         record: ReleaseRecord,
         assigned: StoredAssignment,
-        locations: Mapping[str, Location] = _NOWHERE,
+        locations: Places = _NOWHERE,
     ) -> None:
         """Return when the node serves the assignment; it goes on baking by itself.
 
@@ -186,9 +187,8 @@ def _fetched(flow: Flow) -> None:
         flow.started("commit", "Envoy takes it")
 
 
-def _rejected(
-    record: ReleaseRecord, report: NodeReport, locations: Mapping[str, Location]
-) -> ReleaseRefusedError:
+def _rejected(record: ReleaseRecord, report: NodeReport, places: Places) -> ReleaseRefusedError:
+    locations = {subject: Location(*place) for subject, place in places.items()}
     views = tuple(envoy_refusal(nack, locations) for nack in report.nacks)
     return ReleaseRefusedError(
         "node-rejected",

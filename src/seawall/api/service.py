@@ -6,7 +6,6 @@ the part that knows, and turns the answer into views. Everything that blocks run
 
 import asyncio
 import json
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -43,7 +42,6 @@ from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, RefusedError, SeawallError
 from seawall.ids import Digest, Generation, NodeName, RequestId
-from seawall.release.bundle import decode
 from seawall.release.ledger import Scope, Token
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
@@ -185,21 +183,20 @@ class Service:
             )
         parent, old = await asyncio.to_thread(self._parent, record)
         changes = await self._parts.workshop.changes(old, encoded)
-        bundle = await asyncio.to_thread(decode, encoded)
-        kinds = Counter(resource.type_url.short for resource in bundle.snapshot.resources)
+        facts = await self._parts.workshop.facts(encoded)
         return ReleaseDetailView(
             release=view,
             sources=tuple(
                 SourceView(file.path, file.content.decode(errors="replace"))
-                for file in bundle.sources.files
+                for file in facts.sources.files
             ),
             changes=changes.shown,
             changes_hidden=changes.hidden,
             compared_with=parent,
-            resources=dict(kinds),
+            resources=facts.resources,
             size_bytes=len(encoded),
-            seawall_version=bundle.seawall_version,
-            envoy_version=bundle.envoy_version,
+            seawall_version=facts.seawall_version,
+            envoy_version=facts.envoy_version,
             gate=gate,
         )
 

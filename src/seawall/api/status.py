@@ -19,7 +19,6 @@ from seawall.api.status_views import (
 )
 from seawall.api.traffic import edge_traffic, measures, site_traffic
 from seawall.api.views import ReleaseView
-from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.window import Window
 
@@ -72,11 +71,6 @@ def status_view(look: Look) -> StatusView:
         now_s=look.now_s,
         urls=tuple(urls(look.listeners)),
     )
-
-
-def listeners_of(snapshot: Snapshot) -> tuple[str, ...]:
-    """The addresses a release listens on, as `http 0.0.0.0:80`."""
-    return tuple(resource.name for resource in snapshot.of_type(TypeUrl.LISTENER))
 
 
 def urls(listeners: Sequence[str]) -> Iterator[str]:

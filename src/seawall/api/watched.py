@@ -102,19 +102,19 @@ class FileWatch:
         digest = current.digest if current else ""
         if digest == self._digest:
             return
-        bundle = await self._releaser.current_bundle()
+        facts = await self._releaser.current_facts()
         self._digest = digest
-        self._files = bundle.files if bundle else ()
+        self._files = facts.files if facts else ()
         if self._releaser.went_back:
             self._files = await asyncio.to_thread(_as_on_disk, self._files)
         self._settle(None)
 
     async def _reload(self, signature: Signature, changed: Sequence[str]) -> Flow | None:
-        bundle = await self._releaser.current_bundle()
-        if bundle is None:
+        facts = await self._releaser.current_facts()
+        if facts is None:
             return None
         names = _names(changed)
-        problem = await self._workshop.first_error(bundle.sources)
+        problem = await self._workshop.first_error(facts.sources)
         if problem:
             trouble = f"{names}: {problem}"
             self._settled = signature
@@ -123,7 +123,7 @@ class FileWatch:
             self._log("files-on-disk-refused", trouble)
             return None
         order = Order(
-            sources=bundle.sources,
+            sources=facts.sources,
             author=AUTHOR,
             message=f"Changed on disk: {names}",
             kind=Kind.CERTIFICATES,

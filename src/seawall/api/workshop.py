@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from seawall import limits
 from seawall.api.views import Stage
-from seawall.api.work import Changes, Checked, Compared, Prepared
+from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
 from seawall.errors import InternalError, UnreachableError
 from seawall.release.release import Kind
@@ -78,6 +78,11 @@ class Workshop:
         """See `Workbench.changes`."""
         changes: Changes = await self._job("changes", old, new)
         return changes
+
+    async def facts(self, encoded: bytes) -> Facts:
+        """See `Workbench.facts`."""
+        facts: Facts = await self._job("facts", encoded)
+        return facts
 
     async def first_error(self, sources: SourceSet) -> str:
         """See `Workbench.first_error`."""

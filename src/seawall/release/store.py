@@ -28,7 +28,7 @@ from seawall.release.database import Database
 from seawall.release.envelope import compress, decompress, seal_compressed
 from seawall.release.ledger import Audit, Meta, Tokens, page_size, record_deed
 from seawall.release.migrations import PACKAGED, Schema
-from seawall.release.release import ReleaseRecord
+from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import StoredAssignment
 from seawall.release.signing import SigningKey
 from seawall.release.tables import KNOWN_GOOD, QUARANTINE, RELEASES
@@ -104,10 +104,37 @@ class Store:
             RefusedError: the bundle is too large.
             NotFoundError: no such parent.
         """
+        return self.add_encoded(
+            encode(bundle),
+            bundle.kind,
+            signer=signer,
+            author=author,
+            message=message,
+            parent=parent,
+            gate_report=gate_report,
+        )
+
+    def add_encoded(
+        self,
+        encoded: bytes,
+        kind: Kind,
+        *,
+        signer: SigningKey,
+        author: str,
+        message: str,
+        parent: ReleaseId | None,
+        gate_report: str = "",
+    ) -> ReleaseRecord:
+        """As `add`, for what `encode` has made of a bundle of `kind`: a large one is not read.
+
+        Raises:
+            UsageError: author or message is too long or not text.
+            RefusedError: it does not begin like a bundle.
+            NotFoundError: no such parent.
+        """
         rows.require_text(author, "author", limits.RELEASE_AUTHOR_LENGTH_CHARS_MAX)
         rows.require_text(message, "message", limits.RELEASE_MESSAGE_LENGTH_CHARS_MAX)
         rows.require_text(gate_report, "gate report", limits.GATE_REPORT_LENGTH_CHARS_MAX)
-        encoded = encode(bundle)
         compressed = compress(encoded)
         digest = digest_of(encoded)
         with self._database.write() as connection:
@@ -117,7 +144,7 @@ class Store:
                 ReleaseRecord(
                     id=rows.next_release_id(connection),
                     digest=digest,
-                    kind=bundle.kind,
+                    kind=kind,
                     parent=parent,
                     author=author,
                     message=message,
