@@ -9,7 +9,6 @@ from typing import Final
 
 from seawall import __version__
 from seawall.api.configfile import ConfigFile
-from seawall.api.memory import resident_bytes
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
@@ -23,6 +22,7 @@ from seawall.api.status_views import (
     WhyView,
 )
 from seawall.clock import Clock
+from seawall.heap import resident_bytes
 from seawall.ids import RequestId
 from seawall.release.store import Store
 from seawall.telemetry import records, why

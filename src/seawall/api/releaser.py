@@ -13,7 +13,6 @@ from typing import Any
 
 from seawall.api import refusals
 from seawall.api.codec import to_json
-from seawall.api.memory import give_back
 from seawall.api.progress import Flow
 from seawall.api.records import release_view
 from seawall.api.rollout import Rollout
@@ -24,6 +23,7 @@ from seawall.api.work import Facts, Prepared
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
+from seawall.heap import give_back
 from seawall.ids import Digest, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import release_number

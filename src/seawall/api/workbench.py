@@ -30,7 +30,6 @@ from seawall import limits
 from seawall.api.candidate import Candidate, Maker, check_view, first_error, same_content
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.gatekeeper import Gatekeeper, Validation
-from seawall.api.memory import give_back
 from seawall.api.present import change_views, envoy_refusal, refusal_text
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView, GuardView, Stage
@@ -38,6 +37,7 @@ from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdic
 from seawall.clock import SystemClock
 from seawall.errors import SeawallError
 from seawall.gate.validate import Validator
+from seawall.heap import give_back
 from seawall.release.bundle import Bundle, decode, digest_of, encode
 from seawall.release.release import Kind
 from seawall.site.collect import collect

@@ -22,18 +22,17 @@ import structlog
 
 from seawall import __version__
 from seawall.api.app import build_app
-from seawall.api.memory import give_back, share_heaps
 from seawall.api.server import ApiServer
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
 from seawall.errors import ConflictError, SeawallError, UsageError
+from seawall.heap import give_back, keep_small
 from seawall.sockets import listen_private
 from seawall.telemetry.logs import configure
 
 SOCKET_NAME: Final = "control.sock"
 _THREADS: Final = 3
 """Work that blocks: the store, compiling, looking at files. More only hold memory."""
-_HEAPS: Final = 2
 _EXIT_REFUSED: Final = 1
 _LOG: Final = structlog.stdlib.get_logger("seawall.control")
 
@@ -42,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code (1: could not start)."""
     options = _options(argv)
     data_dir = Path(options.data_dir).absolute()
-    share_heaps(_HEAPS)
+    keep_small()
     try:
         for folder in (data_dir, data_dir / "logs", data_dir / "control"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

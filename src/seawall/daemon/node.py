@@ -21,6 +21,7 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import envoys
 from seawall.errors import SeawallError
+from seawall.heap import keep_small
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
 from seawall.node.lastgood import Opener, trusting
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--concurrency", type=int, default=0)
     options = parser.parse_args(argv)
     data_dir = Path(options.data_dir)
+    keep_small()
     try:
         (data_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure("node", path=data_dir / "logs" / "node.log")
