@@ -1,9 +1,17 @@
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.limits import STATS_GARBLED_MAX, STATS_LINES_MAX
-from seawall.telemetry.measures import MEASURES, edge_source, split_site
+from seawall.telemetry.measures import (
+    MEASURES,
+    SITE_COUNTERS,
+    SITE_LATENCY,
+    edge_source,
+    split_site,
+    stats_filter,
+)
 from seawall.telemetry.stats import Histogram, histogram, parse
 
 WHOLE = b"""cluster.api.membership_healthy: 1
@@ -86,3 +94,14 @@ def test_listeners_and_origins_are_summed_but_not_envoys_own() -> None:
 def test_every_measure_has_its_own_name_and_source() -> None:
     assert len({m.name for m in MEASURES}) == len(MEASURES)
     assert len({m.source for m in MEASURES}) == len(MEASURES)
+
+
+def test_the_filter_lets_through_what_is_read_and_little_else() -> None:
+    wanted = [m.source.replace("*", "some.name") for m in MEASURES]
+    wanted += [f"vhost.a.b.route.a.b.{end}" for end in (*SITE_COUNTERS, SITE_LATENCY)]
+    wanted += ["cluster.app.membership_healthy", "cluster.app.membership_total", "server.live"]
+    wanted += ["http.https.downstream_rq_time"]
+    passes = re2.compile(stats_filter())
+    assert [name for name in wanted if not passes.search(name)] == []
+    for name in ("cluster.app.upstream_rq_time", "cluster.app.upstream_rq_200", "x.server.live"):
+        assert not passes.search(name)

@@ -160,3 +160,24 @@ def edge_source(name: str) -> str:
         return name
     owner, _, statistic = rest.rpartition(".")
     return name if owner in _HTTP_OWN or not owner else f"{kind}.*.{statistic}"
+
+
+def stats_filter() -> str:
+    """An RE2 regex that lets through the names read here and few others, for Envoy's `/stats`.
+
+    At 1,000 sites it makes the answer a third as large. Alternatives that end in a fixed name are
+    cheap to refuse, and nothing needs the exact set: what else comes through is ignored.
+    """
+    membership = (end.removeprefix(".") for end in (HEALTHY_SUFFIX, TOTAL_SUFFIX))
+    names = sorted({*_ends("cluster.*."), *membership})
+    site = sorted({*SITE_COUNTERS, SITE_LATENCY})
+    families = sorted({m.source.partition(".")[0] for m in MEASURES} - {"cluster"})
+    return (
+        rf"^(?:(?:{'|'.join(families)})\."
+        rf"|vhost\..*\.(?:{'|'.join(site)})$"
+        rf"|cluster\..*\.(?:{'|'.join(names)})$)"
+    )
+
+
+def _ends(family: str) -> list[str]:
+    return [m.source.removeprefix(family) for m in MEASURES if m.source.startswith(family)]

@@ -1,9 +1,9 @@
 """Envoy's statistics as text, read into numbers; a line that makes no sense is named, never zero.
 
-The format is `/stats?usedonly&histogram_buckets=cumulative`: of all formats Envoy 1.40 offers it
-is the cheapest that holds counters, gauges and subtractable histograms in one answer (1,000 sites
-in use: 420 KiB, about 20 ms in Envoy, 5 ms here; JSON is half as large again, Prometheus text six
-times). `usedonly` leaves out what was never written since Envoy started, so in a whole reading an
+The format is `/stats?usedonly&histogram_buckets=cumulative` with a filter: of all formats of Envoy
+1.40 the cheapest that holds counters, gauges and subtractable histograms in one answer (1,000 sites
+in use: 420 KiB, about 40 ms in Envoy, 10 ms here; without the filter 1.5 MiB and 30 ms here; JSON
+is half as large again, Prometheus text six times). `usedonly` leaves out what was never written since Envoy started, so in a whole reading an
 absent counter is zero. Pure: text in, `Reading` out; no exception leaves this module.
 
 https://www.envoyproxy.io/docs/envoy/latest/operations/admin#get--stats
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from seawall.limits import STATS_GARBLED_MAX, STATS_LINES_MAX
-from seawall.telemetry.measures import HEALTHY_SUFFIX, TOTAL_SUFFIX
+from seawall.telemetry.measures import HEALTHY_SUFFIX, TOTAL_SUFFIX, stats_filter
 
-QUERY: Final = {"usedonly": "", "histogram_buckets": "cumulative"}
+QUERY: Final = {"usedonly": "", "histogram_buckets": "cumulative", "filter": stats_filter()}
 """Arguments of the `/stats` request whose answer `parse` reads."""
 SENTINEL: Final = "server.live"
 """A gauge that every whole answer holds: without it the answer was cut or is not Envoy's."""
