@@ -9,7 +9,6 @@ from seawall.ids import Digest
 from seawall.release.bundle import FileDigest
 from seawall.site.sources import SourceSet
 
-
 Places = Mapping[str, tuple[str, int, int]]
 """File, line and column by subject. Plain tuples: thousands are carried in a tenth of the time."""
 

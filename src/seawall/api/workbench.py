@@ -246,18 +246,25 @@ def main() -> None:
     bench = Workbench(Path(sys.argv[1]), say)
     with asyncio.Runner() as runner:
         while (request := _read(requests)) is not None:
-            _write(answers, runner.run(_work(bench, request)))
+            runner.run(_work(bench, request, answers))
+            del request
             give_back()
 
 
-async def _work(bench: Workbench, request: tuple[str, tuple[Any, ...], Mapping[str, Any]]) -> Any:
+async def _work(
+    bench: Workbench,
+    request: tuple[str, tuple[Any, ...], Mapping[str, Any]],
+    answers: BinaryIO,
+) -> None:
+    """Do one job; it is answered before anything is tidied up."""
     name, arguments, options = request
     try:
-        return "done", await getattr(bench, name)(*arguments, **options)
+        answer: tuple[str, Any] = "done", await getattr(bench, name)(*arguments, **options)
     except SeawallError as error:
-        return "refused", (type(error), error.args, error.__dict__)
+        answer = "refused", (type(error), error.args, error.__dict__)
     except Exception as error:  # noqa: BLE001 - told to control, which logs it
-        return "broken", "".join(traceback.format_exception(error))
+        answer = "broken", "".join(traceback.format_exception(error))
+    _write(answers, answer)
 
 
 def _read(stream: BinaryIO) -> Any:

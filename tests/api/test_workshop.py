@@ -1,0 +1,149 @@
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from api.world import site_text, sources, until
+from seawall import limits
+from seawall.api.progress import ReleaseRefusedError
+from seawall.api.workshop import Workshop
+from seawall.clock import SystemClock
+from seawall.errors import UnreachableError, UsageError
+from seawall.release.bundle import decode, digest_of
+from seawall.release.release import Kind
+
+Story = Callable[[Workshop], Awaitable[None]]
+
+
+class JumpyClock(SystemClock):
+    """Monotonic time that a test moves; sleeping only lets others run."""
+
+    def __init__(self) -> None:
+        self.moved_s = 0.0
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self.moved_s
+
+    async def sleep(self, duration_s: float) -> None:  # noqa: ARG002 - the shape of a clock
+        await asyncio.sleep(0)
+
+
+def run(tmp_path: Path, story: Story, clock: SystemClock | None = None) -> list[str]:
+    told: list[str] = []
+
+    async def main() -> None:
+        workshop = Workshop(
+            tmp_path, clock or SystemClock(), log=lambda event, text: told.append(f"{event} {text}")
+        )
+        try:
+            await story(workshop)
+        finally:
+            await workshop.close()
+
+    asyncio.run(main())
+    return told
+
+
+async def prepared(workshop: Workshop, current: bytes | None = None, **options: object) -> object:
+    steps: list[tuple[str, str]] = []
+    made = await workshop.prepare(
+        sources(site_text(18_080)),
+        Kind.SITE,
+        (),
+        current,
+        validate_same=bool(options.get("validate_same")),
+        step=lambda state, stage, _: steps.append((state, stage)),
+    )
+    assert digest_of(made.bundle) == made.digest
+    return made, [stage for state, stage in steps if state == "done"]
+
+
+def test_a_release_is_prepared_step_by_step(tmp_path: Path) -> None:
+    async def story(workshop: Workshop) -> None:
+        made, stages = await prepared(workshop)  # type: ignore[misc]  # - a pair
+        assert stages == ["check", "compile", "guard", "validate"]
+        assert made.locations["route shop/api"] == ("/etc/seawall/seawall.yaml", 8, 9)
+        assert decode(made.bundle).sources == sources(site_text(18_080))
+        same, again = await prepared(workshop, made.bundle)  # type: ignore[misc]  # - a pair
+        assert (same.same, again) == (True, ["check", "compile"])
+        _, asked = await prepared(workshop, made.bundle, validate_same=True)  # type: ignore[misc]  # - a pair
+        assert asked[-1] == "validate"
+
+    assert run(tmp_path, story) == []
+
+
+def test_a_refusal_comes_across_with_all_it_says(tmp_path: Path) -> None:
+    async def story(workshop: Workshop) -> None:
+        with pytest.raises(ReleaseRefusedError) as refused:
+            await workshop.prepare(
+                sources("version: 1\nnonsense: 1\n"),
+                Kind.SITE,
+                (),
+                None,
+                validate_same=False,
+                step=lambda *_: None,
+            )
+        assert refused.value.code == "site-file-refused"
+        assert refused.value.problems
+        assert refused.value.remedy
+        with pytest.raises(UsageError, match="no site file"):
+            await workshop.collect(tmp_path / "missing.yaml")
+        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+
+    assert run(tmp_path, story) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_workbench_that_dies_costs_its_job_and_nothing_else(
+    tmp_path: Path, signum: signal.Signals
+) -> None:
+    async def story(workshop: Workshop) -> None:
+        await workshop.check(sources(site_text(18_080)))
+        assert workshop.pid is not None
+        os.kill(workshop.pid, signal.SIGSTOP)
+        job = asyncio.ensure_future(workshop.check(sources(site_text(18_080))))
+        await asyncio.sleep(0)
+        os.kill(workshop.pid, signum)
+        os.kill(workshop.pid, signal.SIGCONT)
+        with pytest.raises(UnreachableError, match=f"code -{int(signum)}"):
+            await job
+        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+
+    told = run(tmp_path, story)
+    assert len(told) == 1
+    assert told[0].startswith("workbench-lost check")
+
+
+def test_a_workbench_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(workshop: Workshop) -> None:
+        await workshop.check(sources(site_text(18_080)))
+        first = workshop.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        monkeypatch.setattr(limits, "WORKBENCH_JOB_TIMEOUT_S", 0.05)
+        with pytest.raises(UnreachableError, match="longer than"):
+            await workshop.check(sources(site_text(18_080)))
+        monkeypatch.undo()
+        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+        assert workshop.pid != first
+
+    run(tmp_path, story)
+
+
+def test_an_idle_workbench_goes_and_comes_back_when_needed(tmp_path: Path) -> None:
+    clock = JumpyClock()
+
+    async def story(workshop: Workshop) -> None:
+        await workshop.check(sources(site_text(18_080)))
+        assert workshop.pid is not None
+        watching = asyncio.ensure_future(workshop.run())
+        clock.moved_s += limits.WORKBENCH_IDLE_S
+        await until(lambda: workshop.pid is None, "the idle workbench is ended")
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+
+    assert run(tmp_path, story, clock) == []
