@@ -148,7 +148,7 @@ def test_the_addresses_of_a_site_file_are_found(listen: str, expected: list[str]
     top, _ = parse("/s.yaml", f"listen: {listen}\n".encode())
     assert top is not None
     wanted = ["0.0.0.0:80", "[::]:80", "0.0.0.0:443"] if expected is None else expected
-    assert [str(address) for address in addresses(top)] == wanted
+    assert [str(address) for address in addresses(top.get("listen"))] == wanted
 
 
 def test_the_supervisor_stays_small() -> None:

@@ -102,3 +102,28 @@ def test_includes_through_a_loop_of_links_end(tmp_path: Path) -> None:
 def test_unreadable_patterns_are_passed_over_and_reported(tmp_path: Path) -> None:
     (tmp_path / "seawall.yaml").write_text("includes: [5, {a: b}, '[', '../../*/*/x.yaml']\n")
     assert "wrong-type" in ids(load(collect(tmp_path / "seawall.yaml"), read=read_file, now_s=0))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: 1\nsites: {a: {hosts: [x]}}\nincludes: [a.yaml]\n",
+        "x: &all {includes: a.yaml}\n<<: *all\n",
+        "includes: &i a.yaml\nother: *i\n",
+        "'includes': a.yaml\nbroken: [\n",
+    ],
+)
+def test_includes_are_found_wherever_they_stand(tmp_path: Path, text: str) -> None:
+    (tmp_path / "seawall.yaml").write_text(text)
+    (tmp_path / "a.yaml").write_text(site("a"))
+    sources = collect(tmp_path / "seawall.yaml")
+    assert [Path(file.path).name for file in sources.files] == ["seawall.yaml", "a.yaml"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "includes", "- includes\n", "a: {includes: a.yaml}\n", "\t: includes", "i: \xff"]
+)
+def test_what_only_mentions_includes_has_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "seawall.yaml").write_bytes(text.encode("latin-1"))
+    (tmp_path / "a.yaml").write_text(site("a"))
+    assert len(collect(tmp_path / "seawall.yaml").files) == 1

@@ -14,7 +14,7 @@ from typing import Final
 
 from seawall.daemon.processes import envoys
 from seawall.errors import ConflictError
-from seawall.site.parse import parse
+from seawall.site.parse import value_of
 from seawall.site.sources import SourceSet
 from seawall.site.tree import ListNode, MapNode, Node
 
@@ -51,9 +51,8 @@ class Holder:
         return f"process {self.pid} ({self.name})"
 
 
-def addresses(top: MapNode) -> list[Address]:
-    """The addresses that a site file asks for; what makes no sense there is left out."""
-    listen = top.get("listen")
+def addresses(listen: Node) -> list[Address]:
+    """The addresses that `listen` of a site file asks for, without what makes no sense there."""
     if not isinstance(listen, MapNode):
         return []
     found = []
@@ -83,10 +82,7 @@ def require_free(sources: SourceSet, data_dir: Path) -> None:
         ConflictError: somebody other than this data directory's own Envoy listens there.
     """
     root = next(file.content for file in sources.files if file.path == sources.root)
-    top, _ = parse(sources.root, root)
-    if top is None:
-        return
-    for address in addresses(top):
+    for address in addresses(value_of(sources.root, root, "listen")):
         found = holder(address, ours=_envoys(data_dir))
         # Our own node agent may have started its Envoy since it was looked for.
         if found is not None and found.pid not in _envoys(data_dir):

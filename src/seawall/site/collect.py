@@ -8,13 +8,16 @@ import glob
 import os
 import stat
 from pathlib import Path
+from typing import Final
 
 from seawall import limits
 from seawall.errors import UsageError
 from seawall.site.files import absolute
-from seawall.site.parse import parse
+from seawall.site.parse import value_of
 from seawall.site.sources import SourceFile, SourceSet
-from seawall.site.tree import ListNode, Node
+from seawall.site.tree import ListNode
+
+_INCLUDES: Final = "includes"
 
 
 def collect(root: Path) -> SourceSet:
@@ -73,8 +76,9 @@ def _source(path: str) -> bytes:
 
 
 def _included(root: str, content: bytes) -> list[str]:
-    tree, _ = parse(root, content)
-    written: Node = None if tree is None else tree.get("includes")
+    if _INCLUDES.encode() not in content:  # a large file without includes is not parsed twice
+        return []
+    written = value_of(root, content, _INCLUDES)
     patterns = written if isinstance(written, ListNode) else [written]
     found: dict[str, None] = {}
     for pattern in patterns:

@@ -50,6 +50,23 @@ def parse(path: str, content: bytes) -> tuple[MapNode | None, list[Problem]]:
     return node, parser.problems
 
 
+def value_of(path: str, content: bytes, key: str) -> Node:
+    """The value at `key` of the top mapping, read no further than that; None without a usable one.
+
+    For those who need one setting of a file that somebody else judges: it may be large.
+    """
+    if _MERGE.encode() in content:  # the value may come from anywhere
+        tree, _ = parse(path, content)
+        return None if tree is None else tree.get(key)
+    text, problem = _decode(path, content)
+    if problem:
+        return None
+    try:
+        return _TreeParser(path, text).find(key)
+    except (_Stop, yaml.YAMLError):
+        return None
+
+
 _TOO_MANY_ENTRIES: Final = f"more than {limits.SITE_YAML_ENTRIES_MAX:,} entries in one place"
 _REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a whole file."
 
@@ -90,6 +107,21 @@ class _TreeParser:
                 "Remove the line `---`, or move the rest to a file named in `includes`.",
             )
         return node
+
+    def find(self, wanted: str) -> Node:
+        """Instead of `run`: the value at one key of the top mapping."""
+        next_event = self._events.get_event
+        next_event()  # StreamStart
+        if type(next_event()) is not yaml.DocumentStartEvent:
+            return None
+        if type(next_event()) is not yaml.MappingStartEvent:
+            return None
+        while type(key_event := next_event()) is not yaml.MappingEndEvent:
+            key, _ = self._node(key_event)
+            value, _ = self._node(next_event())
+            if key == wanted:
+                return value
+        return None
 
     def _node(self, event: Any) -> tuple[Node, int]:
         """One node and the height of the tree below it."""
