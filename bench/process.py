@@ -19,13 +19,13 @@ START_DEADLINE_S = 60.0
 class Program:
     """A running program with all its child processes."""
 
-    process: "subprocess.Popen[bytes]"
+    pid: int
 
     @property
     def members(self) -> list[psutil.Process]:
         """The process and its descendants that are alive."""
         try:
-            first = psutil.Process(self.process.pid)
+            first = psutil.Process(self.pid)
             return [first, *first.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
@@ -33,6 +33,13 @@ class Program:
     def cpu_s(self) -> float:
         """CPU time used so far, to the nanosecond where the kernel keeps it."""
         return sum(_cpu_s(member.pid) for member in self.members)
+
+    def terminate(self, timeout_s: float = 30) -> None:
+        """Ask the first process to end, and wait for it for a bounded time."""
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            first = psutil.Process(self.pid)
+            first.terminate()
+            first.wait(timeout_s)
 
     def memory_bytes(self) -> int:
         """Resident memory."""
@@ -52,7 +59,7 @@ def running(command: Sequence[str | Path], cwd: Path) -> Iterator[Program]:
             start_new_session=True,
         )
     try:
-        yield Program(process)
+        yield Program(process.pid)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -12,6 +12,7 @@ MIB = 1024 * 1024
 PROTOCOLS = {"h1": "HTTP/1.1 keep-alive", "h2": "HTTP/2 over TLS"}
 NAMES = {
     "seawall": "Seawall, default edge",
+    "seawall-all": "the same, every request recorded",
     "envoy": "Envoy, bare",
     "nginx": "nginx",
     "haproxy": "HAProxy",

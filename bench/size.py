@@ -127,9 +127,7 @@ def _up(directory: Path, origin_port: int, sites: int) -> Iterator[Up]:
         try:
             yield Up(directory, port, ready_s)
         finally:
-            program.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                program.process.wait(30)
+            program.terminate()
             _command(directory, "down")
 
 

@@ -1,14 +1,18 @@
 """What is compared: the default edge, a bare Envoy, nginx and HAProxy, one worker each.
 
 All of them proxy to the same origin over kept connections and serve plain HTTP/1.1 on one port and
-TLS with HTTP/2 on another. The edge is what a site file of six lines compiles to, with its access
-records written to a file. The others write no log and check nothing, as their makers' examples do.
+TLS with HTTP/2 on another. The edge is what `seawall up` runs from a site file of six lines: its
+Envoy is measured, its agent and control run beside it. On a busy node a share of the ordinary
+requests is recorded; `seawall-all` is the same Envoy configuration with every request recorded.
+The others write no log and check nothing, as their makers' examples do.
 """
 
 import contextlib
 import datetime as dt
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +60,10 @@ class Place:
 
 
 def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManager[Target]"]]:
-    """The targets that can run here, by name; `seawall` and `envoy` always can."""
+    """The targets that can run here, by name; the first three always can."""
     found: dict[str, Callable[[Place], contextlib.AbstractContextManager[Target]]] = {
         "seawall": seawall,
+        "seawall-all": seawall_all,
         "envoy": envoy,
     }
     if shutil.which("nginx"):
@@ -70,25 +75,56 @@ def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManage
 
 @contextlib.contextmanager
 def seawall(place: Place) -> Iterator[Target]:
-    """The default edge."""
+    """The default edge as operators run it."""
+    port, tls_port = _write_site(place)
+    options = ("--config", "seawall.yaml", "--data-dir", "data")
+    command = [sys.executable, "-P", "-m", "seawall.cli.main"]
+    with running([*command, "up", *options, "--concurrency", "1"], place.directory) as up:
+        identity = place.directory / "data" / "node" / "stable" / "envoy.json"
+        wait_until(lambda: accepts(port) and accepts(tls_port), "seawall up listens")
+        pid = int(json.loads(identity.read_text())["pid"])
+        try:
+            yield Target("seawall", Program(pid), port, tls_port)
+        finally:
+            up.terminate()
+            subprocess.run(
+                [*command, "down", *options[2:]],
+                cwd=place.directory,
+                capture_output=True,
+                check=False,
+                timeout=60,
+            )
+
+
+@contextlib.contextmanager
+def seawall_all(place: Place) -> Iterator[Target]:
+    """The same configuration without an agent, so that every request is recorded."""
+    port, tls_port = _write_site(place)
+    loaded = load(
+        collect(place.directory / "seawall.yaml"),
+        read=lambda path: Path(path).read_bytes(),
+        now_s=place.now_s,
+    )
+    if loaded.edge is None:
+        raise SystemExit("\n".join(str(problem) for problem in loaded.problems))
+    snapshot = stamp(compile_edge(loaded.edge), ReleaseId("r1"))
+    bootstrap = place.directory / "envoy.pb"
+    bootstrap.write_bytes(static_bootstrap(snapshot, admin_path="admin.sock"))
+    with _envoy("seawall-all", place, bootstrap, port, tls_port) as target:
+        yield target
+
+
+def _write_site(place: Place) -> tuple[int, int]:
     chain, key = certificate(place.directory)
     port, tls_port = free_port(), free_port()
-    config = place.directory / "seawall.yaml"
-    config.write_text(
+    (place.directory / "seawall.yaml").write_text(
         "version: 1\n"
         f"listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}\n"
         "sites:\n"
         f"  bench: {{hosts: [{HOST}], origin: 'http://127.0.0.1:{place.origin}',\n"
         f"    redirect_to_https: false, tls: {{cert: {chain.name}, key: {key.name}}}}}\n"
     )
-    loaded = load(collect(config), read=lambda path: Path(path).read_bytes(), now_s=place.now_s)
-    if loaded.edge is None:
-        raise SystemExit("\n".join(str(problem) for problem in loaded.problems))
-    snapshot = stamp(compile_edge(loaded.edge), ReleaseId("r1"))
-    bootstrap = place.directory / "envoy.pb"
-    bootstrap.write_bytes(static_bootstrap(snapshot, admin_path="admin.sock"))
-    with _envoy("seawall", place, bootstrap, port, tls_port) as target:
-        yield target
+    return port, tls_port
 
 
 @contextlib.contextmanager
