@@ -6,6 +6,7 @@ the service. It reads answers leniently, because a newer control process may say
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -68,7 +69,9 @@ class Client:
             address = stack.enter_context(short_path(data_dir / "control.sock"))
         except OSError as error:
             raise nobody from error
-        transport = httpx.HTTPTransport(uds=address)
+        # No TLS on this way: an empty context saves the 50 ms of reading the machine's authorities.
+        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        transport = httpx.HTTPTransport(uds=address, verify=no_tls)
         http = httpx.Client(transport=transport, base_url="http://seawall", timeout=_TIMEOUT_S)
         return cls(http, nobody=nobody, stack=stack, data_dir=data_dir)
 
