@@ -97,6 +97,8 @@ PANIC_HEALTHY_PERCENT: Final = 1
 everything then is better than refusing everything."""
 DNS_RETRY_MIN_S: Final = 1
 """First wait after a failed DNS query for an origin."""
+USUAL_BODY_SIZE_BYTES_MAX: Final = 10 * MIB
+"""Bound on request bodies of a site that sets none: what the edge checks at the lowest cost."""
 COMPRESSION_SIZE_BYTES_MIN: Final = 860
 """Smaller bodies are sent as they are: they fit one packet anyway."""
 ACCESS_LOG_SLOW_MS: Final = 5_000
@@ -386,8 +388,10 @@ WORKBENCH_READ_SIZE_BYTES: Final = 1 * MIB
 """Read from it at once: a bundle of a few MiB comes in a few pieces."""
 CERTIFICATE_POLL_S: Final = 3.0
 """How often referenced files are looked at: a stat of each, and a read when it changed."""
-CONFIG_POLL_S: Final = 10.0
-"""How often control compares the site file on disk with the current release, for `status`."""
+CERTIFICATE_RENEWAL_POLL_S: Final = 12 * 3_600.0
+"""How often control looks for development certificates that are due."""
+CERTIFICATE_RENEWAL_BEFORE_S: Final = 30 * 86_400.0
+"""A certificate that ends sooner may have been due for renewal by its maker."""
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"

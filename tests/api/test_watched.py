@@ -142,6 +142,22 @@ def test_a_rollback_of_a_renewal_stays_until_the_files_change_again(tmp_path: Pa
     run(tmp_path, story)
 
 
+def test_a_certificate_near_its_end_is_loaded_again_and_released_only_if_it_is_another(
+    tmp_path: Path,
+) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        assert await here.control.watch.renew() is None, "far from its end"
+        pair.renew(days=20)
+        await here.control.watch.poll()
+        flow = await here.control.watch.renew()
+        assert flow is not None
+        assert isinstance(flow.outcome, Applied)
+        assert not flow.outcome.changed
+        assert here.node.history == ["r1", "r2"]
+
+    run(tmp_path, story)
+
+
 def test_status_shows_the_certificate_that_is_served(tmp_path: Path) -> None:
     async def story(here: World, pair: Pair) -> None:
         pair.renew(days=40)

@@ -92,7 +92,7 @@ async def _caller(
         raise UsageError(
             "unauthorized",
             "A valid token is needed here.",
-            remedy="Send `Authorization: Bearer TOKEN`; make one with `seawall tokens create`.",
+            remedy="Send `Authorization: Bearer TOKEN`; make one with `seawall token create`.",
         )
     if operation.scope not in caller.scopes:
         raise UsageError(

@@ -64,10 +64,14 @@ class FileWatch:
 
     async def run(self) -> None:
         """Poll until cancelled."""
+        renewed_s = self._clock.monotonic_s()
         while True:
             await self._clock.sleep(limits.CERTIFICATE_POLL_S)
             try:
                 await self.poll()
+                if self._clock.monotonic_s() - renewed_s >= limits.CERTIFICATE_RENEWAL_POLL_S:
+                    await self.renew()
+                    renewed_s = self._clock.monotonic_s()
             except SeawallError as error:
                 self._log("file-watch-failed", error.message)
 
@@ -96,6 +100,28 @@ class FileWatch:
             self._settle(signature)
             return None
         return await self._reload(signature, changed)
+
+    async def renew(self) -> Flow | None:
+        """Load again when a certificate ends soon: a development certificate is made anew then.
+
+        Certificates from files come out as they are, and nothing is released.
+        """
+        facts = await self._releaser.current_facts()
+        if facts is None or self._releaser.busy:
+            return None
+        soon_s = self._clock.now_s() + limits.CERTIFICATE_RENEWAL_BEFORE_S
+        if not any(certificate.not_after_s < soon_s for certificate in facts.certificates):
+            return None
+        flow = self._releaser.apply(
+            Order(
+                sources=facts.sources,
+                author=AUTHOR,
+                message="Development certificates made anew",
+                kind=Kind.CERTIFICATES,
+            )
+        )
+        await flow.wait()
+        return flow
 
     async def _follow_current(self) -> None:
         current = self._releaser.current
