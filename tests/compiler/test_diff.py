@@ -107,8 +107,8 @@ def test_hosts_headers_pages_and_compression_of_a_site_are_told() -> None:
     )
     assert _texts(edge(), edge(new)) == [
         "site shop: host www.shop.test added",
+        "site shop: compression none -> gzip",
         "site shop: response header x-a is now changed by the edge",
-        "site shop: compression gzip.first as the site -> on",
         "site shop: error pages changed",
     ]
 

@@ -13,6 +13,7 @@ import pytest
 from compiler.build import edge, forward, origin, route, site
 from compiler.served import Served, served
 from envoy_harness import Origin, OriginRequest, free_port, ok
+from seawall import limits
 from seawall.compiler.access_log import FIELDS
 from seawall.model import (
     AccessLogPolicy,
@@ -49,7 +50,7 @@ def _answer(request: OriginRequest) -> bytes:
         return ok(HTML, status="206 Partial Content", headers=headers)
     if request.target == b"/etag":
         return ok(HTML, headers=b'content-type: text/html\r\netag: "abc"\r\n')
-    kind = TYPES.get(request.target.partition(b"?")[0], b"text/plain")
+    kind = TYPES.get(request.target.partition(b"?")[0], b"text/html")
     return ok(HTML, headers=b"content-type: " + kind + b"\r\n")
 
 
@@ -83,12 +84,23 @@ def _edge(app: Origin) -> Edge:
     )
     only_gzip = site("packed", compression=(Compression.GZIP,))
     modern = site("modern", compression=(Compression.ZSTD, Compression.GZIP, Compression.BROTLI))
+    usual_size = limits.USUAL_BODY_SIZE_BYTES_MAX
+    usual = site(
+        "usual",
+        route("usual/lower", PathPrefix("/lower"), forward(body_size_bytes_max=10)),
+        route("usual/free", PathPrefix("/free"), forward(body_size_bytes_max=0)),
+        route("usual/grpc", PathPrefix("/grpc"), forward(grpc=True, body_size_bytes_max=10)),
+        route("usual/more", PathPrefix("/more"), forward(body_size_bytes_max=usual_size)),
+        route("usual/all", action=forward(body_size_bytes_max=usual_size)),
+        compression=tuple(Compression),
+    )
     wild = site("wild", hosts=("*.wild.test",))
     return edge(
         compressed,
         plain,
         only_gzip,
         modern,
+        usual,
         wild,
         http=(free_port(),),
         origins=(origin("app", app.port), dead),
@@ -107,9 +119,13 @@ def running(app: Origin) -> Iterator[Served]:
     [
         ("gzip, deflate, br, zstd", "shop.test", "br"),
         ("zstd, gzip", "shop.test", "zstd"),
-        ("br;q=0.1, zstd", "shop.test", "zstd"),
+        ("br;q=0.1, zstd", "shop.test", "br"),
+        ("br;q=0, zstd", "shop.test", "zstd"),
+        ("gzip, br; q=0.000 , zstd;q=0", "shop.test", "gzip"),
+        ("br;q=0, gzip;q=0", "shop.test", None),
+        ("brotli, vibrant, x-gzip", "shop.test", None),
         ("gzip", "shop.test", "gzip"),
-        ("gzip;q=1, br;q=0.5", "shop.test", "gzip"),
+        ("gzip;q=1, br;q=0.5", "shop.test", "br"),
         ("identity", "shop.test", None),
         ("gzip, br", "packed.test", "gzip"),
         ("br", "packed.test", None),
@@ -132,10 +148,16 @@ def test_the_coding_is_negotiated(
 
 
 @pytest.mark.parametrize("target", ["/html", "/json"])
-def test_vary_is_right_with_and_without_compression(running: Served, target: str) -> None:
-    for headers in ((), ("accept-encoding: gzip",)):
-        response = running.get(target, headers=headers)
+def test_vary_is_there_for_every_client_that_names_codings(running: Served, target: str) -> None:
+    for accepted in ("gzip", "identity", "br;q=0", "*"):
+        response = running.get(target, headers=(f"accept-encoding: {accepted}",))
         assert response.header("vary") == "Accept-Encoding"
+
+
+def test_without_accept_encoding_an_answer_is_as_the_origin_sent_it(running: Served) -> None:
+    response = running.get("/html")
+    assert (response.header("content-encoding"), response.header("vary")) == (None, None)
+    assert response.body == HTML
 
 
 @pytest.mark.parametrize("target", ["/events", "/grpc", "/image", "/small", "/encoded", "/part"])
@@ -161,6 +183,36 @@ def test_a_body_at_the_limit_passes_and_a_longer_one_is_refused(
     assert send(10) == 200
     assert app.requests[-1].body == b"x" * 10
     assert send(11) == 413
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "identity"])
+def test_the_usual_limit_holds_with_and_without_compression(running: Served, accepted: str) -> None:
+    headers = (f"content-length: {limits.USUAL_BODY_SIZE_BYTES_MAX + 1}", "connection: close")
+    more = (f"accept-encoding: {accepted}",) if accepted else ()
+    assert running.get("/", "usual.test", method="POST", headers=headers + more).status == 413
+    small = running.get(
+        "/html",
+        "usual.test",
+        method="POST",
+        headers=("content-length: 3", *more),
+        body=b"abc",
+    )
+    assert small.status == 200
+    assert small.header("content-encoding") == ("br" if accepted == "br" else None)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "coding"),
+    [("/lower", 413, "br"), ("/free", 200, "br"), ("/grpc", 413, None)],
+)
+def test_routes_of_a_usual_site_have_rules_of_their_own(
+    running: Served, target: str, status: int, coding: str | None
+) -> None:
+    headers = ("content-length: 11", "accept-encoding: br")
+    sent = running.get(target, "usual.test", method="POST", headers=headers, body=b"x" * 11)
+    assert sent.status == status
+    got = running.get(f"{target}/html", "usual.test", headers=("accept-encoding: br",))
+    assert got.header("content-encoding") == coding
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])

@@ -1,9 +1,10 @@
 """The bound on a request body: answered with 413 as soon as it is exceeded, without buffering.
 
-Envoy's body-size filter takes no configuration per route, so it runs inside a composite filter:
-the route names the instance to run. A route without a bound runs none. The filter costs several
-per cent of a small request, so a GET or HEAD gets it only when its headers announce a body. Envoy
-itself announces one that comes over HTTP/2 without a length, by adding `transfer-encoding`.
+Envoy's body-size filter takes no configuration per route. So the bound of sites that set none
+stands in the connection manager as it is, which costs a request one per cent. Any other bound runs
+inside a composite filter: the route names the instance to run, at three times the cost. Both hold
+for every request: neither its method nor its headers tell whether a body follows, since Envoy takes
+`transfer-encoding` away before filters look.
 """
 
 from functools import lru_cache
@@ -13,20 +14,25 @@ from envoy.config.core.v3 import extension_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
-from envoy.type.matcher.v3 import http_inputs_pb2
 from google.protobuf import wrappers_pb2
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
-from seawall.compiler.wire import body_of, empty, filter_switch, packed
+from seawall import limits
+from seawall.compiler import names
+from seawall.compiler.wire import FILTER_OFF, body_of, empty, filter_switch, packed
 
 _BODY_SIZE_LIMIT: Final = "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
-_METHODS_WITHOUT_BODY: Final = ("GET", "HEAD")
-_HEADERS_OF_A_BODY: Final = ("content-length", "transfer-encoding")
+_USUAL: Final = limits.USUAL_BODY_SIZE_BYTES_MAX
 _SIZES_CACHED_MAX: Final = 64
 
 
-def body_limit_filter() -> Any:
+def usual_limit_filter() -> Any:
+    """The filter that bounds bodies at the usual size wherever no route switches it off."""
+    return _size_limit(_USUAL)
+
+
+def other_limit_filter() -> Any:
     """The filter as it stands in the connection manager: it does nothing until a route says so."""
     return packed(
         extension_matcher_pb2.ExtensionWithMatcher(
@@ -38,33 +44,33 @@ def body_limit_filter() -> Any:
     )
 
 
-@lru_cache(maxsize=_SIZES_CACHED_MAX)
-def body_limit(size_bytes_max: int) -> Any:
-    """The packed `FilterConfig` of a route or host; shared, so never change what is returned."""
-    limit = matcher_pb2.Matcher.OnMatch()
-    limit.action.CopyFrom(
-        xds_extension_pb2.TypedExtensionConfig(
-            name="body_limit", typed_config=packed(_execute(size_bytes_max))
-        )
-    )
-    announced = matcher_pb2.Matcher()
-    entry = announced.matcher_list.matchers.add(on_match=limit)
-    for header in _HEADERS_OF_A_BODY:
-        present = entry.predicate.or_matcher.predicate.add().single_predicate
-        present.input.CopyFrom(_header(header))
-        present.value_match.safe_regex.google_re2.SetInParent()
-        present.value_match.safe_regex.regex = ".+"
-    matcher = matcher_pb2.Matcher(on_no_match=limit)
-    matcher.matcher_tree.input.CopyFrom(_header(":method"))
-    for method in _METHODS_WITHOUT_BODY:
-        matcher.matcher_tree.exact_match_map.map[method].matcher.CopyFrom(announced)
-    return filter_switch(
-        packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
-    )
+def limit_host(compiled: Any, size_bytes_max: int) -> None:
+    """Make a bound hold for a virtual host; 0 means none."""
+    if size_bytes_max == _USUAL:
+        return
+    _set(compiled, names.FILTER_USUAL_LIMIT, FILTER_OFF)
+    if size_bytes_max:
+        _set(compiled, names.FILTER_BODY_LIMIT, _limit(size_bytes_max))
 
 
-def body_limit_of(switch: Any) -> int:
-    """The bound in bytes that the packed `FilterConfig` of a route holds; 0 when it is off."""
+def limit_route(compiled: Any, size_bytes_max: int, of_host: int) -> None:
+    """Make a bound hold for a route of a virtual host that `limit_host` gave `of_host`."""
+    if size_bytes_max == of_host:
+        return
+    if of_host == _USUAL:
+        _set(compiled, names.FILTER_USUAL_LIMIT, FILTER_OFF)
+    if size_bytes_max:
+        _set(compiled, names.FILTER_BODY_LIMIT, _limit(size_bytes_max))
+    elif of_host != _USUAL:
+        _set(compiled, names.FILTER_BODY_LIMIT, FILTER_OFF)
+
+
+def limit_of(host: Any, route: Any) -> int:
+    """The bound in bytes that holds for a compiled route of `host`; 0 for none."""
+    switches = {**host.typed_per_filter_config, **route.typed_per_filter_config}
+    switch = switches.get(names.FILTER_BODY_LIMIT)
+    if switch is None:
+        return 0 if names.FILTER_USUAL_LIMIT in switches else _USUAL
     config = route_components_pb2.FilterConfig.FromString(switch.value).config
     per_route = extension_matcher_pb2.ExtensionWithMatcherPerRoute.FromString(config.value)
     action = per_route.xds_matcher.on_no_match.action.typed_config
@@ -73,19 +79,31 @@ def body_limit_of(switch: Any) -> int:
     return int(wrappers_pb2.UInt64Value.FromString(size).value)
 
 
-def _execute(size_bytes_max: int) -> Any:
+def _set(compiled: Any, name: str, switch: Any) -> None:
+    compiled.typed_per_filter_config[name].CopyFrom(switch)
+
+
+@lru_cache(maxsize=_SIZES_CACHED_MAX)
+def _limit(size_bytes_max: int) -> Any:
+    """The packed `FilterConfig` of a route or host; shared, so never change what is returned."""
+    action = composite_pb2.ExecuteFilterAction(
+        typed_config=extension_pb2.TypedExtensionConfig(
+            name="body_limit", typed_config=_size_limit(size_bytes_max)
+        )
+    )
+    matcher = matcher_pb2.Matcher()
+    matcher.on_no_match.action.CopyFrom(
+        xds_extension_pb2.TypedExtensionConfig(name="body_limit", typed_config=packed(action))
+    )
+    return filter_switch(
+        packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
+    )
+
+
+def _size_limit(size_bytes_max: int) -> Any:
     # BodySizeLimit is newer than the generated classes. Its one field, number 1, holds a
     # UInt64Value; a BytesValue with that message inside is the same on the wire.
     size = wrappers_pb2.UInt64Value(value=size_bytes_max)
     limit = empty(_BODY_SIZE_LIMIT)
     limit.value = body_of(wrappers_pb2.BytesValue(value=body_of(size)))
-    return composite_pb2.ExecuteFilterAction(
-        typed_config=extension_pb2.TypedExtensionConfig(name="body_limit", typed_config=limit)
-    )
-
-
-def _header(name: str) -> Any:
-    return xds_extension_pb2.TypedExtensionConfig(
-        name=name,
-        typed_config=packed(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)),
-    )
+    return limit

@@ -23,6 +23,8 @@ from seawall.compiler.route_words import (
     action_text,
     body_limit_text,
     change,
+    codings_text,
+    compression_text,
     host_like_changes,
     other_changes,
     route_changes,
@@ -229,6 +231,8 @@ def _site(name: str, old: Any | None, new: Any | None, suffix: str) -> Iterator[
         for domain in sorted({*old.domains} ^ {*new.domains}):
             did = "added" if domain in new.domains else "removed"
             yield Change(Action.CHANGED, subject, f"{subject}: host {domain} {did}")
+        for text in change("compression", codings_text(old), codings_text(new)):
+            yield Change(Action.CHANGED, subject, f"{subject}: {text}")
         for text in (*host_like_changes(old, new), *other_changes(old, new)):
             yield Change(Action.CHANGED, subject, f"{subject}: {text}")
         yield from _routes(subject, old, new)
@@ -248,7 +252,12 @@ def _routes(site: str, old: Any, new: Any) -> Iterator[Change]:
             yield Change(Action.ADDED, f"route {name}", text)
             continue
         limits_text = (body_limit_text(before[name], old), body_limit_text(route, new))
-        for text in (*change("largest body", *limits_text), *route_changes(before[name], route)):
+        compressed = (compression_text(before[name], old), compression_text(route, new))
+        for text in (
+            *change("largest body", *limits_text),
+            *change("compression", *compressed),
+            *route_changes(before[name], route),
+        ):
             yield Change(Action.CHANGED, f"route {name}", f"{title}: {text}")
     kept = [name for name in before if name in after]
     if kept != [name for name in after if name in before]:

@@ -15,7 +15,8 @@ from envoy.type.matcher.v3 import string_pb2
 
 from seawall import limits
 from seawall.compiler import actions, filters, names
-from seawall.compiler.body_limit import body_limit
+from seawall.compiler.body_limit import limit_host, limit_route
+from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.replies import error_pages
 from seawall.compiler.wire import body_of, inline_text
@@ -48,9 +49,11 @@ def balancing_of(
 def host(site: Site, balancing: tuple[LoadBalancing | None, ...], *, tls: bool) -> bytes:
     """The serialized virtual host that serves `site`, with HSTS when `tls`."""
     compiled = _guarded_host(site)
-    usual = _usual_body_limit(site)
+    size = _usual_body_limit(site)
+    compress(compiled, site.compression)
+    limit_host(compiled, size)
     for route, origin_balancing in zip(site.routes, balancing, strict=True):
-        compiled.routes.append(_route(site, route, origin_balancing, usual))
+        compiled.routes.append(_route(site, route, origin_balancing, size))
     actions.apply_header_changes(compiled, "request", site.request_headers)
     actions.apply_header_changes(compiled, "response", site.response_headers)
     if tls and site.hsts is not None:
@@ -58,9 +61,6 @@ def host(site: Site, balancing: tuple[LoadBalancing | None, ...], *, tls: bool) 
         value += "; includeSubDomains" if site.hsts.include_subdomains else ""
         value += "; preload" if site.hsts.preload else ""
         compiled.response_headers_to_add.append(actions.header("strict-transport-security", value))
-    filters.enable_compression(compiled, site.compression)
-    if usual:
-        filters.enable(compiled, names.FILTER_BODY_LIMIT, body_limit(usual))
     for namespace, values in error_pages(site.error_pages).items():
         compiled.metadata.filter_metadata[namespace].CopyFrom(values)
     return body_of(compiled)
@@ -75,6 +75,8 @@ def redirecting_host(site: Site, port: int) -> bytes:
         port: the port to name in the answer; 0 names none.
     """
     compiled = _guarded_host(site)
+    compress(compiled, ())
+    limit_host(compiled, 0)
     to_https = compiled.routes.add(name=f"{site.name}/_https")
     to_https.match.prefix = "/"
     to_https.redirect.https_redirect = True
@@ -114,7 +116,7 @@ def _trace_route(host_name: str) -> Any:
     return route
 
 
-def _route(site: Site, route: Route, balancing: LoadBalancing | None, usual_limit: int) -> Any:
+def _route(site: Site, route: Route, balancing: LoadBalancing | None, size_of_host: int) -> Any:
     compiled = route_components_pb2.Route(
         name=str(route.id), match=compile_match(route.match), stat_prefix=str(site.name)
     )
@@ -124,9 +126,8 @@ def _route(site: Site, route: Route, balancing: LoadBalancing | None, usual_limi
             actions.forward(compiled.route, action, route.match.path, balancing)
             if action.rewrite is not None:
                 filters.keep_path(compiled)
-            _set_body_limit(compiled, _body_limit_of(action), usual_limit)
-            if action.grpc:
-                filters.disable_compression(compiled, site.compression)
+            compress(compiled, () if action.grpc else site.compression, site.compression)
+            limit_route(compiled, _body_limit_of(action), size_of_host)
         case Redirect():
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
         case FixedResponse():
@@ -153,12 +154,3 @@ def _usual_body_limit(site: Site) -> int:
     sizes = [_body_limit_of(r.action) for r in site.routes if isinstance(r.action, Forward)]
     counted = Counter(size for size in sizes if size)
     return min(counted, key=lambda size: (-counted[size], size)) if counted else 0
-
-
-def _set_body_limit(compiled: Any, size: int, usual: int) -> None:
-    if size == usual:
-        return
-    if size:
-        filters.enable(compiled, names.FILTER_BODY_LIMIT, body_limit(size))
-    else:
-        filters.disable(compiled, names.FILTER_BODY_LIMIT)

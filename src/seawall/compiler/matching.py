@@ -8,8 +8,10 @@ and is a plain prefix.
 from typing import Any
 
 from envoy.config.route.v3 import route_components_pb2
-from envoy.type.matcher.v3 import regex_pb2, string_pb2
+from envoy.type.matcher.v3 import http_inputs_pb2, regex_pb2, string_pb2
+from xds.core.v3 import extension_pb2
 
+from seawall.compiler.wire import packed
 from seawall.model import (
     PathExact,
     PathMatch,
@@ -52,6 +54,19 @@ def path_text(match: PathMatch) -> str:
 def header_is(name: str, matcher: Any) -> Any:
     """A condition on one header."""
     return route_components_pb2.HeaderMatcher(name=name, string_match=matcher)
+
+
+def request_header(predicate: Any, name: str, pattern: str) -> None:
+    """Make `predicate`, of a matcher of filters, true where the whole header fits `pattern`."""
+    single = predicate.single_predicate
+    single.input.CopyFrom(
+        extension_pb2.TypedExtensionConfig(
+            name=name,
+            typed_config=packed(http_inputs_pb2.HttpRequestHeaderMatchInput(header_name=name)),
+        )
+    )
+    single.value_match.safe_regex.google_re2.SetInParent()
+    single.value_match.safe_regex.regex = pattern
 
 
 def _method_matcher(methods: tuple[str, ...]) -> Any:

@@ -38,15 +38,12 @@ RUNTIME_ACCESS_LOG_STATUS_MIN: Final = "seawall.access_log.status_min"
 RUNTIME_ACCESS_LOG_SLOW_MS: Final = "seawall.access_log.slow_ms"
 
 FILTER_ROUTER: Final = "envoy.filters.http.router"
+FILTER_COMPRESS: Final = "seawall.compress"
+FILTER_USUAL_LIMIT: Final = "seawall.body_limit.usual"
 FILTER_BODY_LIMIT: Final = "seawall.body_limit"
 FILTER_KEEP_PATH: Final = "seawall.keep_path"
 STATE_PATH: Final = "seawall.path"
 """Filter state that holds the path as it came, where a route rewrites it."""
-FILTER_COMPRESS: Final = {coding: f"seawall.compress.{coding}" for coding in ("br", "zstd", "gzip")}
-"""By coding: chosen in the order of the client's Accept-Encoding."""
-FILTER_COMPRESS_FIRST: Final = {coding: f"{name}.first" for coding, name in FILTER_COMPRESS.items()}
-"""By coding: chosen before all others by every client that accepts it."""
-FILTERS_COMPRESS: Final = (*FILTER_COMPRESS.values(), *FILTER_COMPRESS_FIRST.values())
 
 
 def listener(scheme: str, listener: Listener) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from seawall.compiler import names
-from seawall.compiler.body_limit import body_limit_of
+from seawall.compiler.body_limit import limit_of
+from seawall.compiler.compression import codings_of
 from seawall.compiler.differ import differences, short, words
 from seawall.compiler.replies import PAGES_NAMESPACE, TYPES_NAMESPACE
 
@@ -53,14 +54,23 @@ def body_limit_text(route: Any, host: Any) -> str:
     """The bound on request bodies that holds for `route`, its own or that of its host."""
     if not route.HasField("route"):
         return ""
-    own = route.typed_per_filter_config.get(names.FILTER_BODY_LIMIT)
-    switch = host.typed_per_filter_config.get(names.FILTER_BODY_LIMIT) if own is None else own
-    size = body_limit_of(switch) if switch is not None else 0
+    size = limit_of(host, route)
     return f"{size:,} bytes" if size else ""
 
 
+def compression_text(route: Any, host: Any) -> str:
+    """Whether `route` compresses as its host does."""
+    of_host = codings_of(host)
+    return "as the site" if codings_of(route, of_host) == of_host else "off"
+
+
+def codings_text(host: Any) -> str:
+    """What a virtual host compresses with, the preferred coding first."""
+    return ", ".join(codings_of(host))
+
+
 def route_changes(old: Any, new: Any) -> Iterator[str]:
-    """What changed between two compiled routes of one name, but for the bound on bodies."""
+    """What changed between two compiled routes of one name, but for what holds for bodies."""
     yield from change("path", _path_text(old.match), _path_text(new.match))
     if _conditions(old.match) != _conditions(new.match):
         yield "conditions on method, headers or query changed"
@@ -86,7 +96,7 @@ def other_changes(old: Any, new: Any) -> Iterator[str]:
         for field in _HANDLED_FIELDS:
             if field in rest.DESCRIPTOR.fields_by_name:
                 rest.ClearField(field)
-        for name in (names.FILTER_BODY_LIMIT, *names.FILTERS_COMPRESS):
+        for name in (names.FILTER_BODY_LIMIT, names.FILTER_USUAL_LIMIT, names.FILTER_COMPRESS):
             rest.typed_per_filter_config.pop(name, None)
         for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE, names.METADATA_NAMESPACE):
             rest.metadata.filter_metadata.pop(namespace, None)
@@ -97,12 +107,9 @@ def other_changes(old: Any, new: Any) -> Iterator[str]:
 
 
 def host_like_changes(old: Any, new: Any) -> Iterator[str]:
-    """Changes of headers, compression and pages of a virtual host or route."""
+    """Changes of headers and pages of a virtual host or route."""
     for side in ("request", "response"):
         yield from _header_changes(side, old, new)
-    for name in names.FILTERS_COMPRESS:
-        before, after = (_switch(m, name) for m in (old, new))
-        yield from change(f"compression {name.removeprefix('seawall.compress.')}", before, after)
     for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE):
         before, after = (m.metadata.filter_metadata.get(namespace) for m in (old, new))
         if before != after:
@@ -143,13 +150,6 @@ def _class(route: Any) -> str:
 
 def _conditions(match: Any) -> list[bytes]:
     return [c.SerializeToString() for c in (*match.headers, *match.query_parameters)]
-
-
-def _switch(message: Any, name: str) -> str:
-    config = message.typed_per_filter_config.get(name)
-    if config is None:
-        return "as the site"
-    return "on" if config.value else "off"
 
 
 def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:

@@ -9,6 +9,8 @@ from google.protobuf import wrappers_pb2
 
 from seawall import limits
 from seawall.compiler import hosts, names
+from seawall.compiler.body_limit import limit_host
+from seawall.compiler.compression import compress
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import as_field, body_of
 from seawall.model import Edge, Site
@@ -67,6 +69,8 @@ def _redirect_port(edge: Edge) -> int:
 
 def _unknown_host() -> route_components_pb2.VirtualHost:
     host = route_components_pb2.VirtualHost(name=names.UNKNOWN_HOST, domains=["*"])
+    compress(host, ())
+    limit_host(host, 0)
     host.routes.append(hosts.comma_route(names.UNKNOWN_HOST))
     host.routes.append(hosts.answer(f"{names.UNKNOWN_HOST}/_any", 421, "Unknown host.\n"))
     return host

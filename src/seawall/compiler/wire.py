@@ -29,6 +29,10 @@ def filter_switch(config: Any) -> Any:
     return packed(route_components_pb2.FilterConfig(config=config))
 
 
+FILTER_OFF = packed(route_components_pb2.FilterConfig(disabled=True))
+"""Switches an HTTP filter off; shared, so never change it."""
+
+
 def empty(full_name: str) -> Any:
     """An `Any` of an empty message, for types that are newer than the generated classes."""
     return any_pb2.Any(type_url=_TYPE_PREFIX + full_name)
@@ -86,6 +90,17 @@ def add_newer(message: Any, number: int, value: Any) -> None:
 def set_newer_flag(message: Any, number: int) -> None:
     """Make the bool field `number` true; it is newer than the generated class."""
     message.MergeFromString(bytes([number << 3, 1]))
+
+
+def set_newer_text(message: Any, number: int, value: str) -> None:
+    """Write `value` into the text field `number`, which is newer than the generated class."""
+    message.MergeFromString(as_field(number, value.encode()))
+
+
+def add_map_entry(message: Any, number: int, key: str, value: Any) -> None:
+    """Add an entry to the map field `number`, which is newer than the generated class."""
+    entry = as_field(1, key.encode()) + as_field(2, body_of(value))
+    message.MergeFromString(as_field(number, entry))
 
 
 def _varint(value: int) -> bytes:

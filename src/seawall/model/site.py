@@ -10,7 +10,7 @@ from seawall.model.route import HeaderChanges, Route
 class Compression(StrEnum):
     """A content coding the edge may apply.
 
-    The first one of a site wins where a client likes several equally; then the client's order.
+    Of those that a client accepts the first one of the site is taken.
     """
 
     BROTLI = "br"
