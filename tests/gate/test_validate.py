@@ -150,6 +150,20 @@ def test_another_binary_or_bootstrap_knows_nothing(tmp_path: Path) -> None:
     assert made.validate(judge, Snapshot.of((*rest, grown)), tmp_path).clusters_checked == 3
 
 
+def test_a_new_validator_goes_on_from_what_was_accepted_in_another_process(tmp_path: Path) -> None:
+    judge = made.validator()
+    judge.trust(made.snapshot(3))
+    report = made.validate(judge, made.snapshot(5), tmp_path)
+    assert (report.accepted, report.clusters_checked, report.clusters_known) == (True, 2, 3)
+
+
+def test_trust_covers_nothing_but_what_was_trusted(tmp_path: Path) -> None:
+    judge = made.validator()
+    judge.trust(made.snapshot(3))
+    bad = made.spoilt(made.snapshot(3), TypeUrl.CLUSTER, "o1", made.maglev_that_is_not_prime)
+    assert made.validate(judge, bad, tmp_path).owner == "origin o1"
+
+
 def test_what_was_left_out_is_never_the_reason_of_a_refusal(tmp_path: Path) -> None:
     # Stands for an Envoy that would not accept a configuration without every origin.
     whole = len(static_bootstrap(made.snapshot(), admin_path=None))

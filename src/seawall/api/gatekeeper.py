@@ -93,6 +93,10 @@ class Gatekeeper:
         """The difference in words; blocks."""
         return diff(old, new)
 
+    def trust(self, snapshot: Snapshot) -> None:
+        """See `Validator.trust`; blocks."""
+        self._validator.trust(snapshot)
+
     async def validate(self, snapshot: Snapshot) -> Validation:
         """Ask the real Envoy.
 

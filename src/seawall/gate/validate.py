@@ -127,12 +127,23 @@ class Validator:
                     remedy="Check the data directory's owner and mode, and free disk space.",
                 ) from error
 
+    def trust(self, snapshot: Snapshot) -> None:
+        """Begin with what `snapshot` holds as accepted; for a validator that has seen nothing yet.
+
+        Args:
+            snapshot: accepted by the same Envoy before, in a process that is gone.
+        """
+        if not self._known and not self._known_hosts:
+            scope = self._scope(snapshot)
+            self._known = frozenset(_cluster_keys(snapshot, scope).values())
+            self._known_hosts = frozenset(_host_keys(snapshot, scope).values())
+
     async def _validate(
         self, snapshot: Snapshot, work_dir: Path, start_s: float
     ) -> ValidationReport:
         clusters = snapshot.of_type(TypeUrl.CLUSTER)
         scope = await asyncio.to_thread(self._scope, snapshot)
-        keys = {cluster.name: scope + cluster.version for cluster in clusters}
+        keys = _cluster_keys(snapshot, scope)
         new = [cluster for cluster in clusters if keys[cluster.name] not in self._known]
         hosts = await asyncio.to_thread(_host_keys, snapshot, scope)
         settled = frozenset(place for place, key in hosts.items() if key in self._known_hosts)
@@ -245,6 +256,10 @@ def _thinned(resource: Resource, settled: frozenset[HostPlace]) -> Resource:
         configuration.MergeFrom(left)
     body: bytes = configuration.SerializeToString(deterministic=True)
     return Resource(resource.type_url, resource.name, body, resource.owner)
+
+
+def _cluster_keys(snapshot: Snapshot, scope: str) -> dict[str, str]:
+    return {cluster.name: scope + cluster.version for cluster in snapshot.of_type(TypeUrl.CLUSTER)}
 
 
 def _host_keys(snapshot: Snapshot, scope: str) -> dict[HostPlace, str]:
