@@ -12,10 +12,10 @@ def main() -> int:
     """Measure, print, and exit with 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=("cpu", "size"), help="measure one half alone")
-    parser.add_argument("--rounds", type=int, default=15, help="alternating rounds (15)")
-    parser.add_argument("--requests", type=int, default=20_000, help="requests a round (20,000)")
+    parser.add_argument("--rounds", type=int, default=9, help="alternating rounds (9)")
+    parser.add_argument("--requests", type=int, default=15_000, help="requests a round (15,000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the tables")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="put the tables into this page")
     options = parser.parse_args()
     costs = cpu.costs(options.rounds, options.requests) if options.only != "size" else []
     large = size() if options.only != "cpu" else None
@@ -23,8 +23,8 @@ def main() -> int:
     print(tables, end="")
     if options.json:
         options.json.write_text(report.as_json(costs, large) + "\n")
-    if options.markdown:
-        options.markdown.write_text(tables)
+    if options.page:
+        options.page.write_text(report.into_page(options.page.read_text(), tables))
     return 0 if all(goal.reached for goal in report.goals(costs, large)) else 1
 
 

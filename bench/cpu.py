@@ -17,8 +17,10 @@ from bench.origin import origin
 from bench.targets import Place, Target, available
 
 BASE = "envoy"
-WARM_UP_S = 12.0
-"""Longer than two polls of the agent, so that it has seen how busy the node is."""
+OPERATED = "seawall"
+RAMP_S = 10.5
+"""Load before each measured run of the operated edge: two polls of its agent, which then knows how
+busy the node is. Between its rounds the node rests, and records everything again."""
 WARM_UP_REQUESTS = 5_000
 
 
@@ -62,12 +64,13 @@ def costs(rounds: int, requests: int) -> list[Cost]:
 def _protocol(targets: list[Target], protocol: str, rounds: int, requests: int) -> list[Cost]:
     taken: dict[str, list[float]] = {target.name: [] for target in targets}
     for target in targets:
-        start_s = time.monotonic()
-        while time.monotonic() - start_s < (WARM_UP_S if target.name == "seawall" else 0.1):
-            _one(target, protocol, WARM_UP_REQUESTS)
+        _one(target, protocol, WARM_UP_REQUESTS)
     for number in range(rounds):
         turn = number % len(targets)
         for target in (*targets[turn:], *targets[:turn]):
+            start_s = time.monotonic()
+            while target.name == OPERATED and time.monotonic() - start_s < RAMP_S:
+                _one(target, protocol, WARM_UP_REQUESTS)
             taken[target.name].append(_one(target, protocol, requests))
     found = []
     for target in targets:

@@ -85,6 +85,15 @@ def markdown(costs: list[Cost], size: Size | None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def into_page(page: str, tables: str) -> str:
+    """`page` with `tables` between its two marks."""
+    head, begin, rest = page.partition("<!-- bench begin -->")
+    _, end, tail = rest.partition("<!-- bench end -->")
+    if not (begin and end):
+        raise SystemExit("The page has no marks to put the tables between.")
+    return f"{head}{begin}\n{tables}{end}{tail}"
+
+
 def as_json(costs: list[Cost], size: Size | None) -> str:
     """The same as one JSON object."""
     return json.dumps(
