@@ -2,7 +2,7 @@
 
 Envoy's body-size filter takes no configuration per route. So the bound of sites that set none
 stands in the connection manager as it is, which costs a request one per cent. Any other bound runs
-inside a composite filter: the route names the instance to run, at three times the cost. Both hold
+inside a composite filter: the route names the instance to run, at five times the cost. Both hold
 for every request: neither its method nor its headers tell whether a body follows, since Envoy takes
 `transfer-encoding` away before filters look.
 """
