@@ -74,7 +74,6 @@ def test_defaults_are_safe() -> None:
     assert site.response_headers.set_if_absent == (
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "SAMEORIGIN"),
-        ("referrer-policy", "strict-origin-when-cross-origin"),
     )
     assert site.hsts is None
     assert not site.redirect_to_https
@@ -167,6 +166,7 @@ def test_origins_written_inside_are_called_after_their_place() -> None:
 def test_header_changes_of_a_site_overrule_the_security_headers() -> None:
     text = SHOP + (
         "    headers: {response: {set: {X-Frame-Options: DENY}, remove: [referrer-policy]}}\n"
+        "    security_headers: {referrer_policy: no-referrer}\n"
     )
     assert site_of(load_text(text)).response_headers == HeaderChanges(
         set=(("x-frame-options", "DENY"),),

@@ -70,7 +70,8 @@ class SecurityHeadersSection(Section):
     )
     frame_options: HeaderOrOff = Field(default="SAMEORIGIN", description="`x-frame-options`")
     referrer_policy: HeaderOrOff = Field(
-        default="strict-origin-when-cross-origin", description="`referrer-policy`"
+        default=False,
+        description="`referrer-policy`; without it browsers do `strict-origin-when-cross-origin`",
     )
     permissions_policy: HeaderOrOff = Field(default=False, description="`permissions-policy`")
     content_security_policy: HeaderOrOff = Field(
