@@ -28,8 +28,8 @@ HEAP: Final = "envoy.resource_monitors.fixed_heap"
 CONNECTIONS: Final = "envoy.resource_monitors.global_downstream_max_connections"
 
 OFTEN_LOOKED_UP: Final = ("x-content-type-options", "x-frame-options")
-"""Response headers that most sites add if absent. A header that Envoy was told of at start has a place
-of its own; for another name a map of all headers is built first (3,400 instructions a request)."""
+"""Response headers that most sites add if absent. A header that Envoy was told of at start has its
+own place; for another name a map of all headers is built first (3,400 instructions a request)."""
 
 RUNTIME: Final[dict[str, float | bool]] = {
     # A connection that resets most of its streams at once is a rapid reset (CVE-2023-44487).
