@@ -68,7 +68,7 @@ def _overview(view: StatusView) -> list[tuple[str, Text]]:
     for node in view.nodes:
         rows += _node(node)
     if view.config_differs:
-        hint = "seawall.yaml on disk differs: seawall diff, then seawall apply"
+        hint = "the site file on disk differs: seawall diff, then seawall apply"
         rows.append(("config", styled(hint, "yellow")))
     control = view.control
     words = f"Seawall {control.version}, pid {control.pid}, up {duration(control.uptime_s)}"
