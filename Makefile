@@ -35,7 +35,7 @@ bench: $(DEV)  ## Measure CPU per request, compile time, memory; prints the tabl
 fuzz: $(DEV)  ## Fuzz the site-file loader for longer than the tests do
 	$(BIN)/pytest -q tests/site -m fuzz --hypothesis-profile=long $(ARGS)
 
-docs: $(DEV)  ## Rewrite the generated pages of docs/ and the golden files
+docs: $(DEV)  ## Rewrite the generated pages of docs/
 	$(BIN)/python -m tools.docs
 
 golden: $(DEV)  ## Rewrite the compiler's golden files after a wanted change

@@ -15,7 +15,7 @@ import typer
 
 from seawall.cli.exit_codes import REFUSED, exit_code
 from seawall.console.output import Output
-from seawall.errors import SeawallError, UsageError
+from seawall.errors import SeawallError
 
 DEFAULT_CONFIG: Final = Path("seawall.yaml")
 DEFAULT_DATA_DIR: Final = Path("seawall-data")
@@ -84,17 +84,3 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         )
         code = REFUSED
     raise typer.Exit(code)
-
-
-def local_only(target: Target, command: str) -> None:
-    """Refuse `--url` for a command that works on this machine.
-
-    Raises:
-        UsageError: a URL was given.
-    """
-    if target.url:
-        raise UsageError(
-            "not-remote",
-            f"`seawall {command}` works on this machine only.",
-            remedy="Leave --url (and SEAWALL_URL) away.",
-        )

@@ -14,8 +14,6 @@ from xds.core.v3 import extension_pb2
 from seawall.compiler.wire import packed
 from seawall.model import (
     PathExact,
-    PathMatch,
-    PathPrefix,
     PathRegex,
     RouteMatch,
     StringMatch,
@@ -42,13 +40,6 @@ def compile_match(match: RouteMatch) -> Any:
     for condition in match.query:
         compiled.query_parameters.append(_query_matcher(condition))
     return compiled
-
-
-def path_text(match: PathMatch) -> str:
-    """The path of a match as people write it."""
-    if isinstance(match, PathExact):
-        return match.path
-    return match.prefix if isinstance(match, PathPrefix) else match.regex
 
 
 def header_is(name: str, matcher: Any) -> Any:

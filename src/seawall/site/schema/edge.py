@@ -97,7 +97,8 @@ class LimitsSection(Section):
         default=50_000, description="Open client connections."
     )
     max_heap: Annotated[int, size("128MiB", "1024GiB")] = Field(
-        default=limits.GIB, description="Memory; above 95 % of it requests are shed."
+        default=limits.GIB,
+        description="Memory; from 90 % of it requests are shed, from 95 % all new ones.",
     )
     max_header_size: Annotated[int, size("1KiB", "96KiB")] = Field(
         default=60 * limits.KIB, description="All headers of one request."
