@@ -22,6 +22,7 @@ from seawall.api.status_views import (
     WhyView,
 )
 from seawall.clock import Clock
+from seawall.compiler.names import ACCESS_FILE
 from seawall.heap import resident_bytes
 from seawall.ids import RequestId
 from seawall.release.store import Store
@@ -29,7 +30,6 @@ from seawall.telemetry import records, why
 from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
 from seawall.telemetry.window import Window
 
-_ACCESS_FILE: Final = "access.ndjson"
 _DAY_S: Final = 86_400
 
 
@@ -111,7 +111,7 @@ class Observer:
             UsageError: it cannot be a request id.
             NotFoundError: no record of it is kept.
         """
-        path = self._data_dir / "access" / _ACCESS_FILE
+        path = self._data_dir / "access" / ACCESS_FILE
         record = await asyncio.to_thread(records.find, path, request_id)
         report = self._roster.report()
         serving = report.release if report and report.release else ""

@@ -19,9 +19,6 @@ from seawall.compiler import names
 from seawall.compiler.wire import packed
 from seawall.model import AccessLogPolicy
 
-FILE: Final = "access.ndjson"
-"""Relative to the slot directory, which is Envoy's working directory."""
-
 FIELDS: Final = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
     "request_id": "%REQ(X-REQUEST-ID)%",
@@ -64,7 +61,7 @@ def access_log(policy: AccessLogPolicy) -> Any:
         for name in headers:
             record.fields[key].struct_value.fields[name].string_value = f"%{command}({name})%"
     logger = file_pb2.FileAccessLog(
-        path=FILE,
+        path=names.ACCESS_FILE,
         log_format=substitution_format_string_pb2.SubstitutionFormatString(
             json_format=record, omit_empty_values=True
         ),

@@ -28,6 +28,10 @@ SYSTEM_CA_FILE: Final = "/etc/ssl/certs/ca-certificates.crt"
 
 INTERNAL_HEADER_PREFIX: Final = "x-seawall-"
 
+ACCESS_FILE: Final = "access.ndjson"
+"""The access records, in the slot directory, which is Envoy's working directory; there it is a link
+to the same name in DIR/access."""
+
 RUNTIME_ACCESS_LOG_SAMPLE: Final = "seawall.access_log.sample"
 """Share of ordinary requests that are logged."""
 RUNTIME_ACCESS_LOG_NODE_SAMPLE: Final = "seawall.access_log.node_sample"

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from seawall.clock import Clock, SystemClock
+from seawall.compiler.names import ACCESS_FILE
 from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import envoys
@@ -130,7 +131,7 @@ def _collector(data_dir: Path, clock: Clock) -> Collector:
     slot = data_dir / "node" / STABLE
     return Collector(
         AdminClient(slot / "admin.sock"),
-        data_dir / "access" / "access.ndjson",
+        data_dir / "access" / ACCESS_FILE,
         clock,
         _LOCAL,
         slot=STABLE,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.clock import Clock
+from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import SeawallError, UnreachableError
 from seawall.ids import Digest
 from seawall.limits import (
@@ -36,7 +37,6 @@ BOOTSTRAP_FILE: Final = "bootstrap.pb"
 """Envoy reads binary protobuf from a file of this suffix, so the release's bytes stay as signed."""
 LOG_FILE: Final = "envoy.log"
 IDENTITY_FILE: Final = "envoy.json"
-ACCESS_FILE: Final = "access.ndjson"
 _POLL_S: Final = 0.02
 _DELETED: Final = " (deleted)"
 _REQUESTS_ACTIVE: Final = r"^http\..*\.downstream_rq_active$"
