@@ -25,6 +25,7 @@ from seawall.model.origin import (
     RetryBudget,
     UpstreamProtocol,
 )
+from seawall.model.rollout import Golden, RolloutPolicy, Step, Wave, WithoutTraffic
 from seawall.model.route import (
     FixedResponse,
     Forward,
@@ -63,6 +64,7 @@ __all__ = [
     "ErrorPage",
     "FixedResponse",
     "Forward",
+    "Golden",
     "HeaderChanges",
     "HealthCheck",
     "Hsts",
@@ -80,14 +82,18 @@ __all__ = [
     "Retries",
     "RetryBudget",
     "Rewrite",
+    "RolloutPolicy",
     "Route",
     "RouteClass",
     "RouteMatch",
     "Site",
+    "Step",
     "StringMatch",
     "StringMatchKind",
     "Timeouts",
     "TlsVersion",
     "TrustedProxies",
     "UpstreamProtocol",
+    "Wave",
+    "WithoutTraffic",
 ]

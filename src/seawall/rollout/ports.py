@@ -13,20 +13,41 @@ from seawall.telemetry.window import Window
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """A release that a node shall try beside the one that serves.
+
+    Attributes:
+        share_permille: of new connections to the candidate; 0 is the taste: the candidate runs on
+            a private socket only, answers golden requests, and no client meets it.
+        baseline: run a control slot of the serving release with the same share.
+        taste_deadline_s: for the candidate's start and its golden requests.
+    """
+
+    release: ReleaseId
+    digest: Digest
+    share_permille: int
+    baseline: bool = True
+    taste_deadline_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class Assignment:
-    """What one node shall run.
+    """What one node shall run: the whole wanted state, so that taking it twice changes nothing.
 
     Attributes:
         generation: only grows; a node refuses a smaller one.
-        release: the id people know it by.
+        release: what the stable slot shall serve; the id people know it by.
         digest: names the bundle.
         bake_s: how long it must run well before it becomes last known good.
+        trial: what to try beside it; None withdraws whatever is being tried, unless it is
+            `release` itself, which then commits (in place, or by a swap of processes).
     """
 
     generation: Generation
     release: ReleaseId
     digest: Digest
     bake_s: float
+    trial: Trial | None = None
 
 
 class Phase(StrEnum):
@@ -57,6 +78,71 @@ class Nack:
     envoy_words: str
 
 
+class TrialPhase(StrEnum):
+    """How far a node is with a trial."""
+
+    STARTING = "starting"
+    """The bundle is being fetched, or the candidate is starting."""
+    TASTING = "tasting"
+    """The candidate answers golden requests on its private socket."""
+    TASTED = "tasted"
+    """It answered them as it should; no client meets it yet."""
+    STEERED = "steered"
+    """`TrialReport.share_permille` of new connections meet it."""
+    FAILED = "failed"
+    """The node withdrew it: refused, crashed, hung, unhealthy. It does not try it again."""
+
+
+class Steering(StrEnum):
+    """How exactly this node can share out new connections."""
+
+    KERNEL = "kernel"
+    """A program on the group of sockets: exact."""
+    COARSE = "coarse"
+    """The kernel's own hash over sockets: a candidate gets at least one socket's share."""
+    NONE = "none"
+    """No share is possible here: only the taste."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Golden requests asked of the candidate so far in this step.
+
+    Attributes:
+        differed: answered otherwise than by the stable slot, or not as written.
+        first: the first difference in words, for people.
+    """
+
+    asked: int = 0
+    differed: int = 0
+    first: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialReport:
+    """What a node says of its trial.
+
+    Attributes:
+        share_permille: really in effect now.
+        verdict: the node's own judgement in words; the node withdraws without asking.
+        baseline: whether a control slot takes part.
+        restarts: deaths of the candidate in this trial.
+        blames_content: of a failed one, whether the release is to blame rather than the machine.
+    """
+
+    release: ReleaseId
+    digest: Digest
+    phase: TrialPhase
+    share_permille: int = 0
+    message: str = ""
+    nacks: tuple[Nack, ...] = ()
+    probes: Probes = field(default_factory=Probes)
+    verdict: str = ""
+    baseline: bool = False
+    restarts: int = 0
+    blames_content: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class EnvoyState:
     """The Envoy process of the stable slot, as the agent sees it now."""
@@ -80,7 +166,8 @@ class NodeReport:
         message: one sentence for people when there is something to say.
         nacks: why, when `phase` is `REJECTED`.
         last_known_good: releases on disk, newest first.
-        windows: closed measurement windows since the last accepted report, oldest first.
+        windows: closed measurement windows of every slot since the last accepted report, oldest
+            first. During a trial they are short, and each has the generation of its step.
         notices: standing warnings, for example untrusted forwarded-for headers, disk full.
     """
 
@@ -98,6 +185,10 @@ class NodeReport:
     agent_pid: int = 0
     listeners: tuple[str, ...] = field(default=())
     """Addresses Envoy listens on now, for example `0.0.0.0:443`."""
+    trial: TrialReport | None = None
+    steering: Steering = Steering.NONE
+    groups: tuple[str, ...] = ()
+    """Node groups it belongs to, for waves."""
 
 
 class ControlPort(Protocol):
