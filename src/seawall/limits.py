@@ -136,6 +136,11 @@ GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
 """What a release survived, as JSON beside its record."""
 STORE_BUSY_TIMEOUT_S: Final = 5
 """Wait for another writer of the store: adding a large bundle takes it under 1 s."""
+STORE_CONNECT_TIMEOUT_S: Final = 5
+"""Connecting to a PostgreSQL store: longer means that it is away."""
+STORE_HANG_TIMEOUT_S: Final = 30
+"""One statement, or a pause inside a transaction: beyond it the other side hangs, and is cut off
+so that others can write."""
 STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
 """What the store's write-ahead log is cut back to after a large release."""
 KNOWN_GOOD_PER_NODE_MAX: Final = 16
@@ -289,6 +294,44 @@ CONTROL_START_TIMEOUT_S: Final = 15.0
 FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 """From `seawall up` until the first release serves; a large one is validated in seconds."""
 
+# --- Trial on a node -----------------------------------------------------------------------------
+
+TRIAL_LEASE_S: Final = 60.0
+"""A trial goes on so long without an answer of control: over two long polls that lost one answer,
+and short enough that nobody finds a forgotten candidate in the morning."""
+TRIAL_ATTEMPTS_MAX: Final = 3
+"""Starts of one assignment's work by agents that died of it: then the node leaves it alone."""
+TRIAL_ANSWER_TIMEOUT_S: Final = 1.0
+"""A candidate's answer on its admin socket takes milliseconds; it is asked all the time."""
+TRIAL_UNANSWERED_MAX: Final = 2
+"""Questions in a row without an answer that make a candidate hung: one alone may be our delay."""
+TRIAL_WATCH_INTERVAL_S: Final = 0.25
+"""Between two looks at a candidate: its life, its memory, its golden requests."""
+TRIAL_STATS_INTERVAL_S: Final = 1.0
+"""Between polls of statistics, and length of a window, in a trial: the judge looks this often."""
+TRIAL_MEMORY_FACTOR_MAX: Final = 2
+"""A candidate may hold this many times the memory of the stable slot, and the next bound more."""
+TRIAL_MEMORY_EXTRA_BYTES_MAX: Final = 256 * MIB
+"""Covers what a small stable slot is no measure for: a new engine's start, caches that fill."""
+GOLDEN_TIMEOUT_S: Final = 5.0
+"""One golden request: longer than an origin's slow answer, well under a taste's deadline."""
+GOLDEN_HEAD_SIZE_BYTES_MAX: Final = 64 * KIB
+"""Status line and headers of its answer."""
+GOLDEN_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
+"""So much of its body is read: what must be contained stands near the top."""
+GOLDEN_ATTEMPTS_MAX: Final = 3
+"""A difference counts when it shows this many times in a row: origins have moods."""
+GOLDEN_CONCURRENCY_MAX: Final = 8
+"""Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
+GOLDEN_IMPLICIT_MAX: Final = 50
+"""Requests made up for a release that has no golden ones: `GET /` of so many sites."""
+GOLDEN_ROUND_MAX: Final = 20
+"""Golden requests in one round of a canary; the next round goes on where this one ended."""
+GOLDEN_ROUNDS_QUICK: Final = 8
+"""Rounds of a step asked one after the other; later ones come at `GOLDEN_ROUND_INTERVAL_S`."""
+GOLDEN_ROUND_INTERVAL_S: Final = 1.0
+"""Between later rounds: enough to notice a hang of Envoy's workers, little for the origins."""
+
 # --- Hardening of the data plane ------------------------------------------------------------------
 # What the site file sets under `limits:` has its defaults there; these bounds are not for it.
 
@@ -393,6 +436,42 @@ CERTIFICATE_RENEWAL_POLL_S: Final = 12 * 3_600.0
 CERTIFICATE_RENEWAL_BEFORE_S: Final = 30 * 86_400.0
 """A certificate that ends sooner may have been due for renewal by its maker."""
 
+# --- Rollout policy and golden requests ----------------------------------------------------------
+
+STEP_SOAK_S: Final = 5.0
+"""Default least duration of a step with traffic: several windows of the judge."""
+STEP_DEADLINE_S: Final = 60.0
+"""Default wait for evidence in a step before the policy for want of traffic decides."""
+TASTE_DEADLINE_S: Final = 60.0
+"""Default bound on a candidate's start and golden requests: a large release takes seconds."""
+ROLLOUT_STEPS_MAX: Final = 20
+"""Steps of a canary: more only wait longer for the same evidence."""
+ROLLOUT_WAVES_MAX: Final = 32
+"""Waves of nodes: each one goes through all steps."""
+ROLLOUT_DURATION_S_MAX: Final = 14 * 86_400
+"""All waves at their deadlines together: a rollout that may take longer ends after its release."""
+GOLDEN_PER_SITE_MAX: Final = 20
+"""Golden requests of one site: each is asked of several processes at every release."""
+GOLDEN_MAX: Final = 2_000
+"""Golden requests of all sites together: asked within seconds."""
+GOLDEN_HEADERS_MAX: Final = 16
+"""Request headers of one golden request."""
+GOLDEN_TEXT_LENGTH_CHARS_MAX: Final = 1_024
+"""Text that an answer to a golden request must hold: a line, not a page."""
+GOLDEN_STATUSES_MAX: Final = 16
+"""Statuses that one golden request may be answered with."""
+
+# --- Drills --------------------------------------------------------------------------------------
+DRILL_CLIENTS_MAX: Final = 400
+"""Requests of a drill's crowd in flight at once: a fleet that hangs must not exhaust the machine."""
+DRILL_CLIENT_TIMEOUT_S: Final = 2.0
+"""How long a client of a drill waits for an answer before it counts as failed."""
+DRILL_STOP_DRAIN_S: Final = 0.0
+"""A private fleet has no clients left when it is stopped."""
+DRILL_HUMAN_REACTION_S: Final = 10.0
+"""From the alarm to a person's undo in the naive way. In the outages replayed it took 20 minutes to
+hours; a short time flatters the naive way."""
+
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
 )
@@ -415,3 +494,5 @@ invariant(
 invariant(API_KEEP_ALIVE_S > ASSIGNMENT_POLL_WAIT_S, "a node keeps its connection over a poll")
 invariant(APPLY_SERVE_TIMEOUT_S > COMMIT_TIMEOUT_S, "apply hears of a commit that timed out")
 invariant(WORKBENCH_JOB_TIMEOUT_S > 2 * VALIDATE_TIMEOUT_S, "a job may validate twice")
+invariant(STEP_SOAK_S < STEP_DEADLINE_S, "a default step can end")
+invariant(TRIAL_LEASE_S > 2 * ASSIGNMENT_POLL_WAIT_S, "one lost answer ends no trial")

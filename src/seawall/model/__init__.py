@@ -13,6 +13,7 @@ from seawall.model.edge import (
     Listener,
     TrustedProxies,
 )
+from seawall.model.lists import IpList
 from seawall.model.origin import (
     BalanceBy,
     CircuitBreaker,
@@ -25,7 +26,14 @@ from seawall.model.origin import (
     RetryBudget,
     UpstreamProtocol,
 )
-from seawall.model.rollout import Golden, RolloutPolicy, Step, Wave, WithoutTraffic
+from seawall.model.rollout import (
+    DEFAULT_POLICY,
+    Golden,
+    RolloutPolicy,
+    Step,
+    Wave,
+    WithoutTraffic,
+)
 from seawall.model.route import (
     FixedResponse,
     Forward,
@@ -50,9 +58,17 @@ from seawall.model.site import (
     Hsts,
     Site,
 )
+from seawall.model.switches import (
+    FEATURES,
+    Feature,
+    Switch,
+    apply_switches,
+)
 from seawall.model.tls import Certificate, TlsVersion
 
 __all__ = [
+    "DEFAULT_POLICY",
+    "FEATURES",
     "AccessLogPolicy",
     "BalanceBy",
     "Certificate",
@@ -62,12 +78,14 @@ __all__ = [
     "EdgeLimits",
     "Endpoint",
     "ErrorPage",
+    "Feature",
     "FixedResponse",
     "Forward",
     "Golden",
     "HeaderChanges",
     "HealthCheck",
     "Hsts",
+    "IpList",
     "Listen",
     "Listener",
     "LoadBalancing",
@@ -90,10 +108,12 @@ __all__ = [
     "Step",
     "StringMatch",
     "StringMatchKind",
+    "Switch",
     "Timeouts",
     "TlsVersion",
     "TrustedProxies",
     "UpstreamProtocol",
     "Wave",
     "WithoutTraffic",
+    "apply_switches",
 ]

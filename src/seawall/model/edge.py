@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from seawall.model.lists import IpList
 from seawall.model.origin import Origin
+from seawall.model.rollout import DEFAULT_POLICY, Golden, RolloutPolicy
 from seawall.model.site import Site
 from seawall.model.tls import Certificate, TlsVersion
 
@@ -51,11 +53,13 @@ class AccessLogPolicy:
         sample_share: share of ordinary requests recorded; errors are always recorded.
         request_headers: extra request headers to record, lower-case.
         response_headers: extra response headers to record, lower-case.
+        off: nothing is recorded, not even errors; only a kill switch sets it.
     """
 
     sample_share: float
     request_headers: tuple[str, ...] = ()
     response_headers: tuple[str, ...] = ()
+    off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,13 @@ class EdgeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A complete, checked configuration with all defaults applied."""
+    """A complete, checked configuration with all defaults applied.
+
+    Attributes:
+        rollout: how a release is brought out. What is compiled does not depend on it.
+        golden: requests that prove that the sites work, in the order of the sites; nor on them.
+        lists: address lists that sites may name.
+    """
 
     listen: Listen
     trusted_proxies: TrustedProxies
@@ -83,3 +93,6 @@ class Edge:
     sites: tuple[Site, ...]
     access_log: AccessLogPolicy
     limits: EdgeLimits
+    rollout: RolloutPolicy = DEFAULT_POLICY
+    golden: tuple[Golden, ...] = ()
+    lists: tuple[IpList, ...] = ()

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
+from seawall import limits
 from seawall.ids import SiteName
 
 
@@ -62,6 +64,19 @@ class RolloutPolicy:
     bake_s: float
     without_traffic: WithoutTraffic
     baseline: bool
+
+
+DEFAULT_POLICY: Final = RolloutPolicy(
+    steps=tuple(
+        Step(share, limits.STEP_SOAK_S, limits.STEP_DEADLINE_S) for share in (10, 100, 500)
+    ),
+    waves=(Wave(group="canary"), Wave(share=0.1), Wave(share=1.0)),
+    taste_deadline_s=limits.TASTE_DEADLINE_S,
+    bake_s=limits.BAKE_S,
+    without_traffic=WithoutTraffic.PROBES,
+    baseline=True,
+)
+"""What a site file without `rollout` says: 1 %, 10 %, 50 % of connections, then all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from seawall.model import (
 )
 from seawall.secret import Secret
 from seawall.site.build_origin import build_origin
+from seawall.site.build_rollout import build_golden, build_policy
 from seawall.site.build_site import build_site, route_origin_name, site_origin_name
 from seawall.site.certificates import CertificateError, read_chain
 from seawall.site.draft import CertificateFiles, Draft, Placed
@@ -71,6 +72,17 @@ def build_edge(draft: Draft) -> Edge:
             header_timeout_s=file.limits.header_timeout,
             idle_timeout_s=file.limits.idle_timeout,
             http2_streams_max=file.limits.max_http2_streams,
+        ),
+        rollout=build_policy(file.rollout),
+        golden=tuple(
+            golden
+            for name, placed in draft.sites.items()
+            for golden in build_golden(
+                name,
+                placed.section,
+                file.listen,
+                has_certificate=draft.built_sites[name].certificate is not None,
+            )
         ),
     )
 

@@ -24,6 +24,7 @@ from seawall.site.schema.origin import (
     OutlierSection,
     RetryBudgetSection,
 )
+from seawall.site.schema.rollout import GoldenSection, RolloutSection, StepSection
 from seawall.site.schema.route import (
     HeaderChangesSection,
     HeadersSection,
@@ -89,6 +90,17 @@ https:
         AccessLogSection,
         "{sample: 10%, request_headers: [referer], response_headers: [x-cache]}",
     ),
+    (
+        "rollout",
+        RolloutSection,
+        """
+steps: [1%, {share: 10%, soak: 30s, deadline: 5m}, 50%]
+waves: [canary, 25%, 100%]
+bake: 10m
+without_traffic: hold
+""",
+    ),
+    ("rollout, one step", StepSection, "{share: 10%, soak: 30s, deadline: 5m}"),
     ("certificates", CertificateSection, "{cert: certs/shop.pem, key: certs/shop.key}"),
     (
         "origins",
@@ -135,8 +147,20 @@ tls: {certificate: shop}
 redirect_to_https: true
 hsts: true
 error_pages: {5xx: errors/5xx.html, 404: errors/404.html}
+golden: [/, {path: /api/health, status: 200, contains: ok}]
 routes:
   - {name: api, prefix: /api, class: api, timeout: 30s}
+""",
+    ),
+    (
+        "golden",
+        GoldenSection,
+        """
+path: /health?full=1
+host: shop.example.com
+headers: {accept: application/json}
+status: 200
+contains: '"ok"'
 """,
     ),
     ("sites, tls", SiteTlsSection, "{certificate: shop}"),

@@ -22,10 +22,12 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """The totals; lists were counted by the schema."""
     routes = sum(len(site.routes) for site in draft.built_sites.values())
+    golden = sum(len(site.section.golden) for site in draft.sites.values())
     for part, count, most in (
         ("sites", len(draft.sites), limits.SITES_MAX),
         ("routes", routes, limits.ROUTES_MAX),
         ("origins", len(draft.built_origins), limits.ORIGINS_MAX),
+        ("golden requests", golden, limits.GOLDEN_MAX),
     ):
         if count > most:
             what = f"There are {count:,} {part}; at most {most:,} are allowed."

@@ -8,6 +8,7 @@ from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
 from seawall.site.schema.network import Cidr, HeaderName, ListenAddress
 from seawall.site.schema.origin import OriginSection
+from seawall.site.schema.rollout import RolloutSection
 from seawall.site.schema.site import CertificateSection, SiteSection
 from seawall.site.schema.values import (
     Checked,
@@ -183,6 +184,10 @@ class SiteFile(Section):
     )
     access_log: AccessLogSection = Field(
         default=AccessLogSection.model_validate({}), description="Access records."
+    )
+    rollout: RolloutSection = Field(
+        default=RolloutSection.model_validate({}),
+        description="How a release is brought out.",
     )
     certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
     origins: _Origins = Field(default_factory=dict, description="Named origins.")

@@ -8,6 +8,7 @@ from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
 from seawall.site.schema.network import Host, OneHost, header_value
 from seawall.site.schema.origin import OriginReference, status_range
+from seawall.site.schema.rollout import GoldenList
 from seawall.site.schema.route import (
     BodySize,
     HeadersSection,
@@ -150,6 +151,11 @@ class SiteSection(Section):
     max_body: BodySize = Field(default=10_485_760, description="Largest request body.")
     retries: Retries = Field(
         default=RetriesSection.model_validate({}), description="Automatic retries; `false`: none."
+    )
+    golden: GoldenList = Field(
+        default=(),
+        description="Requests that prove that the site works: asked of every release before, and "
+        "while, it meets people.",
     )
     routes: Annotated[tuple[RouteSection, ...], Field(max_length=limits.ROUTES_PER_SITE_MAX)] = (
         Field((), description="Tried in order, before `origin`.")
