@@ -6,10 +6,13 @@ into both. A node pulls; nothing is ever pushed to it, so a node needs no open p
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.telemetry.window import Window
+
+LEVEL_TRIALS: Final = 1
+"""`NodeReport.level` of an agent that tries releases; one that says less commits untried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +192,8 @@ class NodeReport:
     steering: Steering = Steering.NONE
     groups: tuple[str, ...] = ()
     """Node groups it belongs to, for waves."""
+    level: int = 0
+    """What this agent understands: 0, assignments only; `LEVEL_TRIALS`, `Assignment.trial` too."""
 
 
 class ControlPort(Protocol):
