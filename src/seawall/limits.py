@@ -472,6 +472,37 @@ DRILL_HUMAN_REACTION_S: Final = 10.0
 """From the alarm to a person's undo in the naive way. In the outages replayed it took 20 minutes to
 hours; a short time flatters the naive way."""
 
+# --- Switches and feeds ---------------------------------------------------------------------------
+
+SWITCHES_MAX: Final = 64
+"""Kill switches on at once: an emergency has a few; more is a configuration."""
+SWITCH_TTL_S: Final = 30 * 60.0
+"""How long a kill switch lasts unless told: long enough to mend, short enough to be remembered."""
+SWITCH_TTL_S_MIN: Final = 10.0
+"""Shortest life of a kill switch: its own rollout takes seconds."""
+SWITCH_TTL_S_MAX: Final = 7 * 86_400.0
+"""Longest life of a kill switch: what is off for longer belongs into the site file."""
+SWITCH_POLL_S: Final = 1.0
+"""How often control looks whether the time of a switch is over."""
+SWITCH_RETRY_S: Final = 30.0
+"""Pause before a release that ends switches and was refused is tried again."""
+SWITCH_REASON_LENGTH_CHARS_MAX: Final = 500
+"""Why a switch was thrown: a sentence or two."""
+LISTS_MAX: Final = 16
+"""Address lists of an edge: each is asked about at every request of a site that names one."""
+LIST_ENTRIES_MAX: Final = 100_000
+"""Networks on one list: measured with Envoy's trie, 19 MB and a second to load."""
+LIST_ENTRIES_ALL_MAX: Final = 200_000
+"""Networks on all lists of an edge together: they are one resource of Envoy."""
+LIST_SIZE_BYTES_MAX: Final = 8 * MIB
+"""One list as text: the largest number of the longest entries, with comments."""
+LIST_LINE_LENGTH_BYTES_MAX: Final = 1_024
+"""One line of a list: an address, and what people write behind it."""
+LIST_PROBLEMS_MAX: Final = 20
+"""Problems of one list that are told: a file of another kind has one on every line."""
+STASH_SIZE_BYTES_MAX: Final = 64 * MIB
+"""Copies of files that releases were built from: certificates, error pages, lists."""
+
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
 )
@@ -496,3 +527,5 @@ invariant(APPLY_SERVE_TIMEOUT_S > COMMIT_TIMEOUT_S, "apply hears of a commit tha
 invariant(WORKBENCH_JOB_TIMEOUT_S > 2 * VALIDATE_TIMEOUT_S, "a job may validate twice")
 invariant(STEP_SOAK_S < STEP_DEADLINE_S, "a default step can end")
 invariant(TRIAL_LEASE_S > 2 * ASSIGNMENT_POLL_WAIT_S, "one lost answer ends no trial")
+invariant(SWITCH_TTL_S_MIN < SWITCH_TTL_S < SWITCH_TTL_S_MAX, "a switch lasts and ends")
+invariant(LIST_ENTRIES_MAX <= LIST_ENTRIES_ALL_MAX, "one full list fits the edge")
