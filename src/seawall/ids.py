@@ -12,6 +12,8 @@ CertificateName = NewType("CertificateName", str)
 """The SDS name of a certificate: derived from its place in the site file, kept on rotation."""
 Digest = NewType("Digest", str)
 """Lower-case hex SHA-256 of content."""
+ListName = NewType("ListName", str)
+"""The key of an address list in the site file, for example `bad-clients`."""
 ReleaseId = NewType("ReleaseId", str)
 """`r` and a number that only grows on one store, for example `r12`: what people type."""
 Generation = NewType("Generation", int)

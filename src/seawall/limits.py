@@ -458,6 +458,8 @@ GOLDEN_HEADERS_MAX: Final = 16
 """Request headers of one golden request."""
 GOLDEN_TEXT_LENGTH_CHARS_MAX: Final = 1_024
 """Text that an answer to a golden request must hold: a line, not a page."""
+BUNDLE_ROLLOUT_SIZE_BYTES_MAX: Final = 2 * MIB
+"""Golden requests and policy of a release: 1 KiB for each of the most there may be."""
 GOLDEN_STATUSES_MAX: Final = 16
 """Statuses that one golden request may be answered with."""
 
@@ -468,6 +470,10 @@ DRILL_CLIENT_TIMEOUT_S: Final = 2.0
 """How long a client of a drill waits for an answer before it counts as failed."""
 DRILL_STOP_DRAIN_S: Final = 0.0
 """A private fleet has no clients left when it is stopped."""
+DRILL_ALARM_FAILED_MIN: Final = 10
+"""Failed requests in one second that raise the naive operator's alarm."""
+DRILL_RESTART_FORGIVEN_S: Final = 2.0
+"""When a drill kills every Envoy, what fails while they start is no fleet's fault: not counted."""
 DRILL_HUMAN_REACTION_S: Final = 10.0
 """From the alarm to a person's undo in the naive way. In the outages replayed it took 20 minutes to
 hours; a short time flatters the naive way."""

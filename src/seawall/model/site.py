@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from seawall.ids import CertificateName, SiteName
+from seawall.ids import CertificateName, ListName, SiteName
 from seawall.model.route import HeaderChanges, Route
 
 
@@ -50,6 +50,7 @@ class Site:
         redirect_to_https: plain HTTP is answered with a 308 to https.
         routes: tried in order; the site builder has appended the catch-all when the site
             names an origin of its own.
+        deny: address lists whose clients are answered with 403.
     """
 
     name: SiteName
@@ -62,3 +63,4 @@ class Site:
     request_headers: HeaderChanges
     response_headers: HeaderChanges
     error_pages: tuple[ErrorPage, ...]
+    deny: tuple[ListName, ...] = ()

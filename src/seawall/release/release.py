@@ -19,6 +19,10 @@ class Kind(StrEnum):
     """A site file."""
     CERTIFICATES = "certificates"
     """Certificate files changed on disk; the site file did not."""
+    FEED = "feed"
+    """Machine-made data (an address list) changed; nothing else did."""
+    SWITCH = "switch"
+    """A kill switch was thrown, or its time is over; nothing else changed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ site file only names (certificates, keys, error pages): those are read while loa
 from dataclasses import dataclass
 from functools import cached_property
 
+from seawall.ids import ListName
+
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
@@ -32,3 +34,14 @@ class SourceSet:
     def by_path(self) -> dict[str, SourceFile]:
         """Files by path."""
         return {file.path: file for file in self.files}
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What was pushed last into a feed that no file holds; it travels with the release."""
+
+    name: ListName
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"Pushed({self.name!r}, {len(self.content)} bytes)"
