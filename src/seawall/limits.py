@@ -470,6 +470,14 @@ DRILL_CLIENT_TIMEOUT_S: Final = 2.0
 """How long a client of a drill waits for an answer before it counts as failed."""
 DRILL_STOP_DRAIN_S: Final = 0.0
 """A private fleet has no clients left when it is stopped."""
+DRILL_RATE_PER_S: Final = 120.0
+"""Of the crowd: 40 requests a second for each of three nodes, which two cores carry easily."""
+DRILL_WARM_UP_S: Final = 2.0
+"""Traffic before the fault, so that the judge knows what is usual."""
+DRILL_POLL_S: Final = 0.1
+"""How often a drill looks whether the fleet is quiet."""
+DRILL_TIMEOUT_S: Final = 120.0
+"""After this a drill is over, however the fleet does."""
 DRILL_ALARM_FAILED_MIN: Final = 10
 """Failed requests in one second that raise the naive operator's alarm."""
 DRILL_RESTART_FORGIVEN_S: Final = 2.0

@@ -17,6 +17,7 @@ from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.errors import InternalError
+from seawall.model import DEFAULT_POLICY
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import file_mode, read_file
@@ -78,7 +79,17 @@ class Maker:
         snapshot = compile_edge(loaded.edge)
         check(snapshot)
         files = tuple(FileDigest(file.path, file.sha256) for file in loaded.referenced)
-        bundle = Bundle(kind, sources, files, snapshot, __version__, ENVOY_VERSION)
+        policy = loaded.edge.rollout
+        bundle = Bundle(
+            kind=kind,
+            sources=sources,
+            files=files,
+            snapshot=snapshot,
+            seawall_version=__version__,
+            envoy_version=ENVOY_VERSION,
+            golden=loaded.edge.golden,
+            policy=policy if policy != DEFAULT_POLICY else None,
+        )
         return Candidate(bundle, loaded.locations, check_view(loaded).problems)
 
 
@@ -100,6 +111,7 @@ def same_content(one: Bundle, other: Bundle) -> bool:
         one.sources == other.sources
         and one.files == other.files
         and one.snapshot.digest == other.snapshot.digest
+        and (one.golden, one.policy) == (other.golden, other.policy)
     )
 
 

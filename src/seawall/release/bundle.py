@@ -19,14 +19,21 @@ from typing import Final
 from seawall import limits
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import InternalError, RefusedError
-from seawall.ids import Digest
+from seawall.ids import Digest, ListName, SiteName
+from seawall.model import Feature, Golden, RolloutPolicy, Switch
 from seawall.release import canonical
 from seawall.release.canonical import Fields, Json, unreadable
 from seawall.release.release import Kind
-from seawall.site.sources import SourceFile, SourceSet
+from seawall.release.rollout_part import decode_part, encode_part
+from seawall.site.sources import Pushed, SourceFile, SourceSet
 
-FORMAT: Final = 1
-"""Of the manifest. A change here needs a new folder in tests/golden/history."""
+FORMAT: Final = 2
+"""The newest of the manifest. A change here needs a new folder in tests/golden/history. A bundle
+is written in the oldest format that holds it, so what an older Seawall made keeps its digest: 1
+knows sources, files and resources; 2 has the optional parts too, each left out when empty."""
+
+_FIRST_KINDS: Final = (Kind.SITE, Kind.CERTIFICATES)
+"""Kinds that format 1 knows."""
 MAGIC: Final = b"SEAWBNDL"
 _HEADER_SIZE_BYTES: Final = len(MAGIC) + 4
 _SHA256_HEX_LENGTH: Final = 64
@@ -54,6 +61,10 @@ class Bundle:
         snapshot: the compiled resources.
         seawall_version: of the compiler that made the snapshot.
         envoy_version: of the Envoy it was made for.
+        switches: kill switches that the snapshot was compiled with.
+        feeds: what was pushed into feeds that no file holds.
+        golden: requests whose answers prove that it works.
+        policy: how it wants to be brought out; None as usual.
     """
 
     kind: Kind
@@ -62,6 +73,10 @@ class Bundle:
     snapshot: Snapshot
     seawall_version: str
     envoy_version: str
+    switches: tuple[Switch, ...] = ()
+    feeds: tuple[Pushed, ...] = ()
+    golden: tuple[Golden, ...] = ()
+    policy: RolloutPolicy | None = None
 
     def __repr__(self) -> str:  # neither text nor bodies belong into a log
         return (
@@ -119,23 +134,44 @@ def _manifest(bundle: Bundle) -> tuple[bytes, list[bytes]]:
     resources = sorted(bundle.snapshot.resources, key=lambda r: (r.type_url.value, r.name))
     sources = bundle.sources.files
     parts = [file.content for file in sources] + [resource.body for resource in resources]
+    parts += [feed.content for feed in bundle.feeds]
+    rollout = b""
+    if bundle.golden or bundle.policy is not None:
+        rollout = encode_part(bundle.golden, bundle.policy)
+        parts.append(rollout)
     source_entries: list[Json] = [{"path": f.path, **_seal(f.content)} for f in sources]
     resource_entries: list[Json] = [
         {"name": r.name, "owner": r.owner, "type": r.type_url.value, **_seal(r.body)}
         for r in resources
     ]
     files: list[Json] = [{"path": f.path, "sha256": f.sha256} for f in bundle.files]
-    value: Json = {
+    value: dict[str, Json] = {
         "envoy": bundle.envoy_version,
         "files": files,
-        "format": FORMAT,
         "kind": bundle.kind.value,
         "resources": resource_entries,
         "root": bundle.sources.root,
         "seawall": bundle.seawall_version,
         "sources": source_entries,
     }
-    return canonical.dumps(value), parts
+    optional: dict[str, Json] = {
+        "feeds": [{"name": feed.name, **_seal(feed.content)} for feed in bundle.feeds],
+        "rollout": _seal(rollout) if rollout else {},
+        "switches": [_switch_entry(switch) for switch in bundle.switches],
+    }
+    written: dict[str, Json] = {key: entries for key, entries in optional.items() if entries}
+    newer = bool(written) or bundle.kind not in _FIRST_KINDS
+    return canonical.dumps({**value, **written, "format": FORMAT if newer else 1}), parts
+
+
+def _switch_entry(switch: Switch) -> Json:
+    return {
+        "actor": switch.actor,
+        "feature": switch.feature.value,
+        "reason": switch.reason,
+        "site": switch.site,
+        "until_s": float(switch.until_s),
+    }
 
 
 def _seal(part: bytes) -> dict[str, Json]:
@@ -160,6 +196,11 @@ class _Reader:
             ),
         )
         snapshot = self._snapshot(top)
+        feeds = tuple(
+            Pushed(ListName(fields.text("name")), self._part(fields))
+            for fields in self._optional(top, "feeds", limits.LISTS_MAX)
+        )
+        golden, policy = self._rollout(top)
         if self._offset != len(self._data):
             raise unreadable(_WHAT, "goes on after its last part")
         files = tuple(
@@ -173,7 +214,21 @@ class _Reader:
             snapshot=snapshot,
             seawall_version=top.text("seawall"),
             envoy_version=top.text("envoy"),
+            switches=tuple(
+                _switch(fields) for fields in self._optional(top, "switches", limits.SWITCHES_MAX)
+            ),
+            feeds=feeds,
+            golden=golden,
+            policy=policy,
         )
+
+    def _rollout(self, top: Fields) -> tuple[tuple[Golden, ...], RolloutPolicy | None]:
+        if "rollout" not in self._manifest:
+            return (), None
+        return decode_part(self._part(self._fields(top.raw("rollout"))))
+
+    def _optional(self, top: Fields, key: str, length_max: int) -> list[Fields]:
+        return self._entries(top, key, length_max) if key in self._manifest else []
 
     def _snapshot(self, top: Fields) -> Snapshot:
         resources = [
@@ -207,6 +262,20 @@ class _Reader:
         return Fields(value, _WHAT, text_length_chars_max=limits.BUNDLE_TEXT_LENGTH_CHARS_MAX)
 
 
+def _switch(fields: Fields) -> Switch:
+    text = fields.text("feature")
+    if text not in set(Feature):
+        raise unreadable(_WHAT, f"switches off something unknown: {text[:40]!r}")
+    site = fields.optional_text("site")
+    return Switch(
+        feature=Feature(text),
+        site=None if site is None else SiteName(site),
+        until_s=fields.number("until_s"),
+        reason=fields.text("reason"),
+        actor=fields.text("actor"),
+    )
+
+
 def _cut_manifest(data: bytes) -> bytes:
     if not data.startswith(MAGIC) or len(data) < _HEADER_SIZE_BYTES:
         raise unreadable(_WHAT, "does not begin like one")
@@ -220,7 +289,8 @@ def _cut_manifest(data: bytes) -> bytes:
 
 
 def _require_known_format(found: Json) -> None:
-    if found == FORMAT and not isinstance(found, bool):
+    known = isinstance(found, int) and not isinstance(found, bool)
+    if known and found in range(1, FORMAT + 1):
         return
     if isinstance(found, int) and found > FORMAT:
         raise RefusedError(

@@ -77,6 +77,17 @@ class Fields:
             raise unreadable(self._what, f"has no finite number `{key}`")
         return value
 
+    def flag(self, key: str) -> bool:
+        """True or false."""
+        value = self._value.get(key)
+        if not isinstance(value, bool):
+            raise unreadable(self._what, f"has no `{key}` that is true or false")
+        return value
+
+    def raw(self, key: str) -> Json:
+        """Whatever there is; None when nothing is."""
+        return self._value.get(key)
+
     def listing(self, key: str, *, length_max: int) -> list[Json]:
         """A list of at most `length_max` items."""
         value = self._value.get(key)
