@@ -20,6 +20,12 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path, clock: HandClock) -> Iterator[Store]:
-    with Store(path, clock=clock) as opened:
+def where(path: Path) -> Path | str:
+    """Where `store` is; tests of the store's contract say it for every database."""
+    return path
+
+
+@pytest.fixture
+def store(where: Path | str, clock: HandClock) -> Iterator[Store]:
+    with Store(where, clock=clock) as opened:
         yield opened

@@ -1,7 +1,10 @@
 """Releases made up for tests: no site file and no compiler is needed to try the formats."""
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
@@ -12,7 +15,19 @@ from seawall.release.signing import SigningKey
 from seawall.release.store import Store
 from seawall.site.sources import SourceFile, SourceSet
 
+if TYPE_CHECKING:
+    from postgres_server import PostgresServer
+
+DATABASES = ("sqlite", "postgres")
 PRIVATE_KEY_MARK = b"-----BEGIN PRIVATE KEY----- not for any log"
+
+
+def every_database(request: pytest.FixtureRequest, path: Path) -> Path | str:
+    """For a fixture `where` with the parameters `DATABASES`: a new store in each of them."""
+    if request.param == "sqlite":
+        return path
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.create()
 
 
 class HandClock:

@@ -20,6 +20,11 @@ from seawall.release.store import Store
 LOCAL = NodeName("local")
 
 
+@pytest.fixture(params=made.DATABASES)
+def where(request: pytest.FixtureRequest, path: Path) -> Path | str:
+    return made.every_database(request, path)
+
+
 def _assign(store: Store, release: str, expected: str | None) -> int:
     assigned = store.assign(
         LOCAL,
@@ -91,7 +96,7 @@ def test_a_parent_must_exist(store: Store) -> None:
     assert store.count() == 0
 
 
-@pytest.mark.parametrize("message", ["x" * 2001, "\ud800"])
+@pytest.mark.parametrize("message", ["x" * 2001, "\ud800", "a\0b"])
 def test_a_message_that_cannot_be_kept_is_refused(store: Store, message: str) -> None:
     with pytest.raises(UsageError, match="message"):
         store.add(made.bundle(), signer=made.key(), author="a", message=message, parent=None)
@@ -152,7 +157,7 @@ def test_a_digest_may_be_allowed_again(store: Store) -> None:
     record = made.add(store)
     with pytest.raises(NotFoundError, match="not quarantined"):
         store.unquarantine(record.digest, actor="ada")
-    store.quarantine(record.digest, "\ud800" + "x" * 9000, actor="gate")
+    store.quarantine(record.digest, "\ud800\0" + "x" * 9000, actor="gate")
     assert len(store.quarantined()[0].reason) <= limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX
     store.unquarantine(record.digest, actor="ada")
     assert store.quarantined() == ()
@@ -223,18 +228,21 @@ def test_retention_spares_what_serves_its_way_back_and_last_known_good(
 
 
 def test_the_number_of_a_dropped_release_is_never_given_again(
-    store: Store, path: Path, clock: made.HandClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, where: Path | str, clock: made.HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RELEASES_RETAINED_MAX", 1)
     made.add(store, "a: 1\n")
     made.add(store, "b: 1\n")
-    with Store(path, clock=clock) as again:
+    with Store(where, clock=clock) as again:
         assert made.add(again, "c: 1\n").id == "r3"
 
 
-@pytest.fixture(scope="module")
-def churned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with Store(tmp_path_factory.mktemp("churn") / "s.db", clock=made.HandClock()) as opened:
+@pytest.fixture(scope="module", params=made.DATABASES)
+def churned(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    where = made.every_database(request, tmp_path_factory.mktemp("churn") / "s.db")
+    with Store(where, clock=made.HandClock()) as opened:
         yield opened
 
 

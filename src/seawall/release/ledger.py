@@ -13,13 +13,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from seawall import limits
 from seawall.clock import Clock
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UnreachableError, UsageError
 from seawall.release.database import Database
+from seawall.release.rows import plain_text
 from seawall.release.tables import AUDIT, META, TOKENS
+from seawall.release.upsert import upsert
 from seawall.secret import Secret
 
 _TOKEN: Final = re.compile(r"swt_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
@@ -236,7 +237,7 @@ class Meta:
             others = select(func.count()).select_from(META).where(META.c.key != key)
             if connection.execute(others).scalar_one() >= limits.META_KEYS_MAX:
                 raise UsageError("meta-too-many", "The store holds too many small facts.")
-            statement = upsert(META).values(key=key, value=value)
+            statement = upsert(connection, META).values(key=key, value=value)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[META.c.key], set_={"value": value})
             )
@@ -276,5 +277,4 @@ def _sha256(text: str) -> str:
 
 
 def _clip(text: str) -> str:
-    whole = text.encode("utf-8", errors="replace").decode()
-    return whole[: limits.AUDIT_TEXT_LENGTH_CHARS_MAX]
+    return plain_text(text, limits.AUDIT_TEXT_LENGTH_CHARS_MAX)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, func, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from seawall.errors import NotFoundError, UsageError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.tables import ASSIGNMENTS, BUNDLES, QUARANTINE, RELEASES
+from seawall.release.upsert import upsert
 
 _RELEASE_ID: Final = re.compile(r"r([1-9][0-9]{0,17})")
-_SEQUENCE: Final = "SELECT seq FROM sqlite_sequence WHERE name = 'releases'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,11 @@ def release_id(number: int) -> ReleaseId:
 
 
 def next_release_id(connection: Connection) -> ReleaseId:
-    """The id that the next insert gets; stays true while the caller holds the write lock."""
-    last = connection.exec_driver_sql(_SEQUENCE).scalar()
+    """The id of the next release; stays true while the caller holds the write lock.
+
+    The newest release is never dropped, so a number is never given twice.
+    """
+    last = connection.execute(select(func.max(RELEASES.c.number))).scalar()
     return release_id((last or 0) + 1)
 
 
@@ -93,7 +95,7 @@ def insert_bundle(
     connection: Connection, digest: Digest, size_bytes: int, compressed: bytes
 ) -> None:
     """Store a bundle unless it is there."""
-    statement = upsert(BUNDLES).values(
+    statement = upsert(connection, BUNDLES).values(
         digest=digest,
         size_bytes=size_bytes,
         compressed_size_bytes=len(compressed),
@@ -168,7 +170,7 @@ def write_assignment(connection: Connection, assignment: StoredAssignment) -> No
         "bake_s": assignment.bake_s,
         "at_s": assignment.at_s,
     }
-    statement = upsert(ASSIGNMENTS).values(node=assignment.node, **values)
+    statement = upsert(connection, ASSIGNMENTS).values(node=assignment.node, **values)
     connection.execute(
         statement.on_conflict_do_update(index_elements=[ASSIGNMENTS.c.node], set_=values)
     )
@@ -195,6 +197,14 @@ def require_text(text: str, what: str, length_chars_max: int) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise UsageError("text-invalid", f"The {what} is not valid Unicode text.") from error
+    if "\0" in text:
+        raise UsageError("text-invalid", f"The {what} holds a NUL character.")
+
+
+def plain_text(text: str, length_chars_max: int) -> str:
+    """`text` as every database can keep it: valid Unicode without NUL, cut at the bound."""
+    whole = text.encode("utf-8", errors="replace").decode().replace("\0", "\ufffd")
+    return whole[:length_chars_max]
 
 
 def unknown_release(release: str) -> NotFoundError:

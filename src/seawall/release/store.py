@@ -1,4 +1,4 @@
-"""The store: every release, who runs which, and what must not run again; one SQLite file.
+"""The store: every release, who runs which, and what must not run again; in one database.
 
 Bundles are stored once by digest, compressed. Releases are numbered `r1`, `r2`, ... and ordered
 by number, never by time. An assignment changes by compare-and-set and its generation only grows.
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from seawall import limits
 from seawall.clock import Clock
@@ -32,6 +31,7 @@ from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import StoredAssignment
 from seawall.release.signing import SigningKey
 from seawall.release.tables import KNOWN_GOOD, QUARANTINE, RELEASES
+from seawall.release.upsert import upsert
 
 __all__ = ["Quarantined", "Store", "StoredAssignment"]
 
@@ -47,7 +47,9 @@ class Quarantined:
 
 
 class Store:
-    """Open with `Store(path, clock=...)`, close with `close()` or as a context manager.
+    """Open with `Store(where, clock=...)`, close with `close()` or as a context manager.
+
+    `where` is the path of a SQLite file or the URL of a PostgreSQL database.
 
     Attributes:
         audit: who did what.
@@ -57,13 +59,13 @@ class Store:
 
     def __init__(
         self,
-        path: Path,
+        where: Path | str,
         *,
         clock: Clock,
         busy_timeout_s: float = limits.STORE_BUSY_TIMEOUT_S,
         schema: Schema = PACKAGED,
     ) -> None:
-        self._database = Database(path, busy_timeout_s=busy_timeout_s, schema=schema)
+        self._database = Database(where, busy_timeout_s=busy_timeout_s, schema=schema)
         self._clock = clock
         self.audit = Audit(self._database, clock)
         self.tokens = Tokens(self._database, clock)
@@ -310,11 +312,12 @@ class Store:
 
     def quarantine(self, digest: Digest, reason: str, *, actor: str) -> None:
         """Never roll `digest` out again; the first reason stays. The release itself is kept."""
-        words = reason.encode("utf-8", errors="replace").decode()
-        words = words[: limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX] or "no reason was given"
+        words = rows.plain_text(reason, limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX)
+        words = words or "no reason was given"
         at_s = self._clock.now_s()
-        statement = upsert(QUARANTINE).values(digest=digest, reason=words, actor=actor, at_s=at_s)
+        values = {"digest": digest, "reason": words, "actor": actor, "at_s": at_s}
         with self._database.write() as connection:
+            statement = upsert(connection, QUARANTINE).values(values)
             connection.execute(statement.on_conflict_do_nothing())
             retention.bound_quarantine(connection)
             record_deed(

@@ -7,6 +7,7 @@ holds the two equal. Order is always by number, never by time: a clock may be se
 from typing import Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Float,
     ForeignKey,
@@ -20,6 +21,8 @@ from sqlalchemy import (
 )
 
 METADATA: Final = MetaData()
+BIG: Final = Integer().with_variant(BigInteger(), "postgresql")
+"""A number that may grow over 31 bits; SQLite knows one size only."""
 
 META: Final = Table(
     "meta",
@@ -64,7 +67,7 @@ ASSIGNMENTS: Final = Table(
     "assignments",
     METADATA,
     Column("node", String, primary_key=True),
-    Column("generation", Integer, nullable=False),
+    Column("generation", BIG, nullable=False),
     Column("release", Integer, ForeignKey("releases.number"), nullable=False),
     # The rollback point; retention keeps it, but a foreign key would forbid a restored store.
     Column("previous", Integer),

@@ -73,7 +73,11 @@ def _create_rollout() -> None:
     op.create_table(
         "assignments",
         sa.Column("node", sa.String, primary_key=True),
-        sa.Column("generation", sa.Integer, nullable=False),
+        sa.Column(
+            "generation",
+            sa.Integer().with_variant(sa.BigInteger(), "postgresql"),
+            nullable=False,
+        ),
         sa.Column("release", sa.Integer, sa.ForeignKey("releases.number"), nullable=False),
         sa.Column("previous", sa.Integer),
         sa.Column("bake_s", sa.Float, nullable=False),
