@@ -406,8 +406,8 @@ SOURCE_PATH_LENGTH_CHARS_MAX: Final = 4_096
 """Path of a source file: PATH_MAX of Linux."""
 NODE_REPORT_SIZE_BYTES_MAX: Final = 16 * MIB
 """One report of a node. A window of 2,000 sites takes about 0.5 MiB; several may have queued."""
-NODES_MAX: Final = 64
-"""Nodes that control remembers; on one machine there is one."""
+NODES_MAX: Final = 2_000
+"""Nodes that control remembers: twice the largest fleet that is tested."""
 NODE_SILENT_AFTER_S: Final = 20.0
 """A node that reported nothing for this long is shown as not connected."""
 TRAFFIC_SPAN_S: Final = 60.0
@@ -435,6 +435,58 @@ CERTIFICATE_RENEWAL_POLL_S: Final = 12 * 3_600.0
 """How often control looks for development certificates that are due."""
 CERTIFICATE_RENEWAL_BEFORE_S: Final = 30 * 86_400.0
 """A certificate that ends sooner may have been due for renewal by its maker."""
+
+# --- Rollout -------------------------------------------------------------------------------------
+
+ROLLOUT_NODE_PATIENCE_S: Final = 30.0
+"""For a connected node to take an assignment or to steer, and beyond the taste's own deadline."""
+ROLLOUT_COMMIT_PATIENCE_S: Final = 75.0
+"""For a connected node to commit: it gives up by itself well before."""
+ROLLOUT_BAKE_PATIENCE_S: Final = 60.0
+"""Beyond the bake, for the last node to call a release good."""
+ROLLOUT_LOST_SHARE_MAX: Final = 0.02
+"""Of a wave's nodes that may fall silent without a hold: in a large fleet one always does."""
+ROLLOUT_WAIT_S_MAX: Final = 24 * 3_600.0
+"""A rollout that is held or paused for so long is withdrawn: nobody came, and candidates cost."""
+ROLLOUT_SLACK_S: Final = 120.0
+"""Beyond all deadlines of a policy, once for the rollout: nodes take time between the steps."""
+ROLLOUT_REOFFER_S: Final = 60.0
+"""A node that refused what it shall run is told again after this long: a port may be free now."""
+ROLLOUT_TICK_S: Final = 0.5
+"""How often a running rollout is looked at though nothing was heard: deadlines are this exact."""
+ROLLOUT_IDLE_TICK_S: Final = 5.0
+"""The same without one: a node may have fallen silent, or another leader have written."""
+ROLLOUT_PAUSE_S: Final = 0.02
+"""Least time between two plans: a fleet's reports come in bursts."""
+ROLLOUT_MOVES_MAX: Final = 400
+"""Moves of one plan that assign nothing, for example waves without nodes: more is a loop."""
+ROLLOUTS_WAITING_MAX: Final = 16
+"""Feeds that wait for their turn; of one feed only the newest does."""
+ROLLOUTS_KEPT_MAX: Final = 1_000
+"""Rollouts remembered with their history; older ones are dropped."""
+ROLLOUT_EVENTS_KEPT_MAX: Final = 20_000
+"""Sentences of history over all rollouts; a rollout has about 20."""
+ROLLOUT_EVENT_LENGTH_CHARS_MAX: Final = 1_000
+"""One sentence of the history; it may quote Envoy."""
+ROLLOUT_STATE_SIZE_BYTES_MAX: Final = 1 * MIB
+"""One rollout as stored: the names of 2,000 nodes in three lists take 0.4 MiB."""
+GENERATION_LEAD_MAX: Final = 1_000_000
+"""How far a node's generation may be ahead of the store's (after a restored backup): a larger one
+is a lie that would use the numbers up."""
+FEED_STEP_SHARES_PERMILLE: Final = (100, 500)
+"""Steps of a feed: two, so that most of a bad one meets few."""
+FEED_STEP_SOAK_S: Final = 1.0
+"""Least time of a feed's step: one window of the judge."""
+FEED_STEP_DEADLINE_S_MAX: Final = 30.0
+"""Longest wait for evidence in a feed's step, also when it comes rarely."""
+FEED_PERIOD_S: Final = 300.0
+"""How often a feed comes that does not say."""
+FEED_PERIOD_S_MIN: Final = 10.0
+"""A feed that comes more often cannot be tried in between."""
+SWITCH_DEADLINE_S: Final = 60.0
+"""From a switch's start until every connected node has it: one node first, then all."""
+SWITCH_TASTE_S: Final = 15.0
+"""For the first node's taste of a switch."""
 
 # --- Rollout policy and golden requests ----------------------------------------------------------
 
@@ -510,12 +562,42 @@ LIST_ENTRIES_ALL_MAX: Final = 200_000
 """Networks on all lists of an edge together: they are one resource of Envoy."""
 LIST_SIZE_BYTES_MAX: Final = 8 * MIB
 """One list as text: the largest number of the longest entries, with comments."""
-LIST_LINE_LENGTH_BYTES_MAX: Final = 1_024
+LIST_LINE_LENGTH_CHARS_MAX: Final = 1_024
 """One line of a list: an address, and what people write behind it."""
+LIST_PREFIX_IPV4_MIN: Final = 8
+"""Widest IPv4 network of a list: 16 million addresses. A wider one is a broken generator."""
+LIST_PREFIX_IPV6_MIN: Final = 16
+"""Widest IPv6 network of a list: providers hold a /19 or less."""
 LIST_PROBLEMS_MAX: Final = 20
 """Problems of one list that are told: a file of another kind has one on every line."""
 STASH_SIZE_BYTES_MAX: Final = 64 * MIB
 """Copies of files that releases were built from: certificates, error pages, lists."""
+
+# --- Judge ---------------------------------------------------------------------------------------
+
+JUDGE_ALPHA: Final = 0.001
+"""Chance that a release no worse than the current one is ever called unhealthy, over all gates and
+sites of one rollout."""
+JUDGE_DOUBT: Final = 0.05
+"""Chance that a step is left although the candidate is worse by the step's whole margin."""
+JUDGE_SPAN_S: Final = 2.0
+"""Slots are compared within spans of this length: longer than the windows of a trial, short enough
+that what hits every slot at one moment cancels."""
+JUDGE_SPANS_MIN: Final = 3
+"""Spans that must testify before the counts alone call a release unhealthy: one burst is no
+proof."""
+JUDGE_CLUMP_MAX: Final = 3.0
+"""Most failed requests that count as one because they share connections: higher would make a wholly
+broken release outlast ten failed requests at a 1 % share."""
+JUDGE_MISSING_SHARE_MAX: Final = 0.2
+"""Share of a candidate's windows in which a count may be unreadable: one bad poll is no reason to
+wait."""
+JUDGE_WARMING_S_MAX: Final = 60.0
+"""A candidate that is not ready for traffic after this long has something it never gets."""
+JUDGE_MEMORY_GROWTH_BYTES: Final = 128 * MIB
+"""Heap that a candidate may gain over its control in a trial: buffers of a busy moment fit."""
+JUDGE_MEMORY_RATIO_MAX: Final = 2.0
+"""How many times its control's heap a candidate may use, beyond the growth above."""
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
@@ -543,3 +625,5 @@ invariant(STEP_SOAK_S < STEP_DEADLINE_S, "a default step can end")
 invariant(TRIAL_LEASE_S > 2 * ASSIGNMENT_POLL_WAIT_S, "one lost answer ends no trial")
 invariant(SWITCH_TTL_S_MIN < SWITCH_TTL_S < SWITCH_TTL_S_MAX, "a switch lasts and ends")
 invariant(LIST_ENTRIES_MAX <= LIST_ENTRIES_ALL_MAX, "one full list fits the edge")
+invariant(ROLLOUT_COMMIT_PATIENCE_S > COMMIT_TIMEOUT_S, "a node gives up before control does")
+invariant(SWITCH_TASTE_S < SWITCH_DEADLINE_S, "a switch is committed after its taste")

@@ -43,6 +43,7 @@ EXTRA_EDGES_REFUSED = {
 PURE = {
     # Packages and modules that decide: no I/O, no clock, no randomness.
     "compiler": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
+    "judge": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
     "model": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
     "node/xds": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "grpc"},
     "release/guard.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},

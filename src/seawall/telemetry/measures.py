@@ -21,6 +21,14 @@ SITE_COUNTERS: Final = {
 retries, and also when the origin gave no answer; not for redirects and fixed responses."""
 SITE_LATENCY: Final = "upstream_rq_time"
 
+LATENCY_BOUNDS_MS: Final = (
+    0.5, 1.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1e3, 2.5e3, 5e3, 1e4, 3e4, 6e4, 3e5, 6e5,
+    1.8e6, 3.6e6,
+)  # fmt: skip
+"""Upper bounds of Envoy's histogram buckets (its default, which the bootstrap does not change)."""
+CPU: Final = "cpu_s"
+"""Growth of the processor time of the Envoy process, read from the kernel and not from Envoy."""
+
 _HTTP_OWN: Final = frozenset({"admin", "async-client"})
 
 

@@ -18,7 +18,9 @@ class SiteCounts:
     Redirects and fixed responses are counted for the edge only (`answered_here`): Envoy keeps
     route statistics in its router. Latencies are of the exchange with the origin, retries
     included, in seconds; None when Envoy recorded too few. `timeouts` are requests that ran into
-    their route's timeout; they are counted in `status_5xx` too.
+    their route's timeout; they are counted in `status_5xx` too. `latency_buckets` counts the same
+    exchanges by their time: one number for each of `measures.LATENCY_BOUNDS_MS`, not cumulative,
+    without trailing zeros; empty when Envoy has merged none in this window.
     """
 
     requests: int
@@ -29,6 +31,7 @@ class SiteCounts:
     timeouts: int
     latency_p50_s: float | None = None
     latency_p95_s: float | None = None
+    latency_buckets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,9 @@ class Window:
             into is closed at the commit, so no window mixes two releases.
         start_s: Unix seconds.
         sites: counts by site; a site without traffic may be absent.
-        edge: process-wide counters and gauges under documented names (see docs/metrics.md).
+        edge: process-wide counters and gauges under documented names (see docs/metrics.md), and
+            `cpu_s`, processor seconds that the Envoy process used, where the agent could read it.
+        latency_buckets: of whole requests at the edge, as in `SiteCounts`.
     """
 
     node: NodeName
@@ -51,3 +56,4 @@ class Window:
     duration_s: float
     sites: Mapping[SiteName, SiteCounts] = field(default_factory=lambda: MappingProxyType({}))
     edge: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    latency_buckets: tuple[int, ...] = ()

@@ -9,13 +9,16 @@ Pure: readings and times in, windows out. `collector` reads Envoy and owns the c
 """
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
 
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
 from seawall.limits import LATENCY_SAMPLES_MIN, WINDOW_SITES_MAX
 from seawall.telemetry.measures import (
+    CPU,
     EDGE_LATENCY,
+    LATENCY_BOUNDS_MS,
     MEASURES_BY_SOURCE,
     SITE_COUNTERS,
     SITE_LATENCY,
@@ -53,27 +56,40 @@ class WindowBuilder:
         self._rebase = False
         self._counts: dict[str, int] = {}
         self._buckets: dict[str, Histogram] = {}
+        self._cpu_last_s: float | None = None
+        self._cpu_s: float | None = None
 
     @property
     def release(self) -> ReleaseId | None:
         """The release that now counts; None before the first commit."""
         return self._release[0] if self._release else None
 
-    def observe(self, reading: Reading, *, at_s: float) -> bool:
+    def observe(self, reading: Reading, *, at_s: float, cpu_s: float | None = None) -> bool:
         """Take one reading; False when it was late, a duplicate, or not whole, and so ignored.
 
         Args:
             reading: of this slot's Envoy.
             at_s: monotonic seconds when the reading was asked for.
+            cpu_s: processor seconds the process has used since it started; None when unknown.
         """
         if not reading.whole or (self._seen_s is not None and at_s <= self._seen_s):
             return False
         base = self._base(reading, at_s)
         if base is not None and not self._rebase:
             self._add_growth(base, reading)
+        self._add_cpu(base, cpu_s)
         self._rebase = False
         self._last, self._seen_s = _with_known(reading, self._last), at_s
         return True
+
+    def _add_cpu(self, base: Reading | None, cpu_s: float | None) -> None:
+        last_s, self._cpu_last_s = self._cpu_last_s, cpu_s
+        if cpu_s is None or base is None or self._rebase:
+            return
+        # Without values the base is the start of a new process, whose clock began at zero.
+        before_s = last_s if base.values else 0.0
+        if before_s is not None and cpu_s >= before_s:
+            self._cpu_s = (self._cpu_s or 0.0) + cpu_s - before_s
 
     def commit(
         self,
@@ -112,7 +128,7 @@ class WindowBuilder:
         self._start_s, self._opened_s = wall_s, at_s
         # Growth that the window had to leave out, because its newest value is unknown, stays.
         self._counts = {n: c for n, c in self._counts.items() if window and self._unknown(n)}
-        self._buckets = {}
+        self._buckets, self._cpu_s = {}, None
         return window
 
     def _window(self, last: Reading, duration_s: float) -> Window | None:
@@ -128,6 +144,9 @@ class WindowBuilder:
             duration_s=duration_s,
             sites=MappingProxyType(self._sites(last)),
             edge=MappingProxyType(self._edge(last)),
+            latency_buckets=_bucket_counts(
+                _grouped(self._buckets, edge_source).get(_EDGE_LATENCY_SOURCE)
+            ),
         )
 
     def _unknown(self, name: str) -> bool:
@@ -197,6 +216,8 @@ class WindowBuilder:
             value_s = quantile_s(whole, share)
             if value_s is not None:
                 edge[key] = value_s
+        if self._cpu_s is not None:
+            edge[CPU] = self._cpu_s
         return edge
 
 
@@ -228,7 +249,18 @@ def _site_counts(counts: Mapping[str, int], latency: Histogram | None) -> SiteCo
         timeouts=counts.get("timeouts", 0),
         latency_p50_s=quantile_s(latency, 0.5),
         latency_p95_s=quantile_s(latency, 0.95),
+        latency_buckets=_bucket_counts(latency),
     )
+
+
+def _bucket_counts(values: Histogram | None) -> tuple[int, ...]:
+    """Values in each bucket, without the empty ones at the end; nothing for unknown bounds."""
+    if values is None or values.bounds != LATENCY_BOUNDS_MS:
+        return ()
+    counts = [after - before for before, after in pairwise((0, *values.counts))]
+    while counts and counts[-1] == 0:
+        counts.pop()
+    return tuple(counts)
 
 
 def _is_counter(name: str) -> bool:

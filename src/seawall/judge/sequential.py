@@ -1,0 +1,142 @@
+"""The one test behind every gate: may be looked at every second without inflating false alarms.
+
+Bad events and exposures are counted in two arms that run side by side. If the candidate is no
+worse, then of the bad events of a span its arm got no more than its share of the exposures. The
+test bets against that, span by span, at fair odds; `log_e` is the logarithm of the money won. Money
+from fair bets rarely multiplies by 1/alpha, ever (Ville's inequality), whenever one looks and
+whatever the traffic does: shares may change between spans, and errors that hit both arms cancel.
+
+`rate_upper` and `rate_lower` are confidence sequences in the same sense, for the rate of one arm,
+which may drift. docs/judge.md has the mathematics and its sources.
+
+What it must not do: read a clock, or decide what a result means (that is `gates` and `judge`).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+# How many times worse the candidate may be: one bet on each, money split evenly.
+_FACTORS: Final = (1.4, 2.0, 3.5, 8.0, 25.0, 150.0, 2000.0)
+_LOG_WEIGHT: Final = -math.log(len(_FACTORS))
+# Tilts of the confidence sequences: the strongest serves rates near zero and gets half the money.
+_TILTS: Final = ((6.0, 0.5), (1.5, 0.1), (0.6, 0.1), (0.3, 0.1), (0.12, 0.1), (0.05, 0.1))
+_BISECTIONS: Final = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Both arms in one short span of time on one node.
+
+    Attributes:
+        at: number of the span; those of other nodes at the same time have the same number.
+        bad: bad events of the candidate, of its `exposures`.
+        control_bad: of the control, of its `control_exposures`.
+    """
+
+    at: int
+    bad: float
+    exposures: float
+    control_bad: float
+    control_exposures: float
+
+
+def log_e(
+    spans: Iterable[Span],
+    *,
+    ratio: float = 1.0,
+    floor: float = 0.0,
+    clump: float = 1.0,
+    cap: float = math.inf,
+) -> float:
+    """Logarithm of the evidence that the candidate's rate is over `ratio` times the control's.
+
+    Args:
+        spans: in any order.
+        ratio: how many times the control's rate is still no harm.
+        floor: a rate that is no harm whatever the control's: the control is taken to have had so
+            many more bad events. This can only take evidence away.
+        clump: bad events that come together, for example on one connection, count as one.
+        cap: most that one moment may add, over all nodes, so that no single moment decides.
+    """
+    moments: dict[int, list[Span]] = {}
+    for span in spans:
+        if span.exposures > 0 and span.control_exposures > 0:
+            moments.setdefault(span.at, []).append(span)
+    logs = []
+    for factor in _FACTORS:
+        gain, total = math.log(factor), 0.0
+        for group in moments.values():
+            won = 0.0
+            for span in group:
+                phantom = floor * span.control_exposures / ratio
+                expected = ratio * span.exposures
+                loss = math.log(
+                    (factor * expected + span.control_exposures)
+                    / (expected + span.control_exposures)
+                )
+                won += span.bad * gain - (span.bad + span.control_bad + phantom) * loss
+            total += min(won / clump, cap)
+        logs.append(total + _LOG_WEIGHT)
+    top = max(logs)
+    return top + math.log(sum(math.exp(value - top) for value in logs))
+
+
+def rate_upper(bad: float, exposures: float, alpha: float) -> float:
+    """The bound that the rate is below, at every look, but with probability `alpha`.
+
+    The rate is the average over what was exposed so far; it may drift. 1 without exposures.
+    """
+    if exposures <= 0:
+        return 1.0
+    least, most = bad, exposures
+    if _upper_money(bad, most) < -math.log(alpha):
+        return 1.0
+    for _ in range(_BISECTIONS):
+        middle = (least + most) / 2
+        if _upper_money(bad, middle) < -math.log(alpha):
+            least = middle
+        else:
+            most = middle
+    return most / exposures
+
+
+def rate_lower(bad: float, exposures: float, alpha: float) -> float:
+    """The bound that the rate is above, at every look, but with probability `alpha`."""
+    if exposures <= 0 or bad <= 0:
+        return 0.0
+    least, most = 0.0, bad
+    for _ in range(_BISECTIONS):
+        middle = (least + most) / 2
+        if _lower_money(bad, middle) < -math.log(alpha):
+            most = middle
+        else:
+            least = middle
+    return least / exposures
+
+
+def exposures_needed(margin: float, alpha: float) -> int:
+    """Exposures after which an arm without one bad event is shown to be below rate `margin`."""
+    tilt, weight = _TILTS[0]
+    return math.ceil((math.log(1 / alpha) - math.log(weight)) / (1 - math.exp(-tilt)) / margin)
+
+
+def _upper_money(bad: float, expected: float) -> float:
+    """Logarithm of what is won by betting that fewer come than `expected`."""
+    return _log_sum(
+        math.log(weight) - tilt * bad + (1 - math.exp(-tilt)) * expected for tilt, weight in _TILTS
+    )
+
+
+def _lower_money(bad: float, expected: float) -> float:
+    """Logarithm of what is won by betting that more come than `expected`."""
+    return _log_sum(
+        math.log(weight) + tilt * bad - (math.exp(tilt) - 1) * expected for tilt, weight in _TILTS
+    )
+
+
+def _log_sum(logs: Iterable[float]) -> float:
+    values = [*logs]
+    top = max(values)
+    return top + math.log(sum(math.exp(value - top) for value in values))
