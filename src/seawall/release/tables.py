@@ -103,3 +103,28 @@ TOKENS: Final = Table(
     Column("last_used_s", Float),
     Column("expires_s", Float),
 )
+FLEET_NODES: Final = Table(
+    "fleet_nodes",
+    METADATA,
+    Column("name", String, primary_key=True),
+    # Group names, separated by spaces.
+    Column("groups", Text, nullable=False),
+    # SHA-256 of the SubjectPublicKeyInfo in its certificate: no other key speaks for it.
+    Column("key_sha256", String(64), nullable=False),
+    Column("joined_s", Float, nullable=False),
+    Column("certificate_ends_s", Float, nullable=False),
+)
+JOIN_TOKENS: Final = Table(
+    "join_tokens",
+    METADATA,
+    Column("id", String(16), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    # The only name it joins; empty when the node names itself.
+    Column("node", String, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("created_s", Float, nullable=False),
+    Column("expires_s", Float, nullable=False),
+    # Who used it; the same key may ask again when the first answer was lost.
+    Column("used_key_sha256", String(64)),
+)
