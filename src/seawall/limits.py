@@ -598,6 +598,103 @@ JUDGE_MEMORY_GROWTH_BYTES: Final = 128 * MIB
 """Heap that a candidate may gain over its control in a trial: buffers of a busy moment fit."""
 JUDGE_MEMORY_RATIO_MAX: Final = 2.0
 """How many times its control's heap a candidate may use, beyond the growth above."""
+BRAKE_ALPHA: Final = 1e-6
+"""Chance that a node by itself stops a release that is no worse: 1,000 nodes look at once."""
+BRAKE_RATIO: Final = 3.0
+"""How many times the error rate before a commit is no harm after it: the two are minutes apart."""
+BRAKE_MARGIN: Final = 0.1
+"""Share of bad requests more than before a commit that is no harm for a node to act on alone."""
+BRAKE_MARGIN_SITE: Final = 0.3
+"""The same for a single site: its origin may fail at any moment."""
+ANOMALY_DOWN_COUNT: Final = 3
+"""Bad looks, without a calm in between, that make an anomaly."""
+ANOMALY_OK_COUNT: Final = 6
+"""Good looks in a row that forget earlier bad ones."""
+ANOMALY_UP_COUNT: Final = 12
+"""Good looks in a row that end an anomaly: ending it early lets a release into the next wave."""
+ANOMALY_PAST_LOOKS: Final = 60
+"""Looks that make the recent past: 10 min of them at one each 10 s."""
+ANOMALY_PAST_LOOKS_MIN: Final = 6
+"""Looks before anything can be called unusual."""
+ANOMALY_RATIO: Final = 3.0
+"""How many times the past's error rate is usual."""
+ANOMALY_MARGIN: Final = 0.02
+"""Share of failed requests more than in the past that is usual."""
+ANOMALY_ALPHA: Final = 1e-4
+"""Chance that one look is called bad by luck; three are needed."""
+
+# --- Fleet ---------------------------------------------------------------------------------------
+
+CA_LIFETIME_S: Final = 10 * 365 * 86_400
+"""Control's own certificate authority: longer than the machines that trust it."""
+NODE_CERTIFICATE_LIFETIME_S: Final = 90 * 86_400
+"""A node's certificate, and control's own: renewed with a third left, so 30 days without control
+cost nothing."""
+CERTIFICATE_BACKDATE_S: Final = 86_400
+"""A new certificate is valid since a day: a node whose clock is behind can use it."""
+CERTIFICATE_RENEWAL_CHECK_S: Final = 3_600.0
+"""How often a node and control look whether their certificate is due."""
+JOIN_TOKEN_TTL_S: Final = 3_600.0
+"""A join token, unless asked otherwise: long enough to walk to the machine."""
+JOIN_TOKEN_TTL_S_MAX: Final = 7 * 86_400.0
+"""Longest life of a join token: it lets a machine into the fleet."""
+JOIN_TOKENS_MAX: Final = 2_000
+"""Join tokens that are not over: one for each node of the largest fleet."""
+NODE_GROUPS_MAX: Final = 8
+"""Groups of one node."""
+NODE_NAME_LENGTH_CHARS_MAX: Final = 63
+"""A node's name is a DNS label: it stands in certificates, metrics and file names."""
+NODE_CONNECTIONS_MAX: Final = 3 * 2_000
+"""Connections of nodes at once: each of the largest fleet polls, reports and fetches."""
+NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
+"""Read buffer of a node's connection; asyncio takes 256 KiB each, which 2,000 connections make
+half a gigabyte."""
+NODE_HANDSHAKE_TIMEOUT_S: Final = 20.0
+"""A TLS handshake on the nodes' port: after a restart, a thousand of them come within seconds."""
+BUNDLE_DOWNLOADS_MAX: Final = 32
+"""Bundles that control sends at once; more are told to come again a little later."""
+BUNDLE_DOWNLOAD_TIMEOUT_S: Final = 60.0
+"""One bundle to one node: 65 MiB at 9 Mbit/s. A slower reader may not hold a place."""
+BUNDLE_CACHE_SIZE_BYTES_MAX: Final = 70 * MIB
+"""Bundles kept in memory for the nodes that come next: at least the largest one fits."""
+BUNDLE_FETCH_TIMEOUT_S: Final = 120.0
+"""How long a node tries to get a bundle, mirrors and waits included, before it says so."""
+RETRY_AFTER_S_MAX: Final = 5
+"""Longest wait that control asks of a node it cannot serve at once."""
+REPORTS_BURST_MAX: Final = 30
+"""Reports of one node at once: a release makes about ten."""
+REPORTS_PER_S_MAX: Final = 3.0
+"""Reports of one node in the long run: it sends one a second in a trial."""
+REPORT_BYTES_IN_FLIGHT_MAX: Final = 64 * MIB
+"""Reports that control reads at once: bounds its memory when every node has much to tell."""
+REPORT_PARSE_SIZE_BYTES: Final = 128 * KIB
+"""A larger report is parsed in a thread: others are answered meanwhile."""
+REPORT_TEXTS_MAX: Final = 64
+"""Notices, refusals, listeners or groups in one report; more are cut."""
+REPORT_QUIET_S_MIN: Final = 3.0
+"""A node with nothing new reports this often in a small fleet."""
+REPORT_QUIET_NODES_PER_S: Final = 150
+"""Reports with nothing new that a fleet sends in a second; a larger one sends them less often."""
+WINDOW_AGE_S_MAX: Final = 1_200.0
+"""Older windows are not taken: twice what a node keeps for a control process that is away."""
+CLOCK_SKEW_S_TOLD: Final = 5.0
+"""A node whose clock differs by more is told so; its windows are shifted whatever it is."""
+GENERATION_MAX: Final = 2**48
+"""Generations above are not believed: a thousand a second for nine thousand years."""
+RECONNECT_SPREAD_S: Final = 3.0
+"""Nodes whose connection broke come back spread over this time: control has just restarted."""
+RECONNECT_PAUSE_S_MAX: Final = 10.0
+"""Longest pause between attempts of a node to reach a control process that is away."""
+MIRRORS_MAX: Final = 8
+"""Mirrors of bundles that a node knows."""
+CONTROLS_MAX: Final = 8
+"""Addresses of control processes that a node knows."""
+LEADER_BEAT_S: Final = 1.0
+"""How often the leading control process shows that it lives, and others look."""
+LEADER_SILENT_S: Final = 5.0
+"""A leader that has not shown it for so long loses the lead, also one that only hangs."""
+FOLLOWER_REFRESH_S: Final = 0.5
+"""How often a control process that does not lead reads what the leader has assigned."""
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
@@ -627,3 +724,7 @@ invariant(SWITCH_TTL_S_MIN < SWITCH_TTL_S < SWITCH_TTL_S_MAX, "a switch lasts an
 invariant(LIST_ENTRIES_MAX <= LIST_ENTRIES_ALL_MAX, "one full list fits the edge")
 invariant(ROLLOUT_COMMIT_PATIENCE_S > COMMIT_TIMEOUT_S, "a node gives up before control does")
 invariant(SWITCH_TASTE_S < SWITCH_DEADLINE_S, "a switch is committed after its taste")
+invariant(BUNDLE_CACHE_SIZE_BYTES_MAX >= ENVELOPE_SIZE_BYTES_MAX, "the largest bundle is cached")
+invariant(NODE_CONNECTIONS_MAX >= 3 * NODES_MAX, "every node can poll, report and fetch")
+invariant(LEADER_SILENT_S > 3 * LEADER_BEAT_S, "one late beat costs no lead")
+invariant(LEADER_SILENT_S < STORE_HANG_TIMEOUT_S, "a leader is replaced before it is cut off")
