@@ -332,6 +332,31 @@ GOLDEN_ROUNDS_QUICK: Final = 8
 GOLDEN_ROUND_INTERVAL_S: Final = 1.0
 """Between later rounds: enough to notice a hang of Envoy's workers, little for the origins."""
 
+# --- Steering on a node --------------------------------------------------------------------------
+
+PROBE_TIMEOUT_S: Final = 2.0
+"""An Envoy accepts a connection in microseconds; one that has not by now does not accept."""
+STEER_SETTLE_S: Final = 1.0
+"""After an Envoy is given no more connections, handshakes that began with it may end: a client far
+away answers within this time."""
+STEER_QUEUE_S_MAX: Final = 5.0
+"""And so long at most its queues of connections to accept may take to become empty."""
+TRIAL_BIND_TIMEOUT_S: Final = 10.0
+"""From a public listener's acknowledgement to its open socket: it takes milliseconds."""
+TRIAL_NICE: Final = 5
+"""Priority of candidate and baseline: when processors are short, stable gets about three times
+their share; when they are not, nothing changes, so both are measured alike."""
+TRIAL_OOM_SCORE: Final = 500
+"""Added to their badness in thousandths of all memory: they are killed before stable."""
+TRIAL_MEMORY_SHARE_MAX: Final = 0.5
+"""Of the machine's memory, for each of them (RLIMIT_DATA): holds when the agent is not looking."""
+TRIAL_MEMORY_BYTES_MIN: Final = 2 * GIB
+"""And never less: Envoy's allocator and the stacks of its threads reserve more than they use."""
+TICKET_KEY_LIFE_S: Final = 8 * 3_600.0
+"""How long one key makes TLS session tickets: who steals it reads no more than this."""
+TICKET_KEYS_KEPT: Final = 3
+"""The newest and older ones that still read tickets: with each other a day."""
+
 # --- Hardening of the data plane ------------------------------------------------------------------
 # What the site file sets under `limits:` has its defaults there; these bounds are not for it.
 

@@ -104,6 +104,26 @@ def can_decide(rate_per_s: float, share: float, deadline_s: float, gate: Gate) -
     return needed is None or rate_per_s * share * deadline_s >= needed
 
 
+def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]:
+    """`Unhealthy` when the candidate is worse by this gate, with false alarms at most `alpha`."""
+    if alpha <= 0:
+        return
+    wanted = -math.log(alpha)
+    cap = wanted / JUDGE_SPANS_MIN
+    found = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline, cap=cap)
+    if found >= wanted:
+        gate = GATES_BY_NAME[series.gate]
+        bad, of = series.sum(CANDIDATE)
+        control, control_of = _control_sum(series, gate, baseline=evidence.baseline)
+        yield Unhealthy(
+            series.gate,
+            series.site,
+            f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
+            f"{_control_text(gate, baseline=evidence.baseline)}. Odds of {_odds(found)} to 1 "
+            f"against chance; {_odds(wanted)} to 1 are asked.",
+        )
+
+
 def log_evidence(series: Series, *, clump: float, baseline: bool, cap: float = math.inf) -> float:
     """Logarithm of the evidence that the candidate is worse by this gate, over all steps so far."""
     gate = GATES_BY_NAME[series.gate]
@@ -184,32 +204,13 @@ def _memory(memory: Memory) -> Verdict | None:
 def _harm(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
     for series in evidence.totals.values():
         gate = GATES_BY_NAME[series.gate]
-        yield from _worse(series, evidence, gate.budget * demands.alpha)
+        yield from worse(series, evidence, gate.budget * demands.alpha)
     many = max(demands.sites, evidence.sites)
     if many <= 1:
         return
     for series in evidence.suspects:
         gate = GATES_BY_NAME[series.gate]
-        yield from _worse(series, evidence, gate.budget_sites * demands.alpha / many)
-
-
-def _worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]:
-    if alpha <= 0:
-        return
-    wanted = -math.log(alpha)
-    cap = wanted / JUDGE_SPANS_MIN
-    found = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline, cap=cap)
-    if found >= wanted:
-        gate = GATES_BY_NAME[series.gate]
-        bad, of = series.sum(CANDIDATE)
-        control, control_of = _control_sum(series, gate, baseline=evidence.baseline)
-        yield Unhealthy(
-            series.gate,
-            series.site,
-            f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
-            f"{_control_text(gate, baseline=evidence.baseline)}. Odds of {_odds(found)} to 1 "
-            f"against chance; {_odds(wanted)} to 1 are asked.",
-        )
+        yield from worse(series, evidence, gate.budget_sites * demands.alpha / many)
 
 
 def _control_sum(series: Series, gate: Gate, *, baseline: bool, current: bool = False) -> Count:

@@ -90,16 +90,7 @@ def rate_upper(bad: float, exposures: float, alpha: float) -> float:
     """
     if exposures <= 0:
         return 1.0
-    least, most = bad, exposures
-    if _upper_money(bad, most) < -math.log(alpha):
-        return 1.0
-    for _ in range(_BISECTIONS):
-        middle = (least + most) / 2
-        if _upper_money(bad, middle) < -math.log(alpha):
-            least = middle
-        else:
-            most = middle
-    return most / exposures
+    return min(1.0, _most_expected(bad, alpha) / exposures)
 
 
 def rate_lower(bad: float, exposures: float, alpha: float) -> float:
@@ -118,8 +109,22 @@ def rate_lower(bad: float, exposures: float, alpha: float) -> float:
 
 def exposures_needed(margin: float, alpha: float) -> int:
     """Exposures after which an arm without one bad event is shown to be below rate `margin`."""
-    tilt, weight = _TILTS[0]
-    return math.ceil((math.log(1 / alpha) - math.log(weight)) / (1 - math.exp(-tilt)) / margin)
+    return math.ceil(_most_expected(0.0, alpha) / margin)
+
+
+def _most_expected(bad: float, alpha: float) -> float:
+    """How many bad events may have been expected where `bad` came."""
+    wanted = -math.log(alpha)
+    least, most = bad, 2 * bad + 10.0
+    while _upper_money(bad, most) < wanted:
+        least, most = most, 2 * most
+    for _ in range(_BISECTIONS):
+        middle = (least + most) / 2
+        if _upper_money(bad, middle) < wanted:
+            least = middle
+        else:
+            most = middle
+    return most
 
 
 def _upper_money(bad: float, expected: float) -> float:
