@@ -287,7 +287,8 @@ class Agent:
             self._reject(served, Attempt(error.message))
             return
         self._show(Progress(served, Phase.COMMITTING))
-        self._memory.remember(replace(self.state, attempting=served), envelope)
+        self._memory.hold(served.digest, envelope)
+        self._memory.remember(replace(self.state, attempting=served))
         loaded = self._memory.bundles.stamped(served, snapshot)
         large = len(envelope) > _LARGE_ENVELOPE_BYTES
         del snapshot, envelope
@@ -363,7 +364,7 @@ class Agent:
         bad = self.serving
         if bad is None:
             return
-        loaded, problems = self._memory.first_readable(self._memory.older_good(bad))
+        loaded, problems = self._memory.first_readable(self.state.older_good(bad))
         if loaded is None:
             self._notices["crash"] = " ".join(
                 ("Envoy keeps dying and there is no older good release.", *problems)

@@ -7,7 +7,7 @@ always true in this process, and writing is tried again with every change.
 from collections.abc import Iterable
 from pathlib import Path
 
-from seawall.ids import Digest  # noqa: TC001 - used at run time by type hints of attributes
+from seawall.ids import Digest
 from seawall.node.files import Writer
 from seawall.node.lastgood import Bundles, Loaded, Opener
 from seawall.node.state import NodeState, Served, StateFile
@@ -38,24 +38,18 @@ class Memory:
         serving = (self.state.serving,) if self.state.serving else ()
         return (*serving, *self.state.good)
 
-    def older_good(self, than: Served) -> tuple[Served, ...]:
-        """Last known good releases to step back to from `than`, newest first."""
-        digests = [served.digest for served in self.state.good]
-        if than.digest not in digests:
-            return self.state.good
-        return self.state.good[digests.index(than.digest) + 1 :]
-
     def first_readable(self, served: Iterable[Served]) -> tuple[Loaded | None, tuple[str, ...]]:
         """See `Bundles.first_readable`."""
         return self.bundles.first_readable(served)
 
-    def remember(self, state: NodeState, envelope: bytes | None = None) -> None:
-        """Take over `state`; `envelope` is the release being attempted."""
+    def hold(self, digest: Digest, envelope: bytes) -> None:
+        """Keep this release with the next state that needs it."""
+        self._unsaved[digest] = envelope
+
+    def remember(self, state: NodeState) -> None:
+        """Take over `state`, and forget releases that it does not need."""
         self.state = state
-        if envelope is not None and state.attempting is not None:
-            self._unsaved[state.attempting.digest] = envelope
-        kept = (state.serving, state.attempting, *state.good)
-        digests = {served.digest for served in kept if served is not None}
+        digests = state.needed()
         self._unsaved = {d: e for d, e in self._unsaved.items() if d in digests}
         try:
             for digest in tuple(self._unsaved):

@@ -1,7 +1,7 @@
 """What a node must remember over its own death, in one small checked file.
 
-`state.json` names what serves, what is being tried, what is last known good, and the highest
-generation the node has finished with; the releases themselves are in `bundles/`. The file before
+`state.json` names what serves, what is being tried, what is last known good, and the assignment
+the node has accepted last; the releases themselves are in `bundles/`. The file before
 the last change is kept as `state.previous.json`: a damaged newest one costs one change, not the
 memory. Nothing here is a clock: a clock set back changes nothing.
 """
@@ -16,9 +16,12 @@ from typing import Any, Final
 from seawall.ids import Digest, Generation, ReleaseId
 from seawall.limits import NODE_STATE_SIZE_BYTES_MAX
 from seawall.node.files import Writer, read_bounded, write_atomic
+from seawall.rollout.ports import Assignment, Trial
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """A later version reads every earlier one; an unknown later one is treated as damaged."""
+_SCHEMAS: Final = (1, SCHEMA)
+"""The first one had no assignment and no trial: everything up to its generation was finished."""
 _FILES: Final = ("state.json", "state.previous.json")
 
 _NONE_YET: Final = Generation(0)
@@ -34,16 +37,35 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedTrial:
+    """A trial that this node withdrew by itself, and so does not begin again by itself.
+
+    Attributes:
+        generation: of the step it failed in.
+        blames_content: the release is at fault, not this machine.
+    """
+
+    digest: Digest
+    generation: Generation
+    message: str
+    blames_content: bool
+
+
+@dataclass(frozen=True, slots=True)
 class NodeState:
     """The memory of a node.
 
     Attributes:
-        generation: highest assignment that was finished: committed or rejected.
+        generation: highest assignment that was accepted.
         serving: what Envoy shall be given at its next start.
         attempting: what was being committed when this was written; None in quiet times.
         good: last known good, newest first, no digest twice.
-        message: the outcome of `generation` in words when it did not end well.
+        message: why the stable slot does not serve what `generation` says; empty when it does, or
+            shall still be made to.
         bake_s: how long `serving` must run well; counted anew after a restart of the agent.
+        assignment: the accepted one.
+        failed: the last trial that failed here.
+        attempts: commits and starts of candidates that were begun for `generation`.
     """
 
     generation: Generation = _NONE_YET
@@ -52,10 +74,28 @@ class NodeState:
     good: tuple[Served, ...] = ()
     message: str = ""
     bake_s: float = 0.0
+    assignment: Assignment | None = None
+    failed: FailedTrial | None = None
+    attempts: int = 0
 
     def promoted(self, served: Served, keep: int) -> tuple[Served, ...]:
         """`good` with `served` in front and at most `keep` entries."""
         return (served, *(old for old in self.good if old.digest != served.digest))[:keep]
+
+    def older_good(self, than: Served) -> tuple[Served, ...]:
+        """Last known good releases to step back to from `than`, newest first."""
+        digests = [served.digest for served in self.good]
+        if than.digest not in digests:
+            return self.good
+        return self.good[digests.index(than.digest) + 1 :]
+
+    def needed(self) -> frozenset[Digest]:
+        """The releases that must stay on disk."""
+        kept = [served.digest for served in (self.serving, self.attempting, *self.good) if served]
+        if self.assignment is not None:
+            kept.append(self.assignment.digest)
+            kept += [self.assignment.trial.digest] if self.assignment.trial else []
+        return frozenset(kept)
 
 
 class StateFile:
@@ -113,7 +153,7 @@ def _encode(state: NodeState) -> bytes:
 
 def _decode(content: bytes) -> NodeState:
     outer = json.loads(content)
-    if outer["schema"] != SCHEMA:
+    if outer["schema"] not in _SCHEMAS:
         raise ValueError(f"schema {outer['schema']} is not known here")
     body = outer["state"]
     if hashlib.sha256(body.encode()).hexdigest() != outer["sha256"]:
@@ -126,6 +166,41 @@ def _decode(content: bytes) -> NodeState:
         good=tuple(served for entry in fields["good"] if (served := _served(entry))),
         message=str(fields["message"]),
         bake_s=float(fields["bake_s"]),
+        assignment=_assignment(fields.get("assignment")),
+        failed=_failed(fields.get("failed")),
+        attempts=int(fields.get("attempts", 0)),
+    )
+
+
+def _assignment(fields: Mapping[str, Any] | None) -> Assignment | None:
+    if fields is None:
+        return None
+    trial = fields["trial"]
+    return Assignment(
+        generation=Generation(int(fields["generation"])),
+        release=ReleaseId(str(fields["release"])),
+        digest=Digest(str(fields["digest"])),
+        bake_s=float(fields["bake_s"]),
+        trial=None
+        if trial is None
+        else Trial(
+            release=ReleaseId(str(trial["release"])),
+            digest=Digest(str(trial["digest"])),
+            share_permille=int(trial["share_permille"]),
+            baseline=bool(trial["baseline"]),
+            taste_deadline_s=float(trial["taste_deadline_s"]),
+        ),
+    )
+
+
+def _failed(fields: Mapping[str, Any] | None) -> FailedTrial | None:
+    if fields is None:
+        return None
+    return FailedTrial(
+        digest=Digest(str(fields["digest"])),
+        generation=Generation(int(fields["generation"])),
+        message=str(fields["message"]),
+        blames_content=bool(fields["blames_content"]),
     )
 
 
