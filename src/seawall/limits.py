@@ -366,8 +366,9 @@ HANDSHAKE_TIMEOUT_S: Final = 10
 """TLS handshake and PROXY protocol header each; the site's header timeout shortens it."""
 CLIENT_HELLO_SIZE_BYTES_MAX: Final = 16 * KIB
 """One TLS record, and so the largest ClientHello in one; post-quantum ones take about 2 KiB."""
-CONNECTION_BUFFER_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Read and write buffer of a connection: fills a fast link, and bounds what a slow reader holds."""
+CONNECTION_BUFFER_SIZE_BYTES_MAX: Final = 64 * KIB
+"""Read and write buffer of a connection, to clients and to origins: a slow reader holds about twice
+this; what fills a fast link is the kernel's buffer."""
 TCP_BACKLOG_MAX: Final = 4_096
 """Connections waiting to be accepted; the kernel's somaxconn also applies."""
 ACCEPTS_PER_WAKE_UP_MAX: Final = 16
@@ -398,8 +399,6 @@ OVERLOAD_REFRESH_S: Final = 0.25
 """How often Envoy looks at its heap: an attacker at 1 Gbit/s adds 32 MiB in between."""
 OVERLOAD_TIMEOUT_SHARE_MIN: Final = 0.1
 """What is left of idle and handshake timeouts under full memory pressure."""
-HEAVY_STREAM_SIZE_BYTES_LOG2: Final = 20
-"""Streams that buffer at least 1 MiB are ranked, so the heaviest are reset first."""
 
 # --- HTTP API and control process --------------------------------------------------------------
 
@@ -585,6 +584,8 @@ LIST_ENTRIES_MAX: Final = 100_000
 """Networks on one list: measured with Envoy's trie, 19 MB and a second to load."""
 LIST_ENTRIES_ALL_MAX: Final = 200_000
 """Networks on all lists of an edge together: they are one resource of Envoy."""
+LIST_COPIES_MAX: Final = 1_000_000
+"""Networks in one route table, every copy counted: 190 MB of Envoy at 190 bytes each."""
 LIST_SIZE_BYTES_MAX: Final = 8 * MIB
 """One list as text: the largest number of the longest entries, with comments."""
 LIST_LINE_LENGTH_CHARS_MAX: Final = 1_024
@@ -611,6 +612,14 @@ that what hits every slot at one moment cancels."""
 JUDGE_SPANS_MIN: Final = 3
 """Spans that must testify before the counts alone call a release unhealthy: one burst is no
 proof."""
+JUDGE_SPANS_FINE_MIN: Final = 6
+"""The same for gates of degree: a scanner is a burst of 4xx on one connection."""
+JUDGE_BLOCK_S: Final = 10.0
+"""How evenly bad events come on stable is measured in blocks of this length: an ordinary window."""
+JUDGE_DISPERSION_MAX: Final = 12.0
+"""Most bad events that count as one because stable shows that they come together."""
+JUDGE_DISPERSION_FINE_MAX: Final = 30.0
+"""The same for gates of degree."""
 JUDGE_CLUMP_MAX: Final = 3.0
 """Most failed requests that count as one because they share connections: higher would make a wholly
 broken release outlast ten failed requests at a 1 % share."""
@@ -721,6 +730,59 @@ LEADER_SILENT_S: Final = 5.0
 FOLLOWER_REFRESH_S: Final = 0.5
 """How often a control process that does not lead reads what the leader has assigned."""
 
+# --- Taster --------------------------------------------------------------------------------------
+
+TASTER_TIMEOUT_S: Final = 40.0
+"""The whole tasting of a release: a large one takes 2 s, and a busy machine ten times that."""
+TASTER_START_TIMEOUT_S: Final = 20.0
+"""From the start of a sacrificial Envoy to its first answer: 0.5 s with 1,000 sites."""
+TASTER_ANSWER_TIMEOUT_S: Final = 3.0
+"""One answer of a sacrificial Envoy, whose origin answers at once; asked twice before it counts."""
+TASTER_CPU_S: Final = 30
+"""Processor time of one sacrificial Envoy (RLIMIT_CPU); 1,000 sites take 1 s."""
+TASTER_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
+"""Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
+TASTER_MEMORY_BYTES_MAX: Final = 2 * GIB
+"""Its resident memory, watched from outside; 1,000 sites take 0.15 GiB."""
+TASTER_MEMORY_GROWTH_MAX: Final = 4.0
+"""Times the memory of the current release, beside what stands next."""
+TASTER_MEMORY_GROWTH_BYTES: Final = 256 * MIB
+"""Memory that a release may take beyond the current one's, whatever its share."""
+TASTER_MEMORY_POLL_S: Final = 0.05
+"""Between looks at that memory: a leak of 10 GiB/s is seen at 0.5 GiB."""
+TASTER_OPEN_FILES_MAX: Final = 1_024
+"""Its open files: one connection for each host asked over https, and a few."""
+TASTER_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
+"""One file that it may write: records of some hundred requests."""
+TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
+"""What is kept of its words, half from each end."""
+TASTER_PROBES_MAX: Final = 400
+"""Requests asked of a release: the golden ones first, then recent ones, then one for each route."""
+TASTER_SAMPLES_MAX: Final = 120
+"""Recent real requests replayed, spread over their routes."""
+TASTER_SAMPLE_AGE_S: Final = 3_600.0
+"""Age of a replayed request: older ones say less about today's clients."""
+TASTER_SAMPLE_READ_BYTES: Final = 1 * MIB
+"""Newest access records looked at for samples: about 1,500."""
+TASTER_SAMPLES_REUSED_S: Final = 600.0
+"""How long one sample serves several releases: what the current one answered is known then."""
+TASTER_ANSWER_SIZE_BYTES_MAX: Final = 256 * KIB
+"""Read of one answer: a fixed response or error page is smaller."""
+TASTER_DIFFERENCES_MAX: Final = 50
+"""Differences shown one by one; the rest is counted."""
+TASTER_CPU_GROWTH_MAX: Final = 4.0
+"""Times the processor time that a request takes with the current release."""
+TASTER_CPU_GROWTH_S: Final = 0.002
+"""Processor time for a request that is never too much beside the current one's: noise is less."""
+TASTER_CPU_PER_REQUEST_S: Final = 0.05
+"""Processor time for a request with nothing to compare with: 50 times an expensive one."""
+TASTER_CACHE_SIZE_BYTES_MAX: Final = 4 * MIB
+"""What is remembered of the current release's answers."""
+GATE_LINES_MAX: Final = 60
+"""Lines of one stage in a gate report."""
+GATE_LINE_LENGTH_CHARS_MAX: Final = 400
+"""One line of a gate report."""
+
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
 )
@@ -753,3 +815,5 @@ invariant(BUNDLE_CACHE_SIZE_BYTES_MAX >= ENVELOPE_SIZE_BYTES_MAX, "the largest b
 invariant(NODE_CONNECTIONS_MAX >= 3 * NODES_MAX, "every node can poll, report and fetch")
 invariant(LEADER_SILENT_S > 3 * LEADER_BEAT_S, "one late beat costs no lead")
 invariant(LEADER_SILENT_S < STORE_HANG_TIMEOUT_S, "a leader is replaced before it is cut off")
+invariant(TASTER_START_TIMEOUT_S < TASTER_TIMEOUT_S, "a slow start is told from a slow tasting")
+invariant(TASTER_ADDRESS_SPACE_BYTES_MAX >= 4 * GIB, "Envoy's allocator can reserve its regions")

@@ -14,7 +14,8 @@ from typing import Final
 
 from seawall.ids import Generation, NodeName, SiteName
 from seawall.judge.gates import GATES, GATES_BY_NAME, Count, Gate, slow_from
-from seawall.limits import JUDGE_CLUMP_MAX, JUDGE_SPAN_S
+from seawall.judge.sequential import dispersion
+from seawall.limits import JUDGE_BLOCK_S, JUDGE_CLUMP_MAX, JUDGE_SPAN_S
 from seawall.telemetry.window import Window
 
 CANDIDATE: Final = "candidate"
@@ -70,12 +71,14 @@ class Series:
 
     Attributes:
         missing: windows of the candidate in this step that did not say.
+        clump: how many bad events come together on the stable slot, and so count as one.
     """
 
     gate: str
     site: SiteName | None
     moments: tuple[Moment, ...]
     missing: int = 0
+    clump: float = 1.0
 
     def sum(self, arm: str, *, current: bool = False) -> Count:
         """Bad events and exposures of `arm`, of this step only when `current`."""
@@ -149,6 +152,7 @@ def gather(
             None,
             _moments(laid, generation, _of_edge(gate, slow.get(None))),
             sum(gate.of_window(window, slow.get(None)) is None for window in ours),
+            _unevenness(known, gate, _of_edge(gate, slow.get(None))),
         )
         for gate in GATES
     }
@@ -159,7 +163,7 @@ def gather(
         clump=_clump(window for window in tried if window.slot == CANDIDATE),
         baseline=any(window.slot == BASELINE for window in step),
         totals=MappingProxyType(totals),
-        suspects=tuple(_suspects(laid, tried, generation, slow)),
+        suspects=tuple(_suspects(laid, known, generation, slow)),
         sites=len({site for window in tried for site in window.sites}),
         memory=tuple(_memory(tried)),
         facts=facts or Facts(),
@@ -203,24 +207,38 @@ def _arm(windows: Iterable[Window], count: Callable[[Window], Count | None]) -> 
 
 def _suspects(
     laid: Mapping[_Place, Mapping[str, Sequence[Window]]],
-    tried: Iterable[Window],
+    known: Sequence[Window],
     generation: Generation,
     slow: Mapping[SiteName | None, int],
 ) -> Iterator[Series]:
     """Sites where enough went wrong on the candidate that a look is worth it."""
     bad: dict[tuple[SiteName, str], float] = {}
     by_site = [gate for gate in GATES if gate.of_site is not None]
-    for window in tried:
-        if window.slot != CANDIDATE:
-            continue
+    tried = (slots.get(CANDIDATE, ()) for slots in laid.values())
+    for window in (window for windows in tried for window in windows):
         for site, counts in window.sites.items():
             for gate in by_site:
                 found = gate.of_site(counts, slow.get(site)) if gate.of_site else None
                 if found is not None and found[0] > 0:
                     bad[site, gate.name] = bad.get((site, gate.name), 0.0) + found[0]
-    for (site, name), count in bad.items():
-        if count >= _SUSPECT_BAD_MIN:
-            yield Series(name, site, _moments(laid, generation, _of_site(name, site, slow)))
+    for (site, name), count_bad in bad.items():
+        if count_bad >= _SUSPECT_BAD_MIN:
+            count_of = _of_site(name, site, slow)
+            clump = _unevenness(known, GATES_BY_NAME[name], count_of)
+            yield Series(name, site, _moments(laid, generation, count_of), clump=clump)
+
+
+def _unevenness(
+    known: Iterable[Window], gate: Gate, count_of: Callable[[Window], Count | None]
+) -> float:
+    blocks: dict[int, tuple[float, float]] = {}
+    for window in known:
+        found = count_of(window) if window.slot == STABLE else None
+        if found is not None:
+            at = int((window.start_s + window.duration_s / 2) / JUDGE_BLOCK_S)
+            bad, exposures = blocks.get(at, _NOTHING)
+            blocks[at] = bad + found[0], exposures + found[1]
+    return dispersion(blocks.values(), gate.clump_most)
 
 
 def _of_edge(gate: Gate, first_slow: int | None) -> Callable[[Window], Count | None]:

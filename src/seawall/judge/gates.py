@@ -12,6 +12,12 @@ from enum import StrEnum
 from typing import Final
 
 from seawall.ids import SiteName
+from seawall.limits import (
+    JUDGE_DISPERSION_FINE_MAX,
+    JUDGE_DISPERSION_MAX,
+    JUDGE_SPANS_FINE_MIN,
+    JUDGE_SPANS_MIN,
+)
 from seawall.telemetry.measures import CPU, LATENCY_BOUNDS_MS
 from seawall.telemetry.window import SiteCounts, Window
 
@@ -52,6 +58,7 @@ class Gate:
         budget: share of the judge's false alarms that this gate may use for the whole edge.
         budget_sites: the same for all single sites together.
         clump: bad events that come together by nature and count as one.
+        fine: a matter of degree, and of who comes: there is time to look longer.
         harm: to leave a step, the share of ALL requests that the candidate may harm unseen must
             be shown to be less; None for a gate that can only refuse.
         margin_least: of the candidate's requests: finer than this is not asked for.
@@ -71,10 +78,21 @@ class Gate:
     ratio_alone: float = 0.0
     floor_alone: float = 0.0
     clump: float = 1.0
+    fine: bool = False
     harm: float | None = None
     margin_least: float = 0.005
     margin_most: float = 0.1
     asked_always: bool = True
+
+    @property
+    def clump_most(self) -> float:
+        """However unevenly bad events come on stable, no more than this many count as one."""
+        return JUDGE_DISPERSION_FINE_MAX if self.fine else JUDGE_DISPERSION_MAX
+
+    @property
+    def spans(self) -> int:
+        """Moments that must testify, so that no shorter burst decides."""
+        return JUDGE_SPANS_FINE_MIN if self.fine else JUDGE_SPANS_MIN
 
     def margin(self, share: float) -> float | None:
         """How much worse, as a share of the candidate's requests, must be ruled out to advance."""
@@ -163,29 +181,32 @@ GATES: Final = (
     Gate(
         "unanswered", "got no answer yet", _unanswered, None,
         Control.BASELINE, ratio=2.0, floor=0.05, ratio_alone=4.0, floor_alone=0.3, budget=0.05,
+        fine=True,
     ),
     Gate(
         "refused", "were refused here (4xx without an origin: blocked, challenged, limited, no "
         "route)", _refused, None,
         Control.BASELINE, ratio=1.5, floor=0.03, ratio_alone=2.0, floor_alone=0.06, budget=0.05,
-        harm=0.0125, margin_least=0.05, margin_most=0.15, asked_always=False,
+        harm=0.0125, margin_least=0.05, margin_most=0.15, asked_always=False, fine=True,
     ),
     Gate(
         "client-errors", "were answered with 4xx", _client_errors,
         lambda s, _: (s.status_4xx, s.requests),
         Control.BASELINE, ratio=1.5, floor=0.03, ratio_alone=2.0, floor_alone=0.06, budget=0.05,
         budget_sites=0.05, harm=0.0125, margin_least=0.05, margin_most=0.15, asked_always=False,
+        fine=True,
     ),
     Gate(
         "slow", "took longer than 95 % do on stable", _slow,
         lambda s, slow: _over(s.latency_buckets, slow),
         Control.BASELINE, ratio=1.5, floor=0.02, ratio_alone=2.5, floor_alone=0.05, budget=0.05,
         budget_sites=0.05, harm=0.0125, margin_least=0.05, margin_most=0.15, asked_always=False,
+        fine=True,
     ),
     Gate(
         "cpu", "units of 10 ms processor time", _cpu, None,
         Control.BASELINE, ratio=1.5, floor=0.005, ratio_alone=3.0, floor_alone=0.02, budget=0.05,
-        clump=5.0,
+        clump=5.0, fine=True,
     ),
 )  # fmt: skip
 """Every gate that counts. Budgets add up to at most 1."""

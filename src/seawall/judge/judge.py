@@ -13,7 +13,14 @@ from typing import Final
 
 from seawall.judge.evidence import BASELINE, CANDIDATE, STABLE, Evidence, Memory, Series
 from seawall.judge.gates import GATES, GATES_BY_NAME, Control, Count, Gate
-from seawall.judge.sequential import Span, exposures_needed, log_e, rate_lower, rate_upper
+from seawall.judge.sequential import (
+    Span,
+    exposures_needed,
+    log_e,
+    most_log_e,
+    rate_lower,
+    rate_upper,
+)
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy, Verdict, combine
 from seawall.limits import (
     JUDGE_ALPHA,
@@ -21,7 +28,6 @@ from seawall.limits import (
     JUDGE_MEMORY_GROWTH_BYTES,
     JUDGE_MEMORY_RATIO_MAX,
     JUDGE_MISSING_SHARE_MAX,
-    JUDGE_SPANS_MIN,
     JUDGE_WARMING_S_MAX,
     MIB,
 )
@@ -106,14 +112,14 @@ def can_decide(rate_per_s: float, share: float, deadline_s: float, gate: Gate) -
 
 def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]:
     """`Unhealthy` when the candidate is worse by this gate, with false alarms at most `alpha`."""
-    if alpha <= 0:
+    bad, of = series.sum(CANDIDATE)
+    wanted = -math.log(alpha) if alpha > 0 else math.inf
+    if most_log_e(bad, max(evidence.clump, series.clump)) < wanted:
         return
-    wanted = -math.log(alpha)
-    cap = wanted / JUDGE_SPANS_MIN
+    cap = wanted / GATES_BY_NAME[series.gate].spans
     found = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline, cap=cap)
     if found >= wanted:
         gate = GATES_BY_NAME[series.gate]
-        bad, of = series.sum(CANDIDATE)
         control, control_of = _control_sum(series, gate, baseline=evidence.baseline)
         yield Unhealthy(
             series.gate,
@@ -132,7 +138,8 @@ def log_evidence(series: Series, *, clump: float, baseline: bool, cap: float = m
         Span(m.at, *m.candidate, *_control(gate, m.stable, m.baseline, baseline=baseline))
         for m in series.moments
     ]
-    return log_e(spans, ratio=ratio, floor=floor, clump=max(clump, gate.clump), cap=cap)
+    together = max(clump, gate.clump, series.clump)
+    return log_e(spans, ratio=ratio, floor=floor, clump=together, cap=cap)
 
 
 def _tolerance(gate: Gate, *, baseline: bool) -> tuple[float, float]:

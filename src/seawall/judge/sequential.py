@@ -23,6 +23,8 @@ _LOG_WEIGHT: Final = -math.log(len(_FACTORS))
 # Tilts of the confidence sequences: the strongest serves rates near zero and gets half the money.
 _TILTS: Final = ((6.0, 0.5), (1.5, 0.1), (0.6, 0.1), (0.3, 0.1), (0.12, 0.1), (0.05, 0.1))
 _BISECTIONS: Final = 26
+_BLOCKS_MIN: Final = 6
+_BLOCKS_BAD_MIN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def log_e(
     return top + math.log(sum(math.exp(value - top) for value in logs))
 
 
+def most_log_e(bad: float, clump: float) -> float:
+    """`log_e` is never more than this, whatever the control and the shares."""
+    return bad * math.log(_FACTORS[-1]) / clump
+
+
 def rate_upper(bad: float, exposures: float, alpha: float) -> float:
     """The bound that the rate is below, at every look, but with probability `alpha`.
 
@@ -125,6 +132,25 @@ def _most_expected(bad: float, alpha: float) -> float:
         else:
             most = middle
     return most
+
+
+def dispersion(blocks: Iterable[tuple[float, float]], most: float) -> float:
+    """How many bad events come together, by how unevenly they came: variance over mean.
+
+    1 where they come singly, where there were too few to say, and in doubt.
+
+    Args:
+        blocks: bad events and exposures in equal spans of time of the control.
+        most: answer no more than this.
+    """
+    known = [(bad, exposures) for bad, exposures in blocks if exposures > 0]
+    total, exposed = sum(bad for bad, _ in known), sum(of for _, of in known)
+    if len(known) < _BLOCKS_MIN or total < _BLOCKS_BAD_MIN:
+        return 1.0
+    rate, free = total / exposed, len(known) - 1
+    found = sum((bad - rate * of) ** 2 / (rate * of) for bad, of in known) / free
+    # Two standard deviations of what events that come singly would show.
+    return min(most, max(1.0, found - 2 * math.sqrt(2 / free)))
 
 
 def _upper_money(bad: float, expected: float) -> float:
