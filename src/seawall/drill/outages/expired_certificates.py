@@ -1,0 +1,30 @@
+"""Expired control certificates: the core refuses every node, and then the nodes restart."""
+
+from typing import Final
+
+from seawall.drill.scene import Drill, Protection, Scene
+
+_EXPIRED_S: Final = 8.0
+
+
+async def _deed(scene: Scene) -> None:
+    await scene.fleet.cut()
+    await scene.fleet.restart()
+    await scene.clock.sleep(_EXPIRED_S)
+    await scene.fleet.join()
+
+
+DRILL: Final = Drill(
+    name="expired-certificates",
+    outage="Ericsson and O2, 6 December 2018, and many since",
+    title="expired control certificates, then a restart",
+    story=(
+        "A certificate inside the core network's software ran out, and 32 million people were "
+        "without data for a day; surveys count about three such outages in two years for each "
+        "company. Here: the certificates between nodes and control are no longer accepted, and "
+        "every Envoy is started again; the naive node has its configuration from the core only."
+    ),
+    protections=(Protection.LAST_KNOWN_GOOD,),
+    deed=_deed,
+    boots_from_core=True,
+)

@@ -1,0 +1,35 @@
+"""Cloudflare, 5 December 2025: a kill switch on a path that had never been switched."""
+
+from typing import Final
+
+from seawall.drill.flaw import Flaw
+from seawall.drill.scene import Change, Drill, Protection, Scene
+
+_LUA: Final = """
+local rule = {action = "execute", execute = {results = "ok"}}
+if data["execute-rule"] == "off" then rule.execute = nil end
+function envoy_on_request(handle)
+  local done, problem = pcall(function() return rule.execute.results end)
+  if not done then handle:respond({[":status"] = "500"}, problem) end
+end
+"""
+
+
+async def _deed(scene: Scene) -> None:
+    await scene.fleet.release(Change(scene.text(), {"execute-rule": "off"}))
+
+
+DRILL: Final = Drill(
+    name="kill-switch",
+    outage="Cloudflare, 5 December 2025",
+    title="kill switch on an untested path",
+    story=(
+        "To make room for a larger body buffer a test tool was switched off by the global switch "
+        "system, which reaches every machine within seconds. A rule of the kind `execute` had "
+        "never been switched off before: the code read a field of nothing, and answered 500. "
+        "Here: the switch turns the rule off, and the data plane answers 500."
+    ),
+    protections=(Protection.TASTER, Protection.CANARY),
+    flaw=Flaw(_LUA, {"execute-rule": "on"}),
+    deed=_deed,
+)

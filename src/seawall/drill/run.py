@@ -1,0 +1,90 @@
+"""Runs one drill in one arm: fleet, crowd, fault, account."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from seawall.clock import Clock
+from seawall.drill.account import Account, account
+from seawall.drill.address import address_of, free_port
+from seawall.drill.crowd import Crowd
+from seawall.drill.naive import NaiveFleet
+from seawall.drill.operator import Operator
+from seawall.drill.scene import NODES, Change, Drill, Scene
+from seawall.drill.website import running_origin
+from seawall.limits import DRILL_POLL_S, DRILL_RATE_PER_S, DRILL_TIMEOUT_S, DRILL_WARM_UP_S
+
+
+async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
+    """The fault on a fleet that is pushed the naive way, with an operator."""
+    port = free_port()
+    async with running_origin() as origin_port:
+        crowd = crowd_of(drill, port, clock)
+        fleet = NaiveFleet(home, clock, drill, NODES)
+        scene = Scene(fleet, clock, port, origin_port)
+        operator = Operator(crowd.samples, fleet.undo, clock)
+        async with (
+            fleet.running(Change(scene.text(), drill.flaw.data, harmful=False)),
+            visited(crowd),
+            beside(operator.run),
+        ):
+            injected_s = await play(drill, scene, busy=lambda: operator.busy)
+        return account(
+            crowd.samples,
+            nodes=NODES,
+            injected_s=injected_s,
+            bad=frozenset(fleet.harmful),
+            detected_s=operator.alarmed_s,
+            human_actions=operator.actions,
+            forgiven=fleet.forgiven,
+        )
+
+
+def crowd_of(drill: Drill, port: int, clock: Clock) -> Crowd:
+    """The clients of a drill."""
+    addresses = [(address_of(number), port) for number in range(NODES)]
+    return Crowd(addresses, drill.visits, clock, rate_per_s=DRILL_RATE_PER_S)
+
+
+async def play(drill: Drill, scene: Scene, *, busy: Callable[[], bool]) -> float:
+    """Warm up, inject, and watch until the fleet is quiet; when the fault came.
+
+    Args:
+        drill: what to do.
+        scene: on what.
+        busy: whether somebody is still mending; waited for, for a bounded time.
+    """
+    clock = scene.clock
+    await clock.sleep(DRILL_WARM_UP_S)
+    injected_s = clock.monotonic_s()
+    await drill.deed(scene)
+    quiet_s = clock.monotonic_s()
+    while clock.monotonic_s() - quiet_s < drill.after_s:
+        if busy() and clock.monotonic_s() - injected_s < DRILL_TIMEOUT_S:
+            quiet_s = clock.monotonic_s()
+        await clock.sleep(DRILL_POLL_S)
+    return injected_s
+
+
+@asynccontextmanager
+async def visited(crowd: Crowd) -> AsyncIterator[None]:
+    """The crowd comes while inside the block."""
+    leaving = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(crowd.run(leaving.is_set))
+        try:
+            yield
+        finally:
+            leaving.set()
+
+
+@asynccontextmanager
+async def beside(work: Callable[[], Coroutine[None, None, None]]) -> AsyncIterator[None]:
+    """`work` runs while inside the block."""
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(work())
+        try:
+            yield
+        finally:
+            running.cancel()

@@ -1,0 +1,154 @@
+"""What a drill is: the fault of one outage, in words and as deeds on a fleet.
+
+A drill does not know which fleet it is on. The same deeds are done to a fleet that Seawall guards
+and to one that is pushed the naive way; only what they cost may differ.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from seawall.clock import Clock
+from seawall.drill.crowd import Visit
+from seawall.drill.flaw import Flaw
+from seawall.release.release import Kind
+
+NODES = 3
+"""Nodes of the private fleet: enough for a wave of one and a wave of the rest."""
+SITES = ("alpha", "bravo", "charlie", "delta")
+
+
+class Protection(StrEnum):
+    """What of Seawall a drill relies on. A drill must fail with all of its own switched off."""
+
+    BOUNDS = "bounds"
+    """Limits and schema of every part, before anything is compiled."""
+    GUARD = "guard"
+    """The mass-change guard on the compiled result."""
+    TASTER = "taster"
+    """The sacrificial Envoy of the gate."""
+    CANARY = "canary"
+    """The candidate beside the stable slot, judged; without it a release goes to all at once."""
+    PARENT = "parent"
+    """Compare-and-set: only the child of the current release may become current."""
+    LAST_KNOWN_GOOD = "last-known-good"
+    """Boot and serve from the node's own disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A release that somebody or something makes.
+
+    Attributes:
+        text: of the site file.
+        data: what the flawed part of the data plane is fed.
+        parent: what its maker believed to be current; empty when he did not look.
+        actor: who makes it.
+        harmful: whether it carries the fault, for the count of who met it.
+    """
+
+    text: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    kind: Kind = Kind.SITE
+    parent: str = ""
+    actor: str = "operator"
+    harmful: bool = True
+
+
+class Fleet(Protocol):
+    """What a drill may do to a fleet, guarded or naive.
+
+    Attributes:
+        harmful: releases with the fault that were given to at least one node.
+        forgiven: spans of monotonic seconds in which processes were killed on purpose.
+    """
+
+    harmful: set[str]
+    forgiven: list[tuple[float, float]]
+
+    async def release(self, change: Change) -> str:
+        """Bring a change out; why not, when it was refused or taken back. Returns at its end."""
+        ...
+
+    async def current(self) -> str:
+        """The release that is current."""
+        ...
+
+    async def cut(self) -> None:
+        """Cut the core (control) off from every node."""
+        ...
+
+    async def join(self) -> None:
+        """Undo `cut`."""
+        ...
+
+    async def restart(self) -> None:
+        """Kill every Envoy at once; the fleet has to bring them back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the deeds of a drill have at hand."""
+
+    fleet: Fleet
+    clock: Clock
+    port: int
+    origin_port: int
+
+    def text(self, *, sites: tuple[str, ...] = SITES, extra: str = "", **more: str) -> str:
+        """A site file with these sites; `more` adds keys to a site by name, `extra` to the top."""
+        listed = "".join(self._site(name, more.get(name, "")) for name in sites)
+        return (
+            f"version: 1\nlisten: {{http: 127.0.0.1:{self.port}}}\n{extra}"
+            f"sites:\n{listed or '  {}'}"
+        )
+
+    def _site(self, name: str, more: str) -> str:
+        origin = f"http://127.0.0.1:{self.origin_port}"
+        return f"  {name}:\n    hosts: [{name}.test]\n    origin: {origin}\n{more}"
+
+
+Deed = Callable[[Scene], Awaitable[None]]
+Bounds = Callable[[Mapping[str, str]], str]
+
+
+def _unbounded(_data: Mapping[str, str]) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Drill:
+    """One outage, replayed.
+
+    Attributes:
+        name: what people type.
+        outage: whose, and when.
+        title: in a few words, for tables.
+        story: what happened then, and what is done here.
+        protections: which of Seawall's hold it; with these off the drill must fail.
+        flaw: of the data plane, in both arms; its `data` is that of the first, good release.
+        bounds: why data is refused by its limits and schema; empty when it is within them.
+        deed: injects the fault, and returns when nothing more is done.
+        after_s: how long clients are watched after that.
+        withdraws: the naive node stops serving when it cannot reach the core.
+        boots_from_core: the naive node has its configuration from the core only.
+    """
+
+    name: str
+    outage: str
+    title: str
+    story: str
+    protections: tuple[Protection, ...]
+    deed: Deed
+    flaw: Flaw = field(default_factory=Flaw)
+    bounds: Bounds = _unbounded
+    after_s: float = 3.0
+    withdraws: bool = False
+    boots_from_core: bool = False
+
+    @property
+    def visits(self) -> tuple[Visit, ...]:
+        """What the crowd asks: every site in turn."""
+        return tuple(Visit(f"{name}.test", f"/{name}", b"origin answers") for name in SITES)
