@@ -546,6 +546,8 @@ DRILL_CLIENT_TIMEOUT_S: Final = 2.0
 """How long a client of a drill waits for an answer before it counts as failed."""
 DRILL_STOP_DRAIN_S: Final = 0.0
 """A private fleet has no clients left when it is stopped."""
+DRILL_FAILED_SHARE_OF_NAIVE_MAX: Final = 0.001
+"""Failed requests of all drills together, as a share of those of the naive way: the goal."""
 DRILL_RATE_PER_S: Final = 120.0
 """Of the crowd: 40 requests a second for each of three nodes, which two cores carry easily."""
 DRILL_WARM_UP_S: Final = 2.0

@@ -2,10 +2,20 @@
 
 `plan` reads one `Fleet` and says the next one, the assignments that change, and why in words. It
 is called again and again and says the same until something new is seen: no advance depends on how
-often it was asked. It never touches a store, a clock or a node.
+often it was asked. It never touches a store, a clock or a node; the moves are in `moves`, what each
+node shall run is derived in `assign`, and `lint` refuses a plan that breaks an invariant.
 """
 
-from seawall.rollout.state import Findings, Fleet, Inventory, Plan
+from dataclasses import replace
+
+from seawall import limits
+from seawall.errors import invariant
+from seawall.rollout.assign import assign
+from seawall.rollout.draft import Draft
+from seawall.rollout.going import target_of
+from seawall.rollout.moves import move
+from seawall.rollout.orders import may_follow, shown
+from seawall.rollout.state import Findings, Fleet, Inventory, Plan, Rollout, Stage
 
 
 def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -> Plan:
@@ -17,5 +27,46 @@ def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -
         findings: of the judge on the step that runs.
         now_s: Unix seconds.
     """
-    del inventory, findings, now_s
-    return Plan(fleet)
+    draft = Draft(fleet, inventory, findings, now_s)
+    for _ in range(limits.ROLLOUT_MOVES_MAX):
+        before = draft.fleet
+        _begin_next(draft)
+        running = draft.fleet.running
+        if running is not None:
+            move(draft, running)
+        if assign(draft) or draft.fleet == before:
+            return draft.plan()
+    invariant(condition=False, what="a plan comes to rest")
+    return draft.plan()
+
+
+def _begin_next(draft: Draft) -> None:
+    """Let the oldest waiting rollout begin when nothing else moves nodes."""
+    if draft.fleet.running is not None or not draft.fleet.waiting:
+        return
+    rollout = draft.fleet.waiting[0]
+    target = draft.fleet.target
+    if rollout.digest in draft.fleet.quarantined and not rollout.forced:
+        draft.end(rollout, Stage.SUPERSEDED, "its content was quarantined while it waited")
+    elif not may_follow(rollout, target):
+        words = f"{shown(target)} is the target now, and it was made on {rollout.onto or 'nothing'}"
+        draft.end(rollout, Stage.SUPERSEDED, words)
+    elif draft.fleet.frozen is None or rollout.straight is not None:
+        _begin(draft, rollout)
+
+
+def _begin(draft: Draft, rollout: Rollout) -> None:
+    begun = replace(
+        rollout,
+        before=draft.fleet.target,
+        started_s=draft.now_s,
+        step_started_s=draft.now_s,
+        deadline_s=draft.now_s + (rollout.deadline_s - rollout.queued_s),
+        stage=Stage.TASTING,
+    )
+    if rollout.straight is None:
+        draft.put(begun)
+        return
+    names = tuple(name for name in draft.inventory.nodes if draft.inventory.connected(name))
+    draft.put(replace(begun, stage=Stage.COMMITTING, members=names, committed=names))
+    draft.aim(target_of(begun))

@@ -97,6 +97,7 @@ class Pass:
     Attributes:
         step: `TASTE` or the number of the policy's step.
         text: the evidence in words.
+        generation: of the step's windows; 0 when it was passed over without one.
     """
 
     wave: int
@@ -104,6 +105,7 @@ class Pass:
     basis: Basis
     text: str
     at_s: float
+    generation: Generation = NO_GENERATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,8 @@ class Rollout:
 
     Attributes:
         number: only grows; 0 before the store has numbered it.
-        before: what the fleet was to run when this started: the rollback point; None for the first.
+        onto: what whoever asked for it saw as the target; it starts only on that.
+        before: what the fleet was to run when this began: the rollback point; None for the first.
         straight: the reason why it is committed everywhere at once; None for the usual way.
         forced: its digest is quarantined and was named by a person.
         wave: index into `policy.waves`; as many as those: all nodes, the last wave.
@@ -166,7 +169,11 @@ class Rollout:
         members: nodes of this wave that take part, in order of name.
         aside: nodes that were members and cannot take part now; they get the release in the end.
         committed: nodes of the waves before, and those of this wave that were told to commit.
-        step_generation: of the assignments of this step; windows carry it.
+        first_generation: of its first assignment; what a node says of an older one is not about
+            this rollout. 0 before there is one.
+        step_generation: of the first assignments of this step; 0 while there are none. Windows
+            carry the generation of their node's own assignment (`Fleet.assigned`), which is larger
+            on a node that was told again.
         deadline_s: when it is withdrawn if it has not committed everywhere.
         resumed_by: who lifted the last hold; an advance without a verdict names them.
         ended_s: None while it goes on.
@@ -179,6 +186,7 @@ class Rollout:
     speed: Speed
     policy: RolloutPolicy
     actor: str
+    onto: ReleaseId | None
     before: Target | None
     stage: Stage
     queued_s: float
@@ -194,6 +202,7 @@ class Rollout:
     members: tuple[NodeName, ...] = ()
     aside: tuple[NodeName, ...] = ()
     committed: tuple[NodeName, ...] = ()
+    first_generation: Generation = NO_GENERATION
     step_generation: Generation = NO_GENERATION
     passed: tuple[Pass, ...] = ()
     paused: Pause | None = None
@@ -254,7 +263,7 @@ class Fleet:
     frozen: Freeze | None = None
     rollouts: tuple[Rollout, ...] = ()
     assigned: Mapping[NodeName, Assigned] = field(default_factory=lambda: MappingProxyType({}))
-    good: tuple[ReleaseId, ...] = ()
+    good: tuple[Target, ...] = ()
     quarantined: frozenset[Digest] = frozenset()
 
     @property
@@ -308,6 +317,8 @@ class Findings:
     """What the judge says of the step that runs now.
 
     Attributes:
+        step_generation: of the step that was judged (`Rollout.step_generation`): a verdict on
+            another step is none.
         requests: that the candidates answered in this step, for the words of an event.
         decides_at_step: the first later step at which the traffic there is could bring a verdict in
             time; None when none could.
@@ -315,6 +326,7 @@ class Findings:
     """
 
     verdict: Verdict = NOTHING_JUDGED
+    step_generation: Generation = NO_GENERATION
     requests: int = 0
     decides_at_step: int | None = None
     bake: Verdict | None = None
@@ -351,13 +363,14 @@ class Plan:
     Attributes:
         fleet: the next state. Its `version` is the one that was read: the store makes the next.
         assignments: those that change, with their new generations.
+        withdrawn: nodes whose assignment is taken away: there is nothing they should run.
         blames: digests to quarantine in the same transaction.
-        wake_s: when to look again though nothing is heard; None for when something is.
+        ended: rollouts that this plan ended; `fleet` no longer holds them.
     """
 
     fleet: Fleet
     assignments: tuple[Assigned, ...] = ()
+    withdrawn: tuple[NodeName, ...] = ()
     events: tuple[Event, ...] = ()
     blames: tuple[Blame, ...] = ()
     ended: tuple[Rollout, ...] = ()
-    wake_s: float | None = None

@@ -1,0 +1,152 @@
+"""The moves of one running rollout: each reads standings and verdict, and changes the draft.
+
+A move waits (changes nothing), goes on, holds, or withdraws. Going on needs a `Pass` with its
+basis; bad news is looked for first and in every stage, paused and frozen ones included.
+"""
+
+from dataclasses import replace
+
+from seawall import limits
+from seawall.errors import assert_never
+from seawall.judge.verdict import Unhealthy
+from seawall.rollout.draft import Draft
+from seawall.rollout.going import blocked, everywhere, others, set_aside, verdict_on
+from seawall.rollout.standing import Standing, in_commit, in_trial
+from seawall.rollout.state import NO_GENERATION, TASTE, Rollout, Speed, Stage
+from seawall.rollout.steps import open_wave, try_members
+from seawall.rollout.words import count_text, looks_text, names_text, step_text
+
+
+def move(draft: Draft, rollout: Rollout) -> None:
+    """One move of the running rollout."""
+    if _withdrawn(draft, rollout):
+        return
+    match rollout.stage:
+        case Stage.TASTING | Stage.CANARY:
+            if rollout.members:
+                try_members(draft, rollout)
+            else:
+                open_wave(draft, rollout)
+        case Stage.COMMITTING:
+            _commit(draft, rollout)
+        case Stage.BAKING:
+            _bake(draft, rollout)
+        case Stage.QUEUED | Stage.DONE | Stage.ROLLED_BACK | Stage.ABORTED | Stage.SUPERSEDED:
+            pass
+        case _ as never:
+            assert_never(never)
+
+
+# --- Bad news --------------------------------------------------------------------------------
+
+
+def _withdrawn(draft: Draft, rollout: Rollout) -> bool:
+    """Look for what ends the rollout at any stage."""
+    looks = [
+        in_commit(name, rollout, draft.fleet, draft.inventory, draft.now_s)
+        for name in rollout.committed
+    ]
+    if rollout.stage in {Stage.TASTING, Stage.CANARY}:
+        looks += [
+            in_trial(name, rollout, draft.fleet, draft.inventory, draft.now_s)
+            for name in rollout.members
+        ]
+    bad = [look for look in looks if look.standing is Standing.BAD]
+    if bad:
+        _blame(draft, rollout, looks_text(bad))
+        return True
+    if rollout.stage is Stage.BAKING:
+        return _bad_bake(draft, rollout)
+    verdict = verdict_on(draft, rollout)
+    if isinstance(verdict, Unhealthy):
+        _blame(draft, rollout, f"{step_text(rollout)}: {_unhealthy(verdict)}")
+        return True
+    return _out_of_time(draft, rollout)
+
+
+def _bad_bake(draft: Draft, rollout: Rollout) -> bool:
+    verdict = draft.findings.bake
+    if isinstance(verdict, Unhealthy):
+        _blame(draft, rollout, f"while baking: {_unhealthy(verdict)}")
+        return True
+    return False
+
+
+def _blame(draft: Draft, rollout: Rollout, reason: str) -> None:
+    draft.blame(rollout.digest, reason)
+    draft.withdraw(rollout, Stage.ROLLED_BACK, reason)
+
+
+def _unhealthy(verdict: Unhealthy) -> str:
+    where = f" of {verdict.site}" if verdict.site else ""
+    return f"unhealthy by {verdict.gate}{where}: {verdict.text}".rstrip(": ")
+
+
+def _out_of_time(draft: Draft, rollout: Rollout) -> bool:
+    if rollout.held is not None or rollout.paused is not None:
+        since_s = min(wait.since_s for wait in (rollout.held, rollout.paused) if wait is not None)
+        if draft.now_s - since_s <= limits.ROLLOUT_WAIT_S_MAX:
+            return False
+        why = f"held: {rollout.held.reason}" if rollout.held else "paused"
+        hours = limits.ROLLOUT_WAIT_S_MAX / 3_600
+        draft.withdraw(rollout, Stage.ROLLED_BACK, f"{why}, and nobody came in {hours:.0f} h")
+        return True
+    if draft.fleet.frozen is not None or draft.now_s <= rollout.deadline_s:
+        return False
+    if rollout.speed is Speed.SWITCH and others(rollout):
+        # What is switched off in an emergency stays off where it is: the rest gets it when it can.
+        everywhere(draft, rollout)
+        return True
+    took_s = rollout.deadline_s - rollout.started_s
+    words = f"not committed everywhere within its {took_s:.0f} s ({step_text(rollout)})"
+    draft.withdraw(rollout, Stage.ROLLED_BACK, words)
+    return True
+
+
+# --- Commit and bake -------------------------------------------------------------------------
+
+
+def _commit(draft: Draft, rollout: Rollout) -> None:
+    looks = [
+        in_commit(name, rollout, draft.fleet, draft.inventory, draft.now_s)
+        for name in rollout.members
+    ]
+    now = set_aside(draft, rollout, looks)
+    if now is None or now.members != rollout.members:
+        return
+    if any(look.standing is not Standing.READY for look in looks):
+        if any(look.standing is Standing.PENDING for look in looks):
+            draft.unhold(now)
+        return
+    now = draft.unhold(now)
+    if now.straight is not None:
+        everywhere(draft, now)
+    elif not blocked(draft, now):
+        following = replace(
+            now,
+            stage=Stage.TASTING,
+            step=TASTE,
+            wave=now.wave + 1,
+            members=(),
+            step_started_s=draft.now_s,
+            step_generation=NO_GENERATION,
+        )
+        draft.put(following)
+        open_wave(draft, following)
+
+
+def _bake(draft: Draft, rollout: Rollout) -> None:
+    connected = [name for name in draft.inventory.nodes if draft.inventory.connected(name)]
+    reports = [draft.inventory.report(name) for name in connected]
+    good = [
+        report.node
+        for report in reports
+        if report is not None and rollout.release in report.last_known_good
+    ]
+    late_s = rollout.policy.bake_s + limits.ROLLOUT_BAKE_PATIENCE_S
+    if good and len(good) == len(connected):
+        draft.end(rollout, Stage.DONE, f"last known good on {count_text(good)}")
+    elif draft.now_s - rollout.step_started_s > late_s:
+        missing = [name for name in connected if name not in good]
+        words = f"served by all; not yet last known good on {names_text(missing) or 'any node'}"
+        draft.end(rollout, Stage.DONE, words)

@@ -1,0 +1,303 @@
+"""What people and programs may ask of rollouts, each as a pure change of the fleet.
+
+An order never assigns anything: it changes the state, and the next plan follows it. The caller
+writes the plan with the version it read, so that of two orders at once one is told to look again.
+"""
+
+from dataclasses import dataclass, replace
+
+from seawall import limits
+from seawall.errors import ConflictError, NotFoundError, RefusedError
+from seawall.ids import Digest, ReleaseId
+from seawall.model.rollout import RolloutPolicy
+from seawall.rollout.draft import Draft, shifted
+from seawall.rollout.speed import deadline_s, paced
+from seawall.rollout.state import (
+    NOTHING_JUDGED,
+    STRAIGHT,
+    Basis,
+    Findings,
+    Fleet,
+    Freeze,
+    Inventory,
+    Pause,
+    Plan,
+    Rollout,
+    Speed,
+    Stage,
+    Target,
+)
+
+_NOBODY = Inventory({}, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A stored release that shall be brought out.
+
+    Attributes:
+        onto: what the caller saw as the target.
+        break_glass: commit everywhere at once.
+        forced: its digest is quarantined and was named.
+    """
+
+    release: ReleaseId
+    digest: Digest
+    policy: RolloutPolicy
+    speed: Speed
+    actor: str
+    onto: ReleaseId | None
+    reason: str = ""
+    feed: str = ""
+    period_s: float | None = None
+    break_glass: bool = False
+    forced: bool = False
+
+
+def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
+    """Put a release on its way, or into the queue.
+
+    Raises:
+        ConflictError: another release is on its way, or the target is not what the caller saw.
+        RefusedError: quarantined and not forced, or frozen.
+        UsageError: the policy cannot finish in time.
+    """
+    if order.digest in fleet.quarantined and not order.forced:
+        raise _quarantined(order.release)
+    rollout = _made(fleet, order, number, now_s)
+    if not (rollout.feed or may_follow(rollout, fleet.target)):
+        raise _moved(rollout, fleet.target)
+    if fleet.frozen is not None and rollout.straight is None:
+        raise _frozen(fleet.frozen)
+    draft = Draft(fleet, _NOBODY, Findings(NOTHING_JUDGED), now_s)
+    running = fleet.running
+    if running is not None:
+        if running.stage is Stage.BAKING and not order.feed:
+            words = f"{order.release} took its place while it baked"
+            draft.end(running, Stage.SUPERSEDED, words)
+        elif _preempts(rollout, running):
+            draft.withdraw(running, Stage.SUPERSEDED, f"{order.actor} put {order.release} first")
+        elif order.speed is not Speed.FEED:
+            raise _busy(running)
+    _coalesce(draft, rollout)
+    if len(draft.fleet.waiting) >= limits.ROLLOUTS_WAITING_MAX:
+        raise _too_many()
+    draft.fleet = replace(draft.fleet, rollouts=(*draft.fleet.rollouts, rollout))
+    draft.say(rollout, "ordered", _ordered(rollout))
+    return draft.plan()
+
+
+def pause(fleet: Fleet, actor: str, now_s: float) -> Plan:
+    """Stop the running rollout where it stands.
+
+    Raises:
+        NotFoundError: no release is on its way.
+    """
+    rollout = _running(fleet)
+    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    if rollout.paused is None:
+        draft.put(replace(rollout, paused=Pause(actor, now_s)))
+        draft.say(rollout, "paused", f"paused by {actor}")
+    return draft.plan()
+
+
+def resume(fleet: Fleet, actor: str, now_s: float) -> Plan:
+    """Lift a pause; of a held rollout, go on without what it waits for.
+
+    Raises:
+        NotFoundError: no release is on its way.
+        ConflictError: it is neither paused nor held.
+    """
+    rollout = _running(fleet)
+    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    if rollout.paused is not None:
+        since_s = rollout.paused.since_s
+        draft.put(shifted(replace(rollout, paused=None), now_s - since_s))
+        draft.say(rollout, "resumed", f"resumed by {actor}")
+    elif rollout.held is not None:
+        since_s = rollout.held.since_s
+        draft.put(shifted(replace(rollout, held=None, resumed_by=actor), now_s - since_s))
+        draft.say(rollout, "resumed", f"{actor} lets it go on although {rollout.held.reason}")
+    else:
+        raise ConflictError(
+            "not-waiting",
+            f"{rollout.release} is neither paused nor held.",
+            remedy="See `seawall status`.",
+        )
+    return draft.plan()
+
+
+def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
+    """Withdraw the running rollout everywhere; without one, the one that waits longest.
+
+    Raises:
+        NotFoundError: no release is on its way.
+    """
+    rollout = _running(fleet)
+    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    words = f"aborted by {actor}" + (f": {reason}" if reason else "")
+    draft.withdraw(rollout, Stage.ABORTED, words)
+    return draft.plan()
+
+
+def freeze(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
+    """Stop every start and advance."""
+    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    since_s = fleet.frozen.since_s if fleet.frozen else now_s
+    draft.fleet = replace(fleet, frozen=Freeze(actor, reason, since_s))
+    draft.say(None, "frozen", f"frozen by {actor}" + (f": {reason}" if reason else ""))
+    return draft.plan()
+
+
+def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
+    """Lift the freeze; the time it took does not count against a rollout's deadlines.
+
+    Raises:
+        ConflictError: nothing is frozen.
+    """
+    if fleet.frozen is None:
+        raise ConflictError("not-frozen", "Nothing is frozen.", remedy="See `seawall status`.")
+    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft.fleet = replace(fleet, frozen=None)
+    running = fleet.running
+    if running is not None and running.stage is not Stage.BAKING:
+        since_s = max(fleet.frozen.since_s, running.step_started_s)
+        draft.put(shifted(running, now_s - since_s))
+    draft.say(None, "unfrozen", f"unfrozen by {actor}")
+    return draft.plan()
+
+
+def may_follow(rollout: Rollout, target: Target | None) -> bool:
+    """Whether the rollout was made on what is the target now (compare-and-set).
+
+    A newer release of a feed replaces an older one of the same feed that was made on the same
+    base, since its content holds everything that the older one changed.
+    """
+    onto = target.release if target else None
+    if rollout.onto == onto:
+        return True
+    return (
+        target is not None
+        and bool(rollout.feed)
+        and rollout.feed == target.feed
+        and (rollout.onto == target.base)
+    )
+
+
+def shown(target: Target | None) -> str:
+    """The target's release, or `nothing`."""
+    return target.release if target else "nothing"
+
+
+def _made(fleet: Fleet, order: Order, number: int, now_s: float) -> Rollout:
+    policy = paced(order.policy, order.speed, order.period_s)
+    straight = _straight(fleet, order)
+    return Rollout(
+        number=number,
+        release=order.release,
+        digest=order.digest,
+        speed=order.speed,
+        policy=policy,
+        actor=order.actor,
+        onto=order.onto,
+        before=None,
+        stage=Stage.QUEUED,
+        queued_s=now_s,
+        started_s=now_s,
+        step_started_s=now_s,
+        deadline_s=now_s + deadline_s(policy, order.speed, order.period_s),
+        feed=order.feed,
+        reason=order.reason,
+        straight=straight,
+        forced=order.forced,
+    )
+
+
+def _straight(fleet: Fleet, order: Order) -> Basis | None:
+    """Why the steps may be skipped; None when they may not."""
+    if order.break_glass:
+        return Basis.BREAK_GLASS
+    if fleet.target is None:
+        return Basis.FIRST
+    if any(good.release == order.release for good in fleet.good) and not order.forced:
+        return Basis.KNOWN_GOOD
+    return None
+
+
+def _preempts(rollout: Rollout, running: Rollout) -> bool:
+    """Whether it need not wait: undoing and emergencies go first, then people, then machines."""
+    if rollout.straight in STRAIGHT or rollout.speed is Speed.SWITCH:
+        return True
+    return rollout.speed is Speed.CONFIG and running.speed is Speed.FEED
+
+
+def _coalesce(draft: Draft, rollout: Rollout) -> None:
+    """Of one feed only the newest waits."""
+    for waiting in draft.fleet.waiting:
+        if rollout.feed and waiting.feed == rollout.feed:
+            words = f"{rollout.release} of the same feed came before its turn"
+            draft.end(waiting, Stage.SUPERSEDED, words)
+
+
+def _ordered(rollout: Rollout) -> str:
+    words = f"{rollout.actor} brings it out, {rollout.speed.value}"
+    why = {
+        Basis.BREAK_GLASS: "; break-glass: every step is skipped",
+        Basis.FIRST: "; the first release: nothing serves that it could harm, so no step is taken",
+        Basis.KNOWN_GOOD: "; it was good before: committed at once",
+    }
+    words += why.get(rollout.straight, "") if rollout.straight else ""
+    words += "; its digest is quarantined and was forced" if rollout.forced else ""
+    return words + (f": {rollout.reason}" if rollout.reason else "")
+
+
+def _running(fleet: Fleet) -> Rollout:
+    rollout = fleet.running or next(iter(fleet.waiting), None)
+    if rollout is None:
+        raise NotFoundError(
+            "no-rollout", "No release is on its way.", remedy="See `seawall releases`."
+        )
+    return rollout
+
+
+def _quarantined(release: ReleaseId) -> RefusedError:
+    return RefusedError(
+        "release-quarantined",
+        f"{release} is quarantined.",
+        remedy="Mend the cause and apply again, or force its digest by name.",
+    )
+
+
+def _moved(rollout: Rollout, target: Target | None) -> ConflictError:
+    return ConflictError(
+        "parent-moved",
+        f"{rollout.release} was made on {rollout.onto or 'nothing'}, but {shown(target)} is the "
+        "target now.",
+        remedy="Look at `seawall diff` again, then apply.",
+    )
+
+
+def _frozen(frozen: Freeze) -> RefusedError:
+    why = f": {frozen.reason}" if frozen.reason else ""
+    return RefusedError(
+        "frozen",
+        f"Releases are frozen by {frozen.actor}{why}.",
+        remedy="`seawall unfreeze` lifts it; going back to a good release works all the same.",
+    )
+
+
+def _busy(running: Rollout) -> ConflictError:
+    return ConflictError(
+        "release-in-progress",
+        f"Another release is on its way: {running.release} by {running.actor} "
+        f"({running.stage.value}).",
+        remedy="Wait until it has ended (`seawall status`), or `seawall abort` it.",
+    )
+
+
+def _too_many() -> RefusedError:
+    return RefusedError(
+        "too-many-waiting",
+        f"{limits.ROLLOUTS_WAITING_MAX} releases of feeds wait already.",
+        remedy="See `seawall status` for what they wait for.",
+    )

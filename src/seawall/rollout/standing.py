@@ -1,0 +1,179 @@
+"""How one node stands with what it was told: ready, not yet, lost, unable, or proof that it is bad.
+
+Pure readings of reports. A report about an older assignment says nothing about this one, except a
+failure of the same release in the same rollout: that is news whenever it comes.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from seawall import limits
+from seawall.ids import NodeName
+from seawall.rollout.ports import (
+    LEVEL_TRIALS,
+    NodeReport,
+    Phase,
+    Steering,
+    TrialPhase,
+    TrialReport,
+)
+from seawall.rollout.state import Assigned, Fleet, Inventory, Rollout, Stage
+
+_MACHINE_WORDS: Final = (
+    "address already in use",
+    "cannot bind",
+    "cannot assign requested address",
+    "permission denied",
+    "not connected",
+)
+"""Envoy's words for what the machine, not the release, is to blame for."""
+
+
+class Standing(Enum):
+    """Of one node in one step."""
+
+    READY = "ready"
+    """It does what it was told."""
+    PENDING = "pending"
+    LOST = "lost"
+    """It fell silent, or has not done it in good time."""
+    UNABLE = "unable"
+    """It could not, for a reason of its own machine."""
+    BAD = "bad"
+    """It withdrew the release, and the release is to blame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One node's standing and why."""
+
+    name: NodeName
+    standing: Standing
+    text: str = ""
+
+
+def tries(report: NodeReport | None) -> bool:
+    """Whether a node can try a release beside the one that serves."""
+    return report is not None and report.level >= LEVEL_TRIALS
+
+
+def steers(report: NodeReport | None) -> bool:
+    """Whether a node can share out connections, too."""
+    return report is not None and tries(report) and report.steering is not Steering.NONE
+
+
+def in_trial(
+    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
+) -> Look:
+    """A member's standing in the taste or in a step of the canary."""
+    report, assigned = inventory.report(name), fleet.assigned.get(name)
+    if report is None or assigned is None:
+        return Look(name, Standing.LOST, _silent(name, inventory))
+    failed = _failure(report, rollout)
+    if failed is not None:
+        return failed
+    if not tries(report):
+        return Look(name, Standing.READY)
+    trial = report.trial if report.generation == assigned.generation else None
+    if trial is not None and trial.probes.differed:
+        return Look(name, Standing.BAD, _differed(name, trial))
+    if _in_effect(report, trial, rollout, assigned):
+        return Look(name, Standing.READY)
+    return _waiting(name, trial, rollout, now_s - assigned.at_s)
+
+
+def in_commit(
+    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
+) -> Look:
+    """The standing of a node that was told to serve the release."""
+    report, assigned = inventory.report(name), fleet.assigned.get(name)
+    if report is None or assigned is None:
+        return Look(name, Standing.LOST, _silent(name, inventory))
+    failed = _failure(report, rollout)
+    if failed is not None:
+        return failed
+    if report.generation >= assigned.generation and assigned.release == rollout.release:
+        if report.phase is Phase.REJECTED:
+            words = f"{name} {report.message or 'rejected it'}"
+            bad = blames_content(report)
+            return Look(name, Standing.BAD if bad else Standing.UNABLE, words)
+        if report.release == rollout.release and report.phase in {Phase.BAKING, Phase.GOOD}:
+            return Look(name, Standing.READY)
+    if now_s - assigned.at_s > limits.ROLLOUT_COMMIT_PATIENCE_S:
+        words = f"{name} has not taken it after {now_s - assigned.at_s:.0f} s"
+        return Look(name, Standing.LOST, words)
+    return Look(name, Standing.PENDING, f"{name}: {report.phase.value}")
+
+
+def settled(name: NodeName, fleet: Fleet, inventory: Inventory) -> bool:
+    """Whether a node serves the target and nothing else is going on there."""
+    report, assigned = inventory.report(name), fleet.assigned.get(name)
+    return (
+        report is not None
+        and assigned is not None
+        and fleet.target is not None
+        and report.generation == assigned.generation
+        and assigned.trial is None
+        and assigned.release == fleet.target.release == report.release
+        and report.phase in {Phase.BAKING, Phase.GOOD}
+    )
+
+
+def blames_content(report: NodeReport) -> bool:
+    """Whether a rejection says something about the release rather than about the machine.
+
+    A port that is taken, or a bundle this node does not trust, may be all right tomorrow: such a
+    digest is not quarantined.
+    """
+    words = " ".join((report.message, *(nack.envoy_words for nack in report.nacks))).lower()
+    return "envoy" in words and not any(machine in words for machine in _MACHINE_WORDS)
+
+
+def _failure(report: NodeReport, rollout: Rollout) -> Look | None:
+    """That the node withdrew this release by itself, at any step of this rollout."""
+    trial = report.trial
+    if (
+        trial is None
+        or trial.phase is not TrialPhase.FAILED
+        or trial.digest != rollout.digest
+        or report.generation < max(rollout.first_generation, 1)
+    ):
+        return None
+    standing = Standing.BAD if trial.blames_content else Standing.UNABLE
+    words = trial.message or trial.verdict or "withdrew it"
+    return Look(report.node, standing, f"{report.node}: {words}")
+
+
+def _in_effect(
+    report: NodeReport, trial: TrialReport | None, rollout: Rollout, assigned: Assigned
+) -> bool:
+    if trial is None or trial.digest != rollout.digest or assigned.trial is None:
+        return False
+    if assigned.trial.share_permille == 0:
+        return trial.phase in {TrialPhase.TASTED, TrialPhase.STEERED}
+    exact = trial.share_permille == assigned.trial.share_permille
+    coarse = report.steering is Steering.COARSE and trial.share_permille > 0
+    return trial.phase is TrialPhase.STEERED and (exact or coarse)
+
+
+def _waiting(name: NodeName, trial: TrialReport | None, rollout: Rollout, waited_s: float) -> Look:
+    patience_s = limits.ROLLOUT_NODE_PATIENCE_S
+    if rollout.stage is Stage.TASTING:
+        patience_s += rollout.policy.taste_deadline_s
+    if waited_s > patience_s:
+        words = f"{name} is not so far after {waited_s:.0f} s"
+        return Look(name, Standing.LOST, words + (f": {trial.message}" if trial else ""))
+    return Look(name, Standing.PENDING, f"{name}: {trial.phase.value if trial else 'not begun'}")
+
+
+def _silent(name: NodeName, inventory: Inventory) -> str:
+    seen = inventory.nodes.get(name)
+    return f"{name} has said nothing for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
+
+
+def _differed(name: NodeName, trial: TrialReport) -> str:
+    first = f": {trial.probes.first}" if trial.probes.first else ""
+    return (
+        f"{name}: {trial.probes.differed} of {trial.probes.asked} golden requests differed{first}"
+    )

@@ -1,0 +1,215 @@
+"""Waves and steps of a running rollout: who tries it, what proves it, and what follows a pass.
+
+Going on needs a `Pass` with its basis. What cannot be judged waits until the step's deadline, and
+then the policy says whether golden requests suffice or a person is needed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from seawall import limits
+from seawall.errors import assert_never
+from seawall.ids import NodeName
+from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
+from seawall.model.rollout import WithoutTraffic
+from seawall.rollout.draft import Draft
+from seawall.rollout.going import blocked, everywhere, joined, set_aside, verdict_on
+from seawall.rollout.standing import Standing, in_trial, steers, tries
+from seawall.rollout.state import (
+    NO_GENERATION,
+    TASTE,
+    Basis,
+    Pass,
+    Rollout,
+    Stage,
+)
+from seawall.rollout.wave import choose
+from seawall.rollout.words import count_text, names_text, probes_text, step_text
+
+
+def open_wave(draft: Draft, rollout: Rollout) -> None:
+    """Choose the members of the wave and let them taste; pass over a wave without nodes."""
+    if blocked(draft, rollout):
+        return
+    members, coming = choose(rollout, draft.fleet, draft.inventory)
+    if members:
+        opened = replace(
+            draft.unhold(rollout),
+            stage=Stage.TASTING,
+            step=TASTE,
+            members=members,
+            step_started_s=draft.now_s,
+            step_generation=NO_GENERATION,
+        )
+        draft.put(opened)
+        draft.say(opened, "wave", f"{step_text(opened)} on {names_text(members)}")
+    elif coming:
+        if draft.now_s - rollout.step_started_s > limits.ROLLOUT_NODE_PATIENCE_S:
+            _unsettled(draft, rollout, coming)
+    elif not rollout.last_wave:
+        draft.put(replace(rollout, wave=rollout.wave + 1))
+    elif rollout.committed:
+        everywhere(draft, rollout)
+    elif rollout.aside:
+        words = f"no node could try it: {names_text(rollout.aside)} set aside"
+        draft.withdraw(rollout, Stage.ROLLED_BACK, words)
+    else:
+        draft.hold(rollout, "no node is connected")
+
+
+def _unsettled(draft: Draft, rollout: Rollout, nodes: tuple[NodeName, ...]) -> None:
+    """Nodes that do not serve the target are not tried on; in the end they get the release."""
+    if not rollout.committed and not rollout.resumed_by:
+        draft.hold(rollout, f"{names_text(nodes)} does not serve the release before it")
+        return
+    draft.put(replace(rollout, aside=joined(rollout.aside, nodes), resumed_by=""))
+    draft.say(rollout, "aside", f"{names_text(nodes)} set aside: not on the release before it")
+
+
+# --- Trials --------------------------------------------------------------------------------------
+
+
+def try_members(draft: Draft, rollout: Rollout) -> None:
+    """Look at the members' trials, and go on when all are so far and the evidence suffices."""
+    looks = [
+        in_trial(name, rollout, draft.fleet, draft.inventory, draft.now_s)
+        for name in rollout.members
+    ]
+    now = set_aside(draft, rollout, looks)
+    if now is None or now.members != rollout.members:
+        return
+    if any(look.standing is not Standing.READY for look in looks):
+        if any(look.standing is Standing.PENDING for look in looks):
+            draft.unhold(now)
+        return
+    if rollout.stage is Stage.TASTING:
+        _tasted(draft, rollout)
+    else:
+        _judge(draft, rollout)
+
+
+def _tasted(draft: Draft, rollout: Rollout) -> None:
+    if blocked(draft, rollout):
+        return
+    members, inventory = rollout.members, draft.inventory
+    able = [name for name in members if tries(inventory.report(name))]
+    if not able:
+        words = f"{names_text(members)} cannot try a release beside the one that serves"
+        _pass_rest(draft, rollout, Basis.UNTRIED, words)
+        return
+    words = f"{step_text(rollout)} on {count_text(able)}: {probes_text(able, inventory)}"
+    passed = _pass(draft, rollout, Basis.TASTED, words)
+    if rollout.policy.steps and not any(steers(inventory.report(name)) for name in able):
+        _without_traffic(draft, passed, "no node of this wave can share out connections")
+        return
+    _next_step(draft, passed)
+
+
+def _judge(draft: Draft, rollout: Rollout) -> None:
+    if blocked(draft, rollout):
+        return
+    verdict = verdict_on(draft, rollout)
+    step = rollout.policy.steps[rollout.step - 1]
+    in_step_s = draft.now_s - rollout.step_started_s
+    where = f"{step_text(rollout)} on {count_text(rollout.members)}"
+    match verdict:
+        case Healthy():
+            if in_step_s >= step.soak_s:
+                words = f"{where}: healthy after {draft.findings.requests} requests"
+                words += f"; {verdict.text}" if verdict.text else ""
+                _next_step(draft, _pass(draft, draft.unhold(rollout), Basis.HEALTHY, words))
+        case NotEnough():
+            if rollout.resumed_by:
+                words = f"{where}: {rollout.resumed_by} went on without evidence ({_lack(verdict)})"
+                _next_step(draft, _pass(draft, rollout, Basis.PERSON, words))
+            elif verdict.reason is Reason.NO_TRAFFIC:
+                _without_traffic(draft, rollout, _lack(verdict))
+            elif in_step_s > step.deadline_s:
+                if verdict.reason is Reason.GATHERING:
+                    _without_traffic(draft, rollout, _lack(verdict))
+                else:
+                    draft.hold(rollout, f"{where}: {_lack(verdict)} after {in_step_s:.0f} s")
+        case Unhealthy():
+            pass
+        case _ as never:
+            assert_never(never)
+
+
+def _without_traffic(draft: Draft, rollout: Rollout, lack: str) -> None:
+    """The policy's answer to a step that cannot be judged on requests."""
+    where = f"{step_text(rollout)} on {count_text(rollout.members)}"
+    if rollout.policy.without_traffic is WithoutTraffic.HOLD and not rollout.resumed_by:
+        draft.hold(rollout, f"{where}: {lack}")
+        return
+    if not _probed(draft, rollout.members):
+        if draft.now_s - rollout.step_started_s > limits.ROLLOUT_NODE_PATIENCE_S:
+            draft.hold(rollout, f"{where}: {lack}, and no golden request was asked")
+        return
+    words = f"promoted on probes alone ({probes_text(rollout.members, draft.inventory)}): {lack}"
+    basis = Basis.PERSON if rollout.policy.without_traffic is WithoutTraffic.HOLD else Basis.PROBES
+    if basis is Basis.PERSON:
+        words = f"{rollout.resumed_by} went on without traffic: {words}"
+    later = draft.findings.decides_at_step
+    steps = len(rollout.policy.steps)
+    until = later if later is not None and rollout.step < later <= steps else steps + 1
+    passed = draft.unhold(rollout)
+    for step in range(max(passed.step, TASTE + 1), until):
+        passed = _pass(draft, replace(passed, step=step), basis, words, quiet=True)
+    draft.say(rollout, "passed", f"{where}: {words}")
+    _next_step(draft, passed)
+
+
+def _probed(draft: Draft, members: Iterable[NodeName]) -> bool:
+    """Whether each node that tries has asked the candidate something in this step."""
+    able = [report for report in map(draft.inventory.report, members) if tries(report)]
+    trials = [report.trial for report in able if report is not None]
+    return bool(trials) and all(trial is not None and trial.probes.asked for trial in trials)
+
+
+def _lack(verdict: NotEnough) -> str:
+    gate = f" for {verdict.gate}" if verdict.gate else ""
+    return verdict.text or f"{verdict.reason.value}{gate}"
+
+
+def _pass(
+    draft: Draft, rollout: Rollout, basis: Basis, words: str, *, quiet: bool = False
+) -> Rollout:
+    done = Pass(rollout.wave, rollout.step, basis, words, draft.now_s, rollout.step_generation)
+    passed = replace(rollout, passed=(*rollout.passed, done), resumed_by="")
+    draft.put(passed)
+    if not quiet:
+        draft.say(passed, "passed", words)
+    return passed
+
+
+def _pass_rest(draft: Draft, rollout: Rollout, basis: Basis, words: str) -> None:
+    passed = rollout
+    for step in range(rollout.step, len(rollout.policy.steps) + 1):
+        passed = _pass(draft, replace(passed, step=step), basis, words, quiet=True)
+    draft.say(rollout, "passed", words)
+    _next_step(draft, passed)
+
+
+def _next_step(draft: Draft, rollout: Rollout) -> None:
+    if rollout.step < len(rollout.policy.steps):
+        following = replace(
+            rollout,
+            stage=Stage.CANARY,
+            step=rollout.step + 1,
+            step_started_s=draft.now_s,
+            step_generation=NO_GENERATION,
+        )
+        draft.put(following)
+        draft.say(
+            following, "step", f"{step_text(following)} on {count_text(following.members)} begins"
+        )
+        return
+    committing = replace(
+        rollout,
+        stage=Stage.COMMITTING,
+        committed=joined(rollout.committed, rollout.members),
+        step_started_s=draft.now_s,
+        step_generation=NO_GENERATION,
+    )
+    draft.put(committing)
+    draft.say(committing, "commit", f"{step_text(committing)} on {names_text(rollout.members)}")
