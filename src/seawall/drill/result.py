@@ -1,0 +1,82 @@
+"""What a drill found: both arms side by side, and whether Seawall held."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from seawall.drill.account import Account
+from seawall.limits import DRILL_FAILED_SHARE_OF_NAIVE_MAX
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """Seawall's arm.
+
+    Attributes:
+        account: what clients saw.
+        stable_failed: server errors the stable slots gave, and deaths of stable Envoys.
+        held_by: which protection stopped the fault; empty when none did.
+        words: what the operator would have read.
+    """
+
+    account: Account
+    stable_failed: int
+    held_by: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One drill, run in both arms; `naive` is None when only Seawall's was asked for."""
+
+    name: str
+    outage: str
+    title: str
+    guarded: Guarded
+    naive: Account | None
+
+    @property
+    def passed(self) -> bool:
+        """No request failed on a stable slot, no person was needed, and little was exposed."""
+        guarded = self.guarded
+        return (
+            guarded.stable_failed == 0
+            and guarded.account.human_actions == 0
+            and bool(guarded.held_by)
+            and guarded.account.failed_share <= _FAILED_SHARE_MAX
+        )
+
+
+_FAILED_SHARE_MAX = 0.01
+"""Of all requests of one drill: what a sliver of one node may cost before it is withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All drills together."""
+
+    results: Sequence[Result]
+
+    @property
+    def failed_share_of_naive(self) -> float | None:
+        """Failed requests of Seawall's arm for each of the naive arm; None without one."""
+        naive = sum(r.naive.failed for r in self.results if r.naive)
+        guarded = sum(r.guarded.account.failed for r in self.results if r.naive)
+        return guarded / naive if naive else None
+
+    @property
+    def passed(self) -> bool:
+        """Every drill passed, and together they cost next to nothing of the naive way."""
+        share = self.failed_share_of_naive
+        return all(r.passed for r in self.results) and (
+            share is None or share <= DRILL_FAILED_SHARE_OF_NAIVE_MAX
+        )
+
+
+def to_json(summary: Summary) -> Mapping[str, Any]:
+    """For `--format json`."""
+    return {
+        "passed": summary.passed,
+        "failed_share_of_naive": summary.failed_share_of_naive,
+        "drills": [{**asdict(result), "passed": result.passed} for result in summary.results],
+    }
