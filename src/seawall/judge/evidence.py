@@ -22,8 +22,8 @@ CANDIDATE: Final = "candidate"
 STABLE: Final = "stable"
 BASELINE: Final = "baseline"
 _NOTHING: Final = (0.0, 0.0)
-# How much of what happens on one connection is decided by the connection: one in four.
-_CLUMPING: Final = 0.25
+CLUMPING: Final = 0.25
+"""How much of what happens on one connection is decided by the connection."""
 _SUSPECT_BAD_MIN: Final = 2.0
 _HEAP: Final = "memory_allocated_bytes"
 
@@ -267,7 +267,7 @@ def _clump(candidates: Iterable[Window]) -> float:
     if requests <= 0:
         return 1.0
     each = requests / max(connections, 1.0)
-    return min(JUDGE_CLUMP_MAX, max(1.0, 1.0 + _CLUMPING * (each - 1.0)))
+    return min(JUDGE_CLUMP_MAX, max(1.0, 1.0 + CLUMPING * (each - 1.0)))
 
 
 def _memory(tried: Iterable[Window]) -> Iterator[Memory]:

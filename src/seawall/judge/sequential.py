@@ -22,7 +22,10 @@ _FACTORS: Final = (1.4, 2.0, 3.5, 8.0, 25.0, 150.0, 2000.0)
 _LOG_WEIGHT: Final = -math.log(len(_FACTORS))
 # Tilts of the confidence sequences: the strongest serves rates near zero and gets half the money.
 _TILTS: Final = ((6.0, 0.5), (1.5, 0.1), (0.6, 0.1), (0.3, 0.1), (0.12, 0.1), (0.05, 0.1))
-_BISECTIONS: Final = 26
+_BETS: Final = tuple(
+    (tilt, math.log(weight), 1 - math.exp(-tilt), math.exp(tilt) - 1) for tilt, weight in _TILTS
+)
+_STEPS: Final = 5
 _BLOCKS_MIN: Final = 6
 _BLOCKS_BAD_MIN: Final = 3
 
@@ -62,25 +65,22 @@ def log_e(
         clump: bad events that come together, for example on one connection, count as one.
         cap: most that one moment may add, over all nodes, so that no single moment decides.
     """
-    moments: dict[int, list[Span]] = {}
+    moments: dict[int, list[tuple[float, float, float, float]]] = {}
     for span in spans:
         if span.exposures > 0 and span.control_exposures > 0:
-            moments.setdefault(span.at, []).append(span)
+            phantom = floor * span.control_exposures / ratio
+            all_bad = span.bad + span.control_bad + phantom
+            share = ratio * span.exposures / (ratio * span.exposures + span.control_exposures)
+            moments.setdefault(span.at, []).append((span.bad, all_bad, share, 1.0 - share))
     logs = []
     for factor in _FACTORS:
-        gain, total = math.log(factor), 0.0
+        gain, total = math.log(factor), _LOG_WEIGHT
         for group in moments.values():
             won = 0.0
-            for span in group:
-                phantom = floor * span.control_exposures / ratio
-                expected = ratio * span.exposures
-                loss = math.log(
-                    (factor * expected + span.control_exposures)
-                    / (expected + span.control_exposures)
-                )
-                won += span.bad * gain - (span.bad + span.control_bad + phantom) * loss
+            for bad, all_bad, share, rest in group:
+                won += bad * gain - all_bad * math.log(factor * share + rest)
             total += min(won / clump, cap)
-        logs.append(total + _LOG_WEIGHT)
+        logs.append(total)
     top = max(logs)
     return top + math.log(sum(math.exp(value - top) for value in logs))
 
@@ -104,14 +104,11 @@ def rate_lower(bad: float, exposures: float, alpha: float) -> float:
     """The bound that the rate is above, at every look, but with probability `alpha`."""
     if exposures <= 0 or bad <= 0:
         return 0.0
-    least, most = 0.0, bad
-    for _ in range(_BISECTIONS):
-        middle = (least + most) / 2
-        if _lower_money(bad, middle) < -math.log(alpha):
-            most = middle
-        else:
-            least = middle
-    return least / exposures
+    wanted = -math.log(alpha)
+    # Money won by betting that more come than were expected.
+    bets = [(log_weight + tilt * bad, -lower) for tilt, log_weight, _, lower in _BETS]
+    start = max((log_money - wanted) / -slope for log_money, slope in bets)
+    return max(0.0, _solve(bets, wanted, start)) / exposures
 
 
 def exposures_needed(margin: float, alpha: float) -> int:
@@ -122,16 +119,26 @@ def exposures_needed(margin: float, alpha: float) -> int:
 def _most_expected(bad: float, alpha: float) -> float:
     """How many bad events may have been expected where `bad` came."""
     wanted = -math.log(alpha)
-    least, most = bad, 2 * bad + 10.0
-    while _upper_money(bad, most) < wanted:
-        least, most = most, 2 * most
-    for _ in range(_BISECTIONS):
-        middle = (least + most) / 2
-        if _upper_money(bad, middle) < wanted:
-            least = middle
-        else:
-            most = middle
-    return most
+    # Money won by betting that fewer come than were expected.
+    bets = [(log_weight - tilt * bad, upper) for tilt, log_weight, upper, _ in _BETS]
+    start = min((wanted - log_money) / slope for log_money, slope in bets)
+    return _solve(bets, wanted, start)
+
+
+def _solve(bets: list[tuple[float, float]], wanted: float, start: float) -> float:
+    """Where the logarithm of all money, each bet's `log_money + slope * x`, is `wanted`.
+
+    Newton's steps on a convex curve from the safe side: every one of them is a valid bound.
+    """
+    x = start
+    for _ in range(_STEPS):
+        logs = [log_money + slope * x for log_money, slope in bets]
+        top = max(logs)
+        parts = [math.exp(value - top) for value in logs]
+        money = sum(parts)
+        rising = sum(part * slope for part, (_, slope) in zip(parts, bets, strict=True)) / money
+        x -= (top + math.log(money) - wanted) / rising
+    return x
 
 
 def dispersion(blocks: Iterable[tuple[float, float]], most: float) -> float:
@@ -151,23 +158,3 @@ def dispersion(blocks: Iterable[tuple[float, float]], most: float) -> float:
     found = sum((bad - rate * of) ** 2 / (rate * of) for bad, of in known) / free
     # Two standard deviations of what events that come singly would show.
     return min(most, max(1.0, found - 2 * math.sqrt(2 / free)))
-
-
-def _upper_money(bad: float, expected: float) -> float:
-    """Logarithm of what is won by betting that fewer come than `expected`."""
-    return _log_sum(
-        math.log(weight) - tilt * bad + (1 - math.exp(-tilt)) * expected for tilt, weight in _TILTS
-    )
-
-
-def _lower_money(bad: float, expected: float) -> float:
-    """Logarithm of what is won by betting that more come than `expected`."""
-    return _log_sum(
-        math.log(weight) + tilt * bad - (math.exp(tilt) - 1) * expected for tilt, weight in _TILTS
-    )
-
-
-def _log_sum(logs: Iterable[float]) -> float:
-    values = [*logs]
-    top = max(values)
-    return top + math.log(sum(math.exp(value - top) for value in values))
