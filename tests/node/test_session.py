@@ -2,12 +2,12 @@
 
 import pytest
 
-from node.fake_envoy import FakeEnvoy, resource, snapshot
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import RefusedError
 from seawall.limits import XDS_CLUSTER_LINGER_S, XDS_RESPONSES_IN_FLIGHT_MAX, XDS_SILENCE_S
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
+from seawall.testing.fake_envoy import FakeEnvoy, resource, snapshot
 
 
 class Story:

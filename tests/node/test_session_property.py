@@ -4,11 +4,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from node.fake_envoy import FakeEnvoy, snapshot
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.limits import XDS_CLUSTER_LINGER_S, XDS_RESPONSES_IN_FLIGHT_MAX, XDS_SILENCE_S
 from seawall.node.xds.messages import Effect, Response
 from seawall.node.xds.session import Session
+from seawall.testing.fake_envoy import FakeEnvoy, snapshot
 
 NAMES = ("a", "b", "c", "d")
 FIRST = snapshot({"a": "1"})
