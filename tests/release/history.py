@@ -9,18 +9,20 @@ released: it is the proof that what a user has on disk stays loadable.
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from gate import made as compiled
 from release import made
-from seawall.ids import NodeName, ReleaseId
+from seawall.ids import ListName, NodeName, ReleaseId, SiteName
+from seawall.model import DEFAULT_POLICY, Feature, Golden, Switch
 from seawall.release import bundle, envelope
 from seawall.release.bundle import Bundle, FileDigest, encode
 from seawall.release.ledger import Scope
 from seawall.release.migrations import REVISIONS
 from seawall.release.release import Kind
 from seawall.release.store import Store
-from seawall.site.sources import SourceFile, SourceSet
+from seawall.site.sources import Pushed, SourceFile, SourceSet
 
 HISTORY = Path(__file__).parents[1] / "golden" / "history"
 CURRENT = f"schema-{REVISIONS[-1]}-bundle-{bundle.FORMAT}-envelope-{envelope.FORMAT}"
@@ -35,6 +37,12 @@ def content(kind: Kind, sites: int) -> Bundle:
         snapshot=compiled.snapshot(sites, 2),
         seawall_version="0.1.0",
         envoy_version="1.40.0",
+        switches=(Switch(Feature.RETRIES, SiteName("shop"), 1_700_001_800.0, "Stürme", "ada"),),
+        golden=(
+            Golden(SiteName("shop"), "shop.example.com", "/?q=1", status=(200, 304), contains="ä"),
+        ),
+        policy=replace(DEFAULT_POLICY, steps=DEFAULT_POLICY.steps[1:], bake_s=60.0),
+        feeds=(Pushed(ListName("bad-clients"), b"192.0.2.0/24\n"),),
     )
 
 
@@ -45,7 +53,7 @@ def write(directory: Path) -> None:
     (directory / "trusted.pub").write_bytes(signer.public.pem)
     with Store(directory / "seawall.db", clock=clock) as store:
         parent: ReleaseId | None = None
-        for number, kind in enumerate((Kind.SITE, Kind.SITE, Kind.CERTIFICATES), 1):
+        for number, kind in enumerate((Kind.SITE, Kind.FEED, Kind.SWITCH), 1):
             clock.time_s += 60
             record = store.add(
                 content(kind, number),
@@ -63,7 +71,7 @@ def write(directory: Path) -> None:
         store.tokens.create("ci", frozenset({Scope.READ}), actor="ada")
         store.meta.set("example", "kept")
         (directory / "newest.envelope").write_bytes(store.envelope(newest.digest))
-    (directory / "newest.bundle").write_bytes(encode(content(Kind.CERTIFICATES, 3)))
+    (directory / "newest.bundle").write_bytes(encode(content(Kind.SWITCH, 3)))
     with closing(sqlite3.connect(directory / "seawall.db")) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("VACUUM")

@@ -12,10 +12,12 @@ from release import made
 from seawall import limits
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import RefusedError
+from seawall.ids import ListName, SiteName
+from seawall.model import Feature, Switch
 from seawall.release import canonical
 from seawall.release.bundle import MAGIC, Bundle, FileDigest, decode, digest_of, encode
 from seawall.release.release import Kind
-from seawall.site.sources import SourceFile, SourceSet
+from seawall.site.sources import Pushed, SourceFile, SourceSet
 
 NAMES = st.text(max_size=20)
 RESOURCES = st.builds(Resource, st.sampled_from(TypeUrl), NAMES, st.binary(max_size=60), NAMES)
@@ -36,6 +38,18 @@ BUNDLES = st.builds(
     ),
     seawall_version=NAMES,
     envoy_version=NAMES,
+    switches=st.lists(
+        st.builds(
+            Switch,
+            st.sampled_from(Feature),
+            st.none() | NAMES.map(SiteName),
+            st.floats(0, 1e11),
+            NAMES,
+            NAMES,
+        ),
+        max_size=2,
+    ).map(tuple),
+    feeds=st.lists(st.builds(Pushed, NAMES, st.binary(max_size=40)), max_size=2).map(tuple),
 )
 
 
@@ -88,8 +102,9 @@ def test_every_truncation_is_refused() -> None:
         decode(encoded + b"\0")
 
 
-def _with_manifest(change: Any, parts: bytes | None = None) -> bytes:
-    encoded = encode(made.bundle())
+def _with_manifest(
+    change: Any, parts: bytes | None = None, encoded: bytes = encode(made.bundle())
+) -> bytes:
     length = int.from_bytes(encoded[8:12])
     value = canonical.loads(encoded[12 : 12 + length], "test")
     text = change(value)
@@ -99,8 +114,8 @@ def _with_manifest(change: Any, parts: bytes | None = None) -> bytes:
 
 
 def test_a_newer_format_is_refused_as_newer() -> None:
-    with pytest.raises(RefusedError, match="format 2; this Seawall knows up to 1") as caught:
-        decode(_with_manifest(lambda v: v.update(format=2)))
+    with pytest.raises(RefusedError, match="format 3; this Seawall knows up to 2") as caught:
+        decode(_with_manifest(lambda v: v.update(format=3)))
     assert "update" in caught.value.remedy
 
 
@@ -187,3 +202,51 @@ def test_no_text_of_a_bundle_shows_a_private_key() -> None:
     with pytest.raises(RefusedError) as caught:
         decode(damaged)
     assert "PRIVATE KEY" not in f"{caught.value} {caught.value.detail}"
+
+
+SWITCHED = replace(
+    made.bundle(),
+    switches=(Switch(Feature.RETRIES, SiteName("shop"), 1_700_001_800.0, "storm", "ada"),),
+    feeds=(Pushed(ListName("bad"), b"192.0.2.0/24\n"),),
+)
+
+
+def _format(encoded: bytes) -> Any:
+    length = int.from_bytes(encoded[8:12])
+    return canonical.loads(encoded[12 : 12 + length], "it")["format"]
+
+
+def test_what_an_older_seawall_wrote_keeps_its_digest_and_format() -> None:
+    assert _format(encode(made.bundle())) == 1
+    assert _format(encode(SWITCHED)) == 2
+
+
+def test_a_kind_that_format_1_did_not_know_is_written_in_format_2() -> None:
+    assert _format(encode(replace(made.bundle(), kind=Kind.SWITCH))) == 2
+
+
+def test_switches_and_feeds_come_back_as_they_were() -> None:
+    assert decode(encode(SWITCHED)) == SWITCHED
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"feature": "tls"},
+        {"feature": None},
+        {"until_s": "soon"},
+        {"site": 1},
+        {"actor": None},
+    ],
+)
+def test_a_switch_that_makes_no_sense_is_refused(entry: dict[str, Any]) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["switches"][0] |= entry
+
+    with pytest.raises(RefusedError):
+        decode(_with_manifest(change, encoded=encode(SWITCHED)))
+
+
+def test_optional_parts_that_are_empty_are_not_canonical() -> None:
+    with pytest.raises(RefusedError):
+        decode(_with_manifest(lambda v: v.update(switches=[], format=2)))

@@ -79,15 +79,19 @@ def _read_by_the_page(data: bytes, public_key: bytes) -> None:
     n = int.from_bytes(bundle[8:12])
     manifest = json.loads(bundle[12 : 12 + n])
     assert hashlib.sha256(bundle[12 : 12 + n]).hexdigest() == json.loads(record)["digest"]
-    assert set(manifest) == {row[0].strip("`") for row in _table_after("The manifest is one")}
+    keys = {row[0].strip("`") for row in _table_after("The manifest is one")}
+    optional = {"feeds", "rollout", "switches"}
+    assert keys - optional <= set(manifest) <= keys
+    assert manifest["format"] == (2 if optional & set(manifest) else 1)
     offset = 12 + n
-    for entry in (*manifest["sources"], *manifest["resources"]):
+    parts = [*manifest["sources"], *manifest["resources"], *manifest.get("feeds", [])]
+    for entry in (*parts, *([manifest["rollout"]] if "rollout" in manifest else [])):
         part = bundle[offset : offset + entry["size"]]
         assert hashlib.sha256(part).hexdigest() == entry["sha256"]
         offset += entry["size"]
     assert offset == len(bundle)
-    keys = [(entry["type"], entry["name"]) for entry in manifest["resources"]]
-    assert keys == sorted(keys)
+    order = [(entry["type"], entry["name"]) for entry in manifest["resources"]]
+    assert order == sorted(order)
 
 
 def _table_after(heading: str) -> list[list[str]]:

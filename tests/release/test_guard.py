@@ -146,11 +146,14 @@ def test_what_passes_is_within_every_bound(old: Kinds, new: Kinds) -> None:
 def _within(old: Mapping[str, str], new: Mapping[str, str], bounds: KindBounds) -> bool:
     gone = [name for name in old if name not in new]
     differ = [name for name in old if name in new and old[name] != new[name]]
-    if old and not new:
+    if old and not new and bounds.emptied:
         return False
+    come = [name for name in new if name not in old]
+    grows = bounds.added_share_max is not None and len(come) > bounds.added_share_max * len(old)
     return len(old) < bounds.population_min or (
         len(gone) <= bounds.removed_share_max * len(old)
         and len(differ) <= bounds.changed_share_max * len(old)
+        and not grows
     )
 
 
@@ -185,3 +188,29 @@ def test_removing_more_is_never_judged_better(population: int, data: st.DataObje
 
 def test_every_kind_of_contents_has_bounds() -> None:
     assert list(DEFAULT_BOUNDS) == [field.name for field in fields(Contents)]
+
+
+def _networks(count: int) -> dict[str, str]:
+    return {f"bad 10.{n >> 8}.{n & 255}.0/24": "" for n in range(count)}
+
+
+def test_a_list_that_more_than_doubles_is_refused_with_the_arithmetic() -> None:
+    old, new = _edge() | {"networks": _networks(60)}, _edge() | {"networks": _networks(201)}
+    report = guard(old, new)
+    (refusal,) = report.refusals
+    assert refusal.text == "adds 141 to 60 networks (235 %), bound 100 %"
+    assert refusal.force_name == "networks-added"
+    assert not guard(old, new, force=("networks-added",)).refusals
+
+
+def test_a_list_that_loses_more_than_half_is_refused_and_an_emptied_one_too() -> None:
+    old = _edge() | {"networks": _networks(60)}
+    for left in (29, 0):
+        (refusal,) = guard(old, _edge() | {"networks": _networks(left)}).refusals
+        assert refusal.force_name == "networks-removed"
+
+
+def test_a_first_list_and_a_short_one_may_be_of_any_size() -> None:
+    assert not guard(_edge(), _edge() | {"networks": _networks(5000)}).refusals
+    short = _edge() | {"networks": _networks(3)}
+    assert not guard(short, _edge() | {"networks": _networks(300)}).refusals

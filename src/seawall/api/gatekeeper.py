@@ -16,7 +16,7 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.errors import RefusedError
 from seawall.gate.process import Ending
 from seawall.gate.validate import Validator
-from seawall.release.guard import DEFAULT_BOUNDS, Deed, Finding, GuardReport, guard
+from seawall.release.guard import DEFAULT_BOUNDS, Deed, Finding, GuardReport, bound_of, guard
 from seawall.rollout.ports import Nack
 
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
@@ -123,17 +123,17 @@ def _guard_view(report: GuardReport, after: Contents) -> GuardView:
 
 def _line(finding: Finding, after: int) -> GuardLineView:
     bounds = DEFAULT_BOUNDS[finding.kind]
-    removed = finding.deed is Deed.REMOVED
     return GuardLineView(
         kind=finding.kind,
         before=finding.population,
         after=after,
-        removed=finding.count if removed else 0,
-        changed=0 if removed else finding.count,
+        removed=finding.count if finding.deed is Deed.REMOVED else 0,
+        changed=finding.count if finding.deed is Deed.CHANGED else 0,
         share=finding.count / finding.population if finding.population else 0.0,
-        share_max=bounds.removed_share_max if removed else bounds.changed_share_max,
+        share_max=bound_of(bounds, finding.deed),
         refused=finding.refused,
         text=finding.text,
+        added=finding.count if finding.deed is Deed.ADDED else 0,
     )
 
 

@@ -95,10 +95,11 @@ class GuardLineView:
         after: how many the new one has.
         removed: how many of those before are gone.
         changed: how many of those before differ.
-        share: (removed + changed) / before; 0 when there were none.
+        share: (removed, changed or added) / before; 0 when there were none.
         share_max: the bound.
         refused: the bound is crossed and was not forced.
         text: the arithmetic in one sentence.
+        added: how many are new, where that is bounded.
     """
 
     kind: str
@@ -110,6 +111,7 @@ class GuardLineView:
     share_max: float
     refused: bool
     text: str
+    added: int = 0
 
 
 @dataclass(frozen=True, slots=True)

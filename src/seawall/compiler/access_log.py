@@ -94,7 +94,9 @@ def _worth_recording() -> Any:
     )
     worth = accesslog_pb2.AccessLogFilter()
     worth.or_filter.filters.extend([status, flagged, slow, sampled])
-    return worth
+    recorded = accesslog_pb2.AccessLogFilter()
+    recorded.and_filter.filters.extend([_share(names.RUNTIME_ACCESS_LOG_ON), worth])
+    return recorded
 
 
 def _share(runtime_key: str) -> Any:

@@ -13,6 +13,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.route.v3 import route_pb2
 
 from seawall.compiler import names
+from seawall.compiler.deny import lists_in
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of
 
@@ -30,6 +31,7 @@ class Contents:
         origins: by cluster name, without endpoints.
         endpoints: by `ORIGIN ADDRESS:PORT`.
         certificates: by slot.
+        networks: of address lists, by `LIST NETWORK`; a network has nothing that could differ.
     """
 
     listeners: Mapping[str, str]
@@ -38,14 +40,18 @@ class Contents:
     origins: Mapping[str, str]
     endpoints: Mapping[str, str]
     certificates: Mapping[str, str]
+    networks: Mapping[str, str]
 
 
 def contents(snapshot: Snapshot) -> Contents:
     """Take `snapshot` apart."""
     sites: dict[str, bytes] = {}
     routes: dict[str, bytes] = {}
+    networks: dict[str, str] = {}
     for resource in snapshot.of_type(TypeUrl.ROUTES):
         configuration = route_pb2.RouteConfiguration.FromString(resource.body)
+        for one, held in lists_in(configuration).items():
+            networks |= {f"{one} {network}": "" for network in held}
         for host in configuration.virtual_hosts:
             if host.name == names.UNKNOWN_HOST:
                 continue
@@ -53,6 +59,7 @@ def contents(snapshot: Snapshot) -> Contents:
                 if "/_" in route.name:  # a guard that every host has, not of the site file
                     continue
                 routes[route.name] = routes.get(route.name, b"") + body_of(route)
+            host.typed_per_filter_config.pop(names.FILTER_DENY, None)
             sites[host.name] = sites.get(host.name, b"") + body_of(host)
     origins, endpoints = _origins(snapshot)
     return Contents(
@@ -61,6 +68,7 @@ def contents(snapshot: Snapshot) -> Contents:
         routes={name: _print(body) for name, body in routes.items()},
         origins=origins,
         endpoints=endpoints,
+        networks=networks,
         certificates={r.name: _print(r.body) for r in snapshot.of_type(TypeUrl.SECRET)},
     )
 

@@ -17,6 +17,7 @@ from envoy.service.runtime.v3 import rtds_pb2
 
 from seawall import limits
 from seawall.compiler import names
+from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
 from seawall.compiler.origin_words import origin_changes, origin_summary
 from seawall.compiler.route_words import (
@@ -206,13 +207,35 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         old_hosts = {host.name: host for host in old.virtual_hosts}
         new_hosts = {host.name: host for host in new.virtual_hosts}
         suffix = f" over {name}" if before and after and (name in before) != (name in after) else ""
+        yield from _lists(old, new)
         for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST}):
+            if host in old_hosts and host in new_hosts:
+                before_words = ", ".join(denied_by(old, old_hosts[host]))
+                after_words = ", ".join(denied_by(new, new_hosts[host]))
+                for text in change("turns away", before_words, after_words):
+                    yield Change(Action.CHANGED, f"site {host}", f"site {host}: {text}")
             yield from _site(host, old_hosts.get(host), new_hosts.get(host), suffix)
         for configuration in (old, new):
             configuration.ClearField("virtual_hosts")
+            configuration.typed_per_filter_config.pop(names.FILTER_DENY, None)
         if name in before and name in after:
             for difference in differences(old, new):
                 yield Change(Action.CHANGED, _EDGE, f"edge: {name}: {words(difference, {})}")
+
+
+def _lists(old: Any, new: Any) -> Iterator[Change]:
+    before, after = lists_in(old), lists_in(new)
+    for name in sorted({*before, *after}):
+        subject = f"list {name}"
+        held, holds = before.get(name), after.get(name)
+        if held is None or holds is None:
+            action = Action.ADDED if held is None else Action.REMOVED
+            text = f"{subject}: {action}, {len(held or holds or ()):,} networks"
+            yield Change(action, subject, text)
+        elif held != holds:
+            added, removed = len(holds - held), len(held - holds)
+            text = f"{subject}: {len(held):,} -> {len(holds):,} networks (+{added:,}, -{removed:,})"
+            yield Change(Action.CHANGED, subject, text)
 
 
 def _configuration(resource: Resource | None) -> Any:

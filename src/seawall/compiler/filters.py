@@ -19,6 +19,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 from seawall.compiler import names
 from seawall.compiler.body_limit import other_limit_filter, usual_limit_filter
 from seawall.compiler.compression import compression_filter
+from seawall.compiler.deny import deny_filter
 from seawall.compiler.wire import filter_switch, inline_text, packed
 
 _KEEP_PATH = filter_switch(
@@ -41,6 +42,7 @@ _KEEP_PATH = filter_switch(
 def http_filters() -> list[Any]:
     """The filter chain of every connection manager, in order; the router is last."""
     return [
+        hcm_pb2.HttpFilter(name=names.FILTER_DENY, typed_config=deny_filter(), disabled=True),
         hcm_pb2.HttpFilter(name=names.FILTER_COMPRESS, typed_config=compression_filter()),
         hcm_pb2.HttpFilter(name=names.FILTER_USUAL_LIMIT, typed_config=usual_limit_filter()),
         hcm_pb2.HttpFilter(

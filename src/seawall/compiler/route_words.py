@@ -29,6 +29,12 @@ _LABELS: Final = {
     "route.hash_policy": "stickiness",
     "route.upgrade_configs": "WebSocket",
 }
+_HANDLED_FILTERS: Final = (
+    names.FILTER_BODY_LIMIT,
+    names.FILTER_USUAL_LIMIT,
+    names.FILTER_COMPRESS,
+    names.FILTER_DENY,
+)
 _HANDLED_FIELDS: Final = (
     "match",
     "route",
@@ -96,7 +102,7 @@ def other_changes(old: Any, new: Any) -> Iterator[str]:
         for field in _HANDLED_FIELDS:
             if field in rest.DESCRIPTOR.fields_by_name:
                 rest.ClearField(field)
-        for name in (names.FILTER_BODY_LIMIT, names.FILTER_USUAL_LIMIT, names.FILTER_COMPRESS):
+        for name in _HANDLED_FILTERS:
             rest.typed_per_filter_config.pop(name, None)
         for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE, names.METADATA_NAMESPACE):
             rest.metadata.filter_metadata.pop(namespace, None)

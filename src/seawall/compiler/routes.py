@@ -11,6 +11,7 @@ from seawall import limits
 from seawall.compiler import hosts, names
 from seawall.compiler.body_limit import limit_host
 from seawall.compiler.compression import compress
+from seawall.compiler.deny import Denials
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import as_field, body_of
 from seawall.model import Edge, Site
@@ -21,8 +22,14 @@ _VIRTUAL_HOSTS_FIELD = 2
 
 
 def compile_routes(edge: Edge) -> list[Resource]:
-    """The RouteConfigurations of the listeners that `edge` has."""
+    """The RouteConfigurations of the listeners that `edge` has.
+
+    Raises:
+        RefusedError: address lists would stand in them too often.
+    """
     balancing = {origin.name: origin.load_balancing for origin in edge.origins}
+    denials = Denials(edge)
+    denials.require_bounded()
     resources = []
     if edge.listen.http:
         bodies = []
@@ -31,17 +38,20 @@ def compile_routes(edge: Edge) -> list[Resource]:
                 bodies.append(hosts.redirecting_host(site, _redirect_port(edge)))
             else:
                 bodies.append(hosts.host(site, hosts.balancing_of(site, balancing), tls=False))
-        resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies))
+        resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials))
     sites = tuple(site for site in edge.sites if site.certificate is not None)
     if edge.listen.https and sites:
         bodies = [hosts.host(s, hosts.balancing_of(s, balancing), tls=True) for s in sites]
-        resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies))
+        resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies, denials))
     return resources
 
 
-def _configuration(name: str, sites: tuple[Site, ...], bodies: list[bytes]) -> Resource:
+def _configuration(
+    name: str, sites: tuple[Site, ...], bodies: list[bytes], denials: Denials
+) -> Resource:
+    bodies = [body + denials.of_site(site) for site, body in zip(sites, bodies, strict=True)]
     if not any("*" in site.hosts for site in sites):
-        bodies = [*bodies, body_of(_unknown_host())]
+        bodies = [*bodies, body_of(_unknown_host()) + denials.of_nobody()]
     configuration = route_pb2.RouteConfiguration(
         name=name,
         ignore_port_in_host_matching=True,
@@ -54,6 +64,7 @@ def _configuration(name: str, sites: tuple[Site, ...], bodies: list[bytes]) -> R
             value=limits.RESPONSE_BODY_SIZE_BYTES_MAX
         ),
     )
+    denials.write_table(configuration)
     # The hosts are serialized already: joined as bytes, a thousand of them take no time.
     joined = b"".join(as_field(_VIRTUAL_HOSTS_FIELD, body) for body in bodies)
     return Resource(TypeUrl.ROUTES, name, body_of(configuration) + joined, "edge")

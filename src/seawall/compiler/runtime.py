@@ -18,5 +18,7 @@ def compile_runtime(policy: AccessLogPolicy) -> Resource:
     layer.fields[names.RUNTIME_ACCESS_LOG_SAMPLE].number_value = round(
         policy.sample_share * _MILLION
     )
+    if policy.off:
+        layer.fields[names.RUNTIME_ACCESS_LOG_ON].number_value = 0
     runtime = rtds_pb2.Runtime(name=names.RUNTIME_LAYER, layer=layer)
     return Resource(TypeUrl.RUNTIME, names.RUNTIME_LAYER, body_of(runtime), "edge")

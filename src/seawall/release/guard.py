@@ -23,6 +23,7 @@ class Deed(StrEnum):
 
     REMOVED = "removed"
     CHANGED = "changed"
+    ADDED = "added"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,15 @@ class KindBounds:
         removed_share_max: more may not go at once.
         changed_share_max: more may not differ at once; 1 never refuses.
         population_min: with fewer items than this before the change, shares are not looked at.
+        added_share_max: more may not come at once; None never looks.
+        emptied: taking away the last one is refused.
     """
 
     removed_share_max: float
     changed_share_max: float
     population_min: int
+    added_share_max: float | None = None
+    emptied: bool = True
 
 
 GuardBounds = Mapping[str, KindBounds]
@@ -52,8 +57,12 @@ DEFAULT_BOUNDS: Final[GuardBounds] = MappingProxyType(
         "endpoints": KindBounds(0.5, 0.5, 10),
         # Renewing every certificate in one night is ordinary; losing many is not.
         "certificates": KindBounds(0.2, 1.0, 10),
+        # Machine-made, so growing matters too: a list that doubles is a broken generator. An
+        # empty list is judged where it is read.
+        "networks": KindBounds(0.5, 1.0, 20, added_share_max=1.0, emptied=False),
     }
 )
+_VERBS: Final = {Deed.REMOVED: "removes", Deed.CHANGED: "changes", Deed.ADDED: "adds"}
 ESSENTIAL: Final = ("listeners", "sites")
 """An edge without one of these serves nothing: no force allows it."""
 
@@ -148,14 +157,19 @@ def guard(
     findings: list[Finding] = []
     for kind, bound in bounds.items():
         before, after = _items(old, kind), _items(new, kind)
-        if not after and (before or kind in ESSENTIAL):
+        if not after and (before or kind in ESSENTIAL) and bound.emptied:
             findings.append(_emptied(kind, len(before), force))
             continue
         removed = len(before.keys() - after.keys())
+        added = len(after.keys() - before.keys()) if bound.added_share_max is not None else 0
         changed = sum(1 for name in before.keys() & after.keys() if before[name] != after[name])
         findings += [
             _counted(kind, deed, count=count, population=len(before), bound=bound, force=force)
-            for deed, count in ((Deed.REMOVED, removed), (Deed.CHANGED, changed))
+            for deed, count in (
+                (Deed.REMOVED, removed),
+                (Deed.CHANGED, changed),
+                (Deed.ADDED, added if before else 0),
+            )
             if count
         ]
     return GuardReport(tuple(findings))
@@ -163,7 +177,23 @@ def guard(
 
 def force_names(bounds: GuardBounds = DEFAULT_BOUNDS) -> tuple[str, ...]:
     """Everything that `--force` takes."""
-    return tuple(f"{kind}-{deed}" for kind in bounds for deed in Deed)
+    return tuple(
+        f"{kind}-{deed}"
+        for kind, bound in bounds.items()
+        for deed in Deed
+        if deed is not Deed.ADDED or bound.added_share_max is not None
+    )
+
+
+def bound_of(bound: KindBounds, deed: Deed) -> float:
+    """The largest share that may meet this deed."""
+    match deed:
+        case Deed.REMOVED:
+            return bound.removed_share_max
+        case Deed.CHANGED:
+            return bound.changed_share_max
+        case Deed.ADDED:
+            return 1.0 if bound.added_share_max is None else bound.added_share_max
 
 
 def _items(contents: Contents | None, kind: str) -> Mapping[str, str]:
@@ -208,12 +238,12 @@ def _counted(
     bound: KindBounds,
     force: Collection[str],
 ) -> Finding:
-    removed = deed is Deed.REMOVED
-    share_max = bound.removed_share_max if removed else bound.changed_share_max
+    share_max = bound_of(bound, deed)
     over = population >= bound.population_min and count > share_max * population
-    verb = "removes" if removed else "changes"
+    verb = _VERBS[deed]
     share_text, bound_text = _percents(count / population, share_max)
-    text = f"{verb} {count} of {population} {kind} ({share_text}), bound {bound_text}"
+    to = "to" if deed is Deed.ADDED else "of"
+    text = f"{verb} {count} {to} {population} {kind} ({share_text}), bound {bound_text}"
     if population < bound.population_min:
         text += f" from {bound.population_min} {kind} on"
     forced = over and f"{kind}-{deed}" in force

@@ -21,6 +21,7 @@ from seawall.model import (
     TrustedProxies,
 )
 from seawall.secret import Secret
+from seawall.site.build_lists import build_lists
 from seawall.site.build_origin import build_origin
 from seawall.site.build_rollout import build_golden, build_policy
 from seawall.site.build_site import build_site, route_origin_name, site_origin_name
@@ -41,6 +42,7 @@ def build_parts(draft: Draft) -> None:
         _certificate(draft, name, placed, placed.section.cert, placed.section.key)
     for origin_name, origin in draft.origins.items():
         _origin(draft, origin_name, origin, f"origin {origin_name}")
+    build_lists(draft)
     for site_name, site in draft.sites.items():
         _inline_origins(draft, site_name, site)
         certificate = _site_certificate(draft, site_name, site)
@@ -73,6 +75,7 @@ def build_edge(draft: Draft) -> Edge:
             idle_timeout_s=file.limits.idle_timeout,
             http2_streams_max=file.limits.max_http2_streams,
         ),
+        lists=tuple(draft.built_lists.values()),
         rollout=build_policy(file.rollout),
         golden=tuple(
             golden

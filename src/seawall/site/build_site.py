@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from seawall.ids import CertificateName, OriginName, RouteId, SiteName
+from seawall.ids import CertificateName, ListName, OriginName, RouteId, SiteName
 from seawall.model import (
     Compression,
     ErrorPage,
@@ -74,6 +74,7 @@ def build_site(
             changes.response if changes else None, _security_headers(section.security_headers)
         ),
         error_pages=_error_pages(section, read_page),
+        deny=tuple(ListName(name) for name in section.deny),
     )
 
 

@@ -18,6 +18,9 @@ from seawall.site.sources import SourceFile, SourceSet
 from seawall.site.tree import ListNode
 
 _INCLUDES: Final = "includes"
+_REFERENCED_SIZE_BYTES_MAX: Final = max(
+    limits.REFERENCED_FILE_SIZE_BYTES_MAX, limits.LIST_SIZE_BYTES_MAX
+)
 
 
 def collect(root: Path) -> SourceSet:
@@ -46,7 +49,7 @@ def read_file(path: str) -> bytes:
     Raises:
         OSError: missing, unreadable, or not a regular file.
     """
-    return _read(path, limits.REFERENCED_FILE_SIZE_BYTES_MAX + 1)
+    return _read(path, _REFERENCED_SIZE_BYTES_MAX + 1)
 
 
 def file_mode(path: str) -> int:

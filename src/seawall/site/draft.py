@@ -4,13 +4,14 @@ The rules look at a `Draft`. It holds the good parts of a file that may have bad
 must not report what follows from a part that was taken out: see `Draft.broken`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from seawall.ids import CertificateName, OriginName, SiteName
-from seawall.model import Certificate, Origin, Site
+from seawall.ids import CertificateName, ListName, OriginName, SiteName
+from seawall.model import Certificate, IpList, Origin, Site
 from seawall.secret import Secret
+from seawall.site.feeds.fault import Fault
 from seawall.site.files import FileMode, Files
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.schema.edge import SiteFile
@@ -61,6 +62,8 @@ class Draft:
         broken: `(part, name)` of what was taken out for schema errors; name empty for a section.
         built_origins: with the place where each was written.
         certificate_files: by certificate name, for those that come from files.
+        pushed: what was pushed into lists, by name.
+        list_faults: of the content of a list, with the place where it is wrong.
     """
 
     top: Placed[SiteFile]
@@ -74,6 +77,9 @@ class Draft:
     development_certificate: Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]] | None = (
         None
     )
+    pushed: Mapping[ListName, bytes] = field(default_factory=dict)
+    built_lists: dict[ListName, IpList] = field(default_factory=dict)
+    list_faults: list[tuple[ListName, Location, Fault]] = field(default_factory=list)
     built_sites: dict[SiteName, Site] = field(default_factory=dict)
     built_origins: dict[OriginName, Origin] = field(default_factory=dict)
     built_certificates: dict[CertificateName, Certificate] = field(default_factory=dict)

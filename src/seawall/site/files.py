@@ -50,9 +50,12 @@ class Files:
     content: dict[str, bytes] = field(default_factory=dict)
     failures: dict[str, OSError] = field(default_factory=dict)
     too_large: dict[str, int] = field(default_factory=dict)
+    """With the bound that was broken."""
     named: list[Named] = field(default_factory=list)
 
-    def get(self, named: Named) -> bytes | None:
+    def get(
+        self, named: Named, size_bytes_max: int = limits.REFERENCED_FILE_SIZE_BYTES_MAX
+    ) -> bytes | None:
         """The content, or None when it cannot be had; the place is remembered."""
         self.named.append(named)
         path = named.path
@@ -65,8 +68,8 @@ class Files:
         except OSError as error:
             self.failures[path] = error
             return None
-        if len(content) > limits.REFERENCED_FILE_SIZE_BYTES_MAX:
-            self.too_large[path] = len(content)
+        if len(content) > size_bytes_max:
+            self.too_large[path] = size_bytes_max
             return None
         self.content[path] = content
         return content

@@ -4,13 +4,13 @@ No clock, no network, and files only through the injected reader. Bad text never
 problems, and the edge is None. Equal inputs give equal results.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
 from seawall import limits
-from seawall.ids import SiteName
+from seawall.ids import ListName, SiteName
 from seawall.model import Edge
 from seawall.secret import Secret
 from seawall.site.build import build_edge, build_parts
@@ -21,7 +21,7 @@ from seawall.site.files import FileMode, FileReader, Files, ReferencedFile
 from seawall.site.merge import merge
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.rules import run_rules
-from seawall.site.sources import SourceSet
+from seawall.site.sources import Pushed, SourceSet
 
 DevelopmentCertificate: TypeAlias = Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]]
 """Site and its hosts to a certificate chain and key made for them."""
@@ -47,12 +47,14 @@ class Loaded:
         locations: where each thing was written: `site shop`, `route shop/api`, `origin api`,
             `certificate shop`, `listener http 0.0.0.0:80`.
         referenced: files that were read besides the YAML files.
+        pushed: what was pushed into lists that no file holds, of those the site file defines.
     """
 
     edge: Edge | None
     problems: tuple[Problem, ...]
     locations: Mapping[str, Location]
     referenced: tuple[ReferencedFile, ...]
+    pushed: tuple[Pushed, ...] = ()
 
 
 def load(
@@ -63,6 +65,7 @@ def load(
     development_certificate: DevelopmentCertificate | None = None,
     file_mode: FileMode | None = None,
     cache: LoadCache | None = None,
+    pushed: Sequence[Pushed] = (),
 ) -> Loaded:
     """Load a configuration.
 
@@ -74,6 +77,7 @@ def load(
             sites get none.
         file_mode: permission bits of a file; without it they are not judged.
         cache: remembers parsed files between calls; the result is the same without.
+        pushed: the newest content of each list that was pushed.
     """
     merged = merge(sources, cache or LoadCache())
     if merged.top is None:
@@ -89,6 +93,7 @@ def load(
         file_mode=file_mode,
         development_certificate=development_certificate,
         problems=merged.problems,
+        pushed={each.name: each.content for each in pushed},
     )
     build_parts(draft)
     draft.problems.extend(run_rules(draft))
@@ -98,7 +103,13 @@ def load(
         problems=_ordered(draft.problems),
         locations=MappingProxyType(_locations(draft)),
         referenced=draft.files.referenced(),
+        pushed=tuple(each for each in pushed if _takes_pushes(draft, each.name)),
     )
+
+
+def _takes_pushes(draft: Draft, name: ListName) -> bool:
+    section = draft.top.section.lists.get(name)
+    return section is not None and section.file is None
 
 
 def _ordered(problems: list[Problem]) -> tuple[Problem, ...]:
@@ -139,6 +150,7 @@ def _locations(draft: Draft) -> dict[str, Location]:
             found[f"listener {kind} {address.host}:{address.port}"] = where
     found |= {f"certificate {name}": placed.at() for name, placed in draft.certificates.items()}
     found |= {files.subject: files.location for files in draft.certificate_files.values()}
+    found |= {f"list {name}": draft.top.at("lists", name) for name in draft.top.section.lists}
     found |= {f"origin {name}": placed.at() for name, placed in draft.origin_places.items()}
     for name, site in draft.sites.items():
         found[f"site {name}"] = site.at()

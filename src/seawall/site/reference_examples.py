@@ -9,6 +9,7 @@ from seawall.site.schema.edge import (
     LimitsSection,
     ListenerSection,
     ListenSection,
+    ListSection,
     SiteFile,
     TlsSection,
     TrustedProxiesSection,
@@ -101,6 +102,7 @@ without_traffic: hold
 """,
     ),
     ("rollout, one step", StepSection, "{share: 10%, soak: 30s, deadline: 5m}"),
+    ("lists", ListSection, "{file: lists/bad-clients.txt}"),
     ("certificates", CertificateSection, "{cert: certs/shop.pem, key: certs/shop.key}"),
     (
         "origins",

@@ -16,13 +16,14 @@ from seawall import limits
 from seawall.site.problem import Problem, Severity
 from seawall.site.tree import ListNode, MapNode, Node, find_mark, place
 
-_NAMED_PARTS: Final = frozenset({"sites", "origins", "certificates"})
+_NAMED_PARTS: Final = frozenset({"sites", "origins", "certificates", "lists"})
 UNKNOWN_NAME: Final = "?"
 """Stands for names that could not be read; no name of a site file is written like this."""
 _ENTRIES_MAX: Final = {
     "sites": limits.SITES_MAX,
     "origins": limits.ORIGINS_MAX,
     "certificates": limits.SITES_MAX,
+    "lists": limits.LISTS_MAX,
 }
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -13,6 +13,7 @@ from seawall.site.draft import Draft
 from seawall.site.problem import Problem
 from seawall.site.rules import (
     bad_certificate,
+    bad_list,
     bad_regex,
     bad_rewrite,
     balance_key,
@@ -52,9 +53,11 @@ from seawall.site.rules import (
     too_many,
     trusted_proxies_everyone,
     unknown_certificate,
+    unknown_list,
     unknown_origin,
     unreachable_route,
     unused_definition,
+    unused_list,
 )
 from seawall.site.rules.rule import Rule
 
@@ -62,6 +65,7 @@ Check: TypeAlias = Callable[[Draft], Iterator[Problem]]
 
 RULES: Final[tuple[tuple[Rule, Check], ...]] = (
     (bad_certificate.RULE, bad_certificate.check),
+    (bad_list.RULE, bad_list.check),
     (bad_regex.RULE, bad_regex.check),
     (bad_rewrite.RULE, bad_rewrite.check),
     (balance_key.RULE, balance_key.check),
@@ -101,9 +105,11 @@ RULES: Final[tuple[tuple[Rule, Check], ...]] = (
     (too_many.RULE, too_many.check),
     (trusted_proxies_everyone.RULE, trusted_proxies_everyone.check),
     (unknown_certificate.RULE, unknown_certificate.check),
+    (unknown_list.RULE, unknown_list.check),
     (unknown_origin.RULE, unknown_origin.check),
     (unreachable_route.RULE, unreachable_route.check),
     (unused_definition.RULE, unused_definition.check),
+    (unused_list.RULE, unused_list.check),
 )
 """Every rule, with its documentation."""
 

@@ -10,7 +10,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="file-unreadable",
     severity=Severity.ERROR,
-    meaning="A certificate, key, authority file or error page cannot be read, or is too large.",
+    meaning="A certificate, key, authority file, list or error page cannot be read, or is too "
+    "large.",
     why="The edge cannot be built without it.",
     remedy="Check that it is a file and that Seawall's user may read it.",
     example=one_site("origin: http://127.0.0.1:3000\nerror_pages: {5xx: pages/locked.html}"),
@@ -27,7 +28,7 @@ def check(draft: Draft) -> Iterator[Problem]:
             reason = (error.strerror or type(error).__name__).lower()
             what = f"The {named.purpose} file {named.path} cannot be read: {reason}."
         elif named.path in files.too_large:
-            bound = f"{limits.REFERENCED_FILE_SIZE_BYTES_MAX:,} bytes"
+            bound = f"{files.too_large[named.path]:,} bytes"
             what = f"The {named.purpose} file {named.path} is larger than {bound}."
         elif named.purpose == "error page":
             what = _bad_page(named.path, files.content.get(named.path, b""))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from seawall import limits
+from seawall.site.feeds import FEED_TYPES
 from seawall.site.schema.base import Section, one_or_many, short_form
 from seawall.site.schema.network import Cidr, HeaderName, ListenAddress
 from seawall.site.schema.origin import OriginSection
@@ -140,6 +141,32 @@ class AccessLogSection(Section):
     )
 
 
+class ListSection(Section):
+    """An address list that sites may name: a file, or what `seawall feed push` brings."""
+
+    file: FilePath | None = Field(
+        default=None,
+        description="The list; taken up by itself when it changes on disk. Without a file, the "
+        "list is what was pushed last, and holds nothing before that.",
+    )
+    format: Annotated[str, one_of(*FEED_TYPES)] = Field(
+        default="cidr", description="`cidr`: one network a line, `#` begins a remark."
+    )
+    may_be_empty: Flag = Field(
+        default=False, description="An empty list is meant, and not a broken generator."
+    )
+
+
+_Lists = Annotated[
+    dict[
+        Name,
+        Annotated[
+            ListSection,
+            short_form(lambda v: {"file": v} if isinstance(v, str) else None, "`{file: PATH}`"),
+        ],
+    ],
+    Field(max_length=limits.LISTS_MAX),
+]
 _Origins = dict[Name, OriginSection]
 _Certificates = dict[Name, CertificateSection]
 _Sites = dict[Name, SiteSection]
@@ -189,6 +216,7 @@ class SiteFile(Section):
         default=RolloutSection.model_validate({}),
         description="How a release is brought out.",
     )
+    lists: _Lists = Field(default_factory=dict, description="Address lists, for `deny`.")
     certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
     origins: _Origins = Field(default_factory=dict, description="Named origins.")
     sites: _Sites = Field(default_factory=dict, description="Websites.")

@@ -135,6 +135,9 @@ class SiteSection(Section):
         default=SecurityHeadersSection.model_validate({}),
         description="Headers that are set where the origin did not set them.",
     )
+    deny: Annotated[
+        tuple[Name, ...], Field(max_length=limits.LISTS_MAX), BeforeValidator(one_or_many)
+    ] = Field(default=(), description="Entries of `lists`: clients on one of them get a 403.")
     error_pages: dict[StatusKey, FilePath] = Field(
         default_factory=dict,
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "
