@@ -309,6 +309,8 @@ TRIAL_WATCH_INTERVAL_S: Final = 0.25
 """Between two looks at a candidate: its life, its memory, its golden requests."""
 TRIAL_STATS_INTERVAL_S: Final = 1.0
 """Between polls of statistics, and length of a window, in a trial: the judge looks this often."""
+TRIAL_WINDOWS_MAX: Final = 360
+"""Windows of a trial that the node's own brake looks at: two minutes of three slots."""
 TRIAL_MEMORY_FACTOR_MAX: Final = 2
 """A candidate may hold this many times the memory of the stable slot, and the next bound more."""
 TRIAL_MEMORY_EXTRA_BYTES_MAX: Final = 256 * MIB

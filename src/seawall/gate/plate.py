@@ -1,0 +1,160 @@
+"""One sacrificial Envoy on the table: asked everything, one question after the other.
+
+It decides when such an Envoy counts as serving, when a question is asked again, and when asking
+stops; what the answers mean is decided elsewhere.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from seawall import limits
+from seawall.clock import Clock
+from seawall.gate.ask import Answer, Asker, Failure
+from seawall.gate.probes import Probe, Source
+from seawall.gate.rewrite import DECISIONS
+from seawall.gate.sacrifice import End, Sacrifice
+from seawall.gate.stub import Stub
+
+_UNANSWERED_MAX: Final = 2
+"""Requests without an answer in time after which no more are asked: it hangs."""
+_PAUSE_S: Final = 0.01
+_DECISIONS_TIMEOUT_S: Final = 2.0
+_CPU_RETRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tasting:
+    """One snapshot and its answers, as many as there were until it ended."""
+
+    end: End
+    words: str
+    signal: str
+    answers: tuple[Answer, ...]
+    memory_bytes: int
+    start_s: float
+
+
+class Plate:
+    """One sacrificial Envoy and who asks it."""
+
+    def __init__(
+        self,
+        envoy: Sacrifice,
+        asker: Asker,
+        stub: Stub,
+        probes: Sequence[Probe],
+        *,
+        clock: Clock,
+    ) -> None:
+        self._envoy = envoy
+        self._asker = asker
+        self._stub = stub
+        self._probes = probes
+        self._clock = clock
+
+    async def tasting(self) -> Tasting:
+        """Wait until it serves, ask everything once, and read what it decided."""
+        begin_s = self._clock.monotonic_s()
+        await self._serves()
+        start_s = self._clock.monotonic_s() - begin_s
+        answers: list[Answer] = []
+        unanswered = 0
+        for index, probe in enumerate(self._probes):
+            if self._envoy.end is not End.RUNNING or unanswered >= _UNANSWERED_MAX:
+                break
+            answer = await self._ask(index, probe)
+            unanswered += answer.failure is Failure.TIMED_OUT
+            answers.append(answer)
+        decided = await self._decisions(sum(a.failure is Failure.NONE for a in answers))
+        told = [self._told(index, answer, decided) for index, answer in enumerate(answers)]
+        await self._envoy.look()
+        return Tasting(
+            end=self._envoy.end,
+            words=self._envoy.words,
+            signal=self._envoy.signal_name,
+            answers=tuple(told),
+            memory_bytes=self._envoy.memory_bytes,
+            start_s=start_s,
+        )
+
+    async def again(self, tasting: Tasting, index: int) -> Tasting:
+        """The same with the least processor time of several answers to one request."""
+        least_s = tasting.answers[index].cpu_s
+        for _ in range(_CPU_RETRIES):
+            answer = await self._ask_once(index, self._probes[index])
+            if answer.failure is Failure.NONE:
+                least_s = min(least_s, answer.cpu_s)
+        answers = list(tasting.answers)
+        answers[index] = replace(answers[index], cpu_s=least_s)
+        return replace(tasting, answers=tuple(answers))
+
+    async def _serves(self) -> None:
+        """Until it answers anything, ends, or takes too long."""
+        https = "http" not in self._asker.schemes
+        probe = Probe(Source.MADE, https, "seawall-taste.invalid", "GET", "/")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limits.TASTER_START_TIMEOUT_S):
+                while self._envoy.end is End.RUNNING:
+                    answer = await self._asker.ask(probe, "start")
+                    if answer.failure is Failure.NONE or (https and self._asker.met):
+                        return  # a stranger may be shown no certificate
+                    await asyncio.sleep(_PAUSE_S)
+
+    async def _ask(self, index: int, probe: Probe) -> Answer:
+        """Ask, and once more when there is no answer."""
+        answer = await self._ask_once(index, probe)
+        if answer.failure in (Failure.NONE, Failure.NOT_SERVED):
+            return answer
+        await asyncio.sleep(_PAUSE_S)
+        if self._envoy.end is not End.RUNNING:
+            return answer
+        return await self._ask_once(index, probe)
+
+    async def _ask_once(self, index: int, probe: Probe) -> Answer:
+        before_s = self._envoy.cpu_s()
+        answer = await self._asker.ask(probe, str(index))
+        return replace(answer, cpu_s=max(0.0, self._envoy.cpu_s() - before_s))
+
+    def _told(self, index: int, answer: Answer, decided: Mapping[str, Mapping[str, str]]) -> Answer:
+        decision = decided.get(str(index), {})
+        arrived = self._stub.arrived.get(str(index))
+        return replace(
+            answer,
+            route=decision.get("route", ""),
+            cluster=decision.get("cluster", ""),
+            arrived=f"{arrived.method} {arrived.host}{arrived.path}" if arrived else "",
+        )
+
+    async def _decisions(self, count: int) -> dict[str, Mapping[str, str]]:
+        """What the Envoy wrote of its decisions; it writes a moment later than it answers."""
+        path = self._envoy.directory / DECISIONS
+        until_s = self._clock.monotonic_s() + _DECISIONS_TIMEOUT_S
+        while True:
+            found = await asyncio.to_thread(_read_decisions, path)
+            if (
+                len(found) >= count
+                or self._envoy.end is not End.RUNNING
+                or self._clock.monotonic_s() > until_s
+            ):
+                return found
+            await asyncio.sleep(_PAUSE_S)
+
+
+def _read_decisions(path: Path) -> dict[str, Mapping[str, str]]:
+    found: dict[str, Mapping[str, str]] = {}
+    try:
+        with path.open("rb") as file:
+            text = file.read(limits.TASTER_FILE_SIZE_BYTES_MAX)
+    except OSError:
+        return found
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and str(record.get("mark", "")).isdigit():
+                found[str(record["mark"])] = {k: str(v) for k, v in record.items()}
+    return found

@@ -1,0 +1,315 @@
+"""The taster: a sacrificial Envoy meets a release before any node does, next to the current one.
+
+It decides how a tasting goes and what refuses a release; `rewrite` makes the release harmless,
+`sacrifice` holds the processes, `probes` says what is asked and `compare` what the answers mean.
+A release is refused for a crash, a hang, too much memory or processor time, an error where there
+was none, or a golden request answered otherwise than written. Where it cannot be tasted it is
+refused too, without blame: nothing passes in silence. `--force taster` passes either, and is told.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from seawall import limits
+from seawall.clock import Clock
+from seawall.compiler.snapshot import Snapshot
+from seawall.gate import tasted
+from seawall.gate.ask import Answer, Asker, Failure
+from seawall.gate.compare import Changed, Comparison, Finding, compare
+from seawall.gate.plate import Plate, Tasting
+from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_probes
+from seawall.gate.rewrite import harmless
+from seawall.gate.sacrifice import MACHINE, Bounds, End, remove_leftovers, sacrifice
+from seawall.gate.stub import Stub, Wanted
+from seawall.model import Golden
+from seawall.telemetry import records
+
+_STUB: Final = "stub.sock"
+_CPU_RETRIES_MAX: Final = 8
+"""Requests whose processor time is measured again before it refuses a release."""
+_FORCE: Final = "`--force taster` goes on without it, and is recorded."
+
+
+@dataclass(frozen=True)
+class Order:
+    """What shall be tasted.
+
+    Attributes:
+        new: the release.
+        old: the current one; None before the first.
+        change: what differs between them.
+        golden: requests of the new release.
+    """
+
+    new: Snapshot
+    old: Snapshot | None
+    change: Changed
+    golden: tuple[Golden, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TasteReport:
+    """What came of a tasting.
+
+    Attributes:
+        refusal: why the release may not go on; None when it may.
+        summary: one line for people.
+        lines: the arithmetic, then every difference.
+    """
+
+    refusal: Finding | None
+    summary: str
+    lines: tuple[str, ...]
+    elapsed_s: float
+
+
+class Taster:
+    """Tastes releases with one Envoy binary, one at a time.
+
+    Args:
+        envoy: the binary.
+        work_dir: private; everything a tasting needs is made and removed below it.
+        access_file: newest access records of this machine, if there are any.
+        bounds: what one sacrificial Envoy may use.
+        answer_timeout_s: for one answer.
+    """
+
+    def __init__(
+        self,
+        envoy: Path,
+        clock: Clock,
+        *,
+        work_dir: Path,
+        access_file: Path | None = None,
+        bounds: Bounds | None = None,
+        answer_timeout_s: float = limits.TASTER_ANSWER_TIMEOUT_S,
+    ) -> None:
+        self._envoy = envoy
+        self._clock = clock
+        self._work_dir = work_dir
+        self._access_file = access_file
+        self._bounds = bounds or Bounds()
+        self._answer_timeout_s = answer_timeout_s
+        self._turn = asyncio.Lock()
+
+    async def taste(
+        self, order: Order, *, say: Callable[[str], None] = lambda _: None
+    ) -> TasteReport:
+        """Start, ask, compare. Whatever goes wrong is in the report.
+
+        Args:
+            order: what to taste.
+            say: told how far it is.
+        """
+        async with self._turn:
+            begin_s = self._clock.monotonic_s()
+            try:
+                async with asyncio.timeout(limits.TASTER_TIMEOUT_S):
+                    refusal, summary, lines = await self._taste(order, say)
+            except TimeoutError:
+                text = f"The tasting did not end within {limits.TASTER_TIMEOUT_S:g} s."
+                remedy = f"Try again when the machine is less busy. {_FORCE}"
+                refusal = Finding("taster-too-slow", text, remedy, blames_content=False)
+                summary, lines = text, []
+            except OSError as error:
+                text = f"The release cannot be tasted here: {error.strerror or error}."
+                remedy = f"Check the data directory and free memory and disk. {_FORCE}"
+                refusal = Finding("taster-cannot-run", text, remedy, blames_content=False)
+                summary, lines = text, []
+            elapsed_s = self._clock.monotonic_s() - begin_s
+            return TasteReport(refusal, summary, tuple(lines), elapsed_s)
+
+    async def _taste(
+        self, order: Order, say: Callable[[str], None]
+    ) -> tuple[Finding | None, str, list[str]]:
+        self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(remove_leftovers, self._work_dir)
+        memory = await asyncio.to_thread(tasted.load, self._work_dir, self._stamp())
+        memory = await asyncio.to_thread(self._sampled, memory)
+        golden = tuple(golden_probes(order.golden))
+        probes = await asyncio.to_thread(
+            choose, golden, memory.samples, order.new, order.change.routes
+        )
+        say(f"asking {len(probes)} requests")
+        known = memory.of(order.old.digest) if order.old is not None else None
+        if known is not None and not _covers(known.answers, probes):
+            known = None
+        new, old = await self._run(order, probes, known)
+        found = _judge(probes, new, old, order.change)
+        if found.refusals and known is not None:
+            new, old = await self._run(order, probes, None)
+            found = _judge(probes, new, old, order.change)
+        if not found.refusals:
+            memory = memory.added(order.new.digest, probes, new.answers, new.memory_bytes)
+            await asyncio.to_thread(tasted.save, self._work_dir, memory)
+        lines = [*_arithmetic(probes, new, old, remembered=known is not None)]
+        lines += [each.text for each in found.refusals]
+        shown = found.differences[: limits.TASTER_DIFFERENCES_MAX]
+        lines += [f"Differs: {text}" for text in shown]
+        if rest := len(found.differences) - len(shown):
+            lines.append(f"And {rest} more differences.")
+        refusal = _first(found.refusals)
+        summary = f"{len(new.answers)} request(s) asked, {len(found.differences)} differ"
+        return refusal, summary if refusal is None else refusal.text, lines
+
+    def _stamp(self) -> str:
+        stat = self._envoy.stat()
+        return f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
+
+    def _sampled(self, memory: tasted.Memory) -> tasted.Memory:
+        """The sample of last time while it is fresh, or a new one."""
+        now_s = self._clock.now_s()
+        if memory.samples and 0 <= now_s - memory.chosen_s <= limits.TASTER_SAMPLES_REUSED_S:
+            return memory
+        if self._access_file is None:
+            return memory
+        tail = records.recent(self._access_file, limits.TASTER_SAMPLE_READ_BYTES)
+        chosen = tuple(recent_probes(tail.records, now_s))
+        return replace(memory, samples=chosen, chosen_s=now_s)
+
+    # --- Running ---------------------------------------------------------------------------------
+
+    async def _run(
+        self, order: Order, probes: Sequence[Probe], known: tasted.Tasted | None
+    ) -> tuple[Tasting, Tasting | None]:
+        """Ask the new release, and the current one beside it unless its answers are known."""
+        if order.old is None or known is not None:
+            async with self._eaten(order.new, probes) as new:
+                told = _remembered(known, probes) if known is not None else None
+                return await new.tasting(), told
+        async with AsyncExitStack() as stack:
+            new = await stack.enter_async_context(self._eaten(order.new, probes))
+            old = await stack.enter_async_context(self._eaten(order.old, probes))
+            one, other = await asyncio.gather(new.tasting(), old.tasting())
+            suspects = {
+                finding.probe
+                for finding in _judge(probes, one, other, order.change).refusals
+                if finding.code == "taster-cpu"
+            }
+            for index in sorted(suspects)[:_CPU_RETRIES_MAX]:
+                one = await new.again(one, index)
+                other = await old.again(other, index)
+            return one, other
+
+    @asynccontextmanager
+    async def _eaten(self, snapshot: Snapshot, probes: Sequence[Probe]) -> AsyncIterator[Plate]:
+        """A sacrificial Envoy of `snapshot` with its stub, inside the `with` block."""
+        ready = await asyncio.to_thread(harmless, snapshot, _STUB)
+        wanted = {
+            str(index): Wanted(probe.status[0] if probe.status else 200, probe.contains)
+            for index, probe in enumerate(probes)
+            if probe.source is Source.GOLDEN
+        }
+        stub = Stub(wanted)
+        files, bounds = ready.files, self._bounds
+        async with (
+            sacrifice(self._envoy, files, work_dir=self._work_dir, bounds=bounds) as envoy,
+            stub.on(envoy.directory / _STUB),
+        ):
+            asker = Asker(envoy.directory, ready.sockets, self._answer_timeout_s)
+            try:
+                yield Plate(envoy, asker, stub, probes, clock=self._clock)
+            finally:
+                asker.close()
+
+
+# --- Judging --------------------------------------------------------------------------------------
+
+
+def _covers(answers: Mapping[str, Answer], probes: Sequence[Probe]) -> bool:
+    """Whether all is known that the current release would be asked about a route it has."""
+    return all(p.source is Source.MADE or tasted.key_of(p) in answers for p in probes)
+
+
+def _remembered(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
+    unknown = Answer(Failure.NOT_ASKED)
+    answers = tuple(known.answers.get(tasted.key_of(probe), unknown) for probe in probes)
+    return Tasting(End.RUNNING, "", "", answers, known.memory_bytes, 0.0)
+
+
+def _judge(
+    probes: Sequence[Probe], new: Tasting, old: Tasting | None, change: Changed
+) -> Comparison:
+    before: list[Answer | None] = []
+    if old is not None:
+        before = [a if a.failure is not Failure.NOT_ASKED else None for a in old.answers]
+    found = compare(probes, new.answers, before, change)
+    whole = [each for each in (_ended(probes, new, old), _memory(new, old)) if each is not None]
+    return replace(found, refusals=(*whole, *found.refusals))
+
+
+def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Finding | None:
+    """Why it is not running at the end, or never answered."""
+    too = old is not None and old.end is new.end
+    where = f" at {probes[len(new.answers) - 1].name}" if new.answers else " while starting"
+    if new.end is End.RUNNING:
+        return None
+    beside = " The current release does so too." if too else ""
+    words = f" {new.words}" if new.words else ""
+    if new.end in MACHINE:
+        text = f"The sacrificial Envoy {new.end.value}{where}.{words}"
+        remedy = f"The machine may be out of memory, or its Envoy gone. {_FORCE}"
+        return Finding("taster-cannot-run", text, remedy, blames_content=False)
+    how = f"crashed with {new.signal}" if new.end is End.CRASHED else new.end.value
+    text = f"Envoy with this release {how}{where}.{beside}{words}"
+    remedy = "This would have been an outage: look at what was changed, and report the crash."
+    code = f"taster-{new.end.name.lower().replace('_', '-')}"
+    blames = not too and new.end is not End.REFUSED
+    return Finding(code, text, remedy, blames_content=blames)
+
+
+def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
+    if old is None or not old.memory_bytes or new.end is not End.RUNNING:
+        return None
+    most = max(
+        int(limits.TASTER_MEMORY_GROWTH_MAX * old.memory_bytes),
+        old.memory_bytes + limits.TASTER_MEMORY_GROWTH_BYTES,
+    )
+    if new.memory_bytes <= most:
+        return None
+    text = (
+        f"It uses {_mib(new.memory_bytes)}, over {_mib(most)}: "
+        f"{limits.TASTER_MEMORY_GROWTH_MAX:g} times the {_mib(old.memory_bytes)} of the current "
+        f"release, or {_mib(limits.TASTER_MEMORY_GROWTH_BYTES)} more."
+    )
+    return Finding("taster-memory", text, "Look for what grows: a list, a filter, a table.")
+
+
+def _first(findings: Sequence[Finding]) -> Finding | None:
+    """The one to tell, which blames the content only if nothing blames the machine."""
+    return findings[0] if findings else None
+
+
+def _arithmetic(
+    probes: Sequence[Probe], new: Tasting, old: Tasting | None, *, remembered: bool
+) -> list[str]:
+    counts = [f"{sum(p.source is s for p in probes)} {s.value}" for s in Source]
+    lines = [
+        f"Asked {len(new.answers)} of {len(probes)} requests: {', '.join(counts)}.",
+        f"Started in {new.start_s:.2f} s, {_mib(new.memory_bytes)} of memory"
+        + (f", the current release {_mib(old.memory_bytes)}." if old else "."),
+    ]
+    pairs = [(a.cpu_s, b.cpu_s) for a, b in _both(new, old) if a.status and b.status]
+    if pairs:
+        new_s, old_s = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
+        lines.append(
+            f"Processor time for a request: {new_s * 1000:.2f} ms, the current release "
+            f"{old_s * 1000:.2f} ms, over {len(pairs)} request(s)."
+        )
+    if old is None:
+        lines.append("There is no current release to compare with.")
+    elif remembered:
+        lines.append("What the current release answers was known from when it was tasted.")
+    return lines
+
+
+def _both(new: Tasting, old: Tasting | None) -> list[tuple[Answer, Answer]]:
+    return list(zip(new.answers, old.answers, strict=False)) if old is not None else []
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / limits.MIB:.0f} MiB"
