@@ -28,9 +28,9 @@ from seawall.model import Endpoint, FixedResponse, PathExact, PathPrefix, Timeou
 from seawall.telemetry import rotation
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
-from seawall.telemetry.measures import MEASURES, edge_source
+from seawall.telemetry.measures import LATENCY_BOUNDS_MS, MEASURES, edge_source
 from seawall.telemetry.records import AccessRecord, find, tail
-from seawall.telemetry.stats import QUERY
+from seawall.telemetry.stats import QUERY, histogram, parse
 from seawall.telemetry.why import story
 from seawall.telemetry.window import Window
 
@@ -118,6 +118,18 @@ def test_real_traffic_becomes_the_window_of_its_release(watched: Watched) -> Non
     assert window.edge["origin_connect_failures"] == 1
     assert window.edge["live"] == 1
     assert window.edge["memory_allocated_bytes"] > 0
+
+
+def test_envoys_latency_buckets_are_the_ones_that_are_known(watched: Watched) -> None:
+    for _ in range(3):
+        watched.get("/")
+
+    def bounds() -> set[tuple[float, ...]]:
+        reading = parse(watched.envoy.admin("/stats?usedonly&histogram_buckets=cumulative"))
+        found = (histogram(text) for text in reading.histograms.values())
+        return {one.bounds for one in found if one is not None and sum(one.counts) > 0}
+
+    assert wait_until(bounds, what="merged histograms") == {LATENCY_BOUNDS_MS}
 
 
 def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:

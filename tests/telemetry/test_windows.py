@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
 from seawall.limits import LATENCY_SAMPLES_MIN
+from seawall.telemetry.measures import LATENCY_BOUNDS_MS
 from seawall.telemetry.stats import Histogram, Reading, parse
 from seawall.telemetry.windows import WindowBuilder, quantile_s
 
@@ -219,6 +220,72 @@ def test_latency_is_that_of_the_window_and_not_of_all_time() -> None:
     assert window.sites[SHOP].latency_p95_s == pytest.approx(0.0095)
 
 
+def test_processor_time_is_that_of_the_window() -> None:
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1, cpu_s=50.0)
+    commit(windows, 1)
+    windows.observe(envoy.reading(), at_s=2, cpu_s=50.25)
+    windows.observe(envoy.reading(), at_s=3, cpu_s=50.5)
+    window = windows.close(at_s=3, wall_s=3)
+    assert window is not None
+    assert window.edge["cpu_s"] == pytest.approx(0.5)
+
+
+def test_processor_time_of_a_new_process_counts_from_zero() -> None:
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1, cpu_s=50.0)
+    commit(windows, 1)
+    envoy.restart()
+    windows.observe(envoy.reading(), at_s=2, cpu_s=0.125)
+    window = windows.close(at_s=2, wall_s=2)
+    assert window is not None
+    assert window.edge["cpu_s"] == 0.125
+
+
+def test_processor_time_that_was_not_read_is_absent_and_not_zero() -> None:
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1, cpu_s=50.0)
+    commit(windows, 1)
+    windows.observe(envoy.reading(), at_s=2)
+    first = windows.close(at_s=2, wall_s=2)
+    windows.observe(envoy.reading(), at_s=3, cpu_s=51.0)
+    second = windows.close(at_s=3, wall_s=3)
+    assert first is not None
+    assert second is not None
+    assert "cpu_s" not in first.edge
+    # The growth since the last known value belongs to two windows: it is left out.
+    assert "cpu_s" not in second.edge
+
+
+def test_latencies_are_counted_by_bucket_where_the_bounds_are_envoys() -> None:
+    cumulative = [0, 0, 3, *[10] * (len(LATENCY_BOUNDS_MS) - 3)]
+    text = " ".join(
+        f"B{bound:g}(0,{count})" for bound, count in zip(LATENCY_BOUNDS_MS, cumulative, strict=True)
+    )
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1)
+    commit(windows, 1)
+    envoy.serve(10)
+    names = ("vhost.shop.route.shop.upstream_rq_time", "http.http.downstream_rq_time")
+    windows.observe(envoy.reading(*(f"{name}: {text}" for name in names)), at_s=2)
+    window = windows.close(at_s=2, wall_s=2)
+    assert window is not None
+    assert window.sites[SHOP].latency_buckets == (0, 0, 3, 7)
+    assert window.latency_buckets == (0, 0, 3, 7)
+
+
+def test_latencies_in_other_buckets_than_envoys_are_not_counted() -> None:
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1)
+    commit(windows, 1)
+    envoy.serve(1)
+    envoy.times_ms += [5.0]
+    windows.observe(envoy.reading(), at_s=2)
+    window = windows.close(at_s=2, wall_s=2)
+    assert window is not None
+    assert window.sites[SHOP].latency_buckets == ()
+
+
 def test_too_few_requests_have_no_percentile() -> None:
     few = Histogram((10.0, 100.0), (1, LATENCY_SAMPLES_MIN - 1))
     assert quantile_s(few, 0.5) is None
@@ -232,3 +299,43 @@ def test_a_percentile_lies_within_its_bucket(growth: list[int], share: float) ->
     if counts[-1] >= LATENCY_SAMPLES_MIN:
         assert value_s is not None
         assert 0 <= value_s <= 1.0
+
+
+def test_what_origins_of_one_site_count_is_counted_for_the_site_and_for_the_edge() -> None:
+    windows = builder()
+    windows.observe(parse(b"server.uptime: 0\nserver.live: 1\n"), at_s=1)
+    commit(windows, 1)
+    lines = [
+        "server.uptime: 9",
+        "cluster.site/shop.upstream_rq_completed: 5",
+        "cluster.site/shop.upstream_rq_5xx: 2",
+        "cluster.site/shop.upstream_rq_timeout: 2",
+        "cluster.site/shop.upstream_cx_connect_fail: 1",
+        "cluster.site/shop/api.upstream_rq_completed: 30",
+        "cluster.site/shop/api.upstream_rq_time: B10(0,300) B100(0,300)",
+        "vhost.shop.route.shop.upstream_rq_completed: 100",
+        "cluster.shared.upstream_rq_completed: 100",
+        "cluster.shared.upstream_rq_timeout: 4",
+        "server.live: 1",
+    ]
+    windows.observe(parse("\n".join([*lines, ""]).encode()), at_s=10)
+    window = windows.close(at_s=10, wall_s=10)
+    assert window is not None
+    counts = window.sites[SiteName("shop")]
+    assert (counts.requests, counts.status_5xx, counts.timeouts) == (135, 2, 2)
+    assert counts.latency_p50_s is not None
+    assert window.edge["origin_timeouts"] == 6
+    assert window.edge["origin_connect_failures"] == 1
+
+
+def test_a_garbled_count_of_a_private_origin_leaves_only_its_site_unknown() -> None:
+    windows = builder()
+    windows.observe(parse(b"server.uptime: 0\nserver.live: 1\n"), at_s=1)
+    commit(windows, 1)
+    counted = "server.uptime: 9\ncluster.site/{}.upstream_rq_completed: 5\n"
+    garbled = "cluster.site/shop.upstream_rq_5xx: nan\nserver.live: 1\n"
+    text = counted.format("shop") + counted.format("blog") + garbled
+    windows.observe(parse(text.encode()), at_s=10)
+    window = windows.close(at_s=10, wall_s=10)
+    assert window is not None
+    assert set(window.sites) == {"blog"}

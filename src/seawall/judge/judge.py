@@ -271,7 +271,7 @@ def _not_shown(
         _lacking(needed, expected, demands),
         gate.name,
         f"{_arm_text(bad, of)} {gate.title}: up to {upper:.2%} are possible, {allowed:.2%} are "
-        f"allowed. At least {needed} requests are needed, {_outlook(expected)}",
+        f"allowed. At least {needed} requests are needed. {_outlook(expected)}",
     )
 
 
@@ -297,8 +297,8 @@ def _lacking(needed: int, expected: float | None, demands: Demands) -> Reason:
 
 def _outlook(expected: float | None) -> str:
     if expected is None:
-        return "and nobody knows yet how many come."
-    return f"about {expected:.0f} are expected by the deadline."
+        return "Nobody knows yet how many come."
+    return f"About {expected:.0f} are expected by the deadline."
 
 
 def _summary(evidence: Evidence, demands: Demands) -> str:

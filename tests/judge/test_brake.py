@@ -1,0 +1,139 @@
+"""The node's own brake, and the anomaly of the whole fleet."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.windows import STEP, site, window
+from seawall.judge.anomaly import Anomaly, errors_of, look
+from seawall.judge.brake import during_bake, during_trial
+from seawall.judge.evidence import gather
+from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
+from seawall.limits import (
+    ANOMALY_DOWN_COUNT,
+    ANOMALY_OK_COUNT,
+    ANOMALY_PAST_LOOKS_MIN,
+    ANOMALY_UP_COUNT,
+)
+from seawall.telemetry.window import Window
+
+FINE, BAD = (5.0, 1000.0), (200.0, 1000.0)
+
+
+def served(errors: int, *, start_s: int = 0, seconds: int = 30) -> list[Window]:
+    return [window("stable", start_s + n, 100, errors) for n in range(seconds)]
+
+
+def test_a_node_stops_a_candidate_that_fails_and_never_praises_one() -> None:
+    def windows(errors: int) -> list[Window]:
+        return [
+            w
+            for n in range(10)
+            for w in (window("stable", n, 99), window("candidate", n, 1, errors))
+        ]
+
+    assert isinstance(during_trial(gather(windows(1), STEP)), Unhealthy)
+    assert isinstance(during_trial(gather(windows(0), STEP)), NotEnough)
+
+
+def test_a_node_leaves_doubtful_harm_to_the_judge() -> None:
+    windows = [
+        w
+        for n in range(40)
+        for w in (window("stable", n, 95, 1), window("candidate", n, 5, int(n % 4 == 0)))
+    ]
+    assert isinstance(during_trial(gather(windows, STEP)), NotEnough)
+
+
+def test_a_commit_after_which_requests_fail_is_unhealthy() -> None:
+    found = during_bake(served(1), served(60, start_s=30))
+    assert isinstance(found, Unhealthy)
+    assert "since the commit" in found.text
+
+
+def test_a_commit_after_which_little_changed_is_left_alone() -> None:
+    assert isinstance(during_bake(served(1), served(3, start_s=30)), Healthy)
+    assert isinstance(during_bake(served(30), served(40, start_s=30)), Healthy)
+
+
+def test_a_short_burst_after_a_commit_is_left_alone() -> None:
+    burst = [*served(100, start_s=30, seconds=3), *served(0, start_s=34)]
+    assert isinstance(during_bake(served(0), burst), Healthy)
+
+
+def test_one_site_that_fails_after_a_commit_is_named() -> None:
+    def both(errors: int, start_s: int) -> list[Window]:
+        return [
+            window("stable", start_s + n, 1000, errors,
+                   sites={"large": site(990), "small": site(10, errors)})
+            for n in range(30)
+        ]  # fmt: skip
+
+    found = during_bake(both(0, 0), both(10, 30))
+    assert isinstance(found, Unhealthy)
+    assert found.site == "small"
+
+
+def test_without_a_past_or_a_present_there_is_no_verdict_on_a_bake() -> None:
+    nothing_before, nothing_after = during_bake([], served(60)), during_bake(served(0), [])
+    assert isinstance(nothing_before, NotEnough)
+    assert nothing_before.reason is Reason.MISSING
+    assert isinstance(nothing_after, NotEnough)
+    assert nothing_after.reason is Reason.NO_EVIDENCE
+
+
+def looks(state: Anomaly, *seen: tuple[float, float]) -> Anomaly:
+    for counts in seen:
+        state = look(state, counts)
+    return state
+
+
+def usual() -> Anomaly:
+    return looks(Anomaly(), *[FINE] * ANOMALY_PAST_LOOKS_MIN)
+
+
+def test_an_anomaly_begins_after_several_bad_looks_and_says_why() -> None:
+    almost = looks(usual(), *[BAD] * (ANOMALY_DOWN_COUNT - 1))
+    assert not almost.active
+    begun = look(almost, BAD)
+    assert begun.active
+    assert "200 of 1,000" in begun.text
+
+
+def test_calm_in_between_forgets_and_a_short_one_does_not() -> None:
+    bad = [BAD] * (ANOMALY_DOWN_COUNT - 1)
+    assert looks(usual(), *bad, *[FINE] * (ANOMALY_OK_COUNT - 1), BAD).active
+    assert not looks(usual(), *bad, *[FINE] * ANOMALY_OK_COUNT, BAD).active
+
+
+def test_an_anomaly_ends_only_after_a_longer_calm() -> None:
+    begun = looks(usual(), *[BAD] * ANOMALY_DOWN_COUNT)
+    assert looks(begun, *[FINE] * (ANOMALY_UP_COUNT - 1)).active
+    ended = looks(begun, *[FINE] * ANOMALY_UP_COUNT)
+    assert (ended.active, ended.text) == (False, "")
+
+
+def test_an_anomaly_never_becomes_the_past_it_is_compared_with() -> None:
+    begun = looks(usual(), *[BAD] * 200)
+    assert begun.active
+    assert BAD not in begun.past
+
+
+def test_without_a_past_or_requests_nothing_is_unusual() -> None:
+    assert not looks(Anomaly(), *[BAD] * (ANOMALY_PAST_LOOKS_MIN - 1)).active
+    state = usual()
+    assert look(state, (0.0, 0.0)) == state
+
+
+def test_windows_that_do_not_say_are_left_out_of_the_fleets_errors() -> None:
+    windows = [window("stable", 0, 10, 1), window("stable", 0, 10, 1, without=("responses_5xx",))]
+    assert errors_of(windows) == (1.0, 10.0)
+
+
+@given(st.lists(st.sampled_from([FINE, BAD, (0.0, 0.0)]), max_size=80))
+def test_an_anomaly_always_has_a_reason_and_bounded_memory(seen: list[tuple[float, float]]) -> None:
+    state = looks(usual(), *seen)
+    assert bool(state.text) == state.active
+    assert len(state.past) <= 60
+    assert replace(state, active=state.active) == state

@@ -1,0 +1,296 @@
+"""Verdicts on evidence as nodes send it."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from judge.windows import STEP, site, window
+from seawall.ids import Generation
+from seawall.judge.evidence import Evidence, Facts, gather
+from seawall.judge.gates import GATES, GATES_BY_NAME
+from seawall.judge.judge import Demands, can_decide, describe, judge, requests_needed
+from seawall.judge.verdict import (
+    Healthy,
+    NotEnough,
+    Reason,
+    Unhealthy,
+    Verdict,
+    combine,
+    severity,
+)
+from seawall.telemetry.window import Window
+
+SECONDS = 60
+
+
+def trial(
+    *,
+    candidate: int = 0,
+    baseline: int | None = 0,
+    stable: int = 0,
+    seconds: int = SECONDS,
+    **other: float,
+) -> list[Window]:
+    """A step of 10 % at 100 requests/s: so many errors a second in each slot."""
+    windows = []
+    for at_s in range(seconds):
+        windows += [
+            window("stable", at_s, 80, stable),
+            window("candidate", at_s, 10, candidate, **other),
+        ]
+        if baseline is not None:
+            windows.append(window("baseline", at_s, 10, baseline))
+    return windows
+
+
+def demands(**changes: float) -> Demands:
+    return replace(Demands(0.1, SECONDS, 5, 120, 100.0), **changes)
+
+
+def verdict(windows: list[Window], **changes: float) -> Verdict:
+    return judge(gather(windows, STEP), demands(**changes))
+
+
+def gate_of(found: Verdict) -> str:
+    return found.gate if isinstance(found, Unhealthy | NotEnough) else ""
+
+
+def test_a_release_that_does_no_harm_is_healthy() -> None:
+    found = verdict(trial())
+    assert isinstance(found, Healthy)
+    assert "0 of 600 requests" in describe(found)
+
+
+def test_a_release_that_fails_every_request_is_unhealthy_within_ten_at_one_per_cent() -> None:
+    windows: list[Window] = []
+    for at_s in range(10):
+        windows += [window("stable", at_s, 99), window("candidate", at_s, 1, 1)]
+    found = verdict(windows, share=0.01, elapsed_s=10)
+    assert isinstance(found, Unhealthy)
+    assert gate_of(found) == "errors"
+    assert "10 of 10 requests" in found.text
+
+
+def test_the_same_errors_in_every_slot_are_no_fault_of_the_release() -> None:
+    assert isinstance(verdict(trial(candidate=3, baseline=3, stable=24)), Healthy)
+
+
+def test_one_burst_does_not_decide_and_a_lasting_one_does() -> None:
+    calm = trial()
+    burst = [window("candidate", 20.1, 500, 500), window("stable", 20.1, 4500)]
+    assert not isinstance(verdict([*calm, *burst]), Unhealthy)
+    lasting = [
+        w
+        for n in range(4)
+        for w in (window("candidate", 20.1 + 2 * n, 50, 50), window("stable", 20.1 + 2 * n, 450))
+    ]
+    assert isinstance(verdict([*calm, *lasting]), Unhealthy)
+
+
+def test_nothing_measured_is_a_reason_and_never_health() -> None:
+    nothing = judge(Evidence(), demands())
+    assert isinstance(nothing, NotEnough)
+    assert "No request met the candidate" in nothing.text
+    nobody_knows = judge(Evidence(), replace(demands(), rate_per_s=None))
+    assert isinstance(nobody_knows, NotEnough)
+    assert nobody_knows.reason is Reason.NO_EVIDENCE
+
+
+def test_too_little_traffic_is_said_at_once() -> None:
+    found = judge(gather([], STEP), demands(elapsed_s=0, rate_per_s=0.5))
+    assert isinstance(found, NotEnough)
+    assert found.reason is Reason.NO_TRAFFIC
+
+
+def test_enough_traffic_to_come_is_waited_for() -> None:
+    found = verdict(trial(seconds=3), elapsed_s=3)
+    assert isinstance(found, NotEnough)
+    assert found.reason is Reason.GATHERING
+
+
+def test_a_step_lasts_its_soak_however_good_the_evidence() -> None:
+    found = verdict(trial(), soak_s=SECONDS + 1)
+    assert isinstance(found, NotEnough)
+    assert (found.reason, found.gate) == (Reason.GATHERING, "soak")
+
+
+@pytest.mark.parametrize("name", ["responses_5xx", "cpu_s", "client_resets", "responses_1xx"])
+def test_a_count_that_cannot_be_read_is_missing_and_never_zero(name: str) -> None:
+    windows = [replace(w, edge={k: v for k, v in w.edge.items() if k != name}) for w in trial()]
+    found = verdict(windows)
+    assert isinstance(found, NotEnough)
+    assert found.reason is Reason.MISSING
+
+
+def test_memory_that_nobody_could_read_is_missing() -> None:
+    windows = [
+        replace(w, edge={k: v for k, v in w.edge.items() if not k.startswith("memory")})
+        for w in trial()
+    ]
+    found = verdict(windows)
+    assert isinstance(found, NotEnough)
+    assert (found.reason, found.gate) == (Reason.MISSING, "memory")
+
+
+def test_one_unreadable_window_of_many_holds_nothing_up() -> None:
+    windows = trial()
+    windows[1] = window("candidate", 0, 10, without=("responses_5xx",))
+    assert isinstance(verdict(windows), Healthy)
+
+
+@pytest.mark.parametrize(
+    ("gate", "other"),
+    [
+        ("resets", {"client_resets": 4.0}),
+        ("refused", {"responses_4xx": 5.0}),
+        ("cpu", {"cpu_s": 0.3}),
+        ("slow", {}),
+        ("unanswered", {"responses_2xx": 1.0}),
+    ],
+)
+def test_each_gate_sees_its_own_harm(gate: str, other: dict[str, float]) -> None:
+    windows = trial(**other)
+    if gate == "slow":
+        windows = [
+            replace(w, latency_buckets=(0, 0, 2, 8)) if w.slot == "candidate" else w
+            for w in windows
+        ]
+    found = verdict(windows)
+    assert isinstance(found, Unhealthy), describe(found)
+    assert gate_of(found) in {gate, "client-errors" if gate == "refused" else gate}
+
+
+def test_a_leak_is_seen_against_its_control() -> None:
+    windows = trial()
+    grown = [
+        replace(w, edge={**w.edge, "memory_allocated_bytes": 50e6 + 4e6 * w.start_s})
+        if w.slot == "candidate"
+        else w
+        for w in windows
+    ]
+    found = verdict(grown)
+    assert isinstance(found, Unhealthy)
+    assert found.gate == "memory"
+
+
+@pytest.mark.parametrize(
+    ("gate", "facts"),
+    [
+        ("probes", Facts(probes_asked=9, probes_differed=1, first="shop / answered 404.")),
+        ("nack", Facts(nacks=1, first="route: bad regex")),
+        ("restarts", Facts(restarts=1)),
+        ("warming", Facts(warming_s=600.0)),
+    ],
+)
+def test_facts_decide_without_counting(gate: str, facts: Facts) -> None:
+    found = judge(gather(trial(), STEP, facts=facts), demands())
+    assert isinstance(found, Unhealthy)
+    assert found.gate == gate
+    assert facts.first in found.text
+
+
+def test_a_candidate_that_warms_up_is_waited_for() -> None:
+    found = judge(gather(trial(), STEP, facts=Facts(warming_s=3.0)), demands())
+    assert isinstance(found, NotEnough)
+    assert found.reason is Reason.WARMING
+
+
+def test_the_site_that_suffers_is_named_though_the_total_looks_well() -> None:
+    windows = []
+    for at_s in range(SECONDS):
+        for slot, requests in (("stable", 8000), ("candidate", 1000), ("baseline", 1000)):
+            broken = slot == "candidate"
+            sites = {
+                "large": site(requests - 1, 4 * requests // 1000),
+                "small": site(1, int(broken)),
+            }
+            errors = sum(counts.status_5xx for counts in sites.values())
+            windows.append(window(slot, at_s, requests, errors, sites=sites))
+    found = verdict(windows, sites=1000)
+    assert isinstance(found, Unhealthy)
+    assert found.site == "small"
+    assert "site small" in describe(found)
+
+
+def test_harm_of_an_earlier_step_still_counts_and_its_health_does_not() -> None:
+    first = [replace(w, generation=Generation(1)) for w in trial(candidate=1, stable=0)]
+    second = [replace(w, start_s=w.start_s + SECONDS) for w in trial()]
+    alone = judge(gather(second, STEP), demands())
+    both = judge(gather([*first, *second], STEP, earlier=[Generation(1)]), demands())
+    assert isinstance(alone, Healthy)
+    assert isinstance(both, Unhealthy)
+    healthy_before = [replace(w, generation=Generation(1)) for w in trial()]
+    found = judge(gather(healthy_before, STEP, earlier=[Generation(1)]), demands())
+    assert isinstance(found, NotEnough)
+
+
+def test_without_a_baseline_the_fine_gates_allow_more_and_say_so() -> None:
+    found = verdict(trial(baseline=None))
+    assert isinstance(found, Healthy)
+    assert "Without a baseline" in found.text
+    with_one = verdict(trial(cpu_s=0.06))
+    without = verdict(trial(baseline=None, cpu_s=0.06))
+    assert isinstance(with_one, Unhealthy)
+    assert not isinstance(without, Unhealthy)
+
+
+def test_errors_on_few_connections_weigh_less() -> None:
+    def few(connections: int) -> list[Window]:
+        return [
+            w
+            for at_s in range(4)
+            for w in (
+                window("stable", at_s, 90),
+                window("candidate", at_s, 10, 2, connections=connections),
+            )
+        ]
+
+    assert gather(few(10), STEP).clump == 1
+    assert gather(few(1), STEP).clump == 3
+
+
+def test_whether_a_step_can_decide_is_known_before_it_begins() -> None:
+    errors = GATES_BY_NAME["errors"]
+    needed = requests_needed(errors, 0.01)
+    assert needed is not None
+    assert 40 <= needed <= 60
+    assert can_decide(100, 0.01, 60, errors)
+    assert not can_decide(1, 0.01, 60, errors)
+    assert can_decide(1, 0.01, 60, GATES_BY_NAME["cpu"])
+
+
+def test_budgets_of_false_alarms_add_up_to_at_most_one() -> None:
+    assert sum(gate.budget + gate.budget_sites for gate in GATES) <= 1
+
+
+VERDICTS = st.one_of(
+    st.builds(Healthy, st.text(max_size=2)),
+    st.builds(NotEnough, st.sampled_from(Reason), st.text(max_size=2)),
+    st.builds(Unhealthy, st.text(max_size=2)),
+)
+
+
+@given(st.lists(VERDICTS, max_size=5), st.lists(VERDICTS, max_size=5))
+def test_combining_commutes_and_more_evidence_never_improves(
+    some: list[Verdict], more: list[Verdict]
+) -> None:
+    worst = combine([*some, *more])
+    assert severity(worst) == severity(combine([*more, *some]))
+    assert not some or severity(worst) >= severity(combine(some))
+    assert severity(combine([worst])) == severity(worst)
+    assert worst in [*some, *more, combine([])]
+
+
+def test_nothing_combined_is_not_health() -> None:
+    assert isinstance(combine([]), NotEnough)
+
+
+@given(st.integers(0, 5), st.integers(1, 5), st.integers(0, 40))
+def test_a_further_error_of_the_candidate_never_improves_the_verdict(
+    errors: int, more: int, stable: int
+) -> None:
+    before = verdict(trial(candidate=errors, stable=stable, baseline=None, seconds=20))
+    after = verdict(trial(candidate=errors + more, stable=stable, baseline=None, seconds=20))
+    assert severity(after) >= severity(before)
