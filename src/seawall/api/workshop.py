@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seawall import limits
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.views import Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
@@ -55,10 +56,14 @@ class Workshop:
         *,
         validate_same: bool,
         step: Step,
+        extras: Extras = AS_CURRENT,
     ) -> Prepared:
         """See `Workbench.prepare`."""
         made: Prepared = await self._job(
-            "prepare", sources, kind, force, current, step=step, validate_same=validate_same
+            *("prepare", sources, kind, force, current),
+            step=step,
+            validate_same=validate_same,
+            extras=extras,
         )
         return made
 
