@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from seawall.daemon import control_http
 from seawall.daemon.control_http import HttpControl
 from seawall.errors import NotFoundError, UnreachableError
+from seawall.fleet import client
 from seawall.ids import Digest, Generation, NodeName
 from seawall.sockets import listen_private
 
@@ -99,7 +99,7 @@ def test_every_other_answer_means_not_now(tmp_path: Path, answer: bytes) -> None
 def test_a_control_that_does_not_answer_is_left_after_the_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_http, "_POLL_SLACK_S", 0.05)
+    monkeypatch.setattr(client, "_POLL_SLACK_S", 0.05)
     listener = listen_private(tmp_path / "c.sock")
     try:
         with pytest.raises(UnreachableError) as caught:

@@ -26,6 +26,7 @@ RANKS = {
             ("rollout",),
             ("node",),
             ("api",),
+            ("fleet",),
             ("console",),
             ("daemon",),
             ("demo",),

@@ -1,12 +1,14 @@
 """uvicorn as Seawall runs it: on sockets given to it, without its signal handlers, and bounded.
 
-uvicorn has no bound on how slowly a request head may arrive; `_Protocol` adds it. One server stands
-on one socket, so that the Unix socket (no token) and TCP (token) can never be confused.
+uvicorn has no bound on how slowly a request head may arrive; `BoundedProtocol` adds it. One server
+stands on one socket, so that the Unix socket (no token), TCP (token) and the nodes' port
+(certificates) can never be confused.
 """
 
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -18,13 +20,28 @@ from seawall import limits
 
 
 class ApiServer(uvicorn.Server):
-    """One listening socket and one app."""
+    """One listening socket and one app.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what answers.
+        protocol: what speaks HTTP on each connection.
+        tls: makes every connection TLS.
+        connections_max: more are answered 503.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        protocol: type[asyncio.Protocol] | None = None,
+        tls: ssl.SSLContext | None = None,
+        connections_max: int = limits.API_CONNECTIONS_MAX,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=protocol or BoundedProtocol,
+                ssl_context_factory=None if tls is None else (lambda _config, _default: tls),
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -33,7 +50,7 @@ class ApiServer(uvicorn.Server):
                 proxy_headers=False,
                 timeout_keep_alive=limits.API_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=limits.API_SHUTDOWN_TIMEOUT_S,
-                limit_concurrency=limits.API_CONNECTIONS_MAX,
+                limit_concurrency=connections_max,
             )
         )
 
@@ -53,16 +70,18 @@ class ApiServer(uvicorn.Server):
             raise
 
 
-class _Protocol(H11Protocol):
+class BoundedProtocol(H11Protocol):
     """HTTP/1.1 with a deadline on the request head."""
 
     _head_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.Protocol`."""
         super().connection_made(cast("asyncio.Transport", transport))
         self._expect_head()
 
     def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol`."""
         was_idle = self._awaits_head() and self._head_deadline is None
         super().data_received(data)
         if not self._awaits_head():
@@ -71,6 +90,7 @@ class _Protocol(H11Protocol):
             self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
         self._head_came()
         super().connection_lost(exc)
 

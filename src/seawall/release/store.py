@@ -27,6 +27,7 @@ from seawall.release.database import Database
 from seawall.release.envelope import compress, decompress, seal_compressed
 from seawall.release.ledger import Audit, Meta, Tokens, page_size, record_deed
 from seawall.release.migrations import PACKAGED, Schema
+from seawall.release.registry import Registry
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import StoredAssignment
 from seawall.release.signing import SigningKey
@@ -55,6 +56,7 @@ class Store:
         audit: who did what.
         tokens: who may use the API over the network.
         meta: small facts by name.
+        fleet: nodes of other machines, and the tokens that let them in.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Store:
         self.audit = Audit(self._database, clock)
         self.tokens = Tokens(self._database, clock)
         self.meta = Meta(self._database)
+        self.fleet = Registry(self._database, clock)
 
     def close(self) -> None:
         """Close the file; the store is of no use afterwards."""

@@ -1,0 +1,1 @@
+"""Control and nodes on separate machines: who may speak, over what, and who leads."""

@@ -1,0 +1,342 @@
+"""The nodes' port of control, as an app: join, renew, poll, fetch, report; it decides nothing.
+
+Each request is believed as far as its certificate reaches: a node asks and reports for itself
+only. Everything is bounded: bodies, rates, downloads at once. A control process that does not lead
+answers polls and bundles, and says who leads to whoever brings something that changes the store.
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random  # noqa: TID251 - the type of what the caller seeded
+from typing import Any, Final, TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from seawall import limits
+from seawall.api.codec import from_json, to_json
+from seawall.api.errors import UNEXPECTED, status_of
+from seawall.clock import Clock
+from seawall.errors import ConflictError, RefusedError, SeawallError, UsageError
+from seawall.fleet import intake
+from seawall.fleet.ca import Authority, request_key_sha256
+from seawall.fleet.members import Members
+from seawall.fleet.peer import SCOPE_KEY
+from seawall.fleet.shapes import (
+    NOW_HEADER,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    JoinAnswer,
+    JoinRequest,
+    Refusal,
+    RenewAnswer,
+    RenewRequest,
+    Reported,
+)
+from seawall.fleet.shed import Bundles, BusyError, Gate, Rates, quiet_s
+from seawall.ids import Digest, Generation, NodeName
+from seawall.release.registry import FleetNode, Registry
+from seawall.release.signing import PublicKey
+from seawall.rollout.ports import ControlPort, NodeReport
+
+_CHUNK_SIZE_BYTES: Final = 64 * limits.KIB
+_NOT_HERE: Final = 421
+_REFUSED: Final = {"certificate-needed": 401, "certificate-over": 401, "node-removed": 403}
+Shape = TypeVar("Shape")
+
+
+class ElsewhereError(ConflictError):
+    """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
+
+    def __init__(self, leader: str) -> None:
+        who = f"the one at {leader} does" if leader else "none does just now"
+        super().__init__(
+            "not-the-leader",
+            f"This control process does not lead; {who}.",
+            remedy="Ask that one." if leader else "Try again in a moment.",
+        )
+        self.leader = leader
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the gateway is made of.
+
+    Attributes:
+        control: answers polls and bundles, takes reports.
+        elsewhere: None while this process leads; otherwise why a write is refused.
+        log: told what nodes did that people should know.
+    """
+
+    control: ControlPort
+    registry: Registry
+    members: Members
+    authority: Authority
+    signing_key: PublicKey
+    clock: Clock
+    rng: Random
+    elsewhere: Callable[[], ElsewhereError | None]
+    log: Callable[[str, str], None]
+    log_error: Callable[[str, BaseException], None]
+
+
+class Gateway:
+    """The operations of the nodes' port."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._bundles = Bundles(parts.control.bundle)
+        self._downloads = Gate(limits.BUNDLE_DOWNLOADS_MAX, "sends many bundles", parts.rng)
+        self._bodies = Gate(limits.REPORT_BYTES_IN_FLIGHT_MAX, "reads many reports", parts.rng)
+        self._rates = Rates(per_s=limits.REPORTS_PER_S_MAX, burst=limits.REPORTS_BURST_MAX)
+        self._heard: dict[NodeName, intake.Heard] = {}
+        self._skewed: set[NodeName] = set()
+
+    def app(self) -> Starlette:
+        """Serve it with `peer.PeerProtocol`."""
+        table = (
+            ("GET", "/v1/ca", self._authority),
+            ("POST", "/v1/join", self._join),
+            ("POST", "/v1/renew", self._renew),
+            ("GET", "/v1/node/{node}/assignment", self._assignment),
+            ("GET", "/v1/node/bundles/{digest}", self._bundle),
+            ("POST", "/v1/node/report", self._report),
+        )
+        app = Starlette(
+            routes=[Route(path, self._guarded(call), methods=[m]) for m, path, call in table]
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    # --- Operations ------------------------------------------------------------------------------
+
+    async def _authority(self, _: Request) -> Response:
+        return Response(self._parts.authority.pem, media_type="application/x-pem-file")
+
+    async def _join(self, request: Request) -> Response:
+        self._require_lead()
+        asked = from_json(JoinRequest, await self._small_json(request))
+        parts, now_s = self._parts, self._parts.clock.now_s()
+        csr = asked.request.encode(errors="replace")
+        key = request_key_sha256(csr)
+        node = await asyncio.to_thread(
+            parts.registry.admit,
+            asked.token,
+            name=asked.name,
+            key_sha256=key,
+            ends_s=now_s + limits.NODE_CERTIFICATE_LIFETIME_S,
+        )
+        await parts.members.refresh()
+        self._heard.pop(node.name, None)
+        parts.log("node-joined", f"{node.name}, groups: {' '.join(node.groups) or 'none'}")
+        answer = JoinAnswer(
+            node=node.name,
+            groups=node.groups,
+            certificate=parts.authority.sign_node(csr, node.name, now_s).pem.decode(),
+            authority=parts.authority.pem.decode(),
+            signing_key=parts.signing_key.pem.decode(),
+            now_s=now_s,
+        )
+        return _json(answer)
+
+    async def _renew(self, request: Request) -> Response:
+        node = await self._node(request)
+        self._require_lead()
+        asked = from_json(RenewRequest, await self._small_json(request))
+        csr = asked.request.encode(errors="replace")
+        if request_key_sha256(csr) != node.key_sha256:
+            raise RefusedError(
+                "key-changed",
+                f"Node {node.name} asks for a certificate of another key than it joined with.",
+                remedy=f"Let it join again: seawall token join --name {node.name}.",
+            )
+        issued = self._parts.authority.sign_node(csr, node.name, self._parts.clock.now_s())
+        await asyncio.to_thread(self._parts.registry.renewed, node.name, issued.ends_s)
+        return _json(RenewAnswer(issued.pem.decode()))
+
+    async def _assignment(self, request: Request) -> Response:
+        node = await self._node(request)
+        if request.path_params["node"] != node.name:
+            raise RefusedError("not-your-name", f"Node {node.name} may not ask for another node.")
+        known = Generation(int(_number(request.query_params.get("known", ""), "known")))
+        wait_s = _number(request.query_params.get("wait_s", "0"), "wait_s")
+        wait_s = min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
+        assignment = await self._parts.control.assignment(node.name, known, wait_s)
+        await self._node(request)  # it may have been removed meanwhile
+        return Response(status_code=204) if assignment is None else _json(assignment)
+
+    async def _bundle(self, request: Request) -> Response:
+        await self._node(request)
+        digest = Digest(request.path_params["digest"])
+        return _Download(self._downloads, lambda: self._bundles.get(digest))
+
+    async def _report(self, request: Request) -> Response:
+        node = await self._node(request)
+        self._require_lead()
+        parts = self._parts
+        self._rates.take(node.name, parts.clock.monotonic_s())
+        size_bytes = _declared_size(request, limits.NODE_REPORT_SIZE_BYTES_MAX)
+        sent_s = _number(request.headers.get(NOW_HEADER, str(parts.clock.now_s())), NOW_HEADER)
+        skew_s = parts.clock.now_s() - sent_s
+        with self._bodies.pass_(size_bytes):
+            body = await _read(request, size_bytes)
+            report = await _parsed(body)
+        heard = self._heard.get(node.name, {})
+        cleaned = intake.clean(report, node.name, node.groups, heard, sent_s=sent_s)
+        await parts.control.report(intake.shifted(cleaned.report, skew_s))
+        # Only now: what was not taken may be told again.
+        self._heard[node.name] = cleaned.heard
+        words = (*cleaned.words, *self._skew(node.name, skew_s))
+        for text in cleaned.words:
+            parts.log("report-doubted", f"{node.name}: {text}")
+        return _json(Reported(quiet_s(parts.members.count), words))
+
+    # --- What operations share -------------------------------------------------------------------
+
+    async def _node(self, request: Request) -> FleetNode:
+        spoken = request.headers.get(PROTOCOL_HEADER, "")
+        if spoken != str(PROTOCOL):
+            raise RefusedError(
+                "protocol-unknown",
+                f"The node speaks version {spoken[:20]!r} of the protocol; this control process "
+                f"speaks {PROTOCOL}.",
+                remedy="Update the older of the two; the node serves on meanwhile.",
+            )
+        return await self._parts.members.require(request.scope.get(SCOPE_KEY))
+
+    def _require_lead(self) -> None:
+        elsewhere = self._parts.elsewhere()
+        if elsewhere is not None:
+            raise elsewhere
+
+    async def _small_json(self, request: Request) -> Any:
+        size_bytes = _declared_size(request, limits.API_SMALL_BODY_SIZE_BYTES_MAX)
+        return _loads(await _read(request, size_bytes))
+
+    def _skew(self, node: NodeName, skew_s: float) -> tuple[str, ...]:
+        if abs(skew_s) <= limits.CLOCK_SKEW_S_TOLD:
+            self._skewed.discard(node)
+            return ()
+        words = f"This machine's clock is {abs(skew_s):.0f} s "
+        words += "behind control's." if skew_s > 0 else "ahead of control's."
+        if node not in self._skewed:
+            self._skewed.add(node)
+            self._parts.log("clock-skew", f"{node}: {words}")
+        return (words,)
+
+    def _guarded(
+        self, call: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            try:
+                return await call(request)
+            except SeawallError as error:
+                return _failure(error)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            except Exception as error:  # noqa: BLE001 - nothing unexpected may end the process
+                self._parts.log_error(request.url.path, error)
+                return _json(Refusal(UNEXPECTED.code, UNEXPECTED.message, UNEXPECTED.remedy), 500)
+
+        return endpoint
+
+
+def _failure(error: SeawallError) -> Response:
+    leader = error.leader if isinstance(error, ElsewhereError) else ""
+    status = _NOT_HERE if error.code == "not-the-leader" else status_of(error)
+    answer = _json(
+        Refusal(error.code, error.message, error.remedy, leader), _REFUSED.get(error.code, status)
+    )
+    if isinstance(error, BusyError):
+        answer.headers["retry-after"] = str(error.retry_after_s)
+    return answer
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(json.dumps(to_json(value)), status, media_type="application/json")
+
+
+def _loads(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            "bad-request", f"The body is not valid JSON: {str(error)[:200]}."
+        ) from error
+
+
+async def _parsed(body: bytes) -> NodeReport:
+    def parse() -> NodeReport:
+        # Leniently: a newer node may say more.
+        return from_json(NodeReport, _loads(body), strict=False)
+
+    if len(body) > limits.REPORT_PARSE_SIZE_BYTES:
+        return await asyncio.to_thread(parse)
+    return parse()
+
+
+def _declared_size(request: Request, size_bytes_max: int) -> int:
+    text = request.headers.get("content-length", "")
+    if not text.isdecimal():
+        raise UsageError("length-needed", "The request has no Content-Length.")
+    if int(text) > size_bytes_max:
+        raise RefusedError("body-too-large", f"The body is larger than {size_bytes_max} bytes.")
+    return int(text)
+
+
+async def _read(request: Request, size_bytes: int) -> bytes:
+    try:
+        async with asyncio.timeout(limits.API_BODY_TIMEOUT_S):
+            body = b"".join([chunk async for chunk in request.stream()])
+    except TimeoutError as error:
+        raise UsageError("body-timeout", "The body did not arrive in time.") from error
+    if len(body) != size_bytes:
+        raise UsageError("bad-request", "The body is not as long as announced.")
+    return body
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= limits.GENERATION_MAX:  # false for nan too
+        raise UsageError("bad-request", f"`{name}` is {text[:40]!r}, not a number in range.")
+    return number
+
+
+class _Download(Response):
+    """A bundle on its way to a node; holds a place among the downloads until it is there."""
+
+    def __init__(self, gate: Gate, read: Callable[[], Awaitable[bytes]]) -> None:
+        super().__init__(media_type="application/octet-stream")
+        self._gate = gate
+        self._read = read
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            with self._gate.pass_():
+                bundle = await self._read()
+                async with asyncio.timeout(limits.BUNDLE_DOWNLOAD_TIMEOUT_S):
+                    await self._send(bundle, send)
+        except SeawallError as error:
+            await _failure(error)(scope, receive, send)
+        except TimeoutError:
+            return  # the connection is closed with half an answer, which no node takes for a whole
+
+    async def _send(self, bundle: bytes, send: Send) -> None:
+        headers = [
+            (b"content-type", b"application/octet-stream"),
+            (b"content-length", str(len(bundle)).encode()),
+        ]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for start in range(0, len(bundle), _CHUNK_SIZE_BYTES):
+            chunk = bundle[start : start + _CHUNK_SIZE_BYTES]
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

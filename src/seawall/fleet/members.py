@@ -1,0 +1,84 @@
+"""Which nodes may speak now: the registry in memory, asked at every request.
+
+It is read anew every moment and at once when somebody unknown comes, so that a node that joined or
+was removed at another control process is known here within seconds.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from seawall import limits
+from seawall.clock import Clock
+from seawall.errors import RefusedError, SeawallError
+from seawall.fleet.peer import Peer
+from seawall.ids import NodeName
+from seawall.release.registry import FleetNode, Registry
+
+_REFRESH_S: Final = 2.0
+
+
+class Members:
+    """The nodes of the fleet."""
+
+    def __init__(self, registry: Registry, clock: Clock) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._nodes: dict[NodeName, FleetNode] = {}
+        self._read_at_s = float("-inf")
+        self._reading = asyncio.Lock()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._nodes)
+
+    async def require(self, peer: Peer | None) -> FleetNode:
+        """The node behind a connection.
+
+        Raises:
+            RefusedError: no certificate, one that is over, or of a key that is not this node's.
+        """
+        if peer is None:
+            raise RefusedError(
+                "certificate-needed",
+                "Only nodes with a certificate of this fleet are answered here.",
+                remedy="Let the node join: seawall token join.",
+            )
+        if self._clock.now_s() > peer.ends_s:
+            raise RefusedError(
+                "certificate-over",
+                f"The certificate of node {peer.node} is over.",
+                remedy=f"Let it join again: seawall token join --name {peer.node}.",
+            )
+        found = self._nodes.get(peer.node)
+        if found is None or found.key_sha256 != peer.key_sha256:
+            await self.refresh(older_than_s=limits.FOLLOWER_REFRESH_S)
+            found = self._nodes.get(peer.node)
+        if found is None or found.key_sha256 != peer.key_sha256:
+            raise RefusedError(
+                "node-removed",
+                f"Node {peer.node} was removed from this fleet, or joined again with another key.",
+                remedy=f"Let it join again: seawall token join --name {peer.node}.",
+            )
+        return found
+
+    async def refresh(self, *, older_than_s: float = 0.0) -> None:
+        """Read the registry, unless that was done within `older_than_s` seconds.
+
+        Raises:
+            UnreachableError: the store does not answer.
+        """
+        async with self._reading:
+            if self._clock.monotonic_s() - self._read_at_s < older_than_s:
+                return
+            nodes = await asyncio.to_thread(self._registry.nodes)
+            self._read_at_s = self._clock.monotonic_s()
+            self._nodes = {NodeName(node.name): node for node in nodes}
+
+    async def run(self) -> None:
+        """Keep up with the registry until cancelled."""
+        while True:
+            with suppress(SeawallError):
+                await self.refresh()
+            await self._clock.sleep(_REFRESH_S)

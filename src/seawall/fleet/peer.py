@@ -1,0 +1,68 @@
+"""Who is at the other end of a connection to the nodes' port, as its certificate says.
+
+uvicorn does not hand the certificate of a client to the app, so the protocol reads it from the TLS
+transport when the connection is made, and puts it into the scope of every request. The name comes
+from the certificate alone; nothing in a request can change it.
+"""
+
+import ssl
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from seawall.api.server import BoundedProtocol
+from seawall.errors import SeawallError
+from seawall.fleet.ca import NODE_URI, key_sha256
+from seawall.ids import NodeName
+
+SCOPE_KEY: Final = "seawall.peer"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A client with a certificate of our authority.
+
+    Attributes:
+        key_sha256: of its key; the registry says whether that key is this node's.
+        ends_s: end of its certificate, Unix seconds: a connection may outlive it.
+    """
+
+    node: NodeName
+    key_sha256: str
+    ends_s: float
+
+
+class PeerProtocol(BoundedProtocol):
+    """HTTP on a TLS connection, with `scope["seawall.peer"]`: a `Peer`, or None."""
+
+    def connection_made(self, transport: Any) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_made(transport)
+        self.app = _told(cast("ASGIApp", self.app), peer_of(transport.get_extra_info("ssl_object")))
+
+
+def peer_of(connection: ssl.SSLObject | None) -> Peer | None:
+    """The peer behind a finished handshake; None when it showed no certificate of a node."""
+    described = connection.getpeercert() if connection is not None else None
+    certificate = connection.getpeercert(binary_form=True) if connection is not None else None
+    if not described or not certificate:
+        return None
+    found = cast("Any", described)
+    names = [text for kind, text in found.get("subjectAltName", ()) if kind == "URI"]
+    if len(names) != 1 or not names[0].startswith(NODE_URI):
+        return None
+    try:
+        key = key_sha256(certificate)
+    except (SeawallError, ValueError):
+        return None
+    ends_s = ssl.cert_time_to_seconds(found["notAfter"])
+    return Peer(NodeName(names[0].removeprefix(NODE_URI)), key, float(ends_s))
+
+
+def _told(app: ASGIApp, peer: Peer | None) -> ASGIApp:
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[SCOPE_KEY] = peer
+        await app(scope, receive, send)
+
+    return told

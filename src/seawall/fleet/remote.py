@@ -1,0 +1,296 @@
+"""`ControlPort` to control on another machine: TLS both ways, several addresses, mirrors, patience.
+
+It keeps one connection for polls and one for reports, comes back jittered after a failure, follows
+a control process that says who leads, and renews this node's certificate in time. It decides
+nothing about releases: a bundle from wherever is checked by signature before it is believed.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from random import Random  # noqa: TID251 - the type of what the caller seeded
+from typing import Final
+
+from seawall import limits
+from seawall.api.codec import from_json
+from seawall.clock import Clock
+from seawall.errors import NotFoundError, SeawallError, UnreachableError
+from seawall.exchange import Address, Answer, Line
+from seawall.fleet import mirrors
+from seawall.fleet.client import (
+    SMALL_ANSWER_SIZE_BYTES_MAX,
+    TIMEOUT_S,
+    ControlClient,
+    Purpose,
+    checked,
+    json_body,
+    loads,
+    refusal_of,
+    unreachable,
+)
+from seawall.fleet.identity import Identity, renewal_due_s
+from seawall.fleet.join import parse_control
+from seawall.fleet.mirrors import Mirror
+from seawall.fleet.pauses import Pauses
+from seawall.fleet.shapes import (
+    NOW_HEADER,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    RenewAnswer,
+    RenewRequest,
+    Reported,
+)
+from seawall.ids import Digest, Generation, NodeName
+from seawall.rollout.ports import Assignment, NodeReport
+
+_NOT_HERE: Final = 421
+_BUSY: Final = frozenset({429, 503})
+_REFUSED: Final = frozenset({401, 403})
+
+
+class FleetControl(ControlClient):
+    """Asks the control processes that this node's identity names.
+
+    Args:
+        trusted: file with the key that signs releases, to check what a mirror sends.
+        tell: told what people should know, once each time it changes.
+    """
+
+    _fetch_timeout_s = limits.BUNDLE_DOWNLOAD_TIMEOUT_S
+
+    def __init__(
+        self,
+        identity: Identity,
+        clock: Clock,
+        rng: Random,
+        *,
+        trusted: Path,
+        mirrors: tuple[Mirror, ...] = (),
+        tell: Callable[[str, str], None] = lambda _event, _text: None,
+    ) -> None:
+        self._identity = identity
+        self._clock = clock
+        self._rng = rng
+        self._trusted = trusted
+        self._mirrors = mirrors
+        self._tell = tell
+        self._told: dict[str, str] = {}
+        self._lines: dict[Purpose, Line] = {}
+        self._chosen: dict[Purpose, int] = {}
+        self._leader: Address | None = None
+        self._pauses = {purpose: Pauses(rng) for purpose in Purpose}
+        self._stamp: object = None
+        self._addresses: tuple[Address, ...] = ()
+        self._said: NodeReport | None = None
+        self._said_at_s = float("-inf")
+        self._quiet_s = 0.0
+
+    # --- The port --------------------------------------------------------------------------------
+
+    async def assignment(
+        self, node: NodeName, known: Generation, wait_s: float
+    ) -> Assignment | None:
+        """See `ControlPort.assignment`; a pause after a failure is part of the wait."""
+        pause_s = self._pauses[Purpose.POLL].left_s(self._clock.monotonic_s())
+        if pause_s:
+            await self._clock.sleep(pause_s)
+        return await super().assignment(node, known, wait_s)
+
+    async def bundle(self, digest: Digest) -> bytes:
+        """See `ControlPort.bundle`: from a mirror if one has it, otherwise from control."""
+        for mirror in self._rng.sample(self._mirrors, len(self._mirrors)):
+            try:
+                return await mirrors.fetch(mirror, digest, self._trusted)
+            except (OSError, ValueError, SeawallError) as error:
+                words = f"{mirror.address}: {mirrors.words_of(error)}"
+                self._say("mirror-passed-over", words)
+        deadline_s = self._clock.monotonic_s() + limits.BUNDLE_FETCH_TIMEOUT_S
+        while True:
+            try:
+                return await super().bundle(digest)
+            except NotFoundError:
+                raise
+            except UnreachableError:
+                now_s = self._clock.monotonic_s()
+                pause_s = self._pauses[Purpose.FETCH].left_s(now_s)
+                if now_s + pause_s >= deadline_s:
+                    raise
+                await self._clock.sleep(pause_s)
+
+    async def report(self, report: NodeReport) -> None:
+        """See `ControlPort.report`.
+
+        One with nothing new is held back as long as control wants: it was not delivered, so its
+        windows are told again.
+        """
+        now_s = self._clock.monotonic_s()
+        bare = _bare(report)
+        if self._pauses[Purpose.REPORT].left_s(now_s):
+            raise UnreachableError("report-waits", "Control was not reached just now.")
+        quiet = bare == self._said and report.trial is None
+        if quiet and now_s - self._said_at_s < self._quiet_s:
+            raise UnreachableError("report-waits", "There is nothing new, and control is busy.")
+        answer = await self._send(report)
+        self._said, self._said_at_s = bare, now_s
+        try:
+            reported = from_json(Reported, loads(answer.body), strict=False)
+        except (ValueError, SeawallError):
+            return
+        # A little less each time, so that a thousand nodes do not fall into step.
+        bounded_s = min(max(0.0, reported.quiet_s), limits.NODE_SILENT_AFTER_S / 2)
+        self._quiet_s = bounded_s * self._rng.uniform(0.8, 1.0)
+        self._say("control-says", " ".join(reported.words)[: limits.LOG_VALUE_LENGTH_CHARS_MAX])
+
+    # --- Certificates ----------------------------------------------------------------------------
+
+    async def keep_certificate(self) -> None:
+        """Renew this node's certificate in time, until cancelled."""
+        while True:
+            try:
+                await self.renew_if_due()
+            except SeawallError as error:
+                self._say("certificate-not-renewed", error.message)
+            share = self._rng.uniform(0.5, 1.0)
+            await self._clock.sleep(limits.CERTIFICATE_RENEWAL_CHECK_S * share)
+
+    async def renew_if_due(self) -> bool:
+        """Renew the certificate when a third of its life is left; whether that was done.
+
+        Raises:
+            SeawallError: it is due, and was not renewed.
+        """
+        standing = await asyncio.to_thread(self._identity.load)
+        now_s = self._clock.now_s()
+        if now_s > standing.ends_s:
+            self._say(
+                "certificate-over",
+                "The certificate of this node is over: control does not know it any more. The "
+                f"edge serves on. Let it join again: seawall token join --name {standing.node}.",
+            )
+        if now_s < renewal_due_s(standing, self._rng):
+            return False
+        request = await asyncio.to_thread(self._identity.renewal_request, standing.node)
+        body, _ = json_body(RenewRequest(request.decode()))
+        answer = await self._ask(Purpose.FETCH, "POST", "/v1/renew", body=body)
+        try:
+            renewed = from_json(RenewAnswer, loads(answer.body), strict=False)
+        except ValueError as error:
+            raise unreachable(error) from error
+        await asyncio.to_thread(self._identity.renewed, renewed.certificate)
+        self._say("certificate-renewed", "This node has a new certificate.")
+        return True
+
+    def close(self) -> None:
+        """Close every connection."""
+        for line in self._lines.values():
+            line.close()
+        self._lines.clear()
+
+    # --- Connections -----------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        purpose: Purpose,
+        method: str,
+        target: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        size_bytes_max: int = SMALL_ANSWER_SIZE_BYTES_MAX,
+        body: bytes = b"",
+    ) -> Answer:
+        async def once() -> Answer:
+            return await (await self._line(purpose)).ask(
+                method,
+                target,
+                timeout_s=timeout_s,
+                size_bytes_max=size_bytes_max,
+                body=body,
+                headers={
+                    PROTOCOL_HEADER: str(PROTOCOL),
+                    NOW_HEADER: repr(self._clock.now_s()),
+                    **({"Content-Type": "application/json"} if body else {}),
+                },
+            )
+
+        pauses = self._pauses[purpose]
+        try:
+            answer = await once()
+            if answer.status == _NOT_HERE and self._follow(purpose, answer):
+                answer = await once()
+        except (OSError, ValueError) as error:
+            self._turn(purpose)
+            pauses.failed(self._clock.monotonic_s())
+            raise unreachable(error) from error
+        self._heed(purpose, answer)
+        return checked(answer)
+
+    async def _line(self, purpose: Purpose) -> Line:
+        stamp = self._identity.stamp()
+        if stamp != self._stamp or not self._addresses:
+            self.close()
+            self._addresses = await asyncio.to_thread(self._identity.addresses)
+            self._stamp = stamp
+            self._leader = None
+        if purpose not in self._lines:
+            index = self._chosen.setdefault(purpose, 0) % len(self._addresses)
+            led = self._leader if purpose is not Purpose.POLL else None
+            self._lines[purpose] = Line(led or self._addresses[index])
+        return self._lines[purpose]
+
+    def _follow(self, purpose: Purpose, answer: Answer) -> bool:
+        """Turn to the control process that leads, if the answer names one."""
+        leader = refusal_of(answer).leader
+        try:
+            there = parse_control(leader) if leader else None
+        except SeawallError:
+            there = None
+        if there is None:
+            return False
+        self._leader = replace(self._addresses[0], host=there.host, port=there.port)
+        self._drop(purpose)
+        return True
+
+    def _turn(self, purpose: Purpose) -> None:
+        """Try another address next time."""
+        self._drop(purpose)
+        if purpose is not Purpose.POLL and self._leader is not None:
+            self._leader = None
+        else:
+            self._chosen[purpose] = self._chosen.get(purpose, 0) + 1
+
+    def _drop(self, purpose: Purpose) -> None:
+        line = self._lines.pop(purpose, None)
+        if line is not None:
+            line.close()
+
+    def _heed(self, purpose: Purpose, answer: Answer) -> None:
+        """Learn from the status of an answer when to ask again."""
+        now_s, pauses = self._clock.monotonic_s(), self._pauses[purpose]
+        if answer.status in _BUSY:
+            after = answer.headers.get("retry-after", "")
+            pauses.told(float(after) if after.isdecimal() else 1.0, now_s)
+        elif answer.status == _NOT_HERE:
+            self._turn(purpose)
+            pauses.failed(now_s)
+        elif answer.status in _REFUSED:
+            pauses.long(now_s)
+            self._drop(purpose)
+            self._say("refused-by-control", refusal_of(answer).message)
+        else:
+            pauses.succeeded()
+            self._say("refused-by-control", "")
+
+    def _say(self, event: str, text: str) -> None:
+        if self._told.get(event, "") != text:
+            self._told[event] = text
+            if text:
+                self._tell(event, text)
+
+
+def _bare(report: NodeReport) -> NodeReport:
+    """A report without what changes all the time."""
+    envoy = report.envoy
+    if envoy is not None:
+        envoy = replace(envoy, uptime_s=0.0, memory_bytes=0)
+    return replace(report, windows=(), envoy=envoy)
