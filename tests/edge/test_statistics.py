@@ -3,8 +3,9 @@
 import stat
 from collections.abc import Callable
 
-from edge.serving import Serving, request, wait_until
-from envoy_harness import OriginRequest, ok
+from compiler import build
+from edge.serving import Serving, request, serving, wait_until
+from envoy_harness import Origin, OriginRequest, ok
 
 REQUESTS = 1_000
 KNOWN_METHODS = (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"PROPFIND", b"HEAD")
@@ -36,6 +37,22 @@ def test_what_the_windows_need_is_kept(edge: Serving) -> None:
         "listener_manager.total_listeners_active",
         "server.live",
     } <= names
+
+
+def test_a_site_with_an_origin_of_its_own_is_counted_there_and_not_twice() -> None:
+    with Origin(lambda seen: ok(status="500 No" if b"bad" in seen.target else "200 OK")) as own:
+        shop = build.site("shop", build.route("shop/all", action=build.forward("shop")))
+        with serving(shop, more_origins=(build.origin("shop", own.port),)) as edge:
+            for path, status in ((b"/", 200), (b"/bad", 500), (b"/bad", 500)):
+                assert edge.get(path).status == status
+            counted = "cluster.site/shop.upstream_rq_"
+            wait_until(
+                lambda: edge.envoy.stats(counted).get(f"{counted}completed") == 3,
+                what="every request is counted",
+            )
+            names = edge.envoy.stats()
+    assert (names[f"{counted}2xx"], names[f"{counted}5xx"]) == (1, 2)
+    assert not any(name.startswith("vhost.shop") for name in names)
 
 
 def test_admin_is_a_unix_socket_for_its_owner_only(edge: Serving) -> None:

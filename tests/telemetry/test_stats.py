@@ -82,6 +82,10 @@ def test_a_site_is_read_from_the_route_level_name() -> None:
     assert split_site("vhost.a.b.route.a.b.upstream_rq_5xx") == ("a.b", "upstream_rq_5xx")
     assert split_site("cluster.shop.upstream_rq_time") is None
     assert split_site("vhost.shop.vcluster.other.upstream_rq_5xx") is None
+    assert split_site("cluster.site/shop.upstream_rq_5xx") == ("shop", "upstream_rq_5xx")
+    assert split_site("cluster.site/shop/api.upstream_rq_time") == ("shop", "upstream_rq_time")
+    assert split_site("cluster.site/shop.circuit_breakers.default.cx_open") is None
+    assert split_site("cluster.shop.upstream_rq_5xx") is None
 
 
 def test_listeners_and_origins_are_summed_but_not_envoys_own() -> None:
@@ -99,6 +103,7 @@ def test_every_measure_has_its_own_name_and_source() -> None:
 def test_the_filter_lets_through_what_is_read_and_little_else() -> None:
     wanted = [m.source.replace("*", "some.name") for m in MEASURES]
     wanted += [f"vhost.a.b.route.a.b.{end}" for end in (*SITE_COUNTERS, SITE_LATENCY)]
+    wanted += [f"cluster.site/shop/api.{end}" for end in (*SITE_COUNTERS, SITE_LATENCY)]
     wanted += ["cluster.app.membership_healthy", "cluster.app.membership_total", "server.live"]
     wanted += ["http.https.downstream_rq_time"]
     passes = re2.compile(stats_filter())

@@ -14,6 +14,7 @@ from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2
 
 from seawall import limits
+from seawall.compiler.behind import Behind
 from seawall.compiler.wire import flag, inline_text, packed, seconds, set_seconds, uint32
 from seawall.model import (
     BalanceBy,
@@ -62,7 +63,7 @@ def header(name: str, value: str, action: int = _APPEND.OVERWRITE_IF_EXISTS_OR_A
 
 
 def forward(
-    compiled: Any, action: Forward, match: PathMatch, balancing: LoadBalancing | None
+    compiled: Any, action: Forward, match: PathMatch, behind: Behind | None = None
 ) -> None:
     """Fill in the `RouteAction` that sends a request to the origin of `action`."""
     compiled.cluster = str(action.origin)
@@ -80,11 +81,13 @@ def forward(
         else:
             set_prefix_rewrite(compiled, match, action.rewrite.prefix or "/")
     if action.retries.attempts:
-        compiled.retry_policy.CopyFrom(_retry_policy(action.retries, action.timeouts.per_try_s))
+        single = behind is not None and behind.single
+        policy = _retry_policy(action.retries, action.timeouts.per_try_s, elsewhere=not single)
+        compiled.retry_policy.CopyFrom(policy)
     if action.websocket:
         compiled.upgrade_configs.add(upgrade_type="websocket", enabled=flag(on=True))
-    if balancing is not None:
-        _add_hash_policy(compiled, balancing)
+    if behind is not None:
+        _add_hash_policy(compiled, behind.balancing)
 
 
 def redirect(action: Redirect, match: PathMatch) -> Any:
@@ -143,18 +146,18 @@ def _set_grpc_deadline(compiled: Any, request_s: float) -> None:
 
 
 @lru_cache(maxsize=_RETRY_POLICIES_REMEMBERED_MAX)
-def _retry_policy(retries: Retries, per_try_s: float) -> Any:
+def _retry_policy(retries: Retries, per_try_s: float, *, elsewhere: bool) -> Any:
     policy = route_components_pb2.RetryPolicy(
         retry_on=",".join(retries.on),
         num_retries=uint32(retries.attempts),
-        host_selection_retry_max_attempts=limits.RETRY_HOST_SELECTION_MAX,
     )
     if per_try_s:
         policy.per_try_timeout.CopyFrom(seconds(per_try_s))
-    policy.retry_host_predicate.add(
-        name="envoy.retry_host_predicates.previous_hosts",
-        typed_config=_PREVIOUS_HOSTS,
-    )
+    if elsewhere:
+        policy.host_selection_retry_max_attempts = limits.RETRY_HOST_SELECTION_MAX
+        policy.retry_host_predicate.add(
+            name="envoy.retry_host_predicates.previous_hosts", typed_config=_PREVIOUS_HOSTS
+        )
     return policy
 
 

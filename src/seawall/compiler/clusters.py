@@ -1,8 +1,8 @@
 """Origins become clusters: where requests go, how endpoints are picked, watched and protected.
 
 One origin is one cluster with its endpoints inside (STATIC when all are addresses, else
-STRICT_DNS). Backup endpoints are priority 1. This file must not look at sites or routes: who uses
-an origin never changes its cluster, except the hash policy, which Envoy keeps on the route.
+STRICT_DNS). Backup endpoints are priority 1. This file must not look at sites or routes: of who
+uses an origin a cluster says only under which name it is counted.
 """
 
 import ipaddress
@@ -44,14 +44,16 @@ _LB_POLICY = {
 
 
 @lru_cache(maxsize=limits.ORIGINS_MAX)
-def compile_origin(origin: Origin) -> Resource:
-    """The cluster of `origin`."""
+def compile_origin(origin: Origin, *, private: bool = False) -> Resource:
+    """The cluster of `origin`; `private` when what it counts is counted for one site."""
     name = names.cluster(origin)
     cluster = cluster_pb2.Cluster(
         name=name,
+        alt_stat_name=names.site_statistics(name) if private else "",
         connect_timeout=seconds(origin.connect_timeout_s),
         lb_policy=_LB_POLICY[origin.load_balancing.by],
         load_assignment=_endpoints(name, origin.endpoints),
+        per_connection_buffer_limit_bytes=uint32(limits.CONNECTION_BUFFER_SIZE_BYTES_MAX),
         circuit_breakers=_circuit_breakers(origin),
         typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http_options(origin))},
         upstream_connection_options=cluster_pb2.UpstreamConnectionOptions(

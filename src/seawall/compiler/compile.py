@@ -5,6 +5,7 @@ randomness; equal edges give equal bytes.
 """
 
 from seawall.compiler import names
+from seawall.compiler.behind import origins_behind
 from seawall.compiler.clusters import compile_origin
 from seawall.compiler.hardening import bootstrap_body
 from seawall.compiler.listeners import compile_listeners
@@ -22,11 +23,12 @@ def compile_edge(edge: Edge) -> Snapshot:
     would never be acknowledged.
     """
     shown = {site.certificate for site in edge.sites}
+    behind = origins_behind(edge)
     return Snapshot.of(
         [
             Resource(TypeUrl.BOOTSTRAP, names.BOOTSTRAP, bootstrap_body(edge.limits), "edge"),
             *(compile_certificate(c) for c in edge.certificates if c.name in shown),
-            *(compile_origin(origin) for origin in edge.origins),
+            *(compile_origin(o, private=behind[o.name].private) for o in edge.origins),
             *compile_listeners(edge),
             *compile_routes(edge),
             compile_runtime(edge.access_log),

@@ -6,7 +6,6 @@ refused, and where a wildcard could match it, an authority with a comma (two joi
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,16 +14,15 @@ from envoy.type.matcher.v3 import string_pb2
 
 from seawall import limits
 from seawall.compiler import actions, filters, names
+from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.replies import error_pages
 from seawall.compiler.wire import body_of, inline_text
-from seawall.ids import OriginName
 from seawall.model import (
     FixedResponse,
     Forward,
-    LoadBalancing,
     Redirect,
     Route,
     RouteClass,
@@ -35,25 +33,15 @@ _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
 """Every site over both schemes."""
 
 
-def balancing_of(
-    site: Site, balancing: Mapping[OriginName, LoadBalancing]
-) -> tuple[LoadBalancing | None, ...]:
-    """How the origin of each route of `site` is balanced: all that a host takes from origins."""
-    return tuple(
-        balancing[route.action.origin] if isinstance(route.action, Forward) else None
-        for route in site.routes
-    )
-
-
 @lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
-def host(site: Site, balancing: tuple[LoadBalancing | None, ...], *, tls: bool) -> bytes:
+def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool) -> bytes:
     """The serialized virtual host that serves `site`, with HSTS when `tls`."""
     compiled = _guarded_host(site)
     size = _usual_body_limit(site)
     compress(compiled, site.compression)
     limit_host(compiled, size)
-    for route, origin_balancing in zip(site.routes, balancing, strict=True):
-        compiled.routes.append(_route(site, route, origin_balancing, size))
+    for route, origin in zip(site.routes, behind, strict=True):
+        compiled.routes.append(_route(site, route, origin, size))
     actions.apply_header_changes(compiled, "request", site.request_headers)
     actions.apply_header_changes(compiled, "response", site.response_headers)
     if tls and site.hsts is not None:
@@ -116,14 +104,14 @@ def _trace_route(host_name: str) -> Any:
     return route
 
 
-def _route(site: Site, route: Route, balancing: LoadBalancing | None, size_of_host: int) -> Any:
-    compiled = route_components_pb2.Route(
-        name=str(route.id), match=compile_match(route.match), stat_prefix=str(site.name)
-    )
+def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -> Any:
+    compiled = route_components_pb2.Route(name=str(route.id), match=compile_match(route.match))
+    if behind is not None and not behind.private:
+        compiled.stat_prefix = str(site.name)
     action = route.action
     match action:
         case Forward():
-            actions.forward(compiled.route, action, route.match.path, balancing)
+            actions.forward(compiled.route, action, route.match.path, behind)
             if action.rewrite is not None:
                 filters.keep_path(compiled)
             compress(compiled, () if action.grpc else site.compression, site.compression)

@@ -52,6 +52,9 @@ FILTER_KEEP_PATH: Final = "seawall.keep_path"
 STATE_PATH: Final = "seawall.path"
 """Filter state that holds the path as it came, where a route rewrites it."""
 
+SITE_STATISTICS_PREFIX: Final = "site/"
+"""Before the name under which a private origin is counted; no origin's own name begins so."""
+
 
 def listener(scheme: str, listener: Listener) -> str:
     """The listener's resource name, for example `http 0.0.0.0:80` or `https [::]:443`."""
@@ -62,3 +65,8 @@ def listener(scheme: str, listener: Listener) -> str:
 def cluster(origin: Origin) -> str:
     """The cluster's name: what the access log shows as `origin`."""
     return str(origin.name)
+
+
+def site_statistics(cluster_name: str) -> str:
+    """How a cluster of one site is named in statistics: `site/SITE` or `site/SITE/ROUTE`."""
+    return SITE_STATISTICS_PREFIX + cluster_name

@@ -9,6 +9,7 @@ from google.protobuf import wrappers_pb2
 
 from seawall import limits
 from seawall.compiler import hosts, names
+from seawall.compiler.behind import behind_routes, origins_behind
 from seawall.compiler.body_limit import limit_host
 from seawall.compiler.compression import compress
 from seawall.compiler.deny import Denials
@@ -27,7 +28,7 @@ def compile_routes(edge: Edge) -> list[Resource]:
     Raises:
         RefusedError: address lists would stand in them too often.
     """
-    balancing = {origin.name: origin.load_balancing for origin in edge.origins}
+    behind = origins_behind(edge)
     denials = Denials(edge)
     denials.require_bounded()
     resources = []
@@ -37,11 +38,11 @@ def compile_routes(edge: Edge) -> list[Resource]:
             if site.redirect_to_https and site.certificate is not None:
                 bodies.append(hosts.redirecting_host(site, _redirect_port(edge)))
             else:
-                bodies.append(hosts.host(site, hosts.balancing_of(site, balancing), tls=False))
+                bodies.append(hosts.host(site, behind_routes(site, behind), tls=False))
         resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials))
     sites = tuple(site for site in edge.sites if site.certificate is not None)
     if edge.listen.https and sites:
-        bodies = [hosts.host(s, hosts.balancing_of(s, balancing), tls=True) for s in sites]
+        bodies = [hosts.host(s, behind_routes(s, behind), tls=True) for s in sites]
         resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies, denials))
     return resources
 

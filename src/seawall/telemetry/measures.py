@@ -9,6 +9,9 @@ from typing import Final, Literal
 
 SITE_PREFIX: Final = "vhost."
 """Route-level statistics: `vhost.VIRTUAL_HOST.route.SITE.NAME`, see `split_site`."""
+PRIVATE_ORIGIN_PREFIX: Final = "cluster.site/"
+"""An origin that serves one site alone: `cluster.site/SITE.NAME` or `cluster.site/SITE/ROUTE.NAME`.
+Envoy counts a request for its origin just as for its route, so one of the two is enough."""
 SITE_COUNTERS: Final = {
     "upstream_rq_completed": "requests",
     "upstream_rq_2xx": "status_2xx",
@@ -29,7 +32,8 @@ LATENCY_BOUNDS_MS: Final = (
 CPU: Final = "cpu_s"
 """Growth of the processor time of the Envoy process, read from the kernel and not from Envoy."""
 
-_HTTP_OWN: Final = frozenset({"admin", "async-client"})
+_HTTP_OWN: Final = frozenset({"admin", "async-client", "taste"})
+"""Not of clients: `taste` is where the node asks golden requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +157,21 @@ TOTAL_SUFFIX: Final = ".membership_total"
 
 
 def split_site(name: str) -> tuple[str, str] | None:
-    """Site and statistic of a route-level name, or None when it is not one."""
+    """Site and statistic of a name that counts for one site, or None when it is not one."""
+    if name.startswith(PRIVATE_ORIGIN_PREFIX):
+        origin, _, statistic = name.removeprefix(PRIVATE_ORIGIN_PREFIX).partition(".")
+        kept = statistic in SITE_COUNTERS or statistic == SITE_LATENCY
+        return (origin.partition("/")[0], statistic) if kept else None
     if not name.startswith(SITE_PREFIX):
         return None
     _, route, rest = name.partition(".route.")
     site, dot, statistic = rest.rpartition(".")
     return (site, statistic) if route and dot and site else None
+
+
+def origin_name(cluster: str) -> str:
+    """The origin that is counted under `cluster.NAME`."""
+    return cluster.removeprefix(PRIVATE_ORIGIN_PREFIX).removeprefix("cluster.")
 
 
 def edge_source(name: str) -> str:
@@ -182,7 +195,7 @@ def stats_filter() -> str:
     families = sorted({m.source.partition(".")[0] for m in MEASURES} - {"cluster"})
     return (
         rf"^(?:(?:{'|'.join(families)})\."
-        rf"|vhost\..*\.(?:{'|'.join(site)})$"
+        rf"|(?:vhost\.|cluster\.site/).*\.(?:{'|'.join(site)})$"
         rf"|cluster\..*\.(?:{'|'.join(names)})$)"
     )
 

@@ -16,7 +16,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from seawall.limits import STATS_GARBLED_MAX, STATS_LINES_MAX
-from seawall.telemetry.measures import HEALTHY_SUFFIX, TOTAL_SUFFIX, stats_filter
+from seawall.telemetry.measures import (
+    HEALTHY_SUFFIX,
+    TOTAL_SUFFIX,
+    origin_name,
+    stats_filter,
+)
 
 QUERY: Final = {"usedonly": "", "histogram_buckets": "cumulative", "filter": stats_filter()}
 """Arguments of the `/stats` request whose answer `parse` reads."""
@@ -61,10 +66,10 @@ class Reading:
         """Name, healthy and total endpoints of each cluster whose membership is known."""
         for name, total in self.values.items():
             if name.startswith("cluster.") and name.endswith(TOTAL_SUFFIX):
-                origin = name[len("cluster.") : -len(TOTAL_SUFFIX)]
-                healthy = self.value(f"cluster.{origin}{HEALTHY_SUFFIX}")
+                cluster = name.removesuffix(TOTAL_SUFFIX)
+                healthy = self.value(f"{cluster}{HEALTHY_SUFFIX}")
                 if healthy is not None:
-                    yield origin, healthy, total
+                    yield origin_name(cluster), healthy, total
 
 
 def parse(body: bytes) -> Reading:

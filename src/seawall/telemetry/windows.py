@@ -8,7 +8,7 @@ often it restarted. A commit closes the window: no window holds two releases. Wh
 Pure: readings and times in, windows out. `collector` reads Envoy and owns the clock.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Final
@@ -150,10 +150,11 @@ class WindowBuilder:
         )
 
     def _unknown(self, name: str) -> bool:
-        split, garbled = split_site(name), self._last.garbled if self._last else frozenset()
-        if split is None:
+        garbled = self._last.garbled if self._last else frozenset()
+        if not name.startswith(SITE_PREFIX):
             return edge_source(name) in {edge_source(other) for other in garbled}
-        return split[0] in {other[0] for g in garbled if (other := split_site(g))}
+        split = split_site(name)
+        return split is not None and split[0] in _sites_of(garbled)
 
     def _base(self, reading: Reading, at_s: float) -> Reading | None:
         """What to subtract: nothing for a new process, None when growth cannot be known."""
@@ -168,23 +169,25 @@ class WindowBuilder:
     def _add_growth(self, base: Reading, reading: Reading) -> None:
         for name, value in reading.values.items():
             before = base.value(name)
-            if before is None or value == before or not _is_counter(name):
+            if before is None or value == before:
                 continue
             # A counter that fell was reset with its process: what it shows is all new.
             growth = value - before if value > before else value
-            self._counts[name] = self._counts.get(name, 0) + growth
+            for key in _counted_as(name):
+                self._counts[key] = self._counts.get(key, 0) + growth
         for name, text in reading.histograms.items():
             if text == base.histograms.get(name) or not _is_latency(name):
                 continue
             grown = _bucket_growth(base.histograms.get(name), text)
             if grown is not None:
-                self._buckets[name] = _bucket_sum(self._buckets.get(name), grown)
+                key = _site_key(name) or name
+                self._buckets[key] = _bucket_sum(self._buckets.get(key), grown)
 
     def _sites(self, last: Reading) -> dict[SiteName, SiteCounts]:
         found: dict[str, dict[str, int]] = {}
-        unknown = {split[0] for name in last.garbled if (split := split_site(name))}
+        unknown = _sites_of(last.garbled)
         for name, count in self._counts.items():
-            split = split_site(name)
+            split = split_site(name) if name.startswith(SITE_PREFIX) else None
             if split is None or split[0] in unknown or split[1] not in SITE_COUNTERS:
                 continue
             if split[0] in found or len(found) < WINDOW_SITES_MAX:
@@ -263,17 +266,30 @@ def _bucket_counts(values: Histogram | None) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def _is_counter(name: str) -> bool:
-    if name.startswith(SITE_PREFIX):
-        return name.rpartition(".")[2] in SITE_COUNTERS
+def _counted_as(name: str) -> Iterator[str]:
+    """The keys under which the growth of a counter is added up; none when nothing reads it."""
+    key = _site_key(name)
+    if key is not None and key.rpartition(".")[2] in SITE_COUNTERS:
+        yield key
     measure = MEASURES_BY_SOURCE.get(edge_source(name))
-    return measure is not None and measure.counter
+    if measure is not None and measure.counter:
+        yield name
+
+
+def _site_key(name: str) -> str | None:
+    """One spelling for what counts for a site, however many origins it has of its own."""
+    split = split_site(name)
+    return f"{SITE_PREFIX}{split[0]}.route.{split[0]}.{split[1]}" if split else None
+
+
+def _sites_of(stat_names: Iterable[str]) -> set[str]:
+    return {split[0] for name in stat_names if (split := split_site(name))}
 
 
 def _is_latency(name: str) -> bool:
-    return name.endswith((f".{SITE_LATENCY}", f".{EDGE_LATENCY}")) and (
-        name.startswith(SITE_PREFIX) or edge_source(name) == _EDGE_LATENCY_SOURCE
-    )
+    if name.endswith(f".{EDGE_LATENCY}"):
+        return edge_source(name) == _EDGE_LATENCY_SOURCE
+    return name.endswith(f".{SITE_LATENCY}") and split_site(name) is not None
 
 
 def _with_known(reading: Reading, last: Reading | None) -> Reading:

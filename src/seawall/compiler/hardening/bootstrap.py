@@ -95,9 +95,6 @@ def _overload_manager(edge: EdgeLimits) -> Any:
                 ),
             ),
         ],
-        buffer_factory_config=overload_pb2.BufferFactoryConfig(
-            minimum_account_to_track_power_of_two=limits.HEAVY_STREAM_SIZE_BYTES_LOG2
-        ),
     )
     actions = manager.actions
     actions.add(name="envoy.overload_actions.shrink_heap", triggers=[_heap_at(0.85)])
@@ -105,10 +102,6 @@ def _overload_manager(edge: EdgeLimits) -> Any:
         name="envoy.overload_actions.reduce_timeouts", triggers=[_heap_between(0.80, 0.95)]
     )
     reduce.typed_config.CopyFrom(packed(_scaled_timers()))
-    actions.add(
-        name="envoy.overload_actions.reset_high_memory_stream",
-        triggers=[_heap_between(0.88, 0.98)],
-    )
     actions.add(name="envoy.overload_actions.disable_http_keepalive", triggers=[_heap_at(0.92)])
     actions.add(name="envoy.overload_actions.stop_accepting_requests", triggers=[_heap_at(0.95)])
     actions.add(

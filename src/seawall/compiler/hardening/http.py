@@ -42,6 +42,7 @@ FORWARDING_HEADERS_REMOVED: Final = (
 `x-forwarded-for` and `x-forwarded-proto` are not listed: Envoy writes them itself.
 """
 
+_ALIKE: Final = "x-"
 _KIB: Final = 1024
 
 
@@ -157,10 +158,21 @@ def _distrust_headers(hcm: Any, *, behind_proxy: bool) -> None:
 
 
 def _removal(names_or_patterns: list[str]) -> Any:
-    """One pass over the request's headers: less than half the cost of a removal for each name."""
-    matcher = string_pb2.StringMatcher()
-    matcher.safe_regex.regex = "|".join(names_or_patterns)
-    removal = mutation_rules_pb2.HeaderMutation(
-        remove_on_match=mutation_rules_pb2.HeaderMutation.RemoveOnMatch(key_matcher=matcher)
+    """One pass over the request's headers: less than half the cost of a removal for each name.
+
+    Nearly all of them begin alike. RE2 compares an anchored beginning before it runs anything, so
+    that an ordinary header costs two bytes; what begins otherwise is compared by itself.
+    """
+    alike = [p.removeprefix(_ALIKE) for p in names_or_patterns if p.startswith(_ALIKE)]
+    pattern = string_pb2.StringMatcher()
+    pattern.safe_regex.regex = f"^{_ALIKE}(?:{'|'.join(alike)})"
+    others = [name for name in names_or_patterns if not name.startswith(_ALIKE)]
+    matchers = [pattern, *(string_pb2.StringMatcher(exact=name) for name in others)]
+    return header_mutation_pb2.HeaderMutation(
+        mutations=[
+            mutation_rules_pb2.HeaderMutation(
+                remove_on_match=mutation_rules_pb2.HeaderMutation.RemoveOnMatch(key_matcher=matcher)
+            )
+            for matcher in matchers
+        ]
     )
-    return header_mutation_pb2.HeaderMutation(mutations=[removal])
