@@ -43,8 +43,8 @@ def wanted(name: NodeName, fleet: Fleet, inventory: Inventory) -> Wanted | None:
     return Wanted(target.release, target.digest, target.bake_s, trial)
 
 
-def assign(draft: Draft) -> bool:
-    """Put what changes into the draft; whether anything did."""
+def assign(draft: Draft) -> None:
+    """Put what changes into the draft."""
     fleet, inventory = draft.fleet, draft.inventory
     names = sorted({*fleet.assigned, *inventory.nodes})
     rollout = fleet.running
@@ -65,10 +65,8 @@ def assign(draft: Draft) -> bool:
             or _tell_again(draft, name, told)
         ):
             changes[name] = want
-    if not changes and not gone:
-        return False
-    _apply(draft, changes, gone)
-    return True
+    if changes or gone:
+        _apply(draft, changes, gone)
 
 
 def _apply(draft: Draft, changes: dict[NodeName, Wanted], gone: list[NodeName]) -> None:
@@ -133,17 +131,20 @@ def _without_number(told: Assigned) -> Wanted:
 
 
 def _tell_again(draft: Draft, name: NodeName, told: Assigned) -> bool:
-    """The node would not listen to the old number, or refused it long enough ago to ask again."""
+    """The node would not listen to this number, or refused it long enough ago to ask again."""
     report = draft.inventory.report(name)
     if report is None:
         return False
     if told.generation < report.generation <= _reachable(draft.fleet):
         return True
-    return (
-        report.phase is Phase.REJECTED
-        and report.generation == told.generation
-        and draft.now_s - told.at_s >= limits.ROLLOUT_REOFFER_S
-    )
+    if report.generation != told.generation:
+        return False
+    waited_s = draft.now_s - told.at_s
+    if report.phase is Phase.REJECTED:
+        return waited_s >= limits.ROLLOUT_REOFFER_S
+    # Content with something else under our number: a restored store gave that number twice.
+    other = report.phase in {Phase.BAKING, Phase.GOOD} and report.release != told.release
+    return other and waited_s > limits.ROLLOUT_NODE_PATIENCE_S
 
 
 def _next_generation(fleet: Fleet, reports: list[NodeReport | None]) -> Generation:

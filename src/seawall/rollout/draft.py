@@ -17,6 +17,7 @@ from seawall.rollout.state import (
     Inventory,
     Plan,
     Rollout,
+    Speed,
     Stage,
     Target,
 )
@@ -79,11 +80,11 @@ class Draft:
             self._blames.append(Blame(digest, reason))
             self.fleet = replace(self.fleet, quarantined=self.fleet.quarantined | {digest})
 
-    def hold(self, rollout: Rollout, reason: str) -> None:
-        """Let it wait; said once for each reason."""
-        if rollout.held is None or rollout.held.reason != reason:
+    def hold(self, rollout: Rollout, code: str, reason: str) -> None:
+        """Let it wait; said once for each code."""
+        if rollout.held is None or rollout.held.code != code:
             since_s = rollout.held.since_s if rollout.held else self.now_s
-            self.put(replace(rollout, held=Hold(reason, since_s)))
+            self.put(replace(rollout, held=Hold(code, reason, since_s)))
             self.say(rollout, "held", f"held: {reason}")
 
     def unhold(self, rollout: Rollout) -> Rollout:
@@ -126,9 +127,10 @@ class Draft:
 
 
 def shifted(rollout: Rollout, by_s: float) -> Rollout:
-    """Every deadline later, after a time in which nothing could go on."""
+    """Later, after a time in which nothing could go on. What must be quick is not given more."""
+    more_s = by_s if rollout.speed is Speed.CONFIG else 0.0
     return replace(
         rollout,
         step_started_s=rollout.step_started_s + by_s,
-        deadline_s=rollout.deadline_s + by_s,
+        deadline_s=rollout.deadline_s + more_s,
     )

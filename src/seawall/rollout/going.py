@@ -47,7 +47,7 @@ def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout 
         draft.say(now, "aside", f"goes on without {names_text(names)}: {looks_text(out)}")
         return now
     if lost:
-        draft.hold(rollout, f"{step_text(rollout)}: {looks_text(lost)}")
+        draft.hold(rollout, "lost", f"{step_text(rollout)}: {looks_text(lost)}")
         return None
     return rollout
 

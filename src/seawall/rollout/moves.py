@@ -83,7 +83,8 @@ def _unhealthy(verdict: Unhealthy) -> str:
 
 
 def _out_of_time(draft: Draft, rollout: Rollout) -> bool:
-    if rollout.held is not None or rollout.paused is not None:
+    held = rollout.held is not None and rollout.speed is Speed.CONFIG
+    if held or rollout.paused is not None:
         since_s = min(wait.since_s for wait in (rollout.held, rollout.paused) if wait is not None)
         if draft.now_s - since_s <= limits.ROLLOUT_WAIT_S_MAX:
             return False

@@ -70,15 +70,8 @@ def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
     if fleet.frozen is not None and rollout.straight is None:
         raise _frozen(fleet.frozen)
     draft = Draft(fleet, _NOBODY, Findings(NOTHING_JUDGED), now_s)
-    running = fleet.running
-    if running is not None:
-        if running.stage is Stage.BAKING and not order.feed:
-            words = f"{order.release} took its place while it baked"
-            draft.end(running, Stage.SUPERSEDED, words)
-        elif _preempts(rollout, running):
-            draft.withdraw(running, Stage.SUPERSEDED, f"{order.actor} put {order.release} first")
-        elif order.speed is not Speed.FEED:
-            raise _busy(running)
+    for other in draft.fleet.rollouts:
+        _make_room(draft, rollout, other)
     _coalesce(draft, rollout)
     if len(draft.fleet.waiting) >= limits.ROLLOUTS_WAITING_MAX:
         raise _too_many()
@@ -222,6 +215,24 @@ def _straight(fleet: Fleet, order: Order) -> Basis | None:
     if any(good.release == order.release for good in fleet.good) and not order.forced:
         return Basis.KNOWN_GOOD
     return None
+
+
+def _make_room(draft: Draft, rollout: Rollout, other: Rollout) -> None:
+    """End what need not be waited for.
+
+    Raises:
+        ConflictError: it has to be waited for.
+    """
+    if rollout.speed is Speed.FEED and rollout.straight is None:
+        return
+    if other.stage is Stage.BAKING:
+        draft.end(other, Stage.SUPERSEDED, f"{rollout.release} took its place while it baked")
+    elif other.stage is Stage.QUEUED and other.speed is Speed.FEED:
+        pass
+    elif _preempts(rollout, other):
+        draft.withdraw(other, Stage.SUPERSEDED, f"{rollout.actor} put {rollout.release} first")
+    else:
+        raise _busy(other)
 
 
 def _preempts(rollout: Rollout, running: Rollout) -> bool:

@@ -15,7 +15,7 @@ from seawall.rollout.draft import Draft
 from seawall.rollout.going import target_of
 from seawall.rollout.moves import move
 from seawall.rollout.orders import may_follow, shown
-from seawall.rollout.state import Findings, Fleet, Inventory, Plan, Rollout, Stage
+from seawall.rollout.state import Findings, Fleet, Inventory, Plan, Rollout, Speed, Stage
 
 
 def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -> Plan:
@@ -34,17 +34,18 @@ def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -
         running = draft.fleet.running
         if running is not None:
             move(draft, running)
-        if assign(draft) or draft.fleet == before:
+        assign(draft)
+        if draft.fleet == before:
             return draft.plan()
     invariant(condition=False, what="a plan comes to rest")
     return draft.plan()
 
 
 def _begin_next(draft: Draft) -> None:
-    """Let the oldest waiting rollout begin when nothing else moves nodes."""
+    """Let a waiting rollout begin when nothing else moves nodes: people before feeds, then age."""
     if draft.fleet.running is not None or not draft.fleet.waiting:
         return
-    rollout = draft.fleet.waiting[0]
+    rollout = min(draft.fleet.waiting, key=lambda r: (r.speed is Speed.FEED, r.number))
     target = draft.fleet.target
     if rollout.digest in draft.fleet.quarantined and not rollout.forced:
         draft.end(rollout, Stage.SUPERSEDED, "its content was quarantined while it waited")

@@ -67,14 +67,20 @@ def in_trial(
     name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
 ) -> Look:
     """A member's standing in the taste or in a step of the canary."""
+    failed = _failure(inventory.report(name), rollout)
+    return failed or _in_trial(name, rollout, fleet, inventory, now_s)
+
+
+def _in_trial(
+    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
+) -> Look:
     report, assigned = inventory.report(name), fleet.assigned.get(name)
-    if report is None or assigned is None:
-        return Look(name, Standing.LOST, _silent(name, inventory))
-    failed = _failure(report, rollout)
-    if failed is not None:
-        return failed
+    if report is None:
+        return _silent(name, inventory)
     if not tries(report):
         return Look(name, Standing.READY)
+    if assigned is None or assigned.trial is None or assigned.trial.digest != rollout.digest:
+        return Look(name, Standing.PENDING, f"{name}: not told yet")
     trial = report.trial if report.generation == assigned.generation else None
     if trial is not None and trial.probes.differed:
         return Look(name, Standing.BAD, _differed(name, trial))
@@ -87,13 +93,19 @@ def in_commit(
     name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
 ) -> Look:
     """The standing of a node that was told to serve the release."""
+    failed = _failure(inventory.report(name), rollout)
+    return failed or _in_commit(name, rollout, fleet, inventory, now_s)
+
+
+def _in_commit(
+    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
+) -> Look:
     report, assigned = inventory.report(name), fleet.assigned.get(name)
-    if report is None or assigned is None:
-        return Look(name, Standing.LOST, _silent(name, inventory))
-    failed = _failure(report, rollout)
-    if failed is not None:
-        return failed
-    if report.generation >= assigned.generation and assigned.release == rollout.release:
+    if report is None:
+        return _silent(name, inventory)
+    if assigned is None or assigned.release != rollout.release:
+        return Look(name, Standing.PENDING, f"{name}: not told yet")
+    if report.generation >= assigned.generation:
         if report.phase is Phase.REJECTED:
             words = f"{name} {report.message or 'rejected it'}"
             bad = blames_content(report)
@@ -130,11 +142,12 @@ def blames_content(report: NodeReport) -> bool:
     return "envoy" in words and not any(machine in words for machine in _MACHINE_WORDS)
 
 
-def _failure(report: NodeReport, rollout: Rollout) -> Look | None:
+def _failure(report: NodeReport | None, rollout: Rollout) -> Look | None:
     """That the node withdrew this release by itself, at any step of this rollout."""
-    trial = report.trial
+    trial = report.trial if report is not None else None
     if (
-        trial is None
+        report is None
+        or trial is None
         or trial.phase is not TrialPhase.FAILED
         or trial.digest != rollout.digest
         or report.generation < max(rollout.first_generation, 1)
@@ -163,13 +176,16 @@ def _waiting(name: NodeName, trial: TrialReport | None, rollout: Rollout, waited
         patience_s += rollout.policy.taste_deadline_s
     if waited_s > patience_s:
         words = f"{name} is not so far after {waited_s:.0f} s"
-        return Look(name, Standing.LOST, words + (f": {trial.message}" if trial else ""))
+        return Look(
+            name, Standing.LOST, words + (f": {trial.message}" if trial and trial.message else "")
+        )
     return Look(name, Standing.PENDING, f"{name}: {trial.phase.value if trial else 'not begun'}")
 
 
-def _silent(name: NodeName, inventory: Inventory) -> str:
+def _silent(name: NodeName, inventory: Inventory) -> Look:
     seen = inventory.nodes.get(name)
-    return f"{name} has said nothing for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
+    words = f"{name} has said nothing for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
+    return Look(name, Standing.LOST, words)
 
 
 def _differed(name: NodeName, trial: TrialReport) -> str:

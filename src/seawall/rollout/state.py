@@ -110,8 +110,13 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a rollout waits although nobody paused it, and since when."""
+    """Why a rollout waits although nobody paused it, and since when.
 
+    Attributes:
+        code: kebab-case; the same hold has the same code while its words would change.
+    """
+
+    code: str
     reason: str
     since_s: float
 

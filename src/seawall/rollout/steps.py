@@ -54,13 +54,14 @@ def open_wave(draft: Draft, rollout: Rollout) -> None:
         words = f"no node could try it: {names_text(rollout.aside)} set aside"
         draft.withdraw(rollout, Stage.ROLLED_BACK, words)
     else:
-        draft.hold(rollout, "no node is connected")
+        draft.hold(rollout, "no-node", "no node is connected")
 
 
 def _unsettled(draft: Draft, rollout: Rollout, nodes: tuple[NodeName, ...]) -> None:
     """Nodes that do not serve the target are not tried on; in the end they get the release."""
     if not rollout.committed and not rollout.resumed_by:
-        draft.hold(rollout, f"{names_text(nodes)} does not serve the release before it")
+        words = f"{names_text(nodes)} does not serve the release before it"
+        draft.hold(rollout, "unsettled", words)
         return
     draft.put(replace(rollout, aside=joined(rollout.aside, nodes), resumed_by=""))
     draft.say(rollout, "aside", f"{names_text(nodes)} set aside: not on the release before it")
@@ -98,11 +99,13 @@ def _tasted(draft: Draft, rollout: Rollout) -> None:
         _pass_rest(draft, rollout, Basis.UNTRIED, words)
         return
     words = f"{step_text(rollout)} on {count_text(able)}: {probes_text(able, inventory)}"
-    passed = _pass(draft, rollout, Basis.TASTED, words)
     if rollout.policy.steps and not any(steers(inventory.report(name)) for name in able):
-        _without_traffic(draft, passed, "no node of this wave can share out connections")
+        lack = "no node of this wave can share out connections"
+        if _may_do_without(draft, rollout, lack):
+            passed = _pass(draft, rollout, Basis.TASTED, words)
+            _promote(draft, replace(passed, resumed_by=rollout.resumed_by), lack)
         return
-    _next_step(draft, passed)
+    _next_step(draft, _pass(draft, rollout, Basis.TASTED, words))
 
 
 def _judge(draft: Draft, rollout: Rollout) -> None:
@@ -128,7 +131,8 @@ def _judge(draft: Draft, rollout: Rollout) -> None:
                 if verdict.reason is Reason.GATHERING:
                     _without_traffic(draft, rollout, _lack(verdict))
                 else:
-                    draft.hold(rollout, f"{where}: {_lack(verdict)} after {in_step_s:.0f} s")
+                    words = f"{where}: {_lack(verdict)} after {in_step_s:.0f} s"
+                    draft.hold(rollout, verdict.reason.value, words)
         case Unhealthy():
             pass
         case _ as never:
@@ -137,18 +141,30 @@ def _judge(draft: Draft, rollout: Rollout) -> None:
 
 def _without_traffic(draft: Draft, rollout: Rollout, lack: str) -> None:
     """The policy's answer to a step that cannot be judged on requests."""
+    if _may_do_without(draft, rollout, lack):
+        _promote(draft, rollout, lack)
+
+
+def _may_do_without(draft: Draft, rollout: Rollout, lack: str) -> bool:
+    """Whether golden requests suffice, by the policy or a person; else it is held."""
     where = f"{step_text(rollout)} on {count_text(rollout.members)}"
     if rollout.policy.without_traffic is WithoutTraffic.HOLD and not rollout.resumed_by:
-        draft.hold(rollout, f"{where}: {lack}")
-        return
-    if not _probed(draft, rollout.members):
-        if draft.now_s - rollout.step_started_s > limits.ROLLOUT_NODE_PATIENCE_S:
-            draft.hold(rollout, f"{where}: {lack}, and no golden request was asked")
-        return
-    words = f"promoted on probes alone ({probes_text(rollout.members, draft.inventory)}): {lack}"
-    basis = Basis.PERSON if rollout.policy.without_traffic is WithoutTraffic.HOLD else Basis.PROBES
-    if basis is Basis.PERSON:
-        words = f"{rollout.resumed_by} went on without traffic: {words}"
+        draft.hold(rollout, "no-traffic", f"{where}: {lack}")
+        return False
+    if _probed(draft, rollout.members) or rollout.resumed_by:
+        return True
+    if draft.now_s - rollout.step_started_s > limits.ROLLOUT_NODE_PATIENCE_S:
+        draft.hold(rollout, "no-probes", f"{where}: {lack}, and no golden request was asked")
+    return False
+
+
+def _promote(draft: Draft, rollout: Rollout, lack: str) -> None:
+    """Past every step that could not be judged either."""
+    where = f"{step_text(rollout)} on {count_text(rollout.members)}"
+    probes = probes_text(rollout.members, draft.inventory)
+    basis, words = Basis.PROBES, f"promoted on probes alone ({probes}): {lack}"
+    if rollout.resumed_by:
+        basis, words = Basis.PERSON, f"{rollout.resumed_by} went on without traffic: {lack}"
     later = draft.findings.decides_at_step
     steps = len(rollout.policy.steps)
     until = later if later is not None and rollout.step < later <= steps else steps + 1

@@ -23,7 +23,8 @@ def step_text(rollout: Rollout) -> str:
         step = {Stage.TASTING: "taste", Stage.COMMITTING: "commit"}.get(
             rollout.stage, rollout.stage.value
         )
-    return f"wave {rollout.wave + 1}, {step}" if rollout.wave or rollout.committed else step
+    earlier = {*rollout.committed} - {*rollout.members}
+    return f"wave {rollout.wave + 1}, {step}" if earlier else step
 
 
 def count_text(names: Collection[NodeName]) -> str:

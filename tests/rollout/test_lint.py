@@ -1,0 +1,153 @@
+"""Each invariant is broken once by hand, and lint finds it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from rollout.model import Model, ModelNode, digest
+from seawall.ids import Generation, NodeName, ReleaseId
+from seawall.judge.verdict import NotEnough, Reason
+from seawall.rollout.lint import lint
+from seawall.rollout.plan import plan
+from seawall.rollout.ports import Trial
+from seawall.rollout.state import Assigned, Basis, Fleet, Pass, Plan, Stage, Target
+
+A = NodeName("a")
+Break = Callable[[Fleet, Plan], Plan]
+
+
+def in_step(step: int) -> Model:
+    """Four nodes, the first of them in this step of r2."""
+    model = Model()
+    for name in "abcd":
+        model.add(ModelNode(NodeName(name)))
+    for release in ("r1", "r2"):
+        model.start(release)
+        for _ in range(200):
+            model.tick()
+            running = model.fleet.running
+            if not model.fleet.rollouts or (running and running.step >= step and release == "r2"):
+                break
+    return model
+
+
+def told(fleet: Fleet, name: NodeName = A, **changes: object) -> tuple[Assigned, Fleet]:
+    new = replace(
+        fleet.assigned[name],
+        generation=Generation(fleet.generation + 1),
+        **changes,  # type: ignore[arg-type]  # - wrong on purpose
+    )
+    return new, replace(fleet, assigned={**fleet.assigned, name: new}, generation=new.generation)
+
+
+def assigning(name: NodeName = A, **changes: object) -> Break:
+    def change(fleet: Fleet, made: Plan) -> Plan:
+        new, following = told(fleet, name, **changes)
+        return replace(made, fleet=following, assignments=(new,))
+
+    return change
+
+
+def rolling(**changes: object) -> Break:
+    def change(fleet: Fleet, made: Plan) -> Plan:
+        running = fleet.running
+        assert running is not None
+        changed = replace(running, **changes)  # type: ignore[arg-type]  # - wrong on purpose
+        return replace(made, fleet=replace(fleet, rollouts=(changed,)))
+
+    return change
+
+
+def falling(fleet: Fleet, made: Plan) -> Plan:
+    old = fleet.assigned[A]
+    new = replace(old, generation=Generation(old.generation - 1))
+    following = replace(fleet, assigned={**fleet.assigned, A: new})
+    return replace(made, fleet=following, assignments=(new,))
+
+
+def untold(fleet: Fleet, made: Plan) -> Plan:
+    new, _ = told(fleet)
+    return replace(made, fleet=replace(fleet, generation=new.generation), assignments=(new,))
+
+
+def everywhere_at_once(fleet: Fleet, made: Plan) -> Plan:
+    trial = fleet.assigned[A].trial
+    following, new = fleet, []
+    for name in fleet.assigned:
+        one, following = told(following, name, trial=trial)
+        new.append(one)
+    return replace(made, fleet=following, assignments=tuple(new))
+
+
+def aiming(fleet: Fleet, made: Plan) -> Plan:
+    target = Target(ReleaseId("r9"), digest("r9"), 1.0)
+    return replace(made, fleet=replace(fleet, target=target))
+
+
+def quarantining(fleet: Fleet, made: Plan) -> Plan:
+    made = assigning(trial=None)(fleet, made)
+    trial = Trial(ReleaseId("r2"), digest("r2"), 1)
+    new, following = told(fleet, trial=trial)
+    bad = replace(following, quarantined=frozenset({digest("r2")}))
+    return replace(made, fleet=bad, assignments=(new,))
+
+
+@pytest.mark.parametrize(
+    ("invariant", "change", "words"),
+    [
+        (1, falling, "goes from"),
+        (1, untold, "what the fleet does not say"),
+        (2, assigning(release=ReleaseId("r9"), digest=digest("r9")), "unknown digest"),
+        (2, assigning(trial=Trial(ReleaseId("r2"), digest("r9"), 1)), "unknown digest"),
+        (0, assigning(trial=Trial(ReleaseId("r1"), digest("r1"), 1)), "not on its way"),
+        (5, assigning(trial=Trial(ReleaseId("r2"), digest("r2"), 999)), "999 permille"),
+        (5, everywhere_at_once, "4 of 4 nodes"),
+        (6, rolling(step=3), "without having passed step 2"),
+        (6, rolling(stage=Stage.COMMITTING), "without having passed"),
+        (6, rolling(passed=(Pass(1, 1, Basis.TASTED, "x", 0.0),)), "passed step 1 as tasted"),
+        (6, rolling(passed=(Pass(1, 1, Basis.FIRST, "x", 0.0),)), "passed step 1 as first"),
+        (6, aiming, "on which it was not made"),
+        (9, quarantining, "quarantined"),
+    ],
+)
+def test_lint_finds_a_broken_invariant(invariant: int, change: Break, words: str) -> None:
+    model = in_step(2)
+    inventory, findings = model.inventory(), model.findings()
+    made = plan(model.fleet, inventory, findings, model.now_s)
+    assert lint(model.fleet, made, inventory, findings) == ()
+    before = model.fleet
+    if invariant == 6 and "passed" in words and "having" not in words:
+        running = before.running
+        assert running is not None
+        before = replace(before, rollouts=(replace(running, passed=()),))
+    broken = change(model.fleet, made)
+    found = lint(before, broken, inventory, findings)
+    assert any(v.invariant == invariant and words in v.text for v in found), found
+
+
+def test_a_healthy_pass_needs_the_healthy_verdict_on_that_step() -> None:
+    model = in_step(2)
+    for _ in range(30):
+        model.tick()
+        running = model.fleet.running
+        assert running is not None
+        if running.step == 2 and model.findings().requests >= 200:
+            break
+    model.now_s += 1
+    inventory, findings = model.inventory(), model.findings()
+    made = plan(model.fleet, inventory, findings, model.now_s)
+    assert lint(model.fleet, made, inventory, findings) == ()
+    running, following = model.fleet.running, made.fleet.running
+    assert running is not None
+    assert following is not None
+    if following.step == 3:
+        lacking = replace(findings, verdict=NotEnough(Reason.GATHERING))
+        assert any(
+            "without a healthy verdict" in violation.text
+            for violation in lint(model.fleet, made, inventory, lacking)
+        )
+    other = replace(findings, step_generation=Generation(findings.step_generation - 1))
+    stale = plan(model.fleet, inventory, other, model.now_s).fleet.running
+    assert stale is not None
+    assert stale.step == running.step, "a verdict on another step advances nothing"
