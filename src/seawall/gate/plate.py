@@ -29,14 +29,18 @@ _CPU_RETRIES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Tasting:
-    """One snapshot and its answers, as many as there were until it ended."""
+    """One snapshot and its answers, as many as there were until it ended.
+
+    Attributes:
+        start_s: until its first answer; None when there was none in time.
+    """
 
     end: End
     words: str
     signal: str
     answers: tuple[Answer, ...]
     memory_bytes: int
-    start_s: float
+    start_s: float | None
 
 
 class Plate:
@@ -60,10 +64,10 @@ class Plate:
     async def tasting(self) -> Tasting:
         """Wait until it serves, ask everything once, and read what it decided."""
         begin_s = self._clock.monotonic_s()
-        await self._serves()
-        start_s = self._clock.monotonic_s() - begin_s
+        served = await self._serves()
+        start_s = self._clock.monotonic_s() - begin_s if served else None
         answers: list[Answer] = []
-        unanswered = 0
+        unanswered = 0 if served else _UNANSWERED_MAX
         for index, probe in enumerate(self._probes):
             if self._envoy.end is not End.RUNNING or unanswered >= _UNANSWERED_MAX:
                 break
@@ -93,8 +97,8 @@ class Plate:
         answers[index] = replace(answers[index], cpu_s=least_s)
         return replace(tasting, answers=tuple(answers))
 
-    async def _serves(self) -> None:
-        """Until it answers anything, ends, or takes too long."""
+    async def _serves(self) -> bool:
+        """Wait until it answers anything, ends, or takes too long; whether it answered."""
         https = "http" not in self._asker.schemes
         probe = Probe(Source.MADE, https, "seawall-taste.invalid", "GET", "/")
         with contextlib.suppress(TimeoutError):
@@ -102,8 +106,9 @@ class Plate:
                 while self._envoy.end is End.RUNNING:
                     answer = await self._asker.ask(probe, "start")
                     if answer.failure is Failure.NONE or (https and self._asker.met):
-                        return  # a stranger may be shown no certificate
+                        return True  # a stranger may be shown no certificate
                     await asyncio.sleep(_PAUSE_S)
+        return False
 
     async def _ask(self, index: int, probe: Probe) -> Answer:
         """Ask, and once more when there is no answer."""

@@ -31,6 +31,7 @@ from seawall.telemetry import records
 _STUB: Final = "stub.sock"
 _CPU_RETRIES_MAX: Final = 8
 """Requests whose processor time is measured again before it refuses a release."""
+_WORDS_SHOWN_CHARS_MAX: Final = 300
 _FORCE: Final = "`--force taster` goes on without it, and is recorded."
 
 
@@ -244,12 +245,17 @@ def _judge(
 
 def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Finding | None:
     """Why it is not running at the end, or never answered."""
-    too = old is not None and old.end is new.end
-    where = f" at {probes[len(new.answers) - 1].name}" if new.answers else " while starting"
-    if new.end is End.RUNNING:
-        return None
+    too = old is not None and old.end is new.end and (old.start_s is None) is (new.start_s is None)
     beside = " The current release does so too." if too else ""
-    words = f" {new.words}" if new.words else ""
+    if new.end is End.RUNNING:
+        if new.start_s is not None:
+            return None
+        text = f"It does not serve within {limits.TASTER_START_TIMEOUT_S:g} s.{beside}"
+        remedy = f"Look at what was changed for the whole edge. {_FORCE}"
+        alone = old is not None and old.start_s is not None
+        return Finding("taster-not-serving", text, remedy, blames_content=alone)
+    where = _where(probes, new)
+    words = f" {new.words[:_WORDS_SHOWN_CHARS_MAX]}" if new.words else ""
     if new.end in MACHINE:
         text = f"The sacrificial Envoy {new.end.value}{where}.{words}"
         remedy = f"The machine may be out of memory, or its Envoy gone. {_FORCE}"
@@ -260,6 +266,16 @@ def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Findin
     code = f"taster-{new.end.name.lower().replace('_', '-')}"
     blames = not too and new.end is not End.REFUSED
     return Finding(code, text, remedy, blames_content=blames)
+
+
+def _where(probes: Sequence[Probe], new: Tasting) -> str:
+    """At which request it ended: the first that was not answered."""
+    if not new.answers:
+        return " while starting"
+    lost = (
+        i for i, a in enumerate(new.answers) if a.failure in (Failure.CLOSED, Failure.TIMED_OUT)
+    )
+    return f" at {probes[next(lost, len(new.answers) - 1)].name}"
 
 
 def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
@@ -290,7 +306,8 @@ def _arithmetic(
     counts = [f"{sum(p.source is s for p in probes)} {s.value}" for s in Source]
     lines = [
         f"Asked {len(new.answers)} of {len(probes)} requests: {', '.join(counts)}.",
-        f"Started in {new.start_s:.2f} s, {_mib(new.memory_bytes)} of memory"
+        (f"Started in {new.start_s:.2f} s, " if new.start_s is not None else "Not started, ")
+        + f"{_mib(new.memory_bytes)} of memory"
         + (f", the current release {_mib(old.memory_bytes)}." if old else "."),
     ]
     pairs = [(a.cpu_s, b.cpu_s) for a, b in _both(new, old) if a.status and b.status]
