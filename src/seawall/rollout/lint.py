@@ -76,7 +76,9 @@ def _targets(before: Fleet, plan: Plan) -> Iterator[Violation]:
     ways_back = {r.before for r in plan.ended} | set(before.good)
     if new in ways_back:
         return
-    if not any(r.before == old and r.stage in {Stage.COMMITTING, Stage.BAKING} for r in makers):
+    # Without a bake time a release is done in the plan that lets its last node commit.
+    stages = {Stage.COMMITTING, Stage.BAKING, Stage.DONE}
+    if not any(r.before == old and r.stage in stages for r in makers):
         words = f"{new.release} becomes the target over {old.release if old else 'nothing'}"
         yield Violation(6, f"{words}, on which it was not made")
 
