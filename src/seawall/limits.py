@@ -580,6 +580,8 @@ SWITCH_POLL_S: Final = 1.0
 """How often control looks whether the time of a switch is over."""
 SWITCH_RETRY_S: Final = 30.0
 """Pause before a release that ends switches and was refused is tried again."""
+SWITCH_TURN_WAIT_S: Final = 20.0
+"""How long a switch or a feed waits for a release that is in the gate just now."""
 SWITCH_REASON_LENGTH_CHARS_MAX: Final = 500
 """Why a switch was thrown: a sentence or two."""
 LISTS_MAX: Final = 16
@@ -610,6 +612,9 @@ JUDGE_ALPHA: Final = 0.001
 sites of one rollout."""
 JUDGE_DOUBT: Final = 0.05
 """Chance that a step is left although the candidate is worse by the step's whole margin."""
+JUDGE_SUSPICION: Final = 5.0
+"""Odds against a candidate at which no step is left, though they are far from proof: a release that
+is worse shows such odds within a few bad requests, one that is not seldom does."""
 JUDGE_SPAN_S: Final = 2.0
 """Slots are compared within spans of this length: longer than the windows of a trial, short enough
 that what hits every slot at one moment cancels."""

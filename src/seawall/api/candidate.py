@@ -17,7 +17,7 @@ from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.errors import InternalError
-from seawall.model import DEFAULT_POLICY, Switch, apply_switches
+from seawall.model import DEFAULT_POLICY, Edge, Switch, apply_switches
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import file_mode, read_file
@@ -36,11 +36,13 @@ class Candidate:
     Attributes:
         locations: where each subject was written, to lead Envoy's words back.
         warnings: problems that do not refuse the file.
+        notes: what else is worth knowing.
     """
 
     bundle: Bundle
     locations: Mapping[str, Location]
     warnings: tuple[ProblemView, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Maker:
@@ -85,20 +87,15 @@ class Maker:
     ) -> Candidate:
         """A loaded configuration without errors to a candidate.
 
-        A switch for a site that is gone is dropped.
-
         Raises:
             RefusedError: a part is over a limit of Envoy or of Seawall.
             InternalError: the compiled result is not consistent, or there is no edge.
         """
-        if loaded.edge is None:
-            raise InternalError("nothing-to-compile", "A refused site file was to be compiled.")
-        sites = {site.name for site in loaded.edge.sites}
-        kept = tuple(s for s in switches if s.site is None or s.site in sites)
-        snapshot = compile_edge(apply_switches(loaded.edge, kept))
+        edge = edge_of(loaded)
+        snapshot = compile_edge(apply_switches(edge, switches))
         check(snapshot)
         files = tuple(FileDigest(file.path, file.sha256) for file in loaded.referenced)
-        policy = loaded.edge.rollout
+        policy = edge.rollout
         bundle = Bundle(
             kind=kind,
             sources=sources,
@@ -106,12 +103,23 @@ class Maker:
             snapshot=snapshot,
             seawall_version=__version__,
             envoy_version=ENVOY_VERSION,
-            switches=kept,
+            switches=tuple(switches),
             feeds=loaded.pushed,
-            golden=loaded.edge.golden,
+            golden=edge.golden,
             policy=policy if policy != DEFAULT_POLICY else None,
         )
         return Candidate(bundle, loaded.locations, check_view(loaded).problems)
+
+
+def edge_of(loaded: Loaded) -> Edge:
+    """The edge of a configuration without errors.
+
+    Raises:
+        InternalError: it has errors.
+    """
+    if loaded.edge is None:
+        raise InternalError("nothing-to-compile", "A refused site file was to be compiled.")
+    return loaded.edge
 
 
 def check_view(loaded: Loaded) -> CheckView:

@@ -1,4 +1,4 @@
-"""What a release may want besides its site file: other kill switches, a pushed feed, pinned files.
+"""What a release may want besides its site file: a kill switch, a pushed feed, pinned files.
 
 What is not asked for is taken from the current release. This file is what control knows of it; the
 workbench carries it out (`ingredients`).
@@ -7,7 +7,8 @@ workbench carries it out (`ingredients`).
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.model import Switch
+from seawall.ids import SiteName
+from seawall.model import Feature, Switch
 from seawall.site.sources import Pushed
 
 
@@ -16,14 +17,16 @@ class Extras:
     """What a release wants to be otherwise than the current one.
 
     Attributes:
-        switches: all of them; None keeps those of the current release whose time is not over.
-        feeds: what was pushed now, instead of what was pushed before under the same name.
+        on: a kill switch to throw, also instead of one for the same thing.
+        off: a kill switch to end.
+        feed: what was pushed now, instead of what was pushed before under the same name.
         pinned: files are those that the current release was built from, whatever is on disk.
         fresh: of a pinned release, paths that are read from disk all the same.
     """
 
-    switches: tuple[Switch, ...] | None = None
-    feeds: tuple[Pushed, ...] = ()
+    on: Switch | None = None
+    off: tuple[Feature, SiteName | None] | None = None
+    feed: Pushed | None = None
     pinned: bool = False
     fresh: tuple[str, ...] = ()
 

@@ -8,9 +8,10 @@ An emergency must not fail, or change a certificate, because of a file that some
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from envoy.config.route.v3 import route_pb2
 
@@ -19,29 +20,118 @@ from seawall.api.extras import Extras
 from seawall.api.work import FeedFacts
 from seawall.compiler.deny import lists_in
 from seawall.compiler.snapshot import TypeUrl
-from seawall.ids import ListName
-from seawall.model import Switch
-from seawall.model.switches import still_on
+from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from seawall.ids import ListName, SiteName
+from seawall.model import FEATURES, Edge, Switch
+from seawall.model.switches import (
+    shared_with,
+    still_on,
+    switch_words,
+    with_switch,
+    without_switch,
+)
 from seawall.release.bundle import Bundle
 from seawall.site.collect import read_file
 from seawall.site.files import absolute
+from seawall.site.load import Loaded
 from seawall.site.parse import value_of
 from seawall.site.sources import Pushed
 from seawall.site.tree import MapNode
 
+_NAMES_SHOWN: Final = 10
 
-def switches_of(extras: Extras, current: Bundle | None, now_s: float) -> tuple[Switch, ...]:
-    """The switches that a new release is compiled with."""
-    if extras.switches is not None:
-        return extras.switches
-    return still_on(current.switches, now_s) if current is not None else ()
+
+def switches_of(
+    extras: Extras, current: Bundle | None, edge: Edge, now_s: float
+) -> tuple[Switch, ...]:
+    """The switches that a new release of `edge` is compiled with.
+
+    Those whose time is over, or whose site is gone, end with it.
+
+    Raises:
+        UsageError: a switch for a site that is not there.
+        NotFoundError: a switch that is not on shall end.
+        RefusedError: too many switches.
+    """
+    switches = still_on(current.switches if current is not None else (), now_s)
+    sites = {site.name for site in edge.sites}
+    if extras.on is not None:
+        _require_site(extras.on, sites)
+        switches = with_switch(switches, extras.on)
+    if extras.off is not None:
+        left = without_switch(switches, *extras.off)
+        if left == switches:
+            raise NotFoundError(
+                "switch-not-on",
+                f"There is no kill switch on {switch_words(*extras.off)}.",
+                remedy="See `seawall kill --list`.",
+            )
+        switches = left
+    if len(switches) > limits.SWITCHES_MAX:
+        raise RefusedError(
+            "too-many-switches",
+            f"{len(switches)} kill switches would be on; {limits.SWITCHES_MAX} is the most.",
+            remedy="End one with `seawall unkill`, or change the site file.",
+        )
+    return tuple(switch for switch in switches if switch.site is None or switch.site in sites)
+
+
+def notes_of(extras: Extras, edge: Edge) -> tuple[str, ...]:
+    """What a person should know of the switch that they throw."""
+    switch = extras.on
+    if switch is None:
+        return ()
+    about = FEATURES[switch.feature]
+    notes = [about.without]
+    if about.opens:
+        notes.append(f"This opens something: {about.opens}")
+    if switch.site is not None:
+        others = shared_with(edge, switch.feature, switch.site)
+        if others:
+            named = ", ".join(others[:_NAMES_SHOWN]) + (" ..." if others[_NAMES_SHOWN:] else "")
+            notes.append(f"Origins are shared: it is off for these sites too: {named}.")
+    return tuple(notes)
 
 
 def feeds_of(extras: Extras, current: Bundle | None) -> tuple[Pushed, ...]:
     """What has been pushed, by name; the loader keeps what its site file knows."""
     by_name = {feed.name: feed for feed in (current.feeds if current is not None else ())}
-    by_name |= {feed.name: feed for feed in extras.feeds}
+    if extras.feed is not None:
+        by_name[extras.feed.name] = extras.feed
     return tuple(by_name[name] for name in sorted(by_name))
+
+
+def require_feed(extras: Extras, loaded: Loaded) -> None:
+    """Refuse a push into something that takes none.
+
+    Raises:
+        NotFoundError: the site file has no such list.
+        ConflictError: the list is a file.
+    """
+    feed = extras.feed
+    if feed is None or feed in loaded.pushed:
+        return
+    if f"list {feed.name}" in loaded.locations:
+        raise ConflictError(
+            "feed-is-a-file",
+            f"The list {feed.name} is read from a file.",
+            remedy="Change that file: it is taken up by itself. Or remove `file` from the list.",
+        )
+    raise NotFoundError(
+        "feed-unknown",
+        f"The site file has no list {feed.name[:60]!r}.",
+        remedy="Write it under `lists`, and apply; see `seawall feed list`.",
+    )
+
+
+def _require_site(switch: Switch, sites: Collection[SiteName]) -> None:
+    if switch.site is not None and switch.site not in sites:
+        known = ", ".join(sorted(sites)[:_NAMES_SHOWN])
+        raise UsageError(
+            "site-unknown",
+            f"There is no site {switch.site[:60]!r}.",
+            remedy=f"Sites are: {known}{' ...' if sites and len(sites) > _NAMES_SHOWN else ''}.",
+        )
 
 
 def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:

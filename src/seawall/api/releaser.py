@@ -43,7 +43,12 @@ _SUBJECTS: Final = {
 
 @dataclass(frozen=True)
 class Order:
-    """What somebody asks for."""
+    """What somebody asks for.
+
+    Attributes:
+        feed: of a feed, its name.
+        break_glass: skip the steps of the rollout; recorded.
+    """
 
     sources: SourceSet
     author: str
@@ -53,6 +58,8 @@ class Order:
     force: tuple[str, ...] = ()
     parent: str = ""
     extras: Extras = AS_CURRENT
+    feed: str = ""
+    break_glass: bool = False
 
 
 class Releaser:

@@ -21,6 +21,7 @@ import traceback
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -32,13 +33,22 @@ from seawall.api.candidate import (
     Candidate,
     Maker,
     check_view,
+    edge_of,
     first_error,
     same_content,
 )
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.gatekeeper import Gatekeeper, Validation
-from seawall.api.ingredients import Reader, Stash, feed_facts, feeds_of, switches_of
+from seawall.api.ingredients import (
+    Reader,
+    Stash,
+    feed_facts,
+    feeds_of,
+    notes_of,
+    require_feed,
+    switches_of,
+)
 from seawall.api.present import change_views, envoy_refusal, refusal_text
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView, GuardView, Stage
@@ -125,7 +135,7 @@ class Workbench:
             },
             warnings=candidate.warnings,
             same=same,
-            verdict=verdict,
+            verdict=replace(verdict, notes=(*candidate.notes, *verdict.notes)),
         )
 
     async def check(self, sources: SourceSet) -> Checked:
@@ -191,7 +201,7 @@ class Workbench:
         view = check_view(loaded)
         if not view.ok:
             return view, None
-        switches = switches_of(AS_CURRENT, old, self._clock.now_s())
+        switches = switches_of(AS_CURRENT, old, edge_of(loaded), self._clock.now_s())
         return view, self._maker.compile(sources, loaded, Kind.SITE, switches).bundle
 
     def _candidate(
@@ -211,8 +221,11 @@ class Workbench:
             )
         self._say("done", "check", f"{view.sites} site(s), {view.routes} route(s)")
         self._say("started", "compile", "")
-        switches = switches_of(extras, old, self._clock.now_s())
+        require_feed(extras, loaded)
+        edge = edge_of(loaded)
+        switches = switches_of(extras, old, edge, self._clock.now_s())
         candidate = self._maker.compile(sources, loaded, kind, switches)
+        candidate = replace(candidate, notes=notes_of(extras, edge))
         reader.keep()
         self._say("done", "compile", f"{len(candidate.bundle.snapshot.resources)} resources")
         return candidate
