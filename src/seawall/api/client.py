@@ -17,9 +17,10 @@ from urllib.parse import quote
 import httpx
 
 from seawall import limits
-from seawall.api import requests, status_views, views
+from seawall.api import fleet_views, requests, status_views, views
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import error_from
+from seawall.api.hand_client import HandCalls
 from seawall.errors import SeawallError, UnreachableError
 from seawall.site.sources import SourceSet
 from seawall.sockets import short_path
@@ -30,7 +31,7 @@ _STREAM_SILENCE_S: Final = limits.APPLY_SERVE_TIMEOUT_S + limits.VALIDATE_TIMEOU
 """Longest silence in the progress of an apply: its longest step."""
 
 
-class Client:
+class Client(HandCalls):
     """A connection to one control process; use as a context manager, or close it.
 
     Make one with `for_data_dir` (Unix socket) or `for_url` (TCP with a token).
@@ -164,6 +165,22 @@ class Client:
         body = {"name": name, "scopes": list(scopes), "ttl_s": ttl_s}
         return self._post(status_views.TokenCreated, "/v1/tokens", body)
 
+    def join_token(
+        self, node: str = "", groups: tuple[str, ...] = (), ttl_s: float = limits.JOIN_TOKEN_TTL_S
+    ) -> fleet_views.JoinTokenView:
+        """Make a join token; its text is in the answer and nowhere else."""
+        body = fleet_views.JoinTokenRequest(node, groups, ttl_s)
+        return self._post(fleet_views.JoinTokenView, "/v1/join-tokens", body)
+
+    def nodes(self) -> fleet_views.FleetView:
+        """Nodes of the fleet."""
+        return self._get(fleet_views.FleetView, "/v1/nodes")
+
+    def remove_node(self, name: str) -> fleet_views.NodeRemoved:
+        """Believe a node no more."""
+        answer = self._send("DELETE", f"/v1/nodes/{_part(name)}")
+        return _view(fleet_views.NodeRemoved, answer)
+
     def revoke_token(self, token_id: str) -> status_views.TokenView:
         """Make an API token worthless."""
         answer = self._send("DELETE", f"/v1/tokens/{_part(token_id)}")
@@ -192,6 +209,9 @@ class Client:
     def _get(self, kind: type[View], path: str, query: Mapping[str, str] | None = None) -> View:
         return _view(kind, self._send("GET", path, query=query))
 
+    def _delete(self, kind: type[View], path: str) -> View:
+        return _view(kind, self._send("DELETE", path))
+
     def _post(self, kind: type[View], path: str, body: object) -> View:
         return _view(kind, self._send("POST", path, body=body))
 
@@ -206,13 +226,15 @@ class Client:
         _raise_for(answer)
         return answer
 
-    def _stream(self, path: str, body: object) -> Iterator[views.ApplyEvent]:
+    def _stream(
+        self, path: str, body: object, *, method: str = "POST"
+    ) -> Iterator[views.ApplyEvent]:
         content = json.dumps(to_json(body)).encode()
         timeout = httpx.Timeout(_TIMEOUT_S, read=_STREAM_SILENCE_S)
         with (
             self._told_when_nobody_answers(),
             self._http.stream(
-                "POST", path, content=content, headers=_JSON_HEADERS, timeout=timeout
+                method, path, content=content, headers=_JSON_HEADERS, timeout=timeout
             ) as answer,
         ):
             if answer.is_error:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from seawall.api.hand_operations import HAND_HANDLERS
 from seawall.api.openapi import document
 from seawall.api.requests import unpack
 from seawall.api.service import Caller, Service
@@ -96,6 +97,18 @@ async def _audit(service: Service, call: Call) -> object:
     return await service.audit(limit=call.query["limit"])
 
 
+async def _join_token(service: Service, call: Call) -> object:
+    return await service.desk().join_token(call.body, actor=call.caller.name)
+
+
+async def _nodes(service: Service, _: Call) -> object:
+    return await service.desk().nodes()
+
+
+async def _remove_node(service: Service, call: Call) -> object:
+    return await service.desk().remove(call.path["name"], actor=call.caller.name)
+
+
 async def _assignment(service: Service, call: Call) -> object:
     known = Generation(call.query["known"])
     return await service.assignment(NodeName(call.path["node"]), known, call.query["wait_s"])
@@ -112,6 +125,7 @@ async def _report(service: Service, call: Call) -> object:
 
 HANDLERS: Final[Mapping[str, Callable[[Service, Call], Awaitable[object]]]] = MappingProxyType(
     {
+        **HAND_HANDLERS,
         "health": _health,
         "openapi": _openapi,
         "status": _status,
@@ -127,6 +141,9 @@ HANDLERS: Final[Mapping[str, Callable[[Service, Call], Awaitable[object]]]] = Ma
         "create_token": _create_token,
         "revoke_token": _revoke_token,
         "audit": _audit,
+        "join_token": _join_token,
+        "nodes": _nodes,
+        "remove_node": _remove_node,
         "assignment": _assignment,
         "bundle": _bundle,
         "report": _report,

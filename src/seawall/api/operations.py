@@ -5,59 +5,20 @@ An operation that is not in this table does not exist. Scopes: `open` needs no t
 socket only, because nodes of other machines will come with certificates of their own.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final
 
 from seawall import limits
-from seawall.api import requests, status_views, views
+from seawall.api import fleet_views, requests, status_views, views
+from seawall.api.hand_operations import HAND_OPERATIONS
+from seawall.api.operation import NDJSON, Operation, Query
 from seawall.rollout import ports
 
-Scope = Literal["open", "read", "write", "node"]
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A query parameter; without a default it is required."""
-
-    name: str
-    kind: type[int] | type[float] | type[str]
-    doc: str
-    default: int | float | str | None = None
-    required: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation.
-
-    Attributes:
-        name: of the method that serves it, and the OpenAPI operation id.
-        request: shape of the body; None when there is none.
-        answer: shape of the answer; None for `media` other than JSON or for no answer.
-        media: of the answer.
-        status: of success.
-        body_size_bytes_max: a larger body is refused.
-    """
-
-    method: Literal["GET", "POST", "DELETE"]
-    path: str
-    name: str
-    summary: str
-    scope: Scope
-    answer: Any = None
-    request: type | None = None
-    query: tuple[Query, ...] = ()
-    media: str = "application/json"
-    status: int = 200
-    body_size_bytes_max: int = limits.API_SMALL_BODY_SIZE_BYTES_MAX
-
-
-NDJSON: Final = "application/x-ndjson"
 BINARY: Final = "application/octet-stream"
 PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LARGE: Final = limits.API_BODY_SIZE_BYTES_MAX
 
 OPERATIONS: Final = (
+    *HAND_OPERATIONS,
     Operation(
         "GET", "/healthz", "health", "Whether control and its store answer.", "open",
         status_views.HealthView,
@@ -118,6 +79,18 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/audit", "audit", "Who did what, newest first.", "read",
         status_views.AuditView, query=(Query("limit", int, "How many, at most 200.", 50),),
+    ),
+    Operation(
+        "POST", "/v1/join-tokens", "join_token", "Let a machine join the fleet as a node.",
+        "write", fleet_views.JoinTokenView, fleet_views.JoinTokenRequest, status=201,
+    ),
+    Operation(
+        "GET", "/v1/nodes", "nodes", "Nodes of the fleet, by name.", "read",
+        fleet_views.FleetView,
+    ),
+    Operation(
+        "DELETE", "/v1/nodes/{name}", "remove_node", "Believe a node no more; it serves on.",
+        "write", fleet_views.NodeRemoved,
     ),
     Operation(
         "GET", "/v1/node/{node}/assignment", "assignment",

@@ -13,6 +13,8 @@ from typing import Final
 from seawall import __version__, limits
 from seawall.api.asked import author_of, check_node, message_of, release_id
 from seawall.api.codec import from_json
+from seawall.api.fleet import FleetDesk, no_desk
+from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.records import release_view
@@ -71,16 +73,34 @@ class Parts:
     releaser: Releaser
     workshop: Workshop
     observer: Observer
+    hands: Hands
     clock: Clock
     log: Callable[[str, str], None]
 
 
 class Service:
-    """Every operation of Seawall's control process."""
+    """Every operation of Seawall's control process.
+
+    Attributes:
+        fleet: set where nodes of other machines are listened for.
+    """
+
+    fleet: FleetDesk | None = None
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._store = parts.store
+        self.hands = parts.hands
+
+    def desk(self) -> FleetDesk:
+        """What operators do with nodes of other machines.
+
+        Raises:
+            UsageError: none are listened for.
+        """
+        if self.fleet is None:
+            raise no_desk()
+        return self.fleet
 
     # --- Site files ------------------------------------------------------------------------------
 

@@ -209,8 +209,9 @@ class Tokens:
                 connection.execute(
                     update(TOKENS).where(TOKENS.c.id == row.id).values(last_used_s=now_s)
                 )
-        except UnreachableError:
-            # A full disk must not lock the operator out: the time of use is only a courtesy.
+        except (UnreachableError, ConflictError):
+            # A full disk must not lock the operator out, nor must a control process that may not
+            # write because another one leads: the time of use is only a courtesy.
             return
 
 
