@@ -1,0 +1,212 @@
+"""Control's port for nodes, put together: authority, certificate, gateway, server, desk.
+
+The server's certificate is renewed while it serves: a TLS context takes a new one for the
+connections that come after. Nothing here decides what a node shall run.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random  # noqa: TID251 - the type of what the caller seeded
+from typing import Final
+
+from seawall import limits
+from seawall.api.fleet import FleetDesk, Heard, Lead
+from seawall.api.server import ApiServer
+from seawall.clock import Clock
+from seawall.errors import SeawallError, UnreachableError, UsageError
+from seawall.fleet.ca import Authority, load_or_create_authority
+from seawall.fleet.gateway import ElsewhereError, Gateway, Parts
+from seawall.fleet.join import token_text
+from seawall.fleet.members import Members
+from seawall.fleet.peer import PeerProtocol
+from seawall.fleet.tls import server_context
+from seawall.ids import NodeName
+from seawall.node.files import write_atomic
+from seawall.release.signing import PublicKey
+from seawall.release.store import Store
+from seawall.rollout.ports import ControlPort
+from seawall.tasks import Background
+
+_RENEW_SHARE: Final = 3
+"""Renewed when one part in so many of its life is left."""
+_FINGERPRINT_FACT: Final = "fleet-ca"
+
+
+@dataclass(frozen=True)
+class PortParts:
+    """What the port needs of the rest of control.
+
+    Attributes:
+        home: directory of control's keys.
+        listen: HOST:PORT to listen on.
+        advertise: HOST:PORT that nodes use; `listen` when empty.
+        control: polls, bundles and reports.
+        heard: what is known of a node.
+        lead: whether this process leads, and who does otherwise.
+    """
+
+    home: Path
+    listen: str
+    advertise: str
+    store: Store
+    control: ControlPort
+    signing_key: PublicKey
+    heard: Callable[[NodeName], Heard | None]
+    lead: Lead
+    clock: Clock
+    rng: Random
+    log: Callable[[str, str], None]
+    log_error: Callable[[str, BaseException], None]
+
+
+@contextlib.asynccontextmanager
+async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
+    """Listen for nodes until the block ends.
+
+    Raises:
+        SeawallError: keys, store or address cannot be used.
+    """
+    authority = load_or_create_authority(parts.home, parts.clock.now_s())
+    require_same_authority(parts.store, authority)
+    certificate = _ServerCertificate(parts.home, authority, parts.clock)
+    context = certificate.context()
+    members = Members(parts.store.fleet, parts.clock)
+    await members.refresh()
+    gateway = Gateway(
+        Parts(
+            control=parts.control,
+            registry=parts.store.fleet,
+            members=members,
+            authority=authority,
+            signing_key=parts.signing_key,
+            clock=parts.clock,
+            rng=parts.rng,
+            elsewhere=lambda: None if parts.lead.leading else ElsewhereError(parts.lead.leader),
+            log=parts.log,
+            log_error=parts.log_error,
+        )
+    )
+    server = ApiServer(
+        gateway.app(),
+        protocol=PeerProtocol,
+        tls=context,
+        connections_max=limits.NODE_CONNECTIONS_MAX,
+    )
+    listener = listen_tcp(parts.listen, "listen-nodes")
+    async with Background(parts.log_error) as background:
+        serving = background.spawn(server.run_on(listener), name="nodes port")
+        background.spawn(members.run(), name="members")
+        background.spawn(certificate.keep(context, parts.log), name="server certificate")
+
+        def refresh() -> None:
+            background.spawn(members.refresh(), name="members")
+
+        yield FleetDesk(
+            registry=parts.store.fleet,
+            clock=parts.clock,
+            control=parts.advertise or parts.listen,
+            token_text=lambda secret: token_text(secret, authority.fingerprint),
+            heard=parts.heard,
+            lead=parts.lead,
+            changed=refresh,
+        )
+        serving.cancel()
+
+
+def require_same_authority(store: Store, authority: Authority) -> None:
+    """Refuse to be a second authority over the nodes of one store.
+
+    Raises:
+        UsageError: another authority let in the nodes of this store.
+    """
+    mine = authority.fingerprint.hex()
+    found = store.meta.get(_FINGERPRINT_FACT)
+    if found is None:
+        with contextlib.suppress(SeawallError):  # another process may lead, and note it
+            store.meta.set(_FINGERPRINT_FACT, mine)
+    elif found != mine:
+        raise UsageError(
+            "ca-of-another-fleet",
+            f"The nodes of this store trust the authority {found[:16]}, and this control process "
+            f"has {mine[:16]}.",
+            remedy="Every control process of a fleet has the same keys: copy ca.key, ca.pem and "
+            "signing.key from the `control` directory of the first one.",
+        )
+
+
+def listen_tcp(address: str, option: str) -> socket.socket:
+    """A listening socket on HOST:PORT.
+
+    Raises:
+        UsageError: it is no address, or cannot be used.
+    """
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        raise UsageError(
+            f"{option}-address-invalid",
+            f"{address!r} is not HOST:PORT.",
+            remedy=f"For example --{option} 127.0.0.1:7070.",
+        )
+    try:
+        return socket.create_server(
+            (host.strip("[]"), int(port)),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=limits.TCP_BACKLOG_MAX,
+        )
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"{option}-address-unusable",
+            f"Cannot listen on {address}: {error}.",
+            remedy=f"Choose another address or port with --{option}.",
+        ) from error
+
+
+class _ServerCertificate:
+    """The certificate of this control process, in files beside the authority's."""
+
+    def __init__(self, home: Path, authority: Authority, clock: Clock) -> None:
+        self._key = home / "server.key"
+        self._certificate = home / "server.pem"
+        self._authority = authority
+        self._clock = clock
+        self._due_s = 0.0
+
+    def context(self) -> ssl.SSLContext:
+        """A TLS context with a new certificate.
+
+        Raises:
+            UnreachableError: it cannot be written.
+        """
+        try:
+            self._issue()
+            return server_context(self._certificate, self._key, self._authority.pem)
+        except OSError as error:
+            raise UnreachableError(
+                "server-certificate-unwritable",
+                f"The certificate of control cannot be kept in {self._key.parent}: {error}.",
+                remedy="Check that the directory is writable and that the disk is not full.",
+            ) from error
+
+    async def keep(self, context: ssl.SSLContext, log: Callable[[str, str], None]) -> None:
+        """Put a new certificate into `context` in time, until cancelled."""
+        while True:
+            await self._clock.sleep(limits.CERTIFICATE_RENEWAL_CHECK_S)
+            if self._clock.now_s() < self._due_s:
+                continue
+            try:
+                await asyncio.to_thread(self._issue)
+                context.load_cert_chain(self._certificate, self._key)
+            except OSError as error:
+                log("server-certificate-not-renewed", str(error))
+
+    def _issue(self) -> None:
+        now_s = self._clock.now_s()
+        key, issued = self._authority.server_identity(now_s)
+        write_atomic(self._key, key.reveal())
+        write_atomic(self._certificate, issued.pem)
+        self._due_s = issued.ends_s - (issued.ends_s - now_s) / _RENEW_SHARE
