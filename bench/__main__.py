@@ -1,9 +1,12 @@
 """`python -m bench`: run all measurements, print the tables; see docs/performance.md."""
 
 import argparse
+import compileall
+import os
 import sys
 from pathlib import Path
 
+import seawall
 from bench import cpu, report
 from bench.size import size
 
@@ -17,6 +20,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="put the tables into this page")
     options = parser.parse_args()
+    _keep_bytecode()
     costs = cpu.costs(options.rounds, options.requests) if options.only != "size" else []
     large = size() if options.only != "cpu" else None
     tables = report.markdown(costs, large)
@@ -26,6 +30,12 @@ def main() -> int:
     if options.page:
         options.page.write_text(report.into_page(options.page.read_text(), tables))
     return 0 if all(goal.reached for goal in report.goals(costs, large)) else 1
+
+
+def _keep_bytecode() -> None:
+    """Let commands start as they do after an installation: with their modules compiled."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(Path(seawall.__file__).parent, quiet=2)
 
 
 if __name__ == "__main__":
