@@ -33,6 +33,7 @@ class Control:
 
     Attributes:
         service: what the API serves.
+        board: what nodes said last.
         watch: of the files that the current release was built from.
         workshop: where site files are checked and compiled.
     """
@@ -47,7 +48,7 @@ class Control:
     ) -> None:
         self.service = service
         self.watch = watch
-        self._board = board
+        self.board = board
         self.workshop = workshop
         self._background = background
 
@@ -58,21 +59,30 @@ class Control:
 
     def close_polls(self) -> None:
         """End the long polls of nodes, so that the server can stop."""
-        self._board.close()
+        self.board.close()
 
     @classmethod
     @contextlib.asynccontextmanager
     async def opened(
-        cls, data_dir: Path, config: Path | None, clock: Clock, *, log: Log, log_error: LogError
+        cls,
+        data_dir: Path,
+        config: Path | None,
+        clock: Clock,
+        *,
+        log: Log,
+        log_error: LogError,
+        shared: Store | None = None,
     ) -> AsyncIterator[Self]:
-        """Open the store and the keys of `data_dir`, and take up what was assigned last.
+        """Open the keys of `data_dir` and its store, and take up what was assigned last.
+
+        A `shared` store is used instead of that of `data_dir`, and stays open.
 
         Raises:
             SeawallError: the store or the keys cannot be used.
         """
         home = data_dir / "control"
         signer = load_or_create_key(home / "signing.key", home / "signing.pub")
-        with Store(home / "seawall.db", clock=clock) as store:
+        with _opened(shared, home, clock) as store:
             async with contextlib.AsyncExitStack() as stack, Background(log_error) as background:
                 board = NodeBoard(clock)
                 roster = Roster(store, board, background, log=log)
@@ -108,3 +118,11 @@ class Control:
                 )
                 parts = Parts(store, board, roster, releaser, workshop, observer, clock, log)
                 yield cls(Service(parts), watch, board, workshop, background)
+
+
+def _opened(
+    shared: Store | None, home: Path, clock: Clock
+) -> contextlib.AbstractContextManager[Store]:
+    if shared is not None:
+        return contextlib.nullcontext(shared)
+    return Store(home / "seawall.db", clock=clock)
