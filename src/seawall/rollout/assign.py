@@ -11,7 +11,7 @@ from types import MappingProxyType
 from seawall import limits
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.rollout.draft import Draft
-from seawall.rollout.ports import NodeReport, Phase, Trial
+from seawall.rollout.ports import NodeReport, Phase, Trial, TrialPhase, TrialReport
 from seawall.rollout.standing import steers, tries
 from seawall.rollout.state import Assigned, Fleet, Inventory, Rollout, Stage
 
@@ -144,7 +144,14 @@ def _tell_again(draft: Draft, name: NodeName, told: Assigned) -> bool:
         return waited_s >= limits.ROLLOUT_REOFFER_S
     # Content with something else under our number: a restored store gave that number twice.
     other = report.phase in {Phase.BAKING, Phase.GOOD} and report.release != told.release
+    trial = report.trial
+    tried = trial.digest if trial is not None else None
+    other |= tried != (told.trial.digest if told.trial else None) and not _failed(trial)
     return other and waited_s > limits.ROLLOUT_NODE_PATIENCE_S
+
+
+def _failed(trial: TrialReport | None) -> bool:
+    return trial is not None and trial.phase is TrialPhase.FAILED
 
 
 def _next_generation(fleet: Fleet, reports: list[NodeReport | None]) -> Generation:

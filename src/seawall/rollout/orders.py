@@ -58,12 +58,16 @@ def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
     """Put a release on its way, or into the queue.
 
     Raises:
-        ConflictError: another release is on its way, or the target is not what the caller saw.
+        ConflictError: another release is on its way, the target is not what the caller saw, or it
+            is the target already.
         RefusedError: quarantined and not forced, or frozen.
         UsageError: the policy cannot finish in time.
     """
     if order.digest in fleet.quarantined and not order.forced:
         raise _quarantined(order.release)
+    if fleet.target is not None and fleet.target.release == order.release:
+        words = f"{order.release} is what every node shall run already."
+        raise ConflictError("already-the-target", words, remedy="See `seawall status`.")
     rollout = _made(fleet, order, number, now_s)
     if not (rollout.feed or may_follow(rollout, fleet.target)):
         raise _moved(rollout, fleet.target)

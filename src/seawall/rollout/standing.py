@@ -86,7 +86,7 @@ def _in_trial(
         return Look(name, Standing.BAD, _differed(name, trial))
     if _in_effect(report, trial, rollout, assigned):
         return Look(name, Standing.READY)
-    return _waiting(name, trial, rollout, now_s - assigned.at_s)
+    return _waiting(name, trial, rollout, now_s - rollout.step_started_s)
 
 
 def in_commit(
@@ -112,8 +112,9 @@ def _in_commit(
             return Look(name, Standing.BAD if bad else Standing.UNABLE, words)
         if report.release == rollout.release and report.phase in {Phase.BAKING, Phase.GOOD}:
             return Look(name, Standing.READY)
-    if now_s - assigned.at_s > limits.ROLLOUT_COMMIT_PATIENCE_S:
-        words = f"{name} has not taken it after {now_s - assigned.at_s:.0f} s"
+    waited_s = now_s - max(assigned.at_s, rollout.step_started_s)
+    if waited_s > limits.ROLLOUT_COMMIT_PATIENCE_S:
+        words = f"{name} has not taken it after {waited_s:.0f} s"
         return Look(name, Standing.LOST, words)
     return Look(name, Standing.PENDING, f"{name}: {report.phase.value}")
 
