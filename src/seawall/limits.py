@@ -408,6 +408,8 @@ API_BODY_SIZE_BYTES_MAX: Final = 48 * MIB
 """One request body: the largest set of sources after JSON or base64 has grown it by half."""
 API_SMALL_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
 """A request that carries no sources and no report: names, messages and numbers only."""
+API_FEED_BODY_SIZE_BYTES_MAX: Final = 16 * MIB
+"""A pushed feed: the largest list after JSON or base64 has grown it."""
 API_HEADER_TIMEOUT_S: Final = 10.0
 """From connecting, or from the previous answer's next byte, to a complete request head."""
 API_BODY_TIMEOUT_S: Final = 30.0
@@ -518,7 +520,7 @@ SWITCH_TASTE_S: Final = 15.0
 
 STEP_SOAK_S: Final = 5.0
 """Default least duration of a step with traffic: several windows of the judge."""
-STEP_DEADLINE_S: Final = 60.0
+STEP_DEADLINE_S: Final = 120.0
 """Default wait for evidence in a step before the policy for want of traffic decides."""
 TASTE_DEADLINE_S: Final = 60.0
 """Default bound on a candidate's start and golden requests: a large release takes seconds."""
@@ -826,3 +828,6 @@ invariant(LEADER_SILENT_S > 3 * LEADER_BEAT_S, "one late beat costs no lead")
 invariant(LEADER_SILENT_S < STORE_HANG_TIMEOUT_S, "a leader is replaced before it is cut off")
 invariant(TASTER_START_TIMEOUT_S < TASTER_TIMEOUT_S, "a slow start is told from a slow tasting")
 invariant(TASTER_ADDRESS_SPACE_BYTES_MAX >= 4 * GIB, "Envoy's allocator can reserve its regions")
+invariant(
+    API_FEED_BODY_SIZE_BYTES_MAX * 2 >= LIST_SIZE_BYTES_MAX * 3, "the largest list can be pushed"
+)

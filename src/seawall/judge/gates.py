@@ -80,7 +80,7 @@ class Gate:
     clump: float = 1.0
     fine: bool = False
     harm: float | None = None
-    margin_least: float = 0.005
+    margin_least: float = 0.01
     margin_most: float = 0.1
     asked_always: bool = True
 
@@ -176,7 +176,7 @@ GATES: Final = (
         "resets", "were reset or timed out", _resets,
         lambda s, _: (s.timeouts, s.requests),
         Control.CURRENT, ratio=1.5, floor=0.005, budget=0.08, budget_sites=0.02, harm=0.005,
-        margin_least=0.01,
+        margin_least=0.02,
     ),
     Gate(
         "unanswered", "got no answer yet", _unanswered, None,

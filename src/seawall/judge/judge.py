@@ -14,6 +14,7 @@ from typing import Final
 from seawall.judge.evidence import BASELINE, CANDIDATE, STABLE, Evidence, Memory, Series
 from seawall.judge.gates import GATES, GATES_BY_NAME, Control, Count, Gate
 from seawall.judge.sequential import (
+    STAKE,
     Span,
     exposures_needed,
     log_e,
@@ -28,6 +29,7 @@ from seawall.limits import (
     JUDGE_MEMORY_GROWTH_BYTES,
     JUDGE_MEMORY_RATIO_MAX,
     JUDGE_MISSING_SHARE_MAX,
+    JUDGE_SUSPICION,
     JUDGE_WARMING_S_MAX,
     MIB,
 )
@@ -116,7 +118,7 @@ def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]
     wanted = -math.log(alpha) if alpha > 0 else math.inf
     if most_log_e(bad, max(evidence.clump, series.clump)) < wanted:
         return
-    cap = wanted / GATES_BY_NAME[series.gate].spans
+    cap = (wanted + STAKE) / GATES_BY_NAME[series.gate].spans
     found = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline, cap=cap)
     if found >= wanted:
         gate = GATES_BY_NAME[series.gate]
@@ -264,6 +266,15 @@ def _not_shown(
     lower = rate_lower(control, control_of, demands.doubt / 2)
     allowed = max(lower + margin, RATIO_TO_ADVANCE * lower)
     if upper <= allowed:
+        suspicion = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline)
+        if suspicion >= math.log(JUDGE_SUSPICION):
+            yield NotEnough(
+                Reason.GATHERING,
+                gate.name,
+                f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
+                f"{_control_text(gate, baseline=evidence.baseline)}: odds of {_odds(suspicion)} to "
+                "1 against the candidate are no proof, and too much to go on.",
+            )
         return
     needed = exposures_needed(margin, demands.doubt / 2)
     expected = _expected(evidence, demands)

@@ -20,6 +20,8 @@ from typing import Final
 # How many times worse the candidate may be: one bet on each, money split evenly.
 _FACTORS: Final = (1.4, 2.0, 3.5, 8.0, 25.0, 150.0, 2000.0)
 _LOG_WEIGHT: Final = -math.log(len(_FACTORS))
+STAKE: Final = -_LOG_WEIGHT
+"""What a sure bet must win before `log_e` is above zero: the money lies on several bets."""
 # Tilts of the confidence sequences: the strongest serves rates near zero and gets half the money.
 _TILTS: Final = ((6.0, 0.5), (1.5, 0.1), (0.6, 0.1), (0.3, 0.1), (0.12, 0.1), (0.05, 0.1))
 _BETS: Final = tuple(
