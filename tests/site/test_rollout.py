@@ -49,7 +49,7 @@ def test_steps_are_shares_or_mappings_and_waves_are_shares_or_groups() -> None:
         "taste_deadline: 20s, without_traffic: hold, baseline: false}"
     )
     assert policy(written) == RolloutPolicy(
-        steps=(Step(5, 5.0, 60.0), Step(200, 30.0, 300.0)),
+        steps=(Step(5, 5.0, 120.0), Step(200, 30.0, 300.0)),
         waves=(Wave(group="lab"), Wave(share=0.25)),
         taste_deadline_s=20.0,
         bake_s=600.0,
@@ -70,7 +70,7 @@ def test_no_steps_is_written_as_an_empty_list() -> None:
         ("{waves: [50%, 10%]}", "rollout-not-growing"),
         ("{waves: [lab, lab]}", "rollout-not-growing"),
         ("{waves: [100%, lab]}", "rollout-not-growing"),
-        ("{steps: [{share: 1%, soak: 61s}]}", "rollout-deadline-too-short"),
+        ("{steps: [{share: 1%, soak: 121s}]}", "rollout-deadline-too-short"),
         ("{steps: [51%]}", "rollout-cannot-finish"),
         ("{steps: [{share: 1%, deadline: 7d}], waves: [10%, 50%, 100%]}", "rollout-cannot-finish"),
         ("{steps: [0.05%]}", "out-of-range"),
