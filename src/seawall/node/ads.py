@@ -8,13 +8,14 @@ never the server.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import grpc
 import grpc.aio
+import structlog
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 from google.protobuf.message import DecodeError
 
@@ -22,12 +23,17 @@ from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.heap import give_back
 from seawall.limits import COMMIT_TIMEOUT_S, MIB, XDS_HEAL_TIMEOUT_S, XDS_MESSAGE_SIZE_BYTES_MAX
+from seawall.node.tickets import Tickets
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
 from seawall.sockets import SOCKET_MODE, claim, short_path
+from seawall.tasks import Background
 
+_LOG: Final = structlog.stdlib.get_logger("seawall.node")
 SERVICE: Final = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 METHOD: Final = "DeltaAggregatedResources"
+_TICKETS_FILE: Final = "tickets.json"
+_TICKETS_POLL_S: Final = 60.0
 _STOP_GRACE_S: Final = 0.2
 _LARGE_BYTES: Final = MIB
 """After sending more than this the memory it took is given back."""
@@ -49,11 +55,19 @@ class Outcome:
 
 
 class Link:
-    """One Envoy process's session, its open stream, and whoever waits for a commit."""
+    """One Envoy process's session, its open stream, and whoever waits for a commit.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: for the session.
+        dress: adds to every snapshot what the node keeps for all its Envoys.
+    """
+
+    def __init__(
+        self, clock: Clock, dress: Callable[[Snapshot], Snapshot] = lambda plain: plain
+    ) -> None:
         self.session = Session()
         self._clock = clock
+        self._dress = dress
         self._outbox: deque[Response] = deque()
         self._send = asyncio.Event()
         self._moved = asyncio.Condition()
@@ -71,7 +85,8 @@ class Link:
         Raises:
             RefusedError: the snapshot has an empty set that would empty Envoy.
         """
-        serial = self.session.aim(snapshot, self._clock.monotonic_s(), proven=proven)
+        dressed = self._dress(snapshot)
+        serial = self.session.aim(dressed, self._clock.monotonic_s(), proven=proven)
         self._told.clear()
         self._rejected.clear()
         self._send.set()
@@ -99,8 +114,17 @@ class Link:
 
     def aim(self, snapshot: Snapshot) -> None:
         """Make `snapshot` the target without waiting: to undo, or before Envoy has started."""
-        self.session.aim(snapshot, self._clock.monotonic_s(), proven=True)
+        self.session.aim(self._dress(snapshot), self._clock.monotonic_s(), proven=True)
         self._send.set()
+
+    def dress_anew(self) -> bool:
+        """What `dress` adds has changed: tell Envoy. False while a commit is on its way."""
+        if self.session.target is None:
+            return True
+        if not self.session.settled:
+            return False
+        self.aim(self.session.target)
+        return True
 
     async def connected(self, timeout_s: float) -> bool:
         """Wait until Envoy has a stream open."""
@@ -175,13 +199,15 @@ class AdsServer:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._clock = clock
+        self._tickets = Tickets(path.with_name(_TICKETS_FILE))
+        self._background = Background(_log)
         self._links: dict[str, Link] = {}
         self._server: Any = None
         self.malformed_requests = 0
 
     def link(self, node_id: str) -> Link:
         """The session of the Envoy with this node id; made on first use."""
-        return self._links.setdefault(node_id, Link(self._clock))
+        return self._links.setdefault(node_id, Link(self._clock, self._tickets.dress))
 
     def forget(self, node_id: str) -> None:
         """That Envoy is gone for good."""
@@ -195,6 +221,7 @@ class AdsServer:
             OSError: it cannot be bound.
         """
         claim(self._path)
+        self._tickets.refresh(self._clock.now_s())
         server = grpc.aio.server(
             options=(
                 ("grpc.max_send_message_length", XDS_MESSAGE_SIZE_BYTES_MAX),
@@ -211,12 +238,22 @@ class AdsServer:
             self._path.chmod(SOCKET_MODE)
             await server.start()
         self._server = server
+        self._background.spawn(self._renew_tickets(), name="session tickets")
 
     async def stop(self) -> None:
         """End every stream and stop listening."""
+        await self._background.close()
         if self._server is not None:
             await self._server.stop(_STOP_GRACE_S)
             self._server = None
+
+    async def _renew_tickets(self) -> None:
+        behind: list[Link] = []
+        while True:
+            await self._clock.sleep(_TICKETS_POLL_S)
+            if self._tickets.refresh(self._clock.now_s()):
+                behind = list(self._links.values())
+            behind = [link for link in behind if not link.dress_anew()]
 
     async def _serve(self, _: Any, context: Any) -> None:
         first = await self._read(context)
@@ -246,6 +283,10 @@ class AdsServer:
         except DecodeError:
             self.malformed_requests += 1
             return None
+
+
+def _log(task: str, error: BaseException) -> None:
+    _LOG.error("task-failed", task=task, error=repr(error))
 
 
 async def _write(link: Link, stream: int, context: Any) -> None:

@@ -39,8 +39,8 @@ LOG_FILE: Final = "envoy.log"
 IDENTITY_FILE: Final = "envoy.json"
 _POLL_S: Final = 0.02
 _DELETED: Final = " (deleted)"
-_REQUESTS_ACTIVE: Final = r"^http\..*\.downstream_rq_active$"
-_REQUESTS_OF_ADMIN: Final = b"http.admin.downstream_rq_active"
+_REQUESTS: Final = "downstream_rq_active"
+_CONNECTIONS: Final = "downstream_cx_active"
 _START_TIME_FIELD: Final = 19
 """Index of `starttime` (field 22 of proc(5) stat) after the parenthesised command name."""
 
@@ -113,7 +113,11 @@ class Identity:
 
 
 class EnvoyProcess:
-    """A running Envoy; make one by `start` or `adopt`."""
+    """A running Envoy; make one by `start` or `adopt`.
+
+    Attributes:
+        ending: how it ended, in words; empty while it runs.
+    """
 
     def __init__(
         self, slot: Slot, identity: Identity, clock: Clock, child: "subprocess.Popen[bytes] | None"
@@ -123,6 +127,7 @@ class EnvoyProcess:
         self.adopted = child is None
         self._clock = clock
         self._child = child
+        self.ending = ""
         self._gone = asyncio.Event()
         self._pidfd = os.pidfd_open(identity.pid)
         asyncio.get_running_loop().add_reader(self._pidfd, self._notice)
@@ -157,13 +162,37 @@ class EnvoyProcess:
             detail=self.slot.log_tail(),
         )
 
-    async def stop(self, *, drain_s: float) -> None:
-        """Stop accepting, let requests finish for at most `drain_s` seconds, then end it."""
+    async def say_goodbye(self) -> None:
+        """Ask each client to go elsewhere with its next answer; new ones are still served."""
+        with suppress(SeawallError):
+            await self.slot.admin.fail_health_checks()
+
+    async def stop_accepting(self) -> None:
+        """Close the listening sockets; connections go on, each until its next answer."""
+        await self.say_goodbye()
+        with suppress(SeawallError):
+            await self.slot.admin.drain_listeners(graceful=False)
+
+    async def stop(self, *, drain_s: float, patient: bool = False) -> None:
+        """Stop accepting, let requests finish for at most `drain_s` seconds, then end it.
+
+        Args:
+            drain_s: bounds the wait; 0 ends it at once.
+            patient: wait for idle connections too: a client may be about to use one.
+        """
         if self.alive and drain_s > 0:
+            await self.stop_accepting()
             with suppress(SeawallError):
-                await self.slot.admin.fail_health_checks()
-                await self.slot.admin.drain_listeners(graceful=False)
-                await self._drained(drain_s)
+                await self._drained(drain_s, _CONNECTIONS if patient else _REQUESTS)
+        await self._end()
+
+    async def kill(self) -> None:
+        """End it at once, also when it is stopped or hangs."""
+        self._signal(signal.SIGKILL)
+        await self._gone.wait()
+        (self.slot.directory / IDENTITY_FILE).unlink(missing_ok=True)
+
+    async def _end(self) -> None:
         for number, patience_s in ((signal.SIGTERM, ENVOY_STOP_TERM_S), (signal.SIGKILL, None)):
             self._signal(number)
             with suppress(TimeoutError):
@@ -181,13 +210,14 @@ class EnvoyProcess:
             if self._child is not None:
                 self._child.returncode = 0  # it outlives us on purpose: no "still running" warning
 
-    async def _drained(self, drain_s: float) -> None:
+    async def _drained(self, drain_s: float, gauge: str) -> None:
+        pattern = rf"^http\..*\.{gauge}$"
         deadline_s = self._clock.monotonic_s() + drain_s
         while self.alive and self._clock.monotonic_s() < deadline_s:
             # Not `server.total_connections`: Envoy sets that one only every 5 s (stats flush).
-            text = await self.slot.admin.stats_text(stats_filter=_REQUESTS_ACTIVE)
+            text = await self.slot.admin.stats_text(stats_filter=pattern)
             counts = dict(line.split(b":") for line in text.splitlines() if b":" in line)
-            counts.pop(_REQUESTS_OF_ADMIN, None)
+            counts.pop(f"http.admin.{gauge}".encode(), None)
             if not any(int(count) for count in counts.values()):
                 return
             with suppress(TimeoutError):
@@ -202,9 +232,19 @@ class EnvoyProcess:
     def _notice(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
+        self.ending = "It ended; how is known to nobody, because an earlier agent started it."
         if self._child is not None:
-            self._child.wait()
+            self.ending = _ending(self._child.wait())
         self._gone.set()
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"It exited with status {status}."
+    try:
+        return f"It was killed by {signal.Signals(-status).name}."
+    except ValueError:
+        return f"It was killed by signal {-status}."
 
 
 def start(

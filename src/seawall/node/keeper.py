@@ -1,7 +1,8 @@
 """Keeps one Envoy running: starts or adopts it, starts it again when it dies, tells a crash loop.
 
 It decides only *that* Envoy runs and how soon again. What a release is, and which one to step back
-to, is the agent's.
+to, is the agent's. An Envoy on trial is kept otherwise: its death is an answer, so it is told and
+not mended.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from seawall.node import envoy
 from seawall.node.ads import Link
 from seawall.node.bootstrap import bootstrap, released_digest
 from seawall.node.envoy import EnvoyProcess, Slot
+from seawall.node.restraint import release, restrain
 
 _BACKOFF_S_FIRST: Final = 0.1
 
@@ -63,6 +65,11 @@ class Keeper:
         concurrency: worker threads.
         looping: called, and awaited, when Envoy dies again and again; may change the release.
         changed: called when the process came or went.
+
+    Attributes:
+        on_trial: a death is not mended.
+        on_exit: called at each death that nobody asked for, before a new start.
+        ending: the last such death, in words.
     """
 
     def __init__(
@@ -84,10 +91,14 @@ class Keeper:
         self.restarts = 0
         self.crashes = CrashLoop()
         self.trouble = ""
+        self.ending = ""
+        self.on_trial = False
+        self.on_exit: Callable[[Keeper], None] = _nothing
         self._node = node
         self._binary = binary
         self._version = version
         self._concurrency = concurrency
+        self._workers = concurrency
         self._clock = clock
         self._looping = looping
         self._changed = changed
@@ -97,9 +108,19 @@ class Keeper:
         self._stopping = False
 
     @property
+    def workers(self) -> int:
+        """Worker threads it was last started with."""
+        return self._workers
+
+    @property
     def running(self) -> bool:
         """Whether there is a process that has not been seen to exit."""
         return self.process is not None and self.process.alive
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 when there is none."""
+        return self.process.identity.pid if self.process is not None else 0
 
     def want(self, snapshot: Snapshot) -> None:
         """The next start takes the bootstrap of `snapshot`."""
@@ -120,10 +141,28 @@ class Keeper:
         self._keep()
         return True
 
-    def launch(self) -> None:
-        """Start an Envoy with what `want` said; `run` then keeps it."""
+    def launch(self, *, on_trial: bool = False, concurrency: int = 0) -> None:
+        """Start an Envoy with what `want` said; `run` then keeps it.
+
+        Args:
+            on_trial: it is restrained, and its death is not mended.
+            concurrency: worker threads; 0 for as many as stable has.
+        """
+        self.on_trial = on_trial
+        self.ending = ""
+        self.restarts = 0 if on_trial else self.restarts
+        self._workers = concurrency or self._concurrency
         self._start()
+        if on_trial and self.process is not None:
+            restrain(self.process.identity.pid)
         self._keep()
+
+    def become_stable(self) -> None:
+        """What was on trial serves from now on: it is kept running and no longer restrained."""
+        self.on_trial = False
+        self.crashes.forget()
+        if self.process is not None:
+            release(self.process.identity.pid)
 
     def _keep(self) -> None:
         self._stopping = False
@@ -140,8 +179,15 @@ class Keeper:
                 self._wanted.clear()
                 continue
             if self.process is not None:
+                self.ending = self.process.ending
                 self.process = None
                 self.restarts += 1
+            self.on_exit(self)
+            if self.on_trial:
+                self._stopping = True
+                self.link.restart()
+                self._changed()
+                continue
             self.crashes.exited(self._clock.monotonic_s())
             self.link.session.new_process()
             self._changed()
@@ -152,11 +198,19 @@ class Keeper:
                 self._start()
                 self._changed()
 
-    async def stop(self, *, drain_s: float) -> None:
+    async def stop(self, *, drain_s: float, patient: bool = False) -> None:
         """End Envoy on purpose; `launch` may start it again."""
         self._stopping = True
         if self.process is not None:
-            await self.process.stop(drain_s=drain_s)
+            await self.process.stop(drain_s=drain_s, patient=patient)
+            self.process = None
+        self.link.restart()
+
+    async def kill(self) -> None:
+        """End Envoy on purpose and at once, also when it hangs."""
+        self._stopping = True
+        if self.process is not None:
+            await self.process.kill()
             self.process = None
         self.link.restart()
 
@@ -175,10 +229,14 @@ class Keeper:
                 bootstrap=self._bootstrap,
                 bootstrap_digest=self._bootstrap_digest,
                 version=self._version,
-                concurrency=self._concurrency,
+                concurrency=self._workers,
                 clock=self._clock,
             )
             self.trouble = ""
         except UnreachableError as error:
             self.process = None
             self.trouble = error.message
+
+
+def _nothing(_: Keeper) -> None:
+    """Nobody wants to know."""

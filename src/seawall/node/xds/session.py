@@ -86,6 +86,11 @@ class Session:
         return self._aim.serial if self._aim is not None else 0
 
     @property
+    def target(self) -> Snapshot | None:
+        """What Envoy shall hold; None before the first."""
+        return self._aim.snapshot if self._aim is not None else None
+
+    @property
     def stuck(self) -> bool:
         """Whether Envoy refused a part of the target and there is nothing to turn back to."""
         return any(ledger.refused for ledger in self._ledgers.values())

@@ -1,0 +1,363 @@
+"""How a trial is carried out: one step at a time, called by `Trials`, which sees to the order.
+
+It keeps the shares true by itself when an Envoy dies: the candidate's share goes back to stable at
+once; when stable dies, whoever is left serves, and when it is back, its share is.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Final
+
+from seawall.clock import Clock
+from seawall.compiler.snapshot import Snapshot
+from seawall.limits import ENVOY_READY_TIMEOUT_S
+from seawall.node.commit import Attempt, attempt
+from seawall.node.groups import Pids
+from seawall.node.keeper import Keeper
+from seawall.node.lastgood import Loaded
+from seawall.node.sharing import TROUBLE, Sharing, control_share
+from seawall.node.slots import Slots
+from seawall.node.steering import PERMILLE, Arm, Shares
+from seawall.node.taste import public_places, with_taste, without_taste
+from seawall.rollout.ports import Steering
+
+_POLL_S: Final = 0.01
+ON_TRIAL: Final = (Arm.CANDIDATE, Arm.BASELINE)
+"""In the order in which they bind: see `Groups.stable_is_gone`."""
+
+
+class Stage:
+    """Stable, candidate and baseline, and what of the trial is in effect.
+
+    Args:
+        slots: where they run.
+        sharing: of new connections.
+        clock: for waiting.
+        spawn: runs something beside everything else until it ends.
+        changed: called when something of the attributes changed.
+
+    Attributes:
+        one: held by whoever does something.
+        share_permille: that the candidate really gets.
+        died: the candidate died.
+        ending: how, in words.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        sharing: Sharing,
+        clock: Clock,
+        spawn: Callable[[Coroutine[None, None, None]], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self.one = asyncio.Lock()
+        self.sharing = sharing
+        self.share_permille = 0
+        self.died = asyncio.Event()
+        self.ending = ""
+        self._slots = slots
+        self._clock = clock
+        self._spawn = spawn
+        self._changed = changed
+        self._loaded: Loaded | None = None
+        self._current: Loaded | None = None
+        self._opened = False
+
+    def runs(self, arm: Arm) -> Keeper | None:
+        """The keeper of an arm whose Envoy runs."""
+        keeper = self._slots.of(arm)
+        return keeper if keeper is not None and keeper.running else None
+
+    def pids(self, arms: Iterable[Arm] = Arm) -> Pids:
+        """Of the arms that run."""
+        keepers = {arm: self.runs(arm) for arm in arms}
+        return {arm: keeper.pid for arm, keeper in keepers.items() if keeper is not None}
+
+    # --- Start ---------------------------------------------------------------------------------
+
+    async def start(
+        self, loaded: Loaded, current: Loaded, *, baseline: bool, deadline_s: float
+    ) -> Attempt:
+        """See `Trials.start`."""
+        await self._clear(loaded, current)
+        places = (public_places(release.snapshot) for release in (loaded, current))
+        await self.sharing.prepare(self.pids().get(Arm.STABLE, 0), *places)
+        workers = 0 if self.sharing.exact else 1
+        found: dict[Arm, Attempt] = {}
+
+        async def begin(arm: Arm, release: Loaded) -> None:
+            found[arm] = await self._begin(arm, release, deadline_s, workers)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(begin(Arm.CANDIDATE, loaded))
+            if baseline and self.sharing.exact:
+                tasks.create_task(begin(Arm.BASELINE, current))
+            tasks.create_task(self._let_taste(current.snapshot))
+        self._changed()
+        if found[Arm.CANDIDATE].why:
+            await self.end(0)
+        elif Arm.BASELINE in found and found[Arm.BASELINE].why:
+            await self._kill(Arm.BASELINE)
+        return found[Arm.CANDIDATE]
+
+    async def _clear(self, loaded: Loaded, current: Loaded) -> None:
+        if any(self._slots.of(arm) is not None for arm in ON_TRIAL):
+            await self.end(0)
+        self._loaded, self._current = loaded, current
+        self._watch()
+
+    def _watch(self) -> None:
+        """Hear of deaths from now on, and of none before."""
+        self.died.clear()
+        self.ending = ""
+        for arm in Arm:
+            keeper = self._slots.of(arm)
+            if keeper is not None:
+                keeper.on_exit = self._on_exit
+
+    async def _begin(
+        self, arm: Arm, release: Loaded, deadline_s: float, workers: int = 0
+    ) -> Attempt:
+        try:
+            keeper = await self._slots.take(arm)
+        except OSError as error:
+            return Attempt(f"The {arm} cannot be started: {error}", blames_content=False)
+        keeper.on_exit = self._on_exit
+        keeper.want(release.snapshot)
+        keeper.crashes.forget()
+        keeper.launch(on_trial=True, concurrency=workers)
+        if keeper.trouble:
+            return Attempt(keeper.trouble, blames_content=False)
+        private = with_taste(release.snapshot, ())
+        return await attempt(keeper, private, timeout_s=deadline_s, ready_timeout_s=deadline_s)
+
+    async def _let_taste(self, snapshot: Snapshot) -> None:
+        """Stable answers golden requests too; when it will not, the comparison goes without."""
+        stable = self.runs(Arm.STABLE)
+        if stable is not None:
+            found = await attempt(stable, with_taste(snapshot), proven=True)
+            if found.why:
+                stable.link.aim(snapshot)
+
+    # --- Open and steer ------------------------------------------------------------------------
+
+    async def open(self) -> Attempt:
+        """See `Trials.open`."""
+        if self.sharing.steering is Steering.NONE:
+            return Attempt(self.sharing.why_not_exact, blames_content=False)
+        if not self.sharing.exact:
+            return Attempt()  # binding is all the share there is: it comes with `steer`
+        try:
+            await self.sharing.close_doors(self.pids().get(Arm.STABLE, 0))
+            self._opened = True
+            found = await self._bind(Arm.CANDIDATE)
+            if found.why:
+                await self.end(0)
+                return found
+            if self._slots.of(Arm.BASELINE) is not None and (await self._bind(Arm.BASELINE)).why:
+                await self._kill(Arm.BASELINE)
+            await self.sharing.learn(self.pids())
+        except TROUBLE as error:
+            await self.end(0)
+            return Attempt(f"Connections cannot be shared out: {error}", blames_content=False)
+        return Attempt()
+
+    async def _bind(self, arm: Arm) -> Attempt:
+        """Open the public listeners of an arm and wait for its sockets."""
+        keeper = self.runs(arm)
+        if keeper is None:
+            return Attempt(f"The {arm} does not run. {self.ending}")
+        places = self.sharing.places
+        snapshot = with_taste(self._release_of(arm), places)
+        found = await attempt(keeper, snapshot, proven=arm is Arm.BASELINE)
+        own = [place for place in public_places(snapshot) if place in places]
+        if not found.why and not await self.sharing.bound(keeper.pid, own):
+            return Attempt("Its listeners did not open in time.")
+        return found
+
+    def _release_of(self, arm: Arm) -> Snapshot:
+        loaded = self._loaded if arm is Arm.CANDIDATE else self._current
+        return loaded.snapshot if loaded is not None else Snapshot(())
+
+    async def steer(self, share_permille: int) -> None:
+        """See `Trials.steer`."""
+        if self.runs(Arm.CANDIDATE) is None:
+            share_permille = 0
+        if self.sharing.exact and self._opened:
+            baseline = self.runs(Arm.BASELINE) is not None
+            try:
+                await self.sharing.give(
+                    control_share(share_permille, baseline=baseline), self.pids()
+                )
+            except TROUBLE as error:
+                self.sharing.not_exact(error)
+            else:
+                self.share_permille = share_permille
+                self._changed()
+                return
+        await self._steer_coarsely(on=share_permille > 0)
+        self._changed()
+
+    async def _steer_coarsely(self, *, on: bool) -> None:
+        """By the kernel's own hash: the candidate's sockets are there, or they are not."""
+        keeper = self.runs(Arm.CANDIDATE)
+        self.share_permille = 0
+        if keeper is None or self.sharing.steering is not Steering.COARSE:
+            return
+        snapshot = with_taste(self._release_of(Arm.CANDIDATE), self.sharing.places if on else ())
+        found = await attempt(keeper, snapshot, proven=not on)
+        if on and not found.why:
+            everybody = keeper.workers + self._slots.active.workers
+            self.share_permille = -(-PERMILLE * keeper.workers // everybody)
+
+    # --- End -----------------------------------------------------------------------------------
+
+    async def end(self, drain_s: float) -> None:
+        """See `Trials.withdraw`."""
+        await self._give_back()
+        keepers = [keeper for arm in ON_TRIAL if (keeper := self._slots.of(arm)) is not None]
+        if drain_s > 0:
+            await self.sharing.leave(k.process for k in keepers if k.process is not None)
+        for arm in ON_TRIAL:
+            if drain_s > 0:
+                self._slots.retire(arm, drain_s=drain_s)
+            else:
+                await self._kill(arm)
+        await self._close_the_stage()
+
+    async def _give_back(self) -> None:
+        """Stable gets everything, also when it was an earlier agent that steered."""
+        pids = self.pids()
+        candidate = pids.get(Arm.CANDIDATE)
+        try:
+            if candidate and Arm.STABLE in pids and not self.sharing.places:
+                if places := await self.sharing.places_of(candidate):
+                    await self.sharing.take_over(pids, places, Shares())
+            elif self.sharing.exact and self._opened:
+                await self.sharing.give(Shares(), pids)
+        except TROUBLE as error:
+            self.sharing.not_exact(error)
+        if not self.sharing.exact:
+            await self._steer_coarsely(on=False)
+        self.share_permille = 0
+
+    async def _kill(self, arm: Arm) -> None:
+        keeper = self._slots.of(arm)
+        if keeper is not None:
+            await keeper.kill()
+            self._slots.give_up(arm)
+
+    async def _close_the_stage(self) -> None:
+        """Only one Envoy is left on the public addresses."""
+        await self.sharing.let_go()
+        self._opened, self.share_permille = False, 0
+        stable = self._slots.active
+        target = stable.link.session.target
+        if target is not None and (plain := without_taste(target)) is not target:
+            stable.link.aim(plain)
+        self._changed()
+
+    async def turn(self) -> Attempt:
+        """See `Trials.turn`."""
+        candidate, old = self.runs(Arm.CANDIDATE), self._slots.active
+        if candidate is not None and self._loaded and candidate.workers != old.workers:
+            await self.end(0)  # it had one worker, for a coarse share: begin anew with all
+            await self._begin(Arm.CANDIDATE, self._loaded, ENVOY_READY_TIMEOUT_S)
+            candidate = self.runs(Arm.CANDIDATE)
+        if candidate is None or self._loaded is None:
+            await self.end(0)
+            return Attempt(f"The candidate does not run. {self.ending}")
+        try:
+            await self._without_baseline()
+            found = await attempt(candidate, self._loaded.snapshot)
+            if not found.why and self._opened:
+                await self.sharing.hand_over(self.pids())
+        except TROUBLE as error:
+            found = Attempt(f"Connections cannot be handed over: {error}", blames_content=False)
+        if found.why:
+            await self.end(0)
+            return found
+        candidate.become_stable()
+        await self.sharing.leave((old.process,) if old.process is not None else ())
+        self._slots.turn()
+        await self._close_the_stage()
+        return Attempt()
+
+    async def _without_baseline(self) -> None:
+        baseline = self.runs(Arm.BASELINE)
+        if baseline is None or baseline.process is None:
+            self._slots.give_up(Arm.BASELINE)
+            return
+        if self._opened:
+            await self.sharing.give(Shares(candidate=self.share_permille), self.pids())
+        await self.sharing.leave((baseline.process,))
+        self._slots.retire(Arm.BASELINE)
+
+    async def resume(self, loaded: Loaded, current: Loaded, share_permille: int) -> bool:
+        """See `Trials.resume`."""
+        self._loaded, self._current = loaded, current
+        candidate = self.runs(Arm.CANDIDATE)
+        if candidate is None or self.runs(Arm.STABLE) is None:
+            return False
+        self._watch()
+        places = await self.sharing.places_of(candidate.pid)
+        for arm in ON_TRIAL:
+            keeper = self.runs(arm)
+            if keeper is not None:
+                keeper.want(self._release_of(arm))
+                keeper.link.aim(with_taste(self._release_of(arm), places))
+        await self._let_taste(current.snapshot)
+        shares = control_share(share_permille, baseline=self.runs(Arm.BASELINE) is not None)
+        try:
+            await self.sharing.take_over(self.pids(), places, shares)
+        except TROUBLE as error:
+            self.sharing.not_exact(error)
+            return False
+        self._opened, self.share_permille = bool(places), share_permille
+        return self._opened
+
+    # --- Deaths --------------------------------------------------------------------------------
+
+    def _on_exit(self, keeper: Keeper) -> None:
+        """An Envoy has died that nobody asked to; called before it is started again."""
+        if keeper is self._slots.active:
+            if self._opened and not self.one.locked():
+                self.sharing.stable_is_gone()
+            if self._opened:
+                self._spawn(self._stable_is_back(keeper))
+        elif keeper is self._slots.of(Arm.CANDIDATE):
+            self.ending, self.share_permille = keeper.ending, 0
+            self.died.set()
+            self._spawn(self._without(Arm.CANDIDATE))
+        elif keeper is self._slots.of(Arm.BASELINE):
+            self._spawn(self._without(Arm.BASELINE))
+
+    async def _without(self, arm: Arm) -> None:
+        """The kernel has chosen among the living already; now it chooses by shares again."""
+        async with self.one:
+            if not self._opened or self.runs(arm) is not None:
+                return
+            shares = self.sharing.shares
+            left = (
+                Shares(baseline=shares.baseline)
+                if arm is Arm.CANDIDATE
+                else Shares(candidate=shares.candidate)
+            )
+            try:
+                await self.sharing.give(left, self.pids())
+            except TROUBLE as error:
+                self.sharing.not_exact(error)
+
+    async def _stable_is_back(self, keeper: Keeper) -> None:
+        """Its new sockets stand elsewhere in the groups."""
+        async with self.one:
+            while self._opened and keeper is self._slots.active and not keeper.running:
+                await self._clock.sleep(_POLL_S)
+            if not self._opened or keeper is not self._slots.active:
+                return
+            try:
+                if await self.sharing.bound(keeper.pid, self.sharing.places):
+                    await self.sharing.learn(self.pids())
+            except TROUBLE as error:
+                self.sharing.not_exact(error)

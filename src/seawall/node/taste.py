@@ -1,0 +1,150 @@
+"""Which listeners an Envoy of a trial has: private ones to be tasted by, public ones when opened.
+
+A taste listener is a copy of the first public listener of its scheme, on a Unix socket in the
+slot's directory that only the agent can open. What asks there is not a client: the copy has its own
+name in Envoy's statistics, writes no access records, and has route tables of its own that count for
+no site. Everything else is the release's own: TLS, filters, routes, headers. Pure.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.network.http_connection_manager.v3 import (
+    http_connection_manager_pb2 as hcm_pb2,
+)
+
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+from seawall.compiler.wire import body_of, packed
+from seawall.node.kernel import Place
+
+TASTE: Final = "taste"
+"""Of the statistics of taste listeners (`http.taste.*`), and first word of their names."""
+_SOCKET_MODE: Final = 0o600
+_TYPES: Final = (TypeUrl.LISTENER, TypeUrl.ROUTES)
+_KEPT_FILTERS: Final = ("envoy.filters.listener.tls_inspector",)
+_MANAGER: Final = hcm_pb2.HttpConnectionManager.DESCRIPTOR.full_name
+
+
+def socket_name(scheme: str) -> str:
+    """File name of the taste socket of `http` or `https`, in the slot's directory."""
+    return f"{TASTE}-{scheme}.sock"
+
+
+def public_places(snapshot: Snapshot) -> tuple[Place, ...]:
+    """Every address that the release listens on for clients."""
+    found = (_place(Listener.FromString(r.body)) for r in snapshot.of_type(TypeUrl.LISTENER))
+    return tuple(place for place in found if place is not None)
+
+
+def with_taste(snapshot: Snapshot, places: Collection[Place] | None = None) -> Snapshot:
+    """`snapshot` with taste listeners, and of its public ones only those at `places`.
+
+    Args:
+        snapshot: of a release, stamped.
+        places: None keeps every public listener; an empty set none.
+    """
+    return Snapshot.of(_with_taste(snapshot, places))
+
+
+def without_taste(snapshot: Snapshot) -> Snapshot:
+    """`snapshot` without what `with_taste` adds; the same one when there is nothing of it."""
+    kept = tuple(r for r in snapshot.resources if not _of_taste(r))
+    return snapshot if len(kept) == len(snapshot.resources) else Snapshot(kept)
+
+
+def _of_taste(resource: Resource) -> bool:
+    return resource.type_url in _TYPES and resource.name.startswith(f"{TASTE} ")
+
+
+def _with_taste(snapshot: Snapshot, places: Collection[Place] | None) -> Iterator[Resource]:
+    used: set[str] = set()
+    tasted: set[str] = set()
+    copied: set[bool] = set()
+    for resource in snapshot.of_type(TypeUrl.LISTENER):
+        listener = Listener.FromString(resource.body)
+        place = _place(listener)
+        if places is None or place is None or place in places:
+            used |= {manager.rds.route_config_name for _, manager in _managers(listener)}
+            yield resource
+        if place is not None and (encrypted := _encrypted(listener)) not in copied:
+            copied.add(encrypted)
+            tasted |= _make_private(listener, "https" if encrypted else "http")
+            yield Resource(TypeUrl.LISTENER, listener.name, body_of(listener), resource.owner)
+    for resource in snapshot.resources:
+        if resource.type_url is TypeUrl.ROUTES:
+            if resource.name in tasted:
+                yield _uncounted(resource)
+            if resource.name not in used:  # Envoy would not ask for it
+                continue
+        if resource.type_url is not TypeUrl.LISTENER:
+            yield resource
+
+
+def _place(listener: Any) -> Place | None:
+    """Where it listens; None when on no TCP port."""
+    address = listener.address.socket_address
+    if not listener.address.HasField("socket_address"):
+        return None
+    return Place(str(address.address), int(address.port_value), dual=bool(address.ipv4_compat))
+
+
+def _encrypted(listener: Any) -> bool:
+    return any(chain.HasField("transport_socket") for chain in listener.filter_chains)
+
+
+def _make_private(listener: Any, scheme: str) -> set[str]:
+    """Turn a copy of a public listener into a taste listener; the route tables it used."""
+    listener.name = f"{TASTE} {scheme}"
+    listener.stat_prefix = TASTE
+    listener.address.Clear()
+    listener.address.pipe.path = socket_name(scheme)
+    listener.address.pipe.mode = _SOCKET_MODE
+    listener.ClearField("additional_addresses")
+    filters = [found for found in listener.listener_filters if found.name in _KEPT_FILTERS]
+    chains = [
+        chain
+        for chain in listener.filter_chains
+        if not chain.filter_chain_match.source_prefix_ranges  # the copy for trusted proxies
+    ]
+    for repeated, kept in (("listener_filters", filters), ("filter_chains", chains)):
+        copies = [type(one).FromString(body_of(one)) for one in kept]
+        listener.ClearField(repeated)
+        getattr(listener, repeated).extend(copies)
+    tables: set[str] = set()
+    done: dict[bytes, Any] = {}
+    for config, manager in _managers(listener):
+        if config.value not in done:
+            tables.add(manager.rds.route_config_name)
+            manager.stat_prefix = TASTE
+            manager.ClearField("access_log")
+            manager.rds.route_config_name = _table(manager.rds.route_config_name)
+            done[config.value] = packed(manager)
+        config.CopyFrom(done[config.value])
+    return tables
+
+
+def _managers(listener: Any) -> Iterator[tuple[Any, Any]]:
+    """Each packed connection manager with its content; equal ones are read once."""
+    read: dict[bytes, Any] = {}
+    for chain in listener.filter_chains:
+        for network_filter in chain.filters:
+            config = network_filter.typed_config
+            if config.type_url.endswith(_MANAGER):
+                if config.value not in read:
+                    read[config.value] = hcm_pb2.HttpConnectionManager.FromString(config.value)
+                yield config, read[config.value]
+
+
+def _table(name: str) -> str:
+    return f"{TASTE} {name}"
+
+
+def _uncounted(resource: Resource) -> Resource:
+    table = RouteConfiguration.FromString(resource.body)
+    table.name = _table(resource.name)
+    for host in table.virtual_hosts:
+        for route in host.routes:
+            route.stat_prefix = ""
+    return Resource(TypeUrl.ROUTES, table.name, body_of(table), resource.owner)
