@@ -20,7 +20,8 @@ from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, error_view, status_of
 from seawall.api.handlers import HANDLERS, Call
-from seawall.api.operations import NDJSON, OPERATIONS, Operation, Query
+from seawall.api.operation import NDJSON, Operation, Query
+from seawall.api.operations import OPERATIONS
 from seawall.api.service import Caller, Service
 from seawall.api.views import ErrorView
 from seawall.errors import NotFoundError, RefusedError, SeawallError, UsageError

@@ -203,7 +203,7 @@ class Stash:
                 total -= size
 
 
-class Reader:
+class PinnedReader:
     """Reads the files that a site file names, and remembers them for the stash.
 
     Args:
@@ -217,7 +217,7 @@ class Reader:
         self.contents: dict[str, bytes] = {}
 
     @classmethod
-    def of(cls, extras: Extras, current: Bundle | None, stash: Stash) -> "Reader":
+    def of(cls, extras: Extras, current: Bundle | None, stash: Stash) -> "PinnedReader":
         """The reader of a release after `current`."""
         files = current.files if extras.pinned and current is not None else ()
         return cls(stash, {f.path: f.sha256 for f in files if f.path not in extras.fresh})

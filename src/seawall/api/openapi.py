@@ -13,7 +13,8 @@ from typing import Any, Final, Literal, NewType, Union, get_args, get_origin
 
 from seawall import __version__
 from seawall.api.codec import hints
-from seawall.api.operations import NDJSON, OPERATIONS, Operation, Query
+from seawall.api.operation import NDJSON, Operation, Query
+from seawall.api.operations import OPERATIONS
 from seawall.api.views import ErrorView
 
 _PLAIN: Final[Mapping[Any, Mapping[str, str]]] = {

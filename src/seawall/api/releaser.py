@@ -8,7 +8,7 @@ steps judge nothing themselves: the site loader, the compiler, the guard, Envoy 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from seawall.api import refusals
@@ -218,7 +218,7 @@ class Releaser:
             await self.current_bytes(),
             validate_same=again,
             step=flow.step,
-            extras=order.extras,
+            extras=replace(order.extras, at_s=self._clock.now_s()),
         )
         if prepared.same and current is not None:
             await self._same_again(flow, order, current, prepared, again=again)

@@ -41,7 +41,7 @@ from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.gatekeeper import Gatekeeper, Validation
 from seawall.api.ingredients import (
-    Reader,
+    PinnedReader,
     Stash,
     feed_facts,
     feeds_of,
@@ -208,7 +208,7 @@ class Workbench:
         self, sources: SourceSet, kind: Kind, extras: Extras, old: Bundle | None
     ) -> Candidate:
         self._say("started", "check", f"{len(sources.files)} file(s)")
-        reader = Reader.of(extras, old, self._stash)
+        reader = PinnedReader.of(extras, old, self._stash)
         loaded = self._maker.load(sources, reader, feeds_of(extras, old))
         view = check_view(loaded)
         if not view.ok:
@@ -223,7 +223,8 @@ class Workbench:
         self._say("started", "compile", "")
         require_feed(extras, loaded)
         edge = edge_of(loaded)
-        switches = switches_of(extras, old, edge, self._clock.now_s())
+        now_s = self._clock.now_s() if extras.at_s is None else extras.at_s
+        switches = switches_of(extras, old, edge, now_s)
         candidate = self._maker.compile(sources, loaded, kind, switches)
         candidate = replace(candidate, notes=notes_of(extras, edge))
         reader.keep()

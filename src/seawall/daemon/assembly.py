@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from seawall.api.configfile import ConfigFile
+from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.releaser import Releaser
@@ -17,6 +18,7 @@ from seawall.api.rollout import Rollout
 from seawall.api.roster import Roster
 from seawall.api.service import Parts, Service
 from seawall.api.status_views import NoticeView
+from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
@@ -35,19 +37,23 @@ class Control:
         service: what the API serves.
         board: what nodes said last.
         watch: of the files that the current release was built from.
+        switchboard: throws kill switches, and ends them in time.
         workshop: where site files are checked and compiled.
     """
 
     def __init__(
         self,
         service: Service,
+        *,
         watch: FileWatch,
+        switchboard: Switchboard,
         board: NodeBoard,
         workshop: Workshop,
         background: Background,
     ) -> None:
         self.service = service
         self.watch = watch
+        self.switchboard = switchboard
         self.board = board
         self.workshop = workshop
         self._background = background
@@ -55,6 +61,7 @@ class Control:
     def start(self) -> None:
         """Begin what control does unasked."""
         self._background.spawn(self.watch.run(), name="file watch")
+        self._background.spawn(self.switchboard.run(), name="switchboard")
         self._background.spawn(self.workshop.run(), name="workshop")
 
     def close_polls(self) -> None:
@@ -101,9 +108,10 @@ class Control:
                     log_error=log_error,
                 )
                 watch = FileWatch(releaser, workshop, clock, log=log)
+                switchboard = Switchboard(releaser, store.audit, clock, log=log)
 
                 def notices() -> tuple[NoticeView, ...]:
-                    found = (watch.notice(), releaser.notice())
+                    found = (watch.notice(), releaser.notice(), switchboard.notice())
                     return tuple(notice for notice in found if notice is not None)
 
                 observer = Observer(
@@ -116,8 +124,25 @@ class Control:
                     config=ConfigFile(config, workshop.collect) if config else None,
                     notices=notices,
                 )
-                parts = Parts(store, board, roster, releaser, workshop, observer, clock, log)
-                yield cls(Service(parts), watch, board, workshop, background)
+                parts = Parts(
+                    store=store,
+                    board=board,
+                    roster=roster,
+                    releaser=releaser,
+                    workshop=workshop,
+                    observer=observer,
+                    hands=Hands(store, switchboard),
+                    clock=clock,
+                    log=log,
+                )
+                yield cls(
+                    Service(parts),
+                    watch=watch,
+                    switchboard=switchboard,
+                    board=board,
+                    workshop=workshop,
+                    background=background,
+                )
 
 
 def _opened(

@@ -1,0 +1,58 @@
+"""The client's side of `hands`: one method an operation, mixed into `Client`."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
+
+from seawall.api import hand_requests, hand_views, views
+
+View = TypeVar("View")
+
+
+class _Sender(Protocol):
+    def _get(self, kind: type[View], path: str) -> View: ...
+
+    def _delete(self, kind: type[View], path: str) -> View: ...
+
+    def _stream(
+        self, path: str, body: object, *, method: str = "POST"
+    ) -> Iterator[views.ApplyEvent]: ...
+
+
+class HandCalls:
+    """What operators order in a hurry."""
+
+    def switches(self: _Sender) -> hand_views.SwitchesView:
+        """Kill switches that are on, and what can be killed."""
+        return self._get(hand_views.SwitchesView, "/v1/switches")
+
+    def kill(self: _Sender, request: hand_requests.KillRequest) -> Iterator[views.ApplyEvent]:
+        """Switch a feature off for a while; events as those of apply."""
+        return self._stream("/v1/kill", request)
+
+    def unkill(self: _Sender, request: hand_requests.UnkillRequest) -> Iterator[views.ApplyEvent]:
+        """End a kill switch before its time; events as those of apply."""
+        return self._stream("/v1/unkill", request)
+
+    def feeds(self: _Sender) -> hand_views.FeedsView:
+        """The address lists of the current release."""
+        return self._get(hand_views.FeedsView, "/v1/feeds")
+
+    def push_feed(
+        self: _Sender, name: str, content: bytes, **options: Any
+    ) -> Iterator[views.ApplyEvent]:
+        """Release new content of a feed; events as those of apply."""
+        try:
+            body = hand_requests.FeedRequest(text=content.decode(), **options)
+        except UnicodeDecodeError:
+            body = hand_requests.FeedRequest(base64=content, **options)
+        return self._stream(f"/v1/feeds/{quote(name, safe='')}", body, method="PUT")
+
+    def quarantine(self: _Sender) -> hand_views.QuarantineView:
+        """Content that may not be rolled out again."""
+        return self._get(hand_views.QuarantineView, "/v1/quarantine")
+
+    def release_quarantine(self: _Sender, digest: str) -> hand_views.QuarantinedView:
+        """Let quarantined content be rolled out again."""
+        path = f"/v1/quarantine/{quote(digest, safe='')}"
+        return self._delete(hand_views.QuarantinedView, path)

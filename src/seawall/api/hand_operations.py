@@ -1,0 +1,90 @@
+"""The operations of `hands`, as data, with the handler of each beside it.
+
+They stand in a table of their own because they belong together; `operations` and `handlers` take
+them in.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from seawall import limits
+from seawall.api import hand_requests, hand_views, views
+from seawall.api.operation import NDJSON, Operation
+
+if TYPE_CHECKING:
+    from seawall.api.handlers import Call
+    from seawall.api.service import Service
+
+HAND_OPERATIONS: Final = (
+    Operation(
+        "GET", "/v1/switches", "switches", "Kill switches that are on, and what can be killed.",
+        "read", hand_views.SwitchesView,
+    ),
+    Operation(
+        "POST", "/v1/kill", "kill", "Switch a feature off for a while.", "write",
+        views.ApplyEvent, hand_requests.KillRequest, media=NDJSON,
+    ),
+    Operation(
+        "POST", "/v1/unkill", "unkill", "End a kill switch before its time.", "write",
+        views.ApplyEvent, hand_requests.UnkillRequest, media=NDJSON,
+    ),
+    Operation(
+        "GET", "/v1/feeds", "feeds", "The address lists of the current release.", "read",
+        hand_views.FeedsView,
+    ),
+    Operation(
+        "PUT", "/v1/feeds/{feed}", "push_feed", "Release new content of a feed.", "write",
+        views.ApplyEvent, hand_requests.FeedRequest, media=NDJSON,
+        body_size_bytes_max=limits.API_FEED_BODY_SIZE_BYTES_MAX,
+    ),
+    Operation(
+        "GET", "/v1/quarantine", "quarantine", "Content that may not be rolled out again.",
+        "read", hand_views.QuarantineView,
+    ),
+    Operation(
+        "DELETE", "/v1/quarantine/{digest}", "release_quarantine",
+        "Let quarantined content be rolled out again.", "write", hand_views.QuarantinedView,
+    ),
+)  # fmt: skip
+
+
+async def _switches(service: "Service", _: "Call") -> object:
+    return await service.hands.switches()
+
+
+async def _kill(service: "Service", call: "Call") -> object:
+    return await service.hands.kill(call.body, call.caller)
+
+
+async def _unkill(service: "Service", call: "Call") -> object:
+    return await service.hands.unkill(call.body, call.caller)
+
+
+async def _feeds(service: "Service", _: "Call") -> object:
+    return await service.hands.feeds()
+
+
+async def _push_feed(service: "Service", call: "Call") -> object:
+    return await service.hands.push_feed(call.path["feed"], call.body, call.caller)
+
+
+async def _quarantine(service: "Service", _: "Call") -> object:
+    return await service.hands.quarantine()
+
+
+async def _release_quarantine(service: "Service", call: "Call") -> object:
+    return await service.hands.release_quarantine(call.path["digest"], call.caller)
+
+
+HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = MappingProxyType(
+    {
+        "switches": _switches,
+        "kill": _kill,
+        "unkill": _unkill,
+        "feeds": _feeds,
+        "push_feed": _push_feed,
+        "quarantine": _quarantine,
+        "release_quarantine": _release_quarantine,
+    }
+)

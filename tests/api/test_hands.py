@@ -1,0 +1,322 @@
+"""Kill switches, feeds and quarantine through the service: compiled, and validated by Envoy."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.world import ANN, World, last, until, world
+from seawall.api.hand_requests import FeedRequest, KillRequest, UnkillRequest
+from seawall.api.views import Applied, Refused
+from seawall.errors import ConflictError, NotFoundError, UsageError
+from seawall.rollout.ports import Nack
+
+LISTED = """
+    deny: [pushed, filed]
+lists:
+  pushed: {}
+  filed: {file: lists/bad.txt}
+"""
+
+
+class TurnedClock:
+    """Real time for waiting, with a wall clock that a test turns."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now_s(self) -> float:
+        return 1_800_000_000.0 + self.ahead_s
+
+    def monotonic_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, duration_s: float) -> None:
+        await asyncio.sleep(min(duration_s, 0.05))
+
+
+async def _kill(at: World, feature: str, **options: Any) -> Applied | Refused:
+    request = KillRequest(feature, **options)
+    return await last(await at.service.hands.kill(request, ANN))
+
+
+async def _unkill(at: World, feature: str, **options: Any) -> Applied | Refused:
+    request = UnkillRequest(feature, **options)
+    return await last(await at.service.hands.unkill(request, ANN))
+
+
+async def _push(at: World, name: str, text: str, **options: Any) -> Applied | Refused:
+    request = FeedRequest(text=text, **options)
+    return await last(await at.service.hands.push_feed(name, request, ANN))
+
+
+async def _on(at: World) -> list[tuple[str, str]]:
+    return [(s.feature, s.site) for s in (await at.service.hands.switches()).switches]
+
+
+async def _deeds(at: World) -> list[tuple[str, str]]:
+    audit = await at.service.audit(limit=50)
+    return [(entry.what, entry.subject) for entry in audit.entries]
+
+
+def test_a_kill_is_a_release_of_its_own_and_ends_by_hand(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            first = await at.applied(at.text())
+            killed = await _kill(at, "compression", site="shop", reason="a storm")
+            assert isinstance(killed, Applied), killed
+            assert killed.release is not None
+            assert killed.release.kind == "switch"
+            assert [c.text for c in killed.changes] == [
+                "site shop: compression br, zstd, gzip -> none"
+            ]
+            assert await _on(at) == [("compression", "shop")]
+            ended = await _unkill(at, "compression", site="shop")
+            assert isinstance(ended, Applied), ended
+            assert await _on(at) == []
+            assert first.release is not None
+            assert ("kill", "compression of site shop") in await _deeds(at)
+            assert ("unkill", "compression of site shop") in await _deeds(at)
+
+    asyncio.run(scenario())
+
+
+def test_a_new_site_file_keeps_the_switches_that_are_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            await _kill(at, "compression")
+            applied = await at.applied(at.text(timeout="30s"))
+            assert not any("compression" in change.text for change in applied.changes)
+            assert await _on(at) == [("compression", "")]
+
+    asyncio.run(scenario())
+
+
+def test_killing_the_same_thing_again_makes_it_last_longer(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            await _kill(at, "retries", ttl_s=60)
+            await _kill(at, "retries", ttl_s=3600)
+            (switch,) = (await at.service.hands.switches()).switches
+            assert 3000 < switch.left_s <= 3600
+
+    asyncio.run(scenario())
+
+
+def test_a_switch_ends_by_itself_also_when_control_was_away(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        clock = TurnedClock()
+        async with world(tmp_path / "data", clock=clock) as at:
+            await at.applied(at.text())
+            await _kill(at, "compression", ttl_s=60)
+            await _kill(at, "retries", ttl_s=600)
+        clock.ahead_s = 61
+        async with world(tmp_path / "data", clock=clock) as at:
+            assert len(await _on(at)) == 2
+            at.control.start()
+            await until(lambda: at.node.serving == "r4", "the release without the switch")
+            assert await _on(at) == [("retries", "")]
+            view = await at.service.releases(limit=1)
+            assert view.releases[0].author == "seawall"
+            assert "compression everywhere" in view.releases[0].message
+            assert ("switch-over", "compression everywhere") in await _deeds(at)
+
+    asyncio.run(scenario())
+
+
+def test_a_kill_works_with_the_files_that_serve_whatever_is_on_disk(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        page = tmp_path / "oops.html"
+        page.write_text("<p>sorry</p>")
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text(extra=f"    error_pages: {{5xx: {page}}}"))
+            page.unlink()
+            killed = await _kill(at, "compression")
+            assert isinstance(killed, Applied), killed
+            assert [c.subject for c in killed.changes] == ["site shop"]
+            refused = await at.refused(at.text(extra=f"    error_pages: {{5xx: {page}}}"))
+            assert refused.code == "site-file-refused"
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"feature": "tls"}, "feature-unknown"),
+        ({"feature": ""}, "feature-unknown"),
+        ({"feature": "compression", "ttl_s": 0.0}, "ttl-out-of-range"),
+        ({"feature": "compression", "ttl_s": float("nan")}, "ttl-out-of-range"),
+        ({"feature": "compression", "ttl_s": 1e9}, "ttl-out-of-range"),
+        ({"feature": "deny-lists"}, "reason-needed"),
+        ({"feature": "access-records", "site": "shop", "reason": "x"}, "switch-not-by-site"),
+        ({"feature": "compression", "reason": "x" * 501}, "reason-unusable"),
+        ({"feature": "compression", "reason": "a\x1b[2J"}, "reason-unusable"),
+    ],
+)
+def test_a_kill_that_makes_no_sense_is_refused_before_anything(
+    tmp_path: Path, options: dict[str, Any], code: str
+) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            with pytest.raises(UsageError) as caught:
+                await _kill(at, **options)
+            assert caught.value.code == code
+            assert caught.value.remedy
+            assert len((await at.service.releases(limit=9)).releases) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_kill_of_an_unknown_site_is_refused_and_history_is_intact(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            refused = await _kill(at, "compression", site="shoop")
+            assert isinstance(refused, Refused)
+            assert refused.code == "site-unknown"
+            assert "shop" in refused.remedy
+            with pytest.raises(NotFoundError, match="no kill switch on compression everywhere"):
+                await _unkill(at, "compression")
+            assert len((await at.service.releases(limit=9)).releases) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_kill_before_the_first_release_says_so(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            with pytest.raises(ConflictError, match="no release yet"):
+                await _kill(at, "compression")
+
+    asyncio.run(scenario())
+
+
+def test_two_kills_at_once_both_hold(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            one = await at.service.hands.kill(KillRequest("compression"), ANN)
+            other = asyncio.ensure_future(_kill(at, "retries"))
+            assert isinstance(await last(one), Applied)
+            assert isinstance(await other, Applied)
+            assert await _on(at) == [("compression", ""), ("retries", "")]
+
+    asyncio.run(scenario())
+
+
+def test_a_feed_is_pushed_kept_and_pushed_again(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        (tmp_path / "lists").mkdir()
+        (tmp_path / "lists" / "bad.txt").write_text("198.51.100.0/24\n")
+        async with world(tmp_path / "data") as at:
+            text = at.text(extra=LISTED.replace("lists/bad", f"{tmp_path}/lists/bad"))
+            await at.applied(text)
+            pushed = await _push(at, "pushed", "192.0.2.0/24\n203.0.113.7\n")
+            assert isinstance(pushed, Applied), pushed
+            assert pushed.release is not None
+            assert pushed.release.kind == "feed"
+            assert [c.text for c in pushed.changes] == [
+                "list pushed: added, 2 networks",
+                "site shop: turns away filed -> filed, pushed",
+            ]
+            await at.applied(text.replace("15s", "16s"))
+            feeds = {one.name: one for one in (await at.service.hands.feeds()).feeds}
+            assert feeds["pushed"].entries == 2
+            assert feeds["filed"].path.endswith("/lists/bad.txt")
+            again = await _push(at, "pushed", "192.0.2.0/24\n")
+            assert isinstance(again, Applied)
+            assert [c.text for c in again.changes] == ["list pushed: 2 -> 1 networks (+0, -1)"]
+            assert ("feed-pushed", "pushed") in await _deeds(at)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no entry"),
+        ("192.0.2.0/24", "cut off"),
+        ("0.0.0.0/0\n", "wider than"),
+        ("192.0.2.1/24\n", "not written as"),
+        ("192.0.2.0/24\n192.0.2.0/24\n", "was there before"),
+        ("<html>\n", "not a network"),
+    ],
+)
+def test_a_broken_feed_is_refused_with_its_line_and_the_old_one_stays(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text(extra="    deny: bad\nlists: {bad: {}}"))
+            await _push(at, "bad", "198.51.100.0/24\n")
+            refused = await _push(at, "bad", text)
+            assert isinstance(refused, Refused)
+            assert any(words in problem.what for problem in refused.problems), refused.problems
+            (feed,) = (await at.service.hands.feeds()).feeds
+            assert feed.entries == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_feed_that_doubles_is_refused_unless_it_is_forced(tmp_path: Path) -> None:
+    def networks(count: int) -> str:
+        return "".join(f"10.0.{n}.0/24\n" for n in range(count))
+
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text(extra="    deny: bad\nlists: {bad: {}}"))
+            await _push(at, "bad", networks(40))
+            refused = await _push(at, "bad", networks(100))
+            assert isinstance(refused, Refused)
+            assert "adds 60 to 40 networks (150 %), bound 100 %" in refused.message
+            forced = await _push(at, "bad", networks(100), force=("networks-added",))
+            assert isinstance(forced, Applied)
+            gone = await _push(at, "bad", networks(20))
+            assert isinstance(gone, Refused)
+            assert "removes 80 of 100 networks" in gone.message
+
+    asyncio.run(scenario())
+
+
+def test_a_push_into_a_file_or_into_nothing_is_refused(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        (tmp_path / "bad.txt").write_text("198.51.100.0/24\n")
+        async with world(tmp_path / "data") as at:
+            text = f"    deny: bad\nlists: {{bad: {tmp_path}/bad.txt}}"
+            await at.applied(at.text(extra=text))
+            with pytest.raises(ConflictError, match="read from"):
+                await _push(at, "bad", "192.0.2.0/24\n")
+            for name in ("other", "../../etc/passwd", "", "a" * 300):
+                with pytest.raises(NotFoundError):
+                    await _push(at, name, "192.0.2.0/24\n")
+
+    asyncio.run(scenario())
+
+
+def test_a_switch_that_the_node_refuses_is_quarantined_and_can_be_released(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            assert at.node.snapshot is not None
+            good = at.node.snapshot.digest
+            no = (Nack("", "", "edge", "no"),)
+            at.node.refuse = lambda snapshot: () if snapshot.digest == good else no
+            refused = await _kill(at, "compression")
+            assert isinstance(refused, Refused)
+            assert await _on(at) == []
+            (held,) = (await at.service.hands.quarantine()).quarantined
+            assert held.releases == ("r2",)
+            with pytest.raises(UsageError):
+                await at.service.hands.release_quarantine("zz", ANN)
+            freed = await at.service.hands.release_quarantine(held.digest[:12], ANN)
+            assert freed.digest == held.digest
+            assert (await at.service.hands.quarantine()).quarantined == ()
+            with pytest.raises(NotFoundError):
+                await at.service.hands.release_quarantine(held.digest[:12], ANN)
+
+    asyncio.run(scenario())
