@@ -114,9 +114,9 @@ class Draft:
         self.end(rollout, stage, outcome)
 
     def _way_back(self, rollout: Rollout) -> Target | None:
-        """What stood before, unless it is quarantined and something good is kept."""
+        """What stood before, unless it is quarantined or unproven and something good is kept."""
         before = rollout.before
-        if before is not None and before.digest not in self.fleet.quarantined:
+        if before is not None and self._leads_back(before):
             return before
         usable = (
             good
@@ -124,6 +124,11 @@ class Draft:
             if good.digest not in self.fleet.quarantined and good.release != rollout.release
         )
         return next(usable, before)
+
+    def _leads_back(self, before: Target) -> bool:
+        if before.digest in self.fleet.quarantined:
+            return False
+        return not before.unproven or any(g.digest == before.digest for g in self.fleet.good)
 
 
 def shifted(rollout: Rollout, by_s: float) -> Rollout:

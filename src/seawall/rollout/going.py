@@ -10,6 +10,7 @@ from seawall.rollout.draft import Draft
 from seawall.rollout.standing import Look, Standing
 from seawall.rollout.state import (
     NOTHING_JUDGED,
+    Basis,
     Rollout,
     Speed,
     Stage,
@@ -94,6 +95,7 @@ def target_of(rollout: Rollout) -> Target:
         rollout.policy.bake_s,
         feed=rollout.feed,
         base=base if rollout.feed else None,
+        unproven=rollout.straight is Basis.BREAK_GLASS,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from seawall import limits
 from seawall.errors import assert_never
+from seawall.ids import NodeName
 from seawall.judge.verdict import Unhealthy
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import blocked, everywhere, others, set_aside, verdict_on
@@ -44,7 +45,7 @@ def _withdrawn(draft: Draft, rollout: Rollout) -> bool:
     """Look for what ends the rollout at any stage."""
     looks = [
         in_commit(name, rollout, draft.fleet, draft.inventory, draft.now_s)
-        for name in rollout.committed
+        for name in _told_to_commit(draft, rollout)
     ]
     if rollout.stage in {Stage.TASTING, Stage.CANARY}:
         looks += [
@@ -62,6 +63,14 @@ def _withdrawn(draft: Draft, rollout: Rollout) -> bool:
         _blame(draft, rollout, f"{step_text(rollout)}: {_unhealthy(verdict)}")
         return True
     return _out_of_time(draft, rollout)
+
+
+def _told_to_commit(draft: Draft, rollout: Rollout) -> tuple[NodeName, ...]:
+    """Also nodes that joined while it bakes: what they say of it counts as much."""
+    if rollout.stage is not Stage.BAKING:
+        return rollout.committed
+    told = (name for name, new in draft.fleet.assigned.items() if new.release == rollout.release)
+    return tuple(sorted({*rollout.committed, *told}))
 
 
 def _bad_bake(draft: Draft, rollout: Rollout) -> bool:
@@ -148,6 +157,9 @@ def _bake(draft: Draft, rollout: Rollout) -> None:
     if good and len(good) == len(connected):
         draft.end(rollout, Stage.DONE, f"last known good on {count_text(good)}")
     elif draft.now_s - rollout.step_started_s > late_s:
+        if not any(report is not None and report.release == rollout.release for report in reports):
+            draft.hold(rollout, "unserved", "no node serves it yet")
+            return
         missing = [name for name in connected if name not in good]
         words = f"served by all; not yet last known good on {names_text(missing) or 'any node'}"
         draft.end(rollout, Stage.DONE, words)

@@ -122,6 +122,7 @@ def _target(value: Mapping[str, Any] | None) -> Target | None:
         bake_s=float(value["bake_s"]),
         feed=str(value["feed"]),
         base=_release(value["base"]),
+        unproven=bool(value.get("unproven", False)),
     )
 
 

@@ -150,6 +150,7 @@ class Target:
         feed: which feed made it; empty when none did.
         base: of a feed release, what stood before the first of an unbroken row of that feed's
             releases: a newer release of the same feed made on top of it may replace this one.
+        unproven: a person skipped its steps: no way back leads here before it was baked.
     """
 
     release: ReleaseId
@@ -157,6 +158,7 @@ class Target:
     bake_s: float
     feed: str = ""
     base: ReleaseId | None = None
+    unproven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
