@@ -12,7 +12,7 @@ import httpx
 
 from helpers import free_port
 from seawall.clock import SystemClock
-from seawall.daemon.control import running
+from seawall.daemon.control import Ways, running
 from seawall.daemon.control_http import HttpControl
 from seawall.release.signing import load_public_key
 from seawall.sockets import short_path
@@ -64,7 +64,7 @@ def served(data_dir: Path, *, tcp: bool = False) -> Iterator[Served]:
         stop = asyncio.Event()
         stops.append((asyncio.get_running_loop(), stop))
         api = f"127.0.0.1:{port}" if tcp else ""
-        async with running(data_dir, None, SystemClock(), api=api) as control:
+        async with running(data_dir, None, SystemClock(), ways=Ways(api=api)) as control:
             port_of_node = HttpControl(data_dir / "control.sock")
             control.start()
             key = load_public_key(data_dir / "control" / "signing.pub")

@@ -5,14 +5,12 @@ the part that knows, and turns the answer into views. Everything that blocks run
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from seawall import __version__, limits
 from seawall.api.asked import author_of, check_node, message_of, release_id
-from seawall.api.codec import from_json
 from seawall.api.fleet import FleetDesk, no_desk
 from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
@@ -43,6 +41,7 @@ from seawall.api.views import (
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, RefusedError, SeawallError
+from seawall.gate import report as gate_report
 from seawall.ids import Digest, Generation, NodeName, RequestId
 from seawall.release.ledger import Scope, Token
 from seawall.release.release import ReleaseRecord
@@ -91,6 +90,11 @@ class Service:
         self._parts = parts
         self._store = parts.store
         self.hands = parts.hands
+
+    @property
+    def store(self) -> Store:
+        """Where everything is kept."""
+        return self._store
 
     def desk(self) -> FleetDesk:
         """What operators do with nodes of other machines.
@@ -366,8 +370,14 @@ def _token_view(token: Token, *, revoked: bool = False) -> TokenView:
 
 
 def _gate(report: str) -> tuple[GateStepView, ...]:
-    try:
-        steps = json.loads(report) if report else []
-        return tuple(from_json(GateStepView, step, strict=False) for step in steps)
-    except (ValueError, TypeError, SeawallError):
-        return ()
+    return tuple(
+        GateStepView(
+            stage=stage.stage,
+            text=stage.summary,
+            duration_s=stage.elapsed_s,
+            outcome=stage.outcome.value,
+            lines=stage.lines,
+            remedy=stage.remedy,
+        )
+        for stage in gate_report.from_json(report).stages
+    )

@@ -1,8 +1,10 @@
 """The control process: `python -m seawall.daemon.control --config F --data-dir D --parent-fd N`.
 
-It wires store, service and API together and serves until it is told to stop. It is not needed for
-traffic: whatever goes wrong here, nodes serve on. One process for each data directory, held by a
-lock. It ends when the supervisor's pipe closes, so that it never outlives `seawall up`.
+It wires store, service, API and the nodes' port together and serves until it is told to stop. It
+is not needed for traffic: whatever goes wrong here, nodes serve on. One process for each data
+directory, held by a lock; of several on one PostgreSQL, one leads, and when that changes everything
+is put together anew, as after a restart. It ends when the supervisor's pipe closes, so that it
+never outlives `seawall up`.
 """
 
 import argparse
@@ -11,23 +13,33 @@ import contextlib
 import fcntl
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from random import Random  # noqa: TID251 - this is where the process seeds its randomness
+from typing import Final, Protocol
 
 import structlog
 
-from seawall import __version__
+from seawall import __version__, limits
 from seawall.api.app import build_app
+from seawall.api.fleet import Heard, Lead
 from seawall.api.server import ApiServer
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
-from seawall.errors import ConflictError, SeawallError, UsageError
+from seawall.errors import ConflictError, SeawallError
+from seawall.fleet import tls
+from seawall.fleet.leader import Sole, election
+from seawall.fleet.port import PortParts, listen_tcp, nodes_port
 from seawall.heap import give_back, keep_small
+from seawall.ids import NodeName
+from seawall.node.process import raise_file_limit
+from seawall.release.signing import load_public_key
+from seawall.release.store import Store
 from seawall.sockets import listen_private
+from seawall.tasks import Background
 from seawall.telemetry.logs import configure
 
 SOCKET_NAME: Final = "control.sock"
@@ -37,11 +49,21 @@ _EXIT_REFUSED: Final = 1
 _LOG: Final = structlog.stdlib.get_logger("seawall.control")
 
 
+class Leading(Lead, Protocol):
+    """Which control process leads, and when that changes."""
+
+    async def changed(self) -> None:
+        """Wait until this process begins or ceases to lead."""
+        ...
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code (1: could not start)."""
     options = _options(argv)
     data_dir = Path(options.data_dir).absolute()
     keep_small()
+    tls.keep_small()
+    raise_file_limit()
     try:
         for folder in (data_dir, data_dir / "logs", data_dir / "control"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,17 +94,92 @@ async def _serve(options: argparse.Namespace, data_dir: Path, config: Path | Non
         loop.add_signal_handler(signum, stop.set)
     if options.parent_fd is not None:
         loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, stop)
-    async with running(data_dir, config, SystemClock(), api=options.api) as control:
+    ways = Ways(options.api, options.listen_nodes, options.advertise, options.mirror_dir)
+    clock = SystemClock()
+    async with leading(data_dir, options.database, ways.address, clock) as (store, lead):
         _LOG.info("started", version=__version__, pid=os.getpid(), config=str(config))
-        control.start()
-        await asyncio.to_thread(give_back)
-        await stop.wait()
+        while not stop.is_set():
+            async with running(
+                data_dir, config, clock, ways=ways, store=store, lead=lead
+            ) as control:
+                if lead.leading:
+                    control.start()
+                await asyncio.to_thread(give_back)
+                await _first(stop.wait(), lead.changed())
         _LOG.info("stopping")
+
+
+async def _first(*waits: Coroutine[None, None, object]) -> None:
+    """Return when one of them has ended."""
+    async with Background(_say_error) as background:
+        tasks = [background.spawn(wait, name="waiting") for wait in waits]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+@contextlib.asynccontextmanager
+async def leading(
+    data_dir: Path, database: str, address: str, clock: Clock
+) -> AsyncIterator[tuple[Store, Leading]]:
+    """The store, and which control process may write to it.
+
+    Args:
+        data_dir: holds the store when `database` is empty.
+        database: URL of PostgreSQL.
+        address: HOST:PORT that others find this process at.
+        clock: of the machine.
+
+    Raises:
+        SeawallError: the store cannot be used.
+    """
+    where = database or data_dir / "control" / "seawall.db"
+    with await asyncio.to_thread(Store, where, clock=clock) as store:
+        if not database:
+            yield store, Sole(address)
+            return
+        async with election(
+            database, store.database, address, clock=clock, log=_say, log_error=_say_error
+        ) as taking_part:
+            # Whoever starts alone leads from the beginning, and need not be put together twice.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limits.LEADER_BEAT_S):
+                    await taking_part.changed()
+            yield store, taking_part
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How control is reached besides its Unix socket; each is HOST:PORT, or empty.
+
+    Attributes:
+        api: of the operators' API, by token.
+        listen_nodes: for nodes of other machines.
+        advertise: what those nodes use instead of `listen_nodes`.
+        mirror_dir: where every bundle is written for mirrors; empty for nowhere.
+    """
+
+    api: str = ""
+    listen_nodes: str = ""
+    advertise: str = ""
+    mirror_dir: str = ""
+
+    @property
+    def address(self) -> str:
+        """What others know this process by."""
+        return self.advertise or self.listen_nodes or self.api
+
+
+_LOCAL: Final = Ways()
 
 
 @contextlib.asynccontextmanager
 async def running(
-    data_dir: Path, config: Path | None, clock: Clock, *, api: str = ""
+    data_dir: Path,
+    config: Path | None,
+    clock: Clock,
+    *,
+    ways: Ways = _LOCAL,
+    store: Store | None = None,
+    lead: Leading | None = None,
 ) -> AsyncIterator[Control]:
     """The whole of control, serving its API; everything is closed on the way out.
 
@@ -90,17 +187,25 @@ async def running(
         data_dir: must exist.
         config: site file to apply at start and to compare with.
         clock: of the machine.
-        api: `HOST:PORT` to listen on with tokens, besides the Unix socket.
+        ways: besides the Unix socket.
+        store: open already; otherwise the one in `data_dir`.
+        lead: who may write; otherwise this process.
 
     Raises:
         SeawallError: the store, the keys, the socket or the address cannot be used.
     """
-    async with Control.opened(data_dir, config, clock, log=_say, log_error=_say_error) as control:
+    opened = Control.opened(data_dir, config, clock, log=_say, log_error=_say_error, shared=store)
+    async with contextlib.AsyncExitStack() as stack:
+        control = await stack.enter_async_context(opened)
+        lead = lead or Sole(ways.address)
+        if ways.listen_nodes:
+            parts = _nodes_parts(control, data_dir, clock, ways, lead)
+            control.service.fleet = await stack.enter_async_context(nodes_port(parts))
         local = build_app(control.service, needs_token=False, log_error=_say_error)
         listeners = [(ApiServer(local), listen_private(data_dir / SOCKET_NAME))]
-        if api:
+        if ways.api:
             remote = build_app(control.service, needs_token=True, log_error=_say_error)
-            listeners.append((ApiServer(remote), _listen_tcp(api)))
+            listeners.append((ApiServer(remote), listen_tcp(ways.api, "api")))
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(server.run_on(sock)) for server, sock in listeners]
             try:
@@ -113,33 +218,37 @@ async def running(
         (data_dir / SOCKET_NAME).unlink()
 
 
+def _nodes_parts(
+    control: Control, data_dir: Path, clock: Clock, ways: Ways, lead: Leading
+) -> PortParts:
+    def heard(name: NodeName) -> Heard | None:
+        for seen in control.board.nodes():
+            if seen.report.node == name:
+                return Heard(seen.report, control.board.connected(seen))
+        return None
+
+    return PortParts(
+        home=data_dir / "control",
+        listen=ways.listen_nodes,
+        advertise=ways.advertise,
+        store=control.service.store,
+        control=control.service,
+        signing_key=load_public_key(data_dir / "control" / "signing.pub"),
+        heard=heard,
+        lead=lead,
+        clock=clock,
+        rng=Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
+        log=_say,
+        log_error=_say_error,
+    )
+
+
 def _say(event: str, text: str) -> None:
     _LOG.info(event, text=text)
 
 
 def _say_error(where: str, error: BaseException) -> None:
     _LOG.error("unexpected", where=where, exc_info=error)
-
-
-def _listen_tcp(api: str) -> socket.socket:
-    host, colon, port = api.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit():
-        raise UsageError(
-            "api-address-invalid",
-            f"{api!r} is not HOST:PORT.",
-            remedy="For example --api 127.0.0.1:7070.",
-        )
-    try:
-        return socket.create_server(
-            (host.strip("[]"), int(port)),
-            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
-        )
-    except (OSError, OverflowError) as error:
-        raise UsageError(
-            "api-address-unusable",
-            f"Cannot listen on {api}: {error}.",
-            remedy="Choose another address or port with --api.",
-        ) from error
 
 
 def _parent_gone(parent_fd: int, stop: asyncio.Event) -> None:
@@ -172,6 +281,11 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", default="")
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--api", default="")
+    parser.add_argument("--listen-nodes", default="")
+    parser.add_argument("--advertise", default="")
+    parser.add_argument("--mirror-dir", default="")
+    # By the environment, so that a password in it is in no list of processes.
+    parser.add_argument("--database", default=os.environ.get("SEAWALL_DATABASE", ""))
     parser.add_argument("--parent-fd", type=int, default=None)
     return parser.parse_args(argv)
 

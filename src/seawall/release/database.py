@@ -125,10 +125,10 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, fenced: bool = True) -> Iterator[Connection]:
         """All or nothing, durable at the end; one writer at a time over all processes."""
         with self._backend.plain_words(), self._backend.writer.begin() as connection:
-            if self.fence is not None:
+            if self.fence is not None and fenced:
                 self.fence(connection)
             yield connection
 

@@ -48,9 +48,7 @@ class Quarantined:
 
 
 class Store:
-    """Open with `Store(where, clock=...)`, close with `close()` or as a context manager.
-
-    `where` is the path of a SQLite file or the URL of a PostgreSQL database.
+    """`Store(where, clock=...)`; `where` is a SQLite file or the URL of a PostgreSQL database.
 
     Attributes:
         audit: who did what.
@@ -73,6 +71,11 @@ class Store:
         self.tokens = Tokens(self._database, clock)
         self.meta = Meta(self._database)
         self.fleet = Registry(self._database, clock)
+
+    @property
+    def database(self) -> Database:
+        """What it is in."""
+        return self._database
 
     def close(self) -> None:
         """Close the file; the store is of no use afterwards."""
