@@ -614,6 +614,9 @@ JUDGE_ALPHA: Final = 0.001
 sites of one rollout."""
 JUDGE_DOUBT: Final = 0.05
 """Chance that a step is left although the candidate is worse by the step's whole margin."""
+JUDGE_NODES_APART_MAX: Final = 8
+"""Nodes that are compared each with itself; the windows of more are added up, which costs nothing
+when all have the same share."""
 JUDGE_SUSPICION: Final = 5.0
 """Odds against a candidate at which no step is left, though they are far from proof: a release that
 is worse shows such odds within a few bad requests, one that is not seldom does."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.windows import STEP, site, window
-from seawall.ids import Generation
+from seawall.ids import Generation, NodeName
 from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES, GATES_BY_NAME
 from seawall.judge.judge import Demands, can_decide, describe, judge, requests_needed
@@ -294,3 +294,18 @@ def test_a_further_error_of_the_candidate_never_improves_the_verdict(
     before = verdict(trial(candidate=errors, stable=stable, baseline=None, seconds=20))
     after = verdict(trial(candidate=errors + more, stable=stable, baseline=None, seconds=20))
     assert severity(after) >= severity(before)
+
+
+def test_many_nodes_are_judged_as_one_and_a_node_without_a_candidate_is_no_control() -> None:
+    def node(name: str, errors: int) -> list[Window]:
+        return [replace(w, node=NodeName(name)) for w in trial(candidate=errors, seconds=20)]
+
+    some = [w for n in range(30) for w in node(f"n{n}", 0)]
+    idle = [window("stable", at_s, 5000, 4000, node="idle") for at_s in range(20)]
+    evidence = gather([*some, *idle], STEP)
+    assert evidence.totals["errors"].sum("candidate") == (0, 30 * 20 * 10)
+    assert evidence.totals["errors"].sum("stable") == (0, 30 * 20 * 80)
+    assert len(evidence.totals["errors"].moments) <= 11
+    assert isinstance(judge(evidence, demands(elapsed_s=20)), Healthy)
+    bad = [w for n in range(30) for w in node(f"n{n}", 1)]
+    assert isinstance(judge(gather([*bad, *idle], STEP), demands(elapsed_s=20)), Unhealthy)

@@ -11,6 +11,7 @@ from seawall.ids import SiteName
 from seawall.judge.evidence import Evidence
 from seawall.judge.gates import GATES_BY_NAME, Count, Gate
 from seawall.judge.judge import worse
+from seawall.judge.pooling import span_of
 from seawall.judge.sequential import rate_lower, rate_upper
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy, Verdict, combine
 from seawall.limits import (
@@ -18,7 +19,6 @@ from seawall.limits import (
     BRAKE_MARGIN,
     BRAKE_MARGIN_SITE,
     BRAKE_RATIO,
-    JUDGE_SPAN_S,
     JUDGE_SPANS_MIN,
 )
 from seawall.telemetry.window import Window
@@ -91,8 +91,7 @@ def _grown(
     for window in after:
         count = _count(gate, site, window)
         if count is not None:
-            at = int((window.start_s + window.duration_s / 2) / JUDGE_SPAN_S)
-            span = spans.setdefault(at, [0.0, 0.0])
+            span = spans.setdefault(span_of(window), [0.0, 0.0])
             span[0], span[1] = span[0] + count[0], span[1] + count[1]
     bad, of = sum(span[0] for span in spans.values()), sum(span[1] for span in spans.values())
     testify = sum(span[0] > margin * span[1] for span in spans.values())

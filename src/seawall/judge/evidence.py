@@ -14,13 +14,11 @@ from typing import Final
 
 from seawall.ids import Generation, NodeName, SiteName
 from seawall.judge.gates import GATES, GATES_BY_NAME, Count, Gate, slow_from
+from seawall.judge.pooling import BASELINE, CANDIDATE, STABLE, pooled, span_of
 from seawall.judge.sequential import dispersion
-from seawall.limits import JUDGE_BLOCK_S, JUDGE_CLUMP_MAX, JUDGE_SPAN_S
+from seawall.limits import JUDGE_BLOCK_S, JUDGE_CLUMP_MAX, JUDGE_NODES_APART_MAX
 from seawall.telemetry.window import Window
 
-CANDIDATE: Final = "candidate"
-STABLE: Final = "stable"
-BASELINE: Final = "baseline"
 _NOTHING: Final = (0.0, 0.0)
 CLUMPING: Final = 0.25
 """How much of what happens on one connection is decided by the connection."""
@@ -142,6 +140,11 @@ def gather(
     known = [*windows]
     wanted = {generation, *earlier}
     tried = [window for window in known if window.generation in wanted]
+    memory = tuple(_memory(tried))
+    if len({window.node for window in tried}) > JUDGE_NODES_APART_MAX:
+        before = [window for window in known if window.generation not in wanted]
+        tried = pooled(tried)
+        known = [*before, *tried]
     step = [window for window in tried if window.generation == generation]
     ours = [window for window in step if window.slot == CANDIDATE]
     slow = slow_from([w for w in known if w.slot == STABLE] or tried)
@@ -165,7 +168,7 @@ def gather(
         totals=MappingProxyType(totals),
         suspects=tuple(_suspects(laid, known, generation, slow)),
         sites=len({site for window in tried for site in window.sites}),
-        memory=tuple(_memory(tried)),
+        memory=memory,
         facts=facts or Facts(),
     )
 
@@ -177,8 +180,7 @@ def _laid(windows: Iterable[Window]) -> dict[_Place, dict[str, list[Window]]]:
     """Windows by span of time, node and step, then by slot."""
     laid: dict[_Place, dict[str, list[Window]]] = {}
     for window in windows:
-        at = int((window.start_s + window.duration_s / 2) / JUDGE_SPAN_S)
-        slots = laid.setdefault((at, window.node, window.generation), {})
+        slots = laid.setdefault((span_of(window), window.node, window.generation), {})
         slots.setdefault(window.slot, []).append(window)
     return laid
 

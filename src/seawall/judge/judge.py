@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.judge.evidence import BASELINE, CANDIDATE, STABLE, Evidence, Memory, Series
+from seawall.judge.evidence import Evidence, Memory, Series
 from seawall.judge.gates import GATES, GATES_BY_NAME, Control, Count, Gate
+from seawall.judge.pooling import BASELINE, CANDIDATE, STABLE
 from seawall.judge.sequential import (
     STAKE,
     Span,
