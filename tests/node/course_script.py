@@ -196,8 +196,8 @@ class Script:
                 words = "open the public ports"
             case moves.Steer(_, share):
                 words = f"steer {share} permille"
-            case moves.Withdraw():
-                words = "withdraw"
+            case moves.Withdraw(_, hung):
+                words = "withdraw at once" if hung else "withdraw"
             case moves.Commit(_, what):
                 words = f"commit {what.release}"
             case moves.GoBack(_, candidates):
@@ -215,6 +215,8 @@ class Script:
             told.append(f"| trial {trial.release} {trial.phase.value} at {trial.share_permille}")
             told += [f"({trial.message})"] if trial.message else []
             told += [] if trial.blames_content else ["[not the release]"]
+            steered = trial.phase is TrialPhase.STEERED
+            told += ["[no baseline]"] if steered and not trial.baseline else []
         shown = " ".join(told)
         if shown != self._shown:
             self.lines.append(f"    = {shown}")

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,11 @@ class Node:
             newest = self.control.reports[max(0, seen - 1) :]
             return next((report for report in reversed(newest) if condition(report)), None)
 
-        return await until(found, what=what)
+        try:
+            return await until(found, what=what)
+        except TimeoutError as error:
+            newest = replace(self.control.reports[-1], windows=())
+            raise AssertionError(f"waited in vain for {what}; newest: {newest}") from error
 
 
 async def get(port: int, path: str = "/") -> bytes:

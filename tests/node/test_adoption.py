@@ -66,7 +66,7 @@ def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) ->
                 await until(lambda: node.agent.keeper.link.session.settled, what="settled")
                 assert node.agent.keeper.process is not None
                 assert node.agent.keeper.process.adopted
-                assert node.agent.progress.phase is Phase.GOOD
+                assert node.agent.course.phase is Phase.GOOD
                 await echo(upgraded, b"adopted")
                 assert await keep_alive.get() == b"ok"
                 after = whole(cluster("origin", upstream), listener(port), routes([answer("new")]))

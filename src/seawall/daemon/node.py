@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random  # noqa: TID251 - this is where the process seeds its randomness
 from typing import Final
@@ -18,7 +18,6 @@ import structlog
 
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.names import ACCESS_FILE
-from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import envoys
 from seawall.errors import SeawallError
@@ -26,12 +25,15 @@ from seawall.heap import keep_small
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
 from seawall.node.lastgood import Opener, trusting
+from seawall.node.report import CollectorMaker
+from seawall.release.bundle import Bundle
 from seawall.release.signing import load_public_key, pin_public_key
-from seawall.rollout.ports import Assignment, ControlPort, NodeReport
+from seawall.rollout.ports import Assignment, ControlPort, NodeReport, TrialReport
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
 from seawall.telemetry.logs import configure
 from seawall.telemetry.recording import Recording
+from seawall.telemetry.window import Window
 
 _LOG: Final = structlog.stdlib.get_logger("seawall.node")
 _LOCAL: Final = NodeName("local")
@@ -78,7 +80,9 @@ class Telling:
     async def report(self, report: NodeReport) -> None:
         """See `ControlPort.report`."""
         envoy = report.envoy.pid if report.envoy else None
-        told = (report.release, report.phase, report.message, report.notices, envoy)
+        trial = report.trial
+        tried = (trial.release, trial.phase, trial.share_permille, trial.message) if trial else ()
+        told = (report.release, report.phase, report.message, report.notices, envoy, tried)
         if told != self._told:
             self._told = told
             _LOG.info(
@@ -89,8 +93,20 @@ class Telling:
                 message=report.message,
                 notices=report.notices,
                 envoy_pid=envoy,
+                **_trial_words(report.trial),
             )
         await self._control.report(report)
+
+
+def _trial_words(trial: TrialReport | None) -> dict[str, object]:
+    if trial is None:
+        return {}
+    return {
+        "trial": trial.release,
+        "trial_phase": trial.phase.value,
+        "trial_share_permille": trial.share_permille,
+        "trial_message": trial.message,
+    }
 
 
 def pinning(data_dir: Path) -> Opener:
@@ -102,7 +118,7 @@ def pinning(data_dir: Path) -> Opener:
     trusted = data_dir / "node" / "trusted.pub"
     open_trusted = trusting(trusted)
 
-    def opener(envelope: bytes) -> tuple[Digest, Snapshot]:
+    def opener(envelope: bytes) -> tuple[Digest, Bundle]:
         if not trusted.exists():
             pin_public_key(trusted, load_public_key(data_dir / "control" / "signing.pub"))
         return open_trusted(envelope)
@@ -119,7 +135,7 @@ async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
         Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
         node=_LOCAL,
         concurrency=concurrency or None,
-        collector=_collector(data_dir, clock),
+        collectors=collectors(data_dir, clock, _LOCAL),
         opener=pinning(data_dir),
     )
     _end_on_signals(agent, data_dir)
@@ -127,16 +143,29 @@ async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
     await agent.run()
 
 
-def _collector(data_dir: Path, clock: Clock) -> Collector:
-    slot = data_dir / "node" / STABLE
-    return Collector(
-        AdminClient(slot / "admin.sock"),
-        data_dir / "access" / ACCESS_FILE,
-        clock,
-        _LOCAL,
-        slot=STABLE,
-        recording=Recording(slot),
-    )
+def collectors(data_dir: Path, clock: Clock, node: NodeName) -> CollectorMaker:
+    """Makes the collectors of a node's slots; they share one file of access records."""
+
+    def make(
+        directory: Path,
+        slot: str,
+        seen: Callable[[Window], None],
+        cpu_s: Callable[[], float | None],
+    ) -> Collector:
+        stable = slot == STABLE
+        return Collector(
+            AdminClient(directory / "admin.sock"),
+            data_dir / "access" / ACCESS_FILE,
+            clock,
+            node,
+            slot=slot,
+            recording=Recording(directory) if stable else None,
+            records=stable,
+            seen=seen,
+            cpu_s=cpu_s,
+        )
+
+    return make
 
 
 def _end_on_signals(agent: Agent, data_dir: Path) -> None:

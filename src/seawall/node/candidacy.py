@@ -32,6 +32,7 @@ class Candidacy:
         share_permille: what is really in effect.
         step: generation and share that windows and golden requests count for now.
         failure: why it must go, or has gone.
+        hung: it does not answer.
         gone: withdrawn after a failure, and kept only to be told of.
     """
 
@@ -50,6 +51,7 @@ class Candidacy:
     restarts: int = 0
     nacks: tuple[Nack, ...] = ()
     failure: FailedTrial | None = None
+    hung: bool = False
     gone: bool = False
 
     @property
@@ -72,7 +74,8 @@ class Candidacy:
         match operation:
             case moves.Fetch():
                 return replace(self, fetched=True)
-            case moves.Start(baseline=baseline):
+            case moves.Start(baseline=wanted):
+                baseline = wanted and event.baseline
                 return replace(self, phase=TrialPhase.TASTING, baseline=baseline)
             case moves.Open():
                 return replace(self, opened=True)
@@ -116,7 +119,9 @@ class Candidacy:
             case moves.Probed():
                 return self._probed(event)
             case moves.Unanswered(count) if count >= TRIAL_UNANSWERED_MAX:
-                return self, f"the candidate did not answer {count} times in a row"
+                return replace(
+                    self, hung=True
+                ), f"the candidate did not answer {count} times in a row"
             case moves.Weighed(candidate, stable) if candidate > memory_max_bytes(stable):
                 return self, (
                     f"the candidate holds {candidate // MIB} MiB of memory, more than "

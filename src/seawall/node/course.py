@@ -67,7 +67,8 @@ def _go_on(course: Course, now_s: float) -> tuple[Course, list[moves.Effect]]:
     """Begin whatever leads from what is to what is wanted."""
     effects: list[moves.Effect] = []
     if _must_withdraw(course):
-        course = _try(course, moves.Withdraw(course.tickets + 1), effects)
+        hung = course.trial is not None and course.trial.hung
+        course = _try(course, moves.Withdraw(course.tickets + 1, hung), effects)
     if course.doing is None or isinstance(course.doing, moves.Fetch):
         course = _stable_next(course, effects)
     if course.doing is None and course.trying is None and not course.leftover:

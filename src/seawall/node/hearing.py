@@ -165,13 +165,14 @@ def _refused(course: Course, operation: moves.Operation, event: moves.Refused) -
 
 
 def _died(course: Course, arm: moves.Arm, words: str, now_s: float) -> Course:
-    if arm != "stable":
-        why = f"the {arm} Envoy died" + (f". Its last words: {words}" if words else "")
-        if course.trial is not None and arm == "candidate":
-            course = replace(
-                course, trial=replace(course.trial, restarts=course.trial.restarts + 1)
-            )
-        return fail(course, why, blames_content=arm == "candidate")
+    trial = course.trial
+    if arm == "baseline":  # the trial goes on; fine gates know that they have no fresh control
+        return course if trial is None else replace(course, trial=replace(trial, baseline=False))
+    if arm == "candidate":
+        why = "the candidate Envoy died" + (f": {words}" if words else "")
+        if trial is not None:
+            course = replace(course, trial=replace(trial, restarts=trial.restarts + 1))
+        return fail(course, why, blames_content=True)
     if course.bake_due_s is not None:
         again_s = max(_REBAKE_S_MIN, course.memory.bake_s)
         course = replace(course, bake_due_s=now_s + again_s)

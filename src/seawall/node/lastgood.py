@@ -15,17 +15,19 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.errors import RefusedError, SeawallError, UnreachableError
 from seawall.ids import Digest
 from seawall.limits import ENVELOPE_SIZE_BYTES_MAX
+from seawall.model.rollout import Golden
 from seawall.node.files import Writer, private_directory, read_bounded, write_atomic
 from seawall.node.stamp import stamp
 from seawall.node.state import Served
+from seawall.release.bundle import Bundle
 from seawall.release.envelope import open_envelope
 from seawall.release.signing import load_public_key
 
 _SUFFIX: Final = ".bundle"
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
-Opener = Callable[[bytes], tuple[Digest, Snapshot]]
-"""Checks an envelope and gives the digest of its bundle and the snapshot in it."""
+Opener = Callable[[bytes], tuple[Digest, Bundle]]
+"""Checks an envelope and gives the digest of its bundle, and the bundle."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,15 @@ class Loaded:
 
     served: Served
     snapshot: Snapshot
+    golden: tuple[Golden, ...] = ()
 
 
 def trusting(key_file: Path) -> Opener:
     """Opens envelopes signed by the key pinned in `key_file`, which is read each time."""
 
-    def opener(envelope: bytes) -> tuple[Digest, Snapshot]:
+    def opener(envelope: bytes) -> tuple[Digest, Bundle]:
         record, bundle = open_envelope(envelope, load_public_key(key_file))
-        return record.digest, bundle.snapshot
+        return record.digest, bundle
 
     return opener
 
@@ -57,24 +60,24 @@ class Bundles:
         self._open = opener
         self._write = write
 
-    def check(self, digest: Digest, envelope: bytes) -> Snapshot:
-        """The snapshot in `envelope`.
+    def check(self, digest: Digest, envelope: bytes) -> Bundle:
+        """The bundle in `envelope`.
 
         Raises:
             RefusedError: damaged, signed by another key, or not the release named `digest`.
         """
-        found, snapshot = self._open(envelope)
+        found, bundle = self._open(envelope)
         if found != digest:
             raise RefusedError(
                 "bundle-not-the-assigned",
                 f"The bundle is {found[:12]}, but {digest[:12]} was assigned.",
                 remedy="Release again; if it happens again, check the control process's store.",
             )
-        return snapshot
+        return bundle
 
-    def stamped(self, served: Served, snapshot: Snapshot) -> Loaded:
-        """A checked snapshot as Envoy shall have it."""
-        return Loaded(served, stamp(snapshot, served.release))
+    def stamped(self, served: Served, bundle: Bundle) -> Loaded:
+        """A checked release as Envoy shall have it."""
+        return Loaded(served, stamp(bundle.snapshot, served.release), bundle.golden)
 
     def save(self, digest: Digest, envelope: bytes) -> None:
         """Keep `envelope` durably.

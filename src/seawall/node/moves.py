@@ -49,11 +49,13 @@ class Done:
 
     Attributes:
         share_permille: after `Steer`: what is really in effect.
+        baseline: after `Start`: whether the baseline that was wanted runs.
         served: after `GoBack`: what serves now; None when nothing older could be read.
     """
 
     ticket: int
     share_permille: int = 0
+    baseline: bool = True
     served: Served | None = None
 
 
@@ -189,9 +191,13 @@ class Withdraw:
     Done as soon as no new connection comes to them; the rest may go on behind it. It cannot be
     refused: a process that cannot be steered away from is killed. Also ends what `Watch` began,
     and clears what an earlier agent left behind.
+
+    Attributes:
+        hung: nothing ends by itself in there: do not wait for it.
     """
 
     ticket: int
+    hung: bool = False
 
 
 @dataclass(frozen=True, slots=True)

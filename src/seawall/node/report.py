@@ -5,7 +5,8 @@ are handed to the collector again until control has accepted them.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
 from seawall.compiler.nack import explain
@@ -29,6 +30,10 @@ class Collector(Protocol):
         """From now on this release serves: close the window that another one was in."""
         ...
 
+    def hurry(self, *, on: bool) -> None:
+        """Look often and close short windows: while a release proves itself."""
+        ...
+
     def windows(self) -> tuple[Window, ...]:
         """Closed windows that were not accepted yet, oldest first."""
         ...
@@ -42,6 +47,24 @@ class Collector(Protocol):
         ...
 
 
+class CollectorMaker(Protocol):
+    """Makes the collector of a slot.
+
+    Args of a call: the slot's directory; its role (`stable`, `candidate`, `baseline`); what is told
+    every closed window; what knows the processor seconds of its Envoy.
+    """
+
+    def __call__(
+        self,
+        directory: Path,
+        slot: str,
+        seen: Callable[[Window], None],
+        cpu_s: Callable[[], float | None],
+    ) -> Collector:
+        """The collector, not running yet."""
+        ...
+
+
 class NoCollector:
     """Measures nothing: for an agent without telemetry."""
 
@@ -50,6 +73,9 @@ class NoCollector:
 
     def serving(self, release: ReleaseId, generation: Generation) -> None:
         """See `Collector.serving`."""
+
+    def hurry(self, *, on: bool) -> None:
+        """See `Collector.hurry`."""
 
     def windows(self) -> tuple[Window, ...]:
         """See `Collector.windows`."""
@@ -61,6 +87,36 @@ class NoCollector:
     def notices(self) -> tuple[str, ...]:
         """See `Collector.notices`."""
         return ()
+
+
+class NoCollectors:
+    """A `CollectorMaker` for an agent without telemetry."""
+
+    def __call__(
+        self,
+        directory: Path,
+        slot: str,
+        seen: Callable[[Window], None],
+        cpu_s: Callable[[], float | None],
+    ) -> Collector:
+        """See `CollectorMaker`."""
+        del directory, slot, seen, cpu_s
+        return NoCollector()
+
+
+def starting_state(keeper: Keeper) -> EnvoyState | None:
+    """The Envoy of `keeper` before it was asked anything."""
+    process = keeper.process
+    if process is None:
+        return None
+    return EnvoyState(
+        pid=process.identity.pid,
+        version=process.identity.version,
+        uptime_s=0.0,
+        restarts=keeper.restarts,
+        live=False,
+        memory_bytes=0,
+    )
 
 
 async def envoy_state(keeper: Keeper) -> EnvoyState | None:

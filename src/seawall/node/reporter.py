@@ -1,6 +1,8 @@
 """Delivers the agent's reports: at once when something changed, and every few seconds anyway.
 
-Before each it looks whether Envoy's own log has grown too large: nothing else bounds it.
+Two loops that do not wait for each other: one looks at Envoy (whose admin interface may be slow, or
+silent), the other tells what is known. While it looks, it also sees to it that Envoy's own log does
+not grow too large: nothing else bounds it.
 """
 
 import asyncio
@@ -8,66 +10,96 @@ import os
 from typing import TYPE_CHECKING
 
 from seawall.errors import SeawallError
-from seawall.limits import REPORT_INTERVAL_S, REPORT_STARTING_INTERVAL_S
-from seawall.node.report import Collector, envoy_state, listeners
-from seawall.rollout.ports import ControlPort, NodeReport
+from seawall.limits import REPORT_INTERVAL_S, REPORT_STARTING_INTERVAL_S, TRIAL_STATS_INTERVAL_S
+from seawall.node.candidacy import report as trial_report
+from seawall.node.report import envoy_state, listeners, starting_state
+from seawall.rollout.ports import ControlPort, EnvoyState, NodeReport
 
 if TYPE_CHECKING:
     from seawall.node.agent import Agent
 
 
-def _patience_s(report: NodeReport) -> float:
-    """An Envoy that is starting is looked at again soon."""
-    starting = report.envoy is not None and not report.envoy.live
-    return REPORT_STARTING_INTERVAL_S if starting else REPORT_INTERVAL_S
-
-
 class Reporter:
     """Reports of one agent; never raises, never holds more than the newest state."""
 
-    def __init__(self, agent: "Agent", control: ControlPort, collector: Collector) -> None:
+    def __init__(self, agent: "Agent", control: ControlPort) -> None:
         self._agent = agent
         self._control = control
-        self._collector = collector
-        self._wake = asyncio.Event()
+        self._due = asyncio.Event()
+        self._look_due = asyncio.Event()
+        self._envoy: EnvoyState | None = None
+        self._listeners: tuple[str, ...] = ()
 
     def wake(self) -> None:
         """Something changed."""
-        self._wake.set()
+        self._due.set()
+        self._look_due.set()
 
     async def run(self) -> None:
         """Report until cancelled."""
         while True:
-            self._wake.clear()
-            await self._agent.keeper.slot.bound_log()
-            report = await self.report()
+            self._due.clear()
+            report = self.report()
             try:
                 await self._control.report(report)
-                self._collector.accepted(report.windows)
+                self._agent.instruments.accepted(report.windows)
+                self._agent.heard()
             except SeawallError:
                 pass  # control is away: the next report says it all anew
-            try:
-                async with asyncio.timeout(_patience_s(report)):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            in_trial = self._agent.course.trial is not None
+            patience_s = TRIAL_STATS_INTERVAL_S if in_trial else REPORT_INTERVAL_S
+            await _wait(self._due, patience_s)
 
-    async def report(self) -> NodeReport:
-        """The newest state."""
+    async def look(self) -> None:
+        """Look at the Envoy that serves until cancelled; an Envoy that starts is looked at soon."""
+        while True:
+            self._look_due.clear()
+            keeper = self._agent.keeper
+            await keeper.slot.bound_log()
+            envoy, found = await envoy_state(keeper), await listeners(keeper)
+            if _identity(envoy) != _identity(self._envoy) or found != self._listeners:
+                self._due.set()
+            self._envoy, self._listeners = envoy, found
+            starting = envoy is not None and not envoy.live
+            await _wait(
+                self._look_due, REPORT_STARTING_INTERVAL_S if starting else REPORT_INTERVAL_S
+            )
+
+    def report(self) -> NodeReport:
+        """What is known now."""
         agent = self._agent
-        progress, state, serving = agent.progress, agent.state, agent.serving
+        course, serving, keeper = agent.course, agent.serving, agent.keeper
+        envoy = starting_state(keeper)
+        if envoy is not None and self._envoy is not None and envoy.pid == self._envoy.pid:
+            envoy = self._envoy
         return NodeReport(
             node=agent.node,
-            generation=progress.served.generation if progress.served else state.generation,
+            generation=course.memory.generation,
             release=serving.release if serving else None,
             digest=serving.digest if serving else None,
-            phase=progress.phase,
-            message=progress.message,
-            nacks=progress.nacks,
-            envoy=await envoy_state(agent.keeper),
-            last_known_good=tuple(good.release for good in state.good),
-            windows=self._collector.windows(),
+            phase=course.phase,
+            message=course.memory.message,
+            nacks=course.nacks,
+            envoy=envoy,
+            last_known_good=tuple(good.release for good in course.memory.good),
+            windows=agent.instruments.windows(),
             notices=agent.notices(),
             agent_pid=os.getpid(),
-            listeners=await listeners(agent.keeper),
+            listeners=self._listeners,
+            trial=trial_report(course.trial),
+            steering=agent.trials.steering,
+            groups=agent.groups,
         )
+
+
+def _identity(envoy: EnvoyState | None) -> tuple[object, ...]:
+    """What of an Envoy is worth a report of its own."""
+    return () if envoy is None else (envoy.pid, envoy.live, envoy.restarts)
+
+
+async def _wait(event: asyncio.Event, patience_s: float) -> None:
+    try:
+        async with asyncio.timeout(patience_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -7,7 +7,7 @@ changes what the edge serves.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from seawall.limits import (
     MIB,
     NOTICES_MAX,
     STATS_POLL_INTERVAL_S,
+    TRIAL_STATS_INTERVAL_S,
     WINDOW_DURATION_S,
     WINDOWS_KEPT_MAX,
     WINDOWS_SITES_KEPT_MAX,
@@ -34,6 +35,8 @@ from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
 
 _COMMIT_READ_TIMEOUT_S: Final = 1.0
+_SHORT_WINDOW: Final = 0.9
+"""Of the interval: a poll that comes a little early still closes the window it was meant for."""
 
 
 class Collector:
@@ -46,6 +49,9 @@ class Collector:
         node: name of this node, written into every window.
         slot: for example `stable`.
         recording: bounds the records of a busy node; None records what the release says.
+        records: look after the access records, which all slots of a node share.
+        cpu_s: processor seconds that the slot's Envoy has used; None when that is not known.
+        seen: told every window that is closed.
     """
 
     def __init__(
@@ -57,10 +63,16 @@ class Collector:
         *,
         slot: str = "stable",
         recording: Recording | None = None,
+        records: bool = True,
+        cpu_s: Callable[[], float | None] = lambda: None,
+        seen: Callable[[Window], None] = lambda _: None,
     ) -> None:
         self._admin, self._access_log, self._clock = admin, access_log, clock
         self._builder = WindowBuilder(node, slot, at_s=clock.monotonic_s())
         self._recording = recording
+        self._looks_after_records = records
+        self._cpu_s, self._seen = cpu_s, seen
+        self._interval_s, self._window_s = STATS_POLL_INTERVAL_S, WINDOW_DURATION_S
         self._lock = asyncio.Lock()
         self._kept: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
         self._closed_s = clock.monotonic_s()
@@ -80,8 +92,16 @@ class Collector:
                 await self.commit(*serving)
             await self.poll()
             with suppress(TimeoutError):
-                async with asyncio.timeout(STATS_POLL_INTERVAL_S):
+                async with asyncio.timeout(self._interval_s):
                     await self._wake.wait()
+
+    def hurry(self, *, on: bool) -> None:
+        """Poll often and close short windows: while a release proves itself."""
+        was_s = self._interval_s
+        self._interval_s = TRIAL_STATS_INTERVAL_S if on else STATS_POLL_INTERVAL_S
+        self._window_s = self._interval_s * _SHORT_WINDOW if on else WINDOW_DURATION_S
+        if self._interval_s < was_s:
+            self._wake.set()
 
     def serving(self, release: ReleaseId, generation: Generation) -> None:
         """Say that `release` serves from now on; `run` closes the window of the one before."""
@@ -93,9 +113,10 @@ class Collector:
         async with self._lock:
             await self._observe(ADMIN_TIMEOUT_S)
             window = None
-            if self._clock.monotonic_s() - self._closed_s >= WINDOW_DURATION_S:
+            if self._clock.monotonic_s() - self._closed_s >= self._window_s:
                 window = self._keep(self._builder.close(**self._now()))
-            await self._look_after_records()
+            if self._looks_after_records:
+                await self._look_after_records()
             return window
 
     async def commit(self, release: ReleaseId, generation: Generation) -> Window | None:
@@ -138,12 +159,13 @@ class Collector:
         except (UnreachableError, TimeoutError):
             self._reading = None
             return False
-        return self._builder.observe(self._reading, at_s=asked_s)
+        return self._builder.observe(self._reading, at_s=asked_s, cpu_s=self._cpu_s())
 
     def _keep(self, window: Window | None) -> Window | None:
         self._closed_s = self._clock.monotonic_s()
         if window is not None:
             self._kept.append(window)
+            self._seen(window)
             if "requests" in window.edge and window.duration_s >= STATS_POLL_INTERVAL_S:
                 self._requests_per_s = window.edge["requests"] / window.duration_s
             while sum(len(kept.sites) for kept in self._kept) > WINDOWS_SITES_KEPT_MAX:

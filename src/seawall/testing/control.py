@@ -8,7 +8,7 @@ import asyncio
 
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
-from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.ports import Assignment, NodeReport, Trial
 
 
 class MemoryControl:
@@ -38,18 +38,23 @@ class MemoryControl:
         bake_s: float = 0.0,
         node: NodeName | None = None,
         generation: int | None = None,
+        trial: Trial | None = None,
     ) -> Assignment:
         """Give a node a release; the generation is the next one unless a test wants another."""
         node = node or NodeName("local")
         known = self._assignments.get(node)
         if generation is None:
             generation = known.generation + 1 if known else 1
-        assignment = Assignment(Generation(generation), release, digest, bake_s)
+        assignment = Assignment(Generation(generation), release, digest, bake_s, trial)
         self._bundles[digest] = envelope
         async with self._moved:
             self._assignments[node] = assignment
             self._moved.notify_all()
         return assignment
+
+    def hold(self, digest: Digest, envelope: bytes) -> None:
+        """Have a bundle that is not assigned yet."""
+        self._bundles[digest] = envelope
 
     async def go_away(self) -> None:
         """From now on every call raises `UnreachableError`, those that wait included."""

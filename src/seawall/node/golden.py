@@ -1,0 +1,180 @@
+"""Golden requests: the same question to candidate and stable, and whether the answers differ.
+
+What is written in the release (`status`, `contains`) must hold for the candidate. Where no status
+is written, the candidate must answer as stable does: status, place of a redirect, media type. What
+is wrong in the same way on both is the world's fault (an origin that is down), not the release's:
+it does not count, else one site's origin would stop every other site's release. A release without
+golden requests gets one for each site, `GET /`, and only a candidate that fails (5xx, or no
+answer) where stable does not is held against it: nobody has said what `/` should be.
+
+A difference counts once it has shown itself several times in a row.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
+
+from seawall.compiler.names import ROUTES_HTTPS, UNKNOWN_HOST
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.ids import SiteName
+from seawall.limits import GOLDEN_ATTEMPTS_MAX, GOLDEN_CONCURRENCY_MAX, GOLDEN_IMPLICIT_MAX
+from seawall.model.rollout import Golden
+from seawall.node.asking import Answer, Silence, ask
+from seawall.node.taste import socket_name
+from seawall.rollout.ports import Probes
+
+_FAILED_FROM: Final = 500
+_ANY_HOST: Final = "golden.invalid"
+_COMPARED_HEADERS: Final = ("location", "content-type")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A golden request; `implicit` when nobody wrote it."""
+
+    golden: Golden
+    implicit: bool = False
+
+    def __str__(self) -> str:
+        golden = self.golden
+        scheme = "https" if golden.https else "http"
+        return f"{golden.method} {scheme}://{golden.host}{golden.path} of {golden.site}"
+
+
+def questions(snapshot: Snapshot, golden: Sequence[Golden]) -> tuple[Question, ...]:
+    """What to ask of a release: its own golden requests, or one for each of its sites."""
+    if golden:
+        return tuple(Question(one) for one in golden)
+    return tuple(Question(one, implicit=True) for one in _implicit(snapshot))[:GOLDEN_IMPLICIT_MAX]
+
+
+def difference(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> str:
+    """What is wrong with the candidate's answer, in words; empty when nothing is."""
+    golden = question.golden
+    if question.implicit:
+        wrong = _failed(candidate) and not _failed(stable)
+        return f"{question}: {_said(candidate)}, stable: {_said(stable)}" if wrong else ""
+    if isinstance(candidate, Silence):
+        same = isinstance(stable, Silence)
+        return "" if same else f"{question}: {_said(candidate)}, stable: {_said(stable)}"
+    faults = _faults(golden, candidate)
+    if faults:
+        on_both = isinstance(stable, Answer) and stable.status == candidate.status
+        if on_both and isinstance(stable, Answer) and _faults(golden, stable) == faults:
+            return ""
+        return f"{question}: {candidate.status}, {faults}; stable: {_said(stable)}"
+    if golden.status or isinstance(stable, Silence) or _failed(stable):
+        return ""
+    return _unlike(question, candidate, stable)
+
+
+class Prober:
+    """Asks the questions of one trial again and again, each of candidate and stable.
+
+    Args:
+        asked: the questions; may be empty, which proves nothing and hinders nothing.
+        candidate: slot directory, where the private sockets are.
+        stable: likewise.
+    """
+
+    def __init__(self, asked: Sequence[Question], candidate: Path, stable: Path) -> None:
+        self._questions = tuple(asked)
+        self._candidate, self._stable = candidate, stable
+        self._in_flight = asyncio.Semaphore(GOLDEN_CONCURRENCY_MAX)
+        self._next = 0
+        self.probes = Probes()
+
+    @property
+    def complete(self) -> bool:
+        """Whether each question has been asked at least once in this step."""
+        return self.probes.asked >= len(self._questions)
+
+    def step(self) -> None:
+        """Another step begins: count from zero."""
+        self.probes = Probes()
+
+    async def warm(self, *slots: Path) -> None:
+        """Ask everything once without looking at the answers: pools, caches and TLS warm up."""
+        work = [self._ask(slot, question) for slot in slots for question in self._questions]
+        await asyncio.gather(*work)
+
+    async def round(self, count_max: int) -> Probes:
+        """Ask the next questions, in turn; everything of this step so far."""
+        count = min(count_max, len(self._questions))
+        places = range(self._next, self._next + count)
+        self._next += count
+        turn = [self._questions[place % len(self._questions)] for place in places]
+        words = await asyncio.gather(*(self._compare(question) for question in turn))
+        found = [difference for difference in words if difference]
+        self.probes = Probes(
+            asked=self.probes.asked + count,
+            differed=self.probes.differed + len(found),
+            first=self.probes.first or (found[0] if found else ""),
+        )
+        return self.probes
+
+    async def _compare(self, question: Question) -> str:
+        words = ""
+        for _ in range(GOLDEN_ATTEMPTS_MAX):
+            candidate, stable = await asyncio.gather(
+                self._ask(self._candidate, question), self._ask(self._stable, question)
+            )
+            words = difference(question, candidate, stable)
+            if not words:
+                break
+        return words
+
+    async def _ask(self, slot: Path, question: Question) -> Answer | Silence:
+        golden = question.golden
+        async with self._in_flight:
+            return await ask(slot / socket_name("https" if golden.https else "http"), golden)
+
+
+def _failed(answer: Answer | Silence) -> bool:
+    return isinstance(answer, Silence) or answer.status >= _FAILED_FROM
+
+
+def _said(answer: Answer | Silence) -> str:
+    return answer.why if isinstance(answer, Silence) else str(answer.status)
+
+
+def _faults(golden: Golden, answer: Answer) -> str:
+    """What of `answer` is not as written; empty when it is, or nothing is written."""
+    if golden.status and answer.status not in golden.status:
+        return f"not {' or '.join(map(str, golden.status))} as written"
+    if golden.contains and golden.contains.encode() not in answer.body:
+        return f"without {golden.contains!r} as written"
+    return ""
+
+
+def _unlike(question: Question, candidate: Answer, stable: Answer) -> str:
+    if candidate.status != stable.status:
+        return f"{question}: {candidate.status}, stable: {stable.status}"
+    for name in _COMPARED_HEADERS:
+        ours, theirs = (_plain(name, answer) for answer in (candidate, stable))
+        if ours != theirs:
+            return f"{question}: {name} is {ours or 'missing'}, on stable: {theirs or 'missing'}"
+    return ""
+
+
+def _plain(name: str, answer: Answer) -> str:
+    value = answer.headers.get(name, "")
+    return value.partition(";")[0].strip().lower() if name == "content-type" else value
+
+
+def _implicit(snapshot: Snapshot) -> Iterator[Golden]:
+    """`GET /` of each site, over TLS where it has TLS; for any host, of a made-up one."""
+    found: dict[str, Golden] = {}
+    for resource in snapshot.of_type(TypeUrl.ROUTES):
+        https = resource.name == ROUTES_HTTPS
+        for host in RouteConfiguration.FromString(resource.body).virtual_hosts:
+            if host.name == UNKNOWN_HOST or not host.domains or (host.name in found and not https):
+                continue
+            name = str(host.domains[0])
+            name = _ANY_HOST if name == "*" else name.replace("*", "golden", 1)
+            found[host.name] = Golden(SiteName(host.name), name, "/", https=https)
+    yield from found.values()
