@@ -1,0 +1,63 @@
+"""How the node process of a machine that joined a fleet reaches control, and whom it believes."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random  # noqa: TID251 - the type of what the caller seeded
+
+import structlog
+
+from seawall.clock import Clock
+from seawall.fleet import tls
+from seawall.fleet.identity import Identity
+from seawall.fleet.mirrors import Mirror
+from seawall.fleet.remote import FleetControl
+from seawall.ids import NodeName
+from seawall.node.lastgood import Opener, trusting
+from seawall.tasks import Background
+
+_LOG = structlog.stdlib.get_logger("seawall.node")
+
+
+@dataclass(frozen=True)
+class Way:
+    """What the agent is given.
+
+    Attributes:
+        opener: believes the key that was pinned when this machine joined.
+    """
+
+    node: NodeName
+    control: FleetControl
+    opener: Opener
+
+
+@contextlib.asynccontextmanager
+async def fleet_way(
+    data_dir: Path, clock: Clock, rng: Random, mirrors: tuple[Mirror, ...]
+) -> AsyncIterator[Way]:
+    """The way to the fleet's control until the block ends; renews the certificate meanwhile.
+
+    Raises:
+        SeawallError: this machine has not joined a fleet.
+    """
+    tls.keep_small()
+    identity = Identity(data_dir / "identity")
+    trusted = data_dir / "node" / "trusted.pub"
+    node = identity.load().node
+    control = FleetControl(identity, clock, rng, trusted=trusted, mirrors=mirrors, tell=_tell)
+    async with Background(_tell_error) as background:
+        background.spawn(control.keep_certificate(), name="certificate")
+        try:
+            yield Way(node, control, trusting(trusted))
+        finally:
+            control.close()
+
+
+def _tell(event: str, text: str) -> None:
+    _LOG.info(event, text=text)
+
+
+def _tell_error(where: str, error: BaseException) -> None:
+    _LOG.error("unexpected", where=where, exc_info=error)
