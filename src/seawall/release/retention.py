@@ -1,7 +1,8 @@
 """Which releases go when there are too many: the oldest, but never one that somebody may need.
 
-Spared are what a node is assigned, what it was assigned before (the rollback point), the parents
-of both, what a node named as last known good, and the newest release, which is about to be rolled
+Spared are what a node is assigned or tries, what it was assigned before (the rollback point), the
+parents of both, what a node named as last known good, the fleet's target and what that was before,
+the releases of rollouts that go on with theirs, and the newest release, which is about to be rolled
 out. Runs inside the transaction that adds a release, so the bounds hold whenever a reader looks.
 """
 
@@ -11,7 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select
 
 from seawall import limits
-from seawall.release.tables import ASSIGNMENTS, BUNDLES, KNOWN_GOOD, QUARANTINE, RELEASES
+from seawall.release.tables import (
+    ASSIGNMENTS,
+    BUNDLES,
+    FLEET,
+    KNOWN_GOOD,
+    QUARANTINE,
+    RELEASES,
+    ROLLOUTS,
+)
 
 
 def apply(connection: Connection) -> list[int]:
@@ -70,8 +79,14 @@ def _choose(rows: Sequence[Row[*tuple[Any, ...]]], spared: set[int]) -> list[int
 
 def _spared(connection: Connection) -> set[int]:
     spared: set[int] = set()
-    for row in connection.execute(select(ASSIGNMENTS.c.release, ASSIGNMENTS.c.previous)):
-        spared.update(number for number in row if number is not None)
+    assigned, fleet, rollouts = ASSIGNMENTS.c, FLEET.c, ROLLOUTS.c
+    for query in (
+        select(assigned.release, assigned.previous, assigned.trial_release),
+        select(fleet.target, fleet.target_base, fleet.target_before),
+        select(rollouts.release, rollouts.before).where(rollouts.ended_s.is_(None)),
+    ):
+        for row in connection.execute(query):
+            spared.update(number for number in row if number is not None)
     parents = connection.execute(select(RELEASES.c.parent).where(RELEASES.c.number.in_(spared)))
     spared.update(number for number in parents.scalars().all() if number is not None)
     spared.update(connection.execute(select(KNOWN_GOOD.c.release)).scalars())

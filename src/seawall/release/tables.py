@@ -73,7 +73,57 @@ ASSIGNMENTS: Final = Table(
     Column("previous", Integer),
     Column("bake_s", Float, nullable=False),
     Column("at_s", Float, nullable=False),
+    # What it shall try beside `release`; all four are null when it tries nothing.
+    Column("trial_release", Integer),
+    Column("trial_share_permille", Integer),
+    Column("trial_baseline", Integer),
+    Column("trial_taste_deadline_s", Float),
 )
+FLEET: Final = Table(
+    "fleet",
+    METADATA,
+    # One row, 1, from the first rollout on.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # Grows with every write; a writer that read another one is refused.
+    Column("version", BIG, nullable=False),
+    # The largest that any node was ever assigned.
+    Column("generation", BIG, nullable=False),
+    # What nodes run when no rollout says otherwise, and what that was before.
+    Column("target", Integer),
+    Column("target_bake_s", Float),
+    Column("target_feed", Text, nullable=False),
+    Column("target_base", Integer),
+    Column("target_before", Integer),
+    Column("frozen_by", Text),
+    Column("frozen_reason", Text),
+    Column("frozen_s", Float),
+)
+ROLLOUTS: Final = Table(
+    "rollouts",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("release", Integer, nullable=False),
+    Column("before", Integer),
+    Column("stage", String, nullable=False),
+    Column("started_s", Float, nullable=False),
+    # Null while it goes on.
+    Column("ended_s", Float),
+    # All of it, as JSON.
+    Column("state", Text, nullable=False),
+)
+Index("rollouts_by_release", ROLLOUTS.c.release)
+ROLLOUT_EVENTS: Final = Table(
+    "rollout_events",
+    METADATA,
+    Column("number", BIG, primary_key=True, autoincrement=False),
+    # 0 for the fleet as a whole.
+    Column("rollout", Integer, nullable=False),
+    Column("release", Integer),
+    Column("at_s", Float, nullable=False),
+    Column("code", String, nullable=False),
+    Column("text", Text, nullable=False),
+)
+Index("rollout_events_by_rollout", ROLLOUT_EVENTS.c.rollout)
 KNOWN_GOOD: Final = Table(
     "known_good",
     METADATA,

@@ -72,7 +72,10 @@ class Draft:
 
     def aim(self, target: Target | None) -> None:
         """From now on nodes shall run `target` when no rollout says otherwise."""
-        self.fleet = replace(self.fleet, target=target)
+        old = self.fleet.target
+        if target is None or old is None or old.release != target.release:
+            before = old.release if old else None
+            self.fleet = replace(self.fleet, target=target, target_before=before)
 
     def blame(self, digest: Digest, reason: str) -> None:
         """Never assign `digest` again."""

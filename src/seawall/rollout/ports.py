@@ -194,6 +194,8 @@ class NodeReport:
     """Node groups it belongs to, for waves."""
     level: int = 0
     """What this agent understands: 0, assignments only; `LEVEL_TRIALS`, `Assignment.trial` too."""
+    bundle_format: int = 0
+    """Newest format of bundles that this agent reads; 0 when it does not say."""
 
 
 class ControlPort(Protocol):

@@ -258,6 +258,7 @@ class Fleet:
         version: grows with every write; a writer that has seen another one is refused.
         generation: the largest that was ever assigned.
         target: what nodes run when no rollout says otherwise; None before the first release.
+        target_before: what the target was before; None before the second.
         rollouts: those that have not ended, in order of number.
         assigned: what each known node was told last.
         good: releases that were baked and are still stored, newest first.
@@ -267,6 +268,7 @@ class Fleet:
     version: int = 0
     generation: Generation = NO_GENERATION
     target: Target | None = None
+    target_before: ReleaseId | None = None
     frozen: Freeze | None = None
     rollouts: tuple[Rollout, ...] = ()
     assigned: Mapping[NodeName, Assigned] = field(default_factory=lambda: MappingProxyType({}))
