@@ -1,12 +1,11 @@
 """The client of the HTTP API: what the CLI calls. One method an operation, views as answers.
 
-It is light on purpose (`seawall status` should answer at once): httpx and the views, nothing of
-the service. It reads answers leniently, because a newer control process may say more.
+It is light on purpose (`seawall status` should answer at once): the views, and nothing of the
+service. It reads answers leniently, because a newer control process may say more.
 """
 
 import json
 import socket
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,13 +13,12 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 from urllib.parse import quote
 
-import httpx
-
 from seawall import limits
 from seawall.api import fleet_views, requests, status_views, views
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import error_from
 from seawall.api.hand_client import HandCalls
+from seawall.api.session import Answer, BrokenError, NobodyListensError, Session, SilentError
 from seawall.errors import SeawallError, UnreachableError
 from seawall.site.sources import SourceSet
 from seawall.sockets import short_path
@@ -41,16 +39,14 @@ class Client(HandCalls):
 
     def __init__(
         self,
-        http: httpx.Client,
+        session: Session,
         *,
         nobody: UnreachableError,
         stack: ExitStack,
-        data_dir: Path | None = None,
     ) -> None:
-        self._http = http
+        self._session = session
         self._nobody = nobody
         self._stack = stack
-        self._data_dir = data_dir
 
     @classmethod
     def for_data_dir(cls, data_dir: Path) -> Self:
@@ -70,11 +66,8 @@ class Client(HandCalls):
             address = stack.enter_context(short_path(data_dir / "control.sock"))
         except OSError as error:
             raise nobody from error
-        # No TLS on this way: an empty context saves the 50 ms of reading the machine's authorities.
-        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        transport = httpx.HTTPTransport(uds=address, verify=no_tls)
-        http = httpx.Client(transport=transport, base_url="http://seawall", timeout=_TIMEOUT_S)
-        return cls(http, nobody=nobody, stack=stack, data_dir=data_dir)
+        session = Session.over_unix_socket(address)
+        return cls(session, nobody=nobody, stack=stack)
 
     @classmethod
     def for_url(cls, url: str, token: str) -> Self:
@@ -85,8 +78,11 @@ class Client(HandCalls):
             remedy="Check the address, and that control was started with --api.",
         )
         headers = {"authorization": f"Bearer {token}"}
-        http = httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
-        return cls(http, nobody=nobody, stack=ExitStack())
+        try:
+            session = Session.over_tcp(url, headers)
+        except ValueError as error:
+            raise nobody from error
+        return cls(session, nobody=nobody, stack=ExitStack())
 
     def health(self) -> status_views.HealthView:
         """Whether control and its store answer."""
@@ -111,13 +107,14 @@ class Client(HandCalls):
         dry_run: bool = False,
         force: tuple[str, ...] = (),
         parent: str = "",
+        break_glass: str = "",
     ) -> Iterator[views.ApplyEvent]:
         """Release these sources; yields progress and ends with `Applied` or `Refused`.
 
         Leaving the iterator early does not stop the apply.
         """
         packed = requests.pack(sources)
-        body = requests.ApplyRequest(packed, message, author, dry_run, force, parent)
+        body = requests.ApplyRequest(packed, message, author, dry_run, force, parent, break_glass)
         return self._stream("/v1/apply", body)
 
     def rollback(
@@ -127,9 +124,10 @@ class Client(HandCalls):
         author: str = "",
         message: str = "",
         force: tuple[str, ...] = (),
+        break_glass: str = "",
     ) -> Iterator[views.ApplyEvent]:
         """Serve an earlier release again; without one, the newest good one before the current."""
-        body = requests.RollbackRequest(release, author, message, force)
+        body = requests.RollbackRequest(release, author, message, force, break_glass)
         return self._stream("/v1/rollback", body)
 
     def status(self) -> status_views.StatusView:
@@ -191,8 +189,7 @@ class Client(HandCalls):
         return self._get(status_views.AuditView, "/v1/audit", {"limit": str(limit)})
 
     def close(self) -> None:
-        """Close the connection."""
-        self._http.close()
+        """Let go of what it holds."""
         self._stack.close()
 
     def __enter__(self) -> Self:
@@ -217,11 +214,11 @@ class Client(HandCalls):
 
     def _send(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
-    ) -> httpx.Response:
+    ) -> Answer:
         content = None if body is None else json.dumps(to_json(body)).encode()
         with self._told_when_nobody_answers():
-            answer = self._http.request(
-                method, path, params=query, content=content, headers=_JSON_HEADERS
+            answer = self._session.send(
+                method, path, timeout_s=_TIMEOUT_S, query=query, body=content
             )
         _raise_for(answer)
         return answer
@@ -230,18 +227,15 @@ class Client(HandCalls):
         self, path: str, body: object, *, method: str = "POST"
     ) -> Iterator[views.ApplyEvent]:
         content = json.dumps(to_json(body)).encode()
-        timeout = httpx.Timeout(_TIMEOUT_S, read=_STREAM_SILENCE_S)
         with (
             self._told_when_nobody_answers(),
-            self._http.stream(
-                method, path, content=content, headers=_JSON_HEADERS, timeout=timeout
-            ) as answer,
+            self._session.stream(
+                method, path, content, timeout_s=_TIMEOUT_S, silence_s=_STREAM_SILENCE_S
+            ) as (answer, lines),
         ):
-            if answer.is_error:
-                answer.read()
             _raise_for(answer)
             ended = False
-            for line in answer.iter_lines():
+            for line in lines:
                 event = _event(line)
                 ended = ended or not isinstance(event, views.Progress)
                 yield event
@@ -255,29 +249,23 @@ class Client(HandCalls):
 
     @contextmanager
     def _told_when_nobody_answers(self) -> Iterator[None]:
-        # Asked first because httpcore 1.0 leaks the socket of a refused Unix connection.
-        if self._data_dir is not None and not is_running(self._data_dir):
-            raise self._nobody
         try:
             yield
-        except httpx.ConnectError as error:
+        except NobodyListensError as error:
             raise self._nobody from error
-        except httpx.TimeoutException as error:
+        except SilentError as error:
             raise UnreachableError(
                 "control-silent",
                 "The control process did not answer in time.",
                 remedy="The edge serves on. See logs/control.log in the data directory.",
             ) from error
-        except httpx.HTTPError as error:
+        except BrokenError as error:
             raise UnreachableError(
                 "lost-control",
                 "The connection to the control process broke.",
                 remedy="The edge serves on. See `seawall status`, then try again.",
                 detail=str(error),
             ) from error
-
-
-_JSON_HEADERS: Final = {"content-type": "application/json"}
 
 
 def _part(text: str) -> str:
@@ -288,18 +276,18 @@ def _event(line: str) -> views.ApplyEvent:
     return from_json(views.ApplyEvent, json.loads(line), strict=False)  # type: ignore[arg-type]  # - a union is no type to mypy
 
 
-def _view(kind: type[View], answer: httpx.Response) -> View:
+def _view(kind: type[View], answer: Answer) -> View:
     return from_json(kind, answer.json(), strict=False)
 
 
-def _raise_for(answer: httpx.Response) -> None:
+def _raise_for(answer: Answer) -> None:
     if not answer.is_error:
         return
     try:
         view = from_json(views.ErrorView, answer.json(), strict=False)
     except (ValueError, SeawallError):
-        view = views.ErrorView("bad-answer", f"Control answered with HTTP {answer.status_code}.")
-    raise error_from(view, answer.status_code)
+        view = views.ErrorView("bad-answer", f"Control answered with HTTP {answer.status}.")
+    raise error_from(view, answer.status)
 
 
 def is_running(data_dir: Path) -> bool:
