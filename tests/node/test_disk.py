@@ -1,5 +1,6 @@
 """What the node remembers, on disks that fail in every way."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from seawall.ids import Digest, Generation, ReleaseId
 from seawall.node.files import write_atomic
 from seawall.node.lastgood import Bundles, trusting
 from seawall.node.stamp import stamp
-from seawall.node.state import NodeState, Served, StateFile
+from seawall.node.state import FailedTrial, NodeState, Served, StateFile
+from seawall.rollout.ports import Assignment, Trial
 
 ONE = Served(ReleaseId("r1"), Digest("1" * 64), Generation(1))
 TWO = Served(ReleaseId("r2"), Digest("2" * 64), Generation(2))
@@ -23,6 +25,38 @@ def test_state_survives_a_restart(tmp_path: Path) -> None:
     StateFile(tmp_path).save(state)
     assert StateFile(tmp_path).load() == (state, ())
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_accepted_assignment_and_a_failed_trial_survive_a_restart(tmp_path: Path) -> None:
+    trial = Trial(TWO.release, TWO.digest, 100, baseline=False, taste_deadline_s=9.0)
+    state = NodeState(
+        Generation(3),
+        ONE,
+        assignment=Assignment(Generation(3), ONE.release, ONE.digest, 2.5, trial),
+        failed=FailedTrial(TWO.digest, Generation(3), "it hung", blames_content=True),
+        attempts=2,
+    )
+    StateFile(tmp_path).save(state)
+    assert StateFile(tmp_path).load() == (state, ())
+    assert state.needed() == {ONE.digest, TWO.digest}
+
+
+def test_a_state_of_the_first_schema_is_read_as_finished(tmp_path: Path) -> None:
+    body = json.dumps(
+        {
+            "generation": 2,
+            "serving": {"release": "r2", "digest": TWO.digest, "generation": 2},
+            "attempting": None,
+            "good": [],
+            "message": "",
+            "bake_s": 3.5,
+        }
+    )
+    seal = hashlib.sha256(body.encode()).hexdigest()
+    (tmp_path / "state.json").write_text(json.dumps({"schema": 1, "sha256": seal, "state": body}))
+    state, problems = StateFile(tmp_path).load()
+    assert problems == ()
+    assert state == NodeState(Generation(2), TWO, bake_s=3.5)
 
 
 @pytest.mark.parametrize(

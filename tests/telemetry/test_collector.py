@@ -306,5 +306,35 @@ def test_run_commits_what_serves_at_once(tmp_path: Path) -> None:
     assert [window.release for window in collector.windows()] == ["r1"]
 
 
+def test_a_hurried_collector_closes_short_windows_with_processor_time_and_tells_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.telemetry.collector.TRIAL_STATS_INTERVAL_S", 0.05)
+    used, seen = iter(range(10_000)), list[Window]()
+    collector = Collector(
+        Script(FINE),
+        tmp_path / "access.ndjson",
+        SystemClock(),
+        NodeName("local"),
+        slot="candidate",
+        records=False,
+        cpu_s=lambda: float(next(used)),
+        seen=seen.append,
+    )
+
+    async def scenario() -> None:
+        collector.serving(ReleaseId("r1"), Generation(7))
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(collector.run())
+            collector.hurry(on=True)
+            await asyncio.to_thread(wait_until, lambda: len(seen) >= 3, what="three windows")
+            running.cancel()
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+    assert collector.windows()[:3] == tuple(seen[:3])
+    assert {(window.slot, window.generation) for window in seen} == {("candidate", 7)}
+    assert seen[2].edge["cpu_s"] >= 1.0
+
+
 def _stats(watched: Watched) -> list[str]:
     return watched.envoy.admin("/stats").decode().splitlines()
