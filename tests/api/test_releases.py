@@ -34,7 +34,8 @@ def test_apply_tells_every_step_in_order_and_ends_with_what_serves(tmp_path: Pat
         events = [e async for e in here.service.apply(sources(here.text()), caller=ANN)]
         done = [e.stage for e in events if isinstance(e, Progress) and e.state == "done"]
         assert done == [
-            "check", "compile", "guard", "validate", "store", "assign", "fetch", "commit", "serve",
+            "check", "compile", "limits", "compatibility", "guard", "validate", "taster",
+            "store", "assign", "fetch", "commit", "serve",
         ]  # fmt: skip
         end = events[-1]
         assert isinstance(end, Applied)
@@ -69,7 +70,10 @@ def test_a_changed_route_is_told_in_words_and_chained_to_its_parent(tmp_path: Pa
         assert shown.compared_with == "r1"
         assert shown.changes == end.changes
         assert "timeout: 30s" in shown.sources[0].content
-        assert [step.stage for step in shown.gate][:2] == ["check", "compile"]
+        assert [(step.stage, step.outcome) for step in shown.gate] == [
+            (stage, "passed")
+            for stage in ("limits", "compatibility", "guard", "validate", "taster")
+        ]
 
     run(tmp_path, story)
 

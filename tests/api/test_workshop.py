@@ -12,6 +12,7 @@ from seawall.api.progress import ReleaseRefusedError
 from seawall.api.workshop import Workshop
 from seawall.clock import SystemClock
 from seawall.errors import UnreachableError, UsageError
+from seawall.model import DEFAULT_POLICY
 from seawall.release.bundle import decode, digest_of
 from seawall.release.release import Kind
 
@@ -64,13 +65,16 @@ async def prepared(workshop: Workshop, current: bytes | None = None, **options: 
 def test_a_release_is_prepared_step_by_step(tmp_path: Path) -> None:
     async def story(workshop: Workshop) -> None:
         made, stages = await prepared(workshop)  # type: ignore[misc]  # - a pair
-        assert stages == ["check", "compile", "guard", "validate"]
+        gate = ["limits", "compatibility", "guard", "validate", "taster"]
+        assert stages == ["check", "compile", *gate]
+        assert [stage.stage for stage in made.report.stages] == gate
+        assert made.policy == DEFAULT_POLICY
         assert made.locations["route shop/api"] == ("/etc/seawall/seawall.yaml", 8, 9)
         assert decode(made.bundle).sources == sources(site_text(18_080))
         same, again = await prepared(workshop, made.bundle)  # type: ignore[misc]  # - a pair
         assert (same.same, again) == (True, ["check", "compile"])
         _, asked = await prepared(workshop, made.bundle, validate_same=True)  # type: ignore[misc]  # - a pair
-        assert asked[-1] == "validate"
+        assert asked[-2:] == ["validate", "taster"]
 
     assert run(tmp_path, story) == []
 

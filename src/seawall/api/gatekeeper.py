@@ -1,24 +1,39 @@
-"""The checks between compiling and storing, asked in one place: the guard and Envoy's validation.
+"""The gate: the five stages between compiling and storing, asked in order, stopped at the first.
 
-Both judge the compiled result. This only translates: snapshots into what they take, and what they
-say into views. It forces nothing that was not named.
+It decides the order, what runs beside what, and what somebody may force; the stages themselves live
+in `gate` and `release.guard`. Envoy's validation and the taster are other processes and begin at
+once: a release of good size waits for the slowest stage, not for the sum of them. What they find is
+still told in order, and a refusal before them ends them.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
-from seawall.api.views import GuardLineView, GuardView
+from seawall.api.present import envoy_refusal, refusal_text
+from seawall.api.stages import FORCE_TASTER, Say, Stages, guard_view
+from seawall.api.views import GuardView
+from seawall.clock import Clock, SystemClock
 from seawall.compiler.contents import Contents, contents
 from seawall.compiler.diff import Change, diff
 from seawall.compiler.snapshot import Snapshot
-from seawall.errors import RefusedError
+from seawall.errors import InternalError, RefusedError
+from seawall.gate.compare import Changed, changed
+from seawall.gate.compat import Recipient, require_compatible
+from seawall.gate.parts import Parts
 from seawall.gate.process import Ending
+from seawall.gate.report import GateReport, GateStage
+from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.gate.validate import Validator
-from seawall.release.guard import DEFAULT_BOUNDS, Deed, Finding, GuardReport, bound_of, guard
+from seawall.release.bundle import Bundle, digest_of, encode
+from seawall.release.guard import guard
 from seawall.rollout.ports import Nack
+from seawall.site.problem import Location
 
+ResultT = TypeVar("ResultT")
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
@@ -45,25 +60,98 @@ class Validation:
         refusal: why it may not go on; None when it may.
         nacks: what Envoy refused, when it was Envoy that refused.
         text: what was checked, when it passed.
+        blames_content: of a refusal, whether the snapshot is to blame rather than the machine.
     """
 
     refusal: RefusedError | None
     nacks: tuple[Nack, ...] = ()
     text: str = ""
+    blames_content: bool = False
+
+
+@dataclass(frozen=True)
+class Case:
+    """What stands before the gate.
+
+    Attributes:
+        old: the current release; None before the first, or when it cannot be read.
+        locations: where each subject was written, to lead Envoy's words back.
+        recipients: the nodes that will be given it.
+        force: what somebody lets pass by name.
+        guarded: False for content that is current already: it changes nothing.
+    """
+
+    new: Bundle
+    old: Bundle | None
+    locations: Mapping[str, Location]
+    recipients: Sequence[Recipient] = ()
+    force: Sequence[str] = ()
+    guarded: bool = True
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A release that passed the gate."""
+
+    encoded: bytes
+    report: GateReport
+    changes: tuple[Change, ...]
+    guard: GuardView
+    notes: tuple[str, ...]
 
 
 class Gatekeeper:
-    """Asks the guard and Envoy.
+    """Asks every stage.
 
     Args:
         validator: the real Envoy; it remembers what it accepted.
         work_dir: private; Envoy's files during validation.
+        taster: meets a release first; only `judge` needs one.
     """
 
-    def __init__(self, validator: Validator, work_dir: Path) -> None:
+    def __init__(
+        self,
+        validator: Validator,
+        work_dir: Path,
+        taster: Taster | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._validator = validator
         self._work_dir = work_dir
-        self._counted: tuple[str, Contents] | None = None
+        self._taster = taster
+        self._clock = clock or SystemClock()
+        self._parts = Parts()
+        self._counted: dict[str, Contents] = {}
+
+    async def judge(self, case: Case, say: Say) -> Passage:
+        """Lead a release through all stages.
+
+        Args:
+            case: the release, and what is around it.
+            say: told about each stage as it begins and ends.
+
+        Raises:
+            ReleaseRefusedError: by the first stage that refuses, with the report so far.
+            UsageError: `force` names something that does not exist.
+            UnreachableError: the work directory cannot be written.
+        """
+        encoded = await asyncio.to_thread(encode, case.new)
+        stages = Stages(self._clock, say, digest_of(encoded))
+        async with _beside(self.validate(case.new.snapshot)) as validation:
+            held, before = await asyncio.to_thread(self._held, case)
+            async with _beside(self._taste(case, changed(before, held))) as tasting:
+                await self._limits(stages, case, held)
+                await self._compatibility(stages, case, encoded)
+                verdict = await self._guarded(stages, case)
+                self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
+                notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
+        return Passage(
+            encoded=encoded,
+            report=stages.report,
+            changes=verdict.changes,
+            guard=verdict.guard,
+            notes=(*verdict.notes, *notes),
+        )
 
     def guard(self, old: Snapshot | None, new: Snapshot, force: Sequence[str]) -> Verdict:
         """Compare what serves with what shall serve; blocks.
@@ -72,22 +160,16 @@ class Gatekeeper:
             UsageError: `force` names something that does not exist.
         """
         before = None if old is None else self._contents(old)
-        after = contents(new)
-        self._counted = new.digest, after
-        report = guard(before, after, force=[name for name in force if not _is_digest(name)])
+        after = self._contents(new)
+        named = [name for name in force if name != FORCE_TASTER and not _is_digest(name)]
+        report = guard(before, after, force=named)
         refusal = None
         try:
             report.require_passed()
         except RefusedError as error:
             refusal = error
         notes = tuple(f"Forced: {finding.text}." for finding in report.forced)
-        return Verdict(diff(old, new), _guard_view(report, after), refusal, notes)
-
-    def _contents(self, old: Snapshot) -> Contents:
-        """What serves is most often what was judged last."""
-        if self._counted is not None and self._counted[0] == old.digest:
-            return self._counted[1]
-        return contents(old)
+        return Verdict(diff(old, new), guard_view(report, after), refusal, notes)
 
     def changes(self, old: Snapshot | None, new: Snapshot) -> tuple[Change, ...]:
         """The difference in words; blocks."""
@@ -108,33 +190,111 @@ class Gatekeeper:
             report.require_accepted()
         except RefusedError as error:
             nacks = (Nack("", report.resource, report.owner, report.words),)
-            return Validation(error, nacks if report.ending is Ending.REFUSED else ())
+            refused = report.ending is Ending.REFUSED
+            blames = refused or report.ending is Ending.CRASHED
+            return Validation(error, nacks if refused else (), blames_content=blames)
         known = f", {report.clusters_known} accepted before" if report.clusters_known else ""
         return Validation(None, text=f"{report.clusters_checked} origin(s) read{known}")
 
+    # --- The stages ------------------------------------------------------------------------------
 
-def _guard_view(report: GuardReport, after: Contents) -> GuardView:
-    return GuardView(
-        ok=not report.refusals,
-        lines=tuple(_line(f, len(getattr(after, f.kind))) for f in report.findings),
-        force=tuple(finding.force_name for finding in report.refusals if finding.forcible),
-    )
+    async def _limits(self, stages: Stages, case: Case, held: Contents) -> None:
+        stages.begin(GateStage.LIMITS)
+        try:
+            lines = await asyncio.to_thread(self._parts.check, case.new, held)
+        except RefusedError as error:
+            raise stages.refuse(error) from error
+        stages.passed(f"{len(case.new.snapshot.resources)} parts", lines)
+
+    async def _compatibility(self, stages: Stages, case: Case, encoded: bytes) -> None:
+        stages.begin(GateStage.COMPATIBILITY)
+
+        def look() -> list[str]:
+            features = self._parts.features(case.new.snapshot)
+            return require_compatible(case.new, encoded, features, case.recipients)
+
+        try:
+            lines = await asyncio.to_thread(look)
+        except RefusedError as error:
+            raise stages.refuse(error) from error
+        stages.passed(f"{len(case.recipients)} node(s)", lines)
+
+    async def _guarded(self, stages: Stages, case: Case) -> Verdict:
+        if not case.guarded:
+            stages.begin(GateStage.GUARD)
+            stages.skipped("this content is current already")
+            return Verdict((), GuardView(ok=True, lines=()), None, ())
+        stages.begin(GateStage.GUARD)
+        old = case.old.snapshot if case.old is not None else None
+        verdict = await asyncio.to_thread(self.guard, old, case.new.snapshot, case.force)
+        lines = [line.text for line in verdict.guard.lines]
+        if verdict.refusal is not None:
+            raise stages.refuse(verdict.refusal, lines, guard=verdict.guard)
+        summary = f"{len(verdict.changes)} change(s)"
+        if verdict.notes:
+            stages.forced(summary, lines)
+        else:
+            stages.passed(summary, lines)
+        return verdict
+
+    def _validated(self, stages: Stages, case: Case, found: Validation) -> None:
+        refusal = found.refusal
+        if refusal is None:
+            stages.passed(found.text)
+            return
+        views = tuple(envoy_refusal(nack, case.locations) for nack in found.nacks)
+        if views:
+            refusal = RefusedError(refusal.code, refusal_text(views), remedy=refusal.remedy)
+        raise stages.refuse(refusal, envoy=views, blames_content=found.blames_content)
+
+    def _tasted(self, stages: Stages, case: Case, found: TasteReport) -> tuple[str, ...]:
+        refusal = found.refusal
+        if refusal is None:
+            stages.passed(found.summary, found.lines)
+            return ()
+        if FORCE_TASTER in case.force:
+            stages.forced(found.summary, found.lines)
+            return (f"Forced past the taster: {refusal.text}",)
+        error = RefusedError(refusal.code, refusal.text, remedy=refusal.remedy)
+        raise stages.refuse(error, found.lines, blames_content=refusal.blames_content)
+
+    async def _taste(self, case: Case, change: Changed) -> TasteReport:
+        if self._taster is None:
+            raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
+        old = case.old.snapshot if case.old is not None else None
+        order = Order(case.new.snapshot, old, change, case.new.golden)
+        return await self._taster.taste(order)
+
+    def _held(self, case: Case) -> tuple[Contents, Contents | None]:
+        before = None if case.old is None else self._contents(case.old.snapshot)
+        return self._contents(case.new.snapshot), before
+
+    def _contents(self, snapshot: Snapshot) -> Contents:
+        """What serves is most often what was judged last; only the last two are kept."""
+        found = self._counted.pop(snapshot.digest, None) or contents(snapshot)
+        self._counted[snapshot.digest] = found
+        for oldest in list(self._counted)[:-2]:
+            del self._counted[oldest]
+        return found
 
 
-def _line(finding: Finding, after: int) -> GuardLineView:
-    bounds = DEFAULT_BOUNDS[finding.kind]
-    return GuardLineView(
-        kind=finding.kind,
-        before=finding.population,
-        after=after,
-        removed=finding.count if finding.deed is Deed.REMOVED else 0,
-        changed=finding.count if finding.deed is Deed.CHANGED else 0,
-        share=finding.count / finding.population if finding.population else 0.0,
-        share_max=bound_of(bounds, finding.deed),
-        refused=finding.refused,
-        text=finding.text,
-        added=finding.count if finding.deed is Deed.ADDED else 0,
-    )
+@asynccontextmanager
+async def _beside(
+    work: Coroutine[Any, Any, ResultT],
+) -> AsyncIterator["asyncio.Task[ResultT]"]:
+    """Run `work` beside the block; it is cancelled when the block ends without it."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+async def _told(stages: Stages, stage: GateStage, work: "asyncio.Task[ResultT]") -> ResultT:
+    """The result of a stage that began long ago; only now it is its turn."""
+    stages.begin(stage)
+    return await work
 
 
 def _is_digest(name: str) -> bool:

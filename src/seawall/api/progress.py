@@ -21,6 +21,7 @@ from seawall.api.views import (
 )
 from seawall.clock import Clock
 from seawall.errors import RefusedError, SeawallError
+from seawall.gate.report import GateReport
 
 
 class Flow:
@@ -118,6 +119,8 @@ class ReleaseRefusedError(RefusedError):
         guard: the arithmetic of the mass-change guard.
         envoy: Envoy's words, led back to the site file.
         release: the release that was made and then refused by a node.
+        report: what the gate went through until it refused.
+        digest: of the content that the gate refused; empty when it was not known yet.
     """
 
     def __init__(
@@ -130,9 +133,19 @@ class ReleaseRefusedError(RefusedError):
         guard: GuardView | None = None,
         envoy: tuple[EnvoyRefusalView, ...] = (),
         release: str | None = None,
+        report: GateReport | None = None,
+        digest: str = "",
     ) -> None:
         super().__init__(code, message, remedy=remedy)
         self.problems = problems
         self.guard = guard
         self.envoy = envoy
         self.release = release
+        self.report = report
+        self.digest = digest
+
+    @property
+    def blamed(self) -> str:
+        """The digest to quarantine: of content that Envoy or the taster found to be harmful."""
+        refusal = self.report.refusal if self.report is not None else None
+        return self.digest if refusal is not None and refusal.blames_content else ""

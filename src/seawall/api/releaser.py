@@ -6,15 +6,13 @@ steps judge nothing themselves: the site loader, the compiler, the guard, Envoy 
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from seawall.api import refusals
-from seawall.api.codec import to_json
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.progress import Flow
+from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import release_view
 from seawall.api.rollout import Rollout
 from seawall.api.roster import Roster
@@ -24,6 +22,7 @@ from seawall.api.work import Facts, Prepared
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
+from seawall.gate import report as gate_report
 from seawall.heap import give_back
 from seawall.ids import Digest, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
@@ -140,16 +139,25 @@ class Releaser:
         return self._begin(flow, what, self._apply(flow, order))
 
     def rollback(
-        self, release: ReleaseId | None, *, author: str, message: str, force: tuple[str, ...]
+        self,
+        release: ReleaseId | None,
+        *,
+        author: str,
+        message: str,
+        force: tuple[str, ...],
+        break_glass: bool = False,
     ) -> Flow:
         """Begin to serve an earlier release again.
+
+        With `break_glass` also one that never was last known good goes everywhere at once.
 
         Raises:
             ConflictError: a release is on its way.
         """
         flow = Flow(self._clock)
         work = self._rollout.back(flow, release, author=author, message=message, force=force)
-        return self._begin(flow, f"{author} rolls back", work)
+        how = " without steps" if break_glass else ""
+        return self._begin(flow, f"{author} rolls back{how}", work)
 
     async def current_facts(self) -> Facts | None:
         """Of the current release; None before the first, or when it is unreadable."""
@@ -211,15 +219,7 @@ class Releaser:
         if order.parent and (current is None or order.parent != current.id):
             raise refusals.overtaken(order.parent, current)
         again = not order.dry_run and not self._roster.takes_current()
-        prepared = await self._workshop.prepare(
-            order.sources,
-            order.kind,
-            order.force,
-            await self.current_bytes(),
-            validate_same=again,
-            step=flow.step,
-            extras=replace(order.extras, at_s=self._clock.now_s()),
-        )
+        prepared = await self._prepare(flow, order, again=again)
         if prepared.same and current is not None:
             await self._same_again(flow, order, current, prepared, again=again)
             return
@@ -231,6 +231,26 @@ class Releaser:
         assigned = await self._serve(flow, record, current, order, prepared, forced=forced)
         self._log("applied", f"{record.id} by {order.author}")
         flow.end(self._applied(flow, record, current, prepared, generation=assigned.generation))
+
+    async def _prepare(self, flow: Flow, order: Order, *, again: bool) -> Prepared:
+        """Check, compile and the gate; content that the gate found harmful is quarantined."""
+        try:
+            return await self._workshop.prepare(
+                order.sources,
+                order.kind,
+                order.force,
+                await self.current_bytes(),
+                validate_same=again,
+                step=flow.step,
+                extras=replace(order.extras, at_s=self._clock.now_s()),
+                recipients=self._roster.recipients(),
+            )
+        except ReleaseRefusedError as error:
+            if error.blamed and not order.dry_run:
+                await asyncio.to_thread(
+                    self._store.quarantine, Digest(error.blamed), error.message, actor="the gate"
+                )
+            raise
 
     async def _same_again(
         self, flow: Flow, order: Order, current: ReleaseRecord, prepared: Prepared, *, again: bool
@@ -288,7 +308,7 @@ class Releaser:
                 author=order.author,
                 message=order.message,
                 parent=current.id if current else None,
-                gate_report=json.dumps(to_json(tuple(flow.steps))),
+                gate_report=gate_report.to_json(prepared.report),
             )
 
         record = await asyncio.to_thread(add)

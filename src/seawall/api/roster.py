@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from seawall import limits
 from seawall.api.nodes import NodeBoard
 from seawall.errors import ConflictError, SeawallError
+from seawall.gate.compat import Recipient
 from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.release.store import Store, StoredAssignment
 from seawall.rollout.ports import Assignment, NodeReport, Phase
@@ -92,6 +93,14 @@ class Roster:
         )
         await self._take_up(assigned)
         return assigned
+
+    def recipients(self) -> tuple[Recipient, ...]:
+        """The nodes that would be given a release, as far as they have said what they read."""
+        reports = (seen.report for seen in self._board.nodes())
+        return tuple(
+            Recipient(each.node, each.envoy.version if each.envoy else "", each.bundle_format)
+            for each in reports
+        )
 
     def report(self) -> NodeReport | None:
         """The newest report of the node."""

@@ -140,6 +140,7 @@ class Service:
         dry_run: bool = False,
         force: tuple[str, ...] = (),
         parent: str = "",
+        break_glass: bool = False,
     ) -> AsyncIterator[ApplyEvent]:
         """Release these sources; events end with `Applied` or `Refused`.
 
@@ -154,6 +155,7 @@ class Service:
             dry_run=dry_run,
             force=force,
             parent=parent,
+            break_glass=break_glass,
         )
         return self._parts.releaser.apply(order).events()
 
@@ -165,6 +167,7 @@ class Service:
         author: str = "",
         message: str = "",
         force: tuple[str, ...] = (),
+        break_glass: bool = False,
     ) -> AsyncIterator[ApplyEvent]:
         """Serve an earlier release again; without one, the newest good one before the current.
 
@@ -177,6 +180,7 @@ class Service:
             author=author_of(author, caller.name, local=caller.local),
             message=message_of(message),
             force=force,
+            break_glass=break_glass,
         )
         return flow.events()
 

@@ -192,11 +192,23 @@ class SourceView:
 
 @dataclass(frozen=True, slots=True)
 class GateStepView:
-    """A step that a release went through before it was stored, and how long it took."""
+    """A step that a release went through before it was stored, and how long it took.
+
+    Attributes:
+        stage: of the gate: `limits`, `compatibility`, `guard`, `validate`, `taster`; an older
+            Seawall wrote others, too.
+        text: one line for people.
+        outcome: `passed`, `forced` or `skipped`; `refused` for a release that was not stored.
+        lines: the arithmetic, and what was found.
+        remedy: of a refusal.
+    """
 
     stage: str
     text: str
     duration_s: float
+    outcome: str = "passed"
+    lines: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +243,19 @@ class ReleaseDetailView:
 # --- The progress of apply and rollback: one JSON object a line ----------------------------------
 
 Stage = Literal[
-    "check", "compile", "guard", "validate", "store", "assign", "fetch", "commit", "serve", "bake"
+    "check",
+    "compile",
+    "limits",
+    "compatibility",
+    "guard",
+    "validate",
+    "taster",
+    "store",
+    "assign",
+    "fetch",
+    "commit",
+    "serve",
+    "bake",
 ]
 """The steps of a release in order. `apply` ends after `serve`; `bake` goes on by itself."""
 

@@ -1,12 +1,13 @@
 """What the workbench hands back: plain values, cheap to carry and free of large libraries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from seawall.api.status_views import CertificateView
 from seawall.api.views import ChangeView, CheckView, GuardView, ProblemView
+from seawall.gate.report import GateReport
 from seawall.ids import Digest, ListName
-from seawall.model import Switch
+from seawall.model import DEFAULT_POLICY, RolloutPolicy, Switch
 from seawall.release.bundle import FileDigest
 from seawall.site.sources import SourceSet
 
@@ -83,6 +84,8 @@ class Prepared:
         locations: file, line and column of each subject, to lead Envoy's words back.
         warnings: problems that do not refuse the file.
         same: the content is current already.
+        policy: how the release wants to be brought out.
+        report: of the gate; without stages when there was nothing to judge.
     """
 
     bundle: bytes
@@ -92,6 +95,8 @@ class Prepared:
     warnings: tuple[ProblemView, ...]
     same: bool
     verdict: Verdict
+    policy: RolloutPolicy = DEFAULT_POLICY
+    report: GateReport = field(default_factory=GateReport)
 
 
 @dataclass(frozen=True, slots=True)

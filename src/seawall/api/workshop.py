@@ -19,6 +19,7 @@ from seawall.api.views import Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
 from seawall.errors import InternalError, UnreachableError
+from seawall.gate.compat import Recipient
 from seawall.release.release import Kind
 from seawall.site.sources import SourceSet
 
@@ -57,6 +58,7 @@ class Workshop:
         validate_same: bool,
         step: Step,
         extras: Extras = AS_CURRENT,
+        recipients: tuple[Recipient, ...] = (),
     ) -> Prepared:
         """See `Workbench.prepare`."""
         made: Prepared = await self._job(
@@ -64,6 +66,7 @@ class Workshop:
             step=step,
             validate_same=validate_same,
             extras=extras,
+            recipients=recipients,
         )
         return made
 

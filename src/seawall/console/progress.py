@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _STEPS = {
     "check": "Check the site file",
     "compile": "Compile",
+    "limits": "Limits of every part",
+    "compatibility": "Readable by every node",
     "guard": "Guard against mass change",
     "validate": "Validate with Envoy",
+    "taster": "Taste beside the current",
     "store": "Sign and store",
     "assign": "Assign to the node",
     "fetch": "Fetch",
@@ -61,6 +64,37 @@ def follow(
     elif not output.json_format and isinstance(end, Applied):
         output.show(applied(end))
     return end
+
+
+def see_off(output: Output, events: Iterable[ApplyEvent]) -> bool:
+    """Follow until the release is stored and on its way; it goes on by itself.
+
+    Returns:
+        Whether it is on its way, or there was nothing to do.
+    """
+    with Steps(output) as steps:
+        for event in events:
+            if isinstance(event, Applied | Refused):
+                if output.json_format:
+                    output.write_json(to_json(event))
+                elif isinstance(event, Refused):
+                    output.show_aside(refused(event))
+                else:
+                    output.show(applied(event))
+                return isinstance(event, Applied)
+            if not output.json_format:
+                steps.draw(event)
+            if event.stage == "assign" and event.state == "done":
+                if output.json_format:
+                    output.write_json(to_json(event))
+                else:
+                    output.show(styled("It is on its way: seawall rollout, seawall status."))
+                return True
+    raise UnreachableError(
+        "outcome-unknown",
+        "The control process went away before it told the outcome; the edge serves on.",
+        remedy="`seawall status` shows what serves now.",
+    )
 
 
 class Steps:

@@ -109,6 +109,16 @@ def digest_of(data: bytes) -> Digest:
     return Digest(hashlib.sha256(_cut_manifest(data)).hexdigest())
 
 
+def format_of(data: bytes) -> int:
+    """The format that an encoded bundle is written in, which must be one that `decode` takes.
+
+    Raises:
+        RefusedError: it does not begin like a bundle.
+    """
+    value = canonical.loads(_cut_manifest(data), "the manifest of the release bundle")
+    return Fields(value, _WHAT, text_length_chars_max=0).whole("format", largest=FORMAT)
+
+
 def decode(data: bytes) -> Bundle:
     """The bundle in `data`, with every part checked against the manifest.
 
