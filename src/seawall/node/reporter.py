@@ -13,6 +13,7 @@ from seawall.errors import SeawallError
 from seawall.limits import REPORT_INTERVAL_S, REPORT_STARTING_INTERVAL_S, TRIAL_STATS_INTERVAL_S
 from seawall.node.candidacy import report as trial_report
 from seawall.node.report import envoy_state, listeners, starting_state
+from seawall.release.bundle import FORMAT
 from seawall.rollout.ports import ControlPort, EnvoyState, NodeReport
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class Reporter:
             trial=trial_report(course.trial),
             steering=agent.trials.steering,
             groups=agent.groups,
+            bundle_format=FORMAT,
         )
 
 
