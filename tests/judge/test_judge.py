@@ -303,9 +303,16 @@ def test_many_nodes_are_judged_as_one_and_a_node_without_a_candidate_is_no_contr
     some = [w for n in range(30) for w in node(f"n{n}", 0)]
     idle = [window("stable", at_s, 5000, 4000, node="idle") for at_s in range(20)]
     evidence = gather([*some, *idle], STEP)
-    assert evidence.totals["errors"].sum("candidate") == (0, 30 * 20 * 10)
-    assert evidence.totals["errors"].sum("stable") == (0, 30 * 20 * 80)
+    candidate, stable, _ = evidence.totals["errors"].sums()
+    assert candidate == (0, 30 * 20 * 10)
+    assert stable == (0, 30 * 20 * 80)
     assert len(evidence.totals["errors"].moments) <= 11
     assert isinstance(judge(evidence, demands(elapsed_s=20)), Healthy)
     bad = [w for n in range(30) for w in node(f"n{n}", 1)]
     assert isinstance(judge(gather([*bad, *idle], STEP), demands(elapsed_s=20)), Unhealthy)
+
+
+def test_what_new_connections_suffer_on_the_current_release_too_is_not_the_candidates() -> None:
+    bots = {"candidate": 3, "stable": 1}
+    assert isinstance(verdict(trial(**bots, baseline=0)), Unhealthy)
+    assert not isinstance(verdict(trial(**bots, baseline=3)), Unhealthy)

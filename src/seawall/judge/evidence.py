@@ -78,10 +78,17 @@ class Series:
     missing: int = 0
     clump: float = 1.0
 
-    def sum(self, arm: str, *, current: bool = False) -> Count:
-        """Bad events and exposures of `arm`, of this step only when `current`."""
-        pairs = [getattr(m, arm) for m in self.moments if m.current or not current]
-        return sum(bad for bad, _ in pairs), sum(exposures for _, exposures in pairs)
+    def sums(self, *, current: bool = False) -> tuple[Count, Count, Count]:
+        """Bad events and exposures of candidate, stable, baseline; `current`: in this step only."""
+        bad = stable_bad = baseline_bad = of = stable_of = baseline_of = 0.0
+        for moment in self.moments:
+            if moment.current or not current:
+                bad, of = bad + moment.candidate[0], of + moment.candidate[1]
+                stable_bad += moment.stable[0]
+                stable_of += moment.stable[1]
+                baseline_bad += moment.baseline[0]
+                baseline_of += moment.baseline[1]
+        return (bad, of), (stable_bad, stable_of), (baseline_bad, baseline_of)
 
 
 @dataclass(frozen=True, slots=True)

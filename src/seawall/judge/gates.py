@@ -175,8 +175,8 @@ GATES: Final = (
     Gate(
         "resets", "were reset or timed out", _resets,
         lambda s, _: (s.timeouts, s.requests),
-        Control.CURRENT, ratio=1.5, floor=0.005, budget=0.08, budget_sites=0.02, harm=0.005,
-        margin_least=0.02,
+        Control.BASELINE, ratio=1.5, floor=0.005, ratio_alone=4.0, floor_alone=0.02, budget=0.08,
+        budget_sites=0.02, harm=0.005, margin_least=0.02,
     ),
     Gate(
         "unanswered", "got no answer yet", _unanswered, None,

@@ -13,7 +13,6 @@ from typing import Final
 
 from seawall.judge.evidence import Evidence, Memory, Series
 from seawall.judge.gates import GATES, GATES_BY_NAME, Control, Count, Gate
-from seawall.judge.pooling import BASELINE, CANDIDATE, STABLE
 from seawall.judge.sequential import (
     STAKE,
     Span,
@@ -38,6 +37,8 @@ from seawall.limits import (
 RATIO_TO_ADVANCE: Final = 1.5
 """Up to so many times the control's rate is inside the margin, where that is more than the margin
 in percentage points."""
+RATIO_SEEN: Final = 1.25
+"""A candidate with less than so many times the baseline slot's rate is not the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +116,34 @@ def can_decide(rate_per_s: float, share: float, deadline_s: float, gate: Gate) -
 
 def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]:
     """`Unhealthy` when the candidate is worse by this gate, with false alarms at most `alpha`."""
-    bad, of = series.sum(CANDIDATE)
+    gate = GATES_BY_NAME[series.gate]
     wanted = -math.log(alpha) if alpha > 0 else math.inf
-    if most_log_e(bad, max(evidence.clump, series.clump)) < wanted:
+    candidate, stable, fresh = series.sums()
+    control = _control(gate, stable, fresh, baseline=evidence.baseline)
+    tolerance = _tolerance(gate, baseline=evidence.baseline)
+    # No release is worse that does not even look worse: than its control, and than the baseline
+    # slot, which has new connections only and so the same clients.
+    if not (_looks_worse(candidate, control, *tolerance) and _looks_worse(candidate, fresh)):
         return
-    cap = (wanted + STAKE) / GATES_BY_NAME[series.gate].spans
+    if most_log_e(candidate[0], max(evidence.clump, series.clump)) < wanted:
+        return
+    cap = (wanted + STAKE) / gate.spans
     found = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline, cap=cap)
     if found >= wanted:
-        gate = GATES_BY_NAME[series.gate]
-        control, control_of = _control_sum(series, gate, baseline=evidence.baseline)
         yield Unhealthy(
             series.gate,
             series.site,
-            f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
+            f"{_arm_text(*candidate)} {gate.title}, {_arm_text(*control)} on "
             f"{_control_text(gate, baseline=evidence.baseline)}. Odds of {_odds(found)} to 1 "
             f"against chance; {_odds(wanted)} to 1 are asked.",
         )
+
+
+def _looks_worse(
+    candidate: Count, control: Count, ratio: float = RATIO_SEEN, floor: float = 0.0
+) -> bool:
+    (bad, of), (control_bad, control_of) = candidate, control
+    return bad * control_of >= of * (ratio * control_bad + floor * control_of)
 
 
 def log_evidence(series: Series, *, clump: float, baseline: bool, cap: float = math.inf) -> float:
@@ -223,9 +236,11 @@ def _harm(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
         yield from worse(series, evidence, gate.budget_sites * demands.alpha / many)
 
 
-def _control_sum(series: Series, gate: Gate, *, baseline: bool, current: bool = False) -> Count:
-    stable, fresh = series.sum(STABLE, current=current), series.sum(BASELINE, current=current)
-    return _control(gate, stable, fresh, baseline=baseline)
+def _arms(
+    series: Series, gate: Gate, *, baseline: bool, current: bool = False
+) -> tuple[Count, Count]:
+    candidate, stable, fresh = series.sums(current=current)
+    return candidate, _control(gate, stable, fresh, baseline=baseline)
 
 
 def _advance(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
@@ -261,13 +276,13 @@ def _not_shown(
     if margin is None:
         return
     margin *= demands.slack
-    bad, of = series.sum(CANDIDATE, current=True)
-    control, control_of = _control_sum(series, gate, baseline=evidence.baseline, current=True)
+    arms = _arms(series, gate, baseline=evidence.baseline, current=True)
+    (bad, of), (control, control_of) = arms
     upper = rate_upper(bad, of, demands.doubt / 2)
     lower = rate_lower(control, control_of, demands.doubt / 2)
     allowed = max(lower + margin, RATIO_TO_ADVANCE * lower)
     if upper <= allowed:
-        suspicion = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline)
+        suspicion = _suspicion(series, evidence)
         if suspicion >= math.log(JUDGE_SUSPICION):
             yield NotEnough(
                 Reason.GATHERING,
@@ -285,6 +300,16 @@ def _not_shown(
         f"{_arm_text(bad, of)} {gate.title}: up to {upper:.2%} are possible, {allowed:.2%} are "
         f"allowed. At least {needed} requests are needed. {_outlook(expected)}",
     )
+
+
+def _suspicion(series: Series, evidence: Evidence) -> float:
+    """Logarithm of the odds against the candidate; not worked out where they are surely small."""
+    (bad, of), (control, control_of) = _arms(
+        series, GATES_BY_NAME[series.gate], baseline=evidence.baseline
+    )
+    if bad * control_of <= of * control:
+        return 0.0
+    return log_evidence(series, clump=evidence.clump, baseline=evidence.baseline)
 
 
 def _expected(evidence: Evidence, demands: Demands) -> float | None:
@@ -317,9 +342,9 @@ def _summary(evidence: Evidence, demands: Demands) -> str:
     series = evidence.totals.get("errors")
     if series is None:
         return "Nothing speaks against it."
-    bad, of = series.sum(CANDIDATE, current=True)
     gate = GATES_BY_NAME["errors"]
-    control, control_of = _control_sum(series, gate, baseline=evidence.baseline, current=True)
+    arms = _arms(series, gate, baseline=evidence.baseline, current=True)
+    (bad, of), (control, control_of) = arms
     text = (
         f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
         f"{_control_text(gate, baseline=evidence.baseline)}; no gate is worse than the margin of "
