@@ -14,7 +14,16 @@ from yaml._yaml import CParser
 from seawall import limits
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.scalars import NotFiniteError, resolve
-from seawall.site.tree import ListNode, MapNode, Mark, Node, mark, place
+from seawall.site.tree import (
+    COLUMN_BITS,
+    COLUMN_MAX,
+    ListNode,
+    MapNode,
+    Mark,
+    Node,
+    mark,
+    place,
+)
 
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 _LINE_END: Final = re.compile("\r\n|\r|\n")
@@ -196,7 +205,7 @@ class _TreeParser:
                 value, below = self._scalar(value_event), 0
             else:
                 value, below = self._node(value_event)
-            height = max(height, below + 1)
+            height = below + 1 if below >= height else height
             if value is None:
                 if len(self.problems) == problem_count:
                     self._empty(key_at, f"`{key[:80]}` has no value.")
@@ -318,7 +327,9 @@ class _TreeParser:
 
 def _at(event: Any) -> Mark:
     start = event.start_mark
-    return mark(start.line, start.column)
+    column = start.column
+    # Asked for each value of a file: `mark` is called only where it has something to decide.
+    return start.line << COLUMN_BITS | column if column < COLUMN_MAX else mark(start.line, column)
 
 
 def _error(id_: str, location: Location, what: str, why: str, remedy: str) -> Problem:

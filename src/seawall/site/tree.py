@@ -10,8 +10,8 @@ from typing import Final, TypeAlias
 
 from seawall.site.problem import Location
 
-_COLUMN_BITS: Final = 20
-_COLUMN_MAX: Final = (1 << _COLUMN_BITS) - 1
+COLUMN_BITS: Final = 20
+COLUMN_MAX: Final = (1 << COLUMN_BITS) - 1
 
 Scalar: TypeAlias = str | int | float | bool | None
 Node: TypeAlias = "Scalar | MapNode | ListNode"
@@ -21,12 +21,12 @@ Mark: TypeAlias = int
 
 def mark(line: int, column: int) -> Mark:
     """Pack a place; a column beyond a million is counted as a million."""
-    return line << _COLUMN_BITS | (min(_COLUMN_MAX, column))
+    return line << COLUMN_BITS | min(COLUMN_MAX, column)
 
 
 def place(file: str, at: Mark) -> Location:
     """The place as people count: from 1."""
-    return Location(file, (at >> _COLUMN_BITS) + 1, (at & _COLUMN_MAX) + 1)
+    return Location(file, (at >> COLUMN_BITS) + 1, (at & COLUMN_MAX) + 1)
 
 
 class MapNode(dict[str, Node]):
