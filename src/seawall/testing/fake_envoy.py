@@ -17,6 +17,7 @@ SERVED = (TypeUrl.CLUSTER, TypeUrl.LISTENER, TypeUrl.ROUTES)
 
 
 def resource(type_url: TypeUrl, name: str, body: str) -> Resource:
+    """A resource whose body is plain text."""
     return Resource(type_url, name, body.encode(), f"owner of {name}")
 
 

@@ -1,0 +1,268 @@
+"""Control on made-up time: the real planner and lint on a store that refuses stale writers.
+
+There may be two control processes; one leads. A leader that was stopped for a while and goes on
+does not know that another one leads meanwhile: the version of the fleet is what stops it.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from seawall import limits
+from seawall.errors import ConflictError, SeawallError
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy, Verdict
+from seawall.rollout.lint import lint
+from seawall.rollout.plan import plan
+from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.record import fleet_state
+from seawall.rollout.state import (
+    Event,
+    Findings,
+    Fleet,
+    Inventory,
+    Plan,
+    Rollout,
+    Seen,
+    Stage,
+    Target,
+)
+from seawall.testing.sim.releases import HARMLESS, Nature, SimRelease
+from seawall.testing.sim.world import World
+
+_SOAK_S = 3.0
+_BAKE_S = 20.0
+
+Answer = Callable[[Assignment | None], None]
+Order = Callable[[Fleet, float], Plan]
+
+
+@dataclass
+class SimStore:
+    """What survives every control process.
+
+    Attributes:
+        written: told of each plan that was written, with the fleet before it.
+    """
+
+    fleet: Fleet = field(default_factory=Fleet)
+    releases: dict[ReleaseId, SimRelease] = field(default_factory=dict)
+    known_good: dict[NodeName, tuple[ReleaseId, ...]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    ended: list[Rollout] = field(default_factory=list)
+    numbers: int = 0
+    written: list[Callable[[Fleet, Plan], None]] = field(default_factory=list)
+    _by_digest: dict[Digest, SimRelease] = field(default_factory=dict)
+
+    def write(self, made: Plan) -> None:
+        """Compare the version, then write all of a plan.
+
+        Raises:
+            ConflictError: another control process has written.
+        """
+        before = self.fleet
+        if made.fleet.version != before.version:
+            raise ConflictError("fleet-moved", "Another control process has written.")
+        self.events += made.events
+        self.ended += made.ended
+        quarantined = before.quarantined | {blame.digest for blame in made.blames}
+        self.fleet = replace(
+            fleet_state(made.fleet),
+            version=before.version + 1,
+            good=self.good(),
+            quarantined=quarantined,
+        )
+        for told in self.written:
+            told(before, made)
+
+    def good(self) -> tuple[Target, ...]:
+        """Baked releases, newest first."""
+        numbers = {r for releases in self.known_good.values() for r in releases}
+        newest = sorted(numbers, key=lambda release: -int(release[1:]))
+        return tuple(Target(r, self.releases[r].digest, _BAKE_S) for r in newest)
+
+    def of(self, digest: Digest) -> SimRelease | None:
+        """The release with this digest."""
+        return self._by_digest.get(digest)
+
+    def keep(self, release: SimRelease) -> None:
+        """Store a release."""
+        self.releases[release.release] = release
+        self._by_digest[release.digest] = release
+
+
+class SimControl:
+    """One control process.
+
+    Attributes:
+        leads: whether it believes to be the leader.
+        stopped: SIGSTOP: it does nothing, and does not know it.
+        traffic: whether clients come, so that verdicts can be had.
+    """
+
+    def __init__(self, name: str, world: World, store: SimStore) -> None:
+        self.name = name
+        self.alive = False
+        self.leads = False
+        self.stopped = False
+        self.traffic = True
+        self.anomaly = False
+        self._world = world
+        self._store = store
+        self._fleet: Fleet | None = None
+        self._seen: dict[NodeName, tuple[NodeReport | None, float]] = {}
+        self._polls: dict[NodeName, tuple[Generation, float, Answer]] = {}
+        self._life = 0
+        self._soon = False
+
+    def start(self) -> None:
+        """The process starts, knowing nothing but the store."""
+        self.alive, self.stopped, self._life = True, False, self._life + 1
+        self._seen, self._polls = {}, {}
+        self._fleet = None
+        self._tick(self._life)
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.alive = self.leads = False
+        self._life += 1
+
+    # --- What nodes ask --------------------------------------------------------------------------
+
+    def poll(self, node: NodeName, known: Generation, answer: Answer) -> None:
+        """See `Core.poll`."""
+        if not self.alive or self.stopped:
+            return
+        report, _ = self._seen.get(node, (None, 0.0))
+        self._seen[node] = (report, self._world.now_s)
+        until_s = self._world.now_s + limits.ASSIGNMENT_POLL_WAIT_S
+        self._polls[node] = (known, until_s, answer)
+        self._offer()
+
+    def take(self, report: NodeReport, answer: Callable[[], None]) -> None:
+        """See `Core.take`."""
+        if not self.alive or self.stopped:
+            return
+        self._seen[report.node] = (report, self._world.now_s)
+        if report.last_known_good:
+            kept = tuple(r for r in report.last_known_good if r in self._store.releases)
+            self._store.known_good[report.node] = kept
+        answer()
+        self._think_soon()
+
+    def bundle(self, digest: Digest) -> SimRelease | None:
+        """See `Core.bundle`."""
+        return self._store.of(digest) if self.alive and not self.stopped else None
+
+    # --- What operators ask ----------------------------------------------------------------------
+
+    def order(self, order: Order) -> str:
+        """Carry out an order; why not, when it is refused."""
+        try:
+            self._store.write(order(self._store.fleet, self._world.wall_s))
+        except SeawallError as error:
+            return error.code
+        self._fleet = self._store.fleet
+        self._think_soon()
+        return ""
+
+    # --- Thinking --------------------------------------------------------------------------------
+
+    def _tick(self, life: int) -> None:
+        if life != self._life:
+            return
+        if not self.stopped:
+            self._think()
+        fleet = self._store.fleet
+        busy = fleet.running is not None or bool(fleet.waiting)
+        pause_s = limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S
+        self._world.after(pause_s, lambda: self._tick(life))
+
+    def _think_soon(self) -> None:
+        if self._soon:
+            return
+        self._soon = True
+        life = self._life
+
+        def think() -> None:
+            self._soon = False
+            if life == self._life and not self.stopped:
+                self._think()
+
+        self._world.after(limits.ROLLOUT_PAUSE_S, think)
+
+    def _think(self) -> None:
+        """Read, plan, lint, write; a writer that came too late reads again the next time."""
+        if self.leads:
+            fleet = self._fleet or self._store.fleet
+            inventory, findings = self._inventory(), self._findings(fleet)
+            made = plan(fleet, inventory, findings, self._world.wall_s)
+            violations = lint(fleet, made, inventory, findings)
+            if violations:
+                raise AssertionError(f"the planner made a bad plan: {violations}")
+            if made.fleet != fleet or made.assignments or made.events:
+                with suppress(ConflictError):
+                    self._store.write(made)
+        self._fleet = self._store.fleet
+        self._offer()
+
+    def _offer(self) -> None:
+        fleet = self._fleet or self._store.fleet
+        now_s = self._world.now_s
+        for node, (known, until_s, answer) in list(self._polls.items()):
+            assigned = fleet.assigned.get(node)
+            if assigned is not None and assigned.generation > known:
+                del self._polls[node]
+                answer(
+                    Assignment(
+                        assigned.generation,
+                        assigned.release,
+                        assigned.digest,
+                        assigned.bake_s,
+                        assigned.trial,
+                    )
+                )
+            elif until_s <= now_s:
+                del self._polls[node]
+                answer(None)
+
+    def _inventory(self) -> Inventory:
+        now_s = self._world.now_s
+        names = {*self._seen, *(self._store.fleet.assigned)}
+        nodes = {name: Seen(name, *self._last(name, now_s)) for name in sorted(names)}
+        return Inventory(nodes, limits.NODE_SILENT_AFTER_S)
+
+    def _last(self, name: NodeName, now_s: float) -> tuple[NodeReport | None, float]:
+        report, at_s = self._seen.get(name, (None, now_s - 10 * limits.NODE_SILENT_AFTER_S))
+        return report, now_s - at_s
+
+    def _findings(self, fleet: Fleet) -> Findings:
+        """What the judge would find: the truth, when there is traffic and time enough."""
+        rollout = fleet.running
+        if rollout is None:
+            return Findings()
+        nature = self._store.releases[rollout.release].nature
+        bake: Verdict | None = None
+        if rollout.stage is Stage.BAKING:
+            bad = nature is Nature.ERRORS and self.traffic
+            bake = Unhealthy("5xx", None, "more 5xx than before") if bad else Healthy("as before")
+        if rollout.stage is not Stage.CANARY:
+            return Findings(bake=bake)
+        verdict, later = self._verdict(rollout, nature)
+        return Findings(verdict, rollout.step_generation, 100, later)
+
+    def _verdict(self, rollout: Rollout, nature: Nature) -> tuple[Verdict, int | None]:
+        if not self.traffic:
+            return NotEnough(Reason.NO_TRAFFIC, text="nobody comes"), None
+        in_step_s = self._world.wall_s - rollout.step_started_s
+        steered = any(
+            report is not None and report.trial is not None and report.trial.share_permille
+            for report, _ in self._seen.values()
+        )
+        if not steered or in_step_s < _SOAK_S:
+            return NotEnough(Reason.GATHERING, text="more is needed"), rollout.step
+        if nature in HARMLESS or nature is Nature.CRASHES_LATE:
+            return Healthy("100 requests, none failed"), rollout.step
+        if nature is Nature.ERRORS:
+            return Unhealthy("5xx", None, "9 of 10 failed"), rollout.step
+        return NotEnough(Reason.GATHERING, text="more is needed"), rollout.step
