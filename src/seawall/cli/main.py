@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from seawall.cli import fleet_commands
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -34,6 +35,7 @@ token_app = typer.Typer(
     help="Tokens for the HTTP API over TCP.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(token_app, name="token")
+fleet_commands.add_to(app, token_app)
 
 Message = Annotated[str, typer.Option("--message", "-m", help="Why; shown in the history.")]
 Force = Annotated[

@@ -6,6 +6,7 @@ death of the supervisor, seen as end of file on a pipe, leaves Envoy serving for
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -47,13 +48,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--parent-fd", type=int, required=True)
     parser.add_argument("--concurrency", type=int, default=0)
+    parser.add_argument("--fleet", action="store_true")
+    parser.add_argument("--mirror", action="append", default=[])
     options = parser.parse_args(argv)
     data_dir = Path(options.data_dir)
     keep_small()
     try:
         (data_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
         configure("node", path=data_dir / "logs" / "node.log")
-        asyncio.run(_run(data_dir, options.parent_fd, options.concurrency))
+        asyncio.run(_run(data_dir, options))
     except (SeawallError, OSError) as error:
         sys.stderr.write(f"The node agent cannot go on: {error}\n")
         return _EXIT_REFUSED
@@ -126,21 +129,31 @@ def pinning(data_dir: Path) -> Opener:
     return opener
 
 
-async def _run(data_dir: Path, parent_fd: int, concurrency: int) -> None:
+async def _run(data_dir: Path, options: argparse.Namespace) -> None:
     clock = SystemClock()
-    agent = Agent(
-        data_dir,
-        Telling(HttpControl(data_dir / "control.sock")),
-        clock,
-        Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
-        node=_LOCAL,
-        concurrency=concurrency or None,
-        collectors=collectors(data_dir, clock, _LOCAL),
-        opener=pinning(data_dir),
-    )
-    _end_on_signals(agent, data_dir)
-    _end_with_parent(agent, parent_fd)
-    await agent.run()
+    rng = Random(os.urandom(16))  # noqa: S311 - jitter, not a secret
+    async with contextlib.AsyncExitStack() as stack:
+        node, opener = _LOCAL, pinning(data_dir)
+        control: ControlPort = HttpControl(data_dir / "control.sock")
+        if options.fleet:
+            # Here, because the node of a single machine needs none of it.
+            from seawall.daemon.way import fleet_way  # noqa: PLC0415 - see above
+
+            way = await stack.enter_async_context(fleet_way(data_dir, clock, rng, options.mirror))
+            node, control, opener = way.node, way.control, way.opener
+        agent = Agent(
+            data_dir,
+            Telling(control),
+            clock,
+            rng,
+            node=node,
+            concurrency=options.concurrency or None,
+            collectors=collectors(data_dir, clock, node),
+            opener=opener,
+        )
+        _end_on_signals(agent, data_dir)
+        _end_with_parent(agent, options.parent_fd)
+        await agent.run()
 
 
 def collectors(data_dir: Path, clock: Clock, node: NodeName) -> CollectorMaker:

@@ -1,7 +1,7 @@
 """How the node process of a machine that joined a fleet reaches control, and whom it believes."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
@@ -11,7 +11,7 @@ import structlog
 from seawall.clock import Clock
 from seawall.fleet import tls
 from seawall.fleet.identity import Identity
-from seawall.fleet.mirrors import Mirror
+from seawall.fleet.mirrors import parse_mirror
 from seawall.fleet.remote import FleetControl
 from seawall.ids import NodeName
 from seawall.node.lastgood import Opener, trusting
@@ -35,18 +35,31 @@ class Way:
 
 @contextlib.asynccontextmanager
 async def fleet_way(
-    data_dir: Path, clock: Clock, rng: Random, mirrors: tuple[Mirror, ...]
+    data_dir: Path, clock: Clock, rng: Random, mirrors: Sequence[str]
 ) -> AsyncIterator[Way]:
     """The way to the fleet's control until the block ends; renews the certificate meanwhile.
 
+    Args:
+        data_dir: of the node.
+        clock: of the machine.
+        rng: for jitter.
+        mirrors: URLs to fetch bundles from first.
+
     Raises:
-        SeawallError: this machine has not joined a fleet.
+        SeawallError: this machine has not joined a fleet, or a mirror's URL is none.
     """
     tls.keep_small()
     identity = Identity(data_dir / "identity")
     trusted = data_dir / "node" / "trusted.pub"
     node = identity.load().node
-    control = FleetControl(identity, clock, rng, trusted=trusted, mirrors=mirrors, tell=_tell)
+    control = FleetControl(
+        identity,
+        clock,
+        rng,
+        trusted=trusted,
+        mirrors=tuple(parse_mirror(url) for url in mirrors),
+        tell=_tell,
+    )
     async with Background(_tell_error) as background:
         background.spawn(control.keep_certificate(), name="certificate")
         try:

@@ -1,0 +1,151 @@
+"""The commands of a fleet with their options, added to the `seawall` command by `add_to`.
+
+Like `main`: a command's body imports what it needs, and nothing here runs one.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seawall.cli.settings import (
+    DEFAULT_DATA_DIR,
+    DataDir,
+    Format,
+    FormatOption,
+    Target,
+    Token,
+    Url,
+    finish,
+)
+
+nodes_app = typer.Typer(
+    help="Nodes of other machines.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def add_to(app: typer.Typer, token_app: typer.Typer) -> None:
+    """Add these commands to `seawall` and to `seawall token`."""
+    app.command("control")(control)
+    app.command("node")(node)
+    app.add_typer(nodes_app, name="nodes")
+    token_app.command("join")(token_join)
+
+
+def control(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    listen_nodes: Annotated[
+        str, typer.Option("--listen-nodes", metavar="HOST:PORT", help="Where nodes connect.")
+    ] = "",
+    advertise: Annotated[
+        str,
+        typer.Option(
+            "--advertise", metavar="HOST:PORT", help="What nodes use instead of --listen-nodes."
+        ),
+    ] = "",
+    database: Annotated[
+        str,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            envvar="SEAWALL_DATABASE",
+            help="PostgreSQL instead of a SQLite file: postgresql://USER@HOST/NAME.",
+        ),
+    ] = "",
+    api: Annotated[
+        str,
+        typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
+    ] = "",
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="A site file to compare with in status.")
+    ] = None,
+    mirror_dir: Annotated[
+        Path | None,
+        typer.Option("--mirror-dir", help="Write every bundle there too, for mirrors."),
+    ] = None,
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Run control for nodes on other machines until Ctrl-C."""
+    from seawall.cli import fleet
+
+    options = fleet.ControlOptions(config, listen_nodes, advertise, database, api, mirror_dir)
+    finish(output_format, lambda out: fleet.control(out, data_dir, options))
+
+
+def node(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    control_: Annotated[
+        list[str] | None,
+        typer.Option("--control", metavar="URL", help="Control; several may be named."),
+    ] = None,
+    join: Annotated[
+        str,
+        typer.Option(
+            "--join", metavar="TOKEN", envvar="SEAWALL_JOIN", help="From `seawall token join`."
+        ),
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="Of this node; the host's name.")] = "",
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option("--mirror", metavar="URL", help="Fetch bundles there first; checked."),
+    ] = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=0, help="Envoy worker threads; 0: one a core.")
+    ] = 0,
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Run a node of a fleet until Ctrl-C; join the fleet first when given a token."""
+    from seawall.cli import fleet
+
+    options = fleet.NodeOptions(tuple(control_ or ()), join, name, tuple(mirror or ()), concurrency)
+    finish(output_format, lambda out: fleet.node(out, data_dir, options))
+
+
+def token_join(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    ttl: Annotated[str, typer.Option("--ttl", help="How long it may be used, at most 7d.")] = "1h",
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Of the node, for waves; repeatable.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--name", help="The only name it joins; may replace that node.")
+    ] = "",
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Print the line that lets a machine join the fleet, once."""
+    from seawall.cli import fleet
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: fleet.token_join(out, target, ttl, tuple(group or ()), name))
+
+
+@nodes_app.command("list")
+def nodes_list(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """List the nodes of the fleet."""
+    from seawall.cli import fleet
+
+    finish(output_format, lambda out: fleet.nodes(out, Target(data_dir, url, token)))
+
+
+@nodes_app.command("remove")
+def nodes_remove(
+    name: Annotated[str, typer.Argument(help="The node.")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Believe a node no more; it serves what it has."""
+    from seawall.cli import fleet
+
+    finish(output_format, lambda out: fleet.remove(out, Target(data_dir, url, token), name))
