@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seawall import limits
-from seawall.api.views import ChangeView, EnvoyRefusalView, ProblemView
+from seawall.api.views import ChangeView, EnvoyRefusalView, GateStepView, ProblemView
+from seawall.gate.report import GateReport
 from seawall.ids import SiteName
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location, Problem
@@ -61,6 +62,21 @@ def refusal_text(views: Sequence[EnvoyRefusalView]) -> str:
     where = f" ({first.file}:{first.line})" if first.line else ""
     more = f" And {len(views) - 1} more." if len(views) > 1 else ""
     return f"Envoy refused {first.owner}{where}: {first.envoy_words}{more}"
+
+
+def gate_views(report: GateReport | None) -> tuple[GateStepView, ...]:
+    """The stages of the gate, for callers."""
+    return tuple(
+        GateStepView(
+            stage=stage.stage,
+            text=stage.summary,
+            duration_s=stage.elapsed_s,
+            outcome=stage.outcome.value,
+            lines=stage.lines,
+            remedy=stage.remedy,
+        )
+        for stage in (report.stages if report is not None else ())
+    )
 
 
 def site_of(subject: str) -> SiteName | None:

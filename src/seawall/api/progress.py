@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from seawall import limits
+from seawall.api.present import gate_views
 from seawall.api.views import (
     Applied,
     ApplyEvent,
@@ -76,6 +77,7 @@ class Flow:
                 envoy=found.envoy if found else (),
                 release=found.release if found else None,
                 serving=serving,
+                gate=gate_views(found.report) if found else (),
             )
         )
 

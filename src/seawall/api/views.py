@@ -333,6 +333,7 @@ class Refused:
         envoy: Envoy's words, when `stage` is `validate` or `commit`.
         release: the release that was made and then refused by a node; None when none was made.
         serving: what the edge goes on serving; None when it serves nothing yet.
+        gate: the stages of the gate up to the one that refused; empty before the gate.
     """
 
     stage: Stage
@@ -346,6 +347,7 @@ class Refused:
     envoy: tuple[EnvoyRefusalView, ...] = ()
     release: str | None = None
     serving: str | None = None
+    gate: tuple[GateStepView, ...] = ()
     event: Literal["refused"] = "refused"
 
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from seawall.api.codec import to_json
 from seawall.api.views import Applied, ApplyEvent, Progress, Refused
 from seawall.console.changes import changes, guard
+from seawall.console.gate import arithmetic
 from seawall.console.output import Output, error_text, joined, styled, tick
 from seawall.console.problems import problems
 from seawall.console.words import duration, place
@@ -165,6 +166,8 @@ def refused(view: Refused) -> RenderableType:
         parts.append(problems(view.problems, view.problems_hidden))
     if view.guard is not None:
         parts.append(guard(view.guard))
+    elif (found := arithmetic(view.gate)) is not None:
+        parts.append(found)
     for refusal in view.envoy:
         where = place(refusal.file, refusal.line) if refusal.file else ""
         parts.append(

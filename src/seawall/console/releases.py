@@ -7,6 +7,7 @@ from rich.text import Text
 from seawall.api.status_views import AuditView, TokensView, TokenView
 from seawall.api.views import ReleaseDetailView, ReleasesView, ReleaseView
 from seawall.console.changes import changes
+from seawall.console.gate import gate
 from seawall.console.output import joined, styled
 from seawall.console.words import age, count, moment, place, size
 
@@ -62,6 +63,8 @@ def release_detail(view: ReleaseDetailView) -> RenderableType:
     if view.compared_with:
         parts += [styled(f"\nChanges against {view.compared_with}:", "bold")]
         parts += [changes(view.changes, view.changes_hidden)]
+    if view.gate:
+        parts += [styled("\nWhat the gate found:", "bold"), gate(view.gate)]
     for source in view.sources:
         parts += [styled(f"\n{place(source.path)}:", "bold"), styled(source.content.rstrip())]
     return Group(*parts)
