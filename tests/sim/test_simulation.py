@@ -41,10 +41,8 @@ def test_a_node_that_accepts_smaller_generations_is_found(monkeypatch: pytest.Mo
 
     def obedient(course: Course, event: object, now_s: float) -> Course:
         if isinstance(event, node_course.moves.Assigned):
-            wanted: Assignment = event.assignment
-            memory = dataclasses.replace(
-                course.memory, generation=Generation(wanted.generation - 1)
-            )
+            before = Generation(event.assignment.generation - 1)
+            memory = dataclasses.replace(course.memory, generation=before)
             course = dataclasses.replace(course, memory=memory)
         return real(course, event, now_s)  # type: ignore[arg-type]  # - an event, whatever its kind
 

@@ -1,10 +1,8 @@
 """A node: the real course, with a made-up machine around it that can fail in every part."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
 
-from seawall.ids import Digest, Generation, NodeName
+from seawall.ids import Generation, NodeName
 from seawall.judge.verdict import Healthy, Unhealthy
 from seawall.limits import ASSIGNMENT_POLL_WAIT_S, MIB, REPORT_INTERVAL_S
 from seawall.node import candidacy, moves
@@ -17,6 +15,7 @@ from seawall.rollout.ports import (
     Probes,
     Steering,
 )
+from seawall.testing.sim.around import Core, Disk
 from seawall.testing.sim.envoy import StableEnvoy
 from seawall.testing.sim.network import Network
 from seawall.testing.sim.releases import Nature, SimRelease
@@ -26,36 +25,6 @@ _RESTART_S = (0.1, 1.0)
 _LOOPING_DEATHS = 3
 _MEMORY_BYTES = 100 * MIB
 _HUGE_BYTES = 4096 * MIB
-
-
-class Core(Protocol):
-    """What a node reaches over the network."""
-
-    def poll(
-        self,
-        node: NodeName,
-        known: Generation,
-        answer: Callable[[Assignment | None], None],
-    ) -> None:
-        """Long poll; `answer` is called when there is something, or time is over."""
-        ...
-
-    def take(self, report: NodeReport, answer: Callable[[], None]) -> None:
-        """Deliver a report."""
-        ...
-
-    def bundle(self, digest: Digest) -> SimRelease | None:
-        """A stored release."""
-        ...
-
-
-@dataclass
-class Disk:
-    """What survives everything but its own loss."""
-
-    memory: NodeState
-    bundles: dict[Digest, SimRelease]
-    full: bool = False
 
 
 class SimNode:
