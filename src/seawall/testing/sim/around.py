@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from seawall.ids import Digest, Generation, NodeName
+from seawall.node import candidacy
+from seawall.node.course import Course
 from seawall.node.state import NodeState
-from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.ports import LEVEL_TRIALS, Assignment, NodeReport, Steering
 from seawall.testing.sim.releases import SimRelease
 
 
@@ -38,3 +40,22 @@ class Disk:
     memory: NodeState
     bundles: dict[Digest, SimRelease]
     full: bool = False
+
+
+def report_of(name: NodeName, group: str, course: Course) -> NodeReport:
+    """As the agent's reporter makes it."""
+    serving = course.serving
+    return NodeReport(
+        node=name,
+        generation=course.memory.generation,
+        release=serving.release if serving else None,
+        digest=serving.digest if serving else None,
+        phase=course.phase,
+        message=course.memory.message,
+        nacks=course.nacks,
+        last_known_good=tuple(good.release for good in course.memory.good),
+        trial=candidacy.report(course.trial),
+        steering=Steering.KERNEL,
+        groups=(group,) if group else (),
+        level=LEVEL_TRIALS,
+    )

@@ -5,17 +5,14 @@ from collections.abc import Callable
 from seawall.ids import Generation, NodeName
 from seawall.judge.verdict import Healthy, Unhealthy
 from seawall.limits import ASSIGNMENT_POLL_WAIT_S, MIB, REPORT_INTERVAL_S
-from seawall.node import candidacy, moves
+from seawall.node import moves
 from seawall.node.course import Course, decide, wakeup_s
 from seawall.node.state import NodeState, Served
 from seawall.rollout.ports import (
-    LEVEL_TRIALS,
     Assignment,
-    NodeReport,
     Probes,
-    Steering,
 )
-from seawall.testing.sim.around import Core, Disk
+from seawall.testing.sim.around import Core, Disk, report_of
 from seawall.testing.sim.envoy import StableEnvoy
 from seawall.testing.sim.network import Network
 from seawall.testing.sim.releases import Nature, SimRelease
@@ -370,30 +367,12 @@ class SimNode:
                 if changed:
                     self._report_soon()
 
-        report = self.report(self.course)
+        report = report_of(self.name, self.group, self.course)
         self._network.send(
             self.name,
             lambda: self._core.take(report, lambda: self._network.send(self.name, done)),
         )
         self._alive(REPORT_INTERVAL_S, done)
-
-    def report(self, course: Course) -> NodeReport:
-        """As the agent's reporter makes it."""
-        serving = course.serving
-        return NodeReport(
-            node=self.name,
-            generation=course.memory.generation,
-            release=serving.release if serving else None,
-            digest=serving.digest if serving else None,
-            phase=course.phase,
-            message=course.memory.message,
-            nacks=course.nacks,
-            last_known_good=tuple(good.release for good in course.memory.good),
-            trial=candidacy.report(course.trial),
-            steering=Steering.KERNEL,
-            groups=(self.group,) if self.group else (),
-            level=LEVEL_TRIALS,
-        )
 
     # --- Delays ----------------------------------------------------------------------------------
 
