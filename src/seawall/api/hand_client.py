@@ -1,16 +1,18 @@
 """The client's side of `hands`: one method an operation, mixed into `Client`."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
-from seawall.api import hand_requests, hand_views, views
+from seawall.api import hand_requests, hand_views, rollout_views, views
 
 View = TypeVar("View")
 
 
 class _Sender(Protocol):
     def _get(self, kind: type[View], path: str) -> View: ...
+
+    def _post(self, kind: type[View], path: str, body: object) -> View: ...
 
     def _delete(self, kind: type[View], path: str) -> View: ...
 
@@ -56,3 +58,29 @@ class HandCalls:
         """Let quarantined content be rolled out again."""
         path = f"/v1/quarantine/{quote(digest, safe='')}"
         return self._delete(hand_views.QuarantinedView, path)
+
+    def rollouts(self: _Sender) -> rollout_views.RolloutsView:
+        """Releases on their way, and the freeze."""
+        return self._get(rollout_views.RolloutsView, "/v1/rollouts")
+
+    def rollout_story(self: _Sender, release: str) -> rollout_views.RolloutHistoryView:
+        """The rollouts of one release."""
+        path = f"/v1/rollouts/{quote(release, safe='')}"
+        return self._get(rollout_views.RolloutHistoryView, path)
+
+    def steer(
+        self: _Sender, deed: Literal["pause", "resume", "abort"], author: str, reason: str = ""
+    ) -> rollout_views.RolloutView:
+        """Pause, resume or abort the running rollout."""
+        body = hand_requests.DeedRequest(author, reason)
+        return self._post(rollout_views.RolloutView, f"/v1/{deed}", body)
+
+    def freeze(self: _Sender, author: str, reason: str = "") -> rollout_views.RolloutsView:
+        """Stop every start and advance of a release."""
+        body = hand_requests.DeedRequest(author, reason)
+        return self._post(rollout_views.RolloutsView, "/v1/freeze", body)
+
+    def unfreeze(self: _Sender, author: str) -> rollout_views.RolloutsView:
+        """Lift the freeze."""
+        body = hand_requests.DeedRequest(author)
+        return self._post(rollout_views.RolloutsView, "/v1/unfreeze", body)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from seawall import limits
-from seawall.api import hand_requests, hand_views, views
+from seawall.api import hand_requests, hand_views, rollout_views, views
 from seawall.api.operation import NDJSON, Operation
 
 if TYPE_CHECKING:
@@ -46,6 +46,34 @@ HAND_OPERATIONS: Final = (
         "DELETE", "/v1/quarantine/{digest}", "release_quarantine",
         "Let quarantined content be rolled out again.", "write", hand_views.QuarantinedView,
     ),
+    Operation(
+        "GET", "/v1/rollouts", "rollouts_now", "Releases on their way, and the freeze.", "read",
+        rollout_views.RolloutsView,
+    ),
+    Operation(
+        "GET", "/v1/rollouts/{release}", "rollout_story", "The rollouts of one release.", "read",
+        rollout_views.RolloutHistoryView,
+    ),
+    Operation(
+        "POST", "/v1/pause", "pause", "Stop the running rollout where it stands.", "write",
+        rollout_views.RolloutView, hand_requests.DeedRequest,
+    ),
+    Operation(
+        "POST", "/v1/resume", "resume", "Let a rollout go on that is paused or held.", "write",
+        rollout_views.RolloutView, hand_requests.DeedRequest,
+    ),
+    Operation(
+        "POST", "/v1/abort", "abort", "Withdraw the running rollout from every node.", "write",
+        rollout_views.RolloutView, hand_requests.DeedRequest,
+    ),
+    Operation(
+        "POST", "/v1/freeze", "freeze", "Stop every start and advance of a release.", "write",
+        rollout_views.RolloutsView, hand_requests.DeedRequest,
+    ),
+    Operation(
+        "POST", "/v1/unfreeze", "unfreeze", "Lift the freeze.", "write",
+        rollout_views.RolloutsView, hand_requests.DeedRequest,
+    ),
 )  # fmt: skip
 
 
@@ -77,6 +105,34 @@ async def _release_quarantine(service: "Service", call: "Call") -> object:
     return await service.hands.release_quarantine(call.path["digest"], call.caller)
 
 
+async def _rollouts_now(service: "Service", _: "Call") -> object:
+    return await service.hands.rollouts_now()
+
+
+async def _rollout_story(service: "Service", call: "Call") -> object:
+    return await service.hands.rollout_story(call.path["release"])
+
+
+async def _pause(service: "Service", call: "Call") -> object:
+    return await service.hands.pause(call.body, call.caller)
+
+
+async def _resume(service: "Service", call: "Call") -> object:
+    return await service.hands.resume(call.body, call.caller)
+
+
+async def _abort(service: "Service", call: "Call") -> object:
+    return await service.hands.abort(call.body, call.caller)
+
+
+async def _freeze(service: "Service", call: "Call") -> object:
+    return await service.hands.freeze(call.body, call.caller)
+
+
+async def _unfreeze(service: "Service", call: "Call") -> object:
+    return await service.hands.unfreeze(call.body, call.caller)
+
+
 HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = MappingProxyType(
     {
         "switches": _switches,
@@ -86,5 +142,12 @@ HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = Ma
         "push_feed": _push_feed,
         "quarantine": _quarantine,
         "release_quarantine": _release_quarantine,
+        "rollouts_now": _rollouts_now,
+        "rollout_story": _rollout_story,
+        "pause": _pause,
+        "resume": _resume,
+        "abort": _abort,
+        "freeze": _freeze,
+        "unfreeze": _unfreeze,
     }
 )

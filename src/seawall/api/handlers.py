@@ -50,21 +50,29 @@ async def _diff(service: Service, call: Call) -> object:
 
 async def _apply(service: Service, call: Call) -> object:
     body = call.body
+    await service.hands.broke_glass("apply", body.break_glass, body.author, call.caller)
     return service.apply(
         unpack(body.sources),
         caller=call.caller,
-        message=body.message,
+        message=body.message or body.break_glass,
         author=body.author,
         dry_run=body.dry_run,
         force=body.force,
         parent=body.parent,
+        break_glass=bool(body.break_glass),
     )
 
 
 async def _rollback(service: Service, call: Call) -> object:
     body = call.body
+    await service.hands.broke_glass("rollback", body.break_glass, body.author, call.caller)
     return service.rollback(
-        body.release, caller=call.caller, author=body.author, message=body.message, force=body.force
+        body.release,
+        caller=call.caller,
+        author=body.author,
+        message=body.message or body.break_glass,
+        force=body.force,
+        break_glass=bool(body.break_glass),
     )
 
 

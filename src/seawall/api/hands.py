@@ -7,15 +7,25 @@ here passes through the edge that it controls: it works with every Envoy dead an
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from seawall import limits
-from seawall.api.asked import author_of, message_of
-from seawall.api.hand_requests import FeedRequest, KillRequest, UnkillRequest, feed_content
+from seawall.api.asked import author_of, message_of, release_id
+from seawall.api.hand_requests import (
+    DeedRequest,
+    FeedRequest,
+    KillRequest,
+    UnkillRequest,
+    feed_content,
+)
 from seawall.api.hand_views import FeedsView, QuarantinedView, QuarantineView, SwitchesView
+from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
+from seawall.api.rollouts import Rollouts
+from seawall.api.status_views import StatusView
 from seawall.api.switchboard import Switchboard
 from seawall.api.views import ApplyEvent
-from seawall.errors import NotFoundError, UsageError
+from seawall.errors import ConflictError, NotFoundError, UsageError
 from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.store import Store
 from seawall.site.sources import Pushed
@@ -28,7 +38,13 @@ _LIST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
 
 
 class Hands:
-    """The operations; one method each."""
+    """The operations; one method each.
+
+    Attributes:
+        rollouts: set by whoever puts control together.
+    """
+
+    rollouts: Rollouts | None = None
 
     def __init__(self, store: Store, switchboard: Switchboard) -> None:
         self._store = store
@@ -143,3 +159,102 @@ class Hands:
             self._store.unquarantine, Digest(fitting[0].digest), actor=caller.name
         )
         return fitting[0]
+
+    async def broke_glass(self, action: str, reason: str, author: str, caller: "Caller") -> None:
+        """Leave a record that somebody skips the steps; nothing without a reason.
+
+        Raises:
+            UsageError: author or reason is too long or no text.
+        """
+        if reason:
+            actor = author_of(author, caller.name, local=caller.local)
+            why = message_of(reason)
+            await asyncio.to_thread(
+                self._store.audit.add,
+                actor=actor,
+                action="BREAK-GLASS",
+                subject=action,
+                detail=why,
+            )
+
+    async def added_to(self, status: StatusView) -> StatusView:
+        """A status with what hands have done: switches, rollouts, the freeze."""
+        return replace(
+            status,
+            switches=(await self.switches()).switches,
+            rollouts=None if self.rollouts is None else await self.rollouts.status(),
+        )
+
+    # --- The course of rollouts ------------------------------------------------------------------
+
+    async def rollouts_now(self) -> RolloutsView:
+        """What goes on."""
+        return await self._course().status()
+
+    async def rollout_story(self, release: str) -> RolloutHistoryView:
+        """The rollouts of one release.
+
+        Raises:
+            NotFoundError: no release can have that name.
+        """
+        return await self._course().history(release_id(release))
+
+    async def pause(self, request: DeedRequest, caller: "Caller") -> RolloutView:
+        """Stop the running rollout where it stands.
+
+        Raises:
+            NotFoundError: no release is on its way.
+        """
+        actor = await self._deed(request, caller, "pause")
+        return await self._course().pause(actor)
+
+    async def resume(self, request: DeedRequest, caller: "Caller") -> RolloutView:
+        """Let the rollout go on.
+
+        Raises:
+            NotFoundError: no release is on its way.
+            ConflictError: it does not wait.
+        """
+        actor = await self._deed(request, caller, "resume")
+        return await self._course().resume(actor)
+
+    async def abort(self, request: DeedRequest, caller: "Caller") -> RolloutView:
+        """Withdraw the running rollout from every node.
+
+        Raises:
+            NotFoundError: no release is on its way.
+        """
+        actor = await self._deed(request, caller, "abort")
+        return await self._course().abort(actor, message_of(request.reason))
+
+    async def freeze(self, request: DeedRequest, caller: "Caller") -> RolloutsView:
+        """Stop every start and advance."""
+        actor = await self._deed(request, caller, "freeze")
+        return await self._course().freeze(actor, message_of(request.reason))
+
+    async def unfreeze(self, request: DeedRequest, caller: "Caller") -> RolloutsView:
+        """Lift the freeze.
+
+        Raises:
+            ConflictError: nothing is frozen.
+        """
+        actor = await self._deed(request, caller, "unfreeze")
+        return await self._course().unfreeze(actor)
+
+    def _course(self) -> Rollouts:
+        if self.rollouts is None:
+            raise ConflictError(
+                "no-rollouts",
+                "This control process does not bring releases out in steps.",
+                remedy="Update it.",
+            )
+        return self.rollouts
+
+    async def _deed(self, request: DeedRequest, caller: "Caller", action: str) -> str:
+        """Who does it; written down before it is done, so that also a refused deed is known."""
+        actor = author_of(request.author, caller.name, local=caller.local)
+        reason = message_of(request.reason)
+        await asyncio.to_thread(
+            self._store.audit.add, actor=actor, action=action, subject="rollouts", detail=reason
+        )
+        return actor

@@ -49,6 +49,7 @@ class ApplyRequest:
         force: names of guards to pass, and the digest (first 12 digits or more) of quarantined
             content to release all the same.
         parent: refuse when the current release is no longer this one; empty does not care.
+        break_glass: why the steps of the rollout are skipped; empty takes them. A record is kept.
     """
 
     sources: Sources
@@ -57,16 +58,22 @@ class ApplyRequest:
     dry_run: bool = False
     force: tuple[str, ...] = ()
     parent: str = ""
+    break_glass: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """Go back to `release`; without one, to the newest good release before the current one."""
+    """Go back to `release`; without one, to the newest good release before the current one.
+
+    Attributes:
+        break_glass: as in apply: for a release that never was last known good.
+    """
 
     release: str | None = None
     author: str = ""
     message: str = ""
     force: tuple[str, ...] = ()
+    break_glass: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from seawall.api.fleet import FleetDesk, no_desk
 from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
+from seawall.api.present import gate_views
 from seawall.api.records import release_view
 from seawall.api.releaser import Order, Releaser
 from seawall.api.roster import Roster
@@ -32,7 +33,6 @@ from seawall.api.views import (
     ApplyEvent,
     CheckView,
     DiffView,
-    GateStepView,
     ReleaseDetailView,
     ReleasesView,
     ReleaseView,
@@ -203,7 +203,8 @@ class Service:
         """
         record = await asyncio.to_thread(self._store.get, release_id(release))
         view = self._view(record)
-        gate = _gate(await asyncio.to_thread(self._store.gate_report, record.id))
+        report = await asyncio.to_thread(self._store.gate_report, record.id)
+        gate = gate_views(gate_report.from_json(report))
         encoded = await asyncio.to_thread(self._content, record)
         if encoded is None:
             return ReleaseDetailView(
@@ -261,7 +262,7 @@ class Service:
 
     async def status(self) -> StatusView:
         """What serves, how it goes, and what is wrong."""
-        return await self._parts.observer.status()
+        return await self.hands.added_to(await self._parts.observer.status())
 
     async def metrics(self) -> bytes:
         """Prometheus text."""
@@ -370,18 +371,4 @@ def _token_view(token: Token, *, revoked: bool = False) -> TokenView:
         last_used_s=token.last_used_s,
         expires_s=token.expires_s,
         revoked=revoked,
-    )
-
-
-def _gate(report: str) -> tuple[GateStepView, ...]:
-    return tuple(
-        GateStepView(
-            stage=stage.stage,
-            text=stage.summary,
-            duration_s=stage.elapsed_s,
-            outcome=stage.outcome.value,
-            lines=stage.lines,
-            remedy=stage.remedy,
-        )
-        for stage in gate_report.from_json(report).stages
     )

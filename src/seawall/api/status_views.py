@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from seawall.api.hand_views import SwitchView
+from seawall.api.rollout_views import RolloutsView
 from seawall.api.views import ReleaseView
 
 
@@ -120,6 +122,8 @@ class StatusView:
         config_differs: the site file on disk differs from the current release; None if unknown.
         measures: process-wide counters and gauges of the newest window, by documented name.
         now_s: when this was put together.
+        switches: kill switches that are on.
+        rollouts: releases on their way, and the freeze; None where there are no rollouts.
     """
 
     state: Literal["serving", "working", "degraded", "down", "empty"]
@@ -136,6 +140,8 @@ class StatusView:
     measures: Mapping[str, float]
     now_s: float
     urls: tuple[str, ...] = ()
+    switches: tuple[SwitchView, ...] = ()
+    rollouts: RolloutsView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Order:
     Attributes:
         force: kinds of mass change that may pass, or digests of quarantined content.
         watch: follow the release until it is last known good.
+        wait: until it serves; otherwise only until it is on its way.
+        break_glass: why the steps of the rollout are skipped.
     """
 
     config: Path = DEFAULT_CONFIG
@@ -34,6 +36,8 @@ class Order:
     force: tuple[str, ...] = ()
     dry_run: bool = False
     watch: bool = False
+    wait: bool = True
+    break_glass: str = ""
 
 
 def diff(output: Output, target: Target, config: Path) -> int:
@@ -78,7 +82,10 @@ def apply(output: Output, target: Target, order: Order) -> int:
             author=user_name(),
             dry_run=order.dry_run,
             force=order.force,
+            break_glass=order.break_glass,
         )
+        if not order.wait:
+            return DONE if progress.see_off(output, events) else REFUSED
         end = progress.follow(output, events, stream=order.watch)
         if isinstance(end, Refused):
             return REFUSED
@@ -96,7 +103,11 @@ def rollback(output: Output, target: Target, order: Order, release: str) -> int:
     """
     with connect(target) as client:
         events = client.rollback(
-            release or None, author=user_name(), message=order.message, force=order.force
+            release or None,
+            author=user_name(),
+            message=order.message,
+            force=order.force,
+            break_glass=order.break_glass,
         )
         end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli import fleet_commands
+from seawall.cli import fleet_commands, wheel
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -44,6 +44,16 @@ Force = Annotated[
         "--force",
         metavar="KIND",
         help="Let a mass change of this kind pass, or name quarantined content by its digest.",
+    ),
+]
+
+
+BreakGlass = Annotated[
+    str,
+    typer.Option(
+        "--break-glass",
+        metavar="REASON",
+        help="Skip the steps of the rollout; the gate still judges, and a record is kept.",
     ),
 ]
 
@@ -160,7 +170,11 @@ def apply(
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Follow until it is last known good.")
     ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Return as soon as it is on its way.")
+    ] = False,
     force: Force = None,
+    break_glass: BreakGlass = "",
     url: Url = "",
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
@@ -168,7 +182,15 @@ def apply(
     """Release the site file and wait until it serves."""
     from seawall.cli import change
 
-    order = change.Order(config, message, tuple(force or ()), dry_run=dry_run, watch=watch)
+    order = change.Order(
+        config,
+        message,
+        tuple(force or ()),
+        dry_run=dry_run,
+        watch=watch,
+        wait=not no_wait,
+        break_glass=break_glass,
+    )
     finish(output_format, lambda out: change.apply(out, Target(data_dir, url, token), order))
 
 
@@ -182,6 +204,7 @@ def rollback(
     message: Message = "",
     *,
     force: Force = None,
+    break_glass: BreakGlass = "",
     url: Url = "",
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
@@ -189,7 +212,7 @@ def rollback(
     """Serve an earlier release again."""
     from seawall.cli import change
 
-    order = change.Order(message=message, force=tuple(force or ()))
+    order = change.Order(message=message, force=tuple(force or ()), break_glass=break_glass)
     target = Target(data_dir, url, token)
     finish(output_format, lambda out: change.rollback(out, target, order, release))
 
@@ -351,6 +374,8 @@ def version(output_format: FormatOption = Format.TEXT) -> None:
 
     finish(output_format, reference.version)
 
+
+wheel.register(app)
 
 if __name__ == "__main__":
     main()

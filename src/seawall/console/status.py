@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seawall.api.status_views import NodeView, StatusView, TrafficView, WhyView
+from seawall.console.hands import frozen_line, rollout_line
 from seawall.console.output import joined, styled
 from seawall.console.releases import pairs, plain_table
 from seawall.console.words import age, count, duration, rate, share, size
@@ -65,6 +66,7 @@ def _overview(view: StatusView) -> list[tuple[str, Text]]:
         rows.append(
             ("release", joined(styled(release.id, "bold"), styled(text), styled(by, "dim")))
         )
+    rows += _hands(view)
     for node in view.nodes:
         rows += _node(node)
     if view.config_differs:
@@ -73,6 +75,37 @@ def _overview(view: StatusView) -> list[tuple[str, Text]]:
     control = view.control
     words = f"Seawall {control.version}, pid {control.pid}, up {duration(control.uptime_s)}"
     rows.append(("control", styled(f"{words}, {size(control.memory_bytes)}")))
+    return rows
+
+
+def _hands(view: StatusView) -> list[tuple[str, Text]]:
+    """What somebody, or control by itself, is doing to the edge now."""
+    rows = [
+        (
+            "killed",
+            joined(
+                styled(f"{one.feature} ", "bold yellow"),
+                styled(f"{'of ' + one.site if one.site else 'everywhere'}, "),
+                styled(f"back in {duration(one.left_s)}  by {one.actor}"),
+                styled(f": {one.reason}" if one.reason else ""),
+            ),
+        )
+        for one in view.switches
+    ]
+    if view.rollouts is None:
+        return rows
+    frozen, running = view.rollouts.frozen, view.rollouts.running
+    if frozen is not None:
+        words = frozen_line(frozen.actor, frozen.reason, frozen.since_s, view.now_s)
+        rows.append(("releases", words))
+    if running is not None:
+        rows.append(("rollout", rollout_line(running, view.now_s)))
+        if running.verdict:
+            rows.append(("judge", styled(running.verdict)))
+        for label, text in (("held", running.held), ("paused", running.paused_by)):
+            if text:
+                rows.append((label, styled(text, "yellow")))
+    rows += [("waits", styled(f"{one.release} ({one.speed})")) for one in view.rollouts.waiting]
     return rows
 
 

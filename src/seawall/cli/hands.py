@@ -1,0 +1,239 @@
+"""Commands with which an operator takes the wheel: kill switches, feeds, quarantine, rollouts.
+
+They talk to control over its own socket and never through the edge: they work with every Envoy
+dead and without a resolver.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+from seawall import limits
+from seawall.api.codec import to_json
+from seawall.api.hand_requests import KillRequest, UnkillRequest
+from seawall.api.rollout_views import RolloutHistoryView, RolloutsView
+from seawall.api.views import ApplyEvent, Refused
+from seawall.cli.connect import connect
+from seawall.cli.exit_codes import DONE, REFUSED
+from seawall.cli.settings import Target
+from seawall.cli.watch import every
+from seawall.console import hands as draw
+from seawall.console import progress
+from seawall.console.output import Output, styled
+from seawall.daemon.processes import user_name
+from seawall.errors import RefusedError, UsageError
+from seawall.site.collect import read_file
+
+_TTL: Final = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_REFRESH_S: Final = 1.0
+
+
+def kill(output: Output, target: Target, request: KillRequest) -> int:
+    """Switch a feature off for a while.
+
+    Raises:
+        UsageError: there is no such feature, or the time is out of bounds.
+        UnreachableError: nothing runs there.
+    """
+    with connect(target) as client:
+        return _follow(output, client.kill(request))
+
+
+def unkill(output: Output, target: Target, request: UnkillRequest) -> int:
+    """End a kill switch before its time.
+
+    Raises:
+        NotFoundError: it is not on.
+        UnreachableError: nothing runs there.
+    """
+    with connect(target) as client:
+        return _follow(output, client.unkill(request))
+
+
+def switches(output: Output, target: Target) -> int:
+    """List the kill switches that are on, and everything that can be killed."""
+    with connect(target) as client:
+        view = client.switches()
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.switches(view))
+    return DONE
+
+
+def seconds(ttl: str) -> float | None:
+    """A time as people write it: `90s`, `30m`, `2h`, `1d`; None for nothing written.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    if not ttl:
+        return None
+    found = _TTL.fullmatch(ttl)
+    if found is None:
+        raise UsageError(
+            "bad-duration", f"{ttl[:40]!r} is no time.", remedy="Write for example 90s, 30m or 2h."
+        )
+    return int(found[1]) * float(_UNIT_S[found[2]])
+
+
+def push_feed(
+    output: Output, target: Target, name: str, file: Path, *, message: str, force: tuple[str, ...]
+) -> int:
+    """Release new content of a feed.
+
+    Raises:
+        UsageError: the file cannot be read.
+        RefusedError: it is too large.
+        NotFoundError: there is no such list.
+    """
+    try:
+        content = read_file(str(file.absolute()))
+    except OSError as error:
+        raise UsageError(
+            "feed-unreadable",
+            f"{file} cannot be read: {error.strerror or error}.",
+            remedy="Check that it is a file and that you may read it.",
+        ) from error
+    if len(content) > limits.LIST_SIZE_BYTES_MAX:
+        raise RefusedError(
+            "feed-too-large",
+            f"{file} has more than {limits.LIST_SIZE_BYTES_MAX:,} bytes.",
+            remedy="Check what wrote it.",
+        )
+    with connect(target) as client:
+        events = client.push_feed(name, content, author=user_name(), message=message, force=force)
+        return _follow(output, events)
+
+
+def feeds(output: Output, target: Target) -> int:
+    """List the address lists of the current release."""
+    with connect(target) as client:
+        view = client.feeds()
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.feeds(view))
+    return DONE
+
+
+def quarantine(output: Output, target: Target) -> int:
+    """List content that may not be rolled out again."""
+    with connect(target) as client:
+        view = client.quarantine()
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.quarantine(view, _now_s()))
+    return DONE
+
+
+def release_quarantine(output: Output, target: Target, digest: str) -> int:
+    """Let quarantined content be rolled out again.
+
+    Raises:
+        NotFoundError: it is not quarantined.
+    """
+    with connect(target) as client:
+        view = client.release_quarantine(digest)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(styled(f"{view.digest[:12]} may be rolled out again. It was: {view.reason}"))
+    return DONE
+
+
+def steer(
+    output: Output, target: Target, deed: Literal["pause", "resume", "abort"], reason: str
+) -> int:
+    """Pause, resume or abort the running rollout.
+
+    Raises:
+        NotFoundError: no release is on its way.
+    """
+    with connect(target) as client:
+        view = client.steer(deed, user_name(), reason)
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.rollout(view, _now_s()))
+    return DONE
+
+
+def freeze(output: Output, target: Target, reason: str) -> int:
+    """Stop every start and advance of a release."""
+    with connect(target) as client:
+        view = client.freeze(user_name(), reason)
+    return _show_now(output, view)
+
+
+def unfreeze(output: Output, target: Target) -> int:
+    """Lift the freeze.
+
+    Raises:
+        ConflictError: nothing is frozen.
+    """
+    with connect(target) as client:
+        view = client.unfreeze(user_name())
+    return _show_now(output, view)
+
+
+def rollout(output: Output, target: Target, release: str, *, watch: bool) -> int:
+    """Tell the story of a release's rollout, or what goes on now.
+
+    Returns:
+        `REFUSED` when the newest rollout of the release did not succeed.
+
+    Raises:
+        NotFoundError: there is no such release.
+    """
+    with connect(target) as client:
+        if not release:
+            now = client.rollouts()
+            newest = now.running or (now.waiting[0] if now.waiting else None)
+            if newest is None:
+                return _show_now(output, now)
+            release = newest.release
+        story = client.rollout_story(release)
+        if watch:
+            with suppress(KeyboardInterrupt):
+                for _ in every(_REFRESH_S):
+                    story = client.rollout_story(release)
+                    if _ended(story):
+                        break
+                    _show_story(output, story)
+        _show_story(output, story)
+    failed = story.rollouts and story.rollouts[-1].stage in ("rolled-back", "aborted")
+    return REFUSED if failed else DONE
+
+
+def _ended(story: RolloutHistoryView) -> bool:
+    return all(one.ended_s is not None for one in story.rollouts)
+
+
+def _show_story(output: Output, story: RolloutHistoryView) -> None:
+    if output.json_format:
+        output.write_json(to_json(story))
+    else:
+        output.show(draw.story(story, _now_s()))
+
+
+def _show_now(output: Output, view: RolloutsView) -> int:
+    if output.json_format:
+        output.write_json(to_json(view))
+    else:
+        output.show(draw.rollouts(view, _now_s()))
+    return DONE
+
+
+def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
+    end = progress.follow(output, events)
+    return REFUSED if isinstance(end, Refused) else DONE
+
+
+def _now_s() -> float:
+    return time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock
