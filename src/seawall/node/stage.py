@@ -101,6 +101,12 @@ class Stage:
             await self._kill(Arm.BASELINE)
         return found[Arm.CANDIDATE]
 
+    async def explore(self, current: Loaded) -> None:
+        """See `Trials.explore`."""
+        places = public_places(current.snapshot)
+        await self.sharing.prepare(self.pids().get(Arm.STABLE, 0), places, places)
+        await self.sharing.let_go()
+
     async def _clear(self, loaded: Loaded, current: Loaded) -> None:
         if any(self._slots.of(arm) is not None for arm in ON_TRIAL):
             await self.end(0)
@@ -269,6 +275,8 @@ class Stage:
             await self.end(0)
             return Attempt(f"The candidate does not run. {self.ending}")
         try:
+            if self.sharing.exact and not self._opened and (found := await self.open()).why:
+                return found
             await self._without_baseline()
             found = await attempt(candidate, self._loaded.snapshot)
             if not found.why and self._opened:
@@ -278,9 +286,11 @@ class Stage:
         if found.why:
             await self.end(0)
             return found
+        old = self._slots.turn()
         candidate.become_stable()
+        self._changed()
         await self.sharing.leave((old.process,) if old.process is not None else ())
-        self._slots.turn()
+        self._slots.drain(old)
         await self._close_the_stage()
         return Attempt()
 

@@ -6,6 +6,7 @@ name in Envoy's statistics, writes no access records, and has route tables of it
 no site. Everything else is the release's own: TLS, filters, routes, headers. Pure.
 """
 
+import ipaddress
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -87,7 +88,8 @@ def _place(listener: Any) -> Place | None:
     address = listener.address.socket_address
     if not listener.address.HasField("socket_address"):
         return None
-    return Place(str(address.address), int(address.port_value), dual=bool(address.ipv4_compat))
+    host = str(ipaddress.ip_address(address.address))
+    return Place(host, int(address.port_value), dual=bool(address.ipv4_compat))
 
 
 def _encrypted(listener: Any) -> bool:

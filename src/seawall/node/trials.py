@@ -127,6 +127,16 @@ class Trials:
         except (SeawallError, TimeoutError):
             return False
 
+    async def explore(self, current: Loaded) -> Steering:
+        """Find out how exactly connections can be shared out here, before there is a trial.
+
+        Asks the kernel and takes it back at once; does nothing while there is a trial.
+        """
+        async with self._stage.one:
+            if not self.leftover:
+                await self._stage.explore(current)
+            return self.steering
+
     # --- The steps of a trial ------------------------------------------------------------------
 
     async def start(
