@@ -440,8 +440,8 @@ NODE_SILENT_AFTER_S: Final = 20.0
 """A node that reported nothing for this long is shown as not connected."""
 TRAFFIC_SPAN_S: Final = 60.0
 """Span of the rates in `status`: long enough to be steady, short enough to be now."""
-TRAFFIC_WINDOWS_MAX: Final = 64
-"""Windows kept for those rates, whatever their length."""
+TRAFFIC_WINDOWS_MAX: Final = 2_000
+"""Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits for a node to serve; it goes on without the caller after that."""
 APPLY_EVENTS_QUEUED_MAX: Final = 256
@@ -451,6 +451,8 @@ BAKE_S: Final = 15.0
 windows and health checks."""
 WORKBENCH_IDLE_S: Final = 15.0
 """The process that compiles is ended after this long without work: its memory is Envoy's."""
+WORKBENCH_MEMORY_BYTES_MAX: Final = 4 * GIB
+"""Its memory (RLIMIT_DATA): 1,000 sites take 0.3 GiB; a bomb ends a job, not the machine."""
 WORKBENCH_JOB_TIMEOUT_S: Final = 150
 """One job of that process: two validations at their own bound, and the rest."""
 WORKBENCH_END_TIMEOUT_S: Final = 2.0
@@ -486,6 +488,18 @@ ROLLOUT_IDLE_TICK_S: Final = 5.0
 """The same without one: a node may have fallen silent, or another leader have written."""
 ROLLOUT_PAUSE_S: Final = 0.02
 """Least time between two plans: a fleet's reports come in bursts."""
+ROLLOUT_IDLE_PAUSE_S: Final = 0.2
+"""The same when nothing is on its way: a node that joins can wait so long."""
+ROLLOUT_EVENTS_LIVE_MAX: Final = 1_000
+"""Events kept in memory for those who watch a rollout; the rest is in the store."""
+EVIDENCE_WINDOWS_PER_NODE_MAX: Final = 600
+"""Windows of one node kept for the judge: three slots, one a second, over three minutes."""
+EVIDENCE_SITES_MAX: Final = 200_000
+"""Site entries over all windows kept for the judge, oldest dropped first: about 60 MiB."""
+EVIDENCE_SPAN_S: Final = 600.0
+"""Age beyond which a window is no evidence any more: long steps are judged on their newest part."""
+REFUSALS_KEPT_MAX: Final = 32
+"""Releases whose refusal by a node is kept in Envoy's own words: those that somebody waits for."""
 ROLLOUT_MOVES_MAX: Final = 400
 """Moves of one plan that assign nothing, for example waves without nodes: more is a loop."""
 ROLLOUTS_WAITING_MAX: Final = 16

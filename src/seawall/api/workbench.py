@@ -15,6 +15,7 @@ import fcntl
 import gc
 import os
 import pickle
+import resource
 import struct
 import sys
 import traceback
@@ -255,6 +256,7 @@ class Workbench:
 
 def main() -> None:
     """Do jobs from standard input until it ends."""
+    _confine()
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
     with suppress(OSError):  # a wider pipe is faster, not needed
@@ -271,6 +273,15 @@ def main() -> None:
             runner.run(_work(bench, request, answers))
             del request
             give_back()
+
+
+def _confine() -> None:
+    """Bound this process's memory: what it reads may be a bomb, and must end a job, not control."""
+    _, hardest = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = limits.WORKBENCH_MEMORY_BYTES_MAX
+    lowered = bound if hardest == resource.RLIM_INFINITY else min(bound, hardest)
+    resource.setrlimit(resource.RLIMIT_DATA, (lowered, hardest))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 async def _work(

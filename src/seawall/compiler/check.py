@@ -56,13 +56,19 @@ def check(snapshot: Snapshot) -> None:
         if not snapshot.of_type(type_url):
             raise _broken(f"there is no {type_url.short}")
     for resource in snapshot.resources:
-        message = _parsed(resource)
-        for type_url, name in _references(resource.type_url, message):
-            if (type_url, name) not in snapshot.by_key:
-                raise _broken(
-                    f"{resource.type_url.short} {resource.name!r} refers to "
-                    f"{type_url.short} {name!r}, which is not there"
-                )
+        try:
+            _check_references(resource, snapshot)
+        except DecodeError:
+            raise _broken(f"{resource!r} holds something that is not its type") from None
+
+
+def _check_references(resource: Resource, snapshot: Snapshot) -> None:
+    for type_url, name in _references(resource.type_url, _parsed(resource)):
+        if (type_url, name) not in snapshot.by_key:
+            raise _broken(
+                f"{resource.type_url.short} {resource.name!r} refers to "
+                f"{type_url.short} {name!r}, which is not there"
+            )
 
 
 def _parsed(resource: Resource) -> Any:
