@@ -4,6 +4,7 @@ Values of header changes are literal: a `%` of the site file is escaped, so that
 an Envoy format command.
 """
 
+import base64
 import re
 from functools import lru_cache
 from typing import Any
@@ -31,6 +32,7 @@ from seawall.model import (
 _APPEND = base_pb2.HeaderValueOption.HeaderAppendAction
 _PREVIOUS_HOSTS = packed(previous_hosts_pb2.PreviousHostsPredicate())
 _RETRY_POLICIES_REMEMBERED_MAX = 256
+_WEBSOCKET_KEY = base64.b64encode(bytes(16)).decode()
 _CODE = route_components_pb2.RedirectAction.RedirectResponseCode
 _REDIRECT_CODES = {
     301: _CODE.MOVED_PERMANENTLY,
@@ -60,6 +62,15 @@ def header(name: str, value: str, action: int = _APPEND.OVERWRITE_IF_EXISTS_OR_A
         append_action=action,
         keep_empty_value=not value,
     )
+
+
+def websocket_key() -> Any:
+    """The key that a WebSocket over HTTP/2 comes without, and that HTTP/1.1 servers ask for.
+
+    It only proves to a client that the server knows the protocol, and a client over HTTP/2 does not
+    look (RFC 8441 section 5), so that one key does for all.
+    """
+    return header("sec-websocket-key", _WEBSOCKET_KEY, _APPEND.ADD_IF_ABSENT)
 
 
 def forward(

@@ -114,6 +114,8 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
             actions.forward(compiled.route, action, route.match.path, behind)
             if action.rewrite is not None:
                 filters.keep_path(compiled)
+            if action.websocket:
+                compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)
             limit_route(compiled, _body_limit_of(action), size_of_host)
         case Redirect():
