@@ -20,7 +20,7 @@ from seawall.clock import Clock, SystemClock
 from seawall.compiler.contents import Contents, contents
 from seawall.compiler.diff import Change, diff
 from seawall.compiler.snapshot import Snapshot
-from seawall.errors import InternalError, RefusedError
+from seawall.errors import InternalError, RefusedError, UsageError
 from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.parts import Parts
@@ -162,7 +162,11 @@ class Gatekeeper:
         before = None if old is None else self._contents(old)
         after = self._contents(new)
         named = [name for name in force if name != FORCE_TASTER and not _is_digest(name)]
-        report = guard(before, after, force=named)
+        try:
+            report = guard(before, after, force=named)
+        except UsageError as error:
+            known = f"{error.remedy.rstrip('.')}, {FORCE_TASTER}, or a quarantined digest."
+            raise UsageError(error.code, error.message, remedy=known) from error
         refusal = None
         try:
             report.require_passed()

@@ -43,7 +43,8 @@ Force = Annotated[
     typer.Option(
         "--force",
         metavar="KIND",
-        help="Let a mass change of this kind pass, or name quarantined content by its digest.",
+        help="Let a mass change of this kind pass, or `taster` what it refuses, "
+        "or name quarantined content by its digest.",
     ),
 ]
 
