@@ -23,6 +23,7 @@ from seawall.compiler.compile import compile_edge
 from seawall.compiler.static import static_bootstrap
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
+from seawall.judge.gates import GATES, GATES_BY_NAME
 from seawall.limits import WINDOWS_KEPT_MAX
 from seawall.model import Endpoint, FixedResponse, PathExact, PathPrefix, Timeouts
 from seawall.telemetry import rotation
@@ -130,6 +131,63 @@ def test_envoys_latency_buckets_are_the_ones_that_are_known(watched: Watched) ->
         return {one.bounds for one in found if one is not None and sum(one.counts) > 0}
 
     assert wait_until(bounds, what="merged histograms") == {LATENCY_BOUNDS_MS}
+
+
+def test_a_window_of_a_real_envoy_holds_what_every_gate_of_the_judge_needs(
+    watched: Watched,
+) -> None:
+    async def scenario() -> Window | None:
+        collector = watched.collector()
+        await commit(collector, 1)
+        for path in ("/", "/fail", "/ping"):
+            await asyncio.to_thread(watched.get, path)
+        return await commit(collector, 2)
+
+    window = asyncio.run(scenario())
+    assert window is not None
+    counted = {gate.name: gate.of_window(window, 3) for gate in GATES}
+    assert [name for name, count in counted.items() if count is None] == ["cpu"]  # not Envoy's
+    assert (counted["errors"], counted["client-errors"]) == ((1, 3), (0, 3))
+    assert (counted["unanswered"], counted["refused"]) == ((0, 3), (0, 3))
+
+
+def test_a_request_that_waits_for_its_origin_is_unanswered_and_a_stream_is_not(
+    watched: Watched,
+) -> None:
+    async def begin(_: object) -> bytes:
+        return b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nbegun"
+
+    async def hang(_: object) -> bytes:
+        await asyncio.Event().wait()
+        return ok()
+
+    async def waiting(*, answered: int) -> float:
+        collector = watched.collector()
+        await commit(collector, 1)
+        before = watched.envoy.stats("http.http.downstream_rq_")
+        with RawClient(watched.port) as client:
+            client.send(b"GET /x HTTP/1.1\r\nhost: shop.test\r\n\r\n")
+            await asyncio.to_thread(wait_until, lambda: grown(before, answered), what="a request")
+            window = await commit(collector, 2)
+        assert window is not None
+        count = GATES_BY_NAME["unanswered"].of_window(window, None)
+        assert count is not None
+        return count[0]
+
+    def grown(before: Mapping[str, int], answered: int) -> bool:
+        now = watched.envoy.stats("http.http.downstream_rq_")
+        names = [f"http.http.downstream_rq_{name}" for name in ("total", "2xx")]
+        more = [now.get(name, 0) - before.get(name, 0) for name in names]
+        return more == [1, answered]
+
+    usual = watched.origin.answer
+    try:
+        watched.origin.answer = hang
+        assert asyncio.run(waiting(answered=0)) == 1
+        watched.origin.answer = begin
+        assert asyncio.run(waiting(answered=1)) == 0
+    finally:
+        watched.origin.answer = usual
 
 
 def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:
