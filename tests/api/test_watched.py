@@ -187,3 +187,53 @@ sites:
             assert all(path.stat().st_mode & 0o077 == 0 for path in made.rglob("*"))
 
     asyncio.run(story())
+
+
+def test_a_list_that_changes_on_disk_is_a_feed_and_takes_nothing_else_with_it(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        listed, page = tmp_path / "bad.txt", tmp_path / "oops.html"
+        listed.write_text("192.0.2.0/24\n")
+        page.write_text("<p>sorry</p>")
+        async with world(tmp_path / "data") as here:
+            extra = f"    deny: bad\n    error_pages: {{5xx: {page}}}\nlists: {{bad: {listed}}}"
+            await here.applied(here.text(extra=extra))
+            assert await here.control.watch.poll() is None
+            listed.write_text("192.0.2.0/24\n198.51.100.7\n")
+            flow = await here.control.watch.poll()
+            assert flow is not None
+            outcome = await flow.wait()
+            assert isinstance(outcome, Applied), outcome
+            assert outcome.release is not None
+            assert outcome.release.kind == "feed"
+            assert [c.text for c in outcome.changes] == ["list bad: 1 -> 2 networks (+1, -0)"]
+            assert await here.control.watch.poll() is None
+
+    asyncio.run(main())
+
+
+def test_a_list_that_breaks_on_disk_is_told_with_its_line_and_the_old_one_stays(
+    tmp_path: Path,
+) -> None:
+    async def main() -> None:
+        listed = tmp_path / "bad.txt"
+        listed.write_text("192.0.2.0/24\n")
+        async with world(tmp_path / "data") as here:
+            extra = f"    deny: bad\nlists: {{bad: {listed}}}"
+            await here.applied(here.text(extra=extra))
+            assert await here.control.watch.poll() is None
+            listed.write_text("192.0.2.0/24\n192.0.2.0/24\n")
+            flow = await here.control.watch.poll()
+            assert flow is not None
+            await flow.wait()
+            notice = here.control.watch.notice()
+            assert notice is not None
+            assert "bad.txt:2" in notice.text
+            assert await here.control.watch.poll() is None
+            assert here.node.serving == "r1"
+            listed.write_text("192.0.2.0/24\n198.51.100.7\n")
+            assert await here.control.watch.poll() is not None
+            assert here.control.watch.notice() is None
+
+    asyncio.run(main())

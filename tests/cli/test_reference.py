@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = (
     "init", "up", "down", "demo", "check", "diff", "apply", "rollback", "status", "releases",
     "show", "why", "audit", "openapi", "limits", "version", "token create", "token list",
-    "token revoke",
+    "token revoke", "token join", "nodes list", "nodes remove", "kill", "unkill", "feed push",
+    "feed list", "quarantine list", "quarantine release", "pause", "resume", "abort", "freeze",
+    "unfreeze", "rollout",
 )  # fmt: skip
 
 
@@ -34,6 +36,16 @@ def test_every_operation_for_people_has_a_command() -> None:
         "revoke_token": "token revoke",
         "health": "status",
         "metrics": "status",
+        "join_token": "token join",
+        "nodes": "nodes list",
+        "remove_node": "nodes remove",
+        "switches": "kill",
+        "feeds": "feed list",
+        "push_feed": "feed push",
+        "quarantine": "quarantine list",
+        "release_quarantine": "quarantine release",
+        "rollouts_now": "rollout",
+        "rollout_story": "rollout",
     }
     for operation in OPERATIONS:
         if operation.scope != "node":

@@ -3,7 +3,8 @@
 A renewed certificate should be served without anybody asking. When a referenced file changes, the
 current release's own sources are loaded again; if that succeeds, an automatic release goes the
 ordinary path. A pair that does not match yet (the certificate is written, the key is not) is a
-problem of the load like any other: nothing changes, and the next change on disk is tried again.
+problem of the load like any other: nothing changes, and the next change on disk is tried again. An
+address list that changes is a feed: its release takes up the list and nothing else.
 A file that stays bad becomes a notice in `status`.
 
 A rollback is a decision: files that differ from the release somebody went back to are left alone
@@ -13,17 +14,20 @@ until they change again.
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from seawall import limits
+from seawall.api.extras import Extras
 from seawall.api.progress import Flow
 from seawall.api.releaser import Order, Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
+from seawall.api.work import Facts
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
+from seawall.ids import ListName
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import read_file
@@ -139,6 +143,9 @@ class FileWatch:
         facts = await self._releaser.current_facts()
         if facts is None:
             return None
+        lists = {one.path: one.name for one in facts.feeds if one.path}
+        if all(path in lists for path in changed):
+            return await self._feed(facts, signature, changed, lists)
         names = _names(changed)
         problem = await self._workshop.first_error(facts.sources)
         if problem:
@@ -154,6 +161,27 @@ class FileWatch:
             message=f"Changed on disk: {names}",
             kind=Kind.CERTIFICATES,
         )
+        return await self._release(order, signature)
+
+    async def _feed(
+        self,
+        facts: Facts,
+        signature: Signature,
+        changed: Sequence[str],
+        lists: Mapping[str, ListName],
+    ) -> Flow | None:
+        """Lists alone changed: a release of those and of nothing else that may lie on disk."""
+        order = Order(
+            sources=facts.sources,
+            author=AUTHOR,
+            message=f"Changed on disk: {_names(changed)}",
+            kind=Kind.FEED,
+            extras=Extras(pinned=True, fresh=tuple(changed)),
+            feed=",".join(sorted(lists[path] for path in changed)),
+        )
+        return await self._release(order, signature)
+
+    async def _release(self, order: Order, signature: Signature) -> Flow | None:
         try:
             flow = self._releaser.apply(order)
         except ConflictError:
@@ -161,8 +189,11 @@ class FileWatch:
         self._settle(signature)
         outcome = await flow.wait()
         if isinstance(outcome, Refused):
-            self._trouble = outcome.message
+            first = next((p for p in outcome.problems if p.severity == "error"), None)
+            where = f" {first.file}:{first.line}: {first.what}" if first else ""
+            self._trouble = f"{order.message}. {outcome.message}{where}"
             self._bad_polls = _GRACE_POLLS + 1
+            self._log("files-on-disk-refused", self._trouble)
         return flow
 
     def _settle(self, signature: Signature | None) -> None:

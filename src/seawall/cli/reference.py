@@ -39,7 +39,7 @@ def limits(output: Output) -> int:
         return DONE
     for name, value, reason in found:
         output.show(
-            joined(styled(name, "bold"), styled(f" = {value:,}\n    "), styled(reason, "dim"))
+            joined(styled(name, "bold"), styled(f" = {_shown(value)}\n    "), styled(reason, "dim"))
         )
     return DONE
 
@@ -123,3 +123,7 @@ def _limits() -> Iterator[tuple[str, int | float, str]]:
         ):
             reason = " ".join(str(after.value.value).split())
             yield node.target.id, getattr(all_limits, node.target.id), reason
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -51,6 +51,14 @@ def sorted_networks(networks: Iterable[Network]) -> list[Network]:
     return sorted(networks, key=lambda n: (n.version, int(n.network_address), n.prefixlen))
 
 
+def _network(text: str) -> Network | None:
+    """What `ipaddress` makes of it; a zone belongs to one machine, and Envoy would not take it."""
+    try:
+        return None if "%" in text else ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
 @dataclass
 class _Reader:
     lines: dict[Network, int] = field(default_factory=dict)
@@ -71,7 +79,7 @@ class _Reader:
         text = line.partition("#")[0].strip(" \t\r")
         if not text:
             return
-        network = self._network(number, text)
+        network = self._checked(number, text)
         if network is None:
             return
         first = self.lines.setdefault(network, number)
@@ -83,11 +91,10 @@ class _Reader:
             remedy = "Join neighbouring networks, or split the list."
             self.faults += [Fault(number, what, remedy)] * limits.LIST_PROBLEMS_MAX
 
-    def _network(self, number: int, text: str) -> Network | None:
+    def _checked(self, number: int, text: str) -> Network | None:
         shown = ascii(text[:_SHOWN_CHARS_MAX])
-        try:
-            network = ipaddress.ip_network(text, strict=False)
-        except ValueError:
+        network = _network(text)
+        if network is None:
             remedy = "Write for example `192.0.2.0/24` or `2001:db8::1`."
             self.fault(number, f"{shown} is not a network.", remedy)
             return None
