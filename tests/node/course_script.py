@@ -6,6 +6,7 @@
     done [stable|trial] [N] the operation in flight ended well (a share N is in effect)
     refused stable|trial [machine] WORDS    it failed; `machine`: the release is not to blame
     probed 6 0 [incomplete|DIFFERENCE]      golden requests asked, and differing
+    late 2 6 1 DIFFERENCE   the same, of the step of generation 2
     silent 2 | weighed 900 100 (MiB) | judged candidate|stable unhealthy|healthy|wait WORDS
     died candidate|baseline|stable [WORDS] | looping | heard
     wait 30                 seconds pass
@@ -110,7 +111,9 @@ class Script:
             case _:
                 return [self._sight(name, arguments)]
 
-    def _sight(self, name: str, arguments: list[str]) -> moves.Event:
+    def _sight(  # noqa: PLR0911 - one a command
+        self, name: str, arguments: list[str]
+    ) -> moves.Event:
         match name, arguments:
             case "probed", [asked, differed, *rest]:
                 step = self.course.trial.step if self.course.trial else None
@@ -118,6 +121,9 @@ class Script:
                 complete = words != "incomplete"
                 probes = Probes(int(asked), int(differed), words if complete else "")
                 return moves.Probed(step[0] if step else Generation(0), probes, complete)
+            case "late", [generation, asked, differed, *rest]:
+                probes = Probes(int(asked), int(differed), " ".join(rest))
+                return moves.Probed(Generation(int(generation)), probes, complete=True)
             case "silent", [count]:
                 return moves.Unanswered(int(count))
             case "weighed", [candidate, stable]:
