@@ -230,8 +230,8 @@ def test_without_a_baseline_the_fine_gates_allow_more_and_say_so() -> None:
     found = verdict(trial(baseline=None))
     assert isinstance(found, Healthy)
     assert "Without a baseline" in found.text
-    with_one = verdict(trial(cpu_s=0.06))
-    without = verdict(trial(baseline=None, cpu_s=0.06))
+    with_one = verdict(trial(client_resets=0.6))
+    without = verdict(trial(baseline=None, client_resets=0.6))
     assert isinstance(with_one, Unhealthy)
     assert not isinstance(without, Unhealthy)
 
