@@ -29,7 +29,7 @@ GOLDEN = Golden(SiteName("s0"), "s0.test", "/p1/a", status=(200,))
 
 
 def taster(work_dir: Path, envoy: Path = made.ENVOY, **options: object) -> Taster:
-    return Taster(envoy, SystemClock(), work_dir=work_dir, **options)  # type: ignore[arg-type]
+    return Taster(envoy, SystemClock(), work_dir=work_dir, **options)  # type: ignore[arg-type]  # - passed on
 
 
 def taste(
@@ -48,7 +48,7 @@ def refused(report: TasteReport, code: str, *, blames_content: bool = True) -> s
 
 
 def edge(*routes: object, **changes: object) -> Snapshot:
-    return compile_edge(build.edge(build.site("shop", *routes, **changes)))  # type: ignore[arg-type]
+    return compile_edge(build.edge(build.site("shop", *routes, **changes)))  # type: ignore[arg-type]  # - passed on
 
 
 def nothing_is_left(work_dir: Path) -> bool:

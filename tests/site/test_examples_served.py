@@ -171,6 +171,14 @@ def test_https_for_development(tmp_path: Path) -> None:
         assert answer.header("strict-transport-security") == "max-age=3600"
 
 
+def test_careful_rollout(tmp_path: Path) -> None:
+    with running("careful-rollout", tmp_path) as example:
+        host = "shop.localhost"
+        assert example.answers(host) == (200, "8000 /")
+        assert example.answers(host, "/ping") == (200, "pong")
+        assert example.answers(host, "/old")[0] == 308
+
+
 def test_every_example_is_served_by_a_test() -> None:
     named = re.findall(r'running\("([a-z-]+)"', Path(__file__).read_text("utf-8"))
     assert sorted(named) == sorted(path.name for path in EXAMPLES.iterdir())

@@ -100,6 +100,11 @@ class Passage:
     notes: tuple[str, ...]
 
 
+def unjudged(content: Bundle) -> Passage:
+    """For content that is current already, so that nothing has to be asked."""
+    return Passage(encode(content), GateReport(), (), GuardView(ok=True, lines=()), ())
+
+
 class Gatekeeper:
     """Asks every stage.
 

@@ -40,7 +40,7 @@ from seawall.api.candidate import (
 )
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.gatekeeper import Case, Gatekeeper
+from seawall.api.gatekeeper import Case, Gatekeeper, unjudged
 from seawall.api.ingredients import (
     PinnedReader,
     Stash,
@@ -52,13 +52,12 @@ from seawall.api.ingredients import (
 )
 from seawall.api.present import change_views
 from seawall.api.progress import ReleaseRefusedError
-from seawall.api.views import CheckView, GuardView, Stage
+from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import SeawallError
 from seawall.gate.compat import Recipient
-from seawall.gate.report import GateReport
 from seawall.gate.taster import Taster
 from seawall.gate.validate import Validator
 from seawall.heap import give_back
@@ -128,8 +127,6 @@ class Workbench:
         same = old is not None and same_content(old, candidate.bundle)
         if old is not None and old.envoy_version == ENVOY_VERSION and not validate_same:
             self._gate.trust(old.snapshot)  # nothing is stored that Envoy did not accept
-        verdict = Verdict(Changes((), 0), GuardView(ok=True, lines=()), ())
-        report = GateReport()
         if validate_same or not same:
             case = Case(
                 new=candidate.bundle,
@@ -140,14 +137,12 @@ class Workbench:
                 guarded=not same,
             )
             passed = await self._gate.judge(case, self._say)
-            encoded, report = passed.encoded, passed.report
-            changes = Changes(*change_views(passed.changes))
-            verdict = Verdict(changes, passed.guard, passed.notes)
         else:
-            encoded = encode(candidate.bundle)
+            passed = unjudged(candidate.bundle)
+        changes = Changes(*change_views(passed.changes))
         return Prepared(
-            bundle=encoded,
-            digest=digest_of(encoded),
+            bundle=passed.encoded,
+            digest=digest_of(passed.encoded),
             facts=self._facts(candidate.bundle),
             locations={
                 subject: (place.file, place.line, place.column)
@@ -155,9 +150,9 @@ class Workbench:
             },
             warnings=candidate.warnings,
             same=same,
-            verdict=replace(verdict, notes=(*candidate.notes, *verdict.notes)),
+            verdict=Verdict(changes, passed.guard, (*candidate.notes, *passed.notes)),
             policy=candidate.bundle.policy or DEFAULT_POLICY,
-            report=report,
+            report=passed.report,
         )
 
     async def check(self, sources: SourceSet) -> Checked:
