@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from judge.windows import STEP, site, window
 from seawall.ids import Generation, NodeName
 from seawall.judge.evidence import Evidence, Facts, gather
-from seawall.judge.gates import GATES, GATES_BY_NAME
+from seawall.judge.gates import GATES, GATES_BY_NAME, slow_from
 from seawall.judge.judge import Demands, can_decide, describe, judge, requests_needed
 from seawall.judge.verdict import (
     Healthy,
@@ -316,3 +316,18 @@ def test_what_new_connections_suffer_on_the_current_release_too_is_not_the_candi
     bots = {"candidate": 3, "stable": 1}
     assert isinstance(verdict(trial(**bots, baseline=0)), Unhealthy)
     assert not isinstance(verdict(trial(**bots, baseline=3)), Unhealthy)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "first_slow"),
+    [
+        ((0, 0, 0, 0, 950, 40, 10), 5),
+        ((0, 0, 0, 0, 800, 200), 6),
+        ((990, 10), 3),
+        ((0, 0, 0, 50, 50), 5),
+    ],
+)
+def test_slow_begins_where_a_twentieth_lies_above_and_never_below_five_milliseconds(
+    buckets: tuple[int, ...], first_slow: int
+) -> None:
+    assert slow_from([window("stable", 0, 1000, buckets=buckets)]) == {None: first_slow}

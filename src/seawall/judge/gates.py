@@ -30,6 +30,8 @@ _CPU_UNIT_S: Final = 0.01
 _CPU_IDLE_SHARE: Final = 0.1
 _SLOW_SHARE: Final = 0.05
 _SLOW_SHARE_MAX: Final = 0.15
+# Faster than this nobody waits; what differs there is how busy the machine is.
+_SLOW_LEAST_MS: Final = 5.0
 
 
 class Control(StrEnum):
@@ -216,7 +218,8 @@ GATES_BY_NAME: Final = {gate.name: gate for gate in GATES}
 def slow_from(windows: Iterable[Window]) -> dict[SiteName | None, int]:
     """The first bucket that is slow, of the edge (None) and of each site, by these windows.
 
-    It is the one over which lies the share nearest to 5 % but not over 15 %: buckets are coarse.
+    It is the one from which on lies the share nearest to 5 % but not over 15 %: buckets are coarse.
+    No time up to 5 ms is slow.
     """
     sums: dict[SiteName | None, list[int]] = {}
     for window in windows:
@@ -241,6 +244,11 @@ def _first_slow(counts: list[int]) -> int:
     for index, count in enumerate(counts):
         over -= count
         share = over / total
-        if share <= _SLOW_SHARE_MAX and abs(share - _SLOW_SHARE) < distance:
-            best, distance = index + 1, abs(share - _SLOW_SHARE)
+        off = abs(share - _SLOW_SHARE)
+        if (
+            LATENCY_BOUNDS_MS[index] >= _SLOW_LEAST_MS
+            and share <= _SLOW_SHARE_MAX
+            and off < distance
+        ):
+            best, distance = index + 1, off
     return best
