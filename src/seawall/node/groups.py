@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
+from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError
 from seawall.limits import PROBE_TIMEOUT_S
 from seawall.node.kernel import Kernel, Place
@@ -52,13 +53,18 @@ class Group:
 class Groups:
     """Programs on the groups of some places.
 
+    Args:
+        kernel: the system calls.
+        clock: bounds the wait for an Envoy that does not accept.
+
     Attributes:
         shares: in effect.
     """
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, clock: Clock) -> None:
         self.shares = Shares()
         self._kernel = kernel
+        self._clock = clock
         self._groups: tuple[Group, ...] = ()
 
     @property
@@ -261,7 +267,8 @@ class Groups:
         return [owners.get(accepted[port]) for port in ports]
 
     def _accepted(self, ports: list[int]) -> dict[int, int]:
-        for _ in range(round(PROBE_TIMEOUT_S / _POLL_S)):
+        deadline_s = self._clock.monotonic_s() + PROBE_TIMEOUT_S
+        while self._clock.monotonic_s() < deadline_s:
             accepted = self._kernel.accepted(ports)
             if len(accepted) == len(ports):
                 return accepted

@@ -3,8 +3,9 @@
 A program is attached to a group of sockets through any socket of the group. `borrow` gets one of a
 running Envoy's (`pidfd_getfd`: as root, or of one's own child). `anchor` needs no such right: it is
 a socket of our own that joins the group, for as long as the attaching takes. It must listen to be
-in the group, so it drops every packet it might be given in that moment: a client that met it asks
-again after a second and finds Envoy.
+in the group, so it drops every packet it might be given in that moment (`IP_MINTTL`, because a
+socket filter takes a right that an ordinary user lacks): a client that met it asks again after a
+second and finds Envoy.
 
 Refusals become a `RefusedError` that names the call; what is merely gone is an `OSError`. Tests
 inject a `Kernel` that refuses.
@@ -23,9 +24,12 @@ from pathlib import Path
 from typing import Final
 
 from seawall.errors import RefusedError
-from seawall.node.steering import RETURN_K, Instruction, Program, encode
+from seawall.node.steering import Program, encode
 
-_SO_ATTACH_FILTER: Final = 26
+_IP_MINTTL: Final = 21
+_IPV6_MINHOPCOUNT: Final = 73
+_HOPS_OF_NOBODY: Final = 255
+"""Packets that made a hop or were sent with a usual limit of hops (64, 128) are dropped."""
 _SO_ATTACH_REUSEPORT_CBPF: Final = 51
 _SO_DETACH_REUSEPORT_BPF: Final = 68
 _PIDFD_GETFD: Final = 438
@@ -146,7 +150,8 @@ class Kernel:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if place.ipv6:
                 own.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not place.dual)
-            _set_program(own, _SO_ATTACH_FILTER, (Instruction(RETURN_K, 0, 0, 0),))
+                own.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, _HOPS_OF_NOBODY)
+            own.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, _HOPS_OF_NOBODY)
             own.bind((place.address, place.port))
             own.listen(0)
         except OSError as error:

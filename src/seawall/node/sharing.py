@@ -36,7 +36,7 @@ class Sharing:
         self.steering = Steering.NONE
         self.why_not_exact = ""
         self.places: tuple[Place, ...] = ()
-        self._groups = Groups(kernel)
+        self._groups = Groups(kernel, clock)
         self._clock = clock
 
     @property
