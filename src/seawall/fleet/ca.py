@@ -208,9 +208,9 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(_CURVE())
 
 
-def request_for(key: ec.EllipticCurvePrivateKey, name: str) -> bytes:
-    """A signing request for `key`, in PEM."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def request_for(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """A signing request for `key`, in PEM; control gives the name."""
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "node")])
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)
     return request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 

@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Any, Final, TypeVar
 
@@ -47,6 +47,7 @@ from seawall.rollout.ports import ControlPort, NodeReport
 
 _CHUNK_SIZE_BYTES: Final = 64 * limits.KIB
 _NOT_HERE: Final = 421
+_BUSY: Final = 503
 _REFUSED: Final = {"certificate-needed": 401, "certificate-over": 401, "node-removed": 403}
 Shape = TypeVar("Shape")
 
@@ -248,14 +249,14 @@ class Gateway:
 
 
 def _failure(error: SeawallError) -> Response:
-    leader = error.leader if isinstance(error, ElsewhereError) else ""
-    status = _NOT_HERE if error.code == "not-the-leader" else status_of(error)
-    answer = _json(
-        Refusal(error.code, error.message, error.remedy, leader), _REFUSED.get(error.code, status)
-    )
+    refusal = Refusal(error.code, error.message, error.remedy)
+    if isinstance(error, ElsewhereError):
+        return _json(replace(refusal, leader=error.leader), _NOT_HERE)
     if isinstance(error, BusyError):
+        answer = _json(refusal, _BUSY)
         answer.headers["retry-after"] = str(error.retry_after_s)
-    return answer
+        return answer
+    return _json(refusal, _REFUSED.get(error.code, status_of(error)))
 
 
 def _json(value: object, status: int = 200) -> Response:

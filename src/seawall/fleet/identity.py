@@ -93,7 +93,7 @@ class Identity:
                 detail=str(error),
             ) from error
 
-    def joining_request(self, name: str) -> bytes:
+    def joining_request(self) -> bytes:
         """A signing request for a new key, which is kept: a join that is tried again uses it.
 
         Raises:
@@ -103,14 +103,14 @@ class Identity:
             private_directory(self._home)
             if not self._next_key.exists():
                 write_atomic(self._next_key, private_pem(new_key()))
-            return request_for(_key(read_bounded(self._next_key, _FILE_SIZE_BYTES_MAX)), name)
+            return request_for(_key(read_bounded(self._next_key, _FILE_SIZE_BYTES_MAX)))
         except OSError as error:
             raise _unwritable(self._home, error) from error
 
-    def renewal_request(self, node: NodeName) -> bytes:
+    def renewal_request(self) -> bytes:
         """A signing request for the key in use."""
         try:
-            return request_for(_key(read_bounded(self._key, _FILE_SIZE_BYTES_MAX)), node)
+            return request_for(_key(read_bounded(self._key, _FILE_SIZE_BYTES_MAX)))
         except OSError as error:
             raise _unwritable(self._home, error) from error
 

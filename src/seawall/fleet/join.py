@@ -101,7 +101,7 @@ async def join(
         ConflictError: the name is taken.
         UsageError: the name cannot be one.
     """
-    request = identity.joining_request(name)
+    request = identity.joining_request()
     failure: SeawallError | None = None
     for control in controls:
         try:

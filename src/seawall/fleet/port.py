@@ -98,24 +98,25 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
         connections_max=limits.NODE_CONNECTIONS_MAX,
     )
     listener = listen_tcp(parts.listen, "listen-nodes")
-    async with Background(parts.log_error) as background:
-        serving = background.spawn(server.run_on(listener), name="nodes port")
-        background.spawn(members.run(), name="members")
-        background.spawn(certificate.keep(context, parts.log), name="server certificate")
+    with contextlib.closing(listener):
+        async with Background(parts.log_error) as background:
+            serving = background.spawn(server.run_on(listener), name="nodes port")
+            background.spawn(members.run(), name="members")
+            background.spawn(certificate.keep(context, parts.log), name="server certificate")
 
-        def refresh() -> None:
-            background.spawn(members.refresh(), name="members")
+            def refresh() -> None:
+                background.spawn(members.refresh(), name="members")
 
-        yield FleetDesk(
-            registry=parts.store.fleet,
-            clock=parts.clock,
-            control=parts.advertise or parts.listen,
-            token_text=lambda secret: token_text(secret, authority.fingerprint),
-            heard=parts.heard,
-            lead=parts.lead,
-            changed=refresh,
-        )
-        serving.cancel()
+            yield FleetDesk(
+                registry=parts.store.fleet,
+                clock=parts.clock,
+                control=parts.advertise or parts.listen,
+                token_text=lambda secret: token_text(secret, authority.fingerprint),
+                heard=parts.heard,
+                lead=parts.lead,
+                changed=refresh,
+            )
+            serving.cancel()
 
 
 def require_same_authority(store: Store, authority: Authority) -> None:

@@ -170,7 +170,7 @@ class FleetControl(ControlClient):
             )
         if now_s < renewal_due_s(standing, self._rng):
             return False
-        request = await asyncio.to_thread(self._identity.renewal_request, standing.node)
+        request = await asyncio.to_thread(self._identity.renewal_request)
         body, _ = json_body(RenewRequest(request.decode()))
         answer = await self._ask(Purpose.FETCH, "POST", "/v1/renew", body=body)
         try:

@@ -1,0 +1,224 @@
+"""A node's way to control: mirrors that are not trusted, restarts, pauses, several addresses."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import pytest
+
+from fleet.town import Hand, Town, mirror, report, town
+from helpers import free_port
+from release import made
+from seawall import limits
+from seawall.errors import NotFoundError, UnreachableError, UsageError
+from seawall.exchange import Address
+from seawall.fleet.join import join, parse_token
+from seawall.fleet.mirrors import parse_mirror
+from seawall.fleet.pauses import Pauses
+from seawall.fleet.shed import quiet_s
+from seawall.ids import Digest, Generation, NodeName
+from seawall.release.bundle import encode
+from seawall.release.envelope import seal
+
+Result = TypeVar("Result")
+NODE = NodeName("edge-1")
+
+
+def run(home: Path, story: Callable[[Town], Awaitable[Result]]) -> Result:
+    async def told() -> Result:
+        async with town(home) as here:
+            await here.join("edge-1")
+            return await story(here)
+
+    return asyncio.run(told())
+
+
+def sealed(text: str = "version: 1\n", *, seed: int = 1) -> tuple[Digest, bytes]:
+    bundle = made.bundle(text)
+    record = made.record(bundle, signer=made.key(seed))
+    return record.digest, seal(record, encode(bundle))
+
+
+def test_a_bundle_comes_from_a_mirror_and_control_is_not_asked(tmp_path: Path) -> None:
+    digest, envelope = sealed()
+
+    async def story(here: Town) -> None:
+        with mirror({f"/edge/{digest}.bundle": envelope}) as (url, asked):
+            control = here.control("edge-1", mirrors=(f"{url}/edge/",))
+            assert await control.bundle(digest) == envelope
+            assert asked == [f"/edge/{digest}.bundle"]
+            assert here.hand.bundle_reads == 0
+            control.close()
+
+    run(tmp_path, story)
+
+
+OTHER_DIGEST, OTHER = sealed("version: 1\n# other\n")
+_, FOREIGN = sealed(seed=2)
+GOOD_DIGEST, GOOD = sealed()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(None, id="absent"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>not found</html>", id="a page"),
+        pytest.param(GOOD[:-1], id="truncated"),
+        pytest.param(GOOD[:100] + bytes([GOOD[100] ^ 1]) + GOOD[101:], id="tampered"),
+        pytest.param(FOREIGN, id="of another key"),
+        pytest.param(OTHER, id="another release"),
+        pytest.param(GOOD + b"x", id="longer"),
+    ],
+)
+def test_what_a_mirror_sends_is_not_believed_and_control_is_asked(
+    tmp_path: Path, sent: bytes | None
+) -> None:
+    async def story(here: Town) -> None:
+        here.hand.bundles[GOOD_DIGEST] = GOOD
+        files = {} if sent is None else {f"/{GOOD_DIGEST}.bundle": sent}
+        with mirror(files) as (url, asked):
+            control = here.control("edge-1", mirrors=(url,))
+            assert await control.bundle(GOOD_DIGEST) == GOOD
+            assert len(asked) == 1
+            assert here.hand.bundle_reads == 1
+            assert [event for event, _ in here.said if event == "mirror-passed-over"]
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_mirror_that_sends_too_much_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ENVELOPE_SIZE_BYTES_MAX", 10_000)
+
+    async def story(here: Town) -> None:
+        here.hand.bundles[GOOD_DIGEST] = GOOD
+        with mirror({f"/{GOOD_DIGEST}.bundle": bytes(20_000)}) as (url, _):
+            control = here.control("edge-1", mirrors=(url, "http://127.0.0.1:1"))
+            assert await control.bundle(GOOD_DIGEST) == GOOD
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_release_that_nobody_has_is_not_found(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        control = here.control("edge-1")
+        with pytest.raises(NotFoundError):
+            await control.bundle(GOOD_DIGEST)
+        control.close()
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("url", ["", "ftp://a/b", "a.b", "https://", "http://a:x/", "http://a/?b"])
+def test_a_mirror_url_that_is_none_is_said_so(url: str) -> None:
+    with pytest.raises(UsageError, match="no URL of a mirror"):
+        parse_mirror(url)
+
+
+def test_a_node_comes_back_after_a_restart_of_control(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        hand = Hand()
+        async with town(tmp_path, port=port, hand=hand) as here:
+            await here.join("edge-1")
+            control = here.control("edge-1")
+            waiting = asyncio.ensure_future(control.assignment(NODE, Generation(0), 20))
+            await control.report(report("edge-1"))
+        with pytest.raises(UnreachableError):
+            await waiting
+        with pytest.raises(UnreachableError):
+            await control.report(report("edge-1", message="nobody hears"))
+        async with town(tmp_path, port=port, hand=hand) as again:
+            again.hand.assign(2)
+            async with asyncio.timeout(limits.RECONNECT_SPREAD_S + limits.RECONNECT_PAUSE_S_MAX):
+                found = await _until(control, Generation(0))
+            assert found == 2
+        control.close()
+
+    asyncio.run(story())
+
+
+async def _until(control: object, known: Generation) -> int:
+    while True:
+        try:
+            found = await control.assignment(NODE, known, 5)  # type: ignore[attr-defined]  # - FleetControl
+        except UnreachableError:
+            continue
+        if found is not None:
+            return int(found.generation)
+
+
+def test_another_address_is_tried_when_one_is_away(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        token = parse_token(await here.token())
+        away = Address("127.0.0.1", 1)
+        identity = here.identity("edge-2")
+        await join(identity, here.trusted("edge-2"), (away, here.address), token, "edge-2")
+        control = here.control("edge-2")
+        here.hand.assign(7)
+        async with asyncio.timeout(30):
+            found = None
+            while found is None:
+                try:
+                    found = await control.assignment(NodeName("edge-2"), Generation(0), 5)
+                except UnreachableError:
+                    continue
+        assert found.generation == 7
+        control.close()
+
+    run(tmp_path, story)
+
+
+def test_an_identity_that_another_process_renewed_is_taken_up(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        control = here.control("edge-1")
+        await control.report(report("edge-1"))
+        token = await here.token(name="edge-1")
+        await here.join("edge-1", token=token)
+        await control.report(report("edge-1", message="with the new key"))
+        assert [said.message for said in here.hand.reports] == ["", "with the new key"]
+        control.close()
+
+    run(tmp_path, story)
+
+
+def test_pauses_are_spread_grow_and_are_bounded() -> None:
+    first, later = [], []
+    for seed in range(1000):
+        pauses = Pauses(Random(seed))
+        assert pauses.left_s(100.0) == 0
+        pauses.failed(100.0)
+        first.append(pauses.left_s(100.0))
+        for _ in range(20):
+            pauses.failed(100.0)
+            assert pauses.left_s(100.0) <= limits.RECONNECT_PAUSE_S_MAX
+        later.append(pauses.left_s(100.0))
+        pauses.succeeded()
+        pauses.failed(200.0)
+        assert pauses.left_s(200.0) <= limits.RECONNECT_SPREAD_S
+    tenth = limits.RECONNECT_SPREAD_S / 10
+    for number in range(10):
+        share = sum(number * tenth <= pause < (number + 1) * tenth for pause in first)
+        assert 60 <= share <= 140, (number, share)
+    assert min(later) >= limits.RECONNECT_PAUSE_S_MAX / 2
+
+
+def test_what_control_says_about_when_to_come_again_is_bounded() -> None:
+    pauses = Pauses(Random(1))
+    pauses.told(1e9, 0.0)
+    assert pauses.left_s(0.0) <= limits.RETRY_AFTER_S_MAX * 1.5
+    pauses.told(-5.0, 0.0)
+    assert pauses.left_s(0.0) == 0
+
+
+def test_a_larger_fleet_reports_less_often_when_there_is_nothing_new() -> None:
+    assert quiet_s(1) == limits.REPORT_QUIET_S_MIN
+    assert quiet_s(limits.NODES_MAX) <= limits.NODE_SILENT_AFTER_S / 2
+    assert quiet_s(1000) > quiet_s(450)
