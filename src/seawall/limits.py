@@ -618,6 +618,8 @@ LIST_PREFIX_IPV6_MIN: Final = 16
 """Widest IPv6 network of a list: providers hold a /19 or less."""
 LIST_PROBLEMS_MAX: Final = 20
 """Problems of one list that are told: a file of another kind has one on every line."""
+ANOMALY_LOOK_S: Final = 10.0
+"""How often control looks at the error rate of the whole fleet."""
 STASH_SIZE_BYTES_MAX: Final = 64 * MIB
 """Copies of files that releases were built from: certificates, error pages, lists."""
 
