@@ -661,7 +661,8 @@ JUDGE_WARMING_S_MAX: Final = 60.0
 JUDGE_MEMORY_GROWTH_BYTES: Final = 128 * MIB
 """Heap that a candidate may gain over its control in a trial: buffers of a busy moment fit."""
 JUDGE_MEMORY_RATIO_MAX: Final = 2.0
-"""How many times its control's heap a candidate may use, beyond the growth above."""
+"""How many times its control's heap a candidate may use, where that is more than the growth above:
+a large release takes its memory when it is loaded, or when requests come."""
 BRAKE_ALPHA: Final = 1e-6
 """Chance that a node by itself stops a release that is no worse: 1,000 nodes look at once."""
 BRAKE_RATIO: Final = 3.0
