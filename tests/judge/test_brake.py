@@ -58,7 +58,7 @@ def test_a_commit_after_which_little_changed_is_left_alone() -> None:
 
 
 def test_a_short_burst_after_a_commit_is_left_alone() -> None:
-    burst = [*served(100, start_s=30, seconds=3), *served(0, start_s=34)]
+    burst = [*served(100, start_s=30, seconds=4), *served(0, start_s=34, seconds=8)]
     assert isinstance(during_bake(served(0), burst), Healthy)
 
 

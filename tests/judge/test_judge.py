@@ -222,7 +222,8 @@ def test_harm_of_an_earlier_step_still_counts_and_its_health_does_not() -> None:
     assert isinstance(alone, Healthy)
     assert isinstance(both, Unhealthy)
     healthy_before = [replace(w, generation=Generation(1)) for w in trial()]
-    found = judge(gather(healthy_before, STEP, earlier=[Generation(1)]), demands())
+    begun = [replace(w, start_s=w.start_s + SECONDS) for w in trial(seconds=6)]
+    found = judge(gather([*healthy_before, *begun], STEP, earlier=[Generation(1)]), demands())
     assert isinstance(found, NotEnough)
 
 
