@@ -10,7 +10,13 @@ import os
 from typing import TYPE_CHECKING
 
 from seawall.errors import SeawallError
-from seawall.limits import REPORT_INTERVAL_S, REPORT_STARTING_INTERVAL_S, TRIAL_STATS_INTERVAL_S
+from seawall.limits import (
+    CONTROL_BACKOFF_S_MAX,
+    CONTROL_BACKOFF_S_MIN,
+    REPORT_INTERVAL_S,
+    REPORT_STARTING_INTERVAL_S,
+    TRIAL_STATS_INTERVAL_S,
+)
 from seawall.node.candidacy import report as trial_report
 from seawall.node.report import envoy_state, listeners, starting_state
 from seawall.release.bundle import FORMAT
@@ -38,18 +44,21 @@ class Reporter:
 
     async def run(self) -> None:
         """Report until cancelled."""
+        backoff_s = CONTROL_BACKOFF_S_MIN
         while True:
             self._due.clear()
             report = self.report()
             try:
                 await self._control.report(report)
-                self._agent.instruments.accepted(report.windows)
-                self._agent.heard()
-            except SeawallError:
-                pass  # control is away: the next report says it all anew
+            except SeawallError:  # control is away: the next report says it all anew, and soon
+                await _wait(self._due, backoff_s)
+                backoff_s = min(CONTROL_BACKOFF_S_MAX, backoff_s * 2)
+                continue
+            backoff_s = CONTROL_BACKOFF_S_MIN
+            self._agent.instruments.accepted(report.windows)
+            self._agent.heard()
             in_trial = self._agent.course.trial is not None
-            patience_s = TRIAL_STATS_INTERVAL_S if in_trial else REPORT_INTERVAL_S
-            await _wait(self._due, patience_s)
+            await _wait(self._due, TRIAL_STATS_INTERVAL_S if in_trial else REPORT_INTERVAL_S)
 
     async def look(self) -> None:
         """Look at the Envoy that serves until cancelled; an Envoy that starts is looked at soon."""
