@@ -37,6 +37,7 @@ class Serving:
             return False
         if keeper.needs_new_process(loaded.snapshot):  # adopted from before a swap
             await self.commit(loaded, tried=False)
+        self._trials.explore(loaded)
         return True
 
     async def commit(self, loaded: Loaded, *, tried: bool) -> Attempt:
@@ -59,6 +60,7 @@ class Serving:
             self.slots.active.want(loaded.snapshot)
             self.slots.active.crashes.forget()
             self.current = loaded
+            self._trials.explore(loaded)
         return found
 
     def give(self, loaded: Loaded) -> None:

@@ -86,24 +86,18 @@ class Sharing:
         """
         await asyncio.to_thread(self._groups.close, stable_pid, self.places)
 
-    async def take_over(self, pids: Pids, places: Iterable[Place], shares: Shares) -> None:
-        """Go on with `shares` that an earlier agent gave; the kernel has kept them.
+    async def take_over(self, pids: Pids, others: Iterable[int]) -> None:
+        """Give stable everything where an earlier agent shared it with the processes `others`.
 
         Raises:
             SeawallError: see `Groups.learn`.
             OSError: the same.
         """
-        self.places = tuple(places)
-        self._groups.shares = shares
-        await self.learn(pids)
-        self.steering, self.why_not_exact = Steering.KERNEL, ""
-
-    async def places_of(self, pid: int) -> tuple[Place, ...]:
-        """Where a process listens for clients; nowhere when it cannot be seen."""
-        try:
-            return await asyncio.to_thread(self._groups.places_of, pid)
-        except TROUBLE:
-            return ()
+        found = [await asyncio.to_thread(self._groups.places_of, pid) for pid in others]
+        self.places = tuple(dict.fromkeys(place for places in found for place in places))
+        if self.places:
+            await self.learn(pids)
+            self.steering, self.why_not_exact = Steering.KERNEL, ""
 
     async def learn(self, pids: Pids) -> None:
         """See whose sockets are where.

@@ -104,8 +104,12 @@ class Stage:
     async def explore(self, current: Loaded) -> None:
         """See `Trials.explore`."""
         places = public_places(current.snapshot)
-        await self.sharing.prepare(self.pids().get(Arm.STABLE, 0), places, places)
+        stable = self.pids().get(Arm.STABLE, 0)
+        if stable:
+            await self.sharing.bound(stable, places)
+        await self.sharing.prepare(stable, places, places)
         await self.sharing.let_go()
+        self._changed()
 
     async def _clear(self, loaded: Loaded, current: Loaded) -> None:
         if any(self._slots.of(arm) is not None for arm in ON_TRIAL):
@@ -235,11 +239,10 @@ class Stage:
     async def _give_back(self) -> None:
         """Stable gets everything, also when it was an earlier agent that steered."""
         pids = self.pids()
-        candidate = pids.get(Arm.CANDIDATE)
         try:
-            if candidate and Arm.STABLE in pids and not self.sharing.places:
-                if places := await self.sharing.places_of(candidate):
-                    await self.sharing.take_over(pids, places, Shares())
+            if Arm.STABLE in pids and not self.sharing.places:
+                others = [pid for arm, pid in pids.items() if arm is not Arm.STABLE]
+                await self.sharing.take_over(pids, others)
             elif self.sharing.exact and self._opened:
                 await self.sharing.give(Shares(), pids)
         except TROUBLE as error:
@@ -303,29 +306,6 @@ class Stage:
             await self.sharing.give(Shares(candidate=self.share_permille), self.pids())
         await self.sharing.leave((baseline.process,))
         self._slots.retire(Arm.BASELINE)
-
-    async def resume(self, loaded: Loaded, current: Loaded, share_permille: int) -> bool:
-        """See `Trials.resume`."""
-        self._loaded, self._current = loaded, current
-        candidate = self.runs(Arm.CANDIDATE)
-        if candidate is None or self.runs(Arm.STABLE) is None:
-            return False
-        self._watch()
-        places = await self.sharing.places_of(candidate.pid)
-        for arm in ON_TRIAL:
-            keeper = self.runs(arm)
-            if keeper is not None:
-                keeper.want(self._release_of(arm))
-                keeper.link.aim(with_taste(self._release_of(arm), places))
-        await self._let_taste(current.snapshot)
-        shares = control_share(share_permille, baseline=self.runs(Arm.BASELINE) is not None)
-        try:
-            await self.sharing.take_over(self.pids(), places, shares)
-        except TROUBLE as error:
-            self.sharing.not_exact(error)
-            return False
-        self._opened, self.share_permille = bool(places), share_permille
-        return self._opened
 
     # --- Deaths --------------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ class Trials:
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._slots = slots
+        self._spawn = spawn
         sharing = Sharing(kernel or Kernel(), clock)
         self._stage = Stage(slots, sharing, clock, spawn, changed)
 
@@ -90,7 +91,7 @@ class Trials:
     def leftover(self) -> bool:
         """Whether there is a candidate or baseline, for example an earlier agent's.
 
-        After a restart of the agent call `resume` or `withdraw`.
+        The kernel has kept the shares that one gave; `withdraw` ends it like any other trial.
         """
         return any(self._slots.of(arm) is not None for arm in ON_TRIAL)
 
@@ -127,15 +128,18 @@ class Trials:
         except (SeawallError, TimeoutError):
             return False
 
-    async def explore(self, current: Loaded) -> Steering:
-        """Find out how exactly connections can be shared out here, before there is a trial.
+    def explore(self, current: Loaded) -> None:
+        """Find out, beside everything else, how exactly connections can be shared out here.
 
-        Asks the kernel and takes it back at once; does nothing while there is a trial.
+        So `steering` is known before the first trial. Asks the kernel and takes it back at once;
+        does nothing while there is a trial.
         """
+        self._spawn(self._explore(current))
+
+    async def _explore(self, current: Loaded) -> None:
         async with self._stage.one:
             if not self.leftover:
                 await self._stage.explore(current)
-            return self.steering
 
     # --- The steps of a trial ------------------------------------------------------------------
 
@@ -202,11 +206,3 @@ class Trials:
         if not found.why:
             found = await self.open()
         return found if found.why else await self.turn()
-
-    async def resume(self, loaded: Loaded, current: Loaded, *, share_permille: int) -> bool:
-        """Go on with the trial of an earlier agent; False when that cannot be: then `withdraw`.
-
-        The kernel has kept the shares meanwhile. Only a trial that was opened can be resumed.
-        """
-        async with self._stage.one:
-            return await self._stage.resume(loaded, current, share_permille)
