@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.world import ANN, World, last, until, world
-from seawall.api.hand_requests import FeedRequest, KillRequest, UnkillRequest
+from api.world import ANN, World, last, world
+from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest, UnkillRequest
 from seawall.api.views import Applied, Refused
 from seawall.errors import ConflictError, NotFoundError, UsageError
+from seawall.ids import Digest
 from seawall.rollout.ports import Nack
 
 LISTED = """
@@ -116,9 +117,11 @@ def test_a_switch_ends_by_itself_also_when_control_was_away(tmp_path: Path) -> N
         clock.ahead_s = 61
         async with world(tmp_path / "data", clock=clock) as at:
             assert len(await _on(at)) == 2
-            at.control.start()
-            await until(lambda: at.node.serving == "r4", "the release without the switch")
-            assert await _on(at) == [("retries", "")]
+            running = asyncio.ensure_future(at.control.switchboard.run())
+            async with asyncio.timeout(20):
+                while await _on(at) != [("retries", "")]:  # noqa: ASYNC110 - asks as people do
+                    await asyncio.sleep(0.01)
+            running.cancel()
             view = await at.service.releases(limit=1)
             assert view.releases[0].author == "seawall"
             assert "compression everywhere" in view.releases[0].message
@@ -318,5 +321,81 @@ def test_a_switch_that_the_node_refuses_is_quarantined_and_can_be_released(tmp_p
             assert (await at.service.hands.quarantine()).quarantined == ()
             with pytest.raises(NotFoundError):
                 await at.service.hands.release_quarantine(held.digest[:12], ANN)
+
+    asyncio.run(scenario())
+
+
+def test_a_freeze_stops_releases_and_leaves_the_way_back_open(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            hands = at.service.hands
+            await at.applied(at.text())
+            await at.applied(at.text(timeout="16s"))
+            view = await hands.freeze(DeedRequest(reason="the network team works"), ANN)
+            assert view.frozen is not None
+            assert (view.frozen.actor, view.frozen.reason) == ("ann", "the network team works")
+            refused = await at.refused(at.text(timeout="17s"))
+            assert refused.code == "frozen"
+            assert "the network team works" in refused.message
+            killed = await _kill(at, "compression")
+            assert isinstance(killed, Refused)
+            assert killed.code == "frozen"
+            status = await at.service.status()
+            assert status.rollouts is not None
+            assert status.rollouts.frozen is not None
+            back = await at.rollback("r1")
+            assert isinstance(back, Applied), back
+            loud = await _kill(at, "compression", break_glass=True, reason="it burns")
+            assert isinstance(loud, Applied), loud
+            assert (await hands.unfreeze(DeedRequest(), ANN)).frozen is None
+            with pytest.raises(ConflictError, match="Nothing is frozen"):
+                await hands.unfreeze(DeedRequest(), ANN)
+            deeds = await _deeds(at)
+            assert {"freeze", "unfreeze", "kill"} <= {what for what, _ in deeds}
+
+    asyncio.run(scenario())
+
+
+def test_a_hand_on_a_rollout_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            hands = at.service.hands
+            for deed in (hands.pause, hands.resume, hands.abort):
+                with pytest.raises(NotFoundError, match="No release is on its way"):
+                    await deed(DeedRequest(), ANN)
+            await at.applied(at.text())
+            story = await hands.rollout_story("r1")
+            assert [one.release for one in story.rollouts] == ["r1"]
+            assert story.events
+            with pytest.raises(NotFoundError):
+                await hands.rollout_story("nonsense")
+
+    asyncio.run(scenario())
+
+
+def test_break_glass_does_not_bring_quarantined_content_out_unless_it_is_named_too(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            second = await at.applied(at.text(timeout="16s"))
+            await at.rollback("r1")
+            assert second.release is not None
+            digest = second.release.digest
+            await asyncio.to_thread(
+                at.service.hands._store.quarantine,
+                Digest(digest),
+                "it answered 500",
+                actor="judge",
+            )
+            for attempt in (
+                await at.apply(at.text(timeout="16s"), break_glass=True),
+                await at.rollback("r2", break_glass=True),
+            ):
+                assert isinstance(attempt, Refused)
+                assert "quarantined" in attempt.code
+            named = await at.apply(at.text(timeout="16s"), break_glass=True, force=(digest[:12],))
+            assert isinstance(named, Applied), named
 
     asyncio.run(scenario())

@@ -178,7 +178,7 @@ def test_a_port_that_is_taken_does_not_quarantine_and_the_same_file_may_be_tried
         taken = False
         again = await here.applied(here.text())
         assert again.release is not None
-        assert here.node.serving == "r1"
+        assert here.node.serving == "r2"
 
     run(tmp_path, story, refuse=refuse)
 
@@ -314,8 +314,9 @@ def test_a_node_that_is_away_leaves_the_release_assigned_and_says_so(tmp_path: P
     async def story(here: World) -> None:
         events = here.service.apply(sources(here.text()), caller=ANN)
         async for event in events:
-            if isinstance(event, Progress) and event.stage == "fetch":
+            if isinstance(event, Progress) and event.stage == "commit":
                 break
+        await until(lambda: here.current == "r1", "it is what nodes shall run")
         status = await here.service.status()
         assert status.current is not None
         assert status.current.id == "r1"

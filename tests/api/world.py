@@ -52,6 +52,12 @@ class World:
     def service(self) -> Service:
         return self.control.service
 
+    @property
+    def current(self) -> str:
+        """What every node shall run."""
+        target = self.control.executor.fleet.target
+        return target.release if target else ""
+
     def text(self, **changes: str) -> str:
         return site_text(self.port, **changes)
 
@@ -102,6 +108,7 @@ async def world(
         log_error=lambda _where, error: errors.append(error),
     )
     async with opened as control:
+        control.carry_out()
         key = load_public_key(data_dir / "control" / "signing.pub")
         node = MemoryNode(node_of(control.service), key, refuse=refuse)
         running = asyncio.ensure_future(node.run()) if with_node else None

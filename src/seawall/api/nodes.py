@@ -1,21 +1,28 @@
-"""What control knows of its nodes: the assignment they shall run, and what they last said.
+"""What control knows of its nodes: what each shall run, what it last said, and what it measured.
 
 Nodes pull: an assignment is only offered here, by long poll. Reports are kept in memory; after a
-restart of control the nodes say everything again. Only the newest report of a node counts, and
-its windows are kept for a bounded span. Nothing here decides what a node shall run.
+restart of control the nodes say everything again. Only the newest report of a node counts; its
+windows are kept for the judge and for the rates of `status`, each bounded by age and number.
+Nothing here decides what a node shall run.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from seawall import limits
 from seawall.clock import Clock
 from seawall.errors import RefusedError
 from seawall.ids import Generation, NodeName
+from seawall.rollout import state
 from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.state import Assigned, Fleet, Inventory
 from seawall.telemetry.window import Window
+
+_LONG_AGO_S: Final = 10 * limits.NODE_SILENT_AFTER_S
+_STABLE: Final = "stable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,49 +33,106 @@ class Seen:
     at_s: float
 
 
+@dataclass(slots=True)
+class _Node:
+    """One node. `at_s`: when it last said or asked anything."""
+
+    seen: Seen | None = None
+    at_s: float = 0.0
+    windows: deque[Window] = field(
+        default_factory=lambda: deque(maxlen=limits.EVIDENCE_WINDOWS_PER_NODE_MAX)
+    )
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class NodeBoard:
     """Assignments out, reports in, and a way to wait for either."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._assignment: Assignment | None = None
-        self._nodes: dict[NodeName, Seen] = {}
-        self._windows: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
-        self._changed = asyncio.Event()
+        self._assigned: dict[NodeName, Assigned] = {}
+        self._nodes: dict[NodeName, _Node] = {}
+        self._traffic: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
+        self._sites = 0
+        self._heard = asyncio.Event()
         self._closing = False
 
-    @property
-    def assignment(self) -> Assignment | None:
-        """What every node shall run; None before the first release."""
-        return self._assignment
+    # --- For the executor ------------------------------------------------------------------------
 
-    def assign(self, assignment: Assignment | None) -> None:
-        """Offer a new assignment to all who poll."""
-        self._assignment = assignment
-        self._wake()
+    def offer(self, fleet: Fleet) -> None:
+        """What each node shall run from now on; those that poll and are concerned hear of it."""
+        before, self._assigned = self._assigned, dict(fleet.assigned)
+        for name, assigned in self._assigned.items():
+            if before.get(name) != assigned and name in self._nodes:
+                _wake(self._nodes[name])
+
+    def inventory(self) -> Inventory:
+        """Every node that was ever assigned something, or heard of."""
+        now_s = self._clock.monotonic_s()
+        names = sorted({*self._nodes, *self._assigned})
+        return Inventory(
+            {name: self._look(name, now_s) for name in names}, limits.NODE_SILENT_AFTER_S
+        )
+
+    def evidence(self) -> Sequence[Window]:
+        """Windows of all slots that are kept for the judge."""
+        oldest_s = self._clock.now_s() - limits.EVIDENCE_SPAN_S
+        return [
+            window
+            for node in self._nodes.values()
+            for window in node.windows
+            if window.start_s > oldest_s
+        ]
+
+    async def changed(self, wait_s: float) -> bool:
+        """Wait for any report or poll; False when none came within `wait_s` seconds."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._heard.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # --- For people ------------------------------------------------------------------------------
 
     def nodes(self) -> tuple[Seen, ...]:
         """The newest report of every node, by name."""
-        return tuple(self._nodes[name] for name in sorted(self._nodes))
+        found = (self._nodes[name].seen for name in sorted(self._nodes))
+        return tuple(seen for seen in found if seen is not None)
 
     def connected(self, seen: Seen) -> bool:
         """Whether the node has said something lately."""
         return self._clock.monotonic_s() - seen.at_s <= limits.NODE_SILENT_AFTER_S
 
-    def windows(self) -> Iterator[Window]:
-        """Windows of the last span, oldest first."""
-        oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
-        return (w for w in self._windows if w.start_s + w.duration_s > oldest_s)
+    def assigned(self, node: NodeName) -> Assigned | None:
+        """What a node shall run."""
+        return self._assigned.get(node)
 
-    async def poll(self, known: Generation, wait_s: float) -> Assignment | None:
-        """The assignment above `known`, as soon as there is one; None after `wait_s` seconds."""
-        end_s = self._clock.monotonic_s() + min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
+    def windows(self) -> Iterator[Window]:
+        """What clients met in the last span, oldest first."""
+        oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
+        return (w for w in self._traffic if w.start_s + w.duration_s > oldest_s)
+
+    # --- For nodes -------------------------------------------------------------------------------
+
+    async def poll(self, name: NodeName, known: Generation, wait_s: float) -> Assignment | None:
+        """The assignment above `known`, as soon as there is one; None after `wait_s` seconds.
+
+        Raises:
+            RefusedError: one node too many.
+        """
+        node = self._node(name)
+        node.at_s = self._clock.monotonic_s()
+        self._say_heard()
+        end_s = node.at_s + min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
         while not self._closing:
-            assignment = self._assignment
-            if assignment is not None and assignment.generation > known:
-                return assignment
+            found = self._assigned.get(name)
+            if found is not None and found.generation > known:
+                return Assignment(
+                    found.generation, found.release, found.digest, found.bake_s, found.trial
+                )
             left_s = end_s - self._clock.monotonic_s()
-            if left_s <= 0 or not await self.changed(left_s):
+            if left_s <= 0 or not await _woken(node, left_s):
                 return None
         return None
 
@@ -78,38 +142,75 @@ class NodeBoard:
         Raises:
             RefusedError: one node too many.
         """
-        if report.node not in self._nodes and len(self._nodes) >= limits.NODES_MAX:
-            raise RefusedError(
-                "too-many-nodes",
-                f"{limits.NODES_MAX} nodes report already; {report.node[:80]} is not taken in.",
-                remedy="Restart control to forget nodes that are gone.",
-            )
+        node = self._node(report.node)
         for window in report.windows:
-            self._drop_old_windows()
-            self._windows.append(window)
-        bare = replace(report, windows=())
-        self._nodes[report.node] = Seen(bare, self._clock.monotonic_s())
-        self._wake()
-
-    async def changed(self, wait_s: float) -> bool:
-        """Wait for any assignment or report; False when none came within `wait_s` seconds."""
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
+            self._keep(node, window)
+        node.at_s = self._clock.monotonic_s()
+        node.seen = Seen(replace(report, windows=()), node.at_s)
+        self._say_heard()
 
     def close(self) -> None:
         """End every long poll, so that the process can stop."""
         self._closing = True
-        self._wake()
+        self._say_heard()
+        for node in self._nodes.values():
+            _wake(node)
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def _node(self, name: NodeName) -> _Node:
+        node = self._nodes.get(name)
+        if node is None:
+            if len(self._nodes) >= limits.NODES_MAX:
+                raise RefusedError(
+                    "too-many-nodes",
+                    f"{limits.NODES_MAX} nodes report already; {name[:80]} is not taken in.",
+                    remedy="Restart control to forget nodes that are gone.",
+                )
+            node = self._nodes[name] = _Node()
+        return node
 
-    def _drop_old_windows(self) -> None:
+    def _look(self, name: NodeName, now_s: float) -> state.Seen:
+        node = self._nodes.get(name)
+        if node is None:
+            return state.Seen(name, None, _LONG_AGO_S)
+        report = node.seen.report if node.seen is not None else None
+        return state.Seen(name, report, max(0.0, now_s - node.at_s))
+
+    def _keep(self, node: _Node, window: Window) -> None:
+        if len(node.windows) == node.windows.maxlen:
+            self._drop(node)
+        node.windows.append(window)
+        self._sites += len(window.sites)
+        while self._sites > limits.EVIDENCE_SITES_MAX:
+            kept = [known for known in self._nodes.values() if known.windows]
+            if not kept:
+                break
+            self._drop(min(kept, key=lambda known: known.windows[0].start_s))
+        if window.slot == _STABLE or window.edge.get("requests"):
+            self._drop_old_traffic()
+            self._traffic.append(window)
+
+    def _drop(self, node: _Node) -> None:
+        self._sites -= len(node.windows.popleft().sites)
+
+    def _drop_old_traffic(self) -> None:
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
-        while self._windows and self._windows[0].start_s + self._windows[0].duration_s <= oldest_s:
-            self._windows.popleft()
+        while self._traffic and self._traffic[0].start_s + self._traffic[0].duration_s <= oldest_s:
+            self._traffic.popleft()
+
+    def _say_heard(self) -> None:
+        self._heard.set()
+        self._heard = asyncio.Event()
+
+
+def _wake(node: _Node) -> None:
+    node.changed.set()
+    node.changed = asyncio.Event()
+
+
+async def _woken(node: _Node, wait_s: float) -> bool:
+    try:
+        async with asyncio.timeout(wait_s):
+            await node.changed.wait()
+    except TimeoutError:
+        return False
+    return True

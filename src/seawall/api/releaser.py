@@ -15,6 +15,7 @@ from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import release_view
 from seawall.api.rollout import Rollout
+from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Applied, ReleaseView
@@ -28,7 +29,8 @@ from seawall.ids import Digest, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
-from seawall.release.store import Store, StoredAssignment
+from seawall.release.store import Store
+from seawall.rollout.state import Speed
 from seawall.site.sources import SourceSet
 from seawall.tasks import Background
 
@@ -37,6 +39,12 @@ _SUBJECTS: Final = {
     Kind.CERTIFICATES: "new certificates",
     Kind.FEED: "a feed",
     Kind.SWITCH: "kill switches",
+}
+_SPEEDS: Final = {
+    Kind.SITE: Speed.CONFIG,
+    Kind.CERTIFICATES: Speed.CONFIG,
+    Kind.FEED: Speed.FEED,
+    Kind.SWITCH: Speed.SWITCH,
 }
 
 
@@ -60,13 +68,20 @@ class Order:
     feed: str = ""
     break_glass: bool = False
 
+    @property
+    def words(self) -> str:
+        """For whoever comes second."""
+        what = "tries" if self.dry_run else "applies"
+        return f"{self.author} {what} {_SUBJECTS[self.kind]}"
+
 
 class Releaser:
     """Carries out releases.
 
     Args:
         roster: what the edge shall run.
-        rollout: brings a stored release to the node.
+        rollout: follows a release through the fleet.
+        rollouts: puts a stored release on its way.
         workshop: checks, compiles, compares and validates.
         log: told every outcome; must not raise.
         log_error: told of what nobody expected; must not raise.
@@ -79,6 +94,7 @@ class Releaser:
         signer: SigningKey,
         roster: Roster,
         rollout: Rollout,
+        rollouts: Rollouts,
         workshop: Workshop,
         clock: Clock,
         background: Background,
@@ -89,6 +105,7 @@ class Releaser:
         self._signer = signer
         self._roster = roster
         self._rollout = rollout
+        self._rollouts = rollouts
         self._workshop = workshop
         self._clock = clock
         self._background = background
@@ -112,7 +129,11 @@ class Releaser:
     @property
     def busy(self) -> str:
         """What is going on now, for example `ann applies a site file`; empty when nothing is."""
-        return self._busy
+        return self._busy or self._rollout.under_way
+
+    def in_the_way(self, kind: Kind) -> str:
+        """What a release of this kind has to wait for; empty when it can begin."""
+        return self._busy or self._rollout.in_the_way(_SPEEDS[kind])
 
     @property
     def current(self) -> ReleaseRecord | None:
@@ -122,10 +143,10 @@ class Releaser:
     @property
     def went_back(self) -> bool:
         """Whether the current release is older than the one before it: somebody rolled back."""
-        assigned = self._roster.assigned
-        if assigned is None or assigned.previous is None:
+        current, before = self._roster.current, self._roster.fleet.target_before
+        if current is None or before is None:
             return False
-        return release_number(assigned.release) < release_number(assigned.previous)
+        return release_number(current.id) < release_number(before)
 
     def apply(self, order: Order) -> Flow:
         """Begin a release.
@@ -134,9 +155,8 @@ class Releaser:
             ConflictError: another one is on its way.
         """
         flow = Flow(self._clock)
-        what = "tries" if order.dry_run else "applies"
-        what = f"{order.author} {what} {_SUBJECTS[order.kind]}"
-        return self._begin(flow, what, self._apply(flow, order))
+        way = "" if order.dry_run or order.break_glass else self.in_the_way(order.kind)
+        return self._begin(flow, order.words, self._apply(flow, order), way=way)
 
     def rollback(
         self,
@@ -155,7 +175,9 @@ class Releaser:
             ConflictError: a release is on its way.
         """
         flow = Flow(self._clock)
-        work = self._rollout.back(flow, release, author=author, message=message, force=force)
+        work = self._rollout.back(
+            flow, release, author=author, message=message, force=force, break_glass=break_glass
+        )
         how = " without steps" if break_glass else ""
         return self._begin(flow, f"{author} rolls back{how}", work)
 
@@ -177,13 +199,16 @@ class Releaser:
 
     # --- One at a time ---------------------------------------------------------------------------
 
-    def _begin(self, flow: Flow, what: str, work: Coroutine[Any, Any, None]) -> Flow:
-        if self._busy:
+    def _begin(
+        self, flow: Flow, what: str, work: Coroutine[Any, Any, None], *, way: str = ""
+    ) -> Flow:
+        way = self._busy or way
+        if way:
             work.close()
             raise ConflictError(
                 "release-in-progress",
-                f"Another release is on its way: {self._busy}.",
-                remedy="Wait until it has ended (`seawall status`), then try again.",
+                f"Another release is on its way: {way}.",
+                remedy="Wait until it has ended (`seawall status`), or `seawall abort` it.",
             )
         self._busy = what
         self._background.spawn(self._carry_out(flow, what, work), name="release")
@@ -204,12 +229,17 @@ class Releaser:
             self._log_error("release", error)
             flow.refuse(refusals.unexpected(), serving=self._serving())
         finally:
-            self._busy = ""
+            self._prepared(what)
         await asyncio.to_thread(give_back)
 
+    def _prepared(self, what: str) -> None:
+        """From here on the rollout itself tells who is first."""
+        if self._busy == what:
+            self._busy = ""
+
     def _serving(self) -> str | None:
-        report = self._roster.report()
-        return report.release if report else None
+        report, current = self._roster.report(), self._roster.current
+        return report.release if report is not None else current.id if current else None
 
     # --- Apply -----------------------------------------------------------------------------------
 
@@ -218,21 +248,20 @@ class Releaser:
         flow.started("check")
         if order.parent and (current is None or order.parent != current.id):
             raise refusals.overtaken(order.parent, current)
-        again = not order.dry_run and not self._roster.takes_current()
-        prepared = await self._prepare(flow, order, again=again)
+        prepared = await self._prepare(flow, order)
         if prepared.same and current is not None:
-            await self._same_again(flow, order, current, prepared, again=again)
+            self._same_again(flow, order, current, prepared)
             return
         forced = await self._quarantine(order, prepared.digest)
         if order.dry_run:
             flow.end(self._applied(flow, None, current, prepared))
             return
         record = await self._store_release(flow, order, prepared, current)
-        assigned = await self._serve(flow, record, current, order, prepared, forced=forced)
+        generation = await self._bring_out(flow, record, current, order, prepared, forced=forced)
         self._log("applied", f"{record.id} by {order.author}")
-        flow.end(self._applied(flow, record, current, prepared, generation=assigned.generation))
+        flow.end(self._applied(flow, record, current, prepared, generation=generation))
 
-    async def _prepare(self, flow: Flow, order: Order, *, again: bool) -> Prepared:
+    async def _prepare(self, flow: Flow, order: Order) -> Prepared:
         """Check, compile and the gate; content that the gate found harmful is quarantined."""
         try:
             return await self._workshop.prepare(
@@ -240,7 +269,7 @@ class Releaser:
                 order.kind,
                 order.force,
                 await self.current_bytes(),
-                validate_same=again,
+                validate_same=False,
                 step=flow.step,
                 extras=replace(order.extras, at_s=self._clock.now_s()),
                 recipients=self._roster.recipients(),
@@ -252,15 +281,10 @@ class Releaser:
                 )
             raise
 
-    async def _same_again(
-        self, flow: Flow, order: Order, current: ReleaseRecord, prepared: Prepared, *, again: bool
+    def _same_again(
+        self, flow: Flow, order: Order, current: ReleaseRecord, prepared: Prepared
     ) -> None:
-        """The content is current already: nothing to do, unless the node never took it."""
-        generation = self._roster.assigned.generation if self._roster.assigned else 0
-        if again:
-            forced = await self._quarantine(order, current.digest)
-            assigned = await self._serve(flow, current, current, order, prepared, forced=forced)
-            generation = assigned.generation
+        """The content is current already: nothing to do."""
         flow.end(
             Applied(
                 release=self._view(current),
@@ -270,7 +294,7 @@ class Releaser:
                 elapsed_s=flow.elapsed_s,
                 problems=prepared.warnings,
                 notes=(f"{current.id} has this content already: nothing to change.",),
-                node_generation=generation,
+                node_generation=self._roster.fleet.generation,
             )
         )
 
@@ -316,7 +340,7 @@ class Releaser:
         flow.done("store", f"{record.id} ({record.digest[:12]})")
         return record
 
-    async def _serve(
+    async def _bring_out(
         self,
         flow: Flow,
         record: ReleaseRecord,
@@ -325,12 +349,23 @@ class Releaser:
         prepared: Prepared,
         *,
         forced: bool,
-    ) -> StoredAssignment:
-        expected = current.id if current else None
-        rollout = self._rollout
-        assigned = await rollout.assign(flow, record, expected, order.author, forced=forced)
-        await rollout.watch(flow, record, assigned, prepared.locations)
-        return assigned
+    ) -> int:
+        flow.started("assign")
+        self._roster.forget_refusal(record.digest)
+        started = await self._rollouts.start(
+            record,
+            prepared.policy,
+            _SPEEDS[record.kind],
+            actor=order.author,
+            reason=order.message,
+            feed=order.feed,
+            onto=current.id if current else None,
+            break_glass=order.break_glass,
+            forced=forced,
+        )
+        flow.done("assign", f"rollout {started.number}")
+        self._prepared(order.words)
+        return await self._rollout.watch(flow, started, record, prepared.locations)
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
         return release_view(record, self._roster.current, self._roster.report())

@@ -1,7 +1,8 @@
-"""A stored release to the node and back: assign it, watch the node take it, or go back to another.
+"""A stored release on its way through the fleet, for whoever waits for it: step by step, in words.
 
-The node decides whether it can run a release; this waits for what it says, tells each step, and
-turns a refusal into words with a place in the site file.
+The planner decides and the nodes act; this only follows. It turns the events of the history into
+progress, and the end of a rollout into success or a refusal with a place in the site file. It
+returns when every node has committed; the release goes on baking by itself.
 """
 
 import asyncio
@@ -10,99 +11,110 @@ from typing import Final
 
 from seawall import limits
 from seawall.api import refusals
-from seawall.api.nodes import NodeBoard
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import bundle_of, release_view
+from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
-from seawall.api.views import Applied
+from seawall.api.views import Applied, Stage
 from seawall.api.work import Places
 from seawall.clock import Clock
+from seawall.errors import ConflictError, SeawallError
 from seawall.ids import ReleaseId
+from seawall.model import DEFAULT_POLICY
 from seawall.release.release import ReleaseRecord
-from seawall.release.store import Store, StoredAssignment
-from seawall.rollout.ports import NodeReport, Phase
+from seawall.release.store import Store
+from seawall.rollout import state
+from seawall.rollout.ports import NodeReport
+from seawall.rollout.state import TASTE, Event, Speed
 from seawall.site.problem import Location
 
 _NOWHERE: Final[Places] = MappingProxyType({})
+_POLL_S: Final = 1.0
 
 
 class Rollout:
-    """Brings releases to the node."""
+    """Follows releases, and goes back to earlier ones."""
 
-    def __init__(self, store: Store, board: NodeBoard, roster: Roster, clock: Clock) -> None:
+    def __init__(self, store: Store, rollouts: Rollouts, roster: Roster, clock: Clock) -> None:
         self._store = store
-        self._board = board
+        self._rollouts = rollouts
         self._roster = roster
         self._clock = clock
 
-    async def assign(
-        self,
-        flow: Flow,
-        record: ReleaseRecord,
-        expected: ReleaseId | None,
-        actor: str,
-        *,
-        forced: bool,
-    ) -> StoredAssignment:
-        """Make `record` what the edge shall run.
+    @property
+    def under_way(self) -> str:
+        """What nodes are being moved to, in words; empty when nothing is."""
+        moving = self._moving()
+        return "" if moving is None else f"{moving.actor} brings out {moving.release}"
 
-        Raises:
-            ConflictError: something other than `expected` is assigned now.
-            RefusedError: quarantined and not forced.
-        """
-        flow.started("assign")
-        assigned = await self._roster.assign(
-            record.id, expected, actor=actor, force_quarantined=forced
-        )
-        flow.done("assign", f"generation {assigned.generation}")
-        return assigned
+    def in_the_way(self, speed: Speed) -> str:
+        """What a release of this speed has to wait for."""
+        moving = self._moving()
+        waits = {
+            Speed.CONFIG: {Speed.CONFIG, Speed.SWITCH},
+            Speed.FEED: set[Speed](),
+            Speed.SWITCH: {Speed.SWITCH},
+        }
+        return self.under_way if moving is not None and moving.speed in waits[speed] else ""
+
+    def _moving(self) -> state.Rollout | None:
+        fleet = self._rollouts.fleet
+        running = fleet.running or next(iter(fleet.waiting), None)
+        return None if running is None or running.stage is state.Stage.BAKING else running
 
     async def watch(
-        self,
-        flow: Flow,
-        record: ReleaseRecord,
-        assigned: StoredAssignment,
-        locations: Places = _NOWHERE,
-    ) -> None:
-        """Return when the node serves the assignment; it goes on baking by itself.
+        self, flow: Flow, started: state.Rollout, record: ReleaseRecord, places: Places = _NOWHERE
+    ) -> int:
+        """Return the generation when every node has committed; it goes on baking by itself.
 
         Raises:
-            ReleaseRefusedError: the node rejected it; it has been undone.
-            UnreachableError: the node said nothing decisive in time.
-            ConflictError: another assignment came between.
+            ReleaseRefusedError: it was withdrawn, aborted or replaced, or it is held.
+            UnreachableError: no node served it in good time.
         """
-        flow.started("fetch")
+        teller = _Teller(flow, started)
+        executor = self._rollouts.executor
+        said = executor.said
         end_s = self._clock.monotonic_s() + limits.APPLY_SERVE_TIMEOUT_S
         while True:
-            rejected = await self._roster.rejection(assigned.generation)
-            if rejected is not None:
-                if rejected.nacks:
-                    _fetched(flow)
-                raise _rejected(record, rejected, locations)
-            report = self._roster.report()
-            if report is not None and self._served(flow, report, assigned):
-                return
-            left_s = end_s - self._clock.monotonic_s()
-            if left_s <= 0 or not await self._board.changed(left_s):
+            events = executor.said_after(said)
+            for said, event in events:  # noqa: B007 - the last number is where we go on
+                teller.tell(event)
+            now = await self._rollouts.rollout(started.number)
+            if now.ended and now.stage is not state.Stage.DONE:
+                raise self._withdrawn(now, record, places)
+            if now.stage in {state.Stage.BAKING, state.Stage.DONE} and self._served(record.id):
+                return teller.serves(now, self._rollouts.fleet.generation)
+            if now.held is not None or now.paused is not None:
+                raise _waits(now)
+            if now.stage is state.Stage.BAKING and self._clock.monotonic_s() > end_s:
                 raise refusals.silent_node(record.id)
+            if now.stage is not state.Stage.BAKING:
+                end_s = self._clock.monotonic_s() + limits.APPLY_SERVE_TIMEOUT_S
+            await self._rollouts.changed(_POLL_S)
 
-    def _served(self, flow: Flow, report: NodeReport, assigned: StoredAssignment) -> bool:
-        if report.generation < assigned.generation:
-            return False
-        if report.generation > assigned.generation:
-            now = self._roster.assigned
-            raise refusals.superseded(assigned.release, now.release if now else "another release")
-        if report.phase is Phase.FETCHING:
-            return False
-        _fetched(flow)
-        if report.phase in {Phase.BAKING, Phase.GOOD} and report.release == assigned.release:
-            flow.done("commit", "Envoy acknowledged every resource")
-            flow.started("serve")
-            flow.done("serve", f"{assigned.release} serves")
-            flow.started("bake", f"last known good after {assigned.bake_s:.0f} s")
-            return True
+    def _served(self, release: ReleaseId) -> bool:
+        """Whether a node serves it that was told to."""
+        fleet, inventory = self._rollouts.fleet, self._rollouts.inventory()
+        for name, assigned in fleet.assigned.items():
+            report = inventory.report(name)
+            if report is not None and assigned.release == report.release == release:
+                return True
         return False
+
+    def _withdrawn(
+        self, now: state.Rollout, record: ReleaseRecord, places: Places
+    ) -> ReleaseRefusedError:
+        target = self._rollouts.fleet.target
+        serves = f"{target.release if target else 'Nothing'} serves."
+        report = self._roster.refusal(record.digest)
+        if now.stage is state.Stage.ROLLED_BACK and report is not None:
+            return _rejected(record, report, places, now.outcome, serves)
+        code, remedy = _ENDINGS[now.stage]
+        words = f"{record.id} was withdrawn: {now.outcome}."
+        return ReleaseRefusedError(code, words, remedy=f"{serves} {remedy}", release=record.id)
+
+    # --- Going back ------------------------------------------------------------------------------
 
     async def back(
         self,
@@ -112,27 +124,45 @@ class Rollout:
         author: str,
         message: str,
         force: tuple[str, ...],
+        break_glass: bool = False,
     ) -> None:
-        """Serve an earlier release again.
+        """Serve an earlier release again: at once when it was good before, else step by step.
+
+        Without a name, a release that is on its way is withdrawn.
 
         Raises:
             NotFoundError: no such release, or none to go back to.
             RefusedError: it is quarantined and not forced, or its content is damaged.
-            SeawallError: as `assign` and `watch`.
+            SeawallError: as `Rollouts.start` and `watch`.
         """
         flow.started("check")
         current = self._roster.current
+        if release is None and self.under_way and current is not None:
+            await self._rollouts.abort(author, message)
+            flow.done("check", f"{current.id} stays")
+            flow.end(self._outcome(flow, current, current, None))
+            return
         target = await asyncio.to_thread(self._target, release, current)
         forced = bool(target.quarantined) and refusals.forces(force, target.digest)
         if target.quarantined and not forced:
             raise refusals.quarantined(target.id, target.quarantined, target.digest)
-        if current is not None and target.id == current.id and self._roster.takes_current():
+        if current is not None and target.id == current.id:
             flow.end(self._outcome(flow, target, current, None))
             return
-        await asyncio.to_thread(bundle_of, self._store, target)
+        bundle = await asyncio.to_thread(bundle_of, self._store, target)
         flow.done("check", f"back to {target.id}")
-        expected = current.id if current else None
-        assigned = await self.assign(flow, target, expected, author, forced=forced)
+        self._roster.forget_refusal(target.digest)
+        flow.started("assign")
+        started = await self._rollouts.start(
+            target,
+            bundle.policy or DEFAULT_POLICY,
+            actor=author,
+            reason=message,
+            onto=current.id if current else None,
+            break_glass=break_glass,
+            forced=forced,
+        )
+        flow.done("assign", f"rollout {started.number}")
         if message:
             await asyncio.to_thread(
                 self._store.audit.add,
@@ -141,22 +171,20 @@ class Rollout:
                 subject=target.id,
                 detail=message,
             )
-        await self.watch(flow, target, assigned)
-        flow.end(self._outcome(flow, target, current, assigned))
+        generation = await self.watch(flow, started, target)
+        flow.end(self._outcome(flow, target, current, generation))
 
     def _target(self, release: ReleaseId | None, current: ReleaseRecord | None) -> ReleaseRecord:
         if release is not None:
             return self._store.get(release)
         if current is None:
             raise refusals.nothing_before("there is no release yet")
-        report = self._roster.report()
-        good = set(report.last_known_good if report else ())
         older = [
             record
             for record in self._store.list(count_max=limits.PAGE_SIZE_MAX, before=current.id)
             if not record.quarantined and record.digest != current.digest
         ]
-        known_good = (record for record in older if record.id in good)
+        known_good = (record for record in older if self._roster.good(record.id))
         target = next(known_good, older[0] if older else None)
         if target is None:
             raise refusals.nothing_before(f"{current.id} is the first one that can serve")
@@ -167,33 +195,116 @@ class Rollout:
         flow: Flow,
         target: ReleaseRecord,
         current: ReleaseRecord | None,
-        assigned: StoredAssignment | None,
+        generation: int | None,
     ) -> Applied:
         note = f"{target.id} is current already: nothing to change."
         return Applied(
             release=release_view(target, self._roster.current, self._roster.report()),
-            changed=assigned is not None,
+            changed=generation is not None,
             dry_run=False,
             previous=current.id if current else None,
             elapsed_s=flow.elapsed_s,
-            notes=() if assigned else (note,),
-            node_generation=assigned.generation if assigned else 0,
+            notes=() if generation is not None else (note,),
+            node_generation=generation or 0,
         )
 
 
-def _fetched(flow: Flow) -> None:
-    if flow.stage == "fetch":
-        flow.done("fetch")
-        flow.started("commit", "Envoy takes it")
+class _Teller:
+    """Events of one rollout as the stages of a flow."""
+
+    def __init__(self, flow: Flow, started: state.Rollout) -> None:
+        self._flow = flow
+        self._number = started.number
+        self._prefix = f"{started.release}: "
+        flow.started("fetch")
+
+    def tell(self, event: Event) -> None:
+        """One sentence of the history."""
+        if event.rollout != self._number:
+            return
+        text = event.text.removeprefix(self._prefix)
+        match event.code:
+            case "wave":
+                self._begin("taste", text)
+            case "step":
+                self._begin("canary", text)
+            case "passed" if self._flow.stage in {"taste", "canary"}:
+                self._flow.done(self._flow.stage, text)
+            case "commit":
+                self._begin("commit", text)
+            case "committed":
+                self._begin("commit", "")
+                self._flow.done("commit", "Envoy acknowledged every resource")
+                self._flow.started("serve", text)
+            case "aside" | "held" | "goes-on" | "paused" | "resumed":
+                self._flow.started(self._flow.stage, text)
+            case _:
+                pass
+
+    def serves(self, now: state.Rollout, generation: int) -> int:
+        """The end: every node that could has it."""
+        self._begin("serve", "")
+        self._flow.done("serve", f"{now.release} serves{_basis(now)}")
+        bake_s = now.policy.bake_s
+        self._flow.started("bake", f"last known good after {bake_s:.0f} s")
+        return generation
+
+    def _begin(self, stage: Stage, text: str) -> None:
+        if self._flow.stage == "fetch" != stage:
+            self._flow.done("fetch")
+        if self._flow.stage == stage and not text:
+            return
+        self._flow.started(stage, text)
 
 
-def _rejected(record: ReleaseRecord, report: NodeReport, places: Places) -> ReleaseRefusedError:
+def _basis(now: state.Rollout) -> str:
+    """On what evidence it was promoted, where that is less than requests."""
+    if now.straight is not None:
+        return {
+            state.Basis.FIRST: "; the first release, so no step was taken",
+            state.Basis.KNOWN_GOOD: "; it was good before, so no step was taken",
+        }.get(now.straight, "; break-glass: every step was skipped")
+    weak = {
+        state.Basis.PROBES: "promoted on golden requests alone",
+        state.Basis.UNTRIED: "on nodes that cannot try a release first",
+        state.Basis.PERSON: "promoted by a person without evidence",
+    }
+    found = dict.fromkeys(
+        weak[passed.basis] for passed in now.passed if passed.basis in weak and passed.step != TASTE
+    )
+    return f"; {', '.join(found)}" if found else ""
+
+
+_ENDINGS: Final = {
+    state.Stage.ROLLED_BACK: ("rolled-back", "Mend the cause and apply again."),
+    state.Stage.ABORTED: ("aborted", "Apply again when it is right."),
+    state.Stage.SUPERSEDED: ("superseded", "See `seawall releases` and `seawall status`."),
+}
+
+
+def _waits(now: state.Rollout) -> SeawallError:
+    """It does not go on by itself: whoever waits is told, and it stays where it is."""
+    if now.paused is not None:
+        why, code = f"{now.paused.actor} paused it", "paused"
+    else:
+        why, code = f"it is held: {now.held.reason if now.held else ''}", "held"
+    return ConflictError(
+        code,
+        f"{now.release} is on its way, but {why}.",
+        remedy="`seawall resume` lets it go on, `seawall abort` withdraws it.",
+    )
+
+
+def _rejected(
+    record: ReleaseRecord, report: NodeReport, places: Places, outcome: str, serves: str
+) -> ReleaseRefusedError:
     locations = {subject: Location(*place) for subject, place in places.items()}
-    views = tuple(envoy_refusal(nack, locations) for nack in report.nacks)
+    nacks = report.nacks or (report.trial.nacks if report.trial is not None else ())
+    views = tuple(envoy_refusal(nack, locations) for nack in nacks)
     return ReleaseRefusedError(
         "node-rejected",
-        refusal_text(views) if views else report.message or "The node rejected the release.",
-        remedy=f"{report.release or 'Nothing'} serves. Mend the cause and apply again.",
+        refusal_text(views) if views else outcome or "The node rejected the release.",
+        remedy=f"{serves} Mend the cause and apply again.",
         envoy=views,
         release=record.id,
     )

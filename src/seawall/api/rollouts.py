@@ -4,15 +4,42 @@ Every operation is one transaction of the store that the planner sees next; none
 node or decides an advance. Who may call what is decided by the app.
 """
 
+import asyncio
+from collections.abc import Callable
+
+from seawall.api.rollout_present import event_view, rollout_view, rollouts_view
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
+from seawall.errors import NotFoundError
 from seawall.ids import ReleaseId
 from seawall.model.rollout import RolloutPolicy
 from seawall.release.release import ReleaseRecord
-from seawall.rollout.state import Rollout, Speed
+from seawall.rollout import orders
+from seawall.rollout.book import Book, Deed
+from seawall.rollout.execute import Executor
+from seawall.rollout.state import Fleet, Inventory, Plan, Rollout, Speed
 
 
 class Rollouts:
-    """The operations."""
+    """The operations.
+
+    Attributes:
+        inventory: what nodes said now.
+    """
+
+    def __init__(self, executor: Executor, book: Book, inventory: Callable[[], Inventory]) -> None:
+        self._executor = executor
+        self._book = book
+        self.inventory = inventory
+
+    @property
+    def fleet(self) -> Fleet:
+        """As last known here."""
+        return self._executor.fleet
+
+    @property
+    def executor(self) -> Executor:
+        """Who carries them out, for those that follow the events."""
+        return self._executor
 
     async def start(
         self,
@@ -24,6 +51,7 @@ class Rollouts:
         reason: str = "",
         feed: str = "",
         period_s: float | None = None,
+        onto: ReleaseId | None = None,
         break_glass: bool = False,
         forced: bool = False,
     ) -> Rollout:
@@ -40,6 +68,7 @@ class Rollouts:
             reason: why, for the history.
             feed: of a feed, its name: only the newest waiting release of one feed is kept.
             period_s: of a feed, how often it comes: it must finish within that.
+            onto: what the caller saw as the target; None for the record's parent.
             break_glass: commit everywhere at once, also while frozen; recorded.
             forced: the digest is quarantined, and was named.
 
@@ -48,7 +77,20 @@ class Rollouts:
             RefusedError: quarantined and not forced; or frozen, and it is not a way back.
             UsageError: the policy cannot finish in time.
         """
-        raise NotImplementedError
+        order = orders.Order(
+            release=record.id,
+            digest=record.digest,
+            policy=policy,
+            speed=speed,
+            actor=actor,
+            onto=onto if onto is not None else record.parent,
+            reason=reason,
+            feed=feed,
+            period_s=period_s,
+            break_glass=break_glass,
+            forced=forced,
+        )
+        return await self._start(order)
 
     async def pause(self, actor: str) -> RolloutView:
         """Stop the running rollout where it stands; bad news still withdraws it.
@@ -56,7 +98,7 @@ class Rollouts:
         Raises:
             NotFoundError: no release is on its way.
         """
-        raise NotImplementedError
+        return await self._steer("rollout-paused", actor, "", orders.pause)
 
     async def resume(self, actor: str) -> RolloutView:
         """Lift a pause; of a rollout that is held, go on without the evidence, in `actor`'s name.
@@ -65,7 +107,7 @@ class Rollouts:
             NotFoundError: no release is on its way.
             ConflictError: it is neither paused nor held.
         """
-        raise NotImplementedError
+        return await self._steer("rollout-resumed", actor, "", orders.resume)
 
     async def abort(self, actor: str, reason: str = "") -> RolloutView:
         """Withdraw the running rollout from every node, those that committed included.
@@ -73,11 +115,20 @@ class Rollouts:
         Raises:
             NotFoundError: no release is on its way.
         """
-        raise NotImplementedError
+
+        def make(fleet: Fleet, actor: str, now_s: float) -> Plan:
+            return orders.abort(fleet, actor, reason, now_s)
+
+        return await self._steer("rollout-abort-asked", actor, reason, make)
 
     async def freeze(self, actor: str, reason: str) -> RolloutsView:
         """Stop every start and advance; frozen already, only the reason is replaced."""
-        raise NotImplementedError
+
+        def make(fleet: Fleet, now_s: float) -> Plan:
+            return orders.freeze(fleet, actor, reason, now_s)
+
+        await self._executor.order(make, [Deed(actor, "frozen", "rollouts", reason)])
+        return await self.status()
 
     async def unfreeze(self, actor: str) -> RolloutsView:
         """Lift the freeze.
@@ -85,16 +136,80 @@ class Rollouts:
         Raises:
             ConflictError: nothing is frozen.
         """
-        raise NotImplementedError
+
+        def make(fleet: Fleet, now_s: float) -> Plan:
+            return orders.unfreeze(fleet, actor, now_s)
+
+        await self._executor.order(make, [Deed(actor, "unfrozen", "rollouts")])
+        return await self.status()
 
     async def status(self) -> RolloutsView:
         """What goes on now."""
-        raise NotImplementedError
+        return rollouts_view(self.fleet, self.inventory(), self._executor.findings)
 
     async def history(self, release: ReleaseId) -> RolloutHistoryView:
-        """The rollouts of one release, and what happened in them."""
-        raise NotImplementedError
+        """The rollouts of one release, and what happened in them.
+
+        Raises:
+            NotFoundError: no release can have that name.
+        """
+        rollouts, events = await asyncio.to_thread(self._book.history, release)
+        inventory = self.inventory()
+        return RolloutHistoryView(
+            rollouts=tuple(rollout_view(r, self.fleet, inventory) for r in rollouts),
+            events=tuple(event_view(stored) for stored in events),
+        )
 
     async def changed(self, wait_s: float) -> bool:
         """Wait for the next change of any rollout; False when none came in time."""
-        raise NotImplementedError
+        return await self._executor.changed(wait_s)
+
+    async def rollout(self, number: int) -> Rollout:
+        """As it stands now, ended or not.
+
+        Raises:
+            NotFoundError: it is not kept any more.
+        """
+        known = next((r for r in self.fleet.rollouts if r.number == number), None)
+        return known or await self._ended(number)
+
+    async def _start(self, order: orders.Order) -> Rollout:
+        number = 0
+
+        def make(fleet: Fleet, now_s: float) -> Plan:
+            nonlocal number
+            number = self._book.next_number()
+            return orders.start(fleet, order, number, now_s)
+
+        how = "break-glass, " if order.break_glass else ""
+        how += "forced although quarantined, " if order.forced else ""
+        deed = Deed(order.actor, "rollout-started", order.release, f"{how}{order.speed.value}")
+        fleet = await self._executor.order(make, [deed])
+        started = next((r for r in fleet.rollouts if r.number == number), None)
+        return started or await self._ended(number)
+
+    async def _steer(
+        self,
+        action: str,
+        actor: str,
+        detail: str,
+        make: Callable[[Fleet, str, float], Plan],
+    ) -> RolloutView:
+        concerned: Rollout | None = None
+
+        def order(fleet: Fleet, now_s: float) -> Plan:
+            nonlocal concerned
+            concerned = fleet.running or next(iter(fleet.waiting), None)
+            return make(fleet, actor, now_s)
+
+        await self._executor.order(order, [Deed(actor, action, "rollouts", detail)])
+        number = concerned.number if concerned is not None else 0
+        return rollout_view(
+            await self.rollout(number), self.fleet, self.inventory(), self._executor.findings
+        )
+
+    async def _ended(self, number: int) -> Rollout:
+        found = await asyncio.to_thread(self._book.ended, number)
+        if found is None:
+            raise NotFoundError("no-rollout", f"There is no rollout {number}.")
+        return found

@@ -12,6 +12,7 @@ from typing import Final
 from seawall import __version__, limits
 from seawall.api.asked import author_of, check_node, message_of, release_id
 from seawall.api.fleet import FleetDesk, no_desk
+from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
@@ -73,6 +74,7 @@ class Parts:
     workshop: Workshop
     observer: Observer
     hands: Hands
+    fleet_watch: FleetWatch
     clock: Clock
     log: Callable[[str, str], None]
 
@@ -90,6 +92,7 @@ class Service:
         self._parts = parts
         self._store = parts.store
         self.hands = parts.hands
+        self.fleet_watch = parts.fleet_watch
 
     @property
     def store(self) -> Store:
@@ -340,7 +343,7 @@ class Service:
     ) -> Assignment | None:
         """Long poll of a node."""
         check_node(node)
-        return await self._parts.board.poll(known, wait_s)
+        return await self._parts.board.poll(node, known, wait_s)
 
     async def bundle(self, digest: Digest) -> bytes:
         """The sealed bundle of a release.
@@ -359,6 +362,7 @@ class Service:
         check_node(report.node)
         self._parts.board.take(report)
         self._parts.observer.count(report.windows)
+        self.fleet_watch.heard(report.windows)
         await self._parts.roster.heard(report)
 
 

@@ -240,7 +240,7 @@ class Switchboard:
     async def _turn(self) -> Facts:
         """Wait for a release that is in the gate just now; then what is current."""
         end_s = self._clock.monotonic_s() + limits.SWITCH_TURN_WAIT_S
-        while self._releaser.busy and self._clock.monotonic_s() < end_s:
+        while self._releaser.in_the_way(Kind.SWITCH) and self._clock.monotonic_s() < end_s:
             await self._clock.sleep(_WAIT_POLL_S)
         facts = await self._releaser.current_facts()
         if facts is None:

@@ -18,7 +18,7 @@ def edge_traffic(windows: Sequence[Window]) -> TrafficView:
     )
     return _view(
         "",
-        span_s=sum(window.duration_s for window in counted),
+        span_s=_span_s(counted),
         requests=round(requests),
         client_errors=clients,
         errors=servers,
@@ -31,7 +31,7 @@ def edge_traffic(windows: Sequence[Window]) -> TrafficView:
 
 def site_traffic(windows: Sequence[Window]) -> tuple[tuple[TrafficView, ...], int]:
     """Sites that had requests, busiest first, and how many more there are than shown."""
-    span_s = sum(window.duration_s for window in windows)
+    span_s = _span_s(windows)
     by_site: dict[str, list[SiteCounts]] = {}
     for window in windows:
         for site, counts in window.sites.items():
@@ -47,6 +47,15 @@ def site_traffic(windows: Sequence[Window]) -> tuple[tuple[TrafficView, ...], in
 def measures(windows: Sequence[Window]) -> Mapping[str, float]:
     """Process-wide numbers of the newest window."""
     return dict(windows[-1].edge) if windows else {}
+
+
+def _span_s(windows: Iterable[Window]) -> float:
+    """Time that was measured, once, however many nodes and slots measured it side by side."""
+    by_slot: dict[tuple[str, str], float] = {}
+    for window in windows:
+        slot = (str(window.node), window.slot)
+        by_slot[slot] = by_slot.get(slot, 0.0) + window.duration_s
+    return max(by_slot.values(), default=0.0)
 
 
 def _site(site: str, counts: Sequence[SiteCounts], span_s: float) -> TrafficView:

@@ -253,6 +253,8 @@ Stage = Literal[
     "store",
     "assign",
     "fetch",
+    "taste",
+    "canary",
     "commit",
     "serve",
     "bake",

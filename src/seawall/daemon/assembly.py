@@ -6,24 +6,31 @@ is what runs.
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from seawall import limits
 from seawall.api.configfile import ConfigFile
+from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.releaser import Releaser
 from seawall.api.rollout import Rollout
+from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.service import Parts, Service
 from seawall.api.status_views import NoticeView
 from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
-from seawall.api.workshop import Workshop
+from seawall.api.workshop import WORKBENCH, Workshop
 from seawall.clock import Clock
+from seawall.errors import SeawallError
 from seawall.release.signing import load_or_create_key
 from seawall.release.store import Store
+from seawall.rollout.book import Book
+from seawall.rollout.execute import Executor
 from seawall.tasks import Background
 
 Log = Callable[[str, str], None]
@@ -39,6 +46,7 @@ class Control:
         watch: of the files that the current release was built from.
         switchboard: throws kill switches, and ends them in time.
         workshop: where site files are checked and compiled.
+        executor: brings releases to nodes.
     """
 
     def __init__(
@@ -49,6 +57,7 @@ class Control:
         switchboard: Switchboard,
         board: NodeBoard,
         workshop: Workshop,
+        executor: Executor,
         background: Background,
     ) -> None:
         self.service = service
@@ -56,12 +65,34 @@ class Control:
         self.switchboard = switchboard
         self.board = board
         self.workshop = workshop
+        self.executor = executor
         self._background = background
+        self._carries_out = False
+
+    def carry_out(self) -> None:
+        """Begin to carry out rollouts; in one process of those that share a store."""
+        if not self._carries_out:
+            self._carries_out = True
+            self._background.spawn(self.executor.run(), name="executor")
 
     def start(self) -> None:
         """Begin what control does unasked."""
+        self.carry_out()
         self._background.spawn(self.watch.run(), name="file watch")
         self._background.spawn(self.switchboard.run(), name="switchboard")
+        self._background.spawn(self.service.fleet_watch.run(), name="fleet watch")
+        self._background.spawn(self.workshop.run(), name="workshop")
+
+    def follow(self, clock: Clock) -> None:
+        """Keep up with the process that leads, and change nothing."""
+
+        async def follow() -> None:
+            while True:
+                await clock.sleep(limits.FOLLOWER_REFRESH_S)
+                with contextlib.suppress(SeawallError):
+                    await self.executor.refresh()
+
+        self._background.spawn(follow(), name="follower")
         self._background.spawn(self.workshop.run(), name="workshop")
 
     def close_polls(self) -> None:
@@ -79,10 +110,12 @@ class Control:
         log: Log,
         log_error: LogError,
         shared: Store | None = None,
+        workbench: str = WORKBENCH,
     ) -> AsyncIterator[Self]:
         """Open the keys of `data_dir` and its store, and take up what was assigned last.
 
-        A `shared` store is used instead of that of `data_dir`, and stays open.
+        A `shared` store is used instead of that of `data_dir`, and stays open. The module
+        `workbench` is run as the workbench.
 
         Raises:
             SeawallError: the store or the keys cannot be used.
@@ -92,57 +125,90 @@ class Control:
         with _opened(shared, home, clock) as store:
             async with contextlib.AsyncExitStack() as stack, Background(log_error) as background:
                 board = NodeBoard(clock)
-                roster = Roster(store, board, background, log=log)
-                await roster.start()
-                workshop = Workshop(home, clock, log=log)
+                roster = Roster(store, board)
+                book = Book(store.database, clock)
+                executor = Executor(
+                    book, board, clock, on_fleet=roster.take_up, log=log, log_error=log_error
+                )
+                await executor.start()
+                rollouts = Rollouts(executor, book, board.inventory)
+                workshop = Workshop(home, clock, log=log, program=workbench)
                 stack.push_async_callback(workshop.close)
                 releaser = Releaser(
                     store=store,
                     signer=signer,
                     roster=roster,
-                    rollout=Rollout(store, board, roster, clock),
+                    rollout=Rollout(store, rollouts, roster, clock),
+                    rollouts=rollouts,
                     workshop=workshop,
                     clock=clock,
                     background=background,
                     log=log,
                     log_error=log_error,
                 )
-                watch = FileWatch(releaser, workshop, clock, log=log)
-                switchboard = Switchboard(releaser, store.audit, clock, log=log)
-
-                def notices() -> tuple[NoticeView, ...]:
-                    found = (watch.notice(), releaser.notice(), switchboard.notice())
-                    return tuple(notice for notice in found if notice is not None)
-
-                observer = Observer(
-                    store=store,
-                    board=board,
-                    roster=roster,
-                    releaser=releaser,
-                    clock=clock,
-                    data_dir=data_dir,
-                    config=ConfigFile(config, workshop.collect) if config else None,
-                    notices=notices,
-                )
-                parts = Parts(
-                    store=store,
-                    board=board,
-                    roster=roster,
-                    releaser=releaser,
-                    workshop=workshop,
-                    observer=observer,
-                    hands=Hands(store, switchboard),
-                    clock=clock,
-                    log=log,
-                )
+                core = _Core(store, board, roster, rollouts, workshop, releaser, clock, log)
+                service, watch, switchboard = core.surface(data_dir, config)
                 yield cls(
-                    Service(parts),
+                    service,
                     watch=watch,
                     switchboard=switchboard,
                     board=board,
                     workshop=workshop,
+                    executor=executor,
                     background=background,
                 )
+
+
+@dataclass(frozen=True)
+class _Core:
+    """What brings releases out; around it stands what people and programs touch."""
+
+    store: Store
+    board: NodeBoard
+    roster: Roster
+    rollouts: Rollouts
+    workshop: Workshop
+    releaser: Releaser
+    clock: Clock
+    log: Log
+
+    def surface(
+        self, data_dir: Path, config: Path | None
+    ) -> tuple[Service, FileWatch, Switchboard]:
+        """The service, and what works beside it."""
+        clock, log, releaser = self.clock, self.log, self.releaser
+        watch = FileWatch(releaser, self.workshop, clock, log=log)
+        switchboard = Switchboard(releaser, self.store.audit, clock, log=log)
+
+        def notices() -> tuple[NoticeView, ...]:
+            found = (watch.notice(), releaser.notice(), switchboard.notice())
+            return tuple(notice for notice in found if notice is not None)
+
+        observer = Observer(
+            store=self.store,
+            board=self.board,
+            roster=self.roster,
+            releaser=releaser,
+            clock=clock,
+            data_dir=data_dir,
+            config=ConfigFile(config, self.workshop.collect) if config else None,
+            notices=notices,
+        )
+        hands = Hands(self.store, switchboard)
+        hands.rollouts = self.rollouts
+        parts = Parts(
+            store=self.store,
+            board=self.board,
+            roster=self.roster,
+            releaser=releaser,
+            workshop=self.workshop,
+            observer=observer,
+            hands=hands,
+            fleet_watch=FleetWatch(self.rollouts, clock, log=log),
+            clock=clock,
+            log=log,
+        )
+        return Service(parts), watch, switchboard
 
 
 def _opened(

@@ -104,6 +104,8 @@ async def _serve(options: argparse.Namespace, data_dir: Path, config: Path | Non
             ) as control:
                 if lead.leading:
                     control.start()
+                else:
+                    control.follow(clock)
                 await asyncio.to_thread(give_back)
                 await _first(stop.wait(), lead.changed())
         _LOG.info("stopping")

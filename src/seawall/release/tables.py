@@ -93,6 +93,7 @@ FLEET: Final = Table(
     Column("target_bake_s", Float),
     Column("target_feed", Text, nullable=False),
     Column("target_base", Integer),
+    Column("target_unproven", Integer, nullable=False),
     Column("target_before", Integer),
     Column("frozen_by", Text),
     Column("frozen_reason", Text),

@@ -209,6 +209,7 @@ def _write_fleet(connection: Connection, fleet: Fleet) -> None:
         "target_bake_s": target.bake_s if target else None,
         "target_feed": target.feed if target else "",
         "target_base": _number(target.base if target else None),
+        "target_unproven": int(target.unproven) if target else 0,
         "target_before": _number(fleet.target_before),
         "frozen_by": rows.plain_text(frozen.actor, _WORDS_KEPT_MAX) if frozen else None,
         "frozen_reason": rows.plain_text(frozen.reason, _WORDS_KEPT_MAX) if frozen else None,

@@ -241,8 +241,11 @@ def _make_room(draft: Draft, rollout: Rollout, other: Rollout) -> None:
 
 def _preempts(rollout: Rollout, running: Rollout) -> bool:
     """Whether it need not wait: undoing and emergencies go first, then people, then machines."""
-    if rollout.straight in STRAIGHT or rollout.speed is Speed.SWITCH:
+    if rollout.straight in STRAIGHT:
         return True
+    if rollout.speed is Speed.SWITCH:
+        # A second switch is made of what holds the first: it waits for its turn.
+        return running.speed is not Speed.SWITCH
     return rollout.speed is Speed.CONFIG and running.speed is Speed.FEED
 
 

@@ -62,6 +62,7 @@ def target_in(fleet: Row[Any] | None, digests: Mapping[int, Digest]) -> Target |
         bake_s=fleet.target_bake_s or 0.0,
         feed=fleet.target_feed,
         base=release_of(fleet.target_base),
+        unproven=bool(fleet.target_unproven),
     )
 
 

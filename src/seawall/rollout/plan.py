@@ -16,6 +16,7 @@ from seawall.rollout.going import target_of
 from seawall.rollout.moves import move
 from seawall.rollout.orders import may_follow, shown
 from seawall.rollout.state import Findings, Fleet, Inventory, Plan, Rollout, Speed, Stage
+from seawall.rollout.words import names_text
 
 
 def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -> Plan:
@@ -70,4 +71,5 @@ def _begin(draft: Draft, rollout: Rollout) -> None:
         return
     names = tuple(name for name in draft.inventory.nodes if draft.inventory.connected(name))
     draft.put(replace(begun, stage=Stage.COMMITTING, members=names, committed=names))
+    draft.say(begun, "commit", f"commit on {names_text(names) or 'the first node that comes'}")
     draft.aim(target_of(begun))

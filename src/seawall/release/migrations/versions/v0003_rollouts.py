@@ -41,8 +41,8 @@ def upgrade() -> None:
     op.create_index("rollout_events_by_rollout", "rollout_events", ["rollout"])
     op.execute(
         "INSERT INTO fleet (id, version, generation, target, target_bake_s, target_feed, "
-        "target_before) SELECT 1, 1, (SELECT MAX(generation) FROM assignments), release, bake_s, "
-        "'', previous FROM assignments ORDER BY node LIMIT 1"
+        "target_unproven, target_before) SELECT 1, 1, (SELECT MAX(generation) FROM assignments), "
+        "release, bake_s, '', 0, previous FROM assignments ORDER BY node LIMIT 1"
     )
 
 
@@ -56,6 +56,7 @@ def _create_fleet() -> None:
         sa.Column("target_bake_s", sa.Float),
         sa.Column("target_feed", sa.Text, nullable=False),
         sa.Column("target_base", sa.Integer),
+        sa.Column("target_unproven", sa.Integer, nullable=False),
         sa.Column("target_before", sa.Integer),
         sa.Column("frozen_by", sa.Text),
         sa.Column("frozen_reason", sa.Text),

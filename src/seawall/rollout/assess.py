@@ -1,0 +1,126 @@
+"""From what nodes measured and said to what the judge finds on the step that runs; a pure function.
+
+It chooses which windows are evidence: those of the nodes on trial, under the generation each was
+given for this step, and those of earlier steps for signs of harm. The verdict is the judge's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from seawall.ids import NodeName
+from seawall.judge.evidence import Facts, gather
+from seawall.judge.gates import GATES_BY_NAME
+from seawall.judge.judge import Demands, can_decide, judge
+from seawall.judge.pooling import STABLE
+from seawall.model.rollout import Step
+from seawall.rollout.ports import TrialPhase
+from seawall.rollout.state import (
+    Findings,
+    Fleet,
+    Inventory,
+    Rollout,
+    Stage,
+)
+from seawall.telemetry.window import Window
+
+_PERMILLE = 1_000
+
+
+def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s: float) -> Findings:
+    """What the judge says of the running step; `NO_EVIDENCE` when no step runs.
+
+    Args:
+        fleet: as stored.
+        inventory: what nodes said.
+        windows: of all nodes and slots, as many as are kept.
+        now_s: Unix seconds.
+    """
+    rollout = fleet.running
+    if rollout is None or rollout.stage is not Stage.CANARY or not rollout.step_generation:
+        return Findings()
+    step = rollout.policy.steps[rollout.step - 1]
+    rate_per_s = _rate_per_s(rollout.members, windows)
+    evidence = gather(
+        _of_step(fleet, rollout, windows),
+        rollout.step_generation,
+        earlier=[
+            passed.generation
+            for passed in rollout.passed
+            if passed.step and passed.generation and passed.generation != rollout.step_generation
+        ],
+        facts=_facts(rollout, inventory),
+    )
+    demands = Demands(
+        share=step.share_permille / _PERMILLE,
+        elapsed_s=max(0.0, now_s - rollout.step_started_s),
+        soak_s=step.soak_s,
+        deadline_s=step.deadline_s,
+        rate_per_s=rate_per_s,
+        sites=evidence.sites,
+    )
+    return Findings(
+        verdict=judge(evidence, demands),
+        step_generation=rollout.step_generation,
+        requests=int(evidence.requests),
+        decides_at_step=_decides_at(rollout, rate_per_s or 0.0),
+    )
+
+
+def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[Window]:
+    """Windows of this step under the step's own number, though a node was told again since."""
+    told = {
+        name: assigned.generation
+        for name in rollout.members
+        if (assigned := fleet.assigned.get(name)) is not None
+    }
+    return [
+        replace(window, generation=rollout.step_generation)
+        if window.generation == told.get(window.node)
+        else window
+        for window in windows
+    ]
+
+
+def _rate_per_s(members: Iterable[NodeName], windows: Iterable[Window]) -> float | None:
+    """Requests a second that meet the nodes on trial, all slots together; None when unknown."""
+    requests = dict.fromkeys(members, 0.0)
+    span_s = dict.fromkeys(requests, 0.0)
+    for window in windows:
+        if window.node in requests and "requests" in window.edge:
+            requests[window.node] += window.edge["requests"]
+            if window.slot == STABLE:
+                span_s[window.node] += window.duration_s
+    measured = [name for name in requests if span_s[name] > 0]
+    if not measured:
+        return None
+    return sum(requests[name] / span_s[name] for name in measured)
+
+
+def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
+    """Beside the counts. The planner waits for every candidate, so none is warming any more."""
+    restarts = nacks = asked = differed = 0
+    first = ""
+    for name in rollout.members:
+        report = inventory.report(name)
+        trial = report.trial if report is not None else None
+        if trial is None or trial.digest != rollout.digest or trial.phase is TrialPhase.FAILED:
+            continue
+        restarts += trial.restarts
+        nacks += len(trial.nacks)
+        asked += trial.probes.asked
+        differed += trial.probes.differed
+        first = first or trial.probes.first
+    return Facts(restarts, nacks, None, asked, differed, first)
+
+
+def _decides_at(rollout: Rollout, rate_per_s: float) -> int | None:
+    steps = enumerate(rollout.policy.steps, 1)
+    later = (
+        number for number, step in steps if number > rollout.step and _enough(step, rate_per_s)
+    )
+    return next(later, None)
+
+
+def _enough(step: Step, rate_per_s: float) -> bool:
+    share = step.share_permille / _PERMILLE
+    return can_decide(rate_per_s, share, step.deadline_s, GATES_BY_NAME["errors"])

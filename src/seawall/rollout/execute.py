@@ -1,0 +1,246 @@
+"""Carries out what the planner says, and makes no choices of its own.
+
+Again and again: read the fleet, ask what nodes said and what the judge finds, plan, lint, write in
+one transaction, offer the assignments. A writer that came too late reads again. Orders of people
+go the same way. A plan that lint refuses is never written: the rollout is held with the reason.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+from seawall import limits
+from seawall.clock import Clock
+from seawall.errors import ConflictError, InternalError, SeawallError
+from seawall.rollout.assess import assess
+from seawall.rollout.book import Deed
+from seawall.rollout.draft import Draft
+from seawall.rollout.lint import lint
+from seawall.rollout.plan import plan
+from seawall.rollout.state import (
+    Event,
+    Findings,
+    Fleet,
+    Inventory,
+    Plan,
+)
+from seawall.telemetry.window import Window
+
+Make = Callable[[Fleet, float], Plan]
+"""An order: what it changes of the fleet, at what time."""
+Judged = Callable[[Fleet, Inventory, Sequence[Window], float], Findings]
+Blocking = Callable[..., Awaitable[Any]]
+_ORDER_ATTEMPTS: Final = 5
+
+
+class Board(Protocol):
+    """Where nodes are heard, and where their assignments are offered."""
+
+    def inventory(self) -> Inventory:
+        """Every node that was ever heard of."""
+        ...
+
+    def evidence(self) -> Sequence[Window]:
+        """Windows of all slots that are kept."""
+        ...
+
+    def offer(self, fleet: Fleet) -> None:
+        """Let nodes have what the fleet says."""
+        ...
+
+    async def changed(self, wait_s: float) -> bool:
+        """Wait for a report or a poll; False when none came in time."""
+        ...
+
+
+class Fleets(Protocol):
+    """Where the fleet is kept; `book.Book` is the real one."""
+
+    def version(self) -> int:
+        """Of the newest write."""
+        ...
+
+    def load(self) -> Fleet:
+        """Everything of now."""
+        ...
+
+    def write(self, made: Plan, *, deeds: Sequence[Deed] = ()) -> Fleet:
+        """Make a plan true if nobody wrote since it was made."""
+        ...
+
+
+class Executor:
+    """See the module. Several may run on one store: the version decides which one writes.
+
+    Attributes:
+        fleet: as last read or written here.
+        findings: of the judge, when it was last asked.
+
+    Args:
+        on_fleet: told of every new state of the fleet before anybody who waits for it.
+        log: told of every event of the history.
+        log_error: told of plans that were refused; must not raise.
+        judged: what the judge finds on the step that runs.
+        blocking: runs a call that blocks.
+    """
+
+    def __init__(
+        self,
+        book: Fleets,
+        board: Board,
+        clock: Clock,
+        *,
+        on_fleet: Callable[[Fleet], Awaitable[None]],
+        log: Callable[[str, str], None],
+        log_error: Callable[[str, BaseException], None],
+        judged: Judged = assess,
+        blocking: Blocking = asyncio.to_thread,
+    ) -> None:
+        self._judged = judged
+        self._blocking = blocking
+        self._book = book
+        self._board = board
+        self._clock = clock
+        self._on_fleet = on_fleet
+        self._log = log
+        self._log_error = log_error
+        self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._refused = ""
+        self._said: deque[tuple[int, Event]] = deque(maxlen=limits.ROLLOUT_EVENTS_LIVE_MAX)
+        self._count = 0
+        self.fleet = Fleet()
+        self.findings = Findings()
+
+    async def start(self) -> None:
+        """Take up what the store says, and offer it."""
+        async with self._turn:
+            await self._take(await self._blocking(self._book.load))
+
+    async def refresh(self) -> None:
+        """Take up what another process has written since; for one that does not lead.
+
+        Raises:
+            SeawallError: the store cannot be used.
+        """
+        async with self._turn:
+            await self._read()
+
+    async def run(self) -> None:
+        """Carry out until cancelled; trouble with the store is logged and tried again."""
+        while True:
+            try:
+                await self.step()
+            except SeawallError as error:
+                self._log("rollout-step-failed", f"{error.code}: {error.message}")
+            busy = bool(self.fleet.rollouts)
+            await self._woken(limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S)
+            await self._clock.sleep(limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S)
+
+    async def step(self) -> None:
+        """Look once, and do what the planner says.
+
+        Raises:
+            SeawallError: the store cannot be used.
+        """
+        async with self._turn:
+            await self._read()
+            inventory, now_s = self._board.inventory(), self._clock.now_s()
+            self.findings = self._judged(self.fleet, inventory, self._board.evidence(), now_s)
+            made = plan(self.fleet, inventory, self.findings, now_s)
+            violations = lint(self.fleet, made, inventory, self.findings)
+            if violations:
+                words = "; ".join(f"{v.text} (invariant {v.invariant})" for v in violations)
+                made = self._refuse(words)
+            if made.fleet != self.fleet or made.events:
+                await self._write(made)
+
+    async def order(self, make: Make, deeds: Sequence[Deed] = ()) -> Fleet:
+        """Carry out what somebody asks for, on the newest state.
+
+        Args:
+            make: may raise to refuse; called again when another writer was first.
+            deeds: for the audit log.
+
+        Raises:
+            SeawallError: as `make`, or the store cannot be used.
+        """
+        async with self._turn:
+            for attempt in range(_ORDER_ATTEMPTS):
+                await self._read()
+                try:
+                    await self._write(make(self.fleet, self._clock.now_s()), deeds)
+                except ConflictError as error:
+                    if error.code != "fleet-moved" or attempt == _ORDER_ATTEMPTS - 1:
+                        raise
+                else:
+                    break
+        self._wake.set()
+        return self.fleet
+
+    async def changed(self, wait_s: float) -> bool:
+        """Wait for the next state of the fleet; False when none came in time."""
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def said(self) -> int:
+        """How many events there have been since this process began."""
+        return self._count
+
+    def said_after(self, count: int) -> tuple[tuple[int, Event], ...]:
+        """Events after the first `count`, as far as they are kept, each with its number."""
+        return tuple(entry for entry in self._said if entry[0] > count)
+
+    async def _read(self) -> None:
+        """What another process has written since."""
+        version = await self._blocking(self._book.version)
+        if version != self.fleet.version:
+            await self._take(await self._blocking(self._book.load))
+
+    async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
+        await self._blocking(self._book.write, made, deeds=deeds)
+        for event in made.events:
+            self._count += 1
+            self._said.append((self._count, event))
+            self._log(f"rollout-{event.code}", event.text)
+        # Read again: what became good or was quarantined meanwhile belongs to the new state.
+        await self._take(await self._blocking(self._book.load))
+
+    async def _take(self, fleet: Fleet) -> None:
+        self._board.offer(fleet)
+        await self._on_fleet(fleet)
+        self.fleet = fleet
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _refuse(self, words: str) -> Plan:
+        """Nothing of the plan happens; the rollout waits for a person."""
+        if words != self._refused:
+            self._refused = words
+            self._log_error("plan", InternalError("plan-refused", f"A plan was refused: {words}."))
+        draft = Draft(self.fleet, self._board.inventory(), self.findings, self._clock.now_s())
+        running = self.fleet.running
+        if running is not None:
+            draft.hold(running, "lint", f"the next plan would break an invariant: {words}")
+        made = draft.plan()
+        return replace(made, assignments=(), withdrawn=())
+
+    async def _woken(self, wait_s: float) -> None:
+        """Until a node is heard, an order came, or the time is over."""
+        heard = asyncio.ensure_future(self._board.changed(wait_s))
+        ordered = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((heard, ordered), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            heard.cancel()
+            ordered.cancel()
+            await asyncio.gather(heard, ordered, return_exceptions=True)
+        self._wake.clear()
