@@ -70,6 +70,7 @@ class Stand:
     serving: Serving
     trials: Trials
     slots: Slots
+    ads: AdsServer
     spawn: Callable[[Coroutine[None, None, None]], None]
 
     async def serve(self, release: Loaded) -> None:
@@ -123,7 +124,7 @@ async def standing(
 
             slots = Slots(home, make, spawn)
             trials = Trials(slots, clock, spawn, kernel=kernel)
-            stand = Stand(Serving(slots, trials), trials, slots, spawn)
+            stand = Stand(Serving(slots, trials), trials, slots, ads, spawn)
             try:
                 yield stand
             finally:

@@ -55,6 +55,11 @@ def without_taste(snapshot: Snapshot) -> Snapshot:
     return snapshot if len(kept) == len(snapshot.resources) else Snapshot(kept)
 
 
+def has_taste(snapshot: Snapshot, scheme: str) -> bool:
+    """Whether there is a taste listener of `http` or `https`."""
+    return (TypeUrl.LISTENER, f"{TASTE} {scheme}") in snapshot.by_key
+
+
 def _of_taste(resource: Resource) -> bool:
     return resource.type_url in _TYPES and resource.name.startswith(f"{TASTE} ")
 

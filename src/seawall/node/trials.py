@@ -27,7 +27,7 @@ from seawall.node.sharing import Sharing
 from seawall.node.slots import Slots
 from seawall.node.stage import ON_TRIAL, Stage
 from seawall.node.steering import Arm
-from seawall.node.taste import socket_name
+from seawall.node.taste import has_taste, socket_name
 from seawall.rollout.ports import Steering
 
 
@@ -108,11 +108,11 @@ class Trials:
             scheme: `http` is plain HTTP; `https` is TLS over the Unix socket, with SNI, as
                 clients speak it (verify no certificate there: the name is what is under test).
         """
-        keeper = self._slots.of(arm)
-        if keeper is None:
-            return None
-        path = keeper.slot.directory / socket_name(scheme)
-        return path if path.exists() else None
+        keeper = self._stage.runs(arm)
+        target = keeper.link.session.target if keeper is not None else None
+        if keeper is None or target is None or not has_taste(target, scheme):
+            return None  # a socket file that is still there is answered by nobody
+        return keeper.slot.directory / socket_name(scheme)
 
     def usage(self, arm: Arm) -> Usage | None:
         """CPU seconds and memory of an arm's process; None when there is none."""
