@@ -2,14 +2,16 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from api.test_hands import TurnedClock
 from judge.windows import window
 from seawall import limits
 from seawall.api.fleet_watch import ACTOR, FleetWatch
 from seawall.api.rollout_views import FreezeView, RolloutsView
-from seawall.api.rollouts import Rollouts
+
+if TYPE_CHECKING:
+    from seawall.api.rollouts import Rollouts
 
 
 @dataclass

@@ -113,6 +113,38 @@ def test_apply_without_waiting_says_that_it_is_on_its_way(own_edge: Edge) -> Non
     assert own_edge.run("apply").returncode == 0
 
 
+def test_a_freeze_is_seen_refuses_and_is_lifted(own_edge: Edge) -> None:
+    done = own_edge.run("freeze", "--reason", "the network team works")
+    assert done.returncode == 0, done.stderr
+    assert "the network team works" in done.stdout
+    assert "frozen" in own_edge.run("status").stdout
+    own_edge.write(more="    timeout: 23s\n")
+    refused = own_edge.run("apply")
+    assert refused.returncode == 1
+    assert "frozen" in refused.stderr + refused.stdout
+    assert own_edge.run("unfreeze").returncode == 0
+    again = own_edge.run("unfreeze")
+    assert again.returncode == 1
+    assert "not-frozen" in again.stderr
+    own_edge.write()
+
+
+def test_the_story_of_a_rollout_is_told(own_edge: Edge) -> None:
+    current = own_edge.json("status")["current"]["id"]
+    told = own_edge.run("rollout", current)
+    assert told.returncode == 0, told.stderr
+    assert current in told.stdout
+    story = own_edge.json("rollout", current)
+    assert story["rollouts"][-1]["release"] == current
+    assert story["events"]
+    assert own_edge.run("rollout", "r999").returncode == 1
+    for deed in ("pause", "resume", "abort"):
+        if not own_edge.json("status")["rollouts"]["running"]:
+            done = own_edge.run(deed)
+            assert done.returncode == 1
+            assert "no-rollout" in done.stderr
+
+
 def test_the_wheel_answers_with_every_envoy_dead_and_no_resolver(own_edge: Edge) -> None:
     envoy = own_edge.part("envoy")
     assert envoy is not None
@@ -125,7 +157,10 @@ def test_the_wheel_answers_with_every_envoy_dead_and_no_resolver(own_edge: Edge)
             ["kill", "--list"],
             ["feed", "list"],
             ["quarantine", "list"],
+            ["freeze", "--reason", "no Envoy answers"],
             ["status"],
+            ["unfreeze"],
+            ["rollout"],
             ["audit"],
         ):
             command = [*COMMAND[:1], "-c", block + _MAIN, *arguments, *own_edge.where]

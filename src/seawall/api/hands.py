@@ -195,9 +195,10 @@ class Hands:
         """The rollouts of one release.
 
         Raises:
-            NotFoundError: no release can have that name.
+            NotFoundError: there is none of that name.
         """
-        return await self._course().history(release_id(release))
+        record = await asyncio.to_thread(self._store.get, release_id(release))
+        return await self._course().history(record.id)
 
     async def pause(self, request: DeedRequest, caller: "Caller") -> RolloutView:
         """Stop the running rollout where it stands.

@@ -1,8 +1,8 @@
 """An apply or rollback as it happens: each step with a tick and a time, then the outcome."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Group, RenderableType
 
@@ -18,7 +18,7 @@ from seawall.errors import UnreachableError
 if TYPE_CHECKING:
     from rich.status import Status
 
-_STEPS = {
+_STEPS: Final[Mapping[str, str]] = {
     "check": "Check the site file",
     "compile": "Compile",
     "limits": "Limits of every part",
@@ -27,8 +27,10 @@ _STEPS = {
     "validate": "Validate with Envoy",
     "taster": "Taste beside the current",
     "store": "Sign and store",
-    "assign": "Assign to the node",
+    "assign": "Put on its way",
     "fetch": "Fetch",
+    "taste": "Golden requests on nodes",
+    "canary": "A share of connections",
     "commit": "Commit to Envoy",
     "serve": "Serve",
     "bake": "Bake",
@@ -119,7 +121,7 @@ class Steps:
 
     def draw(self, event: Progress) -> None:
         """Show one event."""
-        name = _STEPS[event.stage]
+        name = _STEPS.get(event.stage, event.stage)  # a newer control may know more steps
         if event.state == "started":
             self._started_s[event.stage] = event.elapsed_s
             self._spin(f"{name} {event.text}".strip())
