@@ -20,7 +20,7 @@ from seawall.limits import (
 from seawall.node.candidacy import report as trial_report
 from seawall.node.report import envoy_state, listeners, starting_state
 from seawall.release.bundle import FORMAT
-from seawall.rollout.ports import ControlPort, EnvoyState, NodeReport
+from seawall.rollout.ports import LEVEL_TRIALS, ControlPort, EnvoyState, NodeReport
 
 if TYPE_CHECKING:
     from seawall.node.agent import Agent
@@ -99,6 +99,7 @@ class Reporter:
             trial=trial_report(course.trial),
             steering=agent.trials.steering,
             groups=agent.groups,
+            level=LEVEL_TRIALS,
             bundle_format=FORMAT,
         )
 
