@@ -128,12 +128,22 @@ def _bootstrap(before: _Resources, after: _Resources) -> Iterator[Change]:
 def _runtime(before: _Resources, after: _Resources) -> Iterator[Change]:
     if not before:
         return
+    was_on, is_on = (_recorded(resources) for resources in (before, after))
+    if was_on != is_on:
+        text = f"edge: access records {'on' if is_on else 'off: nothing is recorded'}"
+        yield Change(Action.CHANGED, _EDGE, text)
     old, new = (_sample(resources) for resources in (before, after))
     if old != new:
         text = f"edge: share of ordinary requests in the access log {old:g} % -> {new:g} %"
         yield Change(Action.CHANGED, _EDGE, text)
         return
-    yield from _resources(before, after)
+    if was_on == is_on:
+        yield from _resources(before, after)
+
+
+def _recorded(resources: _Resources) -> bool:
+    layer = rtds_pb2.Runtime.FromString(resources[names.RUNTIME_LAYER].body).layer
+    return names.RUNTIME_ACCESS_LOG_ON not in layer.fields
 
 
 def _sample(resources: _Resources) -> float:
