@@ -790,9 +790,9 @@ TASTER_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
 """One file that it may write: records of some hundred requests."""
 TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 """What is kept of its words, half from each end."""
-TASTER_PROBES_MAX: Final = 400
+TASTER_PROBES_MAX: Final = 250
 """Requests asked of a release: the golden ones first, then recent ones, then one for each route."""
-TASTER_SAMPLES_MAX: Final = 120
+TASTER_SAMPLES_MAX: Final = 100
 """Recent real requests replayed, spread over their routes."""
 TASTER_SAMPLE_AGE_S: Final = 3_600.0
 """Age of a replayed request: older ones say less about today's clients."""

@@ -35,6 +35,8 @@ sites:
     # With your own certificate (then redirect_to_https and hsts make sense, too):
     # tls: {cert: certs/example.pem, key: certs/example.key}
     # redirect_to_https: true
+    # Requests that prove that the site works, asked of every release before it meets people:
+    # golden: [/, {path: /.seawall/ping, status: 200, contains: pong}]
     routes:
       # Tried in order; what no route takes goes to `origin`.
       - {name: ping, path: /.seawall/ping, respond: {status: 200, body: "pong"}}
