@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from api.world import ANN, World, last, world
+from helpers import POLL_S
 from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest, UnkillRequest
 from seawall.api.views import Applied, Refused
 from seawall.errors import ConflictError, NotFoundError, UsageError
@@ -34,7 +35,7 @@ class TurnedClock:
         return asyncio.get_running_loop().time()
 
     async def sleep(self, duration_s: float) -> None:
-        await asyncio.sleep(min(duration_s, 0.05))
+        await asyncio.sleep(POLL_S if duration_s > POLL_S else 0)
 
 
 async def _kill(at: World, feature: str, **options: Any) -> Applied | Refused:
@@ -120,7 +121,7 @@ def test_a_switch_ends_by_itself_also_when_control_was_away(tmp_path: Path) -> N
             running = asyncio.ensure_future(at.control.switchboard.run())
             async with asyncio.timeout(20):
                 while await _on(at) != [("retries", "")]:  # noqa: ASYNC110 - asks as people do
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(POLL_S)
             running.cancel()
             view = await at.service.releases(limit=1)
             assert view.releases[0].author == "seawall"
