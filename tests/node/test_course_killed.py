@@ -58,6 +58,7 @@ def test_a_killed_agent_clears_its_trial_and_comes_back_to_what_is_assigned(
                 assert report.trial is not None
                 assert report.trial.share_permille == (0 if stage == "taste" else SHARE)
                 assert report.release == "r1"
+                assert min(r.generation for r in node.control.reports) == report.generation
                 await echo(socket, b"nobody noticed")
                 await socket.close()
             assert clients.failures == {}

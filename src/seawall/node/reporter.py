@@ -78,20 +78,22 @@ class Reporter:
     def report(self) -> NodeReport:
         """What is known now."""
         agent = self._agent
-        course, serving, keeper = agent.course, agent.serving, agent.keeper
+        # The memory, not the machine's copy: it is read before the machine knows of the boot.
+        course, memory = agent.course, agent.state
+        serving, keeper = agent.serving, agent.keeper
         envoy = starting_state(keeper)
         if envoy is not None and self._envoy is not None and envoy.pid == self._envoy.pid:
             envoy = self._envoy
         return NodeReport(
             node=agent.node,
-            generation=course.memory.generation,
+            generation=memory.generation,
             release=serving.release if serving else None,
             digest=serving.digest if serving else None,
             phase=course.phase,
-            message=course.memory.message,
+            message=memory.message,
             nacks=course.nacks,
             envoy=envoy,
-            last_known_good=tuple(good.release for good in course.memory.good),
+            last_known_good=tuple(good.release for good in memory.good),
             windows=agent.instruments.windows(),
             notices=agent.notices(),
             agent_pid=os.getpid(),
