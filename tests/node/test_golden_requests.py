@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
 from seawall.node.golden import Prober, Question, difference, questions
 from seawall.node.taste import socket_name
+from tls_material import TlsAuthority
 
 SITE = SiteName("shop")
 OK = Answer(200, {"content-type": "text/html; charset=utf-8"}, b"welcome to the shop")
@@ -182,6 +184,30 @@ def test_a_silent_socket_and_a_missing_one_are_silences(tmp_path: Path) -> None:
             found = await ask(tmp_path / "hung", golden(), timeout_s=0.1)
             assert found == Silence("no answer in 0.1 s")
         assert isinstance(await ask(tmp_path / "nobody", golden()), Silence)
+
+    asyncio.run(tell())
+
+
+def test_an_https_request_names_its_host_in_the_handshake(tmp_path: Path) -> None:
+    chain, key = TlsAuthority().issue("shop.test")
+    (tmp_path / "chain.pem").write_bytes(chain)
+    (tmp_path / "key.pem").write_bytes(key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "chain.pem", tmp_path / "key.pem")
+    named: list[str | None] = []
+    context.sni_callback = lambda _socket, name, _context: named.append(name)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(http(200))
+        writer.close()
+
+    async def tell() -> None:
+        server = await asyncio.start_unix_server(serve, tmp_path / "tls", ssl=context)
+        async with server:
+            found = await ask(tmp_path / "tls", golden(https=True))
+            assert isinstance(found, Answer)
+            assert named == ["shop.test"]
 
     asyncio.run(tell())
 
