@@ -84,6 +84,9 @@ def require_free(sources: SourceSet, data_dir: Path) -> None:
     root = next(file.content for file in sources.files if file.path == sources.root)
     for address in addresses(value_of(sources.root, root, "listen")):
         found = holder(address, ours=_envoys(data_dir))
+        if found is not None and found.pid is None:
+            # The socket of a candidate that ends just now is listed, and nobody's any more.
+            found = holder(address, ours=_envoys(data_dir))
         # Our own node agent may have started its Envoy since it was looked for.
         if found is not None and found.pid not in _envoys(data_dir):
             raise ConflictError(
