@@ -58,6 +58,17 @@ class World:
         target = self.control.executor.fleet.target
         return target.release if target else ""
 
+    @property
+    def held(self) -> bool:
+        running = self.control.executor.fleet.running
+        return running is not None and running.held is not None
+
+    @property
+    def step(self) -> int:
+        """Of the canary that runs; 0 when none does."""
+        running = self.control.executor.fleet.running
+        return running.step if running is not None and running.share_permille else 0
+
     def text(self, **changes: str) -> str:
         return site_text(self.port, **changes)
 
@@ -96,6 +107,7 @@ async def world(
     config: Path | None = None,
     node_of: Callable[[Service], ControlPort] = lambda service: service,
     with_node: bool = True,
+    trials: bool = False,
 ) -> AsyncIterator[World]:
     """Open control on `data_dir` and run a node beside it."""
     os.makedirs(data_dir, mode=0o700, exist_ok=True)  # noqa: PTH103 - not in an event loop of a server
@@ -110,7 +122,7 @@ async def world(
     async with opened as control:
         control.carry_out()
         key = load_public_key(data_dir / "control" / "signing.pub")
-        node = MemoryNode(node_of(control.service), key, refuse=refuse)
+        node = MemoryNode(node_of(control.service), key, refuse=refuse, trials=trials)
         running = asyncio.ensure_future(node.run()) if with_node else None
         try:
             yield World(control, node, data_dir, port or free_port(), errors)

@@ -265,14 +265,14 @@ def _basis(now: state.Rollout) -> str:
             state.Basis.KNOWN_GOOD: "; it was good before, so no step was taken",
         }.get(now.straight, "; break-glass: every step was skipped")
     weak = {
-        state.Basis.PROBES: "promoted on golden requests alone",
+        state.Basis.PROBES: "on golden requests alone",
         state.Basis.UNTRIED: "on nodes that cannot try a release first",
-        state.Basis.PERSON: "promoted by a person without evidence",
+        state.Basis.PERSON: "by a person without evidence",
     }
-    found = dict.fromkeys(
-        weak[passed.basis] for passed in now.passed if passed.basis in weak and passed.step != TASTE
-    )
-    return f"; {', '.join(found)}" if found else ""
+    steps = [passed for passed in now.passed if passed.step != TASTE]
+    found = dict.fromkeys(weak[passed.basis] for passed in steps if passed.basis in weak)
+    some = "some steps " if any(p.basis is state.Basis.HEALTHY for p in steps) else ""
+    return f"; {some}promoted {', '.join(found)}" if found else ""
 
 
 _ENDINGS: Final = {

@@ -6,6 +6,7 @@ go the same way. A plan that lint refuses is never written: the rollout is held 
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -132,13 +133,14 @@ class Executor:
     async def run(self) -> None:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
         while True:
+            self._wake.clear()
             try:
                 await self.step()
             except SeawallError as error:
                 self._log("rollout-step-failed", f"{error.code}: {error.message}")
             busy = bool(self.fleet.rollouts)
             await self._woken(limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S)
-            await self._clock.sleep(limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S)
+            await self._pause(limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S)
 
     async def step(self) -> None:
         """Look once, and do what the planner says.
@@ -233,6 +235,12 @@ class Executor:
         made = draft.plan()
         return replace(made, assignments=(), withdrawn=())
 
+    async def _pause(self, pause_s: float) -> None:
+        """Let reports gather; an order does not wait for them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._wake.wait()
+
     async def _woken(self, wait_s: float) -> None:
         """Until a node is heard, an order came, or the time is over."""
         heard = asyncio.ensure_future(self._board.changed(wait_s))
@@ -243,4 +251,3 @@ class Executor:
             heard.cancel()
             ordered.cancel()
             await asyncio.gather(heard, ordered, return_exceptions=True)
-        self._wake.clear()

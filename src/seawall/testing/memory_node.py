@@ -2,7 +2,8 @@
 
 It pulls like the real agent, over any `ControlPort`, checks signature, digest and consistency of
 what it fetched, refuses to go back a generation, and reports each phase. `refuse` stands for
-Envoy: it may answer a snapshot with refusals. It bakes at once unless told otherwise.
+Envoy: it may answer a snapshot with refusals. It bakes at once unless told otherwise. With
+`trials` it tries releases beside the one that serves, and answers golden requests alike.
 """
 
 import asyncio
@@ -15,12 +16,18 @@ from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.envelope import open_envelope
 from seawall.release.signing import PublicKey
 from seawall.rollout.ports import (
+    LEVEL_TRIALS,
     Assignment,
     ControlPort,
     EnvoyState,
     Nack,
     NodeReport,
     Phase,
+    Probes,
+    Steering,
+    Trial,
+    TrialPhase,
+    TrialReport,
 )
 from seawall.telemetry.window import Window
 
@@ -42,6 +49,12 @@ class MemoryNode:
         public_key: the only signer it trusts.
         refuse: what Envoy would refuse of a snapshot.
         bakes: off keeps every release baking.
+        trials: whether it can try a release beside the one that serves.
+        groups: node groups it belongs to.
+
+    Attributes:
+        tried: releases and shares that it was told to try, in order.
+        trial: what it says of its trial now.
     """
 
     def __init__(
@@ -52,11 +65,15 @@ class MemoryNode:
         refuse: Refuse = accept,
         bakes: bool = True,
         name: str = "local",
+        trials: bool = False,
+        groups: tuple[str, ...] = (),
     ) -> None:
         self._control = control
         self._public_key = public_key
-        self._name = NodeName(name)
+        self.name = NodeName(name)
         self._bakes = bakes
+        self._trials = trials
+        self._groups = groups
         self._good: tuple[ReleaseId, ...] = ()
         self.refuse = refuse
         self.generation = Generation(0)
@@ -65,6 +82,8 @@ class MemoryNode:
         self.snapshot: Snapshot | None = None
         self.history: list[ReleaseId] = []
         self.notices: tuple[str, ...] = ()
+        self.tried: list[tuple[ReleaseId, int]] = []
+        self.trial: TrialReport | None = None
 
     async def run(self) -> None:
         """Follow control until cancelled."""
@@ -72,9 +91,7 @@ class MemoryNode:
             try:
                 await self._report(Phase.GOOD)
                 while True:
-                    assignment = await self._control.assignment(
-                        self._name, self.generation, _WAIT_S
-                    )
+                    assignment = await self._control.assignment(self.name, self.generation, _WAIT_S)
                     if assignment is not None:
                         await self._take(assignment)
             except UnreachableError:
@@ -87,6 +104,14 @@ class MemoryNode:
     async def _take(self, assignment: Assignment) -> None:
         invariant(assignment.generation > self.generation, "a generation never falls")
         generation = assignment.generation
+        self.trial = None
+        if self._trials and assignment.release == self.serving:
+            self.generation = generation
+            if assignment.trial is not None:
+                await self._try(assignment.trial)
+            else:
+                await self._report(self._phase())
+            return
         await self._report(Phase.FETCHING, generation)
         try:
             envelope = await self._control.bundle(assignment.digest)
@@ -116,6 +141,37 @@ class MemoryNode:
             self._good = (assignment.release, *kept)[:4]
             await self._report(Phase.GOOD)
 
+    async def _try(self, trial: Trial) -> None:
+        """Fetch, check, ask `refuse`, and say that golden requests were answered alike."""
+        self.tried.append((trial.release, trial.share_permille))
+        self.trial = TrialReport(trial.release, trial.digest, TrialPhase.STARTING)
+        await self._report(self._phase())
+        envelope = await self._control.bundle(trial.digest)
+        record, bundle = open_envelope(envelope, self._public_key)
+        invariant(record.digest == trial.digest, "the bundle is the one to try")
+        check(bundle.snapshot)
+        nacks = self.refuse(bundle.snapshot)
+        if nacks:
+            words = f"Envoy refused it: {nacks[0].envoy_words}"
+            phase, share = TrialPhase.FAILED, 0
+        else:
+            words, share = "", trial.share_permille
+            phase = TrialPhase.STEERED if share else TrialPhase.TASTED
+        self.trial = TrialReport(
+            trial.release,
+            trial.digest,
+            phase,
+            share_permille=share,
+            message=words,
+            nacks=nacks,
+            probes=Probes(asked=3),
+            baseline=trial.baseline,
+        )
+        await self._report(self._phase())
+
+    def _phase(self) -> Phase:
+        return Phase.GOOD if self.serving in self._good else Phase.BAKING
+
     async def _report(
         self,
         phase: Phase,
@@ -127,7 +183,7 @@ class MemoryNode:
     ) -> None:
         await self._control.report(
             NodeReport(
-                node=self._name,
+                node=self.name,
                 generation=self.generation if generation is None else generation,
                 release=self.serving,
                 digest=self.digest,
@@ -138,5 +194,9 @@ class MemoryNode:
                 last_known_good=self._good,
                 windows=windows,
                 notices=self.notices,
+                trial=self.trial,
+                steering=Steering.KERNEL if self._trials else Steering.NONE,
+                groups=self._groups,
+                level=LEVEL_TRIALS if self._trials else 0,
             )
         )
