@@ -25,7 +25,7 @@ DEAD = Silence("no answer in 5 s")
 
 
 def golden(**options: object) -> Golden:
-    return Golden(SITE, "shop.test", "/", **options)  # type: ignore[arg-type]
+    return Golden(SITE, "shop.test", "/", **options)
 
 
 @pytest.mark.parametrize(
