@@ -566,6 +566,8 @@ DRILL_STOP_DRAIN_S: Final = 0.0
 """A private fleet has no clients left when it is stopped."""
 DRILL_FAILED_SHARE_OF_NAIVE_MAX: Final = 0.001
 """Failed requests of all drills together, as a share of those of the naive way: the goal."""
+DRILL_FAILED_SHARE_MAX: Final = 0.01
+"""Failed requests of one drill: what a sliver of one node may cost before it is withdrawn."""
 DRILL_RATE_PER_S: Final = 240.0
 """Of the crowd: 80 requests a second for each of three nodes, enough for a verdict in half a
 minute, and still little for two cores."""
@@ -717,8 +719,9 @@ NODE_CONNECTIONS_MAX: Final = 3 * 2_000
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
 """Read buffer of a node's connection; asyncio takes 256 KiB each, which 2,000 connections make
 half a gigabyte."""
-NODE_HANDSHAKE_TIMEOUT_S: Final = 20.0
-"""A TLS handshake on the nodes' port: after a restart, a thousand of them come within seconds."""
+NODE_HANDSHAKE_TIMEOUT_S: Final = 30.0
+"""A node waits so long for a TLS handshake with control: after a restart two thousand of them come
+within seconds, and one that is given up was work for nothing."""
 BUNDLE_DOWNLOADS_MAX: Final = 32
 """Bundles that control sends at once; more are told to come again a little later."""
 BUNDLE_DOWNLOAD_TIMEOUT_S: Final = 60.0
@@ -749,7 +752,7 @@ CLOCK_SKEW_S_TOLD: Final = 5.0
 """A node whose clock differs by more is told so; its windows are shifted whatever it is."""
 GENERATION_MAX: Final = 2**48
 """Generations above are not believed: a thousand a second for nine thousand years."""
-RECONNECT_SPREAD_S: Final = 3.0
+RECONNECT_SPREAD_S: Final = 8.0
 """Nodes whose connection broke come back spread over this time: control has just restarted."""
 RECONNECT_PAUSE_S_MAX: Final = 10.0
 """Longest pause between attempts of a node to reach a control process that is away."""

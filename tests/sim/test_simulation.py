@@ -53,10 +53,9 @@ def test_a_node_that_accepts_smaller_generations_is_found(monkeypatch: pytest.Mo
 def test_a_writer_without_a_fence_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     real = core.SimStore.write
 
-    def unfenced(store: core.SimStore, made: core.Plan) -> None:
-        version = store.fleet.version
-        fleet = dataclasses.replace(made.fleet, version=version)
-        real(store, dataclasses.replace(made, fleet=fleet))
+    def unfenced(store: core.SimStore, made: core.Plan, **_: object) -> core.Fleet:
+        fleet = dataclasses.replace(made.fleet, version=store.fleet.version)
+        return real(store, dataclasses.replace(made, fleet=fleet))
 
     monkeypatch.setattr(core.SimStore, "write", unfenced)
     assert "1: the generation in the store fell" in broken(range(1, 200))

@@ -249,8 +249,12 @@ class Workbench:
         return candidate
 
 
-def main() -> None:
-    """Do jobs from standard input until it ends."""
+def main(make: Callable[[Path, Say], Workbench] = Workbench) -> None:
+    """Do jobs from standard input until it ends.
+
+    Args:
+        make: another kind of workbench; drills have one.
+    """
     _confine()
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
@@ -262,7 +266,7 @@ def main() -> None:
     def say(state: str, stage: Stage, text: str) -> None:
         _write(answers, ("step", (state, stage, text)))
 
-    bench = Workbench(Path(sys.argv[1]), say)
+    bench = make(Path(sys.argv[1]), say)
     with asyncio.Runner() as runner:
         while (request := _read(requests)) is not None:
             runner.run(_work(bench, request, answers))

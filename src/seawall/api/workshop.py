@@ -25,6 +25,7 @@ from seawall.site.sources import SourceSet
 
 Step = Callable[[str, Stage, str], None]
 """`started` or `done`, the stage, and a line for people."""
+WORKBENCH: Final = "seawall.api.workbench"
 _HEADER: Final = struct.Struct(">Q")
 
 
@@ -38,9 +39,18 @@ class Workshop:
     Args:
         home: control's private directory.
         log: told why a workbench ended unasked.
+        program: module to run; drills have one of their own.
     """
 
-    def __init__(self, home: Path, clock: Clock, *, log: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock,
+        *,
+        log: Callable[[str, str], None],
+        program: str = WORKBENCH,
+    ) -> None:
+        self._program = program
         self._home = home
         self._clock = clock
         self._log = log
@@ -174,7 +184,7 @@ class Workshop:
             await self.close()
         if self._process is None:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "seawall.api.workbench", str(self._home)),
+                *(sys.executable, "-P", "-m", self._program, str(self._home)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=limits.WORKBENCH_READ_SIZE_BYTES,

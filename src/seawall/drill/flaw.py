@@ -23,6 +23,11 @@ from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.drill.crowd import RELEASE_HEADER
 
+FEATURES: Final = tuple(
+    f"type.googleapis.com/{kind.DESCRIPTOR.full_name}"
+    for kind in (lua_pb2.Lua, lua_pb2.LuaPerRoute)
+)
+"""What a weakened snapshot uses that no operator's does."""
 _FILTER: Final = "seawall.drill.flaw"
 _HARMLESS: Final = "function envoy_on_request(handle) end"
 _RELEASE: Final = "%METADATA(VIRTUAL_HOST:seawall:release)%"

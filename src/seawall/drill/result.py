@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from seawall.drill.account import Account
-from seawall.limits import DRILL_FAILED_SHARE_OF_NAIVE_MAX
+from seawall.limits import DRILL_FAILED_SHARE_MAX, DRILL_FAILED_SHARE_OF_NAIVE_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,8 @@ class Result:
             guarded.stable_failed == 0
             and guarded.account.human_actions == 0
             and bool(guarded.held_by)
-            and guarded.account.failed_share <= _FAILED_SHARE_MAX
+            and guarded.account.failed_share <= DRILL_FAILED_SHARE_MAX
         )
-
-
-_FAILED_SHARE_MAX = 0.01
-"""Of all requests of one drill: what a sliver of one node may cost before it is withdrawn."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from seawall.clock import Clock
 from seawall.drill.account import Account, account
 from seawall.drill.address import address_of, free_port
 from seawall.drill.crowd import Crowd
+from seawall.drill.guarded import GuardedFleet
 from seawall.drill.naive import NaiveFleet
 from seawall.drill.operator import Operator
-from seawall.drill.scene import NODES, Change, Drill, Scene
+from seawall.drill.result import Guarded
+from seawall.drill.scene import NODES, POLICY, Change, Drill, Protection, Scene
 from seawall.drill.website import running_origin
 from seawall.limits import DRILL_POLL_S, DRILL_RATE_PER_S, DRILL_TIMEOUT_S, DRILL_WARM_UP_S
 
@@ -39,6 +41,42 @@ async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
             human_actions=operator.actions,
             forgiven=fleet.forgiven,
         )
+
+
+async def run_guarded(
+    drill: Drill, home: Path, clock: Clock, *, off: frozenset[Protection] = frozenset()
+) -> Guarded:
+    """The fault on a fleet guarded by Seawall, without any operator.
+
+    Args:
+        drill: which fault.
+        home: an empty directory.
+        clock: of the machine.
+        off: protections to switch off.
+    """
+    port = free_port()
+    async with running_origin() as origin_port:
+        crowd = crowd_of(drill, port, clock)
+        fleet = GuardedFleet(home, clock, drill, NODES, off)
+        scene = Scene(fleet, clock, port, origin_port, policy=POLICY)
+        first = Change(scene.text(), drill.flaw.data, harmful=False)
+        async with fleet.running(first):
+            async with visited(crowd):
+                injected_s = await play(drill, scene, busy=lambda: fleet.busy)
+            stable_failed = await fleet.stable_failed()
+        found = account(
+            crowd.samples,
+            nodes=NODES,
+            injected_s=injected_s,
+            bad=frozenset(fleet.harmful),
+            detected_s=fleet.detected_s,
+            human_actions=0,
+            forgiven=fleet.forgiven,
+        )
+    held_by = fleet.held_by
+    if not held_by and not found.failed and Protection.LAST_KNOWN_GOOD in drill.protections:
+        held_by = Protection.LAST_KNOWN_GOOD.value
+    return Guarded(found, stable_failed, held_by, fleet.words)
 
 
 def crowd_of(drill: Drill, port: int, clock: Clock) -> Crowd:

@@ -16,7 +16,19 @@ from seawall.release.release import Kind
 
 NODES = 3
 """Nodes of the private fleet: enough for a wave of one and a wave of the rest."""
-SITES = ("alpha", "bravo", "charlie", "delta")
+POLICY = (
+    "rollout:\n"
+    "  steps: [{share: 25%, soak: 9s, deadline: 60s}]\n"
+    "  waves: [canary]\n"
+    "  bake: 3s\n"
+    "  without_traffic: hold\n"
+)
+"""What a drill's operator wrote. One step is enough for three nodes; its soak is longer than any
+asynchronous effect of a drill."""
+SITES = (
+    *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot"),
+    *("golf", "hotel", "india", "juliett", "kilo", "lima"),
+)
 
 
 class Protection(StrEnum):
@@ -90,18 +102,23 @@ class Fleet(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the deeds of a drill have at hand."""
+    """What the deeds of a drill have at hand.
+
+    Attributes:
+        policy: the `rollout:` part of the site file; the naive way has none.
+    """
 
     fleet: Fleet
     clock: Clock
     port: int
     origin_port: int
+    policy: str = ""
 
-    def text(self, *, sites: tuple[str, ...] = SITES, extra: str = "", **more: str) -> str:
-        """A site file with these sites; `more` adds keys to a site by name, `extra` to the top."""
+    def text(self, *, sites: tuple[str, ...] = SITES, **more: str) -> str:
+        """A site file with these sites; `more` adds keys to a site by name."""
         listed = "".join(self._site(name, more.get(name, "")) for name in sites)
         return (
-            f"version: 1\nlisten: {{http: 127.0.0.1:{self.port}}}\n{extra}"
+            f"version: 1\nlisten: {{http: 127.0.0.1:{self.port}}}\n{self.policy}"
             f"sites:\n{listed or '  {}'}"
         )
 

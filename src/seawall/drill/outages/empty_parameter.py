@@ -7,7 +7,7 @@ from seawall.drill.scene import SITES, Change, Drill, Protection, Scene
 
 async def _deed(scene: Scene) -> None:
     """The cleanup asks for the sites to delete, with an empty filter, and is given nearly all."""
-    kept = SITES[:1]
+    kept = SITES[:3]
     await scene.fleet.release(Change(scene.text(sites=kept), actor="cleanup"))
 
 
@@ -18,7 +18,7 @@ DRILL: Final = Drill(
     story=(
         "A cleanup job asked for what was pending deletion with a parameter that had no value; "
         "the server understood `all`, and a quarter of the customers' prefixes was withdrawn in 50 "
-        "minutes. Here: a cleanup removes three sites of four from the configuration."
+        "minutes. Here: a cleanup removes nine sites of twelve from the configuration."
     ),
     protections=(Protection.GUARD, Protection.TASTER, Protection.CANARY),
     deed=_deed,

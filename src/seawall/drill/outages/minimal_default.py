@@ -32,7 +32,7 @@ DRILL: Final = Drill(
     story=(
         "A directive with a format error made a name server fall back to a minimal built-in "
         "configuration that lacked most customers. Alerts of the staged rollout did not stop it. "
-        "Here: a directive without its last character; the data plane then knows one site of four."
+        "Here: a directive without its last character; the data plane then knows only one site."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"directive": "balance slot 6145;"}),

@@ -68,7 +68,7 @@ class Chaos:
             control.traffic = True
             if not control.alive:
                 control.start()
-            control.stopped = False
+            control.stopped = control.dozed = False
         if not any(control.leads for control in self._controls):
             self._controls[0].leads = True
         while sum(control.leads for control in self._controls) > 1:
@@ -194,7 +194,7 @@ class Chaos:
         control.stopped = True
 
         def go_on() -> None:
-            control.stopped = False
+            control.stopped, control.dozed = False, True
 
         self._world.after(self._world.between(*_OUTAGE_S), go_on)
 

@@ -4,16 +4,18 @@ There may be two control processes; one leads. A leader that was stopped for a w
 does not know that another one leads meanwhile: the version of the fleet is what stops it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from seawall import limits
+from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy, Verdict
-from seawall.rollout.lint import lint
-from seawall.rollout.plan import plan
+from seawall.rollout.book import Deed
+from seawall.rollout.execute import Executor
 from seawall.rollout.ports import Assignment, NodeReport
 from seawall.rollout.record import fleet_state
 from seawall.rollout.state import (
@@ -27,12 +29,14 @@ from seawall.rollout.state import (
     Stage,
     Target,
 )
+from seawall.telemetry.window import Window
 from seawall.testing.sim.releases import HARMLESS, Nature, SimRelease
 from seawall.testing.sim.world import World
 
 _SOAK_S = 3.0
 _BAKE_S = 20.0
 
+T = TypeVar("T")
 Answer = Callable[[Assignment | None], None]
 Order = Callable[[Fleet, float], Plan]
 
@@ -51,11 +55,20 @@ class SimStore:
     events: list[Event] = field(default_factory=list)
     ended: list[Rollout] = field(default_factory=list)
     numbers: int = 0
+    deeds: int = 0
     written: list[Callable[[Fleet, Plan], None]] = field(default_factory=list)
     _by_digest: dict[Digest, SimRelease] = field(default_factory=dict)
 
-    def write(self, made: Plan) -> None:
-        """Compare the version, then write all of a plan.
+    def version(self) -> int:
+        """See `Fleets.version`."""
+        return self.fleet.version
+
+    def load(self) -> Fleet:
+        """See `Fleets.load`."""
+        return self.fleet
+
+    def write(self, made: Plan, *, deeds: Sequence[Deed] = ()) -> Fleet:
+        """See `Fleets.write`: compare the version, then write all of a plan.
 
         Raises:
             ConflictError: another control process has written.
@@ -74,6 +87,8 @@ class SimStore:
         )
         for told in self.written:
             told(before, made)
+        self.deeds += len(deeds)
+        return self.fleet
 
     def good(self) -> tuple[Target, ...]:
         """Baked releases, newest first."""
@@ -91,35 +106,85 @@ class SimStore:
         self._by_digest[release.digest] = release
 
 
+class _WallClock(Clock):
+    """Control's clock: time stands still while it thinks."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def now_s(self) -> float:
+        """Unix seconds."""
+        return self._world.wall_s
+
+    def monotonic_s(self) -> float:
+        """Seconds of the world."""
+        return self._world.now_s
+
+    async def sleep(self, duration_s: float) -> None:
+        """Never asked for here."""
+        raise AssertionError(f"nobody sleeps for {duration_s} s in a simulation")
+
+
+class _Shelf:
+    """The store as one control process sees it: one that dozes off after reading writes late."""
+
+    def __init__(self, control: "SimControl", store: SimStore) -> None:
+        self._control = control
+        self._store = store
+
+    def version(self) -> int:
+        """See `Fleets.version`; what was read before the doze."""
+        if self._control.dozed:
+            return self._control.version
+        return self._store.version()
+
+    def load(self) -> Fleet:
+        """See `Fleets.load`."""
+        return self._store.load()
+
+    def write(self, made: Plan, *, deeds: Sequence[Deed] = ()) -> Fleet:
+        """See `Fleets.write`."""
+        self._control.dozed = False
+        return self._store.write(made, deeds=deeds)
+
+
 class SimControl:
-    """One control process.
+    """One control process: the real executor, a board, and nothing else. Implements `Board`.
 
     Attributes:
         leads: whether it believes to be the leader.
         stopped: SIGSTOP: it does nothing, and does not know it.
+        dozed: it was stopped between its reading of the store and its next write.
         traffic: whether clients come, so that verdicts can be had.
     """
 
     def __init__(self, name: str, world: World, store: SimStore) -> None:
         self.name = name
+        self.dozed = False
         self.alive = False
         self.leads = False
         self.stopped = False
         self.traffic = True
-        self.anomaly = False
         self._world = world
         self._store = store
-        self._fleet: Fleet | None = None
+        self._executor = self._made()
         self._seen: dict[NodeName, tuple[NodeReport | None, float]] = {}
         self._polls: dict[NodeName, tuple[Generation, float, Answer]] = {}
         self._life = 0
         self._soon = False
 
+    @property
+    def version(self) -> int:
+        """Of the fleet as this process knows it."""
+        return self._executor.fleet.version
+
     def start(self) -> None:
         """The process starts, knowing nothing but the store."""
-        self.alive, self.stopped, self._life = True, False, self._life + 1
+        self.alive, self.stopped, self.dozed = True, False, False
+        self._life += 1
         self._seen, self._polls = {}, {}
-        self._fleet = None
+        self._executor = self._made()
+        at_once(self._executor.start())
         self._tick(self._life)
 
     def kill(self) -> None:
@@ -137,7 +202,7 @@ class SimControl:
         self._seen[node] = (report, self._world.now_s)
         until_s = self._world.now_s + limits.ASSIGNMENT_POLL_WAIT_S
         self._polls[node] = (known, until_s, answer)
-        self._offer()
+        self.offer(self._executor.fleet)
 
     def take(self, report: NodeReport, answer: Callable[[], None]) -> None:
         """See `Core.take`."""
@@ -159,23 +224,63 @@ class SimControl:
     def order(self, order: Order) -> str:
         """Carry out an order; why not, when it is refused."""
         try:
-            self._store.write(order(self._store.fleet, self._world.wall_s))
+            at_once(self._executor.order(order))
         except SeawallError as error:
             return error.code
-        self._fleet = self._store.fleet
         self._think_soon()
         return ""
 
+    # --- What the executor asks (Board) ----------------------------------------------------------
+
+    def inventory(self) -> Inventory:
+        """See `Board.inventory`."""
+        now_s = self._world.now_s
+        names = sorted({*self._seen, *self._store.fleet.assigned})
+        nodes = {name: Seen(name, *self._last(name, now_s)) for name in names}
+        return Inventory(nodes, limits.NODE_SILENT_AFTER_S)
+
+    def evidence(self) -> Sequence[Window]:
+        """See `Board.evidence`: what there is to see is made up in `_findings`."""
+        return ()
+
+    def offer(self, fleet: Fleet) -> None:
+        """See `Board.offer`."""
+        now_s = self._world.now_s
+        for node, (known, until_s, answer) in list(self._polls.items()):
+            found = fleet.assigned.get(node)
+            if found is not None and found.generation > known:
+                del self._polls[node]
+                told = (found.generation, found.release, found.digest, found.bake_s, found.trial)
+                answer(Assignment(*told))
+            elif until_s <= now_s:
+                del self._polls[node]
+                answer(None)
+
+    async def changed(self, wait_s: float) -> bool:
+        """See `Board.changed`; time here is the world's, so nobody waits."""
+        return wait_s < 0
+
     # --- Thinking --------------------------------------------------------------------------------
+
+    def _made(self) -> Executor:
+        return Executor(
+            _Shelf(self, self._store),
+            self,
+            _WallClock(self._world),
+            on_fleet=_tell_nobody,
+            log=lambda _code, _text: None,
+            log_error=_refused,
+            judged=self._findings,
+            blocking=_directly,
+        )
 
     def _tick(self, life: int) -> None:
         if life != self._life:
             return
         if not self.stopped:
             self._think()
-        fleet = self._store.fleet
-        busy = fleet.running is not None or bool(fleet.waiting)
-        pause_s = limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S
+        fleet = self._executor.fleet
+        pause_s = limits.ROLLOUT_TICK_S if fleet.rollouts else limits.ROLLOUT_IDLE_TICK_S
         self._world.after(pause_s, lambda: self._tick(life))
 
     def _think_soon(self) -> None:
@@ -192,51 +297,22 @@ class SimControl:
         self._world.after(limits.ROLLOUT_PAUSE_S, think)
 
     def _think(self) -> None:
-        """Read, plan, lint, write; a writer that came too late reads again the next time."""
+        """A leader does one step; a follower reads what the leader wrote."""
         if self.leads:
-            fleet = self._fleet or self._store.fleet
-            inventory, findings = self._inventory(), self._findings(fleet)
-            made = plan(fleet, inventory, findings, self._world.wall_s)
-            violations = lint(fleet, made, inventory, findings)
-            if violations:
-                raise AssertionError(f"the planner made a bad plan: {violations}")
-            if made.fleet != fleet or made.assignments or made.events:
-                with suppress(ConflictError):
-                    self._store.write(made)
-        self._fleet = self._store.fleet
-        self._offer()
-
-    def _offer(self) -> None:
-        fleet = self._fleet or self._store.fleet
-        now_s = self._world.now_s
-        for node, (known, until_s, answer) in list(self._polls.items()):
-            assigned = fleet.assigned.get(node)
-            if assigned is not None and assigned.generation > known:
-                del self._polls[node]
-                answer(
-                    Assignment(
-                        assigned.generation,
-                        assigned.release,
-                        assigned.digest,
-                        assigned.bake_s,
-                        assigned.trial,
-                    )
-                )
-            elif until_s <= now_s:
-                del self._polls[node]
-                answer(None)
-
-    def _inventory(self) -> Inventory:
-        now_s = self._world.now_s
-        names = {*self._seen, *(self._store.fleet.assigned)}
-        nodes = {name: Seen(name, *self._last(name, now_s)) for name in sorted(names)}
-        return Inventory(nodes, limits.NODE_SILENT_AFTER_S)
+            with suppress(ConflictError):  # somebody else wrote first: it reads again next time
+                at_once(self._executor.step())
+            self.dozed = False
+        else:
+            at_once(self._executor.start())
+        self.offer(self._executor.fleet)
 
     def _last(self, name: NodeName, now_s: float) -> tuple[NodeReport | None, float]:
         report, at_s = self._seen.get(name, (None, now_s - 10 * limits.NODE_SILENT_AFTER_S))
         return report, now_s - at_s
 
-    def _findings(self, fleet: Fleet) -> Findings:
+    def _findings(
+        self, fleet: Fleet, _inventory: Inventory, _windows: Sequence[Window], _now_s: float
+    ) -> Findings:
         """What the judge would find: the truth, when there is traffic and time enough."""
         rollout = fleet.running
         if rollout is None:
@@ -266,3 +342,26 @@ class SimControl:
         if nature is Nature.ERRORS:
             return Unhealthy("5xx", None, "9 of 10 failed"), rollout.step
         return NotEnough(Reason.GATHERING, text="more is needed"), rollout.step
+
+
+async def _tell_nobody(_fleet: Fleet) -> None:
+    """Nobody follows the fleet but the board."""
+
+
+async def _directly(call: Callable[..., T], *arguments: object, **options: object) -> T:
+    """A call that blocks takes no time here."""
+    return call(*arguments, **options)
+
+
+def _refused(where: str, error: BaseException) -> None:
+    """A plan that lint refuses is a finding."""
+    raise AssertionError(f"{where}: {error}")
+
+
+def at_once(work: Coroutine[object, None, T]) -> T:
+    """The result of a coroutine that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as result:
+        return result.value  # type: ignore[no-any-return]  # - what `work` returns
+    raise AssertionError("something waited for real time")

@@ -1,0 +1,85 @@
+"""The table of docs/drills.md: what every drill cost, in both arms."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from seawall.drill.account import Account
+from seawall.drill.outages import ALL
+from seawall.drill.result import Result, Summary
+from seawall.errors import UsageError
+
+BEGIN: Final = "<!-- drills begin -->"
+END: Final = "<!-- drills end -->"
+
+
+def write_page(path: Path, summary: Summary) -> None:
+    """Replace what stands between the markers of a page.
+
+    Raises:
+        UsageError: the page cannot be read or written, or has no markers.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        before, begin, rest = text.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        if not begin or not end:
+            raise UsageError("page-without-markers", f"{path} has no {BEGIN} and {END}.")
+        path.write_text(f"{before}{BEGIN}\n{table(summary)}{END}{after}", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            "page-not-written", f"{path} cannot be rewritten: {error.strerror}."
+        ) from error
+
+
+def table(summary: Summary) -> str:
+    """In Markdown."""
+    lines = (
+        "| drill | held by | nodes, requests that met it | failed | detected | over | people |",
+        "|---|---|---|---|---|---|---|",
+        *(line for result in summary.results for line in _lines(result)),
+        "",
+        _together(summary),
+    )
+    return "\n".join(lines) + "\n"
+
+
+def stories() -> str:
+    """What each drill replays, in Markdown."""
+    parts = (
+        f"### {drill.name}\n\n{drill.outage}: {drill.title}. {drill.story}\n\n"
+        f"Protections: {', '.join(protection.value for protection in drill.protections)}."
+        for drill in ALL
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _lines(result: Result) -> Iterator[str]:
+    guarded = result.guarded
+    yield f"| **{result.name}** | {guarded.held_by or '**nothing**'} | {_cells(guarded.account)} |"
+    if result.naive is not None:
+        yield f"| the naive way | | {_cells(result.naive)} |"
+
+
+def _cells(account: Account) -> str:
+    return " | ".join(
+        (
+            f"{account.exposed_nodes} of {account.nodes}, {account.exposed_requests}",
+            f"{account.failed} of {account.requests}",
+            seconds(account.detect_s),
+            seconds(account.revert_s if account.exposed_requests else None),
+            str(account.human_actions),
+        )
+    )
+
+
+def _together(summary: Summary) -> str:
+    share = summary.failed_share_of_naive
+    if share is None:
+        return ""
+    return f"Together, failed requests are {share:.2%} of those of the naive way.\n"
+
+
+def seconds(value: float | None) -> str:
+    """A span, or a dash when there was none."""
+    return "-" if value is None else f"{value:.1f} s"

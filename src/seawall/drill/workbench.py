@@ -1,0 +1,119 @@
+"""Control's workbench in a drill: compiles for a data plane that has the drill's flaw.
+
+The same process, jobs and gate as an operator's; only the compiler's result is weakened, and the
+data that feeds the flaw is checked by the drill's own bounds. What of the protections is switched
+off stands in `drill.json`, written by the drill before control starts.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from seawall.api.candidate import Candidate, Maker
+from seawall.api.workbench import Say, Workbench, main
+from seawall.clock import Clock, SystemClock
+from seawall.drill.flaw import FEATURES as FLAW_FEATURES
+from seawall.drill.flaw import Flaw, weaken
+from seawall.drill.outages import ALL
+from seawall.drill.scene import Drill, Protection
+from seawall.gate.features import FEATURES
+from seawall.model import Switch
+from seawall.release.release import Kind
+from seawall.site.collect import read_file
+from seawall.site.load import FileReader, Loaded
+from seawall.site.problem import Location, Problem, Severity
+from seawall.site.sources import Pushed, SourceFile, SourceSet
+
+ROOT: Final = "/drill/seawall.yaml"
+DATA: Final = "/drill/data.json"
+SETTINGS: Final = "drill.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Which drill, and what of its protections is off."""
+
+    drill: str
+    off: tuple[str, ...] = ()
+
+    def write(self, home: Path) -> None:
+        """Leave it for the workbench in control's private directory."""
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / SETTINGS).write_text(json.dumps({"drill": self.drill, "off": self.off}))
+
+    @staticmethod
+    def read(home: Path) -> "Settings":
+        """As written."""
+        fields = json.loads((home / SETTINGS).read_text())
+        return Settings(fields["drill"], tuple(fields["off"]))
+
+
+def sources_of(text: str, data: dict[str, str]) -> SourceSet:
+    """A release of a drill: its site file, and what feeds the flaw."""
+    content = json.dumps(data, sort_keys=True).encode()
+    return SourceSet(ROOT, (SourceFile(DATA, content), SourceFile(ROOT, text.encode())))
+
+
+class FlawedMaker(Maker):
+    """Makes candidates for the data plane of a drill."""
+
+    def __init__(self, clock: Clock, drill: Drill, *, bounded: bool) -> None:
+        super().__init__(clock)
+        self._drill = drill
+        self._bounded = bounded
+
+    def load(
+        self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
+    ) -> Loaded:
+        """As `Maker.load`; data over its bounds is a problem of its file."""
+        loaded = super().load(_site(sources), read, pushed)
+        wrong = self._drill.bounds(self._data(sources)) if self._bounded else ""
+        if not wrong:
+            return loaded
+        problem = Problem(
+            id="drill-data-out-of-bounds",
+            severity=Severity.ERROR,
+            location=Location(DATA, 1, 1),
+            subject=f"drill {self._drill.name}",
+            what=f"The data is refused: {wrong}.",
+            why="What reads it was built for less.",
+            remedy="Mend what makes it; what was there before serves on.",
+        )
+        return replace(loaded, edge=None, problems=(problem, *loaded.problems))
+
+    def compile(
+        self, sources: SourceSet, loaded: Loaded, kind: Kind, switches: Sequence[Switch] = ()
+    ) -> Candidate:
+        """As `Maker.compile`, for Envoys with the flaw."""
+        candidate = super().compile(_site(sources), loaded, kind, switches)
+        flaw = Flaw(self._drill.flaw.lua, self._data(sources))
+        snapshot = weaken(candidate.bundle.snapshot, flaw)
+        bundle = replace(candidate.bundle, sources=sources, snapshot=snapshot)
+        return replace(candidate, bundle=bundle)
+
+    def _data(self, sources: SourceSet) -> dict[str, str]:
+        content = next((f.content for f in sources.files if f.path == DATA), b"{}")
+        return {**self._drill.flaw.data, **json.loads(content)}
+
+
+def _site(sources: SourceSet) -> SourceSet:
+    """Without the drill's data."""
+    return SourceSet(sources.root, tuple(f for f in sources.files if f.path != DATA))
+
+
+class DrillBench(Workbench):
+    """The workbench with a flawed maker, whose compiler writes the filter that has the flaw."""
+
+    def __init__(self, home: Path, say: Say) -> None:
+        super().__init__(home, say)
+        FEATURES.update(dict.fromkeys(FLAW_FEATURES, max(FEATURES.values())))
+        settings = Settings.read(home)
+        drill = next(drill for drill in ALL if drill.name == settings.drill)
+        bounded = Protection.BOUNDS not in settings.off
+        self._maker = FlawedMaker(SystemClock(), drill, bounded=bounded)
+
+
+if __name__ == "__main__":
+    main(DrillBench)
