@@ -7,6 +7,7 @@ import pytest
 from compiler.build import certificate, edge, forward, origin, route, site
 from seawall import limits
 from seawall.compiler.compile import compile_edge
+from seawall.compiler.contents import contents
 from seawall.compiler.diff import Action, Change, diff
 from seawall.model import (
     AccessLogPolicy,
@@ -225,3 +226,20 @@ def test_a_large_diff_is_counted_by_kind() -> None:
     changes = _diff(edge(), many)
     assert len(changes) == limits.DIFF_CHANGES_MAX + 1
     assert changes[-1].text == "and 8 more changes: 7 x site added, 1 x site removed"
+
+
+def test_a_second_certificate_is_told_once_and_changes_no_other_site() -> None:
+    authority = TlsAuthority()
+    shown = [certificate(n, *authority.issue(f"{n}.test"), f"{n}.test") for n in ("shop", "blog")]
+    shops = [site(f"shop{number}", certificate="shop") for number in range(3)]
+    blog = site("blog", certificate="blog")
+    old = edge(*shops, https=(8443,), certificates=tuple(shown[:1]))
+    new = edge(*shops, blog, https=(8443,), certificates=tuple(shown))
+    refused = "edge: https: requests on the connection of another certificate are refused with 421"
+    told = [change for change in _diff(old, new) if change.subject == "edge"]
+    assert [(change.text, change.drains) for change in told] == [(refused, False)]
+    assert not any("shop" in change.subject for change in _diff(old, new) if change.drains)
+    assert "are served" in "\n".join(_texts(new, old))
+    before, after = contents(compile_edge(old)), contents(compile_edge(new))
+    assert {**before.sites, "blog": after.sites["blog"]} == after.sites
+    assert {**before.routes, "blog/all": after.routes["blog/all"]} == after.routes

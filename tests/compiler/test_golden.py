@@ -23,6 +23,8 @@ from tls_material import TlsAuthority
 GOLDEN = Path(__file__).parents[1] / "golden" / "compile"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/in.yaml"))
 SHOWS_BOOTSTRAP = "minimal"
+_PLAIN_NETWORK = "message 'xds.core.v3.CidrRange' is contained in proto file"
+"""Envoy calls this message unfinished: an address and a length, in lists and marks (0010)."""
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +78,8 @@ def test_envoy_accepts_it_without_a_word(
         check=False,
     )
     assert validated.returncode == 0, validated.stderr.decode()
-    assert b"eprecated" not in validated.stderr
-    assert b"work-in-progress" not in validated.stderr
+    lines = validated.stderr.decode().splitlines()
+    assert [line for line in lines if _PLAIN_NETWORK not in line] == []
 
 
 def test_no_output_is_left_without_an_input(request: pytest.FixtureRequest) -> None:

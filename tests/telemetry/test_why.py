@@ -138,7 +138,12 @@ def test_retries_and_a_proxy_in_front_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("route", "words"),
-    [("shop/_https", "HTTPS"), ("_unknown_host/_any", "no site has"), ("shop/_comma", "comma")],
+    [
+        ("shop/_https", "HTTPS"),
+        ("_unknown_host/_any", "no site has"),
+        ("shop/_comma", "comma"),
+        ("shop/_misdirected", "another certificate"),
+    ],
 )
 def test_rules_of_seawall_itself_are_explained(route: str, words: str) -> None:
     assert words in " ".join(story(but(route=route, origin="")).sentences)

@@ -73,9 +73,7 @@ def websocket_key() -> Any:
     return header("sec-websocket-key", _WEBSOCKET_KEY, _APPEND.ADD_IF_ABSENT)
 
 
-def forward(
-    compiled: Any, action: Forward, match: PathMatch, behind: Behind | None = None
-) -> None:
+def forward(compiled: Any, action: Forward, match: PathMatch, behind: Behind | None = None) -> None:
     """Fill in the `RouteAction` that sends a request to the origin of `action`."""
     compiled.cluster = str(action.origin)
     set_seconds(compiled.idle_timeout, action.timeouts.idle_s)

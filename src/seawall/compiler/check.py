@@ -110,6 +110,8 @@ def _references_of_listener(listener: Any) -> Iterator[tuple[TypeUrl, str]]:
     for chain in listener.filter_chains:
         for network_filter in chain.filters:
             body = network_filter.typed_config.value
+            if not network_filter.typed_config.Is(hcm_pb2.HttpConnectionManager.DESCRIPTOR):
+                continue
             if body not in seen:
                 seen.add(body)
                 manager = hcm_pb2.HttpConnectionManager.FromString(body)

@@ -14,6 +14,7 @@ from envoy.config.route.v3 import route_pb2
 
 from seawall.compiler import names
 from seawall.compiler.deny import lists_in
+from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of
 
@@ -59,6 +60,7 @@ def contents(snapshot: Snapshot) -> Contents:
                 if "/_" in route.name:  # a guard that every host has, not of the site file
                     continue
                 routes[route.name] = routes.get(route.name, b"") + body_of(route)
+            drop_misdirected(host)
             host.typed_per_filter_config.pop(names.FILTER_DENY, None)
             sites[host.name] = sites.get(host.name, b"") + body_of(host)
     origins, endpoints = _origins(snapshot)

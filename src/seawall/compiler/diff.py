@@ -19,6 +19,7 @@ from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
+from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.origin_words import origin_changes, origin_summary
 from seawall.compiler.route_words import (
     action_text,
@@ -102,6 +103,7 @@ def _changes(old: Snapshot, new: Snapshot) -> Iterator[Change]:
 
 
 _Resources = Mapping[str, Resource]
+_Hosts = Mapping[str, Any]
 
 
 def _resources(before: _Resources, after: _Resources) -> Iterator[Change]:
@@ -218,6 +220,7 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         new_hosts = {host.name: host for host in new.virtual_hosts}
         suffix = f" over {name}" if before and after and (name in before) != (name in after) else ""
         yield from _lists(old, new)
+        yield from _misdirected(name, old_hosts, new_hosts)
         for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST}):
             if host in old_hosts and host in new_hosts:
                 before_words = ", ".join(denied_by(old, old_hosts[host]))
@@ -231,6 +234,17 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         if name in before and name in after:
             for difference in differences(old, new):
                 yield Change(Action.CHANGED, _EDGE, f"edge: {name}: {words(difference, {})}")
+
+
+def _misdirected(name: str, before: _Hosts, after: _Hosts) -> Iterator[Change]:
+    """The question that all hosts of a table begin or cease to ask together, told once."""
+    asked, asking = (
+        sum(drop_misdirected(host) for host in hosts.values()) for hosts in (before, after)
+    )
+    if bool(asked) != bool(asking) and before and after:
+        does = "refused with 421" if asking else "served, since there is no other"
+        text = f"edge: {name}: requests on the connection of another certificate are {does}"
+        yield Change(Action.CHANGED, _EDGE, text)
 
 
 def _lists(old: Any, new: Any) -> Iterator[Change]:

@@ -2,7 +2,8 @@
 
 Results are serialized and remembered by value, so that a release that changes one site of a
 thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE is
-refused, and where a wildcard could match it, an authority with a comma (two joined Host headers).
+refused, where a wildcard could match it an authority with a comma (two joined Host headers), and
+where there are several certificates a request that came by another one.
 """
 
 from collections import Counter
@@ -18,6 +19,7 @@ from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
+from seawall.compiler.misdirected import other_mark
 from seawall.compiler.replies import error_pages
 from seawall.compiler.wire import body_of, inline_text
 from seawall.model import (
@@ -34,9 +36,20 @@ _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
 
 
 @lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
-def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool) -> bytes:
-    """The serialized virtual host that serves `site`, with HSTS when `tls`."""
+def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool, alone: bool = True) -> bytes:
+    """The serialized virtual host that serves `site`.
+
+    Args:
+        site: whose hosts.
+        behind: the origin of each route.
+        tls: with HSTS.
+        alone: no other certificate is shown than that of `site`.
+    """
     compiled = _guarded_host(site)
+    if tls and not alone and site.certificate is not None:
+        misdirected = answer(f"{site.name}{names.ROUTE_MISDIRECTED}", 421, "Misdirected request.\n")
+        misdirected.match.filter_state.append(other_mark(site.certificate))
+        compiled.routes.append(misdirected)
     size = _usual_body_limit(site)
     compress(compiled, site.compression)
     limit_host(compiled, size)

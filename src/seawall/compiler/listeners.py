@@ -25,6 +25,7 @@ from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 from seawall.compiler import filters, names
 from seawall.compiler.access_log import access_log
 from seawall.compiler.hardening import harden_http, harden_listener
+from seawall.compiler.misdirected import marking_filter
 from seawall.compiler.replies import default_replies
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import body_of, flag, from_ads, packed
@@ -129,6 +130,9 @@ def _tls_chains(edge: Edge, managers: _Managers) -> Iterator[Any]:
             for chain in _chains(edge, managers, label):
                 chain.filter_chain_match.server_names.extend(server_names)
                 chain.transport_socket.CopyFrom(socket)
+                if not chain.filter_chain_match.source_prefix_ranges:
+                    marking = marking_filter(certificate, named=bool(server_names))
+                    chain.filters.insert(0, marking)
                 yield chain
 
 

@@ -51,6 +51,12 @@ FILTER_DENY: Final = "seawall.deny"
 FILTER_KEEP_PATH: Final = "seawall.keep_path"
 STATE_PATH: Final = "seawall.path"
 """Filter state that holds the path as it came, where a route rewrites it."""
+STATE_CERTIFICATE: Final = "seawall.certificate"
+"""Filter state of a TLS connection that tells by which certificate slot it was made."""
+
+ROUTE_MISDIRECTED: Final = "/_misdirected"
+"""Ends the name of the route that a site has when, and only when, there are several certificates;
+so it comes and goes by what other sites do."""
 
 SITE_STATISTICS_PREFIX: Final = "site/"
 """Before the name under which a private origin is counted; no origin's own name begins so."""

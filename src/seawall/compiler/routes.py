@@ -42,7 +42,8 @@ def compile_routes(edge: Edge) -> list[Resource]:
         resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials))
     sites = tuple(site for site in edge.sites if site.certificate is not None)
     if edge.listen.https and sites:
-        bodies = [hosts.host(s, behind_routes(s, behind), tls=True) for s in sites]
+        alone = len({site.certificate for site in sites}) == 1
+        bodies = [hosts.host(s, behind_routes(s, behind), tls=True, alone=alone) for s in sites]
         resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies, denials))
     return resources
 

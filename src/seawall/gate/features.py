@@ -34,6 +34,7 @@ _NAMES: Final = (
     "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
     "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+    "envoy.extensions.filters.network.set_filter_state.v3.Config",
     "envoy.extensions.formatter.cel.v3.Cel",
     "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
     "envoy.extensions.http.original_ip_detection.xff.v3.XffConfig",

@@ -19,6 +19,8 @@ _SERVER_ERROR: Final = 500
 _SHOWN_AS_SECONDS_MS: Final = 10_000
 _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
+    "_misdirected": "it refuses what comes on the connection of another certificate, so that the "
+    "client asks again on one of its own",
     "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
     "_any": "it answers for hosts that no site has",
 }
