@@ -14,7 +14,6 @@ from seawall.rollout.draft import Draft, shifted
 from seawall.rollout.speed import deadline_s, paced
 from seawall.rollout.state import (
     NOTHING_JUDGED,
-    STRAIGHT,
     Basis,
     Findings,
     Fleet,
@@ -241,7 +240,7 @@ def _make_room(draft: Draft, rollout: Rollout, other: Rollout) -> None:
 
 def _preempts(rollout: Rollout, running: Rollout) -> bool:
     """Whether it need not wait: undoing and emergencies go first, then people, then machines."""
-    if rollout.straight in STRAIGHT:
+    if rollout.straight in {Basis.BREAK_GLASS, Basis.KNOWN_GOOD}:
         return True
     if rollout.speed is Speed.SWITCH:
         # A second switch is made of what holds the first: it waits for its turn.
