@@ -285,6 +285,32 @@ def test_a_withdrawal_under_load_loses_no_request(tmp_path: Path) -> None:
     play(tmp_path, story, old=edge(port, "one"), new=edge(port, "two"))
 
 
+def test_a_commit_in_place_while_a_trial_is_open_loses_no_request(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        async with standing(tmp_path) as stand:
+            old = loaded(edge(port, "old"))
+            await stand.serve(old)
+            async with Load(port).going() as load:
+                for number in range(3):
+                    new = loaded(edge(port, f"new {number}"), f"r{number}")
+                    await stand.trials.start(new, old, baseline=True, deadline_s=20)
+                    assert (await stand.trials.open()).why == ""
+                    await stand.trials.steer(300)
+                    await load.some()
+                    assert (await stand.serving.commit(new, tried=True)).why == ""
+                    await stand.trials.withdraw()
+                    assert not stand.trials.leftover
+                    old = new
+                    await load.some()
+            assert load.lost == []
+            assert (tmp_path / "node" / "stable").readlink() == Path("a")
+            assert await answers(port, 50) == Counter({"new 2": 50})
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("opened", [True, False])
 def test_a_swap_of_processes_under_load_loses_no_request(tmp_path: Path, opened: bool) -> None:
     port = free_port()
