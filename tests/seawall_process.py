@@ -35,14 +35,19 @@ PARTS: Final = {
 
 
 def site_file(port: int, origin: str, *, more: str = "") -> str:
-    """The smallest useful site file; `more` are lines of the site `demo`."""
+    """The smallest useful site file; `more` are lines of the site `demo`.
+
+    The steps of a rollout are short: a test does not wait for the evidence of its few requests.
+    """
     return (
         "version: 1\n"
         f"listen: {{http: 127.0.0.1:{port}}}\n"
         "sites:\n"
         "  demo:\n"
         '    hosts: ["*"]\n'
-        f'    origin: "{origin}"\n' + more
+        f'    origin: "{origin}"\n'
+        + more
+        + "rollout: {steps: [{share: 10%, soak: 0s, deadline: 2s}]}\n"
     )
 
 

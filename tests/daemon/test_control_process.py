@@ -138,7 +138,7 @@ def test_http_control_keeps_every_promise_of_the_port(tmp_path: Path) -> None:
                 async for event in events:
                     if event.event == "progress" and event.stage == "fetch":
                         break
-                found = await control.service.assignment(NodeName("local"), Generation(0), 0.0)
+                found = await control.service.assignment(NodeName("local"), Generation(0), 20.0)
                 assert found is not None
                 arranged.digest = found.digest
                 arranged.envelope = await control.service.bundle(found.digest)
