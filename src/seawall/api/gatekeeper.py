@@ -7,7 +7,7 @@ still told in order, and a refusal before them ends them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from seawall.rollout.ports import Nack
 from seawall.site.problem import Location
 
 ResultT = TypeVar("ResultT")
+Anew = Callable[[], Snapshot | None]
+"""Compiles the current release once more, with the Seawall that runs now."""
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
@@ -79,6 +81,7 @@ class Case:
         recipients: the nodes that will be given it.
         force: what somebody lets pass by name.
         guarded: False for content that is current already: it changes nothing.
+        anew: makes what `old` would be if it were compiled now; None when that cannot be told.
     """
 
     new: Bundle
@@ -87,6 +90,7 @@ class Case:
     recipients: Sequence[Recipient] = ()
     force: Sequence[str] = ()
     guarded: bool = True
+    anew: Anew | None = None
 
 
 @dataclass(frozen=True)
@@ -158,8 +162,16 @@ class Gatekeeper:
             notes=(*verdict.notes, *notes),
         )
 
-    def guard(self, old: Snapshot | None, new: Snapshot, force: Sequence[str]) -> Verdict:
+    def guard(
+        self,
+        old: Snapshot | None,
+        new: Snapshot,
+        force: Sequence[str],
+        anew: Anew | None = None,
+    ) -> Verdict:
         """Compare what serves with what shall serve; blocks.
+
+        Too many changes may be those of an update of Seawall: then `anew` is asked.
 
         Raises:
             UsageError: `force` names something that does not exist.
@@ -169,6 +181,8 @@ class Gatekeeper:
         named = [name for name in force if name != FORCE_TASTER and not _is_digest(name)]
         try:
             report = guard(before, after, force=named)
+            if report.changes_too_much and anew is not None and (again := anew()) is not None:
+                report = guard(before, after, force=named, anew=contents(again))
         except UsageError as error:
             known = f"{error.remedy.rstrip('.')}, {FORCE_TASTER}, or a quarantined digest."
             raise UsageError(error.code, error.message, remedy=known) from error
@@ -235,7 +249,7 @@ class Gatekeeper:
             return Verdict((), GuardView(ok=True, lines=()), None, ())
         stages.begin(GateStage.GUARD)
         old = case.old.snapshot if case.old is not None else None
-        verdict = await asyncio.to_thread(self.guard, old, case.new.snapshot, case.force)
+        verdict = await asyncio.to_thread(self.guard, old, case.new.snapshot, case.force, case.anew)
         lines = [line.text for line in verdict.guard.lines]
         if verdict.refusal is not None:
             raise stages.refuse(verdict.refusal, lines, guard=verdict.guard)

