@@ -488,12 +488,16 @@ ROLLOUT_IDLE_TICK_S: Final = 5.0
 """The same without one: a node may have fallen silent, or another leader have written."""
 ROLLOUT_PAUSE_S: Final = 0.02
 """Least time between two plans: a fleet's reports come in bursts."""
+ROLLOUT_PAUSE_FACTOR: Final = 2
+"""And at least this many times what the last plan took: a large fleet must not starve the API."""
 ROLLOUT_IDLE_PAUSE_S: Final = 0.2
 """The same when nothing is on its way: a node that joins can wait so long."""
 ROLLOUT_EVENTS_LIVE_MAX: Final = 1_000
 """Events kept in memory for those who watch a rollout; the rest is in the store."""
 EVIDENCE_WINDOWS_PER_NODE_MAX: Final = 600
 """Windows of one node kept for the judge: three slots, one a second, over three minutes."""
+EVIDENCE_WINDOWS_MAX: Final = 30_000
+"""Windows of all nodes kept for the judge, oldest dropped first: 10 s of a fleet of 1,000."""
 EVIDENCE_SITES_MAX: Final = 200_000
 """Site entries over all windows kept for the judge, oldest dropped first: about 60 MiB."""
 EVIDENCE_SPAN_S: Final = 600.0

@@ -39,9 +39,7 @@ class _Node:
 
     seen: Seen | None = None
     at_s: float = 0.0
-    windows: deque[Window] = field(
-        default_factory=lambda: deque(maxlen=limits.EVIDENCE_WINDOWS_PER_NODE_MAX)
-    )
+    windows: deque[Window] = field(default_factory=deque)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -53,6 +51,9 @@ class NodeBoard:
         self._assigned: dict[NodeName, Assigned] = {}
         self._nodes: dict[NodeName, _Node] = {}
         self._traffic: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
+        # In the order of their coming, so that the oldest goes first whoever sent it.
+        self._order: deque[tuple[_Node, Window]] = deque()
+        self._windows = 0
         self._sites = 0
         self._heard = asyncio.Event()
         self._closing = False
@@ -176,21 +177,28 @@ class NodeBoard:
         return state.Seen(name, report, max(0.0, now_s - node.at_s))
 
     def _keep(self, node: _Node, window: Window) -> None:
-        if len(node.windows) == node.windows.maxlen:
+        if len(node.windows) >= limits.EVIDENCE_WINDOWS_PER_NODE_MAX:
             self._drop(node)
         node.windows.append(window)
+        self._order.append((node, window))
+        self._windows += 1
         self._sites += len(window.sites)
-        while self._sites > limits.EVIDENCE_SITES_MAX:
-            kept = [known for known in self._nodes.values() if known.windows]
-            if not kept:
-                break
-            self._drop(min(kept, key=lambda known: known.windows[0].start_s))
+        while self._order and (
+            self._windows > limits.EVIDENCE_WINDOWS_MAX or self._sites > limits.EVIDENCE_SITES_MAX
+        ):
+            owner, oldest = self._order.popleft()
+            if owner.windows and owner.windows[0] is oldest:
+                self._drop(owner)
+        if len(self._order) > 2 * limits.EVIDENCE_WINDOWS_MAX:
+            kept = {id(one) for known in self._nodes.values() for one in known.windows}
+            self._order = deque(entry for entry in self._order if id(entry[1]) in kept)
         if window.slot == _STABLE or window.edge.get("requests"):
             self._drop_old_traffic()
             self._traffic.append(window)
 
     def _drop(self, node: _Node) -> None:
         self._sites -= len(node.windows.popleft().sites)
+        self._windows -= 1
 
     def _drop_old_traffic(self) -> None:
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S

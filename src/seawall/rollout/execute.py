@@ -134,13 +134,18 @@ class Executor:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
         while True:
             self._wake.clear()
+            began_s = self._clock.monotonic_s()
             try:
                 await self.step()
             except SeawallError as error:
                 self._log("rollout-step-failed", f"{error.code}: {error.message}")
+            except Exception as error:  # noqa: BLE001 - a defect must not end what withdraws releases
+                self._log_error("rollout step", error)
+            took_s = self._clock.monotonic_s() - began_s
             busy = bool(self.fleet.rollouts)
             await self._woken(limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S)
-            await self._pause(limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S)
+            pause_s = limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S
+            await self._pause(max(pause_s, limits.ROLLOUT_PAUSE_FACTOR * took_s))
 
     async def step(self) -> None:
         """Look once, and do what the planner says.

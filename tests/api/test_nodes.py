@@ -1,0 +1,122 @@
+"""What control keeps of its nodes is bounded; a poll wakes only the node it concerns."""
+
+import asyncio
+
+import pytest
+
+from release.made import HandClock
+from seawall import limits
+from seawall.api.nodes import NodeBoard
+from seawall.clock import SystemClock
+from seawall.errors import RefusedError
+from seawall.ids import Digest, Generation, NodeName, ReleaseId, SiteName
+from seawall.rollout.ports import NodeReport, Phase
+from seawall.rollout.state import Assigned, Fleet
+from seawall.telemetry.window import SiteCounts, Window
+
+A, B = NodeName("a"), NodeName("b")
+COUNTS = SiteCounts(1, 1, 0, 0, 0, 0)
+
+
+def window(node: NodeName, at_s: float, *, sites: int = 0, slot: str = "stable") -> Window:
+    counts = {SiteName(f"s{number}"): COUNTS for number in range(sites)}
+    return Window(node, slot, ReleaseId("r1"), Generation(1), at_s, 1.0, counts)
+
+
+def report(node: NodeName, *windows: Window) -> NodeReport:
+    return NodeReport(node, Generation(0), None, None, Phase.GOOD, windows=windows)
+
+
+def fleet(**generations: int) -> Fleet:
+    digest = Digest("a" * 64)
+    return Fleet(
+        assigned={
+            NodeName(name): Assigned(
+                NodeName(name), Generation(number), ReleaseId("r1"), digest, 1.0
+            )
+            for name, number in generations.items()
+        }
+    )
+
+
+def test_a_node_that_floods_pushes_out_its_own_windows_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "EVIDENCE_WINDOWS_PER_NODE_MAX", 5)
+    monkeypatch.setattr(limits, "EVIDENCE_WINDOWS_MAX", 8)
+    clock = HandClock()
+    board = NodeBoard(clock)
+    board.take(report(A, window(A, clock.now_s())))
+    for _ in range(200):
+        board.take(report(B, window(B, clock.now_s())))
+    kept = board.evidence()
+    assert sum(one.node == B for one in kept) == 5
+    assert sum(one.node == A for one in kept) == 1
+
+
+def test_windows_of_all_nodes_are_bounded_by_number_sites_and_age(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = HandClock()
+    monkeypatch.setattr(limits, "EVIDENCE_WINDOWS_MAX", 8)
+    board = NodeBoard(clock)
+    for number in range(20):
+        name = NodeName(f"n{number}")
+        board.take(report(name, window(name, clock.now_s())))
+    assert [one.node for one in board.evidence()] == [f"n{number}" for number in range(12, 20)]
+    monkeypatch.setattr(limits, "EVIDENCE_SITES_MAX", 30)
+    board.take(report(A, window(A, clock.now_s(), sites=20)))
+    board.take(report(B, window(B, clock.now_s(), sites=20)))
+    assert {one.node for one in board.evidence() if one.sites} == {B}
+    clock.time_s += limits.EVIDENCE_SPAN_S + 1
+    assert board.evidence() == []
+
+
+def test_a_poll_ends_only_when_its_own_node_has_something_new() -> None:
+    async def story() -> None:
+        board = NodeBoard(SystemClock())
+        a = asyncio.ensure_future(board.poll(A, Generation(0), 20.0))
+        b = asyncio.ensure_future(board.poll(B, Generation(0), 20.0))
+        await asyncio.sleep(0)
+        board.offer(fleet(a=1))
+        found = await a
+        assert found is not None
+        assert found.generation == 1
+        assert not b.done()
+        board.offer(fleet(a=1, b=2))
+        other = await b
+        assert other is not None
+        assert other.generation == 2
+        assert await board.poll(A, Generation(1), 0.01) is None
+        waiting = asyncio.ensure_future(board.poll(A, Generation(1), 20.0))
+        await asyncio.sleep(0)
+        board.close()
+        assert await waiting is None
+
+    asyncio.run(story())
+
+
+def test_a_node_that_only_polls_is_in_the_inventory_and_a_silent_one_stays() -> None:
+    async def story() -> None:
+        clock = HandClock()
+        board = NodeBoard(clock)
+        await board.poll(A, Generation(0), 0.0)
+        board.offer(fleet(b=1))
+        inventory = board.inventory()
+        assert list(inventory.nodes) == [A, B]
+        assert inventory.connected(A)
+        assert inventory.report(A) is None
+        assert not inventory.connected(B), "never heard in this process"
+        clock.time_s += limits.NODE_SILENT_AFTER_S + 1
+        assert not board.inventory().connected(A)
+
+    asyncio.run(story())
+
+
+def test_one_node_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "NODES_MAX", 1)
+    board = NodeBoard(HandClock())
+    board.take(report(A))
+    board.take(report(A))
+    with pytest.raises(RefusedError, match="1 nodes report already"):
+        board.take(report(B))
