@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gate import made as compiled
 from release import made
-from seawall.ids import ListName, NodeName, ReleaseId, SiteName
+from seawall.ids import Generation, ListName, NodeName, ReleaseId, SiteName
 from seawall.model import DEFAULT_POLICY, Feature, Golden, Switch
 from seawall.release import bundle, envelope
 from seawall.release.bundle import Bundle, FileDigest, encode
@@ -22,6 +22,10 @@ from seawall.release.ledger import Scope
 from seawall.release.migrations import REVISIONS
 from seawall.release.release import Kind
 from seawall.release.store import Store
+from seawall.rollout import orders
+from seawall.rollout.book import Book
+from seawall.rollout.ports import Trial
+from seawall.rollout.state import Basis, Freeze, Pass, Speed, Stage, Target
 from seawall.site.sources import Pushed, SourceFile, SourceSet
 
 HISTORY = Path(__file__).parents[1] / "golden" / "history"
@@ -44,6 +48,41 @@ def content(kind: Kind, sites: int) -> Bundle:
         policy=replace(DEFAULT_POLICY, steps=DEFAULT_POLICY.steps[1:], bake_s=60.0),
         feeds=(Pushed(ListName("bad-clients"), b"192.0.2.0/24\n"),),
     )
+
+
+def _roll_out(store: Store, clock: made.HandClock) -> None:
+    """r1, again, is in the second step of its canary on top of r3."""
+    book = Book(store.database, clock)
+    newest, _, oldest = store.list()
+    fleet = book.load()
+    target = Target(newest.id, newest.digest, 15.0)
+    order = orders.Order(
+        oldest.id, oldest.digest, DEFAULT_POLICY, Speed.CONFIG, "ada", newest.id, "because"
+    )
+    ordered = orders.start(replace(fleet, target=target), order, 1, clock.now_s())
+    (waiting,) = ordered.fleet.rollouts
+    running = replace(
+        waiting,
+        stage=Stage.CANARY,
+        step=2,
+        before=target,
+        members=(NodeName("local"),),
+        passed=(
+            Pass(1, 0, Basis.TASTED, "3 golden requests", clock.now_s(), Generation(1)),
+            Pass(1, 1, Basis.HEALTHY, "0 of 400 failed", clock.now_s(), Generation(2)),
+        ),
+        step_generation=Generation(3),
+    )
+    trial = Trial(oldest.id, oldest.digest, 100)
+    told = replace(fleet.assigned[NodeName("local")], trial=trial)
+    following = replace(
+        ordered.fleet,
+        generation=Generation(3),
+        rollouts=(running,),
+        assigned={told.node: told},
+        frozen=Freeze("ada", "a quiet evening", clock.now_s()),
+    )
+    book.write(replace(ordered, fleet=following, assignments=(told,)))
 
 
 def write(directory: Path) -> None:
@@ -70,6 +109,7 @@ def write(directory: Path) -> None:
         store.set_last_known_good(NodeName("local"), [newest.id])
         store.tokens.create("ci", frozenset({Scope.READ}), actor="ada")
         store.meta.set("example", "kept")
+        _roll_out(store, clock)
         (directory / "newest.envelope").write_bytes(store.envelope(newest.digest))
     (directory / "newest.bundle").write_bytes(encode(content(Kind.SWITCH, 3)))
     with closing(sqlite3.connect(directory / "seawall.db")) as connection:

@@ -14,6 +14,7 @@ from seawall.release.bundle import Bundle, decode, digest_of, encode
 from seawall.release.envelope import open_envelope
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
+from seawall.rollout.book import Book
 
 VERSIONS = sorted(entry for entry in HISTORY.iterdir() if entry.is_dir())
 
@@ -69,3 +70,27 @@ def test_a_stored_database_is_still_a_whole_store(version: Path, tmp_path: Path)
         assert len(store.audit.entries()) == 8
         added = store.add(bundle, signer=made.key(), author="eve", message="", parent=records[0].id)
         assert added.id == "r4"
+
+
+ROLLOUTS_SINCE = "schema-0003"
+
+
+@pytest.mark.parametrize(
+    "version",
+    [version for version in VERSIONS if version.name >= ROLLOUTS_SINCE],
+    ids=lambda version: version.name,
+)
+def test_a_rollout_that_an_earlier_version_left_goes_on(version: Path, tmp_path: Path) -> None:
+    shutil.copy(version / "seawall.db", tmp_path / "seawall.db")
+    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        fleet = Book(store.database, made.HandClock()).load()
+        running = fleet.running
+        assert running is not None
+        assert (running.release, running.stage, running.step) == ("r1", "canary", 2)
+        assert [passed.basis for passed in running.passed] == ["tasted", "healthy"]
+        assert running.policy.steps[1].share_permille == 100
+        assert fleet.target == running.before
+        assert fleet.frozen is not None
+        trial = fleet.assigned[NodeName("local")].trial
+        assert trial is not None
+        assert trial.share_permille == 100
