@@ -113,7 +113,8 @@ def test_a_share_without_a_socket_is_a_defect() -> None:
 
 
 @given(
-    st.lists(st.sampled_from((Arm.STABLE, Arm.CANDIDATE)), min_size=2, max_size=12),
+    st.lists(st.sampled_from((Arm.STABLE, Arm.CANDIDATE)), min_size=2, max_size=12)
+    | st.lists(st.sampled_from(list(Arm)), min_size=2, max_size=12),
     st.randoms(use_true_random=False),
 )
 def test_a_safe_index_stays_the_candidates_while_stable_closes_in_any_order(

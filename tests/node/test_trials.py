@@ -266,6 +266,25 @@ class Load:
         await until(lambda: self.answers.total() >= wanted, what="answers")
 
 
+def test_nobody_meets_a_candidate_that_opens(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        async with standing(tmp_path) as stand:
+            old, new = loaded(edge(port, "one")), loaded(edge(port, "two"), "r2")
+            await stand.serve(old)
+            async with Load(port).going() as load:
+                for _ in range(4):
+                    await stand.trials.start(new, old, baseline=True, deadline_s=20)
+                    assert (await stand.trials.open()).why == ""
+                    await load.some()
+                    await stand.trials.withdraw(0)
+            assert load.lost == []
+            assert load.answers.keys() == {"one"}
+
+    asyncio.run(story())
+
+
 def test_a_withdrawal_under_load_loses_no_request(tmp_path: Path) -> None:
     port = free_port()
 
