@@ -82,10 +82,17 @@ async def exchange(
 
 
 class Line:
-    """One kept connection, for one request at a time; made on the first and after every failure."""
+    """One kept connection, for one request at a time; made on the first and after every failure.
 
-    def __init__(self, where: Path | Address) -> None:
+    Args:
+        where: the other end.
+        connect_timeout_s: of connecting, TLS included; comes on top of the time for an answer.
+    """
+
+    def __init__(self, where: Path | Address, *, connect_timeout_s: float = 10.0) -> None:
         self.where = where
+        self._connect_timeout_s = connect_timeout_s
+        self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(
@@ -111,22 +118,20 @@ class Line:
         where = self.where
         host = {"Host": where.host} if isinstance(where, Address) else {}
         request = _request(method, target, body, {**host, **(headers or {})})
-        kept = self._streams is not None
-        try:
-            async with asyncio.timeout(timeout_s):
-                try:
-                    return await self._exchange(request, size_bytes_max)
-                except (EOFError, ConnectionError):
-                    self.close()
-                    if not kept:
-                        raise
-                    return await self._exchange(request, size_bytes_max)
-        except EOFError as error:
-            self.close()
-            raise ConnectionResetError("the connection was closed before an answer") from error
-        except BaseException:
-            self.close()
-            raise
+        async with self._turn:
+            try:
+                return await self._ask(request, size_bytes_max, timeout_s)
+            except EOFError as error:
+                self.close()
+                raise ConnectionResetError("the connection was closed unanswered") from error
+            except BaseException:
+                self.close()
+                raise
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is on its way."""
+        return self._turn.locked()
 
     def close(self) -> None:
         """Close the connection; the next request makes a new one."""
@@ -135,13 +140,25 @@ class Line:
                 self._streams[1].transport.abort()
             self._streams = None
 
-    async def _exchange(self, request: bytes, size_bytes_max: int) -> Answer:
+    async def _ask(self, request: bytes, size_bytes_max: int, timeout_s: float) -> Answer:
+        kept = self._streams is not None
+        try:
+            return await self._exchange(request, size_bytes_max, timeout_s)
+        except (EOFError, ConnectionError):
+            self.close()
+            if not kept:
+                raise
+            return await self._exchange(request, size_bytes_max, timeout_s)
+
+    async def _exchange(self, request: bytes, size_bytes_max: int, timeout_s: float) -> Answer:
         if self._streams is None:
-            self._streams = await _connect(self.where)
+            async with asyncio.timeout(self._connect_timeout_s):
+                self._streams = await _connect(self.where)
         reader, writer = self._streams
-        writer.write(request)
-        await writer.drain()
-        answer, keeps = await _read(reader, size_bytes_max)
+        async with asyncio.timeout(timeout_s):
+            writer.write(request)
+            await writer.drain()
+            answer, keeps = await _read(reader, size_bytes_max)
         if not keeps:
             self.close()
         return answer

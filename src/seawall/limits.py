@@ -480,6 +480,9 @@ ROLLOUT_WAIT_S_MAX: Final = 24 * 3_600.0
 """A rollout that is held or paused for so long is withdrawn: nobody came, and candidates cost."""
 ROLLOUT_SLACK_S: Final = 120.0
 """Beyond all deadlines of a policy, once for the rollout: nodes take time between the steps."""
+ROLLOUT_HARM_REQUESTS_MIN: Final = 5
+"""Requests expected on the candidate in a step's soak before it is worth waiting for, where health
+cannot be proved: a release that fails all of them is found out."""
 ROLLOUT_REOFFER_S: Final = 60.0
 """A node that refused what it shall run is told again after this long: a port may be free now."""
 ROLLOUT_TICK_S: Final = 0.5

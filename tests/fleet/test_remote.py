@@ -1,6 +1,7 @@
 """A node's way to control: mirrors that are not trusted, restarts, pauses, several addresses."""
 
 import asyncio
+import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -14,6 +15,7 @@ from release import made
 from seawall import limits
 from seawall.errors import NotFoundError, UnreachableError, UsageError
 from seawall.exchange import Address
+from seawall.fleet.export import export
 from seawall.fleet.join import join, parse_token
 from seawall.fleet.mirrors import parse_mirror
 from seawall.fleet.pauses import Pauses
@@ -100,6 +102,22 @@ def test_a_mirror_that_sends_too_much_is_cut_off(
         with mirror({f"/{GOOD_DIGEST}.bundle": bytes(20_000)}) as (url, _):
             control = here.control("edge-1", mirrors=(url, "http://127.0.0.1:1"))
             assert await control.bundle(GOOD_DIGEST) == GOOD
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_what_control_writes_for_mirrors_is_what_nodes_fetch(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        record = made.add(here.store)
+        directory = tmp_path / "mirror"
+        export(here.store, directory)
+        files = {f"/{path.name}": path.read_bytes() for path in directory.iterdir()}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()} == {0o600}
+        with mirror(files) as (url, _):
+            control = here.control("edge-1", mirrors=(url,))
+            assert await control.bundle(record.digest) == here.store.envelope(record.digest)
+            assert here.hand.bundle_reads == 0
             control.close()
 
     run(tmp_path, story)

@@ -31,6 +31,7 @@ from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
 from seawall.errors import ConflictError, SeawallError
 from seawall.fleet import tls
+from seawall.fleet.export import keep_exported
 from seawall.fleet.leader import Sole, election
 from seawall.fleet.port import PortParts, listen_tcp, nodes_port
 from seawall.heap import give_back, keep_small
@@ -203,6 +204,10 @@ async def running(
         if ways.listen_nodes:
             parts = _nodes_parts(control, data_dir, clock, ways, lead)
             control.service.fleet = await stack.enter_async_context(nodes_port(parts))
+        if ways.mirror_dir:
+            background = await stack.enter_async_context(Background(_say_error))
+            work = keep_exported(control.service.store, Path(ways.mirror_dir), clock, _say)
+            background.spawn(work, name="bundles for mirrors")
         local = build_app(control.service, needs_token=False, log_error=_say_error)
         listeners = [(ApiServer(local), listen_private(data_dir / SOCKET_NAME))]
         if ways.api:

@@ -172,7 +172,7 @@ class FleetControl(ControlClient):
             return False
         request = await asyncio.to_thread(self._identity.renewal_request)
         body, _ = json_body(RenewRequest(request.decode()))
-        answer = await self._ask(Purpose.FETCH, "POST", "/v1/renew", body=body)
+        answer = await self._ask(Purpose.REPORT, "POST", "/v1/renew", body=body)
         try:
             renewed = from_json(RenewAnswer, loads(answer.body), strict=False)
         except ValueError as error:
@@ -232,10 +232,16 @@ class FleetControl(ControlClient):
             self._addresses = await asyncio.to_thread(self._identity.addresses)
             self._stamp = stamp
             self._leader = None
+        polling = self._lines.get(Purpose.POLL)
+        if purpose is Purpose.FETCH and polling is not None and not polling.busy:
+            return polling  # a thousand nodes that fetch at once make no thousand new connections
         if purpose not in self._lines:
             index = self._chosen.setdefault(purpose, 0) % len(self._addresses)
             led = self._leader if purpose is not Purpose.POLL else None
-            self._lines[purpose] = Line(led or self._addresses[index])
+            self._lines[purpose] = Line(
+                led or self._addresses[index],
+                connect_timeout_s=limits.NODE_HANDSHAKE_TIMEOUT_S,
+            )
         return self._lines[purpose]
 
     def _follow(self, purpose: Purpose, answer: Answer) -> bool:
