@@ -141,3 +141,12 @@ def test_two_parts_of_one_name_are_refused() -> None:
     twice = Snapshot((*whole.resources, twin))
     with pytest.raises(Exception, match="two resources share type and name"):
         looked_at(bundle(twice), contents(whole))
+
+
+def test_bytes_that_were_good_as_one_kind_are_not_as_another() -> None:
+    parts = Parts()
+    good = made.snapshot(1, 1)
+    parts.features(good)
+    (cluster, *_) = good.of_type(TypeUrl.CLUSTER)
+    with pytest.raises(RefusedError):
+        parts.features(Snapshot.of([replace(cluster, type_url=TypeUrl.BOOTSTRAP)]))

@@ -335,7 +335,7 @@ def test_a_sacrificial_envoy_does_not_outlive_a_killed_taster(tmp_path: Path) ->
         "async def run():\n"
         "  p = pathlib.Path\n"
         "  async with sacrifice(p(sys.argv[1]), {}, work_dir=p(sys.argv[2]), bounds=Bounds()):\n"
-        "    await asyncio.sleep(60)\n"
+        "    await asyncio.Event().wait()\n"
         "asyncio.run(run())\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code, str(script), str(tmp_path)])

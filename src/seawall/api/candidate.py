@@ -21,7 +21,7 @@ from seawall.model import DEFAULT_POLICY, Edge, Switch, apply_switches
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import file_mode, read_file
-from seawall.site.load import DevelopmentCertificate, FileReader, Loaded, load
+from seawall.site.load import DevelopmentCertificate, FileReader, LoadCache, Loaded, load
 from seawall.site.problem import Location, Severity
 from seawall.site.sources import Pushed, SourceSet
 
@@ -51,13 +51,18 @@ class Maker:
     Args:
         clock: certificates are judged by its wall time.
         development_certificate: makes certificates for `tls.development_ca`.
+        cache: of parsed files; with it a file that did not change is parsed once.
     """
 
     def __init__(
-        self, clock: Clock, development_certificate: DevelopmentCertificate | None = None
+        self,
+        clock: Clock,
+        development_certificate: DevelopmentCertificate | None = None,
+        cache: LoadCache | None = None,
     ) -> None:
         self._clock = clock
         self._development_certificate = development_certificate
+        self._cache = cache
 
     def load(
         self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
@@ -76,6 +81,7 @@ class Maker:
             now_s=self._clock.now_s(),
             development_certificate=self._development_certificate,
             file_mode=file_mode,
+            cache=self._cache,
         )
 
     def compile(

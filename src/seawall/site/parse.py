@@ -68,7 +68,7 @@ def value_of(path: str, content: bytes, key: str) -> Node:
         tree, _ = parse(path, content)
         return None if tree is None else tree.get(key)
     text, problem = _decode(path, content)
-    if problem:
+    if problem or (key not in text and "\\" not in text):  # `\\` may spell a letter of the key
         return None
     try:
         return _TreeParser(path, text).find(key)
