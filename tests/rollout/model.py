@@ -242,7 +242,8 @@ class Model:
         later = None
         for number, following in enumerate(rollout.policy.steps, 1):
             expected = (rate or 0) * following.deadline_s * following.share_permille / 1000
-            if number > rollout.step and expected >= REQUESTS_NEEDED and later is None:
+            harm = self._harm(following, len(rollout.members))
+            if number > rollout.step and (harm or expected >= REQUESTS_NEEDED) and later is None:
                 later = number
         verdict = self.verdict
         if verdict is None:
@@ -253,7 +254,12 @@ class Model:
                 verdict = NotEnough(Reason.NO_TRAFFIC, text=f"{rate:g} requests/s are too few")
             elif requests < REQUESTS_NEEDED:
                 verdict = NotEnough(Reason.GATHERING, text=f"{requests} requests so far")
-        return Findings(verdict, rollout.step_generation, requests, later, self.bake)
+        harm = self._harm(step, len(rollout.members))
+        return Findings(verdict, rollout.step_generation, requests, later, self.bake, harm)
+
+    def _harm(self, step: Step, nodes: int) -> bool:
+        soaked = (self.rate_per_s or 0) * nodes * step.share_permille / 1000 * step.soak_s
+        return soaked >= limits.ROLLOUT_HARM_REQUESTS_MIN
 
     def _good(self) -> tuple[Target, ...]:
         newest = dict.fromkeys(release for node in self.nodes.values() for release in node.good)

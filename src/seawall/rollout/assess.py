@@ -7,6 +7,7 @@ given for this step, and those of earlier steps for signs of harm. The verdict i
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from seawall import limits
 from seawall.ids import NodeName
 from seawall.judge.evidence import Facts, gather
 from seawall.judge.gates import GATES_BY_NAME
@@ -62,6 +63,7 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         verdict=judge(evidence, demands),
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
+        shows_harm=_shows_harm(step, rate_per_s or 0.0),
         decides_at_step=_decides_at(rollout, rate_per_s or 0.0),
     )
 
@@ -114,13 +116,17 @@ def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
 
 
 def _decides_at(rollout: Rollout, rate_per_s: float) -> int | None:
-    steps = enumerate(rollout.policy.steps, 1)
-    later = (
-        number for number, step in steps if number > rollout.step and _enough(step, rate_per_s)
-    )
-    return next(later, None)
+    for number, step in enumerate(rollout.policy.steps, 1):
+        if number > rollout.step and (_enough(step, rate_per_s) or _shows_harm(step, rate_per_s)):
+            return number
+    return None
 
 
 def _enough(step: Step, rate_per_s: float) -> bool:
     share = step.share_permille / _PERMILLE
     return can_decide(rate_per_s, share, step.deadline_s, GATES_BY_NAME["errors"])
+
+
+def _shows_harm(step: Step, rate_per_s: float) -> bool:
+    share = step.share_permille / _PERMILLE
+    return rate_per_s * share * step.soak_s >= limits.ROLLOUT_HARM_REQUESTS_MIN

@@ -330,8 +330,10 @@ class Findings:
             another step is none.
         requests: that the candidates answered in this step, for the words of an event.
         decides_at_step: the first later step at which the traffic there is could bring a verdict in
-            time; None when none could.
+            time, or show harm; None when none could.
         bake: of the stable slots since the release was committed; None when nothing was judged.
+        shows_harm: so many requests come in this step's soak that gross harm would show, though
+            health cannot be proved: golden requests decide only after it.
     """
 
     verdict: Verdict = NOTHING_JUDGED
@@ -339,6 +341,7 @@ class Findings:
     requests: int = 0
     decides_at_step: int | None = None
     bake: Verdict | None = None
+    shows_harm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from seawall import limits
 from seawall.errors import assert_never
 from seawall.ids import NodeName
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
-from seawall.model.rollout import WithoutTraffic
+from seawall.model.rollout import Step, WithoutTraffic
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import blocked, everywhere, joined, set_aside, verdict_on
 from seawall.rollout.standing import Standing, in_trial, steers, tries
@@ -122,21 +122,28 @@ def _judge(draft: Draft, rollout: Rollout) -> None:
                 words += f"; {verdict.text}" if verdict.text else ""
                 _next_step(draft, _pass(draft, draft.unhold(rollout), Basis.HEALTHY, words))
         case NotEnough():
-            if rollout.resumed_by:
-                words = f"{where}: {rollout.resumed_by} went on without evidence ({_lack(verdict)})"
-                _next_step(draft, _pass(draft, rollout, Basis.PERSON, words))
-            elif verdict.reason is Reason.NO_TRAFFIC:
-                _without_traffic(draft, rollout, _lack(verdict))
-            elif in_step_s > step.deadline_s:
-                if verdict.reason is Reason.GATHERING:
-                    _without_traffic(draft, rollout, _lack(verdict))
-                else:
-                    words = f"{where}: {_lack(verdict)} after {in_step_s:.0f} s"
-                    draft.hold(rollout, verdict.reason.value, words)
+            _lacking(draft, rollout, verdict, step)
         case Unhealthy():
             pass
         case _ as never:
             assert_never(never)
+
+
+def _lacking(draft: Draft, rollout: Rollout, verdict: NotEnough, step: Step) -> None:
+    """Wait, or let a person or golden requests decide, or hold."""
+    in_step_s = draft.now_s - rollout.step_started_s
+    where = f"{step_text(rollout)} on {count_text(rollout.members)}"
+    over = in_step_s > step.deadline_s
+    soaked = in_step_s >= step.soak_s or not draft.findings.shows_harm
+    too_few = {Reason.NO_TRAFFIC: soaked, Reason.GATHERING: over}
+    if rollout.resumed_by:
+        words = f"{where}: {rollout.resumed_by} went on without evidence ({_lack(verdict)})"
+        _next_step(draft, _pass(draft, rollout, Basis.PERSON, words))
+    elif too_few.get(verdict.reason):
+        _without_traffic(draft, rollout, _lack(verdict))
+    elif over and verdict.reason not in too_few:
+        words = f"{where}: {_lack(verdict)} after {in_step_s:.0f} s"
+        draft.hold(rollout, verdict.reason.value, words)
 
 
 def _without_traffic(draft: Draft, rollout: Rollout, lack: str) -> None:

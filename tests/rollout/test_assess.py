@@ -1,0 +1,112 @@
+"""Which windows are evidence, and what is worth waiting for."""
+
+from dataclasses import replace
+
+import pytest
+
+from judge.windows import window
+from rollout.test_lint import in_step
+from seawall.ids import Generation, NodeName
+from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
+from seawall.rollout.assess import assess
+from seawall.rollout.ports import Probes, TrialPhase
+from seawall.rollout.state import Findings, Fleet
+from seawall.telemetry.window import Window
+
+A = NodeName("a")
+
+
+def windows(
+    generation: int, *, rate: int, share: float, start_s: float, bad: float = 0.0, seconds: int = 8
+) -> list[Window]:
+    """Of candidate and stable, one a second."""
+    made = []
+    for second in range(seconds):
+        for slot, part, failed in (("candidate", share, bad), ("stable", 1 - share, 0.0)):
+            requests = round(rate * part)
+            made.append(
+                window(
+                    slot,
+                    start_s + second,
+                    requests,
+                    round(requests * failed),
+                    node=A,
+                    generation=generation,
+                )
+            )
+    return made
+
+
+def look(fleet: Fleet, inventory: object, found: list[Window], now_s: float) -> Findings:
+    return assess(fleet, inventory, found, now_s)  # type: ignore[arg-type]  # - of the model
+
+
+def stepping() -> tuple[Fleet, object, float, int]:
+    model = in_step(3)
+    running = model.fleet.running
+    assert running is not None
+    assert running.step == 3
+    return model.fleet, model.inventory(), running.step_started_s, running.step_generation
+
+
+def test_a_candidate_that_fails_is_unhealthy_on_the_windows_of_this_step() -> None:
+    fleet, inventory, began_s, generation = stepping()
+    found = windows(generation, rate=200, share=0.5, start_s=began_s, bad=0.5)
+    findings = look(fleet, inventory, found, began_s + 8)
+    assert isinstance(findings.verdict, Unhealthy), findings
+    assert findings.step_generation == generation
+    assert findings.requests == 800
+
+
+def test_windows_of_another_generation_are_no_evidence_of_this_step() -> None:
+    fleet, inventory, began_s, generation = stepping()
+    found = windows(generation + 7, rate=200, share=0.5, start_s=began_s, bad=0.5)
+    findings = look(fleet, inventory, found, began_s + 8)
+    assert findings.requests == 0
+    assert not isinstance(findings.verdict, Unhealthy | Healthy)
+
+
+def test_a_node_that_was_told_again_since_still_testifies_in_the_step() -> None:
+    fleet, inventory, began_s, generation = stepping()
+    later = replace(fleet.assigned[A], generation=Generation(generation + 7))
+    told = replace(fleet, assigned={**fleet.assigned, A: later})
+    found = windows(generation + 7, rate=200, share=0.5, start_s=began_s, bad=0.5)
+    assert isinstance(look(told, inventory, found, began_s + 8).verdict, Unhealthy)
+
+
+def test_a_difference_in_golden_requests_is_enough() -> None:
+    model = in_step(2)
+    for node in model.nodes.values():
+        if node.trial is not None and node.trial.phase is TrialPhase.STEERED:
+            node.trial = replace(node.trial, probes=Probes(5, 1, "GET / was 500"))
+    findings = assess(model.fleet, model.inventory(), [], model.now_s)
+    assert isinstance(findings.verdict, Unhealthy), findings
+
+
+@pytest.mark.parametrize(
+    ("rate", "shows_harm", "reason"),
+    [
+        (0, False, Reason.NO_TRAFFIC),
+        (4, True, Reason.NO_TRAFFIC),
+        (1, False, Reason.NO_TRAFFIC),
+    ],
+)
+def test_a_trickle_is_waited_for_only_where_harm_would_show(
+    rate: int, shows_harm: bool, reason: Reason
+) -> None:
+    fleet, inventory, began_s, generation = stepping()
+    running = fleet.running
+    assert running is not None
+    short = tuple(replace(step, deadline_s=20.0) for step in running.policy.steps)
+    policy = replace(running.policy, steps=short)
+    quick = replace(fleet, rollouts=(replace(running, policy=policy),))
+    found = windows(generation, rate=rate, share=0.5, start_s=began_s, seconds=2)
+    findings = look(quick, inventory, found, began_s + 2)
+    assert isinstance(findings.verdict, NotEnough), findings
+    assert (findings.verdict.reason, findings.shows_harm) == (reason, shows_harm)
+
+
+def test_nothing_is_judged_where_no_step_runs() -> None:
+    fleet, inventory, began_s, _ = stepping()
+    idle = replace(fleet, rollouts=())
+    assert look(idle, inventory, [], began_s) == Findings()
