@@ -74,7 +74,8 @@ def apply(output: Output, target: Target, order: Order) -> int:
     """
     sources = collect(order.config.absolute())
     with connect(target) as client:
-        if not target.url:
+        # The listeners of a fleet's site file are for its nodes, not for control's machine.
+        if not target.url and (target.data_dir / "node").is_dir():
             require_free(sources, target.data_dir)
         events = client.apply(
             sources,
