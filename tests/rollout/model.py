@@ -154,6 +154,7 @@ class Model:
         self.rate_per_s: float | None = 100.0
         self.verdict: Verdict | None = None
         self.bake: Verdict | None = None
+        self.suspicion = ""
         self.said: list[Event] = []
         self.ended: list[Rollout] = []
         self.numbers = 0
@@ -255,7 +256,9 @@ class Model:
             elif requests < REQUESTS_NEEDED:
                 verdict = NotEnough(Reason.GATHERING, text=f"{requests} requests so far")
         harm = self._harm(step, len(rollout.members))
-        return Findings(verdict, rollout.step_generation, requests, later, self.bake, harm)
+        return Findings(
+            verdict, rollout.step_generation, requests, later, self.bake, harm, self.suspicion
+        )
 
     def _harm(self, step: Step, nodes: int) -> bool:
         soaked = (self.rate_per_s or 0) * nodes * step.share_permille / 1000 * step.soak_s

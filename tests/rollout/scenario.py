@@ -101,6 +101,9 @@ class Scenario:
             "unhealthy": unhealthy(words[0] if words else "errors", text),
         }[verdict]
 
+    def suspect(self, text: str = "") -> None:
+        self.model.suspicion = text
+
     def bake_verdict(self, gate: str, text: str) -> None:
         self.model.bake = unhealthy(gate, text)
 

@@ -110,3 +110,13 @@ def test_nothing_is_judged_where_no_step_runs() -> None:
     fleet, inventory, began_s, _ = stepping()
     idle = replace(fleet, rollouts=())
     assert look(idle, inventory, [], began_s) == Findings()
+
+
+def test_a_few_failed_requests_are_a_suspicion_though_no_proof() -> None:
+    fleet, inventory, began_s, generation = stepping()
+    found = windows(generation, rate=4, share=0.5, start_s=began_s, bad=1.0, seconds=3)
+    findings = look(fleet, inventory, found, began_s + 3)
+    assert isinstance(findings.verdict, NotEnough), findings
+    assert "6 of 6 requests on the candidate" in findings.suspicion
+    fine = windows(generation, rate=4, share=0.5, start_s=began_s, seconds=3)
+    assert look(fleet, inventory, fine, began_s + 3).suspicion == ""

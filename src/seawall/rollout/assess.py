@@ -4,14 +4,15 @@ It chooses which windows are evidence: those of the nodes on trial, under the ge
 given for this step, and those of earlier steps for signs of harm. The verdict is the judge's.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from seawall import limits
 from seawall.ids import NodeName
-from seawall.judge.evidence import Facts, gather
+from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES_BY_NAME
-from seawall.judge.judge import Demands, can_decide, judge
+from seawall.judge.judge import Demands, can_decide, judge, log_evidence
 from seawall.judge.pooling import STABLE
 from seawall.model.rollout import Step
 from seawall.rollout.ports import TrialPhase
@@ -64,6 +65,7 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
         shows_harm=_shows_harm(step, rate_per_s or 0.0),
+        suspicion=_suspicion(evidence),
         decides_at_step=_decides_at(rollout, rate_per_s or 0.0),
     )
 
@@ -113,6 +115,23 @@ def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
         differed += trial.probes.differed
         first = first or trial.probes.first
     return Facts(restarts, nacks, None, asked, differed, first)
+
+
+def _suspicion(evidence: Evidence) -> str:
+    """The first gate by which the odds are against the candidate, in words."""
+    for series in evidence.totals.values():
+        (bad, of), stable, baseline = series.sums()
+        control, control_of = stable[0] + baseline[0], stable[1] + baseline[1]
+        if bad * control_of <= of * control:
+            continue
+        odds = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline)
+        if odds >= math.log(limits.JUDGE_SUSPICION):
+            title = GATES_BY_NAME[series.gate].title
+            return (
+                f"{bad:.0f} of {of:.0f} requests on the candidate {title}, "
+                f"{control:.0f} of {control_of:.0f} beside it"
+            )
+    return ""
 
 
 def _decides_at(rollout: Rollout, rate_per_s: float) -> int | None:

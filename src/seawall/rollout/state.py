@@ -334,6 +334,8 @@ class Findings:
         bake: of the stable slots since the release was committed; None when nothing was judged.
         shows_harm: so many requests come in this step's soak that gross harm would show, though
             health cannot be proved: golden requests decide only after it.
+        suspicion: what speaks against the candidate without being proof; golden requests do not
+            outweigh it. Empty when nothing does.
     """
 
     verdict: Verdict = NOTHING_JUDGED
@@ -342,6 +344,7 @@ class Findings:
     decides_at_step: int | None = None
     bake: Verdict | None = None
     shows_harm: bool = False
+    suspicion: str = ""
 
 
 @dataclass(frozen=True, slots=True)

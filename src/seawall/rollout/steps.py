@@ -135,15 +135,17 @@ def _lacking(draft: Draft, rollout: Rollout, verdict: NotEnough, step: Step) -> 
     where = f"{step_text(rollout)} on {count_text(rollout.members)}"
     over = in_step_s > step.deadline_s
     soaked = in_step_s >= step.soak_s or not draft.findings.shows_harm
-    too_few = {Reason.NO_TRAFFIC: soaked, Reason.GATHERING: over}
+    suspicion = draft.findings.suspicion
+    too_few = {} if suspicion else {Reason.NO_TRAFFIC: soaked, Reason.GATHERING: over}
     if rollout.resumed_by:
         words = f"{where}: {rollout.resumed_by} went on without evidence ({_lack(verdict)})"
         _next_step(draft, _pass(draft, rollout, Basis.PERSON, words))
     elif too_few.get(verdict.reason):
         _without_traffic(draft, rollout, _lack(verdict))
     elif over and verdict.reason not in too_few:
-        words = f"{where}: {_lack(verdict)} after {in_step_s:.0f} s"
-        draft.hold(rollout, verdict.reason.value, words)
+        lack = suspicion or _lack(verdict)
+        code = "suspicion" if suspicion else verdict.reason.value
+        draft.hold(rollout, code, f"{where}: {lack} after {in_step_s:.0f} s")
 
 
 def _without_traffic(draft: Draft, rollout: Rollout, lack: str) -> None:
