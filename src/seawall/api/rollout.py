@@ -111,7 +111,7 @@ class Rollout:
         if now.stage is state.Stage.ROLLED_BACK and report is not None:
             return _rejected(record, report, places, now.outcome, serves)
         code, remedy = _ENDINGS[now.stage]
-        words = f"{record.id} was withdrawn: {now.outcome}."
+        words = f"{record.id} was withdrawn: {now.outcome.rstrip('.')}."
         return ReleaseRefusedError(code, words, remedy=f"{serves} {remedy}", release=record.id)
 
     # --- Going back ------------------------------------------------------------------------------
