@@ -1,7 +1,7 @@
 """The processes: the only place that wires the parts together.
 
-Control and the node agent draw nothing. structlog and httpx load `rich` when they find it, 5 MiB
-in each of the two processes for nothing, so there it is made not to be found.
+Control and the node agent draw nothing. structlog loads `rich` when it finds it, 5 MiB in each of
+the two processes for nothing, so there it is made not to be found.
 """
 
 import sys
