@@ -6,6 +6,7 @@ plane has the drill's flaw, and protections can be switched off, to show that it
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -97,6 +98,8 @@ class GuardedFleet:
         self._control: Control | None = None
         self._line: Line | None = None
         self._agents: list[Agent] = []
+        self._running_agents: list[asyncio.Task[None]] = []
+        self._tasks: asyncio.TaskGroup | None = None
         self.harmful: set[str] = set()
         self.forgiven: list[tuple[float, float]] = []
         self.detected_s: float | None = None
@@ -121,17 +124,14 @@ class GuardedFleet:
         async with opened as control:
             control.start()
             self._control, self._line = control, Line(control.service)
-            self._agents = [self._agent(number, self._line, core) for number in range(self._count)]
-            async with asyncio.TaskGroup() as tasks:
-                for agent in self._agents:
-                    tasks.create_task(agent.run())
+            async with asyncio.TaskGroup() as self._tasks:
+                self._start_agents()
                 try:
                     await self._boot(first)
                     yield
                 finally:
                     self._line.join()
-                    for agent in self._agents:
-                        agent.stop(stop_envoy=True)
+                    await self._stop_agents()
             control.close_polls()
         if errors:
             raise errors[0]
@@ -157,9 +157,14 @@ class GuardedFleet:
         return fleet.target.release if fleet.target else ""
 
     async def cut(self) -> None:
-        """See `Fleet.cut`."""
+        """See `Fleet.cut`; without last known good, nodes come back with empty disks."""
         if self._line is not None:
             self._line.cut()
+        if Protection.LAST_KNOWN_GOOD in self._off:
+            await self._stop_agents()
+            for number in range(self._count):
+                shutil.rmtree(self._node_home(number) / "node")
+            self._start_agents()
 
     async def join(self) -> None:
         """See `Fleet.join`."""
@@ -224,8 +229,22 @@ class GuardedFleet:
             return last
         raise UnreachableError("drill-unanswered", "An apply ended without an outcome.")
 
-    def _agent(self, number: int, line: ControlPort, core: Path) -> Agent:
-        home = self._home / f"node{number}"
+    def _start_agents(self) -> None:
+        if self._line is None or self._tasks is None:
+            return
+        self._agents = [self._agent(number, self._line) for number in range(self._count)]
+        self._running_agents = [self._tasks.create_task(agent.run()) for agent in self._agents]
+
+    async def _stop_agents(self) -> None:
+        for agent in self._agents:
+            agent.stop(stop_envoy=True)
+        await asyncio.gather(*self._running_agents)
+
+    def _node_home(self, number: int) -> Path:
+        return self._home / f"node{number}"
+
+    def _agent(self, number: int, line: ControlPort) -> Agent:
+        home, core = self._node_home(number), self._home / "core"
         node = NodeName(f"n{number}")
         return Agent(
             home,

@@ -2,34 +2,37 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from seawall.drill.account import Account
 from seawall.drill.outages import ALL
 from seawall.drill.result import Result, Summary
 from seawall.errors import UsageError
 
-BEGIN: Final = "<!-- drills begin -->"
-END: Final = "<!-- drills end -->"
-
 
 def write_page(path: Path, summary: Summary) -> None:
-    """Replace what stands between the markers of a page.
+    """Replace what stands between the markers of a page: the results, and the stories.
 
     Raises:
         UsageError: the page cannot be read or written, or has no markers.
     """
     try:
         text = path.read_text(encoding="utf-8")
-        before, begin, rest = text.partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not begin or not end:
-            raise UsageError("page-without-markers", f"{path} has no {BEGIN} and {END}.")
-        path.write_text(f"{before}{BEGIN}\n{table(summary)}{END}{after}", encoding="utf-8")
+        text = _between(path, text, "drills", table(summary))
+        text = _between(path, text, "stories", stories())
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(
             "page-not-written", f"{path} cannot be rewritten: {error.strerror}."
         ) from error
+
+
+def _between(path: Path, text: str, name: str, content: str) -> str:
+    begin, end = f"<!-- {name} begin -->", f"<!-- {name} end -->"
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not found or not ended:
+        raise UsageError("page-without-markers", f"{path} has no {begin} and {end}.")
+    return f"{before}{begin}\n{content}{end}{after}"
 
 
 def table(summary: Summary) -> str:

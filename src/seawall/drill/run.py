@@ -24,7 +24,7 @@ async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
     async with running_origin() as origin_port:
         crowd = crowd_of(drill, port, clock)
         fleet = NaiveFleet(home, clock, drill, NODES)
-        scene = Scene(fleet, clock, port, origin_port)
+        scene = Scene(fleet, clock, port, origin_port, drill.sites)
         operator = Operator(crowd.samples, fleet.undo, clock)
         async with (
             fleet.running(Change(scene.text(), drill.flaw.data, harmful=False)),
@@ -58,7 +58,7 @@ async def run_guarded(
     async with running_origin() as origin_port:
         crowd = crowd_of(drill, port, clock)
         fleet = GuardedFleet(home, clock, drill, NODES, off)
-        scene = Scene(fleet, clock, port, origin_port, policy=POLICY)
+        scene = Scene(fleet, clock, port, origin_port, drill.sites, POLICY)
         first = Change(scene.text(), drill.flaw.data, harmful=False)
         async with fleet.running(first):
             async with visited(crowd):

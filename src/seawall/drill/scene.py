@@ -25,10 +25,12 @@ POLICY = (
 )
 """What a drill's operator wrote. One step is enough for three nodes; its soak is longer than any
 asynchronous effect of a drill."""
-SITES = (
-    *("alpha", "bravo", "charlie", "delta", "echo", "foxtrot"),
-    *("golf", "hotel", "india", "juliett", "kilo", "lima"),
+SITES = ("alpha", "bravo", "charlie", "delta")
+MANY_SITES = (
+    *SITES,
+    *("echo", "foxtrot", "golf", "hotel", "india", "juliett", "kilo", "lima"),
 )
+"""Enough for the mass-change guard to count shares; it lets small edges change as they like."""
 
 
 class Protection(StrEnum):
@@ -112,11 +114,16 @@ class Scene:
     clock: Clock
     port: int
     origin_port: int
+    sites: tuple[str, ...]
     policy: str = ""
 
-    def text(self, *, sites: tuple[str, ...] = SITES, **more: str) -> str:
-        """A site file with these sites; `more` adds keys to a site by name."""
-        listed = "".join(self._site(name, more.get(name, "")) for name in sites)
+    def text(self, *, sites: tuple[str, ...] | None = None, **more: str) -> str:
+        """A site file with all sites or with these; `more` adds keys to a site by name."""
+        listed = "".join(
+            self._site(name, more.get(name, ""))
+            for name in self.sites
+            if sites is None or name in sites
+        )
         return (
             f"version: 1\nlisten: {{http: 127.0.0.1:{self.port}}}\n{self.policy}"
             f"sites:\n{listed or '  {}'}"
@@ -148,6 +155,7 @@ class Drill:
         flaw: of the data plane, in both arms; its `data` is that of the first, good release.
         bounds: why data is refused by its limits and schema; empty when it is within them.
         deed: injects the fault, and returns when nothing more is done.
+        sites: of the edge; each is asked in turn.
         after_s: how long clients are watched after that.
         withdraws: the naive node stops serving when it cannot reach the core.
         boots_from_core: the naive node has its configuration from the core only.
@@ -161,6 +169,7 @@ class Drill:
     deed: Deed
     flaw: Flaw = field(default_factory=Flaw)
     bounds: Bounds = _unbounded
+    sites: tuple[str, ...] = SITES
     after_s: float = 3.0
     withdraws: bool = False
     boots_from_core: bool = False
@@ -168,4 +177,4 @@ class Drill:
     @property
     def visits(self) -> tuple[Visit, ...]:
         """What the crowd asks: every site in turn."""
-        return tuple(Visit(f"{name}.test", f"/{name}", b"origin answers") for name in SITES)
+        return tuple(Visit(f"{name}.test", f"/{name}", b"origin answers") for name in self.sites)

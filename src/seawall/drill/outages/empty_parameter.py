@@ -2,12 +2,12 @@
 
 from typing import Final
 
-from seawall.drill.scene import SITES, Change, Drill, Protection, Scene
+from seawall.drill.scene import MANY_SITES, Change, Drill, Protection, Scene
 
 
 async def _deed(scene: Scene) -> None:
     """The cleanup asks for the sites to delete, with an empty filter, and is given nearly all."""
-    kept = SITES[:3]
+    kept = MANY_SITES[:3]
     await scene.fleet.release(Change(scene.text(sites=kept), actor="cleanup"))
 
 
@@ -22,4 +22,5 @@ DRILL: Final = Drill(
     ),
     protections=(Protection.GUARD, Protection.TASTER, Protection.CANARY),
     deed=_deed,
+    sites=MANY_SITES,
 )

@@ -24,7 +24,7 @@ DRILL: Final = Drill(
     title="valid tenant configuration that crashes the proxy",
     story=(
         "A release of the proxy had carried a fault for 27 days; one customer's valid change met "
-        "it, and 85 % of the network answered errors. Here: one site of twelve sets a response "
+        "it, and 85 % of the network answered errors. Here: one site of four sets a response "
         "header, which is valid; the data plane crashes when it sends that header."
     ),
     protections=(Protection.TASTER, Protection.CANARY),

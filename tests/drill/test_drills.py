@@ -1,0 +1,60 @@
+"""Outages replayed on real Envoys: Seawall holds them, and it is its protections that do."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seawall.clock import SystemClock
+from seawall.drill.outages import (
+    ALL,
+    core_cut_off,
+    empty_parameter,
+    expired_certificates,
+    feature_file,
+    slow_poison,
+    tenant_config,
+)
+from seawall.drill.result import Guarded, Result
+from seawall.drill.run import run_guarded
+from seawall.drill.scene import Drill, Protection
+
+SHOWN = (feature_file, tenant_config, slow_poison, empty_parameter, core_cut_off)
+AFTER_S = 1.0
+"""How long clients are watched afterwards: the command takes its time, a test need not.
+Only what crashes late is waited for."""
+
+
+def run(drill: Drill, home: Path, off: frozenset[Protection] = frozenset()) -> Result:
+    short = drill if drill is slow_poison.DRILL else replace(drill, after_s=AFTER_S)
+    guarded: Guarded = asyncio.run(run_guarded(short, home, SystemClock(), off=off))
+    return Result(drill.name, drill.outage, drill.title, guarded, None)
+
+
+@pytest.mark.parametrize("drill", [m.DRILL for m in SHOWN], ids=lambda d: d.name)
+def test_seawall_holds_the_fault(drill: Drill, tmp_path: Path) -> None:
+    found = run(drill, tmp_path)
+    assert found.passed, found
+
+
+@pytest.mark.parametrize("drill", ALL, ids=lambda d: d.name)
+def test_a_drill_fails_without_its_protections(drill: Drill, tmp_path: Path) -> None:
+    found = run(drill, tmp_path, frozenset(drill.protections))
+    assert not found.passed, found
+    assert found.guarded.account.failed, found
+
+
+def test_each_layer_holds_when_the_one_before_it_is_off(tmp_path: Path) -> None:
+    without_bounds = run(feature_file.DRILL, tmp_path / "1", frozenset({Protection.BOUNDS}))
+    assert without_bounds.guarded.held_by == "taster"
+    off = frozenset({Protection.BOUNDS, Protection.TASTER})
+    without_taster = run(feature_file.DRILL, tmp_path / "2", off)
+    assert without_taster.guarded.held_by == "taste"
+    assert not without_taster.guarded.account.failed
+
+
+def test_nodes_come_back_from_their_disks_without_control(tmp_path: Path) -> None:
+    found = run(expired_certificates.DRILL, tmp_path)
+    assert found.passed, found
+    assert found.guarded.account.requests
