@@ -23,6 +23,7 @@ from seawall.api.client import Client, is_running
 from seawall.site.sources import SourceFile, SourceSet
 
 _DEADLINE_S = 120.0
+_QUIET_S = 5
 _MIB = 1 << 20
 
 
@@ -32,21 +33,19 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=1_000, help="simulated nodes (1,000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     options = parser.parse_args()
+    print(f"| {options.nodes} simulated nodes | figure |\n|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="seawall-fleet-") as directory:
         found = asyncio.run(_measure(Path(directory), options.nodes))
-    print(f"| {options.nodes} simulated nodes | figure |\n|---|---|")
-    for name, figure in found.items():
-        print(f"| {name} | {figure} |")
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
 
-async def _measure(home: Path, count: int) -> dict[str, float]:
+async def _measure(home: Path, count: int) -> "Figures":
     port = _free_port()
     control = await asyncio.to_thread(_start, home / "control", port)
     crowd = Crowd(home / "control", home / "nodes", ("127.0.0.1", port), count)
-    found: dict[str, float] = {}
+    found = Figures()
     try:
         began_s = time.monotonic()
         await crowd.start()
@@ -65,9 +64,9 @@ async def _measure(home: Path, count: int) -> dict[str, float]:
             )
         process = psutil.Process(control.pid)
         before_s = process.cpu_times().user
-        await asyncio.sleep(10)
+        await asyncio.sleep(_QUIET_S)
         found["control, CPU of one core in quiet, %"] = round(
-            (process.cpu_times().user - before_s) * 10, 1
+            (process.cpu_times().user - before_s) / _QUIET_S * 100, 1
         )
         found["control, memory, MiB"] = round(process.memory_info().rss / _MIB)
         await asyncio.to_thread(_end, control)
@@ -80,6 +79,14 @@ async def _measure(home: Path, count: int) -> dict[str, float]:
         await crowd.stop()
         await asyncio.to_thread(_end, control)
     return found
+
+
+class Figures(dict[str, float]):
+    """Tells each figure when it is there."""
+
+    def __setitem__(self, name: str, figure: float) -> None:
+        super().__setitem__(name, figure)
+        print(f"| {name} | {figure} |", flush=True)
 
 
 def _first(times: dict[int, float], generation: int) -> float:

@@ -322,8 +322,9 @@ class _Download(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
+            # Read once for all who wait, before any of them takes a place.
+            bundle = await self._read()
             with self._gate.pass_():
-                bundle = await self._read()
                 async with asyncio.timeout(limits.BUNDLE_DOWNLOAD_TIMEOUT_S):
                     await self._send(bundle, send)
         except SeawallError as error:
