@@ -131,6 +131,7 @@ def test_http_control_keeps_every_promise_of_the_port(tmp_path: Path) -> None:
         data_dir.mkdir(mode=0o700)
         port = HttpControl(data_dir / "control.sock")
         async with running(data_dir, None, SystemClock()) as control:
+            control.carry_out()
             first = sources(site_text(free_port()))
 
             async def assign(_: ReleaseId, __: Digest, ___: bytes) -> Assignment:
