@@ -566,7 +566,7 @@ GOLDEN_STATUSES_MAX: Final = 16
 
 # --- Drills --------------------------------------------------------------------------------------
 DRILL_CLIENTS_MAX: Final = 400
-"""Requests of a drill's crowd in flight at once: a fleet that hangs must not exhaust the machine."""
+"""Requests of the crowd in flight at once: a fleet that hangs must not exhaust the machine."""
 DRILL_CLIENT_TIMEOUT_S: Final = 2.0
 """How long a client of a drill waits for an answer before it counts as failed."""
 DRILL_STOP_DRAIN_S: Final = 0.0

@@ -173,15 +173,17 @@ class Keeper:
         """Watch until cancelled."""
         while True:
             await self._wanted.wait()
-            if self.process is not None:
-                await self.process.exited()
+            process = self.process
+            if process is not None:
+                await process.exited()
             if self._stopping:
                 self._wanted.clear()
                 continue
-            if self.process is not None:
-                self.ending = self.process.ending
-                self.process = None
+            if process is not None:
+                self.ending = process.ending
                 self.restarts += 1
+                if self.process is process:  # whoever heard of the exit first may have launched
+                    self.process = None
             self.on_exit(self)
             if self.on_trial:
                 self._stopping = True
