@@ -130,29 +130,42 @@ class Election:
 
     async def _take_part(self, connection: Any) -> None:
         while True:
-            async with asyncio.timeout(limits.LEADER_SILENT_S / 2):
-                if self._epoch is None:
-                    await self._try(connection)
-                else:
-                    await connection.execute("SELECT 1")
+            if self._epoch is not None:
+                await self._beat(connection)
+            elif await self._won(connection):
+                # Not under a time limit: a claim that was given up might still be written later.
+                claim = await asyncio.to_thread(self._claim)
+                self._epoch = claim.epoch
+                self._turned.set()
+                self._log("leads", f"{self._address} leads, epoch {claim.epoch}")
+            else:
+                self._seen = await asyncio.to_thread(self._read)
             await self._clock.sleep(limits.LEADER_BEAT_S)
 
-    async def _try(self, connection: Any) -> None:
-        found = await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEAD_LOCK,))
-        won = bool((await found.fetchone())[0])
-        if won:
-            claim = await asyncio.to_thread(self._claim)
-            self._epoch = claim.epoch
-            self._turned.set()
-            self._log("leads", f"{self._address} leads, epoch {claim.epoch}")
-            return
-        self._held = True
-        low = (WRITER_LOCK & _LOW_BITS, LEAD_LOCK & _LOW_BITS)
-        silent_s = limits.LEADER_SILENT_S
-        cut = await connection.execute(_SILENT, (LEAD_LOCK >> 32, *low, silent_s))
-        if await cut.fetchall():
-            self._log("leader-cut-off", f"The leader was silent for {silent_s:g} s.")
-        self._seen = await asyncio.to_thread(self._read)
+    async def _beat(self, connection: Any) -> None:
+        """Show that this leader lives, and look whether it still leads."""
+        async with asyncio.timeout(limits.LEADER_SILENT_S / 2):
+            found = await connection.execute("SELECT value FROM meta WHERE key = %s", (_FACT,))
+            row = await found.fetchone()
+        if _claim_of(row[0] if row else None).epoch != self._epoch:
+            raise ElsewhereError("")
+
+    async def _won(self, connection: Any) -> bool:
+        """Whether the lead is free to be claimed; cuts off whoever hangs on to it.
+
+        The lock of the writer too: a leader that hung inside a transaction still holds that one.
+        """
+        async with asyncio.timeout(limits.LEADER_SILENT_S / 2):
+            self._held = not await _one(connection, "SELECT pg_try_advisory_lock(%s)", LEAD_LOCK)
+            low = (WRITER_LOCK & _LOW_BITS, LEAD_LOCK & _LOW_BITS)
+            silent_s = limits.LEADER_SILENT_S
+            cut = await connection.execute(_SILENT, (LEAD_LOCK >> 32, *low, silent_s))
+            if await cut.fetchall():
+                self._log("leader-cut-off", f"The leader was silent for {silent_s:g} s.")
+            if self._held:
+                return False
+            # Taken and given back at once: the statement is a transaction of its own.
+            return await _one(connection, "SELECT pg_try_advisory_xact_lock(%s)", WRITER_LOCK)
 
     def _claim(self) -> Claim:
         """Begin a new epoch, which ends every older one."""
@@ -200,7 +213,10 @@ async def election(
 
 
 def _claim_in(connection: Connection) -> Claim:
-    value = connection.execute(select(META.c.value).where(META.c.key == _FACT)).scalar()
+    return _claim_of(connection.execute(select(META.c.value).where(META.c.key == _FACT)).scalar())
+
+
+def _claim_of(value: str | None) -> Claim:
     if value is None:
         return Claim()
     try:
@@ -212,6 +228,11 @@ def _claim_in(connection: Connection) -> Claim:
             "The store does not say in a readable way who leads.",
             remedy="Delete the row `leader` of the table `meta` and restart control.",
         ) from error
+
+
+async def _one(connection: Any, query: str, lock: int) -> bool:
+    found = await connection.execute(query, (lock,))
+    return bool((await found.fetchone())[0])
 
 
 async def _connect(url: str) -> Any:
