@@ -1,0 +1,68 @@
+"""The keeper of a slot: no process is ever forgotten while it runs."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+from node.support import edge, until
+from seawall.clock import SystemClock
+from seawall.ids import NodeName
+from seawall.node.ads import Link
+from seawall.node.envoy import Slot
+from seawall.node.keeper import Keeper
+
+
+def keeper_of(home: Path) -> Keeper:
+    """Keeps a program that only waits: nothing here asks it anything."""
+    program = home / "waits"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o700)
+    clock = SystemClock()
+
+    async def never() -> None:
+        raise AssertionError("one death is no loop")
+
+    keeper = Keeper(
+        Slot("a", home / "a", home / "access"),
+        Link(clock),
+        node=NodeName("local"),
+        binary=program,
+        version="",
+        concurrency=1,
+        clock=clock,
+        looping=never,
+        changed=lambda: None,
+    )
+    keeper.want(edge(1, "here"))
+    return keeper
+
+
+def test_a_process_launched_when_the_one_before_died_is_kept(tmp_path: Path) -> None:
+    """Whoever waits for the exit may hear of it before the keeper does, and launch another."""
+
+    async def scenario() -> None:
+        keeper = keeper_of(tmp_path)
+        keeper.launch()
+        first = keeper.process
+        assert first is not None
+
+        async def commits() -> None:
+            await first.exited()
+            keeper.launch()
+
+        async with asyncio.TaskGroup() as tasks:
+            commit = tasks.create_task(commits())
+            running = tasks.create_task(keeper.run())
+            await until(lambda: first.identity.pid, what="the first one")
+            os.kill(first.identity.pid, signal.SIGKILL)
+            await commit
+            second = keeper.process
+            assert second is not None
+            await until(lambda: keeper.restarts == 1, what="the keeper to hear of the exit")
+            assert keeper.process is second
+            await keeper.stop(drain_s=0)
+            running.cancel()
+        assert not second.alive
+
+    asyncio.run(scenario())
