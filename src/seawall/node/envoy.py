@@ -79,6 +79,12 @@ class Slot:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
 
+    def clear(self) -> None:
+        """Forget a process that has ended; Envoy leaves the files of Unix listeners behind."""
+        (self.directory / IDENTITY_FILE).unlink(missing_ok=True)
+        for socket in self.directory.glob("*.sock"):
+            socket.unlink(missing_ok=True)
+
     async def bound_log(self) -> None:
         """Begin Envoy's log anew when it has grown too large; one older part is kept."""
         path = self.directory / LOG_FILE
@@ -190,7 +196,7 @@ class EnvoyProcess:
         """End it at once, also when it is stopped or hangs."""
         self._signal(signal.SIGKILL)
         await self._gone.wait()
-        (self.slot.directory / IDENTITY_FILE).unlink(missing_ok=True)
+        self.slot.clear()
 
     async def _end(self) -> None:
         for number, patience_s in ((signal.SIGTERM, ENVOY_STOP_TERM_S), (signal.SIGKILL, None)):
@@ -200,7 +206,7 @@ class EnvoyProcess:
                     await self._gone.wait()
             if not self.alive:
                 break
-        (self.slot.directory / IDENTITY_FILE).unlink(missing_ok=True)
+        self.slot.clear()
 
     def release(self) -> None:
         """Forget the process and leave it running."""
