@@ -8,7 +8,7 @@ from seawall.limits import TRIAL_LEASE_S
 from seawall.node import moves
 from seawall.node.candidacy import Candidacy
 from seawall.node.standing import Course, cannot_go_back, fail, is_right
-from seawall.rollout.ports import Assignment, Phase, Trial
+from seawall.rollout.ports import UNHEALTHY_BAKING, Assignment, Phase, Trial
 
 _REBAKE_S_MIN: Final = 1.0
 """After a death a release without a bake time is still watched this long."""
@@ -101,7 +101,8 @@ def _assigned(course: Course, assignment: Assignment, now_s: float) -> Course:
         memory,
         generation=assignment.generation,
         assignment=assignment,
-        attempting=None,
+        # What is being committed may serve in a moment: its bundle must stay on disk.
+        attempting=course.doing.served if isinstance(course.doing, moves.Commit) else None,
         message="",
         failed=remembered,
         attempts=0,
@@ -184,7 +185,7 @@ def _judged_baking(course: Course, verdict: Verdict) -> Course:
         return course
     name = course.serving.release if course.serving else "the release"
     course = fail(course, "the stable slot goes back", blames_content=False)
-    return replace(course, back=f"{name} was unhealthy while it baked: {verdict.text}")
+    return replace(course, back=f"{name} {UNHEALTHY_BAKING}: {verdict.text}")
 
 
 # --- The trial -----------------------------------------------------------------------------------

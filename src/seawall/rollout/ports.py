@@ -13,6 +13,8 @@ from seawall.telemetry.window import Window
 
 LEVEL_TRIALS: Final = 1
 """`NodeReport.level` of an agent that tries releases; one that says less commits untried."""
+UNHEALTHY_BAKING: Final = "was unhealthy while it baked"
+"""In `NodeReport.message` of a node that went back because it fared better before the commit."""
 
 
 @dataclass(frozen=True, slots=True)
