@@ -14,7 +14,7 @@ from seawall.ids import NodeName, ReleaseId
 from seawall.judge.verdict import Healthy, NotEnough, Reason
 from seawall.model.rollout import Step, Wave, WithoutTraffic
 from seawall.rollout import orders
-from seawall.rollout.ports import Phase, Steering
+from seawall.rollout.ports import UNHEALTHY_BAKING, Phase, Steering
 from seawall.rollout.state import Assigned, Plan, Target
 
 FOLDER = Path(__file__).parent / "scenarios"
@@ -170,6 +170,12 @@ class Scenario:
         node = self.model.nodes[NodeName(name)]
         node.serving, node.phase = ReleaseId(to), Phase.REJECTED
         node.message = "went back after a crash loop of Envoy"
+
+    def brakes_baking(self, name: str, to: str) -> None:
+        """The node fared better before the commit; it went back by itself."""
+        node = self.model.nodes[NodeName(name)]
+        node.message = f"{node.serving} {UNHEALTHY_BAKING}: 60 of 100 requests; {to} serves instead"
+        node.serving, node.phase = ReleaseId(to), Phase.REJECTED
 
     def pause(self, actor: str) -> None:
         self._order(orders.pause(self.model.fleet, actor, self.model.now_s))

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from judge.windows import window
+from rollout.scenario import Scenario
 from rollout.test_lint import in_step
-from seawall.ids import Generation, NodeName
+from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
 from seawall.rollout.assess import assess
 from seawall.rollout.ports import Probes, TrialPhase
@@ -120,3 +121,47 @@ def test_a_few_failed_requests_are_a_suspicion_though_no_proof() -> None:
     assert "6 of 6 requests on the candidate" in findings.suspicion
     fine = windows(generation, rate=4, share=0.5, start_s=began_s, seconds=3)
     assert look(fleet, inventory, fine, began_s + 3).suspicion == ""
+
+
+def baking() -> tuple[Fleet, object, float]:
+    scenario = Scenario()
+    for line in scenario.run("nodes a\nserving r1\ntraffic 0\napply r2\nuntil baking"):
+        assert "refused" not in line, line
+    return scenario.model.fleet, scenario.model.inventory(), scenario.model.now_s
+
+
+def served(release: str, errors: int, *, start_s: float, node: str = "a") -> list[Window]:
+    return [
+        replace(window("stable", start_s + s, 100, errors, node=node), release=ReleaseId(release))
+        for s in range(12)
+    ]
+
+
+def test_what_fails_since_the_commit_and_not_before_is_unhealthy_in_the_bake() -> None:
+    fleet, inventory, now_s = baking()
+    before = served("r1", 1, start_s=-20)
+    bad = [*before, *served("r2", 60, start_s=now_s)]
+    assert isinstance(look(fleet, inventory, bad, now_s + 12).bake, Unhealthy)
+    good = [*before, *served("r2", 1, start_s=now_s)]
+    assert isinstance(look(fleet, inventory, good, now_s + 12).bake, Healthy)
+
+
+def test_what_failed_before_the_commit_as_well_is_not_held_against_a_release_that_bakes() -> None:
+    fleet, inventory, now_s = baking()
+    found = [*served("r1", 60, start_s=-20), *served("r2", 60, start_s=now_s)]
+    assert isinstance(look(fleet, inventory, found, now_s + 12).bake, Healthy)
+
+
+def test_harm_too_small_for_one_node_shows_over_all_nodes_in_the_bake() -> None:
+    fleet, inventory, now_s = baking()
+    nodes = [f"n{number}" for number in range(40)]
+    one = [
+        replace(
+            w, edge={**w.edge, "requests": 1.0, "responses_2xx": 1.0 - bad, "responses_5xx": bad}
+        )
+        for start_s, release, bad in ((-20.0, "r1", 0.0), (now_s, "r2", 1.0))
+        for w in served(release, 0, start_s=start_s)[:6]
+    ]
+    assert isinstance(look(fleet, inventory, one, now_s + 6).bake, Healthy)
+    found = [replace(w, node=NodeName(node)) for node in nodes for w in one]
+    assert isinstance(look(fleet, inventory, found, now_s + 6).bake, Unhealthy)

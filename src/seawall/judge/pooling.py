@@ -46,6 +46,14 @@ def pooled(windows: Sequence[Window]) -> list[Window]:
     return [_sum(group) for group in groups.values()]
 
 
+def pooled_in_time(windows: Iterable[Window]) -> list[Window]:
+    """The windows of all nodes added up by span: for what is compared with the time before."""
+    groups: dict[Any, list[Window]] = {}
+    for window in windows:
+        groups.setdefault((span_of(window), frozenset(window.edge)), []).append(window)
+    return [_sum(group) for group in groups.values()]
+
+
 def _place(window: Window) -> tuple[int, NodeName, Generation]:
     return span_of(window), window.node, window.generation
 

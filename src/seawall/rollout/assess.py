@@ -1,7 +1,8 @@
 """From what nodes measured and said to what the judge finds on the step that runs; a pure function.
 
 It chooses which windows are evidence: those of the nodes on trial, under the generation each was
-given for this step, and those of earlier steps for signs of harm. The verdict is the judge's.
+given for this step, and those of earlier steps for signs of harm; of nodes that have committed,
+those before and after. The verdict is the judge's.
 """
 
 import math
@@ -10,10 +11,12 @@ from dataclasses import replace
 
 from seawall import limits
 from seawall.ids import NodeName
+from seawall.judge.brake import during_bake
 from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES_BY_NAME
 from seawall.judge.judge import Demands, can_decide, judge, log_evidence
-from seawall.judge.pooling import STABLE
+from seawall.judge.pooling import STABLE, pooled_in_time
+from seawall.judge.verdict import Verdict
 from seawall.model.rollout import Step
 from seawall.rollout.ports import TrialPhase
 from seawall.rollout.state import (
@@ -38,8 +41,11 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         now_s: Unix seconds.
     """
     rollout = fleet.running
-    if rollout is None or rollout.stage is not Stage.CANARY or not rollout.step_generation:
+    if rollout is None:
         return Findings()
+    bake = _bake(rollout, windows)
+    if rollout.stage is not Stage.CANARY or not rollout.step_generation:
+        return Findings(bake=bake)
     step = rollout.policy.steps[rollout.step - 1]
     rate_per_s = _rate_per_s(rollout.members, windows)
     evidence = gather(
@@ -64,10 +70,23 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         verdict=judge(evidence, demands),
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
+        bake=bake,
         shows_harm=_shows_harm(step, rate_per_s or 0.0),
         suspicion=_suspicion(evidence),
         decides_at_step=_decides_at(rollout, rate_per_s or 0.0),
     )
+
+
+def _bake(rollout: Rollout, windows: Iterable[Window]) -> Verdict | None:
+    """Of the nodes that serve the release: since the commit, by what they served before it."""
+    before, began_s = rollout.before, rollout.started_s
+    if before is None or not rollout.committed:
+        return None
+    stable = [window for window in windows if window.slot == STABLE]
+    after = [w for w in stable if w.release == rollout.release and w.start_s >= began_s]
+    serving = {window.node for window in after}
+    past = [w for w in stable if w.release == before.release and w.node in serving]
+    return during_bake(pooled_in_time(past), pooled_in_time(after)) if after else None
 
 
 def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[Window]:

@@ -25,7 +25,7 @@ def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout 
     A machine's own failure does not blame the release. Silence may: more than a few lost nodes
     hold the rollout until they are back, or a person goes on without them.
     """
-    unable = [look for look in looks if look.standing is Standing.UNABLE]
+    unable = [look for look in looks if look.standing in {Standing.UNABLE, Standing.REVERTED}]
     lost = [look for look in looks if look.standing is Standing.LOST]
     few = len(lost) <= limits.ROLLOUT_LOST_SHARE_MAX * len(looks)
     go_on = few or rollout.resumed_by or rollout.speed is Speed.SWITCH

@@ -4,6 +4,7 @@ A move waits (changes nothing), goes on, holds, or withdraws. Going on needs a `
 basis; bad news is looked for first and in every stage, paused and frozen ones included.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from seawall import limits
@@ -12,8 +13,8 @@ from seawall.ids import NodeName
 from seawall.judge.verdict import Unhealthy
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import blocked, everywhere, others, set_aside, verdict_on
-from seawall.rollout.standing import Standing, in_commit, in_trial
-from seawall.rollout.state import NO_GENERATION, TASTE, Rollout, Speed, Stage
+from seawall.rollout.standing import Look, Standing, in_commit, in_trial
+from seawall.rollout.state import NO_GENERATION, TASTE, Basis, Rollout, Speed, Stage
 from seawall.rollout.steps import open_wave, try_members
 from seawall.rollout.words import count_text, looks_text, names_text, step_text
 
@@ -56,8 +57,10 @@ def _withdrawn(draft: Draft, rollout: Rollout) -> bool:
     if bad:
         _blame(draft, rollout, looks_text(bad))
         return True
+    if _bad_bake(draft, rollout, looks):
+        return True
     if rollout.stage is Stage.BAKING:
-        return _bad_bake(draft, rollout)
+        return False
     verdict = verdict_on(draft, rollout)
     if isinstance(verdict, Unhealthy):
         _blame(draft, rollout, f"{step_text(rollout)}: {_unhealthy(verdict)}")
@@ -73,12 +76,25 @@ def _told_to_commit(draft: Draft, rollout: Rollout) -> tuple[NodeName, ...]:
     return tuple(sorted({*rollout.committed, *told}))
 
 
-def _bad_bake(draft: Draft, rollout: Rollout) -> bool:
+def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
+    """Undo what fares worse than the time before; nobody is blamed: an origin may have failed.
+
+    A few nodes that went back alone are told again. A way back is not undone by what it fled from.
+    """
+    if rollout.straight is Basis.KNOWN_GOOD:
+        return False
     verdict = draft.findings.bake
+    reverted = [look for look in looks if look.standing is Standing.REVERTED]
+    told = len(_told_to_commit(draft, rollout))
     if isinstance(verdict, Unhealthy):
-        _blame(draft, rollout, f"while baking: {_unhealthy(verdict)}")
-        return True
-    return False
+        words = f"while baking: {_unhealthy(verdict)}"
+    elif len(reverted) > limits.ROLLOUT_LOST_SHARE_MAX * told:
+        words = looks_text(reverted)
+    else:
+        return False
+    reason = f"{words}. An origin that fails looks the same: it may be applied again"
+    draft.withdraw(rollout, Stage.ROLLED_BACK, reason)
+    return True
 
 
 def _blame(draft: Draft, rollout: Rollout, reason: str) -> None:

@@ -12,6 +12,7 @@ from seawall import limits
 from seawall.ids import NodeName
 from seawall.rollout.ports import (
     LEVEL_TRIALS,
+    UNHEALTHY_BAKING,
     NodeReport,
     Phase,
     Steering,
@@ -40,6 +41,8 @@ class Standing(Enum):
     """It fell silent, or has not done it in good time."""
     UNABLE = "unable"
     """It could not, for a reason of its own machine."""
+    REVERTED = "reverted"
+    """It went back while the release baked, by the time before: an origin may be to blame."""
     BAD = "bad"
     """It withdrew the release, and the release is to blame."""
 
@@ -108,8 +111,7 @@ def _in_commit(
     if report.generation >= assigned.generation:
         if report.phase is Phase.REJECTED:
             words = f"{name} {report.message or 'rejected it'}"
-            bad = blames_content(report)
-            return Look(name, Standing.BAD if bad else Standing.UNABLE, words)
+            return Look(name, _rejection(report), words)
         if report.release == rollout.release and report.phase in {Phase.BAKING, Phase.GOOD}:
             return Look(name, Standing.READY)
     waited_s = now_s - max(assigned.at_s, rollout.step_started_s)
@@ -131,6 +133,12 @@ def settled(name: NodeName, fleet: Fleet, inventory: Inventory) -> bool:
         and assigned.release == fleet.target.release == report.release
         and report.phase in {Phase.BAKING, Phase.GOOD}
     )
+
+
+def _rejection(report: NodeReport) -> Standing:
+    if UNHEALTHY_BAKING in report.message:
+        return Standing.REVERTED
+    return Standing.BAD if blames_content(report) else Standing.UNABLE
 
 
 def blames_content(report: NodeReport) -> bool:

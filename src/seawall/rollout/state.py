@@ -331,7 +331,8 @@ class Findings:
         requests: that the candidates answered in this step, for the words of an event.
         decides_at_step: the first later step at which the traffic there is could bring a verdict in
             time, or show harm; None when none could.
-        bake: of the stable slots since the release was committed; None when nothing was judged.
+        bake: of the stable slots since the release was committed, by the time before; None when
+            nothing was judged.
         shows_harm: so many requests come in this step's soak that gross harm would show, though
             health cannot be proved: golden requests decide only after it.
         suspicion: what speaks against the candidate without being proof; golden requests do not
