@@ -111,7 +111,8 @@ class GuardedFleet:
         """Serve `first` on every node inside the block."""
         core = self._home / "core"
         off = tuple(protection.value for protection in self._off)
-        Settings(self._drill.name, off).write(core / "control")
+        flaw = self._drill.flaw
+        Settings(self._drill.name, flaw.lua, dict(flaw.data), off).write(core / "control")
         errors: list[BaseException] = []
         opened = Control.opened(
             core,

@@ -138,7 +138,8 @@ Deed = Callable[[Scene], Awaitable[None]]
 Bounds = Callable[[Mapping[str, str]], str]
 
 
-def _unbounded(_data: Mapping[str, str]) -> str:
+def unbounded(_data: Mapping[str, str]) -> str:
+    """Any data is within no bounds."""
     return ""
 
 
@@ -168,7 +169,7 @@ class Drill:
     protections: tuple[Protection, ...]
     deed: Deed
     flaw: Flaw = field(default_factory=Flaw)
-    bounds: Bounds = _unbounded
+    bounds: Bounds = unbounded
     sites: tuple[str, ...] = SITES
     after_s: float = 3.0
     withdraws: bool = False

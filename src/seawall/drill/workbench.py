@@ -7,7 +7,7 @@ off stands in `drill.json`, written by the drill before control starts.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from seawall.clock import Clock, SystemClock
 from seawall.drill.flaw import FEATURES as FLAW_FEATURES
 from seawall.drill.flaw import Flaw, weaken
 from seawall.drill.outages import ALL
-from seawall.drill.scene import Drill, Protection
+from seawall.drill.scene import Bounds, Protection, unbounded
 from seawall.gate.features import FEATURES
 from seawall.model import Switch
 from seawall.release.release import Kind
@@ -33,21 +33,30 @@ SETTINGS: Final = "drill.json"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Which drill, and what of its protections is off."""
+    """Which drill, its flaw, and what of its protections is off."""
 
     drill: str
+    lua: str
+    data: dict[str, str]
     off: tuple[str, ...] = ()
 
     def write(self, home: Path) -> None:
         """Leave it for the workbench in control's private directory."""
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (home / SETTINGS).write_text(json.dumps({"drill": self.drill, "off": self.off}))
+        (home / SETTINGS).write_text(json.dumps(asdict(self)))
 
     @staticmethod
     def read(home: Path) -> "Settings":
         """As written."""
-        fields = json.loads((home / SETTINGS).read_text())
-        return Settings(fields["drill"], tuple(fields["off"]))
+        return Settings(**json.loads((home / SETTINGS).read_text()))
+
+    @property
+    def bounds(self) -> Bounds:
+        """Limits and schema of the data; those of a drill that is not listed are none."""
+        known = {drill.name: drill.bounds for drill in ALL}
+        if Protection.BOUNDS in self.off:
+            return unbounded
+        return known.get(self.drill, unbounded)
 
 
 def sources_of(text: str, data: dict[str, str]) -> SourceSet:
@@ -59,24 +68,23 @@ def sources_of(text: str, data: dict[str, str]) -> SourceSet:
 class FlawedMaker(Maker):
     """Makes candidates for the data plane of a drill."""
 
-    def __init__(self, clock: Clock, drill: Drill, *, bounded: bool) -> None:
+    def __init__(self, clock: Clock, settings: Settings) -> None:
         super().__init__(clock)
-        self._drill = drill
-        self._bounded = bounded
+        self._settings = settings
 
     def load(
         self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
     ) -> Loaded:
         """As `Maker.load`; data over its bounds is a problem of its file."""
         loaded = super().load(_site(sources), read, pushed)
-        wrong = self._drill.bounds(self._data(sources)) if self._bounded else ""
+        wrong = self._settings.bounds(self._data(sources))
         if not wrong:
             return loaded
         problem = Problem(
             id="drill-data-out-of-bounds",
             severity=Severity.ERROR,
             location=Location(DATA, 1, 1),
-            subject=f"drill {self._drill.name}",
+            subject=f"drill {self._settings.drill}",
             what=f"The data is refused: {wrong}.",
             why="What reads it was built for less.",
             remedy="Mend what makes it; what was there before serves on.",
@@ -88,14 +96,14 @@ class FlawedMaker(Maker):
     ) -> Candidate:
         """As `Maker.compile`, for Envoys with the flaw."""
         candidate = super().compile(_site(sources), loaded, kind, switches)
-        flaw = Flaw(self._drill.flaw.lua, self._data(sources))
+        flaw = Flaw(self._settings.lua, self._data(sources))
         snapshot = weaken(candidate.bundle.snapshot, flaw)
         bundle = replace(candidate.bundle, sources=sources, snapshot=snapshot)
         return replace(candidate, bundle=bundle)
 
     def _data(self, sources: SourceSet) -> dict[str, str]:
         content = next((f.content for f in sources.files if f.path == DATA), b"{}")
-        return {**self._drill.flaw.data, **json.loads(content)}
+        return {**self._settings.data, **json.loads(content)}
 
 
 def _site(sources: SourceSet) -> SourceSet:
@@ -109,10 +117,7 @@ class DrillBench(Workbench):
     def __init__(self, home: Path, say: Say) -> None:
         super().__init__(home, say)
         FEATURES.update(dict.fromkeys(FLAW_FEATURES, max(FEATURES.values())))
-        settings = Settings.read(home)
-        drill = next(drill for drill in ALL if drill.name == settings.drill)
-        bounded = Protection.BOUNDS not in settings.off
-        self._maker = FlawedMaker(SystemClock(), drill, bounded=bounded)
+        self._maker = FlawedMaker(SystemClock(), Settings.read(home))
 
 
 if __name__ == "__main__":
