@@ -19,7 +19,7 @@ def test_the_page_tells_every_drill_as_it_is() -> None:
 
 def test_the_table_replaces_the_one_before_and_nothing_else(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    results = "<!-- drills begin -->\nold\n<!-- drills end -->"
+    results = "<!-- drills begin -->\nwhat was there\n<!-- drills end -->"
     told = "<!-- stories begin -->\n<!-- stories end -->"
     page.write_text(f"# Head\n{results}\n{told}\ntail\n")
     held = dataclasses.replace(QUIET, exposed_nodes=1, exposed_requests=3, failed=1, revert_s=2.0)
@@ -27,7 +27,7 @@ def test_the_table_replaces_the_one_before_and_nothing_else(tmp_path: Path) -> N
     text = page.read_text()
     assert text.startswith("# Head\n")
     assert text.endswith("tail\n")
-    assert "old" not in text
+    assert "what was there" not in text
     assert "| **x** | taster | 1 of 3, 3 | 1 of 1000 | 0.5 s | 2.0 s | 0 |" in text
     assert f"| the naive way | | 3 of 3, {LOUD.failed} |" in text
 
