@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -14,6 +14,7 @@ from fleet.crew import ControlProcess, Loop, joined, loop, memory_node
 from helpers import free_port, wait_until
 from postgres_server import PostgresServer
 from seawall.errors import SeawallError
+from seawall.ids import ReleaseId
 from seawall.rollout.ports import Nack
 from seawall.site.sources import SourceFile, SourceSet
 from seawall.testing.memory_node import MemoryNode
@@ -29,6 +30,7 @@ class Crew:
     url: str
     loop: Loop
     port: int
+    asking: list[threading.Thread] = field(default_factory=list)
 
     def leader(self) -> ControlProcess:
         return next(each for each in (self.first, self.second) if each.leads())
@@ -44,7 +46,10 @@ class Crew:
                 for _ in client.apply(self.sources(text), message=text, author="ada"):
                     pass
 
-        threading.Thread(target=ask, daemon=True).start()
+        for asking in self.asking:
+            asking.join(DEADLINE_S)  # one release at a time is on its way
+        self.asking.append(threading.Thread(target=ask, daemon=True))
+        self.asking[-1].start()
 
     def sources(self, text: str) -> SourceSet:
         content = f"""version: 1
@@ -103,6 +108,13 @@ def serving(crew: Crew, release: str) -> bool:
     return all(node.serving == release for node in crew.nodes)
 
 
+def baked(crew: Crew, release: str) -> None:
+    """The nodes have baked it, and will say so to the control process they find next."""
+    for node in crew.nodes:
+        node._good = (ReleaseId(release), *node._good)
+        node._bakes = True
+
+
 def bake_on(crew: Crew) -> None:
     """From now on a release is good on a node when it has found another control process."""
     for node in crew.nodes:
@@ -119,6 +131,7 @@ def test_a_leader_killed_while_a_release_bakes_is_replaced_and_the_rollout_ends_
     crew.apply(leader, "two")
     wait_until(lambda: serving(crew, "r2"), what="r2 serves", deadline_s=DEADLINE_S)
     wait_until(lambda: crew.stages()["r2"] == ["baking"], what="r2 bakes", deadline_s=DEADLINE_S)
+    baked(crew, "r2")
     leader.kill()
     successor = crew.other(leader)
     wait_until(successor.leads, what="the other leads", deadline_s=DEADLINE_S)
@@ -165,13 +178,12 @@ def test_a_leader_that_was_stopped_for_a_while_writes_nothing_when_it_wakes(crew
     crew.apply(leader, "two")
     wait_until(lambda: serving(crew, "r2"), what="r2 serves", deadline_s=DEADLINE_S)
     wait_until(lambda: crew.stages()["r2"] == ["baking"], what="r2 bakes", deadline_s=DEADLINE_S)
+    baked(crew, "r2")
     leader.signal(signal.SIGSTOP)
     successor = crew.other(leader)
     wait_until(successor.leads, what="the other leads", deadline_s=DEADLINE_S)
     wait_until(lambda: crew.stages()["r2"] == ["done"], what="r2 done", deadline_s=DEADLINE_S)
     leader.signal(signal.SIGCONT)
-    for node in crew.nodes:
-        node._bakes = True
     crew.apply(successor, "three")
     wait_until(lambda: crew.stages().get("r3") == ["done"], what="r3", deadline_s=DEADLINE_S)
     assert not leader.leads()

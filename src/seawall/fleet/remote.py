@@ -78,6 +78,7 @@ class FleetControl(ControlClient):
         self._told: dict[str, str] = {}
         self._lines: dict[Purpose, Line] = {}
         self._chosen: dict[Purpose, int] = {}
+        self._failed: dict[Purpose, int] = {}
         self._leader: Address | None = None
         self._pauses = {purpose: Pauses(rng) for purpose in Purpose}
         self._stamp: object = None
@@ -213,14 +214,12 @@ class FleetControl(ControlClient):
                 },
             )
 
-        pauses = self._pauses[purpose]
         try:
             answer = await once()
             if answer.status == _NOT_HERE and self._follow(purpose, answer):
                 answer = await once()
         except (OSError, ValueError) as error:
             self._turn(purpose)
-            pauses.failed(self._clock.monotonic_s())
             raise unreachable(error) from error
         self._heed(purpose, answer)
         return checked(answer)
@@ -258,8 +257,11 @@ class FleetControl(ControlClient):
         return True
 
     def _turn(self, purpose: Purpose) -> None:
-        """Try another address next time."""
+        """Try another address next time, and pause when all of them have failed."""
         self._drop(purpose)
+        self._failed[purpose] = self._failed.get(purpose, 0) + 1
+        if self._failed[purpose] % max(1, len(self._addresses)) == 0:
+            self._pauses[purpose].failed(self._clock.monotonic_s())
         if purpose is not Purpose.POLL and self._leader is not None:
             self._leader = None
         else:
@@ -278,13 +280,13 @@ class FleetControl(ControlClient):
             pauses.told(float(after) if after.isdecimal() else 1.0, now_s)
         elif answer.status == _NOT_HERE:
             self._turn(purpose)
-            pauses.failed(now_s)
         elif answer.status in _REFUSED:
             pauses.long(now_s)
             self._drop(purpose)
             self._say("refused-by-control", refusal_of(answer).message)
         else:
             pauses.succeeded()
+            self._failed[purpose] = 0
             self._say("refused-by-control", "")
 
     def _say(self, event: str, text: str) -> None:
