@@ -27,7 +27,7 @@ types: $(DEV)
 	$(BIN)/mypy
 
 unit: $(DEV)
-	$(BIN)/pytest -q $(ARGS)
+	$(BIN)/pytest -q -n $(or $(WORKERS),auto) --dist worksteal $(ARGS)
 
 bench: $(DEV)  ## Measure CPU per request, compile time, memory; prints the table of docs/performance.md
 	$(BIN)/python -m bench $(ARGS)

@@ -1,5 +1,6 @@
 """The two things every test with processes and sockets needs: a port and a way to wait."""
 
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -10,10 +11,19 @@ Value = TypeVar("Value")
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nothing listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nothing listens on just now.
+
+    Tests that run beside each other take different ones: each worker has its own remainder. Of
+    half the number, because Linux gives ports of one parity to those who only bind.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
+        if port // 2 % workers == worker % workers:
+            return port
 
 
 def wait_until(condition: Callable[[], Value], *, what: str, deadline_s: float = 15.0) -> Value:
