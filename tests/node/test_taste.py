@@ -1,8 +1,10 @@
 """Private listeners beside the public ones: they count for nobody and change nothing else."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
@@ -11,10 +13,11 @@ from node.stage_support import addressed, loaded, standing
 from node.streams import origin
 from node.support import Connection, answer, cluster, edge, routes, to_cluster, until, whole
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.wire import body_of
 from seawall.node.kernel import Place
 from seawall.node.steering import Arm
 from seawall.node.taste import public_places, socket_name, with_taste, without_taste
-from seawall.telemetry.measures import edge_source
+from seawall.telemetry.measures import edge_source, split_site
 
 
 def names(snapshot: Snapshot, type_url: TypeUrl) -> set[str]:
@@ -82,9 +85,11 @@ def test_golden_requests_are_in_no_count_of_clients(tmp_path: Path) -> None:
     async def story() -> None:
         async with origin() as upstream, standing(tmp_path) as stand:
             rule = {**to_cluster("origin"), "stat_prefix": "shop"}
-            release = loaded(
-                whole(cluster("origin", upstream), addressed("127.0.0.1", port), routes([rule]))
-            )
+            own = cluster("origin", upstream)
+            private = Cluster.FromString(own.body)
+            private.alt_stat_name = "site/store.own"
+            own = replace(own, body=body_of(private))
+            release = loaded(whole(own, addressed("127.0.0.1", port), routes([rule])))
             await stand.serve(release)
             await stand.trials.start(release, release, baseline=False, deadline_s=20)
             for arm in (Arm.STABLE, Arm.CANDIDATE):
@@ -96,11 +101,19 @@ def test_golden_requests_are_in_no_count_of_clients(tmp_path: Path) -> None:
                 for _ in range(5):
                     assert await client.get() == b"ok"
                 await client.close()
-                text = await keeper.slot.admin.stats_text(stats_filter=r"^(http|vhost)\.")
+                text = await keeper.slot.admin.stats_text(stats_filter=r"^(http|vhost|cluster)\.")
                 counted = dict(line.split(b": ") for line in text.splitlines() if b": " in line)
                 assert counted[b"http.taste.downstream_rq_total"] == b"5"
                 assert counted.get(b"http.http.downstream_rq_total", b"0") == b"0"
                 assert not [name for name in counted if b"shop" in name and counted[name] != b"0"]
+                assert counted[b"cluster.site/store.own.upstream_rq_total"] == b"5"
+                for_site = [name for name in counted if split_site(name.decode())]
+                assert not [name for name in for_site if counted[name] != b"0"]
+            client = await Connection.open(port)
+            assert await client.get() == b"ok"
+            await client.close()
+            text = await stand.slots.active.slot.admin.stats_text(stats_filter=r"^cluster\.site")
+            assert b"cluster.site/store.own.upstream_rq_2xx: 1\n" in text
             assert edge_source("http.taste.downstream_rq_total") != "http.*.downstream_rq_total"
 
     asyncio.run(story())

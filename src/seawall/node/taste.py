@@ -2,8 +2,8 @@
 
 A taste listener is a copy of the first public listener of its scheme, on a Unix socket in the
 slot's directory that only the agent can open. What asks there is not a client: the copy has its own
-name in Envoy's statistics, writes no access records, and has route tables of its own that count for
-no site. Everything else is the release's own: TLS, filters, routes, headers. Pure.
+name in Envoy's statistics, writes no access records, and has route tables and a router of its own
+that count for no site. Everything else is the release's own: TLS, filters, routes, headers. Pure.
 """
 
 import ipaddress
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
+from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
@@ -25,6 +26,7 @@ TASTE: Final = "taste"
 _SOCKET_MODE: Final = 0o600
 _TYPES: Final = (TypeUrl.LISTENER, TypeUrl.ROUTES)
 _KEPT_FILTERS: Final = ("envoy.filters.listener.tls_inspector",)
+_ROUTER: Final = router_pb2.Router.DESCRIPTOR.full_name
 _MANAGER: Final = hcm_pb2.HttpConnectionManager.DESCRIPTOR.full_name
 
 
@@ -127,6 +129,7 @@ def _make_private(listener: Any, scheme: str) -> set[str]:
             manager.stat_prefix = TASTE
             manager.ClearField("access_log")
             manager.rds.route_config_name = _table(manager.rds.route_config_name)
+            _quiet_router(manager)
             done[config.value] = packed(manager)
         config.CopyFrom(done[config.value])
     return tables
@@ -142,6 +145,15 @@ def _managers(listener: Any) -> Iterator[tuple[Any, Any]]:
                 if config.value not in read:
                     read[config.value] = hcm_pb2.HttpConnectionManager.FromString(config.value)
                 yield config, read[config.value]
+
+
+def _quiet_router(manager: Any) -> None:
+    """An origin that serves one site alone counts for that site, whoever asks: let it not count."""
+    for found in manager.http_filters:
+        if found.typed_config.type_url.endswith(_ROUTER):
+            router = router_pb2.Router.FromString(found.typed_config.value)
+            router.dynamic_stats.value = False
+            found.typed_config.CopyFrom(packed(router))
 
 
 def _table(name: str) -> str:
