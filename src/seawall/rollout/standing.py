@@ -79,7 +79,7 @@ def _in_trial(
 ) -> Look:
     report, assigned = inventory.report(name), fleet.assigned.get(name)
     if report is None:
-        return _silent(name, inventory)
+        return _silent(name, inventory, now_s - rollout.step_started_s)
     if not tries(report):
         return Look(name, Standing.READY)
     if assigned is None or assigned.trial is None or assigned.trial.digest != rollout.digest:
@@ -105,7 +105,7 @@ def _in_commit(
 ) -> Look:
     report, assigned = inventory.report(name), fleet.assigned.get(name)
     if report is None:
-        return _silent(name, inventory)
+        return _silent(name, inventory, now_s - rollout.step_started_s)
     if assigned is None or assigned.release != rollout.release:
         return Look(name, Standing.PENDING, f"{name}: not told yet")
     if report.generation >= assigned.generation:
@@ -191,7 +191,10 @@ def _waiting(name: NodeName, trial: TrialReport | None, rollout: Rollout, waited
     return Look(name, Standing.PENDING, f"{name}: {trial.phase.value if trial else 'not begun'}")
 
 
-def _silent(name: NodeName, inventory: Inventory) -> Look:
+def _silent(name: NodeName, inventory: Inventory, waited_s: float) -> Look:
+    """Nothing was reported: after a start of control a node asks first, and reports then."""
+    if inventory.connected(name) and waited_s <= limits.ROLLOUT_NODE_PATIENCE_S:
+        return Look(name, Standing.PENDING, f"{name} has asked, and not reported yet")
     seen = inventory.nodes.get(name)
     words = f"{name} has said nothing for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
     return Look(name, Standing.LOST, words)
