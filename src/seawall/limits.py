@@ -444,6 +444,8 @@ TRAFFIC_WINDOWS_MAX: Final = 2_000
 """Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits for a node to serve; it goes on without the caller after that."""
+APPLY_WAITS_S: Final = 2.0
+"""How often whoever waits for a canary hears what it waits for: two windows of the judge."""
 APPLY_EVENTS_QUEUED_MAX: Final = 256
 """Progress events waiting for a slow reader: an apply has about 25."""
 BAKE_S: Final = 15.0

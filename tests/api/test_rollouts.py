@@ -111,6 +111,28 @@ def test_what_the_trial_refuses_never_serves_is_quarantined_and_told_with_its_pl
     run(tmp_path, story)
 
 
+def test_whoever_waits_for_a_step_hears_what_it_waits_for_how_long_and_what_then(
+    tmp_path: Path,
+) -> None:
+    async def story() -> None:
+        async with (
+            world(tmp_path / "data", trials=True) as here,
+            measuring(here, here.node, requests=1_000.0),
+        ):
+            await here.applied(here.text())
+            async for event in here.service.apply(sources(here.text(timeout="2s")), caller=ANN):
+                assert isinstance(event, Progress), event
+                if "of at most" in event.text:
+                    break
+            assert (event.stage, event.state) == ("canary", "started")
+            assert event.text.startswith("step 1 of 3 (1 %), ")
+            assert " s of at most 120 s, then golden requests decide: No request" in event.text
+            listed = await course(here).history(ReleaseId("r2"))
+            assert listed.rollouts[0].verdict.startswith("Not enough evidence")
+
+    asyncio.run(story())
+
+
 def test_going_back_to_what_was_good_skips_the_steps(tmp_path: Path) -> None:
     async def story(here: World) -> None:
         for timeout in ("1s", "2s"):

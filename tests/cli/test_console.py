@@ -154,6 +154,30 @@ def test_progress_shows_each_step_with_a_tick_and_its_time() -> None:
     assert last == "r2 serves (before: r1), in 500 ms."
 
 
+def test_a_log_hears_of_a_step_that_goes_on_but_seldom_and_its_time_is_the_whole_steps() -> None:
+    pipe = Pipe()
+    output = Output(json_format=False, stdout=pipe, stderr=pipe)
+    events = [
+        Progress("canary", "started", "begins", 1.0),
+        *(
+            Progress("canary", "started", f"waits {second}", 1.0 + second)
+            for second in range(1, 32)
+        ),
+        Progress("canary", "done", "healthy", 41.0),
+        Progress("canary", "started", "the next step", 41.0),
+        Progress("canary", "done", "healthy", 43.0),
+        Applied(RELEASE, changed=True, dry_run=False, previous="r1", elapsed_s=44.0),
+    ]
+    progress.follow(output, events)
+    lines = pipe.getvalue().splitlines()
+    assert [line.split(maxsplit=5)[-1] for line in lines[:4]] == [
+        "15 s  waits 15",
+        "30 s  waits 30",
+        "40 s  healthy",
+        "2.0 s  healthy",
+    ]
+
+
 def test_a_refusal_names_the_place_envoys_words_and_what_serves() -> None:
     refusal = EnvoyRefusalView("origin api", "api", "/etc/s.yaml", 4, "table_size not prime")
     view = Refused(

@@ -56,6 +56,10 @@ class Flow:
         self._stage_began_s = self.elapsed_s
         self._say(Progress(stage, "started", text, self.elapsed_s))
 
+    def goes_on(self, text: str) -> None:
+        """The step that runs goes on; `text` says what it waits for."""
+        self._say(Progress(self.stage, "started", text, self.elapsed_s))
+
     def done(self, stage: Stage, text: str = "") -> None:
         """A step ended well."""
         duration_s = round(self.elapsed_s - self._stage_began_s, 6)

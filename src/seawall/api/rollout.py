@@ -6,6 +6,7 @@ returns when every node has committed; the release goes on baking by itself.
 """
 
 import asyncio
+import math
 from types import MappingProxyType
 from typing import Final
 
@@ -22,11 +23,13 @@ from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.ids import ReleaseId
 from seawall.model import DEFAULT_POLICY
+from seawall.model.rollout import WithoutTraffic
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout import state
 from seawall.rollout.ports import NodeReport
 from seawall.rollout.state import TASTE, Event, Speed
+from seawall.rollout.words import step_text
 from seawall.site.problem import Location
 
 _NOWHERE: Final[Places] = MappingProxyType({})
@@ -89,6 +92,7 @@ class Rollout:
                 raise _waits(now)
             if now.stage is state.Stage.BAKING and self._clock.monotonic_s() > end_s:
                 raise refusals.silent_node(record.id)
+            teller.waits(now, self._rollouts.executor.findings, self._clock.now_s())
             if now.stage is not state.Stage.BAKING:
                 end_s = self._clock.monotonic_s() + limits.APPLY_SERVE_TIMEOUT_S
             await self._rollouts.changed(_POLL_S)
@@ -216,6 +220,7 @@ class _Teller:
         self._flow = flow
         self._number = started.number
         self._prefix = f"{started.release}: "
+        self._said_s = -math.inf
         flow.started("fetch")
 
     def tell(self, event: Event) -> None:
@@ -240,6 +245,21 @@ class _Teller:
                 self._flow.started(self._flow.stage, text)
             case _:
                 pass
+
+    def waits(self, now: state.Rollout, found: state.Findings, now_s: float) -> None:
+        """Once in a while, what a step with clients waits for, how long at most, and what then."""
+        if now.stage is not state.Stage.CANARY or found.step_generation != now.step_generation:
+            return
+        if self._flow.elapsed_s - self._said_s < limits.APPLY_WAITS_S or not found.verdict.text:
+            return
+        self._said_s = self._flow.elapsed_s
+        step = now.policy.steps[now.step - 1]
+        then = "golden requests decide"
+        if found.suspicion or now.policy.without_traffic is WithoutTraffic.HOLD:
+            then = "a person is asked"
+        words = f"{step_text(now)}, {now_s - now.step_started_s:.0f} s"
+        words += f" of at most {step.deadline_s:.0f} s, then {then}: {found.verdict.text}"
+        self._flow.goes_on(words)
 
     def serves(self, now: state.Rollout, generation: int) -> int:
         """The end: every node that could has it."""

@@ -154,9 +154,14 @@ class Rollouts:
             NotFoundError: no release can have that name.
         """
         rollouts, events = await asyncio.to_thread(self._book.history, release)
-        inventory = self.inventory()
+        inventory, running = self.inventory(), self.fleet.running
+        now = None if running is None else running.number
+        findings = self._executor.findings
         return RolloutHistoryView(
-            rollouts=tuple(rollout_view(r, self.fleet, inventory) for r in rollouts),
+            rollouts=tuple(
+                rollout_view(r, self.fleet, inventory, findings if r.number == now else None)
+                for r in rollouts
+            ),
             events=tuple(event_view(stored) for stored in events),
         )
 

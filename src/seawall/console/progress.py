@@ -17,6 +17,7 @@ from seawall.errors import UnreachableError
 
 if TYPE_CHECKING:
     from rich.status import Status
+    from rich.text import Text
 
 _STEPS: Final[Mapping[str, str]] = {
     "check": "Check the site file",
@@ -35,6 +36,8 @@ _STEPS: Final[Mapping[str, str]] = {
     "serve": "Serve",
     "bake": "Bake",
 }
+_STILL_GOING_S: Final = 15.0
+"""Without a terminal, a step that goes on is told of so often: seldom enough for a log."""
 
 
 def follow(
@@ -106,6 +109,7 @@ class Steps:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._started_s: dict[str, float] = {}
+        self._shown_s = 0.0
         self._status: Status | None = None
 
     def __enter__(self) -> Self:
@@ -122,15 +126,24 @@ class Steps:
     def draw(self, event: Progress) -> None:
         """Show one event."""
         name = _STEPS.get(event.stage, event.stage)  # a newer control may know more steps
+        began_s = self._started_s.setdefault(event.stage, event.elapsed_s)
         if event.state == "started":
-            self._started_s[event.stage] = event.elapsed_s
+            if began_s == event.elapsed_s:
+                self._shown_s = began_s
             self._spin(f"{name} {event.text}".strip())
+            if self._status is None and event.elapsed_s - self._shown_s >= _STILL_GOING_S:
+                self._line(styled(">", "dim"), name, event, event.elapsed_s - began_s)
             return
         self._still()
-        took_s = event.elapsed_s - self._started_s.get(event.stage, event.elapsed_s)
+        del self._started_s[event.stage]
+        good = event.state == "done"
+        self._line(tick(self._output.err, good=good), name, event, event.elapsed_s - began_s)
+
+    def _line(self, mark: "Text", name: str, event: Progress, took_s: float) -> None:
+        self._shown_s = event.elapsed_s
         self._output.show_aside(
             joined(
-                tick(self._output.err, good=event.state == "done"),
+                mark,
                 styled(f" {name:<26}"),
                 styled(f"{duration(took_s):>8}", "dim"),
                 styled(f"  {event.text}" if event.text else "", "dim"),
