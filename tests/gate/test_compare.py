@@ -135,3 +135,20 @@ def test_every_kind_of_difference_is_told() -> None:
 def test_what_was_not_asked_says_nothing() -> None:
     assert compare([PROBE, PROBE], [OK], [OK, OK], Changed()) == Comparison((), ())
     assert compare([PROBE], [OK], [], Changed()) == Comparison((), ())
+
+
+@pytest.mark.parametrize(
+    ("new", "probe", "blames"),
+    [
+        (ERROR, PROBE, True),
+        (ERROR, GOLDEN, True),
+        (LOST, PROBE, False),
+        (LOST, GOLDEN, False),
+        (Answer(Failure.CLOSED), PROBE, False),
+        (replace(OK, cpu_s=9.0), PROBE, False),
+    ],
+)
+def test_what_a_busy_machine_shows_as_well_does_not_blame_the_content(
+    new: Answer, probe: Probe, blames: bool
+) -> None:
+    assert [found.blames_content for found in judged(new, probe=probe).refusals] == [blames]

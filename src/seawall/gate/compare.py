@@ -38,7 +38,8 @@ class Finding:
         code: stable, kebab-case.
         text: with the arithmetic.
         probe: index of the request; -1 for none.
-        blames_content: the release, rather than the machine, is to blame.
+        blames_content: the release is to blame, and would be on any machine at any time. Never for
+            what a busy machine shows as well: time that ran out, processor time.
     """
 
     code: str
@@ -110,7 +111,7 @@ def _refusal(
             return None
         text = f"{probe.name}: {answer.failure.value}, {_was(before)}; twice."
         remedy = "Look at what was changed on the way of this request."
-        return Finding("taster-no-answer", text, remedy, index)
+        return Finding("taster-no-answer", text, remedy, index, blames_content=False)
     if probe.source is Source.GOLDEN and (text := _golden(probe, answer, before)):
         remedy = "Mend the site, or the `golden` request if its answer was meant to change."
         return Finding("golden-answered-otherwise", f"{probe.name}: {text}", remedy, index)
@@ -163,7 +164,7 @@ def _cpu(index: int, probe: Probe, answer: Answer, before: Answer | None) -> Fin
         return None
     text = f"{probe.name}: {_ms(answer.cpu_s)} of processor time, over {_ms(most_s)} ({told})."
     remedy = "Look for a costly rule or filter on the way of this request."
-    return Finding("taster-cpu", text, remedy, index)
+    return Finding("taster-cpu", text, remedy, index, blames_content=False)
 
 
 def _difference(answer: Answer, before: Answer) -> str:

@@ -32,6 +32,9 @@ _STUB: Final = "stub.sock"
 _CPU_RETRIES_MAX: Final = 8
 """Requests whose processor time is measured again before it refuses a release."""
 _WORDS_SHOWN_CHARS_MAX: Final = 300
+_CANNOT_RUN: Final = "taster-cannot-run"
+_PROOFS: Final = frozenset({End.CRASHED, End.OUT_OF_MEMORY})
+"""Ends that come again on any machine; processor time depends on what else runs."""
 _FORCE: Final = "`--force taster` goes on without it, and is recorded."
 
 
@@ -119,7 +122,7 @@ class Taster:
             except OSError as error:
                 text = f"The release cannot be tasted here: {error.strerror or error}."
                 remedy = f"Check the data directory and free memory and disk. {_FORCE}"
-                refusal = Finding("taster-cannot-run", text, remedy, blames_content=False)
+                refusal = Finding(_CANNOT_RUN, text, remedy, blames_content=False)
                 summary, lines = text, []
             elapsed_s = self._clock.monotonic_s() - begin_s
             return TasteReport(refusal, summary, tuple(lines), elapsed_s)
@@ -252,19 +255,18 @@ def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Findin
             return None
         text = f"It does not serve within {limits.TASTER_START_TIMEOUT_S:g} s.{beside}"
         remedy = f"Look at what was changed for the whole edge. {_FORCE}"
-        alone = old is not None and old.start_s is not None
-        return Finding("taster-not-serving", text, remedy, blames_content=alone)
+        return Finding("taster-not-serving", text, remedy, blames_content=False)
     where = _where(probes, new)
     words = f" {new.words[:_WORDS_SHOWN_CHARS_MAX]}" if new.words else ""
     if new.end in MACHINE:
         text = f"The sacrificial Envoy {new.end.value}{where}.{words}"
         remedy = f"The machine may be out of memory, or its Envoy gone. {_FORCE}"
-        return Finding("taster-cannot-run", text, remedy, blames_content=False)
+        return Finding(_CANNOT_RUN, text, remedy, blames_content=False)
     how = f"crashed with {new.signal}" if new.end is End.CRASHED else new.end.value
     text = f"Envoy with this release {how}{where}.{beside}{words}"
     remedy = "This would have been an outage: look at what was changed, and report the crash."
     code = f"taster-{new.end.name.lower().replace('_', '-')}"
-    blames = not too and new.end is not End.REFUSED
+    blames = not too and new.end in _PROOFS
     return Finding(code, text, remedy, blames_content=blames)
 
 
@@ -292,12 +294,15 @@ def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
         f"{limits.TASTER_MEMORY_GROWTH_MAX:g} times the {_mib(old.memory_bytes)} of the current "
         f"release, or {_mib(limits.TASTER_MEMORY_GROWTH_BYTES)} more."
     )
-    return Finding("taster-memory", text, "Look for what grows: a list, a filter, a table.")
+    remedy = "Look for what grows: a list, a filter, a table."
+    return Finding("taster-memory", text, remedy)
 
 
 def _first(findings: Sequence[Finding]) -> Finding | None:
-    """The one to tell, which blames the content only if nothing blames the machine."""
-    return findings[0] if findings else None
+    """The one to tell: what blames the content, unless the machine ended the tasting."""
+    if not findings or findings[0].code == _CANNOT_RUN:
+        return findings[0] if findings else None
+    return next((finding for finding in findings if finding.blames_content), findings[0])
 
 
 def _arithmetic(
