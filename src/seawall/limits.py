@@ -482,6 +482,8 @@ ROLLOUT_WAIT_S_MAX: Final = 24 * 3_600.0
 """A rollout that is held or paused for so long is withdrawn: nobody came, and candidates cost."""
 ROLLOUT_SLACK_S: Final = 120.0
 """Beyond all deadlines of a policy, once for the rollout: nodes take time between the steps."""
+ROLLOUT_RATE_SPAN_S: Final = 30.0
+"""How far back requests count for whether enough will come: three windows of a quiet node."""
 ROLLOUT_HARM_REQUESTS_MIN: Final = 5
 """Requests expected on the candidate in a step's soak before it is worth waiting for, where health
 cannot be proved: a release that fails all of them is found out."""

@@ -107,6 +107,18 @@ def test_a_trickle_is_waited_for_only_where_harm_would_show(
     assert (findings.verdict.reason, findings.shows_harm) == (reason, shows_harm)
 
 
+def test_traffic_that_ended_before_the_step_is_not_waited_for() -> None:
+    fleet, inventory, began_s, _ = stepping()
+    busy = window("stable", began_s - 120, 10_000, node=A, generation=1)
+    idle = [window("stable", began_s - 30 + s, 0, node=A, generation=1) for s in range(31)]
+    found = look(fleet, inventory, [busy, *idle], began_s + 1)
+    assert isinstance(found.verdict, NotEnough), found
+    assert found.verdict.reason is Reason.NO_TRAFFIC
+    still = look(fleet, inventory, [busy], began_s + 1)
+    assert isinstance(still.verdict, NotEnough), still
+    assert still.verdict.reason is Reason.GATHERING
+
+
 def test_nothing_is_judged_where_no_step_runs() -> None:
     fleet, inventory, began_s, _ = stepping()
     idle = replace(fleet, rollouts=())

@@ -14,9 +14,9 @@ from seawall.ids import NodeName
 from seawall.judge.brake import during_bake
 from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES_BY_NAME
-from seawall.judge.judge import Demands, can_decide, judge, log_evidence
+from seawall.judge.judge import Demands, can_decide, is_futile, judge, log_evidence
 from seawall.judge.pooling import STABLE, pooled_in_time
-from seawall.judge.verdict import Verdict
+from seawall.judge.verdict import NotEnough, Reason, Verdict
 from seawall.model.rollout import Step
 from seawall.rollout.ports import TrialPhase
 from seawall.rollout.state import (
@@ -66,15 +66,29 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         rate_per_s=rate_per_s,
         sites=evidence.sites,
     )
+    later = _decides_at(rollout, rate_per_s or 0.0)
     return Findings(
-        verdict=judge(evidence, demands),
+        verdict=_verdict(evidence, demands, later),
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
         bake=bake,
         shows_harm=_shows_harm(step, rate_per_s or 0.0),
         suspicion=_suspicion(evidence),
-        decides_at_step=_decides_at(rollout, rate_per_s or 0.0),
+        decides_at_step=later,
     )
+
+
+def _verdict(evidence: Evidence, demands: Demands, later: int | None) -> Verdict:
+    """The judge's; what the usual errors hide is not waited for where a larger step follows.
+
+    The largest one is: harm that is less than gross still shows there.
+    """
+    found = judge(evidence, demands)
+    waits = isinstance(found, NotEnough) and found.reason is Reason.GATHERING
+    if isinstance(found, NotEnough) and waits and later and is_futile(evidence, demands):
+        text = f"{found.text} With the usual share of errors too few come before the deadline."
+        return replace(found, reason=Reason.NO_TRAFFIC, text=text)
+    return found
 
 
 def _bake(rollout: Rollout, windows: Iterable[Window]) -> Verdict | None:
@@ -104,12 +118,17 @@ def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[
     ]
 
 
-def _rate_per_s(members: Iterable[NodeName], windows: Iterable[Window]) -> float | None:
-    """Requests a second that meet the nodes on trial, all slots together; None when unknown."""
+def _rate_per_s(members: Iterable[NodeName], windows: Sequence[Window]) -> float | None:
+    """Requests a second that meet the nodes on trial, all slots together; None when unknown.
+
+    By the newest windows only: traffic that has ended is not waited for.
+    """
     requests = dict.fromkeys(members, 0.0)
     span_s = dict.fromkeys(requests, 0.0)
+    newest_s = max((_end_s(w) for w in windows if w.node in requests), default=0.0)
     for window in windows:
-        if window.node in requests and "requests" in window.edge:
+        recent = _end_s(window) >= newest_s - limits.ROLLOUT_RATE_SPAN_S
+        if recent and window.node in requests and "requests" in window.edge:
             requests[window.node] += window.edge["requests"]
             if window.slot == STABLE:
                 span_s[window.node] += window.duration_s
@@ -117,6 +136,10 @@ def _rate_per_s(members: Iterable[NodeName], windows: Iterable[Window]) -> float
     if not measured:
         return None
     return sum(requests[name] / span_s[name] for name in measured)
+
+
+def _end_s(window: Window) -> float:
+    return window.start_s + window.duration_s
 
 
 def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
