@@ -177,3 +177,26 @@ def test_harm_too_small_for_one_node_shows_over_all_nodes_in_the_bake() -> None:
     assert isinstance(look(fleet, inventory, one, now_s + 6).bake, Healthy)
     found = [replace(w, node=NodeName(node)) for node in nodes for w in one]
     assert isinstance(look(fleet, inventory, found, now_s + 6).bake, Unhealthy)
+
+
+@pytest.mark.parametrize(("usual", "ours", "left"), [(0.2, 0.2, True), (0.0, 0.2, False)])
+def test_usual_errors_that_hide_too_much_are_not_waited_for_but_those_of_the_candidate_are(
+    usual: float, ours: float, left: bool
+) -> None:
+    model = in_step(2)
+    running = model.fleet.running
+    assert running is not None
+    found = [
+        window(
+            slot,
+            running.step_started_s + s,
+            of,
+            round(of * bad),
+            node=A,
+            generation=running.step_generation,
+        )
+        for s in range(6)
+        for slot, of, bad in (("candidate", 5, ours), ("stable", 45, usual))
+    ]
+    verdict = look(model.fleet, model.inventory(), found, running.step_started_s + 6).verdict
+    assert (isinstance(verdict, NotEnough) and verdict.reason is Reason.NO_TRAFFIC) is left

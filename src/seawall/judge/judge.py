@@ -114,6 +114,26 @@ def can_decide(rate_per_s: float, share: float, deadline_s: float, gate: Gate) -
     return needed is None or rate_per_s * share * deadline_s >= needed
 
 
+def is_futile(evidence: Evidence, demands: Demands) -> bool:
+    """Whether a candidate just as good as its control could not be shown to be, by the deadline.
+
+    Asked of what the control showed in the soak, never of the candidate: a bad one is waited for.
+    """
+    gate = GATES_BY_NAME["errors"]
+    series, margin = evidence.totals.get(gate.name), gate.margin(demands.share)
+    rate = demands.rate_per_s
+    if series is None or margin is None or rate is None or demands.elapsed_s < demands.soak_s:
+        return False
+    _, (bad, of) = _arms(series, gate, baseline=evidence.baseline, current=True)
+    if of <= 0:
+        return False
+    usual, requests = bad / of, rate * demands.deadline_s
+    ours, others = requests * demands.share, max(of, requests * (1 - demands.share))
+    lower = rate_lower(usual * others, others, demands.doubt / 2)
+    allowed = max(lower + margin, RATIO_TO_ADVANCE * lower)
+    return rate_upper(usual * ours, ours, demands.doubt / 2) > allowed
+
+
 def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]:
     """`Unhealthy` when the candidate is worse by this gate, with false alarms at most `alpha`."""
     gate = GATES_BY_NAME[series.gate]
