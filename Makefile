@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help up test check lint types unit bench sim fuzz docs lock golden clean
+.PHONY: help up test check lint types unit bench power sim fuzz docs lock golden clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ unit: $(DEV)
 
 bench: $(DEV)  ## Measure CPU per request, compile time, memory; prints the table of docs/performance.md
 	$(BIN)/python -m bench $(ARGS)
+
+power: $(DEV)  ## Recompute the figures of docs/judge.md; a quick look: make power ARGS='--rollouts 300 --print'
+	$(BIN)/python -m tools.power $(ARGS)
 
 sim: $(DEV)  ## Simulate fleets through chaos: make sim SEEDS=1-5000; failing seeds are kept
 	$(BIN)/python -m seawall.testing.sim.run --seeds $(or $(SEEDS),1-2000) --keep tests/sim/kept.txt
