@@ -326,7 +326,7 @@ GOLDEN_ATTEMPTS_MAX: Final = 3
 GOLDEN_CONCURRENCY_MAX: Final = 8
 """Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
 GOLDEN_IMPLICIT_MAX: Final = 50
-"""Requests made up for a release that has no golden ones: `GET /` of so many sites."""
+"""Requests made up for sites that have no golden ones: `GET /` of so many."""
 GOLDEN_ROUND_MAX: Final = 20
 """Golden requests in one round of a canary; the next round goes on where this one ended."""
 GOLDEN_ROUNDS_QUICK: Final = 8

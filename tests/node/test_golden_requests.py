@@ -85,10 +85,18 @@ def test_a_release_without_golden_requests_is_asked_for_the_start_of_each_site()
     assert (asked.golden.path, asked.golden.host) == ("/", "golden.invalid")
 
 
-def test_written_golden_requests_are_asked_and_nothing_else() -> None:
-    written = Golden(SITE, "shop.test", "/cart")
+def test_written_golden_requests_are_asked_and_nothing_else_of_their_site() -> None:
+    (made,) = questions(edge(80, "one"), ())
+    written = Golden(made.golden.site, "shop.test", "/cart")
     assert questions(edge(80, "one"), (written,)) == (Question(written),)
     assert questions(whole(routes([answer("x")])), ()) != ()
+
+
+def test_a_site_without_golden_requests_is_asked_for_its_start_though_another_has_some() -> None:
+    written = Golden(SiteName("another"), "another.test", "/cart")
+    first, made = questions(edge(80, "one"), (written,))
+    assert first == Question(written)
+    assert made.implicit
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

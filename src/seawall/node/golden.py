@@ -13,6 +13,7 @@ A difference counts once it has shown itself several times in a row.
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -46,10 +47,12 @@ class Question:
 
 
 def questions(snapshot: Snapshot, golden: Sequence[Golden]) -> tuple[Question, ...]:
-    """What to ask of a release: its own golden requests, or one for each of its sites."""
-    if golden:
-        return tuple(Question(one) for one in golden)
-    return tuple(Question(one, implicit=True) for one in _implicit(snapshot))[:GOLDEN_IMPLICIT_MAX]
+    """What to ask of a release: its own golden requests, and one of each site that has none."""
+    written = tuple(Question(one) for one in golden)
+    asked = {one.site for one in golden}
+    others = (one for one in _implicit(snapshot) if one.site not in asked)
+    made = (Question(one, implicit=True) for one in others)
+    return (*written, *islice(made, GOLDEN_IMPLICIT_MAX))
 
 
 def difference(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> str:
