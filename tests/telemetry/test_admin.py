@@ -120,26 +120,23 @@ def envoy() -> Iterator[EnvoyProcess]:
 def test_a_real_envoy_says_who_it_is(envoy: EnvoyProcess) -> None:
     client = AdminClient(envoy.directory / "admin.sock")
 
-    async def ask() -> tuple[ServerInfo, bool, int, tuple[str, ...]]:
+    async def ask() -> tuple[ServerInfo, bool, int]:
         memory = await client.memory()
         return (
             await client.server_info(),
             await client.ready(),
             memory.allocated_bytes,
-            await client.config_errors(),
         )
 
-    info, ready, allocated, errors = asyncio.run(ask())
+    info, ready, allocated = asyncio.run(ask())
     assert (info.version, info.state, info.node_id) == ("1.40.0", "LIVE", "n1")
     assert ready
     assert allocated > 1_000_000
-    assert errors == ()
 
 
 def test_a_real_envoy_filters_its_statistics(envoy: EnvoyProcess) -> None:
     client = AdminClient(envoy.directory / "admin.sock")
     assert asyncio.run(client.stats_text(stats_filter="^server.live$")) == b"server.live: 1\n"
-    assert b'"server.live"' in asyncio.run(client.stats_json(stats_filter="^server.live$"))
 
 
 def test_a_real_envoy_takes_orders() -> None:
@@ -150,9 +147,6 @@ def test_a_real_envoy_takes_orders() -> None:
             await client.reopen_logs()
             await client.drain_listeners()
             await client.fail_health_checks()
-            ready = await client.ready()
-            await client.quit()
-            return ready
+            return await client.ready()
 
         assert not asyncio.run(order())
-        assert process.process.wait(10) == 0

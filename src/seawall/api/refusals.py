@@ -64,15 +64,6 @@ def silent_node(release: str) -> SeawallError:
     )
 
 
-def superseded(release: str, by: str) -> SeawallError:
-    """Something else was assigned while the node was working."""
-    return ConflictError(
-        "superseded",
-        f"While {release} was on its way, {by} was assigned instead.",
-        remedy="See `seawall releases` and `seawall status`.",
-    )
-
-
 def stopping() -> SeawallError:
     """The control process ends."""
     return UnreachableError(

@@ -220,7 +220,6 @@ class GoBack:
 
 
 Operation = Fetch | Start | Open | Steer | Withdraw | Commit | GoBack
-TRIAL_OPERATIONS = (Start, Open, Steer)
 
 # --- Effects: at once, unanswered ----------------------------------------------------------------
 

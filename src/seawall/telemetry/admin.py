@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from seawall.compiler.words import readable
 from seawall.errors import UnreachableError
 from seawall.exchange import exchange
 from seawall.limits import (
@@ -86,21 +85,10 @@ class AdminClient:
         query = {"filter": stats_filter} if stats_filter else {}
         return await self.get("/stats", query)
 
-    async def stats_json(self, *, stats_filter: str = "") -> bytes:
-        """The same as JSON, with histogram percentiles."""
-        query = {"format": "json"} | ({"filter": stats_filter} if stats_filter else {})
-        return await self.get("/stats", query)
-
     async def memory(self) -> Memory:
         """Heap in use and taken from the system (`/memory`)."""
         found = _object(await self.get("/memory"), "/memory")
         return Memory(_integer(found.get("allocated")), _integer(found.get("heap_size")))
-
-    async def config_errors(self) -> tuple[str, ...]:
-        """Envoy's words for every listener it holds in error (`/config_dump`), bounded."""
-        query = {"resource": "dynamic_listeners", "mask": "name,error_state"}
-        dump = _object(await self.get("/config_dump", query), "/config_dump")
-        return tuple(_error_states(dump.get("configs")))
 
     async def reopen_logs(self) -> None:
         """Close and open the access log again, after it was renamed."""
@@ -113,10 +101,6 @@ class AdminClient:
     async def fail_health_checks(self) -> None:
         """Answer inbound health checks with failure, so that a balancer ahead moves away."""
         await self.post("/healthcheck/fail")
-
-    async def quit(self) -> None:
-        """Exit at once; drain first when connections matter."""
-        await self.post("/quitquitquit")
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """The body of a successful GET."""
@@ -190,12 +174,3 @@ def _seconds(value: object) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def _error_states(configs: object) -> list[str]:
-    words = []
-    for config in configs if isinstance(configs, list) else []:
-        state = config.get("error_state") if isinstance(config, dict) else None
-        if isinstance(state, dict) and state.get("details"):
-            words.append(readable(str(state["details"])))
-    return words
