@@ -169,10 +169,12 @@ def test_a_log_hears_of_a_step_that_goes_on_but_seldom_and_its_time_is_the_whole
         Applied(RELEASE, changed=True, dry_run=False, previous="r1", elapsed_s=44.0),
     ]
     progress.follow(output, events)
-    lines = pipe.getvalue().splitlines()
+    first, hands, *lines = pipe.getvalue().splitlines()
+    assert "1.0 s  waits 1" in first
+    assert "seawall pause, resume, abort" in hands
     assert [line.split(maxsplit=5)[-1] for line in lines[:4]] == [
-        "15 s  waits 15",
-        "30 s  waits 30",
+        "16 s  waits 16",
+        "31 s  waits 31",
         "40 s  healthy",
         "2.0 s  healthy",
     ]

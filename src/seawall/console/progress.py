@@ -36,6 +36,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "serve": "Serve",
     "bake": "Bake",
 }
+_HANDS: Final = "From another terminal: seawall pause, resume, abort; seawall rollout tells more."
 _STILL_GOING_S: Final = 15.0
 """Without a terminal, a step that goes on is told of so often: seldom enough for a log."""
 
@@ -111,6 +112,7 @@ class Steps:
         self._started_s: dict[str, float] = {}
         self._shown_s = 0.0
         self._status: Status | None = None
+        self._told = False
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +132,11 @@ class Steps:
         if event.state == "started":
             if began_s == event.elapsed_s:
                 self._shown_s = began_s
+            elif event.stage == "canary" and not self._told:
+                self._told = True
+                self._still()
+                self._line(styled(">", "dim"), name, event, event.elapsed_s - began_s)
+                self._output.show_aside(styled(f"  {_HANDS}", "dim"))
             self._spin(f"{name} {event.text}".strip())
             if self._status is None and event.elapsed_s - self._shown_s >= _STILL_GOING_S:
                 self._line(styled(">", "dim"), name, event, event.elapsed_s - began_s)
