@@ -27,10 +27,12 @@ class Memory:
         self.bundles = Bundles(home / "bundles", opener, write=write)
         self._file = StateFile(home, write=write)
         self._unsaved: dict[Digest, bytes] = {}
+        self._kept: frozenset[Digest] = frozenset()
 
     def load(self) -> tuple[str, ...]:
         """Read the state back; what could not be read, in words."""
         self.state, problems = self._file.load()
+        self._kept = self.state.needed()
         return problems
 
     def bootable(self) -> tuple[Served, ...]:
@@ -52,10 +54,7 @@ class Memory:
         digests = state.needed()
         self._unsaved = {d: e for d, e in self._unsaved.items() if d in digests}
         try:
-            for digest in tuple(self._unsaved):
-                self.bundles.save(digest, self._unsaved[digest])
-                del self._unsaved[digest]
-            self._file.save(state)
+            self._write_or_make_room(state)
         except OSError as error:
             self.problem = (
                 f"The node's memory cannot be written ({error.strerror or error}): Envoy serves "
@@ -63,4 +62,19 @@ class Memory:
             )
             return
         self.problem = ""
+        self._kept = digests
         self.bundles.keep_only(digests)
+
+    def _write_or_make_room(self, state: NodeState) -> None:
+        """On a full disk, what neither this state nor the one on disk needs goes first."""
+        try:
+            self._write(state)
+        except OSError:
+            self.bundles.keep_only(state.needed() | self._kept)
+            self._write(state)
+
+    def _write(self, state: NodeState) -> None:
+        for digest in tuple(self._unsaved):
+            self.bundles.save(digest, self._unsaved[digest])
+            del self._unsaved[digest]
+        self._file.save(state)
