@@ -162,7 +162,8 @@ def step_words(view: RolloutView) -> str:
     """Where a rollout stands: `wave 1 of 2, step 2 of 4, 5 % of connections`."""
     words = f"wave {view.wave} of {view.waves}, {_step(view.step)} of {view.steps}"
     if view.step == 0:
-        words = f"wave {view.wave} of {view.waves}, {_step(0)}"
+        words = f"wave {view.wave} of {view.waves}"
+        words += f", {_step(0)}" if view.stage == "tasting" else ""
     if view.share_permille:
         words += f", {share(view.share_permille / 1000)} of new connections"
     return words

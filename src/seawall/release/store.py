@@ -176,11 +176,6 @@ class Store:
         with self._database.read() as connection:
             return rows.to_record(rows.release_row(connection, release))
 
-    def latest(self) -> ReleaseRecord | None:
-        """The release with the largest number."""
-        newest = self.list(count_max=1)
-        return newest[0] if newest else None
-
     def list(
         self, *, count_max: int = limits.PAGE_SIZE_MAX, before: ReleaseId | None = None
     ) -> tuple[ReleaseRecord, ...]:
