@@ -37,7 +37,7 @@ class Role(Supervisor):
     def _start_ready(self) -> None:
         words = {
             "control": "Control runs. Let a machine join: seawall token join",
-            "node": "The node runs, and serves whatever control assigns.",
+            "node": "The node runs, and serves whatever control assigns",
         }
         where = self._data_dir / "logs" / f"{self._role}.log"
         self._say("started", f"{words[self._role]}. Log: {where}. Ctrl-C stops it.")

@@ -202,7 +202,7 @@ def _facts(evidence: Evidence) -> Iterator[Verdict]:
             "nack", text=f"Envoy refused {facts.nacks} resources. {facts.first}".strip()
         )
     if facts.restarts:
-        yield Unhealthy("restarts", text=f"The candidate died {facts.restarts} times.")
+        yield Unhealthy("restarts", text=f"The candidate died; restarts: {facts.restarts}.")
     if facts.warming_s is None:
         return
     if facts.warming_s > JUDGE_WARMING_S_MAX:
