@@ -89,5 +89,5 @@ def test_what_breaks_off_or_is_no_http_is_broken(tmp_path: Path, said: bytes) ->
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:7070", "ftp://host", "http://"])
 def test_a_url_that_makes_no_sense_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(url)):
+    with pytest.raises(ValueError, match=re.escape(url) or "."):
         Session.over_tcp(url, {})
