@@ -364,6 +364,9 @@ TICKET_KEYS_KEPT: Final = 3
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
 """Wait for a client to take our last answer before the connection is closed on it."""
+CONNECTION_DRAIN_TIMEOUT_S: Final = 1.0
+"""From saying goodbye on a connection to closing it: time for requests already under way on it.
+Envoy's 5 s let clients that read to the end of the connection wait as long."""
 HANDSHAKE_TIMEOUT_S: Final = 10
 """TLS handshake and PROXY protocol header each; the site's header timeout shortens it."""
 CLIENT_HELLO_SIZE_BYTES_MAX: Final = 16 * KIB

@@ -78,6 +78,7 @@ def _bound_requests(hcm: Any, edge: EdgeLimits) -> None:
     hcm.request_headers_timeout.CopyFrom(seconds(edge.header_timeout_s))
     hcm.stream_idle_timeout.CopyFrom(seconds(edge.idle_timeout_s))
     hcm.delayed_close_timeout.CopyFrom(seconds(limits.DELAYED_CLOSE_TIMEOUT_S))
+    hcm.drain_timeout.CopyFrom(seconds(limits.CONNECTION_DRAIN_TIMEOUT_S))
     hcm.stream_error_on_invalid_http_message.value = False
 
 
