@@ -131,7 +131,7 @@ def _shown(output: Output, summary: Summary) -> "list[RenderableType]":
             parts.append(styled(words, "red"))
     share = summary.failed_share_of_naive
     if share is not None:
-        text = f"Together, failed requests are {share:.2%} of those of the naive way."
+        text = f"Together, failed requests are {share:.3%} of those of the naive way."
         parts.append(joined(styled(text)))
     return parts
 

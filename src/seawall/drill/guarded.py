@@ -22,7 +22,7 @@ from seawall.daemon.assembly import Control
 from seawall.daemon.node import collectors
 from seawall.drill.address import address_of, rehosted
 from seawall.drill.scene import Change, Drill, Protection
-from seawall.drill.workbench import Settings, sources_of
+from seawall.drill.workbench import OUT_OF_BOUNDS, Settings, sources_of
 from seawall.errors import SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName
 from seawall.limits import DRILL_POLL_S, DRILL_RESTART_FORGIVEN_S, DRILL_START_TIMEOUT_S
@@ -35,6 +35,7 @@ from seawall.rollout.ports import Assignment, ControlPort, NodeReport
 
 _WORKBENCH: Final = "seawall.drill.workbench"
 _FAILED: Final = r"^http\.https?\.downstream_rq_5xx$"
+_PARENT_MOVED: Final = "parent-moved"
 _CANARY: Final = "canary"
 _FORCED: Final = {
     Protection.GUARD: force_names(),
@@ -149,7 +150,7 @@ class GuardedFleet:
         if change.harmful and self.detected_s is None:
             self.detected_s = self._clock.monotonic_s()
             self.words = outcome.message
-            self.held_by = outcome.stage
+            self.held_by = _holder(outcome)
         return outcome.message
 
     async def current(self) -> str:
@@ -272,6 +273,15 @@ def _opener(home: Path, core: Path, address: str) -> Opener:
         return digest, replace(bundle, snapshot=rehosted(bundle.snapshot, address))
 
     return opener
+
+
+def _holder(outcome: Refused) -> str:
+    """The protection behind a refusal, or the stage that has the name of one."""
+    if any(problem.id == OUT_OF_BOUNDS for problem in outcome.problems):
+        return Protection.BOUNDS.value
+    if outcome.code == _PARENT_MOVED:
+        return Protection.PARENT.value
+    return outcome.stage
 
 
 async def _failed(agent: Agent) -> int:

@@ -28,6 +28,7 @@ from seawall.site.sources import Pushed, SourceFile, SourceSet
 
 ROOT: Final = "/drill/seawall.yaml"
 DATA: Final = "/drill/data.json"
+OUT_OF_BOUNDS: Final = "drill-data-out-of-bounds"
 SETTINGS: Final = "drill.json"
 
 
@@ -81,7 +82,7 @@ class FlawedMaker(Maker):
         if not wrong:
             return loaded
         problem = Problem(
-            id="drill-data-out-of-bounds",
+            id=OUT_OF_BOUNDS,
             severity=Severity.ERROR,
             location=Location(DATA, 1, 1),
             subject=f"drill {self._settings.drill}",
