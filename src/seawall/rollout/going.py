@@ -53,6 +53,17 @@ def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout 
     return rollout
 
 
+def all_ready(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
+    """Whether every member does what it was told; otherwise whoever cannot is set aside."""
+    now = set_aside(draft, rollout, looks)
+    if now is None or now.members != rollout.members:
+        return False
+    waits = [look for look in looks if look.standing is not Standing.READY]
+    if any(look.standing is Standing.PENDING for look in waits):
+        draft.unhold(now)
+    return not waits
+
+
 def others(rollout: Rollout) -> bool:
     """Whether nodes of earlier waves prove that the release can serve."""
     return any(name not in rollout.members for name in rollout.committed)

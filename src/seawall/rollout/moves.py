@@ -12,7 +12,7 @@ from seawall.errors import assert_never
 from seawall.ids import NodeName
 from seawall.judge.verdict import Unhealthy
 from seawall.rollout.draft import Draft
-from seawall.rollout.going import blocked, everywhere, others, set_aside, verdict_on
+from seawall.rollout.going import all_ready, blocked, everywhere, others, verdict_on
 from seawall.rollout.standing import Look, Standing, in_commit, in_trial
 from seawall.rollout.state import NO_GENERATION, TASTE, Basis, Rollout, Speed, Stage
 from seawall.rollout.steps import open_wave, try_members
@@ -137,14 +137,9 @@ def _commit(draft: Draft, rollout: Rollout) -> None:
         in_commit(name, rollout, draft.fleet, draft.inventory, draft.now_s)
         for name in rollout.members
     ]
-    now = set_aside(draft, rollout, looks)
-    if now is None or now.members != rollout.members:
+    if not all_ready(draft, rollout, looks):
         return
-    if any(look.standing is not Standing.READY for look in looks):
-        if any(look.standing is Standing.PENDING for look in looks):
-            draft.unhold(now)
-        return
-    now = draft.unhold(now)
+    now = draft.unhold(rollout)
     if now.straight is not None:
         everywhere(draft, now)
     elif not blocked(draft, now):

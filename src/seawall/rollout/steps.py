@@ -13,8 +13,8 @@ from seawall.ids import NodeName
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
 from seawall.model.rollout import Step, WithoutTraffic
 from seawall.rollout.draft import Draft
-from seawall.rollout.going import blocked, everywhere, joined, set_aside, verdict_on
-from seawall.rollout.standing import Standing, in_trial, steers, tries
+from seawall.rollout.going import all_ready, blocked, everywhere, joined, verdict_on
+from seawall.rollout.standing import in_trial, steers, tries
 from seawall.rollout.state import (
     NO_GENERATION,
     TASTE,
@@ -76,12 +76,7 @@ def try_members(draft: Draft, rollout: Rollout) -> None:
         in_trial(name, rollout, draft.fleet, draft.inventory, draft.now_s)
         for name in rollout.members
     ]
-    now = set_aside(draft, rollout, looks)
-    if now is None or now.members != rollout.members:
-        return
-    if any(look.standing is not Standing.READY for look in looks):
-        if any(look.standing is Standing.PENDING for look in looks):
-            draft.unhold(now)
+    if not all_ready(draft, rollout, looks):
         return
     if rollout.stage is Stage.TASTING:
         _tasted(draft, rollout)
