@@ -20,6 +20,7 @@ from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf.message import DecodeError
 
 from seawall import limits
+from seawall.compiler.chains import managers
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import InternalError, RefusedError
 
@@ -108,13 +109,10 @@ def _references_of_listener(listener: Any) -> Iterator[tuple[TypeUrl, str]]:
     if not listener.filter_chains:
         raise _broken(f"listener {listener.name!r} has no filter chain")
     for chain in listener.filter_chains:
-        for network_filter in chain.filters:
-            body = network_filter.typed_config.value
-            if not network_filter.typed_config.Is(hcm_pb2.HttpConnectionManager.DESCRIPTOR):
-                continue
-            if body not in seen:
-                seen.add(body)
-                manager = hcm_pb2.HttpConnectionManager.FromString(body)
+        for config in managers(chain):
+            if config.value not in seen:
+                seen.add(config.value)
+                manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
                 yield TypeUrl.ROUTES, manager.rds.route_config_name
         if chain.HasField("transport_socket"):
             context = tls_pb2.DownstreamTlsContext.FromString(

@@ -18,6 +18,7 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 
 from seawall.compiler import names
+from seawall.compiler.chains import filter_chains, managers
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 
@@ -67,13 +68,9 @@ class _Inliner:
 
     def listener(self, body: bytes) -> Any:
         listener = listener_pb2.Listener.FromString(body)
-        chains = list(listener.filter_chains)
-        if listener.HasField("default_filter_chain"):
-            chains.append(listener.default_filter_chain)
-        for chain in chains:
-            for network_filter in chain.filters:
-                if network_filter.typed_config.Is(hcm_pb2.HttpConnectionManager.DESCRIPTOR):
-                    network_filter.typed_config.CopyFrom(self._manager(network_filter.typed_config))
+        for chain in filter_chains(listener):
+            for config in managers(chain):
+                config.CopyFrom(self._manager(config))
             if chain.HasField("transport_socket"):
                 config = chain.transport_socket.typed_config
                 config.CopyFrom(self._tls(config))

@@ -19,6 +19,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
 
+from seawall.compiler.chains import managers
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.drill.crowd import RELEASE_HEADER
@@ -67,10 +68,8 @@ def _listener(body: bytes) -> Any:
     """The filter stands in the listener from the start, so that a release changes routes only."""
     listener = listener_pb2.Listener.FromString(body)
     for chain in listener.filter_chains:
-        for network in chain.filters:
-            if not network.typed_config.Is(hcm_pb2.HttpConnectionManager.DESCRIPTOR):
-                continue
-            manager = hcm_pb2.HttpConnectionManager.FromString(network.typed_config.value)
+        for config in managers(chain):
+            manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
             code = base_pb2.DataSource(inline_string=_HARMLESS)
             first = hcm_pb2.HttpFilter(
                 name=_FILTER, typed_config=packed(lua_pb2.Lua(default_source_code=code))
@@ -78,7 +77,7 @@ def _listener(body: bytes) -> Any:
             others = list(manager.http_filters)
             del manager.http_filters[:]
             manager.http_filters.extend((first, *others))
-            network.typed_config.CopyFrom(packed(manager))
+            config.CopyFrom(packed(manager))
     return listener
 
 

@@ -24,10 +24,10 @@ from seawall.compiler.words import readable
 
 DIRECTORY_PREFIX: Final = "validate-"
 _CONFIG: Final = "snapshot.pb"
-_READ_SIZE_BYTES: Final = 16 * limits.KIB
-_LOADER_FAILED: Final = 127
+READ_SIZE_BYTES: Final = 16 * limits.KIB
+LOADER_FAILED: Final = 127
 """The dynamic linker's exit status, for example when a library of the system is missing."""
-_MEMORY: Final = re.compile(
+OUT_OF_MEMORY_WORDS: Final = re.compile(
     r"out of memory|(cannot|unable to) allocate|allocation failed|mmap error|bad_alloc"
     r"|failed to map",
     re.IGNORECASE,
@@ -155,7 +155,7 @@ async def _read_to_end(process: asyncio.subprocess.Process) -> bytes:
     half = limits.VALIDATE_OUTPUT_SIZE_BYTES_MAX // 2
     head, tail = b"", b""
     if process.stdout is not None:
-        while chunk := await process.stdout.read(_READ_SIZE_BYTES):
+        while chunk := await process.stdout.read(READ_SIZE_BYTES):
             taken = half - len(head)
             head += chunk[:taken]
             tail = (tail + chunk[taken:])[-half:]
@@ -178,8 +178,8 @@ def _ending(status: int, words: str) -> Ending:
     }
     if status in told_by_status:
         return told_by_status[status]
-    if (status < 0 or status == _LOADER_FAILED) and _MEMORY.search(words):
+    if (status < 0 or status == LOADER_FAILED) and OUT_OF_MEMORY_WORDS.search(words):
         return Ending.OUT_OF_MEMORY
-    if status == _LOADER_FAILED:
+    if status == LOADER_FAILED:
         return Ending.NOT_EXECUTABLE
     return Ending.REFUSED if status > 0 else Ending.CRASHED

@@ -8,7 +8,6 @@ request keeps the client address it had. One more access log tells what was deci
 request.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +29,7 @@ from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf import struct_pb2
 
 from seawall.compiler import names
+from seawall.compiler.chains import filter_chains, managers
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 
@@ -175,10 +175,9 @@ class _Listeners:
             name=_PROXY_PROTOCOL, typed_config=packed(proxy_protocol_pb2.ProxyProtocol())
         )
         listener.listener_filters.extend(kept)
-        for chain in _chains(listener):
-            for network_filter in chain.filters:
-                if network_filter.typed_config.Is(hcm_pb2.HttpConnectionManager.DESCRIPTOR):
-                    network_filter.typed_config.CopyFrom(self._manager(network_filter.typed_config))
+        for chain in filter_chains(listener):
+            for config in managers(chain):
+                config.CopyFrom(self._manager(config))
             if chain.HasField("transport_socket"):
                 config = chain.transport_socket.typed_config
                 config.CopyFrom(self._tls(config))
@@ -201,12 +200,6 @@ class _Listeners:
                 secret.ClearField("sds_config")
             self._done[config.value] = packed(context)
         return self._done[config.value]
-
-
-def _chains(listener: Any) -> Iterator[Any]:
-    yield from listener.filter_chains
-    if listener.HasField("default_filter_chain"):
-        yield listener.default_filter_chain
 
 
 def _decision_log() -> Any:

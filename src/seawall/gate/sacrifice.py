@@ -10,7 +10,6 @@ reserves regions that it never touches.
 import asyncio
 import contextlib
 import os
-import re
 import shutil
 import signal
 import sys
@@ -26,18 +25,12 @@ from typing import Final
 from seawall import limits
 from seawall.compiler.words import readable
 from seawall.gate import confine
+from seawall.gate.process import LOADER_FAILED, OUT_OF_MEMORY_WORDS, READ_SIZE_BYTES
 from seawall.gate.rewrite import BOOTSTRAP
 
 DIRECTORY_PREFIX: Final = "taste-"
-_READ_SIZE_BYTES: Final = 16 * limits.KIB
 _PAGE_SIZE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _FLUSH_MS: Final = "20"
-_LOADER_FAILED: Final = 127
-_MEMORY: Final = re.compile(
-    r"out of memory|(cannot|unable to) allocate|allocation failed|mmap error|bad_alloc"
-    r"|failed to map",
-    re.IGNORECASE,
-)
 
 
 class End(StrEnum):
@@ -95,9 +88,9 @@ class Sacrifice:
             return End.OUT_OF_MEMORY
         if status is None:
             return End.RUNNING
-        if status < 0 and _MEMORY.search(self.words):
+        if status < 0 and OUT_OF_MEMORY_WORDS.search(self.words):
             return End.OUT_OF_MEMORY
-        if status == _LOADER_FAILED:
+        if status == LOADER_FAILED:
             return End.MISSING
         told = {-signal.SIGXCPU: End.OUT_OF_TIME, -signal.SIGKILL: End.KILLED}
         return told.get(status, End.REFUSED if status >= 0 else End.CRASHED)
@@ -134,7 +127,7 @@ class Sacrifice:
         half = limits.TASTER_OUTPUT_SIZE_BYTES_MAX // 2
         head, tail = b"", b""
         if self._process.stdout is not None:
-            while chunk := await self._process.stdout.read(_READ_SIZE_BYTES):
+            while chunk := await self._process.stdout.read(READ_SIZE_BYTES):
                 taken = half - len(head)
                 head += chunk[:taken]
                 tail = (tail + chunk[taken:])[-half:]

@@ -17,6 +17,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
 
+from seawall.compiler.chains import managers
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.node.kernel import Place
@@ -27,7 +28,6 @@ _SOCKET_MODE: Final = 0o600
 _TYPES: Final = (TypeUrl.LISTENER, TypeUrl.ROUTES)
 _KEPT_FILTERS: Final = ("envoy.filters.listener.tls_inspector",)
 _ROUTER: Final = router_pb2.Router.DESCRIPTOR.full_name
-_MANAGER: Final = hcm_pb2.HttpConnectionManager.DESCRIPTOR.full_name
 
 
 def socket_name(scheme: str) -> str:
@@ -139,12 +139,10 @@ def _managers(listener: Any) -> Iterator[tuple[Any, Any]]:
     """Each packed connection manager with its content; equal ones are read once."""
     read: dict[bytes, Any] = {}
     for chain in listener.filter_chains:
-        for network_filter in chain.filters:
-            config = network_filter.typed_config
-            if config.type_url.endswith(_MANAGER):
-                if config.value not in read:
-                    read[config.value] = hcm_pb2.HttpConnectionManager.FromString(config.value)
-                yield config, read[config.value]
+        for config in managers(chain):
+            if config.value not in read:
+                read[config.value] = hcm_pb2.HttpConnectionManager.FromString(config.value)
+            yield config, read[config.value]
 
 
 def _quiet_router(manager: Any) -> None:

@@ -10,6 +10,7 @@ from envoy.config.listener.v3 import listener_components_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 
 from seawall import limits
+from seawall.compiler.chains import filter_chains
 from seawall.compiler.wire import packed, seconds, uint32
 from seawall.model import EdgeLimits
 
@@ -33,10 +34,7 @@ def harden_listener(listener: Any, edge: EdgeLimits) -> None:
         seconds(min(edge.header_timeout_s, limits.HANDSHAKE_TIMEOUT_S))
     )
     listener.continue_on_listener_filters_timeout = False
-    chains = [*listener.filter_chains]
-    if listener.HasField("default_filter_chain"):
-        chains.append(listener.default_filter_chain)
-    encrypted = [chain for chain in chains if chain.HasField("transport_socket")]
+    encrypted = [chain for chain in filter_chains(listener) if chain.HasField("transport_socket")]
     for chain in encrypted:
         chain.transport_socket_connect_timeout.CopyFrom(
             seconds(min(edge.header_timeout_s, limits.HANDSHAKE_TIMEOUT_S))
