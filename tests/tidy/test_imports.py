@@ -17,12 +17,15 @@ RANKS = {
             ("sockets", "tasks", "files", "heap"),
             ("exchange",),
             ("model",),
+            ("bots",),
+            ("challenge", "verify"),
             ("site",),
             ("compiler",),
             ("telemetry",),
             ("judge",),
             ("release",),
             ("gate",),
+            ("learn",),
             ("rollout",),
             ("node",),
             ("api",),
@@ -40,10 +43,13 @@ RANKS = {
 EXTRA_EDGES_REFUSED = {
     ("rollout", "node"): "rollout and node meet at rollout/ports.py only",
     ("compiler", "site"): "the compiler knows the model, not the text",
+    ("challenge", "verify"): "they meet in the bot service of the daemon only",
+    ("verify", "challenge"): "they meet in the bot service of the daemon only",
     ("telemetry", "site"): "telemetry knows names, not the text",
 }
 PURE = {
     # Packages and modules that decide: no I/O, no clock, no randomness.
+    "bots": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
     "compiler": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
     "judge": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
     "model": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},

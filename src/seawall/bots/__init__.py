@@ -1,0 +1,1 @@
+"""Bot decisions: signals, windows, model and rules, read in Envoy by a generated Lua filter."""
