@@ -871,3 +871,39 @@ invariant(TASTER_ADDRESS_SPACE_BYTES_MAX >= 4 * GIB, "Envoy's allocator can rese
 invariant(
     API_FEED_BODY_SIZE_BYTES_MAX * 2 >= LIST_SIZE_BYTES_MAX * 3, "the largest list can be pushed"
 )
+
+# --- Bots ---------------------------------------------------------------------------------------
+
+BOT_FEATURES_MAX: Final = 64
+"""Features of a model. The file that took a large part of the web down held more than its reader
+had room for; ours is checked when it is built, at the gate, and again in Envoy."""
+BOT_MODEL_SIZE_BYTES_MAX: Final = 2 * MIB
+"""A bot model as stored; a usual one has 100 to 300 KiB."""
+BOT_TREES_MAX: Final = 256
+"""Trees of a bot model; each costs a request about 30 ns when its vector was not seen before."""
+BOT_TREE_NODES_MAX: Final = 63
+"""Inner nodes of one tree: depth 6 when it is full."""
+BOT_GOLDEN_MIN: Final = 8
+"""Golden vectors of a model: fewer prove nothing about its trees."""
+BOT_GOLDEN_MAX: Final = 128
+"""Golden vectors of a model; each is scored in every Lua machine of every Envoy at load."""
+BOT_MODEL_TEXT_LENGTH_CHARS_MAX: Final = 200
+"""Name, author and other texts of a model."""
+BOT_MODEL_METRICS_MAX: Final = 100
+"""Training metrics carried by a model."""
+BOT_MARGIN_MAX: Final = 1_000.0
+"""Largest leaf value, base or cut of a model, without sign: log-odds beyond it mean nothing."""
+
+# --- fingerprints: JA4 and user agents ---
+HELLO_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A ClientHello that the table's builder reads; Envoy takes 16 KiB, post-quantum ones have 2."""
+JA4_TABLE_SIZE_BYTES_MAX: Final = 256 * KIB
+"""The file of known fingerprints: about 700 bytes a client."""
+JA4_ENTRIES_MAX: Final = 500
+"""Clients in that table; a browser adds about two a year."""
+JA4_HELLO_LIST_MAX: Final = 200
+"""Ciphers, extensions or algorithms of one client; OpenSSL's full list has 90."""
+JA4_ROWS_MAX: Final = 8_000
+"""Rows that the table becomes for Envoy: 64 for a client with GREASE, read once in each worker."""
+JA4_SCRIPT_SIZE_BYTES_MAX: Final = 512 * KIB
+"""The text of those rows: 50 bytes each."""
