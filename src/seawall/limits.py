@@ -834,6 +834,29 @@ GATE_LINES_MAX: Final = 60
 GATE_LINE_LENGTH_CHARS_MAX: Final = 400
 """One line of a gate report."""
 
+# --- Challenge and clearance -------------------------------------------------------------------
+
+CLEARANCE_TEXT_LENGTH_CHARS_MAX: Final = 96
+"""A clearance token: the longest that `mint` can make has 93 characters."""
+CLEARANCE_LIFETIME_S: Final = 6 * 3_600
+"""A clearance by default: a working day costs a visitor two challenges."""
+CLEARANCE_LIFETIME_S_MAX: Final = 24 * 3_600
+"""The longest clearance: a stolen one is of no use tomorrow."""
+CLEARANCE_CLOCK_SKEW_S: Final = 30
+"""How far ahead the clock of the node that minted may be."""
+CLEARANCE_LEVEL_MAX: Final = 3
+"""Levels that a clearance can have: waited, worked, worked in an ordinary browser."""
+CLEARANCE_PROBES_MAX: Final = 4_095
+"""Twelve browser probes, one bit each."""
+CLEARANCE_CACHE_ENTRIES_MAX: Final = 1_024
+"""Verified clearances that one Envoy worker remembers, twice: about 300 bytes each."""
+CHALLENGE_HOST_LENGTH_CHARS_MAX: Final = 255
+"""A host name that a challenge is bound to: DNS allows 253."""
+CHALLENGE_PREFIX_LENGTH_CHARS_MAX: Final = 64
+"""A network as text: the longest IPv6 prefix has 43 characters."""
+CHALLENGE_JA4_LENGTH_CHARS_MAX: Final = 64
+"""The stable part of a JA4 has 21 characters."""
+
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
 )
@@ -907,3 +930,114 @@ JA4_ROWS_MAX: Final = 8_000
 """Rows that the table becomes for Envoy: 64 for a client with GREASE, read once in each worker."""
 JA4_SCRIPT_SIZE_BYTES_MAX: Final = 512 * KIB
 """The text of those rows: 50 bytes each."""
+
+# --- Verified bots -----------------------------------------------------------------------------
+
+VERIFY_CATALOGUE_SIZE_BYTES_MAX: Final = 256 * KIB
+"""The catalogue of known bots as a file; the one that Seawall ships has 20 KiB."""
+VERIFY_BOTS_MAX: Final = 500
+"""Known bots: five times as many as Seawall ships."""
+VERIFY_TOKEN_LENGTH_CHARS_MIN: Final = 4
+"""A token of a user agent: a shorter one would stand in what people send."""
+VERIFY_LIST_URLS_MAX: Final = 4
+"""Addresses that make up one list of ranges."""
+VERIFY_USER_AGENT_BYTES_MAX: Final = 512
+"""Bytes of a user agent that are searched for a bot's name; the longest real bot's has 260."""
+VERIFY_LUA_SIZE_BYTES_MAX: Final = 512 * KIB
+"""Catalogue and ranges in Envoy's filter: 20,000 networks."""
+VERIFY_RANGES_PER_LIST_MAX: Final = 5_000
+"""Networks of one published list; the longest known one has 1,600."""
+VERIFY_RANGES_BODY_SIZE_BYTES_MAX: Final = 1 * MIB
+"""A published list as it is fetched: 5,000 networks with their keys take 300 KiB."""
+VERIFY_RANGES_SHRINK_MAX: Final = 0.5
+"""Share of the addresses of a published list that may vanish at once: more is a broken list."""
+VERIFY_RANGES_IPV4_PREFIX_MIN: Final = 8
+"""Widest IPv4 network in a published list: one operator has a /8 of its own."""
+VERIFY_RANGES_IPV6_PREFIX_MIN: Final = 24
+"""Widest IPv6 network in a published list."""
+VERIFY_RANGES_STALE_S: Final = 14 * 86_400
+"""Age from which a list still verifies but makes no impostor: operators add addresses weekly."""
+VERIFY_RANGES_REDATE_S: Final = 4 * 86_400
+"""Age from which an unchanged list is released again with its new date."""
+VERIFY_FETCH_TIMEOUT_S: Final = 5.0
+"""One fetch of keys or ranges, from name to last byte: the other side is anybody."""
+VERIFY_VERDICT_BUCKETS: Final = 4_096
+"""Buckets of the verdict table; with its ways it holds 32,768 verdicts in 1.3 MiB."""
+VERIFY_VERDICT_WAYS: Final = 8
+"""Verdicts of one bucket: the chance that a bucket runs over at half load is under 5 %."""
+VERIFY_CLAIM_GROUPS: Final = 1_024
+"""Groups of the claims board: all claims of one network prefix share one."""
+VERIFY_CLAIM_WAYS: Final = 4
+"""Claims that one network prefix can have on the board at once: what a flood is cut to."""
+VERIFY_CLAIMS_PER_S_MAX: Final = 500
+"""Claims that one worker of Envoy writes in a second."""
+VERIFY_CLAIM_POLL_S: Final = 0.1
+"""How often the board is looked at: a new bot waits that long for its question."""
+VERIFY_CLAIM_SWEEP_S: Final = 5.0
+"""How often the whole board is read though its bell did not ring: a bell can be lost."""
+VERIFY_MAP_REOPEN_S: Final = 30
+"""How often Envoy opens the mapped files again: a file that was made anew is found."""
+VERIFY_VERDICT_TTL_S_MIN: Final = 600
+"""A verdict is kept at least that long, however short DNS says: bounds questions."""
+VERIFY_VERDICT_TTL_S_MAX: Final = 86_400
+"""A verdict is asked for again after that long, however long DNS says."""
+VERIFY_UNKNOWN_TTL_S: Final = 120
+"""A claim that DNS could not decide is asked again after that long."""
+VERIFY_VERIFIED_STALE_S: Final = 7 * 86_400
+"""How long a verified bot stays so after its verdict ended while no answer is definite."""
+VERIFY_IMPOSTOR_STALE_S: Final = 3_600
+"""How long an impostor stays so after its verdict ended while no answer is definite."""
+VERIFY_DNS_TIMEOUT_S: Final = 3.0
+"""One DNS question with its repetitions; nobody waits for it but the next claim."""
+VERIFY_DNS_CONCURRENCY_MAX: Final = 32
+"""Claims being looked up at once."""
+VERIFY_DNS_QUEUE_MAX: Final = 1_024
+"""Claims waiting for a look-up; a further one is dropped and comes again with its client."""
+VERIFY_DNS_NAMES_MAX: Final = 8
+"""Names of one address that are looked at; a crawler has one."""
+VERIFY_DNS_ADDRESSES_MAX: Final = 64
+"""Addresses of one name that are looked at."""
+VERIFY_DNS_CACHE_MAX: Final = 8_192
+"""Answers that are remembered."""
+VERIFY_DNS_CACHE_TTL_S_MIN: Final = 60
+"""An answer is remembered at least that long."""
+VERIFY_DNS_CACHE_TTL_S_MAX: Final = 86_400
+"""An answer is remembered at most that long."""
+VERIFY_DNS_PREFIX_QUESTIONS_MAX: Final = 30
+"""Claims of one network prefix (/24, /48) that are looked up in `VERIFY_DNS_PREFIX_WINDOW_S`."""
+VERIFY_DNS_PREFIX_WINDOW_S: Final = 60.0
+"""Window of the bound above: a crawler's /24 has 256 addresses, known within ten minutes."""
+VERIFY_DNS_PREFIXES_MAX: Final = 4_096
+"""Network prefixes whose questions are counted; the oldest is forgotten."""
+SIGNATURE_FIELD_SIZE_BYTES_MAX: Final = 4 * KIB
+"""Signature, Signature-Input or Signature-Agent; one signature of RSA-4096 has 700 bytes."""
+SIGNATURE_MEMBERS_MAX: Final = 8
+"""Signatures of one request that are read."""
+SIGNATURE_COMPONENTS_MAX: Final = 32
+"""Components that one signature covers."""
+SIGNATURE_LIFETIME_S_MAX: Final = 86_400
+"""From `created` to `expires`; the draft says at most 24 hours."""
+SIGNATURE_SKEW_S: Final = 30
+"""How far the clock of a signer may be off."""
+DIRECTORY_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A key directory; one with 20 RSA keys has 16 KiB."""
+DIRECTORY_KEYS_MAX: Final = 32
+"""Keys of one directory; rotation needs two or three."""
+DIRECTORY_TTL_S_MIN: Final = 300.0
+"""A directory is kept at least that long, whatever its cache headers say."""
+DIRECTORY_TTL_S_MAX: Final = 86_400.0
+"""A directory is fetched again after that long."""
+DIRECTORY_NEGATIVE_TTL_S: Final = 120.0
+"""A directory that could not be fetched is asked again after that long; the draft says 300 s."""
+DIRECTORY_STALE_S: Final = 7 * 86_400.0
+"""How long keys are used after their time while every fetch fails."""
+DIRECTORIES_MAX: Final = 256
+"""Directories that are remembered; clients choose their names."""
+DIRECTORY_FETCHES_MAX: Final = 8
+"""Fetches at once; a further one is not made, and the signature stays unknown."""
+DIRECTORY_MISSING_RETRY_S: Final = 30.0
+"""How often a directory is fetched anew for a key it does not have."""
+
+invariant(DIRECTORY_NEGATIVE_TTL_S <= 300, "a failed fetch is tried again within five minutes")
+invariant(VERIFY_RANGES_REDATE_S * 2 < VERIFY_RANGES_STALE_S, "a living list never gets stale")
+invariant(VERIFY_VERDICT_TTL_S_MIN > VERIFY_UNKNOWN_TTL_S, "doubt is asked about sooner")
