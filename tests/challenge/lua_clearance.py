@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lupa.luajit21 import LuaRuntime
+
 from seawall.challenge.binding import Bound
 from seawall.challenge.token import mint
 from seawall.model.clearance import ClearanceKey, ClearanceKeys

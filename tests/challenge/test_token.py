@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from challenge.lua_clearance import BOUND, KEYS, NOW_S, LuaClearance
 from hypothesis import given
 from hypothesis import strategies as st
+
+from challenge.lua_clearance import BOUND, KEYS, NOW_S, LuaClearance
 from seawall import limits
 from seawall.challenge.binding import Bound, bound_host
 from seawall.challenge.token import Clearance, Refusal, RefusalReason, check, mint
@@ -135,7 +136,7 @@ def _mutants() -> list[tuple[str, Bound, float]]:
     fields = text.split(".")
     other = minted(nonce="0" * 16, level=3, now_s=NOW_S - 10, probes=None).split(".")
     for one in range(len(fields)):
-        add(".".join(fields[:one] + [other[one]] + fields[one + 1 :]))
+        add(".".join([*fields[:one], other[one], *fields[one + 1 :]]))
         add(".".join([*fields[:one], "", *fields[one + 1 :]]))
         add(".".join([*fields[:one], *fields[one + 1 :]]))
         add(".".join([*fields[:one], fields[one], *fields[one:]]))
@@ -250,8 +251,17 @@ def test_nothing_is_minted_for_a_client_without_binding() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"level": 0}, {"level": 4}, {"lifetime_s": 0}, {"lifetime_s": 86_401}, {"nonce": "short"}]
-    + [{"probes": -1}, {"probes": 4_096}, {"epoch": -1}, {"now_s": -5.0}],
+    [
+        {"level": 0},
+        {"level": 4},
+        {"lifetime_s": 0},
+        {"lifetime_s": 86401},
+        {"nonce": "short"},
+        {"probes": -1},
+        {"probes": 4096},
+        {"epoch": -1},
+        {"now_s": -5.0},
+    ],
 )
 def test_nothing_is_minted_with_a_field_out_of_range(wrong: dict[str, Any]) -> None:
     with pytest.raises(SeawallError):
