@@ -973,8 +973,6 @@ VERIFY_CLAIMS_PER_S_MAX: Final = 500
 """Claims that one worker of Envoy writes in a second."""
 VERIFY_CLAIM_POLL_S: Final = 0.1
 """How often the board is looked at: a new bot waits that long for its question."""
-VERIFY_CLAIM_SWEEP_S: Final = 5.0
-"""How often the whole board is read though its bell did not ring: a bell can be lost."""
 VERIFY_MAP_REOPEN_S: Final = 30
 """How often Envoy opens the mapped files again: a file that was made anew is found."""
 VERIFY_VERDICT_TTL_S_MIN: Final = 600
@@ -1041,3 +1039,81 @@ DIRECTORY_MISSING_RETRY_S: Final = 30.0
 invariant(DIRECTORY_NEGATIVE_TTL_S <= 300, "a failed fetch is tried again within five minutes")
 invariant(VERIFY_RANGES_REDATE_S * 2 < VERIFY_RANGES_STALE_S, "a living list never gets stale")
 invariant(VERIFY_VERDICT_TTL_S_MIN > VERIFY_UNKNOWN_TTL_S, "doubt is asked about sooner")
+
+# --- bot policy: rules and robots.txt ---
+BOT_RULES_MAX: Final = 64
+"""Rules of one site; each is asked on every request until one decides."""
+BOT_EXPRESSION_LENGTH_CHARS_MAX: Final = 1_000
+"""Condition of a rule: more belongs in several rules with names of their own."""
+BOT_EXPRESSION_NODES_MAX: Final = 300
+"""Parts of a condition: bounds what it costs a request."""
+BOT_EXPRESSION_DEPTH_MAX: Final = 16
+"""Nesting of a condition: far below what Python's and Lua's parsers can nest."""
+BOT_EXPRESSION_TEXT_LENGTH_CHARS_MAX: Final = 200
+"""One quoted text in a condition."""
+BOT_EXPRESSION_NUMBER_MAX: Final = 1_000_000_000
+"""One number in a condition: no count of requests reaches it."""
+BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 256 * KIB
+"""A policy as Envoy gets it; 64 rules of the longest kind take about 200 KiB."""
+BOT_NOTED_MAX: Final = 4
+"""Rules that are noted beside the deciding one in a record, which must stay short."""
+ROBOTS_TXT_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A generated robots.txt; readers may stop after 500 KiB (RFC 9309 section 2.5)."""
+ROBOTS_LINES_MAX: Final = 200
+"""Extra lines, and sitemaps, of a robots.txt in a site file."""
+
+# --- learning: training bot models ---
+LEARN_RECORDS_MAX: Final = 20_000_000
+"""Access records read for one training; a node's whole access log holds about 2 million."""
+LEARN_BATCH_RECORDS: Final = 20_000
+"""Records sent to the database at once: about 8 MiB of JSON."""
+LEARN_BOTS_FIELD_CHARS_MAX: Final = 400
+"""The field `bots` of a record; names of rules and bots are bounded where they are written."""
+LEARN_SESSIONS_MAX: Final = 1_000_000
+"""Lines of a sessions file: the truth about as many clients."""
+LEARN_SESSIONS_SIZE_BYTES_MAX: Final = 256 * MIB
+"""A sessions file as a whole."""
+LEARN_ROWS_MAX: Final = 2_000_000
+"""Rows of the data set that is held in memory: 64 bytes of codes each, the newest first."""
+LEARN_CLIENT_ROWS_MAX: Final = 200
+"""Rows of one client: one loud client must not become the model."""
+LEARN_CLIENT_FIRST_ROWS: Final = 20
+"""Rows of a client that are kept for certain, from its first request on: there it is decided."""
+LEARN_FAMILY_ROWS_MAX: Final = 100_000
+"""Rows of one family of clients, before weights."""
+LEARN_HONEYPOT_SPAN_S: Final = 3_600
+"""A client that stepped into a honeypot is labelled so long before and after: addresses move on."""
+LEARN_CLASS_FAMILIES_MIN: Final = 5
+"""Families of a class below which none of them is held out whole: too much would be lost."""
+LEARN_FAMILY_CLIENTS_MIN: Final = 5
+"""Clients of a family below which all of them are trained on: no later ones can be set aside."""
+LEARN_PART_ROWS_MIN: Final = 50
+"""Rows that each class must have in training, tuning and test: less tells nothing."""
+LEARN_TREES_MAX: Final = 100
+"""Trees of a model trained here: a request pays for each when its vector is new."""
+LEARN_TREE_DEPTH_MAX: Final = 6
+"""Depth of a tree; 63 nodes are what an artifact may hold."""
+LEARN_STOP_ROUNDS: Final = 20
+"""Trees without gain on held-out families after which training stops."""
+LEARN_FALSE_POSITIVE_BUDGET: Final = 0.001
+"""Share of human requests that may score at or below the operating score."""
+LEARN_AUC_MIN: Final = 0.9
+"""Area under the ROC below which a first model is of no use."""
+LEARN_CALIBRATION_ERROR_MAX: Final = 0.1
+"""Expected calibration error of a first model: a score must mean what it says."""
+LEARN_GOLDEN_WANTED: Final = 64
+"""Golden vectors put into a model, spread over its scores."""
+LEARN_DRIFT_CLIENT_ROWS_MAX: Final = 20
+"""Records of one client that count for drift."""
+LEARN_DRIFT_WARN: Final = 0.1
+"""Population stability index of a feature from which it has moved."""
+LEARN_DRIFT_ALARM: Final = 0.25
+"""Population stability index from which the model sees another population than it learned."""
+LEARN_UNKNOWN_WARN: Final = 0.05
+"""Share of clients with unknown JA4, when it has grown: a browser's release looks like this."""
+LEARN_UNKNOWN_ALARM: Final = 0.2
+"""Share of clients with unknown JA4 from which the table of fingerprints is out of date."""
+LEARN_DATABASE_TIMEOUT_S: Final = 300
+"""One statement of a ClickHouse server over HTTP."""
+LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
+"""How much of a database's own words an error repeats."""
