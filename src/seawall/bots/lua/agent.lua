@@ -260,7 +260,7 @@ local function facts_of(generations, original)
   local text = original:sub(1, TEXT_LENGTH_MAX):lower()
   local seen, family, strength, name, number, shell, ios_shell, own = scan(text)
   local contact = text:find("://", 1, true) or text:find("www.", 1, true)
-    or text:find("@", 1, true)
+    or text:find("@", 1, true) or text:find("%.com%f[%W]") or text:find("%.org%f[%W]")
   local mozilla = text:sub(1, 8) == "mozilla/"
   local engine, engine_name, version = browser_of(seen, shell, own)
   if own == "msie" then version = tonumber(text:match("msie (%d+)")) or 0 end
@@ -275,7 +275,9 @@ local function facts_of(generations, original)
     facts.family = OTHER
     facts.name, facts.version = text:match("^(%a[%w_%-%.]*)") or "", 0
   end
-  if contact and (facts.family == OTHER or (engine and facts.family == engine)) then
+  -- Only robots, and browsers older than any in use, call themselves compatible.
+  local robot = contact or (seen.compatible and engine ~= OTHER_BROWSER)
+  if robot and (facts.family == OTHER or (engine and facts.family == engine)) then
     facts.family = CRAWLER
   end
   if engine and facts.family ~= engine then facts.version = version end
@@ -286,7 +288,7 @@ local function facts_of(generations, original)
   facts.mozilla = mozilla and 2 or 1
   facts.headless = (facts.family == HEADLESS or text:find("headless", 1, true)) and 2 or 1
   facts.mobile = (seen.mobile or seen.iphone) and 2 or 1
-  facts.bot = (contact or strength >= 3) and 2 or 1
+  facts.bot = (robot or strength >= 3) and 2 or 1
   if engine and not (ios_shell and engine == SAFARI) then
     facts.generation = generation_of(generations, engine, version)
   end

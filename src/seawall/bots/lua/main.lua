@@ -1,0 +1,179 @@
+-- The filter: reads a request's signals, scores them, asks the site's policy, and does what it says.
+--
+-- A fault in here passes the request on as it is: Envoy counts it in `lua.errors` and goes on. What
+-- is decided stands in one text of dynamic metadata, which the access record carries:
+-- `SCORE ACTION RULE VERIFIED CLEARANCE MODEL VECTOR CLIENT`, with `-` for what is absent.
+local ffi = require("ffi")
+
+local NAMESPACE, KEY = "seawall.bots", "d"
+local JA4_STATE = "seawall.ja4"
+local CONTEXT_KEY = "p"
+local MEMO_MAX = 4096
+local FLUSH_S = 1
+
+pcall(ffi.cdef, [[
+typedef struct { long sec; long nsec; } seawall_time_t;
+int clock_gettime(int clock, seawall_time_t *time);
+]])
+local REALTIME_COARSE = 5
+local clock = ffi.new("seawall_time_t")
+
+local function now()
+  ffi.C.clock_gettime(REALTIME_COARSE, clock)
+  return tonumber(clock.sec)
+end
+
+local past = windows.open("windows.map")
+local scorer, refusal = nil, nil
+if config.model then
+  scorer, refusal = model.new(config.model)
+  if not scorer then
+    error("bot model " .. config.model.id .. " refused: " .. refusal)
+  end
+end
+local MODEL = config.model and config.model.id or "-"
+
+local reader = signals.new({
+  ja4 = ja4.new(config.ja4),
+  agent = agent.new(config.ja4),
+  windows = windows,
+  memo = memo,
+  count = config.features_count,
+}, config.features)
+local prefix_of = memo.new(client.prefix, MEMO_MAX)
+local host_of = memo.new(client.host, MEMO_MAX)
+local key_of = memo.new(function(text)
+  local first, second = windows.hash(text, 1), windows.hash(text, 2)
+  return { first, second, ("%08x%08x"):format(first % 4294967296, second % 4294967296) }
+end, MEMO_MAX)
+
+-- A site without a context observes. A text that is not a policy observes too, and is counted.
+local OBSERVE = { needs_score = true }
+local policy_of = memo.new(function(text)
+  return policy.compile(text) or OBSERVE
+end, MEMO_MAX)
+
+-- Counted here, and told to Envoy at most once a second: a counter is looked up by its name.
+local counted, flushed_s = {}, 0
+local function count(name)
+  counted[name] = (counted[name] or 0) + 1
+end
+local function flush(handle, now_s)
+  flushed_s = now_s
+  local stats = handle:stats()
+  for name, n in pairs(counted) do
+    stats:counter(name):add(n)
+    counted[name] = nil
+  end
+end
+
+local spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+local codes = setmetatable({}, {
+  __index = function(_, place)
+    return reader.vector[place - 1] - 35
+  end,
+})
+-- What rules may ask; one table serves every request of this worker.
+local asked = { codes = codes }
+
+local function facts(handle, now_s, read, prefix, headers)
+  asked.score = nil
+  asked.path, asked.method, asked.host = read.path.path, read.method, read.authority
+  asked.protocol, asked.now_s = read.protocol, now_s
+  asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
+  asked.cleared = 0
+  asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
+  asked.headers = headers
+  return asked
+end
+
+local function ja4_of(info)
+  return info:filterState():get(JA4_STATE)
+end
+
+local function request(handle)
+  local now_s = now()
+  local info = handle:streamInfo()
+  local headers = handle:headers()
+  local read = reader:read(headers, info:protocol(), ja4_of, info)
+  local address = info:downstreamRemoteAddress()
+  local prefix = prefix_of(address)
+  local key = key_of(prefix .. read.tls.stable .. read.agent.family)
+  local place = -1
+  if past then
+    place = past:touch(key[1], key[2], read.path.hash, read.path.asset, now_s, spans)
+    read:look_back(spans)
+  else
+    read:no_past()
+  end
+
+  local context = handle:filterContext():get(CONTEXT_KEY)
+  local rules = context and policy_of(context) or OBSERVE
+  local s = facts(handle, now_s, read, prefix, headers)
+  local proven = "-"
+  if bots then
+    proven = bots:look(s, read, host_of(address), now_s)
+  end
+  local pass = "-"
+  if clearances then
+    pass = clearances:look(s, read, prefix, now_s)
+  end
+
+  local vector = read:text()
+  local score
+  if scorer and rules.needs_score and not (s.verified or s.cleared > 0) then
+    score = scorer:score(vector)
+    s.score = score
+    count("bots_scored")
+  else
+    count("bots_unscored")
+  end
+
+  local action, rule, detail = "observe", "-", nil
+  if rules.decide then
+    action, rule, detail = rules:decide(s)
+  end
+  local acts = action == "block" or action == "challenge" or action == "rate" or action == "payment"
+  info:dynamicMetadata():set(NAMESPACE, KEY, (score or "-") .. " " .. action .. " "
+    .. (rule or "-") .. " " .. proven .. " " .. pass .. " " .. MODEL .. " " .. vector .. " "
+    .. key[3] .. "." .. place)
+  if now_s - flushed_s >= FLUSH_S then
+    flush(handle, now_s)
+  end
+  if not acts then
+    return
+  end
+  count("bots_" .. action)
+  if action == "challenge" and challenges then
+    local done = challenges:ask(handle, s, read, prefix, detail)
+    if done then
+      return
+    end
+    count("bots_challenge_unavailable")
+    if not rules.fail_closed then
+      return
+    end
+  end
+  local status, answer, body = policy.response(action, detail, s)
+  answer[":status"] = tostring(status)
+  handle:respond(answer, body)
+end
+
+function envoy_on_request(handle)
+  request(handle)
+end
+
+-- An answer of 400 and up is a fact about its client; the record's own text tells whose.
+function envoy_on_response(handle)
+  local status = handle:headers():get(":status")
+  if status and status:byte(1) >= 52 and past then
+    local decided = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
+    local text = decided and decided[KEY]
+    if text then
+      local first, second, place = text:match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
+      if first then
+        past:failed(tonumber(place), bit.tobit(tonumber(first, 16)), bit.tobit(tonumber(second, 16)))
+      end
+    end
+  end
+end

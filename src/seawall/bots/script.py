@@ -1,0 +1,128 @@
+"""The Lua filter as one text: the modules of `lua/`, what they are configured with, and the main.
+
+The text is a pure function of its parts, so equal releases have equal texts. Everything that is
+configured is data in quotes or numbers; no text of a site file, model or feed becomes code here
+(rules do, in `seawall.bots.policy`, from a checked tree).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib import resources
+from typing import Final
+
+from seawall.bots import ja4
+from seawall.bots.features import FEATURES, INDEX, to_text
+from seawall.bots.model import Model
+
+MODULES: Final = ("memo", "windows", "model", "ja4", "agent", "client", "signals", "policy")
+"""In the order in which they may use one another."""
+MODEL_ID_LENGTH: Final = 8
+"""Digits of a model's digest that records and the script name it by."""
+_TEXTS_REMEMBERED: Final = 4
+
+Value = str | int | float | bool | Mapping[str, "Value"]
+
+
+@dataclass(frozen=True)
+class Script:
+    """What the filter is made of.
+
+    Attributes:
+        model: None scores nothing: absent.
+        model_digest: of the model's file; names it in records.
+        extra: further modules by name with their configuration, in order; each becomes a local of
+            that name that `main.lua` knows.
+    """
+
+    model: Model | None = None
+    model_digest: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.model_digest, self.extra))
+
+
+@lru_cache(maxsize=_TEXTS_REMEMBERED)
+def script_text(script: Script) -> str:
+    """The whole Lua source."""
+    config: dict[str, Value] = {
+        "ja4": ja4.lua_table(),
+        "features_count": len(FEATURES),
+        "features": dict(INDEX),
+    }
+    if script.model is not None:
+        config["model"] = model_config(script.model, script.model_digest)
+    parts = [f"local {name} = (function()\n{module(name)}\nend)()" for name in MODULES]
+    parts.append(f"local config = {literal(config)}")
+    parts += [f"local {name} = (function()\n{text}\nend)()" for name, text in script.extra]
+    known = {name for name, _ in script.extra}
+    parts += [f"local {name}" for name in ("bots", "clearances", "challenges") if name not in known]
+    parts.append(module("main"))
+    return "\n".join(parts)
+
+
+def model_config(model: Model, digest: str) -> Mapping[str, Value]:
+    """What `model.lua` takes: all trees in flat lists, as texts of numbers."""
+    roots, feature, threshold, left, right, leaf = [], [], [], [], [], []
+    for tree in model.trees:
+        nodes, leaves = len(feature), len(leaf)
+        roots.append(_moved(0 if tree.feature else -1, nodes, leaves))
+        feature += tree.feature
+        threshold += tree.threshold
+        left += [_moved(child, nodes, leaves) for child in tree.left]
+        right += [_moved(child, nodes, leaves) for child in tree.right]
+        leaf += tree.leaf
+    absent = to_text((0,) * len(FEATURES))
+    return {
+        "id": digest[:MODEL_ID_LENGTH],
+        "base": repr(model.base),
+        "places": _numbers(model.places),
+        "roots": _numbers(roots),
+        "feature": _numbers(feature),
+        "threshold": _numbers(threshold),
+        "left": _numbers(left),
+        "right": _numbers(right),
+        "leaf": _numbers(leaf),
+        "cuts": _numbers(model.cuts),
+        "golden": "".join(f"{g.score} {g.vector}{absent[len(g.vector) :]}\n" for g in model.golden),
+    }
+
+
+@cache
+def module(name: str) -> str:
+    """The source of a module in `lua/`."""
+    return resources.files("seawall.bots").joinpath("lua", f"{name}.lua").read_text("utf-8")
+
+
+def literal(value: Value) -> str:
+    """A value as Lua writes it.
+
+    Every byte of a text that is not a plain printable one is escaped, so that no text leaves its
+    quotes.
+    """
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case str():
+            return f'"{"".join(_escaped(byte) for byte in value.encode())}"'
+        case _:
+            entries = (f"[{literal(key)}]={literal(each)}" for key, each in value.items())
+            return "{" + ",".join(entries) + "}"
+
+
+def _escaped(byte: int) -> str:
+    character = chr(byte)
+    plain = 32 <= byte < 127 and character not in '"\\'  # noqa: PLR2004 - ASCII's printable range
+    return character if plain else f"\\{byte:03d}"
+
+
+def _numbers(values: tuple[float, ...] | list[int] | list[float]) -> str:
+    return " ".join(repr(value) for value in values)
+
+
+def _moved(child: int, nodes: int, leaves: int) -> int:
+    """A child of one tree, as its number among all trees."""
+    return child + nodes if child >= 0 else child - leaves
