@@ -1,0 +1,126 @@
+"""Which rows are trained on, which tune, which test: by family of clients and by time.
+
+Rows of one client are alike, and so are clients of one family: a random split tests what it has
+seen. So whole families are held out, and of the families that are trained on, the clients that came
+last. What a model does with a family that it never saw is the honest figure, and is told apart.
+
+Pure: the seed chooses the families.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from seawall import limits
+from seawall.errors import RefusedError
+from seawall.learn.rows import CLASSES, Flags, Rows
+
+_TEST_SHARE: Final = 0.2
+_TUNE_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Flags over the rows; no row has two of them.
+
+    Attributes:
+        train: for growing trees.
+        tune: for stopping in time and for calibration.
+        unseen: test rows of families of which nothing was trained or tuned on.
+        later: test rows of clients that came after those trained on, of the same families.
+        notes: what could not be done as it should, for people.
+    """
+
+    train: Flags
+    tune: Flags
+    unseen: Flags
+    later: Flags
+    notes: tuple[str, ...]
+
+    @property
+    def test(self) -> Flags:
+        """All that is measured on."""
+        return self.unseen | self.later
+
+
+def split(rows: Rows, seed: int) -> Split:
+    """Divide the rows.
+
+    Raises:
+        RefusedError: a part would have too few rows of people or of programs.
+    """
+    parts = {name: np.zeros(len(rows), dtype=np.bool_) for name in ("train", "tune", "unseen")}
+    later = np.zeros(len(rows), dtype=np.bool_)
+    notes = []
+    for place, label in enumerate(CLASSES):
+        families = sorted({int(f) for f in rows.family[rows.label == place]})
+        held = _held_out([rows.families[family] for family in families], seed)
+        if families and not held:
+            notes.append(
+                f"{label}: {len(families)} families, of which none is held out "
+                f"(from {limits.LEARN_CLASS_FAMILIES_MIN} on); tested on later clients only."
+            )
+        for family in families:
+            own = rows.family == family
+            part = held.get(rows.families[family], "")
+            if part:
+                parts[part] |= own
+                continue
+            for flags, into in zip(
+                _by_time(rows, own), (parts["train"], parts["tune"], later), strict=True
+            ):
+                into |= flags
+    found = Split(parts["train"], parts["tune"], parts["unseen"], later, tuple(notes))
+    for words in _too_small(rows, found):
+        raise RefusedError(
+            "bot-training-too-little",
+            f"There is too little to learn from: {words}.",
+            remedy="Bring more labelled records: more clients, and at least "
+            f"{limits.LEARN_FAMILY_CLIENTS_MIN} of each family.",
+        )
+    return found
+
+
+def _held_out(families: list[str], seed: int) -> dict[str, str]:
+    """Which families are held out, and for what; the order is one that no name can choose."""
+    if len(families) < limits.LEARN_CLASS_FAMILIES_MIN:
+        return {}
+    shuffled = sorted(
+        families, key=lambda name: hashlib.blake2b(f"{seed}/{name}".encode()).digest()
+    )
+    test = max(1, round(len(families) * _TEST_SHARE))
+    tune = max(1, round(len(families) * _TUNE_SHARE))
+    return dict.fromkeys(shuffled[:test], "unseen") | dict.fromkeys(
+        shuffled[test : test + tune], "tune"
+    )
+
+
+def _by_time(rows: Rows, own: Flags) -> tuple[Flags, Flags, Flags]:
+    """Training, tuning and test rows of one family: its clients in the order in which they came."""
+    clients, at = np.unique(rows.client[own], return_inverse=True)
+    nothing = np.zeros(len(rows), dtype=np.bool_)
+    if len(clients) < limits.LEARN_FAMILY_CLIENTS_MIN:
+        return own, nothing, nothing
+    came = np.full(len(clients), np.inf)
+    np.minimum.at(came, at, rows.time_s[own])
+    rank = np.empty(len(clients), dtype=np.int64)
+    rank[np.lexsort((clients, came))] = np.arange(len(clients))
+    test = max(1, round(len(clients) * _TEST_SHARE))
+    tune = max(1, round(len(clients) * _TUNE_SHARE))
+    ranks = np.full(len(rows), -1)
+    ranks[own] = rank[at]
+    last, before = len(clients) - test, len(clients) - test - tune
+    return own & (ranks < before), own & (ranks >= before) & (ranks < last), own & (ranks >= last)
+
+
+def _too_small(rows: Rows, found: Split) -> Iterator[str]:
+    for part, flags in (("training", found.train), ("tuning", found.tune), ("test", found.test)):
+        for side, of in (("people", rows.human), ("programs", ~rows.human)):
+            count = int((flags & of).sum())
+            if count < limits.LEARN_PART_ROWS_MIN:
+                yield (
+                    f"{count} rows of {side} for {part}, and it takes {limits.LEARN_PART_ROWS_MIN}"
+                )
