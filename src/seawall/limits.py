@@ -856,6 +856,64 @@ CHALLENGE_PREFIX_LENGTH_CHARS_MAX: Final = 64
 """A network as text: the longest IPv6 prefix has 43 characters."""
 CHALLENGE_JA4_LENGTH_CHARS_MAX: Final = 64
 """The stable part of a JA4 has 21 characters."""
+CHALLENGE_LIFETIME_S: Final = 120
+"""A challenge answered by a script: a slow phone needs seconds."""
+CHALLENGE_LIFETIME_NO_SCRIPT_S: Final = 600
+"""A challenge answered by a person: reading the page and pressing a button takes time."""
+CHALLENGE_WAIT_S: Final = 2
+"""Minimum wait without scripts for level 1: short for a person, costly for a crawler."""
+CHALLENGE_WAIT_LONG_S: Final = 5
+"""Minimum wait without scripts for level 2."""
+CHALLENGE_FALLBACK_S: Final = 8
+"""When a page whose script did nothing goes on without it: scripts need less for level 1."""
+CHALLENGE_FALLBACK_LONG_S: Final = 30
+"""The same where scripts must work: the slowest phones solve in ten seconds."""
+CHALLENGE_TEXT_LENGTH_CHARS_MAX: Final = 3_072
+"""A signed challenge: the longest path in base64 and 200 characters around it."""
+CHALLENGE_PATH_LENGTH_CHARS_MAX: Final = 2_048
+"""Path and query that a visitor is brought back to; longer ones lose their query first."""
+CHALLENGE_REFERENCE_LENGTH_CHARS_MAX: Final = 64
+"""A request id shown to the visitor: a UUID has 36 characters."""
+CHALLENGE_ANSWER_SIZE_BYTES_MAX: Final = 8 * KIB
+"""What a script sends back: the challenge, a puzzle and a key."""
+CHALLENGE_FORM_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A visitor's form that is kept over a challenge: a long comment fits."""
+CHALLENGE_FORM_FIELDS_MAX: Final = 200
+"""Fields of a kept form."""
+CHALLENGE_SPENT_ENTRIES_MAX: Final = 262_144
+"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 60 MiB."""
+CHALLENGE_POOL_ENTRIES_MAX: Final = 256
+"""Puzzles computed ahead: some seconds of their making, which is the burst that is served."""
+CHALLENGE_PUZZLE_MEMORY_KIB: Final = 16 * KIB
+"""Memory of one try at a puzzle: more than the caches of a core, little for a phone."""
+CHALLENGE_PUZZLE_PASSES: Final = 1
+"""Passes of Argon2id over that memory: memory is the cost, not arithmetic."""
+CHALLENGE_PUZZLE_TRIES_MAX: Final = 16
+"""Counters that a browser tries, 8 on average: about a second on a phone."""
+CHALLENGE_PUZZLES_PER_PREFIX_MAX: Final = 60
+"""Puzzles handed to one network in a window: one network cannot empty the pool for all."""
+CHALLENGE_PREFIX_WINDOW_S: Final = 60.0
+"""Length of that window."""
+CHALLENGE_PREFIXES_MAX: Final = 65_536
+"""Networks counted in one window; about 10 MiB. Further ones get no puzzle until it ends."""
+CHALLENGE_BUSY_RETRY_S: Final = 1
+"""After which time a browser asks again for a puzzle when there was none."""
+CHALLENGE_LOOP_PASSES: Final = 3
+"""Challenges passed within a minute and met again: something keeps the clearance from working."""
+CHALLENGE_LOOP_S: Final = 60
+"""How long a passed challenge counts for that."""
+CHALLENGE_ECHO_LIFETIME_S: Final = 600
+"""The cookie that shows that cookies work."""
+CHALLENGE_LANGUAGE_HEADER_CHARS_MAX: Final = 256
+"""Accept-Language that is read; browsers send under 100 characters."""
+CHALLENGE_LANGUAGES_READ_MAX: Final = 16
+"""Languages read from it."""
+CHALLENGE_COOKIE_HEADER_CHARS_MAX: Final = 16 * KIB
+"""A Cookie header that is read: Envoy's own bound on headers is near."""
+CHALLENGE_CONTACT_LENGTH_CHARS_MAX: Final = 512
+"""An address that a visitor can write to."""
+CHALLENGE_PAGE_SIZE_BYTES_MAX: Final = 30 * KIB
+"""A page with its style, scripts and solver as sent, without a kept form."""
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
