@@ -1009,6 +1009,8 @@ VERIFY_RANGES_BODY_SIZE_BYTES_MAX: Final = 1 * MIB
 """A published list as it is fetched: 5,000 networks with their keys take 300 KiB."""
 VERIFY_RANGES_SHRINK_MAX: Final = 0.5
 """Share of the addresses of a published list that may vanish at once: more is a broken list."""
+VERIFY_RANGES_GROWTH_MAX: Final = 10.0
+"""Times as many addresses that a published list may have at once: more lets strangers in."""
 VERIFY_RANGES_IPV4_PREFIX_MIN: Final = 8
 """Widest IPv4 network in a published list: one operator has a /8 of its own."""
 VERIFY_RANGES_IPV6_PREFIX_MIN: Final = 24

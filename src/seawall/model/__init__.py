@@ -5,8 +5,20 @@ them. Units stand last in each name (`timeout_s`, `body_size_bytes_max`); shares
 Collections are tuples in the order of the site file, so equal configurations are equal values.
 """
 
+from seawall.model.bots import (
+    BOT_WINDOWS_S,
+    OBSERVING,
+    BotAction,
+    BotCategory,
+    BotChallenge,
+    BotDo,
+    BotMode,
+    BotPolicy,
+    BotRule,
+)
 from seawall.model.edge import (
     AccessLogPolicy,
+    BotModel,
     Edge,
     EdgeLimits,
     Listen,
@@ -67,10 +79,20 @@ from seawall.model.switches import (
 from seawall.model.tls import Certificate, TlsVersion
 
 __all__ = [
+    "BOT_WINDOWS_S",
     "DEFAULT_POLICY",
     "FEATURES",
+    "OBSERVING",
     "AccessLogPolicy",
     "BalanceBy",
+    "BotModel",
+    "BotAction",
+    "BotCategory",
+    "BotChallenge",
+    "BotDo",
+    "BotMode",
+    "BotPolicy",
+    "BotRule",
     "Certificate",
     "CircuitBreaker",
     "Compression",

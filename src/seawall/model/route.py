@@ -167,7 +167,11 @@ class FixedResponse:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One rule: the first route of a site whose match holds decides."""
+    """One rule: the first route of a site whose match holds decides.
+
+    Attributes:
+        bots: the site's bot policy holds here; false: nobody is looked at.
+    """
 
     id: RouteId
     match: RouteMatch
@@ -175,3 +179,4 @@ class Route:
     route_class: RouteClass
     request_headers: HeaderChanges
     response_headers: HeaderChanges
+    bots: bool = True

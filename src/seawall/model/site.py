@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from seawall.ids import CertificateName, ListName, SiteName
+from seawall.model.bots import OBSERVING, BotPolicy
 from seawall.model.route import HeaderChanges, Route
 
 
@@ -64,3 +65,4 @@ class Site:
     response_headers: HeaderChanges
     error_pages: tuple[ErrorPage, ...]
     deny: tuple[ListName, ...] = ()
+    bots: BotPolicy = OBSERVING

@@ -1,0 +1,94 @@
+"""What kind of request it is: whether an HTML challenge can be shown, and what is never blocked.
+
+Told from the route's class, the path, the method and a few feature codes. `bots/lua/policy.lua`
+tells the same in Envoy; a test holds the two together.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from seawall.bots.families import ClientFamily
+from seawall.bots.features import INDEX
+
+KINDS: Final = (
+    "page",
+    "data",
+    "asset",
+    "feed",
+    "git",
+    "package",
+    "preflight",
+    "robots",
+    "sitemap",
+    "well-known",
+)
+"""Only `page`, a navigation, may be answered with an HTML challenge."""
+EXEMPT_ROBOTS: Final = "exempt:robots"
+EXEMPT_ACME: Final = "exempt:acme"
+EXEMPT_SEAWALL: Final = "exempt:seawall"
+
+_ROBOTS: Final = "/robots.txt"
+_WELL_KNOWN: Final = "/.well-known/"
+_EXEMPT_PREFIXES: Final = (
+    ("/.well-known/acme-challenge/", EXEMPT_ACME),
+    ("/.well-known/seawall/", EXEMPT_SEAWALL),
+)
+_GIT_ENDS: Final = ("/info/refs", "/git-upload-pack", "/git-receive-pack")
+_ASSETS: Final = frozenset({2, 3, 7})
+_FEED: Final = 4
+_SITEMAP: Final = 9
+_ACCEPTS_PAGE: Final = 2
+_NAVIGATES: Final = 1
+_SHOWN: Final = frozenset({0, 1, 7})
+"""Fetch destinations that people look at: not told, a document, a frame."""
+
+
+def exempt(path: str) -> str:
+    """Why no policy holds for `path`, as the record says it; empty when one may."""
+    if path == _ROBOTS:
+        return EXEMPT_ROBOTS
+    return next((why for prefix, why in _EXEMPT_PREFIXES if path.startswith(prefix)), "")
+
+
+def kind_of(path: str, method: str, route_class: str, codes: Sequence[int]) -> str:
+    """One of `KINDS`.
+
+    Args:
+        path: without the query.
+        method: as sent.
+        route_class: `page`, `api`, `feed` or `static`.
+        codes: the feature vector; may be empty.
+    """
+    if path == _ROBOTS:
+        return "robots"
+    if path.startswith(_WELL_KNOWN):
+        return "well-known"
+    if method == "OPTIONS":
+        return "preflight"
+    path_kind = _code(codes, "path-kind")
+    family = _code(codes, "agent-family")
+    if path_kind == _SITEMAP:
+        return "sitemap"
+    if route_class == "feed" or path_kind == _FEED or family == ClientFamily.FEED_READER:
+        return "feed"
+    if family == ClientFamily.GIT or path.endswith(_GIT_ENDS):
+        return "git"
+    if family == ClientFamily.PACKAGE_MANAGER:
+        return "package"
+    if route_class == "static" or path_kind in _ASSETS:
+        return "asset"
+    if route_class == "api" or method not in ("GET", "POST"):
+        return "data"
+    return "page" if _navigates(codes) else "data"
+
+
+def _navigates(codes: Sequence[int]) -> bool:
+    mode = _code(codes, "fetch-mode")
+    if mode:
+        return mode == _NAVIGATES and _code(codes, "fetch-dest") in _SHOWN
+    return _code(codes, "accept") == _ACCEPTS_PAGE
+
+
+def _code(codes: Sequence[int], name: str) -> int:
+    index = INDEX[name]
+    return codes[index] if index < len(codes) else 0

@@ -1,0 +1,187 @@
+"""The bot policy of a site: its defaults, its text for Envoy, and the same decision in Python.
+
+`policy_text` writes what `bots/lua/policy.lua` reads. `decide` is the twin of its `decide`, for
+`seawall why` and for tests that hold the two together. Pure.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from seawall import limits
+from seawall.bots.expression import Expression, Facts, evaluate, names_in
+from seawall.bots.expression_lua import lua
+from seawall.bots.expression_parse import Fault, parse
+from seawall.bots.kinds import exempt
+from seawall.errors import InternalError, invariant
+from seawall.ids import SiteName
+from seawall.model import (
+    BOT_WINDOWS_S,
+    BotAction,
+    BotCategory,
+    BotDo,
+    BotMode,
+    BotPolicy,
+    BotRule,
+    RouteClass,
+)
+
+HEADER: Final = "seawall-bot-policy 1"
+_EXPRESSIONS_REMEMBERED_MAX: Final = 4_096
+_CATEGORY: Final = "category:"
+_REFUSING: Final = (BotDo.BLOCK, BotDo.RATE, BotDo.PAYMENT)
+
+DEFAULT_RULES: Final = (
+    BotRule("probes", "path_kind == 10", BotAction(BotDo.RATE, requests=10, per_s=60)),
+    BotRule(
+        "automated",
+        'score <= 2 and route_class == "page" and path_kind == 1 and kind in ["page", "data"]',
+        BotAction(BotDo.CHALLENGE),
+    ),
+)
+"""What a site in mode `enforce` does that writes no `rules`: nobody is blocked by a score alone."""
+
+DEFAULT_CATEGORIES: Final = {
+    **dict.fromkeys(BotCategory, BotAction(BotDo.ALLOW)),
+    BotCategory.IMPOSTOR: BotAction(BotDo.BLOCK),
+    BotCategory.UNVERIFIED: BotAction(BotDo.OBSERVE),
+}
+"""What holds for a category of which the site says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is done with a request.
+
+    Attributes:
+        rule: what the record names: rules that were noted and the one that decided, joined by `+`;
+            empty when none held.
+        level: of a challenge.
+        would: in mode `observe`, what the policy would have done.
+    """
+
+    do: BotDo
+    rule: str = ""
+    level: int = 0
+    would: BotDo | None = None
+
+
+def policy_text(policy: BotPolicy, site: SiteName, route_class: RouteClass) -> str:
+    """`policy` for the routes of one class of `site`, as `policy.lua` reads it.
+
+    Raises:
+        InternalError: a condition is faulty, which the site builder refuses before.
+    """
+    challenge = policy.challenge
+    unavailable = "pass" if challenge.passes_unavailable else "refuse"
+    lines = [
+        HEADER,
+        f"site {site}",
+        f"class {route_class.value}",
+        f"mode {policy.mode.value}",
+        f"static {'score' if policy.scores_static else 'skip'}",
+        f"challenge {challenge.level} {unavailable} {round(challenge.clearance_s)} "
+        f"{challenge.ipv4_bits} {challenge.ipv6_bits}",
+    ]
+    lines += [
+        f"category {category.value} {_action(action, policy)}"
+        for category, action in _categories(policy).items()
+    ]
+    lines += [_rule(rule, policy) for rule in policy.rules]
+    text = "\n".join([*lines, f"end {len(lines) + 1}", ""])
+    invariant(len(text) <= limits.BOT_POLICY_TEXT_SIZE_BYTES_MAX, "a bot policy fits its text")
+    return text
+
+
+def decide(policy: BotPolicy, facts: Facts) -> Decision:
+    """What `policy` does with a request; the same as in Envoy."""
+    if policy.mode is BotMode.OFF:
+        return Decision(BotDo.OBSERVE)
+    enforced = policy.mode is BotMode.ENFORCE
+    if why := exempt(facts.path):
+        return Decision(BotDo.ALLOW if enforced else BotDo.OBSERVE, why)
+    noted: list[str] = []
+    for rule in policy.rules:
+        if not evaluate(_expression(rule.when), facts):
+            continue
+        if _decides(rule.action, policy, facts):
+            return _finished(rule.name, rule.action, policy, noted)
+        if rule.action.do is BotDo.OBSERVE and len(noted) < limits.BOT_NOTED_MAX:
+            noted.append(rule.name)
+    found = _category_of(policy, facts)
+    if found is not None:
+        category, action = found
+        if _decides(action, policy, facts):
+            return _finished(_CATEGORY + category, action, policy, noted)
+        if action.do is BotDo.OBSERVE:
+            noted.append(_CATEGORY + category)
+    if noted or not enforced:
+        return Decision(BotDo.OBSERVE, "+".join(noted))
+    return Decision(BotDo.ALLOW)
+
+
+def _finished(name: str, action: BotAction, policy: BotPolicy, noted: list[str]) -> Decision:
+    rule = "+".join([*noted, name])
+    if policy.mode is not BotMode.ENFORCE:
+        return Decision(BotDo.OBSERVE, rule, would=action.do)
+    level = _level(action, policy) if action.do is BotDo.CHALLENGE else 0
+    return Decision(action.do, rule, level)
+
+
+def _decides(action: BotAction, policy: BotPolicy, facts: Facts) -> bool:
+    match action.do:
+        case BotDo.CHALLENGE:
+            return not facts.verified and facts.cleared < _level(action, policy)
+        case BotDo.RATE:
+            count = facts.requests[BOT_WINDOWS_S.index(action.per_s)]
+            return count is not None and count > action.requests
+        case BotDo.OBSERVE:
+            return False
+        case _:
+            return True
+
+
+def _category_of(policy: BotPolicy, facts: Facts) -> tuple[BotCategory, BotAction] | None:
+    """To be refused it is enough to name a bot; to be let in as one takes a proof."""
+    categories = _categories(policy)
+    if facts.impostor:
+        return BotCategory.IMPOSTOR, categories[BotCategory.IMPOSTOR]
+    known = facts.category in set(BotCategory)
+    own = BotCategory(facts.category) if known else BotCategory.OTHER
+    if facts.verified:
+        return own, categories[own]
+    if not facts.claims:
+        return None
+    if known and categories[own].do in _REFUSING:
+        return own, categories[own]
+    return BotCategory.UNVERIFIED, categories[BotCategory.UNVERIFIED]
+
+
+def _categories(policy: BotPolicy) -> dict[BotCategory, BotAction]:
+    return {**DEFAULT_CATEGORIES, **dict(policy.categories)}
+
+
+def _level(action: BotAction, policy: BotPolicy) -> int:
+    return action.level or policy.challenge.level
+
+
+def _rule(rule: BotRule, policy: BotPolicy) -> str:
+    expression = _expression(rule.when)
+    scored = not names_in(expression).isdisjoint({"score", "has_score"})
+    flags = "s" if scored else "-"
+    return f"rule {rule.name} {_action(rule.action, policy)} {flags} {lua(expression)}"
+
+
+def _action(action: BotAction, policy: BotPolicy) -> str:
+    level = _level(action, policy) if action.do is BotDo.CHALLENGE else 0
+    return f"{action.do.value} {level} {action.requests} {action.per_s}"
+
+
+@lru_cache(maxsize=_EXPRESSIONS_REMEMBERED_MAX)
+def _expression(when: str) -> Expression:
+    parsed = parse(when)
+    if isinstance(parsed, Fault):
+        raise InternalError(
+            "bot-rule-faulty", f"Internal error: a faulty condition came this far: {parsed.what}"
+        )
+    return parsed
