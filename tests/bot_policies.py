@@ -5,7 +5,7 @@ from typing import Any
 
 from lupa.luajit21 import LuaRuntime
 
-from seawall.bots.expression import Facts
+from seawall.bots.expression_names import Facts
 from seawall.model import BOT_WINDOWS_S
 
 

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_policies import LuaPolicy
-from seawall.bots.expression import NAMES, Facts, Name, Type
-from seawall.bots.expression_lua import lua, quote
+from seawall.bots.expression import quote
+from seawall.bots.expression_names import NAMES, Facts, Name, Type
 from seawall.bots.expression_parse import Fault, parse
-from seawall.bots.features import FEATURES, INDEX
 from seawall.bots.families import ClientFamily
+from seawall.bots.features import FEATURES, INDEX
 from seawall.bots.kinds import KINDS
 from seawall.bots.policy import DEFAULT_RULES, decide, policy_text
 from seawall.ids import SiteName
@@ -165,7 +165,7 @@ def test_any_text_is_a_condition_or_a_fault_with_a_column(text: str) -> None:
         assert found.what
         assert found.remedy
     else:
-        assert "\n" not in lua(found)
+        assert "\n" not in found.lua()
 
 
 @settings(max_examples=300, deadline=None)

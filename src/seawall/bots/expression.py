@@ -1,152 +1,37 @@
 """The language of bot rules: conditions over signals, checked when they are written.
 
-`parse` (in `expression_parse`) makes an `Expression` of text; `evaluate` says whether it holds, and
-`lua` writes the same as Lua for Envoy. What is absent is never a value: every comparison with it is
-false, also `!=`. Pure.
+`parse` (in `expression_parse`) makes an `Expression` of text. Each part says whether it holds for a
+request, and writes the same as Lua for Envoy. What is absent is never a value: every comparison
+with it is false, also `!=`. Pure.
+
+The Lua is one line that uses only the helpers of `bots/lua/policy.lua`: `T` text, `N` number, `S`
+score, `L` level, `C` code, `K` kind, `eq ne lt le gt ge` and `starts ends holds`. Texts of a site
+file stand in it only as literals in which every byte that is not a plain letter, digit or one of a
+few signs is written by its number, so none can end its literal.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from seawall.bots.families import ClientFamily
-from seawall.bots.features import FEATURES, INDEX
-from seawall.bots.kinds import KINDS, kind_of
-from seawall.errors import assert_never
-from seawall.model import BOT_WINDOWS_S, BotCategory, RouteClass
+from seawall.bots.expression_names import NAMES, Facts, Name, Type, value_of
 
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What is known of one request.
-
-    Attributes:
-        path: without the query.
-        protocol: `HTTP/1.1`, `HTTP/2` or `HTTP/3`.
-        score: 1 to 99; None when absent.
-        codes: the feature vector; empty when it is absent.
-        verified: name of the bot that the client is proven to be, or empty.
-        impostor: name of the bot that the client is proven not to be, or empty.
-        claims: name of the known bot that the client says it is, or empty.
-        category: of the bot that the client names, true or not.
-        cleared: level of its clearance, 0 without one.
-        requests: of this client in each of `BOT_WINDOWS_S`, None where it is not known.
-    """
-
-    path: str = "/"
-    method: str = "GET"
-    host: str = ""
-    route_class: str = "page"
-    protocol: str = ""
-    score: int | None = None
-    codes: tuple[int, ...] = ()
-    verified: str = ""
-    impostor: str = ""
-    claims: str = ""
-    category: str = ""
-    cleared: int = 0
-    requests: tuple[int | None, int | None, int | None] = (None, None, None)
-
-    @property
-    def kind(self) -> str:
-        """One of `seawall.bots.kinds.KINDS`."""
-        return kind_of(self.path, self.method, self.route_class, self.codes)
-
-
-class Type(StrEnum):
-    """What a name stands for."""
-
-    NUMBER = "number"
-    CODE = "code"
-    """A feature: a number of which 0 means absent."""
-    TEXT = "text"
-    FLAG = "flag"
-
-
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name that a condition may use.
-
-    Attributes:
-        meaning: for people.
-        lua: expression of its value in Lua; false where it is absent.
-        words: what a text is compared with, and for a code the number that a word stands for.
-        least: smallest number it is sensibly compared with.
-        most: largest number.
-    """
-
-    text: str
-    type: Type
-    meaning: str
-    lua: str
-    words: tuple[tuple[str, int], ...] = ()
-    least: int = 0
-    most: int = 0
-
-
-_FAMILIES: Final = tuple((f.name.lower().replace("_", "-"), f.value) for f in ClientFamily)
-_PROTOCOLS: Final = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3")
-_PURPOSES: Final = tuple(
-    c.value for c in BotCategory if c not in (BotCategory.IMPOSTOR, BotCategory.UNVERIFIED)
+_PLAIN: Final = frozenset(
+    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ./_-:*+,;=@"
 )
-WINDOW_NAMES: Final = ("10s", "60s", "10m")
-"""`BOT_WINDOWS_S` as people write them."""
-COUNT_MAX: Final = 1_000_000_000
-
-
-def _words(words: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    return tuple((word, 0) for word in words)
-
-
-def _text(name: str, meaning: str, words: tuple[str, ...] = ()) -> Name:
-    return Name(name, Type.TEXT, meaning, f'T(s,"{name}")', _words(words))
-
-
-_OWN: Final = (
-    Name("true", Type.FLAG, "always", "true"),
-    Name("false", Type.FLAG, "never", "false"),
-    Name("has_score", Type.FLAG, "there is a score", "(S(s)~=false)"),
-    Name("score", Type.NUMBER, "1 automated to 99 human", "S(s)", least=1, most=99),
-    Name("cleared", Type.NUMBER, "level of the clearance, 0 to 3", "L(s)", least=0, most=3),
-    *(
-        Name(
-            f"requests_{short}",
-            Type.NUMBER,
-            f"requests of this client in the last {seconds} seconds, this one included",
-            f'N(s,"r{seconds}")',
-            most=COUNT_MAX,
-        )
-        for short, seconds in zip(WINDOW_NAMES, BOT_WINDOWS_S, strict=True)
-    ),
-    _text("path", "path without the query"),
-    _text("method", "method, such as `GET`"),
-    _text("host", "host asked for"),
-    _text("route_class", "class of the route", tuple(c.value for c in RouteClass)),
-    _text("protocol", "protocol of the request", _PROTOCOLS),
-    _text("verified", "bot that the client is proven to be, or empty"),
-    _text("impostor", "bot that the client is proven not to be, or empty"),
-    _text("claims", "known bot that the client says it is, or empty"),
-    _text("category", "category of the bot that the client says it is", _PURPOSES),
-    Name("kind", Type.TEXT, "kind of the request", "K(s)", _words(KINDS)),
-)
-_OWN_NAMES: Final = frozenset(name.text for name in _OWN)
-_FEATURE_NAMES: Final = tuple(
-    Name(
-        feature.name.replace("-", "_"),
-        Type.CODE,
-        feature.meaning,
-        f"C(s,{INDEX[feature.name] + 1})",
-        _FAMILIES if feature.name in ("agent-family", "tls-family") else (),
-        least=1,
-        most=90,
-    )
-    for feature in FEATURES
-    if feature.name.replace("-", "_") not in _OWN_NAMES
-)
-NAMES: Final[Mapping[str, Name]] = {name.text: name for name in (*_OWN, *_FEATURE_NAMES)}
-"""Every name; what a request has by its own name (`method`, `requests_10s`) hides its code."""
-
+_OPERATORS: Final[Mapping[str, tuple[str, Callable[[Any, Any], bool]]]] = {
+    "==": ("eq", lambda a, b: a == b),
+    "!=": ("ne", lambda a, b: a != b),
+    "<": ("lt", lambda a, b: a < b),
+    "<=": ("le", lambda a, b: a <= b),
+    ">": ("gt", lambda a, b: a > b),
+    ">=": ("ge", lambda a, b: a >= b),
+}
+_TESTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "starts": str.startswith,
+    "ends": str.endswith,
+    "holds": lambda text, part: part in text,
+}
 Value = Name | int | str
 """An operand: a name, or a literal."""
 
@@ -157,6 +42,18 @@ class Every:
 
     parts: tuple["Expression", ...]
 
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        return all(part.holds(facts) for part in self.parts)
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        return "(" + " and ".join(part.lua() for part in self.parts) + ")"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return frozenset().union(*(part.names() for part in self.parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Some:
@@ -164,12 +61,36 @@ class Some:
 
     parts: tuple["Expression", ...]
 
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        return any(part.holds(facts) for part in self.parts)
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        return "(" + " or ".join(part.lua() for part in self.parts) + ")"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return frozenset().union(*(part.names() for part in self.parts))
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
     """The part does not hold."""
 
     part: "Expression"
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        return not self.part.holds(facts)
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        return f"(not {self.part.lua()})"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return self.part.names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +101,21 @@ class Compare:
     op: str
     right: Value
 
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        left, right = _known(self.left, facts), _known(self.right, facts)
+        if left is None or right is None:
+            return False
+        return _OPERATORS[self.op][1](left, right)
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        return f"{_OPERATORS[self.op][0]}({_lua(self.left)},{_lua(self.right)})"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return frozenset(v.text for v in (self.left, self.right) if isinstance(v, Name))
+
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
@@ -187,6 +123,19 @@ class OneOf:
 
     value: Name
     options: tuple[int, ...] | tuple[str, ...]
+
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        return value_of(self.value, facts) in self.options
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        keys = ",".join(f"[{_lua(option)}]=true" for option in self.options)
+        return f"(({{{keys}}})[{self.value.lua}]==true)"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return frozenset({self.value.text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +146,18 @@ class TextTest:
     test: str
     part: str
 
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        return _TESTS[self.test](str(value_of(self.value, facts)), self.part)
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        return f"{self.test}({self.value.lua},{quote(self.part)})"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return frozenset({self.value.text})
+
 
 @dataclass(frozen=True, slots=True)
 class Present:
@@ -204,88 +165,37 @@ class Present:
 
     value: Name
 
+    def holds(self, facts: Facts) -> bool:
+        """Whether it holds for a request."""
+        return value_of(self.value, facts) not in (None, "", False)
+
+    def lua(self) -> str:
+        """The same in Lua."""
+        if self.value.type is Type.FLAG:
+            return self.value.lua
+        absent = '""' if self.value.type is Type.TEXT else "false"
+        return f"({self.value.lua}~={absent})"
+
+    def names(self) -> frozenset[str]:
+        """The names that it uses."""
+        return frozenset({self.value.text})
+
 
 Expression = Every | Some | Not | Compare | OneOf | TextTest | Present
 ALWAYS: Final = Present(NAMES["true"])
 
 
-def evaluate(expression: Expression, facts: Facts) -> bool:
-    """Whether `expression` holds for a request."""
-    match expression:
-        case Every(parts):
-            return all(evaluate(part, facts) for part in parts)
-        case Some(parts):
-            return any(evaluate(part, facts) for part in parts)
-        case Not(part):
-            return not evaluate(part, facts)
-        case Compare(left, op, right):
-            return _compares(value_of(left, facts), op, value_of(right, facts))
-        case OneOf(value, options):
-            return value_of(value, facts) in options
-        case TextTest(value, test, part):
-            return _tests(str(value_of(value, facts)), test, part)
-        case Present(value):
-            return value_of(value, facts) not in (None, "", False)
-    assert_never(expression)
+def quote(text: str) -> str:
+    """`text` as a Lua string literal of UTF-8 bytes."""
+    body = "".join(chr(b) if b in _PLAIN else f"\\{b:03d}" for b in text.encode())
+    return f'"{body}"'
 
 
-def value_of(value: Value, facts: Facts) -> int | str | bool | None:
-    """The value of an operand; None when it is absent."""
-    if not isinstance(value, Name):
-        return value
-    match value.text:
-        case "true":
-            return True
-        case "false":
-            return False
-        case "has_score":
-            return _score(facts) is not None
-        case "score":
-            return _score(facts)
-    if value.text.startswith("requests_"):
-        return facts.requests[WINDOW_NAMES.index(value.text.removeprefix("requests_"))]
-    if value.type is Type.CODE:
-        index = INDEX[value.text.replace("_", "-")]
-        return (facts.codes[index] if index < len(facts.codes) else 0) or None
-    found: int | str = getattr(facts, value.text)
-    return found
+def _lua(value: Value) -> str:
+    if isinstance(value, Name):
+        return value.lua
+    return quote(value) if isinstance(value, str) else str(value)
 
 
-def _score(facts: Facts) -> int | None:
-    """A verified bot has no score: it is known who it is."""
-    return None if facts.verified else facts.score
-
-
-def _compares(left: int | str | bool | None, op: str, right: int | str | bool | None) -> bool:
-    if left is None or right is None:
-        return False
-    if isinstance(left, str) or isinstance(right, str):
-        return (left == right) is (op == "==")
-    return {
-        "==": left == right,
-        "!=": left != right,
-        "<": left < right,
-        "<=": left <= right,
-        ">": left > right,
-        ">=": left >= right,
-    }[op]
-
-
-def _tests(text: str, test: str, part: str) -> bool:
-    if test == "starts":
-        return text.startswith(part)
-    return text.endswith(part) if test == "ends" else part in text
-
-
-def names_in(expression: Expression) -> frozenset[str]:
-    """The names that `expression` uses."""
-    match expression:
-        case Every(parts) | Some(parts):
-            return frozenset().union(*(names_in(part) for part in parts))
-        case Not(part):
-            return names_in(part)
-        case Compare(left, _, right):
-            return frozenset(v.text for v in (left, right) if isinstance(v, Name))
-        case OneOf(value) | TextTest(value) | Present(value):
-            return frozenset({value.text})
-    assert_never(expression)
+def _known(value: Value, facts: Facts) -> int | str | bool | None:
+    return value_of(value, facts) if isinstance(value, Name) else value

@@ -8,24 +8,22 @@ import difflib
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
 from seawall import limits
 from seawall.bots.expression import (
     ALWAYS,
-    NAMES,
     Compare,
     Every,
     Expression,
-    Name,
     Not,
     OneOf,
     Present,
     Some,
     TextTest,
-    Type,
     Value,
 )
+from seawall.bots.expression_names import NAMES, Name, Type
 
 _ABSENT: Final = "absent"
 _OPERATORS: Final[dict[type[ast.cmpop], str]] = {
@@ -61,7 +59,7 @@ class _FaultyError(Exception):
         self.fault = Fault(column, what, remedy)
 
 
-def parse(text: str) -> Expression | Fault:
+def parse(text: str) -> Expression | Fault:  # noqa: PLR0911 - one for each fault
     """The condition that `text` writes; an empty one always holds."""
     if len(text) > limits.BOT_EXPRESSION_LENGTH_CHARS_MAX:
         bound = f"{limits.BOT_EXPRESSION_LENGTH_CHARS_MAX:,}"
@@ -95,10 +93,6 @@ def _hint(text: str) -> str:
     return 'Write it as `score <= 10 and path.startswith("/login")`.'
 
 
-def _refuse(column: int, what: str, remedy: str) -> NoReturn:
-    raise _FaultyError(column, what, remedy)
-
-
 class _Reader:
     """Reads one syntax tree, and counts its parts."""
 
@@ -123,7 +117,9 @@ class _Reader:
                 return self._call(node)
             case ast.Name():
                 return self._bare(node)
-        self._no(node, "This is not a condition.", 'Write it as `score <= 10` or `path == "/"`.')
+            case _:
+                remedy = 'Write it as `score <= 10` or `path == "/"`.'
+                raise self._no(node, "This is not a condition.", remedy)
 
     def _comparison(
         self,
@@ -135,7 +131,9 @@ class _Reader:
         special = next((op for op in ops if type(op) not in _OPERATORS), None)
         if special is not None:
             if len(ops) > 1:
-                self._no(node, "`in` and `is` cannot be chained.", "Join two conditions by `and`.")
+                raise self._no(
+                    node, "`in` and `is` cannot be chained.", "Join two conditions by `and`."
+                )
             return self._special(special, left, comparators[0])
         operands = [left, *comparators]
         pairs = [
@@ -155,10 +153,12 @@ class _Reader:
 
     def _absence(self, left: ast.expr, right: ast.expr) -> Expression:
         if not isinstance(right, ast.Name) or right.id != _ABSENT:
-            self._no(right, "After `is` stands `absent`.", "Write `score is absent`, or use `==`.")
+            raise self._no(
+                right, "After `is` stands `absent`.", "Write `score is absent`, or use `==`."
+            )
         name = self._name(left)
         if name.type is Type.FLAG or name.text == "cleared":
-            self._no(left, f"`{name.text}` is never absent.", f"Write `not {name.text}`.")
+            raise self._no(left, f"`{name.text}` is never absent.", f"Write `not {name.text}`.")
         return Present(name)
 
     def _membership(self, left: ast.expr, right: ast.expr) -> Expression:
@@ -167,10 +167,10 @@ class _Reader:
             name = self._text_name(right)
             return TextTest(name, "holds", self._part(left))
         if not isinstance(right, ast.List | ast.Tuple):
-            self._no(right, "After `in` stands a list.", 'Write `method in ["GET", "HEAD"]`.')
+            raise self._no(right, "After `in` stands a list.", 'Write `method in ["GET", "HEAD"]`.')
         name = self._name(left)
         if not right.elts:
-            self._no(right, "The list is empty.", "Write what the value may be.")
+            raise self._no(right, "The list is empty.", "Write what the value may be.")
         options = [self._literal(element) for element in right.elts]
         fitted = [
             self._fitted(name, option, element)
@@ -183,15 +183,17 @@ class _Reader:
     def _call(self, node: ast.Call) -> Expression:
         function = node.func
         if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):
-            self._no(node, "There are no functions here.", 'Write `path.startswith("/a")`.')
+            raise self._no(node, "There are no functions here.", 'Write `path.startswith("/a")`.')
         name = self._text_name(function.value)
         if function.attr == "contains":
-            self._no(node, "There is no `contains`.", f'Write `"text" in {name.text}`.')
+            raise self._no(node, "There is no `contains`.", f'Write `"text" in {name.text}`.')
         if function.attr not in _METHODS:
             near = _near(function.attr, _METHODS) or "Use `startswith`, `endswith` or `in`."
-            self._no(node, f"`{function.attr[:40]}` is not known here.", near)
+            raise self._no(node, f"`{function.attr[:40]}` is not known here.", near)
         if len(node.args) != 1 or node.keywords:
-            self._no(node, f"`{function.attr}` takes one text.", 'Write `path.startswith("/a")`.')
+            raise self._no(
+                node, f"`{function.attr}` takes one text.", 'Write `path.startswith("/a")`.'
+            )
         return TextTest(name, _METHODS[function.attr], self._part(node.args[0]))
 
     def _bare(self, node: ast.Name) -> Expression:
@@ -200,7 +202,7 @@ class _Reader:
             return Compare(name, ">", 0)
         if name.type is Type.NUMBER:
             remedy = f"Compare it: `{name.text} <= 10`, or write `{name.text} is not absent`."
-            self._no(node, f"`{name.text}` is a number and no condition.", remedy)
+            raise self._no(node, f"`{name.text}` is a number and no condition.", remedy)
         return Present(name)
 
     def _pair(self, left: ast.expr, op: str, right: ast.expr) -> Expression:
@@ -210,12 +212,12 @@ class _Reader:
         elif isinstance(other, Name) and not isinstance(one, Name):
             one = self._fitted(other, one, left)
         elif not isinstance(one, Name) or not isinstance(other, Name):
-            self._no(left, "Two fixed values are compared.", "Write a name on one side.")
+            raise self._no(left, "Two fixed values are compared.", "Write a name on one side.")
         else:
             self._same_type(one, other, right)
         is_text = isinstance(one, str) or (isinstance(one, Name) and one.type is Type.TEXT)
         if is_text and op not in ("==", "!="):
-            self._no(left, f"Texts cannot be compared by `{op}`.", "Use `==` or `!=`.")
+            raise self._no(left, f"Texts cannot be compared by `{op}`.", "Use `==` or `!=`.")
         return Compare(one, op, other)
 
     def _operand(self, node: ast.expr) -> Value:
@@ -224,51 +226,53 @@ class _Reader:
     def _same_type(self, one: Name, other: Name, node: ast.expr) -> None:
         for name in (one, other):
             if name.type is Type.FLAG:
-                self._flag(name, node)
+                raise self._flag(name, node)
         if (one.type is Type.TEXT) != (other.type is Type.TEXT):
             what = f"`{one.text}` and `{other.text}` cannot be compared."
-            self._no(node, what, "Compare numbers with numbers, texts with texts.")
+            raise self._no(node, what, "Compare numbers with numbers, texts with texts.")
 
-    def _flag(self, name: Name, node: ast.expr) -> NoReturn:
+    def _flag(self, name: Name, node: ast.expr) -> _FaultyError:
         what = f"`{name.text}` is true or false."
-        self._no(node, what, f"Write `{name.text}` or `not {name.text}`.")
+        return self._no(node, what, f"Write `{name.text}` or `not {name.text}`.")
 
     def _fitted(self, name: Name, literal: int | str, node: ast.expr) -> int | str:
         """`literal` as what `name` is compared with."""
         if name.type is Type.FLAG:
-            self._flag(name, node)
+            raise self._flag(name, node)
         words = dict(name.words)
         if isinstance(literal, str):
             if words and literal not in words:
                 what = f"`{name.text}` is never `{literal[:40]}`."
-                self._no(node, what, _near(literal, words) or _known(words))
+                raise self._no(node, what, _near(literal, words) or _known(words))
             if name.type is Type.TEXT:
                 return literal
             if words:
                 return words[literal]
-            self._no(node, f"`{name.text}` is a number.", "Compare it with a number.")
+            raise self._no(node, f"`{name.text}` is a number.", "Compare it with a number.")
         if name.type is Type.TEXT:
-            self._no(node, f"`{name.text}` is text.", f'Write it in quotes: `"{literal}"`.')
+            raise self._no(node, f"`{name.text}` is text.", f'Write it in quotes: `"{literal}"`.')
         if not name.least <= literal <= name.most:
             what = f"`{name.text}` is {name.least:,} to {name.most:,}, and never {literal:,}."
             remedy = f"Write `{name.text} is absent`." if literal == 0 else "Compare within that."
-            self._no(node, what, remedy)
+            raise self._no(node, what, remedy)
         return literal
 
     def _name(self, node: ast.expr) -> Name:
         if not isinstance(node, ast.Name):
-            self._no(node, "Here a name is needed.", 'Write it as `score <= 10` or `path == "/"`.')
+            raise self._no(
+                node, "Here a name is needed.", 'Write it as `score <= 10` or `path == "/"`.'
+            )
         known = NAMES.get(node.id)
         if known is None:
             near = _near(node.id.lower(), NAMES) or "docs/bot-policy.md lists all names."
             near = "Write `score is absent`." if node.id == _ABSENT else near
-            self._no(node, f"`{node.id[:40]}` is not known here.", near)
+            raise self._no(node, f"`{node.id[:40]}` is not known here.", near)
         return known
 
     def _text_name(self, node: ast.Name) -> Name:
         name = self._name(node)
         if name.type is not Type.TEXT:
-            self._no(node, f"`{name.text}` is not text.", "Compare it with a number.")
+            raise self._no(node, f"`{name.text}` is not text.", "Compare it with a number.")
         return name
 
     def _literal(self, node: ast.expr) -> int | str:
@@ -278,34 +282,36 @@ class _Reader:
             return self._checked(value, node)
         if isinstance(value, bool) or not isinstance(value, int):
             remedy = 'Write a whole number such as `10`, or a text such as `"GET"`.'
-            self._no(node, "Here a number or a text is needed.", remedy)
+            raise self._no(node, "Here a number or a text is needed.", remedy)
         if not 0 <= value <= limits.BOT_EXPRESSION_NUMBER_MAX:
             bound = f"At most {limits.BOT_EXPRESSION_NUMBER_MAX:,} is allowed."
-            self._no(node, "The number is too large.", bound)
+            raise self._no(node, "The number is too large.", bound)
         return value
 
     def _part(self, node: ast.expr) -> str:
         value = self._literal(node)
         if not isinstance(value, str) or not value:
-            self._no(node, "Here a text is needed that is not empty.", 'Write it as `"/login"`.')
+            raise self._no(
+                node, "Here a text is needed that is not empty.", 'Write it as `"/login"`.'
+            )
         return value
 
     def _checked(self, value: str, node: ast.expr) -> str:
         if len(value) > limits.BOT_EXPRESSION_TEXT_LENGTH_CHARS_MAX:
             bound = f"At most {limits.BOT_EXPRESSION_TEXT_LENGTH_CHARS_MAX} characters are allowed."
-            self._no(node, "The text is too long.", bound)
+            raise self._no(node, "The text is too long.", bound)
         return value
 
     def _count(self, node: ast.expr, depth: int) -> None:
         self._parts += 1
         if depth > limits.BOT_EXPRESSION_DEPTH_MAX:
-            self._no(node, "The condition is nested too deeply.", "Make several rules of it.")
+            raise self._no(node, "The condition is nested too deeply.", "Make several rules of it.")
         if self._parts > limits.BOT_EXPRESSION_NODES_MAX:
-            self._no(node, "The condition has too many parts.", "Make several rules of it.")
+            raise self._no(node, "The condition has too many parts.", "Make several rules of it.")
 
-    def _no(self, node: ast.expr, what: str, remedy: str) -> NoReturn:
+    def _no(self, node: ast.expr, what: str, remedy: str) -> _FaultyError:
         before = self._bytes[: node.col_offset].decode("utf-8", "replace")
-        _refuse(self._start + len(before) + 1, what, remedy)
+        return _FaultyError(self._start + len(before) + 1, what, remedy)
 
 
 def _near(word: str, known: Iterable[str]) -> str:

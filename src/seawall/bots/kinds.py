@@ -50,7 +50,9 @@ def exempt(path: str) -> str:
     return next((why for prefix, why in _EXEMPT_PREFIXES if path.startswith(prefix)), "")
 
 
-def kind_of(path: str, method: str, route_class: str, codes: Sequence[int]) -> str:
+def kind_of(  # noqa: PLR0911 - one for each kind
+    path: str, method: str, route_class: str, codes: Sequence[int]
+) -> str:
     """One of `KINDS`.
 
     Args:

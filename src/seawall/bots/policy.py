@@ -4,13 +4,14 @@
 `seawall why` and for tests that hold the two together. Pure.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from seawall import limits
-from seawall.bots.expression import Expression, Facts, evaluate, names_in
-from seawall.bots.expression_lua import lua
+from seawall.bots.expression import Expression
+from seawall.bots.expression_names import Facts
 from seawall.bots.expression_parse import Fault, parse
 from seawall.bots.kinds import exempt
 from seawall.errors import InternalError, invariant
@@ -74,14 +75,14 @@ def policy_text(policy: BotPolicy, site: SiteName, route_class: RouteClass) -> s
     """
     challenge = policy.challenge
     unavailable = "pass" if challenge.passes_unavailable else "refuse"
+    times = f"{round(challenge.clearance_s)} {challenge.ipv4_bits} {challenge.ipv6_bits}"
     lines = [
         HEADER,
         f"site {site}",
         f"class {route_class.value}",
         f"mode {policy.mode.value}",
         f"static {'score' if policy.scores_static else 'skip'}",
-        f"challenge {challenge.level} {unavailable} {round(challenge.clearance_s)} "
-        f"{challenge.ipv4_bits} {challenge.ipv6_bits}",
+        f"challenge {challenge.level} {unavailable} {times}",
     ]
     lines += [
         f"category {category.value} {_action(action, policy)}"
@@ -101,23 +102,24 @@ def decide(policy: BotPolicy, facts: Facts) -> Decision:
     if why := exempt(facts.path):
         return Decision(BotDo.ALLOW if enforced else BotDo.OBSERVE, why)
     noted: list[str] = []
-    for rule in policy.rules:
-        if not evaluate(_expression(rule.when), facts):
-            continue
-        if _decides(rule.action, policy, facts):
-            return _finished(rule.name, rule.action, policy, noted)
-        if rule.action.do is BotDo.OBSERVE and len(noted) < limits.BOT_NOTED_MAX:
-            noted.append(rule.name)
-    found = _category_of(policy, facts)
-    if found is not None:
-        category, action = found
+    for name, action in _holding(policy, facts):
         if _decides(action, policy, facts):
-            return _finished(_CATEGORY + category, action, policy, noted)
-        if action.do is BotDo.OBSERVE:
-            noted.append(_CATEGORY + category)
+            return _finished(name, action, policy, noted)
+        if action.do is BotDo.OBSERVE and len(noted) < limits.BOT_NOTED_MAX:
+            noted.append(name)
     if noted or not enforced:
         return Decision(BotDo.OBSERVE, "+".join(noted))
     return Decision(BotDo.ALLOW)
+
+
+def _holding(policy: BotPolicy, facts: Facts) -> Iterator[tuple[str, BotAction]]:
+    """Rules whose condition holds, and then what holds for the category."""
+    for rule in policy.rules:
+        if _expression(rule.when).holds(facts):
+            yield rule.name, rule.action
+    found = _category_of(policy, facts)
+    if found is not None:
+        yield _CATEGORY + found[0], found[1]
 
 
 def _finished(name: str, action: BotAction, policy: BotPolicy, noted: list[str]) -> Decision:
@@ -167,9 +169,9 @@ def _level(action: BotAction, policy: BotPolicy) -> int:
 
 def _rule(rule: BotRule, policy: BotPolicy) -> str:
     expression = _expression(rule.when)
-    scored = not names_in(expression).isdisjoint({"score", "has_score"})
+    scored = not expression.names().isdisjoint({"score", "has_score"})
     flags = "s" if scored else "-"
-    return f"rule {rule.name} {_action(rule.action, policy)} {flags} {lua(expression)}"
+    return f"rule {rule.name} {_action(rule.action, policy)} {flags} {expression.lua()}"
 
 
 def _action(action: BotAction, policy: BotPolicy) -> str:

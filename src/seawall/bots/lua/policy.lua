@@ -327,7 +327,7 @@ function Policy:decide(s)
   if entry then
     local detail = verdict(entry, s, self.class)
     if detail then return self:finish(entry, detail, noted) end
-    if entry.what == "observe" then noted = joined(noted, entry.rule) end
+    if entry.what == "observe" and notes < NOTED_MAX then noted = joined(noted, entry.rule) end
   end
   if noted or self.mode == "observe" then return "observe", noted, nil end
   return "allow", nil, nil
