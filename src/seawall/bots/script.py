@@ -5,7 +5,7 @@ configured is data in quotes or numbers; no text of a site file, model or feed b
 (rules do, in `seawall.bots.policy`, from a checked tree).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -64,7 +64,12 @@ def script_text(script: Script) -> str:
 
 def model_config(model: Model, digest: str) -> Mapping[str, Value]:
     """What `model.lua` takes: all trees in flat lists, as texts of numbers."""
-    roots, feature, threshold, left, right, leaf = [], [], [], [], [], []
+    roots: list[int] = []
+    feature: list[int] = []
+    threshold: list[int] = []
+    left: list[int] = []
+    right: list[int] = []
+    leaf: list[float] = []
     for tree in model.trees:
         nodes, leaves = len(feature), len(leaf)
         roots.append(_moved(0 if tree.feature else -1, nodes, leaves))
@@ -119,7 +124,7 @@ def _escaped(byte: int) -> str:
     return character if plain else f"\\{byte:03d}"
 
 
-def _numbers(values: tuple[float, ...] | list[int] | list[float]) -> str:
+def _numbers(values: Sequence[float]) -> str:
     return " ".join(repr(value) for value in values)
 
 

@@ -47,6 +47,7 @@ FIELDS: Final = {
     "user_agent": "%REQ(USER-AGENT)%",
     "ja4": "%TLS_JA4_FINGERPRINT%",
     "tls": "%DOWNSTREAM_TLS_VERSION%",
+    "bots": f"%DYNAMIC_METADATA({names.FILTER_BOTS}:{names.METADATA_DECISION})%",
 }
 """Keys of a record and the Envoy commands that fill them."""
 

@@ -17,6 +17,7 @@ from seawall import limits
 from seawall.compiler import actions, filters, names
 from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
+from seawall.compiler.bots import write_policy, write_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
@@ -53,6 +54,7 @@ def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool, alone: boo
     size = _usual_body_limit(site)
     compress(compiled, site.compression)
     limit_host(compiled, size)
+    write_policy(compiled, site)
     for route, origin in zip(site.routes, behind, strict=True):
         compiled.routes.append(_route(site, route, origin, size))
     actions.apply_header_changes(compiled, "request", site.request_headers)
@@ -142,6 +144,7 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     if route.route_class is not RouteClass.PAGE:
         values = compiled.metadata.filter_metadata[names.METADATA_NAMESPACE]
         values.fields[names.METADATA_CLASS].string_value = route.route_class.value
+    write_route(compiled, site, route)
     actions.apply_header_changes(compiled, "request", route.request_headers)
     actions.apply_header_changes(compiled, "response", route.response_headers)
     return compiled

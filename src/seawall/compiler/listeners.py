@@ -24,6 +24,7 @@ from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 
 from seawall.compiler import filters, names
 from seawall.compiler.access_log import access_log
+from seawall.compiler.fingerprint import fingerprint_filter
 from seawall.compiler.hardening import harden_http, harden_listener
 from seawall.compiler.misdirected import marking_filter
 from seawall.compiler.replies import default_replies
@@ -132,6 +133,7 @@ def _tls_chains(edge: Edge, managers: _Managers) -> Iterator[Any]:
                 chain.transport_socket.CopyFrom(socket)
                 if not chain.filter_chain_match.source_prefix_ranges:
                     marking = marking_filter(certificate, named=bool(server_names))
+                    chain.filters.insert(0, fingerprint_filter())
                     chain.filters.insert(0, marking)
                 yield chain
 

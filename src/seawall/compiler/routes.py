@@ -11,6 +11,7 @@ from seawall import limits
 from seawall.compiler import hosts, names
 from seawall.compiler.behind import behind_routes, origins_behind
 from seawall.compiler.body_limit import limit_host
+from seawall.compiler.bots import BotFilter
 from seawall.compiler.compression import compress
 from seawall.compiler.deny import Denials
 from seawall.compiler.snapshot import Resource, TypeUrl
@@ -31,29 +32,39 @@ def compile_routes(edge: Edge) -> list[Resource]:
     behind = origins_behind(edge)
     denials = Denials(edge)
     denials.require_bounded()
+    bots = BotFilter(edge)
     resources = []
     if edge.listen.http:
         bodies = []
         for site in edge.sites:
             if site.redirect_to_https and site.certificate is not None:
-                bodies.append(hosts.redirecting_host(site, _redirect_port(edge)))
+                body = hosts.redirecting_host(site, _redirect_port(edge))
+                bodies.append(body + bots.of_nobody())
             else:
-                bodies.append(hosts.host(site, behind_routes(site, behind), tls=False))
-        resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials))
+                body = hosts.host(site, behind_routes(site, behind), tls=False)
+                bodies.append(body + bots.of_site(site))
+        resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials, bots))
     sites = tuple(site for site in edge.sites if site.certificate is not None)
     if edge.listen.https and sites:
         alone = len({site.certificate for site in sites}) == 1
-        bodies = [hosts.host(s, behind_routes(s, behind), tls=True, alone=alone) for s in sites]
-        resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies, denials))
+        bodies = [
+            hosts.host(s, behind_routes(s, behind), tls=True, alone=alone) + bots.of_site(s)
+            for s in sites
+        ]
+        resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies, denials, bots))
     return resources
 
 
 def _configuration(
-    name: str, sites: tuple[Site, ...], bodies: list[bytes], denials: Denials
+    name: str,
+    sites: tuple[Site, ...],
+    bodies: list[bytes],
+    denials: Denials,
+    bots: BotFilter,
 ) -> Resource:
     bodies = [body + denials.of_site(site) for site, body in zip(sites, bodies, strict=True)]
     if not any("*" in site.hosts for site in sites):
-        bodies = [*bodies, body_of(_unknown_host()) + denials.of_nobody()]
+        bodies = [*bodies, body_of(_unknown_host()) + denials.of_nobody() + bots.of_nobody()]
     configuration = route_pb2.RouteConfiguration(
         name=name,
         ignore_port_in_host_matching=True,
@@ -67,6 +78,7 @@ def _configuration(
         ),
     )
     denials.write_table(configuration)
+    bots.write_table(configuration)
     # The hosts are serialized already: joined as bytes, a thousand of them take no time.
     joined = b"".join(as_field(_VIRTUAL_HOSTS_FIELD, body) for body in bodies)
     return Resource(TypeUrl.ROUTES, name, body_of(configuration) + joined, "edge")

@@ -76,6 +76,21 @@ class EdgeLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class BotModel:
+    """The model that scores requests, as a file; `seawall.bots.artifact` reads it.
+
+    Attributes:
+        digest: SHA-256 of `content`, which names the model.
+    """
+
+    digest: str
+    content: bytes
+
+    def __repr__(self) -> str:
+        return f"BotModel({self.digest[:12]}, {len(self.content)} bytes)"
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """A complete, checked configuration with all defaults applied.
 
@@ -83,6 +98,7 @@ class Edge:
         rollout: how a release is brought out. What is compiled does not depend on it.
         golden: requests that prove that the sites work, in the order of the sites; nor on them.
         lists: address lists that sites may name.
+        bot_model: None scores nothing.
     """
 
     listen: Listen
@@ -96,3 +112,4 @@ class Edge:
     rollout: RolloutPolicy = DEFAULT_POLICY
     golden: tuple[Golden, ...] = ()
     lists: tuple[IpList, ...] = ()
+    bot_model: BotModel | None = None

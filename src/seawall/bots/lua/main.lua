@@ -7,7 +7,7 @@ local ffi = require("ffi")
 
 local NAMESPACE, KEY = "seawall.bots", "d"
 local JA4_STATE = "seawall.ja4"
-local CONTEXT_KEY = "p"
+local CLASS_KEY, CLASS_USUAL = "class", "page"
 local MEMO_MAX = 4096
 local FLUSH_S = 1
 
@@ -47,7 +47,8 @@ local key_of = memo.new(function(text)
   return { first, second, ("%08x%08x"):format(first % 4294967296, second % 4294967296) }
 end, MEMO_MAX)
 
--- A site without a context observes. A text that is not a policy observes too, and is counted.
+-- The policy of a site stands in the metadata of its virtual host, one text for each class of its
+-- routes; the class stands in the route's. A site without one observes, as does a broken text.
 local OBSERVE = { needs_score = true }
 local policy_of = memo.new(function(text)
   return policy.compile(text) or OBSERVE
@@ -107,8 +108,12 @@ local function request(handle)
     read:no_past()
   end
 
-  local context = handle:filterContext():get(CONTEXT_KEY)
-  local rules = context and policy_of(context) or OBSERVE
+  local texts = handle:virtualHost():metadata()
+  local rules = OBSERVE
+  if texts:get(CLASS_USUAL) then
+    local text = texts:get(handle:metadata():get(CLASS_KEY) or CLASS_USUAL)
+    rules = text and policy_of(text) or OBSERVE
+  end
   local s = facts(handle, now_s, read, prefix, headers)
   local proven = "-"
   if bots then

@@ -20,6 +20,7 @@ KEPT_PREFIXES: Final = (
     "filesystem.",
     "http.",
     "listener_manager.",
+    "lua.",
     "main_thread.",
     "overload.",
     "runtime.",

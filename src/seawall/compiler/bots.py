@@ -1,0 +1,99 @@
+"""The bot filter: one Lua text for the whole route table, asleep where nobody asked for it.
+
+The text travels with the routes and not as a resource of its own: Envoy makes Lua machines for
+each filter chain that has a text, and for a route table only once (decision 0017). In the chain
+stands a filter without a text, which is constant. What a site wants stands in the metadata of its
+virtual host, so a change of policy does not touch the text.
+"""
+
+from functools import lru_cache
+from typing import Any, Final
+
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
+
+from seawall.bots import artifact
+from seawall.bots.model import Model
+from seawall.bots.policy import policy_text
+from seawall.bots.script import Script, script_text
+from seawall.compiler import names
+from seawall.compiler.wire import FILTER_OFF, as_field, body_of, filter_switch, inline_text, packed
+from seawall.model import OBSERVING, BotMode, BotModel, Edge, Route, RouteClass, Site
+
+_SWITCHES_FIELD: Final = 15
+"""`VirtualHost.typed_per_filter_config`."""
+_MODELS_REMEMBERED: Final = 4
+
+
+def bot_filter() -> Any:
+    """The filter as it stands in the connection manager: without a text it lets everybody pass."""
+    return packed(lua_pb2.Lua())
+
+
+class BotFilter:
+    """What an edge's route tables say of bots."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._wanted = any(watched(site) for site in edge.sites)
+        self._model = edge.bot_model
+
+    def write_table(self, configuration: Any) -> None:
+        """Put the text into a `RouteConfiguration`, where some site wants it."""
+        if self._wanted:
+            switch = configuration.typed_per_filter_config[names.FILTER_BOTS]
+            switch.CopyFrom(_switch(self._model))
+
+    def of_site(self, site: Site) -> bytes:
+        """What a serialized virtual host of `site` is continued with."""
+        return b"" if watched(site) else self.of_nobody()
+
+    def of_nobody(self) -> bytes:
+        """What a serialized virtual host whose requests are not looked at is continued with."""
+        if not self._wanted:
+            return b""
+        key = as_field(1, names.FILTER_BOTS.encode())
+        return as_field(_SWITCHES_FIELD, key + as_field(2, body_of(FILTER_OFF)))
+
+
+def watched(site: Site) -> bool:
+    """Whether anything of a site is looked at."""
+    return site.bots.mode is not BotMode.OFF
+
+
+def write_policy(host: Any, site: Site) -> None:
+    """Put the policy of a site into its virtual host: one text for each class of its routes.
+
+    A site that says nothing of bots needs none: the filter observes by itself.
+    """
+    if not watched(site) or site.bots == OBSERVING:
+        return
+    values = host.metadata.filter_metadata[names.FILTER_BOTS]
+    classes = {RouteClass.PAGE, *(route.route_class for route in site.routes)}
+    for each in sorted(classes):
+        values.fields[each.value].string_value = policy_text(site.bots, site.name, each)
+
+
+def write_route(compiled: Any, site: Site, route: Route) -> None:
+    """Tell the filter the class of a route, or that it is not looked at."""
+    if not watched(site):
+        return
+    if not route.bots:
+        compiled.typed_per_filter_config[names.FILTER_BOTS].CopyFrom(FILTER_OFF)
+    elif site.bots != OBSERVING and route.route_class is not RouteClass.PAGE:
+        values = compiled.metadata.filter_metadata[names.FILTER_BOTS]
+        values.fields[names.METADATA_CLASS].string_value = route.route_class.value
+
+
+@lru_cache(maxsize=_MODELS_REMEMBERED)
+def read_model(content: bytes) -> Model:
+    """The model of a file; see `artifact.read`."""
+    return artifact.read(content)
+
+
+@lru_cache(maxsize=_MODELS_REMEMBERED)
+def _switch(model: BotModel | None) -> Any:
+    """The packed `FilterConfig` with the text; shared, so never change it."""
+    script = Script()
+    if model is not None:
+        script = Script(read_model(model.content), model.digest)
+    code = inline_text(script_text(script))
+    return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=code)))
