@@ -17,7 +17,7 @@ from seawall.bots.model import Tree
 from seawall.errors import InternalError
 
 _NUMERIC_WITHOUT_MISSING: Final = (0, 2)
-"""`decision_type` (LightGBM, tree.h): bit 0 categorical, bit 1 default left, bits 2 and 3 missing."""
+"""`decision_type` (LightGBM, tree.h): bit 0 categorical, 1 default left, 2 and 3 missing."""
 
 
 def trees(text: str) -> tuple[Tree, ...]:

@@ -1,8 +1,8 @@
 """How good scores are: areas, shares with intervals, calibration, the operating score.
 
-Shares come with intervals of Clopper and Pearson (1934, "The use of confidence or fiducial limits"):
-exact, and never too narrow for independent trials. Requests of one client are not independent,
-so figures by client stand beside those by request wherever people are concerned.
+Shares come with intervals of Clopper and Pearson (1934, "The use of confidence or fiducial
+limits"): exact, and never too narrow for independent trials. Requests of one client are not
+independent, so figures by client stand beside those by request wherever people are concerned.
 """
 
 import math

@@ -69,10 +69,10 @@ def split(rows: Rows, seed: int) -> Split:
             if part:
                 parts[part] |= own
                 continue
-            for flags, into in zip(
-                _by_time(rows, own), (parts["train"], parts["tune"], later), strict=True
-            ):
-                into |= flags
+            first, second, last = _by_time(rows, own)
+            parts["train"] |= first
+            parts["tune"] |= second
+            later |= last
     found = Split(parts["train"], parts["tune"], parts["unseen"], later, tuple(notes))
     for words in _too_small(rows, found):
         raise RefusedError(

@@ -1,0 +1,208 @@
+"""Where records live: embedded ClickHouse in a folder, or a ClickHouse server, by the same SQL.
+
+Names and values go to the database as parameters (`{db:Identifier}`), never into the text of a
+statement. The statements are files in `sql/`; `tables/` holds those that make the tables, in order.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import httpx
+
+from seawall import limits
+from seawall.errors import RefusedError, UnreachableError, UsageError
+
+DEFAULT_NAME: Final = "seawall_learn"
+_ROW_FORMAT: Final = "JSONCompactEachRow"
+_NAME_LENGTH_CHARS_MAX: Final = 64
+_ANSWERED: Final = 200
+
+
+class Database(Protocol):
+    """What training needs of ClickHouse; both ways pass the same tests.
+
+    Attributes:
+        name: the database that holds our tables: the parameter `db` of every statement.
+    """
+
+    name: str
+
+    def ask(self, sql: str, answer: str = "TSV", **parameters: str | int) -> bytes:
+        """The answer to one statement, in a format of ClickHouse.
+
+        Raises:
+            RefusedError: the database does not like the statement or the data.
+            UnreachableError: there is no answer.
+        """
+        ...
+
+    def insert(self, table: str, lines: bytes) -> None:
+        """Add rows, each a JSON object on a line. Raises as `ask`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def open_database(url: str, folder: Path) -> Database:
+    """The ClickHouse at `url`, or without one an embedded one in `folder`; with our tables.
+
+    Raises:
+        UsageError: the address makes no sense.
+        UnreachableError: nobody answers there.
+    """
+    database: Database = Server(url) if url else Embedded(folder)
+    database.ask("CREATE DATABASE IF NOT EXISTS {db:Identifier}")
+    files = resources.files("seawall.learn").joinpath("sql", "tables").iterdir()
+    for file in sorted(files, key=lambda each: each.name):
+        for statement in statements(file.read_text(encoding="utf-8")):
+            database.ask(statement)
+    return database
+
+
+def sql(name: str, **texts: str) -> str:
+    """The statement of `sql/NAME.sql`; `/* key */` in it is replaced by our own text for `key`."""
+    text = resources.files("seawall.learn").joinpath("sql", f"{name}.sql")
+    statement = text.read_text(encoding="utf-8").strip().removesuffix(";")
+    for key, value in texts.items():
+        statement = statement.replace(f"/* {key} */", value)
+    return statement
+
+
+def statements(text: str) -> list[str]:
+    """The statements of a file, which end with `;` at the end of a line."""
+    return [each.strip() for each in text.split(";\n") if each.strip()]
+
+
+def rows(database: Database, statement: str, **parameters: str | int) -> list[list[Any]]:
+    """The answer to a query, as rows of values. Raises as `Database.ask`."""
+    answer = database.ask(statement, _ROW_FORMAT, **parameters)
+    return [json.loads(line) for line in answer.splitlines() if line]
+
+
+def insert(database: Database, table: str, found: Iterable[Mapping[str, object]]) -> None:
+    """Add rows. Raises as `Database.ask`."""
+    database.insert(table, b"\n".join(json.dumps(row).encode() for row in found))
+
+
+class Embedded:
+    """ClickHouse inside this process (chDB), its data in a folder; one at a time in a process."""
+
+    def __init__(self, folder: Path) -> None:
+        from chdb import session  # noqa: PLC0415 - 200 MiB that only training loads
+
+        self.name = DEFAULT_NAME
+        self._session = session.Session(str(folder))
+
+    def ask(self, sql: str, answer: str = "TSV", **parameters: str | int) -> bytes:
+        """See `Database.ask`."""
+        texts = {key: str(value) for key, value in parameters.items()} | {"db": self.name}
+        try:
+            found = self._session.query(sql, answer, params=texts)
+        except Exception as error:  # noqa: BLE001 - chDB has several kinds, one of them plain
+            raise _refused(str(error)) from error
+        content: bytes = found.bytes() if found is not None else b""
+        return content
+
+    def insert(self, table: str, lines: bytes) -> None:
+        """See `Database.insert`."""
+        if lines:
+            self.ask(f"{_insertion(table)}\n{lines.decode()}")
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Server:
+    """A ClickHouse server over its HTTP interface.
+
+    The address is `http[s]://[USER:PASSWORD@]HOST[:PORT]/[?database=NAME]`. The password goes into
+    a header and is in no message.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise _bad_address()
+        try:
+            port = parts.port or (8443 if parts.scheme == "https" else 8123)
+        except ValueError as error:
+            raise _bad_address() from error
+        self.name = parse_qs(parts.query).get("database", [DEFAULT_NAME])[0]
+        if not self.name.isidentifier() or len(self.name) > _NAME_LENGTH_CHARS_MAX:
+            raise _bad_address()
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        self._address = f"{parts.scheme}://{host}:{port}/"
+        headers = {}
+        if parts.username:
+            headers["X-ClickHouse-User"] = unquote(parts.username)
+            headers["X-ClickHouse-Key"] = unquote(parts.password or "")
+        self._client = httpx.Client(headers=headers, timeout=limits.LEARN_DATABASE_TIMEOUT_S)
+
+    def ask(self, sql: str, answer: str = "TSV", **parameters: str | int) -> bytes:
+        """See `Database.ask`."""
+        return self._post({"default_format": answer}, sql.encode(), parameters)
+
+    def insert(self, table: str, lines: bytes) -> None:
+        """See `Database.insert`."""
+        if lines:
+            self._post({"query": _insertion(table)}, lines, {})
+
+    def close(self) -> None:
+        """See `Database.close`."""
+        self._client.close()
+
+    def _post(
+        self, query: Mapping[str, str], body: bytes, parameters: Mapping[str, str | int]
+    ) -> bytes:
+        asked = dict(query) | {f"param_{key}": str(value) for key, value in parameters.items()}
+        asked["param_db"] = self.name
+        # An answer is sent when it is whole: an error in its middle is then an error status.
+        asked["wait_end_of_query"] = "1"
+        try:
+            response = self._client.post(self._address, params=asked, content=body)
+        except httpx.HTTPError as error:
+            raise UnreachableError(
+                "database-unreachable",
+                f"ClickHouse at {self._address} does not answer: {type(error).__name__}.",
+                remedy="Check the address, and that its HTTP interface is open to this machine.",
+            ) from error
+        if response.status_code != _ANSWERED:
+            raise _refused(f"HTTP status {response.status_code}: {response.text}")
+        return response.content
+
+
+def _insertion(table: str) -> str:
+    return (
+        f"INSERT INTO {{db:Identifier}}.{table} "
+        "SETTINGS date_time_input_format = 'best_effort' FORMAT JSONEachRow"
+    )
+
+
+def _refused(words: str) -> RefusedError:
+    shown = " ".join(words.split())[: limits.LEARN_ERROR_LENGTH_CHARS_MAX]
+    return RefusedError(
+        "database-refused",
+        f"ClickHouse refuses a statement: {shown}",
+        remedy="A server of version 24 or later is needed, and a user that may create tables.",
+    )
+
+
+def _bad_address() -> UsageError:
+    return UsageError(
+        "database-address",
+        "That is no address of a ClickHouse server.",
+        remedy="It looks like http://USER:PASSWORD@HOST:8123/?database=NAME.",
+    )
