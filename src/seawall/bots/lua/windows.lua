@@ -137,8 +137,10 @@ end
 function M.touch(self, key0, key1, path_hash, asset, now_s, out)
   local client, index = find(self.clients, key0, key1, now_s)
   client.seen_s = now_s
-  local word = bit.band(bit.rshift(path_hash, 5), 1)
-  local mask = bit.lshift(1, bit.band(path_hash, 31))
+  -- The low bits of FNV alone are much alike for paths that differ in their last letter.
+  local mixed = bit.bxor(path_hash, bit.rshift(path_hash, 15), bit.rshift(path_hash, 27))
+  local word = bit.band(bit.rshift(mixed, 5), 1)
+  local mask = bit.lshift(1, bit.band(mixed, 31))
   for i = 0, 2 do
     local span, length = client.spans[i], SPANS[i + 1]
     local epoch = math.floor(now_s / length)
