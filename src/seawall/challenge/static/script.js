@@ -1,0 +1,188 @@
+// The script of a challenge page. It shows that scripts, cookies and styles work, and does the work that
+// the service asks for. Whatever fails, it goes on without scripts, or says what to do.
+(function () {
+  "use strict";
+  const main = document.getElementById("seawall");
+  const nonce = document.currentScript.nonce;
+  const data = main.dataset;
+  const status = document.getElementById("status");
+  const form = document.getElementById("resend");
+  const say = (name) => {
+    status.textContent = data["w" + name];
+  };
+
+  // FNV-1a of 32 bits: shows that a script ran, nothing more.
+  function echo(text) {
+    let hash = 0x811c9dc5;
+    for (let at = 0; at < text.length; at += 1) {
+      hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+    }
+    return hash >>> 0;
+  }
+
+  function software() {
+    try {
+      const gl = document.createElement("canvas").getContext("webgl");
+      const info = gl && gl.getExtension("WEBGL_debug_renderer_info");
+      return Boolean(info) && /swiftshader|llvmpipe|software/i.test(gl.getParameter(info.UNMASKED_RENDERER_WEBGL));
+    } catch (_) {
+      return false;
+    }
+  }
+
+  async function notifications() {
+    try {
+      const state = await navigator.permissions.query({ name: "notifications" });
+      return Notification.permission === "denied" && state.state === "prompt";
+    } catch (_) {
+      return false;
+    }
+  }
+
+  // One bit each, in the order of probes.py.
+  async function probes() {
+    const agent = navigator.userAgent;
+    const chromium = /Chrome\//.test(agent) && !/Mobile|Android/.test(agent);
+    const gecko = /Gecko\/\d/.test(agent);
+    const left = (thing) =>
+      Object.keys(thing).some((name) =>
+        /^(\$?cdc_|__webdriver|__selenium|__driver|_phantom|callPhantom|__nightmare|__playwright|__pw|domAutomation|_Selenium)/.test(name)
+      );
+    const bits = [
+      navigator.webdriver === true,
+      /Headless|PhantomJS|Electron/.test(agent + navigator.appVersion),
+      left(window) || left(document),
+      !navigator.languages || navigator.languages.length === 0,
+      chromium && navigator.plugins && navigator.plugins.length === 0,
+      navigator.productSub !== (gecko ? "20100101" : "20030107"),
+      eval.toString().length !== (chromium ? 33 : 37) && (chromium || gecko),
+      window.outerWidth === 0 && window.outerHeight === 0,
+      await notifications(),
+      Boolean(navigator.connection) && navigator.connection.rtt === 0,
+      software(),
+      typeof process === "object" || typeof Buffer === "function",
+    ];
+    return bits.reduce((sum, bit, at) => sum + (bit ? 1 << at : 0), 0);
+  }
+
+  function style() {
+    const value = getComputedStyle(document.documentElement).getPropertyValue("--seawall-proof");
+    return value.replace(/["'\s]/g, "");
+  }
+
+  async function post(answer) {
+    const response = await fetch(data.solve, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+      body: JSON.stringify(answer),
+    });
+    return response.json();
+  }
+
+  function load(source) {
+    return new Promise((resolve, reject) => {
+      const element = document.createElement("script");
+      element.nonce = nonce;
+      element.src = source;
+      element.onload = resolve;
+      element.onerror = reject;
+      document.head.append(element);
+    });
+  }
+
+  function inWorker(puzzle) {
+    return new Promise((resolve, reject) => {
+      const worker = new Worker(data.worker);
+      worker.onerror = reject;
+      worker.onmessage = (event) => {
+        worker.terminate();
+        if (event.data.key) resolve(event.data.key);
+        else reject(event.data.error);
+      };
+      worker.postMessage({ puzzle, library: new URL(data.library, location.href).href });
+    });
+  }
+
+  async function work(puzzle) {
+    try {
+      return await inWorker(puzzle);
+    } catch (_) {
+      await load(data.library);
+      await load(data.worker);
+      return self.seawallSolve(puzzle);
+    }
+  }
+
+  const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+  function open(to) {
+    const target = new URL(to, location.href);
+    target.hash = location.hash;
+    // With a fragment, going where one already is would only scroll.
+    if (target.hash && target.href === location.href) location.reload();
+    else location.replace(target.href);
+  }
+
+  function go(to) {
+    say("done");
+    if (form) {
+      // A field of the form may be called "action" or "submit": only these calls are safe.
+      Element.prototype.setAttribute.call(form, "action", to);
+      HTMLFormElement.prototype.submit.call(form);
+    } else {
+      open(to);
+    }
+  }
+
+  // A new page is a new challenge. Three in a row do not help: then a person is told.
+  function anew() {
+    let count = 3;
+    try {
+      const before = JSON.parse(sessionStorage.getItem("seawall") || "[0,0]");
+      count = Date.now() - before[1] < 60000 ? before[0] + 1 : 1;
+      sessionStorage.setItem("seawall", JSON.stringify([count, Date.now()]));
+    } catch (_) {
+      count = 3;
+    }
+    if (form) say("form");
+    else if (count >= 3) say("human");
+    else open(data.to);
+  }
+
+  async function plain() {
+    if (!data.refresh) return say("human");
+    if (form) return say("form");
+    await pause(Number(data.wait));
+    location.replace(data.refresh);
+  }
+
+  async function run() {
+    say("checking");
+    const answer = { c: data.challenge, s: style(), e: echo(data.challenge), v: await probes() };
+    for (let round = 0; round < 12; round += 1) {
+      const told = await post(answer);
+      if (told.do === "go") return go(told.to);
+      if (told.do === "work") {
+        say("working");
+        answer.p = told.puzzle.text;
+        answer.k = await work(told.puzzle);
+      } else if (told.do === "wait") {
+        say("busy");
+        await pause(told.seconds);
+      } else if (told.do === "again") {
+        return anew();
+      } else {
+        return say(told.do === "cookies" ? "cookies" : "human");
+      }
+    }
+    return plain();
+  }
+
+  const begin = () => run().catch(plain);
+  // Style sheets hold back a load event, so the proof in them can be read by then.
+  if (document.readyState === "complete") begin();
+  else window.addEventListener("load", begin);
+})();
