@@ -1,0 +1,133 @@
+"""Fetching over https from a server that somebody else named, without becoming their tool.
+
+Only https, only port 443, only GET, no redirect, no proxy, no cookie; the name is resolved once, every
+address it has must be public, and the connection goes to just that address, so that a second answer
+of DNS changes nothing. Size and time are bounded, and the time counts from the name to the last byte.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, NoReturn, TypeAlias
+from urllib.parse import urlsplit
+
+import httpx
+
+from seawall import limits
+from seawall.errors import UnreachableError
+from seawall.verify.mapping import Address
+
+Resolve: TypeAlias = Callable[[str], Awaitable[list[Address]]]
+"""A host name to its addresses; raises `OSError` when there is no answer."""
+
+_HTTPS_PORT: Final = 443
+_OK: Final = 200
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole answer with status 200; header names are lower-case."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Fetcher:
+    """Fetches bounded documents.
+
+    Args:
+        resolve: asks DNS.
+        tls: which authorities are trusted.
+        local_hosts: `host:port` of servers that may be anywhere, for tests only.
+    """
+
+    def __init__(
+        self, resolve: Resolve, tls: ssl.SSLContext, *, local_hosts: frozenset[str] = frozenset()
+    ) -> None:
+        self._resolve = resolve
+        self._tls = tls
+        self._local_hosts = local_hosts
+
+    async def get(self, url: str, *, size_bytes_max: int, accept: str) -> Fetched:
+        """Fetch `url`.
+
+        Raises:
+            UnreachableError: it could not be fetched, or may not be.
+        """
+        try:
+            async with asyncio.timeout(limits.VERIFY_FETCH_TIMEOUT_S):
+                return await self._get(url, size_bytes_max, accept)
+        except TimeoutError:
+            _fail(url, f"no whole answer within {limits.VERIFY_FETCH_TIMEOUT_S:g} s")
+        except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+            _fail(url, str(error)[:200] or type(error).__name__)
+
+    async def _get(self, url: str, size_bytes_max: int, accept: str) -> Fetched:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _HTTPS_PORT
+        if parts.scheme != "https" or not host or parts.username or parts.password:
+            _fail(url, "only plain https addresses are fetched")
+        address = await self._address(url, host, port)
+        shown = f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
+        target = f"https://{shown}:{port}{parts.path or '/'}" + (f"?{parts.query}" * bool(parts.query))
+        headers = {"host": parts.netloc, "accept": accept, "accept-encoding": "identity"}
+        async with (
+            httpx.AsyncClient(
+                verify=self._tls, trust_env=False, follow_redirects=False, timeout=None, http2=False
+            ) as client,
+            client.stream(
+                "GET", target, headers=headers, extensions={"sni_hostname": host}
+            ) as response,
+        ):
+            if response.status_code != _OK:
+                _fail(url, f"it answers {response.status_code}")
+            if response.headers.get("content-encoding", "identity") != "identity":
+                _fail(url, "it answers with an encoding that was not asked for")
+            body = b""
+            async for part in response.aiter_raw():
+                body += part
+                if len(body) > size_bytes_max:
+                    _fail(url, f"it has over {size_bytes_max:,} bytes")
+            return Fetched(body, dict(response.headers))
+
+    async def _address(self, url: str, host: str, port: int) -> Address:
+        """Where to connect: a vetted address of the host."""
+        try:
+            addresses = [ipaddress.ip_address(host)]
+        except ValueError:
+            addresses = await self._resolve(host)
+        if not addresses:
+            _fail(url, "its name has no address")
+        if f"{host}:{port}" in self._local_hosts:
+            return addresses[0]
+        if port != _HTTPS_PORT:
+            _fail(url, "only port 443 is used")
+        if not all(is_public(address) for address in addresses):
+            _fail(url, "its name leads to an address that is not public")
+        return addresses[0]
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address, and every IPv4 address inside of it, is one of the public Internet."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            inner.append(ipaddress.IPv4Address(address.packed[-4:]))
+        if any(part is not None and not is_public(part) for part in inner):
+            return False
+        if address.ipv4_mapped is not None:
+            return True
+    return address.is_global and not (
+        address.is_multicast or address.is_reserved or address.is_unspecified
+    )
+
+
+def _fail(url: str, why: str) -> NoReturn:
+    raise UnreachableError(
+        "bot-fetch-failed",
+        f"{url[:200]} was not fetched: {why}.",
+        remedy="What was fetched before stays in use.",
+    )
