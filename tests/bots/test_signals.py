@@ -1,0 +1,256 @@
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lua_machine import machine, module
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, from_text
+
+CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/150.0.0.0 Safari/537.36"  # noqa: E501 - as it is sent
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+BROWSER = [
+    (":method", "GET"),
+    (":authority", "shop.example"),
+    (":scheme", "https"),
+    (":path", "/things/1?colour=red"),
+    ("sec-ch-ua", '"Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"'),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-platform", '"Linux"'),
+    ("upgrade-insecure-requests", "1"),
+    ("user-agent", CHROME),
+    ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
+    ("sec-fetch-site", "same-origin"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-user", "?1"),
+    ("sec-fetch-dest", "document"),
+    ("referer", "https://shop.example/"),
+    ("accept-encoding", "gzip, deflate, br, zstd"),
+    ("accept-language", "en-US,en;q=0.9"),
+    ("cookie", "basket=1"),
+    ("priority", "u=0, i"),
+]
+
+# `pairs` goes over an ordered list of headers as Envoy's does.
+ORDERED = """
+local plain = pairs
+function pairs(value)
+  if type(value) ~= "table" or not value.ordered then return plain(value) end
+  local i = 0
+  return function() i = i + 1; local h = value[i]; if h then return h[1], h[2] end end
+end
+"""
+
+
+class Signals:
+    """The reader of a worker, driven from Python."""
+
+    def __init__(self) -> None:
+        self.runtime = machine()
+        self.runtime.execute(ORDERED)
+        parts = {name: module(self.runtime, name) for name in ("memo", "windows")}
+        table = "ja4 1 0\n"
+        parts["ja4"] = module(self.runtime, "ja4").new(table)
+        parts["agent"] = module(self.runtime, "agent").new(table)
+        parts["count"] = len(FEATURES)
+        features = self.runtime.table_from(dict(INDEX))
+        self.reader = module(self.runtime, "signals").new(self.runtime.table_from(parts), features)
+
+    def read(
+        self, headers: list[tuple[str, str]], *, protocol: str = "HTTP/2", ja4: str | None = None
+    ) -> dict[str, int]:
+        lua = self.runtime
+        given_ = lua.table_from([lua.table_from(list(pair)) for pair in headers])
+        given_["ordered"] = True
+        self.reader.read(self.reader, given_, protocol, lambda _: ja4, None)
+        self.reader.no_past(self.reader)
+        text = self.reader.text(self.reader)
+        codes = from_text(text)
+        assert codes is not None, text
+        assert len(text) == len(FEATURES)
+        return {name: codes[place] for name, place in INDEX.items()}
+
+
+@pytest.fixture(scope="module")
+def signals() -> Signals:
+    return Signals()
+
+
+def changed(**changes: str | None) -> list[tuple[str, str]]:
+    """The browser's headers with some changed, or left out (None)."""
+    names = {name.replace("-", "_").replace(":", ""): name for name, _ in BROWSER}
+    new = {names[key]: value for key, value in changes.items()}
+    kept = ((name, new.get(name, value)) for name, value in BROWSER)
+    return [(name, value) for name, value in kept if value is not None]
+
+
+def test_a_browser_opening_a_page(signals: Signals) -> None:
+    seen = signals.read(BROWSER)
+    expected = {
+        "protocol": 2,
+        "pseudo-order": 1,
+        "method": 1,
+        "headers": 15,
+        "hints-brand": 3,
+        "hints-platform": 2,
+        "hints-mobile": 2,
+        "accept": 2,
+        "accept-language": 3,
+        "accept-encoding": 5,
+        "fetch-site": 2,
+        "fetch-mode": 1,
+        "fetch-dest": 1,
+        "fetch-coherence": 2,
+        "referer": 1,
+        "cookie": 1,
+        "priority": 1,
+        "te": 0,
+        "upgrade-insecure": 1,
+        "path-kind": 1,
+        "path-depth": 2,
+        "order-first": 6,
+        "order-agent-accept": 1,
+        "order-accept-encoding": 1,
+        "order-language-encoding": 2,
+        "order-hints-agent": 1,
+        "order-fetch-accept": 2,
+        "tls-version": 0,
+        "requests-10s": 0,
+    }
+    assert {name: seen[name] for name in expected} == expected
+
+
+def test_a_library_with_nothing_but_a_name(signals: Signals) -> None:
+    seen = signals.read(
+        [
+            (":authority", "shop.example"),
+            (":path", "/"),
+            (":method", "GET"),
+            (":scheme", "https"),
+            ("user-agent", "python-requests/2.32"),
+            ("accept-encoding", "gzip, deflate"),
+            ("accept", "*/*"),
+            ("connection", "keep-alive"),
+        ],
+        protocol="HTTP/1.1",
+    )
+    assert seen["protocol"] == 1
+    assert seen["pseudo-order"] == 0
+    assert seen["hints-brand"] == 2
+    assert seen["accept"] == 1
+    assert seen["accept-encoding"] == 3
+    assert seen["accept-language"] == 0
+    assert seen["fetch-coherence"] == 0
+    assert seen["connection"] == 1
+    assert seen["order-accept-encoding"] == 2
+
+
+def test_hints_that_contradict_the_user_agent(signals: Signals) -> None:
+    other = '"Chromium";v="120", "Google Chrome";v="120"'
+    assert signals.read(changed(sec_ch_ua=other))["hints-brand"] == 4
+    assert signals.read(changed(user_agent=FIREFOX))["hints-brand"] == 5
+    assert signals.read(changed(sec_ch_ua_platform='"Windows"'))["hints-platform"] == 1
+    assert signals.read(changed(sec_ch_ua_platform='"BeOS"'))["hints-platform"] == 3
+    assert signals.read(changed(sec_ch_ua_mobile="?1"))["hints-mobile"] == 1
+
+
+def test_hints_that_are_missing_count_over_tls_only(signals: Signals) -> None:
+    bare = changed(sec_ch_ua=None)
+    assert signals.read(bare, ja4="t13d1516h2_8daaf6152771_d8a2da3f94cd")["hints-brand"] == 1
+    plain = [(n, "http" if n == ":scheme" else v) for n, v in bare]
+    assert signals.read(plain)["hints-brand"] == 2
+
+
+def test_fetch_metadata_that_cannot_be(signals: Signals) -> None:
+    assert signals.read(changed(sec_fetch_dest="image"))["fetch-coherence"] == 1
+    assert signals.read(changed(sec_fetch_mode="cors"))["fetch-coherence"] == 1
+    assert signals.read(changed(sec_fetch_dest=None))["fetch-coherence"] == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", 1),
+        ("/a/b.html", 1),
+        ("/app.js", 2),
+        ("/style.css?v=1", 2),
+        ("/logo.PNG", 3),
+        ("/feed", 4),
+        ("/blog/feed/", 4),
+        ("/news.rss", 4),
+        ("/api/things", 5),
+        ("/data.json", 5),
+        ("/robots.txt", 6),
+        ("/favicon.ico", 7),
+        ("/.well-known/security.txt", 8),
+        ("/sitemap.xml", 9),
+        ("/.env", 10),
+        ("/x/.git/config", 10),
+        ("/wp-login.php", 10),
+        ("/dump.sql", 10),
+    ],
+)
+def test_kinds_of_paths(signals: Signals, path: str, kind: int) -> None:
+    assert signals.read(changed(path=path))["path-kind"] == kind
+
+
+@pytest.mark.parametrize(
+    ("order", "code"), [("masp", 1), ("mpas", 2), ("msap", 3), ("mpsa", 4), ("pmsa", 5)]
+)
+def test_the_order_of_pseudo_headers(signals: Signals, order: str, code: int) -> None:
+    by_letter = {name[1]: (name, value) for name, value in BROWSER[:4]}
+    headers = [by_letter[letter] for letter in order] + BROWSER[4:]
+    assert signals.read(headers)["pseudo-order"] == code
+
+
+def test_the_tables_of_one_request_do_not_reach_into_the_next(signals: Signals) -> None:
+    signals.read(BROWSER)
+    seen = signals.read([(":path", "/"), (":method", "GET"), (":scheme", "http")])
+    for name in ("accept", "cookie", "referer", "hints-brand", "fetch-site", "priority"):
+        assert seen[name] == (2 if name == "hints-brand" else 0)
+
+
+NAMES = st.sampled_from([name for name, _ in BROWSER] + ["x", "te", "range", "origin", "host", ""])
+VALUES = st.one_of(
+    st.text(st.characters(max_codepoint=255), max_size=40),
+    st.sampled_from([value for _, value in BROWSER]),
+    st.just("/" * 9000),
+    st.just("%" * 600),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(NAMES, VALUES), max_size=40), st.sampled_from(["HTTP/1.1", "HTTP/2", ""]))
+def test_nothing_a_client_sends_raises_or_leaves_the_codes(
+    headers: list[tuple[str, str]], protocol: str
+) -> None:
+    seen = READER.read(headers, protocol=protocol, ja4="nonsense")
+    assert all(0 <= code <= CODE_MAX for code in seen.values())
+
+
+READER = Signals()
+
+
+def prefix(address: str) -> Any:
+    return CLIENT.prefix(address)
+
+
+CLIENT = module(machine(), "client")
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7:4711", "203.0.113.0/24"),
+        ("[2001:db8:1:2::3]:443", "2001:db8:1::/48"),
+        ("[2001:db8::1]:443", "2001:db8::/48"),
+        ("[::1]:80", "::/48"),
+        ("[fe80:0:0:0:1:2:3:4]:80", "fe80::/48"),
+        ("[::ffff:203.0.113.7]:80", "203.0.113.0/24"),
+        ("/run/some.sock", "-"),
+        ("", "-"),
+        ("[zz]:1", "-"),
+    ],
+)
+def test_networks_of_clients(address: str, network: str) -> None:
+    assert prefix(address) == network
