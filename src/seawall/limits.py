@@ -1177,3 +1177,7 @@ LEARN_DATABASE_TIMEOUT_S: Final = 300
 """One statement of a ClickHouse server over HTTP."""
 LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 """How much of a database's own words an error repeats."""
+
+# --- bots: what people see of them ---
+BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
+"""The field `bots` of a record as read back: 64 features, and five names of rules of 63 characters."""

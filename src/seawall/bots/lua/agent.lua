@@ -249,7 +249,7 @@ local function generation_of(generations, engine, version)
   if not ranges then return 0 end
   for index = 1, #ranges do
     local range = ranges[index]
-    if version >= range.first and version <= range.last then return range.code end
+    if version > 0 and version >= range.first and version <= range.last then return range.code end
   end
   return 0
 end
@@ -312,8 +312,13 @@ end
 
 function Reader:agreement(ja4, agent)
   local usual = self.usual[agent.family]
-  if not usual or ja4.family == 0 then return 2 end
-  return usual[ja4.family] and 3 or 1
+  if not usual then return 2 end
+  if ja4.family ~= 0 then return usual[ja4.family] and 3 or 1 end
+  if not ja4.families then return 2 end
+  for family in pairs(ja4.families) do
+    if usual[family] then return 2 end
+  end
+  return 1
 end
 
 function Reader:gap(ja4, agent)

@@ -12,7 +12,7 @@
 -- absent: tls 1 TLS 1.2, 2 TLS 1.3, 3 older, 4 other; sni 1 not sent, 2 sent; ciphers, extensions
 -- counts up to 90, extensions as in a fresh handshake where the table knows; alpn 1 none, 2 h1,
 -- 3 h2, 4 other; family and generation of the table; known 1 unknown, 2 all but JA4_c known,
--- 3 known; grease 1 no leak, 2 leak of 0a0a, 3 leak of another value, 0 when unknown.
+-- 3 known (with 2, families is the set of all that share JA4_b); grease 1 no leak, 2 leak of 0a0a, 3 leak of another value, 0 when unknown.
 --
 -- Why the table has so many rows: Envoy leaves GREASE in the signature algorithms, so one Chrome
 -- has 16 JA4_c, and a resumed handshake has one extension more.
@@ -40,7 +40,7 @@ local ABSENT = absent()
 --   ja4 VERSION ROWS                                                            first, once
 --   g GENERATION FAMILY FIRST LAST                                              (read by agent.lua)
 --   a FAMILY HANDSHAKE..                                                        (read by agent.lua)
---   b TLS CIPHERS JA4_B FAMILY GENERATION                                       JA4_c unknown
+--   b TLS CIPHERS JA4_B FAMILY GENERATION FAMILIES..                            JA4_c unknown
 --   c TLS CIPHERS JA4_B JA4_C EXTENSIONS CANONICAL_C MORE LEAK FAMILY GENERATION
 -- EXTENSIONS counts neither SNI nor ALPN; MORE is what the canonical handshake has more of them.
 local function parse(text)
@@ -62,13 +62,15 @@ local function parse(text)
         family = tonumber(family), generation = tonumber(generation),
       }
     elseif kind == "b " then
-      local tls, ciphers, b, family, generation = line:match(
-        "^b (%w%w) (%d+) (%x+) (%d+) (%d+)$")
+      local tls, ciphers, b, family, generation, several = line:match(
+        "^b (%w%w) (%d+) (%x+) (%d+) (%d+) ([%d ]+)$")
       if not tls then error("ja4 table: a row of no form: " .. line:sub(1, 80)) end
       if partial[b] then error("ja4 table: a row stands twice: " .. b) end
+      local families = {}
+      for code in several:gmatch("%d+") do families[tonumber(code)] = true end
       partial[b] = {
         tls = tls, ciphers = tonumber(ciphers), family = tonumber(family),
-        generation = tonumber(generation),
+        generation = tonumber(generation), families = families,
       }
     elseif kind ~= "g " and kind ~= "a " and kind ~= "ja" then
       error("ja4 table: a row of no kind: " .. line:sub(1, 80))
@@ -100,6 +102,7 @@ local function facts_of(exact, partial, text)
   local near = partial[b]
   if near and near.tls == tls and near.ciphers == cipher_count then
     facts.known, facts.family, facts.generation = 2, near.family, near.generation
+    facts.families = near.families
   end
   local row = exact[b .. "_" .. c]
   if not row or row.tls ~= tls or row.ciphers ~= cipher_count then return facts end
@@ -111,6 +114,7 @@ local function facts_of(exact, partial, text)
     transport, tls, sni, ciphers, count, alpn, b, row.canonical)
   facts.extensions = capped(count)
   facts.known, facts.family, facts.generation = 3, row.family, row.generation
+  facts.families = nil
   facts.grease = row.leak
   return facts
 end
