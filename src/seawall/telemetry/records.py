@@ -41,6 +41,7 @@ class AccessRecord:
         client: the address believed to be the client's; `peer` is who connected.
         origin: name of the origin; empty when the edge answered itself.
         attempts: requests sent to the origin, so 2 means one retry.
+        bots: what the bot filter decided, as `seawall.telemetry.bots` reads it.
     """
 
     time: str = ""
@@ -67,6 +68,7 @@ class AccessRecord:
     user_agent: str = ""
     ja4: str = ""
     tls: str = ""
+    bots: str = ""
     req_headers: Mapping[str, str] = field(default_factory=dict)
     resp_headers: Mapping[str, str] = field(default_factory=dict)
 
