@@ -1180,4 +1180,5 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 
 # --- bots: what people see of them ---
 BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
-"""The field `bots` of a record as read back: 64 features, and five names of rules of 63 characters."""
+"""The field `bots` of a record as read back: 64 features, five rules and a bot, each
+with a name of at most 63 characters."""
