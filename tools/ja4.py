@@ -12,6 +12,7 @@ a long host name, since some clients pad a hello by its length. What is printed 
 
 import argparse
 import contextlib
+import itertools
 import os
 import socket
 import subprocess
@@ -88,7 +89,7 @@ def entry(sent: Sequence[Hello], options: argparse.Namespace) -> str:
     }
     lines = [_field(key, value) for key, value in fields.items() if value]
     lines[0] = f"- {lines[0].strip()}"
-    for hello, other in zip(sent, sent[1:], strict=False):
+    for hello, other in itertools.pairwise(sent):
         ours, theirs = (set(_plain(h.extensions)) - {PADDING, SERVER_NAME} for h in (hello, other))
         if ours ^ theirs:
             lines.append(f"  # differs between runs: {_codes(sorted(ours ^ theirs))}")
@@ -180,7 +181,11 @@ def _codes(codes: Iterable[int]) -> str:
 def _field(key: str, value: str) -> str:
     """One field, folded at 100 columns: a folded plain scalar of YAML is one line again."""
     return textwrap.fill(
-        f"{key}: {value}", 100, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
+        f"{key}: {value}",
+        100,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
     )
 
 

@@ -1,4 +1,4 @@
-"""lua/ja4.lua on the table of the builder: every form of every client, and what is no JA4 at all."""
+"""lua/ja4.lua on the table of the builder: every form of every client, and what is no JA4."""
 
 from typing import Any
 
@@ -227,7 +227,7 @@ def test_the_cache_is_bounded_and_equal_texts_give_one_table(reader: Reader) -> 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (lambda text: "", "version 1"),
+        (lambda _: "", "version 1"),
         (lambda text: text.replace("ja4 1", "ja4 2", 1), "version 1"),
         (lambda text: text[:-1], "missing"),
         (lambda text: text[: len(text) // 2].rsplit("\n", 1)[0] + "\n", "missing"),
@@ -235,7 +235,7 @@ def test_the_cache_is_bounded_and_equal_texts_give_one_table(reader: Reader) -> 
         (lambda text: text.replace("\nc 13 ", "\nc 1x3 ", 1), "no form"),
         (lambda text: text.replace("\nb 13 ", "\nb nan ", 1), "no form"),
         (lambda text: text + "x 1 2\n", "no kind"),
-        (lambda text: None, "no text"),
+        (lambda _: None, "no text"),
     ],
 )
 def test_a_bad_table_is_refused_when_it_is_loaded(change: Any, complaint: str) -> None:

@@ -104,7 +104,7 @@ def parse(text: str) -> Table:
     if len(text.encode()) > JA4_TABLE_SIZE_BYTES_MAX:
         raise _malformed("the file", f"is larger than {JA4_TABLE_SIZE_BYTES_MAX} bytes")
     try:
-        data = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 - the safe loader in C
+        data = yaml.load(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _malformed("the file", f"is no YAML: {str(error)[:200]}") from error
     top = _mapping(data, "the file", {"version", "generations", "clients"})
