@@ -128,8 +128,8 @@ VALIDATE_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
 """Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
 VALIDATE_OPEN_FILES_MAX: Final = 1_024
 """Its open files: a configuration is inlined, so it needs few."""
-VALIDATE_FILE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""What it may write to a file: it opens the access log and writes nothing."""
+VALIDATE_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
+"""Largest file a validating Envoy may write: its bot filter maps a (sparse) table of windows."""
 VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 """What is kept of its output, half from each end: between may stand a dump of everything."""
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
@@ -803,8 +803,9 @@ TASTER_MEMORY_POLL_S: Final = 0.05
 """Between looks at that memory: a leak of 10 GiB/s is seen at 0.5 GiB."""
 TASTER_OPEN_FILES_MAX: Final = 1_024
 """Its open files: one connection for each host asked over https, and a few."""
-TASTER_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One file that it may write: records of some hundred requests."""
+TASTER_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
+"""Largest file a taster may write: its decisions are far smaller; its bot filter maps a (sparse)
+table of windows."""
 TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 """What is kept of its words, half from each end."""
 TASTER_PROBES_MAX: Final = 250

@@ -27,6 +27,8 @@ _NAMES: Final = (
     "envoy.extensions.filters.http.composite.v3.Composite",
     "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction",
     "envoy.extensions.filters.http.compressor.v3.Compressor",
+    "envoy.extensions.filters.http.lua.v3.Lua",
+    "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
     "envoy.extensions.filters.http.rbac.v3.RBAC",
     "envoy.extensions.filters.http.rbac.v3.RBACPerRoute",
     "envoy.extensions.filters.http.router.v3.Router",
