@@ -1118,8 +1118,8 @@ BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 256 * KIB
 """A policy as Envoy gets it; 64 rules of the longest kind take about 200 KiB."""
 BOT_NOTED_MAX: Final = 4
 """Rules that are noted beside the deciding one in a record, which must stay short."""
-ROBOTS_TXT_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A generated robots.txt; readers may stop after 500 KiB (RFC 9309 section 2.5)."""
+ROBOTS_TXT_SIZE_BYTES_MAX: Final = 500 * KIB
+"""A generated robots.txt: readers may stop there (RFC 9309 section 2.5)."""
 ROBOTS_LINES_MAX: Final = 200
 """Extra lines, and sitemaps, of a robots.txt in a site file."""
 
@@ -1183,3 +1183,36 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
 """The field `bots` of a record as read back: 64 features, five rules and a bot, each
 with a name of at most 63 characters."""
+
+# --- bots: the model as a release ---
+PUSHED_FEEDS_MAX: Final = LISTS_MAX + 1
+"""Feeds that travel with a release: every list, and the bot model."""
+BOT_DRIFT_READ_BYTES: Final = 4 * MIB
+"""Newest access records that the score drift is measured on: about 6,000 requests."""
+BOT_DRIFT_VECTORS_MAX: Final = 2_000
+"""Recent vectors that both models score; each new one costs Python 50 µs for 100 trees."""
+BOT_DRIFT_CLIENT_VECTORS_MAX: Final = 20
+"""Vectors of one client that count: one loud client is not the traffic."""
+BOT_DRIFT_AGE_S: Final = 24 * 3_600.0
+"""Older vectors say little of who comes today; a day holds every hour."""
+BOT_DRIFT_VECTORS_MIN: Final = 50
+"""Fewer recent vectors measure nothing: one client in fifty is 2 %."""
+BOT_DRIFT_MOVED_POINTS: Final = 20
+"""A score that moves by more means something else to a policy: a fifth of the scale."""
+BOT_DRIFT_MOVED_SHARE_MAX: Final = 0.10
+"""Share of recent vectors that may move so far. Two trainings on the same traffic differ by a few
+per cent of clients; a tenth is another opinion about who comes."""
+BOT_DRIFT_MEAN_POINTS_MAX: Final = 8.0
+"""Mean absolute difference of scores: what is left of a small shift that concerns everybody."""
+BOT_DRIFT_CROSSED_SHARE_MAX: Final = 0.05
+"""Share that may come to another side of one threshold, in either direction: these are the clients
+whose treatment changes."""
+BOT_DRIFT_THRESHOLDS: Final = (2, 30)
+"""Scores up to which a client counts as automated, and as likely automated, where a policy says
+nothing else."""
+BOT_DRIFT_PSI_MAX: Final = 0.25
+"""Population stability index of the scores over ten equal bins; above a quarter is a major shift by
+the rule of thumb of credit scoring (Siddiqi 2006, "Credit Risk Scorecards")."""
+BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
+"""Share of the current model's golden vectors that may move so far. They are few and chosen at the
+edges, so a good training moves many; one that moves most of them learned something else."""

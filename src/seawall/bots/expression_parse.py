@@ -101,7 +101,9 @@ class _Reader:
         self._start = start
         self._parts = 0
 
-    def condition(self, node: ast.expr, depth: int) -> Expression:
+    def condition(  # noqa: PLR0911 - one for each form
+        self, node: ast.expr, depth: int
+    ) -> Expression:
         """What may be true or false."""
         self._count(node, depth)
         match node:
@@ -117,6 +119,8 @@ class _Reader:
                 return self._call(node)
             case ast.Name():
                 return self._bare(node)
+            case ast.Constant(bool(value)):
+                return Present(NAMES[str(value).lower()])
             case _:
                 remedy = 'Write it as `score <= 10` or `path == "/"`.'
                 raise self._no(node, "This is not a condition.", remedy)

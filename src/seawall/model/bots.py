@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from seawall import limits
+
 
 class BotMode(StrEnum):
     """How far a policy goes."""
@@ -89,7 +91,7 @@ class BotChallenge:
     """How clients are challenged.
 
     Attributes:
-        level: 1 invisible, 2 with a wait or a script, 3 with memory-hard work.
+        level: 1 a short wait, 2 work, 3 work in an ordinary browser.
         passes_unavailable: while the bot service is down, who would be challenged passes.
         clearance_s: how long a passed challenge is good for.
         ipv4_bits: a clearance holds in the network of this size that the client came from.
@@ -98,7 +100,7 @@ class BotChallenge:
 
     level: int = 1
     passes_unavailable: bool = True
-    clearance_s: float = 14_400.0
+    clearance_s: float = float(limits.CLEARANCE_LIFETIME_S)
     ipv4_bits: int = 24
     ipv6_bits: int = 48
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Final
 
 from seawall.ids import OriginName, SiteName
+from seawall.model.bots import BotAction, BotDo, BotMode, BotPolicy
 from seawall.model.edge import Edge
 from seawall.model.route import Forward, Retries, Route
 from seawall.model.site import Site
@@ -24,6 +25,8 @@ class Feature(StrEnum):
     """What can be switched off."""
 
     ACCESS_RECORDS = "access-records"
+    BOTS = "bots"
+    CHALLENGE = "challenge"
     COMPRESSION = "compression"
     DENY_LISTS = "deny-lists"
     ERROR_PAGES = "error-pages"
@@ -55,6 +58,14 @@ FEATURES: Final[Mapping[Feature, About]] = MappingProxyType(
             "No request is recorded, not even an error.",
             opens="`seawall why` finds nothing and abuse leaves no trace.",
             by_site=False,
+        ),
+        Feature.BOTS: About(
+            "Nobody is scored, challenged or turned away as a bot; a robots.txt of the edge stays.",
+            opens="Automated clients get in as people do.",
+        ),
+        Feature.CHALLENGE: About(
+            "Nobody is challenged; who would be is let in and recorded.",
+            opens="Automated clients that would be challenged get in.",
         ),
         Feature.COMPRESSION: About("Answers go out as the origin sent them."),
         Feature.DENY_LISTS: About(
@@ -176,8 +187,14 @@ def _origins_of(site: Site) -> set[OriginName]:
     return {route.action.origin for route in site.routes if isinstance(route.action, Forward)}
 
 
-def _site_without(site: Site, feature: Feature) -> Site:
+def _site_without(  # noqa: PLR0911 - one for each feature
+    site: Site, feature: Feature
+) -> Site:
     match feature:
+        case Feature.BOTS:
+            return replace(site, bots=replace(site.bots, mode=BotMode.OFF))
+        case Feature.CHALLENGE:
+            return replace(site, bots=_without_challenge(site.bots))
         case Feature.COMPRESSION:
             return replace(site, compression=())
         case Feature.DENY_LISTS:
@@ -190,6 +207,18 @@ def _site_without(site: Site, feature: Feature) -> Site:
             return replace(site, routes=tuple(_route_without(r, feature) for r in site.routes))
         case _:
             return site
+
+
+def _without_challenge(bots: BotPolicy) -> BotPolicy:
+    """A rule that would challenge notes it, and the next one is asked."""
+    observe = BotAction(BotDo.OBSERVE)
+    return replace(
+        bots,
+        rules=tuple(
+            replace(rule, action=observe) if rule.action.do is BotDo.CHALLENGE else rule
+            for rule in bots.rules
+        ),
+    )
 
 
 def _route_without(route: Route, feature: Feature) -> Route:

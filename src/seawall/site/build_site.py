@@ -26,6 +26,7 @@ from seawall.model import (
     StringMatchKind,
     Timeouts,
 )
+from seawall.site.build_bots import build_bots
 from seawall.site.schema.origin import OriginSection, status_range
 from seawall.site.schema.route import (
     HeaderChangesSection,
@@ -75,6 +76,7 @@ def build_site(
         ),
         error_pages=_error_pages(section, read_page),
         deny=tuple(ListName(name) for name in section.deny),
+        bots=build_bots(section.bots),
     )
 
 
@@ -105,6 +107,7 @@ def _route(site: SiteName, section: SiteSection, route: RouteSection) -> Route:
         route_class=RouteClass(route.route_class or section.route_class),
         request_headers=_changes(changes.request if changes else None),
         response_headers=_changes(changes.response if changes else None),
+        bots=route.bots is None,
     )
 
 

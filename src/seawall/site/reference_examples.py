@@ -3,8 +3,19 @@
 from typing import Final
 
 from seawall.site.schema.base import Section
+from seawall.site.schema.bots import (
+    ActionSection,
+    BotRuleSection,
+    BotsSection,
+    CategoryActionSection,
+    ChallengeActionSection,
+    ChallengeSection,
+    RateSection,
+    RobotsSection,
+)
 from seawall.site.schema.edge import (
     AccessLogSection,
+    EdgeBotsSection,
     IncludedFile,
     LimitsSection,
     ListenerSection,
@@ -102,6 +113,7 @@ without_traffic: hold
 """,
     ),
     ("rollout, one step", StepSection, "{share: 10%, soak: 30s, deadline: 5m}"),
+    ("bots of the edge", EdgeBotsSection, "{model: models/current.json}"),
     ("lists", ListSection, "{file: lists/bad-clients.txt}"),
     ("certificates", CertificateSection, "{cert: certs/shop.pem, key: certs/shop.key}"),
     (
@@ -165,6 +177,27 @@ status: 200
 contains: '"ok"'
 """,
     ),
+    (
+        "bots",
+        BotsSection,
+        """
+mode: enforce
+rules:
+  - {name: partner, when: 'path.startswith("/export/") and cleared', do: allow}
+  - {name: searching, when: 'path == "/search"', do: {rate: {requests: 30, per: 60s}}}
+  - {name: login, when: 'path == "/login" and score <= 20', do: {challenge: {level: 2}}}
+  - {name: low, when: score <= 2, do: challenge}
+categories: {ai-training: block, seo: {limit: {requests: 60, per: 10m}}}
+robots: {sitemaps: [https://shop.example.com/sitemap.xml], extra: ["Disallow: /cart"]}
+""",
+    ),
+    ("bots, rules", BotRuleSection, "{name: low, when: score <= 2, do: challenge}"),
+    ("do", ActionSection, "{rate: {requests: 60, per: 60s}}"),
+    ("do, challenge", ChallengeActionSection, "{level: 2}"),
+    ("categories", CategoryActionSection, "{limit: {requests: 60, per: 10m}}"),
+    ("rate", RateSection, "{requests: 60, per: 60s}"),
+    ("robots", RobotsSection, '{extra: ["Disallow: /cart", "Disallow: /search"]}'),
+    ("challenge", ChallengeSection, "{level: 2, unavailable: refuse, clearance: 1h}"),
     ("sites, tls", SiteTlsSection, "{certificate: shop}"),
     ("hsts", HstsSection, "{max_age: 365d, include_subdomains: true, preload: true}"),
     (

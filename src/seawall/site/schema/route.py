@@ -231,6 +231,9 @@ class RouteSection(Section):
         alias="class",
         description="What is served: `page`, `api`, `feed` or `static`; default: the site's.",
     )
+    bots: Annotated[str, one_of("off")] | None = Field(
+        default=None, description="`off`: nobody is looked at here; default: as the site."
+    )
     origin: OriginReference | None = Field(
         default=None, description="Where it goes: a name, a URL or a mapping; default: the site's."
     )

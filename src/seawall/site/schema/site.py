@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from seawall import limits
 from seawall.site.schema.base import Section, one_or_many, short_form
+from seawall.site.schema.bots import Bots
 from seawall.site.schema.network import Host, OneHost, header_value
 from seawall.site.schema.origin import OriginReference, status_range
 from seawall.site.schema.rollout import GoldenList
@@ -138,6 +139,9 @@ class SiteSection(Section):
     deny: Annotated[
         tuple[Name, ...], Field(max_length=limits.LISTS_MAX), BeforeValidator(one_or_many)
     ] = Field(default=(), description="Entries of `lists`: clients on one of them get a 403.")
+    bots: Bots | None = Field(
+        default=None, description="What is done with automated clients; default: `observe`."
+    )
     error_pages: dict[StatusKey, FilePath] = Field(
         default_factory=dict,
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "

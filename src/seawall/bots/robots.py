@@ -1,0 +1,69 @@
+"""A robots.txt that says what a policy does (RFC 9309, and Content-Signal lines).
+
+It asks; the policy enforces. So it follows the categories in every mode: a site that only observes
+may still say what it wishes. Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from seawall import limits
+from seawall.errors import invariant
+from seawall.model import BotAction, BotCategory, BotDo
+
+_NAMES: Final = {"Yahoo! Slurp": "Slurp"}
+"""What a bot calls itself in robots.txt, where that is not what its user agent holds."""
+_REFUSING: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT})
+_SIGNALS: Final = (
+    ("search", (BotCategory.SEARCH,)),
+    ("ai-input", (BotCategory.AI_SEARCH, BotCategory.AI_USER)),
+    ("ai-train", (BotCategory.AI_TRAINING,)),
+)
+CONTROL_TOKENS: Final[Mapping[BotCategory, tuple[str, ...]]] = {
+    BotCategory.AI_TRAINING: ("Google-Extended", "Applebot-Extended"),
+}
+"""Tokens that no request carries: their owners read them in robots.txt only."""
+
+
+def robots_txt(
+    actions: Mapping[BotCategory, BotAction],
+    tokens: Mapping[BotCategory, Sequence[str]],
+    *,
+    extra: Sequence[str] = (),
+    sitemaps: Sequence[str] = (),
+) -> str:
+    """The text of a robots.txt.
+
+    Args:
+        actions: what is done with each category.
+        tokens: user-agent tokens of the bots of each category.
+        extra: lines for everybody, as written; they may begin groups of their own.
+        sitemaps: URLs.
+    """
+    lines = ["# Written by Seawall from the bot policy of this site."]
+    for category in BotCategory:
+        if actions[category].do in _REFUSING:
+            lines += _group(category, tokens.get(category, ()))
+    lines += ["", "User-agent: *", f"Content-Signal: {', '.join(_signals(actions))}"]
+    lines += extra or ["Allow: /"]
+    if sitemaps:
+        lines += ["", *(f"Sitemap: {url}" for url in sitemaps)]
+    text = "\n".join([*lines, ""])
+    invariant(len(text) <= limits.ROBOTS_TXT_SIZE_BYTES_MAX, "a robots.txt is read whole")
+    return text
+
+
+def _group(category: BotCategory, tokens: Sequence[str]) -> list[str]:
+    named = [*(_NAMES.get(token, token) for token in tokens), *CONTROL_TOKENS.get(category, ())]
+    if not named:
+        return []
+    agents = [f"User-agent: {token}" for token in dict.fromkeys(named)]
+    return ["", f"# {category.value}", *agents, "Disallow: /"]
+
+
+def _signals(actions: Mapping[BotCategory, BotAction]) -> list[str]:
+    """A signal is yes when every category that it speaks of may come."""
+    return [
+        f"{name}={'no' if any(actions[c].do in _REFUSING for c in categories) else 'yes'}"
+        for name, categories in _SIGNALS
+    ]
