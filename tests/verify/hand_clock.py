@@ -14,4 +14,4 @@ class HandClock:
         return self.at_s
 
     async def sleep(self, duration_s: float) -> None:
-        await asyncio.sleep(0.001 if duration_s else 0)  # noqa: ASYNC251 - hands over only
+        await asyncio.sleep(0.001 if duration_s else 0)

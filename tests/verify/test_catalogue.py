@@ -7,11 +7,11 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verify import lua_side
 
 from seawall import limits
 from seawall.errors import RefusedError
 from seawall.verify.catalogue import Category, assemble, catalogue, parse
+from verify import lua_side
 
 LUA = lua_side.load()
 REAL = {

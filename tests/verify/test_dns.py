@@ -7,12 +7,12 @@ from typing import Any
 
 import dns.reversename
 import pytest
-from verify.dns_server import Zone, serving
-from verify.hand_clock import HandClock
 
 from seawall import limits
 from seawall.verify.dns import Confirmation, Lookups, host_matches
 from seawall.verify.outcome import Outcome
+from verify.dns_server import Zone, serving
+from verify.hand_clock import HandClock
 
 GOOGLE = ("googlebot.com", "rate-limited-proxy-*.google.com")
 V4 = ipaddress.ip_address("66.249.66.1")

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from verify import lua_side
 
 from seawall import limits
 from seawall.errors import UnreachableError
@@ -20,6 +19,7 @@ from seawall.verify.mapping import HEADER_BYTES, Address, packed, prefix, unpack
 from seawall.verify.outcome import Outcome
 from seawall.verify.verdicts import LAYOUT as VERDICTS
 from seawall.verify.verdicts import Verdict, VerdictTable
+from verify import lua_side
 
 NOW = 1_800_000_000
 BINGBOT, YANDEX, FACEBOOK = 4, 7, 51
@@ -69,11 +69,11 @@ def test_lua_reads_what_python_wrote(
     assert lua.state("9.9.9.9", YANDEX, NOW) == "unknown"
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.tuples(addresses, st.sampled_from([BINGBOT, YANDEX])), max_size=40))
-def test_many_verdicts_agree_on_both_sides(
-    tmp_path: Path, keys: list[tuple[Address, int]]
-) -> None:
+def test_many_verdicts_agree_on_both_sides(tmp_path: Path, keys: list[tuple[Address, int]]) -> None:
     table = VerdictTable(tmp_path / "verified.map", seed=99)
     for address, bot in keys:
         table.put(address, bot, GOOD, now_s=NOW)
@@ -201,9 +201,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_foreign_files_are_unknown_to_lua_and_replaced_by_python(
-    tmp_path: Path, kind: str
-) -> None:
+def test_foreign_files_are_unknown_to_lua_and_replaced_by_python(tmp_path: Path, kind: str) -> None:
     for name in ("verified.map", "claims.map"):
         (tmp_path / name).write_bytes(FOREIGN[kind])
     lua = lua_side.load(folder=tmp_path)

@@ -6,6 +6,7 @@ proof can be neither verified nor an impostor.
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -143,15 +144,10 @@ def assemble(bots: tuple[Bot, ...], sources: Mapping[str, RangeSource]) -> Catal
         RefusedError: a number, name, token or directory stands twice.
     """
     tokens = [(token.lower().encode(), bot) for bot in bots for token in bot.tokens]
-    for what, values in (
-        ("number", [bot.number for bot in bots]),
-        ("name", [bot.name for bot in bots]),
-        ("token", [token for token, _ in tokens]),
-        ("directory", [bot.directory for bot in bots if bot.directory]),
-    ):
-        twice = {value for value in values if values.count(value) > 1}  # type: ignore[attr-defined] # - lists of different types
-        if twice:
-            raise _refused(f"the {what} {sorted(map(str, twice))[0]} stands twice")
+    _once("number", [str(bot.number) for bot in bots])
+    _once("name", [bot.name for bot in bots])
+    _once("token", [token.decode() for token, _ in tokens])
+    _once("directory", [bot.directory for bot in bots if bot.directory])
     return Catalogue(
         bots=bots,
         sources=MappingProxyType(dict(sources)),
@@ -160,6 +156,12 @@ def assemble(bots: tuple[Bot, ...], sources: Mapping[str, RangeSource]) -> Catal
         # The longest first, so that the first found is the answer.
         tokens=tuple(sorted(tokens, key=lambda entry: (-len(entry[0]), entry[0]))),
     )
+
+
+def _once(what: str, values: list[str]) -> None:
+    twice = sorted(value for value, count in Counter(values).items() if count > 1)
+    if twice:
+        raise _refused(f"the {what} {twice[0]} stands twice")
 
 
 def _contains(text: bytes, token: bytes) -> bool:
@@ -193,7 +195,7 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
     unknown = set(data) - _KEYS
     number, category = data.get("number"), data.get("category")
     if unknown:
-        raise _refused(f"{name} has the unknown key {sorted(unknown)[0]}")
+        raise _refused(f"{name} has the unknown key {min(unknown)}")
     if type(number) is not int or not 0 < number < 1 << 16:
         raise _refused(f"{name} has no number from 1 to 65535")
     if category not in set(Category):
@@ -220,10 +222,9 @@ def _sound(bot: Bot, sources: Mapping[str, RangeSource]) -> None:
         raise _refused(f"{bot.name} has a proof without docs")
     shortest = limits.VERIFY_TOKEN_LENGTH_CHARS_MIN
     for token in bot.tokens:
-        if not token.isascii() or not token.isprintable() or len(token) < shortest:
-            raise _refused(f"{bot.name} has the token {token!r}, which could be anybody's")
-        if not (token[0].isalnum() and token[-1].isalnum()):
-            raise _refused(f"{bot.name} has the token {token!r}, which has no edge of a word")
+        plain = token.isascii() and token.isprintable() and len(token) >= shortest
+        if not plain or not (token[0].isalnum() and token[-1].isalnum()):
+            raise _refused(f"{bot.name} has the token {token!r}, which is no word of its own")
     for host in bot.hosts:
         if not _HOST.fullmatch(host):
             raise _refused(f"{bot.name} has {host!r}, which is no pattern of host names")

@@ -1,9 +1,9 @@
 """Reverse DNS with forward confirmation: does this address belong to one of these names?
 
-The owner of an address chooses its PTR name, so a name proves nothing until the name's own zone leads
-back to the address. Only an answer that somebody gave can exclude a claim: silence, an error, a name
-that does not exist, and more records than are looked at leave it unknown. Real crawlers have names
-without a forward record now and then.
+The owner of an address chooses its PTR name, so a name proves nothing until the name's own zone
+leads back to the address. Only an answer that somebody gave can exclude a claim: silence, an
+error, a name that does not exist, and more records than are looked at leave it unknown. Real
+crawlers have names without a forward record now and then.
 """
 
 import ipaddress

@@ -1,8 +1,9 @@
 """Fetching over https from a server that somebody else named, without becoming their tool.
 
-Only https, only port 443, only GET, no redirect, no proxy, no cookie; the name is resolved once, every
-address it has must be public, and the connection goes to just that address, so that a second answer
-of DNS changes nothing. Size and time are bounded, and the time counts from the name to the last byte.
+Only https, only port 443, only GET, no redirect, no proxy, no cookie; the name is resolved once,
+every address it has must be public, and the connection goes to just that address, so that a second
+answer of DNS changes nothing. Size and time are bounded, and the time counts from the name to the
+last byte.
 """
 
 import asyncio
@@ -72,11 +73,16 @@ class Fetcher:
             _fail(url, "only plain https addresses are fetched")
         address = await self._address(url, host, port)
         shown = f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
-        target = f"https://{shown}:{port}{parts.path or '/'}" + (f"?{parts.query}" * bool(parts.query))
+        target = f"https://{shown}:{port}{parts.path or '/'}" + (
+            f"?{parts.query}" * bool(parts.query)
+        )
         headers = {"host": parts.netloc, "accept": accept, "accept-encoding": "identity"}
         async with (
             httpx.AsyncClient(
-                verify=self._tls, trust_env=False, follow_redirects=False, timeout=None, http2=False
+                verify=self._tls,
+                trust_env=False,
+                follow_redirects=False,
+                timeout=limits.VERIFY_FETCH_TIMEOUT_S,
             ) as client,
             client.stream(
                 "GET", target, headers=headers, extensions={"sni_hostname": host}

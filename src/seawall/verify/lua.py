@@ -1,7 +1,7 @@
 """The catalogue and the published ranges as the data that `bots/lua/verified.lua` reads.
 
-The text is a Lua chunk that returns one table, made only of numbers, booleans and quoted strings, so
-that nothing in a list or a catalogue can become code. Equal inputs give equal text.
+The text is a Lua chunk that returns one table, made only of numbers, booleans and quoted strings,
+so that nothing in a list or a catalogue can become code. Equal inputs give equal text.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,13 @@
 """The two files through which Envoy's Lua filter and the bot service talk, byte by byte.
 
 Both have a fixed size and are little-endian. Nobody ever shortens one: a file that is not of the
-right kind is replaced by a new one under its name, and the old one is marked as retired. Python maps
-them; Lua reads and writes with `pread` and `pwrite`, so that no file, however broken, can end Envoy.
+right kind is replaced by a new one under its name, and the old one is marked as retired. Python
+maps them; Lua reads and writes with `pread` and `pwrite`, so that no file, however broken, can end
+Envoy.
 
-Header, 64 bytes: magic (8 bytes, the last two are the version), then 32-bit words: groups (a power of
-two), ways, bytes of an entry, seed, retired (0 or 1); the rest is zero. Entries follow, group by group.
+Header, 64 bytes: magic (8 bytes, the last two are the version), then 32-bit words: groups (a power
+of two), ways, bytes of an entry, seed, retired (0 or 1); the rest is zero. Entries follow, group
+by group.
 
 `verified.map`, magic `SWVERD01`, written by Python only. Entry, ten 32-bit words:
 
@@ -17,11 +19,11 @@ two), ways, bytes of an entry, seed, retired (0 or 1); the rest is zero. Entries
     5 zero
     6..9 address 16 bytes in network order; IPv4 as ::ffff:a.b.c.d
 
-`claims.map`, magic `SWCLAM01`, written by Lua (any number of workers), emptied by Python. Entry, eight
-words: 0 check (`digest` of the words 1 to 7, seed 0), 1 time (Unix seconds), 2 bot's number, 3 zero, 4..7 address. An
-entry of zeros is empty. A claim stands in the group of its network prefix (/24, /48), so that a flood
-from one network displaces no other claim; the same claim always takes the same place. A claim that is
-lost or torn is asked again by the client's next request.
+`claims.map`, magic `SWCLAM01`, written by Lua (any number of workers), emptied by Python. Entry,
+eight words: 0 check (`digest` of the words 1 to 7, seed 0), 1 time (Unix seconds), 2 bot's number,
+3 zero, 4..7 address. An entry of zeros is empty. A claim stands in the group of its network prefix
+(/24, /48), so that a flood from one network displaces no other claim; the same claim always takes
+the same place. A claim that is lost or torn is asked again by the client's next request.
 """
 
 import ipaddress

@@ -41,8 +41,10 @@ class RangeList:
 
     def stale(self, now_s: float) -> bool:
         """Whether it is too old to exclude anybody."""
-        return not -limits.VERIFY_RANGES_REDATE_S < now_s - self.fetched_s <= (
-            limits.VERIFY_RANGES_STALE_S
+        return (
+            not -limits.VERIFY_RANGES_REDATE_S
+            < now_s - self.fetched_s
+            <= (limits.VERIFY_RANGES_STALE_S)
         )
 
 
@@ -99,7 +101,9 @@ def read(content: str) -> RangeList:
     return found
 
 
-def renew(name: str, old: RangeList | None, body: bytes, form: Literal["json", "text"], *, now_s: float) -> Renewal:  # fmt: skip
+def renew(
+    name: str, old: RangeList | None, body: bytes, form: Literal["json", "text"], *, now_s: float
+) -> Renewal:
     """What becomes of a list that was fetched now; `body` holds all its parts as one list."""
     try:
         networks = parse(body, form)

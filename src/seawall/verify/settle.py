@@ -1,7 +1,7 @@
 """From what DNS said now and what was known before to the verdict that stands.
 
-Pure. A verdict that ended stays until an answer is definite, and at most as long as its kind allows:
-so a verified bot is never an impostor because DNS is down.
+Pure. A verdict that ended stays until an answer is definite, and at most as long as its kind
+allows: so a verified bot is never an impostor because DNS is down.
 """
 
 from collections import OrderedDict
@@ -13,11 +13,7 @@ from seawall.verify.verdicts import Verdict
 
 
 def settle(old: Verdict | None, found: Confirmation, *, now_s: float) -> Verdict:
-    """The verdict to write.
-
-    Args:
-        old: the verdict before, unless it is no answer any more.
-    """
+    """The verdict to write; `old` is the one before, unless it is no answer any more."""
     now = int(now_s)
     if found.outcome is Outcome.UNKNOWN:
         again = now + limits.VERIFY_UNKNOWN_TTL_S
@@ -32,7 +28,7 @@ def settle(old: Verdict | None, found: Confirmation, *, now_s: float) -> Verdict
 
 
 class PrefixBudget:
-    """How many questions one network prefix may cause, so that a flood costs no more than a crawl."""
+    """How many questions one network prefix may cause: a flood costs no more than a crawl."""
 
     def __init__(self) -> None:
         self._spent: OrderedDict[bytes, tuple[float, int]] = OrderedDict()

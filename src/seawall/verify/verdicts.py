@@ -47,7 +47,7 @@ class VerdictTable:
         self._file = MappedFile(path, LAYOUT, seed=seed)
 
     def get(self, address: Address, bot: int, *, now_s: float) -> Verdict | None:
-        """The verdict on a claim, also an expired one; None when there is none or it is no answer."""
+        """The verdict on a claim, also an expired one; None when there is no answer."""
         key = packed(address)
         for place in self._places(key, bot):
             read = self._read(place)
