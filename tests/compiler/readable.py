@@ -13,6 +13,7 @@ from seawall.compiler.check import _CLASSES
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.secret import REDACTED
 
+LUA_ENTRY = "function envoy_on_request("
 SECRET_FIELDS = {"private_key", "certificate_chain"}
 
 
@@ -69,4 +70,6 @@ def _value(field: Any, value: Any) -> Any:
         return field.enum_type.values_by_number[value].name
     if field.type == FieldDescriptor.TYPE_BYTES:
         return f"{len(value)} bytes"
+    if isinstance(value, str) and LUA_ENTRY in value:
+        return "(the text of the bot filter)"
     return value
