@@ -6,10 +6,10 @@ from typing import Any
 import lightgbm
 import numpy as np
 import pytest
-from bot_models import random_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot_models import random_model
 from seawall.bots.features import CODE_MAX, FEATURES
 from seawall.bots.model import Model
 from seawall.errors import InternalError

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli import drill_commands, fleet_commands, wheel
+from seawall.cli import bots_commands, drill_commands, fleet_commands, wheel
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -378,6 +378,7 @@ def version(output_format: FormatOption = Format.TEXT) -> None:
 
 wheel.register(app)
 drill_commands.add_to(app)
+bots_commands.add_to(app)
 
 if __name__ == "__main__":
     main()

@@ -104,7 +104,7 @@ class Embedded:
         texts = {key: str(value) for key, value in parameters.items()} | {"db": self.name}
         try:
             found = self._session.query(sql, answer, params=texts)
-        except Exception as error:  # noqa: BLE001 - chDB has several kinds, one of them plain
+        except Exception as error:
             raise _refused(str(error)) from error
         content: bytes = found.bytes() if found is not None else b""
         return content

@@ -97,21 +97,27 @@ class Operating:
     false_positives: Share
 
 
-def operating(human_scores: Scores, budget: float) -> Operating:
-    """The highest score whose false positives keep the budget, by their upper bound if possible."""
-    counts = np.bincount(human_scores, minlength=SCORE_MAX + 1).cumsum()
-    total = len(human_scores)
-    fallback = Operating(0, proven=False, false_positives=share(0, total))
+def operating(human: Scores, automated: Scores, budget: float) -> Operating:
+    """Up to which score to take a request for automated, by the false positives allowed.
+
+    It is the highest score that keeps the budget, by the upper bound of the share if possible. Then
+    it is lowered as far as no automated request is lost: no budget is spent for nothing.
+    """
+    counts = np.bincount(human, minlength=SCORE_MAX + 1).cumsum()
+    gained = np.bincount(automated, minlength=SCORE_MAX + 1)
+    best = Operating(0, proven=False, false_positives=share(0, len(human)))
     for score in range(SCORE_MAX, SCORE_MIN - 1, -1):
-        count = int(counts[score])
-        if count > budget * total:
+        found = share(int(counts[score]), len(human))
+        if found.count > budget * found.of:
             continue
-        found = share(count, total)
-        if found.upper is not None and found.upper <= budget:
-            return Operating(score, proven=True, false_positives=found)
-        if not fallback.score:
-            fallback = Operating(score, proven=False, false_positives=found)
-    return fallback
+        proven = found.upper is not None and found.upper <= budget
+        if proven and not best.proven:
+            best = Operating(score, proven=True, false_positives=found)
+        elif not best.score or (proven == best.proven and not gained[best.score]):
+            best = Operating(score, proven=proven, false_positives=found)
+        elif best.proven:
+            break
+    return best
 
 
 def lowest_by_client(scores: Scores, client: Places, ordinal: Places, requests: int) -> Scores:

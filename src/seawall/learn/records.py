@@ -1,13 +1,14 @@
 """From files to tables: access records of nodes, and the truth about clients where there is one.
 
-A record is untrusted text. A line that is too long, cut off, no JSON or has a vector that is none is
-counted and left out; so is a record without scores. Only what training needs is kept: no path, no
-header, no user agent.
+A record is untrusted text. A line that is too long, cut off, no JSON or has a vector that is none
+is counted and left out; so is a record without a vector. Only what training needs is kept: no path,
+no header, no user agent.
 """
 
 import hashlib
 import ipaddress
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +22,10 @@ from seawall.learn.database import Database, insert
 
 _FIELDS: Final = 7
 _NONE: Final = "-"
-_JA4_PARTS: Final = 3
+_JA4_AB: Final = 2
+"""Parts of a JA4 that are the same for all connections of a browser."""
+_SCORE: Final = re.compile(r"[0-9]{1,2}", re.ASCII)
+_STATUS: Final = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _TIME_MAX_S: Final = 4e9
 """The year 2096: later ones are garbled, and the database's type ends somewhere."""
 
@@ -70,8 +74,7 @@ def load(
 ) -> Loaded:
     """Put the records of files into the table `records`, as `part`.
 
-    Args:
-        watch: told how many bytes more were read.
+    `watch` is told how many bytes more were read.
 
     Raises:
         UnreachableError: a file cannot be read, or the database does not answer.
@@ -169,9 +172,9 @@ def _row(line: bytes, part: str, loaded: Loaded) -> dict[str, object] | None:
         "request_id": texts["request_id"][: limits.REQUEST_ID_LENGTH_CHARS_MAX],
         "client": client,
         "site": texts["route"].partition("/")[0],
-        "ja4ab": "_".join(texts["ja4"].split("_")[: _JA4_PARTS - 1])[:60],
+        "ja4ab": "_".join(texts["ja4"].split("_")[:_JA4_AB])[:60],
         "status": _status(found),
-        "score": int(score) if score.isascii() and score.isdecimal() and len(score) < 3 else 0,
+        "score": int(score) if _SCORE.fullmatch(score) else None,
         "action": action,
         "rule": "" if rule == _NONE else rule,
         "verified": "" if verified == _NONE else verified,
@@ -188,7 +191,7 @@ def _text(value: object) -> str:
 
 def _status(found: Mapping[str, Any]) -> int:
     text = str(found.get("status", ""))
-    return int(text) if text.isascii() and text.isdecimal() and len(text) == 3 else 0
+    return int(text) if _STATUS.fullmatch(text) else 0
 
 
 def _number(*texts: str) -> int:
@@ -238,9 +241,7 @@ def _sessions(path: Path) -> list[tuple[str, float, str, str]]:
     return sorted(found)
 
 
-def _session(
-    path: Path, number: int, values: Mapping[str, str]
-) -> tuple[str, float, str, str]:
+def _session(path: Path, number: int, values: Mapping[str, str]) -> tuple[str, float, str, str]:
     if values["class"] not in ("human", "tool", "bot"):
         raise _bad_session(path, number, f"has the class {values['class'][:40]!r}")
     if not values["client"] or not values["family"]:

@@ -1,7 +1,7 @@
 -- How often each code of each feature was seen, before and after; a client counts a few times only.
 SELECT
     place,
-    ascii(substring(vector, place, 1)) - {base:UInt8} AS code,
+    if(length(vector) >= place, ascii(substring(vector, place, 1)) - {base:UInt8}, 0) AS code,
     countIf(part = {before:String}) AS before,
     countIf(part = {after:String}) AS after
 FROM (

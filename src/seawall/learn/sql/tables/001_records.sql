@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS {db:Identifier}.records (
     site LowCardinality(String),
     ja4ab String,
     status UInt16,
-    score UInt8,
+    score Nullable(UInt8),
     action LowCardinality(String),
     rule LowCardinality(String),
     verified LowCardinality(String),
