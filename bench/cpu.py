@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import generator, load
+from bench.load import BROWSER, generator, load
 from bench.origin import origin
 from bench.targets import Place, Target, available
 
 BASE = "envoy"
-OPERATED = "seawall"
+WITHOUT_BOTS, WITH_BOTS = "seawall", "seawall-bots"
+OPERATED = (WITHOUT_BOTS, WITH_BOTS)
 RAMP_S = 10.5
 """Load before each measured run of the operated edge: two polls of its agent, which then knows how
 busy the node is. Between its rounds the node rests, and records everything again."""
@@ -34,6 +35,7 @@ class Cost:
 
     Attributes:
         cpu_us: CPU microseconds per request, median of the rounds.
+        bots_us: of `seawall-bots`, how much more than `seawall`, median of the rounds.
         ratio: of `cpu_us` to the bare Envoy's, median of the rounds' own ratios.
         ratio_min: smallest and, below, largest ratio of a round: the noise.
         memory_bytes: resident memory after the load.
@@ -46,6 +48,7 @@ class Cost:
     ratio_min: float
     ratio_max: float
     memory_bytes: int
+    bots_us: float | None = None
 
 
 def costs(rounds: int, requests: int) -> list[Cost]:
@@ -65,6 +68,7 @@ def costs(rounds: int, requests: int) -> list[Cost]:
     for (protocol, name), own in taken.items():
         pairs = zip(own, taken[protocol, BASE], strict=True)
         ratios = [cpu_us / base_us for cpu_us, base_us in pairs]
+        more = zip(own, taken[protocol, WITHOUT_BOTS], strict=True)
         found.append(
             Cost(
                 name,
@@ -74,6 +78,7 @@ def costs(rounds: int, requests: int) -> list[Cost]:
                 min(ratios),
                 max(ratios),
                 memory[protocol, name],
+                statistics.median(a - b for a, b in more) if name == WITH_BOTS else None,
             )
         )
     return found
@@ -89,7 +94,7 @@ def _life(rounds: int, requests: int) -> Iterator[tuple[tuple[str, str], float, 
         for name, start in available().items():
             (root / name).mkdir()
             targets.append(stack.enter_context(start(Place(root / name, port, time.time()))))
-        for protocol in ("h1", "h2"):
+        for protocol in ("h1", BROWSER, "h2"):
             if generator(protocol) is not None:
                 yield from _rounds(targets, protocol, rounds, requests)
 
@@ -103,7 +108,7 @@ def _rounds(
         turn = number % len(targets)
         for target in (*targets[turn:], *targets[:turn]):
             start_s = time.monotonic()
-            while target.name == OPERATED and time.monotonic() - start_s < RAMP_S:
+            while target.name in OPERATED and time.monotonic() - start_s < RAMP_S:
                 _one(target, protocol, WARM_UP_REQUESTS)
             cpu_us = _one(target, protocol, requests)
             yield (protocol, target.name), cpu_us, target.program.memory_bytes()
@@ -111,7 +116,7 @@ def _rounds(
 
 def _one(target: Target, protocol: str, requests: int) -> float:
     """CPU microseconds per request of one run."""
-    port = target.port if protocol == "h1" else target.tls_port
+    port = target.tls_port if protocol == "h2" else target.port
     before_s = target.program.cpu_s()
     done = load(protocol, port, requests)
     return (target.program.cpu_s() - before_s) / done.requests * 1e6

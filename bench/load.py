@@ -16,6 +16,25 @@ CONNECTIONS = 16
 HTTP2_STREAMS = 8
 HOST = "bench.test"
 PATH = "/1k"
+BROWSER = "browser"
+"""HTTP/1.1 with the headers that a browser sends, which the bot filter reads."""
+BROWSER_HEADERS = (
+    'sec-ch-ua: "Not;A=Brand";v="8", "Chromium";v="150", "Google Chrome";v="150"',
+    "sec-ch-ua-mobile: ?0",
+    'sec-ch-ua-platform: "Linux"',
+    "upgrade-insecure-requests: 1",
+    (
+        "user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/150.0.0.0 Safari/537.36"
+    ),
+    "accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
+    "sec-fetch-site: same-origin",
+    "sec-fetch-mode: navigate",
+    "sec-fetch-user: ?1",
+    "sec-fetch-dest: document",
+    "accept-language: en-US,en;q=0.9",
+    "cookie: basket=1",
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +46,7 @@ class Load:
 
 
 def generator(protocol: str) -> str | None:
-    """The program that will be used for `h1` or `h2`; None when there is none."""
+    """The program that will be used for `h1`, `browser` or `h2`; None when there is none."""
     if shutil.which("h2load"):
         return "h2load"
     if protocol == "h1":
@@ -49,8 +68,10 @@ def load(protocol: str, port: int, requests: int) -> Load:
 
 
 def _h2load(protocol: str, port: int, requests: int) -> int:
-    scheme, arguments = ("http", ["--h1"]) if protocol == "h1" else ("https", [])
-    streams = "1" if protocol == "h1" else str(HTTP2_STREAMS)
+    scheme, arguments = ("https", []) if protocol == "h2" else ("http", ["--h1"])
+    streams = str(HTTP2_STREAMS) if protocol == "h2" else "1"
+    if protocol == BROWSER:
+        arguments = [*arguments, *(part for h in BROWSER_HEADERS for part in ("-H", h))]
     output = _run(
         *("h2load", "-n", str(requests), "-c", str(CONNECTIONS), "-t", "1", "-m", streams),
         *(*arguments, f"--connect-to=127.0.0.1:{port}", f"{scheme}://{HOST}:{port}{PATH}"),

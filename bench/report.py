@@ -6,13 +6,19 @@ import platform
 from dataclasses import asdict, dataclass
 
 from bench.cpu import Cost
+from bench.load import BROWSER
 from bench.size import Size
 
 MIB = 1024 * 1024
-PROTOCOLS = {"h1": "HTTP/1.1 keep-alive", "h2": "HTTP/2 over TLS"}
+PROTOCOLS = {
+    "h1": "HTTP/1.1 keep-alive",
+    BROWSER: "HTTP/1.1 keep-alive with a browser's headers",
+    "h2": "HTTP/2 over TLS",
+}
 NAMES = {
-    "seawall": "Seawall, default edge",
-    "seawall-all": "the same, every request recorded",
+    "seawall": "Seawall without bots",
+    "seawall-bots": "Seawall, watching for bots",
+    "seawall-all": "without bots, every request recorded",
     "envoy": "Envoy, bare",
     "nginx": "nginx",
     "haproxy": "HAProxy",
@@ -37,10 +43,16 @@ class Goal:
 def goals(costs: list[Cost], size: Size | None) -> list[Goal]:
     """The promises of the README, each with what was measured."""
     found = [
-        Goal("CPU per request, default edge to bare Envoy, HTTP/1.1", cost.ratio, 1.15, "x")
+        Goal("CPU per request, edge without bots to bare Envoy, HTTP/1.1", cost.ratio, 1.15, "x")
         for cost in costs
         if (cost.target, cost.protocol) == ("seawall", "h1")
     ]
+    for cost in costs:
+        if (cost.target, cost.protocol) == ("seawall-bots", BROWSER) and cost.bots_us is not None:
+            found += [
+                Goal("Signals, windows and score of a browser's request", cost.bots_us, 12, "µs"),
+                Goal("Whole protected edge to bare Envoy, HTTP/1.1", cost.ratio, 1.5, "x"),
+            ]
     if size is not None:
         found += [
             Goal("Compile 1,000 sites of 5 routes", size.compile_s, 1, "s"),

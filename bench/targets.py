@@ -1,10 +1,11 @@
 """What is compared: the default edge, a bare Envoy, nginx and HAProxy, one worker each.
 
 All of them proxy to the same origin over kept connections and serve plain HTTP/1.1 on one port and
-TLS with HTTP/2 on another. The edge is what `seawall up` runs from a site file of six lines: its
-Envoy is measured, its agent and control run beside it. On a busy node a share of the ordinary
-requests is recorded; `seawall-all` is the same Envoy configuration with every request recorded.
-The others write no log and check nothing, as their makers' examples do.
+TLS with HTTP/2 on another. The edge is what `seawall up` runs from a site file of a few lines, with
+the watch for bots off and on: its Envoy is measured, its agent and control run beside it. On a busy
+node a share of the ordinary requests is recorded; `seawall-all` is the same Envoy configuration
+with every request recorded. The others write no log and check nothing, as their makers' examples
+do.
 """
 
 import contextlib
@@ -58,9 +59,10 @@ class Place:
 
 
 def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManager[Target]"]]:
-    """The targets that can run here, by name; the first three always can."""
+    """The targets that can run here, by name; the first four always can."""
     found: dict[str, Callable[[Place], contextlib.AbstractContextManager[Target]]] = {
-        "seawall": seawall,
+        "seawall": lambda place: seawall(place, bots=False),
+        "seawall-bots": lambda place: seawall(place, bots=True),
         "seawall-all": seawall_all,
         "envoy": envoy,
     }
@@ -72,9 +74,9 @@ def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManage
 
 
 @contextlib.contextmanager
-def seawall(place: Place) -> Iterator[Target]:
-    """The default edge as operators run it."""
-    port, tls_port = _write_site(place)
+def seawall(place: Place, *, bots: bool) -> Iterator[Target]:
+    """The edge as operators run it: all defaults, with or without the watch for bots."""
+    port, tls_port = _write_site(place, bots=bots)
     options = ("--config", "seawall.yaml", "--data-dir", "data")
     command = [sys.executable, "-P", "-m", "seawall.cli.main"]
     with running([*command, "up", *options, "--concurrency", "1"], place.directory) as up:
@@ -82,7 +84,7 @@ def seawall(place: Place) -> Iterator[Target]:
         wait_until(lambda: accepts(port) and accepts(tls_port), "seawall up listens")
         pid = int(json.loads(identity.read_text())["pid"])
         try:
-            yield Target("seawall", Program(pid), port, tls_port)
+            yield Target("seawall-bots" if bots else "seawall", Program(pid), port, tls_port)
         finally:
             up.terminate()
             subprocess.run(
@@ -100,7 +102,7 @@ def seawall_all(place: Place) -> Iterator[Target]:
 
     Without the agent there are no shared ticket keys, and records name no release.
     """
-    port, tls_port = _write_site(place)
+    port, tls_port = _write_site(place, bots=False)
     loaded = load(
         collect(place.directory / "seawall.yaml"),
         read=lambda path: Path(path).read_bytes(),
@@ -114,7 +116,7 @@ def seawall_all(place: Place) -> Iterator[Target]:
         yield target
 
 
-def _write_site(place: Place) -> tuple[int, int]:
+def _write_site(place: Place, *, bots: bool) -> tuple[int, int]:
     chain, key = certificate(place.directory)
     port, tls_port = free_port(), free_port()
     (place.directory / "seawall.yaml").write_text(
@@ -122,7 +124,8 @@ def _write_site(place: Place) -> tuple[int, int]:
         f"listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}\n"
         "sites:\n"
         f"  bench: {{hosts: [{HOST}], origin: 'http://127.0.0.1:{place.origin}',\n"
-        f"    redirect_to_https: false, tls: {{cert: {chain.name}, key: {key.name}}}}}\n"
+        f"    bots: {'observe' if bots else 'off'}, redirect_to_https: false,\n"
+        f"    tls: {{cert: {chain.name}, key: {key.name}}}}}\n"
     )
     return port, tls_port
 
