@@ -129,7 +129,7 @@ VALIDATE_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
 VALIDATE_OPEN_FILES_MAX: Final = 1_024
 """Its open files: a configuration is inlined, so it needs few."""
 VALIDATE_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Largest file a validating Envoy may write: its bot filter maps a (sparse) table of windows."""
+"""Largest file a validating Envoy may write: its bot filter maps a table of windows."""
 VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 """What is kept of its output, half from each end: between may stand a dump of everything."""
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
@@ -804,8 +804,8 @@ TASTER_MEMORY_POLL_S: Final = 0.05
 TASTER_OPEN_FILES_MAX: Final = 1_024
 """Its open files: one connection for each host asked over https, and a few."""
 TASTER_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Largest file a taster may write: its decisions are far smaller; its bot filter maps a (sparse)
-table of windows."""
+"""Largest file a taster may write: its decisions are far smaller; its bot filter maps a table
+of windows."""
 TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 """What is kept of its words, half from each end."""
 TASTER_PROBES_MAX: Final = 250
@@ -1090,12 +1090,14 @@ DIRECTORY_NEGATIVE_TTL_S: Final = 120.0
 """A directory that could not be fetched is asked again after that long; the draft says 300 s."""
 DIRECTORY_STALE_S: Final = 7 * 86_400.0
 """How long keys are used after their time while every fetch fails."""
-DIRECTORIES_MAX: Final = 256
-"""Directories that are remembered; clients choose their names."""
 DIRECTORY_FETCHES_MAX: Final = 8
 """Fetches at once; a further one is not made, and the signature stays unknown."""
 DIRECTORY_MISSING_RETRY_S: Final = 30.0
 """How often a directory is fetched anew for a key it does not have."""
+SIGNATURE_HEADERS_MAX: Final = 40
+"""Headers of one question about a signature: what it covers, and its own three."""
+SIGNATURE_QUESTIONS_MAX: Final = 64
+"""Questions about signatures being answered at once; a further one is unknown."""
 
 invariant(DIRECTORY_NEGATIVE_TTL_S <= 300, "a failed fetch is tried again within five minutes")
 invariant(VERIFY_RANGES_REDATE_S * 2 < VERIFY_RANGES_STALE_S, "a living list never gets stale")

@@ -119,6 +119,17 @@ def test_without_a_file_the_worker_counts_for_itself(tmp_path: Path) -> None:
     assert windows.touch()[1][:3] == [2, 2, 2]
 
 
+def test_the_room_of_the_file_is_taken_at_once(windows: Windows, tmp_path: Path) -> None:
+    # A sparse page that a full disk cannot back would end Envoy with SIGBUS.
+    assert (tmp_path / "windows.map").stat().st_blocks * 512 >= windows.module.SIZE_BYTES
+
+
+def test_a_full_disk_costs_the_sharing_and_nothing_else() -> None:
+    windows = Windows(Path("/dev/full"))
+    assert windows.table.shared is False
+    assert windows.touch()[1][:3] == [1, 1, 1]
+
+
 def test_a_hundred_thousand_clients_fit_by_forgetting_the_oldest(windows: Windows) -> None:
     for n in range(100_000):
         windows.touch(f"client {n}", at_s=START_S + n / 1000)

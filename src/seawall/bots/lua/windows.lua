@@ -28,25 +28,26 @@ typedef struct {
 } seawall_client_t;
 typedef struct { uint32_t magic, layout, sets, ways; } seawall_windows_header_t;
 ]])
-pcall(ffi.cdef, [[
-int open(const char *path, int flags, ...);
-int close(int fd);
-int ftruncate(int fd, long length);
-void *mmap(void *addr, size_t length, int prot, int flags, int fd, long offset);
-]])
+-- Each by itself: another module may have declared some of them.
+pcall(ffi.cdef, "int open(const char *path, int flags, ...);")
+pcall(ffi.cdef, "int close(int fd);")
+pcall(ffi.cdef, "int posix_fallocate(int fd, int64_t offset, int64_t length);")
+pcall(ffi.cdef, "void *mmap(void *to, size_t length, int prot, int flags, int fd, int64_t offset);")
 
-local O_RDWR, O_CREAT, O_CLOEXEC, O_NOFOLLOW = 2, 64, 524288, 131072
+local O_RDWR, O_CREAT, O_CLOEXEC = 2, 64, 524288
+local O_NOFOLLOW = ffi.arch == "arm64" and 32768 or 131072
 local READ_WRITE, SHARED, PRIVATE_ANONYMOUS = 3, 1, 34
 local MAP_FAILED = ffi.cast("void *", -1)
 
 M.SIZE_BYTES = HEADER_BYTES + SETS * WAYS * ffi.sizeof("seawall_client_t")
 
--- Opens or makes the file. Without one (a full disk) the table is this worker's own memory.
+-- Opens or makes the file. Its room is taken at once: a mapped page that the disk has no room for
+-- would end the process. Without a file (a full disk) the table is this worker's own memory.
 function M.open(path)
   local fd = ffi.C.open(path, bit.bor(O_RDWR, O_CREAT, O_CLOEXEC, O_NOFOLLOW), ffi.cast("int", 384))
   local memory = MAP_FAILED
   if fd >= 0 then
-    if ffi.C.ftruncate(fd, M.SIZE_BYTES) == 0 then
+    if ffi.C.posix_fallocate(fd, 0, M.SIZE_BYTES) == 0 then
       memory = ffi.C.mmap(nil, M.SIZE_BYTES, READ_WRITE, SHARED, fd, 0)
     end
     ffi.C.close(fd)
