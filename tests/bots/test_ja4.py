@@ -8,12 +8,12 @@ from seawall.bots.hello import Hello
 from seawall.errors import RefusedError
 
 CLIENTS = {client.name: client for client in ja4_table.builtin().clients}
-CHROMIUM_156_AS_ENVOY_SHOWS_IT = (
-    # JA4_c for GREASE 0a0a, 1a1a .. fafa; ten of these were seen from Chromium behind Envoy 1.40.
-    "f10ceb9fcfd7 92a4fdd66f79 5cd47779f5c5 a323378790d4 541cd5a3d78e 33f857a189cb ff1e8fc497ec "
-    "61307d0e143d f4f7aae15fbc 63ff51340b64 0d789d2519e1 a323666e1952 43736b97bd57 234dc10236f4 "
-    "937be626dbce e1144aa4d245"
-).split()
+# JA4_c for GREASE 0a0a, 1a1a .. fafa; ten of these were seen from Chromium behind Envoy 1.40.
+CHROMIUM_156_SHOWN = """
+    f10ceb9fcfd7 92a4fdd66f79 5cd47779f5c5 a323378790d4 541cd5a3d78e 33f857a189cb ff1e8fc497ec
+    61307d0e143d f4f7aae15fbc 63ff51340b64 0d789d2519e1 a323666e1952 43736b97bd57 234dc10236f4
+    937be626dbce e1144aa4d245
+"""
 
 
 def _shake(name: str) -> ja4_table.Shake:
@@ -24,7 +24,7 @@ def _shake(name: str) -> ja4_table.Shake:
 
 def test_the_16_forms_of_chromium_156() -> None:
     forms = [form for form in ja4.forms(_shake("chromium-156")) if form.extensions == 15]
-    assert [form.c for form in forms] == ["cb7bf5808d99", *CHROMIUM_156_AS_ENVOY_SHOWS_IT]
+    assert [form.c for form in forms] == ["cb7bf5808d99", *CHROMIUM_156_SHOWN.split()]
     assert [form.leak for form in forms] == [1, 2, *[3] * 15]
 
 

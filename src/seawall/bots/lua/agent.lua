@@ -37,13 +37,14 @@ local ROBOTS = {
     duckduckbot duckduckbot-https baiduspider =sogou applebot petalbot seznambot exabot mojeekbot
     qwantbot qwantify yisouspider 360spider naverbot =yeti coccocbot-web ahrefsbot semrushbot
     mj12bot dotbot blexbot dataforseobot serpstatbot barkrowler seokicks linkdexbot rogerbot
-    siteauditbot screaming archive.org_bot ia_archiver heritrix =nutch =wayback netcraftsurveyagent
+    siteauditbot screaming archive.org_bot ia_archiver heritrix nutch =wayback netcraftsurveyagent
     teoma =daum scrapy httrack webcopier =teleport sitesucker linkchecker w3c_validator
     w3c-checklink =jigsaw validator.nu ezooms riddler mail.ru_bot sitecheck turnitin wotbox
     contentking bubing netestate panscient ltx71 heartrails_capture grapeshot omgili admantx
     =proximic peer39_crawler ias_crawler =comscore brandwatch magpie-crawler trendiction =ahc
     simplepie fast-webcrawler =infoseek =scooter gigablast findlinks webcollage yacy yacybot
-    domaincrawler mixnodecache zgrab spinn3r surdotlybot ips-agent =nuzzel =collection pandalytics ]],
+    domaincrawler mixnodecache zgrab agent inspector hardenize silktide datanyze
+    daumoa transcoder manus-user cloudflareobservatory cloudflarediagnostics spinn3r surdotlybot ips-agent =nuzzel =collection pandalytics ]],
   [25] = [[ gptbot chatgpt-user oai-searchbot claudebot claude-web claude-user claude-searchbot
     anthropic-ai perplexitybot perplexity-user ccbot bytespider amazonbot meta-externalagent
     meta-externalfetcher facebookbot google-extended cohere-ai cohere-training-data-crawler
@@ -113,10 +114,14 @@ local HEADLESS_WORDS = [[ headlesschrome phantomjs slimerjs puppeteer playwright
 
 -- Parts of words that no list has: first match wins. Weak ones name what a thing does.
 local PARTS = {
-  { "crawl", 16 }, { "spider", 16 }, { "scrap", 16 }, { "slurp", 16 }, { "archiv", 16 },
+  { "crawl", 16 }, { "google-", 16 }, { "-google", 16 }, { "spider", 16 }, { "scrap", 16 }, { "slurp", 16 }, { "archiv", 16 },
   { "indexer", 16 }, { "harvest", 16 }, { "headless", 17 }, { "uptime", 18 }, { "monitor", 18 },
-  { "healthcheck", 18 }, { "scanner", 24 }, { "preview", 23 }, { "unfurl", 23 }, { "feed", 14 },
-  { "fetch", 19 }, { "validator", 16 }, { "checker", 16 }, { "http", 19 }, { "client", 19 },
+  { "healthcheck", 18 }, { "synthetic", 18 }, { "probe", 18 }, { "pingdom", 18 },
+  { "scanner", 24 }, { "acunetix", 24 }, { "preview", 23 }, { "unfurl", 23 }, { "feed", 14 },
+  { "validat", 16 }, { "verif", 16 }, { "checker", 16 }, { "linkcheck", 16 }, { "audit", 16 },
+  { "scan", 16 }, { "survey", 16 }, { "resolver", 16 }, { "collector", 16 }, { "extractor", 16 },
+  { "parser", 16 }, { "screenshot", 16 }, { "optimizer", 16 }, { "watcher", 16 }, 
+  { "favicon", 16 }, { "fetch", 19 }, { "http", 19 }, { "client", 19 },
 }
 local COMMON = [[ mozilla windows nt win64 wow64 x64 x86_64 applewebkit khtml like gecko chrome
   safari version mobile linux x11 android macintosh intel mac os x iphone ipad cpu compatible rv
@@ -232,6 +237,8 @@ local function scan(text)
     if not seen[word] then seen[word] = tonumber(digits) or 0 end
     if not IS_COMMON[word] then
       local found, weight = word_of(word, first)
+      -- Telephones are named "XBot" and "Spider 8"; a robot in their place has a version.
+      if weight == 3 and digits == "" and seen.android then found = nil end
       if found and weight > strength then
         family, strength, name, number = found, weight, word, tonumber(digits) or 0
       end
@@ -260,9 +267,11 @@ local function facts_of(generations, original)
   local text = original:sub(1, TEXT_LENGTH_MAX):lower()
   local seen, family, strength, name, number, shell, ios_shell, own = scan(text)
   local contact = text:find("://", 1, true) or text:find("www.", 1, true)
-    or text:find("@", 1, true) or text:find("%.com%f[%W]") or text:find("%.org%f[%W]")
+    or text:find("@%a[%w%-]*%.%a") or text:find("%.com%f[^%w%._]")
+    or text:find("%.org%f[^%w%._]")
   local mozilla = text:sub(1, 8) == "mozilla/"
-  local engine, engine_name, version = browser_of(seen, shell, own)
+  local engine, engine_name, version
+  if seen.mozilla or own then engine, engine_name, version = browser_of(seen, shell, own) end
   if own == "msie" then version = tonumber(text:match("msie (%d+)")) or 0 end
   facts.engine = engine or 0
   -- A part of a word, such as "client", names a tool only where no browser is named.
@@ -276,7 +285,7 @@ local function facts_of(generations, original)
     facts.name, facts.version = text:match("^(%a[%w_%-%.]*)") or "", 0
   end
   -- Only robots, and browsers older than any in use, call themselves compatible.
-  local robot = contact or (seen.compatible and engine ~= OTHER_BROWSER)
+  local robot = contact or (text:find("compatible;", 1, true) and not own)
   if robot and (facts.family == OTHER or (engine and facts.family == engine)) then
     facts.family = CRAWLER
   end
