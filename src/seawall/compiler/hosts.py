@@ -32,6 +32,7 @@ from seawall.model import (
     Site,
 )
 
+_ROBOTS_PATH = "/robots.txt"
 _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
 """Every site over both schemes."""
 
@@ -55,6 +56,8 @@ def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool, alone: boo
     compress(compiled, site.compression)
     limit_host(compiled, size)
     write_policy(compiled, site)
+    if site.bots.robots_txt:
+        compiled.routes.append(_robots_route(site))
     for route, origin in zip(site.routes, behind, strict=True):
         compiled.routes.append(_route(site, route, origin, size))
     actions.apply_header_changes(compiled, "request", site.request_headers)
@@ -116,6 +119,16 @@ def _trace_route(host_name: str) -> Any:
     """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
     route = answer(f"{host_name}/_trace", 405, "Method not allowed.\n")
     route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
+    return route
+
+
+def _robots_route(site: Site) -> Any:
+    """What the bot policy of a site says to crawlers."""
+    route = answer(f"{site.name}{names.ROUTE_ROBOTS}", 200, site.bots.robots_txt)
+    route.match.path = _ROBOTS_PATH
+    route.response_headers_to_add.append(
+        actions.header("content-type", "text/plain; charset=utf-8")
+    )
     return route
 
 

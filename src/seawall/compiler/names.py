@@ -64,6 +64,8 @@ STATE_CERTIFICATE: Final = "seawall.certificate"
 ROUTE_MISDIRECTED: Final = "/_misdirected"
 """Ends the name of the route that a site has when, and only when, there are several certificates;
 so it comes and goes by what other sites do."""
+ROUTE_ROBOTS: Final = "/_robots"
+"""Ends the name of the route that answers for `/robots.txt`."""
 
 SITE_STATISTICS_PREFIX: Final = "site/"
 """Before the name under which a private origin is counted; no origin's own name begins so."""

@@ -31,9 +31,16 @@ _LABELS: Final = {
 }
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
+    names.FILTER_BOTS,
     names.FILTER_USUAL_LIMIT,
     names.FILTER_COMPRESS,
     names.FILTER_DENY,
+)
+_HANDLED_METADATA: Final = (
+    PAGES_NAMESPACE,
+    TYPES_NAMESPACE,
+    names.METADATA_NAMESPACE,
+    names.FILTER_BOTS,
 )
 _HANDLED_FIELDS: Final = (
     "match",
@@ -104,7 +111,7 @@ def other_changes(old: Any, new: Any) -> Iterator[str]:
                 rest.ClearField(field)
         for name in _HANDLED_FILTERS:
             rest.typed_per_filter_config.pop(name, None)
-        for namespace in (PAGES_NAMESPACE, TYPES_NAMESPACE, names.METADATA_NAMESPACE):
+        for namespace in _HANDLED_METADATA:
             rest.metadata.filter_metadata.pop(namespace, None)
         if not rest.metadata.filter_metadata:
             rest.ClearField("metadata")
