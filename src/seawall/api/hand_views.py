@@ -4,7 +4,8 @@ As `api.views`: standard library only, units last, times in Unix seconds, fields
 renamed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,33 @@ class FeedView:
 
 
 @dataclass(frozen=True, slots=True)
+class BotModelView:
+    """The bot model of the current release.
+
+    Attributes:
+        id: first 8 digits of the digest of its file; records name it by them.
+        source: `pushed`, `file` or `starter`.
+        path: of its file, for source `file`.
+        name: empty, with zeros below, when its file is not there any more.
+        metrics: what it was accepted with.
+    """
+
+    id: str
+    source: str
+    path: str = ""
+    name: str = ""
+    created: str = ""
+    features: int = 0
+    trees: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class FeedsView:
-    """All lists of the current release."""
+    """All lists of the current release, and its bot model; null when nothing is scored."""
 
     feeds: tuple[FeedView, ...]
+    model: BotModelView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ from envoy.config.route.v3 import route_pb2
 
 from seawall import limits
 from seawall.api.extras import Extras
-from seawall.api.work import FeedFacts
+from seawall.api.work import FeedFacts, ModelFacts
+from seawall.bots import artifact
+from seawall.bots.starter import starter_content
 from seawall.compiler.deny import lists_in
+from seawall.compiler.model_words import model_of
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from seawall.ids import ListName, SiteName
@@ -35,7 +38,7 @@ from seawall.site.collect import read_file
 from seawall.site.files import absolute
 from seawall.site.load import Loaded
 from seawall.site.parse import value_of
-from seawall.site.sources import Pushed
+from seawall.site.sources import BOT_MODEL, Pushed
 from seawall.site.tree import MapNode
 
 _NAMES_SHOWN: Final = 10
@@ -114,8 +117,8 @@ def require_feed(extras: Extras, loaded: Loaded) -> None:
     if f"list {feed.name}" in loaded.locations:
         raise ConflictError(
             "feed-is-a-file",
-            f"The list {feed.name} is read from a file.",
-            remedy="Change that file: it is taken up by itself. Or remove `file` from the list.",
+            f"The feed {feed.name} is read from a file.",
+            remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
         )
     raise NotFoundError(
         "feed-unknown",
@@ -151,6 +154,41 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
             pushed_bytes=pushed.get(ListName(str(name))),
         )
         for name, section in (written.items() if isinstance(written, MapNode) else ())
+    )
+
+
+def model_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
+    """The bot model that a release was compiled with; its file may be gone."""
+    root = bundle.sources.by_path[bundle.sources.root]
+    section = value_of(root.path, root.content, "bots")
+    file = section.get("model") if isinstance(section, MapNode) else None
+    path = absolute(root.path, file) if isinstance(file, str) else ""
+    compiled = model_of(bundle.snapshot)
+    if compiled is None:
+        return ModelFacts(path)
+    content = next((feed.content for feed in bundle.feeds if feed.name == BOT_MODEL), None)
+    source = "starter" if content is None else "pushed"
+    if path:
+        sha256 = next((one.sha256 for one in bundle.files if one.path == path), "")
+        source, content = "file", stash.read(sha256) if sha256 else None
+    elif content is None:
+        content = starter_content()
+    known = content is not None and artifact.digest(content).startswith(compiled.id)
+    try:
+        model = artifact.read(content) if content is not None and known else None
+    except RefusedError:  # of an older Seawall, whose features meant something else
+        model = None
+    if model is None:
+        return ModelFacts(path, compiled.id, source, compiled.name)
+    return ModelFacts(
+        path=path,
+        id=compiled.id,
+        source=source,
+        name=model.name,
+        created=model.created,
+        features=len(model.features),
+        trees=len(model.trees),
+        metrics=model.metrics,
     )
 
 

@@ -11,20 +11,27 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.extras import Extras
-from seawall.api.hand_views import FeatureView, FeedsView, FeedView, SwitchesView, SwitchView
+from seawall.api.hand_views import (
+    BotModelView,
+    FeatureView,
+    FeedsView,
+    FeedView,
+    SwitchesView,
+    SwitchView,
+)
 from seawall.api.progress import Flow
 from seawall.api.releaser import Order, Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
-from seawall.api.work import Facts
+from seawall.api.work import Facts, ModelFacts
 from seawall.clock import Clock
 from seawall.errors import ConflictError, NotFoundError, SeawallError, UsageError
-from seawall.ids import SiteName
+from seawall.ids import ListName, SiteName
 from seawall.model import FEATURES, Feature, Switch
 from seawall.model.switches import still_on, switch_words
 from seawall.release.ledger import Audit
 from seawall.release.release import Kind
-from seawall.site.sources import Pushed
+from seawall.site.sources import BOT_MODEL, Pushed
 
 AUTHOR: Final = "seawall"
 _WAIT_POLL_S: Final = 0.1
@@ -137,19 +144,7 @@ class Switchboard:
                 does not end.
         """
         facts = await self._turn()
-        known = next((one for one in facts.feeds if one.name == feed.name), None)
-        if known is None:
-            raise NotFoundError(
-                "feed-unknown",
-                f"The current release has no list {feed.name[:60]!r}.",
-                remedy="Write it under `lists`, and apply; see `seawall feed list`.",
-            )
-        if known.path:
-            raise ConflictError(
-                "feed-is-a-file",
-                f"The list {feed.name} is read from {known.path}.",
-                remedy="Change that file: it is taken up by itself. Or remove `file` from it.",
-            )
+        _require_pushed(facts, feed.name)
         detail = f"{len(feed.content)} bytes"
         await self._note(author, "feed-pushed", feed.name, detail)
         return self._releaser.apply(
@@ -184,7 +179,8 @@ class Switchboard:
             tuple(
                 FeedView(one.name, one.path, one.entries, one.pushed_bytes)
                 for one in (facts.feeds if facts else ())
-            )
+            ),
+            _model_view(facts.model) if facts else None,
         )
 
     def notice(self) -> NoticeView | None:
@@ -255,6 +251,37 @@ class Switchboard:
         await asyncio.to_thread(
             self._audit.add, actor=actor, action=action, subject=subject, detail=detail
         )
+
+
+def _require_pushed(facts: Facts, name: ListName) -> None:
+    paths = {one.name: one.path for one in facts.feeds} | {BOT_MODEL: facts.model.path}
+    if name not in paths:
+        raise NotFoundError(
+            "feed-unknown",
+            f"The current release has no list {name[:60]!r}.",
+            remedy="Write it under `lists`, and apply; see `seawall feed list`.",
+        )
+    if paths[name]:
+        raise ConflictError(
+            "feed-is-a-file",
+            f"The feed {name} is read from {paths[name]}.",
+            remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
+        )
+
+
+def _model_view(model: ModelFacts) -> BotModelView | None:
+    if not model.id:
+        return None
+    return BotModelView(
+        id=model.id,
+        source=model.source,
+        path=model.path,
+        name=model.name,
+        created=model.created,
+        features=model.features,
+        trees=model.trees,
+        metrics=model.metrics,
+    )
 
 
 def _feature(name: str) -> Feature:

@@ -31,6 +31,7 @@ from seawall.ids import ListName
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import read_file
+from seawall.site.sources import BOT_MODEL
 
 AUTHOR: Final = "seawall"
 _NAMES_SHOWN: Final = 5
@@ -144,6 +145,8 @@ class FileWatch:
         if facts is None:
             return None
         lists = {one.path: one.name for one in facts.feeds if one.path}
+        if facts.model.path:
+            lists[facts.model.path] = BOT_MODEL
         if all(path in lists for path in changed):
             return await self._feed(facts, signature, changed, lists)
         names = _names(changed)

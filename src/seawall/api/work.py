@@ -49,6 +49,28 @@ class FeedFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """The bot model of a release.
+
+    Attributes:
+        path: of its file; empty when it was pushed or is the starter model.
+        id: first digits of its digest; empty when requests are not scored.
+        source: `pushed`, `file` or `starter`; empty when there is none.
+        name: empty, like all that follows, when its file is not there any more.
+        metrics: what it was accepted with.
+    """
+
+    path: str = ""
+    id: str = ""
+    source: str = ""
+    name: str = ""
+    created: str = ""
+    features: int = 0
+    trees: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What control has to know of a release's content, without holding the content itself.
 
@@ -62,6 +84,7 @@ class Facts:
         envoy_version: of the Envoy it was made for.
         switches: kill switches that are on.
         feeds: the address lists of its site file.
+        model: what scores requests.
     """
 
     sources: SourceSet
@@ -73,6 +96,7 @@ class Facts:
     envoy_version: str
     switches: tuple[Switch, ...] = ()
     feeds: tuple[FeedFacts, ...] = ()
+    model: ModelFacts = ModelFacts()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from seawall.api.ingredients import (
     Stash,
     feed_facts,
     feeds_of,
+    model_facts,
     notes_of,
     require_feed,
     switches_of,
@@ -218,6 +219,7 @@ class Workbench:
             envoy_version=bundle.envoy_version,
             switches=bundle.switches,
             feeds=feed_facts(bundle),
+            model=model_facts(bundle, self._stash),
         )
 
     def _try(

@@ -17,9 +17,11 @@ from envoy.service.runtime.v3 import rtds_pb2
 
 from seawall import limits
 from seawall.compiler import names
+from seawall.compiler.bot_policy_words import bot_changes, route_bots_text
 from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
 from seawall.compiler.misdirected import drop_misdirected
+from seawall.compiler.model_words import model_changes
 from seawall.compiler.origin_words import origin_changes, origin_summary
 from seawall.compiler.route_words import (
     action_text,
@@ -220,17 +222,20 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         new_hosts = {host.name: host for host in new.virtual_hosts}
         suffix = f" over {name}" if before and after and (name in before) != (name in after) else ""
         yield from _lists(old, new)
+        yield from _model(before, old, new)
         yield from _misdirected(name, old_hosts, new_hosts)
         for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST}):
             if host in old_hosts and host in new_hosts:
                 before_words = ", ".join(denied_by(old, old_hosts[host]))
                 after_words = ", ".join(denied_by(new, new_hosts[host]))
-                for text in change("turns away", before_words, after_words):
+                bots = bot_changes(old, old_hosts[host], new, new_hosts[host])
+                for text in (*change("turns away", before_words, after_words), *bots):
                     yield Change(Action.CHANGED, f"site {host}", f"site {host}: {text}")
             yield from _site(host, old_hosts.get(host), new_hosts.get(host), suffix)
         for configuration in (old, new):
             configuration.ClearField("virtual_hosts")
             configuration.typed_per_filter_config.pop(names.FILTER_DENY, None)
+            configuration.typed_per_filter_config.pop(names.FILTER_BOTS, None)
         if name in before and name in after:
             for difference in differences(old, new):
                 yield Change(Action.CHANGED, _EDGE, f"edge: {name}: {words(difference, {})}")
@@ -260,6 +265,13 @@ def _lists(old: Any, new: Any) -> Iterator[Change]:
             added, removed = len(holds - held), len(held - holds)
             text = f"{subject}: {len(held):,} -> {len(holds):,} networks (+{added:,}, -{removed:,})"
             yield Change(Action.CHANGED, subject, text)
+
+
+def _model(before: _Resources, old: Any, new: Any) -> Iterator[Change]:
+    """The bot filter of the table; of a first release it goes without saying."""
+    if before:
+        for text in model_changes(old, new):
+            yield Change(Action.CHANGED, _EDGE, f"edge: {text}")
 
 
 def _configuration(resource: Resource | None) -> Any:
@@ -300,7 +312,9 @@ def _routes(site: str, old: Any, new: Any) -> Iterator[Change]:
             continue
         limits_text = (body_limit_text(before[name], old), body_limit_text(route, new))
         compressed = (compression_text(before[name], old), compression_text(route, new))
+        watched = (route_bots_text(before[name]), route_bots_text(route))
         for text in (
+            *change("bots", *watched),
             *change("largest body", *limits_text),
             *change("compression", *compressed),
             *route_changes(before[name], route),

@@ -3,12 +3,13 @@
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seawall.api.hand_views import FeedsView, QuarantineView, SwitchesView
+from seawall.api.hand_views import BotModelView, FeedsView, QuarantineView, SwitchesView
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.console.output import joined, styled
 from seawall.console.releases import pairs, plain_table
 from seawall.console.words import age, duration, moment, place, share
 
+_METRICS_SHOWN = 6
 _STAGES = {
     "done": "bold green",
     "rolled-back": "bold red",
@@ -41,9 +42,11 @@ def switches(view: SwitchesView) -> RenderableType:
 
 
 def feeds(view: FeedsView) -> RenderableType:
-    """One line a list."""
+    """One line a list, and the bot model."""
+    model = _model_lines(view.model)
     if not view.feeds:
-        return styled("The current release has no list. Write one under `lists` of the site file.")
+        none = "The current release has no list. Write one under `lists` of the site file."
+        return Group(styled(none), *model)
     table = plain_table("list", "networks", "from")
     for one in view.feeds:
         pushed = "pushed" if one.pushed_bytes is not None else "nothing was pushed yet"
@@ -53,7 +56,22 @@ def feeds(view: FeedsView) -> RenderableType:
             styled(entries),
             styled(place(one.path) if one.path else pushed),
         )
-    return table
+    return Group(table, *model)
+
+
+def _model_lines(model: BotModelView | None) -> list[Text]:
+    """What scores requests, and what it was accepted with."""
+    if model is None:
+        return [styled("Bot model: none, so scores are absent.")]
+    origin = {"file": place(model.path), "pushed": "pushed", "starter": "shipped with Seawall"}
+    named = f"{model.name} ({model.id})" if model.name else model.id
+    size = f", {model.features} features, {model.trees} trees" if model.trees else ""
+    made = f", made {model.created}" if model.created else ""
+    lines = [styled(f"Bot model: {named}, {origin[model.source]}{size}{made}")]
+    shown = list(model.metrics.items())[:_METRICS_SHOWN]
+    if shown:
+        lines.append(styled("  " + ", ".join(f"{name} {value:.4g}" for name, value in shown)))
+    return lines
 
 
 def quarantine(view: QuarantineView, now_s: float) -> RenderableType:

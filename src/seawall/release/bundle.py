@@ -208,7 +208,7 @@ class _Reader:
         snapshot = self._snapshot(top)
         feeds = tuple(
             Pushed(ListName(fields.text("name")), self._part(fields))
-            for fields in self._optional(top, "feeds", limits.LISTS_MAX)
+            for fields in self._optional(top, "feeds", limits.PUSHED_FEEDS_MAX)
         )
         golden, policy = self._rollout(top)
         if self._offset != len(self._data):

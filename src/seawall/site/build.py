@@ -22,6 +22,7 @@ from seawall.model import (
 )
 from seawall.secret import Secret
 from seawall.site.build_lists import build_lists
+from seawall.site.build_model import build_model
 from seawall.site.build_origin import build_origin
 from seawall.site.build_rollout import build_golden, build_policy
 from seawall.site.build_site import build_site, route_origin_name, site_origin_name
@@ -43,6 +44,7 @@ def build_parts(draft: Draft) -> None:
     for origin_name, origin in draft.origins.items():
         _origin(draft, origin_name, origin, f"origin {origin_name}")
     build_lists(draft)
+    build_model(draft)
     for site_name, site in draft.sites.items():
         _inline_origins(draft, site_name, site)
         certificate = _site_certificate(draft, site_name, site)
@@ -76,6 +78,7 @@ def build_edge(draft: Draft) -> Edge:
             http2_streams_max=file.limits.max_http2_streams,
         ),
         lists=tuple(draft.built_lists.values()),
+        bot_model=draft.built_model,
         rollout=build_policy(file.rollout),
         golden=tuple(
             golden

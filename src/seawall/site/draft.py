@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from seawall.ids import CertificateName, ListName, OriginName, SiteName
-from seawall.model import Certificate, IpList, Origin, Site
+from seawall.model import BotModel, Certificate, IpList, Origin, Site
 from seawall.secret import Secret
 from seawall.site.feeds.fault import Fault
 from seawall.site.files import FileMode, Files
@@ -53,6 +53,15 @@ class CertificateFiles:
     subject: str
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFault:
+    """What is wrong with the bot model."""
+
+    at: Location
+    what: str
+    remedy: str
+
+
 @dataclass
 class Draft:
     """All that is known while loading.
@@ -62,7 +71,7 @@ class Draft:
         broken: `(part, name)` of what was taken out for schema errors; name empty for a section.
         built_origins: with the place where each was written.
         certificate_files: by certificate name, for those that come from files.
-        pushed: what was pushed into lists, by name.
+        pushed: what was pushed into feeds, by name.
         list_faults: of the content of a list, with the place where it is wrong.
     """
 
@@ -80,6 +89,8 @@ class Draft:
     pushed: Mapping[ListName, bytes] = field(default_factory=dict)
     built_lists: dict[ListName, IpList] = field(default_factory=dict)
     list_faults: list[tuple[ListName, Location, Fault]] = field(default_factory=list)
+    built_model: BotModel | None = None
+    model_fault: ModelFault | None = None
     built_sites: dict[SiteName, Site] = field(default_factory=dict)
     built_origins: dict[OriginName, Origin] = field(default_factory=dict)
     built_certificates: dict[CertificateName, Certificate] = field(default_factory=dict)

@@ -21,7 +21,7 @@ from seawall.site.files import FileMode, FileReader, Files, ReferencedFile
 from seawall.site.merge import merge
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.rules import run_rules
-from seawall.site.sources import Pushed, SourceSet
+from seawall.site.sources import BOT_MODEL, Pushed, SourceSet
 
 DevelopmentCertificate: TypeAlias = Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]]
 """Site and its hosts to a certificate chain and key made for them."""
@@ -47,7 +47,8 @@ class Loaded:
         locations: where each thing was written: `site shop`, `route shop/api`, `origin api`,
             `certificate shop`, `listener http 0.0.0.0:80`.
         referenced: files that were read besides the YAML files.
-        pushed: what was pushed into lists that no file holds, of those the site file defines.
+        pushed: what was pushed into feeds that no file holds: the lists that the site file
+            defines, and the bot model.
     """
 
     edge: Edge | None
@@ -108,6 +109,8 @@ def load(
 
 
 def _takes_pushes(draft: Draft, name: ListName) -> bool:
+    if name == BOT_MODEL:
+        return draft.top.section.bots.model is None
     section = draft.top.section.lists.get(name)
     return section is not None and section.file is None
 
@@ -151,6 +154,8 @@ def _locations(draft: Draft) -> dict[str, Location]:
     found |= {f"certificate {name}": placed.at() for name, placed in draft.certificates.items()}
     found |= {files.subject: files.location for files in draft.certificate_files.values()}
     found |= {f"list {name}": draft.top.at("lists", name) for name in draft.top.section.lists}
+    if draft.top.section.bots.model is not None:
+        found[f"list {BOT_MODEL}"] = draft.top.at("bots", "model")
     found |= {f"origin {name}": placed.at() for name, placed in draft.origin_places.items()}
     for name, site in draft.sites.items():
         found[f"site {name}"] = site.at()

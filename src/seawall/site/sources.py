@@ -6,8 +6,12 @@ site file only names (certificates, keys, error pages): those are read while loa
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from seawall.ids import ListName
+
+BOT_MODEL: Final = ListName("bot-model")
+"""The feed that brings the model which scores requests; no address list has this name."""
 
 
 @dataclass(frozen=True, slots=True)

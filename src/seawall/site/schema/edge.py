@@ -141,6 +141,17 @@ class AccessLogSection(Section):
     )
 
 
+class EdgeBotsSection(Section):
+    """What all sites use that look at bots."""
+
+    model: FilePath | None = Field(
+        default=None,
+        description="The model that scores requests; taken up by itself when it changes on disk. "
+        "Without a file it is what `seawall feed push bot-model` brought last, and before that "
+        "the one that Seawall ships.",
+    )
+
+
 class ListSection(Section):
     """An address list that sites may name: a file, or what `seawall feed push` brings."""
 
@@ -215,6 +226,9 @@ class SiteFile(Section):
     rollout: RolloutSection = Field(
         default=RolloutSection.model_validate({}),
         description="How a release is brought out.",
+    )
+    bots: EdgeBotsSection = Field(
+        default=EdgeBotsSection.model_validate({}), description="What bots are judged with."
     )
     lists: _Lists = Field(default_factory=dict, description="Address lists, for `deny`.")
     certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")

@@ -1,0 +1,49 @@
+"""What a change of the bot filter means in words: another model, or another program around it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from envoy.config.route.v3 import route_components_pb2, route_pb2
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
+
+from seawall.bots.scripted import ScriptedModel, scripted_model
+from seawall.compiler import names
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+
+
+def script_in(configuration: Any) -> str:
+    """The Lua text of a `RouteConfiguration`; empty when nobody is looked at."""
+    packed = configuration.typed_per_filter_config.get(names.FILTER_BOTS)
+    if packed is None:
+        return ""
+    switch, route = route_components_pb2.FilterConfig(), lua_pb2.LuaPerRoute()
+    if not packed.Unpack(switch) or not switch.config.Unpack(route):
+        return ""
+    return str(route.source_code.inline_string)
+
+
+def script_of(snapshot: Snapshot) -> str:
+    """The Lua text of a snapshot; every route table that has one has the same."""
+    for resource in snapshot.of_type(TypeUrl.ROUTES):
+        if text := script_in(route_pb2.RouteConfiguration.FromString(resource.body)):
+            return text
+    return ""
+
+
+def model_of(snapshot: Snapshot) -> ScriptedModel | None:
+    """The model that a snapshot scores with; None when it scores nothing."""
+    return scripted_model(script_of(snapshot))
+
+
+def model_changes(old: Any, new: Any) -> Iterator[str]:
+    """What differs between the bot filters of two `RouteConfiguration`s."""
+    before, after = script_in(old), script_in(new)
+    if before == after:
+        return
+    if not before or not after:
+        yield f"requests are {'looked at' if after else 'not looked at any more'} by the bot filter"
+    was, now = (scripted_model(text) for text in (before, after))
+    if (was and was.id) != (now and now.id):
+        yield f"bot model {was.title if was else 'none'} -> {now.title if now else 'none'}"
+    elif before and after:
+        yield "the program of the bot filter changed"

@@ -1,0 +1,146 @@
+"""The bot model of an edge: pushed, from a file, or shipped; a bad one is a problem."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bot_models import random_content, random_model
+from seawall.bots import artifact, starter
+from seawall.bots.script import Script, script_text
+from seawall.bots.scripted import scripted_model
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.model_words import model_of
+from seawall.site.load import Loaded, load
+from seawall.site.sources import BOT_MODEL, Pushed, SourceFile, SourceSet
+
+ROOT = "/etc/seawall/seawall.yaml"
+TEXT = """version: 1
+listen: {http: 127.0.0.1:8080}
+sites:
+  shop: {hosts: [shop.test], origin: "http://127.0.0.1:3000"}
+"""
+FROM_FILE = TEXT + "bots: {model: models/current.json}\n"
+GOOD = random_content(7)
+
+
+def loaded(text: str, *pushed: Pushed, files: dict[str, bytes] | None = None) -> Loaded:
+    def read(path: str) -> bytes:
+        try:
+            return (files or {})[path]
+        except KeyError:
+            raise FileNotFoundError(2, "No such file", path) from None
+
+    sources = SourceSet(ROOT, (SourceFile(ROOT, text.encode()),))
+    return load(sources, read=read, now_s=1_800_000_000.0, pushed=pushed)
+
+
+def pushed(content: bytes) -> Pushed:
+    return Pushed(BOT_MODEL, content)
+
+
+def test_what_is_pushed_scores_and_travels_with_the_release() -> None:
+    found = loaded(TEXT, pushed(GOOD))
+    assert found.edge is not None
+    assert found.edge.bot_model is not None
+    assert found.edge.bot_model.digest == artifact.digest(GOOD)
+    assert found.pushed == (pushed(GOOD),)
+    model = model_of(compile_edge(found.edge))
+    assert model is not None
+    assert artifact.digest(GOOD).startswith(model.id)
+
+
+def test_without_a_push_it_is_the_starter_model_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in (None, GOOD):
+        monkeypatch.setattr("seawall.site.build_model.starter_content", lambda c=content: c)
+        edge = loaded(TEXT).edge
+        assert edge is not None
+        assert (edge.bot_model and edge.bot_model.content) == content
+
+
+def test_what_is_shipped_reads_back() -> None:
+    content = starter.starter_content()
+    assert content is None or artifact.read(content).golden
+
+
+def test_a_file_of_the_site_file_comes_before_what_was_pushed() -> None:
+    files = {"/etc/seawall/models/current.json": GOOD}
+    found = loaded(FROM_FILE, pushed(random_content(8)), files=files)
+    assert found.edge is not None
+    assert found.edge.bot_model is not None
+    assert found.edge.bot_model.content == GOOD
+    assert found.pushed == ()
+    assert [file.path for file in found.referenced] == ["/etc/seawall/models/current.json"]
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    found = loaded(FROM_FILE)
+    assert found.edge is None
+    assert [problem.id for problem in found.problems] == ["file-missing"]
+
+
+def changed(**changes: object) -> bytes:
+    return json.dumps({**json.loads(GOOD), **changes}).encode()
+
+
+FEATURES = json.loads(GOOD)["features"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is refused"),
+        (GOOD[:-100], "is refused"),
+        (GOOD * 10, "is refused"),
+        (b" " * (3 << 20), "at most 2,097,152 are read"),
+        (changed(features=[f"feature_{n}" for n in range(201)]), "features"),
+        (changed(features=[*FEATURES[:-1], FEATURES[0]]), "twice"),
+        (changed(features=FEATURES[::-1]), "mean something else"),
+        (changed(features=[*FEATURES[:-1], "colour"]), "'colour'"),
+        (changed(golden=[{**g, "score": 50} for g in json.loads(GOOD)["golden"]]), "golden vector"),
+        (changed(base=float("nan")), "is refused"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_bad_model_is_a_problem_of_the_site_and_nothing_changes(
+    content: bytes, words: str
+) -> None:
+    found = loaded(TEXT, pushed(content))
+    assert found.edge is None
+    (problem,) = found.problems
+    assert problem.id == "bad-bot-model"
+    assert problem.location.file == "what was pushed into bot-model"
+    assert words in problem.what
+    assert problem.remedy
+
+
+def test_no_list_takes_the_name_of_the_model() -> None:
+    found = loaded(TEXT + "lists: {bot-model: {}}\n")
+    assert "reserved-list" in [problem.id for problem in found.problems]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_compiled_text_reads_back_with_the_same_scores(seed: int) -> None:
+    model = random_model(seed)
+    digest = artifact.digest(artifact.write(model))
+    found = scripted_model(script_text(Script(model, digest)))
+    assert found is not None
+    assert (found.id, found.base, found.cuts) == (digest[:8], model.base, model.cuts)
+    assert not found.wrong_golden()
+    for other in random_model(seed + 100).golden:
+        codes = [ord(character) - 35 for character in other.vector]
+        assert found.margin(codes) == model.margin(codes)
+        assert found.score(codes) == model.score(codes)
+
+
+def test_text_without_a_model_or_with_a_damaged_one_holds_none() -> None:
+    assert scripted_model(script_text(Script())) is None
+    model = random_model(1)
+    text = script_text(Script(model, "ab" * 32))
+    assert scripted_model(text.replace('["roots"]="', '["roots"]="999999 ')) is None
+    assert scripted_model(text.replace('["cuts"]="', '["cuts"]="1 ')) is None
+    assert scripted_model(text.replace('["leaf"]="', '["leaf"]="one ')) is None
+    wrong = replace(model, golden=tuple(replace(g, score=g.score % 99 + 1) for g in model.golden))
+    found = scripted_model(script_text(Script(wrong, "cd" * 32)))
+    assert found is not None
+    assert "golden vector 0 scores" in found.wrong_golden()
