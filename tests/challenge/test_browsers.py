@@ -1,0 +1,263 @@
+"""The ladder climbed by real browsers over real sockets."""
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from challenge.browsers import chromium, firefox, needs_chromium, needs_firefox
+from challenge.front import Front
+from seawall.challenge.probes import Probe
+from seawall.challenge.reply import Event, Outcome
+
+QUIET_S = 4.0
+"""Longer than the wait of a page without scripts: a loop would show within it."""
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    with Front(tmp_path) as running:
+        yield running
+
+
+def title(driver: Any, text: str) -> None:
+    WebDriverWait(driver, 30).until(lambda d: d.title == text)
+
+
+def status(driver: Any, words: str) -> None:
+    WebDriverWait(driver, 30).until(
+        lambda d: words in d.find_element(By.ID, "status").get_property("textContent")
+    )
+
+
+def passed(front: Front) -> list[Outcome]:
+    return [outcome for outcome in front.outcomes if outcome.event is Event.PASSED]
+
+
+def is_quiet(front: Front) -> bool:
+    """Whether no request comes for a while: the browser does not go in circles."""
+    while not front.served.empty():
+        front.served.get_nowait()
+    try:
+        front.served.get(timeout=QUIET_S)
+    except queue.Empty:
+        return True
+    return False
+
+
+@needs_chromium
+def test_chromium_passes_unseen(front: Front) -> None:
+    with chromium(automated=False) as driver:
+        driver.get(front.url("/shop?item=1&x=%2F#part"))
+        title(driver, "Protected")
+        assert driver.current_url == front.url("/shop?item=1&x=%2F#part")
+        assert "GET /shop?item=1&x=%2F" in driver.page_source.replace("&amp;", "&")
+        found = passed(front)
+        assert [(one.why, one.level) for one in found] == [("invisible", 1)]
+        assert front.counts["challenged"] == 1
+        driver.get(front.url("/again"))
+        title(driver, "Protected")
+        assert front.counts["challenged"] == 1
+
+
+@needs_chromium
+def test_chromium_works_for_the_highest_level(front: Front) -> None:
+    front.wanted = 3
+    with chromium(automated=False) as driver:
+        driver.get(front.url("/top"))
+        title(driver, "Protected")
+        assert [(one.why, one.level) for one in passed(front)] == [("proof", 3)]
+
+
+@needs_chromium
+def test_an_automated_chromium_works_and_gets_less(front: Front) -> None:
+    with chromium() as driver:
+        driver.get(front.url("/top"))
+        title(driver, "Protected")
+        (only,) = passed(front)
+        assert (only.why, only.level) == ("proof", 2)
+        assert only.probes is not None
+        assert only.probes & Probe.WEBDRIVER
+
+
+@needs_chromium
+def test_an_automated_chromium_that_gets_too_little_is_told_whom_to_ask(front: Front) -> None:
+    front.wanted = 3
+    with chromium() as driver:
+        driver.get(front.url("/top"))
+        status(driver, "contact the operator")
+        assert not passed(front)
+        assert is_quiet(front)
+        assert "3f1c2a70-0000-4000-8000-000000000001" in driver.page_source
+
+
+@needs_chromium
+def test_chromium_works_in_the_page_where_workers_are_blocked(front: Front) -> None:
+    front.wanted = 2
+    with chromium(automated=False) as driver:
+        driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument", {"source": "delete window.Worker"}
+        )
+        driver.get(front.url("/top"))
+        title(driver, "Protected")
+        assert [(one.why, one.level) for one in passed(front)] == [("proof", 3)]
+
+
+@needs_chromium
+def test_chromium_goes_on_without_scripts_where_webassembly_is_blocked(front: Front) -> None:
+    front.wanted = 2
+    with chromium(automated=False) as driver:
+        driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument",
+            {"source": "delete window.WebAssembly; delete window.Worker"},
+        )
+        driver.get(front.url("/top"))
+        title(driver, "Protected")
+        assert [(one.why, one.level) for one in passed(front)] == [("refresh", 2)]
+
+
+@needs_chromium
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_chromium_without_scripts_waits(front: Front, wanted: int) -> None:
+    front.wanted = wanted
+    with chromium(scripts=False) as driver:
+        driver.get(front.url("/text?q=1"))
+        title(driver, "Protected")
+        assert driver.current_url == front.url("/text?q=1")
+        assert [(one.why, one.level) for one in passed(front)] == [("refresh", wanted)]
+
+
+@needs_chromium
+def test_chromium_without_scripts_learns_that_a_page_needs_them(front: Front) -> None:
+    front.wanted = 3
+    with chromium(scripts=False) as driver:
+        driver.get(front.url("/top"))
+        assert "needs scripts" in driver.find_element(By.TAG_NAME, "main").text
+        assert is_quiet(front)
+
+
+@needs_chromium
+@pytest.mark.parametrize("scripts", [True, False])
+def test_chromium_without_cookies_is_told_and_does_not_loop(front: Front, scripts: bool) -> None:
+    with chromium(scripts=scripts, cookies=False, automated=False) as driver:
+        driver.get(front.url("/page"))
+        status(driver, "allow cookies")
+        assert is_quiet(front)
+        assert front.counts["challenged"] == 1
+        assert not passed(front)
+
+
+@needs_chromium
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_form_arrives_unchanged(front: Front, scripts: bool, tmp_path: Path) -> None:
+    front.wanted = 0
+    with chromium(scripts=scripts, automated=False) as driver:
+        driver.get(front.url("/form"))
+        front.wanted = 2
+        # A form of the site itself, with names and values that are hard to keep.
+        _write_form(driver, front)
+        sent = front.wait_for("/post", 403)
+        if not scripts:
+            page = driver.find_element(By.TAG_NAME, "main")
+            assert "press the button" in page.text
+            driver.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+            # Too early: the page keeps the form on.
+            status(driver, "too soon")
+            WebDriverWait(driver, 30, poll_frequency=1).until(_presses_until_through)
+        arrived = front.wait_for("/post", 200)
+        assert sent.method == arrived.method == "POST"
+        assert arrived.body == sent.body
+        assert b"submit=" in arrived.body
+
+
+def _write_form(driver: Any, front: Front) -> None:
+    fields = (
+        '<input name="submit" value="&lt;b&gt; &quot;&amp;&quot; é ü"><input name="action" value="">'
+        '<textarea name="text">one\ntwo</textarea><button id="send">Send</button>'
+    )
+    driver.execute_cdp_cmd(
+        "Page.setDocumentContent",
+        {
+            "frameId": driver.execute_cdp_cmd("Page.getFrameTree", {})["frameTree"]["frame"]["id"],
+            "html": f'<meta charset="utf-8"><form method="post" action="/post">{fields}</form>',
+        },
+    )
+    driver.find_element(By.ID, "send").click()
+
+
+def _presses_until_through(driver: Any) -> bool:
+    if driver.title == "Protected":
+        return True
+    driver.find_element(By.TAG_NAME, "button").click()
+    return bool(driver.title == "Protected")
+
+
+@needs_chromium
+def test_a_screen_reader_finds_heading_status_and_what_to_do(front: Front) -> None:
+    front.wanted = 1
+    with chromium(scripts=False, cookies=False) as driver:
+        driver.get(front.url("/page"))
+        roles = _tree(driver)
+        assert ("heading", "Checking your browser") in roles
+        assert ("link", "Continue") in roles
+        assert ("link", "Contact the operator") in roles
+        status(driver, "allow cookies")
+        roles = _tree(driver)
+        assert ("heading", "Cookies are needed") in roles
+        assert ("link", "Try again") in roles
+        assert any(role == "status" for role, _ in roles)
+        assert any(
+            role == "StaticText" and "allow cookies for this site" in name for role, name in roles
+        )
+        # Reached with the keyboard alone.
+        driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+        assert driver.switch_to.active_element.text == "Try again"
+
+
+def _tree(driver: Any) -> set[tuple[str, str]]:
+    nodes = driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    return {
+        (node["role"]["value"], node.get("name", {}).get("value", ""))
+        for node in nodes
+        if not node.get("ignored") and "role" in node
+    }
+
+
+@needs_firefox
+@pytest.mark.parametrize(
+    ("wanted", "settings", "why", "level"),
+    [
+        (1, {}, "invisible", 1),
+        (3, {}, "proof", 3),
+        (1, {"javascript.enabled": False}, "refresh", 1),
+        (2, {"javascript.options.wasm": False}, "refresh", 2),
+    ],
+    ids=["unseen", "work", "no-scripts", "no-webassembly"],
+)
+def test_firefox_passes(
+    front: Front, tmp_path: Path, wanted: int, settings: dict[str, object], why: str, level: int
+) -> None:
+    front.wanted = wanted
+    with firefox(front.url("/page?a=1"), tmp_path / "profile", settings):
+        front.wait_for("/page", 403)
+        assert front.wait_for("/page", 200).path == "/page?a=1"
+    assert [(one.why, one.level) for one in passed(front)] == [(why, level)]
+
+
+@needs_firefox
+@pytest.mark.parametrize("scripts", [True, False])
+def test_firefox_without_cookies_does_not_loop(
+    front: Front, tmp_path: Path, scripts: bool
+) -> None:
+    settings = {"network.cookie.cookieBehavior": 2, "javascript.enabled": scripts}
+    with firefox(front.url("/page"), tmp_path / "profile", settings):
+        place = "/.well-known/seawall/challenge/"
+        front.wait_for(place + ("solve" if scripts else "refresh"), 403)
+        assert is_quiet(front)
+    assert front.counts["challenged"] == 1
+    assert not passed(front)
