@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bots.fingerprint_readers import Reader
 from seawall.bots import ja4, ja4_table
 from seawall.bots.families import ClientFamily
-from seawall.bots.script import module
 
 ABSENT = {"stable": "-", "canonical": "-"} | dict.fromkeys(
     (
@@ -59,17 +59,6 @@ MEASURED = {
     "safari18": ("t13d2014h2_a09f3c656075_e42f34c56612", ClientFamily.SAFARI),
     "safari_ios26": ("t13d2015h2_a09f3c656075_c258b721e490", ClientFamily.SAFARI),
 }
-
-
-class Reader:
-    """The Lua object, with facts as a Python mapping."""
-
-    def __init__(self, table: str) -> None:
-        self.lua = lupa.LuaRuntime(encoding="latin-1")
-        self.object = self.lua.execute(module("ja4")).new(table)
-
-    def read(self, text: object) -> dict[str, Any]:
-        return dict(self.object.read(self.object, text))
 
 
 @pytest.fixture(scope="module")
