@@ -1182,6 +1182,10 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 """How much of a database's own words an error repeats."""
 
 # --- bots: what people see of them ---
+WHY_BUNDLES_MAX: Final = 5
+"""Releases read to tell with which one a bot model came; each may have several MiB."""
+WHY_PARENTS_MAX: Final = 50
+"""Ancestors looked at for that."""
 BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
 """The field `bots` of a record as read back: 64 features, five rules and a bot, each
 with a name of at most 63 characters."""

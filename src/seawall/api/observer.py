@@ -9,6 +9,7 @@ from typing import Final
 
 from seawall import __version__
 from seawall.api.configfile import ConfigFile
+from seawall.api.explained import known_bots
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
@@ -115,7 +116,8 @@ class Observer:
         record = await asyncio.to_thread(records.find, path, request_id)
         report = self._roster.report()
         serving = report.release if report and report.release else ""
-        told = why.story(record, why.Known(serving=serving))
+        bots = await asyncio.to_thread(known_bots, self._store, record)
+        told = why.story(record, why.Known(serving=serving, bots=bots))
         plain = {
             name: getattr(record, name)
             for name in records.AccessRecord.__dataclass_fields__

@@ -113,6 +113,7 @@ FLAGS: Final = {
 DETAILS: Final = {
     "via_upstream": Meaning("The origin gave this answer."),
     "direct_response": Meaning("The edge gave this answer itself, as the route says."),
+    "lua_response": Meaning("The bot filter gave this answer, as the site's policy says."),
     "route_not_found": FLAGS["NR"],
     "cluster_not_found": FLAGS["NC"],
     "no_healthy_upstream": FLAGS["UH"],

@@ -6,10 +6,11 @@ without control characters; nothing is left out silently.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
+from seawall.telemetry.bot_story import ANSWERED_HERE, KnownBots, bot_remedy, bot_sentences
 from seawall.telemetry.flags import DETAILS, FLAGS, Meaning
 from seawall.telemetry.records import AccessRecord
 
@@ -23,6 +24,7 @@ _INTERNAL_ROUTES: Final = {
     "client asks again on one of its own",
     "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
     "_any": "it answers for hosts that no site has",
+    "_robots": "it says to crawlers what the site's bot policy says",
 }
 
 
@@ -33,10 +35,12 @@ class Known:
     Attributes:
         serving: the release that serves now; empty when unknown.
         endpoints: the addresses of the record's origin now, for people.
+        bots: the bot model and the policy that the record names.
     """
 
     serving: str = ""
     endpoints: tuple[str, ...] = ()
+    bots: KnownBots = field(default_factory=KnownBots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,15 @@ def story(record: AccessRecord, known: Known | None = None) -> Story:
     """Tell `record`."""
     known = known or Known()
     meanings = tuple(_meanings(record))
-    remedies = [m.remedy for m in meanings if m.remedy]
+    remedies = [m.remedy for m in meanings if m.remedy] or [bot_remedy(record)]
     sentences = (
         *_asked(record),
         *_decided(record, known),
+        *bot_sentences(record, known.bots),
         *_went(record, known),
         *_ended(record, meanings),
     )
-    remedy = remedies[0] if remedies else _own_remedy(record)
+    remedy = remedies[0] or _own_remedy(record)
     return Story(_title(record), sentences, remedy)
 
 
@@ -103,6 +108,9 @@ def _decided(record: AccessRecord, known: Known) -> Iterator[str]:
 def _went(record: AccessRecord, known: Known) -> Iterator[str]:
     if not record.origin:
         yield "It was not sent to any origin."
+        return
+    if record.details == ANSWERED_HERE:
+        yield f"It was not sent to its origin {_shown(record.origin)}."
         return
     at = f" at {_shown(record.endpoint)}" if record.endpoint else ""
     if not at and known.endpoints:

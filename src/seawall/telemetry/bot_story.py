@@ -1,0 +1,340 @@
+"""What is told of bots in the story of a request: score, reasons, signals, the rule that decided.
+
+Pure: a record and what is known of its release in, sentences out. The record is untrusted; what it
+says of bots is told only when all of it makes sense, and the score only as far as the model, asked
+again, gives the same.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from seawall.bots.families import ClientFamily
+from seawall.bots.model import Model
+from seawall.model import BotDo
+from seawall.telemetry.bot_words import GAP_NONE, clause, share_percent, times
+from seawall.telemetry.bots import BotVerdict, parse_verdict
+from seawall.telemetry.records import AccessRecord
+
+_REASONS_MAX: Final = 4
+_REASON_SHARE_MIN: Final = 0.1
+"""Of the strongest reason: a weaker one explains nothing."""
+_SCORE_WORDS: Final = (
+    (2, "almost certainly automated"),
+    (29, "probably automated"),
+    (70, "either, by what is known"),
+    (97, "probably a person's browser"),
+    (99, "almost certainly a person's browser"),
+)
+_DONE: Final = {
+    BotDo.BLOCK: "refused it (403)",
+    BotDo.CHALLENGE: "challenged it",
+    BotDo.RATE: "refused it, since its client asked too often (429)",
+    BotDo.PAYMENT: "asked for payment (402)",
+    BotDo.ALLOW: "let it pass",
+}
+_WOULD: Final = {
+    BotDo.BLOCK: "would have refused it (403)",
+    BotDo.CHALLENGE: "would have challenged it, if its client is not cleared",
+    BotDo.RATE: "would have refused it, since its client asked too often (429)",
+    BotDo.PAYMENT: "would have asked for payment (402)",
+    BotDo.ALLOW: "would have let it pass",
+}
+_EXEMPT: Final = {
+    "exempt:robots": "robots.txt is open to everybody, whatever the policy says.",
+    "exempt:acme": "The path by which certificates are proven is open to everybody.",
+    "exempt:seawall": "The path of Seawall's own answers is open to everybody.",
+}
+_REFUSED: Final = frozenset({BotDo.BLOCK, BotDo.CHALLENGE, BotDo.RATE, BotDo.PAYMENT})
+_CATEGORY: Final = "category:"
+ANSWERED_HERE: Final = "lua_response"
+"""Envoy's details of an answer that the bot filter gave; a route's origin is named all the same."""
+_ORDER_OF: Final[Mapping[int, int]] = {
+    ClientFamily.CHROMIUM: 1,
+    ClientFamily.FIREFOX: 2,
+    ClientFamily.SAFARI: 3,
+}
+"""The code of `pseudo-order` that is a browser's own."""
+_CONTRADICTION: Final = 1
+_TLS_UNKNOWN: Final = 1
+_STANDS_OUT: Final = (
+    ("agent-headless", frozenset({2})),
+    ("hints-brand", frozenset({1, 4, 5})),
+    ("hints-platform", frozenset({_CONTRADICTION})),
+    ("hints-mobile", frozenset({_CONTRADICTION})),
+    ("fetch-coherence", frozenset({_CONTRADICTION})),
+    ("path-kind", frozenset({10})),
+)
+_ODD_FOR_BROWSERS: Final = (
+    ("order-agent-accept", 2),
+    ("order-accept-encoding", 2),
+    ("accept-language", 0),
+    ("accept-encoding", 0),
+)
+"""No current browser writes a request so."""
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """The model that a record names.
+
+    Attributes:
+        digest: first hex digits of its SHA-256.
+        came: how it came, such as `release r12 brought it`.
+    """
+
+    model: Model
+    digest: str
+    came: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPolicy:
+    """What the record's release says of bots for the record's route.
+
+    Attributes:
+        watched: the route's requests are looked at.
+        enforced: the policy is carried out, not only recorded.
+        actions: what each rule and each `category:NAME` does.
+    """
+
+    watched: bool
+    enforced: bool = False
+    actions: tuple[tuple[str, BotDo], ...] = ()
+
+    def action_of(self, rule: str) -> BotDo | None:
+        """What `rule` does; None when this policy has none of that name."""
+        return dict(self.actions).get(rule)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBots:
+    """What is known beside the record; None where it is not."""
+
+    model: KnownModel | None = None
+    policy: KnownPolicy | None = None
+
+
+def bot_sentences(record: AccessRecord, known: KnownBots) -> Iterator[str]:
+    """What is told of bots; nothing for a request that no site's route took."""
+    if not record.bots:
+        yield from _not_looked_at(record, known.policy)
+        return
+    verdict = parse_verdict(record.bots)
+    if verdict is None:
+        yield "Its record of bots makes no sense to this version, so nothing is told of it."
+        return
+    yield from _identity(verdict)
+    yield from _score(verdict, known)
+    yield from _signals(verdict)
+    yield from _past(verdict)
+    yield from _decision(verdict, record, known.policy)
+
+
+def bot_remedy(record: AccessRecord) -> str:
+    """What to do when a request was refused that should not have been; else empty."""
+    verdict = parse_verdict(record.bots)
+    if verdict is None or record.details != ANSWERED_HERE:
+        return ""
+    return (
+        f"If it was right to ask, change {_rule_words(verdict.rules)} of site {record.site[:63]} "
+        "in the site file; in a hurry: `seawall kill bots --site "
+        f"{record.site[:63]}`."
+    )
+
+
+def _not_looked_at(record: AccessRecord, policy: KnownPolicy | None) -> Iterator[str]:
+    if not record.route or record.route.partition("/")[2].startswith("_"):
+        return
+    if policy is not None and policy.watched:
+        yield (
+            "Nothing is recorded of bots: the bot filter had a fault, or the request ended before "
+            "it. A fault lets a request pass."
+        )
+    elif policy is not None:
+        yield "Bots are not looked at on this route."
+
+
+def _identity(verdict: BotVerdict) -> Iterator[str]:
+    match verdict.proof:
+        case "verified":
+            yield f"It says that it is {verdict.bot}, and it is proven to be."
+        case "impostor":
+            yield f"It says that it is {verdict.bot}, and it is proven not to be: an impostor."
+        case "unknown":
+            yield f"It says that it is {verdict.bot}; nothing is proven, neither way."
+    match verdict.clearance:
+        case "ok":
+            yield f"It showed a clearance of level {verdict.level}: it passed a challenge before."
+        case "expired":
+            yield "It showed a clearance whose time is over."
+        case "invalid":
+            yield (
+                "It showed a clearance that is not good here: not ours, changed, or given to "
+                "another network, host or client."
+            )
+
+
+def _score(verdict: BotVerdict, known: KnownBots) -> Iterator[str]:
+    if verdict.score is None:
+        yield f"It has no score: {_why_no_score(verdict, known.policy)}."
+        return
+    words = next(words for most, words in _SCORE_WORDS if verdict.score <= most)
+    yield (
+        f"Its score is {verdict.score} of 99 (1 automated, 99 human): {words}. "
+        f"{_model_words(verdict, known.model)}"
+    )
+    if known.model is None:
+        return
+    again = known.model.model.score(verdict.codes)
+    if again != verdict.score:
+        yield (
+            f"Asked again, the model gives {again} for these signals: the record was changed, or "
+            "it is of another version. Reasons are not told."
+        )
+        return
+    yield from _reasons(known.model.model, verdict.codes)
+
+
+def _why_no_score(verdict: BotVerdict, policy: KnownPolicy | None) -> str:
+    if not verdict.model:
+        return "no model is in force"
+    if verdict.proof == "verified":
+        return "it is known who it is"
+    if verdict.clearance == "ok":
+        return "its client is cleared"
+    if policy is not None and not policy.watched:
+        return "bots are off here"
+    return "the policy does not ask for one here, as for what a page loads"
+
+
+def _model_words(verdict: BotVerdict, known: KnownModel | None) -> str:
+    if known is None:
+        return f"Model {verdict.model} gave it, which is not kept here: its reasons are not known."
+    return f"Model {known.model.name} ({verdict.model}) gave it; {known.came}."
+
+
+def _reasons(model: Model, codes: Sequence[int]) -> Iterator[str]:
+    """The features that moved the score most, in each direction."""
+    moved = model.reasons(codes)
+    least = _REASON_SHARE_MIN * max((abs(step) for step in moved.values()), default=0.0)
+    top = [(name, step) for name, step in moved.items() if step and abs(step) >= least]
+    for looks, sign in (("automated", -1), ("human", 1)):
+        own = [name for name, step in top if step * sign > 0][:_REASONS_MAX]
+        if own:
+            told = dict.fromkeys(clause(name, _code(model, name, codes)) for name in own)
+            yield f"It looks {looks} because {_listed([*told])}."
+
+
+def _code(model: Model, name: str, codes: Sequence[int]) -> int:
+    return codes[model.places[model.features.index(name)]]
+
+
+def _signals(verdict: BotVerdict) -> Iterator[str]:
+    """What is worth knowing of handshake and headers, whatever the model made of it."""
+    claims, shakes = verdict.code("agent-family"), verdict.code("tls-family")
+    claim = clause("agent-family", claims)
+    if not verdict.code("tls-version"):
+        yield f"{_begun(claim)}; it came without TLS, or without a handshake that can be read."
+    elif verdict.code("family-agreement") == _CONTRADICTION:
+        shown = clause("tls-family", shakes) if shakes else "its handshake is another's"
+        yield f"{_begun(claim)}, but {shown}: they contradict each other."
+    elif verdict.code("tls-known") == _TLS_UNKNOWN:
+        yield f"{_begun(claim)}; its handshake is not in the table of known clients."
+    else:
+        yield f"{_begun(claim)}, and {clause('tls-family', shakes)}."
+    told = [clause(name, verdict.code(name)) for name in _odd(verdict)]
+    if told:
+        yield f"{_begun(_listed(told))}."
+
+
+def _odd(verdict: BotVerdict) -> Iterator[str]:
+    """Features whose code stands out by itself."""
+    if verdict.code("generation-gap") not in (0, GAP_NONE):
+        yield "generation-gap"
+    yield from (name for name, codes in _STANDS_OUT if verdict.code(name) in codes)
+    own = _ORDER_OF.get(verdict.code("agent-family"))
+    if own is None:
+        return
+    if verdict.code("pseudo-order") not in (0, own):
+        yield "pseudo-order"
+    yield from (name for name, code in _ODD_FOR_BROWSERS if verdict.code(name) == code)
+    if verdict.code("tls-version") and not verdict.code("fetch-coherence"):
+        yield "fetch-coherence"
+
+
+def _past(verdict: BotVerdict) -> Iterator[str]:
+    asked = [verdict.code(f"requests-{span}") for span in ("10s", "60s", "10m")]
+    if not verdict.counted or not all(asked):
+        yield "What its client did before is not known."
+        return
+    ten_s, minute, ten_min = (times(code) for code in asked)
+    errors, assets = verdict.code("errors-10m"), verdict.code("assets-10m")
+    shares = ""
+    if errors and assets:
+        shares = (
+            f"; {share_percent(errors)} % of its answers in 10 minutes were errors, and "
+            f"{share_percent(assets)} % of its requests were for parts of pages"
+        )
+    yield (
+        f"With this request its client has asked {ten_s} in 10 seconds, {minute} in a minute and "
+        f"{ten_min} in 10 minutes{shares}."
+    )
+
+
+def _decision(
+    verdict: BotVerdict, record: AccessRecord, policy: KnownPolicy | None
+) -> Iterator[str]:
+    if not verdict.rules:
+        held = "No rule held against it" if verdict.action is BotDo.ALLOW else "No rule held"
+        yield f"{held}: it passed."
+        return
+    last = verdict.rules[-1]
+    if last in _EXEMPT:
+        yield _EXEMPT[last]
+        return
+    if verdict.action is BotDo.OBSERVE:
+        yield from _observed(verdict, policy)
+        return
+    noted = f"{_rule_words(verdict.rules[:-1])} noted it. " if verdict.rules[:-1] else ""
+    yield f"{_begun(noted)}{_begun(_rule_words(verdict.rules[-1:]))} {_DONE[verdict.action]}."
+    if verdict.action in _REFUSED and record.details != ANSWERED_HERE:
+        yield (
+            "It passed all the same: the challenge was not to be had, and the site lets pass then."
+        )
+
+
+def _observed(verdict: BotVerdict, policy: KnownPolicy | None) -> Iterator[str]:
+    """A site that only observes, or rules that only note."""
+    last = verdict.rules[-1]
+    would = policy.action_of(last) if policy is not None else None
+    if policy is None or (would is None and not policy.enforced):
+        yield f"{_begun(_rule_words(verdict.rules))} held; it was only observed."
+    elif would is None or would is BotDo.OBSERVE or policy.enforced:
+        yield f"{_begun(_rule_words(verdict.rules))} noted it, and it passed."
+    else:
+        yield (
+            f"{_begun(_rule_words((last,)))} {_WOULD[would]}; the site only observes, so it passed."
+        )
+
+
+def _rule_words(rules: Sequence[str]) -> str:
+    if not rules:
+        return "the policy"
+    named = [
+        f"what is said of {rule.removeprefix(_CATEGORY)} bots"
+        if rule.startswith(_CATEGORY)
+        else f"rule {rule}"
+        for rule in rules
+    ]
+    return _listed(named)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    if len(texts) <= 1:
+        return "".join(texts)
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,251 @@
+"""What is told of bots in a story, and that every feature and verdict has words."""
+
+import hashlib
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot_models import random_content, random_model, random_vector
+from seawall.bots.families import ClientFamily
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
+from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
+from seawall.model import BotDo
+from seawall.telemetry.bot_cases import CASES
+from seawall.telemetry.bot_story import KnownBots, KnownModel, KnownPolicy, bot_sentences
+from seawall.telemetry.bot_words import bucket_least, clause, family, times
+from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.why import Known, story
+
+MODEL = random_model(7)
+DIGEST = hashlib.sha256(random_content(7)).hexdigest()[:8]
+KNOWN_MODEL = KnownModel(MODEL, DIGEST, "release r9 brought it")
+CLIENT = "6a3ab9e47dcda54b.5"
+
+
+def vector(**codes: int) -> tuple[int, ...]:
+    """Codes by feature, `_` for `-`; all others are absent."""
+    found = [0] * len(FEATURES)
+    for name, code in codes.items():
+        found[INDEX[name.replace("_", "-")]] = code
+    return tuple(found)
+
+
+def record(
+    verdict: str = "- observe - - - -", /, codes: tuple[int, ...] = (), **more: str
+) -> AccessRecord:
+    fields = {"route": "shop/all", "host": "shop.test", "status": 200, "origin": "app", **more}
+    bots = f"{verdict} {to_text(codes or vector())} {CLIENT}" if verdict else ""
+    return AccessRecord(time="t", bots=bots, **fields)  # type: ignore[arg-type]  # - texts and a number
+
+
+def told(
+    seen: AccessRecord, model: KnownModel | None = None, policy: KnownPolicy | None = None
+) -> str:
+    return " ".join(bot_sentences(seen, KnownBots(model, policy)))
+
+
+def scored(codes: tuple[int, ...], action: str = "observe -") -> AccessRecord:
+    return record(f"{MODEL.score(codes)} {action} - - {DIGEST}", codes)
+
+
+@pytest.mark.parametrize("feature", [feature.name for feature in FEATURES])
+def test_every_feature_has_words_for_every_code(feature: str) -> None:
+    for code in range(CODE_MAX + 1):
+        said = clause(feature, code)
+        assert said == said.strip()
+        assert said[0].islower() or said[0].isdigit()
+        assert not said.endswith(".")
+    assert len({clause(feature, code) for code in range(3)}) > 1
+
+
+@pytest.mark.parametrize("feature", [f for f in FEATURES if f.name in CASES], ids=lambda f: f.name)
+def test_the_cases_of_a_feature_are_those_of_its_meaning(feature: object) -> None:
+    name, meaning = feature.name, feature.meaning  # type: ignore[attr-defined]
+    for code in CASES[name]:
+        assert code == 0 or f"{code}" in meaning or name == "tls-generation"
+
+
+def test_every_family_has_a_name() -> None:
+    names = {family(member) for member in ClientFamily}
+    assert len(names) == len(ClientFamily)
+    assert family(0) == family(90) == "an unknown family"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(1, "once"), (2, "2 times"), (7, "7 times"), (8, "about 8 times"), (1000, "about 862 times")],
+)
+def test_a_bucket_is_told_as_what_it_is_at_least(number: int, words: str) -> None:
+    code = 1 + int(4 * math.log2(number) + 1e-9)
+    assert bucket_least(code) <= number < bucket_least(code + 1) or number < 8
+    assert times(code) == words
+
+
+def test_score_model_and_reasons_are_told_with_their_direction() -> None:
+    codes = random_vector(random.Random(1))
+    text = told(scored(codes), KNOWN_MODEL)
+    score = MODEL.score(codes)
+    assert f"Its score is {score} of 99 (1 automated, 99 human)" in text
+    assert f"Model random ({DIGEST}) gave it; release r9 brought it." in text
+    strongest, step = next(iter(MODEL.reasons(codes).items()))
+    looks = "human" if step > 0 else "automated"
+    assert f"It looks {looks} because {clause(strongest, codes[INDEX[strongest]])}" in text
+
+
+def test_a_model_that_is_not_kept_gives_no_reasons() -> None:
+    text = told(scored(random_vector(random.Random(2))))
+    assert f"Model {DIGEST} gave it, which is not kept here" in text
+    assert "It looks" not in text
+
+
+def test_a_score_that_the_model_does_not_give_is_said_to_be_so() -> None:
+    codes = random_vector(random.Random(3))
+    wrong = MODEL.score(codes) % 99 + 1
+    text = told(record(f"{wrong} observe - - - {DIGEST}", codes), KNOWN_MODEL)
+    assert f"Asked again, the model gives {MODEL.score(codes)}" in text
+    assert "It looks" not in text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "policy", "words"),
+    [
+        ("- observe - - - -", None, "no model is in force"),
+        (f"- observe - verified:googlebot - {DIGEST}", None, "it is known who it is"),
+        (f"- observe - - ok:2 {DIGEST}", None, "its client is cleared"),
+        (f"- observe - - - {DIGEST}", None, "the policy does not ask for one here"),
+        (f"- observe - - - {DIGEST}", KnownPolicy(watched=False), "bots are off here"),
+    ],
+)
+def test_why_there_is_no_score_is_told(
+    verdict: str, policy: KnownPolicy | None, words: str
+) -> None:
+    assert f"It has no score: {words}" in told(record(verdict), policy=policy)
+
+
+def test_what_is_not_recorded_is_told_by_what_the_release_says() -> None:
+    nothing = record("")
+    assert told(nothing) == ""
+    assert told(nothing, policy=KnownPolicy(watched=False)).startswith("Bots are not looked at")
+    assert "had a fault" in told(nothing, policy=KnownPolicy(watched=True))
+    assert told(record("", route="shop/_https"), policy=KnownPolicy(watched=True)) == ""
+
+
+def test_a_verdict_that_makes_no_sense_is_not_told() -> None:
+    nonsense = AccessRecord(time="t", route="shop/all", bots="0 block \x1b[2J " + "x" * 5000)
+    assert told(nonsense) == (
+        "Its record of bots makes no sense to this version, so nothing is told of it."
+    )
+
+
+@pytest.mark.parametrize(
+    ("proof", "words"),
+    [("verified", "proven to be."), ("impostor", "an impostor."), ("unknown", "neither way.")],
+)
+def test_the_proof_of_a_bot_is_told(proof: str, words: str) -> None:
+    text = told(record(f"- observe - {proof}:googlebot - -"))
+    assert text.startswith("It says that it is googlebot")
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("clearance", "words"),
+    [("ok:3", "level 3"), ("expired", "time is over"), ("invalid", "not good here")],
+)
+def test_the_clearance_is_told(clearance: str, words: str) -> None:
+    assert words in told(record(f"- observe - - {clearance} -"))
+
+
+def test_a_client_that_contradicts_itself_is_told() -> None:
+    text = told(
+        record(
+            codes=vector(
+                tls_version=2, tls_family=ClientFamily.CURL, tls_known=3, family_agreement=1,
+                agent_family=ClientFamily.CHROMIUM, hints_brand=1, pseudo_order=4,
+                generation_gap=47, requests_10s=9, requests_60s=20, requests_10m=30,
+                errors_10m=6, assets_10m=1,
+            )
+        )
+    )  # fmt: skip
+    assert (
+        "Its user agent claims Chromium, but its handshake is that of curl: they contradict each "
+        "other."
+    ) in text
+    assert "it sends no client hints, which the browser that it claims to be does" in text
+    assert "its HTTP/2 pseudo-headers come in curl's order" in text
+    assert "its handshake is 2 generations older" in text.lower()
+    assert "it sends no fetch metadata" in text
+    assert "has asked 4 times in 10 seconds, about 27 times in a minute" in text
+    assert "50 % of its answers in 10 minutes were errors" in text
+
+
+def test_what_is_unknown_is_not_made_up() -> None:
+    text = told(record(codes=vector(tls_version=2, tls_known=1, agent_family=ClientFamily.GO)))
+    assert "Its user agent claims Go; its handshake is not in the table of known clients." in text
+    assert "What its client did before is not known." in text
+    assert "it came without TLS" in told(record(codes=vector(agent_family=ClientFamily.GO)))
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [
+        ("allow -", "No rule held against it: it passed."),
+        ("observe -", "No rule held: it passed."),
+        ("allow exempt:robots", "robots.txt is open to everybody"),
+        ("block slow", "Rule slow refused it (403)."),
+        ("block seen+slow", "Rule seen noted it. Rule slow refused it (403)."),
+        ("rate slow", "Rule slow refused it, since its client asked too often (429)."),
+        ("payment category:ai-training", "What is said of ai-training bots asked for payment"),
+        ("allow staff", "Rule staff let it pass."),
+    ],
+)
+def test_what_decided_is_told(action: str, words: str) -> None:
+    seen = record(f"- {action} - - -", details="lua_response")
+    assert words in told(seen)
+    assert "passed all the same" not in told(seen)
+
+
+def test_a_challenge_that_was_not_to_be_had_is_told_as_one_that_let_pass() -> None:
+    seen = record("- challenge slow - - -", details="via_upstream")
+    assert "Rule slow challenged it. It passed all the same" in told(seen)
+
+
+@pytest.mark.parametrize("does", [do for do in BotDo if do is not BotDo.OBSERVE])
+def test_a_site_that_observes_is_told_what_its_rule_would_have_done(does: BotDo) -> None:
+    policy = KnownPolicy(watched=True, actions=(("slow", does), ("seen", BotDo.OBSERVE)))
+    seen = record("- observe seen+slow - - -")
+    text = told(seen, policy=policy)
+    assert "Rule slow would have" in text
+    assert "the site only observes, so it passed." in text
+    assert "Rule seen and rule slow held; it was only observed." in told(seen)
+    noted = told(record("- observe seen - - -"), policy=policy)
+    assert "Rule seen noted it, and it passed." in noted
+
+
+def test_who_was_refused_is_told_what_to_do() -> None:
+    refused = record("- block slow - - -", details="lua_response", status="403")
+    remedy = story(refused).remedy
+    assert "rule slow of site shop" in remedy
+    assert "seawall kill bots --site shop" in remedy
+    assert story(record("- allow - - - -")).remedy == ""
+
+
+@given(
+    st.lists(st.integers(0, CODE_MAX), min_size=len(FEATURES), max_size=len(FEATURES)),
+    st.sampled_from(BotDo),
+    st.booleans(),
+)
+def test_every_vector_has_a_bounded_story(codes: list[int], action: BotDo, known: bool) -> None:
+    seen = scored(tuple(codes), f"{action.value} probes+slow")
+    bots = KnownBots(KNOWN_MODEL if known else None)
+    sentences = story(seen, Known(bots=bots)).sentences
+    assert len(sentences) < 20
+    assert all(s.endswith(".") and not s[0].islower() for s in sentences)
+    assert max(map(len, sentences)) < 8 * STORY_VALUE_LENGTH_CHARS_MAX
+
+
+@given(st.text(max_size=300))
+def test_no_text_in_the_field_breaks_a_story(text: str) -> None:
+    assert story(AccessRecord(time="t", route="shop/all", bots=text)).sentences
