@@ -1,6 +1,7 @@
 """Signers of requests: one of our own with nothing but `cryptography`, one from another hand."""
 
 import base64
+import datetime as dt
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -111,8 +112,6 @@ def sign(
 
 def sign_with_library(private: Any, *covered: str, agent: str = f'sig="{AGENT}"') -> Request:
     """Sign `GET` with `http-message-signatures`."""
-    import datetime as dt
-
     algorithm = {
         "ed25519": hms.algorithms.ED25519,
         "rsa-pss-sha512": hms.algorithms.RSA_PSS_SHA512,
@@ -121,10 +120,10 @@ def sign_with_library(private: Any, *covered: str, agent: str = f'sig="{AGENT}"'
 
     class Keys(hms.HTTPSignatureKeyResolver):
         def resolve_private_key(self, key_id: str) -> Any:
-            return private
+            return private if key_id else None
 
         def resolve_public_key(self, key_id: str) -> Any:
-            return private.public_key()
+            return private.public_key() if key_id else None
 
     message = SimpleNamespace(
         method="GET",

@@ -1,9 +1,11 @@
-"""Signed requests: the drafts' vectors, two independent signers, and everything that must not pass."""
+"""Signed requests: the draft's vectors, two independent signers, and what must not pass."""
 
 import itertools
+import json
 from dataclasses import replace
 from typing import Any
 
+import http_sf
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
@@ -40,46 +42,62 @@ VECTORS = {
     "ed25519": (
         TEST_ED,
         DICTIONARY,
-        'sig2=("@authority" "signature-agent";key="agent2");created=1735689600;'
-        f'keyid="{ED_ID}";alg="ed25519";expires=4889289600;'
-        'nonce="n9p433xm+NJ3ph3upfBIGmsuwHw387YV7Q/F+6BSpGCVjYCqQw6rznNA8PVVLySrAWsv0hQtFioQb6E1Y'
-        'sauiA==";tag="web-bot-auth"',
-        "sig2=:RdNFx5Bj6au3YgAMQL/RzmUlZE8QZLIaXGRpw985hWnwPfMxT228NMk6ehRS1PSl4e8PhbNZACSanGdhE"
-        "wYCCg==:",
+        (
+            'sig2=("@authority" "signature-agent";key="agent2");created=1735689600;'
+            f'keyid="{ED_ID}";alg="ed25519";expires=4889289600;'
+            'nonce="n9p433xm+NJ3ph3upfBIGmsuwHw387YV7Q/F+6BSpGCVjYCqQw6rznNA8PVVLySrAWsv0hQtFioQb6E1Y'
+            'sauiA==";tag="web-bot-auth"'
+        ),
+        (
+            "sig2=:RdNFx5Bj6au3YgAMQL/RzmUlZE8QZLIaXGRpw985hWnwPfMxT228NMk6ehRS1PSl4e8PhbNZACSanGdhE"
+            "wYCCg==:"
+        ),
     ),
     "ed25519, legacy": (
         TEST_ED,
         LEGACY,
-        'sig2=("@authority" "signature-agent");created=1735689600;'
-        f'keyid="{ED_ID}";alg="ed25519";expires=1735693200;'
-        'nonce="e8N7S2MFd/qrd6T2R3tdfAuuANngKI7LFtKYI/vowzk4lAZYadIX6wW25MwG7DCT9RUKAJ0qVkU0mEeLE'
-        'lW1qg==";tag="web-bot-auth"',
-        "sig2=:jdq0SqOwHdyHr9+r5jw3iYZH6aNGKijYp/EstF4RQTQdi5N5YYKrD+mCT1HA1nZDsi6nJKuHxUi/5Syp3"
-        "rLWBA==:",
+        (
+            'sig2=("@authority" "signature-agent");created=1735689600;'
+            f'keyid="{ED_ID}";alg="ed25519";expires=1735693200;'
+            'nonce="e8N7S2MFd/qrd6T2R3tdfAuuANngKI7LFtKYI/vowzk4lAZYadIX6wW25MwG7DCT9RUKAJ0qVkU0mEeLE'
+            'lW1qg==";tag="web-bot-auth"'
+        ),
+        (
+            "sig2=:jdq0SqOwHdyHr9+r5jw3iYZH6aNGKijYp/EstF4RQTQdi5N5YYKrD+mCT1HA1nZDsi6nJKuHxUi/5Syp3"
+            "rLWBA==:"
+        ),
     ),
     "rsa": (
         TEST_RSA,
         DICTIONARY,
-        'sig2=("@authority" "signature-agent";key="agent2");created=1735689600;'
-        f'keyid="{RSA_ID}";alg="rsa-pss-sha512";expires=4889289600;'
-        'nonce="wcfPQPh7SzkvrIVvhD00vNk9PkxJNY2NVbYl2PVBB4zmUoluSwE7W6bPtF60QA3k8g06FU7PPCD+J58Yo'
-        'fY1zg==";tag="web-bot-auth"',
-        "sig2=:gHzpLNeHaHIO19NaJH9YMW5dcVSi2s0wOMBr6p18vcofS106sfC4KBIS0/szPlBBd1vIcyQ88B6CTEWIh"
-        "RAiVrb9zfX0mx1aG12CSGWcYkSirHeyTxhbuJvXd27ed6skWoy4PjXItq38936ivUQjfdIwXh1aX6HxkAC3vRnEd"
-        "SNfntkLWeEuIQ5BLIOBGE39fSwg27Qjq6OVWYas/9/aFUr3HA34MXWYdp+//cvlEKDp3kRoLOw9ro0AOr6srHrTe"
-        "Etxon2afcws1aZVSlPdd2fZSEIGmw9HAHLDCEkFTERu1gH2k/zIEqgy7CAYXI9E5slog0cLg/Vc6+f8gih33g==:",
+        (
+            'sig2=("@authority" "signature-agent";key="agent2");created=1735689600;'
+            f'keyid="{RSA_ID}";alg="rsa-pss-sha512";expires=4889289600;'
+            'nonce="wcfPQPh7SzkvrIVvhD00vNk9PkxJNY2NVbYl2PVBB4zmUoluSwE7W6bPtF60QA3k8g06FU7PPCD+J58Yo'
+            'fY1zg==";tag="web-bot-auth"'
+        ),
+        (
+            "sig2=:gHzpLNeHaHIO19NaJH9YMW5dcVSi2s0wOMBr6p18vcofS106sfC4KBIS0/szPlBBd1vIcyQ88B6CTEWIh"
+            "RAiVrb9zfX0mx1aG12CSGWcYkSirHeyTxhbuJvXd27ed6skWoy4PjXItq38936ivUQjfdIwXh1aX6HxkAC3vRnEd"
+            "SNfntkLWeEuIQ5BLIOBGE39fSwg27Qjq6OVWYas/9/aFUr3HA34MXWYdp+//cvlEKDp3kRoLOw9ro0AOr6srHrTe"
+            "Etxon2afcws1aZVSlPdd2fZSEIGmw9HAHLDCEkFTERu1gH2k/zIEqgy7CAYXI9E5slog0cLg/Vc6+f8gih33g==:"
+        ),
     ),
     "rsa, legacy": (
         TEST_RSA,
         LEGACY,
-        'sig2=("@authority" "signature-agent");created=1735689600;'
-        f'keyid="{RSA_ID}";alg="rsa-pss-sha512";expires=1735693200;'
-        'nonce="XSHtZVCThSIAksXsH9WBs6AtxtXC0eQGiIcUGSoJstFs8lAWakjhrfwzLhyjtme5iXMZvmFWqDEs6cT3J'
-        'f+BbQ==";tag="web-bot-auth"',
-        "sig2=:I1QWNzGXdP1a4dSvOHLCVOOanEYHDk+ZsVxM9MLX/p4ko69ghKwR5EOtAD96g7g4GWP7lmpM/jFAf9q8E"
-        "FRDTPLjUXySwMv4YPgabv2LQihTJG2y8a2m6IGltyruwQNiqSJVUuRaG9+b17CGmAMFZh30X6GXLdQJrCARpeTqP"
-        "wp2DC+a8haDE/VE5EruqzjA5/2mKwvrkzkSqeW5tOVtFwWRRHIOidquf/8Je6kM9mhgkg4arudLA5SL4wyyYE1jU"
-        "RIgcOl8agrfdJ5Def23DIRtiOLRa8jT9cpTLFAuFHN+mrZA/LH9h0gSIg1cPb+0cMASee5uku1KjWcFer7jWA==:",
+        (
+            'sig2=("@authority" "signature-agent");created=1735689600;'
+            f'keyid="{RSA_ID}";alg="rsa-pss-sha512";expires=1735693200;'
+            'nonce="XSHtZVCThSIAksXsH9WBs6AtxtXC0eQGiIcUGSoJstFs8lAWakjhrfwzLhyjtme5iXMZvmFWqDEs6cT3J'
+            'f+BbQ==";tag="web-bot-auth"'
+        ),
+        (
+            "sig2=:I1QWNzGXdP1a4dSvOHLCVOOanEYHDk+ZsVxM9MLX/p4ko69ghKwR5EOtAD96g7g4GWP7lmpM/jFAf9q8E"
+            "FRDTPLjUXySwMv4YPgabv2LQihTJG2y8a2m6IGltyruwQNiqSJVUuRaG9+b17CGmAMFZh30X6GXLdQJrCARpeTqP"
+            "wp2DC+a8haDE/VE5EruqzjA5/2mKwvrkzkSqeW5tOVtFwWRRHIOidquf/8Je6kM9mhgkg4arudLA5SL4wyyYE1jU"
+            "RIgcOl8agrfdJ5Def23DIRtiOLRa8jT9cpTLFAuFHN+mrZA/LH9h0gSIg1cPb+0cMASee5uku1KjWcFer7jWA==:"
+        ),
     ),
 }
 VECTOR_TIME = 1_735_689_700
@@ -150,8 +168,6 @@ def test_a_signature_of_the_rfc_has_the_base_of_the_rfc() -> None:
 
 
 def test_example_keys_are_in_no_directory() -> None:
-    import json
-
     body = json.dumps({"keys": [TEST_ED, TEST_RSA, jwk(ED)]}).encode()
     assert set(keys.directory(body)) == {public(ED).thumbprint}
     assert set(keys.directory(body, refuse=frozenset())) >= {ED_ID, RSA_ID}
@@ -445,8 +461,6 @@ def _same(bent: str, text: str) -> bool:
 @given(st.text(alphabet='abz01.-_*";:=(),?\\ \té\n', max_size=40))
 def test_the_reader_of_fields_agrees_with_another(text: str) -> None:
     """Where both read a field, both say the same; ours refuses more (twice the same key)."""
-    import http_sf
-
     try:
         ours = dictionary(text)
     except ValueError:

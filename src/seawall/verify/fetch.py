@@ -119,13 +119,11 @@ class Fetcher:
 def is_public(address: Address) -> bool:
     """Whether an address, and every IPv4 address inside of it, is one of the public Internet."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if address in _NAT64:
-            inner.append(ipaddress.IPv4Address(address.packed[-4:]))
-        if any(part is not None and not is_public(part) for part in inner):
-            return False
         if address.ipv4_mapped is not None:
-            return True
+            return is_public(address.ipv4_mapped)
+        inner = [address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64 or any(part is not None and not is_public(part) for part in inner):
+            return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )

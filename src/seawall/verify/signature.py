@@ -216,9 +216,9 @@ def _value(request: Request, component: Item, agents: Agents) -> str:
     value = request.headers.get(name)
     if value is None:
         raise _RefusedError("component-missing")
-    if not value.isprintable():
+    if not value.isascii() or not value.isprintable():
         raise _RefusedError("malformed")
-    return value.strip(" \t")
+    return value.strip(" ")
 
 
 def _derived(request: Request, name: str) -> str:
@@ -234,7 +234,7 @@ def _derived(request: Request, name: str) -> str:
     }
     if name not in values:
         raise _RefusedError("component-not-supported")
-    if not values[name].isprintable():
+    if not values[name].isascii() or not values[name].isprintable():
         raise _RefusedError("malformed")
     return values[name]
 

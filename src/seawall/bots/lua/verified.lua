@@ -1,7 +1,7 @@
 -- Whether a client that names itself a bot is that bot, from what was found out before: released
 -- ranges, and verdicts in a file beside the slot. What is not known is asked by a claim in another
--- file; the answer serves the client's next request. Nothing here waits, and nothing here raises:
--- a missing, foreign or broken file is "unknown". The files byte by byte: seawall/verify/mapping.py.
+-- file; the answer serves the client's next request. Nothing here waits, and nothing here raises: a
+-- missing, foreign or broken file is "unknown". The files byte by byte: seawall/verify/mapping.py.
 --
 -- Files are read with pread and written with pwrite, never mapped: a shortened file or a full disk
 -- would end the process that touches a mapping, and here that is Envoy.
@@ -31,7 +31,7 @@ local HEADER_BYTES, ENTRY_WORDS, CLAIM_WORDS = 64, 10, 8
 
 local M = { claims_written = 0, claims_dropped = 0 }
 local data = nil
-local numbers, directories, tokens, lists = {}, {}, {}, {}
+local numbers, names, directories, tokens, lists = {}, {}, {}, {}, {}
 
 -- Claims by user agent: two tables, the older of which is dropped when the newer is full.
 local CACHE_MAX = 1000
@@ -86,6 +86,11 @@ function M.claim(user_agent)
   newer[text] = found
   newer_count = newer_count + 1
   return found or nil
+end
+
+-- The bot of a name, or nil.
+function M.named(name)
+  return data and names[name]
 end
 
 -- The bot whose Web Bot Auth keys stand at this origin, or nil.
@@ -196,10 +201,11 @@ end
 -- Takes the generated data (see seawall/verify/lua.py) into use.
 function M.use(generated)
   data = generated
-  numbers, directories, tokens, lists = {}, {}, generated.tokens, {}
+  numbers, names, directories, tokens, lists = {}, {}, {}, generated.tokens, {}
   newer, older, newer_count = {}, {}, 0
   for _, bot in ipairs(generated.bots) do
     numbers[bot.number] = bot
+    names[bot.name] = bot
     if bot.directory ~= "" then
       directories[bot.directory] = bot
     end
@@ -431,6 +437,52 @@ function M.state(address_text, bot_number, now_s)
   end
   local fine, word = pcall(state, address_text, bot_number, now_s)
   return fine and word or "unknown"
+end
+
+-- Headers of a request that go to the origin only, also when a signature covers them.
+local SECRET = { cookie = true, authorization = true, ["proxy-authorization"] = true }
+local QUOTED = '"([a-z0-9!#$&^_`|~.*+-]+)"'
+
+-- The headers of a question to the bot service about a signed request (seawall/verify/app.py); nil
+-- when the request has no Web Bot Auth signature. `get(name)` gives a header of the request or nil.
+function M.question(method, scheme, authority, path, get)
+  local input, signature = get("signature-input"), get("signature")
+  if not input or not signature or not find(input, '"web-bot-auth"', 1, true) then
+    return nil
+  end
+  local headers = {
+    [":method"] = "POST",
+    [":path"] = "/internal/signature",
+    [":authority"] = "bots",
+    ["x-seawall-sig-method"] = method,
+    ["x-seawall-sig-scheme"] = scheme,
+    ["x-seawall-sig-authority"] = authority,
+    ["x-seawall-sig-path"] = path,
+    ["x-seawall-sig-h-signature-input"] = input,
+    ["x-seawall-sig-h-signature"] = signature,
+    ["x-seawall-sig-h-signature-agent"] = get("signature-agent"),
+  }
+  local count = 0
+  for name in input:gmatch(QUOTED) do
+    count = count + 1
+    local key = "x-seawall-sig-h-" .. name
+    if count <= 32 and not SECRET[name] and headers[key] == nil then
+      headers[key] = get(name)
+    end
+  end
+  return headers
+end
+
+-- The answer to such a question: "verified", "impostor" or "unknown", and the bot's name or nil.
+function M.answer(body)
+  if type(body) ~= "string" then
+    return "unknown", nil
+  end
+  local word, name = body:match("^(%l+) ([%l%d-]+)")
+  if word ~= "verified" and word ~= "impostor" then
+    word = "unknown"
+  end
+  return word, name ~= "-" and name or nil
 end
 
 return M
