@@ -5,6 +5,7 @@ Nothing is ever executed. What does not fit is a `Fault` with its column and wha
 
 import ast
 import difflib
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _OPERATORS: Final[dict[type[ast.cmpop], str]] = {
     ast.GtE: ">=",
 }
 _METHODS: Final = {"startswith": "starts", "endswith": "ends"}
+_REFUSED: Final = re.compile(r"[\\#]")
 _SPACES: Final = str.maketrans("\n\r\t", "   ")
 
 
@@ -68,8 +70,10 @@ def parse(text: str) -> Expression | Fault:  # noqa: PLR0911 - one for each faul
     flat = text.translate(_SPACES)
     if not flat.strip():
         return ALWAYS
-    if (at := flat.find("\\")) >= 0:
-        return Fault(at + 1, "A condition holds no `\\`.", "Write the text as it is.")
+    if found := _REFUSED.search(flat):
+        # `#` would begin a remark that swallows what YAML folded onto the same line.
+        what = f"A condition holds no `{found[0]}`."
+        return Fault(found.start() + 1, what, "Leave it out; no path or name has it.")
     start = len(flat) - len(flat.lstrip(" "))
     try:
         with warnings.catch_warnings():
