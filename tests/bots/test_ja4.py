@@ -40,6 +40,12 @@ def test_openssl_fresh_and_resumed() -> None:
     assert forms["dbd39dd1d406"] == 10  # ...resumed, t13d311100
 
 
+def test_firefox_resumes_without_its_session_ticket() -> None:
+    fresh, resumed = ja4.forms(_shake("firefox-153"))
+    assert (fresh.c, resumed.c) == ("3cbfd9057e0d", "e6dcd7ae0a9e")
+    assert fresh.extensions == resumed.extensions
+
+
 def test_padding_doubles_the_forms() -> None:
     forms = list(ja4.forms(_shake("chromium-99")))
     assert [form.c for form in forms[:1]] == ["e5627efa2ab1"]

@@ -24,6 +24,7 @@ clients:
   signature-algorithms: grease 0403
   alpn: [h2, http/1.1]
   padding: true
+  resumed-without: 000d
   source: a test
   date: "2026-11-28"
 """
@@ -48,6 +49,7 @@ def test_a_table() -> None:
         signature_algorithms=(0x0A0A, 0x0403),
         alpn=b"h2",
         padding=True,
+        resumed_without=(0x0D,),
     )
     assert (two.shake, two.ja4) == (None, "t13d190900_9dc949149365_97f8aa674fd9")
 
@@ -92,6 +94,7 @@ def test_the_shipped_table_is_whole() -> None:
         (("alpn: [h2, http/1.1]", "alpn: h2"), "alpn"),
         (("alpn: [h2, http/1.1]", "alpn: []"), "ALPN"),
         (("padding: true", "padding: 1"), "padding"),
+        (("resumed-without: 000d", "resumed-without: 000e"), "never sends"),
         (("source: a test", "source: 7"), "source"),
         (('date: "2026-11-28"', "date: 2026-11-28"), "date"),
         (("  source: a test\n", ""), "source"),

@@ -12,7 +12,7 @@ algorithms in their order. GREASE (RFC 8701) belongs to none of them.
 One client has many JA4 all the same:
 
 * Envoy 1.40 leaves GREASE in the signature algorithms. Chrome sends a random one of 16 values.
-* A resumed handshake has one extension more, `pre_shared_key`.
+* A resumed handshake has `pre_shared_key` too; Firefox leaves out its empty session ticket then.
 * Some clients pad a ClientHello of 256 to 511 bytes (RFC 7685), which depends on the host name.
 * Server name and ALPN change only `a`.
 """
@@ -101,7 +101,10 @@ def forms(shake: Shake) -> Iterator[Form]:
     base = [e for e in _plain(shake.extensions) if e not in (SERVER_NAME, ALPN)]
     for padded in (True, False) if shake.padding else (False,):
         for resumed in (False, True):
-            extensions = base + [PADDING] * padded + [PRE_SHARED_KEY] * resumed
+            extensions = base + [PADDING] * padded
+            if resumed:
+                kept = [e for e in extensions if e not in shake.resumed_without]
+                extensions = [*kept, PRE_SHARED_KEY]
             for algorithms, leak in _leaks(shake.signature_algorithms):
                 yield Form(extension_hash(extensions, algorithms), len(extensions), leak)
 

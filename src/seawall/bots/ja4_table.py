@@ -29,7 +29,15 @@ _CODE: Final = re.compile(r"[0-9a-f]{4}|grease")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 _DATE: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d")
 _SHAKE_KEYS: Final = frozenset(
-    {"tls", "ciphers", "extensions", "signature-algorithms", "alpn", "padding"}
+    {
+        "tls",
+        "ciphers",
+        "extensions",
+        "signature-algorithms",
+        "alpn",
+        "padding",
+        "resumed-without",
+    }
 )
 _ENTRY_KEYS: Final = frozenset({"name", "family", "generation", "source", "date", "ja4"})
 _TLS: Final = frozenset({"13", "12", "11", "10"})
@@ -41,6 +49,7 @@ class Shake:
 
     Attributes:
         padding: it may pad by length; `extensions` holds no padding then.
+        resumed_without: extensions that a resumed handshake lacks, beside having pre_shared_key.
         alpn: the first protocol that it offers, empty for none.
     """
 
@@ -50,6 +59,7 @@ class Shake:
     signature_algorithms: tuple[int, ...]
     alpn: bytes
     padding: bool
+    resumed_without: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -194,6 +204,9 @@ def _shake(entry: Mapping[str, object], name: str) -> Shake:
     padding = entry.get("padding", False)
     if not isinstance(padding, bool):
         raise _malformed(name, "has a `padding` that is neither true nor false")
+    lacking = _codes(entry, "resumed-without", name) if "resumed-without" in entry else ()
+    if not set(lacking) <= set(plain):
+        raise _malformed(name, "resumes without an extension that it never sends")
     return Shake(
         tls=tls,
         ciphers=_codes(entry, "ciphers", name),
@@ -201,6 +214,7 @@ def _shake(entry: Mapping[str, object], name: str) -> Shake:
         signature_algorithms=algorithms,
         alpn=protocols[0].encode() if protocols else b"",
         padding=padding,
+        resumed_without=lacking,
     )
 
 
