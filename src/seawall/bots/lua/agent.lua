@@ -1,8 +1,8 @@
 -- What a user agent claims. A claim only: nothing here is believed, it is compared.
 --
--- M.new(table_text) -> object         the text of seawall.bots.ja4.lua_table(); its lines `g` (which
---                                     majors a generation has) and `a` (which handshakes go with a
---                                     claim) are read here. A malformed line is an error at load.
+-- M.new(table_text) -> object         the text of seawall.bots.ja4.lua_table(); lines `g` (majors
+--                                     of a generation) and `a` (handshakes that go with a claim)
+--                                     are read here. A malformed line is an error at load.
 -- object:read(user_agent) -> facts    nil is allowed; never raises; cached for each text.
 -- object:agreement(ja4, agent)        1 handshake and claim contradict, 2 unknown, 3 they agree.
 -- object:gap(ja4, agent)              45 + claimed - seen generation, 0 when not comparable.
@@ -21,111 +21,140 @@ local M = {}
 
 local CACHE_MAX = 2048
 local TEXT_LENGTH_MAX = 512
+local WORDS_MAX = 64
 local GAP_ZERO = 45
 local CODE_MAX = 90
 
 local CHROMIUM, FIREFOX, SAFARI = 1, 2, 3
 local CRAWLER, HEADLESS, LIBRARY, OTHER, EMPTY, OTHER_BROWSER = 16, 17, 19, 20, 21, 22
-local TEXT_BROWSER, MOBILE_APP, JAVA = 15, 31, 8
 
 -- Words that decide, by family. A robot's word stands above a tool's, a tool's above a browser's.
+-- One with `=` counts only at the beginning: elsewhere it is a common word.
 local ROBOTS = {
-  [16] = [[ googlebot googlebot-image googlebot-news googlebot-video adsbot-google
-    adsbot-google-mobile mediapartners-google storebot-google google-inspectiontool googleother
-    googleother-image googleother-video google-safety feedfetcher-google google-read-aloud
-    apis-google bingbot adidxbot msnbot bingpreview yandexbot yandeximages yandexmobilebot =slurp
-    duckduckbot duckduckbot-https baiduspider =sogou applebot petalbot seznambot exabot mojeekbot
-    qwantbot qwantify yisouspider 360spider naverbot =yeti coccocbot-web ahrefsbot semrushbot
-    mj12bot dotbot blexbot dataforseobot serpstatbot barkrowler seokicks linkdexbot rogerbot
-    siteauditbot screaming archive.org_bot ia_archiver heritrix nutch =wayback netcraftsurveyagent
-    teoma =daum scrapy httrack webcopier =teleport sitesucker linkchecker w3c_validator
-    w3c-checklink =jigsaw validator.nu ezooms riddler mail.ru_bot sitecheck turnitin wotbox
-    contentking bubing netestate panscient ltx71 heartrails_capture grapeshot omgili admantx
-    =proximic peer39_crawler ias_crawler =comscore brandwatch magpie-crawler trendiction =ahc
-    simplepie fast-webcrawler =infoseek =scooter gigablast findlinks webcollage yacy yacybot
-    domaincrawler mixnodecache zgrab agent inspector hardenize silktide datanyze
-    daumoa transcoder manus-user cloudflareobservatory cloudflarediagnostics spinn3r surdotlybot ips-agent =nuzzel =collection pandalytics ]],
-  [25] = [[ gptbot chatgpt-user oai-searchbot claudebot claude-web claude-user claude-searchbot
+  [16] = [[
+    googlebot-image googlebot-news googlebot-video adsbot-google adsbot-google-mobile
+    mediapartners-google storebot-google google-inspectiontool googleother googleother-image
+    googleother-video google-safety feedfetcher-google google-read-aloud apis-google bingpreview
+    yandeximages duckduckbot-https =sogou qwantify =yeti coccocbot-web barkrowler seokicks
+    screaming ia_archiver heritrix nutch =wayback netcraftsurveyagent teoma =daum scrapy httrack
+    webcopier =teleport sitesucker =jigsaw ezooms riddler sitecheck turnitin wotbox contentking
+    bubing netestate panscient ltx71 heartrails_capture grapeshot omgili admantx =proximic
+    =comscore brandwatch trendiction =ahc simplepie =infoseek =scooter gigablast findlinks
+    webcollage yacy mixnodecache zgrab agent inspector hardenize silktide datanyze daumoa
+    transcoder manus-user cloudflareobservatory cloudflarediagnostics spinn3r ips-agent =nuzzel
+    =collection pandalytics
+  ]],
+  [25] = [[
+    gptbot chatgpt-user oai-searchbot claudebot claude-web claude-user claude-searchbot
     anthropic-ai perplexitybot perplexity-user ccbot bytespider amazonbot meta-externalagent
-    meta-externalfetcher facebookbot google-extended cohere-ai cohere-training-data-crawler
-    diffbot youbot mistralai-user ai2bot timpibot imagesiftbot img2dataset omgilibot
-    applebot-extended duckassistbot firecrawlagent =kangaroo pangubot velenpublicwebcrawler
-    webzio-extended iaskspider =novaact =operator =devin google-cloudvertexbot ]],
-  [23] = [[ facebookexternalhit facebookcatalog twitterbot slackbot slackbot-linkexpanding
-    slack-imgproxy discordbot telegrambot linkedinbot =whatsapp skypeuripreview redditbot
-    pinterestbot embedly iframely vkshare =viber =line-poker snapchat-preview flipboardproxy
-    bitlybot =tumblr =quora =mastodon =pleroma =misskey =lemmy akkoma =http.rb =synapse
-    google-pagerenderer googleimageproxy yahoomailproxy outlook-link-preview =bluesky =cardyb ]],
-  [18] = [[ pingdom pingdompagespeed uptimerobot statuscake site24x7 newrelicpinger
-    datadogsynthetics catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools
-    nodeping updown.io freshping monitis alertsite uptime-kuma blackbox-exporter =prometheus =zabbix
-    check_http =nagios kube-probe googlehc elb-healthchecker amazon-route53-health-check-service
+    meta-externalfetcher facebookbot google-extended cohere-ai cohere-training-data-crawler diffbot
+    youbot mistralai-user ai2bot timpibot imagesiftbot img2dataset omgilibot applebot-extended
+    duckassistbot firecrawlagent =kangaroo pangubot velenpublicwebcrawler webzio-extended
+    iaskspider =novaact =operator =devin google-cloudvertexbot
+  ]],
+  [23] = [[
+    facebookexternalhit facebookcatalog twitterbot slackbot slackbot-linkexpanding slack-imgproxy
+    discordbot telegrambot linkedinbot =whatsapp skypeuripreview redditbot pinterestbot embedly
+    iframely vkshare =viber =line-poker snapchat-preview flipboardproxy bitlybot =tumblr =quora
+    =mastodon =pleroma =misskey =lemmy akkoma =http.rb =synapse google-pagerenderer
+    googleimageproxy yahoomailproxy outlook-link-preview =bluesky =cardyb
+  ]],
+  [18] = [[
+    pingdom pingdompagespeed uptimerobot statuscake site24x7 newrelicpinger datadogsynthetics
+    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io
+    freshping monitis alertsite uptime-kuma blackbox-exporter =prometheus =zabbix check_http
+    =nagios kube-probe googlehc elb-healthchecker amazon-route53-health-check-service
     googlestackdrivermonitoring cloudflare-healthchecks =haproxy =jetmon dareboost yottaamonitor
-    synthetics apachebench =ab =wrk =hey =siege =vegeta =k6 jmeter =gatling =locust =bombardier ]],
-  [24] = [[ nikto sqlmap nmap masscan wpscan nessus openvas acunetix zaproxy nuclei gobuster
-    dirbuster =dirb feroxbuster ffuf wfuzz arachni w3af whatweb censysinspect =expanse =shodan
+    synthetics apachebench =ab =wrk =hey =siege =vegeta =k6 jmeter =gatling =locust =bombardier
+  ]],
+  [24] = [[
+    nikto sqlmap nmap masscan wpscan nessus openvas acunetix zaproxy nuclei gobuster dirbuster
+    =dirb feroxbuster ffuf wfuzz arachni w3af whatweb censysinspect =expanse =shodan
     internetmeasurement zmeu morfeus jorgee paros netsparker qualys detectify =burp httpx-toolkit
-    l9explore l9tcpid leakix cert-bund onyphe binaryedge projectdiscovery =katana ]],
-  [14] = [[ feedly feedbin feedburner feedvalidator newsblur inoreader theoldreader netnewswire
-    newsboat newsbeuter liferea akregator rssowl =tiny freshrss miniflux feedparser =reeder
-    feeddemon bazqux commafeed rssbot tt-rss quiterss gpodder antennapod =overcast =podcasts
-    =itunes blogtrottr superfeedr feedspot universalfeedparser applenews =fever windows-rss-platform
-    selfoss rss2email feed2imap sfeedly =rome netvibes ]],
+    l9explore l9tcpid leakix cert-bund onyphe binaryedge projectdiscovery =katana
+  ]],
+  [14] = [[
+    feedly feedbin feedburner feedvalidator newsblur inoreader theoldreader netnewswire newsboat
+    newsbeuter liferea akregator rssowl =tiny freshrss miniflux feedparser =reeder feeddemon bazqux
+    commafeed rssbot tt-rss quiterss gpodder antennapod =overcast =podcasts =itunes blogtrottr
+    superfeedr feedspot universalfeedparser applenews =fever windows-rss-platform selfoss rss2email
+    feed2imap sfeedly =rome netvibes
+  ]],
 }
 local TOOLS = {
   [4] = " =curl libcurl pycurl ",
   [5] = " =wget wget2 ",
-  [6] = [[ =python python-requests python-urllib python-httpx aiohttp httpx httpie urllib3
-    urllib3.future niquests =requests =treq grequests mechanize robobrowser httplib2 tornado pyhttp
-    curl_cffi python-opengraph-jaywink ]],
+  [6] = [[
+    =python python-requests python-urllib python-httpx aiohttp httpx httpie urllib3 urllib3.future
+    niquests =requests =treq grequests mechanize robobrowser httplib2 tornado pyhttp curl_cffi
+    python-opengraph-jaywink
+  ]],
   [7] = " go-http-client =go go-resty fasthttp =resty =colly =fiber ",
-  [8] = [[ =java java-http-client apache-httpclient =jakarta =http-client apache-httpasyncclient
-    =jersey reactornetty =jetty unirest-java okhttp-java =feign =spring async-http-client vert.x
-    asynchttpclient ktor-client =netty htmlunit jsoup ]],
+  [8] = [[
+    =java java-http-client apache-httpclient =jakarta =http-client apache-httpasyncclient =jersey
+    reactornetty =jetty unirest-java okhttp-java =feign =spring async-http-client vert.x
+    asynchttpclient ktor-client =netty htmlunit jsoup
+  ]],
   [9] = " =node node-fetch axios undici =got superagent node.js nodejs jsdom =deno =bun =needle ",
   [12] = " =git jgit go-git libgit2 git-lfs =mercurial =svn ",
-  [13] = [[ =pip =uv =poetry =pdm =twine =npm =yarn =pnpm =debian =apt apt-http =libdnf =dnf =yum zypp pacman
-    homebrew =cargo =composer bundler rubygems =gradle =maven apache-maven =artifact nuget =conda =mamba
-    =docker containerd =podman buildah skopeo =helm terraform cpan go-mod cocoapods winget =snapd
-    =flatpak =steam microsoft-delivery-optimization ]],
+  [13] = [[
+    =pip =uv =poetry =pdm =twine =npm =yarn =pnpm =debian =apt apt-http =libdnf =dnf =yum zypp
+    pacman homebrew =cargo =composer bundler rubygems =gradle =maven apache-maven =artifact nuget
+    =conda =mamba =docker containerd =podman buildah skopeo =helm terraform cpan go-mod cocoapods
+    winget =snapd =flatpak =steam microsoft-delivery-optimization
+  ]],
   [26] = " =php guzzlehttp =symfony =wordpress =drupal =joomla zend_http_client php-curl-class ",
   [27] = " =ruby faraday rest-client typhoeus httparty =httpclient mechanize-ruby excon ",
   [28] = " =.net =dotnet restsharp powershell windowspowershell csharp =winhttp winhttprequest ",
   [29] = " libwww-perl =lwp =perl www-mechanize mojolicious lwp-trivial lwp-request ",
   [30] = " reqwest =hyper ureq =surf isahc =awc ",
-  [31] = " =cfnetwork =dalvik =okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer ",
+  [31] = [[
+    =cfnetwork =dalvik =okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer
+  ]],
   [32] = " vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer ",
-  [19] = [[ libwww-fm postmanruntime insomnia =paw aria2 axel lftp httrack-tool libsoup =winhttp
-    lua-resty-http luasocket =erlang hackney =elixir =tesla =mint cohttp =haskell =wininet
-    nsurlsession =qt rest-assured =thunder soapui =xmlrpc =microsoft webdav davfs2 cadaver rclone
-    restic aws-cli aws-sdk-java boto3 botocore s3cmd gcloud azure-cli ansible-httpget saltstack
-    =chef =openai =ollama =winsock =emacs =guile =clojure clj-http sttp akka-http http4s scalaj-http ]],
+  [19] = [[
+    libwww-fm postmanruntime insomnia =paw aria2 axel lftp httrack-tool libsoup lua-resty-http
+    luasocket =erlang hackney =elixir =tesla =mint cohttp =haskell =wininet nsurlsession =qt
+    rest-assured =thunder soapui =xmlrpc =microsoft webdav davfs2 cadaver rclone restic aws-cli
+    aws-sdk-java boto3 botocore s3cmd gcloud azure-cli ansible-httpget saltstack =chef =openai
+    =ollama =winsock =emacs =guile =clojure clj-http sttp akka-http http4s scalaj-http
+  ]],
   [15] = " lynx w3m =links elinks elinks-lite browsh edbrowse retawq ",
 }
 -- Engines of their own, and names of browsers that have the engine and the handshake of another.
-local OWN_ENGINES = [[ msie trident opera presto konqueror netsurf dillo ladybird servo palemoon
-  goanna basilisk k-meleon epiphany midori falkon qupzilla ucweb netfront icab omniweb camino ]]
+local OWN_ENGINES = [[
+  msie trident opera presto konqueror netsurf dillo ladybird servo palemoon goanna basilisk
+  k-meleon epiphany midori falkon qupzilla ucweb netfront icab omniweb camino
+]]
 local IOS_SHELLS = " crios fxios edgios opios opt gsa duckduckgo ddg brave ecosia "
-local CHROMIUM_SHELLS = [[ edg edga edgw opr opx vivaldi yabrowser samsungbrowser brave
-  huaweibrowser miuibrowser ucbrowser whale coc_coc_browser electron mqqbrowser qqbrowser
-  oculusbrowser silk duckduckgo heytapbrowser vivobrowser ecosia maxthon puffin ]]
-local HEADLESS_WORDS = [[ headlesschrome phantomjs slimerjs puppeteer playwright selenium
-  headless_shell zombie.js casperjs cypress ]]
+local CHROMIUM_SHELLS = [[
+  edg edga edgw opr opx vivaldi yabrowser samsungbrowser brave huaweibrowser miuibrowser
+  ucbrowser whale coc_coc_browser electron mqqbrowser qqbrowser oculusbrowser silk duckduckgo
+  heytapbrowser vivobrowser ecosia maxthon puffin
+]]
+local HEADLESS_WORDS = [[
+  headlesschrome phantomjs slimerjs puppeteer playwright selenium headless_shell zombie.js
+  casperjs cypress
+]]
 
 -- Parts of words that no list has: first match wins. Weak ones name what a thing does.
 local PARTS = {
-  { "crawl", 16 }, { "google-", 16 }, { "-google", 16 }, { "spider", 16 }, { "scrap", 16 }, { "slurp", 16 }, { "archiv", 16 },
-  { "indexer", 16 }, { "harvest", 16 }, { "headless", 17 }, { "uptime", 18 }, { "monitor", 18 },
-  { "healthcheck", 18 }, { "synthetic", 18 }, { "probe", 18 }, { "pingdom", 18 },
-  { "scanner", 24 }, { "acunetix", 24 }, { "preview", 23 }, { "unfurl", 23 }, { "feed", 14 },
-  { "validat", 16 }, { "verif", 16 }, { "checker", 16 }, { "linkcheck", 16 }, { "audit", 16 },
-  { "scan", 16 }, { "survey", 16 }, { "resolver", 16 }, { "collector", 16 }, { "extractor", 16 },
-  { "parser", 16 }, { "screenshot", 16 }, { "optimizer", 16 }, { "watcher", 16 }, 
-  { "favicon", 16 }, { "fetch", 19 }, { "http", 19 }, { "client", 19 },
+  { "crawl", 16 }, { "google-", 16 }, { "-google", 16 }, { "spider", 16 }, { "scrap", 16 },
+  { "slurp", 16 }, { "archiv", 16 }, { "indexer", 16 }, { "harvest", 16 }, { "headless", 17 },
+  { "uptime", 18 }, { "monitor", 18 }, { "healthcheck", 18 }, { "synthetic", 18 },
+  { "probe", 18 }, { "pingdom", 18 }, { "scanner", 24 }, { "acunetix", 24 }, { "preview", 23 },
+  { "unfurl", 23 }, { "feed", 14 }, { "validat", 16 }, { "verif", 16 }, { "checker", 16 },
+  { "linkcheck", 16 }, { "audit", 16 }, { "scan", 16 }, { "survey", 16 }, { "resolver", 16 },
+  { "collector", 16 }, { "extractor", 16 }, { "parser", 16 }, { "screenshot", 16 },
+  { "optimizer", 16 }, { "watcher", 16 }, { "favicon", 16 }, { "fetch", 19 }, { "http", 19 },
+  { "client", 19 },
 }
-local COMMON = [[ mozilla windows nt win64 wow64 x64 x86_64 applewebkit khtml like gecko chrome
-  safari version mobile linux x11 android macintosh intel mac os x iphone ipad cpu compatible rv
-  firefox http https www build wv u en-us en u k ]]
+local PART_LENGTH_MIN = 4
+local COMMON = [[
+  mozilla windows nt win64 wow64 x64 x86_64 applewebkit khtml like gecko chrome safari version
+  mobile linux x11 android macintosh intel mac os x iphone ipad cpu compatible rv firefox http
+  https www build wv u en-us en k
+]]
 
 local function words(text, into, value)
   for word in text:gmatch("%S+") do into[word] = value end
@@ -138,7 +167,9 @@ local function learn(lists, strength)
     for word in text:gmatch("%S+") do
       local only_first = word:sub(1, 1) == "="
       local into = only_first and FIRST or ANYWHERE
-      into[only_first and word:sub(2) or word] = { family = family, strength = strength }
+      word = only_first and word:sub(2) or word
+      if into[word] then error("agent: a word is in two families: " .. word) end
+      into[word] = { family = family, strength = strength }
     end
   end
 end
@@ -152,8 +183,8 @@ local IS_COMMON = words(COMMON, {}, true)
 
 local function floor_of(number) return number - number % 1 end
 
--- Chrome and Firefox count alike. 100 to 184 are told apart (5 to 89), so the last 40 are for years;
--- older ones fall into four codes, since nobody tells 41 from 55 any more.
+-- Chrome and Firefox count alike. 100 to 184 are told apart (5 to 89): the newest 40 stay distinct
+-- for years. Older ones have four codes.
 local function major_code(version, family)
   if version <= 0 then return 0 end
   if family ~= CHROMIUM and family ~= FIREFOX then
@@ -191,6 +222,7 @@ local function word_of(word, first)
     local after = word:byte(from + 3)
     if not after or after < 97 or after == 115 then return CRAWLER, 3 end
   end
+  if #word < PART_LENGTH_MIN then return nil end
   for index = 1, #PARTS do
     local part = PARTS[index]
     if word:find(part[1], 1, true) then
@@ -230,7 +262,7 @@ end
 
 -- Everything that the words say, before it is made into codes.
 local function scan(text)
-  local seen, first = {}, true
+  local seen, first, count = {}, true, 0
   local family, strength, name, number = nil, 0, nil, 0
   local shell, ios_shell, own
   for word, digits in text:gmatch("(%a[%w_%-%.]*)/?(%d*)") do
@@ -246,7 +278,8 @@ local function scan(text)
       if IS_IOS_SHELL[word] then ios_shell = word end
       if IS_OWN_ENGINE[word] and not own then own = word end
     end
-    first = false
+    first, count = false, count + 1
+    if count >= WORDS_MAX then break end
   end
   return seen, family, strength, name, number, shell, ios_shell, own
 end
