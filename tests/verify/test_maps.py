@@ -4,6 +4,8 @@ import ipaddress
 import os
 import random
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -268,6 +270,37 @@ def test_each_flipped_bit_of_an_entry_makes_it_absent(tmp_path: Path, table: Ver
                 file.seek(offset + place)
                 file.write(bytes([byte]))
     assert lua.state(str(V4), YANDEX, NOW) == "verified"
+
+
+WRITER = """
+import ipaddress, sys
+from pathlib import Path
+from seawall.verify.outcome import Outcome
+from seawall.verify.verdicts import Verdict, VerdictTable
+table = VerdictTable(Path(sys.argv[1]), seed=7)
+good, bad = ipaddress.ip_address("40.77.167.1"), ipaddress.ip_address("9.9.9.9")
+print("ready", flush=True)
+for turn in range(10**9):
+    at = 1_800_000_100 + turn % 50_000
+    table.put(good, 7, Verdict(Outcome.VERIFIED, at, at + 9), now_s=0)
+    table.put(bad, 7, Verdict(Outcome.IMPOSTOR, at, at + 9), now_s=0)
+"""
+
+
+def test_a_reader_beside_a_busy_writer_sees_the_truth_or_nothing(
+    tmp_path: Path, table: VerdictTable
+) -> None:
+    path = str(tmp_path / "verified.map")
+    command = [sys.executable, "-c", WRITER, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        lua = lua_side.load(folder=tmp_path)
+        good = {lua.state(str(V4), YANDEX, NOW) for _ in range(40_000)}
+        bad = {lua.state("9.9.9.9", YANDEX, NOW) for _ in range(40_000)}
+        writer.kill()
+    assert "verified" in good <= {"verified", "unknown"}
+    assert "impostor" in bad <= {"impostor", "unknown"}
 
 
 def test_an_entry_being_written_is_absent(tmp_path: Path, table: VerdictTable) -> None:

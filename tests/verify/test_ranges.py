@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seawall import limits
 from seawall.errors import RefusedError
-from seawall.verify.catalogue import catalogue
+from seawall.verify.catalogue import RangeSource, catalogue
 from seawall.verify.lua import quote
 from seawall.verify.lua import render as render_lua
 from seawall.verify.ranges import RangeList, failed, parse, read, render, renew
@@ -20,6 +20,9 @@ from verify import lua_side
 NOW = 1_800_000_000
 DAY = 86_400
 GPTBOT, CHATGPT_USER, BINGBOT, GOOGLE_AGENT = 21, 42, 4, 47
+
+
+SOURCE = RangeSource("gptbot", ("https://openai.example/gptbot.json",), "json")
 
 
 def _json(*prefixes: str, **more: Any) -> bytes:
@@ -95,7 +98,7 @@ def test_text_that_is_no_list_is_refused(body: bytes) -> None:
 
 
 def test_a_first_list_is_released_with_its_date() -> None:
-    done = renew("gptbot", None, _json("52.230.152.0/24"), "json", now_s=NOW + 0.5)
+    done = renew(SOURCE, None, [_json("52.230.152.0/24")], now_s=NOW + 0.5)
     assert done.alarm == ""
     assert done.content == (
         f"# seawall ranges 1\n# list: gptbot\n# fetched: {NOW}\n52.230.152.0/24\n"
@@ -106,16 +109,16 @@ def test_a_first_list_is_released_with_its_date() -> None:
 def test_an_unchanged_list_is_released_again_only_to_renew_its_date() -> None:
     body = _json("52.230.152.0/24")
     young = _list("52.230.152.0/24", age_s=limits.VERIFY_RANGES_REDATE_S - 1)
-    assert renew("gptbot", young, body, "json", now_s=NOW).content is None
+    assert renew(SOURCE, young, [body], now_s=NOW).content is None
     old = _list("52.230.152.0/24", age_s=limits.VERIFY_RANGES_REDATE_S)
-    again = renew("gptbot", old, body, "json", now_s=NOW)
+    again = renew(SOURCE, old, [body], now_s=NOW)
     assert again.content is not None
     assert read(again.content).fetched_s == NOW
 
 
 def test_a_changed_list_is_released() -> None:
     old = _list("52.230.152.0/24")
-    done = renew("gptbot", old, _json("52.230.152.0/24", "52.233.106.0/24"), "json", now_s=NOW)
+    done = renew(SOURCE, old, [_json("52.230.152.0/24", "52.233.106.0/24")], now_s=NOW)
     assert done.content is not None
     assert len(read(done.content).networks) == 2
 
@@ -137,15 +140,24 @@ def test_a_list_that_lost_or_won_too_much_is_not_taken(body: bytes, words: str) 
     old = _list("52.230.152.0/24", "2a01:4f8::/64", age_s=3 * DAY)
     if "IPv4" in words and "gone" in words:
         old = _list("52.230.152.0/24", age_s=3 * DAY)
-    done = renew("gptbot", old, body, "json", now_s=NOW)
+    done = renew(SOURCE, old, [body], now_s=NOW)
     assert done.content is None
     assert done.alarm.startswith("The ranges gptbot are 3.0 days old, they stay in use: ")
     assert any(word in done.alarm for word in words.split("|"))
 
 
+def test_the_parts_of_a_list_are_one_list() -> None:
+    parts = [_json("52.230.152.0/24"), _json("2a01:4f8::/64", "52.230.153.0/24")]
+    done = renew(SOURCE, None, parts, now_s=NOW)
+    assert done.content is not None
+    assert read(done.content) == _list("52.230.152.0/23", "2a01:4f8::/64")
+    assert renew(SOURCE, None, [parts[0], _json()], now_s=NOW).content is None
+    assert renew(SOURCE, None, [], now_s=NOW).content is None
+
+
 def test_half_of_the_addresses_may_go() -> None:
     old = _list("52.230.152.0/24")
-    assert renew("gptbot", old, _json("52.230.152.0/25"), "json", now_s=NOW).content is not None
+    assert renew(SOURCE, old, [_json("52.230.152.0/25")], now_s=NOW).content is not None
 
 
 def test_a_fetch_that_fails_leaves_the_list_and_tells_its_age() -> None:

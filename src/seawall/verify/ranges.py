@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from seawall import limits
 from seawall.errors import RefusedError
+from seawall.verify.catalogue import RangeSource
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HEADER: Final = re.compile(
@@ -102,11 +103,13 @@ def read(content: str) -> RangeList:
 
 
 def renew(
-    name: str, old: RangeList | None, body: bytes, form: Literal["json", "text"], *, now_s: float
+    source: RangeSource, old: RangeList | None, bodies: Sequence[bytes], *, now_s: float
 ) -> Renewal:
-    """What becomes of a list that was fetched now; `body` holds all its parts as one list."""
+    """What becomes of a list that was fetched now; `bodies` are all its parts."""
+    name = source.name
     try:
-        networks = parse(body, form)
+        parts = [parse(body, source.format) for body in bodies]
+        networks = _canonical([network for part in parts for network in part])
         if old is not None:
             _alike(old.networks, networks)
     except RefusedError as error:
