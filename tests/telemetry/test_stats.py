@@ -93,6 +93,9 @@ def test_listeners_and_origins_are_summed_but_not_envoys_own() -> None:
     assert edge_source("cluster.a.b.upstream_rq_retry") == "cluster.*.upstream_rq_retry"
     assert edge_source("http.admin.downstream_rq_total") == "http.admin.downstream_rq_total"
     assert edge_source("server.live") == "server.live"
+    assert edge_source("http.https.lua.errors") == "http.*.lua.errors"
+    assert edge_source("http.taste.lua.errors") == "http.taste.lua.errors"
+    assert edge_source("cluster.x.lua.upstream_rq_retry") == "cluster.*.upstream_rq_retry"
 
 
 def test_every_measure_has_its_own_name_and_source() -> None:

@@ -35,6 +35,10 @@ CPU: Final = "cpu_s"
 _HTTP_OWN: Final = frozenset({"admin", "async-client", "taste"})
 """Not of clients: `taste` is where the node asks golden requests."""
 
+_LUA: Final = ".lua"
+"""Ends what the bot filter's own counters are counted under. It adds them up itself and hands them
+on at most once a second, with a later request: the last ones before a pause come after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -43,7 +47,8 @@ class Measure:
     Attributes:
         name: documented name, see docs/metrics.md.
         kind: `counter` for a count that only grows in Envoy, else `gauge`.
-        source: Envoy's name; `http.*.x` is summed over listeners, `cluster.*.x` over origins.
+        source: Envoy's name; `http.*.x` is summed over listeners, `cluster.*.x` over origins, and
+            `http.*.lua.x` over the bot filters of listeners.
         help: one sentence for people and for Prometheus.
     """
 
@@ -104,6 +109,54 @@ MEASURES: Final = (
         "Requests a redirect or fixed response answered, without an origin.",
     ),
     Measure("no_route", "counter", "http.*.no_route", "Requests that no route took."),
+    Measure(
+        "bots_scored",
+        "counter",
+        "http.*.lua.bots_scored",
+        "Requests that the bot model scored.",
+    ),
+    Measure(
+        "bots_unscored",
+        "counter",
+        "http.*.lua.bots_unscored",
+        "Requests looked at for bots and not scored: no model, or no score was needed.",
+    ),
+    Measure(
+        "bots_challenged",
+        "counter",
+        "http.*.lua.bots_challenge",
+        "Requests that the bot policy wanted challenged.",
+    ),
+    Measure(
+        "bots_blocked",
+        "counter",
+        "http.*.lua.bots_block",
+        "Requests that the bot policy refused with 403.",
+    ),
+    Measure(
+        "bots_limited",
+        "counter",
+        "http.*.lua.bots_rate",
+        "Requests that the bot policy refused with 429, since the client asked too often.",
+    ),
+    Measure(
+        "bots_payment",
+        "counter",
+        "http.*.lua.bots_payment",
+        "Requests that the bot policy answered with 402.",
+    ),
+    Measure(
+        "bots_challenge_unavailable",
+        "counter",
+        "http.*.lua.bots_challenge_unavailable",
+        "Challenges that were not to be had: the bot service was down, or there is none.",
+    ),
+    Measure(
+        "bots_errors",
+        "counter",
+        "http.*.lua.errors",
+        "Faults of the bot filter; such a request passed as if nothing was known of it.",
+    ),
     Measure(
         "origin_connect_failures",
         "counter",
@@ -180,6 +233,8 @@ def edge_source(name: str) -> str:
     if kind not in ("http", "cluster"):
         return name
     owner, _, statistic = rest.rpartition(".")
+    if kind == "http" and owner.endswith(_LUA):
+        owner, statistic = owner.removesuffix(_LUA), f"lua.{statistic}"
     return name if owner in _HTTP_OWN or not owner else f"{kind}.*.{statistic}"
 
 
