@@ -973,6 +973,24 @@ BOT_MODEL_TEXT_LENGTH_CHARS_MAX: Final = 200
 """Name, author and other texts of a model."""
 BOT_MODEL_METRICS_MAX: Final = 100
 """Training metrics carried by a model."""
+CLEARANCE_EPOCH: Final = 1
+"""Clearances of another epoch are refused: one number more logs everybody out, when the meaning
+of a clearance changes between versions."""
+BOT_SERVICE_TIMEOUT_S: Final = 10.0
+"""A whole exchange of a visitor's browser with the node's bot service."""
+BOT_SERVICE_CONNECT_TIMEOUT_S: Final = 1.0
+"""To its Unix socket: it is on the same machine, or not there."""
+BOT_SERVICE_CONNECTIONS_MAX: Final = 64
+"""From one Envoy to the bot service; more waiting visitors wait in Envoy."""
+BOT_SERVICE_REQUESTS_MAX: Final = 1_024
+"""Waiting at once for the bot service; beyond that the fail mode of the site decides."""
+BOT_KEEPER_TICK_S: Final = 0.5
+"""How often the agent looks whether the bot service runs and is told the newest; and how often the
+service looks for what it is told."""
+BOT_SETTINGS_SIZE_BYTES_MAX: Final = 16 * MIB
+"""What the agent tells the bot service: every site with its hosts and keys."""
+BOT_SERVICE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
+"""What a visitor may send to the bot service: an answer, or a form to be kept."""
 BOT_MARGIN_MAX: Final = 1_000.0
 """Largest leaf value, base or cut of a model, without sign: log-odds beyond it mean nothing."""
 

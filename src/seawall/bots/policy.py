@@ -94,6 +94,12 @@ def policy_text(policy: BotPolicy, site: SiteName, route_class: RouteClass) -> s
     return text
 
 
+def challenge_seconds(text: str) -> int:
+    """How long a clearance is good, out of what `policy_text` wrote; 0 when it says nothing."""
+    words = next((line.split() for line in text.splitlines() if line.startswith("challenge ")), [])
+    return int(words[3]) if len(words) > 3 and words[3].isdecimal() else 0  # noqa: PLR2004 - fourth
+
+
 def decide(policy: BotPolicy, facts: Facts) -> Decision:
     """What `policy` does with a request; the same as in Envoy."""
     if policy.mode is BotMode.OFF:

@@ -15,7 +15,10 @@ from seawall.bots import ja4
 from seawall.bots.features import FEATURES, INDEX, to_text
 from seawall.bots.model import Model
 
-MODULES: Final = ("memo", "windows", "model", "ja4", "agent", "client", "signals", "policy")
+MODULES: Final = (
+    *("memo", "windows", "model", "ja4", "agent", "client", "signals", "policy"),
+    *("verified", "clearance", "proof", "challenge"),
+)
 """In the order in which they may use one another."""
 MODEL_ID_LENGTH: Final = 8
 """Digits of a model's digest that records and the script name it by."""
@@ -29,18 +32,20 @@ class Script:
     """What the filter is made of.
 
     Attributes:
+        bots: the known bots and their networks, as `seawall.verify.lua` writes them: a chunk that
+            returns a table.
         model: None scores nothing: absent.
         model_digest: of the model's file; names it in records.
-        extra: further modules by name with their configuration, in order; each becomes a local of
-            that name that `main.lua` knows.
+        service: the node's bot service can be asked, for challenges and signatures.
     """
 
+    bots: str
     model: Model | None = None
     model_digest: str = ""
-    extra: tuple[tuple[str, str], ...] = ()
+    service: bool = False
 
     def __hash__(self) -> int:
-        return hash((self.model_digest, self.extra))
+        return hash((self.bots, self.model_digest, self.service))
 
 
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
@@ -50,14 +55,13 @@ def script_text(script: Script) -> str:
         "ja4": ja4.lua_table(),
         "features_count": len(FEATURES),
         "features": dict(INDEX),
+        "service": script.service,
     }
     if script.model is not None:
         config["model"] = model_config(script.model, script.model_digest)
     parts = [f"local {name} = (function()\n{module(name)}\nend)()" for name in MODULES]
+    parts.append(f"local bot_data = (function()\n{script.bots}\nend)()")
     parts.append(f"local config = {literal(config)}")
-    parts += [f"local {name} = (function()\n{text}\nend)()" for name, text in script.extra]
-    known = {name for name, _ in script.extra}
-    parts += [f"local {name}" for name in ("bots", "clearances", "challenges") if name not in known]
     parts.append(module("main"))
     return "\n".join(parts)
 

@@ -6,18 +6,34 @@ stands a filter without a text, which is constant. What a site wants stands in t
 virtual host, so a change of policy does not touch the text.
 """
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
+from seawall import limits
 from seawall.bots import artifact
 from seawall.bots.model import Model
-from seawall.bots.policy import policy_text
+from seawall.bots.policy import challenge_seconds, policy_text
 from seawall.bots.script import Script, script_text
 from seawall.compiler import names
-from seawall.compiler.wire import FILTER_OFF, as_field, body_of, filter_switch, inline_text, packed
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.wire import (
+    FILTER_OFF,
+    as_field,
+    body_of,
+    filter_switch,
+    inline_text,
+    packed,
+    seconds,
+)
 from seawall.model import OBSERVING, BotMode, BotModel, Edge, Route, RouteClass, Site
+from seawall.model.clearance import ClearanceKeys
+from seawall.verify.catalogue import catalogue
+from seawall.verify.lua import render
 
 _SWITCHES_FIELD: Final = 15
 """`VirtualHost.typed_per_filter_config`."""
@@ -35,12 +51,18 @@ class BotFilter:
     def __init__(self, edge: Edge) -> None:
         self._wanted = any(watched(site) for site in edge.sites)
         self._model = edge.bot_model
+        self._service = any(enforced(site) for site in edge.sites)
+        self._ranges = tuple(
+            (str(one.name), "\n".join((*one.networks, "")))
+            for one in edge.lists
+            if one.networks and one.name in catalogue().sources
+        )
 
     def write_table(self, configuration: Any) -> None:
         """Put the text into a `RouteConfiguration`, where some site wants it."""
         if self._wanted:
             switch = configuration.typed_per_filter_config[names.FILTER_BOTS]
-            switch.CopyFrom(_switch(self._model))
+            switch.CopyFrom(_switch(self._model, self._service, self._ranges))
 
     def of_site(self, site: Site) -> bytes:
         """What a serialized virtual host of `site` is continued with."""
@@ -59,7 +81,41 @@ def watched(site: Site) -> bool:
     return site.bots.mode is not BotMode.OFF
 
 
-def write_policy(host: Any, site: Site) -> None:
+def enforced(site: Site) -> bool:
+    """Whether anybody may be refused or challenged on a site."""
+    return site.bots.mode is BotMode.ENFORCE
+
+
+def keys_text(keys: ClearanceKeys) -> str:
+    """Clearance keys as the filter and the bot service read them: `EPOCH KID:HEX KID:HEX`."""
+    pairs = (f"{key.kid}:{key.value.reveal().hex()}" for key in keys)
+    return " ".join((str(limits.CLEARANCE_EPOCH), *pairs))
+
+
+def service_route(site: Site) -> Any:
+    """What a browser asks of the node's bot service while it is challenged."""
+    route = route_components_pb2.Route(name=f"{site.name}{names.ROUTE_BOTS}")
+    route.match.prefix = names.PATH_BOTS
+    route.route.cluster = names.CLUSTER_BOTS
+    route.route.timeout.CopyFrom(seconds(limits.BOT_SERVICE_TIMEOUT_S))
+    return route
+
+
+def bots_cluster(socket: str) -> Any:
+    """The node's bot service as a cluster: a Unix socket, few connections, no second try."""
+    cluster = cluster_pb2.Cluster(name=names.CLUSTER_BOTS, type=cluster_pb2.Cluster.STATIC)
+    cluster.connect_timeout.CopyFrom(seconds(limits.BOT_SERVICE_CONNECT_TIMEOUT_S))
+    bounds = cluster.circuit_breakers.thresholds.add()
+    bounds.max_connections.value = limits.BOT_SERVICE_CONNECTIONS_MAX
+    bounds.max_pending_requests.value = limits.BOT_SERVICE_REQUESTS_MAX
+    bounds.max_requests.value = limits.BOT_SERVICE_REQUESTS_MAX
+    cluster.load_assignment.cluster_name = names.CLUSTER_BOTS
+    endpoint = cluster.load_assignment.endpoints.add().lb_endpoints.add()
+    endpoint.endpoint.address.pipe.path = socket
+    return cluster
+
+
+def write_policy(host: Any, site: Site, keys: ClearanceKeys | None) -> None:
     """Put the policy of a site into its virtual host: one text for each class of its routes.
 
     A site that says nothing of bots needs none: the filter observes by itself.
@@ -70,6 +126,8 @@ def write_policy(host: Any, site: Site) -> None:
     classes = {RouteClass.PAGE, *(route.route_class for route in site.routes)}
     for each in sorted(classes):
         values.fields[each.value].string_value = policy_text(site.bots, site.name, each)
+    if keys is not None and enforced(site):
+        values.fields[names.METADATA_CLEARANCE].string_value = keys_text(keys)
 
 
 def write_route(compiled: Any, site: Site, route: Route) -> None:
@@ -90,10 +148,44 @@ def read_model(content: bytes) -> Model:
 
 
 @lru_cache(maxsize=_MODELS_REMEMBERED)
-def _switch(model: BotModel | None) -> Any:
+def _switch(model: BotModel | None, service: bool, ranges: tuple[tuple[str, str], ...]) -> Any:
     """The packed `FilterConfig` with the text; shared, so never change it."""
-    script = Script()
+    bots = render(catalogue(), dict(ranges))
+    script = Script(bots, service=service)
     if model is not None:
-        script = Script(read_model(model.content), model.digest)
+        script = replace(script, model=read_model(model.content), model_digest=model.digest)
     code = inline_text(script_text(script))
     return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=code)))
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """What the bot service must know of one site.
+
+    Attributes:
+        hosts: as in the site file: exact, `*.example.com` or `*`.
+        keys: as `keys_text` writes them. Private.
+        clearance_s: how long a clearance is good.
+    """
+
+    hosts: tuple[str, ...]
+    keys: str
+    clearance_s: int
+
+    def __repr__(self) -> str:
+        return f"Challenged({self.hosts}, {self.clearance_s} s)"
+
+
+def challenged_sites(snapshot: Snapshot) -> tuple[Challenged, ...]:
+    """The sites of a snapshot that clearances are granted for."""
+    found: dict[tuple[str, ...], Challenged] = {}
+    for resource in snapshot.of_type(TypeUrl.ROUTES):
+        for host in route_pb2.RouteConfiguration.FromString(resource.body).virtual_hosts:
+            values = host.metadata.filter_metadata.get(names.FILTER_BOTS)
+            if values is None or names.METADATA_CLEARANCE not in values.fields:
+                continue
+            text = values.fields[RouteClass.PAGE.value].string_value
+            hosts = tuple(host.domains)
+            keys = values.fields[names.METADATA_CLEARANCE].string_value
+            found[hosts] = Challenged(hosts, keys, challenge_seconds(text))
+    return tuple(found.values())

@@ -20,6 +20,7 @@ from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf.message import DecodeError
 
 from seawall import limits
+from seawall.compiler import names
 from seawall.compiler.chains import managers
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import InternalError, RefusedError
@@ -131,6 +132,7 @@ def _references_of_routes(configuration: Any) -> Iterator[tuple[TypeUrl, str]]:
                 raise _broken(f"two virtual hosts serve {domain!r}")
             domains.add(domain)
         clusters.update(route.route.cluster for route in host.routes if route.HasField("route"))
+    clusters.discard(names.CLUSTER_BOTS)  # of the node, not of the release
     for name in sorted(clusters):
         yield TypeUrl.CLUSTER, name
 

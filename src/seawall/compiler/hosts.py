@@ -17,7 +17,7 @@ from seawall import limits
 from seawall.compiler import actions, filters, names
 from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
-from seawall.compiler.bots import write_policy, write_route
+from seawall.compiler.bots import enforced, service_route, write_policy, write_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
@@ -31,6 +31,7 @@ from seawall.model import (
     RouteClass,
     Site,
 )
+from seawall.model.clearance import ClearanceKeys
 
 _ROBOTS_PATH = "/robots.txt"
 _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
@@ -38,7 +39,14 @@ _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
 
 
 @lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
-def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool, alone: bool = True) -> bytes:
+def host(
+    site: Site,
+    behind: tuple[Behind | None, ...],
+    *,
+    tls: bool,
+    alone: bool = True,
+    keys: ClearanceKeys | None = None,
+) -> bytes:
     """The serialized virtual host that serves `site`.
 
     Args:
@@ -46,6 +54,7 @@ def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool, alone: boo
         behind: the origin of each route.
         tls: with HSTS.
         alone: no other certificate is shown than that of `site`.
+        keys: what its clearances are signed with.
     """
     compiled = _guarded_host(site)
     if tls and not alone and site.certificate is not None:
@@ -55,7 +64,11 @@ def host(site: Site, behind: tuple[Behind | None, ...], *, tls: bool, alone: boo
     size = _usual_body_limit(site)
     compress(compiled, site.compression)
     limit_host(compiled, size)
-    write_policy(compiled, site)
+    write_policy(compiled, site, keys)
+    if enforced(site):
+        service = service_route(site)
+        limit_route(service, limits.BOT_SERVICE_BODY_SIZE_BYTES_MAX, size)
+        compiled.routes.append(service)
     if site.bots.robots_txt:
         compiled.routes.append(_robots_route(site))
     for route, origin in zip(site.routes, behind, strict=True):

@@ -41,15 +41,20 @@ def compile_routes(edge: Edge) -> list[Resource]:
                 body = hosts.redirecting_host(site, _redirect_port(edge))
                 bodies.append(body + bots.of_nobody())
             else:
-                body = hosts.host(site, behind_routes(site, behind), tls=False)
+                body = hosts.host(
+                    site, behind_routes(site, behind), tls=False, keys=edge.clearance_keys
+                )
                 bodies.append(body + bots.of_site(site))
         resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials, bots))
     sites = tuple(site for site in edge.sites if site.certificate is not None)
     if edge.listen.https and sites:
         alone = len({site.certificate for site in sites}) == 1
         bodies = [
-            hosts.host(s, behind_routes(s, behind), tls=True, alone=alone) + bots.of_site(s)
-            for s in sites
+            hosts.host(
+                site, behind_routes(site, behind), tls=True, alone=alone, keys=edge.clearance_keys
+            )
+            + bots.of_site(site)
+            for site in sites
         ]
         resources.append(_configuration(names.ROUTES_HTTPS, sites, bodies, denials, bots))
     return resources

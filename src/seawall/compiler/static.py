@@ -18,6 +18,7 @@ from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 
 from seawall.compiler import names
+from seawall.compiler.bots import bots_cluster
 from seawall.compiler.chains import filter_chains, managers
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
@@ -42,6 +43,7 @@ def static_bootstrap(
     static = bootstrap.static_resources
     for resource in snapshot.of_type(TypeUrl.CLUSTER):
         static.clusters.append(cluster_pb2.Cluster.FromString(resource.body))
+    static.clusters.append(bots_cluster(names.BOTS_SOCKET))
     for resource in snapshot.of_type(TypeUrl.SECRET):
         static.secrets.append(secret_pb2.Secret.FromString(resource.body))
     inliner = _Inliner(snapshot, every_chain=every_chain)

@@ -19,6 +19,7 @@ import structlog
 
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.names import ACCESS_FILE
+from seawall.daemon.bot_keeper import BotKeeper
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import envoys
 from seawall.errors import SeawallError
@@ -30,6 +31,7 @@ from seawall.node.report import CollectorMaker
 from seawall.release.bundle import Bundle
 from seawall.release.signing import load_public_key, pin_public_key
 from seawall.rollout.ports import Assignment, ControlPort, NodeReport, TrialReport
+from seawall.tasks import Background
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
 from seawall.telemetry.logs import configure
@@ -153,7 +155,13 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
         )
         _end_on_signals(agent, data_dir)
         _end_with_parent(agent, options.parent_fd)
-        await agent.run()
+        async with Background(_keeper_failed) as background:
+            background.spawn(BotKeeper(data_dir, agent, clock).run(), name="bot keeper")
+            await agent.run()
+
+
+def _keeper_failed(name: str, error: BaseException) -> None:
+    _LOG.error("task-failed", task=name, error=str(error), kind=type(error).__name__)
 
 
 def collectors(data_dir: Path, clock: Clock, node: NodeName) -> CollectorMaker:

@@ -29,6 +29,7 @@ from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf import struct_pb2
 
 from seawall.compiler import names
+from seawall.compiler.bots import bots_cluster
 from seawall.compiler.chains import filter_chains, managers
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
@@ -46,6 +47,7 @@ _DECISION: Final = {
     "cluster": "%UPSTREAM_CLUSTER_RAW%",
     "details": "%RESPONSE_CODE_DETAILS%",
     "flags": "%RESPONSE_FLAGS%",
+    "bots": f"%DYNAMIC_METADATA({names.FILTER_BOTS}:{names.METADATA_DECISION})%",
 }
 
 
@@ -74,6 +76,7 @@ def harmless(snapshot: Snapshot, stub: str) -> Harmless:
     static = bootstrap.static_resources
     for resource in snapshot.of_type(TypeUrl.CLUSTER):
         static.clusters.append(_cluster(resource.body, stub))
+    static.clusters.append(bots_cluster(stub))
     for resource in snapshot.of_type(TypeUrl.SECRET):
         static.secrets.append(secret_pb2.Secret.FromString(resource.body))
     files: dict[str, bytes] = {}

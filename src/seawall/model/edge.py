@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from seawall.model.clearance import ClearanceKeys
 from seawall.model.lists import IpList
 from seawall.model.origin import Origin
 from seawall.model.rollout import DEFAULT_POLICY, Golden, RolloutPolicy
@@ -99,6 +100,7 @@ class Edge:
         golden: requests that prove that the sites work, in the order of the sites; nor on them.
         lists: address lists that sites may name.
         bot_model: None scores nothing.
+        clearance_keys: what clearances are signed with; None grants and accepts none.
     """
 
     listen: Listen
@@ -113,3 +115,4 @@ class Edge:
     golden: tuple[Golden, ...] = ()
     lists: tuple[IpList, ...] = ()
     bot_model: BotModel | None = None
+    clearance_keys: ClearanceKeys | None = None

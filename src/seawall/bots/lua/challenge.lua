@@ -1,0 +1,61 @@
+-- Shows a challenge: asks the node's bot service for the page and relays it. Waiting for it lets
+-- other requests run, so everything that is needed afterwards is taken before.
+local M = {}
+
+local CLUSTER, AUTHORITY = "seawall_bots", "seawall"
+local PLACE = "/.well-known/seawall/"
+local TIMEOUT_MS = 3000
+local FORM_MAX = 32768
+local FORM = "application/x-www-form-urlencoded"
+
+-- Whether a path belongs to the bot service.
+function M.own(path)
+  return path:sub(1, #PLACE) == PLACE
+end
+
+-- What the bot service is told of a client; Envoy removes such headers from what clients send.
+function M.identify(set, read, network)
+  set("x-seawall-host", read.authority)
+  set("x-seawall-scheme", read.scheme or "http")
+  set("x-seawall-prefix", network)
+  set("x-seawall-ja4", read.tls.stable)
+end
+
+-- Answers with the page; false when there is none, and then nothing was answered.
+function M.show(handle, headers, read, network, level)
+  local asked = {
+    [":method"] = "POST", [":path"] = "/internal/challenge", [":authority"] = AUTHORITY,
+    ["x-seawall-path"] = headers:get(":path"), ["x-seawall-method"] = read.method,
+    ["x-seawall-level"] = tostring(level), ["x-seawall-request-id"] = headers:get("x-request-id"),
+  }
+  M.identify(function(name, value)
+    asked[name] = value
+  end, read, network)
+  for _, name in ipairs({ "accept-language", "content-type", "cookie", "origin", "sec-fetch-site" }) do
+    asked[name] = headers:get(name)
+  end
+  local body = ""
+  local length = tonumber(headers:get("content-length") or "")
+  local form = (headers:get("content-type") or ""):sub(1, #FORM) == FORM
+  if read.method == "POST" and form and length and length > 0 and length <= FORM_MAX then
+    local buffered = handle:body()
+    body = buffered and buffered:getBytes(0, buffered:length()) or ""
+  end
+  local answer, page = handle:httpCall(CLUSTER, asked, body, {
+    timeout_ms = TIMEOUT_MS, return_duplicate_headers = true,
+  })
+  local status = tonumber(answer[":status"])
+  if not status or status >= 500 or not page then
+    return false
+  end
+  local relayed = {}
+  for name, value in pairs(answer) do
+    if name ~= "content-length" and name ~= "date" and name ~= "server" and name:sub(1, 8) ~= "x-envoy-" then
+      relayed[name] = value
+    end
+  end
+  handle:respond(relayed, page)
+  return true
+end
+
+return M

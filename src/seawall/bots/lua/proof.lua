@@ -1,0 +1,107 @@
+-- What a client proves: that it is the bot it names, or that it passed a challenge.
+local M = {}
+
+local MEMO_MAX = 256
+local AUTHORITY = "seawall"
+local TIMEOUT_MS = 1000
+
+-- Turns `EPOCH KID:HEX KID:HEX` into what checks tokens; false when it is not that.
+local function read_keys(clearance)
+  return function(text)
+    local epoch, rest = text:match("^(%d+) (.+)$")
+    local keys, found = {}, false
+    for kid, hex in (rest or ""):gmatch("([a-z0-9]+):(%x+)") do
+      keys[kid], found = hex, true
+    end
+    if not epoch or not found then
+      return false
+    end
+    return clearance.new({ keys = keys, epoch = tonumber(epoch) })
+  end
+end
+
+-- `parts`: verified, clearance, memo (modules), data (what verified.lua uses), service (whether the
+-- bot service can be asked).
+function M.new(parts)
+  parts.verified.use(parts.data)
+  parts.verified.open("../verified.map", "../claims.map")
+  return setmetatable({
+    verified = parts.verified,
+    clearance = parts.clearance,
+    service = parts.service,
+    keys_of = parts.memo.new(read_keys(parts.clearance), MEMO_MAX),
+  }, { __index = M })
+end
+
+local function told(s, outcome, bot)
+  s.claims, s.category = bot.name, bot.category
+  if outcome == "verified" then
+    s.verified = bot.name
+  elseif outcome == "impostor" then
+    s.impostor = bot.name
+  else
+    outcome = "unknown"
+  end
+  return outcome .. ":" .. bot.name
+end
+
+-- Writes what is known of the bot that the client names into `s`; returns the record's word.
+-- `signed`: outcome and name from the bot service, when the request was signed.
+function M.bot(self, s, user_agent, address, now_s, signed)
+  local bot = self.verified.claim(user_agent)
+  if signed and signed.bot then
+    return told(s, signed.outcome, signed.bot)
+  end
+  if not bot then
+    return "-"
+  end
+  return told(s, self.verified.state(address, bot.number, now_s), bot)
+end
+
+local ALWAYS = { "signature", "signature-input", "signature-agent" }
+local COVERED_MAX = 16
+
+-- Asks the bot service about a signed request (Web Bot Auth, RFC 9421). Waits for the answer, so
+-- whatever the caller has read of the request before is another request's afterwards.
+function M.ask_signature(self, handle, headers)
+  local asked = {
+    [":method"] = "POST", [":path"] = "/internal/signature", [":authority"] = AUTHORITY,
+    ["x-seawall-sig-method"] = headers:get(":method"),
+    ["x-seawall-sig-scheme"] = headers:get(":scheme"),
+    ["x-seawall-sig-authority"] = headers:get(":authority"),
+    ["x-seawall-sig-path"] = headers:get(":path"),
+  }
+  for _, name in ipairs(ALWAYS) do
+    asked["x-seawall-sig-h-" .. name] = headers:get(name)
+  end
+  local covered = 0
+  for name in (headers:get("signature-input") or ""):gmatch('"([a-z][a-z0-9-]*)"') do
+    covered = covered + 1
+    if covered <= COVERED_MAX then
+      asked["x-seawall-sig-h-" .. name] = headers:get(name)
+    end
+  end
+  local answer, body = handle:httpCall("seawall_bots", asked, "", TIMEOUT_MS)
+  if answer[":status"] ~= "200" or not body then
+    return nil
+  end
+  local outcome, name = body:match("^(%l+) ([%l%d-]+)")
+  return { outcome = outcome, bot = name and self.verified.named(name) }
+end
+
+-- Writes the level of a clearance into `s`; returns the record's word.
+function M.cleared(self, s, text, cookies, scheme, host, network, ja4, now_s)
+  local keys = text and self.keys_of(text)
+  local token = keys and self.clearance.cookie(cookies, scheme == "https" and "__Host-seawall" or "seawall")
+  if not token then
+    return "-"
+  end
+  local level, reason = keys:check(token, host, network, ja4, now_s)
+  if level then
+    s.cleared = level
+    return "ok:" .. level
+  end
+  return reason == "expired" and "expired" or "invalid"
+end
+
+return M

@@ -1,0 +1,109 @@
+"""Keeps the node's bot service running while a release on this node needs it.
+
+The service is a child of the agent: it ends with the agent, and a fresh agent starts a fresh one.
+Nothing serves worse without it but challenges and proofs of bots. It runs only where a site may
+challenge, so an edge that only observes does not pay for it.
+"""
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from seawall import limits
+from seawall.clock import Clock
+from seawall.compiler.snapshot import Snapshot
+from seawall.daemon.children import Child
+from seawall.node import bot_settings
+from seawall.node.files import write_atomic
+
+_LOG = structlog.stdlib.get_logger("seawall.node")
+
+
+class Holder(Protocol):
+    """Whose Envoys are served."""
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """What they hold."""
+        ...
+
+
+class BotKeeper:
+    """Writes the service's settings and minds its process; use `run` as a task.
+
+    Args:
+        holder: the agent.
+    """
+
+    def __init__(self, data_dir: Path, holder: Holder, clock: Clock) -> None:
+        self._data_dir = data_dir
+        self._holder = holder
+        self._clock = clock
+        self._seen: tuple[Snapshot, ...] | None = None
+        self._wanted = False
+        self._child: Child | None = None
+        self._pipe: tuple[int, int] | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                self._tick()
+                await self._clock.sleep(limits.BOT_KEEPER_TICK_S)
+        finally:
+            self._stop()
+
+    def _tick(self) -> None:
+        snapshots = self._holder.snapshots
+        if snapshots != self._seen:
+            self._seen = snapshots
+            self._settle(snapshots)
+        if self._wanted and self._child is None:
+            self._start()
+        elif not self._wanted and self._child is not None:
+            self._stop()
+        elif self._child is not None and (happened := self._child.tick(_monotonic_s())):
+            _LOG.warning("bot-service-ended", message=happened)
+
+    def _settle(self, snapshots: tuple[Snapshot, ...]) -> None:
+        sites = bot_settings.sites_in(snapshots)
+        self._wanted = bool(sites)
+        if not sites:
+            return
+        try:
+            content = bot_settings.written(sites)
+            write_atomic(self._data_dir / "node" / bot_settings.FILE, content)
+        except OSError as error:
+            _LOG.warning("bot-settings-not-written", error=str(error))
+            self._seen = None
+
+    def _start(self) -> None:
+        self._pipe = os.pipe2(os.O_CLOEXEC)
+        child = Child("bots", self._data_dir, self._pipe[0], [])
+        try:
+            child.start(_monotonic_s())
+        except OSError as error:
+            _LOG.warning("bot-service-not-started", error=str(error))
+            self._close()
+            return
+        self._child = child
+
+    def _stop(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.kill()
+            with suppress(OSError):
+                (self._data_dir / "node" / "bots.sock").unlink()
+        self._close()
+
+    def _close(self) -> None:
+        pipe, self._pipe = self._pipe, None
+        for end in pipe or ():
+            os.close(end)
+
+
+_monotonic_s = time.monotonic  # noqa: TID251 - `Child` counts in the machine's own seconds
