@@ -20,7 +20,12 @@ PADDING: Final = 0x0015
 PRE_SHARED_KEY: Final = 0x0029
 SUPPORTED_VERSIONS: Final = 0x002B
 
+GREASE: Final = tuple(0x0A0A + 0x1010 * n for n in range(16))
+"""The 16 values of RFC 8701, in order: 0x0a0a, 0x1a1a .. 0xfafa."""
+
 _HANDSHAKE: Final = 22
+_TLS_MAJOR: Final = 3
+_MESSAGE_HEADER_BYTES: Final = 4
 _CLIENT_HELLO: Final = 1
 _RECORD_HEADER_BYTES: Final = 5
 _RECORD_SIZE_BYTES_MAX: Final = 1 << 14
@@ -41,8 +46,8 @@ class Hello:
 
 
 def is_grease(code: int) -> bool:
-    """Whether a code point is one of the 16 of RFC 8701: 0x0a0a, 0x1a1a .. 0xfafa."""
-    return code & 0x0F0F == 0x0A0A and code >> 8 == code & 0xFF  # noqa: PLR2004
+    """Whether a code point is one of the 16 that mean nothing."""
+    return code in GREASE
 
 
 def read_hello(data: bytes) -> Hello:
@@ -95,7 +100,7 @@ def hello_size(data: bytes) -> int | None:
             return None
         message += data[at + _RECORD_HEADER_BYTES : end]
         at = end
-        if len(message) >= 4 and len(message) >= 4 + _message_size(message):  # noqa: PLR2004
+        if _whole(message):
             return at
     return None
 
@@ -111,15 +116,20 @@ def _handshake(data: bytes) -> bytes:
         message += data[at : at + size]
         at += size
     size = _message_size(message)
-    if len(message) != 4 + size:
+    if len(message) != _MESSAGE_HEADER_BYTES + size:
         raise _malformed("something follows in the same record")
-    return message[4:]
+    return message[_MESSAGE_HEADER_BYTES:]
+
+
+def _whole(message: bytes) -> bool:
+    size = len(message) - _MESSAGE_HEADER_BYTES
+    return size >= 0 and size >= _message_size(message)
 
 
 def _record_size(data: bytes, at: int) -> int:
     kind, major = data[at], data[at + 1]
     size = int.from_bytes(data[at + 3 : at + 5])
-    if kind != _HANDSHAKE or major != 3:  # noqa: PLR2004
+    if kind != _HANDSHAKE or major != _TLS_MAJOR:
         raise _malformed("it is no TLS handshake record")
     if not 0 < size <= _RECORD_SIZE_BYTES_MAX or at + size > HELLO_SIZE_BYTES_MAX:
         raise _malformed(f"a record of {size} bytes at byte {at}")

@@ -25,12 +25,19 @@ from functools import cache
 from typing import Final
 
 from seawall.bots.families import SHARES_HANDSHAKE, ClientFamily
-from seawall.bots.hello import ALPN, PADDING, PRE_SHARED_KEY, SERVER_NAME, Hello, is_grease
+from seawall.bots.hello import (
+    ALPN,
+    GREASE,
+    PADDING,
+    PRE_SHARED_KEY,
+    SERVER_NAME,
+    Hello,
+    is_grease,
+)
 from seawall.bots.ja4_table import Client, Shake, Table, builtin
 from seawall.errors import RefusedError, invariant
 from seawall.limits import JA4_ROWS_MAX, JA4_SCRIPT_SIZE_BYTES_MAX
 
-GREASE_VALUES: Final = tuple(0x0A0A + 0x1010 * n for n in range(16))
 LEAK_NONE: Final = 1
 LEAK_FIRST: Final = 2
 LEAK_OTHER: Final = 3
@@ -205,9 +212,9 @@ def _leaks(algorithms: Sequence[int]) -> Iterator[tuple[list[int], int]]:
     yield _plain(algorithms), LEAK_NONE
     if len(_plain(algorithms)) == len(algorithms):
         return
-    for value in GREASE_VALUES:
+    for value in GREASE:
         shown = [value if is_grease(a) else a for a in algorithms]
-        yield shown, LEAK_FIRST if value == GREASE_VALUES[0] else LEAK_OTHER
+        yield shown, LEAK_FIRST if value == GREASE[0] else LEAK_OTHER
 
 
 def _first(tls: str, server_name: bool, ciphers: int, extensions: int, alpn: bytes) -> str:
