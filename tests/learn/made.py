@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +44,7 @@ FAMILIES = (
     *(_person(f"browser-{n}", n) for n in range(6)),
     *(_program(f"tool-{n}", "tool", n) for n in range(5)),
     *(_program(f"library-{n}", "bot", n) for n in range(8)),
+    *(replace(_person(f"impersonator-{n}", n), label="bot", noise=0.2) for n in range(2)),
 )
 
 

@@ -120,7 +120,8 @@ def evaluate(
     finish(output_format, lambda output: bots.measure(output, model, source, budget, report))
 
 
-@bots_app.command()
+# A field `bots` begins with - where there is no score, which must not be taken for an option.
+@bots_app.command(context_settings={"ignore_unknown_options": True})
 def explain(
     model: ModelFile,
     vector: Annotated[

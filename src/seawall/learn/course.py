@@ -5,6 +5,7 @@ all. A refused one goes nowhere near; it lies in the folder of the report, if on
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -30,6 +31,7 @@ TRAINING: Final = "train"
 MEASURING: Final = "eval"
 REFUSED_FILE: Final = "refused-model.json"
 _THREADS_MAX: Final = 4
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
 
 Watch = Callable[[str, int, int], None]
 """Told of each step: its words, how much of it is done, and of how much; 0 when not known."""
@@ -140,6 +142,7 @@ def measure(
 ) -> Outcome:
     """Measure an existing model on labelled records. Raises as `train`."""
     needs.require()
+    _require_budget(budget)
     model, digest = read_model(path)
     with _gathered(source, MEASURING, watch) as (found, loaded):
         watch("Measure", 0, 0)
@@ -225,10 +228,20 @@ def _require_sense(order: Order) -> None:
             f"There is no check named {unknown[0][:60]!r}.",
             remedy=f"There are: {', '.join(accept.NAMES)}.",
         )
-    if not 0 < order.budget < 1:
+    if not _NAME.fullmatch(order.name):
+        raise UsageError(
+            "model-name-malformed",
+            f"{order.name[:100]!r} is no name of a model.",
+            remedy="Use up to 100 small letters, digits, dots, dashes and underscores.",
+        )
+    _require_budget(order.budget)
+
+
+def _require_budget(budget: float) -> None:
+    if not 0 < budget < 1:
         raise UsageError(
             "budget-out-of-range",
-            f"A false-positive budget of {order.budget} is none.",
+            f"A false-positive budget of {budget} is none.",
             remedy="It is a share of human requests, such as 0.001.",
         )
 

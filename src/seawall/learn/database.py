@@ -20,6 +20,12 @@ DEFAULT_NAME: Final = "seawall_learn"
 _ROW_FORMAT: Final = "JSONCompactEachRow"
 _NAME_LENGTH_CHARS_MAX: Final = 64
 _ANSWERED: Final = 200
+_SEPARATED: Final = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}
+_QUOTED: Final = _SEPARATED | {"'": "\\'"}
+
+
+Value = str | int | tuple[str, ...]
+"""A parameter: a text, a number, or an `Array(String)`."""
 
 
 class Database(Protocol):
@@ -31,7 +37,7 @@ class Database(Protocol):
 
     name: str
 
-    def ask(self, sql: str, answer: str = "TSV", **parameters: str | int) -> bytes:
+    def ask(self, sql: str, answer: str = "TSV", **parameters: Value) -> bytes:
         """The answer to one statement, in a format of ClickHouse.
 
         Raises:
@@ -79,7 +85,7 @@ def statements(text: str) -> list[str]:
     return [each.strip() for each in text.split(";\n") if each.strip()]
 
 
-def rows(database: Database, statement: str, **parameters: str | int) -> list[list[Any]]:
+def rows(database: Database, statement: str, **parameters: Value) -> list[list[Any]]:
     """The answer to a query, as rows of values. Raises as `Database.ask`."""
     answer = database.ask(statement, _ROW_FORMAT, **parameters)
     return [json.loads(line) for line in answer.splitlines() if line]
@@ -99,9 +105,9 @@ class Embedded:
         self.name = DEFAULT_NAME
         self._session = session.Session(str(folder))
 
-    def ask(self, sql: str, answer: str = "TSV", **parameters: str | int) -> bytes:
+    def ask(self, sql: str, answer: str = "TSV", **parameters: Value) -> bytes:
         """See `Database.ask`."""
-        texts = {key: str(value) for key, value in parameters.items()} | {"db": self.name}
+        texts = {key: _text(value) for key, value in parameters.items()} | {"db": self.name}
         try:
             found = self._session.query(sql, answer, params=texts)
         except Exception as error:
@@ -151,7 +157,7 @@ class Server:
             headers["X-ClickHouse-Key"] = unquote(parts.password or "")
         self._client = httpx.Client(headers=headers, timeout=limits.LEARN_DATABASE_TIMEOUT_S)
 
-    def ask(self, sql: str, answer: str = "TSV", **parameters: str | int) -> bytes:
+    def ask(self, sql: str, answer: str = "TSV", **parameters: Value) -> bytes:
         """See `Database.ask`."""
         return self._post({"default_format": answer}, sql.encode(), parameters)
 
@@ -165,9 +171,9 @@ class Server:
         self._client.close()
 
     def _post(
-        self, query: Mapping[str, str], body: bytes, parameters: Mapping[str, str | int]
+        self, query: Mapping[str, str], body: bytes, parameters: Mapping[str, Value]
     ) -> bytes:
-        asked = dict(query) | {f"param_{key}": str(value) for key, value in parameters.items()}
+        asked = dict(query) | {f"param_{key}": _text(value) for key, value in parameters.items()}
         asked["param_db"] = self.name
         # An answer is sent when it is whole: an error in its middle is then an error status.
         asked["wait_end_of_query"] = "1"
@@ -182,6 +188,17 @@ class Server:
         if response.status_code != _ANSWERED:
             raise _refused(f"HTTP status {response.status_code}: {response.text}")
         return response.content
+
+
+def _text(value: Value) -> str:
+    """A parameter as ClickHouse reads it: a text as in a tab-separated file, an array quoted."""
+    if isinstance(value, tuple):
+        return "[" + ",".join(f"'{_escaped(each, _QUOTED)}'" for each in value) + "]"
+    return _escaped(value, _SEPARATED) if isinstance(value, str) else str(value)
+
+
+def _escaped(text: str, escapes: Mapping[str, str]) -> str:
+    return "".join(escapes.get(character, character) for character in text)
 
 
 def _insertion(table: str) -> str:

@@ -65,8 +65,8 @@ def gather(database: Database, part: str, rules: Rules) -> Dataset:
         sql("labels"),
         part=part,
         agent_place=INDEX["agent-family"] + 1,
-        bot_rules=_array(rules.bot),
-        tool_rules=_array(rules.tool),
+        bot_rules=tuple(rules.bot),
+        tool_rules=tuple(rules.tool),
         span_s=limits.LEARN_HONEYPOT_SPAN_S,
     )
     labels = tuple(
@@ -121,9 +121,3 @@ def _rows(database: Database, features: tuple[str, ...]) -> Rows:
 
 def _numbers(keys: Sequence[str]) -> Mapping[str, int]:
     return {key: place for place, key in enumerate(sorted(set(keys)))}
-
-
-def _array(names: Sequence[str]) -> str:
-    """An `Array(String)` parameter of ClickHouse."""
-    quoted = (name.replace("\\", "\\\\").replace("'", "\\'") for name in names)
-    return "[" + ",".join(f"'{name}'" for name in quoted) + "]"

@@ -12,6 +12,7 @@ from seawall.bots.model import Model
 from seawall.errors import UsageError
 
 _CASE: Final = re.compile(r"(?:^|[ ,:])(\d+)(?: ([^,]+(?:, [^\d,][^,]*)*))?(?=,|$)")
+_ABSENT: Final = "-"
 _NO_GAP: Final = 45
 _FAMILIES: Final = frozenset({"tls-family", "agent-family"})
 _FEATURES: Final = {feature.name: feature for feature in FEATURES}
@@ -49,7 +50,7 @@ def explain(model: Model, text: str) -> Explanation:
         UsageError: it holds no vector.
     """
     vector = text.strip().rpartition(" ")[2]
-    codes = from_text(vector)
+    codes = None if vector == _ABSENT else from_text(vector)
     if codes is None:
         raise UsageError(
             "bot-vector-malformed",

@@ -33,6 +33,8 @@ _STYLE: Final = {
 _DPI: Final = 120
 _FAMILIES_SHOWN: Final = 40
 _FEATURES_SHOWN: Final = 20
+_LABELLED_SHARE: Final = 0.02
+_NEAR_RIGHT: Final = 0.95
 _RATE_LEAST: Final = 1e-4
 """Left end of the ROC's axis: below it no test here has enough people."""
 
@@ -43,7 +45,7 @@ def draw(
     """Write the pictures into `folder`; their file names, in the order of the report."""
     drawn: dict[str, tuple[tuple[float, float], Callable[[Any], None]]] = {
         "roc.png": ((6.6, 4.6), lambda axes: _roc(axes, new, current)),
-        "calibration.png": ((6.0, 4.8), lambda axes: _calibration(axes, new, current)),
+        "calibration.png": ((6.6, 4.8), lambda axes: _calibration(axes, new, current)),
         "scores.png": ((8.0, 5.0), lambda axes: _scores(axes, new)),
         "families.png": ((8.0, _height(len(new.families))), lambda axes: _families(axes, new)),
         "features.png": ((8.0, 6.0), lambda axes: _features(axes, new, meanings)),
@@ -65,14 +67,8 @@ def _roc(figure: Any, new: Evaluation, current: Evaluation | None) -> None:
         label = f"{found.model} (area {found.auc:.4f})"
         shown = np.maximum(rates[:, 0], _RATE_LEAST)
         axes.step(shown, rates[:, 1], style, where="post", color=colour, label=label, linewidth=2)
-    axes.axvline(new.budget, color=COLOURS[HUMAN], linestyle=":", linewidth=1.5)
-    axes.annotate(
-        f"budget {new.budget:.2%}",
-        (new.budget, 0.02),
-        xytext=(4, 0),
-        textcoords="offset points",
-        color=COLOURS[HUMAN],
-    )
+    budget = f"budget of {new.budget:.2%}"
+    axes.axvline(new.budget, color=COLOURS[HUMAN], linestyle=":", linewidth=1.5, label=budget)
     axes.set_xscale("log")
     axes.set_xlim(_RATE_LEAST, 1)
     axes.set_ylim(0, 1.02)
@@ -85,27 +81,34 @@ def _roc(figure: Any, new: Evaluation, current: Evaluation | None) -> None:
 def _calibration(figure: Any, new: Evaluation, current: Evaluation | None) -> None:
     axes = figure.subplots()
     axes.plot([0, 100], [0, 1], color="#8a8f98", linewidth=1, label="as it should be")
-    for found, mark, colour in ((current, "s--", "#8a8f98"), (new, "o-", COLOURS[HUMAN])):
+    for found, mark, style, colour in (
+        (current, "s", "--", "#8a8f98"),
+        (new, "o", "-", COLOURS[HUMAN]),
+    ):
         if found is None:
             continue
         label = f"{found.model} (error {found.calibration_error:.3f})"
         places = [each.claimed * 100 for each in found.bins]
-        axes.plot(places, [each.observed for each in found.bins], mark, color=colour, label=label)
+        seen = [each.observed for each in found.bins]
+        axes.plot(places, seen, style, color=colour, linewidth=1, label=label)
+        sizes = [12 + 400 * each.weight for each in found.bins]
+        axes.scatter(places, seen, s=sizes, marker=mark, color=colour, zorder=3)
     for each in new.bins:
-        axes.annotate(
-            f"{each.weight:.0%}" if each.weight >= 0.01 else "<1%",  # noqa: PLR2004 - one percent
-            (each.claimed * 100, each.observed),
-            xytext=(0, -14),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-            color="#555",
-        )
+        if each.weight >= _LABELLED_SHARE:
+            axes.annotate(
+                f"{each.weight:.0%} of requests",
+                (each.claimed * 100, each.observed),
+                xytext=(9, -13) if each.claimed < _NEAR_RIGHT else (0, -21),
+                textcoords="offset points",
+                ha="left" if each.claimed < _NEAR_RIGHT else "right",
+                fontsize=8,
+                color="#555",
+            )
     axes.set_xlim(-3, 103)
     axes.set_ylim(-0.09, 1.05)
     axes.set_xlabel("score")
     axes.set_ylabel("people among requests with about this score (share)")
-    axes.set_title("Does a score mean what it says?")
+    axes.set_title("Does a score mean what it says? A larger mark is more requests")
     axes.legend(loc="upper left")
 
 
@@ -213,5 +216,5 @@ def _bounds(found: Share) -> tuple[float, float, float]:
 
 
 def _shortened(text: str) -> str:
-    most = 60
+    most = 50
     return text if len(text) <= most else text[: most - 3].rstrip(" ,;:") + "..."

@@ -119,9 +119,8 @@ def _acceptance(report: Report) -> Iterator[str]:
 def _figures(report: Report) -> Iterator[str]:
     new, old = report.evaluation, report.current
     yield from ("## Figures", "")
-    yield f"Measured on {new.rows:,} requests of {new.clients:,} clients that were not trained on."
-    if not report.parts:
-        yield "Whether this model was trained on some of them is not known."
+    known = "that were not trained on" if report.parts else "(some may have been trained on)"
+    yield f"Measured on {new.rows:,} requests of {new.clients:,} clients {known}."
     yield ""
     yield f"| figure | {_cell(new.model)} |" + (f" {_cell(old.model)} |" if old else "")
     yield "|---|---|" + ("---|" if old else "")

@@ -74,10 +74,11 @@ def split(rows: Rows, seed: int) -> Split:
             parts["tune"] |= second
             later |= last
     found = Split(parts["train"], parts["tune"], parts["unseen"], later, tuple(notes))
-    for words in _too_small(rows, found):
+    short = list(_too_small(rows, found))
+    if short:
         raise RefusedError(
             "bot-training-too-little",
-            f"There is too little to learn from: {words}.",
+            f"There is too little to learn from: {'; '.join(short)}.",
             remedy="Bring more labelled records: more clients, and at least "
             f"{limits.LEARN_FAMILY_CLIENTS_MIN} of each family.",
         )

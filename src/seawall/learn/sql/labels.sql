@@ -52,15 +52,16 @@ WITH
             record,
             arraySort(groupArray((rank, label, source, trust, family))) AS every,
             arrayDistinct(arrayMap(x -> x.2, every)) AS said,
-            arrayDistinct(arrayMap(x -> x.2, arrayFilter(x -> x.1 = every[1].1, every))) AS best
+            arrayFilter(x -> x.1 = every[1].1, every) AS best,
+            length(arrayDistinct(arrayMap(x -> x.2, best))) > 1 AS contradictory
         FROM found
         GROUP BY record
     )
 SELECT
     record,
-    if(length(best) > 1, 'contradictory', every[1].2) AS label,
-    every[1].3 AS source,
+    if(contradictory, 'contradictory', every[1].2) AS label,
+    arrayStringConcat(arrayDistinct(arrayMap(x -> x.3, best)), ' and ') AS source,
     every[1].4 AS trust,
     every[1].5 AS family,
-    length(best) = 1 AND length(said) > 1 AS overruled
+    not contradictory AND length(said) > 1 AS overruled
 FROM gathered;
