@@ -24,7 +24,7 @@ def test_a_golden_request_answered_otherwise_is_refused_and_quarantined(tmp_path
         assert end.remedy
         assert end.serving == "r1"
         assert [(step.stage, step.outcome) for step in end.gate] == [
-            *((stage, "passed") for stage in ("limits", "compatibility", "guard", "validate")),
+            *((stage, "passed") for stage in ("limits", "compatibility", "guard", "scores", "validate")),
             ("taster", "refused"),
         ]
         assert any("Asked " in line for line in end.gate[-1].lines)

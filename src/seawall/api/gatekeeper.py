@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from seawall.api.present import envoy_refusal, refusal_text
-from seawall.api.stages import FORCE_TASTER, Say, Stages, guard_view
+from seawall.api.stages import FORCE_SCORES, FORCE_TASTER, Say, Stages, guard_view
 from seawall.api.views import GuardView
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.contents import Contents, contents
@@ -26,6 +26,7 @@ from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.parts import Parts
 from seawall.gate.process import Ending
 from seawall.gate.report import GateReport, GateStage
+from seawall.gate.scores import judge_scores
 from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.gate.validate import Validator
 from seawall.release.bundle import Bundle, digest_of, encode
@@ -36,6 +37,8 @@ from seawall.site.problem import Location
 ResultT = TypeVar("ResultT")
 Anew = Callable[[], Snapshot | None]
 """Compiles the current release once more, with the Seawall that runs now."""
+Recent = Callable[[], Sequence[tuple[int, ...]]]
+_FORCED_HERE: Final = (FORCE_SCORES, FORCE_TASTER)
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
@@ -116,6 +119,7 @@ class Gatekeeper:
         validator: the real Envoy; it remembers what it accepted.
         work_dir: private; Envoy's files during validation.
         taster: meets a release first; only `judge` needs one.
+        recent: feature vectors of recent requests; blocks.
     """
 
     def __init__(
@@ -124,11 +128,13 @@ class Gatekeeper:
         work_dir: Path,
         taster: Taster | None = None,
         clock: Clock | None = None,
+        recent: Recent = list,
     ) -> None:
         self._validator = validator
         self._work_dir = work_dir
         self._taster = taster
         self._clock = clock or SystemClock()
+        self._recent = recent
         self._parts = Parts()
         self._counted: dict[str, Contents] = {}
 
@@ -152,6 +158,7 @@ class Gatekeeper:
                 await self._limits(stages, case, held)
                 await self._compatibility(stages, case, encoded)
                 verdict = await self._guarded(stages, case)
+                scored = await self._scored(stages, case)
                 self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
                 notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
         return Passage(
@@ -159,7 +166,7 @@ class Gatekeeper:
             report=stages.report,
             changes=verdict.changes,
             guard=verdict.guard,
-            notes=(*verdict.notes, *notes),
+            notes=(*verdict.notes, *scored, *notes),
         )
 
     def guard(
@@ -178,13 +185,14 @@ class Gatekeeper:
         """
         before = None if old is None else self._contents(old)
         after = self._contents(new)
-        named = [name for name in force if name != FORCE_TASTER and not _is_digest(name)]
+        named = [name for name in force if name not in _FORCED_HERE and not _is_digest(name)]
         try:
             report = guard(before, after, force=named)
             if report.changes_too_much and anew is not None and (again := anew()) is not None:
                 report = guard(before, after, force=named, anew=contents(again))
         except UsageError as error:
-            known = f"{error.remedy.rstrip('.')}, {FORCE_TASTER}, or a quarantined digest."
+            others = ", ".join(_FORCED_HERE)
+            known = f"{error.remedy.rstrip('.')}, {others}, or a quarantined digest."
             raise UsageError(error.code, error.message, remedy=known) from error
         refusal = None
         try:
@@ -259,6 +267,22 @@ class Gatekeeper:
         else:
             stages.passed(summary, lines)
         return verdict
+
+    async def _scored(self, stages: Stages, case: Case) -> tuple[str, ...]:
+        stages.begin(GateStage.SCORES)
+        if not case.guarded:
+            stages.skipped("this content is current already")
+            return ()
+        old = case.old.snapshot if case.old is not None else None
+        kind = case.new.kind
+        found = await asyncio.to_thread(judge_scores, old, case.new.snapshot, kind, self._recent)
+        if found.refusal is None:
+            stages.passed(found.summary, found.lines)
+            return found.notes
+        if not (found.forcible and FORCE_SCORES in case.force):
+            raise stages.refuse(found.refusal, found.lines, blames_content=not found.forcible)
+        stages.forced(found.summary, found.lines)
+        return (*found.notes, f"Forced past the scores: {found.refusal.message}")
 
     def _validated(self, stages: Stages, case: Case, found: Validation) -> None:
         refusal = found.refusal

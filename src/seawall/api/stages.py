@@ -19,6 +19,8 @@ Say = Callable[[str, Stage, str], None]
 """`started` or `done`, the stage, and a line for people."""
 FORCE_TASTER: Final = "taster"
 """What `--force` names to go on past the taster."""
+FORCE_SCORES: Final = "score-drift"
+"""The same, past scores that move too far."""
 
 
 class Stages:

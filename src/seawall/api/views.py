@@ -248,6 +248,7 @@ Stage = Literal[
     "limits",
     "compatibility",
     "guard",
+    "scores",
     "validate",
     "taster",
     "store",

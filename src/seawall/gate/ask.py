@@ -52,6 +52,7 @@ class Answer:
         route: the route that decided; empty when none did, or it is not known.
         cluster: the origin chosen.
         arrived: method, host and path as the origin saw them; empty when it saw nothing.
+        bots: what the bot filter decided; empty when it did not look.
     """
 
     failure: Failure = Failure.NONE
@@ -63,6 +64,7 @@ class Answer:
     route: str = ""
     cluster: str = ""
     arrived: str = ""
+    bots: str = ""
 
 
 class Asker:

@@ -15,6 +15,9 @@ from seawall.gate.probes import Probe, Source
 
 _ERROR_MIN = 500
 _SHOWN_CHARS_MAX = 60
+_VERDICT_WORDS = 3
+"""Of a decision of the bot filter: score, action and rule."""
+_MODEL_WORD = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ def compare(
         if before is not None and (text := _difference(answer, before)):
             why = "changed on purpose" if meant else "not expected: the route did not change"
             differences.append(f"{probe.name}: {text} ({why})")
+        if before is not None and (text := _verdicts(answer, before)):
+            differences.append(f"{probe.name}: {text}")
     return Comparison(tuple(refusals), tuple(differences))
 
 
@@ -188,6 +193,16 @@ def _difference(answer: Answer, before: Answer) -> str:
         if headers.get(name) != others.get(name)
     ]
     return ", ".join(parts)
+
+
+def _verdicts(answer: Answer, before: Answer) -> str:
+    """Another verdict on the client, where both releases gave one."""
+    now, was = answer.bots.split(" "), before.bots.split(" ")
+    if now[:_VERDICT_WORDS] == was[:_VERDICT_WORDS] or not (answer.bots and before.bots):
+        return ""
+    told = f"{' '.join(was[:_VERDICT_WORDS])} -> {' '.join(now[:_VERDICT_WORDS])}"
+    same = now[_MODEL_WORD:][:1] == was[_MODEL_WORD:][:1]
+    return f"score and verdict {told} ({'by the same' if same else 'by another'} model)"
 
 
 def _shown(value: str | int) -> str:

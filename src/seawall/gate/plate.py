@@ -132,6 +132,7 @@ class Plate:
             answer,
             route=decision.get("route", ""),
             cluster=decision.get("cluster", ""),
+            bots=decision.get("bots", ""),
             arrived=f"{arrived.method} {arrived.host}{arrived.path}" if arrived else "",
         )
 

@@ -91,7 +91,7 @@ def recent_probes(records: Iterable[AccessRecord], now_s: float) -> list[Probe]:
     """A bounded sample of recent requests, spread evenly over their routes, newest first."""
     by_route: dict[str, dict[Probe, None]] = defaultdict(dict)
     for record in records:
-        if not 0 <= now_s - _time_s(record.time) <= limits.TASTER_SAMPLE_AGE_S:
+        if not 0 <= now_s - time_s(record.time) <= limits.TASTER_SAMPLE_AGE_S:
             continue
         if (probe := _recent(record)) is not None:
             by_route[record.route][probe] = None
@@ -127,7 +127,8 @@ def _is_word(text: str) -> bool:
     )
 
 
-def _time_s(text: str) -> float:
+def time_s(text: str) -> float:
+    """Unix seconds of a record's time; long ago when it is none."""
     try:
         return datetime.fromisoformat(text).timestamp()
     except ValueError:

@@ -21,6 +21,7 @@ class GateStage(StrEnum):
     LIMITS = "limits"
     COMPATIBILITY = "compatibility"
     GUARD = "guard"
+    SCORES = "scores"
     VALIDATE = "validate"
     TASTER = "taster"
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.clock import Clock
+from seawall.compiler.model_words import model_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
 from seawall.gate.ask import Answer, Asker, Failure
@@ -25,6 +26,7 @@ from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_pro
 from seawall.gate.rewrite import harmless
 from seawall.gate.sacrifice import MACHINE, Bounds, End, remove_leftovers, sacrifice
 from seawall.gate.stub import Stub, Wanted
+from seawall.gate.tasted_scores import look_at_scores
 from seawall.model import Golden
 from seawall.telemetry import records
 
@@ -147,10 +149,15 @@ class Taster:
         if found.refusals and known is not None:
             new, old = await self._run(order, probes, None)
             found = _judge(probes, new, old, order.change)
+        model = await asyncio.to_thread(model_of, order.new)
+        odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
+        if odd is not None:
+            found = replace(found, refusals=(*found.refusals, odd))
         if not found.refusals:
             memory = memory.added(order.new.digest, probes, new.answers, new.memory_bytes)
             await asyncio.to_thread(tasted.save, self._work_dir, memory)
         lines = [*_arithmetic(probes, new, old, remembered=known is not None)]
+        lines += [scored] if scored else []
         lines += [each.text for each in found.refusals]
         shown = found.differences[: limits.TASTER_DIFFERENCES_MAX]
         lines += [f"Differs: {text}" for text in shown]

@@ -1,0 +1,148 @@
+"""The stage that looks at what a release scores: the compiled model, its proofs, and score drift.
+
+It judges the compiled text, which is what Envoy will run. A model whose golden vectors do not come
+out is refused for good. One that scores recent requests quite otherwise than the current one is
+refused until somebody says by name that it is meant. Where there is nothing to measure, that is
+said: it is a state of the report, not a pass.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seawall import limits
+from seawall.bots.scripted import ScriptedModel, scripted_model
+from seawall.compiler.model_words import model_of, script_of
+from seawall.compiler.snapshot import Snapshot
+from seawall.errors import RefusedError
+from seawall.gate.drift import (
+    Drift,
+    golden_lines,
+    golden_vectors,
+    measured,
+    recent_vectors,
+    traffic_lines,
+)
+from seawall.release.release import Kind
+from seawall.telemetry import records
+
+Recent = Callable[[], Sequence[tuple[int, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreReport:
+    """What came of the stage.
+
+    Attributes:
+        refusal: why the release may not go on; None when it may.
+        forcible: a person may say that it is meant.
+        notes: what whoever releases it should know: that nothing could be measured.
+    """
+
+    summary: str
+    lines: tuple[str, ...] = ()
+    refusal: RefusedError | None = None
+    forcible: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def read_vectors(access_file: Path, now_s: float) -> list[tuple[int, ...]]:
+    """Feature vectors of recent requests of this machine; none when there is no record."""
+    found = records.recent(access_file, limits.BOT_DRIFT_READ_BYTES)
+    return recent_vectors(found.records, now_s)
+
+
+def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> ScoreReport:
+    """Compare what serves with what shall serve.
+
+    Args:
+        old: the current release; None before the first.
+        new: what shall be released.
+        kind: of the release; a kill switch may end scoring, nothing else may unforced.
+        recent: feature vectors of recent requests; asked only when models differ.
+    """
+    text = script_of(new)
+    if not text:
+        return ScoreReport("nobody is looked at")
+    model, before = scripted_model(text), model_of(old) if old is not None else None
+    if model is None:
+        return _without_model(before, kind)
+    if wrong := model.wrong_golden():
+        refusal = RefusedError(
+            "bot-model-not-proven",
+            f"The compiled bot model {model.title} is not what it promises: {wrong}.",
+            remedy="Check what made it; the model before stays in force.",
+        )
+        return ScoreReport(refusal.message, refusal=refusal, forcible=False)
+    proofs = f"{len(model.golden)} golden vectors of {model.title} come out."
+    if before is None:
+        note = f"Bot model {model.title}: there was none before, so its drift is not measured."
+        return ScoreReport("first bot model: drift not measured", (proofs, note), notes=(note,))
+    if before.id == model.id:
+        return ScoreReport("the bot model did not change", (proofs,))
+    return _compared(before, model, recent(), proofs)
+
+
+def _without_model(before: ScriptedModel | None, kind: Kind) -> ScoreReport:
+    if before is None:
+        return ScoreReport("no bot model: scores are absent")
+    text = f"The release scores nothing, where {before.title} gives scores: they would be absent."
+    if kind is Kind.SWITCH:
+        return ScoreReport("scores become absent", (text,), notes=(text,))
+    return ScoreReport(text, (text,), _drifts(text))
+
+
+def _compared(
+    old: ScriptedModel, new: ScriptedModel, recent: Sequence[tuple[int, ...]], proofs: str
+) -> ScoreReport:
+    lines = [f"Bot model {old.title} -> {new.title}.", proofs]
+    over: list[str] = []
+    notes: list[str] = []
+    traffic = measured(old, new, recent)
+    if traffic is None:
+        notes.append("No recent vectors: drift not measured on traffic.")
+    elif traffic.count < limits.BOT_DRIFT_VECTORS_MIN:
+        notes.append(
+            f"Only {traffic.count} recent vectors, {limits.BOT_DRIFT_VECTORS_MIN} are needed: "
+            "drift not measured on traffic."
+        )
+    else:
+        _tell("Recent vectors", traffic, traffic_lines(traffic), lines, over)
+    chosen = measured(old, new, golden_vectors(old))
+    if chosen is not None:
+        _tell("Golden vectors", chosen, golden_lines(chosen), lines, over)
+    lines += notes
+    if over:
+        text = f"The scores drift from {old.title} to {new.title}: {'; '.join(over)}."
+        return ScoreReport(text, tuple(lines), _drifts(text), notes=tuple(notes))
+    summary = "drift not measured on traffic"
+    if not notes and traffic is not None:
+        summary = f"{traffic.moved} of {traffic.count} recent vectors moved far"
+    return ScoreReport(summary, tuple(lines), notes=tuple(notes))
+
+
+def _tell(
+    what: str,
+    drift: Drift,
+    views: Iterable[tuple[str, bool]],
+    lines: list[str],
+    over: list[str],
+) -> None:
+    """Add every view to the lines, and those over their bound to the reasons."""
+    if drift.one_score:
+        text = f"the new model gives all {drift.count} the score {drift.least}"
+        lines.append(f"{what}: {text}.")
+        over.append(text)
+    for text, is_over in views:
+        lines.append(f"{what}: {text}.")
+        if is_over:
+            over.append(text)
+
+
+def _drifts(text: str) -> RefusedError:
+    return RefusedError(
+        "score-drift",
+        text,
+        remedy="Look at what made the model: the model before stays in force. If the change is "
+        "meant, say so with `--force score-drift`, which is recorded.",
+    )

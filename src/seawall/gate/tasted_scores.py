@@ -1,0 +1,59 @@
+"""What the sacrificial Envoys say of scores: the Lua filter really ran there. Pure.
+
+A score that Envoy gives must be the one that the model gives for the vector that Envoy saw, and a
+release with a model must score what the current release scores. Both are refused for good: they
+would be so on every node.
+"""
+
+from collections.abc import Sequence
+
+from seawall.bots.scripted import ScriptedModel
+from seawall.gate.ask import Answer
+from seawall.gate.compare import Finding
+from seawall.gate.probes import Probe
+from seawall.telemetry.bots import parse_verdict
+
+
+def look_at_scores(
+    probes: Sequence[Probe],
+    new: Sequence[Answer],
+    old: Sequence[Answer],
+    model: ScriptedModel | None,
+) -> tuple[Finding | None, str]:
+    """What refuses the release, and one line of arithmetic; nothing to say without a model.
+
+    Args:
+        probes: what was asked.
+        new: answers of the release.
+        old: answers of the current one, as many as are known.
+        model: of the release.
+    """
+    if model is None:
+        return None, ""
+    scored = 0
+    for index, (probe, answer) in enumerate(zip(probes, new, strict=False)):
+        verdict = parse_verdict(answer.bots)
+        if verdict is None or verdict.score is None:
+            continue
+        scored += 1
+        wanted = model.score(verdict.codes)
+        if verdict.score != wanted or verdict.model != model.id:
+            text = (
+                f"{probe.name}: Envoy gives the score {verdict.score} by model {verdict.model}, "
+                f"where {model.title} gives {wanted} for the same vector."
+            )
+            remedy = "The model behaves otherwise in Envoy: report this, with the model."
+            return Finding("taster-score-parity", text, remedy, index), ""
+    before = sum(_is_scored(answer) for answer in old)
+    if before and not scored:
+        text = (
+            f"None of {len(new)} answers is scored, where the current release scores {before}: "
+            "the filter fails, and every score would be absent."
+        )
+        return Finding("taster-unscored", text, "Report this, with the model."), ""
+    return None, f"Envoy scored {scored} of {len(new)} requests as {model.title} does."
+
+
+def _is_scored(answer: Answer) -> bool:
+    verdict = parse_verdict(answer.bots)
+    return verdict is not None and verdict.score is not None

@@ -1,0 +1,120 @@
+"""Real sacrificial Envoys run the bot filter: their scores are told, and are those of the model."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from envoy.extensions.filters.http.lua.v3 import lua_pb2
+
+from compiler import build
+from gate import made
+from seawall.bots import artifact
+from seawall.bots.features import to_text
+from seawall.clock import SystemClock
+from seawall.compiler import names
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.contents import contents
+from seawall.compiler.model_words import model_of, script_in
+from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.wire import filter_switch, inline_text, packed
+from seawall.gate.ask import Answer
+from seawall.gate.compare import changed
+from seawall.gate.probes import Probe, Source
+from seawall.gate.tasted_scores import look_at_scores
+from seawall.gate.taster import Order, Taster, TasteReport
+from seawall.ids import SiteName
+from seawall.model import BotModel, Golden
+from step_models import step_content, step_vector
+
+FEATURE = "agent-length"
+GOLDEN = tuple(
+    Golden(SiteName("shop"), "shop.test", f"/{size}", headers=(("user-agent", "a" * size),))
+    for size in (4, 40, 400)
+)
+
+
+def snapshot(content: bytes | None) -> Snapshot:
+    edge = build.edge(build.site("shop", build.route("shop/all")))
+    if content is not None:
+        edge = replace(edge, bot_model=BotModel(artifact.digest(content), content))
+    return compile_edge(edge)
+
+
+def taste(work_dir: Path, new: Snapshot, old: Snapshot | None) -> TasteReport:
+    change = changed(contents(old) if old else None, contents(new))
+    judge = Taster(made.ENVOY, SystemClock(), work_dir=work_dir)
+    return asyncio.run(judge.taste(Order(new, old, change, GOLDEN)))
+
+
+def test_scores_of_both_releases_are_told_beside_each_other(tmp_path: Path) -> None:
+    old = snapshot(step_content(feature=FEATURE))
+    new = snapshot(step_content(10.0, name="next", feature=FEATURE))
+    report = taste(tmp_path, new, old)
+    assert report.refusal is None, report
+    assert any("Envoy scored 4 of 4 requests as" in line for line in report.lines), report.lines
+    moved = [line for line in report.lines if "score and verdict" in line]
+    assert len(moved) == 4, report.lines
+    assert all("(by another model)" in line for line in moved)
+
+
+def test_a_release_that_looks_at_nobody_says_nothing_of_scores(tmp_path: Path) -> None:
+    report = taste(tmp_path, snapshot(None), None)
+    assert report.refusal is None, report
+    assert not any("scored" in line for line in report.lines)
+
+
+def with_script(whole: Snapshot, change: Callable[[str], str]) -> Snapshot:
+    """`whole` with another text in the bot filter of every route table."""
+
+    def spoil(configuration: Any) -> None:
+        text = script_in(configuration)
+        route = lua_pb2.LuaPerRoute(source_code=inline_text(change(text)))
+        switch = filter_switch(packed(route))
+        configuration.typed_per_filter_config[names.FILTER_BOTS].CopyFrom(switch)
+
+    return made.spoilt(whole, TypeUrl.ROUTES, names.ROUTES_HTTP, spoil)
+
+
+def test_a_filter_that_fails_is_refused_though_every_request_is_answered(tmp_path: Path) -> None:
+    old = snapshot(step_content(feature=FEATURE))
+    begins = "local function request(handle)"
+    new = with_script(
+        snapshot(step_content(1.0, name="next", feature=FEATURE)),
+        lambda text: text.replace(begins, f'{begins} error("broken")'),
+    )
+    assert new.digest != old.digest
+    report = taste(tmp_path, new, old)
+    assert report.refusal is not None, report
+    assert report.refusal.code == "taster-unscored"
+    assert report.refusal.blames_content
+
+
+PROBE = Probe(Source.MADE, https=False, host="shop.test", method="GET", path="/")
+MODEL = model_of(snapshot(step_content()))
+
+
+def answer(score: str, model: str = "") -> Answer:
+    vector = to_text(step_vector(30))
+    assert MODEL is not None
+    return Answer(bots=f"{score} observe - - - {model or MODEL.id} {vector} 0123456789abcdef.-1")
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        (answer("31"), ""),
+        (answer("32"), "taster-score-parity"),
+        (answer("31", "00000000"), "taster-score-parity"),
+        (answer("-"), "taster-unscored"),
+        (Answer(), "taster-unscored"),
+        (Answer(bots="nonsense"), "taster-unscored"),
+    ],
+)
+def test_a_score_is_the_one_of_the_model_or_the_release_is_refused(told: Answer, code: str) -> None:
+    finding, line = look_at_scores([PROBE], [told], [answer("31")], MODEL)
+    assert (finding.code if finding else "") == code
+    assert bool(line) is (finding is None)
+    assert look_at_scores([PROBE], [told], [answer("31")], None) == (None, "")
