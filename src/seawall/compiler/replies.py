@@ -1,8 +1,9 @@
 """What the edge says when it answers itself: a site's own error pages, else a short plain reply.
 
 Only replies that Envoy makes are touched; what an origin says passes unchanged, also its errors,
-and so does a fixed response that the site file asks for. A reply never tells which origin, address
-or reason was behind an error: it carries the request id, and `seawall why` knows the rest.
+and so does a fixed response that the site file asks for, or an answer of the bot filter. A reply
+never tells which origin, address or reason was behind an error: it carries the request id, and
+`seawall why` knows the rest.
 
 The rules stand in the connection manager and never change. The pages themselves are metadata of
 the site's virtual host, so that editing a page is a change of routes and drains nobody. An ordinary
@@ -32,7 +33,7 @@ EDGE_STATUSES: Final = (400, 403, 404, 408, 413, 421, 426, 429, 431, 500, 501, 5
 """Statuses that the edge itself can answer with; pages for others would never be shown."""
 
 _TEXT = "Error %RESPONSE_CODE%. Request id: %REQ(X-REQUEST-ID)%\n"
-_OWN_ANSWER = "response.code_details == 'direct_response'"
+_OWN_ANSWER = "response.code_details in ['direct_response', 'lua_response']"
 _PAGES = f"xds.virtual_host_metadata.filter_metadata['{PAGES_NAMESPACE}']"
 _TYPES = f"xds.virtual_host_metadata.filter_metadata['{TYPES_NAMESPACE}']"
 _STATUS_KEY = (
