@@ -48,7 +48,7 @@ def chromium(
     options.add_experimental_option(
         "prefs",
         {
-            f"profile.managed_default_content_settings.{name}": 2
+            f"profile.default_content_setting_values.{name}": 2
             for name, is_blocked in blocked.items()
             if is_blocked
         },

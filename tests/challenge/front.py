@@ -11,6 +11,7 @@ import queue
 import threading
 from collections import Counter as Tally
 from dataclasses import dataclass, field, replace
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -80,7 +81,10 @@ class Front:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         for server in self._servers:
             server.should_exit = True
@@ -104,7 +108,10 @@ class Front:
     async def _run(self) -> None:
         socket = self.directory / "bots.sock"
         self._service = httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)), base_url="http://bots"
+            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
+            base_url="http://bots",
+            # A proxy keeps no cookies of its own.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         service = Starlette(routes=challenge_routes(self.tools))
         everything = ["GET", "POST", "HEAD"]

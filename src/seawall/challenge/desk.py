@@ -124,6 +124,14 @@ class Counter:
         kept = replace(echo or Echo(0), issued_s=int(self.now_s))
         return self.client.jar.set_echo(write_echo(kept, self.policy.keys, self.client.bound))
 
+    def counted(self, echo: Echo | None) -> Echo:
+        """The echo with one more pass."""
+        before = echo or Echo(int(self.now_s))
+        recent = self.now_s - before.last_pass_s < CHALLENGE_LOOP_S
+        return replace(
+            before, passes=before.passes + 1 if recent else 1, last_pass_s=int(self.now_s)
+        )
+
     def loops(self, echo: Echo | None) -> bool:
         """Whether the client passes again and again."""
         return echo is not None and is_loop(echo.passes, echo.last_pass_s, self.now_s)
@@ -136,11 +144,6 @@ class Counter:
         spending = self.tools.spent.spend(challenge.nonce, expires_s=ends_s, now_s=self.now_s)
         if spending is not Spending.FIRST:
             return spending
-        before = self.echo() or Echo(int(self.now_s))
-        recent = self.now_s - before.last_pass_s < CHALLENGE_LOOP_S
-        after = replace(
-            before, passes=before.passes + 1 if recent else 1, last_pass_s=int(self.now_s)
-        )
         token = mint(
             self.policy.keys,
             self.client.bound,
@@ -153,7 +156,7 @@ class Counter:
         )
         cookies = (
             self.client.jar.set_clearance(token, self.policy.lifetime_s),
-            self.echo_cookie(after),
+            self.echo_cookie(self.counted(self.echo())),
         )
         self.report(Event.PASSED, challenge, rung.value, level, probes)
         return cookies

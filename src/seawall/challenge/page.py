@@ -184,11 +184,8 @@ def _way_on(page: Page, say: Mapping[str, str]) -> list[str]:
     )
     # Without the way round, the form is there for the script alone.
     button = f"<p>{stuck} <button>{_text(say['continue'])}</button></p>"
-    return [
-        '<form id="resend" method="post" accept-charset="utf-8" '
-        f'action="{_text(page.refresh or page.to)}">{fields}'
-        f"{button if page.refresh is not None else ''}</form>"
-    ]
+    form = f'<form id="resend" method="post" action="{_text(page.refresh or page.to)}">'
+    return [form, fields, button if page.refresh is not None else "", "</form>"]
 
 
 def _footer(page: Page, say: Mapping[str, str]) -> str:
