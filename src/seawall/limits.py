@@ -1200,6 +1200,10 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 """How much of a database's own words an error repeats."""
 
 # --- bots: what people see of them ---
+BOT_SAMPLE_SIZE_BYTES_MAX: Final = 256 * KIB
+"""Newest records read for each `status`: about 400 requests, read and parsed in a few ms."""
+BOT_SAMPLE_RECORDS_MIN: Final = 30
+"""Records below which a share of them is not told: one client more would move it by 3 %."""
 WHY_BUNDLES_MAX: Final = 5
 """Releases read to tell with which one a bot model came; each may have several MiB."""
 WHY_PARENTS_MAX: Final = 50

@@ -26,8 +26,10 @@ from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.heap import resident_bytes
 from seawall.ids import RequestId
+from seawall.limits import BOT_SAMPLE_SIZE_BYTES_MAX
 from seawall.release.store import Store
 from seawall.telemetry import records, why
+from seawall.telemetry.bot_sample import BotSample, bot_sample
 from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
 from seawall.telemetry.window import Window
 
@@ -91,6 +93,7 @@ class Observer:
                 config_differs=differs,
                 busy=self._releaser.busy,
                 listeners=facts.listeners if facts else (),
+                sample=await asyncio.to_thread(self._bot_sample),
             )
         )
 
@@ -132,6 +135,11 @@ class Observer:
             remedy=told.remedy,
             record=plain | extra,
         )
+
+    def _bot_sample(self) -> BotSample:
+        """Of the newest records on this machine; of none where nodes are elsewhere."""
+        path = self._data_dir / "access" / ACCESS_FILE
+        return bot_sample(records.recent(path, BOT_SAMPLE_SIZE_BYTES_MAX).records)
 
     async def _certificates(self) -> tuple[CertificateView, ...]:
         """Of the current release, with the days they have left now."""

@@ -5,9 +5,10 @@ A notice says what is wrong and what to do; a missing report is never taken for 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from seawall.api.bot_status import bot_notices, bots_view
 from seawall.api.nodes import Seen
 from seawall.api.status_views import (
     CertificateView,
@@ -20,6 +21,7 @@ from seawall.api.status_views import (
 from seawall.api.traffic import edge_traffic, measures, site_traffic
 from seawall.api.views import ReleaseView
 from seawall.rollout.ports import NodeReport, Phase
+from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
 
 State = Literal["serving", "working", "degraded", "down", "empty"]
@@ -35,6 +37,7 @@ class Look:
         busy: what is being released now; empty when nothing is.
         notices: of control itself.
         listeners: what the current release listens on, for example `http 0.0.0.0:80`.
+        sample: of the newest records on this machine.
     """
 
     now_s: float
@@ -48,11 +51,13 @@ class Look:
     config_differs: bool | None
     busy: str
     listeners: Sequence[str]
+    sample: BotSample = field(default_factory=BotSample)
 
 
 def status_view(look: Look) -> StatusView:
     """Put a look into words."""
-    notices = (*look.notices, *_node_notices(look))
+    bots = bots_view(look.windows, look.sample)
+    notices = (*look.notices, *_node_notices(look), *bot_notices(bots, look.sample))
     state, summary = _judge(look, notices)
     sites, hidden = site_traffic(look.windows)
     return StatusView(
@@ -70,6 +75,7 @@ def status_view(look: Look) -> StatusView:
         measures=measures(look.windows),
         now_s=look.now_s,
         urls=tuple(urls(look.listeners)),
+        bots=bots,
     )
 
 

@@ -76,6 +76,33 @@ class TrafficView:
 
 
 @dataclass(frozen=True, slots=True)
+class BotsView:
+    """Bots on the whole edge, over the span of `edge` and in the newest records.
+
+    Attributes:
+        requests: that were looked at.
+        scored_share: of these; null without any, as all shares.
+        challenged_share: whose policy wanted a challenge.
+        refused_share: answered with 402, 403 or 429 by policy.
+        unavailable: challenges that could not be shown.
+        errors: faults of the bot filter; such requests passed unscored.
+        sampled: newest records that say something of bots; 0 where none are on this machine.
+        sampled_unscored_share: of these; null when they are too few.
+        sampled_unknown_tls_share: handshakes of no known client among them; null when too few.
+    """
+
+    requests: int
+    scored_share: float | None
+    challenged_share: float | None
+    refused_share: float | None
+    unavailable: int
+    errors: int
+    sampled: int
+    sampled_unscored_share: float | None
+    sampled_unknown_tls_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CertificateView:
     """One certificate slot of the current release."""
 
@@ -124,6 +151,7 @@ class StatusView:
         now_s: when this was put together.
         switches: kill switches that are on.
         rollouts: releases on their way, and the freeze; None where there are no rollouts.
+        bots: None when nothing was measured of bots.
     """
 
     state: Literal["serving", "working", "degraded", "down", "empty"]
@@ -142,6 +170,7 @@ class StatusView:
     urls: tuple[str, ...] = ()
     switches: tuple[SwitchView, ...] = ()
     rollouts: RolloutsView | None = None
+    bots: BotsView | None = None
 
 
 @dataclass(frozen=True, slots=True)

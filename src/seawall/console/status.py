@@ -4,7 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seawall.api.status_views import NodeView, StatusView, TrafficView, WhyView
+from seawall.api.status_views import BotsView, NodeView, StatusView, TrafficView, WhyView
 from seawall.console.hands import frozen_line, rollout_line
 from seawall.console.output import joined, styled
 from seawall.console.releases import pairs, plain_table
@@ -72,10 +72,27 @@ def _overview(view: StatusView) -> list[tuple[str, Text]]:
     if view.config_differs:
         hint = "the site file on disk differs: seawall diff, then seawall apply"
         rows.append(("config", styled(hint, "yellow")))
+    rows += _bots(view.bots)
     control = view.control
     words = f"Seawall {control.version}, pid {control.pid}, up {duration(control.uptime_s)}"
     rows.append(("control", styled(f"{words}, {size(control.memory_bytes)}")))
     return rows
+
+
+def _bots(bots: BotsView | None) -> list[tuple[str, Text]]:
+    """One line: what is done about bots, and how much of the traffic is of a known kind."""
+    if bots is None or not (bots.requests or bots.errors):
+        return []
+    faults = styled(f", {count(bots.errors, 'fault')}", "bold yellow" if bots.errors else "dim")
+    if bots.sampled_unknown_tls_share is None:
+        unknown = "too few records to tell how many handshakes are unknown"
+    else:
+        unknown = f"{share(bots.sampled_unknown_tls_share)} of handshakes unknown"
+    words = (
+        f"{share(bots.scored_share)} scored, {share(bots.challenged_share)} challenged, "
+        f"{share(bots.refused_share)} refused"
+    )
+    return [("bots", joined(styled(words), faults, styled(f"  {unknown}", "dim")))]
 
 
 def _hands(view: StatusView) -> list[tuple[str, Text]]:

@@ -1,0 +1,67 @@
+"""What `status` says of bots: shares of the last minute, a sample of records, and what is wrong."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from seawall.api.status_views import BotsView, NoticeView
+from seawall.telemetry.bot_sample import BotSample
+from seawall.telemetry.window import Window
+
+_LOOKED_AT: Final = ("bots_scored", "bots_unscored")
+_REFUSED: Final = ("bots_blocked", "bots_limited", "bots_payment")
+
+
+def bots_view(windows: Sequence[Window], sample: BotSample) -> BotsView | None:
+    """Bots as the windows counted them; None when no window says anything of bots."""
+    counted = [window for window in windows if all(name in window.edge for name in _LOOKED_AT)]
+    if not counted:
+        return None
+    scored, looked_at = _sum(counted, "bots_scored"), _sum(counted, *_LOOKED_AT)
+
+    def share(count: float) -> float | None:
+        # A count may be handed on a second later than that of its request.
+        return min(count / looked_at, 1.0) if looked_at else None
+
+    return BotsView(
+        requests=round(looked_at),
+        scored_share=share(scored),
+        challenged_share=share(_sum(counted, "bots_challenged")),
+        refused_share=share(_sum(counted, *_REFUSED)),
+        unavailable=round(_sum(counted, "bots_challenge_unavailable")),
+        errors=round(_sum(counted, "bots_errors")),
+        sampled=sample.records,
+        sampled_unscored_share=sample.unscored_share,
+        sampled_unknown_tls_share=sample.unknown_share,
+    )
+
+
+def bot_notices(view: BotsView | None, sample: BotSample) -> Iterator[NoticeView]:
+    """What a person should know of bots now."""
+    if view is not None and view.errors:
+        yield NoticeView(
+            "warning",
+            "bot-filter-faults",
+            f"The bot filter had {view.errors} faults lately; such requests pass unscored.",
+            "See node/stable/envoy.log in the data directory. A rollback takes a bad model or "
+            "policy back; `seawall kill bots` takes the filter out for a while.",
+        )
+    if sample.idle:
+        yield NoticeView(
+            "warning",
+            "bot-model-idle",
+            f"A bot model is in force, but none of the last {sample.due} page requests on "
+            "observing sites was scored.",
+            "`seawall why` on one of them tells why.",
+        )
+    if view is not None and view.unavailable:
+        yield NoticeView(
+            "warning",
+            "bot-challenge-unavailable",
+            f"{view.unavailable} challenges could not be shown lately.",
+            "The bot service of the node does not answer; see logs/node.log in the data "
+            "directory. Until it does, sites do what they say under challenge: unavailable.",
+        )
+
+
+def _sum(windows: Sequence[Window], *names: str) -> float:
+    return sum(window.edge.get(name, 0.0) for window in windows for name in names)
