@@ -6,8 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+ZOO := $(VENV)/.installed-zoo
 
-.PHONY: help up test check lint types unit bench power sim fuzz docs lock golden clean
+.PHONY: help up test check lint types unit bench power sim zoo fuzz docs lock golden clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,9 @@ power: $(DEV)  ## Recompute the figures of docs/judge.md; a quick look: make pow
 
 sim: $(DEV)  ## Simulate fleets through chaos: make sim SEEDS=1-5000; failing seeds are kept
 	$(BIN)/python -m seawall.testing.sim.run --seeds $(or $(SEEDS),1-2000) --keep tests/sim/kept.txt
+
+zoo: $(ZOO)  ## Make labelled traffic with real clients and report on it; all of it: make zoo ARGS=--full
+	$(BIN)/python -m zoo $(ARGS)
 
 fuzz: $(DEV)  ## Fuzz the site-file loader for longer than the tests do
 	$(BIN)/pytest -q tests/site -m fuzz --hypothesis-profile=long $(ARGS)
@@ -68,4 +72,11 @@ $(RUNTIME): $(VENV)/bin/python requirements.lock pyproject.toml
 $(DEV): $(RUNTIME) requirements-dev.lock
 	@echo "Installing the test tools into $(VENV) (once) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The clients have an interpreter of their own: several want other versions than Seawall's tests do.
+$(ZOO): $(DEV) requirements-zoo.txt
+	@echo "Installing the zoo's clients into $(VENV)/zoo (once) ..."
+	@$(BIN)/python -m venv $(VENV)/zoo/python
+	@URLLIB3_NO_OVERRIDE=1 $(VENV)/zoo/python/bin/python -m pip install -q --disable-pip-version-check -r requirements-zoo.txt
 	@touch $@

@@ -1,0 +1,101 @@
+"""`python -m zoo`: make a data set (`run`), report on one (`report`), or list clients (`list`)."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo import make, prepare, report, show
+from zoo.catalogue import ALL
+from zoo.drivers import DRIVERS
+
+_QUICK_MINUTES, _FULL_MINUTES = 4.0, 30.0
+_FILE_COLUMNS = 200
+"""Width of the tables where no terminal says how wide it is."""
+_QUICK_SCALE, _FULL_SCALE = 0.05, 1.0
+
+
+def main() -> int:
+    """Do what was asked; 1 when it could not be done."""
+    options = _parser().parse_args()
+    console = Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS)
+    tools = prepare.Tools(options.python, options.cache.resolve())
+    if options.do == "list":
+        return _list(console, tools)
+    if options.do == "report":
+        return _report(console, options.folder, options)
+    minutes = options.minutes or (_FULL_MINUTES if options.full else _QUICK_MINUTES)
+    order = make.Order(
+        folder=options.folder,
+        minutes=minutes,
+        scale=options.scale or (_FULL_SCALE if options.full else _QUICK_SCALE),
+        seed=options.seed,
+        only=tuple(options.only),
+        site=options.site.read_text() if options.site else "",
+    )
+    if not make.make(console, tools, order):
+        return 1
+    return _report(console, options.folder, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m zoo", description=__doc__)
+    parser.add_argument("do", nargs="?", choices=("run", "report", "list"), default="run")
+    home = Path(sys.prefix) / "zoo"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("zoo-data") / stamp, help="the data set"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=home / "cache", help="npm packages, built clients"
+    )
+    parser.add_argument(
+        "--python", type=Path, default=home / "python/bin/python", help="with the clients"
+    )
+    parser.add_argument("--minutes", type=float, help="longest time of generation (4; full: 30)")
+    parser.add_argument("--full", action="store_true", help="all sessions of all clients")
+    parser.add_argument("--scale", type=float, help="share of a full set (0.05; full: 1)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="decides everything that clients let decide"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="WORD", help="clients whose name holds it"
+    )
+    parser.add_argument("--site", type=Path, help="further lines of the site in the site file")
+    parser.add_argument(
+        "--budget", type=float, default=0.001, help="false positives allowed (0.001)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="also write it as Markdown")
+    return parser
+
+
+def _list(console: Console, tools: prepare.Tools) -> int:
+    lacks = prepare.missing(ALL, tools)
+    table = Table("client", "family", "class", "kind", "sessions", "missing")
+    for c in ALL:
+        sessions = max(1, round(DRIVERS[c.driver].sessions * c.weight))
+        table.add_row(
+            c.name, c.family, c.label, c.kind, str(sessions), ", ".join(lacks.get(c.name, ()))
+        )
+    console.print(table)
+    return 0
+
+
+def _report(console: Console, folder: Path, options: argparse.Namespace) -> int:
+    made = report.of_folder(folder, budget=options.budget)
+    console.print(show.tables(made))
+    (folder / "report.json").write_text(show.as_json(made))
+    (folder / "report.md").write_text(show.as_markdown(made))
+    if options.json:
+        options.json.write_text(show.as_json(made))
+    if options.page:
+        options.page.write_text(show.as_markdown(made))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

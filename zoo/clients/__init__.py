@@ -1,0 +1,1 @@
+"""The configurations, one file for each way to make clients."""

@@ -1,0 +1,71 @@
+"""A data set on disk: `sessions.tsv`, `records.ndjson`, `about.json`; read and written, no more."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from zoo.kinds import Session
+
+SESSIONS, RECORDS, ABOUT = "sessions.tsv", "records.ndjson", "about.json"
+_HEADS = {"address": "client", "label": "class", "start_s": "start"}
+_COLUMNS = {field.name: _HEADS.get(field.name, field.name) for field in fields(Session)}
+"""Heads of the columns by the names of `Session`; `client` is the name in access records."""
+
+
+def write_sessions(folder: Path, sessions: Iterable[Session]) -> None:
+    """Write `sessions.tsv`, in the order of their start."""
+    with (folder / SESSIONS).open("w", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(_COLUMNS.values())
+        for session in sorted(sessions, key=lambda s: (s.start_s, s.session)):
+            values = {**asdict(session), "start_s": f"{session.start_s:.3f}"}
+            table.writerow([values[name] for name in _COLUMNS])
+
+
+def read_sessions(folder: Path) -> list[Session]:
+    """The sessions of a data set.
+
+    Raises:
+        ValueError: a line does not hold a session; says which.
+    """
+    found = []
+    with (folder / SESSIONS).open(newline="") as file:
+        for number, row in enumerate(csv.DictReader(file, delimiter="\t"), 2):
+            try:
+                values: dict[str, Any] = {name: row[head] or "" for name, head in _COLUMNS.items()}
+                values |= {"requests": int(values["requests"]), "start_s": float(values["start_s"])}
+                found.append(Session(**values))
+            except (KeyError, ValueError, TypeError) as error:
+                raise ValueError(f"{folder / SESSIONS}, line {number}: {error}") from error
+    return found
+
+
+def write_records(folder: Path, lines: Iterable[bytes]) -> int:
+    """Write `records.ndjson`; says how many lines."""
+    count = 0
+    with (folder / RECORDS).open("wb") as file:
+        for line in lines:
+            if line.strip():
+                file.write(line.rstrip(b"\n") + b"\n")
+                count += 1
+    return count
+
+
+def read_records(folder: Path) -> Iterator[dict[str, Any]]:
+    """The records; a line that is not a JSON object is passed over."""
+    with (folder / RECORDS).open("rb") as file:
+        for line in file:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(record, dict):
+                yield record
+
+
+def write_about(folder: Path, about: "dict[str, Any]") -> None:
+    """Write `about.json`."""
+    (folder / ABOUT).write_text(json.dumps(about, indent=2, sort_keys=True) + "\n")
