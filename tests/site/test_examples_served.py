@@ -179,6 +179,30 @@ def test_careful_rollout(tmp_path: Path) -> None:
         assert example.answers(host, "/old")[0] == 308
 
 
+def test_bots(tmp_path: Path) -> None:
+    with running("bots", tmp_path) as example:
+        host = "app.example.com"
+        scanner = {"headers": "user-agent: sqlmap/1.7\r\n"}
+        crawler = {"headers": "user-agent: Mozilla/5.0 (compatible; GPTBot/1.2)\r\n"}
+        assert example.answers(host) == (200, "8000 /")
+        robots = example.get(host, "/robots.txt", **crawler)
+        assert robots.status == 200
+        assert robots.header("content-type") == "text/plain; charset=utf-8"
+        assert b"User-agent: GPTBot\n" in robots.body
+        assert b"Disallow: /search\n" in robots.body
+        refused = example.get(host, **scanner)
+        assert (refused.status, refused.header("content-type")) == (403, "application/json")
+        assert b'{"error":"blocked","request_id":"' in refused.body
+        assert example.answers(host, **crawler)[0] == 403
+        assert example.answers(host, "/up/f1a0c3", **scanner) == (200, "8000 /up/f1a0c3")
+        assert example.answers(host, "/hooks", **scanner) == (200, "8001 /hooks")
+        assert example.answers(host, "/.well-known/acme-challenge/t", **scanner)[0] == 200
+        statuses = [example.answers(host, "/.env")[0] for _ in range(20)]
+        assert statuses[0] == 200
+        assert statuses[-1] == 429
+        assert example.get(host, "/.env").header("retry-after") == "60"
+
+
 def test_every_example_is_served_by_a_test() -> None:
     named = re.findall(r'running\("([a-z-]+)"', Path(__file__).read_text("utf-8"))
     assert sorted(named) == sorted(path.name for path in EXAMPLES.iterdir())
