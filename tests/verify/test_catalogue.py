@@ -105,6 +105,8 @@ def test_every_token_finds_its_bot_in_lua_and_python() -> None:
         for token in bot.tokens:
             assert catalogue().claim(f"a ({token}/1)") is bot
             assert _lua_claim(f"a ({token}/1)") == bot.name
+        assert LUA.named(bot.name).number == bot.number
+    assert LUA.named("nobody") is None
 
 
 def test_lua_forgets_user_agents_and_stays_right() -> None:

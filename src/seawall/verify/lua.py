@@ -71,5 +71,5 @@ def _bot(bot: Bot) -> str:
     return (
         f"{{number = {bot.number}, name = {quote(bot.name)}, category = {quote(bot.category)}, "
         f"dns = {str(bool(bot.hosts)).lower()}, only_ranges = {str(bot.only_ranges).lower()}, "
-        f"directory = {quote(bot.directory)}, ranges = {{{ranges}}}}}"
+        f"ranges = {{{ranges}}}}}"
     )

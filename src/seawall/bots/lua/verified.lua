@@ -31,7 +31,7 @@ local HEADER_BYTES, ENTRY_WORDS, CLAIM_WORDS = 64, 10, 8
 
 local M = { claims_written = 0, claims_dropped = 0 }
 local data = nil
-local numbers, names, directories, tokens, lists = {}, {}, {}, {}, {}
+local numbers, names, tokens, lists = {}, {}, {}, {}
 
 -- Claims by user agent: two tables, the older of which is dropped when the newer is full.
 local CACHE_MAX = 1000
@@ -91,11 +91,6 @@ end
 -- The bot of a name, or nil.
 function M.named(name)
   return data and names[name]
-end
-
--- The bot whose Web Bot Auth keys stand at this origin, or nil.
-function M.signer(origin)
-  return directories[origin]
 end
 
 local scratch = ffi.new("uint8_t[16]")
@@ -201,14 +196,11 @@ end
 -- Takes the generated data (see seawall/verify/lua.py) into use.
 function M.use(generated)
   data = generated
-  numbers, names, directories, tokens, lists = {}, {}, {}, generated.tokens, {}
+  numbers, names, tokens, lists = {}, {}, generated.tokens, {}
   newer, older, newer_count = {}, {}, 0
   for _, bot in ipairs(generated.bots) do
     numbers[bot.number] = bot
     names[bot.name] = bot
-    if bot.directory ~= "" then
-      directories[bot.directory] = bot
-    end
   end
   for name, text in pairs(generated.lists) do
     local fine, list = pcall(read_list, text)
