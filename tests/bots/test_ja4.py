@@ -23,7 +23,8 @@ def _shake(name: str) -> ja4_table.Shake:
 
 
 def test_the_16_forms_of_chromium_156() -> None:
-    forms = [form for form in ja4.forms(_shake("chromium-156")) if form.extensions == 15]
+    forms = list(ja4.forms(_shake("chromium-156")))[:17]
+    assert {form.extensions for form in forms} == {15}
     assert [form.c for form in forms] == ["cb7bf5808d99", *CHROMIUM_156_SHOWN.split()]
     assert [form.leak for form in forms] == [1, 2, *[3] * 15]
 
@@ -49,8 +50,9 @@ def test_firefox_resumes_without_its_session_ticket() -> None:
 def test_padding_doubles_the_forms() -> None:
     forms = list(ja4.forms(_shake("chromium-99")))
     assert [form.c for form in forms[:1]] == ["e5627efa2ab1"]
-    assert sorted(form.extensions for form in forms) == [13, 14, 14, 15]
-    assert len({form.c for form in forms}) == 4
+    assert sorted(form.extensions for form in forms[:4]) == [13, 14, 14, 15]
+    assert sorted(form.extensions for form in forms[4:]) == [12, 13, 13, 14]
+    assert len({form.c for form in forms}) == 8
 
 
 @pytest.mark.parametrize(

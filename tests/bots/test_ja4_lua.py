@@ -78,7 +78,7 @@ def test_measured_clients_are_known_and_canonical(reader: Reader, client: str) -
 
 def test_codes_of_the_current_chromium(reader: Reader) -> None:
     assert reader.read("t13d1517h2_8daaf6152771_cb7bf5808d99") == {
-        "stable": "t13d15h2_8daaf6152771",
+        "stable": "t13d15_8daaf6152771",
         "canonical": "t13d1517h2_8daaf6152771_cb7bf5808d99",
         "tls": 2,
         "sni": 2,
@@ -110,11 +110,22 @@ def test_every_form_of_a_client_is_the_same_client(
         assert facts["known"] == 3
         assert facts["stable"] == base["stable"]
         assert facts["family"] == client.family
-        assert facts["generation"] == client.generation
+        if facts["generation"] != client.generation:
+            # HTTP/1.1 leaves out the one thing in which two generations differ.
+            assert (facts["generation"], form.canonical == first.c) == (0, False)
         assert facts["grease"] == form.leak
         again = reader.read(facts["canonical"])
         assert again["canonical"] == facts["canonical"]
         assert again["extensions"] == facts["extensions"]
+
+
+def test_a_websocket_of_chromium_is_the_same_client(reader: Reader) -> None:
+    socket = reader.read("t13d1517h1_8daaf6152771_95854252379f")  # resumed, GREASE, HTTP/1.1 only
+    page = reader.read("t13d1517h2_8daaf6152771_a323378790d4")
+    assert socket["stable"] == page["stable"]
+    assert socket["canonical"] == reader.read(socket["canonical"])["canonical"]
+    assert socket["canonical"].startswith("t13d1516h1_8daaf6152771_")
+    assert (socket["known"], socket["family"], socket["grease"]) == (3, ClientFamily.CHROMIUM, 3)
 
 
 def test_without_alpn_and_server_name(reader: Reader) -> None:
@@ -146,7 +157,7 @@ def test_a_new_browser_with_old_ciphers_is_known_in_part(reader: Reader) -> None
 def test_an_unknown_client(reader: Reader) -> None:
     facts = reader.read("t12i990100_0123456789ab_0123456789ab")
     assert facts == {
-        "stable": "t12i9900_0123456789ab",
+        "stable": "t12i99_0123456789ab",
         "canonical": "t12i990100_0123456789ab_0123456789ab",
         "tls": 1,
         "sni": 1,

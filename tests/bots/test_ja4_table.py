@@ -50,6 +50,7 @@ def test_a_table() -> None:
         alpn=b"h2",
         padding=True,
         resumed_without=(0x0D,),
+        http1_without=(),
     )
     assert (two.shake, two.ja4) == (None, "t13d190900_9dc949149365_97f8aa674fd9")
 
@@ -95,6 +96,7 @@ def test_the_shipped_table_is_whole() -> None:
         (("alpn: [h2, http/1.1]", "alpn: []"), "ALPN"),
         (("padding: true", "padding: 1"), "padding"),
         (("resumed-without: 000d", "resumed-without: 000e"), "never sends"),
+        (("resumed-without: 000d", "http1-without: 44cd"), "never sends"),
         (("source: a test", "source: 7"), "source"),
         (('date: "2026-11-28"', "date: 2026-11-28"), "date"),
         (("  source: a test\n", ""), "source"),

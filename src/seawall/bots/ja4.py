@@ -14,10 +14,12 @@ One client has many JA4 all the same:
 * Envoy 1.40 leaves GREASE in the signature algorithms. Chrome sends a random one of 16 values.
 * A resumed handshake has `pre_shared_key` too; Firefox leaves out its empty session ticket then.
 * Some clients pad a ClientHello of 256 to 511 bytes (RFC 7685), which depends on the host name.
+* Chrome leaves out its application settings where it offers HTTP/1.1 only: for WebSockets.
 * Server name and ALPN change only `a`.
 """
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -55,11 +57,15 @@ class Form:
         c: JA4_c of this form.
         extensions: their number, without GREASE, server name and ALPN.
         leak: `LEAK_NONE`, or which GREASE value is left in the signature algorithms.
+        canonical: JA4_c of this client fresh and without GREASE.
+        more: extensions that the canonical handshake has more than this form.
     """
 
     c: str
     extensions: int
     leak: int
+    canonical: str
+    more: int
 
 
 def canonical(shake: Shake, *, server_name: bool = True) -> str:
@@ -106,14 +112,22 @@ def ja4_of(hello: Hello, *, leaky: bool = False) -> str:
 def forms(shake: Shake) -> Iterator[Form]:
     """Every form of a client's `c`, the canonical one first; all differ."""
     base = [e for e in _plain(shake.extensions) if e not in (SERVER_NAME, ALPN)]
-    for padded in (True, False) if shake.padding else (False,):
-        for resumed in (False, True):
-            extensions = base + [PADDING] * padded
-            if resumed:
-                kept = [e for e in extensions if e not in shake.resumed_without]
-                extensions = [*kept, PRE_SHARED_KEY]
-            for algorithms, leak in _leaks(shake.signature_algorithms):
-                yield Form(extension_hash(extensions, algorithms), len(extensions), leak)
+    for lacking in ((), shake.http1_without) if shake.http1_without else ((),):
+        yield from _forms_of([e for e in base if e not in lacking], shake)
+
+
+def _forms_of(base: Sequence[int], shake: Shake) -> Iterator[Form]:
+    paddings = (True, False) if shake.padding else (False,)
+    fresh = [*base, PADDING] if shake.padding else list(base)
+    canonical = extension_hash(fresh, _plain(shake.signature_algorithms))
+    for padded, resumed in itertools.product(paddings, (False, True)):
+        extensions = [*base, PADDING] if padded else list(base)
+        if resumed:
+            kept = [e for e in extensions if e not in shake.resumed_without]
+            extensions = [*kept, PRE_SHARED_KEY]
+        for algorithms, leak in _leaks(shake.signature_algorithms):
+            c, more = extension_hash(extensions, algorithms), len(fresh) - len(extensions)
+            yield Form(c, len(extensions), leak, canonical, more)
 
 
 def cipher_hash(ciphers: Sequence[int]) -> str:
@@ -152,24 +166,30 @@ def lua_table(table: Table | None = None) -> str:
 
 
 def _exact_rows(table: Table) -> list[str]:
-    rows: dict[tuple[str, str], str] = {}
-    owners: dict[tuple[str, str], Client] = {}
+    found: dict[tuple[str, str], tuple[Client, Form, int]] = {}
     for client in table.clients:
         a, b, c = canonical_of(client).split("_")
-        tls, ciphers = a[1:3], int(a[4:6])
         if client.shake is None:
-            shown = [Form(c, int(a[6:8]) - (a[3] == "d") - (a[8:] != "00"), LEAK_NONE)]
+            others = int(a[6:8]) - (a[3] == "d") - (a[8:] != "00")
+            shown = [Form(c, others, LEAK_NONE, c, 0)]
         else:
             shown = list(forms(client.shake))
         for form in shown:
-            row = f"c {tls} {ciphers} {b} {form.c} {form.extensions} {c}"
-            row += f" {shown[0].extensions - form.extensions} {form.leak}"
-            row += f" {client.family:d} {client.generation}"
-            owner = owners.setdefault((b, form.c), client)
-            if (owner.family, owner.generation) != (client.family, client.generation):
+            owner, first, generation = found.setdefault(
+                (b, form.c), (client, form, client.generation)
+            )
+            if owner.family != client.family:
                 raise _shared(owner, client)
-            rows.setdefault((b, form.c), row)
-    return sorted(rows.values())
+            if generation != client.generation:
+                # Two generations may differ only in what this form leaves out.
+                found[b, form.c] = (owner, first, 0)
+    return sorted(_row(client, form, generation) for client, form, generation in found.values())
+
+
+def _row(client: Client, form: Form, generation: int) -> str:
+    a, b, _ = canonical_of(client).split("_")
+    shown = f"{a[1:3]} {int(a[4:6])} {b} {form.c} {form.extensions} {form.canonical} {form.more}"
+    return f"c {shown} {form.leak} {client.family:d} {generation}"
 
 
 def _partial_rows(table: Table) -> list[str]:
@@ -203,7 +223,7 @@ def _shared(one: Client, other: Client) -> RefusedError:
     return RefusedError(
         "ja4-table-ambiguous",
         f"The table of known clients gives one fingerprint two meanings: {one.name} and "
-        f"{other.name} shake hands alike, but are of different families or generations.",
+        f"{other.name} shake hands alike, but are of different families.",
         remedy="Give both the family that the handshake really tells, such as `openssl-tool`.",
     )
 

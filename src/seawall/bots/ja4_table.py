@@ -37,6 +37,7 @@ _SHAKE_KEYS: Final = frozenset(
         "alpn",
         "padding",
         "resumed-without",
+        "http1-without",
     }
 )
 _ENTRY_KEYS: Final = frozenset({"name", "family", "generation", "source", "date", "ja4"})
@@ -50,6 +51,7 @@ class Shake:
     Attributes:
         padding: it may pad by length; `extensions` holds no padding then.
         resumed_without: extensions that a resumed handshake lacks, beside having pre_shared_key.
+        http1_without: extensions that a connection lacks for which only HTTP/1.1 is offered.
         alpn: the first protocol that it offers, empty for none.
     """
 
@@ -60,6 +62,7 @@ class Shake:
     alpn: bytes
     padding: bool
     resumed_without: tuple[int, ...]
+    http1_without: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -204,9 +207,6 @@ def _shake(entry: Mapping[str, object], name: str) -> Shake:
     padding = entry.get("padding", False)
     if not isinstance(padding, bool):
         raise _malformed(name, "has a `padding` that is neither true nor false")
-    lacking = _codes(entry, "resumed-without", name) if "resumed-without" in entry else ()
-    if not set(lacking) <= set(plain):
-        raise _malformed(name, "resumes without an extension that it never sends")
     return Shake(
         tls=tls,
         ciphers=_codes(entry, "ciphers", name),
@@ -214,8 +214,18 @@ def _shake(entry: Mapping[str, object], name: str) -> Shake:
         signature_algorithms=algorithms,
         alpn=protocols[0].encode() if protocols else b"",
         padding=padding,
-        resumed_without=lacking,
+        resumed_without=_lacking(entry, "resumed-without", name, plain),
+        http1_without=_lacking(entry, "http1-without", name, plain),
     )
+
+
+def _lacking(
+    entry: Mapping[str, object], key: str, name: str, sent: Sequence[int]
+) -> tuple[int, ...]:
+    lacking = _codes(entry, key, name) if key in entry else ()
+    if not set(lacking) <= set(sent):
+        raise _malformed(name, f"has an extension in `{key}` that it never sends")
+    return lacking
 
 
 def _codes(entry: Mapping[str, object], key: str, name: str) -> tuple[int, ...]:

@@ -4,8 +4,9 @@
 --                                  that is not is an error, so a bad table is refused at load.
 -- object:read(text) -> facts       never raises; the same text gives the same (cached) table.
 --
--- facts.stable      JA4_a without its count of extensions, "_", JA4_b: the same for one client
---                   through GREASE and resumption. Windows and clearance are bound to it.
+-- facts.stable      JA4_a without its count of extensions and its protocol, "_", JA4_b: the same for
+--                   one client through GREASE, resumption, and a WebSocket that offers HTTP/1.1
+--                   only. Windows and clearance are bound to it.
 -- facts.canonical   the JA4 of the same client with GREASE removed and a fresh handshake, where the
 --                   table knows it; otherwise the text itself.
 -- Both are "-" when there is no JA4 (plain HTTP, HTTP/3) or it is none. All others are codes, 0
@@ -91,7 +92,7 @@ local function facts_of(exact, partial, text)
   if not transport then return ABSENT end
   local cipher_count, extension_count = tonumber(ciphers), tonumber(extensions)
   local facts = absent()
-  facts.stable = transport .. tls .. sni .. ciphers .. alpn .. "_" .. b
+  facts.stable = transport .. tls .. sni .. ciphers .. "_" .. b
   facts.canonical = text
   facts.tls = VERSIONS[tls] or 4
   facts.sni = sni == "d" and 2 or 1
