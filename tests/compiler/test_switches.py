@@ -18,6 +18,7 @@ from compiler.edges import edges
 from compiler.served import served
 from envoy_harness import free_port
 from gate import made as gate
+from seawall.bots.policy import DEFAULT_RULES
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.diff import diff
@@ -25,6 +26,8 @@ from seawall.gate.validate import Validator
 from seawall.ids import ListName, SiteName
 from seawall.model import (
     FEATURES,
+    BotMode,
+    BotPolicy,
     Compression,
     Edge,
     ErrorPage,
@@ -58,6 +61,7 @@ def _site(name: str, own: str) -> Site:
         error_pages=(ErrorPage(500, 599, "text/html", "<p>{request_id}</p>"),),
         response_headers=HeaderChanges(set_if_absent=(("x-frame-options", "SAMEORIGIN"),)),
         deny=(ListName("bad"),),
+        bots=BotPolicy(BotMode.ENFORCE, DEFAULT_RULES),
     )
 
 
