@@ -4,7 +4,7 @@ import pytest
 
 from seawall.bots import ja4, ja4_table
 from seawall.bots.families import SHARES_HANDSHAKE, ClientFamily
-from seawall.bots.hello import Hello
+from seawall.bots.hello import Hello, is_grease
 from seawall.errors import RefusedError
 
 CLIENTS = {client.name: client for client in ja4_table.builtin().clients}
@@ -128,6 +128,14 @@ def test_one_fingerprint_has_one_meaning() -> None:
     assert caught.value.code == "ja4-table-ambiguous"
 
 
+def test_a_table_that_does_not_fit_the_filter_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ja4, "JA4_ROWS_MAX", 20)
+    table = ja4_table.parse(_file(_entry("chromium-156"), _entry("curl-7.88-openssl")))
+    with pytest.raises(RefusedError, match=r"rows of .* bytes; at most 20 rows") as caught:
+        ja4.lua_table(table)
+    assert caught.value.code == "ja4-table-too-large"
+
+
 def test_an_empty_table_is_a_table() -> None:
     text = ja4.lua_table(ja4_table.parse("{version: 1, generations: [], clients: []}"))
     assert all(row.startswith("a ") for row in text.splitlines()[1:])
@@ -178,7 +186,7 @@ def _entry(name: str) -> str:
 
 
 def _codes(codes: tuple[int, ...]) -> str:
-    return " ".join(f"{code:04x}" for code in codes)
+    return " ".join("grease" if is_grease(code) else f"{code:04x}" for code in codes)
 
 
 def _file(*entries: str) -> str:

@@ -37,7 +37,7 @@ from seawall.bots.hello import (
     is_grease,
 )
 from seawall.bots.ja4_table import Client, Shake, Table, builtin
-from seawall.errors import RefusedError, invariant
+from seawall.errors import RefusedError
 from seawall.limits import JA4_ROWS_MAX, JA4_SCRIPT_SIZE_BYTES_MAX
 
 LEAK_NONE: Final = 1
@@ -149,7 +149,8 @@ def lua_table(table: Table | None = None) -> str:
     """The table (the shipped one when none is given) as `lua/ja4.lua` reads it.
 
     Raises:
-        RefusedError: `ja4-table-ambiguous`: one fingerprint with two meanings.
+        RefusedError: `ja4-table-ambiguous`: one fingerprint with two meanings;
+            `ja4-table-too-large`: more rows than the filter takes.
     """
     known = builtin() if table is None else table
     lines = [f"g {g.code} {g.family:d} {g.first} {g.last}" for g in known.generations]
@@ -160,8 +161,13 @@ def lua_table(table: Table | None = None) -> str:
     lines += _partial_rows(known)
     lines += _exact_rows(known)
     text = "".join(f"{line}\n" for line in (f"ja4 1 {len(lines)}", *lines))
-    invariant(len(lines) <= JA4_ROWS_MAX, "the fingerprint table fits its rows")
-    invariant(len(text) <= JA4_SCRIPT_SIZE_BYTES_MAX, "the fingerprint table fits the script")
+    if len(lines) > JA4_ROWS_MAX or len(text) > JA4_SCRIPT_SIZE_BYTES_MAX:
+        raise RefusedError(
+            "ja4-table-too-large",
+            f"The table of known clients becomes {len(lines)} rows of {len(text)} bytes; at most "
+            f"{JA4_ROWS_MAX} rows and {JA4_SCRIPT_SIZE_BYTES_MAX} bytes fit into the filter.",
+            remedy="Take out clients that nobody uses any more.",
+        )
     return text
 
 
