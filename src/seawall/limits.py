@@ -976,6 +976,11 @@ BOT_MODEL_METRICS_MAX: Final = 100
 CLEARANCE_EPOCH: Final = 1
 """Clearances of another epoch are refused: one number more logs everybody out, when the meaning
 of a clearance changes between versions."""
+CLEARANCE_KEY_AGE_S: Final = 86_400.0
+"""A signing key older than this is rotated. The one before stays believed for as long again, which
+is at least the lifetime of any clearance."""
+CLEARANCE_KEY_POLL_S: Final = 300.0
+"""How often control looks whether the signing key is old."""
 BOT_SERVICE_TIMEOUT_S: Final = 10.0
 """A whole exchange of a visitor's browser with the node's bot service."""
 BOT_SERVICE_CONNECT_TIMEOUT_S: Final = 1.0
@@ -1004,7 +1009,7 @@ JA4_ENTRIES_MAX: Final = 500
 JA4_HELLO_LIST_MAX: Final = 200
 """Ciphers, extensions or algorithms of one client; OpenSSL's full list has 90."""
 JA4_ROWS_MAX: Final = 8_000
-"""Rows that the table becomes for Envoy: 64 for a client with GREASE, read once in each worker."""
+"""Rows that the table becomes for Envoy: 68 for a client with GREASE, read once in each worker."""
 JA4_SCRIPT_SIZE_BYTES_MAX: Final = 512 * KIB
 """The text of those rows: 50 bytes each."""
 
@@ -1213,8 +1218,8 @@ BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
 with a name of at most 63 characters."""
 
 # --- bots: the model as a release ---
-PUSHED_FEEDS_MAX: Final = LISTS_MAX + 1
-"""Feeds that travel with a release: every list, and the bot model."""
+PUSHED_FEEDS_MAX: Final = LISTS_MAX + 2
+"""Feeds that travel with a release: every list, the bot model, and the clearance keys."""
 BOT_DRIFT_READ_BYTES: Final = 4 * MIB
 """Newest access records that the score drift is measured on: about 6,000 requests."""
 BOT_DRIFT_VECTORS_MAX: Final = 2_000
