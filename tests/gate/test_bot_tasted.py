@@ -1,32 +1,24 @@
 """Real sacrificial Envoys run the bot filter: their scores are told, and are those of the model."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
-from compiler import build
 from gate import made
-from seawall.bots import artifact
+from gate.bot_snapshots import snapshot, with_script
 from seawall.bots.features import to_text
 from seawall.clock import SystemClock
-from seawall.compiler import names
-from seawall.compiler.compile import compile_edge
 from seawall.compiler.contents import contents
-from seawall.compiler.model_words import model_of, script_in
-from seawall.compiler.snapshot import Snapshot, TypeUrl
-from seawall.compiler.wire import filter_switch, inline_text, packed
+from seawall.compiler.model_words import model_of
+from seawall.compiler.snapshot import Snapshot
 from seawall.gate.ask import Answer
 from seawall.gate.compare import changed
 from seawall.gate.probes import Probe, Source
 from seawall.gate.tasted_scores import look_at_scores
 from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.ids import SiteName
-from seawall.model import BotModel, Golden
+from seawall.model import Golden
 from step_models import step_content, step_vector
 
 FEATURE = "agent-length"
@@ -34,13 +26,6 @@ GOLDEN = tuple(
     Golden(SiteName("shop"), "shop.test", f"/{size}", headers=(("user-agent", "a" * size),))
     for size in (4, 40, 400)
 )
-
-
-def snapshot(content: bytes | None) -> Snapshot:
-    edge = build.edge(build.site("shop", build.route("shop/all")))
-    if content is not None:
-        edge = replace(edge, bot_model=BotModel(artifact.digest(content), content))
-    return compile_edge(edge)
 
 
 def taste(work_dir: Path, new: Snapshot, old: Snapshot | None) -> TasteReport:
@@ -64,18 +49,6 @@ def test_a_release_that_looks_at_nobody_says_nothing_of_scores(tmp_path: Path) -
     report = taste(tmp_path, snapshot(None), None)
     assert report.refusal is None, report
     assert not any("scored" in line for line in report.lines)
-
-
-def with_script(whole: Snapshot, change: Callable[[str], str]) -> Snapshot:
-    """`whole` with another text in the bot filter of every route table."""
-
-    def spoil(configuration: Any) -> None:
-        text = script_in(configuration)
-        route = lua_pb2.LuaPerRoute(source_code=inline_text(change(text)))
-        switch = filter_switch(packed(route))
-        configuration.typed_per_filter_config[names.FILTER_BOTS].CopyFrom(switch)
-
-    return made.spoilt(whole, TypeUrl.ROUTES, names.ROUTES_HTTP, spoil)
 
 
 def test_a_filter_that_fails_is_refused_though_every_request_is_answered(tmp_path: Path) -> None:
