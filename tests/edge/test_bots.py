@@ -1,0 +1,220 @@
+"""What the bot filter sees of real clients, in a real Envoy before a real origin."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot_models import random_model
+from compiler import build
+from edge.bot_records import faults, harsh_model, packed, record, verdict
+from edge.serving import HOST, Serving, request, serving
+from seawall.bots.families import ClientFamily
+from seawall.bots.features import FEATURES
+from seawall.limits import ACCESS_TAIL_RECORDS_MAX
+from seawall.model import BotMode, BotPolicy, PathPrefix
+from seawall.telemetry.bots import BotVerdict, parse_verdict
+from seawall.telemetry.records import tail
+from seawall.telemetry.why import story
+
+MODEL = random_model(3)
+BROWSER = (
+    b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    b"Chrome/150.0.0.0 Safari/537.36"
+)
+DONE = BotPolicy(mode=BotMode.OFF)
+TLS_FEATURES = [f.name for f in FEATURES if f.name.startswith("tls-")]
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[Serving]:
+    shop = build.site(
+        "shop",
+        build.route("shop/quiet", PathPrefix("/quiet"), bots=False),
+        build.route("shop/all"),
+        certificate="shop",
+    )
+    quiet = build.site("quiet", certificate="shop", bots=DONE)
+    with serving(shop, quiet, bot_model=packed(MODEL)) as running:
+        yield running
+        assert faults(running) == 0
+        running.assert_serves()
+        running.envoy.admin("/reopen_logs", method="POST")
+        written = tail(running.envoy.directory / "access.ndjson", ACCESS_TAIL_RECORDS_MAX)
+        assert written.garbled == 0
+        texts = [record.bots for record in written.records if record.bots]
+        assert [text for text in texts if parse_verdict(text) is None] == []
+        assert texts
+
+
+def _seen(edge: Serving, *lines: bytes, path: bytes = b"/", tls: bool = False) -> BotVerdict:
+    answer = edge.get(path, *lines, tls=tls)
+    assert answer.status == 200
+    return verdict(edge, answer.header("x-request-id"))
+
+
+def test_pythons_own_tls_that_claims_a_browser_contradicts_itself(edge: Serving) -> None:
+    seen = _seen(edge, b"user-agent: " + BROWSER, b"accept: */*", tls=True)
+    assert seen.code("tls-version") == 2
+    assert seen.code("tls-sni") == 2
+    assert seen.code("tls-family") in (ClientFamily.PYTHON, ClientFamily.OPENSSL_TOOL)
+    assert seen.code("tls-known") == 3
+    assert seen.code("agent-family") == ClientFamily.CHROMIUM
+    assert seen.code("family-agreement") == 1
+    assert seen.code("hints-brand") == 1
+    assert (seen.code("protocol"), seen.code("pseudo-order")) == (1, 0)
+    assert (seen.code("method"), seen.code("accept"), seen.code("path-kind")) == (1, 1, 1)
+    assert seen.code("order-agent-accept") == 1
+    assert seen.score == MODEL.score(seen.codes)
+
+
+@pytest.mark.parametrize(("http2", "protocol"), [(False, 1), (True, 2)])
+def test_httpx_is_seen_as_what_it_is(edge: Serving, http2: bool, protocol: int) -> None:
+    with httpx.Client(http2=http2, verify=edge.authority.client()) as client:
+        answer = client.get(
+            f"https://127.0.0.1:{edge.tls_port}/api/cart?id=7",
+            headers={"host": HOST.decode()},
+            extensions={"sni_hostname": HOST.decode()},
+        )
+    assert answer.status_code == 200
+    seen = verdict(edge, answer.headers["x-request-id"])
+    assert seen.code("agent-family") == ClientFamily.PYTHON
+    assert seen.code("family-agreement") == 3
+    assert seen.code("protocol") == protocol
+    assert bool(seen.code("pseudo-order")) == http2
+    assert seen.code("tls-alpn") == 2  # it offers HTTP/1.1 first, also where it takes HTTP/2
+    assert seen.code("path-kind") == 5
+    assert seen.code("query-length") == 9  # 1 + 4 * log2(4)
+    assert seen.code("path-depth") == 2
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+@pytest.mark.parametrize("flag", ["--http1.1", "--http2"])
+def test_curl_is_seen_as_what_it_is(edge: Serving, flag: str, tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(edge.authority.pem)
+    done = subprocess.run(
+        [
+            *("curl", "-sS", flag, "--cacert", str(authority), "-o", "/dev/null"),
+            *("--resolve", f"shop.test:{edge.tls_port}:127.0.0.1", "-D", "-"),
+            f"https://shop.test:{edge.tls_port}/",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    heads = dict(
+        line.lower().split(": ", 1) for line in done.stdout.splitlines() if ": " in line
+    )  # fmt: skip
+    seen = verdict(edge, heads["x-request-id"].strip())
+    assert seen.code("agent-family") == ClientFamily.CURL
+    assert seen.code("family-agreement") in (2, 3)
+    assert seen.code("accept") == 1
+    assert seen.code("agent-mozilla") == 1
+    assert seen.code("pseudo-order") == (4 if flag == "--http2" else 0)
+
+
+def test_plain_http_has_no_tls_features(edge: Serving) -> None:
+    seen = _seen(edge, b"user-agent: curl/8.5.0")
+    assert [name for name in TLS_FEATURES if seen.code(name)] == []
+    assert (seen.code("family-agreement"), seen.code("generation-gap")) == (0, 0)
+    assert seen.code("agent-family") == ClientFamily.CURL
+
+
+def test_a_client_without_a_user_agent_is_one_too(edge: Serving) -> None:
+    seen = _seen(edge)
+    assert seen.code("agent-family") == ClientFamily.EMPTY
+    assert seen.code("agent-length") == 0
+
+
+def test_what_a_client_did_before_grows(edge: Serving) -> None:
+    line = b"user-agent: counted-by-itself/1.0"
+    counts = [_seen(edge, line, path=b"/p%d" % n) for n in range(6)]
+    for span in ("10m", "60s", "10s"):
+        requests = [seen.code(f"requests-{span}") for seen in counts]
+        assert requests[0] == 1
+        assert requests == sorted(requests) or span != "10m"
+    assert counts[-1].code("requests-10m") > counts[0].code("requests-10m")
+    assert counts[-1].code("paths-10m") > counts[0].code("paths-10m")
+    assert counts[-1].code("errors-10m") == 1
+
+
+def test_a_route_or_site_without_bots_leaves_no_text(edge: Serving) -> None:
+    for answer in (edge.get(b"/quiet/x"), edge.get(host=b"quiet.test")):
+        assert answer.status == 200
+        assert record(edge, answer.header("x-request-id")).bots == ""
+
+
+def test_an_edge_without_a_model_has_no_score_and_says_so() -> None:
+    with serving() as running:
+        answer = running.get(b"/", b"user-agent: curl/8.5.0")
+        seen = record(running, answer.header("x-request-id"))
+        read = verdict(running, answer.header("x-request-id"))
+    assert (read.score, read.model) == (None, "")
+    assert read.code("agent-family") == ClientFamily.CURL
+    assert "It has no score: no model is in force." in story(seen).sentences
+
+
+def test_a_site_that_says_nothing_of_bots_never_blocks_whatever_the_score() -> None:
+    paths = (b"/", b"/api/x", b"/.env", b"/wp-login.php", b"/robots.txt", b"/a.css")
+    agents = (b"", BROWSER, b"sqlmap/1.7", b"Googlebot/2.1", b"GPTBot/1.0", b"HeadlessChrome/150")
+    with serving(bot_model=harsh_model()) as running:
+        for tls in (False, True):
+            for agent in agents:
+                for path in paths:
+                    answer = running.get(path, b"user-agent: " + agent, tls=tls)
+                    assert (answer.status, answer.body) == (200, b"ok")
+        seen = verdict(running, answer.header("x-request-id"))
+        assert faults(running) == 0
+    assert (seen.score, seen.action.value, seen.rules) == (1, "observe", ())
+
+
+HEADERS = (
+    b"user-agent", b"accept", b"accept-language", b"accept-encoding", b"sec-ch-ua",
+    b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"sec-fetch-site", b"sec-fetch-mode",
+    b"sec-fetch-dest", b"sec-fetch-user", b"upgrade-insecure-requests", b"priority", b"referer",
+    b"cookie", b"cache-control", b"if-none-match", b"if-modified-since", b"range", b"origin",
+    b"signature-agent", b"signature", b"signature-input", b"x-forwarded-for", b"x-other",
+)  # fmt: skip
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from(HEADERS),
+        st.one_of(
+            st.sampled_from([b"", b" ", b",", b'"', b"%", b"\\", b"a" * 9000, b"\xff\xfe\x80"]),
+            st.binary(max_size=200).map(lambda b: bytes(c for c in b if c not in b"\r\n\0")),
+            st.text(max_size=50)
+            .map(lambda t: t.encode("utf-8", "replace"))
+            .map(lambda b: bytes(c for c in b if c not in b"\r\n\0")),
+        ),
+    ),
+    max_size=12,
+)
+PATHS = st.one_of(
+    st.sampled_from(
+        [b"/", b"/?", b"/a?" + b"q" * 8000, b"/%ff", b"/..%2f", b"//", b"/a;b=c", b"*"]
+    ),
+    st.binary(max_size=60).map(lambda b: b"/" + bytes(c for c in b if 33 <= c < 127)),
+)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(PATHS, LINES, st.sampled_from([b"GET", b"HEAD", b"POST", b"OPTIONS", b"PROPFIND", b"M-X"]))
+def test_no_odd_request_breaks_the_filter(
+    edge: Serving, path: bytes, lines: list[tuple[bytes, bytes]], method: bytes
+) -> None:
+    sent = request(path, *(b": ".join(line) for line in lines), method=method)
+    with edge.client() as client:
+        client.send(sent)
+        answer = client.response(to_head=method == b"HEAD")
+    assert answer.status < 500 or answer.status == 501, (sent, answer)
+    assert faults(edge) == 0, sent
