@@ -1,12 +1,24 @@
-"""`policy.lua` in process, asked with the same facts as its twin in Python."""
+"""`policy.lua` in process, asked with the same facts as its twin in Python; and any policy."""
 
 from importlib import resources
 from typing import Any
 
+from hypothesis import strategies as st
 from lupa.luajit21 import LuaRuntime
 
-from seawall.bots.expression_names import Facts
-from seawall.model import BOT_WINDOWS_S
+from seawall.bots.expression_names import NAMES, Facts, Name, Type
+from seawall.bots.features import FEATURES
+from seawall.model import (
+    BOT_WINDOWS_S,
+    BotAction,
+    BotCategory,
+    BotChallenge,
+    BotDo,
+    BotMode,
+    BotPolicy,
+    BotRule,
+    RouteClass,
+)
 
 
 class LuaPolicy:
@@ -48,3 +60,99 @@ class LuaPolicy:
         """Action, rule (empty for none) and detail."""
         action, rule, detail = policy.decide(policy, self.table(facts, **more))
         return action, rule or "", detail
+
+
+PATHS = (
+    "/",
+    "/a",
+    "/login",
+    "/robots.txt",
+    "/.well-known/acme-challenge/x",
+    "/.well-known/seawall/challenge/solve",
+    "/.well-known/security.txt",
+    "/repo.git/info/refs",
+    "/sitemap.xml",
+    "/ä%41'\"]]",
+)
+WORDS = ("", "a", "/", "googlebot", "é", '"', "' or true --", "]]", "\x00", "GET", "a" * 150)
+
+paths = st.sampled_from(PATHS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(
+    lambda t: "/" + t.replace("?", "")
+)
+texts = st.sampled_from(WORDS)
+counts = st.none() | st.integers(0, 1000)
+codes = st.just(()) | st.lists(
+    st.integers(0, 12), min_size=len(FEATURES), max_size=len(FEATURES)
+).map(tuple)
+facts_of_requests = st.builds(
+    Facts,
+    path=paths,
+    method=st.sampled_from(("GET", "POST", "HEAD", "OPTIONS", "PUT")),
+    host=texts,
+    route_class=st.sampled_from([c.value for c in RouteClass]),
+    protocol=st.sampled_from(("", "HTTP/1.1", "HTTP/2")),
+    score=st.none() | st.integers(1, 99),
+    codes=codes,
+    verified=st.sampled_from(("", "googlebot")),
+    impostor=st.sampled_from(("", "bingbot")),
+    claims=st.sampled_from(("", "googlebot", "gptbot")),
+    category=st.sampled_from(("", "none", *(c.value for c in BotCategory))),
+    cleared=st.integers(0, 3),
+    requests=st.tuples(counts, counts, counts),
+)
+
+
+def _literal(name: Name, draw: Any) -> str:
+    if name.type is Type.TEXT or (name.words and draw(st.booleans())):
+        words = [word for word, _ in name.words] or [w for w in WORDS if w and w != "\x00"]
+        word = draw(st.sampled_from(words))
+        return f"'{word}'" if '"' in word and "'" not in word else f'"{word.replace(chr(34), "")}"'
+    return str(draw(st.integers(name.least, min(name.most, 120))))
+
+
+@st.composite
+def conditions(draw: Any, depth: int = 0) -> str:
+    """Text of a condition without faults."""
+    if depth < 3 and draw(st.integers(0, 2)) == 0:
+        left, right = draw(conditions(depth + 1)), draw(conditions(depth + 1))
+        joined = draw(st.sampled_from([" and ", " or "]))
+        return draw(st.sampled_from(["({})", "not ({})"])).format(left + joined + right)
+    name = NAMES[draw(st.sampled_from(sorted(NAMES)))]
+    if name.type is Type.FLAG:
+        return name.text
+    literal = _literal(name, draw)
+    forms = ["{n} == {v}", "{n} != {v}", "{n} in [{v}]", "{n} not in [{v}, {v}]"]
+    if name.text != "cleared":
+        forms += ["{n} is absent", "{n} is not absent"]
+    if name.type is Type.TEXT:
+        forms += ["{n}.startswith({v})", "{n}.endswith({v})", "{v} in {n}", "{n}"]
+    elif not literal.startswith(("'", '"')):
+        forms += ["{n} < {v}", "{v} <= {n}", "{v} < {n} <= {v}", "{n} >= {v}", "{n} > score"]
+    return draw(st.sampled_from(forms)).format(n=name.text, v=literal)
+
+
+rates = st.builds(
+    BotAction,
+    st.just(BotDo.RATE),
+    requests=st.integers(0, 1000),
+    per_s=st.sampled_from(BOT_WINDOWS_S),
+)
+actions = rates | st.builds(
+    BotAction,
+    st.sampled_from([do for do in BotDo if do is not BotDo.RATE]),
+    level=st.integers(0, 3),
+)
+rules = st.lists(st.tuples(conditions(), actions), max_size=6).map(
+    lambda pairs: tuple(BotRule(f"r{i}", when, act) for i, (when, act) in enumerate(pairs))
+)
+policies = st.builds(
+    BotPolicy,
+    mode=st.sampled_from(BotMode),
+    rules=rules,
+    categories=st.dictionaries(st.sampled_from(BotCategory), actions, max_size=4).map(
+        lambda d: tuple(d.items())
+    ),
+    challenge=st.builds(BotChallenge, level=st.integers(1, 3)),
+    scores_static=st.booleans(),
+    robots_txt=st.sampled_from(("", "User-agent: *\nAllow: /\n")),
+)

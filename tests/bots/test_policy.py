@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from bot_policies import LuaPolicy
-from bots.test_policy_parity import facts_of_requests, policies
+from bot_policies import LuaPolicy, facts_of_requests, policies
 from seawall import limits
 from seawall.bots.expression_names import Facts
 from seawall.bots.families import ClientFamily

@@ -5,9 +5,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from bot_policies import policies
 from compiler.build import LIMITS, edge, origin, route, site
 from seawall.ids import CertificateName, OriginName
 from seawall.model import (
+    OBSERVING,
     AccessLogPolicy,
     BalanceBy,
     Certificate,
@@ -163,6 +165,7 @@ def sites(draw: st.DrawFn, known: tuple[Origin, ...], name: str) -> Site:
                 route_class=draw(st.sampled_from(RouteClass)),
                 request_headers=draw(CHANGES),
                 response_headers=draw(CHANGES),
+                bots=draw(st.booleans()),
             )
         )
     page = st.builds(ErrorPage, st.sampled_from([400, 500]), st.just(599), st.just("a/b"), WORDS)
@@ -177,6 +180,7 @@ def sites(draw: st.DrawFn, known: tuple[Origin, ...], name: str) -> Site:
         request_headers=draw(CHANGES),
         response_headers=draw(CHANGES),
         error_pages=draw(st.lists(page, max_size=2).map(tuple)),
+        bots=draw(st.just(OBSERVING) | policies),
     )
 
 
