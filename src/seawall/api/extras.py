@@ -22,6 +22,7 @@ class Extras:
         feed: what was pushed now, instead of what was pushed before under the same name.
         pinned: files are those that the current release was built from, whatever is on disk.
         fresh: of a pinned release, paths that are read from disk all the same.
+        rotate_keys: sign clearances with a new key.
         at_s: Unix seconds by control's clock, for switches that are over; None asks the machine.
     """
 
@@ -30,6 +31,7 @@ class Extras:
     feed: Pushed | None = None
     pinned: bool = False
     fresh: tuple[str, ...] = ()
+    rotate_keys: bool = False
     at_s: float | None = None
 
 

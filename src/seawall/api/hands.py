@@ -20,6 +20,7 @@ from seawall.api.hand_requests import (
     feed_content,
 )
 from seawall.api.hand_views import FeedsView, QuarantinedView, QuarantineView, SwitchesView
+from seawall.api.key_watch import KeyWatch
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.api.rollouts import Rollouts
 from seawall.api.status_views import StatusView
@@ -42,13 +43,15 @@ class Hands:
 
     Attributes:
         rollouts: set by whoever puts control together.
+        keys: rotates what clearances are signed with.
     """
 
     rollouts: Rollouts | None = None
 
-    def __init__(self, store: Store, switchboard: Switchboard) -> None:
+    def __init__(self, store: Store, switchboard: Switchboard, keys: KeyWatch) -> None:
         self._store = store
         self._switchboard = switchboard
+        self.keys = keys
 
     async def kill(self, request: KillRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
         """Switch a feature off for a while.
@@ -108,6 +111,18 @@ class Hands:
             force=request.force,
             break_glass=request.break_glass,
         )
+        return flow.events()
+
+    async def rotate_keys(
+        self, request: DeedRequest, caller: "Caller"
+    ) -> AsyncIterator[ApplyEvent]:
+        """Sign clearances with a new key; the one before stays believed.
+
+        Raises:
+            ConflictError: nothing is signed yet, or another release is on its way.
+        """
+        actor = await self._deed(request, caller, "rotate-clearance-keys")
+        flow = await self.keys.rotate(actor, message_of(request.reason) or "New clearance key")
         return flow.events()
 
     async def feeds(self) -> FeedsView:

@@ -20,12 +20,13 @@ from seawall.api.extras import Extras
 from seawall.api.work import FeedFacts, ModelFacts
 from seawall.bots import artifact
 from seawall.bots.starter import starter_content
+from seawall.challenge import keys
 from seawall.compiler.deny import lists_in
 from seawall.compiler.model_words import model_of
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from seawall.ids import ListName, SiteName
-from seawall.model import FEATURES, Edge, Switch
+from seawall.model import FEATURES, BotMode, Edge, Switch
 from seawall.model.switches import (
     shared_with,
     still_on,
@@ -38,7 +39,7 @@ from seawall.site.collect import read_file
 from seawall.site.files import absolute
 from seawall.site.load import Loaded
 from seawall.site.parse import value_of
-from seawall.site.sources import BOT_MODEL, Pushed
+from seawall.site.sources import BOT_MODEL, CLEARANCE_KEYS, Pushed
 from seawall.site.tree import MapNode
 
 _NAMES_SHOWN: Final = 10
@@ -96,12 +97,34 @@ def notes_of(extras: Extras, edge: Edge) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def feeds_of(extras: Extras, current: Bundle | None) -> tuple[Pushed, ...]:
+def feeds_of(extras: Extras, current: Bundle | None, now_s: float) -> tuple[Pushed, ...]:
     """What has been pushed, by name; the loader keeps what its site file knows."""
     by_name = {feed.name: feed for feed in (current.feeds if current is not None else ())}
     if extras.feed is not None:
         by_name[extras.feed.name] = extras.feed
+    if extras.rotate_keys and CLEARANCE_KEYS in by_name:
+        content = by_name[CLEARANCE_KEYS].content
+        by_name[CLEARANCE_KEYS] = Pushed(CLEARANCE_KEYS, keys.rotated(content, os.urandom, now_s))
     return tuple(by_name[name] for name in sorted(by_name))
+
+
+def with_keys(loaded: Loaded, feeds: Sequence[Pushed], now_s: float) -> tuple[Pushed, ...] | None:
+    """The feeds with first clearance keys, when the loaded edge needs keys and has none."""
+    edge = loaded.edge
+    if edge is None or edge.clearance_keys is not None:
+        return None
+    if all(site.bots.mode is not BotMode.ENFORCE for site in edge.sites):
+        return None
+    return (*feeds, Pushed(CLEARANCE_KEYS, keys.fresh(os.urandom, now_s)))
+
+
+def keys_issued_s(bundle: Bundle) -> float | None:
+    """When the key that signs clearances was made; None when nothing is signed."""
+    content = next((feed.content for feed in bundle.feeds if feed.name == CLEARANCE_KEYS), None)
+    try:
+        return None if content is None else float(keys.read(content).issued_s)
+    except RefusedError:
+        return None
 
 
 def require_feed(extras: Extras, loaded: Loaded) -> None:

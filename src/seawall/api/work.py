@@ -85,6 +85,8 @@ class Facts:
         switches: kill switches that are on.
         feeds: the address lists of its site file.
         model: what scores requests.
+        clearance_keys_s: when the key that signs clearances was made, Unix seconds; None when
+            nothing is signed.
     """
 
     sources: SourceSet
@@ -97,6 +99,7 @@ class Facts:
     switches: tuple[Switch, ...] = ()
     feeds: tuple[FeedFacts, ...] = ()
     model: ModelFacts = ModelFacts()
+    clearance_keys_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

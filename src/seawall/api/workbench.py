@@ -48,10 +48,12 @@ from seawall.api.ingredients import (
     Stash,
     feed_facts,
     feeds_of,
+    keys_issued_s,
     model_facts,
     notes_of,
     require_feed,
     switches_of,
+    with_keys,
 )
 from seawall.api.present import change_views
 from seawall.api.progress import ReleaseRefusedError
@@ -223,12 +225,14 @@ class Workbench:
             switches=bundle.switches,
             feeds=feed_facts(bundle),
             model=model_facts(bundle, self._stash),
+            clearance_keys_s=keys_issued_s(bundle),
         )
 
     def _try(
         self, sources: SourceSet, old: Bundle | None = None
     ) -> tuple[CheckView, Bundle | None]:
-        loaded = self._maker.load(sources, pushed=feeds_of(AS_CURRENT, old))
+        now_s = self._clock.now_s()
+        loaded = self._maker.load(sources, pushed=feeds_of(AS_CURRENT, old, now_s))
         view = check_view(loaded)
         if not view.ok:
             return view, None
@@ -240,7 +244,11 @@ class Workbench:
     ) -> Candidate:
         self._say("started", "check", f"{len(sources.files)} file(s)")
         reader = PinnedReader.of(extras, old, self._stash)
-        loaded = self._maker.load(sources, reader, feeds_of(extras, old))
+        now_s = self._clock.now_s() if extras.at_s is None else extras.at_s
+        feeds = feeds_of(extras, old, now_s)
+        loaded = self._maker.load(sources, reader, feeds)
+        if (keyed := with_keys(loaded, feeds, now_s)) is not None:
+            loaded = self._maker.load(sources, reader, keyed)
         view = check_view(loaded)
         if not view.ok:
             errors = sum(problem.severity == "error" for problem in view.problems)
@@ -254,7 +262,6 @@ class Workbench:
         self._say("started", "compile", "")
         require_feed(extras, loaded)
         edge = edge_of(loaded)
-        now_s = self._clock.now_s() if extras.at_s is None else extras.at_s
         switches = switches_of(extras, old, edge, now_s)
         candidate = self._maker.compile(sources, loaded, kind, switches)
         candidate = replace(candidate, notes=notes_of(extras, edge))

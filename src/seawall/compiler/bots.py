@@ -158,6 +158,12 @@ def _switch(model: BotModel | None, service: bool, ranges: tuple[tuple[str, str]
     return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=code)))
 
 
+def drop_keys(host: Any) -> None:
+    """Take the clearance keys out of a virtual host: a new key changes no site."""
+    if names.FILTER_BOTS in host.metadata.filter_metadata:
+        host.metadata.filter_metadata[names.FILTER_BOTS].fields.pop(names.METADATA_CLEARANCE, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Challenged:
     """What the bot service must know of one site.

@@ -13,6 +13,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.route.v3 import route_pb2
 
 from seawall.compiler import names
+from seawall.compiler.bots import drop_keys
 from seawall.compiler.deny import lists_in
 from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.snapshot import Snapshot, TypeUrl
@@ -62,6 +63,7 @@ def contents(snapshot: Snapshot) -> Contents:
                 routes[route.name] = routes.get(route.name, b"") + body_of(route)
             drop_misdirected(host)
             host.typed_per_filter_config.pop(names.FILTER_DENY, None)
+            drop_keys(host)
             sites[host.name] = sites.get(host.name, b"") + body_of(host)
     origins, endpoints = _origins(snapshot)
     return Contents(

@@ -14,6 +14,7 @@ from seawall import limits
 from seawall.api.configfile import ConfigFile
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
+from seawall.api.key_watch import KeyWatch
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.releaser import Releaser
@@ -80,6 +81,7 @@ class Control:
         self.carry_out()
         self._background.spawn(self.watch.run(), name="file watch")
         self._background.spawn(self.switchboard.run(), name="switchboard")
+        self._background.spawn(self.service.hands.keys.run(), name="key watch")
         self._background.spawn(self.service.fleet_watch.run(), name="fleet watch")
         self._background.spawn(self.workshop.run(), name="workshop")
 
@@ -179,9 +181,10 @@ class _Core:
         clock, log, releaser = self.clock, self.log, self.releaser
         watch = FileWatch(releaser, self.workshop, clock, log=log)
         switchboard = Switchboard(releaser, self.store.audit, clock, log=log)
+        keys = KeyWatch(releaser, clock, log=log)
 
         def notices() -> tuple[NoticeView, ...]:
-            found = (watch.notice(), releaser.notice(), switchboard.notice())
+            found = (watch.notice(), releaser.notice(), switchboard.notice(), keys.notice())
             return tuple(notice for notice in found if notice is not None)
 
         observer = Observer(
@@ -194,7 +197,7 @@ class _Core:
             config=ConfigFile(config, self.workshop.collect) if config else None,
             notices=notices,
         )
-        hands = Hands(self.store, switchboard)
+        hands = Hands(self.store, switchboard, keys)
         hands.rollouts = self.rollouts
         parts = Parts(
             store=self.store,

@@ -21,6 +21,7 @@ from seawall.model import (
     TrustedProxies,
 )
 from seawall.secret import Secret
+from seawall.site.build_keys import build_keys
 from seawall.site.build_lists import build_lists
 from seawall.site.build_model import build_model
 from seawall.site.build_origin import build_origin
@@ -45,6 +46,7 @@ def build_parts(draft: Draft) -> None:
         _origin(draft, origin_name, origin, f"origin {origin_name}")
     build_lists(draft)
     build_model(draft)
+    build_keys(draft)
     for site_name, site in draft.sites.items():
         _inline_origins(draft, site_name, site)
         certificate = _site_certificate(draft, site_name, site)
@@ -79,6 +81,7 @@ def build_edge(draft: Draft) -> Edge:
         ),
         lists=tuple(draft.built_lists.values()),
         bot_model=draft.built_model,
+        clearance_keys=draft.built_keys,
         rollout=build_policy(file.rollout),
         golden=tuple(
             golden

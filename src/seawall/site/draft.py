@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from seawall.ids import CertificateName, ListName, OriginName, SiteName
 from seawall.model import BotModel, Certificate, IpList, Origin, Site
+from seawall.model.clearance import ClearanceKeys
 from seawall.secret import Secret
 from seawall.site.feeds.fault import Fault
 from seawall.site.files import FileMode, Files
@@ -91,6 +92,7 @@ class Draft:
     list_faults: list[tuple[ListName, Location, Fault]] = field(default_factory=list)
     built_model: BotModel | None = None
     model_fault: ModelFault | None = None
+    built_keys: ClearanceKeys | None = None
     built_sites: dict[SiteName, Site] = field(default_factory=dict)
     built_origins: dict[OriginName, Origin] = field(default_factory=dict)
     built_certificates: dict[CertificateName, Certificate] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from seawall import limits
 from seawall.ids import ListName, SiteName
-from seawall.model import Edge
+from seawall.model import BotMode, Edge
 from seawall.secret import Secret
 from seawall.site.build import build_edge, build_parts
 from seawall.site.build_site import CATCH_ALL
@@ -21,7 +21,7 @@ from seawall.site.files import FileMode, FileReader, Files, ReferencedFile
 from seawall.site.merge import merge
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.rules import run_rules
-from seawall.site.sources import BOT_MODEL, Pushed, SourceSet
+from seawall.site.sources import BOT_MODEL, CLEARANCE_KEYS, Pushed, SourceSet
 
 DevelopmentCertificate: TypeAlias = Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]]
 """Site and its hosts to a certificate chain and key made for them."""
@@ -111,6 +111,8 @@ def load(
 def _takes_pushes(draft: Draft, name: ListName) -> bool:
     if name == BOT_MODEL:
         return draft.top.section.bots.model is None
+    if name == CLEARANCE_KEYS:
+        return any(site.bots.mode is BotMode.ENFORCE for site in draft.built_sites.values())
     section = draft.top.section.lists.get(name)
     return section is not None and section.file is None
 

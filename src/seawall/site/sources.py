@@ -14,6 +14,11 @@ BOT_MODEL: Final = ListName("bot-model")
 """The feed that brings the model which scores requests; no address list has this name."""
 
 
+CLEARANCE_KEYS: Final = ListName("clearance-keys")
+"""The feed that control itself pushes keys into; no address list has this name."""
+RESERVED: Final = (BOT_MODEL, CLEARANCE_KEYS)
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """One YAML file: its absolute path and its bytes as they were on disk."""

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
-from seawall.site.sources import BOT_MODEL
+from seawall.site.sources import BOT_MODEL, CLEARANCE_KEYS, RESERVED
 
 RULE = Rule(
     id="reserved-list",
     severity=Severity.ERROR,
-    meaning=f"An address list is called `{BOT_MODEL}`.",
-    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests; nobody could tell "
-    "which of the two was meant.",
+    meaning=f"An address list is called `{BOT_MODEL}` or `{CLEARANCE_KEYS}`.",
+    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests, and control pushes "
+    f"its keys into `{CLEARANCE_KEYS}`; nobody could tell which of the two was meant.",
     remedy="Give the list another name.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ndeny: bot-model",
@@ -26,6 +26,7 @@ lists:
 
 def check(draft: Draft) -> Iterator[Problem]:
     """The names of all lists."""
-    if BOT_MODEL in draft.top.section.lists:
-        what = f"The list name `{BOT_MODEL}` is reserved for the bot model."
-        yield RULE.found(draft.top.at("lists", BOT_MODEL, of_key=True), f"list {BOT_MODEL}", what)
+    for name in RESERVED:
+        if name in draft.top.section.lists:
+            what = f"The list name `{name}` is reserved."
+            yield RULE.found(draft.top.at("lists", name, of_key=True), f"list {name}", what)

@@ -1,0 +1,91 @@
+"""Rotates the keys that clearances are signed with, each time as a release of its own.
+
+The key before stays believed for one more turn, so nobody is logged out by a rotation. What keeps
+a rotation from its release (a freeze, another rollout) is tried again; until then the old keys
+serve.
+"""
+
+from collections.abc import Callable
+
+from seawall import limits
+from seawall.api.extras import Extras
+from seawall.api.progress import Flow
+from seawall.api.releaser import Order, Releaser
+from seawall.api.status_views import NoticeView
+from seawall.api.views import Refused
+from seawall.clock import Clock
+from seawall.errors import ConflictError, SeawallError
+from seawall.release.release import Kind
+from seawall.site.sources import CLEARANCE_KEYS
+
+AUTHOR = "seawall"
+
+
+class KeyWatch:
+    """One for a control process; use `run` as a task."""
+
+    def __init__(
+        self, releaser: Releaser, clock: Clock, *, log: Callable[[str, str], None]
+    ) -> None:
+        self._releaser = releaser
+        self._clock = clock
+        self._log = log
+        self._refused = ""
+
+    async def run(self) -> None:
+        """Rotate when it is time, until cancelled."""
+        while True:
+            await self._clock.sleep(limits.CLEARANCE_KEY_POLL_S)
+            try:
+                flow = await self.rotate_overdue()
+                outcome = await flow.wait() if flow is not None else None
+                self._refused = outcome.message if isinstance(outcome, Refused) else ""
+            except SeawallError as error:
+                self._refused = error.message
+            if self._refused:
+                self._log("clearance-keys-not-rotated", self._refused)
+
+    async def rotate_overdue(self) -> Flow | None:
+        """Begin a release with a new key, when the signing one is old; None when nothing is due."""
+        facts = await self._releaser.current_facts()
+        if facts is None or facts.clearance_keys_s is None:
+            return None
+        age_s = self._clock.now_s() - facts.clearance_keys_s
+        if age_s < limits.CLEARANCE_KEY_AGE_S or self._releaser.in_the_way(Kind.FEED):
+            return None
+        return await self.rotate(AUTHOR, "The key that signs clearances is old")
+
+    async def rotate(self, author: str, message: str) -> Flow:
+        """Begin a release with a new key.
+
+        Raises:
+            ConflictError: nothing is signed yet, or another release is on its way.
+        """
+        facts = await self._releaser.current_facts()
+        if facts is None or facts.clearance_keys_s is None:
+            raise ConflictError(
+                "no-clearance-keys",
+                "There is no key to rotate: no site challenges anybody.",
+                remedy="Keys are made with the first release in which a site's bots are enforced.",
+            )
+        return self._releaser.apply(
+            Order(
+                sources=facts.sources,
+                author=author,
+                message=message,
+                kind=Kind.FEED,
+                extras=Extras(rotate_keys=True, pinned=True),
+                feed=CLEARANCE_KEYS,
+            )
+        )
+
+    def notice(self) -> NoticeView | None:
+        """That a rotation is overdue."""
+        if not self._refused:
+            return None
+        return NoticeView(
+            "warning",
+            "clearance-keys-not-rotated",
+            f"The key that signs clearances is old and could not be rotated: {self._refused}",
+            "It is tried again by itself; the old keys serve until then.",
+        )
