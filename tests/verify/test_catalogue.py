@@ -1,6 +1,7 @@
 """Who a user agent says it is, in Python and in Lua alike, and what a catalogue may hold."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +139,15 @@ def test_previews_that_phones_send_too_can_be_no_impostors() -> None:
     for name in ("facebook-preview", "imessage-preview", "twitterbot"):
         (bot,) = [bot for bot in catalogue().bots if bot.name == name]
         assert not bot.provable
+
+
+def test_the_page_names_every_bot_with_its_proofs() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "verified-bots.md").read_text()
+    for bot in catalogue().bots:
+        kinds = {"dns": bot.hosts, "ranges": bot.ranges, "signature": bot.directory}
+        proofs = "+".join(word for word, there in kinds.items() if there)
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| `{bot.category}` |")]
+        assert (f"`{bot.name}` ({proofs})" if proofs else f"`{bot.name}`") in row, bot.name
 
 
 def _one(**changed: Any) -> str:

@@ -27,6 +27,7 @@ from seawall.verify.dns import Confirmation, Lookups
 from seawall.verify.fetch import Fetcher
 from seawall.verify.mapping import prefix
 from seawall.verify.outcome import Outcome, combine
+from seawall.verify.ranges import parse, render
 from seawall.verify.renewal import renew_list
 from seawall.verify.service import SignatureAnswer, Verifier
 from seawall.verify.settle import PrefixBudget, settle
@@ -80,15 +81,15 @@ class Running:
             while not condition():  # noqa: ASYNC110 - counts of the verifier have no event
                 await asyncio.sleep(0)
 
-    def state(self, address: str) -> str:
-        found: str = self.lua.state(address, YANDEX, self.clock.now_s())
+    def state(self, address: str, bot: int = YANDEX) -> str:
+        found: str = self.lua.state(address, bot, self.clock.now_s())
         return found
 
-    async def ask(self, address: str) -> str:
+    async def ask(self, address: str, bot: int = YANDEX) -> str:
         """What Lua says once its claim, if it made one, was looked up."""
         before = self.verifier.counts()
         written = self.lua.claims_written
-        self.state(address)
+        self.state(address, bot)
         if self.lua.claims_written > written:
             await self.settled(
                 lambda: (
@@ -96,7 +97,7 @@ class Running:
                     and not self.verifier.counts().waiting
                 )
             )
-        return self.state(address)
+        return self.state(address, bot)
 
 
 def _bots(origin: str) -> Catalogue:
@@ -133,7 +134,9 @@ async def running(folder: Path, *, run: bool = True) -> AsyncIterator[Running]:
             clock=clock,
         )
         work = asyncio.ensure_future(verifier.run() if run else asyncio.Event().wait())
-        lua = lua_side.load(folder=folder, bots=bots)
+        networks = parse(b"52.230.152.0/24", "text")
+        lists = {name: render(name, networks, fetched_s=NOW) for name in bots.sources}
+        lua = lua_side.load(lists, folder=folder, bots=bots)
         yield Running(verifier, table, board, zone, clock, lua, server)
         assert not work.done(), "nothing ends the verifier"
         work.cancel()
@@ -162,6 +165,20 @@ def test_claims_become_verdicts(tmp_path: Path) -> None:
         for address in (GOOD, BAD, LOST):
             await r.ask(address)
         assert len(r.zone.asked) == asked, "verdicts are not asked again before their time"
+
+    _tell(tmp_path, story)
+
+
+def test_every_bot_that_can_be_proven_has_its_impostors_found(tmp_path: Path) -> None:
+    async def story(r: Running) -> None:
+        for bot in catalogue().bots:
+            # A second each: one claim of one client a second is written.
+            r.clock.at_s += 1
+            outcome = await r.ask(BAD, bot.number)
+            excluded = bool(bot.hosts) or bot.only_ranges
+            assert outcome == ("impostor" if excluded else "unknown"), bot.name
+            if bot.ranges:
+                assert await r.ask("52.230.152.1", bot.number) == "verified", bot.name
 
     _tell(tmp_path, story)
 
