@@ -254,7 +254,7 @@ class TestLabels:
     ) -> None:
         self._gathered(embedded, [self._request("192.0.2.5", clearance="ok:2")])
         rows_ = dataset.gather(embedded, "train", dataset.Rules()).rows
-        assert rows_.families == ("t13d1516h2_browser-0/$ (human)",)
+        assert rows_.families == ("t13d1516h2_browser-0/agent 1 (human)",)
 
 
 def test_one_loud_client_is_bounded(embedded: Database, tmp_path: Path) -> None:

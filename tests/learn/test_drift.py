@@ -14,13 +14,15 @@ from seawall.learn.drift import State, compare
 KNOWN = INDEX["tls-known"]
 
 
-def _counts(place: int, before: dict[int, int], after: dict[int, int]) -> Iterator[tuple[int, ...]]:
+def _counts(
+    place: int, before: dict[int, int], after: dict[int, int]
+) -> Iterator[tuple[int, int, int, int]]:
     for code in before.keys() | after.keys():
         yield place, code, before.get(code, 0), after.get(code, 0)
 
 
 def _compare(place: int, before: dict[int, int], after: dict[int, int]) -> drift.Drift:
-    return compare(_counts(place, before, after))  # type: ignore[arg-type]
+    return compare(_counts(place, before, after))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from bot_models import random_model
-from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Feature, to_text
 from seawall.errors import UsageError
 from seawall.learn.explain import cases, explain, words
 
@@ -41,8 +41,8 @@ def test_a_code_in_words(name: str, code: int, said: str) -> None:
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda f: f.name)
-def test_every_code_has_words(feature: object) -> None:
-    found = BY_NAME[feature.name]  # type: ignore[attr-defined]
+def test_every_code_has_words(feature: Feature) -> None:
+    found = BY_NAME[feature.name]
     for code in range(CODE_MAX + 1):
         assert words(found, code)
     listed = cases(found)

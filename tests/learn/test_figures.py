@@ -1,6 +1,7 @@
 """Figures against what can be counted by hand, and calibration against its definition."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot_models import random_model
+from learn.test_split import make
 from seawall import limits
 from seawall.bots.model import CUTS, score_of
-from seawall.learn import calibrate, metrics
+from seawall.learn import calibrate, evaluate, metrics, report
+from seawall.learn.accept import judge
 from seawall.learn.metrics import share
+from seawall.learn.records import Loaded
 
 
 class TestShare:
@@ -110,7 +115,7 @@ class TestCalibration:
         centres, shares = calibrate.isotonic(values, outcome, weight)
         assert (np.diff(centres) > 0).all()
         assert (np.diff(shares) > 0).all()
-        assert min(values) <= centres[0] <= centres[-1] <= max(values) + 1e-12
+        assert min(values) - 1e-9 <= centres[0] <= centres[-1] <= max(values) + 1e-9
 
     def test_a_known_case(self) -> None:
         centres, shares = calibrate.isotonic(
@@ -141,3 +146,44 @@ class TestCalibration:
         assert score_of(-900.0, cuts) == 25
         assert score_of(900.0, cuts) == 75
         assert max(map(abs, cuts)) <= limits.BOT_MARGIN_MAX
+
+
+class TestEvaluationOfOddRows:
+    """Rows that hold one side only, one row, or one client are measured, not stumbled over."""
+
+    @pytest.mark.parametrize("label", ["human", "bot", "tool"])
+    @pytest.mark.parametrize("each", [1, 30])
+    def test_one_class_alone(self, label: str, each: int, tmp_path: Path) -> None:
+        rows = make({(label, "only"): 1}, each=each)
+        found = evaluate.evaluate(random_model(3), rows, 0.001)
+        assert found.rows == each
+        assert found.auc == 0.5
+        assert (found.detection is None) == (label != "bot")
+        assert all(math.isfinite(value) for value in evaluate.headline(found).values())
+        assert not judge(found, None).accepted
+        assert judge(found, found).failed
+        report.write(tmp_path, _report(found))
+        assert (tmp_path / "report.md").read_text().count("nan") == 0
+
+    def test_names_of_families_cannot_break_the_page(self, tmp_path: Path) -> None:
+        evil = "x|y\n# <script>$a_b^{$"
+        rows = make({("human", evil): 3, ("bot", evil): 3})
+        report.write(tmp_path, _report(evaluate.evaluate(random_model(3), rows, 0.001)))
+        page = (tmp_path / "report.md").read_text()
+        assert "\n# <" not in page
+        assert "<script" not in page
+        assert "x\\|y" in page
+
+
+def _report(found: evaluate.Evaluation) -> report.Report:
+    return report.Report(
+        created="2026-11-28",
+        digest="0" * 64,
+        evaluation=found,
+        current=found,
+        acceptance=judge(found, found),
+        loaded=Loaded(),
+        labels=(),
+        parts={},
+        notes=(),
+    )

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from seawall import limits
-from seawall.bots.features import FEATURES, INDEX
+from seawall.bots.features import CHARACTER_BASE, FEATURES, INDEX
 from seawall.errors import InternalError, RefusedError
 from seawall.learn import columns
 from seawall.learn.database import Database, rows, sql
@@ -65,6 +65,7 @@ def gather(database: Database, part: str, rules: Rules) -> Dataset:
         sql("labels"),
         part=part,
         agent_place=INDEX["agent-family"] + 1,
+        base=CHARACTER_BASE,
         bot_rules=tuple(rules.bot),
         tool_rules=tuple(rules.tool),
         span_s=limits.LEARN_HONEYPOT_SPAN_S,

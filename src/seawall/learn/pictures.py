@@ -168,7 +168,9 @@ def _families(figure: Any, new: Evaluation) -> None:
             fontsize=8,
             color="#555",
         )
-    names = [f"{f.name}" if f.label in f.name else f"{f.name} ({f.label})" for f in reversed(shown)]
+    names = [
+        _plain(f.name if f.label in f.name else f"{f.name} ({f.label})") for f in reversed(shown)
+    ]
     axes.set_yticks(range(len(shown)), names, fontsize=9)
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.set_xlim(-0.03, 1.03)
@@ -213,6 +215,12 @@ def by_class(families: Sequence[Family]) -> list[Family]:
 
 def _bounds(found: Share) -> tuple[float, float, float]:
     return found.lower or 0.0, found.value or 0.0, 1.0 if found.upper is None else found.upper
+
+
+def _plain(text: str) -> str:
+    """Text of others: a dollar would begin a formula, and the font has no other alphabets."""
+    shown = " ".join(text.split()).encode("ascii", "replace").decode()
+    return _shortened(shown).replace("$", r"\$")
 
 
 def _shortened(text: str) -> str:

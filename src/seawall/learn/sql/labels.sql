@@ -5,8 +5,10 @@ WITH
     own AS (
         SELECT
             record, time, client, ja4ab, rule, verified, clearance,
-            concat(if(ja4ab = '', 'no TLS', ja4ab), '/', substring(vector, {agent_place:UInt8}, 1))
-                AS likeness
+            concat(
+                if(ja4ab = '', 'no TLS', ja4ab), '/agent ',
+                toString(ascii(substring(vector, {agent_place:UInt8}, 1)) - {base:UInt8})
+            ) AS likeness
         FROM {db:Identifier}.records FINAL
         WHERE part = {part:String}
     ),
