@@ -4,7 +4,7 @@ from typing import Any
 
 from zoo.kinds import Class, Kind, Session
 
-VECTOR = "$" * 64
+VECTOR, CLIENT = "$" * 40, "0123456789abcdef.1"
 
 
 def session(
@@ -34,7 +34,7 @@ def records(of: Session, *scores: int | None, action: str = "observe") -> list[d
             "client": of.address,
             "time": f"2026-01-01T00:00:{place:02}.000Z",
             "path": "/" if place % 6 == 0 else "/static/site.css",
-            "bots": f"{score or '-'} {action} - - - 0a1b2c3d {VECTOR}",
+            "bots": f"{score or '-'} {action} - - - 0a1b2c3d {VECTOR} {CLIENT}",
         }
         for place, score in enumerate(scores)
     ]

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seawall.telemetry.bots import parse_verdict
 from zoo import dataset
 from zoo.intervals import Share, at_most
 from zoo.kinds import Class, Kind, Session
 from zoo.split import Split, split
-from zoo.verdicts import Verdict, verdict
 
 AT = (1, 3, 5, 10)
 """Requests after which detection is told."""
@@ -155,10 +155,11 @@ def seen(
     by_address: dict[str, list[tuple[str, str, int | None, str]]] = {}
     models: set[str] = set()
     for record in records:
-        known = verdict(record) or Verdict()
-        score = scorer(record) if scorer else known.score
-        models |= {known.model} - {""}
-        line = (str(record.get("time", "")), str(record.get("path", "")), score, known.action)
+        known = parse_verdict(str(record.get("bots", "")))
+        score = scorer(record) if scorer else known.score if known else None
+        models |= {known.model} - {""} if known else set()
+        action = known.action.value if known else ""
+        line = (str(record.get("time", "")), str(record.get("path", "")), score, action)
         by_address.setdefault(str(record.get("client", "")), []).append(line)
     found = []
     for session in sessions:

@@ -1,13 +1,10 @@
 import json
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from zoo.intervals import Share, at_most
 from zoo.kinds import Class, Kind, Session
 from zoo.report import Report, highest, report, seen
 from zoo.split import split, stem
-from zoo.verdicts import verdict
 
 from zoo import show
 from zoo_sets import records, session
@@ -185,21 +182,8 @@ def test_people_are_split_by_time() -> None:
     assert split([]).test == frozenset()
 
 
-@given(st.text(max_size=80))
-def test_any_text_is_a_verdict_or_none(text: str) -> None:
-    found = verdict({"bots": text})
-    assert found is None or found.score is None or 1 <= found.score <= 99
-
-
-def test_a_verdict_is_read_part_by_part() -> None:
-    found = verdict({"bots": "7 challenge low-score impostor:googlebot ok:2 0a1b2c3d ###"})
-    assert found is not None
-    assert (found.score, found.action, found.rule) == (7, "challenge", "low-score")
-    assert (found.verified, found.clearance, found.model) == (
-        "impostor:googlebot",
-        "ok:2",
-        "0a1b2c3d",
-    )
-    assert verdict({"bots": "0 observe - - - - -"}).score is None  # type: ignore[union-attr] - is one
-    assert verdict({"bots": "1 2 3"}) is None
-    assert verdict({}) is None
+@pytest.mark.parametrize("text", ["", "0 observe - - - - -", "1 2 3", None, 7, "\0" * 900])
+def test_a_text_that_is_no_verdict_is_an_absent_score(text: object) -> None:
+    one = session(1)
+    found, models = seen([one], [{"client": one.address, "bots": text}])
+    assert (found[0].scores, found[0].actions, models) == ((None,), ("",), ())

@@ -18,7 +18,7 @@ ALL = tuple(
         f"person with {browser}",
         Kind.HUMAN,
         "people",
-        {"browser": browser, "seconds": 30, **options},
+        {"browser": browser, "seconds": 25, **options},
         ("person",),
         (*_NEEDS, program),
         weight,
