@@ -1,0 +1,154 @@
+"""Bots on a real `seawall up`: a TLS client is seen, scored by a pushed model, and told about."""
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot_models import random_content
+from helpers import free_port, wait_until
+from raw_http import RawClient
+from seawall.demo.website import running_website
+from seawall_process import Edge, seawall_up
+
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def _site_file(port: int, tls_port: int, origin: str) -> str:
+    return f"""version: 1
+listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}
+tls: {{development_ca: true}}
+sites:
+  shop:
+    hosts: [shop.localhost]
+    origin: "{origin}"
+  strict:
+    hosts: [strict.localhost]
+    origin: "{origin}"
+    bots:
+      mode: enforce
+      rules:
+        - {{name: closed, when: path == "/closed", do: block}}
+  watched:
+    hosts: [watched.localhost]
+    origin: "{origin}"
+    bots:
+      mode: observe
+      rules:
+        - {{name: closed, when: path == "/closed", do: block}}
+  quiet:
+    hosts: [quiet.localhost]
+    origin: "{origin}"
+    bots: off
+rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}]}}
+"""
+
+
+class Asking:
+    """A client of the running edge."""
+
+    def __init__(self, edge: Edge, tls_port: int) -> None:
+        self.edge, self.tls_port = edge, tls_port
+        authority = wait_until(
+            lambda: next(iter(edge.data_dir.rglob("ca.pem")), None), what="an authority"
+        )
+        self.context = ssl.create_default_context(cafile=str(authority))
+
+    def ask(self, site: str, path: str = "/", agent: str = AGENT) -> tuple[int, str]:
+        """Status and request id of one request on a connection of its own."""
+        host = f"{site}.localhost"
+        head = f"GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: {agent}\r\naccept: */*\r\n\r\n"
+        with RawClient(self.tls_port, tls=self.context, sni=host) as client:
+            client.send(head.encode())
+            answer = client.response()
+        return answer.status, answer.header("x-request-id") or ""
+
+    def why(self, request_id: str) -> Any:
+        """The story, once the record is written."""
+        return wait_until(lambda: self._why(request_id), what="the record")
+
+    def _why(self, request_id: str) -> Any:
+        done = self.edge.run("why", request_id, "--format", "json")
+        return self.edge.json("why", request_id) if done.returncode == 0 else None
+
+
+@pytest.fixture(scope="module")
+def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
+    port, tls_port = free_port(), free_port()
+    with running_website() as website:
+        text = _site_file(port, tls_port, f"http://127.0.0.1:{website}")
+        directory = tmp_path_factory.mktemp("bots")
+        with seawall_up(directory, "", port=port, text=text) as edge:
+            yield Asking(edge, tls_port)
+
+
+def test_a_client_that_contradicts_itself_is_told_in_plain_words(asking: Asking) -> None:
+    status, request_id = asking.ask("shop")
+    assert status == 200
+    told = asking.why(request_id)
+    text = " ".join(told["story"])
+    assert "Its user agent claims Firefox, but its handshake is that of" in text
+    assert "they contradict each other." in text
+    assert "With this request its client has asked" in text
+    assert "No rule held: it passed." in text
+    assert told["record"]["ja4"].startswith("t13d")
+    assert told["record"]["bots"].split(" ")[1] == "observe"
+
+
+def test_a_rule_refuses_where_it_is_enforced_and_is_told_where_it_is_not(asking: Asking) -> None:
+    status, request_id = asking.ask("strict", "/closed")
+    assert status == 403
+    told = asking.why(request_id)
+    assert "Rule closed refused it (403)." in told["story"]
+    assert "The bot filter gave this answer, as the site's policy says." in told["story"]
+    assert "rule closed of site strict" in told["remedy"]
+    status, request_id = asking.ask("watched", "/closed")
+    assert status != 403
+    assert (
+        "Rule closed would have refused it (403); the site only observes, so it passed."
+    ) in asking.why(request_id)["story"]
+
+
+def test_bots_off_leaves_no_text(asking: Asking) -> None:
+    told = asking.why(asking.ask("quiet")[1])
+    assert told["record"]["bots"] == ""
+    assert "Bots are not looked at on this route." in told["story"]
+
+
+def test_a_pushed_model_scores_and_is_named_with_its_release(
+    asking: Asking, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.json"
+    model.write_bytes(random_content(11, trees=20))
+    pushed = asking.edge.json("feed", "push", "bot-model", str(model))
+    release = pushed["release"]["id"]
+
+    def scored() -> Any:
+        status, request_id = asking.ask("shop")
+        assert status == 200
+        told = asking.why(request_id)
+        return told if told["record"]["release"] == release else None
+
+    told = wait_until(scored, what="a request that the new release serves", deadline_s=40)
+    text = " ".join(told["story"])
+    score = int(told["record"]["bots"].split(" ")[0])
+    assert f"Its score is {score} of 99 (1 automated, 99 human)" in text
+    assert f"gave it; release {release} brought it." in text
+    assert "It looks automated because " in text or "It looks human because " in text
+    assert "Asked again" not in text
+
+
+def test_status_tells_how_much_is_scored_and_refused(asking: Asking) -> None:
+    def told() -> Any:
+        asking.ask("shop")
+        bots = asking.edge.json("status")["bots"]
+        return bots if bots and bots["requests"] else None
+
+    bots = wait_until(told, what="a window with bots", deadline_s=60)
+    assert 0 <= bots["scored_share"] <= 1
+    assert (bots["errors"], bots["unavailable"]) == (0, 0)
+    assert bots["sampled"] > 0
+    text = asking.edge.run("status").stdout
+    assert "scored" in next(line for line in text.splitlines() if line.startswith("bots"))
