@@ -63,6 +63,8 @@ class Forwarder:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports close in the next round
+        await asyncio.sleep(0)
 
     async def _open(self, address: str) -> int:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -90,9 +92,12 @@ class Forwarder:
         to.write(header(address, client_port, self._edge_port))
         try:
             await asyncio.gather(_pump(reader, to), _pump(back, writer))
-        finally:
-            for side in (writer, to):
-                side.close()
+            writer.close()
+            to.close()
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            to.transport.abort()
+            raise
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -39,15 +39,20 @@ async def _stop(server: asyncio.Server) -> None:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.sleep(0)  # the transports close in the next round
+    await asyncio.sleep(0)
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     broken = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError)
-    with contextlib.suppress(*broken):
-        while await _one(reader, writer):
-            pass
-    with contextlib.suppress(OSError):
+    try:
+        with contextlib.suppress(*broken):
+            while await _one(reader, writer):
+                pass
         writer.close()
+    except asyncio.CancelledError:
+        writer.transport.abort()
+        raise
 
 
 async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
