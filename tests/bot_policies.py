@@ -27,6 +27,10 @@ class LuaPolicy:
     def __init__(self) -> None:
         self.runtime = LuaRuntime(unpack_returned_tuples=True, encoding="utf-8")
         source = (resources.files("seawall.bots") / "lua" / "policy.lua").read_text("utf-8")
+        self._headers: Any = self.runtime.eval(
+            "function(accept) return { get = function(_, name)"
+            " return name == 'accept' and accept or nil end } end"
+        )
         self.module: Any = self.runtime.execute(source)
 
     def compile(self, text: object) -> tuple[Any, str]:
@@ -51,6 +55,7 @@ class LuaPolicy:
             **{f"r{s}": n for s, n in zip(BOT_WINDOWS_S, facts.requests, strict=True)},
         }
         table = self.runtime.table_from({k: v for k, v in fields.items() if v is not None})
+        table.headers = self._headers(facts.accept or None)
         table.codes = self.runtime.table_from(list(facts.codes))
         for key, value in more.items():
             table[key] = value
@@ -74,7 +79,7 @@ PATHS = (
     "/sitemap.xml",
     "/ä%41'\"]]",
 )
-WORDS = ("", "a", "/", "googlebot", "é", '"', "' or true --", "]]", "\x00", "GET", "a" * 150)
+WORDS = ("", "a", "/", "googlebot", '"', "' or true --", "]]", "\x00", "GET", "a" * 150)
 
 paths = st.sampled_from(PATHS) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(
     lambda t: "/" + t.replace("?", "")
@@ -99,12 +104,13 @@ facts_of_requests = st.builds(
     category=st.sampled_from(("", "none", *(c.value for c in BotCategory))),
     cleared=st.integers(0, 3),
     requests=st.tuples(counts, counts, counts),
+    accept=st.sampled_from(("", "*/*", "text/html,application/rss+xml;q=0.5", "application/rss")),
 )
 
 
 def _literal(name: Name, draw: Any) -> str:
     if name.type is Type.TEXT or (name.words and draw(st.booleans())):
-        words = [word for word, _ in name.words] or [w for w in WORDS if w and w != "\x00"]
+        words = [word for word, _ in name.words] or [w for w in WORDS if w.isprintable() and w]
         word = draw(st.sampled_from(words))
         return f"'{word}'" if '"' in word and "'" not in word else f'"{word.replace(chr(34), "")}"'
     return str(draw(st.integers(name.least, min(name.most, 120))))

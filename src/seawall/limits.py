@@ -1073,6 +1073,8 @@ VERIFY_DNS_TIMEOUT_S: Final = 3.0
 """One DNS question with its repetitions; nobody waits for it but the next claim."""
 VERIFY_DNS_CONCURRENCY_MAX: Final = 32
 """Claims being looked up at once."""
+VERIFY_DNS_LOOKUPS_PER_S_MAX: Final = 200
+"""Claims of one second that are looked up: what a flood from many networks costs resolvers."""
 VERIFY_DNS_QUEUE_MAX: Final = 1_024
 """Claims waiting for a look-up; a further one is dropped and comes again with its client."""
 VERIFY_DNS_NAMES_MAX: Final = 8
@@ -1139,8 +1141,8 @@ BOT_EXPRESSION_TEXT_LENGTH_CHARS_MAX: Final = 200
 """One quoted text in a condition."""
 BOT_EXPRESSION_NUMBER_MAX: Final = 1_000_000_000
 """One number in a condition: no count of requests reaches it."""
-BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 256 * KIB
-"""A policy as Envoy gets it; 64 rules of the longest kind take about 200 KiB."""
+BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 512 * KIB
+"""A policy as Envoy gets it: 64 of the longest conditions take at most 5 times their text."""
 BOT_NOTED_MAX: Final = 4
 """Rules that are noted beside the deciding one in a record, which must stay short."""
 ROBOTS_TXT_SIZE_BYTES_MAX: Final = 500 * KIB
@@ -1153,8 +1155,6 @@ LEARN_RECORDS_MAX: Final = 20_000_000
 """Access records read for one training; a node's whole access log holds about 2 million."""
 LEARN_BATCH_RECORDS: Final = 20_000
 """Records sent to the database at once: about 8 MiB of JSON."""
-LEARN_BOTS_FIELD_CHARS_MAX: Final = 400
-"""The field `bots` of a record; names of rules and bots are bounded where they are written."""
 LEARN_SESSIONS_MAX: Final = 1_000_000
 """Lines of a sessions file: the truth about as many clients."""
 LEARN_SESSIONS_SIZE_BYTES_MAX: Final = 256 * MIB

@@ -163,6 +163,8 @@ TOOL = {"accept": 1}
         (facts(NAVIGATION | {"path-kind": 7}), "asset"),
         (facts(NAVIGATION | {"path-kind": 4}, path="/blog/feed"), "feed"),
         (facts(TOOL | FEED_READER), "feed"),
+        (facts(TOOL, accept="application/atom+xml, */*;q=0.1"), "feed"),
+        (facts(accept="text/html,application/rss+xml"), "feed"),
         (facts(NAVIGATION | {"path-kind": 9}, path="/sitemap.xml"), "sitemap"),
         (facts(TOOL, path="/repo.git/info/refs"), "git"),
         (facts(TOOL, path="/repo.git/git-upload-pack", method="POST"), "git"),
@@ -468,11 +470,19 @@ def test_every_cut_of_a_policy_is_refused() -> None:
 
 
 def test_the_largest_policy_compiles_and_decides() -> None:
-    when = " or ".join(f'path == "/{n:03d}{"x" * 80}"' for n in range(10))
-    rules = (BotRule(f"{'r' * 60}{n:03d}", when, BLOCK) for n in range(limits.BOT_RULES_MAX))
-    policy = enforced(*rules)
-    assert decided(policy, facts(path=f"/009{'x' * 80}"))[0] == "block"
-    assert decided(policy, facts(path="/none"))[0] == "allow"
+    numbers, text = "1000000000," * 40, "^" * 180
+    for when in (
+        f"score in[{'9,' * 280}]",
+        f"requests_10s in[{numbers}]or requests_60s in[{numbers}]or score==9",
+        " or ".join([f'path=="{text}"'] * 5),
+        " or ".join(["not(not(not(not(not(not(not has_score))))))"] * 20 + ["score==9"]),
+    ):
+        rules = [BotRule(f"{'r' * 60}{n:03d}", when, BLOCK) for n in range(limits.BOT_RULES_MAX)]
+        policy = enforced(*rules)
+        assert len(policy_text(policy, SiteName("s" * 63), RouteClass.STATIC)) < (
+            limits.BOT_POLICY_TEXT_SIZE_BYTES_MAX
+        )
+        assert decided(policy, facts(score=9, path=text))[0] == "block"
 
 
 def test_a_faulty_condition_is_a_defect_and_never_compiled() -> None:

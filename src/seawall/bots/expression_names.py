@@ -29,6 +29,7 @@ class Facts:
         claims: name of the known bot that the client says it is, or empty.
         category: of the bot that the client names, true or not.
         cleared: level of its clearance, 0 without one.
+        accept: header of the request; records do not hold it, so that it is empty there.
         requests: of this client in each of `BOT_WINDOWS_S`, None where it is not known.
     """
 
@@ -45,11 +46,12 @@ class Facts:
     category: str = ""
     cleared: int = 0
     requests: tuple[int | None, int | None, int | None] = (None, None, None)
+    accept: str = ""
 
     @property
     def kind(self) -> str:
         """One of `seawall.bots.kinds.KINDS`."""
-        return kind_of(self.path, self.method, self.route_class, self.codes)
+        return kind_of(self.path, self.method, self.route_class, self.codes, self.accept)
 
 
 class Type(StrEnum):

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from seawall import limits
 from seawall.bots.expression import (
@@ -36,7 +37,7 @@ _OPERATORS: Final[dict[type[ast.cmpop], str]] = {
     ast.GtE: ">=",
 }
 _METHODS: Final = {"startswith": "starts", "endswith": "ends"}
-_REFUSED: Final = re.compile(r"[\\#]")
+_REFUSED: Final = re.compile(r"[^\x20-\x7e]|[\\#]")
 _SPACES: Final = str.maketrans("\n\r\t", "   ")
 
 
@@ -71,15 +72,13 @@ def parse(text: str) -> Expression | Fault:  # noqa: PLR0911 - one for each faul
     if not flat.strip():
         return ALWAYS
     if found := _REFUSED.search(flat):
-        # `#` would begin a remark that swallows what YAML folded onto the same line.
-        what = f"A condition holds no `{found[0]}`."
-        return Fault(found.start() + 1, what, "Leave it out; no path or name has it.")
+        return _strange(found)
     start = len(flat) - len(flat.lstrip(" "))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of how numbers are written
             tree = ast.parse(flat[start:], mode="eval").body
-        return _Reader(flat[start:], start).condition(tree, 0)
+        return _Reader(start).condition(tree, 0)
     except _FaultyError as error:
         return error.fault
     except SyntaxError as error:
@@ -87,6 +86,16 @@ def parse(text: str) -> Expression | Fault:  # noqa: PLR0911 - one for each faul
         return Fault(column, "This is not a condition.", _hint(flat))
     except (ValueError, RecursionError, MemoryError):
         return Fault(1, "The condition cannot be read.", "Write it shorter, in plain characters.")
+
+
+def _strange(found: re.Match[str]) -> Fault:
+    """A character that no condition has; `#` would swallow what YAML folded onto its line."""
+    letter = found[0]
+    remedy = "Leave it out; no path or name has it."
+    if letter.isprintable() and not letter.isascii():
+        remedy = f"Write it as requests do: `{quote(letter)}`."
+    shown = letter if letter.isprintable() else f"U+{ord(letter):04X}"
+    return Fault(found.start() + 1, f"A condition holds no `{shown}`.", remedy)
 
 
 def _hint(text: str) -> str:
@@ -100,8 +109,7 @@ def _hint(text: str) -> str:
 class _Reader:
     """Reads one syntax tree, and counts its parts."""
 
-    def __init__(self, text: str, start: int) -> None:
-        self._bytes = text.encode()
+    def __init__(self, start: int) -> None:
         self._start = start
         self._parts = 0
 
@@ -318,8 +326,7 @@ class _Reader:
             raise self._no(node, "The condition has too many parts.", "Make several rules of it.")
 
     def _no(self, node: ast.expr, what: str, remedy: str) -> _FaultyError:
-        before = self._bytes[: node.col_offset].decode("utf-8", "replace")
-        return _FaultyError(self._start + len(before) + 1, what, remedy)
+        return _FaultyError(self._start + node.col_offset + 1, what, remedy)
 
 
 def _near(word: str, known: Iterable[str]) -> str:

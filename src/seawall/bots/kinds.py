@@ -36,6 +36,7 @@ _EXEMPT_PREFIXES: Final = (
 _GIT_ENDS: Final = ("/info/refs", "/git-upload-pack", "/git-receive-pack")
 _ASSETS: Final = frozenset({2, 3, 7})
 _FEED: Final = 4
+_FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "application/feed+json")
 _SITEMAP: Final = 9
 _ACCEPTS_PAGE: Final = 2
 _NAVIGATES: Final = 1
@@ -51,7 +52,7 @@ def exempt(path: str) -> str:
 
 
 def kind_of(  # noqa: PLR0911 - one for each kind
-    path: str, method: str, route_class: str, codes: Sequence[int]
+    path: str, method: str, route_class: str, codes: Sequence[int], accept: str = ""
 ) -> str:
     """One of `KINDS`.
 
@@ -60,6 +61,7 @@ def kind_of(  # noqa: PLR0911 - one for each kind
         method: as sent.
         route_class: `page`, `api`, `feed` or `static`.
         codes: the feature vector; may be empty.
+        accept: the request's header; empty when it is not known.
     """
     if path == _ROBOTS:
         return "robots"
@@ -71,7 +73,8 @@ def kind_of(  # noqa: PLR0911 - one for each kind
     family = _code(codes, "agent-family")
     if path_kind == _SITEMAP:
         return "sitemap"
-    if route_class == "feed" or path_kind == _FEED or family == ClientFamily.FEED_READER:
+    reads = path_kind == _FEED or family == ClientFamily.FEED_READER
+    if route_class == "feed" or reads or any(kind in accept for kind in _FEED_TYPES):
         return "feed"
     if family == ClientFamily.GIT or path.endswith(_GIT_ENDS):
         return "git"

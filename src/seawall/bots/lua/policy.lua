@@ -20,7 +20,8 @@
 -- s holds facts of the request; each may be a function of s that gives it (asked once), and nil or
 -- false where it is absent: score, codes (numbers by index 1..n), path, method, host, protocol,
 -- verified, impostor, claims (names of bots), category (of the bot that is named), cleared (level),
--- r10, r60, r600 (requests of the client), request_id. decide() adds route_class.
+-- r10, r60, r600 (requests of the client), request_id, headers (an object with get(name); asked for
+-- accept). decide() adds route_class.
 
 local M = {}
 
@@ -110,6 +111,13 @@ local function navigates(s)
   return C(s, ACCEPT) == 2
 end
 
+local function accepts_feed(s)
+  local headers = s.headers
+  local accept = headers and headers:get("accept")
+  return accept ~= nil and (holds(accept, "application/rss+xml")
+    or holds(accept, "application/atom+xml") or holds(accept, "application/feed+json"))
+end
+
 function M.kind(s, route_class)
   local path, method = T(s, "path"), T(s, "method")
   if path == "/robots.txt" then return "robots" end
@@ -117,7 +125,9 @@ function M.kind(s, route_class)
   if method == "OPTIONS" then return "preflight" end
   local kind, family = C(s, PATH_KIND), C(s, AGENT_FAMILY)
   if kind == 9 then return "sitemap" end
-  if route_class == "feed" or kind == 4 or family == FAMILY_FEED then return "feed" end
+  if route_class == "feed" or kind == 4 or family == FAMILY_FEED or accepts_feed(s) then
+    return "feed"
+  end
   if family == FAMILY_GIT or ends(path, "/info/refs") or ends(path, "/git-upload-pack")
     or ends(path, "/git-receive-pack") then
     return "git"
