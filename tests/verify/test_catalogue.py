@@ -170,6 +170,7 @@ def test_a_small_catalogue_is_read() -> None:
     assert bot.provable
     assert not bot.only_ranges
     assert parse(_one(hosts=None)).bots[0].only_ranges
+    assert not parse(_one(hosts=None, partial=True)).bots[0].only_ranges
 
 
 @pytest.mark.parametrize(
@@ -214,6 +215,7 @@ def test_a_small_catalogue_is_read() -> None:
         _one(directory="http://good.example"),
         _one(directory="https://good.example/keys"),
         _one(surprise=1),
+        _one(partial=True),
     ],
 )
 def test_what_is_no_catalogue_is_refused_with_a_message(text: str) -> None:

@@ -232,6 +232,14 @@ def test_links_and_folders_are_not_followed(tmp_path: Path) -> None:
         ClaimsBoard(tmp_path / "claims.map")
 
 
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    for name in ("verified.map", "claims.map"):
+        os.mkfifo(tmp_path / name)
+    assert lua_side.load(folder=tmp_path).state(str(V4), YANDEX, NOW) == "unknown"
+    VerdictTable(tmp_path / "verified.map", seed=1).close()
+    assert (tmp_path / "verified.map").is_file()
+
+
 def test_a_file_that_shrinks_while_lua_reads_it_is_unknown(
     tmp_path: Path, table: VerdictTable
 ) -> None:

@@ -258,6 +258,36 @@ def test_the_queue_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     _tell(tmp_path, story)
 
 
+def test_a_flood_from_many_networks_is_cut_too(tmp_path: Path) -> None:
+    async def story(r: Running) -> None:
+        for number in range(1_000):
+            address = ipaddress.ip_address(f"10.{number % 250}.{number // 250}.1")
+            r.board.put(Claim(address, YANDEX, NOW))
+        await r.settled(lambda: r.verifier.counts().claims > 500)
+        await r.settled(lambda: not r.verifier.counts().waiting)
+        asked = [name for name, kind in r.zone.asked if kind == "PTR"]
+        assert len(asked) == limits.VERIFY_DNS_LOOKUPS_PER_S_MAX
+        r.clock.at_s += 1
+        assert await r.ask(GOOD) == "verified"
+
+    _tell(tmp_path, story)
+
+
+def test_a_board_that_cannot_be_read_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: ClaimsBoard) -> list[Claim]:
+        raise OSError("odd")
+
+    async def story(r: Running) -> None:
+        monkeypatch.setattr(ClaimsBoard, "take", broken)
+        await r.settled(lambda: r.verifier.counts().errors > 2)
+        monkeypatch.undo()
+        assert await r.ask(GOOD) == "verified"
+
+    _tell(tmp_path, story)
+
+
 def test_noise_on_the_board_ends_nothing(tmp_path: Path) -> None:
     async def story(r: Running) -> None:
         chance = random.Random(2)

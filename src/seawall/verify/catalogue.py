@@ -22,7 +22,17 @@ from seawall.errors import RefusedError
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HOST: Final = re.compile(r"([a-z0-9-]+-\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
-_KEYS: Final = {"number", "name", "category", "tokens", "hosts", "ranges", "directory", "docs"}
+_KEYS: Final = {
+    "number",
+    "name",
+    "category",
+    "tokens",
+    "hosts",
+    "ranges",
+    "directory",
+    "docs",
+    "partial",
+}
 
 
 class Category(StrEnum):
@@ -65,6 +75,7 @@ class Bot:
         ranges: names of `RangeSource`s; an address in any of them is the bot's.
         directory: origin of its Web Bot Auth keys, or empty.
         docs: where the operator documents the proofs.
+        partial: it also comes from elsewhere: its ranges verify, and exclude nobody.
     """
 
     number: int
@@ -75,6 +86,7 @@ class Bot:
     ranges: tuple[str, ...] = ()
     directory: str = ""
     docs: str = ""
+    partial: bool = False
 
     @property
     def provable(self) -> bool:
@@ -83,8 +95,8 @@ class Bot:
 
     @property
     def only_ranges(self) -> bool:
-        """Whether its ranges are its only proof: then an address outside of them excludes it."""
-        return bool(self.ranges) and not self.hosts and not self.directory
+        """Whether its ranges are its only and whole proof: an address outside excludes it."""
+        return bool(self.ranges) and not (self.hosts or self.directory or self.partial)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +221,7 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
         ranges=_texts(data, "ranges", name),
         directory=_url(data.get("directory", ""), name),
         docs=_url(data.get("docs", ""), name),
+        partial=data.get("partial", False) is True,
     )
     _sound(bot, sources)
     return bot
@@ -220,6 +233,8 @@ def _sound(bot: Bot, sources: Mapping[str, RangeSource]) -> None:
         raise _refused(f"nothing tells {bot.name}: it has neither tokens nor a directory")
     if bot.provable and not bot.docs:
         raise _refused(f"{bot.name} has a proof without docs")
+    if bot.partial and (bot.hosts or not bot.ranges):
+        raise _refused(f"{bot.name} is partial, which is for ranges without hosts")
     shortest = limits.VERIFY_TOKEN_LENGTH_CHARS_MIN
     for token in bot.tokens:
         plain = token.isascii() and token.isprintable() and len(token) >= shortest

@@ -29,6 +29,7 @@ the same place. A claim that is lost or torn is asked again by the client's next
 import ipaddress
 import mmap
 import os
+import stat
 import struct
 import sys
 from dataclasses import dataclass
@@ -165,9 +166,12 @@ def _existing(path: Path, layout: Layout) -> int | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    size = os.fstat(descriptor).st_size
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        return None
     head = os.pread(descriptor, HEADER_BYTES, 0)
-    sound = size == layout.size_bytes and len(head) == HEADER_BYTES
+    sound = status.st_size == layout.size_bytes and len(head) == HEADER_BYTES
     if sound and head == layout.header(_HEADER.unpack_from(head)[4]):
         _allocate(descriptor, layout)
         return descriptor

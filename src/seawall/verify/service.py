@@ -32,10 +32,10 @@ class Counts:
         claims_broken: torn or foreign entries of the board.
         claims_known: had a verdict, waited already, or were of a bot that DNS cannot prove.
         claims_limited: not looked up, because their network prefix asked too often.
-        claims_dropped: not looked up, because too many waited.
+        claims_dropped: not looked up, because too many waited, or came in one second.
         waiting: claims that wait or are being looked up.
         verified: look-ups with this outcome; `impostors` and `unknown` likewise.
-        errors: look-ups that failed in an unforeseen way.
+        errors: what failed in an unforeseen way, and was passed over.
         dns_questions: sent to DNS.
         signatures_verified: signed requests with this outcome; the next two likewise.
         directory_fetches: key directories that were asked for.
@@ -109,6 +109,7 @@ class Verifier:
         self._waiting: set[tuple[Address, int]] = set()
         self._budget = PrefixBudget()
         self._asked = 0
+        self._second, self._this_second = 0, 0
         self._counted = dict.fromkeys(_COUNTED, 0)
 
     async def run(self) -> None:
@@ -117,8 +118,7 @@ class Verifier:
             for _ in range(limits.VERIFY_DNS_CONCURRENCY_MAX):
                 tasks.create_task(self._work())
             while True:
-                for claim in self._board.take():
-                    self._admit(claim)
+                self._poll()
                 await self._clock.sleep(limits.VERIFY_CLAIM_POLL_S)
 
     async def signature(self, request: Request) -> SignatureAnswer:
@@ -166,6 +166,13 @@ class Verifier:
         outcome, reason = check(found, key, now_s=self._clock.now_s())
         return SignatureAnswer(outcome, name, reason)
 
+    def _poll(self) -> None:
+        try:
+            for claim in self._board.take():
+                self._admit(claim)
+        except Exception:  # noqa: BLE001 - whatever stands on the board, the next look is due
+            self._counted["errors"] += 1
+
     def _admit(self, claim: Claim) -> None:
         """Let a claim wait for its look-up, or count why it does not."""
         self._counted["claims"] += 1
@@ -178,13 +185,21 @@ class Verifier:
         verdict = self._table.get(claim.address, claim.bot, now_s=now_s)
         if verdict is not None and now_s < verdict.expires_s:
             self._counted["claims_known"] += 1
-        elif len(self._waiting) >= limits.VERIFY_DNS_QUEUE_MAX:
+        elif len(self._waiting) >= limits.VERIFY_DNS_QUEUE_MAX or self._second_is_full():
             self._counted["claims_dropped"] += 1
         elif not self._budget.allows(prefix(claim.address), now_s=self._clock.monotonic_s()):
             self._counted["claims_limited"] += 1
         else:
+            self._this_second += 1
             self._waiting.add(key)
             self._queue.put_nowait((claim.address, bot))
+
+    def _second_is_full(self) -> bool:
+        """Whether as many look-ups began in this second as may."""
+        second = int(self._clock.monotonic_s())
+        if second != self._second:
+            self._second, self._this_second = second, 0
+        return self._this_second >= limits.VERIFY_DNS_LOOKUPS_PER_S_MAX
 
     async def _work(self) -> None:
         while True:
