@@ -1,4 +1,4 @@
-"""Real browsers, headless: Chromium through its driver, Firefox by its command line and its profile.
+"""Real browsers, headless: Chromium through its driver, Firefox by command line and profile.
 
 Firefox needs no driver here: it is given an address, and what it does is seen at the server.
 """

@@ -1,7 +1,8 @@
 """A small front that stands for Envoy: real sockets, `token.check`, and the service behind it.
 
-It takes `x-seawall-*` off what clients send, sets its own, relays the reserved prefix to the service's Unix
-socket, serves a protected page to whoever has a clearance, and asks for a challenge for all others.
+It takes `x-seawall-*` off what clients send, sets its own, relays the reserved prefix to the
+service's Unix socket, serves a protected page to whoever has a clearance, and asks for a challenge
+for all others.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import os
 import queue
 import threading
 from collections import Counter as Tally
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +50,18 @@ class Served:
     path: str
     status: int
     body: bytes = b""
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
 
 @dataclass
@@ -119,15 +132,14 @@ class Front:
         quiet: dict[str, Any] = {"log_level": "error", "lifespan": "off"}
         tls = dict(zip(("ssl_certfile", "ssl_keyfile"), self.tls, strict=True)) if self.tls else {}
         self._servers = [
-            uvicorn.Server(uvicorn.Config(service, uds=str(socket), **quiet)),
-            uvicorn.Server(uvicorn.Config(front, host="127.0.0.1", port=0, **quiet, **tls)),
+            _Server(uvicorn.Config(service, uds=str(socket), **quiet)),
+            _Server(uvicorn.Config(front, host="127.0.0.1", port=0, **quiet, **tls)),
         ]
         async with asyncio.TaskGroup() as group:
             for server in self._servers:
-                server.install_signal_handlers = lambda: None  # type: ignore[attr-defined] - not in this thread
                 group.create_task(server._serve())
-            while not all(server.started for server in self._servers):
-                await asyncio.sleep(0)
+            for server in self._servers:
+                await server.up.wait()
             self.port = self._servers[1].servers[0].sockets[0].getsockname()[1]
             self._ready.set()
         await self._service.aclose()
@@ -145,9 +157,8 @@ class Front:
             response = await self._relay(request, request.method, path, body, mine)
         elif self._level(request) >= self.wanted:
             said = f"{request.method} {path}\n{body.decode()}"
-            response = HTMLResponse(
-                f"<!doctype html><title>Protected</title><h1>Protected</h1><pre>{html.escape(said)}</pre>"
-            )
+            shown = f"<h1>Protected</h1><pre>{html.escape(said)}</pre>"
+            response = HTMLResponse(f"<!doctype html><title>Protected</title>{shown}")
         else:
             self.counts["challenged"] += 1
             asked = {
@@ -188,7 +199,3 @@ class Front:
             if name not in {"content-length", "date", "server"}:
                 response.headers.append(name, value)
         return response
-
-
-def policy(**changes: Any) -> ChallengePolicy:
-    return replace(POLICY, **changes)

@@ -182,7 +182,7 @@ def test_a_form_arrives_unchanged(front: Front, scripts: bool, tmp_path: Path) -
 
 def _write_form(driver: Any, front: Front) -> None:
     fields = (
-        '<input name="submit" value="&lt;b&gt; &quot;&amp;&quot; é ü"><input name="action" value="">'
+        '<input name="submit" value="&lt;b&gt; &quot;&amp;&quot; é ü"><input name="action">'
         '<textarea name="text">one\ntwo</textarea><button id="send">Send</button>'
     )
     driver.execute_cdp_cmd(
@@ -235,23 +235,27 @@ def _tree(driver: Any) -> set[tuple[str, str]]:
 
 @needs_firefox
 @pytest.mark.parametrize(
-    ("wanted", "settings", "why", "level"),
+    ("wanted", "settings", "passes"),
     [
-        (1, {}, "invisible", 1),
-        (3, {}, "proof", 3),
-        (1, {"javascript.enabled": False}, "refresh", 1),
-        (2, {"javascript.options.wasm": False}, "refresh", 2),
+        (1, {}, ("invisible", 1)),
+        (3, {}, ("proof", 3)),
+        (1, {"javascript.enabled": False}, ("refresh", 1)),
+        (2, {"javascript.options.wasm": False}, ("refresh", 2)),
     ],
     ids=["unseen", "work", "no-scripts", "no-webassembly"],
 )
 def test_firefox_passes(
-    front: Front, tmp_path: Path, wanted: int, settings: dict[str, object], why: str, level: int
+    front: Front,
+    tmp_path: Path,
+    wanted: int,
+    settings: dict[str, object],
+    passes: tuple[str, int],
 ) -> None:
     front.wanted = wanted
     with firefox(front.url("/page?a=1"), tmp_path / "profile", settings):
         front.wait_for("/page", 403)
         assert front.wait_for("/page", 200).path == "/page?a=1"
-    assert [(one.why, one.level) for one in passed(front)] == [(why, level)]
+    assert [(one.why, one.level) for one in passed(front)] == [passes]
 
 
 @needs_firefox

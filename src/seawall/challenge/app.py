@@ -9,6 +9,7 @@ A fault answers 500 and grants nothing.
 """
 
 import re
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -30,6 +31,7 @@ from seawall.limits import CHALLENGE_ANSWER_SIZE_BYTES_MAX, CHALLENGE_FORM_SIZE_
 
 INTERNAL: Final = "/internal/challenge"
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)
+_FRAMES_LOGGED: Final = 6
 _log: Final = structlog.get_logger("seawall.challenge")
 
 _Handler = Callable[[Counter, Request], Awaitable[Reply]]
@@ -89,7 +91,9 @@ def _guarded(desk: Desk, handler: _Handler) -> Callable[[Request], Awaitable[Res
         except ClientDisconnect:
             reply = problem(400, "challenge-body", "The body did not arrive.")
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not grant
-            _log.exception("challenge-fault", kind=type(error).__name__)
+            # No local values: among them are visitors' cookies and fresh clearances.
+            where = traceback.format_tb(error.__traceback__)[-_FRAMES_LOGGED:]
+            _log.error("challenge-fault", kind=type(error).__name__, where="".join(where))
             reply = problem(500, "challenge-fault", "The challenge could not be decided.")
         return _response(reply)
 
