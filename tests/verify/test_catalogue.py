@@ -216,6 +216,7 @@ def test_a_small_catalogue_is_read() -> None:
         _one(directory="https://good.example/keys"),
         _one(surprise=1),
         _one(partial=True),
+        _one(partial="yes", hosts=None),
     ],
 )
 def test_what_is_no_catalogue_is_refused_with_a_message(text: str) -> None:

@@ -210,6 +210,8 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
         raise _refused(f"{name} has the unknown key {min(unknown)}")
     if type(number) is not int or not 0 < number < 1 << 16:
         raise _refused(f"{name} has no number from 1 to 65535")
+    if type(data.get("partial", False)) is not bool:
+        raise _refused(f"{name} has a partial that is neither true nor false")
     if category not in set(Category):
         raise _refused(f"{name} has the unknown category {category!r}")
     bot = Bot(
@@ -221,9 +223,10 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
         ranges=_texts(data, "ranges", name),
         directory=_url(data.get("directory", ""), name),
         docs=_url(data.get("docs", ""), name),
-        partial=data.get("partial", False) is True,
+        partial=data.get("partial", False),
     )
     _sound(bot, sources)
+    _plain_tokens(bot)
     return bot
 
 
@@ -235,11 +238,6 @@ def _sound(bot: Bot, sources: Mapping[str, RangeSource]) -> None:
         raise _refused(f"{bot.name} has a proof without docs")
     if bot.partial and (bot.hosts or not bot.ranges):
         raise _refused(f"{bot.name} is partial, which is for ranges without hosts")
-    shortest = limits.VERIFY_TOKEN_LENGTH_CHARS_MIN
-    for token in bot.tokens:
-        plain = token.isascii() and token.isprintable() and len(token) >= shortest
-        if not plain or not (token[0].isalnum() and token[-1].isalnum()):
-            raise _refused(f"{bot.name} has the token {token!r}, which is no word of its own")
     for host in bot.hosts:
         if not _HOST.fullmatch(host):
             raise _refused(f"{bot.name} has {host!r}, which is no pattern of host names")
@@ -249,6 +247,15 @@ def _sound(bot: Bot, sources: Mapping[str, RangeSource]) -> None:
     directory = urlsplit(bot.directory)
     if directory.path or directory.query or directory.fragment:
         raise _refused(f"{bot.name} has a directory that is more than an origin")
+
+
+def _plain_tokens(bot: Bot) -> None:
+    """Each token is a word that stands in no ordinary user agent."""
+    shortest = limits.VERIFY_TOKEN_LENGTH_CHARS_MIN
+    for token in bot.tokens:
+        plain = token.isascii() and token.isprintable() and len(token) >= shortest
+        if not plain or not (token[0].isalnum() and token[-1].isalnum()):
+            raise _refused(f"{bot.name} has the token {token!r}, which is no word of its own")
 
 
 def _source(name: object, value: object) -> RangeSource:
