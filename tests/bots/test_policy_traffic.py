@@ -1,0 +1,153 @@
+"""Policies in a real Envoy: who is let in, who is told no, and how."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from compiler.served import Served, served
+from envoy_harness import Origin, free_port
+from site_text import load_text
+
+BROWSER = (
+    "user-agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "sec-fetch-mode: navigate",
+    "sec-fetch-dest: document",
+    "sec-fetch-site: none",
+)
+SCANNER = ("user-agent: sqlmap/1.7",)
+CRAWLER = ("user-agent: Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)",)
+TEXT = """
+version: 1
+listen: {{http: "127.0.0.1:{port}"}}
+access_log: {{sample: 100%}}
+origins: {{app: {{endpoints: ["http://127.0.0.1:{origin}"]}}}}
+sites:
+  silent: {{hosts: [silent.test], origin: app}}
+  looking:
+    hosts: [looking.test]
+    origin: app
+    bots: {{mode: observe, rules: [{{name: no, when: 'method == "GET"', do: block}}]}}
+  closed:
+    hosts: [closed.test]
+    origin: app
+    bots:
+      mode: enforce
+      challenge: {{unavailable: refuse}}
+      categories: {{ai-training: payment}}
+      rules:
+        - {{name: noted, when: 'path.startswith("/")', do: observe}}
+        - {{name: ours, when: 'path == "/ours"', do: allow}}
+        - {{name: slow, when: 'path == "/slow"', do: {{rate: {{requests: 3, per: 10m}}}}}}
+        - {{name: scanners, when: 'agent_family == "scanner"', do: block}}
+        - {{name: all, when: not claims and path != "/slow", do: challenge}}
+    routes:
+      - {{name: api, prefix: /api, class: api}}
+      - {{name: feed, path: /news, class: feed}}
+      - {{name: hook, prefix: /hook, bots: off}}
+"""
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[Served]:
+    with Origin() as origin:
+        found = load_text(TEXT.format(port=free_port(), origin=origin.port))
+        assert found.edge is not None, [str(p) for p in found.problems]
+        with served(found.edge) as running:
+            yield running
+
+
+def verdict(edge: Served, target: str, host: str, *headers: str) -> tuple[int, str, str]:
+    """Status, action and rule of a request, the latter two as recorded."""
+    answer = edge.get(target, host, headers=headers)
+    words = str(edge.record_of(answer)["bots"]).split(" ")
+    return answer.status, words[1], words[2]
+
+
+@pytest.mark.parametrize("headers", [BROWSER, SCANNER, CRAWLER, ()])
+def test_a_site_without_a_policy_turns_nobody_away(edge: Served, headers: tuple[str, ...]) -> None:
+    assert verdict(edge, "/", "silent.test", *headers) == (200, "observe", "-")
+    for _ in range(30):
+        assert edge.get("/.env", "silent.test", headers=headers).status == 200
+
+
+@pytest.mark.parametrize("headers", [BROWSER, SCANNER, CRAWLER, ()])
+def test_a_site_that_observes_names_the_rule_and_lets_everybody_in(
+    edge: Served, headers: tuple[str, ...]
+) -> None:
+    assert verdict(edge, "/", "looking.test", *headers) == (200, "observe", "no")
+
+
+def test_rules_are_carried_out_and_recorded(edge: Served) -> None:
+    assert verdict(edge, "/", "closed.test", *SCANNER) == (403, "block", "noted+scanners")
+    assert verdict(edge, "/ours", "closed.test", *SCANNER) == (200, "allow", "noted+ours")
+    assert verdict(edge, "/?a=/ours", "closed.test", *SCANNER)[1] == "block"
+    assert verdict(edge, "/", "closed.test", *CRAWLER) == (
+        402,
+        "payment",
+        "noted+category:ai-training",
+    )
+
+
+def test_a_route_that_is_left_alone(edge: Served) -> None:
+    answer = edge.get("/hook/a", "closed.test", headers=SCANNER)
+    assert answer.status == 200
+    assert "bots" not in edge.record_of(answer)
+
+
+@pytest.mark.parametrize("path", ["/robots.txt", "/.well-known/acme-challenge/abc"])
+def test_some_paths_are_open_to_everybody(edge: Served, path: str) -> None:
+    for _ in range(5):
+        assert edge.get(path, "closed.test", headers=SCANNER).status == 200
+
+
+PROGRAMS = {
+    "a tool": ("/", ("accept: */*", "user-agent: curl/8.5.0")),
+    "an API": ("/api/x", BROWSER),
+    "a feed": ("/news", BROWSER),
+    "who accepts a feed": ("/x", ("accept: application/atom+xml", "user-agent: a/1")),
+    "a script of a page": ("/x", (BROWSER[0], "sec-fetch-mode: cors", "sec-fetch-dest: empty")),
+    "an image of a page": ("/x.png", (BROWSER[0], "sec-fetch-mode: no-cors")),
+    "git": ("/r.git/info/refs?service=git-upload-pack", ("user-agent: git/2.43.0",)),
+    "a package manager": ("/simple/seawall/", ("user-agent: pip/24.0", "accept: text/html")),
+    "a sitemap": ("/sitemap.xml", ("accept: text/html", "user-agent: a/1")),
+    "well-known": ("/.well-known/security.txt", BROWSER),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "headers"), PROGRAMS.values(), ids=PROGRAMS)
+def test_programs_are_never_shown_a_page(
+    edge: Served, target: str, headers: tuple[str, ...]
+) -> None:
+    answer = edge.get(target, "closed.test", headers=headers)
+    assert answer.status == 403
+    assert answer.header("content-type") == "application/json"
+    assert answer.header("retry-after") == "600"
+    assert answer.header("cache-control") == "no-store"
+    said = json.loads(answer.body)
+    assert said == {"error": "challenge-required", "request_id": answer.header("x-request-id")}
+
+
+def test_a_preflight_is_never_shown_a_page(edge: Served) -> None:
+    asks = ("origin: https://a.test", "access-control-request-method: PUT", *BROWSER)
+    answer = edge.get("/x", "closed.test", method="OPTIONS", headers=asks)
+    assert answer.header("content-type") == "application/json"
+
+
+def test_without_the_bot_service_a_person_is_refused_where_the_site_says_so(edge: Served) -> None:
+    answer = edge.get("/", "closed.test", headers=BROWSER)
+    assert answer.status == 403
+    assert answer.header("content-type") == "text/plain; charset=utf-8"
+    assert f"Reference: {answer.header('x-request-id')}".encode() in answer.body
+
+
+def test_a_client_over_the_rate_waits_and_others_do_not(edge: Served) -> None:
+    quick = ("user-agent: Wget/1.21",)
+    statuses = [edge.get("/slow", "closed.test", headers=quick).status for _ in range(6)]
+    assert statuses == [200, 200, 200, 429, 429, 429]
+    over = edge.get("/slow", "closed.test", headers=quick)
+    assert over.header("retry-after") == "600"
+    assert json.loads(over.body)["error"] == "rate-limited"
+    assert verdict(edge, "/slow", "closed.test", *quick)[1:] == ("rate", "noted+slow")
+    assert edge.get("/slow", "closed.test", headers=("user-agent: Java/21",)).status == 200
