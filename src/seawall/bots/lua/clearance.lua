@@ -73,8 +73,9 @@ local function compress(h, from, swapped)
     local t2 = tobit(bxor(ror(a, 2), ror(a, 13), ror(a, 22)) + bor(band(a, b), band(c, bor(a, b))))
     k, g, f, e, d, c, b, a = g, f, e, tobit(d + t1), c, b, a, tobit(t1 + t2)
   end
-  h[0], h[1], h[2], h[3] = h[0] + a, h[1] + b, h[2] + c, h[3] + d
-  h[4], h[5], h[6], h[7] = h[4] + e, h[5] + f, h[6] + g, h[7] + k
+  -- A sum that leaves 32 bits must not be stored as it is: what LuaJIT makes of it is undefined.
+  h[0], h[1], h[2], h[3] = tobit(h[0] + a), tobit(h[1] + b), tobit(h[2] + c), tobit(h[3] + d)
+  h[4], h[5], h[6], h[7] = tobit(h[4] + e), tobit(h[5] + f), tobit(h[6] + g), tobit(h[7] + k)
 end
 
 -- The state after one block of `key` with each byte xor `pad` (RFC 2104).
