@@ -212,6 +212,7 @@ class _Traffic:
             requests += stuck
             of = {
                 "errors": min(requests, _binomial(rng, requests, rate) + stuck),
+                "bot-faults": 0.0,
                 "resets": _binomial(rng, requests, world.resets),
                 "unanswered": _poisson(rng, min(requests, 2.0)),
                 "refused": _binomial(rng, requests, world.client_errors / 4),

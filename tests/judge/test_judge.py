@@ -162,6 +162,36 @@ def test_each_gate_sees_its_own_harm(gate: str, other: dict[str, float]) -> None
     assert gate_of(found) in {gate, "client-errors" if gate == "refused" else gate}
 
 
+def test_a_node_too_old_to_count_faults_of_the_bot_filter_holds_nothing_up() -> None:
+    old = trial()
+    assert not any("bots_errors" in w.edge for w in old)
+    assert isinstance(verdict(old), Healthy)
+
+
+def test_faults_that_cannot_be_read_are_missing_and_never_zero() -> None:
+    windows = trial(bots_scored=10.0)
+    found = verdict(windows)
+    assert isinstance(found, NotEnough)
+    assert (found.reason, found.gate) == (Reason.MISSING, "bot-faults")
+
+
+def test_faults_of_the_bot_filter_that_only_the_candidate_has_are_its_harm() -> None:
+    windows = [
+        replace(w, edge={**w.edge, "bots_scored": 1.0, "bots_errors": float(w.slot == "candidate")})
+        for w in trial()
+    ]
+    found = verdict(windows)
+    assert isinstance(found, Unhealthy)
+    assert found.gate == "bot-faults"
+    assert "met a fault of the bot filter" in found.text
+
+
+def test_faults_of_the_bot_filter_in_every_slot_are_no_fault_of_the_release() -> None:
+    windows = [replace(w, edge={**w.edge, "bots_scored": 1.0}) for w in trial()]
+    same = [replace(w, edge={**w.edge, "bots_errors": w.edge["requests"] / 5}) for w in windows]
+    assert isinstance(verdict(same), Healthy)
+
+
 def test_a_leak_is_seen_against_its_control() -> None:
     windows = trial()
     grown = [

@@ -137,6 +137,17 @@ def _refused(window: Window, _slow: int | None) -> Count | None:
     return _pair(None if all_4xx is None else all_4xx - origins_4xx, _answers(window))
 
 
+def _bot_faults(window: Window, _slow: int | None) -> Count | None:
+    """Faults of the bot filter; a node too old to have one takes no part.
+
+    A request with a fault passes as if nothing was known of it, so no other gate sees this. One
+    request may have two, on its way in and out.
+    """
+    if "bots_scored" not in window.edge and "bots_errors" not in window.edge:
+        return 0.0, 0.0
+    return _pair(window.edge.get("bots_errors"), window.edge.get("requests"))
+
+
 def _resets(window: Window, _slow: int | None) -> Count | None:
     bad = _sum(window, "resets", "client_resets", "protocol_errors", "idle_timeouts")
     timeouts = sum(counts.timeouts for counts in window.sites.values())
@@ -175,6 +186,10 @@ GATES: Final = (
         Control.CURRENT, ratio=1.25, floor=0.0005, budget=0.45, budget_sites=0.1, harm=0.0025,
     ),
     Gate(
+        "bot-faults", "met a fault of the bot filter", _bot_faults, None,
+        Control.CURRENT, ratio=1.25, floor=0.0005, budget=0.02,
+    ),
+    Gate(
         "resets", "were reset or timed out", _resets,
         lambda s, _: (s.timeouts, s.requests),
         Control.BASELINE, ratio=1.5, floor=0.005, ratio_alone=4.0, floor_alone=0.02, budget=0.08,
@@ -182,7 +197,7 @@ GATES: Final = (
     ),
     Gate(
         "unanswered", "got no answer yet", _unanswered, None,
-        Control.BASELINE, ratio=2.0, floor=0.05, ratio_alone=4.0, floor_alone=0.3, budget=0.05,
+        Control.BASELINE, ratio=2.0, floor=0.05, ratio_alone=4.0, floor_alone=0.3, budget=0.04,
         fine=True,
     ),
     Gate(
@@ -207,7 +222,7 @@ GATES: Final = (
     ),
     Gate(
         "cpu", "units of 10 ms processor time", _cpu, None,
-        Control.BASELINE, ratio=1.5, floor=0.005, ratio_alone=3.0, floor_alone=0.02, budget=0.05,
+        Control.BASELINE, ratio=1.5, floor=0.005, ratio_alone=3.0, floor_alone=0.02, budget=0.04,
         clump=5.0, fine=True,
     ),
 )  # fmt: skip
