@@ -115,7 +115,7 @@ def test_a_score_that_the_model_does_not_give_is_said_to_be_so() -> None:
         ("- observe - - - -", None, "no model is in force"),
         (f"- observe - verified:googlebot - {DIGEST}", None, "it is known who it is"),
         (f"- observe - - ok:2 {DIGEST}", None, "its client is cleared"),
-        (f"- observe - - - {DIGEST}", None, "the policy does not ask for one here"),
+        (f"- observe - - - {DIGEST}", None, "no rule that could decide here looks at one"),
         (f"- observe - - - {DIGEST}", KnownPolicy(watched=False), "bots are off here"),
     ],
 )

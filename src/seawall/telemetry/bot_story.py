@@ -137,7 +137,7 @@ def bot_remedy(record: AccessRecord) -> str:
     if verdict is None or record.details != ANSWERED_HERE:
         return ""
     return (
-        f"If it was right to ask, change {_rule_words(verdict.rules)} of site {record.site[:63]} "
+        f"If it should have passed, change {_rule_words(verdict.rules)} of site {record.site[:63]} "
         "in the site file; in a hurry: `seawall kill bots --site "
         f"{record.site[:63]}`."
     )
@@ -205,7 +205,7 @@ def _why_no_score(verdict: BotVerdict, policy: KnownPolicy | None) -> str:
         return "its client is cleared"
     if policy is not None and not policy.watched:
         return "bots are off here"
-    return "the policy does not ask for one here, as for what a page loads"
+    return "no rule that could decide here looks at one"
 
 
 def _model_words(verdict: BotVerdict, known: KnownModel | None) -> str:
@@ -267,6 +267,9 @@ def _past(verdict: BotVerdict) -> Iterator[str]:
     asked = [verdict.code(f"requests-{span}") for span in ("10s", "60s", "10m")]
     if not verdict.counted or not all(asked):
         yield "What its client did before is not known."
+        return
+    if set(asked) == {1}:
+        yield "It is the first request of its client in 10 minutes."
         return
     ten_s, minute, ten_min = (times(code) for code in asked)
     errors, assets = verdict.code("errors-10m"), verdict.code("assets-10m")
