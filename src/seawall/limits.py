@@ -1249,3 +1249,7 @@ the rule of thumb of credit scoring (Siddiqi 2006, "Credit Risk Scorecards")."""
 BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
 """Share of the current model's golden vectors that may move so far. They are few and chosen at the
 edges, so a good training moves many; one that moves most of them learned something else."""
+DRILL_COLUMNS_TIMEOUT_S: Final = 60.0
+"""The embedded ClickHouse of the drill `feature-file` makes four tables and answers three times."""
+DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB
+"""Its answers: a few hundred names."""

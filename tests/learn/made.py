@@ -74,7 +74,7 @@ class Request:
                 "status": "200",
                 "ja4": f"t13d1516h2_{self.family.name}_e5627efa2ab1",
                 "user_agent": "Mozilla/5.0",
-                "bots": bots + to_text(self.codes),
+                "bots": f"{bots}{to_text(self.codes)} 0123456789abcdef.7",
             }
         )
 

@@ -131,9 +131,11 @@ def test_a_bad_model_file_is_refused(tmp_path: Path) -> None:
     assert (found.returncode, "is refused" in found.stderr) == (1, True)
 
 
-@pytest.mark.parametrize("given", [VECTOR, f"- observe - - - - {VECTOR}", "-"])
+@pytest.mark.parametrize("given", [VECTOR, f"- observe - - - - {VECTOR} 0123456789abcdef.1", "-"])
 def test_explain_takes_a_vector_a_field_or_standard_input(model: Path, given: str) -> None:
-    found = _run("explain", model, given, text=f"17 allow - - - 0a - {VECTOR}\n")
+    found = _run(
+        "explain", model, given, text=f"17 allow - - - 0123abcd {VECTOR} 0123456789abcdef.1\n"
+    )
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("Score ")
     assert "towards" in found.stdout

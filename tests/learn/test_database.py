@@ -212,7 +212,7 @@ class TestLabels:
         found = self._gathered(
             embedded,
             [
-                self._request("192.0.2.1", rule="honeypot", clearance="ok:2"),
+                self._request("192.0.2.1", rule="seen+honeypot", clearance="ok:2"),
                 self._request("192.0.2.2", rule="declared", clearance="ok:2"),
                 self._request("192.0.2.3", rule="honeypot"),
                 self._request("192.0.2.3", 1, rule="declared"),

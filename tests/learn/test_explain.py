@@ -52,7 +52,7 @@ def test_every_code_has_words(feature: Feature) -> None:
 def test_reasons_come_from_the_model_with_the_largest_first() -> None:
     model = random_model(4)
     codes = tuple(index % 7 for index in range(len(FEATURES)))
-    found = explain(model, f"- observe - - - 01234567 {to_text(codes)}")
+    found = explain(model, f"- observe - - - 01234567 {to_text(codes)} 0123456789abcdef.3")
     assert found == explain(model, to_text(codes) + "\n")
     assert found.score == model.score(codes)
     assert found.margin == model.margin(codes)
@@ -62,7 +62,7 @@ def test_reasons_come_from_the_model_with_the_largest_first() -> None:
     assert all(each.code == codes[INDEX[each.feature]] for each in found.reasons)
 
 
-@pytest.mark.parametrize("text", ["", " ", "-", "x y \x01", "#" * 65, "é"])
+@pytest.mark.parametrize("text", ["", " ", "-", "x y \x01", "- observe - - - - $$$", "#" * 65, "é"])
 def test_what_is_no_vector_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="no vector"):
         explain(random_model(1), text)

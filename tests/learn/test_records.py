@@ -15,11 +15,12 @@ from seawall.errors import RefusedError, UnreachableError, UsageError
 from seawall.learn import records
 from seawall.learn.database import Database, rows
 
+KEY = "0123456789abcdef.-1"
 GOOD = {
     "time": "2026-11-28T10:00:00.000Z",
     "request_id": "r1",
     "client": "192.0.2.1",
-    "bots": f"- observe - - - - {to_text((1,) * len(FEATURES))}",
+    "bots": f"- observe - - - - {to_text((1,) * len(FEATURES))} {KEY}",
 }
 
 
@@ -68,10 +69,10 @@ def _line(**changes: object) -> bytes:
         _line(time="2026-13-28T10:00:00Z"),
         _line(time="9999-12-31T23:59:59Z"),
         _line(time="1900-01-01T00:00:00Z"),
-        _line(bots="- observe - - - $$$"),
-        _line(bots="- observe - - - - - more and more"),
-        _line(bots="- observe - - - - \x7f\x7f"),
-        _line(bots="- observe - - - - " + "#" * 65),
+        _line(bots="- observe - - - $$$ " + KEY),
+        _line(bots="- observe - - - - $$$"),
+        _line(bots="- observe - - - - \x7f\x7f " + KEY),
+        _line(bots="- observe - - - - " + "#" * 65 + " " + KEY),
         _line(bots="x" * 1000),
         b'{"a": "' + b"x" * limits.ACCESS_RECORD_SIZE_BYTES_MAX + b'"}',
         b"x" * (3 * limits.ACCESS_RECORD_SIZE_BYTES_MAX),
@@ -83,7 +84,7 @@ def test_a_garbled_line_costs_itself_only(tmp_path: Path, line: bytes) -> None:
     assert [row["request_id"] for row in kept] == ["r1", "r2"]
 
 
-@pytest.mark.parametrize("bots", [None, "", "-", "- observe - - - - -", 5, ["a"]])
+@pytest.mark.parametrize("bots", [None, "", "-", 5, ["a"]])
 def test_a_record_without_a_vector_is_counted(tmp_path: Path, bots: object) -> None:
     loaded, kept = _load(tmp_path, _line(bots=bots))
     assert (loaded.without, loaded.garbled, kept) == (1, 0, [])
@@ -104,7 +105,7 @@ def test_what_is_kept_of_a_record(tmp_path: Path) -> None:
         status="404",
         user_agent="secret",
         path="/private",
-        bots=f"17 challenge low-score verified:bingbot ok:2 0123abcd {vector}",
+        bots=f"17 challenge seen+low-score verified:bingbot ok:2 0123abcd {vector} {KEY}",
     )
     _, (row,) = _load(tmp_path, line)
     assert row.pop("record") > 0
@@ -118,9 +119,10 @@ def test_what_is_kept_of_a_record(tmp_path: Path) -> None:
         "status": 404,
         "score": 17,
         "action": "challenge",
-        "rule": "low-score",
-        "verified": "verified:bingbot",
-        "clearance": "ok:2",
+        "rules": ["seen", "low-score"],
+        "proof": "verified",
+        "bot": "bingbot",
+        "clearance": 2,
         "model": "0123abcd",
         "vector": vector,
     }

@@ -7,7 +7,7 @@ import pytest
 
 from seawall.bots.features import FEATURES
 from seawall.errors import RefusedError
-from seawall.learn.rows import BOT, CLASSES, HUMAN, Rows, families_of, weights
+from seawall.learn.rows import BOT, CLASSES, HUMAN, TOOL, Rows, families_of, weights
 from seawall.learn.split import split
 
 
@@ -90,6 +90,26 @@ def test_the_seed_and_not_the_order_of_rows_chooses() -> None:
     assert (one.train[mixed] == other.train).all()
     assert (one.unseen[mixed] == other.unseen).all()
     assert any((split(rows, seed).unseen != one.unseen).any() for seed in range(6, 12))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kin_are_held_out_together(seed: int) -> None:
+    kin = {(BOT, f"library-{n} {dress}"): 0 for n in range(8) for dress in ("slow", "spoofing")}
+    rows = make(_many() | kin, clients=5)
+    found = split(rows, seed)
+    unseen = [rows.families[f] for f in _families(rows, found.unseen)]
+    words = [name.split()[0] for name in unseen if name.startswith("library")]
+    assert words
+    assert all(words.count(word) == 3 for word in words)
+
+
+def test_kin_of_tools_are_told_without_their_class() -> None:
+    families = {(TOOL, f"reader-{n}"): 0 for n in range(6)} | {(TOOL, "reader-1 slow"): 0}
+    for seed in range(6):
+        found = split(make(_many() | families), seed)
+        rows = make(_many() | families)
+        unseen = {rows.families[f] for f in _families(rows, found.unseen)}
+        assert ("reader-1 (tool)" in unseen) == ("reader-1 slow (tool)" in unseen)
 
 
 def test_few_families_are_not_held_out_and_it_is_said() -> None:

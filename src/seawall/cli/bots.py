@@ -94,7 +94,7 @@ def explain(output: Output, path: Path, text: str) -> int:
         UnreachableError: it cannot be read.
     """
     if text == STANDARD_INPUT:
-        text = sys.stdin.read(limits.LEARN_BOTS_FIELD_CHARS_MAX)
+        text = sys.stdin.read(limits.BOT_RECORD_LENGTH_CHARS_MAX)
     model, digest = read_model(path)
     found = explain_vector(model, text)
     if output.json_format:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from seawall.bots.families import ClientFamily
-from seawall.bots.features import FEATURES, INDEX, Feature, Kind, from_text
+from seawall.bots.features import FEATURES, INDEX, Feature, Kind, from_text, to_text
 from seawall.bots.model import Model
 from seawall.errors import UsageError
+from seawall.telemetry.bots import parse_verdict
 
 _CASE: Final = re.compile(r"(?:^|[ ,:])(\d+)(?: ([^,]+(?:, [^\d,][^,]*)*))?(?=,|$)")
 _ABSENT: Final = "-"
@@ -49,21 +50,22 @@ def explain(model: Model, text: str) -> Explanation:
     Raises:
         UsageError: it holds no vector.
     """
-    vector = text.strip().rpartition(" ")[2]
-    codes = None if vector == _ABSENT else from_text(vector)
+    given = text.strip()
+    verdict = parse_verdict(given)
+    codes = verdict.codes if verdict else None if given == _ABSENT else from_text(given)
     if codes is None:
         raise UsageError(
             "bot-vector-malformed",
             "That is no vector of features.",
-            remedy="Take the last word of the field `bots` of an access record, or the whole "
-            "field, in single quotes; or give - and write it to standard input.",
+            remedy="Take the whole field `bots` of an access record, or the vector in it, in "
+            "single quotes; or give - and write it to standard input.",
         )
     reasons = tuple(
         Reason(name, codes[INDEX[name]], moved, words(_FEATURES[name], codes[INDEX[name]]))
         for name, moved in model.reasons(codes).items()
         if moved != 0.0
     )
-    return Explanation(model.score(codes), model.margin(codes), vector, reasons)
+    return Explanation(model.score(codes), model.margin(codes), to_text(codes), reasons)
 
 
 def words(feature: Feature, code: int) -> str:

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from seawall import limits
-from seawall.bots.features import from_text
+from seawall.bots.features import to_text
 from seawall.errors import RefusedError, UnreachableError, UsageError
 from seawall.learn.database import Database, insert
+from seawall.telemetry.bots import parse_verdict
 
-_FIELDS: Final = 7
 _NONE: Final = "-"
 _JA4_AB: Final = 2
 """Parts of a JA4 that are the same for all connections of a browser."""
-_SCORE: Final = re.compile(r"[0-9]{1,2}", re.ASCII)
 _STATUS: Final = re.compile(r"[1-5][0-9]{2}", re.ASCII)
 _TIME_MAX_S: Final = 4e9
 """The year 2096: later ones are garbled, and the database's type ends somewhere."""
@@ -154,15 +153,15 @@ def _row(line: bytes, part: str, loaded: Loaded) -> dict[str, object] | None:
         loaded.garbled += 1
         return None
     bots = _text(found.get("bots"))
-    if bots.endswith(f" {_NONE}") or bots in ("", _NONE):
+    if bots in ("", _NONE):
         loaded.without += 1
         return None
-    fields = bots.split(" ") if len(bots) <= limits.LEARN_BOTS_FIELD_CHARS_MAX else []
-    if len(fields) != _FIELDS or from_text(fields[-1]) is None:
+    verdict = parse_verdict(bots)
+    if verdict is None:
         loaded.garbled += 1
         return None
     loaded.kept += 1
-    score, action, rule, verified, clearance, model, vector = fields
+    vector = to_text(verdict.codes)
     texts = {key: _text(found.get(key)) for key in ("request_id", "client", "ja4", "route")}
     client = _address(texts["client"])
     return {
@@ -174,12 +173,13 @@ def _row(line: bytes, part: str, loaded: Loaded) -> dict[str, object] | None:
         "site": texts["route"].partition("/")[0],
         "ja4ab": "_".join(texts["ja4"].split("_")[:_JA4_AB])[:60],
         "status": _status(found),
-        "score": int(score) if _SCORE.fullmatch(score) else None,
-        "action": action,
-        "rule": "" if rule == _NONE else rule,
-        "verified": "" if verified == _NONE else verified,
-        "clearance": "" if clearance == _NONE else clearance,
-        "model": "" if model == _NONE else model,
+        "score": verdict.score,
+        "action": verdict.action.value,
+        "rules": list(verdict.rules),
+        "proof": verdict.proof,
+        "bot": verdict.bot,
+        "clearance": verdict.level,
+        "model": verdict.model,
         "vector": vector,
     }
 

@@ -1,8 +1,8 @@
 """Which rows are trained on, which tune, which test: by family of clients and by time.
 
 Rows of one client are alike, and so are clients of one family: a random split tests what it has
-seen. So whole families are held out, and of the families that are trained on, the clients that came
-last. What a model does with a family that it never saw is the honest figure, and is told apart.
+seen. So whole families are held out, with their kin, and of the families that are trained on, the
+clients that came last. What a model does with a family that it never saw is the honest figure, and is told apart.
 
 Pure: the seed chooses the families.
 """
@@ -86,17 +86,32 @@ def split(rows: Rows, seed: int) -> Split:
 
 
 def _held_out(families: list[str], seed: int) -> dict[str, str]:
-    """Which families are held out, and for what; the order is one that no name can choose."""
-    if len(families) < limits.LEARN_CLASS_FAMILIES_MIN:
+    """Which families are held out, and for what; the order is one that no name can choose.
+
+    Kin stay together: "requests spoofing" is the program "requests" in other clothes.
+    """
+    kin: dict[str, list[str]] = {}
+    for family in families:
+        kin.setdefault(_forebear(family, families), []).append(family)
+    if len(kin) < limits.LEARN_CLASS_FAMILIES_MIN:
         return {}
-    shuffled = sorted(
-        families, key=lambda name: hashlib.blake2b(f"{seed}/{name}".encode()).digest()
-    )
-    test = max(1, round(len(families) * _TEST_SHARE))
-    tune = max(1, round(len(families) * _TUNE_SHARE))
-    return dict.fromkeys(shuffled[:test], "unseen") | dict.fromkeys(
-        shuffled[test : test + tune], "tune"
-    )
+    shuffled = sorted(kin, key=lambda name: hashlib.blake2b(f"{seed}/{name}".encode()).digest())
+    test = max(1, round(len(kin) * _TEST_SHARE))
+    tune = max(1, round(len(kin) * _TUNE_SHARE))
+    parts = dict.fromkeys(shuffled[:test], "unseen")
+    parts |= dict.fromkeys(shuffled[test : test + tune], "tune")
+    return {family: part for name, part in parts.items() for family in kin[name]}
+
+
+def _forebear(family: str, families: list[str]) -> str:
+    """The shortest family whose name, and a space, this one's begins with; or itself."""
+    elders = (name for name in families if family.startswith(f"{_bare(name)} "))
+    return min((*elders, family), key=len)
+
+
+def _bare(family: str) -> str:
+    """Without the class that follows the names of people and tools."""
+    return family.rpartition(" (")[0] or family
 
 
 def _by_time(rows: Rows, own: Flags) -> tuple[Flags, Flags, Flags]:

@@ -4,7 +4,7 @@ CREATE OR REPLACE TABLE {db:Identifier}.labels ENGINE = MergeTree ORDER BY recor
 WITH
     own AS (
         SELECT
-            record, time, client, ja4ab, rule, verified, clearance,
+            record, time, client, ja4ab, rules, proof, clearance,
             concat(
                 if(ja4ab = '', 'no TLS', ja4ab), '/agent ',
                 toString(ascii(substring(vector, {agent_place:UInt8}, 1)) - {base:UInt8})
@@ -15,7 +15,7 @@ WITH
     trapped AS (
         SELECT client, ja4ab, min(time) AS first, max(time) AS last
         FROM own
-        WHERE has({bot_rules:Array(String)}, rule)
+        WHERE hasAny(rules, {bot_rules:Array(String)})
         GROUP BY client, ja4ab
     ),
     found AS (
@@ -28,11 +28,11 @@ WITH
         UNION ALL
         -- 2: a verified bot is a class of its own and not learned from.
         SELECT record, 2, 'verified', 'verified', 1.0, likeness
-        FROM own WHERE startsWith(verified, 'verified:')
+        FROM own WHERE proof = 'verified'
         UNION ALL
         -- 2: who claims to be a known bot and is not.
         SELECT record, 2, 'bot', 'impostor', 0.8, likeness
-        FROM own WHERE startsWith(verified, 'impostor:')
+        FROM own WHERE proof = 'impostor'
         UNION ALL
         -- 3: a client that stepped into a honeypot, an hour before and after.
         SELECT o.record, 3, 'bot', 'honeypot', 0.8, o.likeness
@@ -43,11 +43,11 @@ WITH
         UNION ALL
         -- 3: a program that says what it is, by a rule of the operator.
         SELECT record, 3, 'tool', 'declared', 0.5, likeness
-        FROM own WHERE has({tool_rules:Array(String)}, rule)
+        FROM own WHERE hasAny(rules, {tool_rules:Array(String)})
         UNION ALL
         -- 4: a challenge was solved: most likely a person, but solving can be bought.
         SELECT record, 4, 'human', 'challenge', 0.3, likeness
-        FROM own WHERE startsWith(clearance, 'ok:')
+        FROM own WHERE clearance > 0
     ),
     gathered AS (
         SELECT

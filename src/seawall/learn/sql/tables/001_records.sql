@@ -11,9 +11,10 @@ CREATE TABLE IF NOT EXISTS {db:Identifier}.records (
     status UInt16,
     score Nullable(UInt8),
     action LowCardinality(String),
-    rule LowCardinality(String),
-    verified LowCardinality(String),
-    clearance LowCardinality(String),
+    rules Array(LowCardinality(String)),
+    proof LowCardinality(String),
+    bot LowCardinality(String),
+    clearance UInt8,
     model LowCardinality(String),
     vector String
 ) ENGINE = ReplacingMergeTree ORDER BY (part, record);
