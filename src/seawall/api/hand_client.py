@@ -50,6 +50,11 @@ class HandCalls:
             body = hand_requests.FeedRequest(base64=content, **options)
         return self._stream(f"/v1/feeds/{quote(name, safe='')}", body, method="PUT")
 
+    def rotate_keys(self: _Sender, author: str, reason: str = "") -> Iterator[views.ApplyEvent]:
+        """Sign clearances with a new key; events as those of apply."""
+        body = hand_requests.DeedRequest(author, reason)
+        return self._stream("/v1/clearance-keys/rotate", body)
+
     def quarantine(self: _Sender) -> hand_views.QuarantineView:
         """Content that may not be rolled out again."""
         return self._get(hand_views.QuarantineView, "/v1/quarantine")

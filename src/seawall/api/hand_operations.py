@@ -39,6 +39,11 @@ HAND_OPERATIONS: Final = (
         body_size_bytes_max=limits.API_FEED_BODY_SIZE_BYTES_MAX,
     ),
     Operation(
+        "POST", "/v1/clearance-keys/rotate", "rotate_keys",
+        "Sign clearances with a new key; the one before stays believed.", "write",
+        views.ApplyEvent, hand_requests.DeedRequest, media=NDJSON,
+    ),
+    Operation(
         "GET", "/v1/quarantine", "quarantine", "Content that may not be rolled out again.",
         "read", hand_views.QuarantineView,
     ),
@@ -97,6 +102,10 @@ async def _push_feed(service: "Service", call: "Call") -> object:
     return await service.hands.push_feed(call.path["feed"], call.body, call.caller)
 
 
+async def _rotate_keys(service: "Service", call: "Call") -> object:
+    return await service.hands.rotate_keys(call.body, call.caller)
+
+
 async def _quarantine(service: "Service", _: "Call") -> object:
     return await service.hands.quarantine()
 
@@ -140,6 +149,7 @@ HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = Ma
         "unkill": _unkill,
         "feeds": _feeds,
         "push_feed": _push_feed,
+        "rotate_keys": _rotate_keys,
         "quarantine": _quarantine,
         "release_quarantine": _release_quarantine,
         "rollouts_now": _rollouts_now,

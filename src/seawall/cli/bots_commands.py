@@ -1,15 +1,27 @@
 """`seawall bots ...`: the options, and nothing that runs one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from seawall import limits
-from seawall.cli.settings import Format, FormatOption, finish
+from seawall.cli.settings import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA_DIR,
+    Config,
+    DataDir,
+    Format,
+    FormatOption,
+    Target,
+    Token,
+    Url,
+    finish,
+)
 
 bots_app = typer.Typer(
-    help="Bot models: trained from access records, measured, explained. Needs no running edge.",
+    help="Bot models, trained from access records, measured and explained; and clearance keys.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -93,7 +105,7 @@ def train(
 
     Ends with 1 when the model is refused; it is then not written to --out.
     """
-    from seawall.cli import bots  # noqa: PLC0415 - as in main.py: what a command needs
+    from seawall.cli import bots
 
     source = bots.Named(records or [], sessions, database, bot_rule or [], tool_rule or [])
     wanted = bots.Wanted(name, current, out, report, seed, budget, force or [])
@@ -114,14 +126,24 @@ def evaluate(
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Measure an existing model on labelled records."""
-    from seawall.cli import bots  # noqa: PLC0415 - as in main.py: what a command needs
+    from seawall.cli import bots
 
     source = bots.Named(records or [], sessions, database, bot_rule or [], tool_rule or [])
     finish(output_format, lambda output: bots.measure(output, model, source, budget, report))
 
 
-# A field `bots` begins with - where there is no score, which must not be taken for an option.
-@bots_app.command(context_settings={"ignore_unknown_options": True})
+class _TakesField(TyperCommand):
+    """Takes a field `bots` without a score, which begins with `- `, for what it is: no option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put such a field behind `--`, as one would type it."""
+        fields = [each for each in args if each.startswith("- ")]
+        if fields and "--" not in args:
+            args = [*(each for each in args if each not in fields), "--", *fields]
+        return super().parse_args(ctx, args)
+
+
+@bots_app.command(cls=_TakesField)
 def explain(
     model: ModelFile,
     vector: Annotated[
@@ -131,7 +153,7 @@ def explain(
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Tell a vector's score and what moved it, in words."""
-    from seawall.cli import bots  # noqa: PLC0415 - as in main.py: what a command needs
+    from seawall.cli import bots
 
     finish(output_format, lambda output: bots.explain(output, model, vector))
 
@@ -152,7 +174,7 @@ def drift(
 
     Ends with 1 on an alarm: the model sees another population than it learned from.
     """
-    from seawall.cli import bots  # noqa: PLC0415 - as in main.py: what a command needs
+    from seawall.cli import bots
 
     finish(output_format, lambda output: bots.drift(output, before, after, database))
 
@@ -160,6 +182,28 @@ def drift(
 @bots_app.command()
 def show(model: ModelFile, output_format: FormatOption = Format.TEXT) -> None:
     """Show what a model file holds: features, trees, metrics, digest."""
-    from seawall.cli import bots  # noqa: PLC0415 - as in main.py: what a command needs
+    from seawall.cli import bots
 
     finish(output_format, lambda output: bots.show(output, model))
+
+
+@bots_app.command("rotate-keys")
+def rotate_keys(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="Why; shown in the history.")
+    ] = "",
+    *,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Sign clearances with a new key, as a release; nobody is logged out.
+
+    The key before is believed until the next rotation. After a leak rotate twice.
+    """
+    from seawall.cli import hands
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: hands.rotate_keys(out, target, reason=message))

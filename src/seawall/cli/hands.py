@@ -110,6 +110,16 @@ def push_feed(
         return _follow(output, events)
 
 
+def rotate_keys(output: Output, target: Target, *, reason: str) -> int:
+    """Sign clearances with a new key.
+
+    Raises:
+        ConflictError: nothing is signed yet, or another release is on its way.
+    """
+    with connect(target) as client:
+        return _follow(output, client.rotate_keys(user_name(), reason))
+
+
 def feeds(output: Output, target: Target) -> int:
     """List the address lists of the current release."""
     with connect(target) as client:

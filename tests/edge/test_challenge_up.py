@@ -1,0 +1,192 @@
+"""Challenges on a real `seawall up`: real browsers pass, and a missing service lets people pass."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.support.ui import WebDriverWait
+
+from challenge.browsers import chromium, needs_chromium
+from helpers import free_port, wait_until
+from raw_http import RawClient
+from seawall.daemon.processes import read_run_file
+from seawall.demo.website import running_website
+from seawall_process import Edge, seawall_up
+
+BROWSER_LINES = (
+    (
+        b"user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        b"Chrome/150.0.0.0 Safari/537.36"
+    ),
+    b"accept: text/html",
+)
+PASS_S = 60
+
+
+def _site_file(port: int, tls_port: int, origin: str, *, unavailable: str = "pass") -> str:
+    return f"""version: 1
+listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}
+tls: {{development_ca: true}}
+sites:
+  shop:
+    hosts: ["*"]
+    origin: "{origin}"
+    bots:
+      mode: enforce
+      challenge: {{unavailable: {unavailable}}}
+      rules:
+        - {{name: gate, when: path == "/", do: challenge}}
+rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Edge, int]]:
+    directory = tmp_path_factory.mktemp("challenged")
+    port, tls_port = free_port(), free_port()
+    with running_website() as website:
+        origin = f"http://127.0.0.1:{website}"
+        text = _site_file(port, tls_port, origin)
+        with seawall_up(directory, origin, port=port, text=text) as running:
+            wait_until(lambda: service(running.data_dir), what="the bot service runs")
+            wait_until((running.data_dir / "node" / "bots.sock").exists, what="it listens")
+            yield running, tls_port
+
+
+def service(data_dir: Path) -> object:
+    return read_run_file(data_dir / "run" / "bots.json")
+
+
+def ask(port: int, *lines: bytes, path: bytes = b"/") -> tuple[int, bytes]:
+    with RawClient(port) as client:
+        client.send(b"GET " + path + b" HTTP/1.1\r\nhost: shop.test\r\n")
+        client.send(b"".join(line + b"\r\n" for line in lines) + b"connection: close\r\n\r\n")
+        answer = client.response()
+        return answer.status, answer.body
+
+
+@needs_chromium
+def test_a_browser_passes_and_is_not_asked_again(edge: tuple[Edge, int]) -> None:
+    _, tls_port = edge
+    with chromium(automated=False) as browser:
+        browser.get(f"https://127.0.0.1:{tls_port}/")
+        assert browser.find_element("css selector", "#seawall")
+        WebDriverWait(browser, PASS_S).until(
+            lambda b: not b.find_elements("css selector", "#seawall")
+        )
+        cookie = browser.get_cookie("__Host-seawall")
+        assert cookie is not None
+        assert cookie["httpOnly"]
+        browser.get(f"https://127.0.0.1:{tls_port}/")
+        assert not browser.find_elements("css selector", "#seawall")
+
+
+@needs_chromium
+def test_a_browser_without_scripts_passes(edge: tuple[Edge, int]) -> None:
+    _, tls_port = edge
+    with chromium(scripts=False) as browser:
+        browser.get(f"https://127.0.0.1:{tls_port}/")
+        WebDriverWait(browser, PASS_S).until(lambda b: b.get_cookie("__Host-seawall"))
+
+
+def test_a_program_gets_typed_json_and_a_page_a_challenge(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    status, body = ask(running.port, b"user-agent: curl/8", b"accept: */*")
+    assert status == 403
+    assert json.loads(body)["error"] == "challenge-required"
+    status, body = ask(running.port, *BROWSER_LINES)
+    assert status == 403
+    assert b"<html" in body
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [b"seawall=", b"seawall=x", b"seawall=1.k1.1.9.3.1.5.AAAAAAAAAAAAAAAA.AAAAAAAAAAAAAAAAAAAAAA"],
+)
+def test_a_made_up_clearance_opens_nothing(edge: tuple[Edge, int], cookie: bytes) -> None:
+    running, _ = edge
+    assert ask(running.port, *BROWSER_LINES, b"cookie: " + cookie)[0] == 403
+
+
+def test_headers_that_only_envoy_may_say_are_not_believed(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    path = b"/.well-known/seawall/challenge/script.js"
+    status, _ = ask(running.port, b"x-seawall-host: other.test", b"x-seawall-prefix: -", path=path)
+    assert status == 200
+    assert ask(running.port, path=b"/internal/challenge")[0] != 200
+    assert ask(running.port, path=b"/.well-known/seawall/../../internal/challenge")[0] != 200
+
+
+def test_robots_txt_and_data_are_never_challenged_with_html(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    assert b"seawall" not in ask(running.port, *BROWSER_LINES, path=b"/robots.txt")[1]
+
+
+def test_keys_and_settings_are_private(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    node = running.data_dir / "node"
+    for name in ("bots.json", "bots.sock", "verified.map", "claims.map"):
+        assert (node / name).stat().st_mode & 0o077 == 0, name
+    keys = json.loads((node / "bots.json").read_text())["sites"][0]["keys"]
+    secret = keys.split(":")[1]
+    shown = running.run("diff").stdout + running.run("show", "r1").stdout
+    shown += running.run("status", "--format", "json").stdout
+    assert secret not in shown
+    assert all(secret not in log.read_text() for log in (running.data_dir / "logs").glob("*"))
+
+
+def test_a_killed_service_comes_back(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    first = read_run_file(running.data_dir / "run" / "bots.json")
+    assert first is not None
+    first.send(9)
+    wait_until(lambda: not first.alive(), what="the service is gone")
+    assert ask(running.port, *BROWSER_LINES, path=b"/api/time")[0] == 200
+    wait_until(
+        lambda: (
+            b"<html" in ask(running.port, *BROWSER_LINES)[1]
+            and b"seawall/challenge" in ask(running.port, *BROWSER_LINES)[1]
+        ),
+        what="challenges are shown again",
+        deadline_s=30,
+    )
+
+
+def test_a_key_is_rotated_by_a_release_and_the_old_one_is_still_believed(
+    edge: tuple[Edge, int],
+) -> None:
+    running, _ = edge
+    settings = running.data_dir / "node" / "bots.json"
+    before = json.loads(settings.read_text())["sites"][0]["keys"].split()
+    done = running.run("bots", "rotate-keys", "-m", "a test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = wait_until(
+        lambda: (
+            keys
+            if (keys := json.loads(settings.read_text())["sites"][0]["keys"].split()) != before
+            else None
+        ),
+        what="the new key",
+    )
+    assert after[2] == before[1]
+    assert after[1] not in before
+
+
+@pytest.mark.parametrize(("unavailable", "status"), [("pass", 200), ("refuse", 403)])
+def test_without_the_service_the_fail_mode_decides(
+    tmp_path: Path, unavailable: str, status: int
+) -> None:
+    port, tls_port = free_port(), free_port()
+    with running_website() as website:
+        origin = f"http://127.0.0.1:{website}"
+        text = _site_file(port, tls_port, origin, unavailable=unavailable)
+        with seawall_up(tmp_path, origin, port=port, text=text) as running:
+            node = wait_until(
+                lambda: p if (p := running.data_dir / "node" / "bots.sock").exists() else None,
+                what="the service listens",
+            )
+            node.unlink()  # nobody reaches it any more
+            answered, body = ask(port, *BROWSER_LINES)
+            assert answered == status
+            assert b"seawall/challenge" not in body
