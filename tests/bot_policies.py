@@ -51,6 +51,7 @@ class LuaPolicy:
             "claims": facts.claims,
             "category": facts.category,
             "cleared": facts.cleared,
+            "private": facts.private,
             "request_id": "3f9c0d1e-0000-4000-8000-000000000001",
             **{f"r{s}": n for s, n in zip(BOT_WINDOWS_S, facts.requests, strict=True)},
         }
@@ -104,6 +105,7 @@ facts_of_requests = st.builds(
     category=st.sampled_from(("", "none", *(c.value for c in BotCategory))),
     cleared=st.integers(0, 3),
     requests=st.tuples(counts, counts, counts),
+    private=st.sampled_from((False, False, False, True)),
     accept=st.sampled_from(("", "*/*", "text/html,application/rss+xml;q=0.5", "application/rss")),
 )
 

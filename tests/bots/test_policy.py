@@ -211,6 +211,12 @@ def test_some_paths_are_never_turned_away(path: str, why: str) -> None:
     assert decide(policy, request) == Decision(BotDo.ALLOW, why)
 
 
+def test_probes_of_the_node_itself_are_never_turned_away() -> None:
+    policy = enforced(BotRule("all", "", BLOCK))
+    assert decided(policy, facts(private=True, score=1))[:2] == ("allow", "exempt:private")
+    assert decided(policy, facts(score=1))[:2] == ("block", "all")
+
+
 @pytest.mark.parametrize(
     "path",
     ["/robots.txt/", "/ROBOTS.TXT", "/.well-known/acme-challenge", "/x/.well-known/seawall/",

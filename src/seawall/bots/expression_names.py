@@ -29,6 +29,7 @@ class Facts:
         claims: name of the known bot that the client says it is, or empty.
         category: of the bot that the client names, true or not.
         cleared: level of its clearance, 0 without one.
+        private: it came by a socket of the node itself, as its own probes do.
         accept: header of the request; records do not hold it, so that it is empty there.
         requests: of this client in each of `BOT_WINDOWS_S`, None where it is not known.
     """
@@ -47,6 +48,7 @@ class Facts:
     cleared: int = 0
     requests: tuple[int | None, int | None, int | None] = (None, None, None)
     accept: str = ""
+    private: bool = False
 
     @property
     def kind(self) -> str:

@@ -26,6 +26,8 @@ KINDS: Final = (
 EXEMPT_ROBOTS: Final = "exempt:robots"
 EXEMPT_ACME: Final = "exempt:acme"
 EXEMPT_SEAWALL: Final = "exempt:seawall"
+EXEMPT_PRIVATE: Final = "exempt:private"
+"""Golden requests and other probes of the node: they prove that the site works, whoever asks."""
 
 _ROBOTS: Final = "/robots.txt"
 _WELL_KNOWN: Final = "/.well-known/"

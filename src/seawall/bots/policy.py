@@ -13,7 +13,7 @@ from seawall import limits
 from seawall.bots.expression import Expression
 from seawall.bots.expression_names import Facts
 from seawall.bots.expression_parse import Fault, parse
-from seawall.bots.kinds import exempt
+from seawall.bots.kinds import EXEMPT_PRIVATE, exempt
 from seawall.errors import InternalError, invariant
 from seawall.ids import SiteName
 from seawall.model import (
@@ -105,7 +105,7 @@ def decide(policy: BotPolicy, facts: Facts) -> Decision:
     if policy.mode is BotMode.OFF:
         return Decision(BotDo.OBSERVE)
     enforced = policy.mode is BotMode.ENFORCE
-    if why := exempt(facts.path):
+    if why := EXEMPT_PRIVATE if facts.private else exempt(facts.path):
         return Decision(BotDo.ALLOW if enforced else BotDo.OBSERVE, why)
     noted: list[str] = []
     for name, action in _holding(policy, facts):

@@ -21,7 +21,8 @@
 -- false where it is absent: score, codes (numbers by index 1..n), path, method, host, protocol,
 -- verified, impostor, claims (names of bots), category (of the bot that is named), cleared (level),
 -- r10, r60, r600 (requests of the client), request_id, headers (an object with get(name); asked for
--- accept). decide() adds route_class.
+-- accept), private (true: by a socket of the node itself, as its own probes come; nothing is done).
+-- decide() adds route_class.
 
 local M = {}
 
@@ -320,7 +321,7 @@ function Policy:decide(s)
     path = sub(path, 1, query - 1)
     s.path = path
   end
-  local why = exempt(path)
+  local why = s.private and "exempt:private" or exempt(path)
   if why then return self.mode == "enforce" and "allow" or "observe", why, nil end
   local noted, notes = nil, 0
   local index = self.condition(s, 1)
