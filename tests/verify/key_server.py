@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seawall.verify.agent_url import WELL_KNOWN
 from seawall.verify.directory import MEDIA_TYPE
 from tls_material import TlsAuthority
 
@@ -39,6 +40,10 @@ class KeyServer:
     @property
     def origin(self) -> str:
         return f"https://{self.local}"
+
+    @property
+    def url(self) -> str:
+        return self.origin + WELL_KNOWN
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):

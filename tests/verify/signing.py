@@ -110,7 +110,7 @@ def sign(
     return replace(request, headers=headers)
 
 
-def sign_with_library(private: Any, *covered: str, agent: str = f'sig="{AGENT}"') -> Request:
+def sign_with_library(private: Any, *covered: str, query: str = "b=1") -> Request:
     """Sign `GET` with `http-message-signatures`."""
     algorithm = {
         "ed25519": hms.algorithms.ED25519,
@@ -127,9 +127,9 @@ def sign_with_library(private: Any, *covered: str, agent: str = f'sig="{AGENT}"'
 
     message = SimpleNamespace(
         method="GET",
-        url="https://shop.example/a?b=1",
+        url=f"https://shop.example/a?{query}",
         headers=hms.structures.CaseInsensitiveDict(
-            {"user-agent": "bot/1", "signature-agent": agent}
+            {"user-agent": "bot/1", "signature-agent": f'sig="{AGENT}"'}
         ),
     )
     signer = hms.HTTPMessageSigner(signature_algorithm=algorithm, key_resolver=Keys())
@@ -143,4 +143,4 @@ def sign_with_library(private: Any, *covered: str, agent: str = f'sig="{AGENT}"'
         covered_component_ids=covered,
     )
     headers = {name.lower(): value for name, value in message.headers.items()}
-    return replace(GET, headers=headers)
+    return replace(GET, path=f"/a?{query}", headers=headers)

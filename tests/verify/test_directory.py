@@ -203,7 +203,10 @@ def _story(
             Background(lambda _name, error: errors.append(error)) as background,
         ):
             fetcher = Fetcher(_to_loopback, client(), local_hosts=frozenset({server.local}))
-            await tell(Directories([server.origin], fetcher, background, clock), clock)
+            await tell(
+                Directories([server.url, server.origin + "/jwks.json"], fetcher, background, clock),
+                clock,
+            )
         assert errors == []
 
     asyncio.run(story())
@@ -218,12 +221,12 @@ def test_a_key_is_found_in_its_directory_and_kept(tmp_path: Path) -> None:
 
     async def tell(directories: Directories, clock: HandClock) -> None:
         for _ in range(3):
-            assert _id(await directories.key(server.origin, ED_ID)) == ED_ID
+            assert _id(await directories.key(server.url, ED_ID)) == ED_ID
         clock.at_s += 3_599
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         assert directories.fetches == 1
         clock.at_s += 2
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         assert directories.fetches == 2
 
     _story(server, tmp_path, tell)
@@ -247,7 +250,7 @@ def test_ten_thousand_requests_are_one_fetch(tmp_path: Path) -> None:
     async def tell(directories: Directories, clock: HandClock) -> None:
         server.hold = asyncio.Event()
         asks = [
-            asyncio.ensure_future(directories.key(server.origin, ED_ID if n % 2 else OTHER_ID))
+            asyncio.ensure_future(directories.key(server.url, ED_ID if n % 2 else OTHER_ID))
             for n in range(10_000)
         ]
         await server.asked.wait()
@@ -264,8 +267,8 @@ def test_a_client_that_goes_away_does_not_end_the_fetch(tmp_path: Path) -> None:
 
     async def tell(directories: Directories, clock: HandClock) -> None:
         server.hold = asyncio.Event()
-        first = asyncio.ensure_future(directories.key(server.origin, ED_ID))
-        second = asyncio.ensure_future(directories.key(server.origin, ED_ID))
+        first = asyncio.ensure_future(directories.key(server.url, ED_ID))
+        second = asyncio.ensure_future(directories.key(server.url, ED_ID))
         await server.asked.wait()
         first.cancel()
         server.hold.set()
@@ -279,13 +282,13 @@ def test_a_missing_key_is_looked_for_now_and_then(tmp_path: Path) -> None:
     server = KeyServer(body=document(ED))
 
     async def tell(directories: Directories, clock: HandClock) -> None:
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         server.body = document(ED, OTHER)
         for _ in range(100):
-            assert _id(await directories.key(server.origin, OTHER_ID)) == "key-not-listed"
+            assert _id(await directories.key(server.url, OTHER_ID)) == "key-not-listed"
         assert directories.fetches == 1
         clock.at_s += limits.DIRECTORY_MISSING_RETRY_S
-        assert _id(await directories.key(server.origin, OTHER_ID)) == OTHER_ID
+        assert _id(await directories.key(server.url, OTHER_ID)) == OTHER_ID
         assert directories.fetches == 2
 
     _story(server, tmp_path, tell)
@@ -295,11 +298,11 @@ def test_a_fetched_directory_that_lacks_a_key_takes_it_away(tmp_path: Path) -> N
     server = KeyServer(body=document(ED, OTHER))
 
     async def tell(directories: Directories, clock: HandClock) -> None:
-        assert _id(await directories.key(server.origin, ED_ID)) == ED_ID
+        assert _id(await directories.key(server.url, ED_ID)) == ED_ID
         server.body = document(OTHER)
         clock.at_s += limits.DIRECTORY_TTL_S_MAX
-        assert _id(await directories.key(server.origin, ED_ID)) == "key-not-listed"
-        assert _id(await directories.key(server.origin, OTHER_ID)) == OTHER_ID
+        assert _id(await directories.key(server.url, ED_ID)) == "key-not-listed"
+        assert _id(await directories.key(server.url, OTHER_ID)) == OTHER_ID
 
     _story(server, tmp_path, tell)
 
@@ -321,20 +324,20 @@ def test_a_failed_fetch_takes_no_key_and_is_not_repeated_at_once(tmp_path: Path,
     good = {name: getattr(server, name) for name in BAD_DIRECTORIES[case]}
 
     async def tell(directories: Directories, clock: HandClock) -> None:
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         for name, value in BAD_DIRECTORIES[case].items():
             setattr(server, name, value)
         clock.at_s += limits.DIRECTORY_TTL_S_MAX
         for _ in range(20):
-            assert _id(await directories.key(server.origin, ED_ID)) == ED_ID
-            assert _id(await directories.key(server.origin, OTHER_ID)) == "key-not-listed"
+            assert _id(await directories.key(server.url, ED_ID)) == ED_ID
+            assert _id(await directories.key(server.url, OTHER_ID)) == "key-not-listed"
         assert (directories.fetches, directories.failures) == (2, 1)
         clock.at_s += limits.DIRECTORY_STALE_S
-        assert _id(await directories.key(server.origin, ED_ID)) == "directory-unreachable"
+        assert _id(await directories.key(server.url, ED_ID)) == "directory-unreachable"
         for name, value in good.items():
             setattr(server, name, value)
         clock.at_s += limits.DIRECTORY_NEGATIVE_TTL_S
-        assert _id(await directories.key(server.origin, ED_ID)) == ED_ID
+        assert _id(await directories.key(server.url, ED_ID)) == ED_ID
 
     _story(server, tmp_path, tell)
 
@@ -344,11 +347,27 @@ def test_the_first_fetch_failing_is_unreachable(tmp_path: Path) -> None:
 
     async def tell(directories: Directories, clock: HandClock) -> None:
         for _ in range(5):
-            found = await directories.key(server.origin, ED_ID)
+            found = await directories.key(server.url, ED_ID)
             assert found == NoKey("directory-unreachable")
         assert directories.fetches == 1
 
     _story(server, tmp_path, tell)
+
+
+@pytest.mark.parametrize(
+    ("kind", "taken"),
+    [("application/json", True), ("application/jwk-set+json", True), ("text/html", False)],
+)
+def test_a_key_set_elsewhere_may_be_plain_json(tmp_path: Path, kind: str, *, taken: bool) -> None:
+    server = KeyServer(body=document(ED), kind=kind)
+
+    async def tell(directories: Directories, clock: HandClock) -> None:
+        found = await directories.key(server.origin + "/jwks.json", ED_ID)
+        assert _id(found) == (ED_ID if taken else "directory-unreachable")
+        assert _id(await directories.key(server.url, ED_ID)) == "directory-unreachable"
+
+    _story(server, tmp_path, tell)
+    assert server.heads[0].startswith("GET /jwks.json ")
 
 
 def test_a_type_with_parameters_is_the_type(tmp_path: Path) -> None:
@@ -356,7 +375,7 @@ def test_a_type_with_parameters_is_the_type(tmp_path: Path) -> None:
     server.kind = server.kind.upper() + "; charset=utf-8"
 
     async def tell(directories: Directories, clock: HandClock) -> None:
-        assert _id(await directories.key(server.origin, ED_ID)) == ED_ID
+        assert _id(await directories.key(server.url, ED_ID)) == ED_ID
 
     _story(server, tmp_path, tell)
 
@@ -378,12 +397,12 @@ def test_cache_headers_count_within_bounds(tmp_path: Path, control: str, fresh_s
     server = KeyServer(body=document(ED), headers=f"cache-control: {control}\r\n")
 
     async def tell(directories: Directories, clock: HandClock) -> None:
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         clock.at_s += fresh_s - 1
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         assert directories.fetches == 1
         clock.at_s += 2
-        await directories.key(server.origin, ED_ID)
+        await directories.key(server.url, ED_ID)
         assert directories.fetches == 2
 
     _story(server, tmp_path, tell)
@@ -395,7 +414,7 @@ def test_only_some_directories_are_fetched_at_once(
     monkeypatch.setattr(limits, "DIRECTORY_FETCHES_MAX", 0)
 
     async def tell(directories: Directories, clock: HandClock) -> None:
-        assert await directories.key(server.origin, ED_ID) == NoKey("busy")
+        assert await directories.key(server.url, ED_ID) == NoKey("busy")
 
     server = KeyServer(body=document(ED))
     _story(server, tmp_path, tell)

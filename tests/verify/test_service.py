@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from seawall import limits
 from seawall.tasks import Background
+from seawall.verify.agent_url import WELL_KNOWN
 from seawall.verify.app import verify_routes
 from seawall.verify.catalogue import Bot, Catalogue, Category, RangeSource, assemble, catalogue
 from seawall.verify.claims import Claim, ClaimsBoard
@@ -103,7 +104,9 @@ class Running:
 def _bots(origin: str) -> Catalogue:
     """The catalogue, with one more bot whose keys stand at the test's server."""
     known = catalogue()
-    extra = Bot(500, "test-agent", Category.OTHER, directory=origin, docs="https://a.example")
+    extra = Bot(
+        500, "test-agent", Category.OTHER, directory=origin + WELL_KNOWN, docs="https://a.example"
+    )
     return assemble((*known.bots, extra), known.sources)
 
 
@@ -373,7 +376,7 @@ def test_signatures_are_answered(tmp_path: Path) -> None:
         assert stranger.text() == "unknown test-agent key-not-listed"
         unlisted = await r.verifier.signature(sign(ED))
         assert unlisted.text() == "unknown - directory-not-listed"
-        assert AGENT not in {bot.directory for bot in catalogue().bots}
+        assert AGENT + WELL_KNOWN not in catalogue().by_directory
         assert (await r.verifier.signature(GET)).text() == "unknown - no-signature"
         counts = r.verifier.counts()
         assert counts.signatures_verified == counts.signatures_impostors == 1

@@ -13,12 +13,12 @@ from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import yaml
 
 from seawall import limits
 from seawall.errors import RefusedError
+from seawall.verify.agent_url import canonical
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HOST: Final = re.compile(r"([a-z0-9-]+-\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}")
@@ -73,7 +73,7 @@ class Bot:
         tokens: substrings of its user agents; empty when only a signature tells who it is.
         hosts: patterns of its reverse DNS names, see `seawall.verify.dns.host_matches`.
         ranges: names of `RangeSource`s; an address in any of them is the bot's.
-        directory: origin of its Web Bot Auth keys, or empty.
+        directory: canonical address of its Web Bot Auth keys, or empty.
         docs: where the operator documents the proofs.
         partial: it also comes from elsewhere: its ranges verify, and exclude nobody.
     """
@@ -221,7 +221,7 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
         tokens=_texts(data, "tokens", name),
         hosts=_texts(data, "hosts", name),
         ranges=_texts(data, "ranges", name),
-        directory=_url(data.get("directory", ""), name),
+        directory=_directory(data.get("directory", ""), name),
         docs=_url(data.get("docs", ""), name),
         partial=data.get("partial", False),
     )
@@ -244,9 +244,6 @@ def _sound(bot: Bot, sources: Mapping[str, RangeSource]) -> None:
     for ranges in bot.ranges:
         if ranges not in sources:
             raise _refused(f"{bot.name} names the list {ranges}, which is not there")
-    directory = urlsplit(bot.directory)
-    if directory.path or directory.query or directory.fragment:
-        raise _refused(f"{bot.name} has a directory that is more than an origin")
 
 
 def _plain_tokens(bot: Bot) -> None:
@@ -287,6 +284,15 @@ def _url(value: object, name: str) -> str:
     if not isinstance(value, str) or (value and not value.startswith("https://")):
         raise _refused(f"{name} has {str(value)[:80]!r}, which is no https address")
     return value
+
+
+def _directory(value: object, name: str) -> str:
+    if value == "":
+        return ""
+    address = canonical(value)
+    if address is None:
+        raise _refused(f"{name} has {str(value)[:80]!r}, which is no address of keys")
+    return address
 
 
 def _refused(why: str) -> RefusedError:

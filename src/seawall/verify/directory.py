@@ -1,4 +1,4 @@
-"""Key directories of signers (the http-message-signatures-directory draft), fetched and remembered.
+"""Key directories of signers (the web-bot-auth drafts), fetched and remembered.
 
 A key is looked up by directory *and* thumbprint, never by thumbprint alone. Only directories of the
 catalogue are fetched, so that no client can make Seawall call anybody. However many requests ask,
@@ -17,11 +17,14 @@ from seawall.clock import Clock
 from seawall.errors import UnreachableError
 from seawall.tasks import Background
 from seawall.verify import keys
+from seawall.verify.agent_url import WELL_KNOWN
 from seawall.verify.fetch import Fetched, Fetcher
 from seawall.verify.keys import Key
 
-PATH: Final = "/.well-known/http-message-signatures-directory"
 MEDIA_TYPE: Final = "application/http-message-signatures-directory+json"
+JWK_SET_TYPES: Final = frozenset({MEDIA_TYPE, "application/jwk-set+json", "application/json"})
+"""What a set of keys may be served as where it is not at the well-known address."""
+_ACCEPT: Final = f"{MEDIA_TYPE}, application/jwk-set+json"
 _MAX_AGE: Final = re.compile(r"(?:^|[,\s])max-age=\"?(\d{1,9})", re.IGNORECASE)
 _NO_CACHE: Final = re.compile(r"(?:^|[,\s])no-(?:store|cache)\b", re.IGNORECASE)
 
@@ -51,7 +54,7 @@ class Directories:
     """The directories of known signers.
 
     Args:
-        known: origins that may be fetched, as `https://example.com`.
+        known: addresses that may be fetched, canonical as in `seawall.verify.agent_url`.
         fetcher: fetches them.
         background: owns the fetches: one that a client no longer waits for goes on for the next.
         refuse: thumbprints that are no keys.
@@ -66,7 +69,7 @@ class Directories:
         *,
         refuse: frozenset[str] = keys.TEST_KEYS,
     ) -> None:
-        self._entries = {origin: _Entry() for origin in known}
+        self._entries = {url: _Entry() for url in known}
         self._fetcher = fetcher
         self._background = background
         self._clock = clock
@@ -75,9 +78,9 @@ class Directories:
         self.fetches = 0
         self.failures = 0
 
-    async def key(self, origin: str, keyid: str) -> Found:
-        """The key of this thumbprint in the directory of this origin."""
-        entry = self._entries.get(origin)
+    async def key(self, url: str, keyid: str) -> Found:
+        """The key of this thumbprint in the directory at this canonical address."""
+        entry = self._entries.get(url)
         if entry is None:
             return NoKey("directory-not-listed")
         now_s = self._clock.monotonic_s()
@@ -87,7 +90,7 @@ class Directories:
         if entry.fetch is None and now_s >= entry.again_s:
             if self._running >= limits.DIRECTORY_FETCHES_MAX:
                 return NoKey("busy")
-            self._begin(origin, entry)
+            self._begin(url, entry)
         if entry.fetch is not None:
             # Waiting only: a client that goes away does not end the fetch for the others.
             await asyncio.wait([entry.fetch])
@@ -101,15 +104,15 @@ class Directories:
             return NoKey("directory-unreachable")
         return entry.keys.get(keyid) or NoKey("key-not-listed")
 
-    def _begin(self, origin: str, entry: _Entry) -> None:
+    def _begin(self, url: str, entry: _Entry) -> None:
         self._running += 1
         self.fetches += 1
-        work = self._refresh(origin, entry)
-        entry.fetch = self._background.spawn(work, name=f"key directory {origin}")
+        work = self._refresh(url, entry)
+        entry.fetch = self._background.spawn(work, name=f"key directory {url}")
 
-    async def _refresh(self, origin: str, entry: _Entry) -> None:
+    async def _refresh(self, url: str, entry: _Entry) -> None:
         try:
-            await self._fetch(origin, entry)
+            await self._fetch(url, entry)
         except (UnreachableError, ValueError):
             self.failures += 1
             entry.again_s = self._clock.monotonic_s() + limits.DIRECTORY_NEGATIVE_TTL_S
@@ -117,11 +120,11 @@ class Directories:
             self._running -= 1
             entry.fetch = None
 
-    async def _fetch(self, origin: str, entry: _Entry) -> None:
+    async def _fetch(self, url: str, entry: _Entry) -> None:
         size = limits.DIRECTORY_SIZE_BYTES_MAX
-        fetched = await self._fetcher.get(origin + PATH, size_bytes_max=size, accept=MEDIA_TYPE)
+        fetched = await self._fetcher.get(url, size_bytes_max=size, accept=_ACCEPT)
         kind = fetched.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != MEDIA_TYPE:
+        if kind not in ({MEDIA_TYPE} if url.endswith(WELL_KNOWN) else JWK_SET_TYPES):
             raise ValueError(f"a directory of the type {kind[:80]!r}")
         entry.keys = keys.directory(fetched.body, refuse=self._refuse)
         now_s = self._clock.monotonic_s()

@@ -13,9 +13,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 from seawall import limits
+from seawall.verify.agent_url import canonical
 from seawall.verify.fields import (
     InnerList,
     Item,
@@ -34,7 +35,6 @@ TAG: Final = "web-bot-auth"
 _ALGORITHMS: Final = frozenset({"ed25519", "rsa-pss-sha512", "ecdsa-p256-sha256"})
 _FIELD: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _KEYID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
-_ORIGIN: Final = re.compile(r"https://[a-z0-9.-]+(:\d{1,5})?")
 _PORTS: Final = {"https": ":443", "http": ":80"}
 
 
@@ -60,7 +60,7 @@ class Candidate:
     """A signature that can be checked once its key is there.
 
     Attributes:
-        directory: origin whose directory must hold the key.
+        directory: canonical address of the directory that must hold the key.
         algorithm: as the signature says, or None.
         base: what was signed.
     """
@@ -202,6 +202,8 @@ def _value(request: Request, component: Item, agents: Agents) -> str:
     name, parameters = component.value, component.parameters
     if not isinstance(name, str) or type(name) is not str:
         raise _RefusedError("malformed")
+    if name == "@query-param":
+        return _query_parameter(request, parameters)
     if parameters:
         if name != "signature-agent" or set(parameters) != {"key"} or not isinstance(agents, dict):
             raise _RefusedError("component-not-supported")
@@ -239,6 +241,21 @@ def _derived(request: Request, name: str) -> str:
     return values[name]
 
 
+def _query_parameter(request: Request, parameters: Parameters) -> str:
+    """One parameter of the query, encoded again as RFC 9421 section 2.2.8 says."""
+    name = _text(parameters, "name")
+    if name is None or set(parameters) != {"name"}:
+        raise _RefusedError("component-not-supported")
+    query = request.path.partition("?")[2]
+    found = [
+        value for key, value in parse_qsl(query, keep_blank_values=True) if key == unquote(name)
+    ]
+    if len(found) != 1:
+        raise _RefusedError("component-missing")
+    # The set of the URL standard: of Python's plain characters it encodes `~`, and it keeps `*`.
+    return quote(found[0], safe="*").replace("~", "%7E")
+
+
 def _agents(text: str | None) -> Agents:
     """Signature-Agent: a dictionary, or one quoted string as older drafts had it."""
     if text is None:
@@ -252,7 +269,11 @@ def _agents(text: str | None) -> Agents:
 
 
 def _directory(label: str, member: InnerList, agents: Agents) -> str:
-    """The origin that the signature covers as its signer's."""
+    """The directory that the signature covers as its signer's.
+
+    That is the member of its own label. An intermediary may give a signature another label but not
+    the member another key, so a single covered member of another key is its signer's too.
+    """
     covered = [entry for entry in member.items if entry.value == "signature-agent"]
     if agents is None:
         raise _RefusedError("no-signature-agent")
@@ -264,11 +285,9 @@ def _directory(label: str, member: InnerList, agents: Agents) -> str:
         agent = agents.get(str(key))
     if agent is None:
         raise _RefusedError("signature-agent-not-covered")
-    if agent.parameters.get("type", "directory") != "directory":
+    if agent.parameters:
         raise _RefusedError("discovery-not-supported")
-    if type(agent.value) is not str or not _ORIGIN.fullmatch(agent.value):
-        raise _RefusedError("signature-agent-no-origin")
-    port = urlsplit(agent.value).netloc.partition(":")[2]
-    if port and not 0 < int(port) < 1 << 16:
-        raise _RefusedError("signature-agent-no-origin")
-    return agent.value
+    address = canonical(agent.value)
+    if address is None:
+        raise _RefusedError("signature-agent-no-address")
+    return address
