@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from seawall.bots import artifact
 from zoo import make, prepare, report, show
 from zoo.catalogue import ALL
 from zoo.drivers import DRIVERS
@@ -68,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--budget", type=float, default=0.001, help="false positives allowed (0.001)"
     )
+    parser.add_argument("--model", type=Path, metavar="FILE", help="score with this model instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write it as Markdown")
     return parser
@@ -86,7 +88,9 @@ def _list(console: Console, tools: prepare.Tools) -> int:
 
 
 def _report(console: Console, folder: Path, options: argparse.Namespace) -> int:
-    made = report.of_folder(folder, budget=options.budget)
+    model = artifact.read(options.model.read_bytes()) if options.model else None
+    scorer = report.scorer_of(model) if model else None
+    made = report.of_folder(folder, budget=options.budget, scorer=scorer)
     console.print(show.tables(made))
     (folder / "report.json").write_text(show.as_json(made))
     (folder / "report.md").write_text(show.as_markdown(made))

@@ -1,4 +1,4 @@
-"""A data set on disk: `sessions.tsv`, `records.ndjson`, `about.json`; read and written, no more."""
+"""A data set on disk: tables of sessions, `records.ndjson`, `about.json`; read and written."""
 
 import csv
 import json
@@ -10,14 +10,16 @@ from typing import Any
 from zoo.kinds import Session
 
 SESSIONS, RECORDS, ABOUT = "sessions.tsv", "records.ndjson", "about.json"
+TRAIN, TEST = "sessions-train.tsv", "sessions-test.tsv"
+"""The halves of `zoo.split`: a model that is to be reported on learns from the first alone."""
 _HEADS = {"address": "client", "label": "class", "start_s": "start"}
 _COLUMNS = {field.name: _HEADS.get(field.name, field.name) for field in fields(Session)}
 """Heads of the columns by the names of `Session`; `client` is the name in access records."""
 
 
-def write_sessions(folder: Path, sessions: Iterable[Session]) -> None:
-    """Write `sessions.tsv`, in the order of their start."""
-    with (folder / SESSIONS).open("w", newline="") as file:
+def write_sessions(folder: Path, sessions: Iterable[Session], name: str = SESSIONS) -> None:
+    """Write a table of sessions, in the order of their start."""
+    with (folder / name).open("w", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(_COLUMNS.values())
         for session in sorted(sessions, key=lambda s: (s.start_s, s.session)):
@@ -25,21 +27,21 @@ def write_sessions(folder: Path, sessions: Iterable[Session]) -> None:
             table.writerow([values[name] for name in _COLUMNS])
 
 
-def read_sessions(folder: Path) -> list[Session]:
-    """The sessions of a data set.
+def read_sessions(folder: Path, name: str = SESSIONS) -> list[Session]:
+    """The sessions of a table.
 
     Raises:
         ValueError: a line does not hold a session; says which.
     """
     found = []
-    with (folder / SESSIONS).open(newline="") as file:
+    with (folder / name).open(newline="") as file:
         for number, row in enumerate(csv.DictReader(file, delimiter="\t"), 2):
             try:
                 values: dict[str, Any] = {name: row[head] or "" for name, head in _COLUMNS.items()}
                 values |= {"requests": int(values["requests"]), "start_s": float(values["start_s"])}
                 found.append(Session(**values))
             except (KeyError, ValueError, TypeError) as error:
-                raise ValueError(f"{folder / SESSIONS}, line {number}: {error}") from error
+                raise ValueError(f"{folder / name}, line {number}: {error}") from error
     return found
 
 

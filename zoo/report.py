@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seawall.bots.model import Model
 from seawall.telemetry.bots import parse_verdict
 from zoo import dataset
 from zoo.intervals import Share, at_most
@@ -146,6 +147,16 @@ def report(
         unscored=sum(score is None for s in found for score in s.scores),
         models=models,
     )
+
+
+def scorer_of(model: Model) -> Scorer:
+    """Scores the vectors of records with a model, instead of the one that was in force."""
+
+    def score(record: Mapping[str, Any]) -> int | None:
+        known = parse_verdict(str(record.get("bots", "")))
+        return model.score(known.codes) if known else None
+
+    return score
 
 
 def seen(

@@ -3,11 +3,13 @@ import json
 import pytest
 from zoo.intervals import Share, at_most
 from zoo.kinds import Class, Kind, Session
-from zoo.report import Report, highest, report, seen
+from zoo.report import Report, highest, report, scorer_of, seen
 from zoo.split import split, stem
 
+from bot_models import random_model
+from seawall.bots.features import from_text
 from zoo import show
-from zoo_sets import records, session
+from zoo_sets import VECTOR, records, session
 
 
 def _people(count: int, score: int = 90) -> tuple[list[Session], list[dict[str, object]]]:
@@ -100,6 +102,16 @@ def test_a_scorer_replaces_the_scores_of_the_records() -> None:
         scorer=lambda record: 2 if record["client"] == bot.address else 90,
     )
     assert next(row for row in made.families if row.label == Class.BOT).at[1].count == 1
+
+
+def test_a_model_scores_the_vectors_of_the_records() -> None:
+    model = random_model(3)
+    one = session(1)
+    line = records(one, None)[0]
+    codes = from_text(VECTOR)
+    assert codes is not None
+    found, _ = seen([one], [line, {**line, "bots": "cut"}], scorer_of(model))
+    assert found[0].scores == (model.score(codes), None)
 
 
 def test_the_worst_family_stands_beside_the_mean() -> None:

@@ -150,6 +150,8 @@ def test_a_small_data_set_from_clients_to_report(tmp_path: Path) -> None:
     assert "Chrome/" in str(by_client[spoofing.address][0]["user_agent"])
     about = json.loads((folder / dataset.ABOUT).read_text())
     assert (about["sessions"], about["left_out"]) == (len(sessions), {})
+    halves = [dataset.read_sessions(folder, name) for name in (dataset.TRAIN, dataset.TEST)]
+    assert sorted(s.session for half in halves for s in half) == sorted(s.session for s in sessions)
     made = report.of_folder(folder)
     assert made.without_records == 0
     assert {row.label for row in made.families} == {Class.BOT}
