@@ -44,7 +44,9 @@ _EXEMPT: Final = {
     "exempt:robots": "robots.txt is open to everybody, whatever the policy says.",
     "exempt:acme": "The path by which certificates are proven is open to everybody.",
     "exempt:seawall": "The path of Seawall's own answers is open to everybody.",
+    "exempt:private": "The node itself asked, which no policy holds up.",
 }
+_EXEMPT_BEGIN: Final = "exempt:"
 _REFUSED: Final = frozenset({BotDo.BLOCK, BotDo.CHALLENGE, BotDo.RATE, BotDo.PAYMENT})
 _CATEGORY: Final = "category:"
 ANSWERED_HERE: Final = "lua_response"
@@ -293,8 +295,8 @@ def _decision(
         yield f"{held}: it passed."
         return
     last = verdict.rules[-1]
-    if last in _EXEMPT:
-        yield _EXEMPT[last]
+    if last.startswith(_EXEMPT_BEGIN):
+        yield _EXEMPT.get(last, "No policy holds for it.")
         return
     if verdict.action is BotDo.OBSERVE:
         yield from _observed(verdict, policy)

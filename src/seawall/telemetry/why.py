@@ -24,6 +24,7 @@ _INTERNAL_ROUTES: Final = {
     "client asks again on one of its own",
     "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
     "_any": "it answers for hosts that no site has",
+    "_bots": "it hands the request to the bot service of the node",
     "_robots": "it says to crawlers what the site's bot policy says",
 }
 
