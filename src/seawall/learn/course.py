@@ -31,6 +31,7 @@ TRAINING: Final = "train"
 MEASURING: Final = "eval"
 REFUSED_FILE: Final = "refused-model.json"
 _THREADS_MAX: Final = 4
+_THREAD_ROWS: Final = 50_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}", re.ASCII)
 
 Watch = Callable[[str, int, int], None]
@@ -109,7 +110,7 @@ def train(order: Order, clock: Clock, watch: Watch) -> Outcome:
         parts,
         trainer.Naming(order.name, created, parent),
         seed=order.seed,
-        threads=min(_THREADS_MAX, os.cpu_count() or 1),
+        threads=_threads(len(rows)),
         watch=lambda tree: watch("Grow trees", tree.tree, tree.of),
     )
     watch("Measure", 0, 0)
@@ -218,6 +219,11 @@ def _load(database: Database, files: Sequence[Path], part: str, watch: Watch) ->
         watch("Read records", done, total)
 
     return records.load(database, files, part, watch=read)
+
+
+def _threads(rows: int) -> int:
+    """Threads wait for each other at every split: for few rows that costs more than it gives."""
+    return min(_THREADS_MAX, os.cpu_count() or 1, 1 + rows // _THREAD_ROWS)
 
 
 def _require_sense(order: Order) -> None:

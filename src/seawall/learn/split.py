@@ -2,7 +2,8 @@
 
 Rows of one client are alike, and so are clients of one family: a random split tests what it has
 seen. So whole families are held out, with their kin, and of the families that are trained on, the
-clients that came last. What a model does with a family that it never saw is the honest figure, and is told apart.
+clients that came last. What a model does with a family that it never saw is the honest figure, and
+is told apart.
 
 Pure: the seed chooses the families.
 """
