@@ -64,6 +64,15 @@ class _Server(uvicorn.Server):
         self.up.set()
 
 
+class HeldClock(SystemClock):
+    """The machine's clock, which a test can hold: then nobody has waited long enough."""
+
+    held_s: float | None = None
+
+    def now_s(self) -> float:
+        return super().now_s() if self.held_s is None else self.held_s
+
+
 @dataclass
 class Front:
     """The front and the service, each a real server, in one thread with a loop of its own."""
@@ -73,13 +82,14 @@ class Front:
     tls: tuple[str, str] | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     served: "queue.Queue[Served]" = field(default_factory=queue.Queue)
+    clock: HeldClock = field(default_factory=HeldClock)
     counts: Tally[str] = field(default_factory=Tally)
 
     def __enter__(self) -> Self:
         self.pool = KernelPool(lambda: make_kernel(os.urandom), size=8)
         self.pool.start()
         self.tools = Tools(
-            clock=SystemClock(),
+            clock=self.clock,
             random_bytes=os.urandom,
             policy_of=lambda _: POLICY,
             kernels=self.pool,

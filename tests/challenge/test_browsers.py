@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -14,6 +15,7 @@ from challenge.browsers import chromium, firefox, needs_chromium, needs_firefox
 from challenge.front import Front
 from seawall.challenge.probes import Probe
 from seawall.challenge.reply import Event, Outcome
+from tls_material import TlsAuthority
 
 QUIET_S = 4.0
 """Longer than the wait of a page without scripts: a loop would show within it."""
@@ -25,12 +27,19 @@ def front(tmp_path: Path) -> Iterator[Front]:
         yield running
 
 
+def waiting(driver: Any) -> Any:
+    """A wait that takes pages as they come: an element may leave with its page."""
+    return WebDriverWait(
+        driver, 40, ignored_exceptions=[StaleElementReferenceException, NoSuchElementException]
+    )
+
+
 def title(driver: Any, text: str) -> None:
-    WebDriverWait(driver, 30).until(lambda d: d.title == text)
+    waiting(driver).until(lambda d: d.title == text)
 
 
 def status(driver: Any, words: str) -> None:
-    WebDriverWait(driver, 30).until(
+    waiting(driver).until(
         lambda d: words in d.find_element(By.ID, "status").get_property("textContent")
     )
 
@@ -96,6 +105,8 @@ def test_an_automated_chromium_that_gets_too_little_is_told_whom_to_ask(front: F
     with chromium() as driver:
         driver.get(front.url("/top"))
         status(driver, "contact the operator")
+        assert driver.find_element(By.TAG_NAME, "h1").text == "Your browser could not be checked"
+        assert driver.find_element(By.LINK_TEXT, "Try again").is_displayed()
         assert not passed(front)
         assert is_quiet(front)
         assert "3f1c2a70-0000-4000-8000-000000000001" in driver.page_source
@@ -124,6 +135,34 @@ def test_chromium_goes_on_without_scripts_where_webassembly_is_blocked(front: Fr
         driver.get(front.url("/top"))
         title(driver, "Protected")
         assert [(one.why, one.level) for one in passed(front)] == [("refresh", 2)]
+
+
+@needs_chromium
+def test_chromium_goes_on_by_itself_where_the_script_does_not_arrive(front: Front) -> None:
+    with chromium(automated=False) as driver:
+        driver.execute_cdp_cmd("Network.enable", {})
+        driver.execute_cdp_cmd("Network.setBlockedURLs", {"urls": ["*script.js*"]})
+        driver.get(front.url("/page"))
+        title(driver, "Protected")
+        assert passed(front)[0].why == "refresh"
+
+
+@needs_chromium
+def test_chromium_passes_over_tls_with_cookies_that_only_this_host_can_set(tmp_path: Path) -> None:
+    chain, key = TlsAuthority().issue("localhost")
+    (tmp_path / "chain.pem").write_bytes(chain)
+    (tmp_path / "key.pem").write_bytes(key)
+    tls = (str(tmp_path / "chain.pem"), str(tmp_path / "key.pem"))
+    with Front(tmp_path, tls=tls) as front, chromium(automated=False) as driver:
+        driver.get(front.url("/page"))
+        title(driver, "Protected")
+        found = {cookie["name"]: cookie for cookie in driver.get_cookies()}
+        assert set(found) == {"__Host-seawall", "__Host-seawall-try"}
+        for cookie in found.values():
+            assert cookie["secure"]
+            assert cookie["httpOnly"]
+            assert cookie["sameSite"] == "Lax"
+        assert [one.why for one in passed(front)] == ["invisible"]
 
 
 @needs_chromium
@@ -164,6 +203,7 @@ def test_a_form_arrives_unchanged(front: Front, scripts: bool, tmp_path: Path) -
     with chromium(scripts=scripts, automated=False) as driver:
         driver.get(front.url("/form"))
         front.wanted = 2
+        front.clock.held_s = front.clock.now_s() if not scripts else None
         # A form of the site itself, with names and values that are hard to keep.
         _write_form(driver, front)
         sent = front.wait_for("/post", 403)
@@ -173,7 +213,8 @@ def test_a_form_arrives_unchanged(front: Front, scripts: bool, tmp_path: Path) -
             driver.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
             # Too early: the page keeps the form on.
             status(driver, "too soon")
-            WebDriverWait(driver, 30, poll_frequency=1).until(_presses_until_through)
+            front.clock.held_s = None
+            waiting(driver).until(_presses_until_through)
         arrived = front.wait_for("/post", 200)
         assert sent.method == arrived.method == "POST"
         assert arrived.body == sent.body

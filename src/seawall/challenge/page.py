@@ -25,6 +25,8 @@ _CHECK_WORDS: Final = {
     "cookies": "cookies",
     "human": "human",
     "form": "noscript_form",
+    "cookies-heading": "cookies_heading",
+    "human-heading": "human_heading",
 }
 
 
@@ -96,7 +98,7 @@ def render(page: Page) -> bytes:
         _meta_refresh(page),
         "</head><body>",
         f'<main id="seawall"{_data(page, say)}>',
-        f"<h1>{_text(say[_HEADINGS[page.kind]])}</h1>",
+        f'<h1 id="heading">{_text(say[_HEADINGS[page.kind]])}</h1>',
         *_body(page, say),
         _footer(page, say),
         "</main>",
@@ -152,17 +154,18 @@ def _body(page: Page, say: Mapping[str, str]) -> list[str]:
     match page.kind:
         case Kind.CHECK:
             return [
-                f"<p>{_text(say['why'])}</p>",
+                f'<p id="why">{_text(say["why"])}</p>',
                 status.format(""),
                 *lost,
                 f"<noscript><p>{_text(say[_without_scripts(page)])}</p></noscript>",
                 *_way_on(page, say),
+                f'<p id="retry" hidden>{_anchor(page.to, say["again"])}</p>',
             ]
         case Kind.EARLY:
             return [status.format(_text(say["early"])), *lost, *_way_on(page, say)]
         case Kind.EXPIRED | Kind.COOKIES | Kind.HUMAN:
             said = _text(say[page.kind.value])
-            return [status.format(said), *lost, _link(page.to, say["again"])]
+            return [status.format(said), *lost, f"<p>{_anchor(page.to, say['again'])}</p>"]
 
 
 def _without_scripts(page: Page) -> str:
@@ -177,7 +180,7 @@ def _way_on(page: Page, say: Mapping[str, str]) -> list[str]:
         return []
     stuck = _text(say["stuck"])
     if page.kept is None:
-        return [f"<p>{stuck} {_anchor(page.refresh or page.to, say['continue'])}</p>"]
+        return [f'<p id="onward">{stuck} {_anchor(page.refresh or page.to, say["continue"])}</p>']
     fields = "".join(
         f'<input type="hidden" name="{_text(name)}" value="{_text(value)}">'
         for name, value in page.kept.fields
@@ -192,10 +195,6 @@ def _footer(page: Page, say: Mapping[str, str]) -> str:
     reference = f"<p>{_text(say['reference'])} <bdi><code>{_text(page.reference)}</code></bdi></p>"
     contact = f"<p>{_anchor(page.contact, say['contact'])}</p>" if page.contact else ""
     return f"<footer>{reference}{contact}</footer>"
-
-
-def _link(to: str, word: str) -> str:
-    return f"<p>{_anchor(to, word)}</p>"
 
 
 def _anchor(to: str, word: str) -> str:

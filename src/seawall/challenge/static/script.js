@@ -11,6 +11,16 @@
     status.textContent = data["w" + name];
   };
 
+  // The end of the way: what is wrong, and what a person can do.
+  function end(name) {
+    document.getElementById("heading").textContent = data["w" + name + "Heading"];
+    document.getElementById("why").hidden = true;
+    const onward = document.getElementById("onward");
+    if (onward) onward.hidden = true;
+    if (!form) document.getElementById("retry").hidden = false;
+    say(name);
+  }
+
   // FNV-1a of 32 bits: shows that a script ran, nothing more.
   function echo(text) {
     let hash = 0x811c9dc5;
@@ -148,12 +158,12 @@
       count = 3;
     }
     if (form) say("form");
-    else if (count >= 3) say("human");
+    else if (count >= 3) end("human");
     else open(data.to);
   }
 
   async function plain() {
-    if (!data.refresh) return say("human");
+    if (!data.refresh) return end("human");
     if (form) return say("form");
     await pause(Number(data.wait));
     location.replace(data.refresh);
@@ -175,7 +185,7 @@
       } else if (told.do === "again") {
         return anew();
       } else {
-        return say(told.do === "cookies" ? "cookies" : "human");
+        return end(told.do === "cookies" ? "cookies" : "human");
       }
     }
     return plain();
