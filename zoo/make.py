@@ -15,7 +15,7 @@ from zoo.drivers import WORKERS
 from zoo.edge import Edge, records, running_edge
 from zoo.forward import running_forwarder
 from zoo.kinds import Configuration, Session
-from zoo.run import Place, perform_all
+from zoo.run import Crew, Place, perform_all
 from zoo.screen import running_screen
 from zoo.site import running_site
 from zoo.split import split
@@ -115,7 +115,7 @@ def _perform(
         prepare.trust(folder, authority, tools)
         environment = prepare.environment(folder, authority, display)
         deadline_s = time.time() + order.minutes * 60
-        place = Place(forwarder, tools, folder, authority, environment, deadline_s)
+        place = Place(forwarder, tools, folder, authority, environment, deadline_s, Crew())
         with bar:
             tasks = {
                 lane: bar.add_task(
@@ -126,6 +126,7 @@ def _perform(
 
             def told(batch: Batch, done: list[Session]) -> None:
                 sessions.extend(done)
+                dataset.write_sessions(order.folder, sessions)  # so that a cut run is not lost
                 bar.advance(tasks[batch.lane], len(done))
 
             left = perform_all(batches, place, told)

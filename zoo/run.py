@@ -36,6 +36,7 @@ class Place:
         folder: of `prepare.trust`.
         environment: of the drivers.
         deadline_s: no batch starts after it, and none outlives it by more than a minute.
+        crew: the drivers that run.
     """
 
     forwarder: Forwarder
@@ -44,6 +45,54 @@ class Place:
     authority: Path
     environment: dict[str, str]
     deadline_s: float
+    crew: "Crew"
+
+
+class Crew:
+    """The drivers that run now, so that all of them can be ended. Safe to use from threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self.ended = False
+
+    def start(self, command: list[str], place: Place) -> "subprocess.Popen[str]":
+        """Start a driver.
+
+        Raises:
+            InterruptedError: the crew has been ended.
+        """
+        with self._lock:
+            if self.ended:
+                raise InterruptedError("the run was stopped")
+            process = subprocess.Popen(
+                command,
+                env=place.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                cwd=place.folder,
+            )
+            self._running.add(process)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
+        return process
+
+    def dismiss(self, process: "subprocess.Popen[str]") -> None:
+        """End a driver and what it left behind."""
+        _kill(process)
+        with self._lock:
+            self._running.discard(process)
+
+    def end(self) -> None:
+        """End all drivers; none starts afterwards."""
+        with self._lock:
+            self.ended = True
+            running = list(self._running)
+        for process in running:
+            _kill(process)
 
 
 Told = Callable[[Batch, list[Session]], None]
@@ -58,7 +107,7 @@ def perform_all(batches: list[Batch], place: Place, told: Told) -> int:
         told: called after each batch, from several threads, one at a time.
 
     Returns:
-        Batches that were not started before the deadline.
+        Batches that were not started before the deadline, or before Ctrl-C.
     """
     lanes: dict[str, queue.SimpleQueue[Batch]] = {name: queue.SimpleQueue() for name in WORKERS}
     for batch in batches:
@@ -66,7 +115,7 @@ def perform_all(batches: list[Batch], place: Place, told: Told) -> int:
     lock = threading.Lock()
 
     def work(waiting: "queue.SimpleQueue[Batch]") -> None:
-        while time.time() < place.deadline_s:
+        while time.time() < place.deadline_s and not place.crew.ended:
             try:
                 batch = waiting.get_nowait()
             except queue.Empty:
@@ -82,8 +131,13 @@ def perform_all(batches: list[Batch], place: Place, told: Told) -> int:
     ]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:  # what was made so far is a data set too
+        place.crew.end()
+        for thread in threads:
+            thread.join()
     return sum(waiting.qsize() for waiting in lanes.values())
 
 
@@ -150,18 +204,10 @@ def _filled(word: str, names: dict[str, str]) -> str:
 def _run(
     command: list[str], text: str, place: Place, limit_s: float
 ) -> "tuple[list[dict[str, object]], str]":
-    process = subprocess.Popen(
-        command,
-        env=place.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        cwd=place.folder,
-    )
-    with contextlib.suppress(OSError):
-        os.setpriority(os.PRIO_PGRP, process.pid, _NICENESS)
+    try:
+        process = place.crew.start(command, place)
+    except InterruptedError as error:
+        return [], str(error)
     problem = ""
     try:
         output, errors = process.communicate(text, timeout=limit_s)
@@ -171,7 +217,7 @@ def _run(
         _kill(process)
         output, _ = process.communicate()
     finally:
-        _kill(process)
+        place.crew.dismiss(process)
     return list(_lines(output)), problem
 
 
