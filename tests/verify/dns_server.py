@@ -73,7 +73,7 @@ class Zone:
         made = dns.asyncresolver.Resolver(configure=False)
         made.nameservers = ["127.0.0.1"]
         made.port = self.port
-        made.timeout = 0.2
+        made.timeout = 1.0
         made.cache = None
         return made
 

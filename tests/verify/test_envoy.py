@@ -42,7 +42,7 @@ function envoy_on_request(handle)
   local asked = verified.question(headers:get(":method"), headers:get(":scheme"),
     headers:get(":authority"), headers:get(":path"), get)
   if asked then
-    local answer, body = handle:httpCall("seawall_bots", asked, "", 1000)
+    local answer, body = handle:httpCall("seawall_bots", asked, "", 20000)
     local word, name = verified.answer(body)
     handle:respond({[":status"] = "200"}, word .. " " .. tostring(name))
     return
@@ -99,7 +99,7 @@ def _bootstrap(port: int, script: str, folder: Path) -> dict[str, Any]:
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
-_CLIENT = httpx.Client(trust_env=False, verify=False)  # noqa: S501 - plain http on loopback
+_CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30)  # noqa: S501 - plain http on loopback
 
 
 class _Signatures:

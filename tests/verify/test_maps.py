@@ -361,7 +361,7 @@ def test_impostors_push_out_no_verified_bot(table: VerdictTable) -> None:
     kept = [a for a in good if table.get(a, YANDEX, now_s=NOW) is not None]
     assert len(kept) == len(good)
     bad = Verdict(Outcome.IMPOSTOR, NOW + 1_000, NOW + 1_000)
-    for number in range(20_000):
+    for number in range(10_000):
         table.put(ipaddress.IPv4Address(0x14000000 + number), YANDEX, bad, now_s=NOW)
     assert all(table.get(a, YANDEX, now_s=NOW) == GOOD for a in good)
 

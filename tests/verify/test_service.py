@@ -47,8 +47,10 @@ CRAWL = "spider-1.yandex.com."
 
 
 @pytest.fixture(autouse=True)
-def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "VERIFY_DNS_TIMEOUT_S", 0.3)
+def _long_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine answers late; only what never answers is waited for shortly."""
+    monkeypatch.setattr(limits, "VERIFY_DNS_TIMEOUT_S", 20.0)
+    monkeypatch.setattr(limits, "VERIFY_FETCH_TIMEOUT_S", 20.0)
 
 
 def _zone() -> Zone:
@@ -78,7 +80,7 @@ class Running:
 
     async def settled(self, condition: Callable[[], object]) -> None:
         """Give the verifier its turns until `condition` holds."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             while not condition():  # noqa: ASYNC110 - counts of the verifier have no event
                 await asyncio.sleep(0)
 
@@ -186,10 +188,13 @@ def test_every_bot_that_can_be_proven_has_its_impostors_found(tmp_path: Path) ->
     _tell(tmp_path, story)
 
 
-def test_dns_down_never_makes_a_verified_bot_an_impostor(tmp_path: Path) -> None:
+def test_dns_down_never_makes_a_verified_bot_an_impostor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(r: Running) -> None:
         assert await r.ask(GOOD) == "verified"
         r.zone.down = True
+        monkeypatch.setattr(limits, "VERIFY_DNS_TIMEOUT_S", 0.2)
         end_s = r.clock.at_s + limits.VERIFY_VERDICT_TTL_S_MIN + limits.VERIFY_VERIFIED_STALE_S
         states = []
         while r.clock.at_s < end_s + 86_400:
@@ -199,16 +204,21 @@ def test_dns_down_never_makes_a_verified_bot_an_impostor(tmp_path: Path) -> None
         assert all(state == "verified" for at_s, state in states if at_s < end_s)
         assert states[-1][1] == "unknown"
         r.zone.down = False
+        monkeypatch.setattr(limits, "VERIFY_DNS_TIMEOUT_S", 20.0)
         assert await r.ask(GOOD) == "verified"
 
     _tell(tmp_path, story)
 
 
 @pytest.mark.parametrize("error", ["SERVFAIL", "REFUSED", "NXDOMAIN", "noise", "cut"])
-def test_dns_that_errs_keeps_a_verified_bot_too(tmp_path: Path, error: str) -> None:
+def test_dns_that_errs_keeps_a_verified_bot_too(
+    tmp_path: Path, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def story(r: Running) -> None:
         assert await r.ask(GOOD) == "verified"
         r.zone.errors[_pointer(GOOD)] = error
+        if error in {"noise", "cut"}:
+            monkeypatch.setattr(limits, "VERIFY_DNS_TIMEOUT_S", 0.3)
         for _ in range(3):
             r.clock.at_s += 86_400
             assert await r.ask(GOOD) == "verified"
@@ -425,7 +435,7 @@ async def served(verifier: Verifier, folder: Path) -> AsyncIterator[httpx.AsyncC
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment] # - pytest has the signals
     serving_ = asyncio.ensure_future(server.serve(sockets=[listener]))
     transport = httpx.AsyncHTTPTransport(uds=str(folder / "bots.sock"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://bots") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://bots", timeout=30) as client:
         yield client
     server.should_exit = True
     await serving_
