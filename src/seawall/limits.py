@@ -1206,7 +1206,7 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 
 # --- bots: what people see of them ---
 BOT_SAMPLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Newest records read for each `status`: about 400 requests, read and parsed in a few ms."""
+"""Newest records read for each `status`: about 400 requests, read and parsed in about 10 ms."""
 BOT_SAMPLE_RECORDS_MIN: Final = 30
 """Records below which a share of them is not told: one client more would move it by 3 %."""
 WHY_BUNDLES_MAX: Final = 5
