@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_models import random_model
-from seawall.bots.features import CODE_MAX, FEATURES
-from seawall.bots.model import Model
+from lua_machine import machine, module
+from seawall.bots import artifact
+from seawall.bots.features import CODE_MAX, FEATURES, to_text
+from seawall.bots.model import Golden, Model
+from seawall.bots.script import model_config
 from seawall.errors import InternalError
 from seawall.learn import export, scoring, train
 
@@ -49,13 +52,31 @@ def _vectors(seed: int, rows: int) -> Any:
 def test_ten_thousand_random_vectors_have_the_same_bits() -> None:
     booster, model = _trained(7, 4000, len(NAMES), 100)
     vectors = _vectors(7, 10_000)
-    expected = booster.predict(vectors.astype(np.float64), raw_score=True)
+    expected = booster.predict(vectors.astype(np.float64), raw_score=True, num_threads=1)
     assert len(model.trees) == 100
     assert expected.tobytes() == scoring.margins(model, vectors).tobytes()
     for row in range(0, 10_000, 20):
         codes = tuple(int(code) for code in vectors[row])
         assert model.margin(codes) == expected[row]
         assert model.score(codes) == scoring.scores(model, vectors[row : row + 1])[0]
+
+
+def test_luajit_gives_the_bits_of_lightgbm() -> None:
+    booster, bare = _trained(11, 3000, len(NAMES), 60)
+    vectors = _vectors(11, 10_000)
+    proofs = [tuple(int(code) for code in vector) for vector in vectors[:16]]
+    golden = tuple(Golden(to_text(codes), bare.score(codes)) for codes in proofs)
+    model = artifact.read(artifact.write(replace(bare, golden=golden)))
+    runtime = machine()
+    config = runtime.table_from(dict(model_config(model, "ab" * 32)))
+    lua = module(runtime, "model").new(config)
+    assert not isinstance(lua, tuple), lua
+    expected = booster.predict(vectors.astype(np.float64), raw_score=True, num_threads=1).tolist()
+    scores = scoring.scores(model, vectors).tolist()
+    for vector, margin, score in zip(vectors, expected, scores, strict=True):
+        text = to_text(vector.tolist())
+        assert lua.margin(lua, text) == margin
+        assert lua.score(lua, text) == score
 
 
 @settings(max_examples=25, deadline=None)
@@ -68,7 +89,9 @@ def test_ten_thousand_random_vectors_have_the_same_bits() -> None:
 def test_any_size_has_the_same_bits(seed: int, rows: int, features: int, rounds: int) -> None:
     booster, model = _trained(seed, rows, features, rounds)
     vectors = _vectors(seed, 300)
-    expected = booster.predict(vectors[:, :features].astype(np.float64), raw_score=True)
+    expected = booster.predict(
+        vectors[:, :features].astype(np.float64), raw_score=True, num_threads=1
+    )
     assert expected.tobytes() == scoring.margins(model, vectors).tobytes()
 
 
