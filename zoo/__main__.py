@@ -13,7 +13,7 @@ from zoo import make, prepare, report, show
 from zoo.catalogue import ALL
 from zoo.drivers import DRIVERS
 
-_QUICK_MINUTES, _FULL_MINUTES = 4.0, 30.0
+_QUICK_MINUTES, _FULL_MINUTES = 6.0, 30.0
 _FILE_COLUMNS = 200
 """Width of the tables where no terminal says how wide it is."""
 _QUICK_SCALE, _FULL_SCALE = 0.05, 1.0
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--python", type=Path, default=home / "python/bin/python", help="with the clients"
     )
-    parser.add_argument("--minutes", type=float, help="longest time of generation (4; full: 30)")
+    parser.add_argument("--minutes", type=float, help="longest time of generation (6; full: 30)")
     parser.add_argument("--full", action="store_true", help="all sessions of all clients")
     parser.add_argument("--scale", type=float, help="share of a full set (0.05; full: 1)")
     parser.add_argument(
