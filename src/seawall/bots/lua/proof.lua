@@ -2,7 +2,6 @@
 local M = {}
 
 local MEMO_MAX = 256
-local AUTHORITY = "seawall"
 local TIMEOUT_MS = 1000
 
 -- Turns `EPOCH KID:HEX KID:HEX` into what checks tokens; false when it is not that.
@@ -46,47 +45,34 @@ local function told(s, outcome, bot)
 end
 
 -- Writes what is known of the bot that the client names into `s`; returns the record's word.
--- `signed`: outcome and name from the bot service, when the request was signed.
+-- `signed`: what `ask_signature` returned. A signature that proves nothing leaves the question open.
 function M.bot(self, s, user_agent, address, now_s, signed)
-  local bot = self.verified.claim(user_agent)
-  if signed and signed.bot then
+  if signed then
     return told(s, signed.outcome, signed.bot)
   end
+  local bot = self.verified.claim(user_agent)
   if not bot then
     return "-"
   end
   return told(s, self.verified.state(address, bot.number, now_s), bot)
 end
 
-local ALWAYS = { "signature", "signature-input", "signature-agent" }
-local COVERED_MAX = 16
-
--- Asks the bot service about a signed request (Web Bot Auth, RFC 9421). Waits for the answer, so
--- whatever the caller has read of the request before is another request's afterwards.
+-- Asks the bot service about a signed request (Web Bot Auth, RFC 9421); nil when nothing is proven.
+-- Waits for the answer, so whatever the caller has read of the request before is another request's
+-- afterwards.
 function M.ask_signature(self, handle, headers)
-  local asked = {
-    [":method"] = "POST", [":path"] = "/internal/signature", [":authority"] = AUTHORITY,
-    ["x-seawall-sig-method"] = headers:get(":method"),
-    ["x-seawall-sig-scheme"] = headers:get(":scheme"),
-    ["x-seawall-sig-authority"] = headers:get(":authority"),
-    ["x-seawall-sig-path"] = headers:get(":path"),
-  }
-  for _, name in ipairs(ALWAYS) do
-    asked["x-seawall-sig-h-" .. name] = headers:get(name)
-  end
-  local covered = 0
-  for name in (headers:get("signature-input") or ""):gmatch('"([a-z][a-z0-9-]*)"') do
-    covered = covered + 1
-    if covered <= COVERED_MAX then
-      asked["x-seawall-sig-h-" .. name] = headers:get(name)
-    end
-  end
-  local answer, body = handle:httpCall("seawall_bots", asked, "", TIMEOUT_MS)
-  if answer[":status"] ~= "200" or not body then
+  local question = self.verified.question(
+    headers:get(":method"), headers:get(":scheme"), headers:get(":authority"), headers:get(":path"),
+    function(name)
+      return headers:get(name)
+    end)
+  if not question then
     return nil
   end
-  local outcome, name = body:match("^(%l+) ([%l%d-]+)")
-  return { outcome = outcome, bot = name and self.verified.named(name) }
+  local _, body = handle:httpCall("seawall_bots", question, "", TIMEOUT_MS)
+  local outcome, name = self.verified.answer(body)
+  local bot = name and self.verified.named(name)
+  return bot and outcome ~= "unknown" and { outcome = outcome, bot = bot } or nil
 end
 
 -- Writes the level of a clearance into `s`; returns the record's word.

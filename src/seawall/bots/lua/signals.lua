@@ -179,7 +179,7 @@ for index, name in ipairs({
   "accept-encoding", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-site",
   "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-user", "upgrade-insecure-requests", "priority",
   "te", "referer", "cookie", "cache-control", "if-none-match", "if-modified-since", "range",
-  "origin", "connection", "signature-agent", "access-control-request-method",
+  "origin", "connection", "signature-input", "access-control-request-method",
 }) do
   WANTED[name] = index
 end
