@@ -94,6 +94,8 @@ def test_a_server_by_url_takes_the_same_way(folder: Path, tmp_path: Path) -> Non
             *("train", "--sessions", folder / "sessions.tsv", "--database", url),
             *("--budget", 0.05, "-f", "json"),
         )
+        untold = _run("train", "--database", url, "-f", "json")
+        assert (untold.returncode, "No record has a label" in untold.stdout) == (1, True)
     first, second = json.loads(found.stdout), json.loads(again.stdout)
     assert second["loaded"]["lines"] == 0
     assert first["evaluation"] == second["evaluation"]

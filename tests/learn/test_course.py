@@ -167,6 +167,11 @@ def test_an_existing_model_is_measured(data: Source, first: course.Outcome, tmp_
     assert "may have been trained on" in (tmp_path / "report" / "report.md").read_text()
 
 
+def test_without_a_name_the_date_is_one(data: Source) -> None:
+    found = course.train(Order(data, budget=0.05), _At(), _quiet)
+    assert found.report.evaluation.model == "trained-2026-11-18"
+
+
 def test_two_times_are_compared(data: Source) -> None:
     found, (before, after) = course.compare(data.records, data.records, "", _quiet)
     assert before.kept == after.kept > 0

@@ -87,7 +87,9 @@ def train(
     ] = None,
     report: ReportFolder = None,
     *,
-    name: Annotated[str, typer.Option("--name", help="Name of the model.")] = "trained",
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the model; without it, from the date.")
+    ] = "",
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Chooses held-out families; same seed, same model.")
     ] = 1,

@@ -59,6 +59,7 @@ class Order:
     """What shall be trained.
 
     Attributes:
+        name: of the model; empty: from the date.
         current: file of the model to replace; None for a first one.
         out: where an accepted model goes; None: nowhere.
         report: folder for the report; None: none.
@@ -67,7 +68,7 @@ class Order:
     """
 
     source: Source
-    name: str
+    name: str = ""
     current: Path | None = None
     out: Path | None = None
     report: Path | None = None
@@ -108,7 +109,7 @@ def train(order: Order, clock: Clock, watch: Watch) -> Outcome:
     bare = trainer.train(
         rows,
         parts,
-        trainer.Naming(order.name, created, parent),
+        trainer.Naming(order.name or f"trained-{created[:10]}", created, parent),
         seed=order.seed,
         threads=_threads(len(rows)),
         watch=lambda tree: watch("Grow trees", tree.tree, tree.of),
@@ -192,6 +193,8 @@ def _gathered(
         )
     with _database(source.database) as database:
         loaded = _load(database, records.files_of(source.records), part, watch)
+        # A server may still hold the truth of another training: only what is named is true now.
+        database.ask("TRUNCATE TABLE {db:Identifier}.sessions")
         if source.sessions is not None:
             records.load_sessions(database, source.sessions)
         watch("Features and labels", 0, 0)
@@ -234,7 +237,7 @@ def _require_sense(order: Order) -> None:
             f"There is no check named {unknown[0][:60]!r}.",
             remedy=f"There are: {', '.join(accept.NAMES)}.",
         )
-    if not _NAME.fullmatch(order.name):
+    if order.name and not _NAME.fullmatch(order.name):
         raise UsageError(
             "model-name-malformed",
             f"{order.name[:100]!r} is no name of a model.",
