@@ -174,6 +174,7 @@ class Front:
             asked = {
                 "x-seawall-method": request.method,
                 "x-seawall-path": path,
+                "x-seawall-body": "whole",
                 "x-seawall-level": str(self.wanted),
                 "x-seawall-request-id": f"3f1c2a70-0000-4000-8000-{self.counts['challenged']:012d}",
             }

@@ -134,7 +134,8 @@ def test_marks_that_make_no_sense_are_none(tmp_path: Path, wrong: dict[str, str]
 
 def test_a_host_without_policy_has_no_challenge(tmp_path: Path) -> None:
     async def talk(client: httpx.AsyncClient) -> None:
-        assert (await ask(client)).status_code == 404
+        # Envoy takes that for a service that is down.
+        assert (await ask(client)).status_code == 503
         assert (await client.get(f"{PLACE}refresh?c=x")).status_code == 404
 
     over_socket(tmp_path, Workplace(policy=None), talk)
@@ -175,6 +176,11 @@ def test_bodies_are_bounded_and_typed(tmp_path: Path) -> None:
         assert "could not be kept" in page.text
         page = await ask(client, b"a=x", **form)
         assert 'name="a" value="x"' in page.text
+        # A body that Envoy did not pass on is not an empty form.
+        page = await ask(client, **form)
+        assert "could not be kept" in page.text
+        page = await ask(client, x_seawall_body="whole", **form)
+        assert 'id="resend"' in page.text
 
     over_socket(tmp_path, Workplace(), talk)
 

@@ -85,7 +85,7 @@ def _guarded(desk: Desk, handler: _Handler) -> Callable[[Request], Awaitable[Res
             else:
                 counter = desk.counter(client)
                 if counter is None:
-                    reply = problem(404, "challenge-unknown-host", "No challenge for this host.")
+                    reply = _unknown_host(request)
                 else:
                     reply = await handler(counter, request)
         except ClientDisconnect:
@@ -100,12 +100,21 @@ def _guarded(desk: Desk, handler: _Handler) -> Callable[[Request], Awaitable[Res
     return handle
 
 
+def _unknown_host(request: Request) -> Reply:
+    # Inside it is a fault: Envoy shall do what the policy says of a service that is down.
+    status = 503 if request.url.path == INTERNAL else 404
+    return problem(status, "challenge-unknown-host", "No challenge for this host.")
+
+
 class _Opener:
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
 
     async def __call__(self, counter: Counter, request: Request) -> Reply:
         said = request.headers
+        body = await _body(request, CHALLENGE_FORM_SIZE_BYTES_MAX)
+        if not body and said.get("content-type") and said.get("x-seawall-body") != "whole":
+            body = None  # left out on the way: nothing may be sent again as if it were all
         asked = Asked(
             client=counter.client,
             method=said.get("x-seawall-method", "GET").upper(),
@@ -115,7 +124,7 @@ class _Opener:
             content_type=said.get("content-type", ""),
             origin=said.get("origin", ""),
             fetch_site=said.get("sec-fetch-site", ""),
-            body=await _body(request, CHALLENGE_FORM_SIZE_BYTES_MAX),
+            body=body,
         )
         return open_challenge(counter, asked, self._assets)
 
