@@ -20,7 +20,7 @@ from seawall.drill.result import Guarded, Result
 from seawall.drill.run import run_guarded
 from seawall.drill.scene import Drill, Protection
 
-SHOWN = (feature_file, tenant_config, slow_poison, empty_parameter, core_cut_off)
+SHOWN = (tenant_config, slow_poison, empty_parameter, core_cut_off)
 AFTER_S = 1.0
 """How long clients are watched afterwards: the command takes its time, a test need not.
 Only what crashes late is waited for."""

@@ -16,7 +16,7 @@ def test_the_naive_fleet_suffers_and_needs_a_person(drill: Drill, tmp_path: Path
     found = asyncio.run(run_naive(drill, tmp_path / "naive", SystemClock()))
     assert found.exposed_nodes == found.nodes
     assert found.failed > found.requests / 4
-    assert found.human_actions == 1
+    assert found.human_actions >= 1
     assert found.detect_s is not None
 
 

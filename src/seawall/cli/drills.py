@@ -12,7 +12,7 @@ from seawall.console.releases import plain_table
 from seawall.drill.account import Account
 from seawall.drill.outages import ALL
 from seawall.drill.page import seconds, write_page
-from seawall.drill.result import Result, Summary, to_json
+from seawall.drill.result import Guarded, Result, Summary, to_json
 from seawall.drill.run import run_guarded, run_naive
 from seawall.drill.scene import Drill, Protection
 from seawall.errors import UsageError
@@ -129,10 +129,24 @@ def _shown(output: Output, summary: Summary) -> "list[RenderableType]":
         if result.guarded.stable_failed:
             words = f"{result.name}: {result.guarded.stable_failed} failures on stable slots."
             parts.append(styled(words, "red"))
+        parts += _of_scores(result.name, result.guarded)
     share = summary.failed_share_of_naive
     if share is not None:
         text = f"Together, failed requests are {share:.3%} of those of the naive way."
         parts.append(joined(styled(text)))
+    return parts
+
+
+def _of_scores(name: str, guarded: Guarded) -> "list[RenderableType]":
+    """What a drill has to tell besides: how it was run, its alarms, and scores that changed."""
+    told = [*guarded.notes]
+    if guarded.alarms_s:
+        slowest = f"the slowest {max(guarded.alarms_s):.2f} s after its push"
+        told.append(f"Bad files with an alarm: {len(guarded.alarms_s)}, {slowest}.")
+    parts: list[RenderableType] = [styled(f"{name}: {text}", "dim") for text in told]
+    if len(guarded.scores) > 1:
+        words = f"{name}: one client was given several scores: {', '.join(guarded.scores)}."
+        parts.append(styled(words, "red"))
     return parts
 
 

@@ -16,6 +16,7 @@ class Sample:
         status: 0 when there was no answer: refused, reset, or too slow.
         release: that answered, as the answer says; empty when it does not say.
         expected: whether the answer was a right one; an edge that answers nonsense fails too.
+        score: of the client, `-` for an absent one; empty when nobody looked.
     """
 
     at_s: float
@@ -23,6 +24,7 @@ class Sample:
     status: int
     release: str
     expected: bool = True
+    score: str = ""
 
     @property
     def failed(self) -> bool:

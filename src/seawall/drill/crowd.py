@@ -17,7 +17,10 @@ from seawall.limits import DRILL_CLIENT_TIMEOUT_S, DRILL_CLIENTS_MAX
 
 RELEASE_HEADER: Final = b"x-drill-release"
 """Every answer of a fleet in a drill names the release that gave it."""
+SCORE_HEADER: Final = b"x-drill-bots"
+"""And what the bot filter decided of the request, when it looked."""
 _HEAD_SIZE_BYTES_MAX: Final = 64 * 1024
+_AGENT: Final = "user-agent: seawall-drill/1.0"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3})")
 
 
@@ -81,25 +84,31 @@ class Crowd:
     async def _visit(self, node: int, visit: Visit) -> None:
         try:
             async with asyncio.timeout(DRILL_CLIENT_TIMEOUT_S):
-                status, release, body = await _ask(self._addresses[node], visit)
+                status, release, score, body = await _ask(self._addresses[node], visit)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            status, release, body = 0, "", b""
+            status, release, score, body = 0, "", "", b""
         finally:
             self._running -= 1
         right = status == visit.status and visit.contains in body
-        self.samples.append(Sample(self._clock.monotonic_s(), node, status, release, right))
+        now_s = self._clock.monotonic_s()
+        self.samples.append(Sample(now_s, node, status, release, right, score))
 
 
-async def _ask(address: tuple[str, int], visit: Visit) -> tuple[int, str, bytes]:
+async def _ask(address: tuple[str, int], visit: Visit) -> tuple[int, str, str, bytes]:
+    """Status, release, score and body."""
     reader, writer = await asyncio.open_connection(*address, limit=_HEAD_SIZE_BYTES_MAX)
     try:
-        request = f"GET {visit.path} HTTP/1.1\r\nhost: {visit.host}\r\nconnection: close\r\n\r\n"
-        writer.write(request.encode("ascii"))
+        lines = (f"GET {visit.path} HTTP/1.1", f"host: {visit.host}", _AGENT, "connection: close")
+        writer.write("\r\n".join((*lines, "", "")).encode("ascii"))
         head = await reader.readuntil(b"\r\n\r\n")
         body = await reader.read(_HEAD_SIZE_BYTES_MAX)
     finally:
         writer.close()
     found = _STATUS.match(head)
-    release = re.search(rb"(?i)\r\n" + RELEASE_HEADER + rb": *([^\r]*)", head)
-    name = release[1].decode("ascii", "replace") if release else ""
-    return int(found[1]) if found else 0, name, body
+    score = _header(head, SCORE_HEADER).partition(" ")[0]
+    return int(found[1]) if found else 0, _header(head, RELEASE_HEADER), score, body
+
+
+def _header(head: bytes, name: bytes) -> str:
+    found = re.search(rb"(?i)\r\n" + name + rb": *([^\r]*)", head)
+    return found[1].decode("ascii", "replace") if found else ""

@@ -19,10 +19,11 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
 
+from seawall.compiler import names
 from seawall.compiler.chains import managers
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
-from seawall.drill.crowd import RELEASE_HEADER
+from seawall.drill.crowd import RELEASE_HEADER, SCORE_HEADER
 
 FEATURES: Final = tuple(
     f"type.googleapis.com/{kind.DESCRIPTOR.full_name}"
@@ -32,6 +33,7 @@ FEATURES: Final = tuple(
 _FILTER: Final = "seawall.drill.flaw"
 _HARMLESS: Final = "function envoy_on_request(handle) end"
 _RELEASE: Final = "%METADATA(VIRTUAL_HOST:seawall:release)%"
+_DECIDED: Final = f"%DYNAMIC_METADATA({names.FILTER_BOTS}:{names.METADATA_DECISION})%"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +89,9 @@ def _routes(body: bytes, flaw: Flaw) -> Any:
     config = packed(lua_pb2.LuaPerRoute(source_code=code))
     for host in table.virtual_hosts:
         host.typed_per_filter_config[_FILTER].CopyFrom(config)
-        header = host.response_headers_to_add.add()
-        header.header.key = RELEASE_HEADER.decode()
-        header.header.value = _RELEASE
+        for name, value in ((RELEASE_HEADER, _RELEASE), (SCORE_HEADER, _DECIDED)):
+            header = host.response_headers_to_add.add()
+            header.header.key, header.header.value = name.decode(), value
     return table
 
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what is seeded below
 from typing import Final
 
+from seawall.api.hand_requests import FeedRequest
 from seawall.api.service import Caller, Service
-from seawall.api.views import Applied, Refused
+from seawall.api.stages import FORCE_SCORES
+from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.clock import Clock
 from seawall.daemon.assembly import Control
 from seawall.daemon.node import collectors
 from seawall.drill.address import address_of, rehosted
-from seawall.drill.scene import Change, Drill, Protection
+from seawall.drill.scene import Change, Drill, Protection, models
 from seawall.drill.workbench import OUT_OF_BOUNDS, Settings, sources_of
 from seawall.errors import SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName
@@ -32,12 +34,17 @@ from seawall.release.bundle import Bundle
 from seawall.release.guard import force_names
 from seawall.release.signing import load_public_key, pin_public_key
 from seawall.rollout.ports import Assignment, ControlPort, NodeReport
+from seawall.site.sources import BOT_MODEL
 
 _WORKBENCH: Final = "seawall.drill.workbench"
 _FAILED: Final = r"^http\.https?\.downstream_rq_5xx$"
 _PARENT_MOVED: Final = "parent-moved"
 _CANARY: Final = "canary"
+_REFUSED: Final = "last-release-refused"
+_BOUNDS: Final = (OUT_OF_BOUNDS, "bad-bot-model")
+"""Problems of data that is not within its limits and schema."""
 _FORCED: Final = {
+    Protection.BOUNDS: (FORCE_SCORES,),
     Protection.GUARD: force_names(),
     Protection.TASTER: ("taster",),
 }
@@ -106,6 +113,7 @@ class GuardedFleet:
         self.detected_s: float | None = None
         self.words = ""
         self.held_by = ""
+        self.alarms_s: list[float] = []
 
     @asynccontextmanager
     async def running(self, first: Change) -> AsyncIterator[None]:
@@ -140,7 +148,10 @@ class GuardedFleet:
 
     async def release(self, change: Change) -> str:
         """See `Fleet.release`: everything an operator's `seawall apply` does."""
+        begin_s = self._clock.monotonic_s()
         outcome = await self._apply(change)
+        if isinstance(outcome, Refused) and change.model is not None:
+            await self._alarmed(begin_s)
         if isinstance(outcome, Applied):
             if change.harmful and outcome.release is not None and outcome.changed:
                 self.harmful.add(outcome.release.id)
@@ -206,24 +217,46 @@ class GuardedFleet:
             nodes = self._running.board
             while sum(s.report is not None for s in nodes.inventory().nodes.values()) < self._count:
                 await self._clock.sleep(DRILL_POLL_S)
-            outcome = await self._apply(first)
-            if isinstance(outcome, Refused):
-                raise UnreachableError("drill-not-started", outcome.message)
-            while self.busy:
-                await self._clock.sleep(DRILL_POLL_S)
+            begun = [replace(first, model=each.content) for each in models(self._drill.model)]
+            for change in (first, *begun):
+                outcome = await self._apply(change, begun=change is not first)
+                if isinstance(outcome, Refused):
+                    raise UnreachableError("drill-not-started", outcome.message)
+                while self.busy:
+                    await self._clock.sleep(DRILL_POLL_S)
 
-    async def _apply(self, change: Change) -> Applied | Refused:
+    async def _alarmed(self, begin_s: float) -> None:
+        """Note how long it took until the status showed the refusal."""
+        status = await self._running.service.status()
+        if any(notice.code == _REFUSED for notice in status.notices):
+            self.alarms_s.append(self._clock.monotonic_s() - begin_s)
+
+    async def _events(self, change: Change, *, begun: bool) -> AsyncIterator[ApplyEvent]:
         force = tuple(name for off in self._off for name in _FORCED.get(off, ()))
-        parent = "" if Protection.PARENT in self._off else change.parent
-        try:
-            events = self._running.service.apply(
-                sources_of(change.text, dict(change.data)),
-                caller=self._caller,
+        at_once = begun or Protection.CANARY in self._off
+        service = self._running.service
+        if change.model is not None:
+            forced = (FORCE_SCORES,) if begun else ()
+            request = FeedRequest(
+                base64=change.model,
                 author=change.actor,
-                force=force,
-                parent=parent,
-                break_glass=Protection.CANARY in self._off,
+                force=(*force, *forced),
+                break_glass=at_once,
             )
+            return await service.hands.push_feed(BOT_MODEL, request, self._caller)
+        return service.apply(
+            sources_of(change.text, dict(change.data)),
+            caller=self._caller,
+            author=change.actor,
+            force=force,
+            parent="" if Protection.PARENT in self._off else change.parent,
+            break_glass=at_once,
+        )
+
+    async def _apply(self, change: Change, *, begun: bool = False) -> Applied | Refused:
+        """Order a change; `begun` for the model that the fleet begins with."""
+        try:
+            events = await self._events(change, begun=begun)
             last = [event async for event in events][-1]
         except SeawallError as error:
             return Refused("check", error.code, error.message, error.remedy, 0.0)
@@ -277,7 +310,7 @@ def _opener(home: Path, core: Path, address: str) -> Opener:
 
 def _holder(outcome: Refused) -> str:
     """The protection behind a refusal, or the stage that has the name of one."""
-    if any(problem.id == OUT_OF_BOUNDS for problem in outcome.problems):
+    if any(problem.id in _BOUNDS for problem in outcome.problems):
         return Protection.BOUNDS.value
     if outcome.code == _PARENT_MOVED:
         return Protection.PARENT.value

@@ -18,7 +18,7 @@ from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot
 from seawall.drill.address import address_of, rehosted
 from seawall.drill.flaw import Flaw, weaken
-from seawall.drill.scene import Change, Drill
+from seawall.drill.scene import Change, Drill, models
 from seawall.gate.validate import Validator
 from seawall.ids import NodeName, ReleaseId
 from seawall.limits import DRILL_RESTART_FORGIVEN_S, DRILL_STOP_DRAIN_S, ENVOY_READY_TIMEOUT_S
@@ -139,7 +139,8 @@ class NaiveFleet:
 
     def _made(self, change: Change) -> _Pushed:
         sources = SourceSet(_FILE, (SourceFile(_FILE, change.text.encode()),))
-        candidate = self._maker.compile(sources, self._maker.load(sources), Kind.SITE)
+        loaded = self._maker.load(sources, pushed=models(self._drill.model))
+        candidate = self._maker.compile(sources, loaded, Kind.SITE)
         data = {**self._drill.flaw.data, **change.data}
         snapshot = weaken(candidate.bundle.snapshot, Flaw(self._drill.flaw.lua, data))
         return _Pushed(ReleaseId(f"r{len(self._history) + 1}"), snapshot)

@@ -17,12 +17,18 @@ class Guarded:
         stable_failed: server errors the stable slots gave, and deaths of stable Envoys.
         held_by: which protection stopped the fault; empty when none did.
         words: what the operator would have read.
+        scores: every score that the crowd's one client was given, if the drill is about scores.
+        alarms_s: from the push of each bad file to a refusal that the status shows.
+        notes: how the drill was run.
     """
 
     account: Account
     stable_failed: int
     held_by: str
     words: str
+    scores: tuple[str, ...] = ()
+    alarms_s: tuple[float, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +43,13 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """No request failed on a stable slot, no person was needed, and little was exposed."""
+        """Nothing failed on a stable slot, nobody was needed, little was exposed, scores stayed."""
         guarded = self.guarded
         return (
             guarded.stable_failed == 0
             and guarded.account.human_actions == 0
             and bool(guarded.held_by)
+            and len(guarded.scores) <= 1
             and guarded.account.failed_share <= DRILL_FAILED_SHARE_MAX
         )
 

@@ -24,7 +24,7 @@ async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
     async with running_origin() as origin_port:
         crowd = crowd_of(drill, port, clock)
         fleet = NaiveFleet(home, clock, drill, NODES)
-        scene = Scene(fleet, clock, port, origin_port, drill.sites)
+        scene = Scene(fleet, clock, port, origin_port, drill.sites, home=home)
         operator = Operator(crowd.samples, fleet.undo, clock)
         async with (
             fleet.running(Change(scene.text(), drill.flaw.data, harmful=False)),
@@ -58,7 +58,7 @@ async def run_guarded(
     async with running_origin() as origin_port:
         crowd = crowd_of(drill, port, clock)
         fleet = GuardedFleet(home, clock, drill, NODES, off)
-        scene = Scene(fleet, clock, port, origin_port, drill.sites, POLICY)
+        scene = Scene(fleet, clock, port, origin_port, drill.sites, POLICY, home=home)
         first = Change(scene.text(), drill.flaw.data, harmful=False)
         async with fleet.running(first):
             async with visited(crowd):
@@ -76,7 +76,16 @@ async def run_guarded(
     held_by = fleet.held_by
     if not held_by and not found.failed and Protection.LAST_KNOWN_GOOD in drill.protections:
         held_by = Protection.LAST_KNOWN_GOOD.value
-    return Guarded(found, stable_failed, held_by, fleet.words)
+    scores = {s.score for s in crowd.samples if not s.failed} if drill.model is not None else set()
+    return Guarded(
+        found,
+        stable_failed,
+        held_by,
+        fleet.words,
+        scores=tuple(sorted(scores)),
+        alarms_s=tuple(fleet.alarms_s),
+        notes=tuple(scene.notes),
+    )
 
 
 def crowd_of(drill: Drill, port: int, clock: Clock) -> Crowd:
@@ -94,6 +103,8 @@ async def play(drill: Drill, scene: Scene, *, busy: Callable[[], bool]) -> float
         busy: whether somebody is still mending; waited for, for a bounded time.
     """
     clock = scene.clock
+    if drill.prepare is not None:
+        await drill.prepare(scene)
     await clock.sleep(DRILL_WARM_UP_S)
     injected_s = clock.monotonic_s()
     await drill.deed(scene)

@@ -7,12 +7,14 @@ and to one that is pushed the naive way; only what they cost may differ.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from seawall.clock import Clock
 from seawall.drill.crowd import Visit
 from seawall.drill.flaw import Flaw
 from seawall.release.release import Kind
+from seawall.site.sources import BOT_MODEL, Pushed
 
 NODES = 3
 """Nodes of the private fleet: enough for a wave of one and a wave of the rest."""
@@ -60,10 +62,12 @@ class Change:
         parent: what its maker believed to be current; empty when he did not look.
         actor: who makes it.
         harmful: whether it carries the fault, for the count of who met it.
+        model: content of the feed `bot-model`; with it nothing else changes. None for no push.
     """
 
     text: str
     data: Mapping[str, str] = field(default_factory=dict)
+    model: bytes | None = None
     kind: Kind = Kind.SITE
     parent: str = ""
     actor: str = "operator"
@@ -108,6 +112,9 @@ class Scene:
 
     Attributes:
         policy: the `rollout:` part of the site file; the naive way has none.
+        home: a directory for what the drill itself keeps.
+        notes: what the drill has to tell of how it was run.
+        files: what was made ready for the deed.
     """
 
     fleet: Fleet
@@ -116,6 +123,9 @@ class Scene:
     origin_port: int
     sites: tuple[str, ...]
     policy: str = ""
+    home: Path = Path()
+    notes: list[str] = field(default_factory=list)
+    files: list[bytes] = field(default_factory=list)
 
     def text(self, *, sites: tuple[str, ...] | None = None, **more: str) -> str:
         """A site file with all sites or with these; `more` adds keys to a site by name."""
@@ -138,6 +148,11 @@ Deed = Callable[[Scene], Awaitable[None]]
 Bounds = Callable[[Mapping[str, str]], str]
 
 
+def models(content: bytes | None) -> tuple[Pushed, ...]:
+    """What was pushed into the feed of the bot model."""
+    return () if content is None else (Pushed(BOT_MODEL, content),)
+
+
 def unbounded(_data: Mapping[str, str]) -> str:
     """Any data is within no bounds."""
     return ""
@@ -156,10 +171,12 @@ class Drill:
         flaw: of the data plane, in both arms; its `data` is that of the first, good release.
         bounds: why data is refused by its limits and schema; empty when it is within them.
         deed: injects the fault, and returns when nothing more is done.
+        prepare: what is made ready before, while all is well.
         sites: of the edge; each is asked in turn.
         after_s: how long clients are watched after that.
         withdraws: the naive node stops serving when it cannot reach the core.
         boots_from_core: the naive node has its configuration from the core only.
+        model: bot model that the fleet begins with; the score of no client may change then.
     """
 
     name: str
@@ -168,12 +185,14 @@ class Drill:
     story: str
     protections: tuple[Protection, ...]
     deed: Deed
+    prepare: Deed | None = None
     flaw: Flaw = field(default_factory=Flaw)
     bounds: Bounds = unbounded
     sites: tuple[str, ...] = SITES
     after_s: float = 3.0
     withdraws: bool = False
     boots_from_core: bool = False
+    model: bytes | None = None
 
     @property
     def visits(self) -> tuple[Visit, ...]:

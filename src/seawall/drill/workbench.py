@@ -14,17 +14,18 @@ from typing import Final
 from seawall.api.candidate import Candidate, Maker
 from seawall.api.workbench import Say, Workbench, main
 from seawall.clock import Clock, SystemClock
+from seawall.drill.features.columns import features_of
 from seawall.drill.flaw import FEATURES as FLAW_FEATURES
 from seawall.drill.flaw import Flaw, weaken
 from seawall.drill.outages import ALL
-from seawall.drill.scene import Bounds, Protection, unbounded
+from seawall.drill.scene import Bounds, Protection, models, unbounded
 from seawall.gate.features import FEATURES
 from seawall.model import Switch
 from seawall.release.release import Kind
 from seawall.site.collect import read_file
 from seawall.site.load import FileReader, Loaded
 from seawall.site.problem import Location, Problem, Severity
-from seawall.site.sources import Pushed, SourceFile, SourceSet
+from seawall.site.sources import BOT_MODEL, Pushed, SourceFile, SourceSet
 
 ROOT: Final = "/drill/seawall.yaml"
 DATA: Final = "/drill/data.json"
@@ -77,7 +78,8 @@ class FlawedMaker(Maker):
         self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
     ) -> Loaded:
         """As `Maker.load`; data over its bounds is a problem of its file."""
-        loaded = super().load(_site(sources), read, pushed)
+        loaded = super().load(_site(sources), read, self._readable(pushed))
+        loaded = replace(loaded, pushed=tuple(pushed))
         wrong = self._settings.bounds(self._data(sources))
         if not wrong:
             return loaded
@@ -97,14 +99,27 @@ class FlawedMaker(Maker):
     ) -> Candidate:
         """As `Maker.compile`, for Envoys with the flaw."""
         candidate = super().compile(_site(sources), loaded, kind, switches)
-        flaw = Flaw(self._settings.lua, self._data(sources))
+        flaw = Flaw(self._settings.lua, {**self._data(sources), **_consumed(loaded.pushed)})
         snapshot = weaken(candidate.bundle.snapshot, flaw)
         bundle = replace(candidate.bundle, sources=sources, snapshot=snapshot)
         return replace(candidate, bundle=bundle)
 
+    def _readable(self, pushed: Sequence[Pushed]) -> Sequence[Pushed]:
+        """Without bounds nobody reads a model strictly: the one before scores on."""
+        if Protection.BOUNDS not in self._settings.off:
+            return pushed
+        begun = {drill.name: drill.model for drill in ALL}.get(self._settings.drill)
+        return models(begun) if any(each.name == BOT_MODEL for each in pushed) else pushed
+
     def _data(self, sources: SourceSet) -> dict[str, str]:
         content = next((f.content for f in sources.files if f.path == DATA), b"{}")
         return {**self._settings.data, **json.loads(content)}
+
+
+def _consumed(pushed: Sequence[Pushed]) -> dict[str, str]:
+    """What the flawed reader takes of a pushed model."""
+    content = next((each.content for each in pushed if each.name == BOT_MODEL), None)
+    return {} if content is None else features_of(content)
 
 
 def _site(sources: SourceSet) -> SourceSet:

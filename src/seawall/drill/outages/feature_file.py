@@ -1,17 +1,15 @@
 """Cloudflare, 18 November 2025: a machine-made feature file over a limit nobody had met."""
 
-from collections.abc import Mapping
 from typing import Final
 
+from seawall.drill.features.columns import GRANTS, features_of, listed
+from seawall.drill.features.generator import bad_files, good_file, model_file
 from seawall.drill.flaw import Flaw
 from seawall.drill.scene import Change, Drill, Protection, Scene
 
-_FEATURES_MAX: Final = 200
-_CYCLES: Final = 4
-_CYCLE_S: Final = 1.5
-_GOOD: Final = tuple(f"feature_{number:03d}" for number in range(60))
-# The query without a database filter saw every column again under other databases.
-_BAD: Final = tuple(name for name in _GOOD for _ in range(4)) + _GOOD[:20]
+_CYCLES: Final = 6
+_CYCLE_S: Final = 0.5
+_GOOD: Final = good_file()
 
 _LUA: Final = """
 local count = 0
@@ -24,25 +22,39 @@ end
 """
 
 
-def _bounds(data: Mapping[str, str]) -> str:
-    names = data["features"].split(",")
-    if len(names) > _FEATURES_MAX:
-        return f"{len(names)} features, at most {_FEATURES_MAX} are allowed"
-    twice = len(names) - len(set(names))
-    return f"{twice} of {len(names)} features are there twice" if twice else ""
+async def _prepare(scene: Scene) -> None:
+    """Every replica of the generator asks its database; the worst one comes first."""
+    answers = await listed(scene.home / "clickhouse")
+    scene.notes.append(f"The list of features was {answers.source}.")
+    scene.files.extend(model_file(answers.by_databases[grant]) for grant in reversed(GRANTS))
 
 
 async def _deed(scene: Scene) -> None:
-    """The generator runs every cycle; every second one asks a database that has the new grant."""
+    """Good and bad replicas take turns, then files come that are wrong in every other way.
+
+    Where nothing holds them the first one has done its harm, and the others are left out.
+    """
+    worst, doubled, good = scene.files
+    held = True
     for cycle in range(_CYCLES):
-        await scene.fleet.release(_made(scene, bad=cycle % 2 == 0))
+        held &= await _is_held(scene, good if cycle % 2 else worst)
         await scene.clock.sleep(_CYCLE_S)
-    await scene.fleet.release(_made(scene, bad=True))
+    others = [doubled, *(file.content for file in bad_files(good))]
+    pushed = 0
+    while held and pushed < len(others):
+        held = await _is_held(scene, others[pushed])
+        pushed += 1
+    scene.notes.append(f"{pushed} of {len(others)} further files were pushed, each wrong anew.")
+    await _is_held(scene, worst)
 
 
-def _made(scene: Scene, *, bad: bool) -> Change:
-    features = ",".join(_BAD if bad else _GOOD)
-    return Change(scene.text(), {"features": features}, actor="generator", harmful=bad)
+async def _is_held(scene: Scene, content: bytes) -> bool:
+    """Push a file; whether it did not come into force, or may."""
+    harmful = content != _GOOD
+    data = features_of(content)
+    change = Change(scene.text(), data, actor="generator", harmful=harmful, model=content)
+    refused = await scene.fleet.release(change)
+    return bool(refused) or not harmful
 
 
 DRILL: Final = Drill(
@@ -53,11 +65,15 @@ DRILL: Final = Drill(
         "A query without a database filter saw columns twice, so a file that is made every five "
         "minutes grew over the 200 features that the proxy had memory for; the proxy panicked. "
         "Only some database nodes had the change at first, so good and bad files took turns. "
-        "Here: a generator makes a file of 260 features, 200 of them duplicates, in every second "
-        "cycle, and at last always; the data plane answers 500 above 200."
+        "Here: a generator asks the `system.columns` of a real ClickHouse (chDB), whose replicas "
+        "see one, two and four databases with the feature table, and pushes what it makes into the "
+        "feed `bot-model`; then come files that are wrong in every other way: permuted, cut off, "
+        "of wrong type, too large, with names nobody knows, right in form and wrong in meaning. "
+        "The data plane answers 500 above 200 features. No score of a client may change."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
-    flaw=Flaw(_LUA, {"features": ",".join(_GOOD)}),
-    bounds=_bounds,
+    flaw=Flaw(_LUA, features_of(_GOOD)),
     deed=_deed,
+    prepare=_prepare,
+    model=_GOOD,
 )
