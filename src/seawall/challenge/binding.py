@@ -9,6 +9,7 @@ the MAC and not into the text: nothing of the client can be read from its cookie
 
 import base64
 import hmac
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,6 +32,7 @@ NO_JA4: Final = "-"
 """Stands for the fingerprint of a client that did not use TLS."""
 _PORT_LENGTH_CHARS_MAX: Final = 6
 """A colon and five digits."""
+_VISIBLE: Final = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Bound:
             (self.prefix, CHALLENGE_PREFIX_LENGTH_CHARS_MAX),
             (self.ja4, CHALLENGE_JA4_LENGTH_CHARS_MAX),
         ):
-            if not 0 < len(part) <= longest or not all("!" <= char <= "~" for char in part):
+            if len(part) > longest or not _VISIBLE.fullmatch(part):
                 return None
         return f"\n{host}\n{self.prefix}\n{self.ja4}".encode("ascii")
 
