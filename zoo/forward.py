@@ -44,6 +44,8 @@ class Forwarder:
         self._edge_port = edge_port
         self._loop = loop
         self._servers: dict[int, asyncio.Server] = {}
+        # Streams hold their readers weakly: without this a half-closed connection is collected.
+        self._passing: set[asyncio.Task[None] | None] = set()
 
     def open(self, address: str) -> int:
         """A free port of 127.0.0.1 whose connections come from `address`."""
@@ -68,7 +70,12 @@ class Forwarder:
 
     async def _open(self, address: str) -> int:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._pass(address, reader, writer)
+            task = asyncio.current_task()
+            self._passing.add(task)
+            try:
+                await self._pass(address, reader, writer)
+            finally:
+                self._passing.discard(task)
 
         server = await asyncio.start_server(accepted, "127.0.0.1", 0)
         port = int(server.sockets[0].getsockname()[1])
