@@ -10,9 +10,10 @@ from seawall.bots import artifact
 from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
 from seawall.bots.model import Golden, Model, Tree
 from seawall.errors import NotFoundError
+from seawall.limits import ACCESS_TAIL_RECORDS_MAX
 from seawall.model import BotModel
 from seawall.telemetry.bots import BotVerdict, parse_verdict
-from seawall.telemetry.records import AccessRecord, find
+from seawall.telemetry.records import AccessRecord, find, tail
 
 
 def packed(model: Model) -> BotModel:
@@ -48,6 +49,17 @@ def record(edge: Serving, request_id: str | None) -> AccessRecord:
             return None
 
     return wait_until(found, what=f"the record of {request_id}")
+
+
+def record_of_path(edge: Serving, path: str) -> AccessRecord:
+    """The newest record of a path, for clients that do not tell their request id."""
+
+    def found() -> AccessRecord | None:
+        edge.envoy.admin("/reopen_logs", method="POST")
+        newest = tail(edge.envoy.directory / "access.ndjson", ACCESS_TAIL_RECORDS_MAX).records
+        return next((one for one in newest if one.path == path), None)
+
+    return wait_until(found, what=f"the record of {path}")
 
 
 def verdict(edge: Serving, request_id: str | None) -> BotVerdict:

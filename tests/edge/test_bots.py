@@ -7,12 +7,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hyperframe.frame import GoAwayFrame, HeadersFrame, RstStreamFrame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot_models import random_model
 from compiler import build
-from edge.bot_records import faults, harsh_model, packed, record, verdict
+from edge.bot_records import faults, harsh_model, packed, record, record_of_path, verdict
+from edge.h2_client import GET, H2Client
 from edge.serving import HOST, Serving, request, serving
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
@@ -175,6 +177,24 @@ def test_a_site_that_says_nothing_of_bots_never_blocks_whatever_the_score() -> N
     assert (seen.score, seen.action.value, seen.rules) == (1, "observe", ())
 
 
+@pytest.mark.parametrize(
+    ("order", "code"), [("masp", 1), ("mpas", 2), ("msap", 3), ("mpsa", 4), ("pams", 5)]
+)
+def test_the_order_of_pseudo_headers_reaches_the_filter(
+    edge: Serving, order: str, code: int
+) -> None:
+    path = f"/order/{order}"
+    values = {**dict(GET), ":path": path}
+    names = {name[1]: name for name in values}
+    fields = [(names[letter], values[names[letter]]) for letter in order]
+    with H2Client(edge.tls_port, tls=edge.authority.client(alpn=("h2",))) as client:
+        assert client.get(1, [*fields, ("user-agent", "x/1"), ("cookie", "a=1"), ("cookie", "b=2")])
+    seen = parse_verdict(record_of_path(edge, path).bots)
+    assert seen is not None
+    assert (seen.code("protocol"), seen.code("pseudo-order")) == (2, code)
+    assert (seen.code("tls-alpn"), seen.code("cookie")) == (3, 1)
+
+
 HEADERS = (
     b"user-agent", b"accept", b"accept-language", b"accept-encoding", b"sec-ch-ua",
     b"sec-ch-ua-mobile", b"sec-ch-ua-platform", b"sec-fetch-site", b"sec-fetch-mode",
@@ -218,3 +238,27 @@ def test_no_odd_request_breaks_the_filter(
         answer = client.response(to_head=method == b"HEAD")
     assert answer.status < 500 or answer.status == 501, (sent, answer)
     assert faults(edge) == 0, sent
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([name.decode() for name in HEADERS]),
+            st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_size=60),
+        ),
+        max_size=12,
+    )
+)
+def test_no_odd_request_over_http2_breaks_the_filter(
+    edge: Serving, fields: list[tuple[str, str]]
+) -> None:
+    # Control characters never come this far: Envoy ends such a connection itself.
+    with H2Client(edge.tls_port, tls=edge.authority.client(alpn=("h2",))) as client:
+        client.send(client.headers(1, [*GET, *fields]))
+        client.read_until(lambda f: isinstance(f, HeadersFrame | RstStreamFrame | GoAwayFrame))
+    assert faults(edge) == 0, fields
