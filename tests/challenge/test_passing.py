@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from challenge.lua_clearance import KEYS, NOW_S
 from challenge.workplace import BOUND, KEY_TEXT, POLICY, Workplace, answer, cookie_of
@@ -351,6 +353,29 @@ def test_a_surrogate_in_an_answer_is_only_wrong() -> None:
         reply = solve(counter, answer(text, nonce, **wrong))
         assert told(reply)["do"] in {"again", "work"}
         assert clearance(reply) is None
+
+
+def test_an_expired_challenge_leads_back_to_the_page_and_a_foreign_one_to_the_start() -> None:
+    place = Workplace()
+    page = opened(place)
+    text, _ = challenge_in(page)
+    cookies = cookie_of(page, ECHO) or ""
+    place.clock.time_s += limits.CHALLENGE_LIFETIME_NO_SCRIPT_S + 1
+    late = refresh(place.counter(cookies), Return(text, "GET"))
+    assert b"has expired" in late.body
+    assert b'href="/shop?item=1"' in late.body
+    assert clearance(late) is None
+    foreign = refresh(place.counter(cookies), Return("c1.x", "GET"))
+    assert b'href="/"' in foreign.body
+
+
+@given(st.binary(max_size=400), st.text(max_size=200))
+def test_whatever_is_sent_grants_nothing_and_raises_nothing(body: bytes, text: str) -> None:
+    counter = Workplace().counter(text)
+    assert solve(counter, body).status == 400
+    page = refresh(counter, Return(text, "POST", text, text, "", body))
+    assert page.status == 403
+    assert cookie_of(page, CLEARANCE) is None
 
 
 STEPS = ("spend", "mint", "echo", "report", "nonce", "read_challenge", "check", "read_echo")

@@ -92,10 +92,14 @@ class Counter:
 
         One that an earlier process made may have been used: the spent set died with it.
         """
-        found = read_challenge(text, self.policy.keys, self.client.bound, now_s=self.now_s)
+        found = self.authentic(text)
         if found is None or found.issued_s < self.started_s:
             return None
         return found if found.age_s(self.now_s) <= lifetime_s else None
+
+    def authentic(self, text: str) -> Challenge | None:
+        """The challenge if it is ours and for this client, however old: good for its path only."""
+        return read_challenge(text, self.policy.keys, self.client.bound, now_s=self.now_s)
 
     def cleared_level(self) -> int:
         """Level of the clearance that the client has already; 0 without one."""

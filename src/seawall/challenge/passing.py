@@ -174,7 +174,8 @@ def refresh(counter: Counter, back: Return) -> Reply:
     challenge = counter.challenge(back.text, CHALLENGE_LIFETIME_NO_SCRIPT_S)
     if challenge is None:
         counter.report(Event.FAILED, None, "stale", 0)
-        return notice(counter, None, Kind.EXPIRED, lost=back.method == "POST")
+        known = counter.authentic(back.text)
+        return notice(counter, known, Kind.EXPIRED, lost=back.method == "POST")
     form = _form_of(counter, challenge, back)
     lost = isinstance(form, NotKept)
     # 307 makes the browser send the same body again, to the page that it was for.
