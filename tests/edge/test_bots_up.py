@@ -31,6 +31,7 @@ sites:
       mode: enforce
       rules:
         - {{name: closed, when: path == "/closed", do: block}}
+        - {{name: careful, when: path == "/careful", do: challenge}}
   watched:
     hosts: [watched.localhost]
     origin: "{origin}"
@@ -59,9 +60,9 @@ class Asking:
     def ask(self, site: str, path: str = "/", agent: str = AGENT) -> tuple[int, str]:
         """Status and request id of one request on a connection of its own."""
         host = f"{site}.localhost"
-        head = f"GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: {agent}\r\naccept: */*\r\n\r\n"
+        lines = (f"host: {host}", f"user-agent: {agent}", "accept: text/html")
         with RawClient(self.tls_port, tls=self.context, sni=host) as client:
-            client.send(head.encode())
+            client.send("\r\n".join((f"GET {path} HTTP/1.1", *lines, "", "")).encode())
             answer = client.response()
         return answer.status, answer.header("x-request-id") or ""
 
@@ -109,6 +110,15 @@ def test_a_rule_refuses_where_it_is_enforced_and_is_told_where_it_is_not(asking:
     assert (
         "Rule closed would have refused it (403); the site only observes, so it passed."
     ) in asking.why(request_id)["story"]
+
+
+def test_who_is_challenged_is_told_so(asking: Asking) -> None:
+    status, request_id = asking.ask("strict", "/careful")
+    assert status == 403
+    told = asking.why(request_id)
+    assert "Rule careful challenged it." in told["story"]
+    assert not [sentence for sentence in told["story"] if "passed all the same" in sentence]
+    assert "rule careful of site strict" in told["remedy"]
 
 
 def test_bots_off_leaves_no_text(asking: Asking) -> None:
