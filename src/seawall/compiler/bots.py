@@ -34,6 +34,7 @@ from seawall.model import OBSERVING, BotMode, BotModel, Edge, Route, RouteClass,
 from seawall.model.clearance import ClearanceKeys
 from seawall.verify.catalogue import catalogue
 from seawall.verify.lua import render
+from seawall.verify.ranges import render as render_ranges
 
 _SWITCHES_FIELD: Final = 15
 """`VirtualHost.typed_per_filter_config`."""
@@ -53,7 +54,7 @@ class BotFilter:
         self._model = edge.bot_model
         self._service = any(enforced(site) for site in edge.sites)
         self._ranges = tuple(
-            (str(one.name), "\n".join((*one.networks, "")))
+            (str(one.name), render_ranges(one.name, one.networks, fetched_s=one.fetched_s))
             for one in edge.lists
             if one.networks and one.name in catalogue().sources
         )

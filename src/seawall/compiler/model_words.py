@@ -1,6 +1,6 @@
 """What a change of the bot filter means in words: another model, or another program around it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from envoy.config.route.v3 import route_components_pb2, route_pb2
@@ -9,6 +9,8 @@ from envoy.extensions.filters.http.lua.v3 import lua_pb2
 from seawall.bots.scripted import ScriptedModel, scripted_model
 from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.verify.lua import lists_in as ranges_in
+from seawall.verify.lua import without_lists
 
 
 def script_in(configuration: Any) -> str:
@@ -42,8 +44,25 @@ def model_changes(old: Any, new: Any) -> Iterator[str]:
         return
     if not before or not after:
         yield f"requests are {'looked at' if after else 'not looked at any more'} by the bot filter"
+    elif ranges_in(before) != ranges_in(after):
+        yield from _range_changes(ranges_in(before), ranges_in(after))
+        before, after = without_lists(before), without_lists(after)
     was, now = (scripted_model(text) for text in (before, after))
     if (was and was.id) != (now and now.id):
         yield f"bot model {was.title if was else 'none'} -> {now.title if now else 'none'}"
-    elif before and after:
+    elif before != after and before and after:
         yield "the program of the bot filter changed"
+
+
+def _range_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted({*old, *new}):
+        before, after = (_networks(lists.get(name, "")) for lists in (old, new))
+        if before != after:
+            counts = f"+{len(after - before):,}, -{len(before - after):,}"
+            yield f"bot ranges {name}: {len(before):,} -> {len(after):,} networks ({counts})"
+        elif old.get(name) != new.get(name):
+            yield f"bot ranges {name}: the same {len(after):,} networks, dated anew"
+
+
+def _networks(content: str) -> frozenset[str]:
+    return frozenset(line for line in content.splitlines() if not line.startswith("#"))

@@ -4,6 +4,7 @@ The text is a Lua chunk that returns one table, made only of numbers, booleans a
 so that nothing in a list or a catalogue can become code. Equal inputs give equal text.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -56,6 +57,16 @@ def render(catalogue: Catalogue, lists: Mapping[str, str]) -> str:
     return text
 
 
+def lists_in(text: str) -> dict[str, str]:
+    """The lists in what `render` wrote, or in a text around it, as they were given."""
+    return {found[1]: found[2].replace("\\010", "\n") for found in _LIST.finditer(text)}
+
+
+def without_lists(text: str) -> str:
+    """What `render` would have written with no list."""
+    return _LIST.sub("", text)
+
+
 def quote(text: str) -> str:
     """`text` as a Lua string literal: everything but plain ASCII is escaped by its number."""
     return '"' + "".join(_PLAIN.get(byte) or f"\\{byte:03d}" for byte in text.encode()) + '"'
@@ -64,6 +75,12 @@ def quote(text: str) -> str:
 _PLAIN: Final = {
     byte: chr(byte) for byte in range(256) if chr(byte).isascii() and chr(byte).isalnum()
 } | {ord(sign): sign for sign in " .:/_-+!',;()=#*<>@&?"}
+
+
+_LIST: Final = re.compile(
+    r'^  \["([a-z0-9-]+)"\] = "(# seawall ranges (?:[0-9a-zA-Z .:/#-]|\\010)+)",\n', re.MULTILINE
+)
+"""One list as `render` writes it: its characters are those of a header and of networks."""
 
 
 def _bot(bot: Bot) -> str:

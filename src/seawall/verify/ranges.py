@@ -22,8 +22,9 @@ from seawall.verify.catalogue import RangeSource
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _HEADER: Final = re.compile(
-    r"# seawall ranges 1\n# list: (?P<name>[a-z0-9-]+)\n# fetched: (?P<at>\d{1,11})\n"
+    r"# seawall ranges 1\n# list: (?P<name>[a-z0-9-]+)\n# fetched: (?P<at>[0-9]{1,11})\n"
 )
+_HEADER_BYTES_MAX: Final = 256
 _V4: Final = 4
 
 
@@ -80,10 +81,18 @@ def parse(body: bytes, form: Literal["json", "text"]) -> tuple[Network, ...]:
     return _canonical(networks)
 
 
-def render(name: str, networks: Sequence[Network], *, fetched_s: int) -> str:
-    """The content of a list release."""
-    lines = ["# seawall ranges 1", f"# list: {name}", f"# fetched: {fetched_s}"]
+def render(name: str, networks: Sequence[Network] | Sequence[str], *, fetched_s: int | None) -> str:
+    """The content of a list release; one without a date verifies, and excludes nobody."""
+    lines = ["# seawall ranges 1", f"# list: {name}"]
+    if fetched_s is not None:
+        lines.append(f"# fetched: {fetched_s}")
     return "\n".join([*lines, *map(str, networks)]) + "\n"
+
+
+def header(content: bytes) -> tuple[str, int] | None:
+    """The name and the date that a content begins with; None when it does not begin as `render`."""
+    found = _HEADER.match(content[:_HEADER_BYTES_MAX].decode("utf-8", "replace"))
+    return None if found is None else (found["name"], int(found["at"]))
 
 
 def read(content: str) -> RangeList:
@@ -92,11 +101,11 @@ def read(content: str) -> RangeList:
     Raises:
         RefusedError: it is none that `render` wrote.
     """
-    header = _HEADER.match(content)
-    if header is None:
+    head = _HEADER.match(content)
+    if head is None:
         raise _refused("it has no header of a list")
-    networks = parse(content[header.end() :].encode(), "text")
-    found = RangeList(header["name"], networks, int(header["at"]))
+    networks = parse(content[head.end() :].encode(), "text")
+    found = RangeList(head["name"], networks, int(head["at"]))
     if render(found.name, networks, fetched_s=found.fetched_s) != content:
         raise _refused("its networks are not in canonical form")
     return found
