@@ -22,6 +22,7 @@ sites:
 """
 FROM_FILE = TEXT + "bots: {model: models/current.json}\n"
 GOOD = random_content(7)
+NO_BOTS = "return {}"
 
 
 def loaded(text: str, *pushed: Pushed, files: dict[str, bytes] | None = None) -> Loaded:
@@ -123,7 +124,7 @@ def test_no_list_takes_the_name_of_the_model() -> None:
 def test_the_compiled_text_reads_back_with_the_same_scores(seed: int) -> None:
     model = random_model(seed)
     digest = artifact.digest(artifact.write(model))
-    found = scripted_model(script_text(Script(model, digest)))
+    found = scripted_model(script_text(Script(NO_BOTS, model, digest)))
     assert found is not None
     assert (found.id, found.base, found.cuts) == (digest[:8], model.base, model.cuts)
     assert not found.wrong_golden()
@@ -134,13 +135,13 @@ def test_the_compiled_text_reads_back_with_the_same_scores(seed: int) -> None:
 
 
 def test_text_without_a_model_or_with_a_damaged_one_holds_none() -> None:
-    assert scripted_model(script_text(Script())) is None
+    assert scripted_model(script_text(Script(NO_BOTS))) is None
     model = random_model(1)
-    text = script_text(Script(model, "ab" * 32))
+    text = script_text(Script(NO_BOTS, model, "ab" * 32))
     assert scripted_model(text.replace('["roots"]="', '["roots"]="999999 ')) is None
     assert scripted_model(text.replace('["cuts"]="', '["cuts"]="1 ')) is None
     assert scripted_model(text.replace('["leaf"]="', '["leaf"]="one ')) is None
     wrong = replace(model, golden=tuple(replace(g, score=g.score % 99 + 1) for g in model.golden))
-    found = scripted_model(script_text(Script(wrong, "cd" * 32)))
+    found = scripted_model(script_text(Script(NO_BOTS, wrong, "cd" * 32)))
     assert found is not None
     assert "golden vector 0 scores" in found.wrong_golden()

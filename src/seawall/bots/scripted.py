@@ -18,6 +18,7 @@ _ENTRY: Final = r'\["[a-z]+"\]="(?:[^"\\]|\\[0-9]{3})*"'
 _MODEL: Final = re.compile(rf'\["model"\]=\{{({_ENTRY}(?:,{_ENTRY})*)\}}')
 _PAIR: Final = re.compile(r'\["([a-z]+)"\]="((?:[^"\\]|\\[0-9]{3})*)"')
 _ESCAPE: Final = re.compile(r"\\([0-9]{3})")
+_CONFIG: Final = "\nlocal config = "
 _TEXTS_REMEMBERED: Final = 4
 
 
@@ -79,7 +80,7 @@ class ScriptedModel:
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
 def scripted_model(text: str) -> ScriptedModel | None:
     """The model in a compiled filter; None when there is none, or it is not one that we write."""
-    found = _MODEL.search(text)
+    found = _MODEL.search(text, max(0, text.rfind(_CONFIG)))
     if found is None:
         return None
     values = {name: _unescaped(value) for name, value in _PAIR.findall(found[1])}
