@@ -86,7 +86,9 @@ paths = st.sampled_from(PATHS) | st.text(st.characters(exclude_categories=["Cs"]
     lambda t: "/" + t.replace("?", "")
 )
 texts = st.sampled_from(WORDS)
-counts = st.none() | st.integers(0, 1000)
+NUMBERS = (0, 1, 2, 3, 12, 50, 99)
+"""Few, so that what is compared is often equal."""
+counts = st.none() | st.sampled_from(NUMBERS)
 codes = st.just(()) | st.lists(
     st.integers(0, 12), min_size=len(FEATURES), max_size=len(FEATURES)
 ).map(tuple)
@@ -97,7 +99,7 @@ facts_of_requests = st.builds(
     host=texts,
     route_class=st.sampled_from([c.value for c in RouteClass]),
     protocol=st.sampled_from(("", "HTTP/1.1", "HTTP/2")),
-    score=st.none() | st.integers(1, 99),
+    score=st.none() | st.sampled_from(NUMBERS[1:]),
     codes=codes,
     verified=st.sampled_from(("", "googlebot")),
     impostor=st.sampled_from(("", "bingbot")),
@@ -115,7 +117,8 @@ def _literal(name: Name, draw: Any) -> str:
         words = [word for word, _ in name.words] or [w for w in WORDS if w.isprintable() and w]
         word = draw(st.sampled_from(words))
         return f"'{word}'" if '"' in word and "'" not in word else f'"{word.replace(chr(34), "")}"'
-    return str(draw(st.integers(name.least, min(name.most, 120))))
+    fitting = [number for number in NUMBERS if name.least <= number <= name.most]
+    return str(draw(st.sampled_from(fitting)))
 
 
 @st.composite
@@ -142,7 +145,7 @@ def conditions(draw: Any, depth: int = 0) -> str:
 rates = st.builds(
     BotAction,
     st.just(BotDo.RATE),
-    requests=st.integers(0, 1000),
+    requests=st.sampled_from(NUMBERS[1:]),
     per_s=st.sampled_from(BOT_WINDOWS_S),
 )
 actions = rates | st.builds(

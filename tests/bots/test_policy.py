@@ -475,6 +475,13 @@ def test_every_cut_of_a_policy_is_refused() -> None:
         assert LUA.compile(TEXT[:length])[0] is None, length
 
 
+def test_a_policy_that_lost_a_line_or_has_one_twice_is_refused() -> None:
+    lines = TEXT.splitlines(keepends=True)
+    for index in range(len(lines)):
+        assert LUA.compile("".join(lines[:index] + lines[index + 1 :]))[0] is None
+        assert LUA.compile("".join(lines[: index + 1] + lines[index:]))[0] is None
+
+
 def test_the_largest_policy_compiles_and_decides() -> None:
     numbers, text = "1000000000," * 40, "^" * 180
     for when in (

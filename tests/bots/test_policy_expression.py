@@ -174,5 +174,11 @@ def test_an_older_vector_lacks_what_it_did_not_know() -> None:
     assert found.holds(Facts(codes=()))
 
 
+def test_nought_requests_are_known() -> None:
+    found = parse("requests_10s is absent")
+    assert not isinstance(found, Fault)
+    assert not found.holds(Facts(requests=(0, None, None)))
+
+
 def test_an_empty_condition_always_holds() -> None:
     assert parse("") == ALWAYS == parse("true")

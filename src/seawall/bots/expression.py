@@ -167,7 +167,8 @@ class Present:
 
     def holds(self, facts: Facts) -> bool:
         """Whether it holds for a request."""
-        return value_of(self.value, facts) not in (None, "", False)
+        found = value_of(self.value, facts)
+        return found is not None and found is not False and found != ""
 
     def lua(self) -> str:
         """The same in Lua."""
