@@ -51,6 +51,10 @@ def came_by(data_dir: Path, count: int) -> None:
     (access / ACCESS_FILE).write_text(text)
 
 
+def id_in(view: BotModelView | None) -> str:
+    return view.id if view is not None else ""
+
+
 def id_of(content: bytes) -> str:
     return artifact.digest(content)[:8]
 
@@ -132,7 +136,7 @@ def test_scores_that_drift_are_refused_unless_it_is_meant(tmp_path: Path) -> Non
     asyncio.run(scenario())
 
 
-def test_a_model_in_a_file_takes_no_push(tmp_path: Path) -> None:
+def test_a_model_in_a_file_is_taken_up_as_it_changes_and_takes_no_push(tmp_path: Path) -> None:
     async def scenario() -> None:
         file = tmp_path / "model.json"
         file.write_bytes(FIRST)
@@ -144,5 +148,14 @@ def test_a_model_in_a_file_takes_no_push(tmp_path: Path) -> None:
             assert (view.source, view.path, view.name) == ("file", str(file), "steps")
             with pytest.raises(ConflictError, match="read from"):
                 await push(at, NEXT)
+            assert await at.control.watch.poll() is None
+            for content, taken in ((FIRST[:-9], False), (NEXT, True)):
+                file.write_bytes(content)
+                flow = await at.control.watch.poll()
+                assert flow is not None
+                assert isinstance(flow.outcome, Applied) is taken
+                assert id_in(await model(at)) == id_of(NEXT if taken else FIRST)
+            assert flow.outcome.release is not None
+            assert flow.outcome.release.kind == "feed"
 
     asyncio.run(scenario())

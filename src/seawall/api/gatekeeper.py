@@ -1,4 +1,4 @@
-"""The gate: the five stages between compiling and storing, asked in order, stopped at the first.
+"""The gate: the six stages between compiling and storing, asked in order, stopped at the first.
 
 It decides the order, what runs beside what, and what somebody may force; the stages themselves live
 in `gate` and `release.guard`. Envoy's validation and the taster are other processes and begin at
