@@ -12,8 +12,7 @@ import httpx
 import pytest
 
 from challenge.lua_clearance import KEYS, NOW_S, LuaClearance
-from challenge.test_passing import CLEARANCE
-from challenge.workplace import BOUND, HEADERS, Workplace, answer, served
+from challenge.workplace import BOUND, CLEARANCE, HEADERS, Workplace, answer, served
 from seawall.challenge.binding import b64
 from seawall.challenge.page import PLACE
 from seawall.challenge.pool import KernelPool

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from challenge.test_passing import ASSETS, CLEARANCE, ECHO, challenge_in, opened
-from challenge.workplace import Workplace, cookie_of
+from challenge.workplace import ASSETS, CLEARANCE, ECHO, Workplace, challenge_in, cookie_of, opened
 from seawall import limits
 from seawall.challenge.forms import FORM_TYPE, Kept, NotKept, is_same_origin, keep
 from seawall.challenge.language import LANGUAGES, choose, direction, words

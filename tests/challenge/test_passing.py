@@ -1,7 +1,5 @@
 """The decisions of the desk, one by one, with time and chance under the test's hand."""
 
-import json
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from challenge.lua_clearance import KEYS, NOW_S
-from challenge.workplace import BOUND, KEY_TEXT, POLICY, Workplace, answer, cookie_of
+from challenge.workplace import (
+    ASSETS,
+    BOUND,
+    CLEARANCE,
+    ECHO,
+    KEY_TEXT,
+    POLICY,
+    Workplace,
+    answer,
+    challenge_in,
+    cookie_of,
+    opened,
+    told,
+)
 from seawall import limits
 from seawall.challenge import desk as desk_module
-from seawall.challenge.assets import load
 from seawall.challenge.binding import Bound
 from seawall.challenge.opening import Asked, open_challenge
 from seawall.challenge.passing import Return, refresh, solve
@@ -25,33 +35,6 @@ from seawall.challenge.token import Clearance, check
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
 
-ASSETS = load()
-CLEARANCE, ECHO = "__Host-seawall", "__Host-seawall-try"
-
-
-def opened(place: Workplace, cookies: str = "", wanted: int = 1, **asked: Any) -> Reply:
-    counter = place.counter(cookies)
-    return open_challenge(
-        counter,
-        Asked(
-            client=counter.client,
-            method=asked.pop("method", "GET"),
-            path=asked.pop("path", "/shop?item=1"),
-            wanted=wanted,
-            request_id="3f1c2a70-aaaa-4000-8000-000000000000",
-            **asked,
-        ),
-        ASSETS,
-    )
-
-
-def challenge_in(page: Reply) -> tuple[str, str]:
-    """The challenge text and its nonce."""
-    found = re.search(rb'data-challenge="([^"]+)"', page.body)
-    assert found
-    text = found[1].decode()
-    return text, text.split(".")[6]
-
 
 def clearance(reply: Reply) -> Clearance | None:
     cookie = cookie_of(reply, CLEARANCE)
@@ -59,12 +42,6 @@ def clearance(reply: Reply) -> Clearance | None:
         return None
     found = check(cookie.partition("=")[2], KEYS, BOUND, epoch=7, now_s=NOW_S)
     assert isinstance(found, Clearance)
-    return found
-
-
-def told(reply: Reply) -> dict[str, Any]:
-    found = json.loads(reply.body)
-    assert isinstance(found, dict)
     return found
 
 

@@ -13,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from challenge.test_passing import ECHO, challenge_in, opened, told
-from challenge.workplace import FakeClock, Workplace, answer, cookie_of, served
+from challenge.workplace import (
+    ECHO,
+    FakeClock,
+    Workplace,
+    answer,
+    challenge_in,
+    cookie_of,
+    opened,
+    served,
+    told,
+)
 from seawall.challenge.passing import solve
 from seawall.challenge.pool import Allowance, KernelPool
 from seawall.challenge.puzzle import Kernel, key_of, make_kernel

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -15,8 +16,10 @@ from starlette.applications import Starlette
 
 from challenge.lua_clearance import KEYS, NOW_S
 from seawall.challenge.app import challenge_routes
+from seawall.challenge.assets import load
 from seawall.challenge.binding import Bound
 from seawall.challenge.desk import Client, Counter, Desk, Tools
+from seawall.challenge.opening import Asked, open_challenge
 from seawall.challenge.passing import fnv1a
 from seawall.challenge.policy import ChallengePolicy
 from seawall.challenge.pool import Allowance
@@ -28,6 +31,8 @@ from seawall.secret import Secret
 
 BOUND = Bound("shop.example", "203.0.113.0/24", "t13d15h2_8daaf6152771")
 POLICY = ChallengePolicy(KEYS, epoch=7, contact="mailto:help@shop.example")
+ASSETS = load()
+CLEARANCE, ECHO = "__Host-seawall", "__Host-seawall-try"
 SALT, KEY = bytes(16), bytes(range(100, 132))
 KEY_TEXT = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1-f4CBgoM"
 
@@ -115,6 +120,36 @@ def answer(challenge: str, nonce: str, **changes: Any) -> bytes:
     return json.dumps(found | changes).encode()
 
 
+def opened(place: Workplace, cookies: str = "", wanted: int = 1, **asked: Any) -> Reply:
+    counter = place.counter(cookies)
+    return open_challenge(
+        counter,
+        Asked(
+            client=counter.client,
+            method=asked.pop("method", "GET"),
+            path=asked.pop("path", "/shop?item=1"),
+            wanted=wanted,
+            request_id="3f1c2a70-aaaa-4000-8000-000000000000",
+            **asked,
+        ),
+        ASSETS,
+    )
+
+
+def challenge_in(page: Reply) -> tuple[str, str]:
+    """The challenge text and its nonce."""
+    found = re.search(rb'data-challenge="([^"]+)"', page.body)
+    assert found
+    text = found[1].decode()
+    return text, text.split(".")[6]
+
+
+def told(reply: Reply) -> dict[str, Any]:
+    found = json.loads(reply.body)
+    assert isinstance(found, dict)
+    return found
+
+
 HEADERS = {
     "x-seawall-host": BOUND.host,
     "x-seawall-prefix": BOUND.prefix,
@@ -147,8 +182,3 @@ async def served(tools: Tools, socket: Path) -> AsyncIterator[httpx.AsyncClient]
             yield client
         server.should_exit = True
         await task
-
-
-def pieces(text: str) -> Iterator[str]:
-    """All cuts of a text."""
-    yield from (text[:at] for at in range(len(text)))
