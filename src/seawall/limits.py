@@ -1253,3 +1253,8 @@ DRILL_COLUMNS_TIMEOUT_S: Final = 60.0
 """The embedded ClickHouse of the drill `feature-file` makes four tables and answers three times."""
 DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB
 """Its answers: a few hundred names."""
+
+# --- Published ranges and counts of bots ---------------------------------------------------------
+
+BOT_COUNTS_LOG_S: Final = 60.0
+"""How often the bot service writes its counts to its log, when they have changed."""

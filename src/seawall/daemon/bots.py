@@ -30,6 +30,7 @@ from seawall.challenge.reply import Outcome
 from seawall.challenge.spent import SpentSet
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.bots import Challenged
+from seawall.daemon.bot_counts import Tally
 from seawall.errors import SeawallError
 from seawall.heap import keep_small
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
@@ -126,15 +127,6 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
     home = data_dir / "node"
     policies = Policies(home / bot_settings.FILE, clock)
     pool = KernelPool(lambda: make_kernel(os.urandom))
-    tools = Tools(
-        clock=clock,
-        random_bytes=os.urandom,
-        policy_of=policies.of_host,
-        kernels=pool,
-        spent=SpentSet(),
-        allowance=Allowance(clock),
-        observer=_told,
-    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(parent_fd, stop.set)
@@ -145,10 +137,26 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
     try:
         async with Background(_failed) as background:
             verifier = _verifier(home, clock, background)
-            app = Starlette(routes=[*challenge_routes(tools), *verify_routes(verifier)])
+            tally = Tally(verifier.counts, clock)
+
+            def observer(outcome: Outcome) -> None:
+                _told(outcome)
+                tally.add(outcome)
+
+            tools = Tools(
+                clock=clock,
+                random_bytes=os.urandom,
+                policy_of=policies.of_host,
+                kernels=pool,
+                spent=SpentSet(),
+                allowance=Allowance(clock),
+                observer=observer,
+            )
+            routes = [*challenge_routes(tools), *verify_routes(verifier), *tally.routes()]
             background.spawn(policies.run(), name="settings")
             background.spawn(verifier.run(), name="verifier")
-            background.spawn(ApiServer(app).run_on(listener), name="server")
+            background.spawn(tally.run(), name="counts")
+            background.spawn(ApiServer(Starlette(routes=routes)).run_on(listener), name="server")
             await stop.wait()
     finally:
         loop.remove_reader(parent_fd)
