@@ -89,7 +89,7 @@ def requests(
             address = f"100.64.{number}.{client + 1}"
             at_s = START_S + client * 1000 + number
             for turn in range(each):
-                codes = [chance.randrange(1, 3) for _ in FEATURES]
+                codes = [chance.randrange(1, 4) for _ in FEATURES]
                 for name, code in family.codes.items():
                     noisy = chance.random() < family.noise
                     codes[INDEX[name]] = chance.randrange(6) if noisy else code

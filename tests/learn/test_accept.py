@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seawall.learn.accept import NAMES, judge
+from seawall.learn.accept import NAMES, VARIETY, Check, judge
 from seawall.learn.evaluate import Evaluation, Family
 from seawall.learn.metrics import Operating, share
 
@@ -47,7 +47,7 @@ def _failed(new: Evaluation, current: Evaluation | None) -> list[str]:
 
 
 def test_a_better_model_is_accepted_and_every_check_is_told() -> None:
-    found = judge(BETTER, GOOD)
+    found = judge(BETTER, GOOD, variety=Check(VARIETY, passed=True, words="several"))
     assert found.accepted
     assert tuple(check.name for check in found.checks) == NAMES
     assert all(check.words for check in found.checks)
@@ -106,6 +106,12 @@ def test_a_family_that_was_caught_before_is_not_harmed_again() -> None:
 def test_a_chance_find_in_one_family_is_no_harm() -> None:
     found = (_family("browser", "human", 1, 5000), *GOOD.families[1:])
     assert _failed(replace(BETTER, families=found), GOOD) == []
+
+
+def test_people_who_are_all_alike_are_a_reason_to_refuse() -> None:
+    narrow = Check(VARIETY, passed=False, words="agent-os (1 of 3)")
+    assert judge(BETTER, GOOD, variety=narrow).failed == (narrow,)
+    assert judge(BETTER, GOOD, [VARIETY], narrow).accepted
 
 
 def test_force_names_what_may_fail_and_nothing_else() -> None:

@@ -117,6 +117,7 @@ def test_drift_ends_with_one_on_an_alarm(folder: Path, tmp_path: Path) -> None:
         (("train", "--records", "nowhere"), 3, "no access records at"),
         (("train", "--database", "nonsense"), 2, "no address"),
         (("train", "--records", ".", "--force", "all"), 2, "no check named"),
+        (("train", "--records", ".", "--without", "height"), 2, "no feature named"),
         (("train", "--name", "A B", "--records", "."), 2, "no name of a model"),
         (("eval", "nowhere"), 3, "cannot be read"),
         (("show", "nowhere"), 3, "cannot be read"),

@@ -43,6 +43,7 @@ class Wanted:
     seed: int
     budget: float
     forced: Sequence[str]
+    without: Sequence[str]
 
 
 def train(output: Output, named: Named, wanted: Wanted) -> int:
@@ -59,6 +60,7 @@ def train(output: Output, named: Named, wanted: Wanted) -> int:
         seed=wanted.seed,
         budget=wanted.budget,
         forced=tuple(wanted.forced),
+        without=tuple(wanted.without),
     )
     with console.Steps(output, SystemClock()) as steps:
         outcome = course.train(order, SystemClock(), steps.tell)

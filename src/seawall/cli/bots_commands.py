@@ -101,6 +101,14 @@ def train(
         list[str] | None,
         typer.Option("--force", metavar="CHECK", help="Accept although this check fails."),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="FEATURE",
+            help="Do not train on this feature; identity: on none that tells browsers apart.",
+        ),
+    ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Train a model and accept it only if it beats the current one and keeps the budget.
@@ -110,7 +118,7 @@ def train(
     from seawall.cli import bots
 
     source = bots.Named(records or [], sessions, database, bot_rule or [], tool_rule or [])
-    wanted = bots.Wanted(name, current, out, report, seed, budget, force or [])
+    wanted = bots.Wanted(name, current, out, report, seed, budget, force or [], without or [])
     finish(output_format, lambda output: bots.train(output, source, wanted))
 
 

@@ -16,6 +16,7 @@ from seawall.learn.evaluate import Evaluation, Family
 from seawall.learn.metrics import needed, share
 from seawall.learn.rows import HUMAN
 
+VARIETY: Final = "human-variety"
 AUC_SLACK: Final = 0.001
 DETECTION_SLACK: Final = 0.005
 CALIBRATION_SLACK: Final = 0.005
@@ -58,8 +59,16 @@ class Acceptance:
         return not self.failed
 
 
-def judge(new: Evaluation, current: Evaluation | None, forced: Sequence[str] = ()) -> Acceptance:
-    """Compare the new model with the current one, or a first model with the least that is asked."""
+def judge(
+    new: Evaluation,
+    current: Evaluation | None,
+    forced: Sequence[str] = (),
+    variety: Check | None = None,
+) -> Acceptance:
+    """Compare the new model with the current one, or a first model with the least that is asked.
+
+    `variety` is what `seawall.learn.variety` found in the rows that were trained on.
+    """
     checks = [
         _budget(new, current),
         _area(new, current),
@@ -67,6 +76,8 @@ def judge(new: Evaluation, current: Evaluation | None, forced: Sequence[str] = (
         _families(new, current),
         _calibration(new, current),
     ]
+    if variety is not None:
+        checks.append(variety)
     if current is not None:
         checks.append(_gain(new, current))
     return Acceptance(tuple(checks), tuple(forced))
@@ -78,6 +89,7 @@ NAMES: Final = (
     "detection",
     "human-families",
     "calibration",
+    VARIETY,
     "gain",
 )
 """All checks there are."""

@@ -16,9 +16,10 @@ from typing import Final
 
 from seawall import limits
 from seawall.bots import artifact
+from seawall.bots.features import FEATURES
 from seawall.clock import Clock
 from seawall.errors import UsageError
-from seawall.learn import accept, dataset, drift, evaluate, needs, records, split
+from seawall.learn import accept, dataset, drift, evaluate, needs, records, split, variety
 from seawall.learn import train as trainer
 from seawall.learn.accept import Acceptance
 from seawall.learn.database import Database, open_database
@@ -65,6 +66,7 @@ class Order:
         report: folder for the report; None: none.
         budget: share of human requests that may be caught.
         forced: checks that may fail.
+        without: features that are not trained on, or `identity`.
     """
 
     source: Source
@@ -75,6 +77,7 @@ class Order:
     seed: int = 1
     budget: float = limits.LEARN_FALSE_POSITIVE_BUDGET
     forced: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ def train(order: Order, clock: Clock, watch: Watch) -> Outcome:
     _require_sense(order)
     current = read_model(order.current) if order.current else None
     with _gathered(order.source, TRAINING, watch) as (found, loaded):
-        rows = found.rows
+        features = variety.without(found.rows.features, order.without)
+        rows = replace(found.rows, features=features)
         parts = split.split(rows, order.seed)
     created = datetime.fromtimestamp(clock.now_s(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     parent = current[1] if current else ""
@@ -118,7 +122,8 @@ def train(order: Order, clock: Clock, watch: Watch) -> Outcome:
     test, unseen = rows.take(parts.test), parts.unseen[parts.test]
     new = evaluate.evaluate(bare, test, order.budget, unseen)
     old = evaluate.evaluate(current[0], test, order.budget, unseen) if current else None
-    acceptance = accept.judge(new, old, order.forced)
+    varied = variety.check(bare, rows.take(~parts.test))
+    acceptance = accept.judge(new, old, order.forced, varied)
     content = artifact.write(replace(bare, metrics=evaluate.headline(new)))
     report = Report(
         created=created,
@@ -237,6 +242,7 @@ def _require_sense(order: Order) -> None:
             f"There is no check named {unknown[0][:60]!r}.",
             remedy=f"There are: {', '.join(accept.NAMES)}.",
         )
+    variety.without([feature.name for feature in FEATURES], order.without)
     if order.name and not _NAME.fullmatch(order.name):
         raise UsageError(
             "model-name-malformed",

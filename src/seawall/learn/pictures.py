@@ -175,10 +175,15 @@ def _families(figure: Any, new: Evaluation) -> None:
     axes.set_ylim(-0.7, len(shown) - 0.3)
     axes.set_xlim(-0.03, 1.03)
     axes.set_xlabel("requests at or below the operating score (share, with 90 % interval)")
-    axes.set_title("Families; filled: nothing of it was trained on")
     hidden = len(new.families) - len(shown)
-    if hidden > 0:
-        axes.set_title(f"{hidden} more in the table", loc="right", fontsize=9, fontweight="normal")
+    more = f" ({hidden} more in the table)" if hidden > 0 else ""
+    figure.suptitle(
+        f"Families; filled: nothing of it was trained on{more}",
+        x=0.01,
+        ha="left",
+        fontsize=11,
+        fontweight="bold",
+    )
 
 
 def _features(figure: Any, new: Evaluation, meanings: Mapping[str, str]) -> None:
