@@ -85,12 +85,14 @@ local function request_id(s)
   return s.headers:get("x-request-id")
 end
 
-local function facts(read, headers)
+local function facts(read, headers, prefix)
   asked.score = nil
   asked.path, asked.method, asked.host = read.path.path, read.method, read.authority
   asked.protocol, asked.request_id = read.protocol, request_id
   asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
   asked.cleared = 0
+  -- Only the node itself asks over a Unix socket, with golden requests.
+  asked.private = prefix == "-"
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
   asked.headers = headers
   return asked
@@ -162,7 +164,7 @@ local function request(handle)
     read:no_past()
   end
 
-  local s = facts(read, headers)
+  local s = facts(read, headers, prefix)
   local proven = prover:bot(s, read.user_agent, host_of(address), now_s, signed)
   local pass, network = "-", prefix
   if rules.decide then
