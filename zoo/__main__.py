@@ -1,4 +1,4 @@
-"""`python -m zoo`: make a data set (`run`), report on one (`report`), or list clients (`list`)."""
+"""`python -m zoo`: make a data set (`run`), report on it (`report`, `folds`), list the clients."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seawall.bots import artifact
-from zoo import make, prepare, report, show
+from zoo import folds, make, merge, prepare, report, show
 from zoo.catalogue import ALL
 from zoo.drivers import DRIVERS
 
@@ -28,6 +28,13 @@ def main() -> int:
         return _list(console, tools)
     if options.do == "report":
         return _report(console, options.folder, options)
+    if options.do == "merge":
+        left_out = merge.merge(options.source, options.folder)
+        console.print(f"{options.folder}; sessions left out: {left_out}")
+        return 0
+    if options.do == "folds":
+        made = folds.judge(options.folder, options.budget, folds.seawall_trainer)
+        return _show(console, made, options.folder / "folds", options)
     minutes = options.minutes or (_FULL_MINUTES if options.full else _QUICK_MINUTES)
     order = make.Order(
         folder=options.folder,
@@ -44,7 +51,9 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m zoo", description=__doc__)
-    parser.add_argument("do", nargs="?", choices=("run", "report", "list"), default="run")
+    parser.add_argument(
+        "do", nargs="?", choices=("run", "report", "folds", "merge", "list"), default="run"
+    )
     home = Path(sys.prefix) / "zoo"
     stamp = time.strftime("%Y%m%d-%H%M%S")
     parser.add_argument(
@@ -64,6 +73,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--only", action="append", default=[], metavar="WORD", help="clients whose name holds it"
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="a data set to merge",
     )
     parser.add_argument("--site", type=Path, help="further lines of the site in the site file")
     parser.add_argument(
@@ -91,9 +109,13 @@ def _report(console: Console, folder: Path, options: argparse.Namespace) -> int:
     model = artifact.read(options.model.read_bytes()) if options.model else None
     scorer = report.scorer_of(model) if model else None
     made = report.of_folder(folder, budget=options.budget, scorer=scorer)
+    return _show(console, made, folder / "report", options)
+
+
+def _show(console: Console, made: report.Report, place: Path, options: argparse.Namespace) -> int:
     console.print(show.tables(made))
-    (folder / "report.json").write_text(show.as_json(made))
-    (folder / "report.md").write_text(show.as_markdown(made))
+    place.with_suffix(".json").write_text(show.as_json(made))
+    place.with_suffix(".md").write_text(show.as_markdown(made))
     if options.json:
         options.json.write_text(show.as_json(made))
     if options.page:

@@ -2,16 +2,19 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from zoo.kinds import Session
+from zoo.split import split
 
 SESSIONS, RECORDS, ABOUT = "sessions.tsv", "records.ndjson", "about.json"
 TRAIN, TEST = "sessions-train.tsv", "sessions-test.tsv"
 """The halves of `zoo.split`: a model that is to be reported on learns from the first alone."""
+NO_RECORD = "no record"
+"""How the problem of a session begins that left no record."""
 _HEADS = {"address": "client", "label": "class", "start_s": "start"}
 _COLUMNS = {field.name: _HEADS.get(field.name, field.name) for field in fields(Session)}
 """Heads of the columns by the names of `Session`; `client` is the name in access records."""
@@ -25,6 +28,13 @@ def write_sessions(folder: Path, sessions: Iterable[Session], name: str = SESSIO
         for session in sorted(sessions, key=lambda s: (s.start_s, s.session)):
             values = {**asdict(session), "start_s": f"{session.start_s:.3f}"}
             table.writerow([values[name] for name in _COLUMNS])
+
+
+def write_halves(folder: Path, sessions: Sequence[Session]) -> None:
+    """Write who may be learned from and who judges, of the sessions that left records."""
+    halves = split([session for session in sessions if not session.problem.startswith(NO_RECORD)])
+    for name, side in ((TRAIN, halves.train), (TEST, halves.test)):
+        write_sessions(folder, [s for s in sessions if s.session in side], name)
 
 
 def read_sessions(folder: Path, name: str = SESSIONS) -> list[Session]:

@@ -18,9 +18,7 @@ from zoo.kinds import Configuration, Session
 from zoo.run import Crew, Place, perform_all
 from zoo.screen import running_screen
 from zoo.site import running_site
-from zoo.split import split
 
-NO_RECORD = "no record"
 _QUIET_S, _QUIET_S_MAX, _POLL_S = 2.5, 15.0, 0.25
 """The records are whole when none has come for so long; browsers send a little as they end."""
 
@@ -64,7 +62,7 @@ def make(console: Console, tools: prepare.Tools, order: Order) -> bool:
     started_s = time.time()
     sessions, left, count = _perform(console, tools, order, batches)
     dataset.write_sessions(order.folder, sessions)
-    write_halves(order.folder, sessions)
+    dataset.write_halves(order.folder, sessions)
     about = {
         "seed": order.seed,
         "scale": order.scale,
@@ -80,13 +78,6 @@ def make(console: Console, tools: prepare.Tools, order: Order) -> bool:
     dataset.write_about(order.folder, about)
     _say_end(console, sessions, count, left)
     return True
-
-
-def write_halves(folder: Path, sessions: list[Session]) -> None:
-    """Write who may be learned from and who judges, of the sessions that left records."""
-    halves = split([session for session in sessions if not session.problem.startswith(NO_RECORD)])
-    for name, side in ((dataset.TRAIN, halves.train), (dataset.TEST, halves.test)):
-        dataset.write_sessions(folder, [s for s in sessions if s.session in side], name)
 
 
 def _perform(
@@ -151,7 +142,7 @@ def _checked(folder: Path, sessions: list[Session]) -> list[Session]:
     return [
         session
         if arrived[session.address]
-        else replace(session, problem=f"{NO_RECORD}: {session.problem}".rstrip(": "))
+        else replace(session, problem=f"{dataset.NO_RECORD}: {session.problem}".rstrip(": "))
         for session in sessions
     ]
 

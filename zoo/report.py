@@ -8,7 +8,7 @@ are counted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,10 @@ class Seen:
     actions: tuple[str, ...]
     page: int
     """Requests of its first page: up to the second page, or all."""
+    threshold: int = 0
+    """Scores at or under it detect; 0 detects nothing."""
+    unseen: bool = False
+    """Whether the model that scored did not learn from it, nor from its family."""
 
     def lowest(self, requests: int) -> int | None:
         """The lowest score among the first requests; None when none was scored."""
@@ -80,7 +84,7 @@ class Goal:
 class Report:
     """Everything that is shown."""
 
-    threshold: int
+    thresholds: Sequence[int]
     budget: float
     calibrated_on: int
     people: Share
@@ -118,31 +122,53 @@ def report(
     """
     found, models = seen(sessions, records, scorer)
     halves = split([one.session for one in found])
+    marked, calibrated_on = calibrated(found, halves, budget)
+    missing = len(sessions) - len(found)
+    return summed(marked, budget, calibrated_on=calibrated_on, missing=missing, models=models)
+
+
+def calibrated(found: Sequence[Seen], halves: Split, budget: float) -> tuple[list[Seen], int]:
+    """The sessions with the threshold that people to learn from allow, and how many those were."""
     learned = [
         s for s in found if s.session.label == Class.HUMAN and s.session.session in halves.train
     ]
     threshold = highest(learned, budget)
-    people = [
-        s for s in found if s.session.label == Class.HUMAN and s.session.session in halves.test
+    marked = [
+        replace(s, threshold=threshold, unseen=s.session.session in halves.test) for s in found
     ]
-    families = _rows(found, threshold, halves, lambda s: s.session.family)
-    bots = [row for row in families if row.label == Class.BOT]
-    unseen = [s for s in found if s.session.session in halves.test]
-    kinds = _rows(unseen, threshold, halves, lambda s: s.session.kind)
-    flagged = Share(sum(_detected(s, len(s.scores), threshold) for s in people), len(people))
+    return marked, len(learned)
+
+
+def summed(
+    found: Sequence[Seen], budget: float, *, calibrated_on: int, missing: int, models: Sequence[str]
+) -> Report:
+    """The report on sessions that know their thresholds.
+
+    Args:
+        found: sessions with records.
+        budget: that the thresholds were made for.
+        calibrated_on: people's sessions that each threshold was made on.
+        missing: sessions without records.
+        models: that scored.
+    """
+    unseen = [s for s in found if s.unseen]
+    people = [s for s in unseen if s.session.label == Class.HUMAN]
+    families = _rows(found, lambda s: s.session.family)
+    bots = [row for row in families if row.label == Class.BOT and row.held_out]
+    flagged = Share(sum(_detected(s, len(s.scores)) for s in people), len(people))
     return Report(
-        threshold=threshold,
+        thresholds=sorted({s.threshold for s in found}),
         budget=budget,
-        calibrated_on=len(learned),
+        calibrated_on=calibrated_on,
         people=flagged,
         people_bound=at_most(flagged.count, flagged.total),
         families=families,
-        kinds=kinds,
-        worst=_worst([row for row in bots if row.held_out]),
-        mean=_mean([row for row in bots if row.held_out]),
-        goals=_goals(found, unseen, threshold),
-        sessions=len(sessions),
-        without_records=len(sessions) - len(found),
+        kinds=_rows(unseen, lambda s: s.session.kind),
+        worst=_worst(bots),
+        mean=_mean(bots),
+        goals=_goals(found, unseen),
+        sessions=len(found) + missing,
+        without_records=missing,
         requests=sum(len(s.scores) for s in found),
         unscored=sum(score is None for s in found for score in s.scores),
         models=models,
@@ -189,9 +215,9 @@ def highest(people: Sequence[Seen], budget: float) -> int:
     return max(0, lowest[min(len(lowest) - 1, int(budget * len(people)))] - 1)
 
 
-def _detected(one: Seen, requests: int, threshold: int) -> bool:
+def _detected(one: Seen, requests: int) -> bool:
     low = one.lowest(requests)
-    return low is not None and low <= threshold
+    return low is not None and low <= one.threshold
 
 
 def _first_page(paths: Sequence[str]) -> int:
@@ -199,28 +225,26 @@ def _first_page(paths: Sequence[str]) -> int:
     return pages[1] if len(pages) > 1 else len(paths)
 
 
-def _rows(
-    found: Sequence[Seen], threshold: int, halves: Split, key: Callable[[Seen], str]
-) -> list[Row]:
+def _rows(found: Sequence[Seen], key: Callable[[Seen], str]) -> list[Row]:
     groups: dict[tuple[str, str, str], list[Seen]] = {}
     for one in found:
         groups.setdefault((one.session.label, one.session.kind, key(one)), []).append(one)
-    return [_row(names, group, threshold, halves) for names, group in sorted(groups.items())]
+    return [_row(names, group) for names, group in sorted(groups.items())]
 
 
-def _row(names: tuple[str, str, str], group: Sequence[Seen], threshold: int, halves: Split) -> Row:
+def _row(names: tuple[str, str, str], group: Sequence[Seen]) -> Row:
     label, kind, name = names
     total = len(group)
     return Row(
         name=name,
         kind=kind,
         label=label,
-        held_out=all(s.session.session in halves.test for s in group),
+        held_out=all(s.unseen for s in group),
         sessions=total,
         requests=sum(len(s.scores) for s in group),
         unscored=sum(score is None for s in group for score in s.scores),
-        at={k: Share(sum(_detected(s, k, threshold) for s in group), total) for k in AT},
-        page=Share(sum(_detected(s, s.page, threshold) for s in group), total),
+        at={k: Share(sum(_detected(s, k) for s in group), total) for k in AT},
+        page=Share(sum(_detected(s, s.page) for s in group), total),
         actions={a: Share(sum(a in s.actions for s in group), total) for a in _SEVERE},
     )
 
@@ -244,14 +268,14 @@ def _mean(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
     }
 
 
-def _goals(found: Sequence[Seen], unseen: Sequence[Seen], threshold: int) -> list[Goal]:
+def _goals(found: Sequence[Seen], unseen: Sequence[Seen]) -> list[Goal]:
     def of(kind: Kind, name: str = "") -> list[Seen]:
         return [s for s in unseen if s.session.kind == kind and name in s.session.configuration]
 
     def detection(
         name: str, wanted: float, group: list[Seen], until: Callable[[Seen], int]
     ) -> Goal:
-        count = sum(_detected(s, until(s), threshold) for s in group)
+        count = sum(_detected(s, until(s)) for s in group)
         return Goal(name, wanted, least=True, share=Share(count, len(group)), bound=None)
 
     def spared(name: str, wanted: float, group: list[Seen], actions: tuple[str, ...]) -> Goal:

@@ -43,7 +43,7 @@ def as_json(made: Report) -> str:
     """For programs: every share as count, total and its interval."""
     return json.dumps(
         {
-            "threshold": made.threshold,
+            "thresholds": list(made.thresholds),
             "budget": made.budget,
             "calibrated_on": made.calibrated_on,
             "people": {**_json(made.people), "at_most": made.people_bound},
@@ -81,10 +81,10 @@ def _summary(made: Report) -> str:
         )
     return (
         f"{made.sessions:,} sessions ({made.without_records:,} left no record), {unscored}. "
-        f"Model {', '.join(made.models) or 'not named'}. Threshold: a score of {made.threshold} or "
-        f"less, the highest that detects at most {made.budget:.1%} of {made.calibrated_on} "
-        f"people's sessions. Of {made.people.total} other people's sessions it detects "
-        f"{made.people.count}; {_bound(made.people_bound)}"
+        f"Model {', '.join(made.models) or 'not named'}. Threshold: a score of "
+        f"{', '.join(map(str, made.thresholds)) or 'none'} or less, the highest that detects at "
+        f"most {made.budget:.1%} of {made.calibrated_on} people's sessions. Of {made.people.total} "
+        f"other people's sessions it detects {made.people.count}; {_bound(made.people_bound)}"
     )
 
 

@@ -45,11 +45,7 @@ def split(sessions: Iterable[Session], seed: int = 1) -> Split:
     """
     known = list(sessions)
     bots = [s for s in known if s.label == Class.BOT]
-    groups: dict[str, set[str]] = {}
-    for session in bots:
-        group = _GROUPS.get(Kind(session.kind), session.kind)
-        groups.setdefault(group, set()).add(stem(session.family))
-    stems = {name for group in groups.values() for name in _last(group, seed)}
+    stems = {name for group in _groups(bots).values() for name in _last(group, seed)}
     held_out = frozenset(s.family for s in bots if stem(s.family) in stems)
     others = sorted(s.start_s for s in known if s.label != Class.BOT)
     later_s = others[int(len(others) * (1 - HELD_OUT_SHARE))] if others else 0.0
@@ -61,6 +57,31 @@ def split(sessions: Iterable[Session], seed: int = 1) -> Split:
     return Split(frozenset(s.session for s in known) - test, test, held_out)
 
 
+def folds(sessions: Iterable[Session], count: int, seed: int = 1) -> list[Split]:
+    """Every session is judged once: bots with their family, people and tools with their time.
+
+    Args:
+        sessions: of a data set, those with records.
+        count: of folds, at least 2.
+        seed: another one makes other folds.
+    """
+    known = list(sessions)
+    bots = [s for s in known if s.label == Class.BOT]
+    fold_of: dict[str, int] = {}
+    for group in _groups(bots).values():
+        fold_of |= {name: place % count for place, name in enumerate(_ordered(group, seed))}
+    others = sorted((s for s in known if s.label != Class.BOT), key=lambda s: s.start_s)
+    place_of = {s.session: place * count // len(others) for place, s in enumerate(others)}
+    place_of |= {s.session: fold_of[stem(s.family)] for s in bots}
+    every = frozenset(place_of)
+    found = []
+    for fold in range(count):
+        test = frozenset(name for name, place in place_of.items() if place == fold)
+        held_out = frozenset(s.family for s in bots if s.session in test)
+        found.append(Split(every - test, test, held_out))
+    return found
+
+
 def stem(family: str) -> str:
     """The library behind a family."""
     for suffix in _SUFFIXES:
@@ -68,7 +89,19 @@ def stem(family: str) -> str:
     return family
 
 
+def _groups(bots: Iterable[Session]) -> dict[str, set[str]]:
+    groups: dict[str, set[str]] = {}
+    for session in bots:
+        group = _GROUPS.get(Kind(session.kind), session.kind)
+        groups.setdefault(group, set()).add(stem(session.family))
+    return groups
+
+
+def _ordered(families: set[str], seed: int) -> list[str]:
+    return sorted(families, key=lambda f: hashlib.sha256(f"{seed}/{f}".encode()).digest())
+
+
 def _last(families: set[str], seed: int) -> list[str]:
     """The held-out ones of a group; at least one stays to learn from if there are two."""
-    ordered = sorted(families, key=lambda f: hashlib.sha256(f"{seed}/{f}".encode()).digest())
+    ordered = _ordered(families, seed)
     return ordered[: max(1, round(len(ordered) * HELD_OUT_SHARE))] if len(ordered) > 1 else []

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 from zoo.intervals import Share, at_most
@@ -8,7 +10,8 @@ from zoo.split import split, stem
 
 from bot_models import random_model
 from seawall.bots.features import from_text
-from zoo import show
+from seawall.bots.model import Model
+from zoo import dataset, folds, show
 from zoo_sets import VECTOR, records, session
 
 
@@ -29,7 +32,7 @@ def _with_bots(scores: dict[str, tuple[int | None, ...]], kind: Kind = Kind.SPOO
 def test_the_threshold_spares_the_people_it_was_made_on() -> None:
     sessions, lines = _people(10, score=40)
     made = report(sessions, lines)
-    assert (made.threshold, made.calibrated_on) == (39, 6)
+    assert (made.thresholds, made.calibrated_on) == ([39], 6)
     assert (made.people.count, made.people.total) == (0, 4)
     assert made.people_bound == pytest.approx(1 - 0.05 ** (1 / 4))
 
@@ -81,7 +84,7 @@ def test_without_any_score_there_is_no_detection_to_report() -> None:
 
 def test_an_empty_data_set_is_reported_as_one() -> None:
     made = report([], [])
-    assert (made.threshold, made.requests, made.people_bound) == (0, 0, None)
+    assert (made.thresholds, made.requests, made.people_bound) == ([], 0, None)
     assert all(goal.reached is None for goal in made.goals)
     assert "not measured" in show.as_markdown(made)
 
@@ -137,7 +140,7 @@ def test_challenges_of_people_and_readers_are_counted_over_all_of_them() -> None
 def test_all_three_forms_hold_the_same_figures() -> None:
     made = _with_bots({"a": (10,), "b": (95,)})
     parsed = json.loads(show.as_json(made))
-    assert parsed["threshold"] == made.threshold == 89
+    assert parsed["thresholds"] == made.thresholds == [89]
     assert {row["name"] for row in parsed["families"]} == {"a", "b", "person"}
     assert "loopback" in show.as_markdown(made)
 
@@ -199,3 +202,38 @@ def test_a_text_that_is_no_verdict_is_an_absent_score(text: object) -> None:
     one = session(1)
     found, models = seen([one], [{"client": one.address, "bots": text}])
     assert (found[0].scores, found[0].actions, models) == ((None,), ("",), ())
+
+
+def test_folds_judge_every_session_once_and_no_family_by_what_learned_from_it() -> None:
+    people, _ = _people(10)
+    bots = [session(100 + n, f"f{n // 3}", Kind.SPOOF) for n in range(24)]
+    found = folds.folds([*people, *bots], 4)
+    judged = [name for fold in found for name in fold.test]
+    assert sorted(judged) == sorted(s.session for s in [*people, *bots])
+    for fold in found:
+        learned = {s.family for s in bots if s.session in fold.train}
+        assert not learned & fold.held_out
+        times = sorted(s.start_s for s in people if s.session in fold.test)
+        assert times == [times[0] + n for n in range(len(times))]
+    assert all(not fold.test for fold in folds.folds([], 3))
+
+
+def test_a_report_of_folds_has_a_threshold_for_each_model(tmp_path: Path) -> None:
+    people, lines = _people(10)
+    bots = [session(100 + n, f"f{n // 3}", Kind.SPOOF) for n in range(24)]
+    dataset.write_sessions(tmp_path, [*people, *bots])
+    every = [*lines, *(line for bot in bots for line in records(bot, 3))]
+    dataset.write_records(tmp_path, [json.dumps(line).encode() for line in every])
+    asked: list[set[str]] = []
+
+    def train(folder: Path, sessions: Sequence[Session]) -> Model:
+        assert folder == tmp_path
+        asked.append({s.family for s in sessions})
+        return random_model(len(asked))
+
+    made = folds.judge(tmp_path, 0.001, train, count=4)
+    assert len(asked) == 4
+    assert len(made.models) == 4
+    assert made.people.total == 10
+    assert sum(row.sessions for row in made.families) == 34
+    assert all(row.held_out for row in made.families)

@@ -16,7 +16,8 @@ from zoo.forward import header, running_forwarder
 from zoo.kinds import Class
 from zoo.site import running_site
 
-from zoo import dataset, make, prepare, report
+from zoo import dataset, make, merge, prepare, report
+from zoo_sets import records, session
 
 TOOLS = prepare.Tools(Path(sys.executable), Path("unused"))
 
@@ -145,9 +146,9 @@ def test_a_small_data_set_from_clients_to_report(tmp_path: Path) -> None:
     by_client: dict[str, list[dict[str, object]]] = {}
     for record in dataset.read_records(folder):
         by_client.setdefault(str(record["client"]), []).append(record)
-    for session in sessions:
-        assert len(by_client[session.address]) >= session.requests
-        assert all(record["ja4"] for record in by_client[session.address])
+    for one in sessions:
+        assert len(by_client[one.address]) >= one.requests
+        assert all(record["ja4"] for record in by_client[one.address])
     spoofing = next(s for s in sessions if s.configuration == "urllib as chrome")
     assert "Chrome/" in str(by_client[spoofing.address][0]["user_agent"])
     about = json.loads((folder / dataset.ABOUT).read_text())
@@ -172,3 +173,27 @@ def test_records_that_are_no_objects_are_passed_over(tmp_path: Path) -> None:
         dataset.write_records(tmp_path, [b'{"a": 1}\n', b"\n", b"[1]\n", b'{"cut', b"\xff\n"]) == 4
     )
     assert list(dataset.read_records(tmp_path)) == [{"a": 1}]
+
+
+def test_merged_sets_hold_each_address_once(tmp_path: Path) -> None:
+    folders = []
+    for number, addresses in enumerate(((1, 2), (2, 3))):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        folders.append(folder)
+        made = [session(address, f"f{number}") for address in addresses]
+        dataset.write_sessions(folder, made)
+        lines = [json.dumps({**records(one, 5)[0], "set": number}).encode() for one in made]
+        dataset.write_records(folder, lines)
+        dataset.write_about(folder, {"seed": number})
+    assert merge.merge(folders, tmp_path / "both") == 1
+    both = dataset.read_sessions(tmp_path / "both")
+    assert sorted(s.session for s in both) == ["1-s1", "1-s2", "2-s3"]
+    found = list(dataset.read_records(tmp_path / "both"))
+    assert [(r["client"], r["set"]) for r in found] == [
+        (session(1).address, 0),
+        (session(2).address, 0),
+        (session(3).address, 1),
+    ]
+    with pytest.raises(FileExistsError):
+        merge.merge(folders, tmp_path / "both")
