@@ -1183,12 +1183,18 @@ LEARN_STOP_ROUNDS: Final = 20
 """Trees without gain on held-out families after which training stops."""
 LEARN_FALSE_POSITIVE_BUDGET: Final = 0.001
 """Share of human requests that may score at or below the operating score."""
+LEARN_STRANGERS_SHARE_MAX: Final = 0.01
+"""Share of people's requests that a model may catch when they come with a browser that nobody showed
+to it. It is no budget: what is made up proves nothing. It catches a model that takes what it has never
+seen for a program."""
 LEARN_AUC_MIN: Final = 0.9
 """Area under the ROC below which a first model is of no use."""
 LEARN_CALIBRATION_ERROR_MAX: Final = 0.1
 """Expected calibration error of a first model: a score must mean what it says."""
 LEARN_GOLDEN_WANTED: Final = 64
 """Golden vectors put into a model, spread over its scores."""
+LEARN_STRANGERS_CAUGHT_MAX: Final = 0.01
+"""Share of human requests that may be caught if nobody knew their JA4: a release of a browser."""
 LEARN_DRIFT_CLIENT_ROWS_MAX: Final = 20
 """Records of one client that count for drift."""
 LEARN_DRIFT_WARN: Final = 0.1

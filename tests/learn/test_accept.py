@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from seawall.learn.accept import NAMES, VARIETY, Check, judge
+from seawall.learn.accept import NAMES, STRANGERS, VARIETY, Check, judge
 from seawall.learn.evaluate import Evaluation, Family
 from seawall.learn.metrics import Operating, share
 
@@ -42,12 +42,15 @@ GOOD = Evaluation(
 BETTER = replace(GOOD, model="better", auc=0.99)
 
 
+BESIDE = tuple(Check(name, passed=True, words="well") for name in (VARIETY, STRANGERS))
+
+
 def _failed(new: Evaluation, current: Evaluation | None) -> list[str]:
     return [check.name for check in judge(new, current).failed]
 
 
 def test_a_better_model_is_accepted_and_every_check_is_told() -> None:
-    found = judge(BETTER, GOOD, variety=Check(VARIETY, passed=True, words="several"))
+    found = judge(BETTER, GOOD, beside=BESIDE)
     assert found.accepted
     assert tuple(check.name for check in found.checks) == NAMES
     assert all(check.words for check in found.checks)
@@ -110,8 +113,8 @@ def test_a_chance_find_in_one_family_is_no_harm() -> None:
 
 def test_people_who_are_all_alike_are_a_reason_to_refuse() -> None:
     narrow = Check(VARIETY, passed=False, words="agent-os (1 of 3)")
-    assert judge(BETTER, GOOD, variety=narrow).failed == (narrow,)
-    assert judge(BETTER, GOOD, [VARIETY], narrow).accepted
+    assert judge(BETTER, GOOD, beside=[narrow]).failed == (narrow,)
+    assert judge(BETTER, GOOD, [VARIETY], [narrow]).accepted
 
 
 def test_force_names_what_may_fail_and_nothing_else() -> None:

@@ -17,6 +17,7 @@ from seawall.learn.metrics import needed, share
 from seawall.learn.rows import HUMAN
 
 VARIETY: Final = "human-variety"
+STRANGERS: Final = "strangers"
 AUC_SLACK: Final = 0.001
 DETECTION_SLACK: Final = 0.005
 CALIBRATION_SLACK: Final = 0.005
@@ -63,11 +64,11 @@ def judge(
     new: Evaluation,
     current: Evaluation | None,
     forced: Sequence[str] = (),
-    variety: Check | None = None,
+    beside: Sequence[Check] = (),
 ) -> Acceptance:
     """Compare the new model with the current one, or a first model with the least that is asked.
 
-    `variety` is what `seawall.learn.variety` found in the rows that were trained on.
+    `beside` are checks that look at more than figures: `seawall.learn.variety` and `strangers`.
     """
     checks = [
         _budget(new, current),
@@ -76,8 +77,7 @@ def judge(
         _families(new, current),
         _calibration(new, current),
     ]
-    if variety is not None:
-        checks.append(variety)
+    checks += beside
     if current is not None:
         checks.append(_gain(new, current))
     return Acceptance(tuple(checks), tuple(forced))
@@ -90,6 +90,7 @@ NAMES: Final = (
     "human-families",
     "calibration",
     VARIETY,
+    STRANGERS,
     "gain",
 )
 """All checks there are."""

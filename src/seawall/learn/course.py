@@ -19,7 +19,17 @@ from seawall.bots import artifact
 from seawall.bots.features import FEATURES
 from seawall.clock import Clock
 from seawall.errors import UsageError
-from seawall.learn import accept, dataset, drift, evaluate, needs, records, split, variety
+from seawall.learn import (
+    accept,
+    dataset,
+    drift,
+    evaluate,
+    needs,
+    records,
+    split,
+    strangers,
+    variety,
+)
 from seawall.learn import train as trainer
 from seawall.learn.accept import Acceptance
 from seawall.learn.database import Database, open_database
@@ -122,8 +132,11 @@ def train(order: Order, clock: Clock, watch: Watch) -> Outcome:
     test, unseen = rows.take(parts.test), parts.unseen[parts.test]
     new = evaluate.evaluate(bare, test, order.budget, unseen)
     old = evaluate.evaluate(current[0], test, order.budget, unseen) if current else None
-    varied = variety.check(bare, rows.take(~parts.test))
-    acceptance = accept.judge(new, old, order.forced, varied)
+    beside = (
+        variety.check(bare, rows.take(~parts.test)),
+        strangers.check(bare, test, new.operating.score),
+    )
+    acceptance = accept.judge(new, old, order.forced, beside)
     content = artifact.write(replace(bare, metrics=evaluate.headline(new)))
     report = Report(
         created=created,

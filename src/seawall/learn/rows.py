@@ -73,6 +73,21 @@ class Rows:
         )
 
 
+def both(one: Rows, other: Rows) -> Rows:
+    """Two sets of rows, with the same features and families, as one."""
+    return Rows(
+        one.features,
+        np.concatenate([one.codes, other.codes]),
+        np.concatenate([one.label, other.label]),
+        np.concatenate([one.family, other.family]),
+        one.families,
+        np.concatenate([one.client, other.client]),
+        np.concatenate([one.ordinal, other.ordinal]),
+        np.concatenate([one.time_s, other.time_s]),
+        np.concatenate([one.trust, other.trust]),
+    )
+
+
 def weights(rows: Rows, *, family_share: float = 2.0) -> Reals:
     """How much each row counts: no family rules its class, and both sides count the same.
 

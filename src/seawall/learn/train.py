@@ -14,8 +14,8 @@ from seawall import limits
 from seawall.bots.features import INDEX, to_text
 from seawall.bots.model import SCORE_MAX, SCORE_MIN, Golden, Model
 from seawall.errors import RefusedError
-from seawall.learn import calibrate, export, scoring
-from seawall.learn.rows import Rows, weights
+from seawall.learn import calibrate, export, scoring, strangers
+from seawall.learn.rows import Rows, both, weights
 from seawall.learn.split import Split
 
 _FALLS: Final = ("requests-", "paths-", "errors-")
@@ -62,6 +62,8 @@ def train(
         RefusedError: what was learned is no model: for example, all scores are one.
     """
     learned, tuned = rows.take(parts.train), rows.take(parts.tune)
+    learned = both(learned, strangers.estranged(learned))
+    tuned = both(tuned, strangers.estranged(tuned))
     trees = export.trees(_boost(learned, tuned, seed, threads, watch))
     bare = Model(
         name=naming.name,
