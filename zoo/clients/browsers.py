@@ -13,13 +13,14 @@ def _python(
     module: str,
     *,
     weight: float = 1.0,
+    behaviours: tuple[str, ...] = ("visit",),
     **options: object,
 ) -> Configuration:
     screen = () if options.get("headless") else ("Xvfb",)
     driver = ("chromedriver",) if engine in {"selenium", "undetected"} else ()
     needs = (*_CHROMIUM, f"pip:{module}", *screen, *driver)
     return Configuration(
-        name, family, kind, "browsers", {"engine": engine, **options}, ("visit",), needs, weight, 2
+        name, family, kind, "browsers", {"engine": engine, **options}, behaviours, needs, weight, 2
     )
 
 
@@ -31,6 +32,7 @@ def _node(
     module: str,
     *,
     weight: float = 1.0,
+    behaviours: tuple[str, ...] = ("visit",),
     **options: object,
 ) -> Configuration:
     browser = "firefox-esr" if "firefox" in engine else "chromium"
@@ -42,7 +44,7 @@ def _node(
         kind,
         "node browsers",
         {"engine": engine, **options},
-        ("visit",),
+        behaviours,
         needs,
         weight,
         2,
@@ -224,4 +226,76 @@ STEALTH = (
         gentle=True,
     ),
 )
-ALL = (*DEFAULT, *STEALTH)
+_SCRAPES = ("crawl", "sequence", "search")
+
+
+def _scraping(tool: str, way: str, **options: bool) -> Configuration:
+    return Configuration(
+        f"{tool} {way}",
+        tool,
+        Kind.AUTOMATION,
+        "browsers",
+        {"engine": tool, **options},
+        _SCRAPES,
+        (*_CHROMIUM, f"pip:{tool}", "Xvfb", "chromedriver"),
+        1.0,
+        2,
+    )
+
+
+SCRAPING = (
+    _scraping("selenium", "scraping", headless=True, agent=True),
+    _scraping("playwright", "scraping headed"),
+    _scraping("playwright", "documents only", headless=True, agent=True, documents=True),
+    _scraping("playwright", "fetching", fetch=True),
+    _node(
+        "puppeteer scraping",
+        "puppeteer",
+        "puppeteer",
+        Kind.AUTOMATION,
+        "puppeteer-core",
+        behaviours=_SCRAPES,
+        headless=True,
+        agent=True,
+    ),
+    _node(
+        "puppeteer documents only",
+        "puppeteer",
+        "puppeteer",
+        Kind.AUTOMATION,
+        "puppeteer-core",
+        behaviours=_SCRAPES,
+        headless=False,
+        documents=True,
+    ),
+    Configuration(
+        "marionette scraping",
+        "marionette",
+        Kind.AUTOMATION,
+        "firefox",
+        {"engine": "marionette", "headless": True},
+        _SCRAPES,
+        ("firefox-esr", "certutil"),
+        1.0,
+        2,
+    ),
+    _python(
+        "patchright scraping",
+        "patchright",
+        "patchright",
+        Kind.STEALTH,
+        "patchright",
+        behaviours=_SCRAPES,
+        documents=True,
+    ),
+    _python(
+        "zendriver scraping",
+        "zendriver",
+        "zendriver",
+        Kind.STEALTH,
+        "zendriver",
+        behaviours=_SCRAPES,
+    ),
+)
+"""Browsers that are sent for more than a few pages, or for pages without what is on them."""
+ALL = (*DEFAULT, *STEALTH, *SCRAPING)

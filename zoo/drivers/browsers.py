@@ -1,7 +1,8 @@
 """Browsers driven by automation from Python: Selenium, Playwright and what hides that it is them.
 
 Options: `engine`, `headless`, `agent` (replace the user agent that says it is headless), `gentle`
-(moves, scrolls and waits as stealth guides advise), `block` (no images, as scrapers save traffic).
+(moves, scrolls and waits as stealth guides advise), `block` (no images, as scrapers save traffic),
+`documents` (nothing but pages), `fetch` (the script of the first page gets the others).
 """
 
 import asyncio
@@ -139,10 +140,14 @@ def _playwright(work: Work, library: str = "playwright") -> int:
             Stealth().apply_stealth_sync(context)
         if work.options.get("block"):
             context.route("**/*.png*", lambda route: route.abort())
+        if work.options.get("documents"):
+            context.route("**/*", _documents_only)
         page = context.new_page()
         for number, step in enumerate(work.steps):
             time.sleep(step["pause_s"])
-            if number and work.options.get("gentle"):
+            if number and work.options.get("fetch"):
+                page.evaluate("path => fetch(path).then(answer => answer.text())", step["path"])
+            elif number and work.options.get("gentle"):
                 page.mouse.move(chance.randrange(600), chance.randrange(500), steps=8)
                 page.mouse.wheel(0, chance.randrange(200, 800))
                 time.sleep(chance.uniform(0.5, 2))
@@ -151,6 +156,13 @@ def _playwright(work: Work, library: str = "playwright") -> int:
                 page.goto(work.base + step["path"], timeout=PAGE_TIMEOUT_S * 1000)
             page.wait_for_timeout(_BEACON_S * 1000)
         return len(work.steps)
+
+
+def _documents_only(route: Any) -> None:
+    if route.request.resource_type == "document":
+        route.continue_()
+    else:
+        route.abort()
 
 
 def _patchright(work: Work) -> int:

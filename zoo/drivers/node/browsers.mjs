@@ -34,6 +34,10 @@ async function open(browser) {
   const made = await browser.createBrowserContext();
   const page = await made.newPage();
   if (options.agent) await page.setUserAgent(agent());
+  if (options.documents) {
+    await page.setRequestInterception(true);
+    page.on("request", (request) => (request.resourceType() === "document" ? request.continue() : request.abort()));
+  }
   return page;
 }
 
