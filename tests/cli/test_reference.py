@@ -15,7 +15,7 @@ COMMANDS = (
     "show", "why", "audit", "openapi", "limits", "version", "token create", "token list",
     "token revoke", "token join", "nodes list", "nodes remove", "kill", "unkill", "feed push",
     "feed list", "quarantine list", "quarantine release", "pause", "resume", "abort", "freeze",
-    "unfreeze", "rollout",
+    "unfreeze", "rollout", "bots fetch-ranges", "bots rotate-keys",
 )  # fmt: skip
 
 
@@ -41,7 +41,9 @@ def test_every_operation_for_people_has_a_command() -> None:
         "remove_node": "nodes remove",
         "switches": "kill",
         "feeds": "feed list",
+        "feed": "bots fetch-ranges",
         "push_feed": "feed push",
+        "rotate_keys": "bots rotate-keys",
         "quarantine": "quarantine list",
         "release_quarantine": "quarantine release",
         "rollouts_now": "rollout",

@@ -40,6 +40,10 @@ class HandCalls:
         """The address lists of the current release."""
         return self._get(hand_views.FeedsView, "/v1/feeds")
 
+    def feed(self: _Sender, name: str) -> hand_views.FeedContentView:
+        """What was pushed last into a list."""
+        return self._get(hand_views.FeedContentView, f"/v1/feeds/{quote(name, safe='')}")
+
     def push_feed(
         self: _Sender, name: str, content: bytes, **options: Any
     ) -> Iterator[views.ApplyEvent]:

@@ -34,6 +34,10 @@ HAND_OPERATIONS: Final = (
         hand_views.FeedsView,
     ),
     Operation(
+        "GET", "/v1/feeds/{feed}", "feed", "What was pushed last into a list.", "read",
+        hand_views.FeedContentView,
+    ),
+    Operation(
         "PUT", "/v1/feeds/{feed}", "push_feed", "Release new content of a feed.", "write",
         views.ApplyEvent, hand_requests.FeedRequest, media=NDJSON,
         body_size_bytes_max=limits.API_FEED_BODY_SIZE_BYTES_MAX,
@@ -98,6 +102,10 @@ async def _feeds(service: "Service", _: "Call") -> object:
     return await service.hands.feeds()
 
 
+async def _feed(service: "Service", call: "Call") -> object:
+    return await service.hands.feed(call.path["feed"])
+
+
 async def _push_feed(service: "Service", call: "Call") -> object:
     return await service.hands.push_feed(call.path["feed"], call.body, call.caller)
 
@@ -148,6 +156,7 @@ HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = Ma
         "kill": _kill,
         "unkill": _unkill,
         "feeds": _feeds,
+        "feed": _feed,
         "push_feed": _push_feed,
         "rotate_keys": _rotate_keys,
         "quarantine": _quarantine,

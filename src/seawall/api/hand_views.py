@@ -64,6 +64,14 @@ class FeedView:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedContentView:
+    """What was pushed last into a list of the current release; null before the first push."""
+
+    name: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class BotModelView:
     """The bot model of the current release.
 

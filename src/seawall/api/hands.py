@@ -19,7 +19,13 @@ from seawall.api.hand_requests import (
     UnkillRequest,
     feed_content,
 )
-from seawall.api.hand_views import FeedsView, QuarantinedView, QuarantineView, SwitchesView
+from seawall.api.hand_views import (
+    FeedContentView,
+    FeedsView,
+    QuarantinedView,
+    QuarantineView,
+    SwitchesView,
+)
 from seawall.api.key_watch import KeyWatch
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.api.rollouts import Rollouts
@@ -100,12 +106,8 @@ class Hands:
             UsageError: no content, or two.
             RefusedError: too large.
         """
-        if not _LIST_NAME.fullmatch(name) or len(name) > limits.NAME_LENGTH_CHARS_MAX:
-            raise NotFoundError(
-                "feed-unknown", "No list can have that name.", remedy="See `seawall feed list`."
-            )
         flow = await self._switchboard.push(
-            Pushed(ListName(name), feed_content(request)),
+            Pushed(_list_name(name), feed_content(request)),
             author=author_of(request.author, caller.name, local=caller.local),
             message=message_of(request.message),
             force=request.force,
@@ -128,6 +130,15 @@ class Hands:
     async def feeds(self) -> FeedsView:
         """The lists of the current release."""
         return await self._switchboard.feeds()
+
+    async def feed(self, name: str) -> FeedContentView:
+        """What was pushed last into a list.
+
+        Raises:
+            NotFoundError: there is no such list.
+            ConflictError: the list is a file, or there is no release yet.
+        """
+        return await self._switchboard.feed(_list_name(name))
 
     async def quarantine(self) -> QuarantineView:
         """What may not be rolled out again."""
@@ -274,3 +285,11 @@ class Hands:
             self._store.audit.add, actor=actor, action=action, subject="rollouts", detail=reason
         )
         return actor
+
+
+def _list_name(name: str) -> ListName:
+    if not _LIST_NAME.fullmatch(name) or len(name) > limits.NAME_LENGTH_CHARS_MAX:
+        raise NotFoundError(
+            "feed-unknown", "No list can have that name.", remedy="See `seawall feed list`."
+        )
+    return ListName(name)

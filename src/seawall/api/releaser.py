@@ -25,7 +25,7 @@ from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.gate import report as gate_report
 from seawall.heap import give_back
-from seawall.ids import Digest, ReleaseId
+from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
@@ -196,6 +196,11 @@ class Releaser:
                 self._log("current-release-unreadable", error.message)
                 return None
         return self._facts[1]
+
+    async def pushed(self, name: ListName) -> bytes | None:
+        """What the current release holds of a pushed feed; None when nothing was pushed."""
+        encoded = await self.current_bytes()
+        return None if encoded is None else await self._workshop.pushed(encoded, name)
 
     # --- One at a time ---------------------------------------------------------------------------
 

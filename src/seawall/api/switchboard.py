@@ -14,6 +14,7 @@ from seawall.api.extras import Extras
 from seawall.api.hand_views import (
     BotModelView,
     FeatureView,
+    FeedContentView,
     FeedsView,
     FeedView,
     SwitchesView,
@@ -183,6 +184,24 @@ class Switchboard:
             _model_view(facts.model) if facts else None,
         )
 
+    async def feed(self, name: ListName) -> FeedContentView:
+        """What was pushed last into a list.
+
+        Raises:
+            NotFoundError: the current release has no such list.
+            ConflictError: the list is a file, or there is no release yet.
+        """
+        facts = await self._releaser.current_facts()
+        if facts is None:
+            raise _no_release()
+        if all(one.name != name for one in facts.feeds):
+            raise _feed_unknown(name)
+        _require_pushed(facts, name)
+        content = await self._releaser.pushed(name)
+        return FeedContentView(
+            name, None if content is None else content.decode("utf-8", "replace")
+        )
+
     def notice(self) -> NoticeView | None:
         """That a switch is over and could not be ended."""
         if not self._refused:
@@ -240,11 +259,7 @@ class Switchboard:
             await self._clock.sleep(_WAIT_POLL_S)
         facts = await self._releaser.current_facts()
         if facts is None:
-            raise ConflictError(
-                "no-release",
-                "There is no release yet that could be changed.",
-                remedy="Make the first with `seawall apply`.",
-            )
+            raise _no_release()
         return facts
 
     async def _note(self, actor: str, action: str, subject: str, detail: str) -> None:
@@ -256,17 +271,29 @@ class Switchboard:
 def _require_pushed(facts: Facts, name: ListName) -> None:
     paths = {one.name: one.path for one in facts.feeds} | {BOT_MODEL: facts.model.path}
     if name not in paths:
-        raise NotFoundError(
-            "feed-unknown",
-            f"The current release has no list {name[:60]!r}.",
-            remedy="Write it under `lists`, and apply; see `seawall feed list`.",
-        )
+        raise _feed_unknown(name)
     if paths[name]:
         raise ConflictError(
             "feed-is-a-file",
             f"The feed {name} is read from {paths[name]}.",
             remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
         )
+
+
+def _no_release() -> ConflictError:
+    return ConflictError(
+        "no-release",
+        "There is no release yet that could be changed.",
+        remedy="Make the first with `seawall apply`.",
+    )
+
+
+def _feed_unknown(name: str) -> NotFoundError:
+    return NotFoundError(
+        "feed-unknown",
+        f"The current release has no list {name[:60]!r}.",
+        remedy="Write it under `lists`, and apply; see `seawall feed list`.",
+    )
 
 
 def _model_view(model: ModelFacts) -> BotModelView | None:

@@ -67,6 +67,7 @@ from seawall.gate.scores import read_vectors
 from seawall.gate.taster import Taster
 from seawall.gate.validate import Validator
 from seawall.heap import give_back
+from seawall.ids import ListName
 from seawall.model import DEFAULT_POLICY
 from seawall.release.bundle import Bundle, decode, digest_of, encode
 from seawall.release.release import Kind
@@ -197,6 +198,11 @@ class Workbench:
     async def facts(self, encoded: bytes) -> Facts:
         """What a stored bundle holds."""
         return self._facts(decode(encoded))
+
+    async def pushed(self, encoded: bytes, name: ListName) -> bytes | None:
+        """What a stored bundle holds of a pushed feed; None when nothing was pushed."""
+        feeds = decode(encoded).feeds
+        return next((feed.content for feed in feeds if feed.name == name), None)
 
     async def first_error(self, sources: SourceSet) -> str:
         """The first error of a site file in one line; empty when there is none."""

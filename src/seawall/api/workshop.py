@@ -20,6 +20,7 @@ from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
 from seawall.errors import InternalError, UnreachableError
 from seawall.gate.compat import Recipient
+from seawall.ids import ListName
 from seawall.release.release import Kind
 from seawall.site.sources import SourceSet
 
@@ -101,6 +102,11 @@ class Workshop:
         """See `Workbench.facts`."""
         facts: Facts = await self._job("facts", encoded)
         return facts
+
+    async def pushed(self, encoded: bytes, name: ListName) -> bytes | None:
+        """See `Workbench.pushed`."""
+        content: bytes | None = await self._job("pushed", encoded, name)
+        return content
 
     async def first_error(self, sources: SourceSet) -> str:
         """See `Workbench.first_error`."""

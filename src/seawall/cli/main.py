@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli import bots_commands, drill_commands, fleet_commands, wheel
+from seawall.cli import bots_commands, drill_commands, fleet_commands, ranges_commands, wheel
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -379,6 +379,7 @@ def version(output_format: FormatOption = Format.TEXT) -> None:
 wheel.register(app)
 drill_commands.add_to(app)
 bots_commands.add_to(app)
+ranges_commands.add_to(bots_commands.bots_app)
 
 if __name__ == "__main__":
     main()

@@ -34,20 +34,23 @@ class RangeList:
 
     Attributes:
         networks: IPv4 before IPv6, in order, none inside another; never empty.
-        fetched_s: Unix seconds when the operator last said so.
+        fetched_s: Unix seconds when the operator last said so; None when that is not known.
     """
 
     name: str
     networks: tuple[Network, ...]
-    fetched_s: int
+    fetched_s: int | None
+
+    def age_s(self, now_s: float) -> float | None:
+        """How long ago the operator said so; None when that is not known."""
+        return None if self.fetched_s is None else now_s - self.fetched_s
 
     def stale(self, now_s: float) -> bool:
-        """Whether it is too old to exclude anybody."""
-        return (
-            not -limits.VERIFY_RANGES_REDATE_S
-            < now_s - self.fetched_s
-            <= (limits.VERIFY_RANGES_STALE_S)
-        )
+        """Whether it is too old to exclude anybody, or its age is not known."""
+        age_s = self.age_s(now_s)
+        if age_s is None:
+            return True
+        return not -limits.VERIFY_RANGES_REDATE_S < age_s <= limits.VERIFY_RANGES_STALE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,19 @@ def read(content: str) -> RangeList:
     return found
 
 
+def known(name: str, content: bytes) -> RangeList:
+    """What stands in a list, whoever wrote it: without the header of `render` it has no date.
+
+    Raises:
+        RefusedError: it holds no ranges, or those of another list.
+    """
+    told, fetched_s = header(content) or (name, None)
+    if told != name:
+        raise _refused(f"it holds the ranges {told}")
+    lines = (line.partition(b"#")[0] for line in content.splitlines())
+    return RangeList(name, parse(b"\n".join(lines), "text"), fetched_s)
+
+
 def renew(
     source: RangeSource, old: RangeList | None, bodies: Sequence[bytes], *, now_s: float
 ) -> Renewal:
@@ -124,8 +140,8 @@ def renew(
     except RefusedError as error:
         return failed(name, old, error.message, now_s=now_s)
     if old is not None and old.networks == networks:
-        fresh = 0 <= now_s - old.fetched_s < limits.VERIFY_RANGES_REDATE_S
-        if fresh:
+        age_s = old.age_s(now_s)
+        if age_s is not None and 0 <= age_s < limits.VERIFY_RANGES_REDATE_S:
             return Renewal(None, "")
     return Renewal(render(name, networks, fetched_s=int(now_s)), "")
 
@@ -134,9 +150,10 @@ def failed(name: str, old: RangeList | None, why: str, *, now_s: float) -> Renew
     """What becomes of a list that could not be fetched or was refused: the one before stays."""
     if old is None:
         return Renewal(None, f"The ranges {name} were never fetched: {why}")
-    days = max(0.0, now_s - old.fetched_s) / 86_400
+    age_s = old.age_s(now_s)
+    age = "have no date" if age_s is None else f"are {max(0.0, age_s) / 86_400:.1f} days old"
     then = "they verify, but make no impostor any more" if old.stale(now_s) else "they stay in use"
-    return Renewal(None, f"The ranges {name} are {days:.1f} days old, {then}: {why}")
+    return Renewal(None, f"The ranges {name} {age}, {then}: {why}")
 
 
 def _from_json(text: str) -> list[str]:

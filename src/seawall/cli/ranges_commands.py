@@ -1,0 +1,55 @@
+"""`seawall bots fetch-ranges`: the options, and nothing that runs it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seawall.cli.settings import (
+    DEFAULT_CONFIG,
+    DEFAULT_DATA_DIR,
+    Config,
+    DataDir,
+    Format,
+    FormatOption,
+    Target,
+    Token,
+    Url,
+    finish,
+)
+
+
+def add_to(bots_app: typer.Typer) -> None:
+    """Add the command of this file to `seawall bots`."""
+    bots_app.command("fetch-ranges")(fetch_ranges)
+
+
+def fetch_ranges(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Lists; all without a name.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="DIR", help="Renew the files NAME.txt there."),
+    ] = None,
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    push: Annotated[
+        bool, typer.Option("--push", help="Release what is new in the lists of the site file.")
+    ] = False,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Fetch the ranges that operators of bots publish, into files or as releases.
+
+    A list that cannot be fetched, is empty, or changed too much stays as it is. Ends with 1 then.
+    """
+    from seawall.cli import ranges  # noqa: PLC0415 - `--help` shall not pay for it
+
+    target = Target(data_dir, url, token)
+    finish(
+        output_format,
+        lambda output: ranges.fetch(output, names or [], out, target, release=push),
+    )
