@@ -15,6 +15,9 @@ def golden(status: int) -> str:
     return f"{HEALTH}    golden: [{{path: /health, status: {status}, contains: well}}]\n"
 
 
+BEFORE_TASTER = ("limits", "compatibility", "guard", "scores", "validate")
+
+
 def test_a_golden_request_answered_otherwise_is_refused_and_quarantined(tmp_path: Path) -> None:
     async def story(here: World) -> None:
         await here.applied(here.text())
@@ -24,7 +27,7 @@ def test_a_golden_request_answered_otherwise_is_refused_and_quarantined(tmp_path
         assert end.remedy
         assert end.serving == "r1"
         assert [(step.stage, step.outcome) for step in end.gate] == [
-            *((stage, "passed") for stage in ("limits", "compatibility", "guard", "scores", "validate")),
+            *((stage, "passed") for stage in BEFORE_TASTER),
             ("taster", "refused"),
         ]
         assert any("Asked " in line for line in end.gate[-1].lines)

@@ -18,7 +18,7 @@ from seawall.drill.outages import (
 )
 from seawall.drill.result import Guarded, Result
 from seawall.drill.run import run_guarded
-from seawall.drill.scene import Drill, Protection
+from seawall.drill.scene import Drill, Protection, Scene
 
 SHOWN = (tenant_config, slow_poison, empty_parameter, core_cut_off)
 AFTER_S = 1.0
@@ -45,11 +45,17 @@ def test_a_drill_fails_without_its_protections(drill: Drill, tmp_path: Path) -> 
     assert found.guarded.account.failed, found
 
 
+async def _flap(scene: Scene) -> None:
+    """The part of the drill that the data plane would fail at."""
+    await feature_file.flap(scene)
+
+
 def test_each_layer_holds_when_the_one_before_it_is_off(tmp_path: Path) -> None:
-    without_bounds = run(feature_file.DRILL, tmp_path / "1", frozenset({Protection.BOUNDS}))
+    drill = replace(feature_file.DRILL, deed=_flap)
+    without_bounds = run(drill, tmp_path / "1", frozenset({Protection.BOUNDS}))
     assert without_bounds.guarded.held_by == "taster"
     off = frozenset({Protection.BOUNDS, Protection.TASTER})
-    without_taster = run(feature_file.DRILL, tmp_path / "2", off)
+    without_taster = run(drill, tmp_path / "2", off)
     assert without_taster.guarded.held_by == "taste"
     assert not without_taster.guarded.account.failed
 

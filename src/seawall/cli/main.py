@@ -43,7 +43,7 @@ Force = Annotated[
     typer.Option(
         "--force",
         metavar="KIND",
-        help="Let a mass change of this kind pass, or `taster` what it refuses, "
+        help="Let a mass change of this kind pass, `score-drift` or `taster` what it refuses, "
         "or name quarantined content by its digest.",
     ),
 ]

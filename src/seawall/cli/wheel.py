@@ -202,7 +202,9 @@ def rollout(
 
 @feed_app.command("push")
 def feed_push(
-    name: Annotated[str, typer.Argument(help="A list of the site file that has no `file`.")],
+    name: Annotated[
+        str, typer.Argument(help="A list of the site file that has no `file`, or `bot-model`.")
+    ],
     file: Annotated[Path, typer.Argument(help="Its new content.")],
     _config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -212,13 +214,15 @@ def feed_push(
     *,
     force: Annotated[
         list[str] | None,
-        typer.Option("--force", metavar="KIND", help="Let a mass change of this kind pass."),
+        typer.Option(
+            "--force", metavar="KIND", help="Let a mass change of this kind pass, or `score-drift`."
+        ),
     ] = None,
     url: Url = "",
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Release new content of a list."""
+    """Release new content of a list, or another bot model."""
     from seawall.cli import hands
 
     target, forced = Target(data_dir, url, token), tuple(force or ())
@@ -236,7 +240,7 @@ def feed_list(
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """List the address lists of the current release."""
+    """List the address lists of the current release, and tell its bot model."""
     from seawall.cli import hands
 
     finish(output_format, lambda out: hands.feeds(out, Target(data_dir, url, token)))

@@ -29,16 +29,23 @@ async def _prepare(scene: Scene) -> None:
     scene.files.extend(model_file(answers.by_databases[grant]) for grant in reversed(GRANTS))
 
 
-async def _deed(scene: Scene) -> None:
-    """Good and bad replicas take turns, then files come that are wrong in every other way.
-
-    Where nothing holds them the first one has done its harm, and the others are left out.
-    """
-    worst, doubled, good = scene.files
+async def flap(scene: Scene) -> bool:
+    """Good and bad replicas take turns; whether every bad file was held."""
+    worst, _, good = scene.files
     held = True
     for cycle in range(_CYCLES):
         held &= await _is_held(scene, good if cycle % 2 else worst)
         await scene.clock.sleep(_CYCLE_S)
+    return held
+
+
+async def _deed(scene: Scene) -> None:
+    """The generator flaps, then files come that are wrong in every other way.
+
+    Where nothing holds them the first one has done its harm, and the others are left out.
+    """
+    worst, doubled, good = scene.files
+    held = await flap(scene)
     others = [doubled, *(file.content for file in bad_files(good))]
     pushed = 0
     while held and pushed < len(others):
