@@ -1,6 +1,8 @@
 """Challenges on a real `seawall up`: real browsers pass, and a missing service lets people pass."""
 
+import http.server
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +73,7 @@ def test_a_browser_passes_and_is_not_asked_again(edge: tuple[Edge, int]) -> None
     _, tls_port = edge
     with chromium(automated=False) as browser:
         browser.get(f"https://127.0.0.1:{tls_port}/")
-        assert browser.find_element("css selector", "#seawall")
+        WebDriverWait(browser, PASS_S).until(lambda b: b.get_cookie("__Host-seawall"))
         WebDriverWait(browser, PASS_S).until(
             lambda b: not b.find_elements("css selector", "#seawall")
         )
@@ -190,3 +192,47 @@ def test_without_the_service_the_fail_mode_decides(
             answered, body = ask(port, *BROWSER_LINES)
             assert answered == status
             assert b"seawall/challenge" not in body
+
+
+@needs_chromium
+def test_a_form_comes_back_after_the_challenge(tmp_path: Path) -> None:
+    port, tls_port = free_port(), free_port()
+    received = threading.Event()
+
+    class Asked(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._page(
+                b"<form method=post action=/sent><textarea name=t>a &amp; b</textarea>"
+                b"<button id=go>go</button></form>"
+            )
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if body == b"t=a+%26+b":
+                received.set()
+            self._page(b"<p id=thanks>thanks</p>")
+
+        def _page(self, body: bytes) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Asked) as website:
+        threading.Thread(target=website.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{website.server_port}"
+        text = _site_file(port, tls_port, origin).replace('path == "/"', 'path == "/sent"')
+        with seawall_up(tmp_path, origin, port=port, text=text) as running:
+            wait_until((running.data_dir / "node" / "bots.sock").exists, what="it listens")
+            with chromium(automated=False) as browser:
+                browser.get(f"https://127.0.0.1:{tls_port}/")
+                browser.find_element("css selector", "#go").click()
+                WebDriverWait(browser, PASS_S).until(
+                    lambda b: b.find_elements("css selector", "#thanks")
+                )
+        website.shutdown()
+    assert received.is_set()

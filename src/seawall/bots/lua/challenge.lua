@@ -5,7 +5,7 @@ local M = {}
 local CLUSTER, AUTHORITY = "seawall_bots", "seawall"
 local PLACE = "/.well-known/seawall/"
 local TIMEOUT_MS = 3000
-local FORM_MAX = 32768
+local FORM_MAX = 61440 -- a little under what Envoy buffers of a connection
 local FORM = "application/x-www-form-urlencoded"
 
 -- Whether a path belongs to the bot service.
@@ -37,8 +37,9 @@ function M.show(handle, headers, read, network, level)
   local body = ""
   local length = tonumber(headers:get("content-length") or "")
   local form = (headers:get("content-type") or ""):sub(1, #FORM) == FORM
-  if read.method == "POST" and form and length and length > 0 and length <= FORM_MAX then
-    local buffered = handle:body()
+  if read.method == "POST" and form and length and length <= FORM_MAX then
+    asked["x-seawall-body"] = "whole" -- an empty one really is empty
+    local buffered = length > 0 and handle:body()
     body = buffered and buffered:getBytes(0, buffered:length()) or ""
   end
   local answer, page = handle:httpCall(CLUSTER, asked, body, {
