@@ -1193,8 +1193,6 @@ LEARN_CALIBRATION_ERROR_MAX: Final = 0.1
 """Expected calibration error of a first model: a score must mean what it says."""
 LEARN_GOLDEN_WANTED: Final = 64
 """Golden vectors put into a model, spread over its scores."""
-LEARN_STRANGERS_CAUGHT_MAX: Final = 0.01
-"""Share of human requests that may be caught if nobody knew their JA4: a release of a browser."""
 LEARN_DRIFT_CLIENT_ROWS_MAX: Final = 20
 """Records of one client that count for drift."""
 LEARN_DRIFT_WARN: Final = 0.1

@@ -31,12 +31,15 @@ class Family:
 def _person(name: str, number: int) -> Family:
     codes = {"tls-family": 1 + number % 3, "fetch-coherence": 2, "accept-language": 3 + number % 4}
     codes |= {"hints-brand": 3 if number % 2 else 2, "agent-family": 1 + number % 3}
-    return Family(name, "human", codes | {"accept-encoding": 5, "tls-ciphers": 15 + number})
+    codes |= {"cookie": 1, "referer": 1, "path-depth": 1}
+    codes |= {"accept-encoding": 4 + number % 2, "tls-ciphers": 15 + number}
+    return Family(name, "human", codes, noise=0.005)
 
 
 def _program(name: str, label: str, number: int) -> Family:
     codes = {"tls-family": 10 + number % 5, "fetch-coherence": 0, "accept-language": number % 2}
     codes |= {"hints-brand": 1, "agent-family": 1 if label == "bot" else 10 + number}
+    codes |= {"cookie": 0, "referer": 3, "path-depth": 5}
     return Family(name, label, codes | {"accept-encoding": 1 + number % 4, "tls-ciphers": 30})
 
 

@@ -56,7 +56,7 @@ def model(tmp_path: Path) -> Path:
 @pytest.mark.timeout(600)  # five whole commands: many seconds each on a machine that is busy
 def test_train_measure_explain_show(folder: Path, tmp_path: Path) -> None:
     out, sources = tmp_path / "m.json", ("--records", folder, "--sessions", folder / "sessions.tsv")
-    found = _run("train", *sources, "--out", out, "--report", tmp_path / "r", "--budget", 0.05)
+    found = _run("train", *sources, "--out", out, "--report", tmp_path / "r", "--budget", 0.02)
     assert found.returncode == 0, found.stdout + found.stderr
     assert "Accepted and written" in found.stdout
     assert "Grow trees" in found.stderr
@@ -64,19 +64,19 @@ def test_train_measure_explain_show(folder: Path, tmp_path: Path) -> None:
     assert out.exists()
     assert (tmp_path / "r" / "report.md").exists()
 
-    found = _run("train", *sources, "--current", out, "--budget", 0.05, "-f", "json")
+    found = _run("train", *sources, "--current", out, "--budget", 0.02, "-f", "json")
     assert found.returncode == 1
     assert found.stderr == ""
     answer = json.loads(found.stdout)
     assert [c["name"] for c in answer["acceptance"]["checks"]] == list(NAMES)
     assert (answer["acceptance"]["accepted"], answer["written"]) == (False, None)
 
-    found = _run("eval", out, *sources, "--budget", 0.05, "-f", "json")
+    found = _run("eval", out, *sources, "--budget", 0.02, "-f", "json")
     assert found.returncode == 0
     assert json.loads(found.stdout)["figures"]["auc"] > 0.9
 
     found = _run("show", out, "-f", "json")
-    assert json.loads(found.stdout)["metrics"]["false-positive-budget"] == 0.05
+    assert json.loads(found.stdout)["metrics"]["false-positive-budget"] == 0.02
 
     found = _run("drift", "--before", folder, "--after", folder)
     assert (found.returncode, "Together: steady" in found.stdout) == (0, True)
@@ -86,13 +86,13 @@ def test_a_server_by_url_takes_the_same_way(folder: Path, tmp_path: Path) -> Non
     with clickhouse_server(tmp_path / "clickhouse") as url:
         found = _run(
             *("train", "--records", folder, "--sessions", folder / "sessions.tsv"),
-            *("--budget", 0.05, "-f", "json"),
+            *("--budget", 0.02, "-f", "json"),
             SEAWALL_CLICKHOUSE_URL=url,
         )
         assert found.returncode == 0, found.stdout
         again = _run(
             *("train", "--sessions", folder / "sessions.tsv", "--database", url),
-            *("--budget", 0.05, "-f", "json"),
+            *("--budget", 0.02, "-f", "json"),
         )
         untold = _run("train", "--database", url, "-f", "json")
         assert (untold.returncode, "No record has a label" in untold.stdout) == (1, True)
@@ -166,7 +166,7 @@ def test_a_look_at_a_model_loads_no_heavy_package(model: Path) -> None:
 def test_progress_bars_on_a_terminal(folder: Path) -> None:
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "seawall.cli.main", "bots", "train", "--records", str(folder)]
-    command += ["--sessions", str(folder / "sessions.tsv"), "--budget", "0.05"]
+    command += ["--sessions", str(folder / "sessions.tsv"), "--budget", "0.02"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=follower, env=os.environ | {"TERM": "xterm"}
     ) as process:

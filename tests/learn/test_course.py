@@ -42,7 +42,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Source:
 @pytest.fixture(scope="module")
 def first(data: Source, tmp_path_factory: pytest.TempPathFactory) -> course.Outcome:
     folder = tmp_path_factory.mktemp("first")
-    order = Order(data, "first", out=folder / "model.json", report=folder / "report", budget=0.05)
+    order = Order(data, "first", out=folder / "model.json", report=folder / "report", budget=0.01)
     return course.train(order, _At(), _quiet)
 
 
@@ -100,9 +100,9 @@ def test_the_report_is_for_people_and_programs(first: course.Outcome) -> None:
 def test_the_same_data_and_seed_are_the_same_bytes(
     data: Source, first: course.Outcome, tmp_path: Path
 ) -> None:
-    again = course.train(Order(data, "first", budget=0.05), _At(), _quiet)
+    again = course.train(Order(data, "first", budget=0.01), _At(), _quiet)
     assert again.report.digest == first.report.digest
-    other = course.train(Order(data, "first", budget=0.05, seed=2), _At(), _quiet)
+    other = course.train(Order(data, "first", budget=0.01, seed=2), _At(), _quiet)
     assert other.report.digest != first.report.digest
 
 
@@ -112,7 +112,7 @@ def test_a_model_that_is_no_better_is_refused_and_kept_apart(
     out = tmp_path / "released.json"
     out.write_text("what was there")
     order = Order(
-        data, "again", current=first.written, out=out, report=tmp_path / "report", budget=0.05
+        data, "again", current=first.written, out=out, report=tmp_path / "report", budget=0.01
     )
     found = course.train(order, _At(), _quiet)
     assert found.acceptance is not None
@@ -128,7 +128,7 @@ def test_a_refused_model_is_written_when_it_is_forced_by_name(
     data: Source, first: course.Outcome, tmp_path: Path
 ) -> None:
     out = tmp_path / "released.json"
-    order = Order(data, "again", current=first.written, out=out, budget=0.05, forced=("gain",))
+    order = Order(data, "again", current=first.written, out=out, budget=0.01, forced=("gain",))
     found = course.train(order, _At(), _quiet)
     assert found.acceptance is not None
     assert found.acceptance.accepted
@@ -152,7 +152,7 @@ def test_an_existing_model_is_measured(data: Source, first: course.Outcome, tmp_
         data,
         SystemClock(),
         lambda step, _done, _of: steps.append(step),
-        budget=0.05,
+        budget=0.01,
         folder=tmp_path / "report",
     )
     assert found.acceptance is None
@@ -168,7 +168,7 @@ def test_an_existing_model_is_measured(data: Source, first: course.Outcome, tmp_
 
 
 def test_without_a_name_the_date_is_one(data: Source) -> None:
-    found = course.train(Order(data, budget=0.05), _At(), _quiet)
+    found = course.train(Order(data, budget=0.01), _At(), _quiet)
     assert found.report.evaluation.model == "trained-2026-11-18"
 
 
@@ -228,7 +228,7 @@ class TestRefusals:
     def test_a_place_that_cannot_be_written(self, data: Source, tmp_path: Path) -> None:
         out = tmp_path / "nowhere" / "model.json"
         with pytest.raises(UnreachableError, match="cannot be written"):
-            course.train(Order(data, "x", out=out, budget=0.05), _At(), _quiet)
+            course.train(Order(data, "x", out=out, budget=0.01), _At(), _quiet)
 
     def test_missing_packages_are_named_with_the_remedy(
         self, data: Source, monkeypatch: pytest.MonkeyPatch
