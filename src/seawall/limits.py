@@ -1124,7 +1124,7 @@ SIGNATURE_HEADERS_MAX: Final = 40
 SIGNATURE_QUESTIONS_MAX: Final = 64
 """Questions about signatures being answered at once; a further one is unknown."""
 
-invariant(DIRECTORY_NEGATIVE_TTL_S <= 300, "a failed fetch is tried again within five minutes")
+invariant(DIRECTORY_NEGATIVE_TTL_S <= 5 * 60, "a failed fetch is tried again within five minutes")
 invariant(VERIFY_RANGES_REDATE_S * 2 < VERIFY_RANGES_STALE_S, "a living list never gets stale")
 invariant(VERIFY_VERDICT_TTL_S_MIN > VERIFY_UNKNOWN_TTL_S, "doubt is asked about sooner")
 
@@ -1184,9 +1184,9 @@ LEARN_STOP_ROUNDS: Final = 20
 LEARN_FALSE_POSITIVE_BUDGET: Final = 0.001
 """Share of human requests that may score at or below the operating score."""
 LEARN_STRANGERS_SHARE_MAX: Final = 0.01
-"""Share of people's requests that a model may catch when they come with a browser that nobody showed
-to it. It is no budget: what is made up proves nothing. It catches a model that takes what it has never
-seen for a program."""
+"""Share of people's requests that a model may catch when they come with a browser that nobody
+showed to it. It is no budget: what is made up proves nothing. It finds a model that takes what it
+has never seen for a program."""
 LEARN_AUC_MIN: Final = 0.9
 """Area under the ROC below which a first model is of no use."""
 LEARN_CALIBRATION_ERROR_MAX: Final = 0.1

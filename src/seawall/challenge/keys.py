@@ -27,7 +27,6 @@ class DatedKeys:
 
     keys: ClearanceKeys
     issued_s: int
-    previous_issued_s: int = 0
 
 
 def fresh(random_bytes: Callable[[int], bytes], now_s: float) -> bytes:
@@ -58,20 +57,24 @@ def read(content: bytes) -> DatedKeys:
         RefusedError: it is none. No byte of it is in the message.
     """
     try:
-        head, *lines = content.decode("ascii").splitlines()
-        if head != _HEAD or len(lines) + 1 not in _LINES:
-            raise ValueError("another form")
-        found = [line.split(" ") for line in lines]
-        keys = [ClearanceKey(kid, Secret(bytes.fromhex(value))) for kid, value, _ in found]
-        issued = [int(each[2]) for each in found]
-        previous = keys[1] if len(keys) > 1 else None
-        return DatedKeys(ClearanceKeys(keys[0], previous), issued[0], (*issued, 0)[1])
+        return _parsed(content.decode("ascii"))
     except (ValueError, SeawallError):
         raise RefusedError(
             "clearance-keys-unreadable",
             "The keys that clearances are signed with cannot be read.",
             remedy="Roll back to a release before; new keys are made with the next release.",
         ) from None
+
+
+def _parsed(text: str) -> DatedKeys:
+    head, *lines = text.splitlines()
+    if head != _HEAD or len(lines) + 1 not in _LINES:
+        raise ValueError("another form")
+    found = [line.split(" ") for line in lines]
+    keys = [ClearanceKey(kid, Secret(bytes.fromhex(value))) for kid, value, _ in found]
+    issued = [int(each[2]) for each in found]
+    previous = keys[1] if len(keys) > 1 else None
+    return DatedKeys(ClearanceKeys(keys[0], previous), issued[0])
 
 
 def _kid(before: str) -> str:

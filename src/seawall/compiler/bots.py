@@ -129,6 +129,8 @@ def write_policy(host: Any, site: Site, keys: ClearanceKeys | None) -> None:
         values.fields[each.value].string_value = policy_text(site.bots, site.name, each)
     if keys is not None and enforced(site):
         values.fields[names.METADATA_CLEARANCE].string_value = keys_text(keys)
+        if site.bots.challenge.contact:
+            values.fields[names.METADATA_CONTACT].string_value = site.bots.challenge.contact
 
 
 def write_route(compiled: Any, site: Site, route: Route) -> None:
@@ -173,11 +175,13 @@ class Challenged:
         hosts: as in the site file: exact, `*.example.com` or `*`.
         keys: as `keys_text` writes them. Private.
         clearance_s: how long a clearance is good.
+        contact: where somebody who cannot pass may write.
     """
 
     hosts: tuple[str, ...]
     keys: str
     clearance_s: int
+    contact: str = ""
 
     def __repr__(self) -> str:
         return f"Challenged({self.hosts}, {self.clearance_s} s)"
@@ -194,5 +198,6 @@ def challenged_sites(snapshot: Snapshot) -> tuple[Challenged, ...]:
             text = values.fields[RouteClass.PAGE.value].string_value
             hosts = tuple(host.domains)
             keys = values.fields[names.METADATA_CLEARANCE].string_value
-            found[hosts] = Challenged(hosts, keys, challenge_seconds(text))
+            contact = values.fields[names.METADATA_CONTACT].string_value
+            found[hosts] = Challenged(hosts, keys, challenge_seconds(text), contact)
     return tuple(found.values())

@@ -37,6 +37,12 @@ def model_of(snapshot: Snapshot) -> ScriptedModel | None:
     return scripted_model(script_of(snapshot))
 
 
+def ranges_held(snapshot: Snapshot) -> dict[str, int]:
+    """The published ranges that verify bots, by name, with the number of their networks."""
+    lists = ranges_in(script_of(snapshot))
+    return {name: len(_networks(content)) for name, content in lists.items()}
+
+
 def model_changes(old: Any, new: Any) -> Iterator[str]:
     """What differs between the bot filters of two `RouteConfiguration`s."""
     before, after = script_in(old), script_in(new)

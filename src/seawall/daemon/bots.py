@@ -115,7 +115,10 @@ def policy_of(site: Challenged) -> ChallengePolicy | None:
         ]
         previous = keys[1] if len(keys) > 1 else None
         return ChallengePolicy(
-            ClearanceKeys(keys[0], previous), int(epoch), lifetime_s=site.clearance_s
+            ClearanceKeys(keys[0], previous),
+            int(epoch),
+            lifetime_s=site.clearance_s,
+            contact=site.contact,
         )
     except (ValueError, IndexError, SeawallError) as error:
         _LOG.warning("clearance-keys-unusable", hosts=site.hosts, error=type(error).__name__)

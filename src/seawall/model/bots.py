@@ -96,6 +96,7 @@ class BotChallenge:
         clearance_s: how long a passed challenge is good for.
         ipv4_bits: a clearance holds in the network of this size that the client came from.
         ipv6_bits: likewise.
+        contact: where somebody who cannot pass may write, `mailto:` or `https:`; may be empty.
     """
 
     level: int = 1
@@ -103,6 +104,7 @@ class BotChallenge:
     clearance_s: float = float(limits.CLEARANCE_LIFETIME_S)
     ipv4_bits: int = 24
     ipv6_bits: int = 48
+    contact: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,13 @@ def sites_in(snapshots: Iterable[Snapshot]) -> tuple[Challenged, ...]:
 def written(sites: Iterable[Challenged]) -> bytes:
     """The file's content. Private: it holds keys."""
     entries = [
-        {"hosts": site.hosts, "keys": site.keys, "clearance_s": site.clearance_s} for site in sites
+        {
+            "hosts": site.hosts,
+            "keys": site.keys,
+            "clearance_s": site.clearance_s,
+            "contact": site.contact,
+        }
+        for site in sites
     ]
     return json.dumps({"format": FORMAT, "sites": entries}, sort_keys=True).encode()
 
@@ -78,8 +84,13 @@ def read(path: Path) -> tuple[Challenged, ...] | None:
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             return None
         return tuple(
-            Challenged(tuple(map(str, s["hosts"])), str(s["keys"]), int(s["clearance_s"]))
-            for s in value["sites"]
+            Challenged(
+                tuple(map(str, site["hosts"])),
+                str(site["keys"]),
+                int(site["clearance_s"]),
+                str(site["contact"]),
+            )
+            for site in value["sites"]
         )
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None

@@ -50,6 +50,7 @@ def build_bots(section: BotsSection | None) -> BotPolicy:
             clearance_s=challenge.clearance,
             ipv4_bits=challenge.ipv4_prefix,
             ipv6_bits=challenge.ipv6_prefix,
+            contact=challenge.contact or "",
         ),
         scores_static=section.static == "score",
         robots_txt=_robots(section.robots, dict(categories)) if section.robots else "",

@@ -11,8 +11,8 @@ RULE = Rule(
     id="reserved-list",
     severity=Severity.ERROR,
     meaning=f"An address list is called `{BOT_MODEL}` or `{CLEARANCE_KEYS}`.",
-    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests, and control pushes "
-    f"its keys into `{CLEARANCE_KEYS}`; nobody could tell which of the two was meant.",
+    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests, and control keeps "
+    f"its keys under `{CLEARANCE_KEYS}`; nobody could tell which of the two was meant.",
     remedy="Give the list another name.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ndeny: bot-model",

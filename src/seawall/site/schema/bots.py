@@ -155,6 +155,18 @@ class RobotsSection(Section):
     )
 
 
+def _contact(value: Any) -> str:
+    text = value if isinstance(value, str) else ""
+    fits = text.lower().startswith(("mailto:", "https://")) and text.isprintable()
+    if not fits or len(text) > limits.CHALLENGE_CONTACT_LENGTH_CHARS_MAX or " " in text:
+        refuse(
+            "bad-contact",
+            f"{shown(value)} is no place to write to.",
+            "Write `mailto:NAME@HOST` or `https://HOST/PATH`.",
+        )
+    return text
+
+
 class ChallengeSection(Section):
     """How clients are challenged."""
 
@@ -176,6 +188,11 @@ class ChallengeSection(Section):
     )
     ipv6_prefix: Annotated[int, count(32, 128)] = Field(
         default=48, description="Likewise for IPv6."
+    )
+    contact: Annotated[str, Checked(_contact, "address")] | None = Field(
+        default=None,
+        description="Where somebody who cannot pass may write, `mailto:` or `https:`; it stands on "
+        "the page beside a reference.",
     )
 
 
