@@ -232,6 +232,13 @@ def test_a_feed_is_pushed_kept_and_pushed_again(tmp_path: Path) -> None:
             feeds = {one.name: one for one in (await at.service.hands.feeds()).feeds}
             assert feeds["pushed"].entries == 2
             assert feeds["filed"].path.endswith("/lists/bad.txt")
+            content = await at.service.hands.feed("pushed")
+            assert content.text == "192.0.2.0/24\n203.0.113.7\n"
+            with pytest.raises(ConflictError, match=r"read from .*lists/bad\.txt"):
+                await at.service.hands.feed("filed")
+            for name in ("nothing", "bot-model", "clearance-keys", "../x", ""):
+                with pytest.raises(NotFoundError):
+                    await at.service.hands.feed(name)
             again = await _push(at, "pushed", "192.0.2.0/24\n")
             assert isinstance(again, Applied)
             assert [c.text for c in again.changes] == ["list pushed: 2 -> 1 networks (+0, -1)"]

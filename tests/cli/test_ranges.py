@@ -216,6 +216,8 @@ def test_ranges_are_pushed_as_releases_and_tell_an_impostor(
         assert (code, alarm) == (0, "")
         assert done == [{"name": "gptbot", "state": "released", "networks": 1, "alarm": ""}]
         wait_until(lambda: _proof(edge) == "impostor:gptbot", what="the ranges are in force")
+        (feed,) = edge.json("feed", "list")["feeds"]
+        assert (feed["name"], feed["entries"]) == ("gptbot", 1)
         assert operator.push(edge)[1][0]["state"] == "unchanged"
         operator.publishes("198.51.99.0/24")
         code, (kept,), alarm = operator.push(edge)

@@ -53,7 +53,7 @@ class FeedView:
 
     Attributes:
         path: of its file; empty for one that is pushed.
-        entries: networks on it; None when no site uses it.
+        entries: networks on it; None when no site uses it and it verifies no bot.
         pushed_bytes: size of what was pushed last; None before the first and for a file.
     """
 

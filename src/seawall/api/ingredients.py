@@ -22,7 +22,7 @@ from seawall.bots import artifact
 from seawall.bots.starter import starter_content
 from seawall.challenge import keys
 from seawall.compiler.deny import lists_in
-from seawall.compiler.model_words import model_of
+from seawall.compiler.model_words import model_of, ranges_held
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from seawall.ids import ListName, SiteName
@@ -164,7 +164,7 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
     """The lists of a release: where they come from, and how long they are."""
     root = bundle.sources.by_path[bundle.sources.root]
     written = value_of(root.path, root.content, "lists")
-    held: dict[str, int] = {}
+    held = ranges_held(bundle.snapshot)
     for resource in bundle.snapshot.of_type(TypeUrl.ROUTES):
         configuration = route_pb2.RouteConfiguration.FromString(resource.body)
         held |= {name: len(entries) for name, entries in lists_in(configuration).items()}
