@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--budget", type=float, default=0.001, help="false positives allowed (0.001)"
     )
+    parser.add_argument("--threshold", type=int, help="judge this score; the people make none")
     parser.add_argument("--model", type=Path, metavar="FILE", help="score with this model instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write it as Markdown")
@@ -108,7 +109,7 @@ def _list(console: Console, tools: prepare.Tools) -> int:
 def _report(console: Console, folder: Path, options: argparse.Namespace) -> int:
     model = artifact.read(options.model.read_bytes()) if options.model else None
     scorer = report.scorer_of(model) if model else None
-    made = report.of_folder(folder, budget=options.budget, scorer=scorer)
+    made = report.of_folder(folder, options.budget, scorer, options.threshold)
     return _show(console, made, folder / "report", options)
 
 

@@ -101,9 +101,15 @@ class Report:
     models: Sequence[str]
 
 
-def of_folder(folder: Path, budget: float = 0.001, scorer: Scorer | None = None) -> Report:
+def of_folder(
+    folder: Path,
+    budget: float = 0.001,
+    scorer: Scorer | None = None,
+    threshold: int | None = None,
+) -> Report:
     """The report of a data set on disk."""
-    return report(dataset.read_sessions(folder), dataset.read_records(folder), budget, scorer)
+    sessions, records = dataset.read_sessions(folder), dataset.read_records(folder)
+    return report(sessions, records, budget, scorer, threshold)
 
 
 def report(
@@ -111,6 +117,7 @@ def report(
     records: Iterable[Mapping[str, Any]],
     budget: float = 0.001,
     scorer: Scorer | None = None,
+    threshold: int | None = None,
 ) -> Report:
     """The report.
 
@@ -119,10 +126,17 @@ def report(
         records: access records, in any order; those of no session are passed over.
         budget: share of people that may be detected, 0 to 1.
         scorer: gives the score of a record instead of the record's own.
+        threshold: one that was fixed before; then all people judge it.
     """
     found, models = seen(sessions, records, scorer)
     halves = split([one.session for one in found])
     marked, calibrated_on = calibrated(found, halves, budget)
+    if threshold is not None:
+        marked = [
+            replace(s, threshold=threshold, unseen=s.unseen or s.session.label == Class.HUMAN)
+            for s in marked
+        ]
+        calibrated_on = 0
     missing = len(sessions) - len(found)
     return summed(marked, budget, calibrated_on=calibrated_on, missing=missing, models=models)
 

@@ -79,12 +79,18 @@ def _summary(made: Report) -> str:
             f"{made.sessions:,} sessions, {made.requests:,} requests. None has a score: the edge "
             "that served them had no bot model, so there is no detection to report."
         )
+    scores = ", ".join(map(str, made.thresholds)) or "none"
+    made_by = (
+        f"the highest that detects at most {made.budget:.1%} of {made.calibrated_on} people's "
+        "sessions"
+        if made.calibrated_on
+        else "not made on these people"
+    )
     return (
         f"{made.sessions:,} sessions ({made.without_records:,} left no record), {unscored}. "
-        f"Model {', '.join(made.models) or 'not named'}. Threshold: a score of "
-        f"{', '.join(map(str, made.thresholds)) or 'none'} or less, the highest that detects at "
-        f"most {made.budget:.1%} of {made.calibrated_on} people's sessions. Of {made.people.total} "
-        f"other people's sessions it detects {made.people.count}; {_bound(made.people_bound)}"
+        f"Model {', '.join(made.models) or 'not named'}. Threshold: a score of {scores} or less, "
+        f"{made_by}. Of {made.people.total} other people's sessions it detects "
+        f"{made.people.count}; {_bound(made.people_bound)}"
     )
 
 

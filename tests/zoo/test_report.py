@@ -107,6 +107,14 @@ def test_a_scorer_replaces_the_scores_of_the_records() -> None:
     assert next(row for row in made.families if row.label == Class.BOT).at[1].count == 1
 
 
+def test_a_fixed_threshold_is_judged_by_all_people() -> None:
+    sessions, lines = _people(10, score=40)
+    made = report(sessions, lines, threshold=50)
+    assert (made.thresholds, made.calibrated_on) == ([50], 0)
+    assert (made.people.count, made.people.total) == (10, 10)
+    assert "not made on these people" in show.as_markdown(made)
+
+
 def test_a_model_scores_the_vectors_of_the_records() -> None:
     model = random_model(3)
     one = session(1)
