@@ -55,9 +55,9 @@ def test_too_many_of_a_kind_are_refused_with_both_numbers() -> None:
 
 
 def test_a_feature_that_seawall_never_writes_is_refused_by_name() -> None:
-    error = refusal(bundle(poison.with_lua(made.snapshot(), "")))
+    error = refusal(bundle(poison.with_crashing_access_log(made.snapshot(), "/dev/null")))
     assert error.code == "gate-unknown-feature"
-    assert "envoy.extensions.filters.http.lua.v3.Lua" in error.message
+    assert "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog" in error.message
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
