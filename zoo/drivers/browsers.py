@@ -17,6 +17,8 @@ from zoo.drivers.common import Work, play
 
 CHROMIUM, CHROMEDRIVER = "/usr/bin/chromium", "/usr/bin/chromedriver"
 PAGE_TIMEOUT_S = 30
+_CLICKS = 0.3
+"""Share of pages that are reached by a click and not by their address."""
 _BEACON_S = 0.4
 """Left after a page has loaded, for what its script sends."""
 
@@ -102,6 +104,7 @@ def _webdriver(work: Work, driver: Any) -> int:
             if links and work.options.get("gentle"):
                 driver.execute_script("scrollBy(0, 300)")
                 time.sleep(chance.uniform(0.5, 2))
+            if links and (work.options.get("gentle") or chance.random() < _CLICKS):
                 links[chance.randrange(min(4, len(links)))].click()
             else:
                 driver.get(work.base + step["path"])
@@ -152,6 +155,8 @@ def _playwright(work: Work, library: str = "playwright") -> int:
                 page.mouse.wheel(0, chance.randrange(200, 800))
                 time.sleep(chance.uniform(0.5, 2))
                 page.locator(".tiles a").nth(chance.randrange(4)).click(timeout=5000)
+            elif number and chance.random() < _CLICKS and not work.options.get("documents"):
+                page.locator(".tiles a").first.click(timeout=5000)
             else:
                 page.goto(work.base + step["path"], timeout=PAGE_TIMEOUT_S * 1000)
             page.wait_for_timeout(_BEACON_S * 1000)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _TIMEOUT_S = 30
+_HOME_SHARE = 0.5
 _WORDS = (
     "hello",
     "a",
@@ -59,11 +60,16 @@ def deeds(
     """
     yield Deed((), chance.uniform(0.5, 2.0))
     if typed:
-        yield _address(chance, base + "/")
+        yield _address(chance, base + entrance(chance))
     else:
         yield Deed((), chance.uniform(2, 4), aims=True)
     while True:
         yield from _choose(chance, base, size)
+
+
+def entrance(chance: random.Random) -> str:
+    """The page that a visit begins with: home, or one from a bookmark or a message."""
+    return "/" if chance.random() < _HOME_SHARE else f"/articles/{chance.randrange(200)}"
 
 
 def _choose(chance: random.Random, base: str, size: tuple[int, int]) -> Iterator[Deed]:

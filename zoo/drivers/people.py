@@ -76,7 +76,7 @@ def _visit(
     browser = str(work.options["browser"])
     command = _chromium(work, folder, size) if browser == "chromium" else _firefox(work, folder)
     typed = chance.random() < 0.6
-    command += ["about:blank" if typed else work.base + "/"]
+    command += ["about:blank" if typed else work.base + hands.entrance(chance)]
     with _running(command, env):
         window = _window(browser, env)
         hands.xdotool(
