@@ -52,3 +52,20 @@ def test_a_list_that_holds_nothing_yet_says_nothing() -> None:
     with serving(lists=(IpList(ListName("gptbot")),), trusted_proxies=proxies) as edge:
         assert _proof(edge, INSIDE) == _proof(edge, OUTSIDE) == "unknown:gptbot"
         assert faults(edge) == 0
+
+
+def test_nearly_as_many_networks_as_the_filter_holds() -> None:
+    now_s = int(time.time())
+    lists = tuple(
+        IpList(
+            ListName(name),
+            tuple(f"{first}.{n >> 7}.{n << 1 & 255}.0/24" for n in range(4_500)),
+            now_s,
+        )
+        for first, name in ((20, "gptbot"), (21, "applebot"), (22, "bingbot"), (23, "stripe"))
+    )
+    with serving(lists=lists, trusted_proxies=TrustedProxies(cidrs=("127.0.0.0/8",))) as edge:
+        assert _proof(edge, "20.1.2.9") == "verified:gptbot"
+        assert _proof(edge, "20.1.3.9") == "impostor:gptbot"
+        assert _proof(edge, "21.1.2.9") == "impostor:gptbot"
+        assert faults(edge) == 0
