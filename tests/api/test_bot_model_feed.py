@@ -107,7 +107,10 @@ def test_a_bad_model_is_refused_with_what_is_wrong_and_the_old_one_scores(
             assert view is not None
             assert view.id == id_of(FIRST)
             status = await at.service.status()
-            assert "last-release-refused" in [notice.code for notice in status.notices]
+            told = {notice.code: notice.text for notice in status.notices}
+            assert (
+                f"The feed bot-model is not taken: {problem.what}" in told["last-release-refused"]
+            )
 
     asyncio.run(scenario())
 

@@ -257,10 +257,13 @@ class Workbench:
             loaded = self._maker.load(sources, reader, keyed)
         view = check_view(loaded)
         if not view.ok:
-            errors = sum(problem.severity == "error" for problem in view.problems)
+            errors = [problem for problem in view.problems if problem.severity == "error"]
+            words = f"The site file has {len(errors)} error(s)."
+            if extras.feed is not None and errors:
+                words = f"The feed {extras.feed.name} is not taken: {errors[0].what}"
             raise ReleaseRefusedError(
                 "site-file-refused",
-                f"The site file has {errors} error(s).",
+                words,
                 remedy="Mend them and try again; what served before serves on.",
                 problems=view.problems,
             )
