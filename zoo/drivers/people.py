@@ -22,7 +22,7 @@ from zoo.drivers import hands
 from zoo.drivers.common import Work, play
 
 _SCREENS = ((1280, 800), (1366, 768), (1440, 900), (1600, 900), (1024, 768), (1920, 1080))
-_START_S, _STEP_TIMEOUT_S = 40.0, 30.0
+_START_S = 60.0
 _POLL_S = 0.2
 _RETURNS = 0.2
 """Share of people who close the browser and come back; the second visit has cookies and cache."""
