@@ -85,6 +85,7 @@ def model_config(model: Model, digest: str) -> Mapping[str, Value]:
     absent = to_text((0,) * len(FEATURES))
     return {
         "id": digest[:MODEL_ID_LENGTH],
+        "name": model.name,
         "base": repr(model.base),
         "places": _numbers(model.places),
         "roots": _numbers(roots),
