@@ -179,12 +179,22 @@ def test_careful_rollout(tmp_path: Path) -> None:
         assert example.answers(host, "/old")[0] == 308
 
 
+PERSON = {
+    "headers": "user-agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/150.0.0.0 Safari/537.36\r\n"
+    "accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n"
+    "accept-encoding: gzip, deflate\r\naccept-language: en-US,en;q=0.9\r\n"
+    "upgrade-insecure-requests: 1\r\n"
+}
+
+
 def test_bots(tmp_path: Path) -> None:
     with running("bots", tmp_path) as example:
         host = "app.example.com"
         scanner = {"headers": "user-agent: sqlmap/1.7\r\n"}
         crawler = {"headers": "user-agent: Mozilla/5.0 (compatible; GPTBot/1.2)\r\n"}
-        assert example.answers(host) == (200, "8000 /")
+        assert example.answers(host, **PERSON) == (200, "8000 /")
+        assert example.answers(host)[0] == 403
         robots = example.get(host, "/robots.txt", **crawler)
         assert robots.status == 200
         assert robots.header("content-type") == "text/plain; charset=utf-8"
@@ -197,10 +207,10 @@ def test_bots(tmp_path: Path) -> None:
         assert example.answers(host, "/up/f1a0c3", **scanner) == (200, "8000 /up/f1a0c3")
         assert example.answers(host, "/hooks", **scanner) == (200, "8001 /hooks")
         assert example.answers(host, "/.well-known/acme-challenge/t", **scanner)[0] == 200
-        statuses = [example.answers(host, "/.env")[0] for _ in range(20)]
+        statuses = [example.answers(host, "/.env", **PERSON)[0] for _ in range(20)]
         assert statuses[0] == 200
         assert statuses[-1] == 429
-        assert example.get(host, "/.env").header("retry-after") == "60"
+        assert example.get(host, "/.env", **PERSON).header("retry-after") == "60"
 
 
 def test_every_example_is_served_by_a_test() -> None:

@@ -6,12 +6,15 @@ would be so on every node.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from seawall.bots.scripted import ScriptedModel
 from seawall.gate.ask import Answer
 from seawall.gate.compare import Finding
 from seawall.gate.probes import Probe
 from seawall.telemetry.bots import parse_verdict
+
+_FORBIDDEN: Final = 403
 
 
 def look_at_scores(
@@ -45,13 +48,19 @@ def look_at_scores(
             remedy = "The model behaves otherwise in Envoy: report this, with the model."
             return Finding("taster-score-parity", text, remedy, index), ""
     before = sum(_is_scored(answer) for answer in old)
-    if before and not scored:
+    looked_at = sum(not _turned_away(answer) for answer in new)
+    if before and looked_at and not scored:
         text = (
-            f"None of {len(new)} answers is scored, where the current release scores {before}: "
+            f"None of {looked_at} answers is scored, where the current release scores {before}: "
             "the filter fails, and every score would be absent."
         )
         return Finding("taster-unscored", text, "Report this, with the model."), ""
     return None, f"Envoy scored {scored} of {len(new)} requests as {model.title} does."
+
+
+def _turned_away(answer: Answer) -> bool:
+    """By an address list: before the bot filter, which then says nothing."""
+    return answer.status == _FORBIDDEN and not answer.bots and not answer.arrived
 
 
 def _is_scored(answer: Answer) -> bool:

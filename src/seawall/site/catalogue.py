@@ -273,6 +273,14 @@ SCHEMA: Final = (
         one_site("origin: http://127.0.0.1:3000/app"),
     ),
     Rule(
+        "bad-contact",
+        _ERROR,
+        "The place where somebody who cannot pass a challenge may write is none.",
+        "It stands on the page as a link; a browser must know what to do with it.",
+        "Write `mailto:NAME@HOST` or `https://HOST/PATH`.",
+        one_site(_ORIGIN + "bots: {mode: enforce, challenge: {contact: help@example.com}}"),
+    ),
+    Rule(
         "bad-path",
         _ERROR,
         "A URL path, a target of a redirect or a file name is not one.",
