@@ -1187,6 +1187,9 @@ LEARN_STRANGERS_SHARE_MAX: Final = 0.01
 """Share of people's requests that a model may catch when they come with a browser that nobody
 showed to it. It is no budget: what is made up proves nothing. It finds a model that takes what it
 has never seen for a program."""
+LEARN_STRANGERS_SCORE_MIN: Final = 2
+"""Up to this score people must be spared whatever browser they come with: the default policy
+challenges up to it."""
 LEARN_AUC_MIN: Final = 0.9
 """Area under the ROC below which a first model is of no use."""
 LEARN_CALIBRATION_ERROR_MAX: Final = 0.1

@@ -28,7 +28,10 @@ def _rows() -> Rows:
     return replace(rows, codes=codes)
 
 
-@pytest.mark.parametrize("stranger", strangers.ALL, ids=lambda s: s.name)
+PLAIN = [stranger for stranger in strangers.ALL if stranger.parts == 1]
+
+
+@pytest.mark.parametrize("stranger", PLAIN, ids=lambda s: s.name)
 def test_a_stranger_differs_in_what_it_says_and_nothing_else(stranger: strangers.Stranger) -> None:
     rows = _rows()
     before = rows.codes.copy()
@@ -50,6 +53,19 @@ def test_a_share_of_nothing_stays_absent() -> None:
     assert (found == np.arange(len(rows)) % 2).all()
 
 
+def test_larger_pages_make_those_ask_more_who_load_them() -> None:
+    larger = next(s for s in strangers.ALL if s.parts == 10)
+    rows = _rows().take(np.arange(3))
+    requests, paths, assets = (INDEX[f"{n}-60s"] for n in ("requests", "paths", "assets"))
+    rows.codes[:, [requests, paths]] = 9, 5
+    rows.codes[:, assets] = 0, 1, 6  # no past, none of what a page loads, half
+    found = larger.codes(rows.codes)
+    own = [requests, paths, assets]
+    assert found[:2, own].tolist() == rows.codes[:2, own].tolist()
+    assert found[2, assets] == 10
+    assert found[2, requests] - 9 == found[2, paths] - 5 == round(4 * np.log2(5.5))
+
+
 def test_every_row_comes_again_as_every_stranger_with_its_label_and_less_trust() -> None:
     rows = _rows()
     found = strangers.estranged(rows)
@@ -62,7 +78,7 @@ def test_a_trained_model_does_not_punish_an_unknown_handshake() -> None:
     rows = _rows()
     parts = split.split(rows, 1)
     model = train.train(rows, parts, train.Naming("x", "2026-11-28"), seed=1, threads=1)
-    found = strangers.check(model, rows.take(parts.test), 1)
+    found = strangers.check(model, rows.take(parts.test), 2)
     assert found.passed, found.words
 
 
@@ -72,7 +88,8 @@ def test_a_model_that_does_is_refused() -> None:
     model = replace(random_model(1), features=("tls-known",), base=0.0, trees=(tree,), cuts=cuts)
     found = strangers.check(model, _rows(), 20)
     assert not found.passed
-    assert "a browser that no table knows: 600 of 600 requests" in found.words
+    assert "up to score 0 " in found.words
+    assert "above it a browser that no table knows" in found.words
 
 
 def test_nobody_is_no_pass() -> None:
