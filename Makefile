@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 ZOO := $(VENV)/.installed-zoo
 
-.PHONY: help up test check lint types unit bench power sim zoo fuzz docs lock golden clean
+.PHONY: help up test check lint types unit bench power sim zoo starter fuzz docs lock golden clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,11 @@ sim: $(DEV)  ## Simulate fleets through chaos: make sim SEEDS=1-5000; failing se
 
 zoo: $(ZOO)  ## Make labelled traffic with real clients and report on it; all of it: make zoo ARGS=--full
 	$(BIN)/python -m zoo $(ARGS)
+
+starter: $(DEV)  ## Train the starter model from a folder of the zoo: make starter DATA=zoo-data/A
+	$(BIN)/seawall bots train --records $(DATA)/records.ndjson --sessions $(DATA)/sessions.tsv \
+	  --name starter-$$(date -u +%F) --without identity --without path-depth --without query-length \
+	  --without referer --force false-positive-budget --out src/seawall/bots/data/starter.json $(ARGS)
 
 fuzz: $(DEV)  ## Fuzz the site-file loader for longer than the tests do
 	$(BIN)/pytest -q tests/site -m fuzz --hypothesis-profile=long $(ARGS)

@@ -203,6 +203,21 @@ def test_the_order_of_pseudo_headers(signals: Signals, order: str, code: int) ->
     assert signals.read(headers)["pseudo-order"] == code
 
 
+@pytest.mark.parametrize(
+    ("cookies", "code"),
+    [
+        ("basket=1", 1),
+        ("__Host-seawall=1.k1.x", 0),
+        ("seawall=1; seawall-try=2", 0),
+        ("__Host-seawall=1; basket=2", 1),
+        ("my-seawall=1", 1),
+        ("seawall", 0),
+    ],
+)
+def test_the_edges_own_cookies_do_not_count(signals: Signals, cookies: str, code: int) -> None:
+    assert signals.read(changed(cookie=cookies))["cookie"] == code
+
+
 def test_the_tables_of_one_request_do_not_reach_into_the_next(signals: Signals) -> None:
     signals.read(BROWSER)
     seen = signals.read([(":path", "/"), (":method", "GET"), (":scheme", "http")])

@@ -151,6 +151,8 @@ class Asker:
 
 
 def _proxy_line(client: str) -> bytes:
+    if not client:
+        return b"PROXY UNKNOWN\r\n"
     try:
         version = ipaddress.ip_address(client).version
     except ValueError:

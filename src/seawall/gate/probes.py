@@ -43,7 +43,8 @@ class Probe:
     """One request for the taster to ask.
 
     Attributes:
-        client: the address it seems to come from.
+        client: the address it seems to come from; empty for the node itself, whose golden requests
+            no bot policy turns away.
         site: whose golden request it is; empty for others.
         status: what the status may be, of a golden request; empty: as the current release.
         contains: what the body must hold, of a golden request.
@@ -81,6 +82,7 @@ def golden_probes(golden: Iterable[Golden]) -> Iterator[Probe]:
             method=each.method,
             path=each.path,
             headers=each.headers,
+            client="",
             site=each.site,
             status=each.status,
             contains=each.contains,

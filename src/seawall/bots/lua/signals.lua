@@ -137,6 +137,21 @@ local function read_cache(text)
   return text == "no-cache" and 2 or 3
 end
 
+-- Whether there is a cookie that is not Seawall's own: a clearance is told by itself, and who passed a
+-- challenge must not be taken for a person because of it.
+local function foreign(cookies)
+  if not contains(cookies, "seawall") then
+    return true
+  end
+  for name in cookies:gmatch("([^=; ]+)=") do
+    if name ~= "__Host-seawall" and name ~= "__Host-seawall-try" and name ~= "seawall"
+      and name ~= "seawall-try" then
+      return true
+    end
+  end
+  return false
+end
+
 -- The version of the first brand that is a real one: `"Not;A=Brand";v="8", "Chromium";v="150"`.
 local function read_brands(text)
   return tonumber(text:match('"Chromium";v="(%d+)')) or tonumber(text:match('Chrome";v="(%d+)')) or 0
@@ -328,7 +343,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   flag(vector, at.te, v[18])
   local referer = v[19] and self.authority_of(v[19])
   put(vector, at.referer, referer and (referer == "" and 3 or (referer == authority and 1 or 2)) or 0)
-  flag(vector, at.cookie, v[20])
+  flag(vector, at.cookie, v[20] and foreign(v[20]))
   put(vector, at.cache_control, v[21] and self.cache(v[21]) or 0)
   flag(vector, at.conditional, v[22] or v[23])
   flag(vector, at.range, v[24])
