@@ -82,6 +82,8 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
         text = _site_file(port, tls_port, f"http://127.0.0.1:{website}")
         directory = tmp_path_factory.mktemp("bots")
         with seawall_up(directory, "", port=port, text=text) as edge:
+            # Until then who would be challenged passes.
+            wait_until((edge.data_dir / "node" / "bots.sock").exists, what="the bot service listens")
             yield Asking(edge, tls_port)
 
 
@@ -132,7 +134,7 @@ def test_a_pushed_model_scores_and_is_named_with_its_release(
 ) -> None:
     model = tmp_path / "model.json"
     model.write_bytes(random_content(11, trees=20))
-    pushed = asking.edge.json("feed", "push", "bot-model", str(model))
+    pushed = asking.edge.json("feed", "push", "bot-model", str(model), "--force", "score-drift")
     release = pushed["release"]["id"]
 
     def scored() -> Any:

@@ -17,7 +17,7 @@ from seawall.limits import CONNECTION_BUFFER_SIZE_BYTES_MAX, HTTP2_STREAM_WINDOW
 from seawall.model import EdgeLimits, PathPrefix
 
 CONNECTIONS_MAX = 20
-HEAP_MAX = 20 * MIB
+HEAP_MAX = 24 * MIB
 UNPRESSED = 90
 """Percent of the heap bound below which no request is shed."""
 SLOW_HEAP_MAX = 96 * MIB
