@@ -56,7 +56,7 @@ end, MEMO_MAX)
 local OBSERVE = {}
 local policy_of = memo.new(function(text)
   return policy.compile(text) or OBSERVE
-end, MEMO_MAX)
+end, MEMO_MAX, memo.ANY_LENGTH)
 
 -- Counted here, and told to Envoy at most once a second: a counter is looked up by its name.
 local counted, flushed_s = {}, 0

@@ -5,13 +5,16 @@ local M = {}
 
 local LENGTH_MAX = 512
 
-function M.new(read, max)
+M.ANY_LENGTH = math.huge -- for texts that come with a release, and not from clients
+
+function M.new(read, max, length_max)
   local known, count = {}, 0
+  length_max = length_max or LENGTH_MAX
   return function(text)
     local found = known[text]
     if found == nil then
       found = read(text)
-      if #text > LENGTH_MAX then
+      if #text > length_max then
         return found
       end
       if count >= max then

@@ -28,7 +28,7 @@ function M.new(parts)
     verified = parts.verified,
     clearance = parts.clearance,
     service = parts.service,
-    keys_of = parts.memo.new(read_keys(parts.clearance), MEMO_MAX),
+    keys_of = parts.memo.new(read_keys(parts.clearance), MEMO_MAX, parts.memo.ANY_LENGTH),
   }, { __index = M })
 end
 
