@@ -83,7 +83,9 @@ def asking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asking]:
         directory = tmp_path_factory.mktemp("bots")
         with seawall_up(directory, "", port=port, text=text) as edge:
             # Until then who would be challenged passes.
-            wait_until((edge.data_dir / "node" / "bots.sock").exists, what="the bot service listens")
+            wait_until(
+                (edge.data_dir / "node" / "bots.sock").exists, what="the bot service listens"
+            )
             yield Asking(edge, tls_port)
 
 
