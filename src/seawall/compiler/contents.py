@@ -13,7 +13,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.route.v3 import route_pb2
 
 from seawall.compiler import names
-from seawall.compiler.bots import drop_keys
+from seawall.compiler.bot_service import drop_keys
 from seawall.compiler.deny import lists_in
 from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.snapshot import Snapshot, TypeUrl

@@ -17,7 +17,8 @@ from seawall import limits
 from seawall.compiler import actions, filters, names
 from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
-from seawall.compiler.bots import enforced, service_route, write_policy, write_route
+from seawall.compiler.bot_service import service_route
+from seawall.compiler.bots import enforced, write_policy, write_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark

@@ -29,7 +29,7 @@ from seawall.challenge.puzzle import make_kernel
 from seawall.challenge.reply import Outcome
 from seawall.challenge.spent import SpentSet
 from seawall.clock import Clock, SystemClock
-from seawall.compiler.bots import Challenged
+from seawall.compiler.bot_service import Challenged
 from seawall.daemon.bot_counts import Tally
 from seawall.errors import SeawallError
 from seawall.heap import keep_small

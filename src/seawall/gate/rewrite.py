@@ -29,7 +29,7 @@ from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf import struct_pb2
 
 from seawall.compiler import names
-from seawall.compiler.bots import bots_cluster
+from seawall.compiler.bot_service import bots_cluster
 from seawall.compiler.chains import filter_chains, managers
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed

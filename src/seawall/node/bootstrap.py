@@ -18,7 +18,7 @@ from envoy.config.core.v3.config_source_pb2 import ApiVersion as Version
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.message import DecodeError
 
-from seawall.compiler.bots import bots_cluster
+from seawall.compiler.bot_service import bots_cluster
 from seawall.compiler.names import BOTS_SOCKET
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import RefusedError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seawall.compiler.bots import Challenged, challenged_sites
+from seawall.compiler.bot_service import Challenged, challenged_sites
 from seawall.compiler.snapshot import Snapshot
 from seawall.limits import BOT_SETTINGS_SIZE_BYTES_MAX
 
