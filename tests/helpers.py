@@ -3,18 +3,21 @@
 import os
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 POLL_S: Final = 0.01
 Value = TypeVar("Value")
+_GIVEN_OUT: Final[deque[int]] = deque(maxlen=100)
 
 
 def free_port() -> int:
     """A TCP port on 127.0.0.1 that nothing listens on just now.
 
     Tests that run beside each other take different ones: each worker has its own remainder. Of
-    half the number, because Linux gives ports of one parity to those who only bind.
+    half the number, because Linux gives ports of one parity to those who only bind. Nobody listens
+    on a port yet when the next one is asked for, so the last ones are not given out again.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
@@ -22,7 +25,8 @@ def free_port() -> int:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = int(probe.getsockname()[1])
-        if port // 2 % workers == worker % workers:
+        if port // 2 % workers == worker % workers and port not in _GIVEN_OUT:
+            _GIVEN_OUT.append(port)
             return port
 
 
