@@ -44,7 +44,6 @@ local prefix_of = memo.new(client.prefix, MEMO_MAX)
 local host_of = memo.new(client.host, MEMO_MAX)
 local prover = proof.new({
   verified = verified, clearance = clearance, memo = memo, data = bot_data,
-  service = config.service,
 })
 local key_of = memo.new(function(text)
   local first, second = windows.hash(text, 1), windows.hash(text, 2)

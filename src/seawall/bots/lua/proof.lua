@@ -19,15 +19,13 @@ local function read_keys(clearance)
   end
 end
 
--- `parts`: verified, clearance, memo (modules), data (what verified.lua uses), service (whether the
--- bot service can be asked).
+-- `parts`: verified, clearance, memo (modules), data (what verified.lua uses).
 function M.new(parts)
   parts.verified.use(parts.data)
   parts.verified.open("../verified.map", "../claims.map")
   return setmetatable({
     verified = parts.verified,
     clearance = parts.clearance,
-    service = parts.service,
     keys_of = parts.memo.new(read_keys(parts.clearance), MEMO_MAX, parts.memo.ANY_LENGTH),
   }, { __index = M })
 end
