@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from helpers import wait_until
 from postgres_server import PASSWORD, PostgresServer
 from release import made
 from seawall import limits
@@ -104,6 +105,32 @@ def test_a_transaction_that_hangs_is_cut_off_and_others_write_on(
             assert isinstance(hanging.exception(30), UnreachableError)
         assert hung.count() == 2
         hung.close()
+
+
+def test_a_transaction_under_way_when_the_store_is_closed_leaves_no_connection(
+    url: str, postgres: PostgresServer
+) -> None:
+    opened = _open(url)
+    began, closed = threading.Event(), threading.Event()
+
+    def read() -> object:
+        with opened._database.read() as connection:
+            began.set()
+            assert closed.wait(30)
+            return connection.execute(text("SELECT 1")).scalar_one()
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        assert began.wait(30)
+        opened.close()
+        closed.set()
+        assert reading.result(30) == 1
+    name = url.rpartition("/")[2]
+    left = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"
+    with postgres.connect("postgres") as other:
+        wait_until(
+            lambda: other.execute(left, (name,)).fetchone() == (0,), what="all connections ended"
+        )
 
 
 def test_a_database_that_goes_away_and_comes_back_is_used_again(

@@ -5,6 +5,7 @@ each database needs to be opened safely, and what its errors mean, stands in `sq
 `postgres`. It knows no table but the one that names the schema.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -96,6 +97,9 @@ class Database:
         """
         self._backend = backend_of(where, busy_timeout_s)
         self._engine = self._backend.engine
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._closed = False
         self.fence: Fence | None = None
         try:
             with self.read() as connection:
@@ -115,22 +119,45 @@ class Database:
         return self._backend.name
 
     def close(self) -> None:
-        """Close every connection; the last one of SQLite folds its log into the file."""
-        self._engine.dispose()
+        """Close every connection; the last one of SQLite folds its log into the file.
+
+        A transaction that another thread still has under way ends as it would, and the last one
+        to end closes: nobody waits for it here.
+        """
+        with self._lock:
+            self._closed = True
+            idle = not self._under_way
+        if idle:
+            self._engine.dispose()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent view; waits for nobody."""
-        with self._backend.plain_words(), self._engine.begin() as connection:
+        with self._counted(), self._backend.plain_words(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self, *, fenced: bool = True) -> Iterator[Connection]:
         """All or nothing, durable at the end; one writer at a time over all processes."""
-        with self._backend.plain_words(), self._backend.writer.begin() as connection:
+        writer = self._backend.writer
+        with self._counted(), self._backend.plain_words(), writer.begin() as connection:
             if self.fence is not None and fenced:
                 self.fence(connection)
             yield connection
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """`dispose` closes the pool that the engine has now, and only what is back in it."""
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                last = self._closed and not self._under_way
+            if last:
+                self._engine.dispose()
 
 
 def _revision(connection: Connection, name: str) -> str | None:
