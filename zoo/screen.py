@@ -1,4 +1,4 @@
-"""One X screen for headed automation, which shares it as scrapers on a server do."""
+"""X screens: one that headed automation shares, as scrapers on a server do, one for each person."""
 
 import contextlib
 import os
@@ -6,10 +6,13 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 
+DESKTOP = (1920, 1080)
+"""Width and height of the screen of automation, in pixels."""
+
 
 @contextlib.contextmanager
-def running_screen() -> Iterator[str]:
-    """The DISPLAY of a fresh Xvfb; nothing when there is no Xvfb."""
+def running_screen(width_px: int = DESKTOP[0], height_px: int = DESKTOP[1]) -> Iterator[str]:
+    """The DISPLAY of a fresh Xvfb; nothing when there is no Xvfb, or it does not start."""
     if not shutil.which("Xvfb"):
         yield ""
         return
@@ -21,7 +24,7 @@ def running_screen() -> Iterator[str]:
             str(writing),
             "-screen",
             "0",
-            "1920x1080x24",
+            f"{width_px}x{height_px}x24",
             "-nolisten",
             "tcp",
         ],

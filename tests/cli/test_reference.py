@@ -91,6 +91,8 @@ def test_the_versions_are_told() -> None:
     assert versions["seawall"] == "0.1.0"
     assert versions["envoy"].startswith("1.40.")
     assert seawall("version").stdout.startswith("seawall 0.1.0\n")
+    asked = seawall("--version")
+    assert (asked.returncode, asked.stdout) == (0, seawall("version").stdout)
 
 
 def test_the_api_document_is_printed() -> None:

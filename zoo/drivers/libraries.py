@@ -50,19 +50,15 @@ def _urllib(work: Work) -> Send:
 def _requests(work: Work) -> Send:
     import requests
 
-    session: Any = requests.Session() if work.options.get("session", True) else requests
+    if not work.options.get("session", True):
+        return _requests_by(requests, work)
+    session = requests.Session()
+    inner = _requests_by(session, work)
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes) -> object:
-        if not work.cookies and isinstance(session, requests.Session):
+        if not work.cookies:
             session.cookies.clear()
-        return session.request(
-            method,
-            url,
-            headers=_typed(headers, body),
-            data=body or None,
-            verify=work.authority,
-            timeout=REQUEST_TIMEOUT_S,
-        ).content
+        return inner(method, url, headers, body)
 
     return send
 
@@ -70,7 +66,11 @@ def _requests(work: Work) -> Send:
 def _niquests(work: Work) -> Send:
     import niquests
 
-    session = niquests.Session()
+    return _requests_by(niquests.Session(), work)
+
+
+def _requests_by(session: Any, work: Work) -> Send:
+    """Requests by what has the methods of a `requests.Session`."""
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes) -> object:
         return session.request(

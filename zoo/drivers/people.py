@@ -20,6 +20,7 @@ from typing import Any
 
 from zoo.drivers import hands
 from zoo.drivers.common import Work, play
+from zoo.screen import running_screen
 
 _SCREENS = ((1280, 800), (1366, 768), (1440, 900), (1600, 900), (1024, 768), (1920, 1080))
 _START_S = 60.0
@@ -137,32 +138,11 @@ def _firefox(work: Work, folder: Path) -> list[str]:
 
 
 @contextmanager
-def _screen(width: int, height: int) -> Iterator[str]:
-    reading, writing = os.pipe()
-    server = subprocess.Popen(
-        [  # noqa: S607 - Xvfb is on PATH
-            "Xvfb",
-            "-displayfd",
-            str(writing),
-            "-screen",
-            "0",
-            f"{width}x{height}x24",
-            "-nolisten",
-            "tcp",
-        ],
-        pass_fds=(writing,),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    try:
-        with os.fdopen(reading) as told:
-            number = told.readline().strip()
-        if not number:
+def _screen(width_px: int, height_px: int) -> Iterator[str]:
+    with running_screen(width_px, height_px) as display:
+        if not display:
             raise RuntimeError("Xvfb did not start")
-        yield f":{number}"
-    finally:
-        _end(server)
+        yield display
 
 
 @contextmanager

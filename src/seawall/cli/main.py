@@ -9,7 +9,14 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli import bots_commands, drill_commands, fleet_commands, ranges_commands, wheel
+from seawall.cli import (
+    bots_commands,
+    drill_commands,
+    fleet_commands,
+    ranges_commands,
+    reference_commands,
+    wheel,
+)
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -25,7 +32,6 @@ from seawall.cli.settings import (
 
 app = typer.Typer(
     name="seawall",
-    help="A web edge that no change of its own can take down.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -352,30 +358,7 @@ def token_revoke(
     finish(output_format, lambda out: tokens.revoke(out, Target(data_dir, url, token), token_id))
 
 
-@app.command()
-def openapi(output_format: FormatOption = Format.JSON) -> None:
-    """Print the OpenAPI document of the HTTP API."""
-    from seawall.cli import reference
-
-    finish(output_format, reference.openapi)
-
-
-@app.command()
-def limits(output_format: FormatOption = Format.TEXT) -> None:
-    """Print every limit with its value and its reason."""
-    from seawall.cli import reference
-
-    finish(output_format, reference.limits)
-
-
-@app.command()
-def version(output_format: FormatOption = Format.TEXT) -> None:
-    """Print the versions of Seawall, its Envoy and Python."""
-    from seawall.cli import reference
-
-    finish(output_format, reference.version)
-
-
+reference_commands.add_to(app)
 wheel.register(app)
 drill_commands.add_to(app)
 bots_commands.add_to(app)
