@@ -26,6 +26,8 @@ sites:
     hosts: [{host}, zoo.test]
     origin: http://127.0.0.1:{origin}
 {more}"""
+_WATCHED = "    bots: {mode: observe, probe: true}\n"
+"""What is done with bots where the caller says nothing."""
 _COMMAND = (sys.executable, "-P", "-m", "seawall.cli.main")
 
 
@@ -59,7 +61,9 @@ def running_edge(folder: Path, origin_port: int, more: str = "") -> Iterator[Edg
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config, data = folder / "seawall.yaml", folder / "data"
-    config.write_text(_SITE_FILE.format(port=port, host=HOST, origin=origin_port, more=more))
+    config.write_text(
+        _SITE_FILE.format(port=port, host=HOST, origin=origin_port, more=more or _WATCHED)
+    )
     where = ("--data-dir", str(data))
     said = folder / "seawall.ndjson"
     with said.open("wb") as events, (folder / "seawall.log").open("wb") as log:

@@ -102,7 +102,8 @@ def _html(title: str, inner: str, items: int | None = None) -> bytes:
         '<meta name=viewport content="width=device-width">'
         f"<title>{title}</title><link rel=stylesheet href=/static/site.css>"
         '<link rel=alternate type="application/atom+xml" href=/feed.xml>'
-        "<script src=/static/site.js defer></script></head>"
+        "<script src=/static/site.js defer></script>"
+        "<script src=/.well-known/seawall/probe.js async></script></head>"
         f"<body{asks}><nav><img src=/static/logo.png width=40 height=40 alt=''>"
         "<a href=/>Home</a><a href=/archive>Archive</a><a href=/about>About</a>"
         f"<a href=/contact>Contact</a></nav><h1>{title}</h1>{inner}"

@@ -23,7 +23,7 @@ AT = (1, 3, 5, 10)
 """Requests after which detection is told."""
 Scorer = Callable[[Mapping[str, Any]], int | None]
 _SEVERE = ("block", "challenge", "rate")
-_PARTS_OF_PAGES = ("/static/", "/favicon.ico", "/beacon", "/api/")
+_PARTS_OF_PAGES = ("/static/", "/favicon.ico", "/beacon", "/api/", "/.well-known/seawall/")
 
 
 @dataclass(frozen=True)

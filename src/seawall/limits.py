@@ -1143,6 +1143,8 @@ BOT_EXPRESSION_NUMBER_MAX: Final = 1_000_000_000
 """One number in a condition: no count of requests reaches it."""
 BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 512 * KIB
 """A policy as Envoy gets it: 64 of the longest conditions take at most 5 times their text."""
+PAGE_PROBE_CACHE_S: Final = 3_600
+"""How long browsers keep the script of the page probe: an update is everywhere soon."""
 BOT_NOTED_MAX: Final = 4
 """Rules that are noted beside the deciding one in a record, which must stay short."""
 ROBOTS_TXT_SIZE_BYTES_MAX: Final = 500 * KIB

@@ -139,7 +139,7 @@ class Front:
         service = Starlette(routes=challenge_routes(self.tools))
         everything = ["GET", "POST", "HEAD"]
         front = Starlette(routes=[Route("/{path:path}", self._serve, methods=everything)])
-        quiet: dict[str, Any] = {"log_level": "error", "lifespan": "off"}
+        quiet: dict[str, Any] = {"log_config": None, "lifespan": "off"}
         tls = dict(zip(("ssl_certfile", "ssl_keyfile"), self.tls, strict=True)) if self.tls else {}
         self._servers = [
             _Server(uvicorn.Config(service, uds=str(socket), **quiet)),

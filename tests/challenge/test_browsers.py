@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from challenge.browsers import chromium, firefox, needs_chromium, needs_firefox
 from challenge.front import Front
-from seawall.challenge.probes import Probe
+from seawall.bots.probes import Probe
 from seawall.challenge.reply import Event, Outcome
 from tls_material import TlsAuthority
 

@@ -23,12 +23,12 @@ from challenge.workplace import (
     told,
 )
 from seawall import limits
+from seawall.bots.probes import Probe
 from seawall.challenge import desk as desk_module
 from seawall.challenge.binding import Bound
 from seawall.challenge.opening import Asked, open_challenge
 from seawall.challenge.passing import Return, refresh, solve
 from seawall.challenge.policy import ChallengePolicy
-from seawall.challenge.probes import Probe
 from seawall.challenge.reply import Event, Reply
 from seawall.challenge.spent import SpentSet
 from seawall.challenge.token import Clearance, check

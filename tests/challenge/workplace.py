@@ -172,7 +172,7 @@ class _Server(uvicorn.Server):
 async def served(tools: Tools, socket: Path) -> AsyncIterator[httpx.AsyncClient]:
     """The service on a Unix socket, and a client that speaks as Envoy does."""
     app = Starlette(routes=challenge_routes(tools))
-    server = _Server(uvicorn.Config(app, uds=str(socket), log_level="error", lifespan="off"))
+    server = _Server(uvicorn.Config(app, uds=str(socket), log_config=None, lifespan="off"))
     async with asyncio.TaskGroup() as group:
         task = group.create_task(server._serve())
         await server.up.wait()

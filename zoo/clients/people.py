@@ -11,6 +11,8 @@ _WAYS: "tuple[tuple[str, dict[str, object], float], ...]" = (
     (" in German", {"language": "de-DE,de,en"}, 0.8),
     (" in Japanese", {"language": "ja,en-US"}, 0.5),
 )
+_TOOLS = ("chromium", "chromium", " with developer tools", {"tools": True}, 0.5)
+"""Somebody who works on a website. What listens to the console then is not a driver."""
 
 ALL = tuple(
     Configuration(
@@ -24,6 +26,12 @@ ALL = tuple(
         weight,
         1,
     )
-    for browser, program in (("chromium", "chromium"), ("firefox", "firefox-esr"))
-    for way, options, weight in _WAYS
+    for browser, program, way, options, weight in (
+        *(
+            (browser, program, *way)
+            for browser, program in (("chromium", "chromium"), ("firefox", "firefox-esr"))
+            for way in _WAYS
+        ),
+        _TOOLS,
+    )
 )

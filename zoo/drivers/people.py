@@ -105,6 +105,7 @@ def _chromium(work: Work, folder: Path, size: tuple[int, int]) -> list[str]:
         }
         (profile / "Default" / "Preferences").write_text(json.dumps(preferences))
     private = ["--incognito"] if work.options.get("private") else []
+    tools = ["--auto-open-devtools-for-tabs"] if work.options.get("tools") else []
     return [
         "/usr/bin/chromium",
         "--no-sandbox",
@@ -118,6 +119,7 @@ def _chromium(work: Work, folder: Path, size: tuple[int, int]) -> list[str]:
         f"--window-size={size[0]},{size[1]}",
         "--window-position=0,0",
         *private,
+        *tools,
     ]
 
 

@@ -145,6 +145,12 @@ FEATURES: Final[tuple[Feature, ...]] = (
     *_windows(Kind.BUCKET, "paths", "distinct paths"),
     *_windows(Kind.SHARE, "errors", "share of answers 400 and up"),
     *_windows(Kind.SHARE, "assets", "share of requests for what a page loads"),
+    # What its browser told
+    Feature(
+        "page-probe",
+        Kind.CODE,
+        "script of the page: 1 found a browser driven by a program, 2 one oddity, 3 several",
+    ),
 )
 
 INDEX: Final = {feature.name: index for index, feature in enumerate(FEATURES)}

@@ -36,7 +36,8 @@ DEFAULT_RULES: Final = (
     BotRule("probes", "path_kind == 10", BotAction(BotDo.RATE, requests=10, per_s=60)),
     BotRule(
         "automated",
-        'score <= 2 and route_class == "page" and path_kind == 1 and kind in ["page", "data"]',
+        '(score <= 2 or page_probe == 1) and route_class == "page" and path_kind == 1 '
+        'and kind in ["page", "data"]',
         BotAction(BotDo.CHALLENGE),
     ),
 )

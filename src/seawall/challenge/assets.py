@@ -8,6 +8,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
+from seawall.bots import web_scripts
 from seawall.challenge.page import PLACE
 
 _TYPES: Final = {
@@ -16,6 +17,8 @@ _TYPES: Final = {
     "argon2.umd.min.js": "text/javascript; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
 }
+_PROBING: Final = "script.js"
+"""Written as the rest of a script that begins with the probes."""
 _WORKER_POLICY: Final = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'none'"
 )
@@ -71,6 +74,8 @@ def load() -> Assets:
     found = {}
     for name in _TYPES:
         body = (place / name).read_bytes()
+        if name == _PROBING:
+            body = web_scripts.closed(web_scripts.probes(), body.decode()).encode()
         found[name] = Asset(
             name=name,
             body=body,

@@ -14,7 +14,7 @@ exception: a browser that says `navigator.webdriver` of itself is believed.
 from enum import StrEnum
 from typing import Final
 
-from seawall.challenge.probes import Probe
+from seawall.bots.probes import Probe
 from seawall.limits import (
     CHALLENGE_FALLBACK_LONG_S,
     CHALLENGE_FALLBACK_S,

@@ -33,7 +33,7 @@ class Answer:
         challenge: the text from the page.
         style: what the style sheet said.
         echo: a sum over the challenge that a script can make.
-        probes: bits of `probes.Probe`; None when they are not readable.
+        probes: bits of `bots.probes.Probe`; None when they are not readable.
         puzzle: the puzzle that was solved; empty before there is one.
         key: its solution.
     """

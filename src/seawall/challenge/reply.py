@@ -33,7 +33,7 @@ class Outcome:
         reference: id of the request that was challenged; empty when it is not known.
         why: rung that was passed, or what stood against it, in one word.
         level: level of the clearance, or the level wanted while there is none.
-        probes: `probes.Probe` bits; None when none were sent.
+        probes: `bots.probes.Probe` bits; None when none were sent.
     """
 
     event: Event

@@ -65,7 +65,7 @@ class Clearance:
         level: 1 to 3, see `ladder`.
         issued_s: whole seconds since 1970.
         expires_s: first second at which it is over.
-        probes: bits of `probes.Probe` that the browser showed; None when none were asked for.
+        probes: bits of `bots.probes.Probe` that the browser showed; None when none were asked for.
     """
 
     level: int

@@ -7,6 +7,7 @@ where there are several certificates a request that came by another one.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -14,11 +15,12 @@ from envoy.config.route.v3 import route_components_pb2
 from envoy.type.matcher.v3 import string_pb2
 
 from seawall import limits
+from seawall.bots import web_scripts
 from seawall.compiler import actions, filters, names
 from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
 from seawall.compiler.bot_service import service_route
-from seawall.compiler.bots import enforced, write_policy, write_route
+from seawall.compiler.bots import enforced, watched, write_policy, write_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
@@ -66,6 +68,8 @@ def host(
     compress(compiled, site.compression)
     limit_host(compiled, size)
     write_policy(compiled, site, keys)
+    if watched(site) and site.bots.page_probe:
+        compiled.routes.extend(_probe_routes(site))
     if enforced(site):
         service = service_route(site)
         limit_route(service, limits.BOT_SERVICE_BODY_SIZE_BYTES_MAX, size)
@@ -144,6 +148,23 @@ def _robots_route(site: Site) -> Any:
         actions.header("content-type", "text/plain; charset=utf-8")
     )
     return route
+
+
+def _probe_routes(site: Site) -> Iterator[Any]:
+    """The script that pages load, and where it reports: answered here, whatever else is down."""
+    script = answer(f"{site.name}{names.ROUTE_PROBE}.js", 200, web_scripts.page_probe())
+    script.match.path = f"{names.PATH_PROBE}.js"
+    for name, value in (
+        ("content-type", "text/javascript; charset=utf-8"),
+        ("cache-control", f"public, max-age={limits.PAGE_PROBE_CACHE_S}"),
+        ("x-content-type-options", "nosniff"),
+    ):
+        script.response_headers_to_add.append(actions.header(name, value))
+    yield script
+    report = answer(f"{site.name}{names.ROUTE_PROBE}", 204, "")
+    report.match.path = names.PATH_PROBE
+    report.response_headers_to_add.append(actions.header("cache-control", "no-store"))
+    yield report
 
 
 def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -> Any:

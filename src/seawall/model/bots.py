@@ -117,6 +117,7 @@ class BotPolicy:
             category, and a category without one is observed.
         scores_static: also what a page loads (scripts, styles, images) is scored.
         robots_txt: text of `/robots.txt`; empty leaves it to the origin.
+        page_probe: the script that pages may load to look at their browser is served.
     """
 
     mode: BotMode = BotMode.OBSERVE
@@ -125,6 +126,7 @@ class BotPolicy:
     challenge: BotChallenge = BotChallenge()
     scores_static: bool = False
     robots_txt: str = ""
+    page_probe: bool = False
 
 
 OBSERVING: Final = BotPolicy()

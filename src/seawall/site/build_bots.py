@@ -54,6 +54,7 @@ def build_bots(section: BotsSection | None) -> BotPolicy:
         ),
         scores_static=section.static == "score",
         robots_txt=_robots(section.robots, dict(categories)) if section.robots else "",
+        page_probe=section.probe,
     )
 
 

@@ -25,6 +25,8 @@ _INTERNAL_ROUTES: Final = {
     "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
     "_any": "it answers for hosts that no site has",
     "_bots": "it hands the request to the bot service of the node",
+    "_probe": "it takes what the page probe found in a browser",
+    "_probe.js": "it sends the script of the page probe",
     "_robots": "it says to crawlers what the site's bot policy says",
 }
 

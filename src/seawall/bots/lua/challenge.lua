@@ -3,14 +3,14 @@
 local M = {}
 
 local CLUSTER, AUTHORITY = "seawall_bots", "seawall"
-local PLACE = "/.well-known/seawall/"
+local PLACE, PROBE = "/.well-known/seawall/", "/.well-known/seawall/probe"
 local TIMEOUT_MS = 3000
 local FORM_MAX = 61440 -- a little under what Envoy buffers of a connection
 local FORM = "application/x-www-form-urlencoded"
 
--- Whether a path belongs to the bot service.
+-- Whether a path belongs to the bot service. The page probe's are answered by Envoy itself.
 function M.own(path)
-  return path:sub(1, #PLACE) == PLACE
+  return path:sub(1, #PLACE) == PLACE and path:sub(1, #PROBE) ~= PROBE
 end
 
 -- What the bot service is told of a client; Envoy removes such headers from what clients send.

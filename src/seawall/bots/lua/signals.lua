@@ -40,6 +40,7 @@ local PROBES = { "/.git/", "/.env", "/.aws/", "/.ssh/", "/wp-login", "/wp-admin"
   "/phpmyadmin", "/cgi-bin/", "/etc/passwd", "/vendor/phpunit", "/.ds_store", "/.svn/", "/server-status" }
 
 local floor, log, min = math.floor, math.log, math.min
+local band = require("bit").band
 
 local function bucket(n)
   if n < 1 then
@@ -139,17 +140,48 @@ end
 
 -- Whether there is a cookie that is not Seawall's own: a clearance is told by itself, and who passed a
 -- challenge must not be taken for a person because of it.
+local OWN = { seawall = true, ["seawall-try"] = true, ["seawall-probe"] = true }
 local function foreign(cookies)
   if not contains(cookies, "seawall") then
     return true
   end
   for name in cookies:gmatch("([^=; ]+)=") do
-    if name ~= "__Host-seawall" and name ~= "__Host-seawall-try" and name ~= "seawall"
-      and name ~= "seawall-try" then
+    if not OWN[name] and not (name:sub(1, 7) == "__Host-" and OWN[name:sub(8)]) then
       return true
     end
   end
   return false
+end
+
+-- What the page probe's bits come to (seawall/bots/probes.py): 1 driven, 2 one oddity, 3 several.
+local PROBE_PLACE = "/.well-known/seawall/probe?v="
+local PROBE_DRIVEN, PROBE_ODD, PROBE_MAX = 14343, 115064, 131071
+M.PROBE = { driven = PROBE_DRIVEN, odd = PROBE_ODD, most = PROBE_MAX, place = PROBE_PLACE }
+
+local function read_probe(digits)
+  local bits = digits and #digits <= 6 and tonumber(digits)
+  if not bits or bits > PROBE_MAX then
+    return 0
+  elseif band(bits, PROBE_DRIVEN) ~= 0 then
+    return 1
+  end
+  local odd = band(bits, PROBE_ODD)
+  if odd == 0 then
+    return 0
+  end
+  return band(odd, odd - 1) == 0 and 2 or 3
+end
+
+-- Told by the request that reports it, and afterwards by a cookie. Over https only the name that no
+-- other host can set counts, so that nobody is accused by a neighbour.
+local function probed(target, cookies, scheme)
+  if target:sub(1, #PROBE_PLACE) == PROBE_PLACE then
+    return read_probe(target:match("^%d+$", #PROBE_PLACE + 1))
+  elseif cookies and contains(cookies, "seawall-probe=") then
+    local name = scheme == "https" and "__Host%-seawall%-probe" or "seawall%-probe"
+    return read_probe((";" .. cookies):match("[; ]" .. name .. "=(%d+)"))
+  end
+  return 0
 end
 
 -- The version of the first brand that is a real one: `"Not;A=Brand";v="8", "Chromium";v="150"`.
@@ -353,6 +385,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   put(vector, at.path_kind, path.kind)
   put(vector, at.query_length, path.query)
   put(vector, at.path_depth, path.depth)
+  put(vector, at.page_probe, probed(v[PATH_AT] or "/", v[20], v[SCHEME_AT]))
 
   self.tls, self.agent, self.path, self.method, self.authority = tls, agent, path, method, authority
   self.protocol, self.scheme, self.cookies, self.user_agent = protocol, v[SCHEME_AT], v[20], v[5]

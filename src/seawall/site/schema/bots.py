@@ -10,6 +10,7 @@ from seawall.model import BOT_WINDOWS_S, BotCategory
 from seawall.site.schema.base import Section, one_or_many, short_form
 from seawall.site.schema.values import (
     Checked,
+    Flag,
     Name,
     Text,
     count,
@@ -224,10 +225,25 @@ class BotsSection(Section):
     challenge: ChallengeSection = Field(
         default=ChallengeSection.model_validate({}), description="How clients are challenged."
     )
+    probe: Flag = Field(
+        default=False,
+        description="Serve `/.well-known/seawall/probe.js`, a script that pages include and that "
+        "tells when their browser is driven by a program.",
+    )
     static: Annotated[str, one_of("skip", "score")] = Field(
         default="skip",
         description="Whether what a page loads (scripts, styles, images) is scored too.",
     )
+
+    @model_validator(mode="after")
+    def _probed_site_is_watched(self) -> Self:
+        if self.probe and self.mode == "off":
+            refuse(
+                "contradictory-keys",
+                "`probe` looks at browsers, and `mode: off` looks at nothing.",
+                "Write `mode: observe`, or remove `probe`.",
+            )
+        return self
 
 
 Bots: TypeAlias = Annotated[

@@ -1,0 +1,93 @@
+"""What the page probe told: the same in Lua and in Python, and only from who may say it."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bots.test_signals import BROWSER, Signals
+from seawall.bots import web_scripts
+from seawall.bots.probes import DRIVEN, ODD, Probe, code_of
+from seawall.compiler.names import PATH_PROBE
+
+ALL = sum(Probe)
+SIGNALS = Signals()
+
+
+def read(*lines: tuple[str, str], scheme: str = "https", path: str = "/") -> int:
+    kept = [line for line in BROWSER if line[0] not in (":path", ":scheme", "cookie")]
+    codes = SIGNALS.read([(":scheme", scheme), (":path", path), *kept, *lines])
+    return int(codes["page-probe"])
+
+
+def cookie(text: str, **where: Any) -> int:
+    return read(("cookie", text), **where)
+
+
+@given(st.integers(0, ALL))
+def test_lua_and_python_read_bits_alike(bits: int) -> None:
+    code = code_of(bits)
+    assert cookie(f"__Host-seawall-probe={bits}") == code
+    assert read(path=f"{PATH_PROBE}?v={bits}") == code
+
+
+def test_one_driven_sign_is_enough_and_oddities_are_counted() -> None:
+    assert [code_of(int(bit)) for bit in Probe if bit & DRIVEN] == [1] * 6
+    assert [code_of(int(bit)) for bit in Probe if bit & ODD] == [2] * 8
+    assert code_of(int(ODD)) == 3
+    assert code_of(int(ODD | Probe.WEBDRIVER)) == 1
+    assert code_of(0) == code_of(ALL & ~DRIVEN & ~ODD) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "code"),
+    [
+        ("a=1; __Host-seawall-probe=1", "https", 1),
+        ("__Host-seawall-probe=1; b=2", "https", 1),
+        ("seawall-probe=1", "http", 1),
+        # A neighbouring host can set a cookie without the prefix for all hosts of its domain.
+        ("seawall-probe=1", "https", 0),
+        ("__Host-seawall-probe=1", "http", 0),
+        ("x__Host-seawall-probe=1", "https", 0),
+        ("xseawall-probe=1", "http", 0),
+        ("__Host-seawall-probe=", "https", 0),
+        ("__Host-seawall-probe=-1", "https", 0),
+        ("__Host-seawall-probe=0x1", "https", 0),
+        (f"__Host-seawall-probe={ALL + 1}", "https", 0),
+        ("__Host-seawall-probe=" + "1" * 400, "https", 0),
+        ("", "https", 0),
+    ],
+)
+def test_only_a_cookie_of_this_host_tells(text: str, scheme: str, code: int) -> None:
+    assert cookie(text, scheme=scheme) == code
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?v=", "?v=x", "?v=1x", "?v=-1", "?v=1&v=0", "?w=1", "/x?v=1"]
+)
+def test_a_report_that_is_none_tells_nothing(query: str) -> None:
+    assert read(path=PATH_PROBE + query) == 0
+
+
+def test_the_probes_cookie_is_not_a_cookie_of_the_site() -> None:
+    def sends(text: str) -> int:
+        kept = [line for line in BROWSER if line[0] != "cookie"]
+        return int(SIGNALS.read([*kept, ("cookie", text)])["cookie"])
+
+    assert sends("__Host-seawall-probe=1") == sends("seawall-probe=1; seawall-try=x") == 0
+    assert sends("__Host-seawall-probe=1; basket=1") == sends("x-seawall-probe=1") == 1
+
+
+def test_the_script_sets_its_own_bits_after_those_of_a_challenge() -> None:
+    script = web_scripts.page_probe()
+    listed = script.partition("const bits = [hidden()")[2].partition("];")[0]
+    assert 12 + 1 + listed.count(",") == len(Probe)
+    assert "<< (at + 12)" in script
+
+
+def test_the_script_is_one_scope_and_small() -> None:
+    script = web_scripts.page_probe()
+    assert script.startswith("(function () {\n")
+    assert script.endswith("})();\n")
+    assert len(script) < 8_000
