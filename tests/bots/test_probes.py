@@ -1,5 +1,7 @@
 """What the page probe told: the same in Lua and in Python, and only from who may say it."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,3 +93,13 @@ def test_the_script_is_one_scope_and_small() -> None:
     assert script.startswith("(function () {\n")
     assert script.endswith("})();\n")
     assert len(script) < 8_000
+
+
+def test_the_page_of_the_docs_lists_every_bit() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "page-probe.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (\d+) \| .* \| (driven|oddity|nothing)", page, re.MULTILINE)
+    kinds = {1: "driven", 2: "oddity", 0: "nothing"}
+    wanted = [
+        (str(n), str(int(bit)), kinds[code_of(int(bit))]) for n, bit in enumerate(Probe, start=1)
+    ]
+    assert rows == wanted
