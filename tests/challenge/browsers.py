@@ -6,12 +6,15 @@ Firefox needs no driver here: it is given an address, and what it does is seen a
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium import webdriver
+from zoo.drivers.firefox import Marionette
+
+from helpers import free_port
 
 CHROMIUM = shutil.which("chromium")
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -61,8 +64,43 @@ def chromium(
         driver.quit()
 
 
+_TREE = """
+const service = Components.classes["@mozilla.org/accessibilityService;1"]
+  .getService(Components.interfaces.nsIAccessibilityService);
+const found = [];
+function walk(one) {
+  found.push([service.getStringRole(one.role), one.name || ""]);
+  for (let child = one.firstChild; child; child = child.nextSibling) walk(child);
+}
+const page = service.getAccessibleFor(gBrowser.selectedBrowser);
+if (page) walk(page);
+return found;
+"""
+
+
 @contextmanager
-def firefox(url: str, profile: Path, settings: Mapping[str, object]) -> Iterator[None]:
+def read_aloud_firefox(profile: Path, settings: Mapping[str, object]) -> Iterator[Marionette]:
+    """A driven Firefox whose accessibility tree `tree_of` reads."""
+    port = free_port()
+    ports = {"marionette.port": port, "remote.active-protocols": 0}
+    driven = ("-marionette", "-remote-allow-system-access")
+    with firefox("about:blank", profile, {**ports, **settings}, driven):
+        with closing(Marionette(port)) as driver:
+            yield driver
+
+
+def tree_of(driver: Marionette) -> set[tuple[str, str]]:
+    """Role and name of all that a screen reader is told of the page; empty until there is any."""
+    driver.ask("Marionette:SetContext", {"value": "chrome"})
+    found = driver.ask("WebDriver:ExecuteScript", {"script": _TREE, "args": []})
+    driver.ask("Marionette:SetContext", {"value": "content"})
+    return {(role, name) for role, name in found["value"]}
+
+
+@contextmanager
+def firefox(
+    url: str, profile: Path, settings: Mapping[str, object], arguments: tuple[str, ...] = ()
+) -> Iterator[None]:
     """A Firefox that opens `url`."""
     profile.mkdir()
     quiet: dict[str, object] = {
@@ -81,7 +119,7 @@ def firefox(url: str, profile: Path, settings: Mapping[str, object]) -> Iterator
     ]
     (profile / "user.js").write_text("".join(lines).replace("'", '"'))
     process = subprocess.Popen(
-        [FIREFOX or "", "--headless", "--no-remote", "--profile", str(profile), url],
+        [FIREFOX or "", "--headless", "--no-remote", *arguments, "--profile", str(profile), url],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -10,9 +10,18 @@ from selenium.common.exceptions import NoSuchElementException, StaleElementRefer
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+from zoo.drivers.firefox import Marionette
 
-from challenge.browsers import chromium, firefox, needs_chromium, needs_firefox
+from challenge.browsers import (
+    chromium,
+    firefox,
+    needs_chromium,
+    needs_firefox,
+    read_aloud_firefox,
+    tree_of,
+)
 from challenge.front import Front
+from helpers import wait_until
 from seawall.bots.probes import Probe
 from seawall.challenge.reply import Event, Outcome
 from tls_material import TlsAuthority
@@ -272,6 +281,31 @@ def _tree(driver: Any) -> set[tuple[str, str]]:
         for node in nodes
         if not node.get("ignored") and "role" in node
     }
+
+
+@needs_firefox
+def test_a_screen_reader_finds_the_same_in_firefox(front: Front, tmp_path: Path) -> None:
+    front.wanted = 1
+    settings = {"network.cookie.cookieBehavior": 2, "javascript.enabled": False}
+    with read_aloud_firefox(tmp_path / "profile", settings) as driver:
+        driver.ask("WebDriver:Navigate", {"url": front.url("/page")})
+        told = _read_aloud(driver, ("link", "Continue"))
+        assert ("heading", "Checking your browser") in told
+        assert ("link", "Contact the operator") in told
+        told = _read_aloud(driver, ("link", "Try again"))
+        assert ("heading", "Cookies are needed") in told
+        assert any(role == "statusbar" for role, _ in told)  # what Firefox calls role=status
+        assert any("allow cookies for this site" in name for _, name in told)
+
+
+def _read_aloud(driver: Marionette, wanted: tuple[str, str]) -> set[tuple[str, str]]:
+    """The page's tree, once `wanted` is in it: Firefox builds it when it is first asked for."""
+
+    def found() -> set[tuple[str, str]] | None:
+        tree = tree_of(driver)
+        return tree if wanted in tree else None
+
+    return wait_until(found, what=f"{wanted} is read aloud", deadline_s=60) or set()
 
 
 @needs_firefox

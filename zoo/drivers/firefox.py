@@ -4,6 +4,7 @@ Marionette speaks JSON arrays, each with its length and a colon before it, over 
 library is enough for both.
 """
 
+import contextlib
 import json
 import random
 import shutil
@@ -35,6 +36,10 @@ class Marionette:
         self._number = 0
         self._read()
         self.ask("WebDriver:NewSession", {"strictFileInteractability": True})
+
+    def close(self) -> None:
+        """End the connection; Firefox runs on."""
+        self._socket.close()
 
     def ask(self, command: str, parameters: dict[str, Any] | None = None) -> Any:
         """The result of a command.
@@ -79,18 +84,8 @@ def marionette(work: Work) -> int:
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     chance = random.Random(work.seed)
     try:
-        driver = Marionette(port)
-        for number, step in enumerate(work.steps):
-            time.sleep(step["pause_s"])
-            if number and chance.random() < 0.4:
-                found = driver.ask(
-                    "WebDriver:FindElement", {"using": "css selector", "value": ".tiles a"}
-                )
-                driver.ask("WebDriver:ElementClick", {"id": next(iter(found["value"].values()))})
-            else:
-                driver.ask("WebDriver:Navigate", {"url": work.base + step["path"]})
-            time.sleep(_BEACON_S)
-        return len(work.steps)
+        with contextlib.closing(Marionette(port)) as driver:
+            return _pages(driver, work, chance)
     finally:
         browser.terminate()
         try:
@@ -98,6 +93,20 @@ def marionette(work: Work) -> int:
         except subprocess.TimeoutExpired:
             browser.kill()
         shutil.rmtree(profile, ignore_errors=True)
+
+
+def _pages(driver: Marionette, work: Work, chance: random.Random) -> int:
+    for number, step in enumerate(work.steps):
+        time.sleep(step["pause_s"])
+        if number and chance.random() < 0.4:
+            found = driver.ask(
+                "WebDriver:FindElement", {"using": "css selector", "value": ".tiles a"}
+            )
+            driver.ask("WebDriver:ElementClick", {"id": next(iter(found["value"].values()))})
+        else:
+            driver.ask("WebDriver:Navigate", {"url": work.base + step["path"]})
+        time.sleep(_BEACON_S)
+    return len(work.steps)
 
 
 def command_line(work: Work) -> int:
