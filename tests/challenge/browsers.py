@@ -84,9 +84,11 @@ def read_aloud_firefox(profile: Path, settings: Mapping[str, object]) -> Iterato
     port = free_port()
     ports = {"marionette.port": port, "remote.active-protocols": 0}
     driven = ("-marionette", "-remote-allow-system-access")
-    with firefox("about:blank", profile, {**ports, **settings}, driven):
-        with closing(Marionette(port)) as driver:
-            yield driver
+    with (
+        firefox("about:blank", profile, {**ports, **settings}, driven),
+        closing(Marionette(port)) as driver,
+    ):
+        yield driver
 
 
 def tree_of(driver: Marionette) -> set[tuple[str, str]]:
