@@ -18,6 +18,7 @@ import dns.asyncresolver
 import dns.exception
 import structlog
 from starlette.applications import Starlette
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seawall import limits
 from seawall.api.server import ApiServer
@@ -159,7 +160,9 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
             background.spawn(policies.run(), name="settings")
             background.spawn(verifier.run(), name="verifier")
             background.spawn(tally.run(), name="counts")
-            background.spawn(ApiServer(Starlette(routes=routes)).run_on(listener), name="server")
+            # Only Envoy asks here: no deadline for a slow request head is needed.
+            server = ApiServer(Starlette(routes=routes), protocol=HttpToolsProtocol)
+            background.spawn(server.run_on(listener), name="server")
             await stop.wait()
     finally:
         loop.remove_reader(parent_fd)
