@@ -7,7 +7,7 @@ still told in order, and a refusal before them ends them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,15 +152,18 @@ class Gatekeeper:
         """
         encoded = await asyncio.to_thread(encode, case.new)
         stages = Stages(self._clock, say, digest_of(encoded))
-        async with _beside(self.validate(case.new.snapshot)) as validation:
-            held, before = await asyncio.to_thread(self._held, case)
-            async with _beside(self._taste(case, changed(before, held))) as tasting:
-                await self._limits(stages, case, held)
-                await self._compatibility(stages, case, encoded)
-                verdict = await self._guarded(stages, case)
-                scored = await self._scored(stages, case)
-                self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
-                notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
+        async with (
+            _beside(asyncio.to_thread(self._held, case)) as both,
+            _beside(self._taste(case, both)) as tasting,
+            _beside(self.validate(case.new.snapshot)) as validation,
+        ):
+            held, _ = await both
+            await self._limits(stages, case, held)
+            await self._compatibility(stages, case, encoded)
+            verdict = await self._guarded(stages, case)
+            scored = await self._scored(stages, case)
+            self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
+            notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
         return Passage(
             encoded=encoded,
             report=stages.report,
@@ -305,10 +308,17 @@ class Gatekeeper:
         error = RefusedError(refusal.code, refusal.text, remedy=refusal.remedy)
         raise stages.refuse(error, found.lines, blames_content=refusal.blames_content)
 
-    async def _taste(self, case: Case, change: Changed) -> TasteReport:
+    async def _taste(
+        self, case: Case, both: Awaitable[tuple[Contents, Contents | None]]
+    ) -> TasteReport:
         if self._taster is None:
             raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
         old = case.old.snapshot if case.old is not None else None
+
+        async def change() -> Changed:
+            held, before = await both
+            return changed(before, held)
+
         order = Order(case.new.snapshot, old, change, case.new.golden)
         return await self._taster.taste(order)
 
