@@ -28,7 +28,7 @@ from seawall.rollout.traffic import may_show_something
 from seawall.rollout.wave import choose
 from seawall.rollout.words import count_text, names_text, probes_text, step_text
 
-_ALONE: Final = ", without a baseline: there is no traffic to compare by"
+_ALONE: Final = " without a baseline (no traffic to compare by)"
 
 
 def open_wave(draft: Draft, rollout: Rollout) -> None:
