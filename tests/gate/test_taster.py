@@ -252,6 +252,18 @@ def test_recent_requests_are_replayed_and_only_harmless_ones(tmp_path: Path) -> 
     assert "secret" not in "".join(report.lines)
 
 
+def test_an_envoy_starts_while_it_is_still_found_out_what_changed(tmp_path: Path) -> None:
+    begun: list[bool] = []
+
+    async def change() -> Changed:
+        begun.append(not nothing_is_left(tmp_path))
+        return Changed()
+
+    order = Order(made.snapshot(), None, change, ())
+    assert asyncio.run(taster(tmp_path).taste(order)).refusal is None
+    assert begun == [True]
+
+
 def test_no_origin_sees_a_tasted_request(tmp_path: Path) -> None:
     async def run() -> int:
         seen = 0
