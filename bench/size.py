@@ -20,6 +20,7 @@ import psutil
 
 from bench.origin import origin
 from bench.process import free_port, running, wait_until
+from seawall import limits
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.site.collect import collect
@@ -39,7 +40,8 @@ class Size:
         compile_s: model to checked snapshot.
         up_small_s: `seawall up` of a small site file until a request was served.
         up_large_s: the same with the large site file.
-        apply_s: `seawall apply` of a one-route change to the large file, until served.
+        apply_s: `seawall apply` of a one-route change to the large file on an idle edge, from the
+            command's start until it has ended and every client is answered by the change.
         agent_bytes: resident memory of the node agent at the large size, after the changes.
         control_bytes: of the control process.
         envoy_bytes: of Envoy.
@@ -67,6 +69,7 @@ def size(sites: int = SITES) -> Size:
         with _up(root / "small", port, 1) as small:
             up_small_s = small.ready_s
         with _up(root / "large", port, sites) as large:
+            time.sleep(limits.WINDOW_DURATION_S + limits.ROLLOUT_RATE_SPAN_S)  # until it is idle
             apply_s = statistics.median(_change(large, port, sites, n) for n in range(CHANGES))
             agent, control, envoy = (
                 _memory(large.directory / "data" / part)
@@ -132,19 +135,20 @@ def _up(directory: Path, origin_port: int, sites: int) -> Iterator[Up]:
 
 
 def _change(up: Up, origin_port: int, sites: int, number: int) -> float:
+    """Until the command says that it serves; nobody asks meanwhile, which would be traffic."""
     mark = f"{number + 1}"
     write_config(up.directory, up.port, origin_port, sites, mark)
     start_s = time.perf_counter()
-    apply = subprocess.Popen(
+    apply = subprocess.run(
         [*COMMAND, "apply", *_options(up.directory), "--format", "json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        check=False,
+        timeout=120,
     )
-    wait_until(lambda: _answer(up.port, "/mark", 0) == f"m{mark}".encode(), "the change is served")
     served_s = time.perf_counter() - start_s
-    output, _ = apply.communicate(timeout=120)
-    if apply.returncode:
-        raise SystemExit(f"apply failed: {output.decode(errors='replace')[:2000]}")
+    if apply.returncode or _answer(up.port, "/mark", 0) != f"m{mark}".encode():
+        raise SystemExit(f"apply failed: {apply.stdout.decode(errors='replace')[:2000]}")
     return served_s
 
 

@@ -5,6 +5,7 @@ their pages until the next release, and on a small machine they belong to Envoy.
 glibc nothing here does anything.
 """
 
+import asyncio
 import ctypes
 import gc
 import os
@@ -12,10 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from seawall.clock import Clock
+
 _M_ARENA_MAX: Final = -8
 _M_MMAP_THRESHOLD: Final = -3
 _HEAPS: Final = 2
 """Each thread would get its own otherwise, with its own leftovers."""
+_SOON_S: Final = 0.2
 _APART_SIZE_BYTES: Final = 128 * 1024
 """Larger blocks stand apart, so that freeing one frees its pages. glibc begins with this size but
 raises it to that of the largest block it has seen freed (`mallopt(3)`): to megabytes, here."""
@@ -35,6 +39,12 @@ def give_back() -> None:
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+async def give_back_soon(clock: Clock) -> None:
+    """The same beside everything else, and not while somebody waits for what the work was for."""
+    await clock.sleep(_SOON_S)
+    await asyncio.to_thread(give_back)
 
 
 def resident_bytes() -> int:

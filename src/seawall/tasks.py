@@ -6,9 +6,12 @@ Prefer `asyncio.TaskGroup` where the tasks end together and one failure should e
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+ResultT = TypeVar("ResultT")
 
 
 class Background:
@@ -54,3 +57,14 @@ class Background:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, ResultT]) -> AsyncIterator[asyncio.Task[ResultT]]:
+    """Run `work` beside the block; it is cancelled when the block ends without it."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))

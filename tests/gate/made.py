@@ -1,7 +1,7 @@
 """Snapshots made by the real compiler, some of them spoilt, for the gate to judge."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from seawall.bots import artifact
 from seawall.clock import SystemClock
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+from seawall.gate.compare import Changed
 from seawall.gate.process import Limits
 from seawall.gate.validate import ValidationReport, Validator
 from seawall.ids import CertificateName
@@ -27,6 +28,15 @@ _CLASSES: dict[TypeUrl, Any] = {
     TypeUrl.ROUTES: RouteConfiguration,
     TypeUrl.SECRET: Secret,
 }
+
+
+def known(change: Changed) -> Callable[[], Awaitable[Changed]]:
+    """Tells a change that is known already."""
+
+    async def tell() -> Changed:
+        return change
+
+    return tell
 
 
 def snapshot(

@@ -31,7 +31,7 @@ GOLDEN = tuple(
 def taste(work_dir: Path, new: Snapshot, old: Snapshot | None) -> TasteReport:
     change = changed(contents(old) if old else None, contents(new))
     judge = Taster(made.ENVOY, SystemClock(), work_dir=work_dir)
-    return asyncio.run(judge.taste(Order(new, old, change, GOLDEN)))
+    return asyncio.run(judge.taste(Order(new, old, made.known(change), GOLDEN)))
 
 
 def test_scores_of_both_releases_are_told_beside_each_other(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def taste(
     judge: Taster, new: Snapshot, old: Snapshot | None = None, golden: tuple[Golden, ...] = ()
 ) -> TasteReport:
     change = changed(contents(old) if old else None, contents(new)) if old else Changed()
-    return asyncio.run(judge.taste(Order(new, old, change, golden)))
+    return asyncio.run(judge.taste(Order(new, old, made.known(change), golden)))
 
 
 def refused(report: TasteReport, code: str, *, blames_content: bool = True) -> str:
@@ -252,6 +252,18 @@ def test_recent_requests_are_replayed_and_only_harmless_ones(tmp_path: Path) -> 
     assert "secret" not in "".join(report.lines)
 
 
+def test_an_envoy_starts_while_it_is_still_found_out_what_changed(tmp_path: Path) -> None:
+    begun: list[bool] = []
+
+    async def change() -> Changed:
+        begun.append(not nothing_is_left(tmp_path))
+        return Changed()
+
+    order = Order(made.snapshot(), None, change, ())
+    assert asyncio.run(taster(tmp_path).taste(order)).refusal is None
+    assert begun == [True]
+
+
 def test_no_origin_sees_a_tasted_request(tmp_path: Path) -> None:
     async def run() -> int:
         seen = 0
@@ -265,7 +277,7 @@ def test_no_origin_sees_a_tasted_request(tmp_path: Path) -> None:
         port = server.sockets[0].getsockname()[1]
         whole = made.snapshot(1, 2, port=port)
         async with server:
-            report = await taster(tmp_path).taste(Order(whole, whole, Changed(), ()))
+            report = await taster(tmp_path).taste(Order(whole, whole, made.known(Changed()), ()))
             assert report.refusal is None
         return seen
 
@@ -319,7 +331,8 @@ def test_a_sacrificial_envoy_is_confined_and_ends_when_nobody_waits_for_it(tmp_p
     judge = taster(tmp_path / "work", script)
 
     async def run() -> list[str]:
-        task = asyncio.ensure_future(judge.taste(Order(made.snapshot(), None, Changed(), ())))
+        order = Order(made.snapshot(), None, made.known(Changed()), ())
+        task = asyncio.ensure_future(judge.taste(order))
         words = await asyncio.to_thread(_written, marks)
         task.cancel()
         await asyncio.wait((task,))

@@ -10,6 +10,7 @@ import pytest
 from release import made
 from rollout.model import POLICY
 from rollout.test_book import released
+from seawall import limits
 from seawall.api.nodes import NodeBoard
 from seawall.errors import ConflictError, InternalError
 from seawall.ids import Generation, NodeName
@@ -143,5 +144,43 @@ def test_a_plan_that_breaks_an_invariant_is_not_written_and_the_rollout_held(
         assert "without having passed" in running.held.reason
         assert running.straight is not None, "the bad plan was not written"
         assert [type(error) for error in process.errors] == [InternalError], "said once"
+
+    run(tmp_path, story)
+
+
+def test_a_plan_rests_since_the_last_one_and_not_since_the_first_report_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pause_s = 3_600.0
+    monkeypatch.setattr(limits, "ROLLOUT_IDLE_PAUSE_S", pause_s)
+
+    async def story(store: Store, process: Process) -> None:
+        clock = made.HandClock()
+        looks: asyncio.Queue[None] = asyncio.Queue()
+
+        class HeardLater(NodeBoard):
+            async def changed(self, _wait_s: float) -> bool:
+                clock.time_s += pause_s
+                return True
+
+        def judged(*_: object) -> Findings:
+            looks.put_nowait(None)
+            return Findings()
+
+        executor = Executor(
+            Book(store.database, clock),
+            HeardLater(clock),
+            clock,
+            on_fleet=_nothing,
+            log=lambda _code, _text: None,
+            log_error=lambda _where, error: process.errors.append(error),
+            judged=judged,
+        )
+        running = asyncio.ensure_future(executor.run())
+        async with asyncio.timeout(30):
+            for _ in range(2):
+                await looks.get()
+        running.cancel()
+        await asyncio.wait((running,))
 
     run(tmp_path, story)

@@ -7,11 +7,10 @@ still told in order, and a refusal before them ends them.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.stages import FORCE_SCORES, FORCE_TASTER, Say, Stages, guard_view
@@ -33,6 +32,7 @@ from seawall.release.bundle import Bundle, digest_of, encode
 from seawall.release.guard import guard
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location
+from seawall.tasks import beside
 
 ResultT = TypeVar("ResultT")
 Anew = Callable[[], Snapshot | None]
@@ -152,15 +152,18 @@ class Gatekeeper:
         """
         encoded = await asyncio.to_thread(encode, case.new)
         stages = Stages(self._clock, say, digest_of(encoded))
-        async with _beside(self.validate(case.new.snapshot)) as validation:
-            held, before = await asyncio.to_thread(self._held, case)
-            async with _beside(self._taste(case, changed(before, held))) as tasting:
-                await self._limits(stages, case, held)
-                await self._compatibility(stages, case, encoded)
-                verdict = await self._guarded(stages, case)
-                scored = await self._scored(stages, case)
-                self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
-                notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
+        async with (
+            beside(asyncio.to_thread(self._held, case)) as both,
+            beside(self._taste(case, both)) as tasting,
+            beside(self.validate(case.new.snapshot)) as validation,
+        ):
+            held, _ = await both
+            await self._limits(stages, case, held)
+            await self._compatibility(stages, case, encoded)
+            verdict = await self._guarded(stages, case)
+            scored = await self._scored(stages, case)
+            self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
+            notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
         return Passage(
             encoded=encoded,
             report=stages.report,
@@ -305,10 +308,17 @@ class Gatekeeper:
         error = RefusedError(refusal.code, refusal.text, remedy=refusal.remedy)
         raise stages.refuse(error, found.lines, blames_content=refusal.blames_content)
 
-    async def _taste(self, case: Case, change: Changed) -> TasteReport:
+    async def _taste(
+        self, case: Case, both: Awaitable[tuple[Contents, Contents | None]]
+    ) -> TasteReport:
         if self._taster is None:
             raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
         old = case.old.snapshot if case.old is not None else None
+
+        async def change() -> Changed:
+            held, before = await both
+            return changed(before, held)
+
         order = Order(case.new.snapshot, old, change, case.new.golden)
         return await self._taster.taste(order)
 
@@ -323,19 +333,6 @@ class Gatekeeper:
         for oldest in list(self._counted)[:-2]:
             del self._counted[oldest]
         return found
-
-
-@asynccontextmanager
-async def _beside(
-    work: Coroutine[Any, Any, ResultT],
-) -> AsyncIterator["asyncio.Task[ResultT]"]:
-    """Run `work` beside the block; it is cancelled when the block ends without it."""
-    task = asyncio.ensure_future(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
 
 
 async def _told(stages: Stages, stage: GateStage, work: "asyncio.Task[ResultT]") -> ResultT:

@@ -9,7 +9,6 @@ from typing import Final
 
 from seawall import __version__
 from seawall.api.configfile import ConfigFile
-from seawall.api.explained import known_bots
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
@@ -30,6 +29,7 @@ from seawall.limits import BOT_SAMPLE_SIZE_BYTES_MAX
 from seawall.release.store import Store
 from seawall.telemetry import records, why
 from seawall.telemetry.bot_sample import BotSample, bot_sample
+from seawall.telemetry.bot_story import KnownBots
 from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
 from seawall.telemetry.window import Window
 
@@ -119,7 +119,7 @@ class Observer:
         record = await asyncio.to_thread(records.find, path, request_id)
         report = self._roster.report()
         serving = report.release if report and report.release else ""
-        bots = await asyncio.to_thread(known_bots, self._store, record)
+        bots = await asyncio.to_thread(_known_bots, self._store, record)
         told = why.story(record, why.Known(serving=serving, bots=bots))
         plain = {
             name: getattr(record, name)
@@ -174,3 +174,10 @@ class Observer:
             envoy_restarts=envoy.restarts if envoy else None,
             envoy_heap_bytes=envoy.memory_bytes if envoy else None,
         )
+
+
+def _known_bots(store: Store, record: records.AccessRecord) -> KnownBots:
+    """What only a story needs is loaded with the first one: it takes more than all of `status`."""
+    from seawall.api.explained import known_bots  # noqa: PLC0415 - see above
+
+    return known_bots(store, record)

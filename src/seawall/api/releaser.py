@@ -24,7 +24,7 @@ from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.gate import report as gate_report
-from seawall.heap import give_back
+from seawall.heap import give_back_soon
 from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import release_number
@@ -235,7 +235,7 @@ class Releaser:
             flow.refuse(refusals.unexpected(), serving=self._serving())
         finally:
             self._prepared(what)
-        await asyncio.to_thread(give_back)
+        await give_back_soon(self._clock)
 
     def _prepared(self, what: str) -> None:
         """From here on the rollout itself tells who is first."""

@@ -18,7 +18,7 @@ from seawall.gate.ask import Answer, Asker, Failure
 from seawall.gate.probes import Probe, Source
 from seawall.gate.rewrite import DECISIONS
 from seawall.gate.sacrifice import End, Sacrifice
-from seawall.gate.stub import Stub
+from seawall.gate.stub import Stub, Wanted
 
 _UNANSWERED_MAX: Final = 2
 """Requests without an answer in time after which no more are asked: it hangs."""
@@ -51,24 +51,27 @@ class Plate:
         envoy: Sacrifice,
         asker: Asker,
         stub: Stub,
-        probes: Sequence[Probe],
         *,
         clock: Clock,
     ) -> None:
         self._envoy = envoy
         self._asker = asker
         self._stub = stub
-        self._probes = probes
         self._clock = clock
+        self._begin_s = clock.monotonic_s()
 
-    async def tasting(self) -> Tasting:
+    async def tasting(self, probes: Sequence[Probe]) -> Tasting:
         """Wait until it serves, ask everything once, and read what it decided."""
-        begin_s = self._clock.monotonic_s()
+        self._stub.wanted = {
+            str(index): Wanted(probe.status[0] if probe.status else 200, probe.contains)
+            for index, probe in enumerate(probes)
+            if probe.source is Source.GOLDEN
+        }
         served = await self._serves()
-        start_s = self._clock.monotonic_s() - begin_s if served else None
+        start_s = self._clock.monotonic_s() - self._begin_s if served else None
         answers: list[Answer] = []
         unanswered = 0 if served else _UNANSWERED_MAX
-        for index, probe in enumerate(self._probes):
+        for index, probe in enumerate(probes):
             if self._envoy.end is not End.RUNNING or unanswered >= _UNANSWERED_MAX:
                 break
             answer = await self._ask(index, probe)
@@ -86,11 +89,11 @@ class Plate:
             start_s=start_s,
         )
 
-    async def again(self, tasting: Tasting, index: int) -> Tasting:
+    async def again(self, tasting: Tasting, index: int, probe: Probe) -> Tasting:
         """The same with the least processor time of several answers to one request."""
         least_s = tasting.answers[index].cpu_s
         for _ in range(_CPU_RETRIES):
-            answer = await self._ask_once(index, self._probes[index])
+            answer = await self._ask_once(index, probe)
             if answer.failure is Failure.NONE:
                 least_s = min(least_s, answer.cpu_s)
         answers = list(tasting.answers)

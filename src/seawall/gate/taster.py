@@ -8,7 +8,7 @@ refused too, without blame: nothing passes in silence. `--force taster` passes e
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from seawall.gate.plate import Plate, Tasting
 from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_probes
 from seawall.gate.rewrite import harmless
 from seawall.gate.sacrifice import MACHINE, Bounds, End, remove_leftovers, sacrifice
-from seawall.gate.stub import Stub, Wanted
+from seawall.gate.stub import Stub
 from seawall.gate.tasted_scores import look_at_scores
 from seawall.model import Golden
 from seawall.telemetry import records
@@ -47,13 +47,13 @@ class Order:
     Attributes:
         new: the release.
         old: the current one; None before the first.
-        change: what differs between them.
+        change: tells what differs between them; asked while the release starts.
         golden: requests of the new release.
     """
 
     new: Snapshot
     old: Snapshot | None
-    change: Changed
+    change: Callable[[], Awaitable[Changed]]
     golden: tuple[Golden, ...]
 
 
@@ -134,21 +134,25 @@ class Taster:
     ) -> tuple[Finding | None, str, list[str]]:
         self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         await asyncio.to_thread(remove_leftovers, self._work_dir)
-        memory = await asyncio.to_thread(tasted.load, self._work_dir, self._stamp())
-        memory = await asyncio.to_thread(self._sampled, memory)
-        golden = tuple(golden_probes(order.golden))
-        probes = await asyncio.to_thread(
-            choose, golden, memory.samples, order.new, order.change.routes
-        )
-        say(f"asking {len(probes)} requests")
-        known = memory.of(order.old.digest) if order.old is not None else None
-        if known is not None and not _covers(known.answers, probes):
-            known = None
-        new, old = await self._run(order, probes, known)
-        found = _judge(probes, new, old, order.change)
+        async with AsyncExitStack() as stack:
+            # It takes longest to start, and needs to know nothing of what it will be asked.
+            first = await stack.enter_async_context(self._eaten(order.new))
+            memory = await asyncio.to_thread(self._remembered)
+            change = await order.change()
+            golden = tuple(golden_probes(order.golden))
+            probes = await asyncio.to_thread(
+                choose, golden, memory.samples, order.new, change.routes
+            )
+            say(f"asking {len(probes)} requests")
+            known = memory.of(order.old.digest) if order.old is not None else None
+            if known is not None and not _covers(known.answers, probes):
+                known = None
+            new, old = await self._asked(first, order.old, probes, known, change)
+        found = _judge(probes, new, old, change)
         if found.refusals and known is not None:
-            new, old = await self._run(order, probes, None)
-            found = _judge(probes, new, old, order.change)
+            async with self._eaten(order.new) as again:
+                new, old = await self._asked(again, order.old, probes, None, change)
+            found = _judge(probes, new, old, change)
         model = await asyncio.to_thread(model_of, order.new)
         odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
         if odd is not None:
@@ -171,8 +175,9 @@ class Taster:
         stat = self._envoy.stat()
         return f"{stat.st_ino} {stat.st_size} {stat.st_mtime_ns}"
 
-    def _sampled(self, memory: tasted.Memory) -> tasted.Memory:
-        """The sample of last time while it is fresh, or a new one."""
+    def _remembered(self) -> tasted.Memory:
+        """What is known, with the sample of last time while it is fresh, or a new one."""
+        memory = tasted.load(self._work_dir, self._stamp())
         now_s = self._clock.now_s()
         if memory.samples and 0 <= now_s - memory.chosen_s <= limits.TASTER_SAMPLES_REUSED_S:
             return memory
@@ -184,38 +189,35 @@ class Taster:
 
     # --- Running ---------------------------------------------------------------------------------
 
-    async def _run(
-        self, order: Order, probes: Sequence[Probe], known: tasted.Tasted | None
+    async def _asked(
+        self,
+        new: Plate,
+        before: Snapshot | None,
+        probes: Sequence[Probe],
+        known: tasted.Tasted | None,
+        change: Changed,
     ) -> tuple[Tasting, Tasting | None]:
-        """Ask the new release, and the current one beside it unless its answers are known."""
-        if order.old is None or known is not None:
-            async with self._eaten(order.new, probes) as new:
-                told = _remembered(known, probes) if known is not None else None
-                return await new.tasting(), told
-        async with AsyncExitStack() as stack:
-            new = await stack.enter_async_context(self._eaten(order.new, probes))
-            old = await stack.enter_async_context(self._eaten(order.old, probes))
-            one, other = await asyncio.gather(new.tasting(), old.tasting())
+        """Ask the new release, and the one before beside it unless its answers are known."""
+        if before is None or known is not None:
+            told = _told(known, probes) if known is not None else None
+            return await new.tasting(probes), told
+        async with self._eaten(before) as old:
+            one, other = await asyncio.gather(new.tasting(probes), old.tasting(probes))
             suspects = {
                 finding.probe
-                for finding in _judge(probes, one, other, order.change).refusals
+                for finding in _judge(probes, one, other, change).refusals
                 if finding.code == "taster-cpu"
             }
             for index in sorted(suspects)[:_CPU_RETRIES_MAX]:
-                one = await new.again(one, index)
-                other = await old.again(other, index)
+                one = await new.again(one, index, probes[index])
+                other = await old.again(other, index, probes[index])
             return one, other
 
     @asynccontextmanager
-    async def _eaten(self, snapshot: Snapshot, probes: Sequence[Probe]) -> AsyncIterator[Plate]:
+    async def _eaten(self, snapshot: Snapshot) -> AsyncIterator[Plate]:
         """A sacrificial Envoy of `snapshot` with its stub, inside the `with` block."""
         ready = await asyncio.to_thread(harmless, snapshot, _STUB)
-        wanted = {
-            str(index): Wanted(probe.status[0] if probe.status else 200, probe.contains)
-            for index, probe in enumerate(probes)
-            if probe.source is Source.GOLDEN
-        }
-        stub = Stub(wanted)
+        stub = Stub({})
         files, bounds = ready.files, self._bounds
         async with (
             sacrifice(self._envoy, files, work_dir=self._work_dir, bounds=bounds) as envoy,
@@ -223,7 +225,7 @@ class Taster:
         ):
             asker = Asker(envoy.directory, ready.sockets, self._answer_timeout_s)
             try:
-                yield Plate(envoy, asker, stub, probes, clock=self._clock)
+                yield Plate(envoy, asker, stub, clock=self._clock)
             finally:
                 asker.close()
 
@@ -236,7 +238,7 @@ def _covers(answers: Mapping[str, Answer], probes: Sequence[Probe]) -> bool:
     return all(p.source is Source.MADE or tasted.key_of(p) in answers for p in probes)
 
 
-def _remembered(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
+def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
     unknown = Answer(Failure.NOT_ASKED)
     answers = tuple(known.answers.get(tasted.key_of(probe), unknown) for probe in probes)
     return Tasting(End.RUNNING, "", "", answers, known.memory_bytes, 0.0)

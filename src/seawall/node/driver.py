@@ -15,7 +15,7 @@ from typing import Final
 from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.errors import InternalError, RefusedError, SeawallError
-from seawall.heap import give_back
+from seawall.heap import give_back_soon
 from seawall.judge.brake import during_bake
 from seawall.limits import CONTROL_BACKOFF_S_MAX, CONTROL_BACKOFF_S_MIN, ENVOY_SWAP_DRAIN_S, KIB
 from seawall.node import moves
@@ -39,7 +39,6 @@ _LARGE_SNAPSHOT: Final = 500
 """Resources: an edge of some hundred sites."""
 _LARGE_ENVELOPE_BYTES: Final = 32 * KIB
 """Compressed: an edge of some hundred sites, which takes tens of times as much to read."""
-
 Spawn = Callable[[Coroutine[None, None, None]], "asyncio.Task[None]"]
 
 
@@ -227,10 +226,8 @@ class Driver:
             return moves.Refused(fetch.ticket, error.message)
         parts.memory.hold(served.digest, envelope)
         self._ready[fetch.trial] = parts.memory.bundles.stamped(served, bundle)
-        large = len(envelope) > _LARGE_ENVELOPE_BYTES
-        del bundle, envelope
-        if large:
-            give_back()
+        if len(envelope) > _LARGE_ENVELOPE_BYTES:
+            self._spawn(give_back_soon(self._parts.clock))
         return moves.Done(fetch.ticket)
 
     def _given_up(self, fetch: moves.Fetch) -> bool:
@@ -257,12 +254,10 @@ class Driver:
             return moves.Refused(commit.ticket, "its bundle is not here any more")
         tried = self._runs_as_candidate(commit.served)
         found = await parts.serving.commit(loaded, tried=tried)
-        large = len(loaded.snapshot.resources) > _LARGE_SNAPSHOT
-        del loaded
         if not found.why:
             parts.instruments.serving(commit.served)
-        if large:
-            give_back()
+        if len(loaded.snapshot.resources) > _LARGE_SNAPSHOT:
+            self._spawn(give_back_soon(self._parts.clock))
         return _answer(commit.ticket, found)
 
     def _runs_as_candidate(self, served: Served) -> bool:

@@ -261,6 +261,7 @@ class Stage:
         """Only one Envoy is left on the public addresses."""
         await self.sharing.let_go()
         self._opened, self.share_permille = False, 0
+        self._loaded = self._current = None  # a release takes megabytes, and the trial is over
         stable = self._slots.active
         target = stable.link.session.target
         if target is not None and (plain := without_taste(target)) is not target:
@@ -269,19 +270,20 @@ class Stage:
 
     async def turn(self) -> Attempt:
         """See `Trials.turn`."""
-        candidate, old = self.runs(Arm.CANDIDATE), self._slots.active
-        if candidate is not None and self._loaded and candidate.workers != old.workers:
+        candidate, old, loaded = self.runs(Arm.CANDIDATE), self._slots.active, self._loaded
+        if candidate is not None and loaded and candidate.workers != old.workers:
             await self.end(0)  # it had one worker, for a coarse share: begin anew with all
-            await self._begin(Arm.CANDIDATE, self._loaded, ENVOY_READY_TIMEOUT_S)
+            self._loaded = loaded
+            await self._begin(Arm.CANDIDATE, loaded, ENVOY_READY_TIMEOUT_S)
             candidate = self.runs(Arm.CANDIDATE)
-        if candidate is None or self._loaded is None:
+        if candidate is None or loaded is None:
             await self.end(0)
             return Attempt(f"The candidate does not run. {self.ending}")
         try:
             if self.sharing.exact and not self._opened and (found := await self.open()).why:
                 return found
             await self._without_baseline()
-            found = await attempt(candidate, self._loaded.snapshot)
+            found = await attempt(candidate, loaded.snapshot)
             if not found.why and self._opened:
                 await self.sharing.hand_over(self.pids())
         except TROUBLE as error:

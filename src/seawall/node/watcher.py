@@ -118,14 +118,14 @@ class Watcher:
                 continue
             self._rounds += 1
             self._tell(moves.Probed(step, probes, self._prober.complete))
-            if self._prober.complete and self._rounds >= GOLDEN_ROUNDS_QUICK:
-                await self._pause()
-            elif self._prober.complete:
-                await self._clock.sleep(TRIAL_WATCH_INTERVAL_S)
+            if self._prober.complete:
+                quick = self._rounds < GOLDEN_ROUNDS_QUICK
+                await self._pause(TRIAL_WATCH_INTERVAL_S if quick else GOLDEN_ROUND_INTERVAL_S)
 
-    async def _pause(self) -> None:
+    async def _pause(self, pause_s: float) -> None:
+        """A step that begins is not made to wait for its first round."""
         try:
-            async with asyncio.timeout(GOLDEN_ROUND_INTERVAL_S):
+            async with asyncio.timeout(pause_s):
                 await self._stepped.wait()
         except TimeoutError:
             return

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from seawall import limits
-from seawall.ids import NodeName
 from seawall.judge.brake import during_bake
 from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES_BY_NAME
-from seawall.judge.judge import Demands, can_decide, is_futile, judge, log_evidence
+from seawall.judge.judge import Demands, is_futile, judge, log_evidence
 from seawall.judge.pooling import STABLE, pooled_in_time
 from seawall.judge.verdict import NotEnough, Reason, Verdict
-from seawall.model.rollout import Step
 from seawall.rollout.ports import TrialPhase
 from seawall.rollout.state import (
     Findings,
@@ -26,6 +24,7 @@ from seawall.rollout.state import (
     Rollout,
     Stage,
 )
+from seawall.rollout.traffic import is_worth_waiting, rate_per_s, rates_per_s, shows_harm
 from seawall.telemetry.window import Window
 
 _PERMILLE = 1_000
@@ -40,14 +39,17 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         windows: of all nodes and slots, as many as are kept.
         now_s: Unix seconds.
     """
+    if not fleet.rollouts:
+        return Findings()
+    found = Findings(rates_per_s=rates_per_s(windows, now_s))
     rollout = fleet.running
     if rollout is None:
-        return Findings()
-    bake = _bake(rollout, windows)
+        return found
+    found = replace(found, bake=_bake(rollout, windows))
     if rollout.stage is not Stage.CANARY or not rollout.step_generation:
-        return Findings(bake=bake)
+        return found
     step = rollout.policy.steps[rollout.step - 1]
-    rate_per_s = _rate_per_s(rollout.members, windows)
+    rate = rate_per_s(rollout.members, windows)
     evidence = gather(
         _of_step(fleet, rollout, windows),
         rollout.step_generation,
@@ -63,16 +65,16 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         elapsed_s=max(0.0, now_s - rollout.step_started_s),
         soak_s=step.soak_s,
         deadline_s=step.deadline_s,
-        rate_per_s=rate_per_s,
+        rate_per_s=rate,
         sites=evidence.sites,
     )
-    later = _decides_at(rollout, rate_per_s or 0.0)
-    return Findings(
+    later = _decides_at(rollout, rate or 0.0)
+    return replace(
+        found,
         verdict=_verdict(evidence, demands, later),
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
-        bake=bake,
-        shows_harm=_shows_harm(step, rate_per_s or 0.0),
+        shows_harm=shows_harm(step, rate or 0.0),
         suspicion=_suspicion(evidence),
         decides_at_step=later,
     )
@@ -118,30 +120,6 @@ def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[
     ]
 
 
-def _rate_per_s(members: Iterable[NodeName], windows: Sequence[Window]) -> float | None:
-    """Requests a second that meet the nodes on trial, all slots together; None when unknown.
-
-    By the newest windows only: traffic that has ended is not waited for.
-    """
-    requests = dict.fromkeys(members, 0.0)
-    span_s = dict.fromkeys(requests, 0.0)
-    newest_s = max((_end_s(w) for w in windows if w.node in requests), default=0.0)
-    for window in windows:
-        recent = _end_s(window) >= newest_s - limits.ROLLOUT_RATE_SPAN_S
-        if recent and window.node in requests and "requests" in window.edge:
-            requests[window.node] += window.edge["requests"]
-            if window.slot == STABLE:
-                span_s[window.node] += window.duration_s
-    measured = [name for name in requests if span_s[name] > 0]
-    if not measured:
-        return None
-    return sum(requests[name] / span_s[name] for name in measured)
-
-
-def _end_s(window: Window) -> float:
-    return window.start_s + window.duration_s
-
-
 def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
     """Beside the counts. The planner waits for every candidate, so none is warming any more."""
     restarts = nacks = asked = differed = 0
@@ -178,16 +156,6 @@ def _suspicion(evidence: Evidence) -> str:
 
 def _decides_at(rollout: Rollout, rate_per_s: float) -> int | None:
     for number, step in enumerate(rollout.policy.steps, 1):
-        if number > rollout.step and (_enough(step, rate_per_s) or _shows_harm(step, rate_per_s)):
+        if number > rollout.step and is_worth_waiting(step, rate_per_s):
             return number
     return None
-
-
-def _enough(step: Step, rate_per_s: float) -> bool:
-    share = step.share_permille / _PERMILLE
-    return can_decide(rate_per_s, share, step.deadline_s, GATES_BY_NAME["errors"])
-
-
-def _shows_harm(step: Step, rate_per_s: float) -> bool:
-    share = step.share_permille / _PERMILLE
-    return rate_per_s * share * step.soak_s >= limits.ROLLOUT_HARM_REQUESTS_MIN

@@ -121,7 +121,7 @@ def _trial(name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory)
         release=rollout.release,
         digest=rollout.digest,
         share_permille=rollout.share_permille if steers(report) else 0,
-        baseline=rollout.policy.baseline,
+        baseline=rollout.policy.baseline and rollout.compared,
         taste_deadline_s=rollout.policy.taste_deadline_s,
     )
 

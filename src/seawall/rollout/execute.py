@@ -141,11 +141,12 @@ class Executor:
                 self._log("rollout-step-failed", f"{error.code}: {error.message}")
             except Exception as error:  # noqa: BLE001 - a defect must not end what withdraws releases
                 self._log_error("rollout step", error)
-            took_s = self._clock.monotonic_s() - began_s
+            ended_s = self._clock.monotonic_s()
             busy = bool(self.fleet.rollouts)
             await self._woken(limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S)
-            pause_s = limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S
-            await self._pause(max(pause_s, limits.ROLLOUT_PAUSE_FACTOR * took_s))
+            least_s = limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S
+            pause_s = max(least_s, limits.ROLLOUT_PAUSE_FACTOR * (ended_s - began_s))
+            await self._pause(ended_s + pause_s - self._clock.monotonic_s())
 
     async def step(self) -> None:
         """Look once, and do what the planner says.
@@ -241,7 +242,9 @@ class Executor:
         return replace(made, assignments=(), withdrawn=())
 
     async def _pause(self, pause_s: float) -> None:
-        """Let reports gather; an order does not wait for them."""
+        """Let reports gather since the last plan; an order does not wait for them."""
+        if pause_s <= 0:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()

@@ -97,6 +97,7 @@ def _rollout(value: Mapping[str, Any]) -> Rollout:
         paused=Pause(**value["paused"]) if value["paused"] else None,
         held=Hold(**value["held"]) if value["held"] else None,
         resumed_by=str(value["resumed_by"]),
+        compared=bool(value.get("compared", True)),
         ended_s=None if value["ended_s"] is None else float(value["ended_s"]),
         outcome=str(value["outcome"]),
     )

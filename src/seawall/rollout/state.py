@@ -183,6 +183,7 @@ class Rollout:
             on a node that was told again.
         deadline_s: when it is withdrawn if it has not committed everywhere.
         resumed_by: who lifted the last hold; an advance without a verdict names them.
+        compared: candidates of this wave have a baseline beside them, if the policy wants one.
         ended_s: None while it goes on.
         outcome: how it ended, in words.
     """
@@ -215,6 +216,7 @@ class Rollout:
     paused: Pause | None = None
     held: Hold | None = None
     resumed_by: str = ""
+    compared: bool = True
     ended_s: float | None = None
     outcome: str = ""
 
@@ -337,6 +339,7 @@ class Findings:
             health cannot be proved: golden requests decide only after it.
         suspicion: what speaks against the candidate without being proof; golden requests do not
             outweigh it. Empty when nothing does.
+        rates_per_s: requests that met each node lately; one whose traffic is unknown is missing.
     """
 
     verdict: Verdict = NOTHING_JUDGED
@@ -346,6 +349,7 @@ class Findings:
     bake: Verdict | None = None
     shows_harm: bool = False
     suspicion: str = ""
+    rates_per_s: Mapping[NodeName, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ then the policy says whether golden requests suffice or a person is needed.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Final
 
 from seawall import limits
 from seawall.errors import assert_never
@@ -23,8 +24,11 @@ from seawall.rollout.state import (
     Rollout,
     Stage,
 )
+from seawall.rollout.traffic import may_show_something
 from seawall.rollout.wave import choose
 from seawall.rollout.words import count_text, names_text, probes_text, step_text
+
+_ALONE: Final = " without a baseline (no traffic to compare by)"
 
 
 def open_wave(draft: Draft, rollout: Rollout) -> None:
@@ -40,9 +44,12 @@ def open_wave(draft: Draft, rollout: Rollout) -> None:
             members=members,
             step_started_s=draft.now_s,
             step_generation=NO_GENERATION,
+            compared=_can_be_compared(draft, rollout, members),
         )
         draft.put(opened)
-        draft.say(opened, "wave", f"{step_text(opened)} on {names_text(members)}")
+        alone = opened.policy.baseline and not opened.compared
+        words = f"{step_text(opened)} on {names_text(members)}"
+        draft.say(opened, "wave", f"{words}{_ALONE if alone else ''}")
     elif coming:
         if draft.now_s - rollout.step_started_s > limits.ROLLOUT_NODE_PATIENCE_S:
             _unsettled(draft, rollout, coming)
@@ -55,6 +62,14 @@ def open_wave(draft: Draft, rollout: Rollout) -> None:
         draft.withdraw(rollout, Stage.ROLLED_BACK, words)
     else:
         draft.hold(rollout, "no-node", "no node is connected")
+
+
+def _can_be_compared(draft: Draft, rollout: Rollout, members: tuple[NodeName, ...]) -> bool:
+    """Whether a baseline could say anything: not where golden requests will decide anyway."""
+    policy = rollout.policy
+    if policy.without_traffic is WithoutTraffic.HOLD or not policy.steps:
+        return True  # it may wait for requests as long as it takes
+    return may_show_something(policy, members, draft.findings.rates_per_s)
 
 
 def _unsettled(draft: Draft, rollout: Rollout, nodes: tuple[NodeName, ...]) -> None:

@@ -113,7 +113,7 @@ class RolloutSection(Section):
     baseline: Flag = Field(
         default=True,
         description="Run a fresh Envoy of the current release beside the candidate, for a fairer "
-        "comparison. Takes as many connections again.",
+        "comparison. Takes as many connections again. Left out where golden requests decide.",
     )
 
 
