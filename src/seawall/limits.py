@@ -1266,7 +1266,7 @@ DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB
 BOT_COUNTS_LOG_S: Final = 60.0
 """How often the bot service writes its counts to its log, when they have changed."""
 
-# --- Jobs of control: retraining and published ranges -----------------------------------------------
+# --- Jobs of control: retraining and published ranges ---------------------------------------------
 
 JOB_EVERY_S_MIN: Final = 3_600.0
 """Shortest time between two runs: a training takes minutes of processor time, and operators of
@@ -1308,5 +1308,9 @@ JOB_PUSH_PATIENCE_S: Final = 600.0
 takes minutes."""
 JOB_PUSH_RETRY_S: Final = 5.0
 """How often it asks meanwhile."""
+JOB_LABEL_RULES_MAX: Final = 64
+"""Rules that a site file names as labels; a site has at most as many."""
+JOB_TELL_S: Final = 0.5
+"""A run tells how far it is at most so often."""
 TRAINING_REPORTS_KEPT_MAX: Final = 10
 """Reports of scheduled trainings on disk, 1 MiB each with pictures and model; the oldest go."""

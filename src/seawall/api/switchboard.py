@@ -178,7 +178,7 @@ class Switchboard:
         facts = await self._releaser.current_facts()
         return FeedsView(
             tuple(
-                FeedView(one.name, one.path, one.entries, one.pushed_bytes)
+                FeedView(one.name, one.path, one.entries, one.pushed_bytes, one.fetched_s)
                 for one in (facts.feeds if facts else ())
             ),
             _model_view(facts.model) if facts else None,
@@ -194,8 +194,6 @@ class Switchboard:
         facts = await self._releaser.current_facts()
         if facts is None:
             raise _no_release()
-        if all(one.name != name for one in facts.feeds):
-            raise _feed_unknown(name)
         _require_pushed(facts, name)
         content = await self._releaser.pushed(name)
         return FeedContentView(

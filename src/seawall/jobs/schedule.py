@@ -97,12 +97,15 @@ def cut_off(memory: Memory, every_s: float, now: Now) -> Memory:
     return ended(memory, outcome, every_s, now)
 
 
-def stale_for_s(memory: Memory, every_s: float, wall_s: float) -> float | None:
-    """Since when no run went well, when that is too long; None when all is well."""
+def switched_off(memory: Memory) -> Memory:
+    """A job that the site file does not want any more: nothing is due, and nothing gets old."""
+    return replace(memory, due_s=None, good_s=None, since_s=None, failures=0)
+
+
+def stale(memory: Memory, every_s: float, wall_s: float) -> bool:
+    """Whether no run has gone well for too long."""
     last_s = memory.good_s if memory.good_s is not None else memory.since_s
-    if last_s is None or wall_s - last_s <= every_s * limits.JOB_MISSED_PERIODS:
-        return None
-    return wall_s - last_s
+    return last_s is not None and wall_s - last_s > every_s * limits.JOB_MISSED_PERIODS
 
 
 def _first(memory: Memory, every_s: float, now: Now) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class JobName(StrEnum):
@@ -17,6 +18,7 @@ class Retraining:
 
     Attributes:
         every_s: from one run to the next.
+        feed: that an accepted model is pushed into.
         budget: share of human requests that may be taken for bots.
         sessions: absolute path of the truth about clients; empty where nobody has it.
         bot_rules: rules of sites whose clients are bots; empty for the usual ones.
@@ -26,6 +28,7 @@ class Retraining:
     """
 
     every_s: float
+    feed: str
     budget: float
     sessions: str = ""
     bot_rules: tuple[str, ...] = ()
@@ -56,3 +59,7 @@ class Jobs:
         """The period of a job; None when it is off."""
         found = {JobName.RETRAIN: self.retrain, JobName.RANGES: self.ranges}[name]
         return None if found is None else found.every_s
+
+
+NO_JOBS: Final = Jobs()
+"""All is off."""
