@@ -1284,8 +1284,10 @@ whatever the wall clock does, a job does not storm."""
 JOB_RETRY_S: Final = 900.0
 """Pause after a failed run; it doubles with each further one, up to the job's own period."""
 JOB_SPREAD: Final = 0.1
-"""Share of a period by which the next run comes later, by chance: edges that were set up together
-do not ask an operator of bots at the same second."""
+"""Share of a wait by which the next run comes later, by chance: edges that were set up together do
+not ask an operator of bots at the same second."""
+JOB_SPREAD_S_MAX: Final = 900.0
+"""And at most so much: a daily job stays one of the night."""
 JOB_MISSED_PERIODS: Final = 3
 """Periods without a good run after which a job is told as stale."""
 JOB_TIMEOUT_S: Final = 3_600.0

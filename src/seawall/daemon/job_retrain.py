@@ -189,7 +189,8 @@ def _pushed(
     end = last_of(push)
     if isinstance(end, Refused):
         words = f"The trained model was accepted, but its release was refused: {end.message}"
-        return Outcome(Ending.REFUSED, end.code, words, end.remedy, str(report))
+        remedy = f"{end.remedy} The model is {_MODEL} in the folder."
+        return Outcome(Ending.REFUSED, end.code, words, remedy, str(report))
     if not end.changed or end.release is None:
         words = "The trained model is the one in force."
         return Outcome(Ending.UNCHANGED, "bot-model-unchanged", words, report=str(report))

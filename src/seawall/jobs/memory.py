@@ -121,7 +121,9 @@ def outcome_of(value: Any) -> Outcome:
 
 
 def _memory(found: Any) -> Memory:
-    outcome = found.get("outcome") if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        raise TypeError(found)
+    outcome = found.get("outcome")
     times = {key: _time(found.get(key)) for key in ("due_s", "began_s", "ended_s", "good_s")}
     return Memory(
         **times,

@@ -36,11 +36,11 @@ def planned(memory: Memory, every_s: float, now: Now) -> Memory:
     due time lies further ahead than any plan reaches was planned by another clock.
     """
     since_s = memory.since_s if memory.since_s is not None else now.wall_s
-    latest_s = now.wall_s + every_s * (1 + limits.JOB_SPREAD)
+    latest_s = now.wall_s + _spread(every_s, 1.0)
     if memory.due_s is None or memory.every_s != every_s:
         due_s = _first(memory, every_s, now)
     elif memory.due_s > latest_s:
-        due_s = now.wall_s + _spread(every_s, now)
+        due_s = now.wall_s + _spread(every_s, now.chance)
     else:
         return memory if memory.since_s is not None else replace(memory, since_s=since_s)
     return replace(memory, due_s=due_s, every_s=every_s, since_s=since_s)
@@ -69,10 +69,10 @@ def begun(memory: Memory, now: Now) -> Memory:
 def ended(memory: Memory, outcome: Outcome, every_s: float, now: Now) -> Memory:
     """A run has ended; the next is planned from now on, whenever this one was due."""
     failures = memory.failures + 1 if outcome.ending in BROKEN else 0
-    wait_s = _spread(every_s, now)
+    wait_s = _spread(every_s, now.chance)
     if failures:
         doubled_s = limits.JOB_RETRY_S * 2 ** min(failures - 1, _DOUBLINGS_MAX)
-        wait_s = min(wait_s, _spread(doubled_s, now))
+        wait_s = min(wait_s, _spread(doubled_s, now.chance))
     return replace(
         memory,
         due_s=now.wall_s + wait_s,
@@ -112,8 +112,8 @@ def _first(memory: Memory, every_s: float, now: Now) -> float:
     """Soon for a job that never ran; one period after its last run otherwise, and never later."""
     if memory.ended_s is None:
         return now.wall_s + limits.JOB_GRACE_S * (1 + now.chance)
-    return min(memory.ended_s, now.wall_s) + _spread(every_s, now)
+    return min(memory.ended_s, now.wall_s) + _spread(every_s, now.chance)
 
 
-def _spread(duration_s: float, now: Now) -> float:
-    return duration_s * (1 + limits.JOB_SPREAD * now.chance)
+def _spread(duration_s: float, chance: float) -> float:
+    return duration_s + chance * min(duration_s * limits.JOB_SPREAD, limits.JOB_SPREAD_S_MAX)
