@@ -2,9 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import TextIO
 
@@ -31,7 +31,7 @@ def main() -> None:
         (home / "pids.new").write_text(f"{os.getpid()} {below.pid}")
         (home / "pids.new").rename(home / "pids")
         tell({"step": "Hang", "done": 1, "of": 4})
-        time.sleep(1000)
+        signal.pause()
     elif behave == "crash":
         sys.exit("these are its last words")
     elif behave == "abort":

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,26 +12,25 @@ from api.world import World, until, world
 from seawall import limits
 from seawall.api.job_views import JobView
 from seawall.api.jobs import JobRunner
+from seawall.clock import SystemClock
 
 TESTS = Path(__file__).parents[1]
 DAY = 86_400.0
+POLL_S = 0.01
 ON = "bots: {retrain: {every: 24h, budget: 1%, without: identity}}\n"
 
 
-class SetClock:
+class SetClock(SystemClock):
     """The machine's clocks, moved on by hand."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
 
     def now_s(self) -> float:
-        return time.time() + self.ahead_s
+        return super().now_s() + self.ahead_s
 
     def monotonic_s(self) -> float:
-        return time.monotonic() + self.ahead_s
-
-    async def sleep(self, duration_s: float) -> None:
-        await asyncio.sleep(duration_s)
+        return super().monotonic_s() + self.ahead_s
 
 
 @asynccontextmanager
@@ -82,7 +80,7 @@ async def ended(at: World, before_s: float | None, name: str = "retrain") -> Job
             found = await job(at, name)
             if not found.running and found.ended_s != before_s:
                 return found
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(POLL_S)
 
 
 async def notices(at: World) -> dict[str, str]:

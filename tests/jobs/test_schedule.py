@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seawall import limits
@@ -103,6 +103,7 @@ def test_what_was_refused_by_a_check_waits_its_period_and_is_no_good_run() -> No
     assert life.memory.failures == 0
 
 
+@settings(deadline=None, max_examples=30)  # a day of polls each
 @given(back_s=st.floats(0, 400 * DAY))
 def test_a_clock_that_is_set_back_delays_by_a_period_at_most(back_s: float) -> None:
     life = Life()
@@ -112,6 +113,7 @@ def test_a_clock_that_is_set_back_delays_by_a_period_at_most(back_s: float) -> N
     assert life.until_start(2 * DAY) <= longest_s + limits.JOB_POLL_S
 
 
+@settings(deadline=None)
 @given(on_s=st.floats(0, 4_000 * DAY))
 def test_a_clock_that_is_set_forward_causes_one_run(on_s: float) -> None:
     life = Life()
@@ -133,6 +135,7 @@ JUMPS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.tuples(JUMPS, ENDINGS, st.floats(0, 1, exclude_max=True)), max_size=60),
     every_s=st.floats(limits.JOB_EVERY_S_MIN, limits.JOB_EVERY_S_MAX),
@@ -238,9 +241,12 @@ def _clipped(outcome: Outcome) -> Outcome:
 
 @pytest.mark.parametrize(
     "text",
-    [None, "", "{", "[]", "7", '{"due_s": "x"}', '{"due_s": -1}', '{"due_s": 1e300}',
-     '{"due_s": NaN}', '{"outcome": {"ending": "odd"}}', '{"outcome": 5}', '{"failures": "many"}', "[" * 100_000],
-)  # fmt: skip
+    [
+        *(None, "", "{", "[]", "7", '{"due_s": "x"}', '{"due_s": -1}', '{"due_s": 1e300}'),
+        *('{"due_s": NaN}', '{"outcome": {"ending": "odd"}}', '{"outcome": 5}'),
+        *('{"failures": "many"}', "[" * 100_000),
+    ],
+)
 def test_a_text_that_is_no_memory_is_an_empty_one(text: str | None) -> None:
     assert from_text(text) == Memory()
 

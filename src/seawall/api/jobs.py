@@ -206,9 +206,7 @@ class JobRunner:
         await self._finish(name, every_s, outcome)
 
     async def _finish(self, name: JobName, every_s: float, outcome: Outcome) -> None:
-        self._running = None
-        self._ends_s[name] = self._clock.monotonic_s()
-        await self._keep(name, schedule.ended(self._memories[name], outcome, every_s, self._now()))
+        """Write down what a run came to; it counts as running until that is done."""
         self._log(f"job-{outcome.ending}", f"{name}: {outcome.words}")
         try:
             await asyncio.to_thread(
@@ -220,6 +218,9 @@ class JobRunner:
             )
         except SeawallError as error:
             self._log("job-not-recorded", error.message)
+        await self._keep(name, schedule.ended(self._memories[name], outcome, every_s, self._now()))
+        self._ends_s[name] = self._clock.monotonic_s()
+        self._running = None
 
     def _order(self, name: JobName) -> dict[str, Any]:
         settings = {

@@ -18,7 +18,7 @@ RULE = Rule(
         "origin: http://127.0.0.1:3000",
         top="""\
 listen: {http: 127.0.0.1:8080}
-bots: {model: certs/not-pem.txt, retrain: {every: 24h}}""",
+bots: {model: models/current.json, retrain: {every: 24h}}""",
     ),
 )
 
