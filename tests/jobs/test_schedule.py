@@ -126,6 +126,18 @@ def test_a_clock_that_is_set_forward_causes_one_run(on_s: float) -> None:
     assert len(life.starts) - began <= 1
 
 
+def test_a_clock_that_runs_wild_does_not_make_a_storm() -> None:
+    life = Life()
+    life.until_start(DAY)
+    began_s = life.real_s
+    for _ in range(100):
+        life.wall_s += 400 * DAY
+        life.poll()
+        life.passes(limits.JOB_POLL_S)
+    assert len(life.starts) - 1 <= (life.real_s - began_s) / limits.JOB_GAP_S
+    assert len(life.starts) > 1
+
+
 JUMPS = st.one_of(
     st.tuples(st.just("pass"), st.floats(0, 2 * DAY)),
     st.tuples(st.just("set"), st.floats(-900 * DAY, 900 * DAY)),
