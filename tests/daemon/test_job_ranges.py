@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from api.jobs_world import SetClock, ended, job, notices, runner
-from api.world import World, sources
+from api.world import ANN, World, sources
 from daemon.ranges_job import OPERATOR
 from helpers import free_port
 from seawall import limits
+from seawall.api.hand_requests import DeedRequest
 from seawall.api.job_views import JobView
 from seawall.api.views import Applied
 from seawall.clock import SystemClock
@@ -159,7 +160,7 @@ def test_lists_are_fetched_released_kept_and_told_when_they_get_old(
 
 
 @pytest.mark.timeout(300)
-def test_a_release_in_the_way_is_waited_for(
+def test_a_release_in_the_way_is_waited_for_and_a_freeze_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario() -> None:
@@ -179,5 +180,11 @@ def test_a_release_in_the_way_is_waited_for(
             monkeypatch.setattr(releaser, "in_the_way", busy)
             found = await one.run()
             assert (found.outcome, refused) == ("released", ["once"])
+            hands = one.at.service.hands
+            await hands.freeze(DeedRequest(reason="a test"), ANN)
+            found = await one.run()
+            assert (found.outcome, found.code) == ("failed", "frozen")
+            assert found.reason == "Releases are frozen by ann: a test."
+            await hands.unfreeze(DeedRequest(), ANN)
 
     asyncio.run(scenario())

@@ -133,6 +133,14 @@ def test_an_accepted_model_is_released_and_scores_and_one_that_is_no_better_is_n
         assert _scored_by(edge) == trained
         assert not (edge.data_dir / "control" / "training" / "work").exists()
 
+        away = f"http://127.0.0.1:{free_port()}/"
+        text = edge.config.read_text().replace("budget: 1%", f'budget: 1%, database: "{away}"')
+        edge.write(text=text)
+        assert edge.run("apply").returncode == 0
+        found = _ran(edge, 1)
+        assert found["outcome"] == "failed", found
+        assert away.removesuffix("/").removeprefix("http://") in found["reason"]
+
 
 @pytest.mark.timeout(600)
 def test_a_trainer_or_a_control_process_that_is_killed_changes_nothing(

@@ -84,6 +84,7 @@ def _carried_out(order: Any, teller: Teller, make_world: Callable[[], World]) ->
     """What the run comes to, whatever happens in it."""
     data_dir = Path(order["data_dir"])
     try:
+        _require_thaw(data_dir)
         if order["job"] == JobName.RETRAIN:
             return retrain(
                 data_dir,
@@ -104,6 +105,24 @@ def _carried_out(order: Any, teller: Teller, make_world: Callable[[], World]) ->
         words = f"A file or a disk cannot be used: {error.strerror or error}."
         remedy = "Free some space below the data directory, and check who owns it."
         return Outcome(Ending.FAILED, "job-disk", words, remedy)
+
+
+def _require_thaw(data_dir: Path) -> None:
+    """Do no work for nothing.
+
+    Raises:
+        ConflictError: no release may start now.
+        UnreachableError: control does not answer.
+    """
+    with Client.for_data_dir(data_dir) as client:
+        frozen = client.rollouts().frozen
+    if frozen is not None:
+        why = f": {frozen.reason}" if frozen.reason else ""
+        raise ConflictError(
+            "frozen",
+            f"Releases are frozen by {frozen.actor}{why}.",
+            remedy="`seawall unfreeze` lifts it; the job is tried again by itself.",
+        )
 
 
 def _retraining(settings: Any) -> Retraining:

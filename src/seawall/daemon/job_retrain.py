@@ -34,6 +34,8 @@ _HOME: Final = ("control", "training")
 _WORK: Final = "work"
 _MODEL: Final = "model.json"
 _FORM: Final = "%Y-%m-%dT%H-%M-%SZ"
+_FOR_NOW: Final = frozenset({"frozen", "held"})
+"""Refusals that say nothing about the model."""
 DATABASE_VARIABLE: Final = "SEAWALL_CLICKHOUSE_URL"
 """Holds the address of a ClickHouse server with its password; a site file must not."""
 
@@ -190,7 +192,8 @@ def _pushed(
     if isinstance(end, Refused):
         words = f"The trained model was accepted, but its release was refused: {end.message}"
         remedy = f"{end.remedy} The model is {_MODEL} in the folder."
-        return Outcome(Ending.REFUSED, end.code, words, remedy, str(report))
+        ending = Ending.FAILED if end.code in _FOR_NOW else Ending.REFUSED
+        return Outcome(ending, end.code, words, remedy, str(report))
     if not end.changed or end.release is None:
         words = "The trained model is the one in force."
         return Outcome(Ending.UNCHANGED, "bot-model-unchanged", words, report=str(report))
