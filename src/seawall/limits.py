@@ -1269,8 +1269,8 @@ BOT_COUNTS_LOG_S: Final = 60.0
 # --- Jobs of control: retraining and published ranges ---------------------------------------------
 
 JOB_EVERY_S_MIN: Final = 3_600.0
-"""Shortest time between two runs: a training takes minutes of processor time, and operators of
-bots publish at most once a day."""
+"""Shortest time between two runs: a training with its release takes minutes, and operators of bots
+publish a few times a day at most."""
 JOB_EVERY_S_MAX: Final = 30 * 86_400.0
 """Longest: what is done more rarely is done by hand."""
 JOB_POLL_S: Final = 5.0
@@ -1291,10 +1291,10 @@ JOB_SPREAD_S_MAX: Final = 900.0
 JOB_MISSED_PERIODS: Final = 3
 """Periods without a good run after which a job is told as stale."""
 JOB_TIMEOUT_S: Final = 3_600.0
-"""One run, its releases included: 2 million records take minutes, on a busy machine."""
+"""One run, its releases included: one that takes longer hangs, or has too much to learn from."""
 JOB_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Data of a run's process: 2 million rows and their strangers take 2 GiB. The kernel ends it before
-anything else when the machine runs short."""
+"""Data of a run's process: the codes of 2 million rows and their seven strangers alone are 1 GiB.
+The kernel ends it before anything else when the machine runs short."""
 JOB_NICE: Final = 19
 """How far a run stands back for everything else on the machine."""
 JOB_END_TIMEOUT_S: Final = 5.0
@@ -1315,4 +1315,4 @@ JOB_LABEL_RULES_MAX: Final = 64
 JOB_TELL_S: Final = 0.5
 """A run tells how far it is at most so often."""
 TRAINING_REPORTS_KEPT_MAX: Final = 10
-"""Reports of scheduled trainings on disk, 1 MiB each with pictures and model; the oldest go."""
+"""Reports of scheduled trainings on disk, 0.5 MiB each with pictures and model; the oldest go."""

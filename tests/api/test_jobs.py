@@ -111,6 +111,22 @@ def test_lines_that_make_no_sense_are_passed_over(
     asyncio.run(scenario())
 
 
+def test_a_defect_of_control_ends_one_run_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with jobs_world(tmp_path, monkeypatch) as (at, clock):
+            behave(at, "good")
+            with monkeypatch.context() as broken:
+                broken.setattr(runner(at), "_order", lambda _: {"data_dir": object()})
+                found = await due(at, clock)
+            assert (found.outcome, found.code) == ("failed", "internal")
+            found = await due(at, clock, 2 * limits.JOB_RETRY_S)
+            assert (found.outcome, found.failures) == ("released", 0)
+
+    asyncio.run(scenario())
+
+
 def test_a_refusal_is_told_waits_its_period_and_gets_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,7 +111,7 @@ def test_lists_are_fetched_released_kept_and_told_when_they_get_old(
             one.publishes("20.15.240.64/28")
             found = await one.run()
             assert (found.outcome, found.failures) == ("released", 0), found
-            assert found.reason == "1 lists were fetched. Released anew: gptbot."
+            assert found.reason == "1 list was fetched. Released anew: gptbot."
             first = await one.held()
             assert first.endswith(b"20.15.240.64/28\n")
             assert header(first) is not None

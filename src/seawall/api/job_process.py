@@ -18,6 +18,7 @@ from seawall import limits
 from seawall.jobs.memory import Ending, Outcome, outcome_of
 
 JOB: Final = "seawall.daemon.job"
+_NO_LINE: Final = (ValueError, TypeError, KeyError, OverflowError, RecursionError)
 Told = Callable[[str, int, int], None]
 """A step: its words, how much of it is done, and of how much; 0 when nobody knows."""
 
@@ -81,7 +82,7 @@ async def _lines(stream: asyncio.StreamReader, told: Told) -> Outcome | None:
             continue
         if not line:
             return outcome
-        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+        with contextlib.suppress(*_NO_LINE):
             said = json.loads(line)
             if "ending" in said:
                 outcome = outcome_of(said)

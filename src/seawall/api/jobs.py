@@ -202,12 +202,24 @@ class JobRunner:
 
     async def _carry_out(self, name: JobName, every_s: float) -> None:
         # Cancelled, this leaves a run that was begun and did not end: whoever leads next sees it.
-        outcome = await run(self.program, self._order(name), self._told)
+        try:
+            outcome = await run(self.program, self._order(name), self._told)
+        except Exception as error:  # noqa: BLE001 - a defect that one run meets must not end all jobs
+            outcome = _defect(error)
         await self._finish(name, every_s, outcome)
 
     async def _finish(self, name: JobName, every_s: float, outcome: Outcome) -> None:
         """Write down what a run came to; it counts as running until that is done."""
         self._log(f"job-{outcome.ending}", f"{name}: {outcome.words}")
+        try:
+            await self._record(name, outcome)
+            ended = schedule.ended(self._memories[name], outcome, every_s, self._now())
+            await self._keep(name, ended)
+        finally:
+            self._ends_s[name] = self._clock.monotonic_s()
+            self._running = None
+
+    async def _record(self, name: JobName, outcome: Outcome) -> None:
         try:
             await asyncio.to_thread(
                 self._store.audit.add,
@@ -218,9 +230,6 @@ class JobRunner:
             )
         except SeawallError as error:
             self._log("job-not-recorded", error.message)
-        await self._keep(name, schedule.ended(self._memories[name], outcome, every_s, self._now()))
-        self._ends_s[name] = self._clock.monotonic_s()
-        self._running = None
 
     def _order(self, name: JobName) -> dict[str, Any]:
         settings = {
@@ -291,6 +300,15 @@ def _named(name: str) -> JobName:
             f"There is no job {name[:60]!r}.",
             remedy=f"There are: {', '.join(JobName)}.",
         ) from None
+
+
+def _defect(error: Exception) -> Outcome:
+    return Outcome(
+        Ending.FAILED,
+        "internal",
+        f"Control met something unexpected while it ran: {error!r}.",
+        "It is tried again by itself. Please report it with logs/control.log.",
+    )
 
 
 def _store_away() -> Outcome:

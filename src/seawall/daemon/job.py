@@ -160,7 +160,8 @@ def _told(lists: list[Fetched]) -> Outcome:
             "really moved, look at what it publishes and push the list by hand.",
         )
     ending = Ending.RELEASED if released else Ending.UNCHANGED
-    return Outcome(ending, f"bot-ranges-{ending}", f"{len(lists)} lists were fetched. {words}")
+    fetched = "1 list was" if len(lists) == 1 else f"{len(lists)} lists were"
+    return Outcome(ending, f"bot-ranges-{ending}", f"{fetched} fetched. {words}")
 
 
 def _confine(parent: int) -> None:
