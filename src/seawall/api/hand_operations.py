@@ -34,8 +34,8 @@ HAND_OPERATIONS: Final = (
         hand_views.FeedsView,
     ),
     Operation(
-        "GET", "/v1/feeds/{feed}", "feed", "What was pushed last into a list.", "read",
-        hand_views.FeedContentView,
+        "GET", "/v1/feeds/{feed}", "feed", "What was pushed last into a list, or as `bot-model`.",
+        "read", hand_views.FeedContentView,
     ),
     Operation(
         "PUT", "/v1/feeds/{feed}", "push_feed", "Release new content of a feed.", "write",

@@ -68,7 +68,7 @@ class FeedView:
 
 @dataclass(frozen=True, slots=True)
 class FeedContentView:
-    """What was pushed last into a list of the current release; null before the first push."""
+    """What was pushed last into a list, or into `bot-model`; null before the first push."""
 
     name: str
     text: str | None

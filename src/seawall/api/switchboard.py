@@ -185,11 +185,11 @@ class Switchboard:
         )
 
     async def feed(self, name: ListName) -> FeedContentView:
-        """What was pushed last into a list.
+        """What was pushed last into a list, or as the bot model.
 
         Raises:
             NotFoundError: the current release has no such list.
-            ConflictError: the list is a file, or there is no release yet.
+            ConflictError: it is a file, or there is no release yet.
         """
         facts = await self._releaser.current_facts()
         if facts is None:
