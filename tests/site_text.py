@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 
+from seawall.bots.starter import starter_content
 from seawall.site.load import Loaded, load
 from seawall.site.sources import SourceFile, SourceSet
 from tls_material import TlsAuthority
@@ -48,11 +49,12 @@ def ids(loaded: Loaded) -> set[str]:
 
 @lru_cache(maxsize=1)
 def certificate_files() -> Mapping[str, bytes]:
-    """Certificates in every state: good, other host, soon, expired, readable by others."""
+    """Certificates in every state (good, other host, soon, expired, open), and a bot model."""
     authority = TlsAuthority()
     files: dict[str, bytes] = {
         "certs/not-pem.txt": b"no certificate",
         "certs/ca.pem": authority.pem,
+        "models/current.json": starter_content() or b"",
     }
     for name, host, days in (
         ("shop", "shop.example.com", 90),

@@ -1267,3 +1267,54 @@ DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB
 
 BOT_COUNTS_LOG_S: Final = 60.0
 """How often the bot service writes its counts to its log, when they have changed."""
+
+# --- Jobs of control: retraining and published ranges ---------------------------------------------
+
+JOB_EVERY_S_MIN: Final = 3_600.0
+"""Shortest time between two runs: a training with its release takes minutes, and operators of bots
+publish a few times a day at most."""
+JOB_EVERY_S_MAX: Final = 30 * 86_400.0
+"""Longest: what is done more rarely is done by hand."""
+JOB_POLL_S: Final = 5.0
+"""How often control looks whether a job is due."""
+JOB_GRACE_S: Final = 120.0
+"""After the start of control, or after it began to lead, before the first job: a start is busy with
+more important things, and a control process that starts again and again must run none."""
+JOB_GAP_S: Final = 300.0
+"""Between the end of a run and the next that is not ordered by hand, by the monotonic clock:
+whatever the wall clock does, a job does not storm."""
+JOB_RETRY_S: Final = 900.0
+"""Pause after a failed run; it doubles with each further one, up to the job's own period."""
+JOB_SPREAD: Final = 0.1
+"""Share of a wait by which the next run comes later, by chance: edges that were set up together do
+not ask an operator of bots at the same second."""
+JOB_SPREAD_S_MAX: Final = 900.0
+"""And at most so much: a daily job stays one of the night."""
+JOB_MISSED_PERIODS: Final = 3
+"""Periods without a good run after which a job is told as stale."""
+JOB_TIMEOUT_S: Final = 3_600.0
+"""One run, its releases included: one that takes longer hangs, or has too much to learn from."""
+JOB_MEMORY_BYTES_MAX: Final = 4 * GIB
+"""Data of a run's process: the codes of 2 million rows and their seven strangers alone are 1 GiB.
+The kernel ends it before anything else when the machine runs short."""
+JOB_NICE: Final = 19
+"""How far a run stands back for everything else on the machine."""
+JOB_END_TIMEOUT_S: Final = 5.0
+"""For a run's process to be gone after it was killed."""
+JOB_LINE_SIZE_BYTES_MAX: Final = 64 * KIB
+"""One line that a run tells: a step, or its outcome."""
+JOB_WORDS_LENGTH_CHARS_MAX: Final = 2_000
+"""What is kept of an outcome in words: 21 lists with a sentence each."""
+JOB_OUTPUT_SIZE_BYTES_MAX: Final = 8 * KIB
+"""Last words on standard error that are kept of a run that broke."""
+JOB_PUSH_PATIENCE_S: Final = 600.0
+"""How long a run waits for another release to end before it gives its own up: a rollout in steps
+takes minutes."""
+JOB_PUSH_RETRY_S: Final = 5.0
+"""How often it asks meanwhile."""
+JOB_LABEL_RULES_MAX: Final = 64
+"""Rules that a site file names as labels; a site has at most as many."""
+JOB_TELL_S: Final = 0.5
+"""A run tells how far it is at most so often."""
+TRAINING_REPORTS_KEPT_MAX: Final = 10
+"""Reports of scheduled trainings on disk, 0.5 MiB each with pictures and model; the oldest go."""

@@ -236,7 +236,8 @@ def test_a_feed_is_pushed_kept_and_pushed_again(tmp_path: Path) -> None:
             assert content.text == "192.0.2.0/24\n203.0.113.7\n"
             with pytest.raises(ConflictError, match=r"read from .*lists/bad\.txt"):
                 await at.service.hands.feed("filed")
-            for name in ("nothing", "bot-model", "clearance-keys", "../x", ""):
+            assert (await at.service.hands.feed("bot-model")).text is None
+            for name in ("nothing", "clearance-keys", "../x", ""):
                 with pytest.raises(NotFoundError):
                     await at.service.hands.feed(name)
             again = await _push(at, "pushed", "192.0.2.0/24\n")

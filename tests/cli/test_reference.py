@@ -15,7 +15,8 @@ COMMANDS = (
     "show", "why", "audit", "openapi", "limits", "version", "token create", "token list",
     "token revoke", "token join", "nodes list", "nodes remove", "kill", "unkill", "feed push",
     "feed list", "quarantine list", "quarantine release", "pause", "resume", "abort", "freeze",
-    "unfreeze", "rollout", "bots fetch-ranges", "bots rotate-keys",
+    "unfreeze", "rollout", "bots fetch-ranges", "bots rotate-keys", "bots jobs",
+    "bots run-job",
 )  # fmt: skip
 
 
@@ -42,6 +43,8 @@ def test_every_operation_for_people_has_a_command() -> None:
         "switches": "kill",
         "feeds": "feed list",
         "feed": "bots fetch-ranges",
+        "jobs": "bots jobs",
+        "run_job": "bots run-job",
         "push_feed": "feed push",
         "rotate_keys": "bots rotate-keys",
         "quarantine": "quarantine list",

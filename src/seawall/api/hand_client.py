@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
-from seawall.api import hand_requests, hand_views, rollout_views, views
+from seawall.api import hand_requests, hand_views, job_views, rollout_views, views
 
 View = TypeVar("View")
 
@@ -58,6 +58,15 @@ class HandCalls:
         """Sign clearances with a new key; events as those of apply."""
         body = hand_requests.DeedRequest(author, reason)
         return self._stream("/v1/clearance-keys/rotate", body)
+
+    def jobs(self: _Sender) -> job_views.JobsView:
+        """Work that control does by itself at intervals."""
+        return self._get(job_views.JobsView, "/v1/jobs")
+
+    def run_job(self: _Sender, name: str, author: str = "") -> job_views.JobView:
+        """Run a job now; it goes on by itself."""
+        path = f"/v1/jobs/{quote(name, safe='')}/run"
+        return self._post(job_views.JobView, path, job_views.JobRequest(author))
 
     def quarantine(self: _Sender) -> hand_views.QuarantineView:
         """Content that may not be rolled out again."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from seawall import limits
-from seawall.api import hand_requests, hand_views, rollout_views, views
+from seawall.api import hand_requests, hand_views, job_views, rollout_views, views
 from seawall.api.operation import NDJSON, Operation
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ HAND_OPERATIONS: Final = (
         hand_views.FeedsView,
     ),
     Operation(
-        "GET", "/v1/feeds/{feed}", "feed", "What was pushed last into a list.", "read",
-        hand_views.FeedContentView,
+        "GET", "/v1/feeds/{feed}", "feed", "What was pushed last into a list, or as `bot-model`.",
+        "read", hand_views.FeedContentView,
     ),
     Operation(
         "PUT", "/v1/feeds/{feed}", "push_feed", "Release new content of a feed.", "write",
@@ -46,6 +46,14 @@ HAND_OPERATIONS: Final = (
         "POST", "/v1/clearance-keys/rotate", "rotate_keys",
         "Sign clearances with a new key; the one before stays believed.", "write",
         views.ApplyEvent, hand_requests.DeedRequest, media=NDJSON,
+    ),
+    Operation(
+        "GET", "/v1/jobs", "jobs", "Work that control does by itself at intervals.", "read",
+        job_views.JobsView,
+    ),
+    Operation(
+        "POST", "/v1/jobs/{job}/run", "run_job", "Run a job now; it goes on by itself.", "write",
+        job_views.JobView, job_views.JobRequest, status=202,
     ),
     Operation(
         "GET", "/v1/quarantine", "quarantine", "Content that may not be rolled out again.",
@@ -114,6 +122,14 @@ async def _rotate_keys(service: "Service", call: "Call") -> object:
     return await service.hands.rotate_keys(call.body, call.caller)
 
 
+async def _jobs(service: "Service", _: "Call") -> object:
+    return await service.hands.jobs.view()
+
+
+async def _run_job(service: "Service", call: "Call") -> object:
+    return await service.hands.run_job(call.path["job"], call.body, call.caller)
+
+
 async def _quarantine(service: "Service", _: "Call") -> object:
     return await service.hands.quarantine()
 
@@ -159,6 +175,8 @@ HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = Ma
         "feed": _feed,
         "push_feed": _push_feed,
         "rotate_keys": _rotate_keys,
+        "jobs": _jobs,
+        "run_job": _run_job,
         "quarantine": _quarantine,
         "release_quarantine": _release_quarantine,
         "rollouts_now": _rollouts_now,

@@ -55,17 +55,20 @@ class FeedView:
         path: of its file; empty for one that is pushed.
         entries: networks on it; None when no site uses it and it verifies no bot.
         pushed_bytes: size of what was pushed last; None before the first and for a file.
+        fetched_s: of published ranges, when their operator last confirmed them, Unix seconds; None
+            where that is not known.
     """
 
     name: str
     path: str
     entries: int | None
     pushed_bytes: int | None
+    fetched_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FeedContentView:
-    """What was pushed last into a list of the current release; null before the first push."""
+    """What was pushed last into a list, or into `bot-model`; null before the first push."""
 
     name: str
     text: str | None

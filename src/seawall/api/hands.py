@@ -26,6 +26,8 @@ from seawall.api.hand_views import (
     QuarantineView,
     SwitchesView,
 )
+from seawall.api.job_views import JobRequest, JobView
+from seawall.api.jobs import JobRunner
 from seawall.api.key_watch import KeyWatch
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.api.rollouts import Rollouts
@@ -50,14 +52,18 @@ class Hands:
     Attributes:
         rollouts: set by whoever puts control together.
         keys: rotates what clearances are signed with.
+        jobs: what control does by itself at intervals.
     """
 
     rollouts: Rollouts | None = None
 
-    def __init__(self, store: Store, switchboard: Switchboard, keys: KeyWatch) -> None:
+    def __init__(
+        self, store: Store, switchboard: Switchboard, keys: KeyWatch, jobs: JobRunner
+    ) -> None:
         self._store = store
         self._switchboard = switchboard
         self.keys = keys
+        self.jobs = jobs
 
     async def kill(self, request: KillRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
         """Switch a feature off for a while.
@@ -126,6 +132,16 @@ class Hands:
         actor = await self._deed(request, caller, "rotate-clearance-keys")
         flow = await self.keys.rotate(actor, message_of(request.reason) or "New clearance key")
         return flow.events()
+
+    async def run_job(self, name: str, request: JobRequest, caller: "Caller") -> JobView:
+        """Run a job now.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ConflictError: it is off, or a job runs.
+        """
+        author = author_of(request.author, caller.name, local=caller.local)
+        return await self.jobs.order(name, author)
 
     async def feeds(self) -> FeedsView:
         """The lists of the current release."""

@@ -27,6 +27,7 @@ from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from seawall.ids import ListName, SiteName
 from seawall.model import FEATURES, BotMode, Edge, Switch
+from seawall.model.jobs import Jobs
 from seawall.model.switches import (
     shared_with,
     still_on,
@@ -35,6 +36,7 @@ from seawall.model.switches import (
     without_switch,
 )
 from seawall.release.bundle import Bundle
+from seawall.site.build_jobs import jobs_of
 from seawall.site.collect import read_file
 from seawall.site.files import absolute
 from seawall.site.load import Loaded
@@ -118,6 +120,12 @@ def with_keys(loaded: Loaded, feeds: Sequence[Pushed], now_s: float) -> tuple[Pu
     return (*feeds, Pushed(CLEARANCE_KEYS, keys.fresh(os.urandom, now_s)))
 
 
+def job_settings(bundle: Bundle) -> Jobs:
+    """What the site file of a release wants done at intervals."""
+    root = bundle.sources.by_path[bundle.sources.root]
+    return jobs_of(root.path, value_of(root.path, root.content, "bots"))
+
+
 def keys_issued_s(bundle: Bundle) -> float | None:
     """When the key that signs clearances was made; None when nothing is signed."""
     content = next((feed.content for feed in bundle.feeds if feed.name == CLEARANCE_KEYS), None)
@@ -164,7 +172,8 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
     """The lists of a release: where they come from, and how long they are."""
     root = bundle.sources.by_path[bundle.sources.root]
     written = value_of(root.path, root.content, "lists")
-    held = ranges_held(bundle.snapshot)
+    ranges = ranges_held(bundle.snapshot)
+    held = {name: found.networks for name, found in ranges.items()}
     for resource in bundle.snapshot.of_type(TypeUrl.ROUTES):
         configuration = route_pb2.RouteConfiguration.FromString(resource.body)
         held |= {name: len(entries) for name, entries in lists_in(configuration).items()}
@@ -175,6 +184,7 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
             path=_path_of(root.path, section),
             entries=held.get(str(name)),
             pushed_bytes=pushed.get(ListName(str(name))),
+            fetched_s=ranges[str(name)].fetched_s if str(name) in ranges else None,
         )
         for name, section in (written.items() if isinstance(written, MapNode) else ())
     )

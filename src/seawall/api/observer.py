@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from seawall import __version__
 from seawall.api.configfile import ConfigFile
+from seawall.api.job_views import JobsView
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
@@ -21,16 +22,17 @@ from seawall.api.status_views import (
     StatusView,
     WhyView,
 )
+from seawall.api.work import Facts
 from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.heap import resident_bytes
 from seawall.ids import RequestId
-from seawall.limits import BOT_SAMPLE_SIZE_BYTES_MAX
+from seawall.limits import BOT_SAMPLE_SIZE_BYTES_MAX, VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
 from seawall.telemetry import records, why
 from seawall.telemetry.bot_sample import BotSample, bot_sample
 from seawall.telemetry.bot_story import KnownBots
-from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
+from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NodeFacts, Totals
 from seawall.telemetry.window import Window
 
 _DAY_S: Final = 86_400
@@ -43,6 +45,7 @@ class Observer:
         data_dir: where the access records are.
         config: the site file this process was started with, if any.
         notices: standing notices of control, asked for at each look.
+        jobs: what control does by itself at intervals.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Observer:
         data_dir: Path,
         config: ConfigFile | None,
         notices: Callable[[], tuple[NoticeView, ...]],
+        jobs: Callable[[], Awaitable[JobsView]],
     ) -> None:
         self._store = store
         self._board = board
@@ -65,6 +69,7 @@ class Observer:
         self._data_dir = data_dir
         self._config = config
         self._notices = notices
+        self._jobs = jobs
         self._totals = Totals()
         self._began_s = clock.monotonic_s()
 
@@ -88,7 +93,7 @@ class Observer:
                 nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
                 windows=list(self._board.windows()),
                 certificates=await self._certificates(),
-                notices=self._notices(),
+                notices=(*self._notices(), *_stale_ranges(facts, self._clock.now_s())),
                 control=self._control(),
                 config_differs=differs,
                 busy=self._releaser.busy,
@@ -101,7 +106,14 @@ class Observer:
         """Prometheus text."""
         certificates = await self._certificates()
         count = await asyncio.to_thread(self._store.count)
+        current = await self._releaser.current_facts()
         facts = EdgeFacts(
+            jobs=_job_facts(await self._jobs()),
+            ranges=tuple(
+                (one.name, one.fetched_s)
+                for one in (current.feeds if current else ())
+                if one.fetched_s is not None
+            ),
             nodes=tuple(self._node_facts(seen) for seen in self._board.nodes()),
             releases=count,
             certificates=tuple((view.name, view.not_after_s) for view in certificates),
@@ -181,3 +193,36 @@ def _known_bots(store: Store, record: records.AccessRecord) -> KnownBots:
     from seawall.api.explained import known_bots  # noqa: PLC0415 - see above
 
     return known_bots(store, record)
+
+
+def _stale_ranges(facts: Facts | None, now_s: float) -> Iterator[NoticeView]:
+    """One notice for all lists of published ranges that are too old to exclude anybody."""
+    old = [
+        f"{one.name} ({(now_s - one.fetched_s) / _DAY_S:.0f} days)"
+        for one in (facts.feeds if facts else ())
+        if one.fetched_s is not None and now_s - one.fetched_s > VERIFY_RANGES_STALE_S
+    ]
+    if old:
+        yield NoticeView(
+            "warning",
+            "bot-ranges-stale",
+            f"Published ranges are old: {', '.join(old)}. They still verify, but make no impostor.",
+            "`bots: {ranges: {every: 24h}}` in the site file keeps pushed lists fresh; "
+            "`seawall bots fetch-ranges` tells what is wrong with one.",
+        )
+
+
+def _job_facts(view: JobsView) -> tuple[JobFacts, ...]:
+    return tuple(
+        JobFacts(
+            name=one.job,
+            running=one.running,
+            stale=one.stale,
+            failures=one.failures,
+            outcome=one.outcome,
+            good_s=one.good_s,
+            due_s=one.due_s,
+        )
+        for one in view.jobs
+        if one.every_s is not None
+    )

@@ -178,24 +178,22 @@ class Switchboard:
         facts = await self._releaser.current_facts()
         return FeedsView(
             tuple(
-                FeedView(one.name, one.path, one.entries, one.pushed_bytes)
+                FeedView(one.name, one.path, one.entries, one.pushed_bytes, one.fetched_s)
                 for one in (facts.feeds if facts else ())
             ),
             _model_view(facts.model) if facts else None,
         )
 
     async def feed(self, name: ListName) -> FeedContentView:
-        """What was pushed last into a list.
+        """What was pushed last into a list, or as the bot model.
 
         Raises:
             NotFoundError: the current release has no such list.
-            ConflictError: the list is a file, or there is no release yet.
+            ConflictError: it is a file, or there is no release yet.
         """
         facts = await self._releaser.current_facts()
         if facts is None:
             raise _no_release()
-        if all(one.name != name for one in facts.feeds):
-            raise _feed_unknown(name)
         _require_pushed(facts, name)
         content = await self._releaser.pushed(name)
         return FeedContentView(

@@ -8,6 +8,7 @@ from seawall.api.views import ChangeView, CheckView, GuardView, ProblemView
 from seawall.gate.report import GateReport
 from seawall.ids import Digest, ListName
 from seawall.model import DEFAULT_POLICY, RolloutPolicy, Switch
+from seawall.model.jobs import NO_JOBS, Jobs
 from seawall.release.bundle import FileDigest
 from seawall.site.sources import SourceSet
 
@@ -40,12 +41,15 @@ class FeedFacts:
         path: of its file; empty for one that is pushed.
         entries: None when no site uses it.
         pushed_bytes: of what was pushed last; None before the first.
+        fetched_s: of published ranges, when their operator last said so, Unix seconds; None where
+            that is not known.
     """
 
     name: ListName
     path: str
     entries: int | None
     pushed_bytes: int | None
+    fetched_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class Facts:
         model: what scores requests.
         clearance_keys_s: when the key that signs clearances was made, Unix seconds; None when
             nothing is signed.
+        jobs: what control does by itself at intervals.
     """
 
     sources: SourceSet
@@ -100,6 +105,7 @@ class Facts:
     feeds: tuple[FeedFacts, ...] = ()
     model: ModelFacts = ModelFacts()
     clearance_keys_s: float | None = None
+    jobs: Jobs = NO_JOBS
 
 
 @dataclass(frozen=True, slots=True)

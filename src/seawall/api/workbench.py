@@ -48,6 +48,7 @@ from seawall.api.ingredients import (
     Stash,
     feed_facts,
     feeds_of,
+    job_settings,
     keys_issued_s,
     model_facts,
     notes_of,
@@ -255,6 +256,7 @@ class Workbench:
             feeds=feed_facts(bundle),
             model=model_facts(bundle, self._stash),
             clearance_keys_s=keys_issued_s(bundle),
+            jobs=job_settings(bundle),
         )
 
     def _try(

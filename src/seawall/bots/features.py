@@ -154,6 +154,8 @@ FEATURES: Final[tuple[Feature, ...]] = (
 )
 
 INDEX: Final = {feature.name: index for index, feature in enumerate(FEATURES)}
+IDENTITY_GROUP: Final = "identity"
+"""Stands for all features that tell browsers apart, where features are left out of a training."""
 
 
 def schema_digest(names: Sequence[str]) -> str:

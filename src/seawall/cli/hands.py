@@ -127,7 +127,7 @@ def feeds(output: Output, target: Target) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.feeds(view))
+        output.show(draw.feeds(view, _now_s()))
     return DONE
 
 

@@ -13,6 +13,7 @@ from seawall.cli import (
     bots_commands,
     drill_commands,
     fleet_commands,
+    jobs_commands,
     ranges_commands,
     reference_commands,
     wheel,
@@ -363,6 +364,7 @@ wheel.register(app)
 drill_commands.add_to(app)
 bots_commands.add_to(app)
 ranges_commands.add_to(bots_commands.bots_app)
+jobs_commands.add_to(bots_commands.bots_app)
 
 if __name__ == "__main__":
     main()

@@ -4,33 +4,24 @@ What is fetched is compared with what is in use: the file in the folder, or what
 Whatever goes wrong with one list leaves it as it is, is told, and does not keep the others.
 """
 
-import asyncio
-import ssl
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
-
-import dns.asyncresolver
-import dns.exception
+from typing import Final
 
 from seawall import limits
-from seawall.api.client import Client
-from seawall.api.views import Applied, Refused
+from seawall.api.range_feeds import Feeds, last_of, renew_feeds
+from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
-from seawall.clock import Clock, SystemClock
 from seawall.console import progress
 from seawall.console.output import Output, error_text, styled
 from seawall.daemon.processes import user_name
-from seawall.errors import SeawallError, UsageError
+from seawall.errors import RefusedError, SeawallError, UnreachableError, UsageError
 from seawall.node.files import read_bounded, write_atomic
-from seawall.verify.catalogue import RangeSource, catalogue
-from seawall.verify.dns import Lookups
-from seawall.verify.fetch import Fetcher
 from seawall.verify.ranges import RangeList, known
-from seawall.verify.renewal import renew_list
+from seawall.verify.renewing import Fetched, World, real_world, renewed, wanted
 
 _DONE: Final = {
     "written": "Wrote",
@@ -40,33 +31,50 @@ _DONE: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class World:
-    """What is fetched from, and with what; tests have their own.
+class Folder:
+    """Files `NAME.txt` of a folder."""
 
-    Attributes:
-        sources: the lists that can be fetched, by name.
-    """
+    taken = "written"
 
-    sources: Mapping[str, RangeSource]
-    fetcher: Fetcher
-    clock: Clock
+    def __init__(self, folder: Path) -> None:
+        """Make the folder.
 
+        Raises:
+            UsageError: it cannot be made.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                "folder-unusable",
+                f"{folder} cannot be made: {error.strerror or error}.",
+                remedy="Name a folder that can be written.",
+            ) from error
+        self._folder = folder
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What became of one list.
+    def held(self, name: str) -> RangeList | None:
+        """See `seawall.verify.renewing.Holding.held`."""
+        path = self._path(name)
+        try:
+            return known(name, read_bounded(path, limits.VERIFY_RANGES_BODY_SIZE_BYTES_MAX))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise UnreachableError("file-unreadable", f"{path} cannot be read: {error}") from error
+        except SeawallError as error:
+            raise RefusedError(error.code, f"{path}: {error.message}") from error
 
-    Attributes:
-        state: `written`, `released`, `unchanged`, or `kept` when the one before stays.
-        networks: in use now; None when there are none, or they are not known.
-        alarm: what is wrong; empty when nothing is.
-    """
+    def take(self, name: str, content: str) -> None:
+        """See `seawall.verify.renewing.Holding.take`."""
+        path = self._path(name)
+        try:
+            write_atomic(path, content.encode())
+        except OSError as error:
+            words = f"{path} cannot be written: {error}"
+            raise UnreachableError("file-unwritable", words) from error
 
-    name: str
-    state: str
-    networks: int | None
-    alarm: str = ""
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.txt"
 
 
 def fetch(
@@ -88,22 +96,6 @@ def fetch(
     return push(output, real_world(), names, target)
 
 
-def real_world() -> World:
-    """The lists of the catalogue, from where their operators publish them."""
-    clock = SystemClock()
-    lookups = Lookups(_resolver(), clock)
-    fetcher = Fetcher(lookups.addresses, ssl.create_default_context())
-    return World(catalogue().sources, fetcher, clock)
-
-
-def _resolver() -> Any:
-    """The machine's; on a machine without one no name has an address."""
-    try:
-        return dns.asyncresolver.Resolver()
-    except dns.exception.DNSException:
-        return dns.asyncresolver.Resolver(configure=False)
-
-
 def write(output: Output, world: World, names: Sequence[str], folder: Path) -> int:
     """Renew files, `NAME.txt` each; without names, all lists of the catalogue.
 
@@ -113,16 +105,9 @@ def write(output: Output, world: World, names: Sequence[str], folder: Path) -> i
     Raises:
         UsageError: there is no list of that name, or the folder cannot be made.
     """
-    wanted = _wanted(names, world.sources)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            "folder-unusable",
-            f"{folder} cannot be made: {error.strerror or error}.",
-            remedy="Name a folder that can be written.",
-        ) from error
-    return _told(output, [_write(world, source, folder) for source in wanted])
+    sources = wanted(names, world.sources)
+    holding = Folder(folder)
+    return _told(output, [renewed(world, source, holding) for source in sources])
 
 
 def push(output: Output, world: World, names: Sequence[str], target: Target) -> int:
@@ -135,93 +120,17 @@ def push(output: Output, world: World, names: Sequence[str], target: Target) -> 
         UsageError: there is no list of that name, or the current release has none to push to.
         UnreachableError: nothing runs there.
     """
+
+    def follow(events: Iterator[ApplyEvent]) -> Applied | Refused:
+        return last_of(events) if output.json_format else progress.follow(output, events)
+
     with connect(target) as client:
-        pushed = {one.name for one in client.feeds().feeds if not one.path}
-        listed = [name for name in world.sources if name in pushed]
-        if not names and not listed:
-            raise UsageError(
-                "no-range-lists",
-                "The current release has no list of published ranges that can be pushed.",
-                remedy="Write for example `lists: {google-common: {}}` into the site file, and "
-                "apply.",
-            )
-        wanted = _wanted(names or listed, world.sources)
-        return _told(output, [_push(output, world, source, client) for source in wanted])
 
+        def push_one(name: str, content: bytes, message: str) -> Iterator[ApplyEvent]:
+            return client.push_feed(name, content, author=user_name(), message=message)
 
-def _wanted(names: Sequence[str], sources: Mapping[str, RangeSource]) -> list[RangeSource]:
-    unknown = [name for name in names if name not in sources]
-    if unknown:
-        raise UsageError(
-            "ranges-unknown",
-            f"No known bot has published ranges {unknown[0][:60]!r}.",
-            remedy=f"Known are: {', '.join(sources)}.",
-        )
-    return [sources[name] for name in dict.fromkeys(names or sources)]
-
-
-def _write(world: World, source: RangeSource, folder: Path) -> Fetched:
-    path = folder / f"{source.name}.txt"
-    try:
-        old = known(source.name, read_bounded(path, limits.VERIFY_RANGES_BODY_SIZE_BYTES_MAX))
-    except FileNotFoundError:
-        old = None
-    except OSError as error:
-        return Fetched(source.name, "kept", None, f"{path} cannot be read: {error}")
-    except SeawallError as error:
-        return Fetched(source.name, "kept", None, f"{path}: {error.message}")
-    content, found = _renewed(world, source, old)
-    if content is None:
-        return found
-    try:
-        write_atomic(path, content.encode())
-    except OSError as error:
-        return Fetched(source.name, "kept", _count(old), f"{path} cannot be written: {error}")
-    return Fetched(source.name, "written", found.networks)
-
-
-def _push(output: Output, world: World, source: RangeSource, client: Client) -> Fetched:
-    name = source.name
-    try:
-        text = client.feed(name).text
-        old = None if text is None else known(name, text.encode())
-    except SeawallError as error:
-        return Fetched(name, "kept", None, f"{name}: {error.message}")
-    content, found = _renewed(world, source, old)
-    if content is None:
-        return found
-    try:
-        end = _released(output, client, name, content)
-    except SeawallError as error:
-        return Fetched(name, "kept", _count(old), f"{name} was not released: {error.message}")
-    if isinstance(end, Refused):
-        return Fetched(name, "kept", _count(old), f"{name} was not released: {end.message}")
-    return Fetched(name, "released", found.networks)
-
-
-def _released(output: Output, client: Client, name: str, content: str) -> Applied | Refused:
-    message = f"Published ranges {name}"
-    events = client.push_feed(name, content.encode(), author=user_name(), message=message)
-    if output.json_format:
-        return [event for event in events if isinstance(event, Applied | Refused)][-1]
-    return progress.follow(output, events)
-
-
-def _renewed(
-    world: World, source: RangeSource, old: RangeList | None
-) -> tuple[str | None, Fetched]:
-    """The content to take into use, if any, and what is to be told."""
-    now_s = world.clock.now_s()
-    renewal = asyncio.run(renew_list(source, old, world.fetcher, now_s=now_s))
-    if renewal.content is None:
-        state = "kept" if renewal.alarm else "unchanged"
-        return None, Fetched(source.name, state, _count(old), renewal.alarm)
-    networks = _count(known(source.name, renewal.content.encode()))
-    return renewal.content, Fetched(source.name, "unchanged", networks)
-
-
-def _count(ranges: RangeList | None) -> int | None:
-    return None if ranges is None else len(ranges.networks)
+        feeds = Feeds(client, push_one, follow)
+        return _told(output, renew_feeds(world, client, names, feeds))
 
 
 def _told(output: Output, done: Sequence[Fetched]) -> int:

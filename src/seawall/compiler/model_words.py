@@ -1,6 +1,7 @@
 """What a change of the bot filter means in words: another model, or another program around it."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.route.v3 import route_components_pb2, route_pb2
@@ -11,6 +12,7 @@ from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.verify.lua import lists_in as ranges_in
 from seawall.verify.lua import without_lists
+from seawall.verify.ranges import header
 
 
 def script_in(configuration: Any) -> str:
@@ -37,10 +39,26 @@ def model_of(snapshot: Snapshot) -> ScriptedModel | None:
     return scripted_model(script_of(snapshot))
 
 
-def ranges_held(snapshot: Snapshot) -> dict[str, int]:
-    """The published ranges that verify bots, by name, with the number of their networks."""
-    lists = ranges_in(script_of(snapshot))
-    return {name: len(_networks(content)) for name, content in lists.items()}
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Published ranges as a snapshot holds them.
+
+    Attributes:
+        networks: how many.
+        fetched_s: when their operator last said so, Unix seconds; None when that is not known.
+    """
+
+    networks: int
+    fetched_s: float | None
+
+
+def ranges_held(snapshot: Snapshot) -> dict[str, Held]:
+    """The published ranges that verify bots, by name."""
+    held = {}
+    for name, content in ranges_in(script_of(snapshot)).items():
+        head = header(content.encode())
+        held[name] = Held(len(_networks(content)), None if head is None else float(head[1]))
+    return held
 
 
 def model_changes(old: Any, new: Any) -> Iterator[str]:

@@ -41,13 +41,13 @@ def switches(view: SwitchesView) -> RenderableType:
     return Group(*parts, known)
 
 
-def feeds(view: FeedsView) -> RenderableType:
+def feeds(view: FeedsView, now_s: float) -> RenderableType:
     """One line a list, and the bot model."""
     model = _model_lines(view.model)
     if not view.feeds:
         none = "The current release has no list. Write one under `lists` of the site file."
         return Group(styled(none), *model)
-    table = plain_table("list", "networks", "from")
+    table = plain_table("list", "networks", "from", "confirmed")
     for one in view.feeds:
         pushed = "pushed" if one.pushed_bytes is not None else "nothing was pushed yet"
         entries = "not used" if one.entries is None else f"{one.entries:,}"
@@ -55,6 +55,7 @@ def feeds(view: FeedsView) -> RenderableType:
             styled(one.name, "bold"),
             styled(entries),
             styled(place(one.path) if one.path else pushed),
+            styled("-" if one.fetched_s is None else age(one.fetched_s, now_s)),
         )
     return Group(table, *model)
 

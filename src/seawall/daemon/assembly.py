@@ -5,15 +5,18 @@ is what runs.
 """
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random  # noqa: TID251 - this is where the process seeds its randomness
 from typing import Self
 
 from seawall import limits
 from seawall.api.configfile import ConfigFile
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
+from seawall.api.jobs import JobRunner
 from seawall.api.key_watch import KeyWatch
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
@@ -83,6 +86,7 @@ class Control:
         self._background.spawn(self.switchboard.run(), name="switchboard")
         self._background.spawn(self.service.hands.keys.run(), name="key watch")
         self._background.spawn(self.service.fleet_watch.run(), name="fleet watch")
+        self._background.spawn(self.service.hands.jobs.run(), name="jobs")
         self._background.spawn(self.workshop.run(), name="workshop")
 
     def follow(self, clock: Clock) -> None:
@@ -148,7 +152,9 @@ class Control:
                     log=log,
                     log_error=log_error,
                 )
-                core = _Core(store, board, roster, rollouts, workshop, releaser, clock, log)
+                core = _Core(
+                    store, board, roster, rollouts, workshop, releaser, clock, background, log
+                )
                 service, watch, switchboard = core.surface(data_dir, config)
                 yield cls(
                     service,
@@ -172,6 +178,7 @@ class _Core:
     workshop: Workshop
     releaser: Releaser
     clock: Clock
+    background: Background
     log: Log
 
     def surface(
@@ -182,10 +189,19 @@ class _Core:
         watch = FileWatch(releaser, self.workshop, clock, log=log)
         switchboard = Switchboard(releaser, self.store.audit, clock, log=log)
         keys = KeyWatch(releaser, clock, log=log)
+        jobs = JobRunner(
+            self.store,
+            releaser,
+            clock,
+            data_dir=data_dir,
+            background=self.background,
+            chance=Random(os.urandom(16)).random,  # noqa: S311 - spreads due times, not a secret
+            log=log,
+        )
 
         def notices() -> tuple[NoticeView, ...]:
             found = (watch.notice(), releaser.notice(), switchboard.notice(), keys.notice())
-            return tuple(notice for notice in found if notice is not None)
+            return (*(notice for notice in found if notice is not None), *jobs.notices())
 
         observer = Observer(
             store=self.store,
@@ -196,8 +212,9 @@ class _Core:
             data_dir=data_dir,
             config=ConfigFile(config, self.workshop.collect) if config else None,
             notices=notices,
+            jobs=jobs.view,
         )
-        hands = Hands(self.store, switchboard, keys)
+        hands = Hands(self.store, switchboard, keys, jobs)
         hands.rollouts = self.rollouts
         parts = Parts(
             store=self.store,

@@ -89,7 +89,8 @@ def gather(database: Database, part: str, rules: Rules) -> Dataset:
             "bot-training-unlabelled",
             f"No record has a label to learn from: {counts}.",
             remedy="Name the truth by --sessions, or rules of the site by --bot-rule and "
-            "--tool-rule. docs/bot-training.md tells where labels come from.",
+            "--tool-rule (`labels` under `retrain` in a site file). docs/bot-training.md tells "
+            "where labels come from.",
         )
     return Dataset(found, labels, (float(found.time_s.min()), float(found.time_s.max())))
 

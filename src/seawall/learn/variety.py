@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from seawall.bots.features import INDEX
+from seawall.bots.features import IDENTITY_GROUP, INDEX
 from seawall.bots.model import Model
 from seawall.errors import UsageError
 from seawall.learn.accept import VARIETY, Check
@@ -44,8 +44,6 @@ IDENTITY: Final[Mapping[str, int]] = {
     "upgrade-insecure": 2,
 }
 """Features that tell one browser from another, and how many codes of each people must show."""
-GROUP: Final = "identity"
-"""Stands for all of them where features are named."""
 _CLIENTS_SHARE: Final = 0.02
 """A code that fewer of the people show does not count."""
 
@@ -56,15 +54,15 @@ def without(features: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]
     Raises:
         UsageError: there is no such feature, or none remains.
     """
-    unknown = [name for name in left_out if name not in INDEX and name != GROUP]
+    unknown = [name for name in left_out if name not in INDEX and name != IDENTITY_GROUP]
     if unknown:
         raise UsageError(
             "feature-unknown",
             f"There is no feature named {unknown[0][:60]!r}.",
-            remedy=f"`seawall bots show` names those of a model; {GROUP} stands for all that tell "
-            "browsers apart.",
+            remedy="`seawall bots show` names those of a model; "
+            f"{IDENTITY_GROUP} stands for all that tell browsers apart.",
         )
-    gone = set(left_out) | (set(IDENTITY) if GROUP in left_out else set())
+    gone = set(left_out) | (set(IDENTITY) if IDENTITY_GROUP in left_out else set())
     remaining = tuple(name for name in features if name not in gone)
     if not remaining:
         raise UsageError("features-none", "No feature remains to train on.")
@@ -83,7 +81,7 @@ def check(model: Model, rows: Rows) -> Check:
         return Check(VARIETY, passed=True, words="people differ in all that tells them apart")
     words = (
         f"it asks for {', '.join(narrow)}, of which people show too few codes; others would be "
-        f"taken for programs. Bring other people, or train --without {GROUP}"
+        f"taken for programs. Bring other people, or train --without {IDENTITY_GROUP}"
     )
     return Check(VARIETY, passed=False, words=words, new=float(len(narrow)))
 

@@ -267,10 +267,23 @@ SCHEMA: Final = (
     Rule(
         "bad-url",
         _ERROR,
-        "The URL of an origin is not one, or holds more than scheme, host and port.",
+        "The URL of an origin is not one, or holds more than scheme, host and port; or that of a "
+        "database is none.",
         "A path would be passed over silently.",
         "Write `http://HOST:PORT`; use `rewrite` to change paths.",
         one_site("origin: http://127.0.0.1:3000/app"),
+    ),
+    Rule(
+        "secret-in-file",
+        _ERROR,
+        "The address of a database holds a name or a password.",
+        "A site file is kept with every release, and whoever may read a release could read it.",
+        "Start control with the whole address in `SEAWALL_CLICKHOUSE_URL`, and leave the key out.",
+        one_site(
+            _ORIGIN,
+            top="listen: {http: 127.0.0.1:8080}\n"
+            'bots: {retrain: {every: 24h, database: "http://me:secret@10.0.0.9:8123/"}}',
+        ),
     ),
     Rule(
         "bad-contact",

@@ -25,6 +25,7 @@ from seawall.site.schema.edge import (
     TlsSection,
     TrustedProxiesSection,
 )
+from seawall.site.schema.jobs import LabelsSection, RangesSection, RetrainSection
 from seawall.site.schema.origin import (
     BalanceSection,
     CircuitBreakerSection,
@@ -113,7 +114,18 @@ without_traffic: hold
 """,
     ),
     ("rollout, one step", StepSection, "{share: 10%, soak: 30s, deadline: 5m}"),
-    ("bots of the edge", EdgeBotsSection, "{model: models/current.json}"),
+    ("bots of the edge", EdgeBotsSection, "{retrain: {every: 24h}, ranges: {every: 24h}}"),
+    (
+        "bots of the edge, retrain",
+        RetrainSection,
+        "{every: 24h, labels: {sessions: truth.tsv}, without: [identity]}",
+    ),
+    (
+        "bots of the edge, retrain, labels",
+        LabelsSection,
+        "{sessions: truth.tsv, bot_rules: [honeypot, trap], tool_rules: [declared]}",
+    ),
+    ("bots of the edge, ranges", RangesSection, "{every: 12h}"),
     ("lists", ListSection, "{file: lists/bad-clients.txt}"),
     ("certificates", CertificateSection, "{cert: certs/shop.pem, key: certs/shop.key}"),
     (

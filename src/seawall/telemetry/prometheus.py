@@ -70,6 +70,20 @@ _OWN: Final = (
     Metric("seawall_releases", "gauge", (), "Releases kept in the store."),
     Metric("seawall_certificate_expiry_timestamp_seconds", "gauge", ("certificate",),
            "End of validity of a served certificate, Unix time."),
+    Metric("seawall_job_running", "gauge", ("job",),
+           "1 while a job that is switched on runs, 0 otherwise."),
+    Metric("seawall_job_stale", "gauge", ("job",),
+           "1 when no run of a job went well for several of its periods."),
+    Metric("seawall_job_failures", "gauge", ("job",),
+           "Runs of a job in a row that broke; a run that changed nothing is none."),
+    Metric("seawall_job_outcome", "gauge", ("job", "outcome"),
+           "1 for the outcome of the last run: released, unchanged, refused, failed, interrupted."),
+    Metric("seawall_job_good_timestamp_seconds", "gauge", ("job",),
+           "End of the last run of a job that went well, Unix time."),
+    Metric("seawall_job_due_timestamp_seconds", "gauge", ("job",),
+           "When a job runs next, Unix time."),
+    Metric("seawall_bot_ranges_fetched_timestamp_seconds", "gauge", ("list",),
+           "When the operator of a bot last confirmed its published ranges in force, Unix time."),
 )  # fmt: skip
 METRICS: Final = (
     *_OWN,
@@ -108,6 +122,19 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFacts:
+    """What a scrape says of a job that is switched on; None is not exposed."""
+
+    name: str
+    running: bool
+    stale: bool
+    failures: int
+    outcome: str = ""
+    good_s: float | None = None
+    due_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeFacts:
     """What a scrape says beside the windows."""
 
@@ -115,6 +142,9 @@ class EdgeFacts:
     releases: int | None = None
     certificates: tuple[tuple[str, float], ...] = ()
     """Name and end of validity (Unix seconds) of each served certificate."""
+    jobs: tuple[JobFacts, ...] = ()
+    ranges: tuple[tuple[str, float], ...] = ()
+    """Name and date (Unix seconds) of each list of published ranges in force that has one."""
 
 
 class Totals:
@@ -211,8 +241,25 @@ def _facts(facts: EdgeFacts) -> Iterator[tuple[tuple[str, Labels], float]]:
         yield ("seawall_releases", ()), facts.releases
     for name, not_after_s in facts.certificates:
         yield ("seawall_certificate_expiry_timestamp_seconds", (name,)), not_after_s
+    for name, fetched_s in facts.ranges:
+        yield ("seawall_bot_ranges_fetched_timestamp_seconds", (name,)), fetched_s
+    for job in facts.jobs:
+        yield from _job_facts(job)
     for node in facts.nodes:
         yield from _node_facts(node)
+
+
+def _job_facts(job: JobFacts) -> Iterator[tuple[tuple[str, Labels], float]]:
+    here = (job.name,)
+    yield ("seawall_job_running", here), float(job.running)
+    yield ("seawall_job_stale", here), float(job.stale)
+    yield ("seawall_job_failures", here), job.failures
+    if job.outcome:
+        yield ("seawall_job_outcome", (job.name, job.outcome)), 1
+    if job.good_s is not None:
+        yield ("seawall_job_good_timestamp_seconds", here), job.good_s
+    if job.due_s is not None:
+        yield ("seawall_job_due_timestamp_seconds", here), job.due_s
 
 
 def _node_facts(node: NodeFacts) -> Iterator[tuple[tuple[str, Labels], float]]:

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from seawall import limits
 from seawall.site.feeds import FEED_TYPES
 from seawall.site.schema.base import Section, one_or_many, short_form
+from seawall.site.schema.jobs import RangesSection, RetrainSection
 from seawall.site.schema.network import Cidr, HeaderName, ListenAddress
 from seawall.site.schema.origin import OriginSection
 from seawall.site.schema.rollout import RolloutSection
@@ -149,6 +150,13 @@ class EdgeBotsSection(Section):
         description="The model that scores requests; taken up by itself when it changes on disk. "
         "Without a file it is what `seawall feed push bot-model` brought last, and before that "
         "the one that Seawall ships.",
+    )
+    retrain: RetrainSection | None = Field(
+        default=None, description="Train the model anew at intervals; off without this key."
+    )
+    ranges: RangesSection | None = Field(
+        default=None,
+        description="Fetch the published ranges among `lists` at intervals; off without this key.",
     )
 
 

@@ -1,0 +1,32 @@
+"""Retraining of a model that is a file."""
+
+from collections.abc import Iterator
+
+from seawall.site.draft import Draft
+from seawall.site.problem import Problem, Severity
+from seawall.site.rules.rule import Rule, one_site
+
+RULE = Rule(
+    id="retrain-model-file",
+    severity=Severity.ERROR,
+    meaning="`bots` names a file for the model, and wants it trained anew at intervals.",
+    why="A trained model is released as a feed. While a file is the model, no feed can replace it: "
+    "every training would be for nothing.",
+    remedy="Remove `model`, so that the trained one scores; or remove `retrain`, and change the "
+    "file by hand.",
+    example=one_site(
+        "origin: http://127.0.0.1:3000",
+        top="""\
+listen: {http: 127.0.0.1:8080}
+bots: {model: models/current.json, retrain: {every: 24h}}""",
+    ),
+)
+
+
+def check(draft: Draft) -> Iterator[Problem]:
+    """The bots of the edge."""
+    bots = draft.top.section.bots
+    if bots.model is not None and bots.retrain is not None:
+        where = draft.top.at("bots", "retrain", of_key=True)
+        what = f"The model is the file `{bots.model}`, and no training can replace it."
+        yield RULE.found(where, "bot model", what)
