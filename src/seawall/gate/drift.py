@@ -158,8 +158,7 @@ def recent_vectors(records: Iterable[AccessRecord], now_s: float) -> list[tuple[
         verdict = parse_verdict(record.bots) if record.bots else None
         if verdict is None or not 0 <= now_s - time_s(record.time) <= limits.BOT_DRIFT_AGE_S:
             continue
-        client = record.bots.rpartition(" ")[2].partition(".")[0]
-        of_client[client] = of_client.get(client, 0) + 1
-        if of_client[client] <= limits.BOT_DRIFT_CLIENT_VECTORS_MAX:
+        of_client[verdict.client] = of_client.get(verdict.client, 0) + 1
+        if of_client[verdict.client] <= limits.BOT_DRIFT_CLIENT_VECTORS_MAX:
             found.append(verdict.codes)
     return found
