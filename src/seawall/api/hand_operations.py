@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seawall import limits
 from seawall.api import hand_requests, hand_views, rollout_views, views
 from seawall.api.operation import NDJSON, Operation
+from seawall.telemetry.bot_shadow import ShadowReport
 
 if TYPE_CHECKING:
     from seawall.api.handlers import Call
@@ -46,6 +47,18 @@ HAND_OPERATIONS: Final = (
         "POST", "/v1/clearance-keys/rotate", "rotate_keys",
         "Sign clearances with a new key; the one before stays believed.", "write",
         views.ApplyEvent, hand_requests.DeedRequest, media=NDJSON,
+    ),
+    Operation(
+        "GET", "/v1/bots/shadow", "bot_shadow",
+        "How the shadow model compares in the newest access records.", "read", ShadowReport,
+    ),
+    Operation(
+        "POST", "/v1/bots/promote", "promote", "Make the shadow the bot model, as a release.",
+        "write", views.ApplyEvent, hand_requests.PromoteRequest, media=NDJSON,
+    ),
+    Operation(
+        "POST", "/v1/bots/unshadow", "unshadow", "Take the shadow model away, as a release.",
+        "write", views.ApplyEvent, hand_requests.DeedRequest, media=NDJSON,
     ),
     Operation(
         "GET", "/v1/quarantine", "quarantine", "Content that may not be rolled out again.",
@@ -114,6 +127,18 @@ async def _rotate_keys(service: "Service", call: "Call") -> object:
     return await service.hands.rotate_keys(call.body, call.caller)
 
 
+async def _bot_shadow(service: "Service", _: "Call") -> object:
+    return await service.hands.shadows.report()
+
+
+async def _promote(service: "Service", call: "Call") -> object:
+    return await service.hands.promote(call.body, call.caller)
+
+
+async def _unshadow(service: "Service", call: "Call") -> object:
+    return await service.hands.unshadow(call.body, call.caller)
+
+
 async def _quarantine(service: "Service", _: "Call") -> object:
     return await service.hands.quarantine()
 
@@ -159,6 +184,9 @@ HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = Ma
         "feed": _feed,
         "push_feed": _push_feed,
         "rotate_keys": _rotate_keys,
+        "bot_shadow": _bot_shadow,
+        "promote": _promote,
+        "unshadow": _unshadow,
         "quarantine": _quarantine,
         "release_quarantine": _release_quarantine,
         "rollouts_now": _rollouts_now,

@@ -52,6 +52,7 @@ from seawall.api.ingredients import (
     model_facts,
     notes_of,
     require_feed,
+    shadow_facts,
     switches_of,
     with_keys,
 )
@@ -231,6 +232,7 @@ class Workbench:
             switches=bundle.switches,
             feeds=feed_facts(bundle),
             model=model_facts(bundle, self._stash),
+            shadow=shadow_facts(bundle, self._stash),
             clearance_keys_s=keys_issued_s(bundle),
         )
 

@@ -15,18 +15,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seawall import limits
+from seawall.bots.drift import Drift, golden_lines, traffic_lines
 from seawall.bots.scripted import ScriptedModel, scripted_model, scripted_shadow
 from seawall.compiler.model_words import model_of, script_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import RefusedError
-from seawall.gate.drift import (
-    Drift,
-    golden_lines,
-    golden_vectors,
-    measured,
-    recent_vectors,
-    traffic_lines,
-)
+from seawall.gate.drift import golden_vectors, measured, recent_vectors
 from seawall.release.release import Kind
 from seawall.telemetry import records
 
