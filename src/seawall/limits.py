@@ -1257,7 +1257,7 @@ BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
 """Share of the current model's golden vectors that may move so far. They are few and chosen at the
 edges, so a good training moves many; one that moves most of them learned something else."""
 BOT_SHADOW_READ_BYTES: Final = 16 * MIB
-"""Newest access records that a shadow is compared on: about 24,000 requests, read in a second."""
+"""Newest access records of a place that a shadow is compared on: about 24,000 requests."""
 BOT_SHADOW_REQUESTS_MIN: Final = 2_000
 """Requests that both scored, below which nothing is recommended: where none of 2,000 is decided
 otherwise, at most 0.15 % of all are, with 95 % confidence."""

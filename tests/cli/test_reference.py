@@ -16,6 +16,7 @@ COMMANDS = (
     "token revoke", "token join", "nodes list", "nodes remove", "kill", "unkill", "feed push",
     "feed list", "quarantine list", "quarantine release", "pause", "resume", "abort", "freeze",
     "unfreeze", "rollout", "bots fetch-ranges", "bots rotate-keys",
+    "bots shadow", "bots promote", "bots unshadow",
 )  # fmt: skip
 
 
@@ -44,6 +45,9 @@ def test_every_operation_for_people_has_a_command() -> None:
         "feed": "bots fetch-ranges",
         "push_feed": "feed push",
         "rotate_keys": "bots rotate-keys",
+        "bot_shadow": "bots shadow",
+        "promote": "bots promote",
+        "unshadow": "bots unshadow",
         "quarantine": "quarantine list",
         "release_quarantine": "quarantine release",
         "rollouts_now": "rollout",

@@ -31,6 +31,7 @@ from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.gate.validate import Validator
 from seawall.release.bundle import Bundle, digest_of, encode
 from seawall.release.guard import guard
+from seawall.release.release import Kind
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location
 
@@ -309,7 +310,10 @@ class Gatekeeper:
         if self._taster is None:
             raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
         old = case.old.snapshot if case.old is not None else None
-        order = Order(case.new.snapshot, old, change, case.new.golden)
+        order = Order(
+            *(case.new.snapshot, old, change, case.new.golden),
+            switch=case.new.kind is Kind.SWITCH,
+        )
         return await self._taster.taste(order)
 
     def _held(self, case: Case) -> tuple[Contents, Contents | None]:

@@ -14,8 +14,8 @@ from seawall.console import progress
 from seawall.console import shadow as draw
 from seawall.console.output import Output
 from seawall.daemon.processes import user_name
-from seawall.telemetry import records
 from seawall.telemetry.bot_shadow import NO_RECORDS, ShadowReport, compare, newest_pair
+from seawall.telemetry.records import AccessRecord, newest
 
 
 def report(output: Output, target: Target, places: Sequence[Path]) -> int:
@@ -61,11 +61,13 @@ def unshadow(output: Output, target: Target, *, message: str) -> int:
 def _of_files(places: Sequence[Path]) -> ShadowReport:
     from seawall.learn.records import files_of  # noqa: PLC0415 - only who names files pays for it
 
-    files = files_of(places)
-    pair = newest_pair(records.newest(files, limits.BOT_SHADOW_READ_BYTES))
-    if pair is None:
-        return NO_RECORDS
-    return compare(records.newest(files, limits.BOT_SHADOW_READ_BYTES), *pair)
+    def read() -> Iterator[AccessRecord]:
+        for files in found:
+            yield from newest(files, limits.BOT_SHADOW_READ_BYTES)
+
+    found = [files_of([place]) for place in places]
+    pair = newest_pair(read())
+    return NO_RECORDS if pair is None else compare(read(), *pair)
 
 
 def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:

@@ -205,7 +205,7 @@ def feed_push(
     name: Annotated[
         str,
         typer.Argument(
-            help="A list of the site file that has no `file`, `bot-model` or `bot-model-shadow`."
+            help="A list of the site file without a `file`, bot-model, or bot-model-shadow."
         ),
     ],
     file: Annotated[Path, typer.Argument(help="Its new content.")],

@@ -63,7 +63,10 @@ def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
     shadow = scripted_shadow(script_of(new))
     if shadow is None or (report.refusal is not None and not report.forcible):
         return report
-    return _with_shadow(report, old, new, shadow, recent)
+    before = shadow_of(old) if old is not None else None
+    # A kill switch that ends brings back what was there, and nothing may hold that up.
+    brought = kind is not Kind.SWITCH and (before is None or before.id != shadow.id)
+    return _with_shadow(report, model_of(new), shadow, recent, brought=brought)
 
 
 def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> ScoreReport:
@@ -91,33 +94,35 @@ def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
 
 def _with_shadow(
     report: ScoreReport,
-    old: Snapshot | None,
-    new: Snapshot,
+    model: ScriptedModel | None,
     shadow: ScriptedModel,
     recent: Recent,
+    *,
+    brought: bool,
 ) -> ScoreReport:
     """The report on the model, and what there is to say of the shadow beside it."""
-    before, model = shadow_of(old) if old is not None else None, model_of(new)
-    brought = before is None or before.id != shadow.id
     if wrong := shadow.wrong_golden():
         text = f"The compiled shadow bot model {shadow.title} is not what it promises: {wrong}."
         if not brought:
             return replace(report, lines=(*report.lines, text), notes=(*report.notes, text))
         refusal = RefusedError(
-            "bot-shadow-not-proven", text, remedy="Check what made it; nothing was changed."
+            "bot-shadow-not-proven",
+            text,
+            remedy="Check what made it. `seawall bots unshadow` takes one away that was pushed.",
         )
         return ScoreReport(text, refusal=refusal, forcible=False)
     proofs = f"{len(shadow.golden)} golden vectors of the shadow {shadow.title} come out."
     lines = [*report.lines, proofs]
     if brought and model is not None:
         lines += _shadow_drift(model, shadow, recent())
+        report = replace(report, summary=f"{report.summary}; the shadow {shadow.title} is proven")
     return replace(report, lines=tuple(lines))
 
 
 def _shadow_drift(
     model: ScriptedModel, shadow: ScriptedModel, recent: Sequence[tuple[int, ...]]
 ) -> Iterator[str]:
-    """How far a shadow is from the model, which keeps it from nothing."""
+    """How far a shadow is from the model; over a bound or not, it decides nothing."""
     traffic = measured(model, shadow, recent)
     if traffic is None or traffic.count < limits.BOT_DRIFT_VECTORS_MIN:
         count = traffic.count if traffic is not None else 0
@@ -129,7 +134,7 @@ def _shadow_drift(
         if traffic.one_score:
             yield f"Shadow: it gives all {traffic.count} recent vectors the score {traffic.least}."
         for text, _ in traffic_lines(traffic):
-            yield f"Shadow, recent vectors: {text}; it decides nothing."
+            yield f"Shadow, recent vectors: {text}."
     chosen = measured(model, shadow, golden_vectors(model))
     if chosen is not None:
         yield from (f"Shadow, golden vectors: {text}." for text, _ in golden_lines(chosen))

@@ -101,7 +101,10 @@ def look_at_shadow(
 def _of_shadow(code: str, text: str, probe: int, *, brought: bool) -> tuple[Finding | None, str]:
     if not brought:
         return None, f"{text} It decides nothing, so this refuses nothing."
-    remedy = "The shadow behaves otherwise in Envoy: report this, with the model."
+    remedy = (
+        "The shadow behaves otherwise in Envoy: report this, with the model. `seawall bots "
+        "unshadow` takes one away that was pushed before."
+    )
     return Finding(code, text, remedy, probe), ""
 
 

@@ -49,12 +49,14 @@ class Order:
         old: the current one; None before the first.
         change: what differs between them.
         golden: requests of the new release.
+        switch: a kill switch is thrown, or ends; it brings nothing that was not there before.
     """
 
     new: Snapshot
     old: Snapshot | None
     change: Changed
     golden: tuple[Golden, ...]
+    switch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,8 @@ def _shadow(
 ) -> tuple[Finding | None, str]:
     shadow = shadow_of(order.new)
     before = shadow_of(order.old) if order.old is not None else None
-    brought = shadow is not None and (before is None or before.id != shadow.id)
+    changed = shadow is not None and (before is None or before.id != shadow.id)
+    brought = changed and not order.switch
     return look_at_shadow(probes, answers, shadow, brought=brought)
 
 

@@ -161,7 +161,7 @@ class _Count:
     families: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
 
     def add(self, verdict: BotVerdict, time: str) -> None:
-        """Count a verdict of this pair, newest first."""
+        """Count a verdict of this pair; times are RFC 3339 in UTC, so their texts have an order."""
         was, now = verdict.score, verdict.shadow_score
         if was is None:
             self.unscored += 1
@@ -173,7 +173,8 @@ class _Count:
         if self.clients[verdict.client] > limits.BOT_DRIFT_CLIENT_VECTORS_MAX:
             self.repeated += 1
             return
-        self.since, self.until = time, self.until or time
+        self.since = min(self.since or time, time)
+        self.until = max(self.until, time)
         self.pairs.append((was, now))
         self.families.setdefault(verdict.code("agent-family"), []).append((was, now))
         for score in limits.BOT_DRIFT_THRESHOLDS:
@@ -193,7 +194,7 @@ def compare(records: Iterable[AccessRecord], model: str, shadow: str) -> ShadowR
     """The report on one pair of models.
 
     Args:
-        records: newest first.
+        records: in any order; of one client, the first count.
         model: first digits of the digest of the model.
         shadow: of the shadow.
     """
