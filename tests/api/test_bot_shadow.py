@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,13 +11,16 @@ import pytest
 
 from api.test_bot_model_feed import MEANT, id_of
 from api.world import ANN, World, last, world
+from release import made
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest, PromoteRequest
+from seawall.api.ingredients import feeds_of, left_behind
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.bots.features import to_text
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import ConflictError, NotFoundError
 from seawall.ids import ListName
-from seawall.site.sources import BOT_MODEL, BOT_SHADOW
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, Pushed
 from step_models import step_content, step_vector
 
 FIRST = step_content()
@@ -206,3 +210,19 @@ def test_the_report_is_of_the_pair_in_force_and_absence_is_a_state(tmp_path: Pat
             assert (found.state, found.others) == ("no-records", 2_000)
 
     asyncio.run(scenario())
+
+
+def test_a_shadow_that_is_not_read_any_more_is_left_behind_with_a_note() -> None:
+    held = (Pushed(BOT_MODEL, FIRST), Pushed(BOT_SHADOW, NEXT[:-9]))
+    current = replace(made.bundle("version: 1\n"), feeds=held)
+    feeds = feeds_of(AS_CURRENT, current, 0.0)
+    assert feeds == held[:1]
+    (note,) = left_behind(AS_CURRENT, current, feeds)
+    assert "left behind" in note
+    again = Extras(feed=Pushed(BOT_SHADOW, FAR[:-9]))
+    assert feeds_of(again, current, 0.0) == (held[0], again.feed), "what is pushed now is judged"
+    good = replace(current, feeds=(held[0], Pushed(BOT_SHADOW, NEXT)))
+    assert feeds_of(AS_CURRENT, good, 0.0) == good.feeds
+    for extras, carried in ((AS_CURRENT, good.feeds), (Extras(unshadow=True), ())):
+        assert left_behind(extras, good, carried) == ()
+    assert left_behind(AS_CURRENT, None, ()) == ()

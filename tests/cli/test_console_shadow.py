@@ -9,7 +9,7 @@ from seawall.api.hand_views import BotModelView, FeedsView
 from seawall.api.status_views import ShadowView
 from seawall.console import hands, status
 from seawall.console.shadow import report
-from seawall.telemetry.bot_shadow import (
+from seawall.telemetry.shadow_report import (
     NO_SHADOW,
     Advice,
     Bin,

@@ -8,8 +8,9 @@ import pytest
 from seawall import limits
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES, INDEX, to_text
-from seawall.telemetry.bot_shadow import Advice, ShadowReport, ShadowState, compare, newest_pair
+from seawall.telemetry.bot_shadow import compare, newest_pair
 from seawall.telemetry.records import AccessRecord, newest
+from seawall.telemetry.shadow_report import Advice, ShadowReport, ShadowState
 
 MODEL, SHADOW = "aaaaaaaa", "bbbbbbbb"
 

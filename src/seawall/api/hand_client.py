@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 from seawall.api import hand_requests, hand_views, rollout_views, views
-from seawall.telemetry.bot_shadow import ShadowReport
+from seawall.telemetry.shadow_report import ShadowReport
 
 View = TypeVar("View")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seawall import limits
 from seawall.api import hand_requests, hand_views, rollout_views, views
 from seawall.api.operation import NDJSON, Operation
-from seawall.telemetry.bot_shadow import ShadowReport
+from seawall.telemetry.shadow_report import ShadowReport
 
 if TYPE_CHECKING:
     from seawall.api.handlers import Call

@@ -37,6 +37,7 @@ from seawall.model.switches import (
     without_switch,
 )
 from seawall.release.bundle import Bundle
+from seawall.site.build_model import fault_of
 from seawall.site.collect import read_file
 from seawall.site.files import absolute
 from seawall.site.load import Loaded
@@ -102,6 +103,9 @@ def notes_of(extras: Extras, edge: Edge) -> tuple[str, ...]:
 def feeds_of(extras: Extras, current: Bundle | None, now_s: float) -> tuple[Pushed, ...]:
     """What has been pushed, by name; the loader keeps what its site file knows.
 
+    A shadow that came before, and that this Seawall does not read, is left behind: what decides
+    nothing must not keep a certificate from its release.
+
     Raises:
         NotFoundError: a shadow shall go that was not pushed.
         ConflictError: another one than somebody wants to promote.
@@ -116,7 +120,21 @@ def feeds_of(extras: Extras, current: Bundle | None, now_s: float) -> tuple[Push
     if extras.rotate_keys and CLEARANCE_KEYS in by_name:
         content = by_name[CLEARANCE_KEYS].content
         by_name[CLEARANCE_KEYS] = Pushed(CLEARANCE_KEYS, keys.rotated(content, os.urandom, now_s))
+    carried = by_name.get(BOT_SHADOW)
+    if carried is not None and carried is not extras.feed and fault_of(carried.content):
+        del by_name[BOT_SHADOW]
     return tuple(by_name[name] for name in sorted(by_name))
+
+
+def left_behind(extras: Extras, current: Bundle | None, feeds: Sequence[Pushed]) -> tuple[str, ...]:
+    """What a person should know of a shadow that `feeds_of` left behind."""
+    asked = extras.promote or extras.unshadow
+    held = () if current is None or asked else current.feeds
+    if all(each.name != BOT_SHADOW for each in held) or any(
+        each.name == BOT_SHADOW for each in feeds
+    ):
+        return ()
+    return ("The shadow model that was pushed is none to this Seawall: it is left behind.",)
 
 
 def _shadow(pushed: Pushed | None, wanted: str) -> Pushed:

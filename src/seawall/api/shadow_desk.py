@@ -22,7 +22,8 @@ from seawall.release.ledger import Audit
 from seawall.release.release import Kind
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 from seawall.telemetry import records
-from seawall.telemetry.bot_shadow import NO_SHADOW, ShadowReport, compare
+from seawall.telemetry.bot_shadow import compare
+from seawall.telemetry.shadow_report import NO_SHADOW, ShadowReport
 
 _PROMOTED: Final = f"{BOT_MODEL},{BOT_SHADOW}"
 

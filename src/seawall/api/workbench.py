@@ -49,6 +49,7 @@ from seawall.api.ingredients import (
     feed_facts,
     feeds_of,
     keys_issued_s,
+    left_behind,
     model_facts,
     notes_of,
     require_feed,
@@ -275,7 +276,8 @@ class Workbench:
         edge = edge_of(loaded)
         switches = switches_of(extras, old, edge, now_s)
         candidate = self._maker.compile(sources, loaded, kind, switches)
-        candidate = replace(candidate, notes=notes_of(extras, edge))
+        notes = (*notes_of(extras, edge), *left_behind(extras, old, feeds))
+        candidate = replace(candidate, notes=notes)
         reader.keep()
         self._say("done", "compile", f"{len(candidate.bundle.snapshot.resources)} resources")
         return candidate

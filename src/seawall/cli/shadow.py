@@ -14,8 +14,9 @@ from seawall.console import progress
 from seawall.console import shadow as draw
 from seawall.console.output import Output
 from seawall.daemon.processes import user_name
-from seawall.telemetry.bot_shadow import NO_RECORDS, ShadowReport, compare, newest_pair
+from seawall.telemetry.bot_shadow import compare, newest_pair
 from seawall.telemetry.records import AccessRecord, newest
+from seawall.telemetry.shadow_report import NO_RECORDS, ShadowReport
 
 
 def report(output: Output, target: Target, places: Sequence[Path]) -> int:

@@ -9,7 +9,7 @@ from rich.text import Text
 from seawall.console.output import joined, styled
 from seawall.console.releases import pairs, plain_table
 from seawall.console.words import count
-from seawall.telemetry.bot_shadow import Advice, ShadowReport
+from seawall.telemetry.shadow_report import Advice, ShadowReport
 
 _WORDS: Final = {
     Advice.WAIT: ("wait", "bold cyan"),

@@ -47,7 +47,7 @@ def _read(
         where = Location(path, 1, 1)
     if content is None:
         return None
-    fault = _fault(content)
+    fault = fault_of(content)
     if fault is not None:
         draft.model_faults.append(ModelFault(subject, where, *fault))
         return None
@@ -60,8 +60,8 @@ def _starter() -> BotModel | None:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _fault(content: bytes) -> tuple[str, str] | None:
-    """What is wrong with a model, and the remedy."""
+def fault_of(content: bytes) -> tuple[str, str] | None:
+    """What is wrong with the file of a model, and the remedy; None when it is good."""
     try:
         artifact.read(content)
     except RefusedError as error:
