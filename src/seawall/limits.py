@@ -1227,8 +1227,8 @@ BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
 with a name of at most 63 characters."""
 
 # --- bots: the model as a release ---
-PUSHED_FEEDS_MAX: Final = LISTS_MAX + 2
-"""Feeds that travel with a release: every list, the bot model, and the clearance keys."""
+PUSHED_FEEDS_MAX: Final = LISTS_MAX + 3
+"""Feeds that travel with a release: every list, the bot model, its shadow, the clearance keys."""
 BOT_DRIFT_READ_BYTES: Final = 4 * MIB
 """Newest access records that the score drift is measured on: about 6,000 requests."""
 BOT_DRIFT_VECTORS_MAX: Final = 2_000
@@ -1258,6 +1258,22 @@ the rule of thumb of credit scoring (Siddiqi 2006, "Credit Risk Scorecards")."""
 BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
 """Share of the current model's golden vectors that may move so far. They are few and chosen at the
 edges, so a good training moves many; one that moves most of them learned something else."""
+BOT_SHADOW_READ_BYTES: Final = 16 * MIB
+"""Newest access records of a place that a shadow is compared on: about 24,000 requests."""
+BOT_SHADOW_REQUESTS_MIN: Final = 2_000
+"""Requests that both scored, below which nothing is recommended: where none of 2,000 is decided
+otherwise, at most 0.15 % of all are, with 95 % confidence."""
+BOT_SHADOW_CLIENTS_MIN: Final = 100
+"""Clients that both scored, below which nothing is recommended: a few are not the traffic."""
+BOT_SHADOW_FAULT_SHARE_MAX: Final = 0.01
+"""Share of requests that a shadow may leave without a score and still be recommended."""
+BOT_SHADOW_FAMILY_REQUESTS_MIN: Final = 50
+"""Requests of one family of clients, below which its mean shift is not told."""
+BOT_SHADOW_FAMILY_SHIFT_POINTS: Final = 10.0
+"""Mean shift of a family that is worth a look, in either direction: half of what moves one score to
+another meaning."""
+BOT_SHADOW_FAMILIES_SHOWN: Final = 10
+"""Families in a comparison, those that moved most."""
 DRILL_COLUMNS_TIMEOUT_S: Final = 60.0
 """The embedded ClickHouse of the drill `feature-file` makes four tables and answers three times."""
 DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB

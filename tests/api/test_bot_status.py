@@ -3,7 +3,8 @@
 import pytest
 
 from seawall.api.bot_status import bot_notices, bots_view
-from seawall.api.status_views import BotsView
+from seawall.api.status_views import BotsView, ShadowView
+from seawall.api.work import ModelFacts
 from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
@@ -71,3 +72,42 @@ def test_what_is_wrong_is_a_notice_with_a_remedy(
     assert [notice.code for notice in found] == codes
     assert all(notice.remedy and notice.severity == "warning" for notice in found)
     assert list(bot_notices(None, NOTHING)) == []
+
+
+SHADOW = ModelFacts(id="0123abcd", name="next")
+
+
+def shadow_of(*windows: Window) -> ShadowView:
+    found = bots_view(windows, NOTHING, SHADOW)
+    assert found is not None
+    assert found.shadow is not None
+    return found.shadow
+
+
+def test_a_shadow_is_told_with_how_far_it_agrees() -> None:
+    counts = {"scored": 100, "unscored": 0}
+    both = shadow_of(
+        window(**counts, shadow_agreed=60, shadow_disagreed=15, shadow_errors=0),
+        window(**counts, shadow_agreed=20, shadow_disagreed=5, shadow_errors=2),
+    )
+    assert (both.id, both.name) == ("0123abcd", "next")
+    assert (both.compared, both.agreed_share, both.errors) == (100, 0.8, 2)
+    none = shadow_of(window(**counts, shadow_agreed=0, shadow_disagreed=0, shadow_errors=0))
+    assert (none.compared, none.agreed_share) == (0, None)
+
+
+def test_a_node_that_counts_no_shadows_is_no_agreement() -> None:
+    found = shadow_of(window(scored=5, unscored=0))
+    assert (found.compared, found.agreed_share, found.errors) == (None, None, 0)
+
+
+def test_without_a_shadow_its_counts_say_nothing() -> None:
+    counts = window(scored=1, unscored=0, shadow_agreed=1, shadow_disagreed=0, shadow_errors=0)
+    assert view(counts).shadow is None
+
+
+def test_the_faults_of_a_shadow_are_a_notice() -> None:
+    counts = {"scored": 1, "unscored": 0, "shadow_agreed": 0, "shadow_disagreed": 0}
+    for errors, codes in ((0, []), (3, ["bot-shadow-faults"])):
+        found = bots_view([window(**counts, shadow_errors=errors)], NOTHING, SHADOW)
+        assert [notice.code for notice in bot_notices(found, NOTHING)] == codes

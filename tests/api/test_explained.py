@@ -20,7 +20,7 @@ from seawall.model.bots import BotAction
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
 from seawall.release.store import Store
-from seawall.site.sources import BOT_MODEL, Pushed
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, Pushed
 from seawall.telemetry.records import AccessRecord
 
 CONTENT = random_content(5)
@@ -133,3 +133,27 @@ def test_a_damaged_model_is_unknown(store: Store) -> None:
     torn = CONTENT[:-20]
     release = _release(store, Kind.FEED, torn)
     assert known_bots(store, _record(release, _digest(torn))).model is None
+
+
+def _shadowed(release: str, shadow: str) -> AccessRecord:
+    vector = to_text((0,) * len(FEATURES))
+    bots = f"50 observe - - - {_digest(CONTENT)[:8]} 40:{shadow[:8]} {vector} 6a3ab9e47dcda54b.1"
+    return AccessRecord(time="t", release=release, route="shop/all", bots=bots)
+
+
+def test_a_shadow_is_named_by_what_the_release_pushed_or_read(store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "next.json"
+    file.write_bytes(OTHER)
+    named = _release(store, Kind.SITE, CONTENT, file=file, model=OTHER)
+    assert known_bots(store, _shadowed(named, _digest(OTHER))).shadow == "random"
+    plain = store.get(_release(store, Kind.FEED, CONTENT))
+    content = replace(
+        made.bundle("version: 9\n"),
+        feeds=(Pushed(BOT_MODEL, CONTENT), Pushed(BOT_SHADOW, OTHER)),
+    )
+    pushed = store.add(content, signer=made.key(), author="ada", message="", parent=plain.id).id
+    found = known_bots(store, _shadowed(pushed, _digest(OTHER)))
+    assert found.shadow == "random"
+    assert found.model is not None
+    assert known_bots(store, _shadowed(pushed, "0" * 8)).shadow == ""
+    assert known_bots(store, _record(pushed, _digest(CONTENT))).shadow == ""

@@ -17,6 +17,7 @@ COMMANDS = (
     "feed list", "quarantine list", "quarantine release", "pause", "resume", "abort", "freeze",
     "unfreeze", "rollout", "bots fetch-ranges", "bots rotate-keys", "bots jobs",
     "bots run-job",
+    "bots shadow", "bots promote", "bots unshadow",
 )  # fmt: skip
 
 
@@ -47,6 +48,9 @@ def test_every_operation_for_people_has_a_command() -> None:
         "run_job": "bots run-job",
         "push_feed": "feed push",
         "rotate_keys": "bots rotate-keys",
+        "bot_shadow": "bots shadow",
+        "promote": "bots promote",
+        "unshadow": "bots unshadow",
         "quarantine": "quarantine list",
         "release_quarantine": "quarantine release",
         "rollouts_now": "rollout",

@@ -166,3 +166,47 @@ def test_status_tells_how_much_is_scored_and_refused(asking: Asking) -> None:
     assert bots["sampled"] > 0
     text = asking.edge.run("status").stdout
     assert "scored" in next(line for line in text.splitlines() if line.startswith("bots"))
+
+
+def test_a_shadow_scores_beside_the_model_is_compared_and_promoted(
+    asking: Asking, tmp_path: Path
+) -> None:
+    shadow = tmp_path / "shadow.json"
+    shadow.write_bytes(random_content(12, trees=20))
+    edge = asking.edge
+    pushed = edge.json("feed", "push", "bot-model-shadow", str(shadow))
+    release = pushed["release"]["id"]
+
+    def scored() -> Any:
+        told = asking.why(asking.ask("shop")[1])
+        return told if told["record"]["release"] == release else None
+
+    told = wait_until(scored, what="a request that the new release serves", deadline_s=40)
+    text = " ".join(told["story"])
+    found = edge.json("feed", "list")
+    digest = found["shadow"]["id"]
+    own, _, named = told["record"]["bots"].split(" ")[6].partition(":")
+    assert named == digest
+    assert f"The shadow model random ({digest}) gives it {own}, and decides nothing." in text
+
+    def counted() -> Any:
+        asking.ask("shop")
+        seen = edge.json("status")["bots"]["shadow"]
+        return seen if seen["compared"] else None
+
+    seen = wait_until(counted, what="a window in which both scored", deadline_s=60)
+    assert (seen["id"], seen["errors"]) == (digest, 0)
+    assert digest in edge.run("status").stdout
+    report = edge.json("bots", "shadow")
+    assert (report["state"], report["advice"], report["shadow"]) == ("too-little", "wait", digest)
+    assert report["compared"] > 0
+    offline = edge.json("bots", "shadow", "--records", str(edge.data_dir / "access"))
+    assert (offline["model"], offline["shadow"]) == (report["model"], digest)
+    refused = edge.run("bots", "promote", "00000000")
+    assert refused.returncode != 0
+    promoted = edge.json("bots", "promote", digest, "--force", "score-drift")
+    assert promoted["release"]["kind"] == "feed"
+    found = edge.json("feed", "list")
+    assert (found["model"]["id"], found["shadow"]) == (digest, None)
+    assert edge.json("bots", "shadow")["state"] == "absent"
+    assert edge.run("bots", "unshadow").returncode != 0

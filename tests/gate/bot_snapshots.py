@@ -17,10 +17,12 @@ from seawall.compiler.wire import filter_switch, inline_text, packed
 from seawall.model import BotModel
 
 
-def snapshot(content: bytes | None) -> Snapshot:
+def snapshot(content: bytes | None, shadow: bytes | None = None) -> Snapshot:
     edge = build.edge(build.site("shop", build.route("shop/all")))
     if content is not None:
         edge = replace(edge, bot_model=BotModel(artifact.digest(content), content))
+    if shadow is not None:
+        edge = replace(edge, bot_shadow=BotModel(artifact.digest(shadow), shadow))
     return compile_edge(edge)
 
 

@@ -16,11 +16,11 @@ from bot_models import random_model, random_vector
 from compiler import build
 from seawall import limits
 from seawall.bots import artifact
+from seawall.bots.drift import of_pairs
 from seawall.bots.features import to_text
 from seawall.bots.model import Model
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.snapshot import Snapshot
-from seawall.gate.drift import of_pairs
 from seawall.gate.scores import ScoreReport, judge_scores, read_vectors
 from seawall.model import BotMode, BotModel, BotPolicy
 from seawall.release.release import Kind

@@ -8,11 +8,11 @@ import pytest
 from bot_models import random_content, random_model
 from seawall.bots import artifact, starter
 from seawall.bots.script import Script, script_text
-from seawall.bots.scripted import scripted_model
+from seawall.bots.scripted import scripted_model, scripted_shadow, without_shadow
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.model_words import model_of
 from seawall.site.load import Loaded, load
-from seawall.site.sources import BOT_MODEL, Pushed, SourceFile, SourceSet
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, Pushed, SourceFile, SourceSet
 
 ROOT = "/etc/seawall/seawall.yaml"
 TEXT = """version: 1
@@ -115,8 +115,9 @@ def test_a_bad_model_is_a_problem_of_the_site_and_nothing_changes(
     assert problem.remedy
 
 
-def test_no_list_takes_the_name_of_the_model() -> None:
-    found = loaded(TEXT + "lists: {bot-model: {}}\n")
+@pytest.mark.parametrize("name", ["bot-model", "bot-model-shadow"])
+def test_no_list_takes_the_name_of_a_model(name: str) -> None:
+    found = loaded(TEXT + f"lists: {{{name}: {{}}}}\n")
     assert "reserved-list" in [problem.id for problem in found.problems]
 
 
@@ -145,3 +146,51 @@ def test_text_without_a_model_or_with_a_damaged_one_holds_none() -> None:
     found = scripted_model(script_text(Script(NO_BOTS, wrong, "cd" * 32)))
     assert found is not None
     assert "golden vector 0 scores" in found.wrong_golden()
+
+
+WITH_SHADOW = TEXT + "bots: {shadow: models/next.json}\n"
+OTHER = random_content(8)
+
+
+def test_a_shadow_is_pushed_or_a_file_and_without_either_there_is_none() -> None:
+    edge = loaded(TEXT, pushed(GOOD)).edge
+    assert edge is not None
+    assert edge.bot_shadow is None
+    beside = Pushed(BOT_SHADOW, OTHER)
+    found = loaded(TEXT, pushed(GOOD), beside)
+    assert found.edge is not None
+    assert found.edge.bot_model is not None
+    assert found.edge.bot_shadow is not None
+    assert found.edge.bot_model.content == GOOD
+    assert found.edge.bot_shadow.digest == artifact.digest(OTHER)
+    assert found.pushed == (pushed(GOOD), beside)
+    named = loaded(WITH_SHADOW, beside, files={"/etc/seawall/models/next.json": GOOD})
+    assert named.edge is not None
+    assert named.edge.bot_shadow is not None
+    assert named.edge.bot_shadow.content == GOOD
+    assert named.pushed == ()
+    assert [file.path for file in named.referenced] == ["/etc/seawall/models/next.json"]
+    assert named.locations["list bot-model-shadow"].line == 5
+
+
+def test_what_is_wrong_with_both_is_told_of_each() -> None:
+    found = loaded(TEXT, pushed(GOOD[:-9]), Pushed(BOT_SHADOW, OTHER[:-9]))
+    assert found.edge is None
+    told = {(problem.subject, problem.location.file) for problem in found.problems}
+    assert told == {
+        ("bot model", "what was pushed into bot-model"),
+        ("shadow bot model", "what was pushed into bot-model-shadow"),
+    }
+
+
+def test_a_shadow_changes_no_score_of_the_model_in_the_text() -> None:
+    model, shadow = random_model(1), random_model(2)
+    alone = script_text(Script(NO_BOTS, model, "ab" * 32))
+    both = script_text(Script(NO_BOTS, model, "ab" * 32, shadow, "cd" * 32))
+    assert scripted_model(both) == scripted_model(alone)
+    assert without_shadow(both) == alone
+    assert scripted_shadow(alone) is None
+    read = scripted_shadow(both)
+    assert read is not None
+    for golden in shadow.golden:
+        assert read.score([ord(character) - 35 for character in golden.vector]) == golden.score

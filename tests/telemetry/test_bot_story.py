@@ -250,3 +250,27 @@ def test_every_vector_has_a_bounded_story(codes: list[int], action: BotDo, known
 @given(st.text(max_size=300))
 def test_no_text_in_the_field_breaks_a_story(text: str) -> None:
     assert story(AccessRecord(time="t", route="shop/all", bots=text)).sentences
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        ("49", "gives it 49, and decides nothing. A policy with the usual bounds would decide the"),
+        ("30", "gives it 30, and decides nothing. A policy that asks for 30 or less would decide"),
+        ("1", "A policy that asks for 2 and 30 or less would decide otherwise."),
+        ("-", "could not score it, which changed nothing."),
+    ],
+)
+def test_the_score_of_a_shadow_is_told_and_where_it_would_decide_otherwise(
+    own: str, words: str
+) -> None:
+    seen = record(f"50 observe - - - {DIGEST} {own}:0123abcd")
+    assert words in told(seen)
+    assert "The shadow model 0123abcd " in told(seen)
+    named = " ".join(bot_sentences(seen, KnownBots(shadow="next")))
+    assert "The shadow model next (0123abcd) " in named
+
+
+def test_without_a_shadow_or_a_score_nothing_is_told_of_one() -> None:
+    for text in (f"50 observe - - - {DIGEST}", f"- observe - - - {DIGEST} -:0123abcd"):
+        assert "shadow" not in told(record(text))

@@ -43,6 +43,32 @@ def test_what_is_absent_is_no_value() -> None:
     assert not found.counted
 
 
+SHADOWED = WHOLE.replace("a7e5c5cb ", "a7e5c5cb 31:0123abcd ")
+
+
+def test_the_score_of_a_shadow_is_read_and_older_records_have_none() -> None:
+    found = parse_verdict(SHADOWED)
+    assert found is not None
+    assert (found.score, found.model) == (54, "a7e5c5cb")
+    assert (found.shadow_score, found.shadow) == (31, "0123abcd")
+    assert (found.client, found.counted) == ("6a3ab9e47dcda54b", True)
+    failed = parse_verdict(SHADOWED.replace("31:", "-:"))
+    assert failed is not None
+    assert (failed.score, failed.shadow_score, failed.shadow) == (54, None, "0123abcd")
+    older = parse_verdict(WHOLE)
+    assert older is not None
+    assert (older.shadow_score, older.shadow) == (None, "")
+
+
+@pytest.mark.parametrize(
+    "shadow", ["31", "31:", ":0123abcd", "0:0123abcd", "100:0123abcd", "31:0123abc", "31:0123ABCD"]
+)
+def test_a_shadow_that_the_filter_would_not_write_is_no_verdict(shadow: str) -> None:
+    assert parse_verdict(SHADOWED.replace("31:0123abcd", shadow)) is None
+    # Where the model was not asked, its shadow was not either.
+    assert parse_verdict(SHADOWED.replace("54 ", "- ", 1)) is None
+
+
 def test_the_vector_of_an_older_version_is_shorter() -> None:
     found = parse_verdict(ABSENT.replace(VECTOR, VECTOR[:20]))
     assert found is not None

@@ -3,15 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from seawall.api.status_views import BotsView, NoticeView
+from seawall.api.status_views import BotsView, NoticeView, ShadowView
+from seawall.api.work import ModelFacts
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
 
 _LOOKED_AT: Final = ("bots_scored", "bots_unscored")
+_COMPARED: Final = ("bots_shadow_agreed", "bots_shadow_disagreed")
+NO_MODEL: Final = ModelFacts()
 _REFUSED: Final = ("bots_blocked", "bots_limited", "bots_payment")
 
 
-def bots_view(windows: Sequence[Window], sample: BotSample) -> BotsView | None:
+def bots_view(
+    windows: Sequence[Window], sample: BotSample, shadow: ModelFacts = NO_MODEL
+) -> BotsView | None:
     """Bots as the windows counted them; None when no window says anything of bots."""
     counted = [window for window in windows if all(name in window.edge for name in _LOOKED_AT)]
     if not counted:
@@ -32,6 +37,19 @@ def bots_view(windows: Sequence[Window], sample: BotSample) -> BotsView | None:
         sampled=sample.records,
         sampled_unscored_share=sample.unscored_share,
         sampled_unknown_tls_share=sample.unknown_share,
+        shadow=_shadow_view(windows, shadow) if shadow.id else None,
+    )
+
+
+def _shadow_view(windows: Sequence[Window], shadow: ModelFacts) -> ShadowView:
+    counted = [window for window in windows if all(name in window.edge for name in _COMPARED)]
+    agreed, compared = _sum(counted, _COMPARED[0]), _sum(counted, *_COMPARED)
+    return ShadowView(
+        id=shadow.id,
+        name=shadow.name,
+        compared=round(compared) if counted else None,
+        agreed_share=agreed / compared if compared else None,
+        errors=round(_sum(counted, "bots_shadow_errors")),
     )
 
 
@@ -52,6 +70,15 @@ def bot_notices(view: BotsView | None, sample: BotSample) -> Iterator[NoticeView
             f"A bot model is in force, but none of the last {sample.due} page requests on "
             "observing sites was scored.",
             "`seawall why` on one of them tells why.",
+        )
+    shadow = view.shadow if view is not None else None
+    if shadow is not None and shadow.errors:
+        yield NoticeView(
+            "warning",
+            "bot-shadow-faults",
+            f"The shadow model {shadow.name or shadow.id} could not score {shadow.errors} requests "
+            "lately. The model in force scored them; nothing else came of it.",
+            "`seawall bots unshadow` takes it away. Report it, with the model.",
         )
     if view is not None and view.unavailable:
         yield NoticeView(

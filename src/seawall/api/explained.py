@@ -13,7 +13,7 @@ from seawall.api.records import bundle_of
 from seawall.bots import artifact
 from seawall.bots.starter import starter_content
 from seawall.errors import SeawallError
-from seawall.ids import ReleaseId
+from seawall.ids import ListName, ReleaseId
 from seawall.limits import (
     BOT_MODEL_SIZE_BYTES_MAX,
     WHY_BUNDLES_MAX,
@@ -22,7 +22,7 @@ from seawall.limits import (
 from seawall.release.bundle import Bundle
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.store import Store
-from seawall.site.sources import BOT_MODEL
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 from seawall.telemetry.bot_policy import policy_of
 from seawall.telemetry.bot_story import KnownBots, KnownModel
 from seawall.telemetry.bots import parse_verdict
@@ -40,10 +40,18 @@ def known_bots(store: Store, record: AccessRecord) -> KnownBots:
     verdict = parse_verdict(record.bots)
     if verdict is None or not verdict.model:
         return KnownBots(policy=policy)
-    found = None
+    found, shadow = None, ""
     if release is not None and bundle is not None:
         found = _model_of(store, release, bundle, verdict.model)
-    return KnownBots(found or _starter(verdict.model), policy)
+        shadow = _shadow_name(bundle, verdict.shadow)
+    return KnownBots(found or _starter(verdict.model), policy, shadow)
+
+
+def _shadow_name(bundle: Bundle, digest: str) -> str:
+    """The name of the shadow that a record names; empty when it is not kept here."""
+    content = _pushed(bundle, digest, BOT_SHADOW) if digest else None
+    found = _known(content, digest, "") if content else _of_file(bundle, digest)
+    return found.model.name if found is not None else ""
 
 
 def _model_of(
@@ -52,7 +60,11 @@ def _model_of(
     pushed = _pushed(bundle, digest)
     if pushed is not None:
         return _known(pushed, digest, _came(store, release, digest))
-    for file in bundle.files:
+    return _of_file(bundle, digest)
+
+
+def _of_file(bundle: Bundle, digest: str) -> KnownModel | None:
+    for file in bundle.files if digest else ():
         if file.sha256.startswith(digest):
             content = _read(Path(file.path))
             if content is not None and _names(content, digest):
@@ -92,8 +104,8 @@ def _starter(digest: str) -> KnownModel | None:
     return _known(content, digest, "it is the one that Seawall ships")
 
 
-def _pushed(bundle: Bundle, digest: str) -> bytes | None:
-    contents = (feed.content for feed in bundle.feeds if feed.name == BOT_MODEL)
+def _pushed(bundle: Bundle, digest: str, name: ListName = BOT_MODEL) -> bytes | None:
+    contents = (feed.content for feed in bundle.feeds if feed.name == name)
     return next((content for content in contents if _names(content, digest)), None)
 
 

@@ -22,6 +22,8 @@ class Extras:
         feed: what was pushed now, instead of what was pushed before under the same name.
         pinned: files are those that the current release was built from, whatever is on disk.
         fresh: of a pinned release, paths that are read from disk all the same.
+        promote: first digits of the digest of the shadow that becomes the bot model, or empty.
+        unshadow: take the shadow away that was pushed.
         rotate_keys: sign clearances with a new key.
         at_s: Unix seconds by control's clock, for switches that are over; None asks the machine.
     """
@@ -31,6 +33,8 @@ class Extras:
     feed: Pushed | None = None
     pinned: bool = False
     fresh: tuple[str, ...] = ()
+    promote: str = ""
+    unshadow: bool = False
     rotate_keys: bool = False
     at_s: float | None = None
 

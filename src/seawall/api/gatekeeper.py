@@ -30,6 +30,7 @@ from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.gate.validate import Validator
 from seawall.release.bundle import Bundle, digest_of, encode
 from seawall.release.guard import guard
+from seawall.release.release import Kind
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location
 from seawall.tasks import beside
@@ -319,7 +320,10 @@ class Gatekeeper:
             held, before = await both
             return changed(before, held)
 
-        order = Order(case.new.snapshot, old, change, case.new.golden)
+        order = Order(
+            *(case.new.snapshot, old, change, case.new.golden),
+            switch=case.new.kind is Kind.SWITCH,
+        )
         return await self._taster.taste(order)
 
     def _held(self, case: Case) -> tuple[Contents, Contents | None]:

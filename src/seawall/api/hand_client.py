@@ -5,6 +5,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from urllib.parse import quote
 
 from seawall.api import hand_requests, hand_views, job_views, rollout_views, views
+from seawall.telemetry.shadow_report import ShadowReport
 
 View = TypeVar("View")
 
@@ -67,6 +68,18 @@ class HandCalls:
         """Run a job now; it goes on by itself."""
         path = f"/v1/jobs/{quote(name, safe='')}/run"
         return self._post(job_views.JobView, path, job_views.JobRequest(author))
+
+    def bot_shadow(self: _Sender) -> ShadowReport:
+        """How the shadow model compares in the newest access records."""
+        return self._get(ShadowReport, "/v1/bots/shadow")
+
+    def promote(self: _Sender, request: hand_requests.PromoteRequest) -> Iterator[views.ApplyEvent]:
+        """Make the shadow the bot model; events as those of apply."""
+        return self._stream("/v1/bots/promote", request)
+
+    def unshadow(self: _Sender, author: str, reason: str = "") -> Iterator[views.ApplyEvent]:
+        """Take the shadow model away; events as those of apply."""
+        return self._stream("/v1/bots/unshadow", hand_requests.DeedRequest(author, reason))
 
     def quarantine(self: _Sender) -> hand_views.QuarantineView:
         """Content that may not be rolled out again."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from seawall import limits
 from seawall.api import hand_requests, hand_views, job_views, rollout_views, views
 from seawall.api.operation import NDJSON, Operation
+from seawall.telemetry.shadow_report import ShadowReport
 
 if TYPE_CHECKING:
     from seawall.api.handlers import Call
@@ -54,6 +55,18 @@ HAND_OPERATIONS: Final = (
     Operation(
         "POST", "/v1/jobs/{job}/run", "run_job", "Run a job now; it goes on by itself.", "write",
         job_views.JobView, job_views.JobRequest, status=202,
+    ),
+    Operation(
+        "GET", "/v1/bots/shadow", "bot_shadow",
+        "How the shadow model compares in the newest access records.", "read", ShadowReport,
+    ),
+    Operation(
+        "POST", "/v1/bots/promote", "promote", "Make the shadow the bot model, as a release.",
+        "write", views.ApplyEvent, hand_requests.PromoteRequest, media=NDJSON,
+    ),
+    Operation(
+        "POST", "/v1/bots/unshadow", "unshadow", "Take the shadow model away, as a release.",
+        "write", views.ApplyEvent, hand_requests.DeedRequest, media=NDJSON,
     ),
     Operation(
         "GET", "/v1/quarantine", "quarantine", "Content that may not be rolled out again.",
@@ -130,6 +143,18 @@ async def _run_job(service: "Service", call: "Call") -> object:
     return await service.hands.run_job(call.path["job"], call.body, call.caller)
 
 
+async def _bot_shadow(service: "Service", _: "Call") -> object:
+    return await service.hands.shadows.report()
+
+
+async def _promote(service: "Service", call: "Call") -> object:
+    return await service.hands.promote(call.body, call.caller)
+
+
+async def _unshadow(service: "Service", call: "Call") -> object:
+    return await service.hands.unshadow(call.body, call.caller)
+
+
 async def _quarantine(service: "Service", _: "Call") -> object:
     return await service.hands.quarantine()
 
@@ -177,6 +202,9 @@ HAND_HANDLERS: Final[Mapping[str, Callable[[Any, Any], Awaitable[object]]]] = Ma
         "rotate_keys": _rotate_keys,
         "jobs": _jobs,
         "run_job": _run_job,
+        "bot_shadow": _bot_shadow,
+        "promote": _promote,
+        "unshadow": _unshadow,
         "quarantine": _quarantine,
         "release_quarantine": _release_quarantine,
         "rollouts_now": _rollouts_now,

@@ -51,8 +51,25 @@ class FeedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class PromoteRequest:
+    """Make the shadow the bot model.
+
+    Attributes:
+        shadow: first digits of the digest of the one that is meant; empty for the one there is.
+        force: as in apply.
+        break_glass: skip the steps of the rollout; recorded.
+    """
+
+    shadow: str = ""
+    author: str = ""
+    message: str = ""
+    force: tuple[str, ...] = ()
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class DeedRequest:
-    """Pause, resume, abort, freeze or unfreeze: who, and why."""
+    """Pause, resume, abort, freeze, unfreeze and the like: who, and why."""
 
     author: str = ""
     reason: str = ""

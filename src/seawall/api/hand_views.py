@@ -76,7 +76,7 @@ class FeedContentView:
 
 @dataclass(frozen=True, slots=True)
 class BotModelView:
-    """The bot model of the current release.
+    """A bot model of the current release.
 
     Attributes:
         id: first 8 digits of the digest of its file; records name it by them.
@@ -98,10 +98,14 @@ class BotModelView:
 
 @dataclass(frozen=True, slots=True)
 class FeedsView:
-    """All lists of the current release, and its bot model; null when nothing is scored."""
+    """All lists of the current release, its bot model, and the shadow beside it.
+
+    `model` is null when nothing is scored, `shadow` when there is none.
+    """
 
     feeds: tuple[FeedView, ...]
     model: BotModelView | None = None
+    shadow: BotModelView | None = None
 
 
 @dataclass(frozen=True, slots=True)

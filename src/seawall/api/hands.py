@@ -16,6 +16,7 @@ from seawall.api.hand_requests import (
     DeedRequest,
     FeedRequest,
     KillRequest,
+    PromoteRequest,
     UnkillRequest,
     feed_content,
 )
@@ -31,6 +32,7 @@ from seawall.api.jobs import JobRunner
 from seawall.api.key_watch import KeyWatch
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.api.rollouts import Rollouts
+from seawall.api.shadow_desk import ShadowDesk
 from seawall.api.status_views import StatusView
 from seawall.api.switchboard import Switchboard
 from seawall.api.views import ApplyEvent
@@ -53,17 +55,24 @@ class Hands:
         rollouts: set by whoever puts control together.
         keys: rotates what clearances are signed with.
         jobs: what control does by itself at intervals.
+        shadows: compares, promotes and takes away the shadow model.
     """
 
     rollouts: Rollouts | None = None
 
     def __init__(
-        self, store: Store, switchboard: Switchboard, keys: KeyWatch, jobs: JobRunner
+        self,
+        store: Store,
+        switchboard: Switchboard,
+        keys: KeyWatch,
+        jobs: JobRunner,
+        shadows: ShadowDesk,
     ) -> None:
         self._store = store
         self._switchboard = switchboard
         self.keys = keys
         self.jobs = jobs
+        self.shadows = shadows
 
     async def kill(self, request: KillRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
         """Switch a feature off for a while.
@@ -142,6 +151,34 @@ class Hands:
         """
         author = author_of(request.author, caller.name, local=caller.local)
         return await self.jobs.order(name, author)
+
+    async def promote(self, request: PromoteRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
+        """Make the shadow the bot model.
+
+        Raises:
+            NotFoundError: there is no shadow.
+            ConflictError: it is another one; it or the model is a file; or another release does
+                not end.
+        """
+        flow = await self.shadows.promote(
+            request.shadow,
+            author=author_of(request.author, caller.name, local=caller.local),
+            message=message_of(request.message),
+            force=request.force,
+            break_glass=request.break_glass,
+        )
+        return flow.events()
+
+    async def unshadow(self, request: DeedRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
+        """Take the shadow model away.
+
+        Raises:
+            NotFoundError: there is none.
+            ConflictError: it is a file, or another release does not end.
+        """
+        author = author_of(request.author, caller.name, local=caller.local)
+        flow = await self.shadows.unshadow(author=author, message=message_of(request.reason))
+        return flow.events()
 
     async def feeds(self) -> FeedsView:
         """The lists of the current release."""

@@ -17,12 +17,14 @@ from envoy.config.route.v3 import route_pb2
 
 from seawall import limits
 from seawall.api.extras import Extras
+from seawall.api.refusals import model_is_a_file, no_shadow
 from seawall.api.work import FeedFacts, ModelFacts
 from seawall.bots import artifact
+from seawall.bots.script import MODEL_ID_LENGTH
 from seawall.bots.starter import starter_content
 from seawall.challenge import keys
 from seawall.compiler.deny import lists_in
-from seawall.compiler.model_words import model_of, ranges_held
+from seawall.compiler.model_words import model_of, ranges_held, shadow_of
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
 from seawall.ids import ListName, SiteName
@@ -37,11 +39,12 @@ from seawall.model.switches import (
 )
 from seawall.release.bundle import Bundle
 from seawall.site.build_jobs import jobs_of
+from seawall.site.build_model import fault_of
 from seawall.site.collect import read_file
 from seawall.site.files import absolute
 from seawall.site.load import Loaded
 from seawall.site.parse import value_of
-from seawall.site.sources import BOT_MODEL, CLEARANCE_KEYS, Pushed
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, CLEARANCE_KEYS, Pushed
 from seawall.site.tree import MapNode
 
 _NAMES_SHOWN: Final = 10
@@ -100,14 +103,52 @@ def notes_of(extras: Extras, edge: Edge) -> tuple[str, ...]:
 
 
 def feeds_of(extras: Extras, current: Bundle | None, now_s: float) -> tuple[Pushed, ...]:
-    """What has been pushed, by name; the loader keeps what its site file knows."""
+    """What has been pushed, by name; the loader keeps what its site file knows.
+
+    A shadow that came before, and that this Seawall does not read, is left behind: what decides
+    nothing must not keep a certificate from its release.
+
+    Raises:
+        NotFoundError: a shadow shall go that was not pushed.
+        ConflictError: another one than somebody wants to promote.
+    """
     by_name = {feed.name: feed for feed in (current.feeds if current is not None else ())}
     if extras.feed is not None:
         by_name[extras.feed.name] = extras.feed
+    if extras.promote or extras.unshadow:
+        shadow = _shadow(by_name.pop(BOT_SHADOW, None), extras.promote)
+        if extras.promote:
+            by_name[BOT_MODEL] = Pushed(BOT_MODEL, shadow.content)
     if extras.rotate_keys and CLEARANCE_KEYS in by_name:
         content = by_name[CLEARANCE_KEYS].content
         by_name[CLEARANCE_KEYS] = Pushed(CLEARANCE_KEYS, keys.rotated(content, os.urandom, now_s))
+    carried = by_name.get(BOT_SHADOW)
+    if carried is not None and carried is not extras.feed and fault_of(carried.content):
+        del by_name[BOT_SHADOW]
     return tuple(by_name[name] for name in sorted(by_name))
+
+
+def left_behind(extras: Extras, current: Bundle | None, feeds: Sequence[Pushed]) -> tuple[str, ...]:
+    """What a person should know of a shadow that `feeds_of` left behind."""
+    asked = extras.promote or extras.unshadow
+    held = () if current is None or asked else current.feeds
+    if all(each.name != BOT_SHADOW for each in held) or any(
+        each.name == BOT_SHADOW for each in feeds
+    ):
+        return ()
+    return ("The shadow model that was pushed is none to this Seawall: it is left behind.",)
+
+
+def _shadow(pushed: Pushed | None, wanted: str) -> Pushed:
+    if pushed is None:
+        raise no_shadow()
+    if not artifact.digest(pushed.content).startswith(wanted):
+        raise ConflictError(
+            "shadow-changed",
+            f"The shadow model {wanted[:12]} is not there any more: another one was pushed.",
+            remedy="Look at the new one with `seawall bots shadow`.",
+        )
+    return pushed
 
 
 def with_keys(loaded: Loaded, feeds: Sequence[Pushed], now_s: float) -> tuple[Pushed, ...] | None:
@@ -136,12 +177,14 @@ def keys_issued_s(bundle: Bundle) -> float | None:
 
 
 def require_feed(extras: Extras, loaded: Loaded) -> None:
-    """Refuse a push into something that takes none.
+    """Refuse a push into something that takes none, and a promotion to a model that is a file.
 
     Raises:
         NotFoundError: the site file has no such list.
         ConflictError: the list is a file.
     """
+    if extras.promote and all(each.name != BOT_MODEL for each in loaded.pushed):
+        raise model_is_a_file()
     feed = extras.feed
     if feed is None or feed in loaded.pushed:
         return
@@ -192,30 +235,50 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
 
 def model_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
     """The bot model that a release was compiled with; its file may be gone."""
-    root = bundle.sources.by_path[bundle.sources.root]
-    section = value_of(root.path, root.content, "bots")
-    file = section.get("model") if isinstance(section, MapNode) else None
-    path = absolute(root.path, file) if isinstance(file, str) else ""
+    path, content = _content(bundle, stash, "model", BOT_MODEL)
     compiled = model_of(bundle.snapshot)
     if compiled is None:
         return ModelFacts(path)
-    content = next((feed.content for feed in bundle.feeds if feed.name == BOT_MODEL), None)
-    source = "starter" if content is None else "pushed"
-    if path:
-        sha256 = next((one.sha256 for one in bundle.files if one.path == path), "")
-        source, content = "file", stash.read(sha256) if sha256 else None
-    elif content is None:
+    source = "file" if path else "starter" if content is None else "pushed"
+    if source == "starter":
         content = starter_content()
-    known = content is not None and artifact.digest(content).startswith(compiled.id)
+    return _facts(path, source, compiled.id, compiled.name, content)
+
+
+def shadow_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
+    """The shadow of a release: also of one that is not compiled while bots are killed."""
+    path, content = _content(bundle, stash, "shadow", BOT_SHADOW)
+    compiled = shadow_of(bundle.snapshot)
+    if content is None and compiled is None:
+        return ModelFacts(path)
+    of_content = "" if content is None else artifact.digest(content)[:MODEL_ID_LENGTH]
+    found, name = (compiled.id, compiled.name) if compiled is not None else (of_content, "")
+    return _facts(path, "file" if path else "pushed", found, name, content)
+
+
+def _content(bundle: Bundle, stash: "Stash", key: str, feed: ListName) -> tuple[str, bytes | None]:
+    """The file that the site file names, or nothing; and what it or the feed held."""
+    root = bundle.sources.by_path[bundle.sources.root]
+    section = value_of(root.path, root.content, "bots")
+    file = section.get(key) if isinstance(section, MapNode) else None
+    if not isinstance(file, str):
+        return "", next((each.content for each in bundle.feeds if each.name == feed), None)
+    path = absolute(root.path, file)
+    sha256 = next((one.sha256 for one in bundle.files if one.path == path), "")
+    return path, stash.read(sha256) if sha256 else None
+
+
+def _facts(path: str, source: str, digest: str, name: str, content: bytes | None) -> ModelFacts:
+    known = content is not None and artifact.digest(content).startswith(digest)
     try:
         model = artifact.read(content) if content is not None and known else None
     except RefusedError:  # of an older Seawall, whose features meant something else
         model = None
     if model is None:
-        return ModelFacts(path, compiled.id, source, compiled.name)
+        return ModelFacts(path, digest, source, name)
     return ModelFacts(
         path=path,
-        id=compiled.id,
+        id=digest,
         source=source,
         name=model.name,
         created=model.created,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import __version__
+from seawall.api.bot_status import NO_MODEL
 from seawall.api.configfile import ConfigFile
 from seawall.api.job_views import JobsView
 from seawall.api.nodes import NodeBoard, Seen
@@ -99,6 +100,7 @@ class Observer:
                 busy=self._releaser.busy,
                 listeners=facts.listeners if facts else (),
                 sample=await asyncio.to_thread(self._bot_sample),
+                shadow=facts.shadow if facts else NO_MODEL,
             )
         )
 

@@ -14,6 +14,7 @@ from seawall.errors import (
 )
 from seawall.ids import Digest
 from seawall.release.release import ReleaseRecord
+from seawall.site.sources import BOT_SHADOW
 
 _DIGEST_PREFIX_CHARS_MIN: Final = 12
 """Of a digest named to force it: what is shown everywhere, and long enough to mean it."""
@@ -79,4 +80,22 @@ def unexpected() -> SeawallError:
         "internal",
         "Something unexpected went wrong in the control process; the edge is not touched by it.",
         remedy="The log of control tells more; please report it.",
+    )
+
+
+def no_shadow() -> NotFoundError:
+    """There is nothing to promote or to take away."""
+    return NotFoundError(
+        "no-shadow",
+        "There is no shadow model.",
+        remedy=f"Bring one with `seawall feed push {BOT_SHADOW} FILE`.",
+    )
+
+
+def model_is_a_file() -> ConflictError:
+    """A promotion would be overruled by the site file."""
+    return ConflictError(
+        "feed-is-a-file",
+        "The bot model is read from a file of the site file, which a promotion cannot change.",
+        remedy="Put the shadow's file in its place: it is taken up by itself, through every gate.",
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from seawall.api.bot_status import bot_notices, bots_view
+from seawall.api.bot_status import NO_MODEL, bot_notices, bots_view
 from seawall.api.nodes import Seen
 from seawall.api.status_views import (
     CertificateView,
@@ -20,6 +20,7 @@ from seawall.api.status_views import (
 )
 from seawall.api.traffic import edge_traffic, measures, site_traffic
 from seawall.api.views import ReleaseView
+from seawall.api.work import ModelFacts
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
@@ -38,6 +39,7 @@ class Look:
         notices: of control itself.
         listeners: what the current release listens on, for example `http 0.0.0.0:80`.
         sample: of the newest records on this machine.
+        shadow: the shadow model of the current release, if it has one.
     """
 
     now_s: float
@@ -52,11 +54,12 @@ class Look:
     busy: str
     listeners: Sequence[str]
     sample: BotSample = field(default_factory=BotSample)
+    shadow: ModelFacts = NO_MODEL
 
 
 def status_view(look: Look) -> StatusView:
     """Put a look into words."""
-    bots = bots_view(look.windows, look.sample)
+    bots = bots_view(look.windows, look.sample, look.shadow)
     notices = (*look.notices, *_node_notices(look), *bot_notices(bots, look.sample))
     state, summary = _judge(look, notices)
     sites, hidden = site_traffic(look.windows)

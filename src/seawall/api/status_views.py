@@ -76,6 +76,26 @@ class TrafficView:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowView:
+    """The shadow model over the span of `edge`.
+
+    Attributes:
+        id: first digits of the digest of its file.
+        name: empty when its file is not there any more.
+        compared: requests that both models scored; null while no node counts them, which an older
+            version does not.
+        agreed_share: of these, on the same side of the usual bounds; null without any.
+        errors: requests that it should have scored and could not.
+    """
+
+    id: str
+    name: str
+    compared: int | None
+    agreed_share: float | None
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
 class BotsView:
     """Bots on the whole edge, over the span of `edge` and in the newest records.
 
@@ -89,6 +109,7 @@ class BotsView:
         sampled: newest records that say something of bots; 0 where none are on this machine.
         sampled_unscored_share: of these; null when they are too few.
         sampled_unknown_tls_share: handshakes of no known client among them; null when too few.
+        shadow: null when there is none.
     """
 
     requests: int
@@ -100,6 +121,7 @@ class BotsView:
     sampled: int
     sampled_unscored_share: float | None
     sampled_unknown_tls_share: float | None
+    shadow: ShadowView | None = None
 
 
 @dataclass(frozen=True, slots=True)

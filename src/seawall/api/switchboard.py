@@ -32,7 +32,7 @@ from seawall.model import FEATURES, Feature, Switch
 from seawall.model.switches import still_on, switch_words
 from seawall.release.ledger import Audit
 from seawall.release.release import Kind
-from seawall.site.sources import BOT_MODEL, Pushed
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, Pushed
 
 AUTHOR: Final = "seawall"
 _WAIT_POLL_S: Final = 0.1
@@ -82,7 +82,7 @@ class Switchboard:
             reason=_reason(known, reason),
             actor=author,
         )
-        facts = await self._turn()
+        facts = await self.turn()
         lasts = f"{switch.until_s - self._clock.now_s():.0f} s"
         detail = f"for {lasts}" + (f": {reason}" if reason else "")
         await self._note(author, "kill", switch.words, detail)
@@ -109,7 +109,7 @@ class Switchboard:
             ConflictError: there is no release yet, or one is on its way and does not end.
         """
         key = _feature(feature), SiteName(site) if site else None
-        facts = await self._turn()
+        facts = await self.turn()
         if all((one.feature, one.site) != key for one in facts.switches):
             raise NotFoundError(
                 "switch-not-on",
@@ -144,7 +144,7 @@ class Switchboard:
             ConflictError: the list is a file; or there is no release yet, or one is on its way and
                 does not end.
         """
-        facts = await self._turn()
+        facts = await self.turn()
         _require_pushed(facts, feed.name)
         detail = f"{len(feed.content)} bytes"
         await self._note(author, "feed-pushed", feed.name, detail)
@@ -182,6 +182,7 @@ class Switchboard:
                 for one in (facts.feeds if facts else ())
             ),
             _model_view(facts.model) if facts else None,
+            _model_view(facts.shadow) if facts else None,
         )
 
     async def feed(self, name: ListName) -> FeedContentView:
@@ -250,8 +251,12 @@ class Switchboard:
         await self._note(AUTHOR, "switch-over", names, "")
         return flow
 
-    async def _turn(self) -> Facts:
-        """Wait for a release that is in the gate just now; then what is current."""
+    async def turn(self) -> Facts:
+        """Wait for a release that is in the gate just now; then what is current.
+
+        Raises:
+            ConflictError: there is no release yet.
+        """
         end_s = self._clock.monotonic_s() + limits.SWITCH_TURN_WAIT_S
         while self._releaser.in_the_way(Kind.SWITCH) and self._clock.monotonic_s() < end_s:
             await self._clock.sleep(_WAIT_POLL_S)
@@ -267,7 +272,8 @@ class Switchboard:
 
 
 def _require_pushed(facts: Facts, name: ListName) -> None:
-    paths = {one.name: one.path for one in facts.feeds} | {BOT_MODEL: facts.model.path}
+    paths = {one.name: one.path for one in facts.feeds}
+    paths |= {BOT_MODEL: facts.model.path, BOT_SHADOW: facts.shadow.path}
     if name not in paths:
         raise _feed_unknown(name)
     if paths[name]:

@@ -31,7 +31,7 @@ from seawall.ids import ListName
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
 from seawall.site.collect import read_file
-from seawall.site.sources import BOT_MODEL
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
 AUTHOR: Final = "seawall"
 _NAMES_SHOWN: Final = 5
@@ -147,6 +147,8 @@ class FileWatch:
         lists = {one.path: one.name for one in facts.feeds if one.path}
         if facts.model.path:
             lists[facts.model.path] = BOT_MODEL
+        if facts.shadow.path:
+            lists[facts.shadow.path] = BOT_SHADOW
         if all(path in lists for path in changed):
             return await self._feed(facts, signature, changed, lists)
         names = _names(changed)

@@ -89,6 +89,7 @@ class Facts:
         switches: kill switches that are on.
         feeds: the address lists of its site file.
         model: what scores requests.
+        shadow: what scores beside it; known by its content also while bots are killed.
         clearance_keys_s: when the key that signs clearances was made, Unix seconds; None when
             nothing is signed.
         jobs: what control does by itself at intervals.
@@ -104,6 +105,7 @@ class Facts:
     switches: tuple[Switch, ...] = ()
     feeds: tuple[FeedFacts, ...] = ()
     model: ModelFacts = ModelFacts()
+    shadow: ModelFacts = ModelFacts()
     clearance_keys_s: float | None = None
     jobs: Jobs = NO_JOBS
 

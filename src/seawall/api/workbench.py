@@ -50,9 +50,11 @@ from seawall.api.ingredients import (
     feeds_of,
     job_settings,
     keys_issued_s,
+    left_behind,
     model_facts,
     notes_of,
     require_feed,
+    shadow_facts,
     switches_of,
     with_keys,
 )
@@ -255,6 +257,7 @@ class Workbench:
             switches=bundle.switches,
             feeds=feed_facts(bundle),
             model=model_facts(bundle, self._stash),
+            shadow=shadow_facts(bundle, self._stash),
             clearance_keys_s=keys_issued_s(bundle),
             jobs=job_settings(bundle),
         )
@@ -298,7 +301,8 @@ class Workbench:
         edge = edge_of(loaded)
         switches = switches_of(extras, old, edge, now_s)
         candidate = self._maker.compile(sources, loaded, kind, switches)
-        candidate = replace(candidate, notes=notes_of(extras, edge))
+        notes = (*notes_of(extras, edge), *left_behind(extras, old, feeds))
+        candidate = replace(candidate, notes=notes)
         reader.keep()
         self._say("done", "compile", f"{len(candidate.bundle.snapshot.resources)} resources")
         return candidate

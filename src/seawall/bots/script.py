@@ -11,12 +11,13 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import Final
 
+from seawall import limits
 from seawall.bots import ja4
 from seawall.bots.features import FEATURES, INDEX, to_text
 from seawall.bots.model import Model
 
 MODULES: Final = (
-    *("memo", "windows", "model", "ja4", "agent", "client", "signals", "policy"),
+    *("memo", "windows", "model", "shadow", "ja4", "agent", "client", "signals", "policy"),
     *("verified", "clearance", "proof", "challenge"),
 )
 """In the order in which they may use one another."""
@@ -36,16 +37,20 @@ class Script:
             returns a table.
         model: None scores nothing: absent.
         model_digest: of the model's file; names it in records.
+        shadow: scores beside the model and decides nothing; without a model it is left out.
+        shadow_digest: likewise.
         service: the node's bot service can be asked, for challenges and signatures.
     """
 
     bots: str
     model: Model | None = None
     model_digest: str = ""
+    shadow: Model | None = None
+    shadow_digest: str = ""
     service: bool = False
 
     def __hash__(self) -> int:
-        return hash((self.bots, self.model_digest, self.service))
+        return hash((self.bots, self.model_digest, self.shadow_digest, self.service))
 
 
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
@@ -59,6 +64,9 @@ def script_text(script: Script) -> str:
     }
     if script.model is not None:
         config["model"] = model_config(script.model, script.model_digest)
+        if script.shadow is not None:
+            sides = {"sides": _numbers(limits.BOT_DRIFT_THRESHOLDS)}
+            config["shadow"] = {**model_config(script.shadow, script.shadow_digest), **sides}
     parts = [f"local {name} = (function()\n{module(name)}\nend)()" for name in MODULES]
     parts.append(f"local bot_data = (function()\n{script.bots}\nend)()")
     parts.append(f"local config = {literal(config)}")

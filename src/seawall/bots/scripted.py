@@ -1,4 +1,4 @@
-"""The model as it stands in the compiled Lua text: read back, and scored by the same arithmetic.
+"""The models as they stand in the compiled Lua text: read back, and scored by the same arithmetic.
 
 What Envoy will run is the text, not the file that it was made from. The gate judges the text: which
 model is in it, that its golden vectors come out, and what it gives for recent requests. Reads only
@@ -15,7 +15,9 @@ from seawall.bots.features import from_text
 from seawall.bots.model import CUTS, Golden, score_of
 
 _ENTRY: Final = r'\["[a-z]+"\]="(?:[^"\\]|\\[0-9]{3})*"'
-_MODEL: Final = re.compile(rf'\["model"\]=\{{({_ENTRY}(?:,{_ENTRY})*)\}}')
+_ENTRIES: Final = rf"\{{({_ENTRY}(?:,{_ENTRY})*)\}}"
+_MODEL: Final = re.compile(rf'\["model"\]={_ENTRIES}')
+_SHADOW: Final = re.compile(rf',\["shadow"\]={_ENTRIES}')
 _PAIR: Final = re.compile(r'\["([a-z]+)"\]="((?:[^"\\]|\\[0-9]{3})*)"')
 _ESCAPE: Final = re.compile(r"\\([0-9]{3})")
 _CONFIG: Final = "\nlocal config = "
@@ -80,7 +82,23 @@ class ScriptedModel:
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
 def scripted_model(text: str) -> ScriptedModel | None:
     """The model in a compiled filter; None when there is none, or it is not one that we write."""
-    found = _MODEL.search(text, max(0, text.rfind(_CONFIG)))
+    return _read(_MODEL, text)
+
+
+@lru_cache(maxsize=_TEXTS_REMEMBERED)
+def scripted_shadow(text: str) -> ScriptedModel | None:
+    """The shadow in a compiled filter, likewise."""
+    return _read(_SHADOW, text)
+
+
+def without_shadow(text: str) -> str:
+    """A compiled filter as it were without its shadow."""
+    begin = max(0, text.rfind(_CONFIG))
+    return text[:begin] + _SHADOW.sub("", text[begin:], count=1)
+
+
+def _read(wanted: re.Pattern[str], text: str) -> ScriptedModel | None:
+    found = wanted.search(text, max(0, text.rfind(_CONFIG)))
     if found is None:
         return None
     values = {name: _unescaped(value) for name, value in _PAIR.findall(found[1])}

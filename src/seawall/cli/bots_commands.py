@@ -21,7 +21,7 @@ from seawall.cli.settings import (
 )
 
 bots_app = typer.Typer(
-    help="Bot models, trained from access records, measured and explained; and clearance keys.",
+    help="Bot models: trained, measured, explained, tried as a shadow; and clearance keys.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -195,6 +195,83 @@ def show(model: ModelFile, output_format: FormatOption = Format.TEXT) -> None:
     from seawall.cli import bots
 
     finish(output_format, lambda output: bots.show(output, model))
+
+
+@bots_app.command()
+def shadow(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    records: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--records",
+            metavar="FILE|DIR",
+            help="Access records of other machines in place of this one's; repeatable.",
+        ),
+    ] = None,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Tell how the shadow model compares with the one in force, and whether it is ready.
+
+    Bring a shadow with `seawall feed push bot-model-shadow FILE`.
+    """
+    from seawall.cli import shadow as commands
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: commands.report(out, target, records or []))
+
+
+@bots_app.command()
+def promote(
+    which: Annotated[
+        str,
+        typer.Argument(
+            metavar="[ID]", help="First digits of the shadow that is meant; refused if it changed."
+        ),
+    ] = "",
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="Why; shown in the history.")
+    ] = "",
+    *,
+    force: Annotated[
+        list[str] | None,
+        typer.Option("--force", metavar="KIND", help="Let this pass, such as `score-drift`."),
+    ] = None,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Make the shadow the bot model, as one release that also takes the shadow away."""
+    from seawall.api.hand_requests import PromoteRequest
+    from seawall.cli import shadow as commands
+    from seawall.daemon.processes import user_name
+
+    request = PromoteRequest(which, user_name(), message, tuple(force or ()))
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: commands.promote(out, target, request))
+
+
+@bots_app.command()
+def unshadow(
+    _config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    message: Annotated[
+        str, typer.Option("--message", "-m", help="Why; shown in the history.")
+    ] = "",
+    *,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> None:
+    """Take the shadow model away, as a release; the model in force scores on."""
+    from seawall.cli import shadow as commands
+
+    target = Target(data_dir, url, token)
+    finish(output_format, lambda out: commands.unshadow(out, target, message=message))
 
 
 @bots_app.command("rotate-keys")

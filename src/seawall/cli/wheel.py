@@ -203,7 +203,10 @@ def rollout(
 @feed_app.command("push")
 def feed_push(
     name: Annotated[
-        str, typer.Argument(help="A list of the site file that has no `file`, or `bot-model`.")
+        str,
+        typer.Argument(
+            help="A list of the site file without a `file`, bot-model, or bot-model-shadow."
+        ),
     ],
     file: Annotated[Path, typer.Argument(help="Its new content.")],
     _config: Config = DEFAULT_CONFIG,
@@ -222,7 +225,7 @@ def feed_push(
     token: Token = "",
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Release new content of a list, or another bot model."""
+    """Release new content of a list, another bot model, or a shadow beside it."""
     from seawall.cli import hands
 
     target, forced = Target(data_dir, url, token), tuple(force or ())

@@ -47,7 +47,7 @@ class BotFilter:
 
     def __init__(self, edge: Edge) -> None:
         self._wanted = any(watched(site) for site in edge.sites)
-        self._model = edge.bot_model
+        self._models = edge.bot_model, edge.bot_shadow
         self._service = any(enforced(site) for site in edge.sites)
         self._ranges = tuple(
             (str(one.name), render_ranges(one.name, one.networks, fetched_s=one.fetched_s))
@@ -59,7 +59,7 @@ class BotFilter:
         """Put the text into a `RouteConfiguration`, where some site wants it."""
         if self._wanted:
             switch = configuration.typed_per_filter_config[names.FILTER_BOTS]
-            switch.CopyFrom(_switch(self._model, self._service, self._ranges))
+            switch.CopyFrom(_switch(*self._models, self._service, self._ranges))
 
     def of_site(self, site: Site) -> bytes:
         """What a serialized virtual host of `site` is continued with."""
@@ -124,11 +124,18 @@ def read_model(content: bytes) -> Model:
 
 
 @lru_cache(maxsize=_MODELS_REMEMBERED)
-def _switch(model: BotModel | None, service: bool, ranges: tuple[tuple[str, str], ...]) -> Any:
+def _switch(
+    model: BotModel | None,
+    shadow: BotModel | None,
+    service: bool,
+    ranges: tuple[tuple[str, str], ...],
+) -> Any:
     """The packed `FilterConfig` with the text; shared, so never change it."""
     bots = render(catalogue(), dict(ranges))
     script = Script(bots, service=service)
     if model is not None:
         script = replace(script, model=read_model(model.content), model_digest=model.digest)
+    if shadow is not None:
+        script = replace(script, shadow=read_model(shadow.content), shadow_digest=shadow.digest)
     code = inline_text(script_text(script))
     return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=code)))

@@ -7,7 +7,12 @@ from typing import Any
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
-from seawall.bots.scripted import ScriptedModel, scripted_model
+from seawall.bots.scripted import (
+    ScriptedModel,
+    scripted_model,
+    scripted_shadow,
+    without_shadow,
+)
 from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.verify.lua import lists_in as ranges_in
@@ -37,6 +42,11 @@ def script_of(snapshot: Snapshot) -> str:
 def model_of(snapshot: Snapshot) -> ScriptedModel | None:
     """The model that a snapshot scores with; None when it scores nothing."""
     return scripted_model(script_of(snapshot))
+
+
+def shadow_of(snapshot: Snapshot) -> ScriptedModel | None:
+    """The model that scores beside it and decides nothing; None when there is none."""
+    return scripted_shadow(script_of(snapshot))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +81,23 @@ def model_changes(old: Any, new: Any) -> Iterator[str]:
     elif ranges_in(before) != ranges_in(after):
         yield from _range_changes(ranges_in(before), ranges_in(after))
         before, after = without_lists(before), without_lists(after)
+    shadows = tuple(scripted_shadow(text) for text in (before, after))
+    if _id(shadows[0]) != _id(shadows[1]):
+        yield f"shadow bot model {_title(shadows[0])} -> {_title(shadows[1])}"
+        before, after = without_shadow(before), without_shadow(after)
     was, now = (scripted_model(text) for text in (before, after))
-    if (was and was.id) != (now and now.id):
-        yield f"bot model {was.title if was else 'none'} -> {now.title if now else 'none'}"
+    if _id(was) != _id(now):
+        yield f"bot model {_title(was)} -> {_title(now)}"
     elif before != after and before and after:
         yield "the program of the bot filter changed"
+
+
+def _id(model: ScriptedModel | None) -> str:
+    return model.id if model is not None else ""
+
+
+def _title(model: ScriptedModel | None) -> str:
+    return model.title if model is not None else "none"
 
 
 def _range_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

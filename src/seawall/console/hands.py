@@ -42,8 +42,10 @@ def switches(view: SwitchesView) -> RenderableType:
 
 
 def feeds(view: FeedsView, now_s: float) -> RenderableType:
-    """One line a list, and the bot model."""
+    """One line a list, the bot model, and its shadow."""
     model = _model_lines(view.model)
+    if view.shadow is not None:
+        model += _described("Shadow, which decides nothing", view.shadow)
     if not view.feeds:
         none = "The current release has no list. Write one under `lists` of the site file."
         return Group(styled(none), *model)
@@ -64,11 +66,15 @@ def _model_lines(model: BotModelView | None) -> list[Text]:
     """What scores requests, and what it was accepted with."""
     if model is None:
         return [styled("Bot model: none, so scores are absent.")]
+    return _described("Bot model", model)
+
+
+def _described(what: str, model: BotModelView) -> list[Text]:
     origin = {"file": place(model.path), "pushed": "pushed", "starter": "shipped with Seawall"}
     named = f"{model.name} ({model.id})" if model.name else model.id
     size = f", {model.features} features, {model.trees} trees" if model.trees else ""
     made = f", made {model.created}" if model.created else ""
-    lines = [styled(f"Bot model: {named}, {origin[model.source]}{size}{made}")]
+    lines = [styled(f"{what}: {named}, {origin[model.source]}{size}{made}")]
     shown = list(model.metrics.items())[:_METRICS_SHOWN]
     if shown:
         lines.append(styled("  " + ", ".join(f"{name} {value:.4g}" for name, value in shown)))

@@ -4,7 +4,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from seawall.api.status_views import BotsView, NodeView, StatusView, TrafficView, WhyView
+from seawall.api.status_views import (
+    BotsView,
+    NodeView,
+    ShadowView,
+    StatusView,
+    TrafficView,
+    WhyView,
+)
 from seawall.console.hands import frozen_line, rollout_line
 from seawall.console.output import joined, styled
 from seawall.console.releases import pairs, plain_table
@@ -92,7 +99,23 @@ def _bots(bots: BotsView | None) -> list[tuple[str, Text]]:
         f"{share(bots.scored_share)} scored, {share(bots.challenged_share)} challenged, "
         f"{share(bots.refused_share)} refused"
     )
-    return [("bots", joined(styled(words), faults, styled(f"  {unknown}", "dim")))]
+    rows = [("bots", joined(styled(words), faults, styled(f"  {unknown}", "dim")))]
+    if bots.shadow is not None:
+        rows.append(("shadow", _shadow(bots.shadow)))
+    return rows
+
+
+def _shadow(shadow: ShadowView) -> Text:
+    """A model that decides nothing, and how it compares."""
+    name = f"{shadow.name} ({shadow.id})" if shadow.name else shadow.id
+    if shadow.compared is None:
+        told = "; no node tells how it compares"
+    elif not shadow.compared:
+        told = "; nothing scored by both yet"
+    else:
+        told = f"; agrees on {share(shadow.agreed_share)} of {count(shadow.compared, 'request')}"
+    faults = styled(f", {count(shadow.errors, 'fault')}", "bold yellow" if shadow.errors else "dim")
+    return joined(styled(name), styled(told), faults, styled("  it decides nothing", "dim"))
 
 
 def _hands(view: StatusView) -> list[tuple[str, Text]]:

@@ -25,6 +25,7 @@ from seawall.api.rollout import Rollout
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.service import Parts, Service
+from seawall.api.shadow_desk import ShadowDesk
 from seawall.api.status_views import NoticeView
 from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
@@ -214,7 +215,8 @@ class _Core:
             notices=notices,
             jobs=jobs.view,
         )
-        hands = Hands(self.store, switchboard, keys, jobs)
+        shadows = ShadowDesk(releaser, switchboard.turn, self.store.audit, data_dir)
+        hands = Hands(self.store, switchboard, keys, jobs, shadows)
         hands.rollouts = self.rollouts
         parts = Parts(
             store=self.store,

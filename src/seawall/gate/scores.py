@@ -4,25 +4,23 @@ It judges the compiled text, which is what Envoy will run. A model whose golden 
 out is refused for good. One that scores recent requests quite otherwise than the current one is
 refused until somebody says by name that it is meant. Where there is nothing to measure, that is
 said: it is a state of the report, not a pass.
+
+A shadow is judged by its proofs alone, and only by the release that brings it: being different is
+its point, so its drift is told and refuses nothing, and one that was accepted keeps no other
+change from its release.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seawall import limits
-from seawall.bots.scripted import ScriptedModel, scripted_model
-from seawall.compiler.model_words import model_of, script_of
+from seawall.bots.drift import Drift, golden_lines, traffic_lines
+from seawall.bots.scripted import ScriptedModel, scripted_model, scripted_shadow
+from seawall.compiler.model_words import model_of, script_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import RefusedError
-from seawall.gate.drift import (
-    Drift,
-    golden_lines,
-    golden_vectors,
-    measured,
-    recent_vectors,
-    traffic_lines,
-)
+from seawall.gate.drift import golden_vectors, measured, recent_vectors
 from seawall.release.release import Kind
 from seawall.telemetry import records
 
@@ -61,6 +59,17 @@ def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
         kind: of the release; a kill switch may end scoring, nothing else may unforced.
         recent: feature vectors of recent requests; asked only when models differ.
     """
+    report = _judge_model(old, new, kind, recent)
+    shadow = scripted_shadow(script_of(new))
+    if shadow is None or (report.refusal is not None and not report.forcible):
+        return report
+    before = shadow_of(old) if old is not None else None
+    # A kill switch that ends brings back what was there, and nothing may hold that up.
+    brought = kind is not Kind.SWITCH and (before is None or before.id != shadow.id)
+    return _with_shadow(report, model_of(new), shadow, recent, brought=brought)
+
+
+def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> ScoreReport:
     text = script_of(new)
     if not text:
         return ScoreReport("nobody is looked at")
@@ -81,6 +90,54 @@ def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
     if before.id == model.id:
         return ScoreReport("the bot model did not change", (proofs,))
     return _compared(before, model, recent(), proofs)
+
+
+def _with_shadow(
+    report: ScoreReport,
+    model: ScriptedModel | None,
+    shadow: ScriptedModel,
+    recent: Recent,
+    *,
+    brought: bool,
+) -> ScoreReport:
+    """The report on the model, and what there is to say of the shadow beside it."""
+    if wrong := shadow.wrong_golden():
+        text = f"The compiled shadow bot model {shadow.title} is not what it promises: {wrong}."
+        if not brought:
+            return replace(report, lines=(*report.lines, text), notes=(*report.notes, text))
+        refusal = RefusedError(
+            "bot-shadow-not-proven",
+            text,
+            remedy="Check what made it. `seawall bots unshadow` takes one away that was pushed.",
+        )
+        return ScoreReport(text, refusal=refusal, forcible=False)
+    proofs = f"{len(shadow.golden)} golden vectors of the shadow {shadow.title} come out."
+    lines = [*report.lines, proofs]
+    if brought and model is not None:
+        lines += _shadow_drift(model, shadow, recent())
+        report = replace(report, summary=f"{report.summary}; the shadow {shadow.title} is proven")
+    return replace(report, lines=tuple(lines))
+
+
+def _shadow_drift(
+    model: ScriptedModel, shadow: ScriptedModel, recent: Sequence[tuple[int, ...]]
+) -> Iterator[str]:
+    """How far a shadow is from the model; over a bound or not, it decides nothing."""
+    traffic = measured(model, shadow, recent)
+    if traffic is None or traffic.count < limits.BOT_DRIFT_VECTORS_MIN:
+        count = traffic.count if traffic is not None else 0
+        yield (
+            f"Shadow: {count} recent vectors, {limits.BOT_DRIFT_VECTORS_MIN} are needed: its drift "
+            "is not measured on traffic."
+        )
+    else:
+        if traffic.one_score:
+            yield f"Shadow: it gives all {traffic.count} recent vectors the score {traffic.least}."
+        for text, _ in traffic_lines(traffic):
+            yield f"Shadow, recent vectors: {text}."
+    chosen = measured(model, shadow, golden_vectors(model))
+    if chosen is not None:
+        yield from (f"Shadow, golden vectors: {text}." for text, _ in golden_lines(chosen))
 
 
 def _without_model(before: ScriptedModel | None, kind: Kind) -> ScoreReport:

@@ -2,7 +2,8 @@
 
 A score that Envoy gives must be the one that the model gives for the vector that Envoy saw, and a
 release with a model must score what the current release scores. Both are refused for good: they
-would be so on every node.
+would be so on every node. The same holds for a shadow, in the release that brings it; later it
+decides nothing, not even about a release.
 """
 
 from collections.abc import Sequence
@@ -56,6 +57,55 @@ def look_at_scores(
         )
         return Finding("taster-unscored", text, "Report this, with the model."), ""
     return None, f"Envoy scored {scored} of {len(new)} requests as {model.title} does."
+
+
+def look_at_shadow(
+    probes: Sequence[Probe],
+    new: Sequence[Answer],
+    shadow: ScriptedModel | None,
+    *,
+    brought: bool,
+) -> tuple[Finding | None, str]:
+    """The same for the shadow.
+
+    Args:
+        probes: what was asked.
+        new: answers of the release.
+        shadow: of the release.
+        brought: by this release; else what is wrong with it is told and refuses nothing.
+    """
+    if shadow is None:
+        return None, ""
+    due = scored = 0
+    for index, (probe, answer) in enumerate(zip(probes, new, strict=False)):
+        verdict = parse_verdict(answer.bots)
+        if verdict is None or verdict.score is None:
+            continue
+        due += 1
+        if verdict.shadow_score is None:
+            continue
+        scored += 1
+        wanted = shadow.score(verdict.codes)
+        if verdict.shadow_score != wanted or verdict.shadow != shadow.id:
+            text = (
+                f"{probe.name}: Envoy gives the score {verdict.shadow_score} by shadow "
+                f"{verdict.shadow}, where {shadow.title} gives {wanted} for the same vector."
+            )
+            return _of_shadow("taster-shadow-parity", text, index, brought=brought)
+    if due and not scored:
+        text = f"The shadow {shadow.title} scores none of {due} scored requests: it fails in Envoy."
+        return _of_shadow("taster-shadow-unscored", text, -1, brought=brought)
+    return None, f"Envoy's shadow scored {scored} of {due} scored requests as {shadow.title} does."
+
+
+def _of_shadow(code: str, text: str, probe: int, *, brought: bool) -> tuple[Finding | None, str]:
+    if not brought:
+        return None, f"{text} It decides nothing, so this refuses nothing."
+    remedy = (
+        "The shadow behaves otherwise in Envoy: report this, with the model. `seawall bots "
+        "unshadow` takes one away that was pushed before."
+    )
+    return Finding(code, text, remedy, probe), ""
 
 
 def _turned_away(answer: Answer) -> bool:

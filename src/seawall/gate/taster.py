@@ -16,7 +16,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.clock import Clock
-from seawall.compiler.model_words import model_of
+from seawall.compiler.model_words import model_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
 from seawall.gate.ask import Answer, Asker, Failure
@@ -26,7 +26,7 @@ from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_pro
 from seawall.gate.rewrite import harmless
 from seawall.gate.sacrifice import MACHINE, Bounds, End, remove_leftovers, sacrifice
 from seawall.gate.stub import Stub
-from seawall.gate.tasted_scores import look_at_scores
+from seawall.gate.tasted_scores import look_at_scores, look_at_shadow
 from seawall.model import Golden
 from seawall.telemetry import records
 
@@ -49,12 +49,14 @@ class Order:
         old: the current one; None before the first.
         change: tells what differs between them; asked while the release starts.
         golden: requests of the new release.
+        switch: a kill switch is thrown, or ends; it brings nothing that was not there before.
     """
 
     new: Snapshot
     old: Snapshot | None
     change: Callable[[], Awaitable[Changed]]
     golden: tuple[Golden, ...]
+    switch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +157,14 @@ class Taster:
             found = _judge(probes, new, old, change)
         model = await asyncio.to_thread(model_of, order.new)
         odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
-        if odd is not None:
-            found = replace(found, refusals=(*found.refusals, odd))
+        doubt, shadowed = await asyncio.to_thread(_shadow, order, probes, new.answers)
+        wrong = tuple(each for each in (odd, doubt) if each is not None)
+        found = replace(found, refusals=(*found.refusals, *wrong))
         if not found.refusals:
             memory = memory.added(order.new.digest, probes, new.answers, new.memory_bytes)
             await asyncio.to_thread(tasted.save, self._work_dir, memory)
         lines = [*_arithmetic(probes, new, old, remembered=known is not None)]
-        lines += [scored] if scored else []
+        lines += [line for line in (scored, shadowed) if line]
         lines += [each.text for each in found.refusals]
         shown = found.differences[: limits.TASTER_DIFFERENCES_MAX]
         lines += [f"Differs: {text}" for text in shown]
@@ -253,6 +256,16 @@ def _judge(
     found = compare(probes, new.answers, before, change)
     whole = [each for each in (_ended(probes, new, old), _memory(new, old)) if each is not None]
     return replace(found, refusals=(*whole, *found.refusals))
+
+
+def _shadow(
+    order: Order, probes: Sequence[Probe], answers: Sequence[Answer]
+) -> tuple[Finding | None, str]:
+    shadow = shadow_of(order.new)
+    before = shadow_of(order.old) if order.old is not None else None
+    changed = shadow is not None and (before is None or before.id != shadow.id)
+    brought = changed and not order.switch
+    return look_at_shadow(probes, answers, shadow, brought=brought)
 
 
 def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Finding | None:

@@ -100,6 +100,7 @@ class Edge:
         golden: requests that prove that the sites work, in the order of the sites; nor on them.
         lists: address lists that sites may name.
         bot_model: None scores nothing.
+        bot_shadow: scores beside `bot_model` and decides nothing; None when there is none.
         clearance_keys: what clearances are signed with; None grants and accepts none.
     """
 
@@ -115,4 +116,5 @@ class Edge:
     golden: tuple[Golden, ...] = ()
     lists: tuple[IpList, ...] = ()
     bot_model: BotModel | None = None
+    bot_shadow: BotModel | None = None
     clearance_keys: ClearanceKeys | None = None

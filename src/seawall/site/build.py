@@ -23,7 +23,7 @@ from seawall.model import (
 from seawall.secret import Secret
 from seawall.site.build_keys import build_keys
 from seawall.site.build_lists import build_lists
-from seawall.site.build_model import build_model
+from seawall.site.build_model import build_models
 from seawall.site.build_origin import build_origin
 from seawall.site.build_rollout import build_golden, build_policy
 from seawall.site.build_site import build_site, route_origin_name, site_origin_name
@@ -45,7 +45,7 @@ def build_parts(draft: Draft) -> None:
     for origin_name, origin in draft.origins.items():
         _origin(draft, origin_name, origin, f"origin {origin_name}")
     build_lists(draft)
-    build_model(draft)
+    build_models(draft)
     build_keys(draft)
     for site_name, site in draft.sites.items():
         _inline_origins(draft, site_name, site)
@@ -81,6 +81,7 @@ def build_edge(draft: Draft) -> Edge:
         ),
         lists=tuple(draft.built_lists.values()),
         bot_model=draft.built_model,
+        bot_shadow=draft.built_shadow,
         clearance_keys=draft.built_keys,
         rollout=build_policy(file.rollout),
         golden=tuple(

@@ -56,8 +56,9 @@ class CertificateFiles:
 
 @dataclass(frozen=True, slots=True)
 class ModelFault:
-    """What is wrong with the bot model."""
+    """What is wrong with a bot model; `subject` tells which."""
 
+    subject: str
     at: Location
     what: str
     remedy: str
@@ -91,7 +92,8 @@ class Draft:
     built_lists: dict[ListName, IpList] = field(default_factory=dict)
     list_faults: list[tuple[ListName, Location, Fault]] = field(default_factory=list)
     built_model: BotModel | None = None
-    model_fault: ModelFault | None = None
+    built_shadow: BotModel | None = None
+    model_faults: list[ModelFault] = field(default_factory=list)
     built_keys: ClearanceKeys | None = None
     built_sites: dict[SiteName, Site] = field(default_factory=dict)
     built_origins: dict[OriginName, Origin] = field(default_factory=dict)

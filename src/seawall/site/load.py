@@ -21,7 +21,7 @@ from seawall.site.files import FileMode, FileReader, Files, ReferencedFile
 from seawall.site.merge import merge
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.rules import run_rules
-from seawall.site.sources import BOT_MODEL, CLEARANCE_KEYS, Pushed, SourceSet
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, CLEARANCE_KEYS, Pushed, SourceSet
 
 DevelopmentCertificate: TypeAlias = Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]]
 """Site and its hosts to a certificate chain and key made for them."""
@@ -48,7 +48,7 @@ class Loaded:
             `certificate shop`, `listener http 0.0.0.0:80`.
         referenced: files that were read besides the YAML files.
         pushed: what was pushed into feeds that no file holds: the lists that the site file
-            defines, and the bot model.
+            defines, the bot model, and its shadow.
     """
 
     edge: Edge | None
@@ -111,6 +111,8 @@ def load(
 def _takes_pushes(draft: Draft, name: ListName) -> bool:
     if name == BOT_MODEL:
         return draft.top.section.bots.model is None
+    if name == BOT_SHADOW:
+        return draft.top.section.bots.shadow is None
     if name == CLEARANCE_KEYS:
         return any(site.bots.mode is BotMode.ENFORCE for site in draft.built_sites.values())
     section = draft.top.section.lists.get(name)
@@ -158,6 +160,8 @@ def _locations(draft: Draft) -> dict[str, Location]:
     found |= {f"list {name}": draft.top.at("lists", name) for name in draft.top.section.lists}
     if draft.top.section.bots.model is not None:
         found[f"list {BOT_MODEL}"] = draft.top.at("bots", "model")
+    if draft.top.section.bots.shadow is not None:
+        found[f"list {BOT_SHADOW}"] = draft.top.at("bots", "shadow")
     found |= {f"origin {name}": placed.at() for name, placed in draft.origin_places.items()}
     for name, site in draft.sites.items():
         found[f"site {name}"] = site.at()

@@ -12,11 +12,11 @@ from seawall.ids import ListName
 
 BOT_MODEL: Final = ListName("bot-model")
 """The feed that brings the model which scores requests; no address list has this name."""
-
-
+BOT_SHADOW: Final = ListName("bot-model-shadow")
+"""The feed that brings a second model, which scores and decides nothing; likewise."""
 CLEARANCE_KEYS: Final = ListName("clearance-keys")
 """The feed that control itself pushes keys into; no address list has this name."""
-RESERVED: Final = (BOT_MODEL, CLEARANCE_KEYS)
+RESERVED: Final = (BOT_MODEL, BOT_SHADOW, CLEARANCE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Final
 
 from seawall.bots.families import ClientFamily
 from seawall.bots.model import Model
+from seawall.limits import BOT_DRIFT_THRESHOLDS
 from seawall.model import BotDo
 from seawall.telemetry.bot_words import GAP_NONE, clause, share_percent, times
 from seawall.telemetry.bots import BotVerdict, parse_verdict
@@ -111,10 +112,11 @@ class KnownPolicy:
 
 @dataclass(frozen=True, slots=True)
 class KnownBots:
-    """What is known beside the record; None where it is not."""
+    """What is known beside the record; None, and an empty name of the shadow, where it is not."""
 
     model: KnownModel | None = None
     policy: KnownPolicy | None = None
+    shadow: str = ""
 
 
 def bot_sentences(record: AccessRecord, known: KnownBots) -> Iterator[str]:
@@ -128,6 +130,7 @@ def bot_sentences(record: AccessRecord, known: KnownBots) -> Iterator[str]:
         return
     yield from _identity(verdict)
     yield from _score(verdict, known)
+    yield from _shadow(verdict, known.shadow)
     yield from _signals(verdict)
     yield from _past(verdict)
     yield from _decision(verdict, record, known.policy)
@@ -196,6 +199,28 @@ def _score(verdict: BotVerdict, known: KnownBots) -> Iterator[str]:
         )
         return
     yield from _reasons(known.model.model, verdict.codes)
+
+
+def _shadow(verdict: BotVerdict, known: str) -> Iterator[str]:
+    """What a second model said, which decided nothing."""
+    if not verdict.shadow or verdict.score is None:
+        return
+    name = f"{known} ({verdict.shadow})" if known else verdict.shadow
+    if verdict.shadow_score is None:
+        yield f"The shadow model {name} could not score it, which changed nothing."
+        return
+    yield (
+        f"The shadow model {name} gives it {verdict.shadow_score}, and decides nothing. "
+        f"{_sides(verdict.score, verdict.shadow_score)}"
+    )
+
+
+def _sides(score: int, other: int) -> str:
+    crossed = [side for side in BOT_DRIFT_THRESHOLDS if (score <= side) is not (other <= side)]
+    if not crossed:
+        return "A policy with the usual bounds would decide the same."
+    bounds = _listed([str(side) for side in crossed])
+    return f"A policy that asks for {bounds} or less would decide otherwise."
 
 
 def _why_no_score(verdict: BotVerdict, policy: KnownPolicy | None) -> str:

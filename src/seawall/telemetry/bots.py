@@ -1,8 +1,9 @@
 """What the bot filter decided of one request, read back from the field `bots` of its record.
 
 The text is `SCORE ACTION RULE VERIFIED CLEARANCE MODEL VECTOR CLIENT`, single spaces between, `-`
-for what is absent (docs/access-records.md). It is read strictly and whole: a text that the filter
-would not have written gives None, since half a verdict would tell a wrong story. Pure.
+for what is absent; where a shadow is in force, `SCORE:MODEL` of it stands before the vector
+(docs/access-records.md). It is read strictly and whole: a text that the filter would not have
+written gives None, since half a verdict would tell a wrong story. Pure.
 """
 
 import re
@@ -21,11 +22,13 @@ _TEXT: Final = re.compile(
     rf"(?P<proof>-|(?:verified|impostor|unknown):{_NAME}) "
     r"(?P<clearance>-|ok:[1-9]|expired|invalid) "
     r"(?P<model>-|[0-9a-f]{8}) "
+    r"(?:(?P<own>-|[1-9][0-9]?):(?P<shadow>[0-9a-f]{8}) )?"
     rf"(?P<vector>[#-}}]{{1,{BOT_FEATURES_MAX}}}) "
-    r"(?P<client>[0-9a-f]{16}\.(?:-1|[0-9]{1,7}))",
+    r"(?P<client>[0-9a-f]{16})\.(?P<place>-1|[0-9]{1,7})",
     re.ASCII,
 )
 _NONE: Final = "-"
+_UNCOUNTED: Final = "-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,9 @@ class BotVerdict:
         model: first 8 hex digits of the digest of the model in force; empty when there was none.
         codes: the feature vector, 0 where a feature is absent.
         counted: the client's windows are kept; without them its past is absent.
+        client: hash of the client's network, handshake and family.
+        shadow: first 8 hex digits of the digest of the shadow; empty when there was none.
+        shadow_score: what it gave; None when it was not asked, or could not tell.
     """
 
     score: int | None
@@ -55,6 +61,9 @@ class BotVerdict:
     model: str
     codes: tuple[int, ...]
     counted: bool
+    client: str
+    shadow: str
+    shadow_score: int | None
 
     def code(self, feature: str) -> int:
         """The code of a feature by its name; 0 when it is absent."""
@@ -67,8 +76,10 @@ def parse_verdict(text: str) -> BotVerdict | None:
     codes = from_text(found["vector"]) if found else None
     if found is None or codes is None:
         return None
-    score = None if found["score"] == _NONE else int(found["score"])
+    score, shadow_score = _score(found["score"]), _score(found["own"] or _NONE)
     if score is not None and found["model"] == _NONE:
+        return None
+    if shadow_score is not None and score is None:
         return None
     proof, _, bot = found["proof"].partition(":")
     clearance, _, level = found["clearance"].partition(":")
@@ -82,5 +93,12 @@ def parse_verdict(text: str) -> BotVerdict | None:
         level=int(level or 0),
         model=found["model"].removeprefix(_NONE),
         codes=codes,
-        counted=not found["client"].endswith(".-1"),
+        counted=found["place"] != _UNCOUNTED,
+        client=found["client"],
+        shadow=found["shadow"] or "",
+        shadow_score=shadow_score,
     )
+
+
+def _score(text: str) -> int | None:
+    return None if text == _NONE else int(text)

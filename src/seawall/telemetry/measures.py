@@ -7,6 +7,8 @@ two together); everything else Envoy could count costs memory and is not read.
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from seawall.limits import BOT_DRIFT_THRESHOLDS
+
 SITE_PREFIX: Final = "vhost."
 """Route-level statistics: `vhost.VIRTUAL_HOST.route.SITE.NAME`, see `split_site`."""
 PRIVATE_ORIGIN_PREFIX: Final = "cluster.site/"
@@ -35,6 +37,7 @@ CPU: Final = "cpu_s"
 _HTTP_OWN: Final = frozenset({"admin", "async-client", "taste"})
 """Not of clients: `taste` is where the node asks golden requests."""
 
+_SIDES: Final = " and ".join(str(side) for side in BOT_DRIFT_THRESHOLDS)
 _LUA: Final = ".lua"
 """Ends what the bot filter's own counters are counted under. It adds them up itself and hands them
 on at most once a second, with a later request: the last ones before a pause come after it."""
@@ -156,6 +159,24 @@ MEASURES: Final = (
         "counter",
         "http.*.lua.errors",
         "Faults of the bot filter; such a request passed as if nothing was known of it.",
+    ),
+    Measure(
+        "bots_shadow_agreed",
+        "counter",
+        "http.*.lua.bots_shadow_agree",
+        f"Requests that the bot model and its shadow put on the same side of scores {_SIDES}.",
+    ),
+    Measure(
+        "bots_shadow_disagreed",
+        "counter",
+        "http.*.lua.bots_shadow_disagree",
+        f"Requests that the two put on different sides of one of the scores {_SIDES}.",
+    ),
+    Measure(
+        "bots_shadow_errors",
+        "counter",
+        "http.*.lua.bots_shadow_errors",
+        "Requests that the bot model scored and its shadow could not; nothing else came of it.",
     ),
     Measure(
         "origin_connect_failures",

@@ -175,6 +175,22 @@ def recent(current: Path, size_bytes: int) -> Tail:
     return Tail(tuple(r for r in parsed if r is not None), sum(r is None for r in parsed))
 
 
+def newest(paths: Iterable[Path], size_bytes: int) -> Iterator[AccessRecord]:
+    """The newest records of files, each file from its end, until about `size_bytes` are read."""
+    left = size_bytes
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                for block in _blocks_of(file):
+                    parsed = (parse_record(line) for line in _lines([block]))
+                    yield from (record for record in parsed if record is not None)
+                    left -= len(block)
+                    if left <= 0:
+                        return
+        except OSError:
+            continue
+
+
 @dataclass(frozen=True, slots=True)
 class UntrustedForwarding:
     """Requests whose sender claimed, in `x-forwarded-for`, to speak for others without trust.

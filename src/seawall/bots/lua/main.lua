@@ -2,7 +2,8 @@
 --
 -- A fault in here passes the request on as it is: Envoy counts it in `lua.errors` and goes on. What
 -- is decided stands in one text of dynamic metadata, which the access record carries:
--- `SCORE ACTION RULE VERIFIED CLEARANCE MODEL VECTOR CLIENT`, with `-` for what is absent.
+-- `SCORE ACTION RULE VERIFIED CLEARANCE MODEL VECTOR CLIENT`, with `-` for what is absent; where
+-- there is a shadow, `SCORE:MODEL` of it stands before the vector.
 local ffi = require("ffi")
 
 local NAMESPACE, KEY = "seawall.bots", "d"
@@ -70,6 +71,8 @@ local function flush(handle, now_s)
     counted[name] = nil
   end
 end
+
+local beside = config.shadow and shadow.new(model, config.shadow, count)
 
 local spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 local codes = setmetatable({}, {
@@ -188,7 +191,8 @@ local function request(handle)
     action, rule, detail = rules:decide(s)
   end
   info:dynamicMetadata():set(NAMESPACE, KEY, (score or "-") .. " " .. action .. " " .. (rule or "-")
-    .. " " .. proven .. " " .. pass .. " " .. MODEL .. " " .. vector .. " " .. key[3] .. "." .. place)
+    .. " " .. proven .. " " .. pass .. " " .. MODEL .. (beside and beside(vector, score) or "")
+    .. " " .. vector .. " " .. key[3] .. "." .. place)
   local acts = action ~= "observe" and action ~= "allow"
   if acts then
     count("bots_" .. action)

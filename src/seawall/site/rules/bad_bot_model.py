@@ -9,11 +9,11 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bad-bot-model",
     severity=Severity.ERROR,
-    meaning="The bot model is cut off, too large, lists a feature twice or an unknown one, has "
-    "trees that do not end, or does not give the scores that it promises.",
+    meaning="The bot model, or its shadow, is cut off, too large, lists a feature twice or an "
+    "unknown one, has trees that do not end, or does not give the scores that it promises.",
     why="A model is made by a program, and a program that breaks makes such models. The model "
     "before stays in force.",
-    remedy="Check what made it.",
+    remedy="Check what made it. A bad shadow that was pushed goes with `seawall bots unshadow`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="""\
@@ -24,7 +24,6 @@ bots: {model: certs/not-pem.txt}""",
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """The model of the edge."""
-    fault = draft.model_fault
-    if fault is not None:
-        yield RULE.found(fault.at, "bot model", fault.what, remedy=fault.remedy)
+    """The model of the edge, and its shadow."""
+    for fault in draft.model_faults:
+        yield RULE.found(fault.at, fault.subject, fault.what, remedy=fault.remedy)

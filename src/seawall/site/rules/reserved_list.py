@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
-from seawall.site.sources import BOT_MODEL, CLEARANCE_KEYS, RESERVED
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW, CLEARANCE_KEYS, RESERVED
 
 RULE = Rule(
     id="reserved-list",
     severity=Severity.ERROR,
-    meaning=f"An address list is called `{BOT_MODEL}` or `{CLEARANCE_KEYS}`.",
-    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests, and control keeps "
-    f"its keys under `{CLEARANCE_KEYS}`; nobody could tell which of the two was meant.",
+    meaning=f"An address list is called `{BOT_MODEL}`, `{BOT_SHADOW}` or `{CLEARANCE_KEYS}`.",
+    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests, `{BOT_SHADOW}` "
+    f"one beside it, and control keeps its keys under `{CLEARANCE_KEYS}`; nobody could tell which "
+    "of the two was meant.",
     remedy="Give the list another name.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ndeny: bot-model",

@@ -151,6 +151,12 @@ class EdgeBotsSection(Section):
         "Without a file it is what `seawall feed push bot-model` brought last, and before that "
         "the one that Seawall ships.",
     )
+    shadow: FilePath | None = Field(
+        default=None,
+        description="A second model, which scores beside the first and decides nothing; taken up "
+        "by itself when it changes on disk. Without a file it is what `seawall feed push "
+        "bot-model-shadow` brought last, or there is none.",
+    )
     retrain: RetrainSection | None = Field(
         default=None, description="Train the model anew at intervals; off without this key."
     )

@@ -1,0 +1,76 @@
+"""`bots shadow|promote|unshadow`: a second model beside the one that decides."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seawall import limits
+from seawall.api.codec import to_json
+from seawall.api.hand_requests import PromoteRequest
+from seawall.api.views import ApplyEvent, Refused
+from seawall.cli.connect import connect
+from seawall.cli.exit_codes import DONE, REFUSED
+from seawall.cli.settings import Target
+from seawall.console import progress
+from seawall.console import shadow as draw
+from seawall.console.output import Output
+from seawall.daemon.processes import user_name
+from seawall.telemetry.bot_shadow import compare, newest_pair
+from seawall.telemetry.records import AccessRecord, newest
+from seawall.telemetry.shadow_report import NO_RECORDS, ShadowReport
+
+
+def report(output: Output, target: Target, places: Sequence[Path]) -> int:
+    """Tell how the shadow compares, on this machine's records or on files of other nodes.
+
+    Raises:
+        UnreachableError: nothing runs there, or a file is not.
+    """
+    if places:
+        found = _of_files(places)
+    else:
+        with connect(target) as client:
+            found = client.bot_shadow()
+    if output.json_format:
+        output.write_json(to_json(found))
+    else:
+        output.show(draw.report(found))
+    return DONE
+
+
+def promote(output: Output, target: Target, request: PromoteRequest) -> int:
+    """Make the shadow the bot model.
+
+    Raises:
+        NotFoundError: there is no shadow.
+        ConflictError: it is another one, or a file.
+    """
+    with connect(target) as client:
+        return _follow(output, client.promote(request))
+
+
+def unshadow(output: Output, target: Target, *, message: str) -> int:
+    """Take the shadow away.
+
+    Raises:
+        NotFoundError: there is none.
+        ConflictError: it is a file.
+    """
+    with connect(target) as client:
+        return _follow(output, client.unshadow(user_name(), message))
+
+
+def _of_files(places: Sequence[Path]) -> ShadowReport:
+    from seawall.learn.records import files_of  # noqa: PLC0415 - only who names files pays for it
+
+    def read() -> Iterator[AccessRecord]:
+        for files in found:
+            yield from newest(files, limits.BOT_SHADOW_READ_BYTES)
+
+    found = [files_of([place]) for place in places]
+    pair = newest_pair(read())
+    return NO_RECORDS if pair is None else compare(read(), *pair)
+
+
+def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
+    end = progress.follow(output, events)
+    return REFUSED if isinstance(end, Refused) else DONE
