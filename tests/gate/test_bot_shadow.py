@@ -19,7 +19,7 @@ from seawall.compiler.contents import contents
 from seawall.compiler.model_words import model_changes, model_of, script_of, shadow_of
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.gate.ask import Answer
-from seawall.gate.compare import changed
+from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.probes import Probe, Source
 from seawall.gate.scores import ScoreReport, judge_scores
@@ -135,7 +135,9 @@ GOLDEN = tuple(
 
 
 def taste(work_dir: Path, new: Snapshot, old: Snapshot, *, switch: bool = False) -> TasteReport:
-    change = changed(contents(old), contents(new))
+    async def change() -> Changed:
+        return changed(contents(old), contents(new))
+
     judge = Taster(made.ENVOY, SystemClock(), work_dir=work_dir)
     return asyncio.run(judge.taste(Order(new, old, change, GOLDEN, switch=switch)))
 
