@@ -1,10 +1,10 @@
 """How well bots are told from people, per family and with intervals; pure on sessions and records.
 
 A session counts as detected at request k when one of its first k requests scored at or under the
-threshold. The threshold is the highest one at which no more than the budget of the people's
-sessions *to learn from* is ever detected; false positives are then counted on the *other* people.
-A session that ended before request k keeps what was known of it. Absent scores detect nothing and
-are counted.
+threshold, or when its browser admitted to be driven (the page probe). The threshold is the highest
+one at which no more than the budget of the people's sessions *to learn from* is ever detected;
+false positives are then counted on the *other* people. A session that ended before request k keeps
+what was known of it. Absent scores detect nothing and are counted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from seawall.bots.model import Model
+from seawall.bots.probes import CODE_DRIVEN
 from seawall.telemetry.bots import parse_verdict
 from zoo import dataset
 from zoo.intervals import Share, at_most
@@ -22,6 +23,8 @@ from zoo.split import Split, split
 AT = (1, 3, 5, 10)
 """Requests after which detection is told."""
 Scorer = Callable[[Mapping[str, Any]], int | None]
+_SCRIPTLESS = "documents only"
+"""In the names of configurations that are told not to load scripts, so that no probe runs."""
 _SEVERE = ("block", "challenge", "rate")
 _PARTS_OF_PAGES = ("/static/", "/favicon.ico", "/beacon", "/api/", "/.well-known/seawall/")
 
@@ -33,6 +36,8 @@ class Seen:
     session: Session
     scores: tuple[int | None, ...]
     actions: tuple[str, ...]
+    admits: tuple[bool, ...]
+    """Whether the request tells that a program drives its browser."""
     page: int
     """Requests of its first page: up to the second page, or all."""
     threshold: int = 0
@@ -203,21 +208,22 @@ def seen(
     sessions: Iterable[Session], records: Iterable[Mapping[str, Any]], scorer: Scorer | None = None
 ) -> tuple[list[Seen], tuple[str, ...]]:
     """Sessions with at least one record, and the models that scored."""
-    by_address: dict[str, list[tuple[str, str, int | None, str]]] = {}
+    by_address: dict[str, list[tuple[str, str, int | None, str, bool]]] = {}
     models: set[str] = set()
     for record in records:
         known = parse_verdict(str(record.get("bots", "")))
         score = scorer(record) if scorer else known.score if known else None
         models |= {known.model} - {""} if known else set()
         action = known.action.value if known else ""
-        line = (str(record.get("time", "")), str(record.get("path", "")), score, action)
+        admits = known is not None and known.code("page-probe") == CODE_DRIVEN
+        line = (str(record.get("time", "")), str(record.get("path", "")), score, action, admits)
         by_address.setdefault(str(record.get("client", "")), []).append(line)
     found = []
     for session in sessions:
         lines = sorted(by_address.get(session.address, ()), key=lambda line: line[0])
         if lines:
-            scores, actions = tuple(line[2] for line in lines), tuple(line[3] for line in lines)
-            found.append(Seen(session, scores, actions, _first_page([line[1] for line in lines])))
+            _, paths, scores, actions, admits = zip(*lines, strict=True)
+            found.append(Seen(session, scores, actions, admits, _first_page(paths)))
     return found, tuple(sorted(models))
 
 
@@ -231,7 +237,7 @@ def highest(people: Sequence[Seen], budget: float) -> int:
 
 def _detected(one: Seen, requests: int) -> bool:
     low = one.lowest(requests)
-    return low is not None and low <= one.threshold
+    return any(one.admits[:requests]) or (low is not None and low <= one.threshold)
 
 
 def _first_page(paths: Sequence[str]) -> int:
@@ -306,7 +312,13 @@ def _goals(found: Sequence[Seen], unseen: Sequence[Seen]) -> list[Goal]:
         detection(
             "default automation after one page, unseen families",
             0.99,
-            of(Kind.AUTOMATION),
+            [s for s in of(Kind.AUTOMATION) if _SCRIPTLESS not in s.session.configuration],
+            lambda s: s.page,
+        ),
+        detection(
+            "the same where it loads documents only",
+            0.99,
+            of(Kind.AUTOMATION, _SCRIPTLESS),
             lambda s: s.page,
         ),
         detection(

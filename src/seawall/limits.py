@@ -1311,7 +1311,7 @@ JOB_MISSED_PERIODS: Final = 3
 JOB_TIMEOUT_S: Final = 3_600.0
 """One run, its releases included: one that takes longer hangs, or has too much to learn from."""
 JOB_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Data of a run's process: the codes of 2 million rows and their seven strangers alone are 1 GiB.
+"""Data of a run's process: the codes of 2 million rows and their eight strangers alone are 1 GiB.
 The kernel ends it before anything else when the machine runs short."""
 JOB_NICE: Final = 19
 """How far a run stands back for everything else on the machine."""

@@ -109,6 +109,7 @@ ALL: Final = (
     Stranger("a browser without fetch metadata", {**_NO_METADATA, **_NO_HINTS}, 0.3),
     Stranger("a site whose pages have ten times as many parts", {}, 0.9, parts=10),
     Stranger("a site whose images lie elsewhere", dict.fromkeys(_ASSETS, 1), 0.9),
+    Stranger("a browser with its developer tools open", {"page-probe": 2}, 0.3),
 )
 
 
