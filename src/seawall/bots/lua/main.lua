@@ -38,6 +38,8 @@ local reader = signals.new({
   agent = agent.new(config.ja4),
   windows = windows,
   memo = memo,
+  paths = paths,
+  shapes = shapes,
   count = config.features_count,
 }, config.features)
 local prefix_of = memo.new(client.prefix, MEMO_MAX)
@@ -93,7 +95,7 @@ local function facts(read, headers, prefix)
   -- Only the node itself asks over a Unix socket, with golden requests.
   asked.private = prefix == "-"
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
-  asked.headers = headers
+  asked.headers, asked.accept = headers, read.accepts
   return asked
 end
 
