@@ -49,29 +49,29 @@ def generator(protocol: str) -> str | None:
     """The program that will be used for `h1`, `browser` or `h2`; None when there is none."""
     if shutil.which("h2load"):
         return "h2load"
-    if protocol == "h1":
-        return "wrk" if shutil.which("wrk") else "python"
-    return None
+    if protocol == "h2":
+        return None
+    return "wrk" if shutil.which("wrk") else "python"
 
 
 def load(protocol: str, port: int, requests: int) -> Load:
     """Send about `requests` requests to 127.0.0.1."""
     name = generator(protocol)
+    headers = BROWSER_HEADERS if protocol == BROWSER else ()
     start_s = time.monotonic()
     if name == "h2load":
-        done = _h2load(protocol, port, requests)
+        done = _h2load(protocol, port, requests, headers)
     elif name == "wrk":
-        done = _wrk(port)
+        done = _wrk(port, headers)
     else:
-        done = asyncio.run(_python(port, requests))
+        done = asyncio.run(_python(port, requests, headers))
     return Load(done, time.monotonic() - start_s)
 
 
-def _h2load(protocol: str, port: int, requests: int) -> int:
+def _h2load(protocol: str, port: int, requests: int, headers: tuple[str, ...]) -> int:
     scheme, arguments = ("https", []) if protocol == "h2" else ("http", ["--h1"])
     streams = str(HTTP2_STREAMS) if protocol == "h2" else "1"
-    if protocol == BROWSER:
-        arguments = [*arguments, *(part for h in BROWSER_HEADERS for part in ("-H", h))]
+    arguments += [part for header in headers for part in ("-H", header)]
     output = _run(
         *("h2load", "-n", str(requests), "-c", str(CONNECTIONS), "-t", "1", "-m", streams),
         *(*arguments, f"--connect-to=127.0.0.1:{port}", f"{scheme}://{HOST}:{port}{PATH}"),
@@ -83,9 +83,10 @@ def _h2load(protocol: str, port: int, requests: int) -> int:
     return done
 
 
-def _wrk(port: int) -> int:
+def _wrk(port: int, headers: tuple[str, ...]) -> int:
     output = _run(
         *("wrk", "-t", "1", "-c", str(CONNECTIONS), "-d", "3s", "-H", f"host: {HOST}"),
+        *(part for header in headers for part in ("-H", header)),
         f"http://127.0.0.1:{port}{PATH}",
     )
     if "Non-2xx" in output or "Socket errors" in output:
@@ -94,8 +95,9 @@ def _wrk(port: int) -> int:
     return int(found[1]) if found else 0
 
 
-async def _python(port: int, requests: int) -> int:
-    head = f"GET {PATH} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+async def _python(port: int, requests: int, headers: tuple[str, ...]) -> int:
+    lines = (f"GET {PATH} HTTP/1.1", f"Host: {HOST}", *headers)
+    head = ("\r\n".join(lines) + "\r\n\r\n").encode()
     each = max(1, requests // CONNECTIONS)
 
     async def one() -> int:

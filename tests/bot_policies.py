@@ -27,10 +27,6 @@ class LuaPolicy:
     def __init__(self) -> None:
         self.runtime = LuaRuntime(unpack_returned_tuples=True, encoding="utf-8")
         source = (resources.files("seawall.bots") / "lua" / "policy.lua").read_text("utf-8")
-        self._headers: Any = self.runtime.eval(
-            "function(accept) return { get = function(_, name)"
-            " return name == 'accept' and accept or nil end } end"
-        )
         self.module: Any = self.runtime.execute(source)
 
     def compile(self, text: object) -> tuple[Any, str]:
@@ -56,7 +52,7 @@ class LuaPolicy:
             **{f"r{s}": n for s, n in zip(BOT_WINDOWS_S, facts.requests, strict=True)},
         }
         table = self.runtime.table_from({k: v for k, v in fields.items() if v is not None})
-        table.headers = self._headers(facts.accept or None)
+        table.accept = facts.accept or None
         table.codes = self.runtime.table_from(list(facts.codes))
         for key, value in more.items():
             table[key] = value

@@ -48,7 +48,8 @@ class Signals:
     def __init__(self) -> None:
         self.runtime = machine()
         self.runtime.execute(ORDERED)
-        parts = {name: module(self.runtime, name) for name in ("memo", "windows")}
+        names = ("memo", "windows", "paths", "shapes")
+        parts = {name: module(self.runtime, name) for name in names}
         table = "ja4 1 0\n"
         parts["ja4"] = module(self.runtime, "ja4").new(table)
         parts["agent"] = module(self.runtime, "agent").new(table)
@@ -244,6 +245,49 @@ def test_nothing_a_client_sends_raises_or_leaves_the_codes(
 
 
 READER = Signals()
+NODES_MAX = 8192
+HANDSHAKE = "t13d1516h2_8daaf6152771_d8a2da3f94cd"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(NAMES, VALUES), max_size=25),
+    st.sampled_from(["HTTP/1.1", "HTTP/2"]),
+    st.sampled_from([None, "nonsense", HANDSHAKE]),
+)
+def test_what_is_remembered_is_what_would_be_read(
+    headers: list[tuple[str, str]], protocol: str, ja4: str | None
+) -> None:
+    sent = [(":scheme", "https"), *headers]
+    first = READER.read(sent, protocol=protocol, ja4=ja4)
+    assert READER.read(sent, protocol=protocol, ja4=ja4) == first
+    assert Signals().read(sent, protocol=protocol, ja4=ja4) == first
+
+
+def test_requests_that_differ_in_one_thing_are_told_apart(signals: Signals) -> None:
+    usual = signals.read(BROWSER)
+    assert signals.read(BROWSER, protocol="HTTP/1.1")["protocol"] == 1
+    assert signals.read(changed(user_agent=None))["agent-family"] != usual["agent-family"]
+    assert signals.read(changed(accept_language="de"))["accept-language"] == 2
+    swapped = [*BROWSER[:8], BROWSER[9], BROWSER[8], *BROWSER[10:]]
+    assert signals.read(swapped)["order-agent-accept"] == 2
+    assert signals.read(BROWSER, ja4=HANDSHAKE)["tls-ciphers"] == 15
+    assert signals.read(changed(cookie=None))["cookie"] == 0
+    assert signals.read(changed(referer="https://other.example/"))["referer"] == 2
+    assert signals.read(BROWSER) == usual
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    signals = Signals()
+    shapes = signals.reader.shapes
+    for number in range(NODES_MAX // 2):
+        signals.read([("user-agent", f"agent/{number}"), ("accept", f"text/{number}")])
+        assert shapes.nodes <= NODES_MAX
+    long = [("user-agent", "x" * 2000), ("accept", "*/*")]
+    assert signals.read(long)["accept"] == 1
+    nodes = shapes.nodes
+    assert signals.read(long)["headers"] == 2
+    assert shapes.nodes == nodes
 
 
 def prefix(address: str) -> Any:

@@ -17,7 +17,8 @@ from seawall.bots.features import FEATURES, INDEX, to_text
 from seawall.bots.model import Model
 
 MODULES: Final = (
-    *("memo", "windows", "model", "shadow", "ja4", "agent", "client", "signals", "policy"),
+    *("memo", "windows", "model", "shadow", "ja4", "agent", "client"),
+    *("paths", "shapes", "signals", "policy"),
     *("verified", "clearance", "proof", "challenge"),
 )
 """In the order in which they may use one another."""

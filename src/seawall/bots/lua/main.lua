@@ -9,6 +9,7 @@ local ffi = require("ffi")
 local NAMESPACE, KEY = "seawall.bots", "d"
 local JA4_STATE = "seawall.ja4"
 local CLASS_KEY, CLASS_USUAL, CLEARANCE_KEY = "class", "page", "clearance"
+local DIGEST_KEY, CLASSES_KEY = "digest", "classes"
 local MEMO_MAX = 4096
 local FLUSH_S = 1
 
@@ -39,6 +40,8 @@ local reader = signals.new({
   agent = agent.new(config.ja4),
   windows = windows,
   memo = memo,
+  paths = paths,
+  shapes = shapes,
   count = config.features_count,
 }, config.features)
 local prefix_of = memo.new(client.prefix, MEMO_MAX)
@@ -57,6 +60,33 @@ local OBSERVE = {}
 local policy_of = memo.new(function(text)
   return policy.compile(text) or OBSERVE
 end, MEMO_MAX, memo.ANY_LENGTH)
+
+-- What stands in the metadata of a virtual host, by the short name that it has there: to be handed the
+-- texts themselves costs more than all that is done with them. nil for a site without a policy.
+local sites, sites_count = {}, 0
+local function site_of(texts)
+  local digest = texts:get(DIGEST_KEY)
+  local site = digest and sites[digest]
+  if digest and not site then
+    if sites_count >= MEMO_MAX then
+      sites, sites_count = {}, 0
+    end
+    site = { several = texts:get(CLASSES_KEY) ~= nil, clearance = texts:get(CLEARANCE_KEY), rules = {} }
+    sites[digest], sites_count = site, sites_count + 1
+  end
+  return site
+end
+
+local function rules_of(site, handle, texts)
+  local class = site.several and handle:metadata():get(CLASS_KEY) or CLASS_USUAL
+  local rules = site.rules[class]
+  if not rules then
+    local text = texts:get(class)
+    rules = text and policy_of(text) or OBSERVE
+    site.rules[class] = rules
+  end
+  return rules
+end
 
 -- Counted here, and told to Envoy at most once a second: a counter is looked up by its name.
 local counted, flushed_s = {}, 0
@@ -96,7 +126,7 @@ local function facts(read, headers, prefix)
   -- Only the node itself asks over a Unix socket, with golden requests.
   asked.private = prefix == "-"
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
-  asked.headers = headers
+  asked.headers, asked.accept = headers, read.accepts
   return asked
 end
 
@@ -146,10 +176,9 @@ local function request(handle)
   local address = info:downstreamRemoteAddress()
   local prefix = prefix_of(address)
   local texts = handle:virtualHost():metadata()
-  local rules = OBSERVE
-  if texts:get(CLASS_USUAL) then
-    local text = texts:get(handle:metadata():get(CLASS_KEY) or CLASS_USUAL)
-    rules = text and policy_of(text) or OBSERVE
+  local site, rules = site_of(texts), OBSERVE
+  if site then
+    rules = rules_of(site, handle, texts)
     if config.service and challenge.own(read.path.path) then
       challenge.identify(function(name, value)
         headers:replace(name, value)
@@ -172,7 +201,7 @@ local function request(handle)
   if rules.decide then
     network = network_of(rules, address, prefix)
     pass = prover:cleared(
-      s, texts:get(CLEARANCE_KEY), read.cookies, read.scheme, read.authority, network,
+      s, site.clearance, read.cookies, read.scheme, read.authority, network,
       read.tls.stable, now_s)
   end
 

@@ -20,8 +20,8 @@
 -- s holds facts of the request; each may be a function of s that gives it (asked once), and nil or
 -- false where it is absent: score, codes (numbers by index 1..n), path, method, host, protocol,
 -- verified, impostor, claims (names of bots), category (of the bot that is named), cleared (level),
--- r10, r60, r600 (requests of the client), request_id, headers (an object with get(name); asked for
--- accept), private (true: by a socket of the node itself, as its own probes come; nothing is done).
+-- r10, r60, r600 (requests of the client), request_id, accept (the header), private (true: by a socket
+-- of the node itself, as its own probes come; nothing is done).
 -- decide() adds route_class.
 
 local M = {}
@@ -113,10 +113,9 @@ local function navigates(s)
 end
 
 local function accepts_feed(s)
-  local headers = s.headers
-  local accept = headers and headers:get("accept")
-  return accept ~= nil and (holds(accept, "application/rss+xml")
-    or holds(accept, "application/atom+xml") or holds(accept, "application/feed+json"))
+  local accept = T(s, "accept")
+  return holds(accept, "application/rss+xml") or holds(accept, "application/atom+xml")
+    or holds(accept, "application/feed+json")
 end
 
 function M.kind(s, route_class)

@@ -8,36 +8,18 @@ local M = {}
 
 local BASE, CODE_MAX = 35, 90
 local MEMO_MAX = 4096
+local REMEMBERED_LENGTH_MAX = 1024 -- of all texts of one request
 local CHROMIUM, HINTS_SINCE = 1, 89 -- engine code; the first major that sends client hints
 local HINT_OS = {
   ['"Windows"'] = 1, ['"macOS"'] = 2, ['"Linux"'] = 3, ['"Android"'] = 4, ['"iOS"'] = 5,
   ['"Chrome OS"'] = 6, ['"Chromium OS"'] = 6,
 }
-local FIRST = {
-  ["user-agent"] = 1, ["accept"] = 2, ["accept-encoding"] = 3, ["accept-language"] = 4,
-  ["connection"] = 5, ["sec-ch-ua"] = 6, ["sec-ch-ua-platform"] = 7, ["sec-fetch-dest"] = 8,
-  ["upgrade-insecure-requests"] = 9, ["cache-control"] = 10, ["pragma"] = 11, ["cookie"] = 12,
-  ["referer"] = 13, ["content-length"] = 14, ["content-type"] = 15, ["sec-fetch-site"] = 16,
-  ["sec-fetch-mode"] = 17, ["host"] = 18, ["te"] = 19, ["sec-ch-ua-mobile"] = 20,
-  ["origin"] = 21, ["range"] = 22, ["priority"] = 23, ["dnt"] = 24,
-}
-local PSEUDO = { masp = 1, mpas = 2, msap = 3, mpsa = 4 }
 local METHOD = { GET = 1, HEAD = 2, POST = 3, OPTIONS = 4 }
 local PROTOCOL = { ["HTTP/1.1"] = 1, ["HTTP/2"] = 2, ["HTTP/3"] = 3 }
 local SITE = { none = 1, ["same-origin"] = 2, ["same-site"] = 3, ["cross-site"] = 4 }
 local MODE = { navigate = 1, ["no-cors"] = 2, cors = 3, ["same-origin"] = 4, websocket = 5 }
 local DEST = { document = 1, image = 2, style = 3, script = 4, empty = 5, font = 6, iframe = 7 }
 local CONNECTION = { ["keep-alive"] = 1, close = 2, upgrade = 3 }
-
-local KIND = {
-  js = 2, mjs = 2, css = 2, map = 2,
-  png = 3, jpg = 3, jpeg = 3, gif = 3, svg = 3, webp = 3, avif = 3, bmp = 3, woff = 3, woff2 = 3,
-  ttf = 3, otf = 3, mp4 = 3, webm = 3, mp3 = 3, ogg = 3, ico = 3,
-  rss = 4, atom = 4, rdf = 4, json = 5, xml = 5, txt = 1,
-  env = 10, git = 10, sql = 10, bak = 10, asp = 10, aspx = 10, cgi = 10, ini = 10, log = 10,
-}
-local PROBES = { "/.git/", "/.env", "/.aws/", "/.ssh/", "/wp-login", "/wp-admin", "/xmlrpc.php",
-  "/phpmyadmin", "/cgi-bin/", "/etc/passwd", "/vendor/phpunit", "/.ds_store", "/.svn/", "/server-status" }
 
 local floor, log, min = math.floor, math.log, math.min
 local band = require("bit").band
@@ -57,43 +39,6 @@ end
 
 local function contains(text, piece)
   return text:find(piece, 1, true) ~= nil
-end
-
--- kind, depth, bucket of the query's length, hash of the path, path without query.
-local function read_path(windows)
-  return function(target)
-    local query = target:find("?", 1, true)
-    local path = query and target:sub(1, query - 1) or target
-    local lower = path:lower()
-    local _, slashes = path:gsub("/", "")
-    local kind = KIND[lower:match("%.([a-z0-9]+)$") or ""] or 1
-    if lower == "/robots.txt" then
-      kind = 6
-    elseif lower == "/favicon.ico" then
-      kind = 7
-    elseif lower:sub(1, 13) == "/.well-known/" then
-      kind = 8
-    elseif lower:sub(1, 8) == "/sitemap" and (contains(lower, ".xml") or contains(lower, ".txt")) then
-      kind = 9
-    elseif kind == 1 and (lower:find("^/api/") or lower:find("^/graphql")) then
-      kind = 5
-    elseif kind == 1 and (lower:find("/feed/?$") or lower:find("/rss/?$") or lower:find("/atom/?$")) then
-      kind = 4
-    end
-    for i = 1, #PROBES do
-      if contains(lower, PROBES[i]) then
-        kind = 10
-      end
-    end
-    return {
-      path = path,
-      kind = kind,
-      depth = min(slashes, CODE_MAX),
-      query = query and bucket(#target - query) or 0,
-      hash = windows.hash(path, 0),
-      asset = kind == 2 or kind == 3 or kind == 7,
-    }
-  end
 end
 
 local function read_accept(text)
@@ -194,46 +139,8 @@ local function read_authority(text)
   return text:match("^https?://([^/?#]+)") or (text == "null" and "null") or ""
 end
 
--- `parts`: ja4 and agent (objects), windows and memo (modules), count (of features).
--- `features`: name of a feature to its place, counted from 0.
-function M.new(parts, features)
-  local memo = parts.memo.new
-  local at = {}
-  for name, place in pairs(features) do
-    at[name:gsub("-", "_")] = place
-  end
-  local self = {
-    count = parts.count,
-    vector = ffi.new("uint8_t[?]", parts.count),
-    values = {},
-    spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
-    path_of = memo(read_path(parts.windows), MEMO_MAX),
-    parts = parts,
-    at = at,
-  }
-  self.accept = memo(read_accept, MEMO_MAX)
-  self.language = memo(read_language, MEMO_MAX)
-  self.encoding = memo(read_encoding, MEMO_MAX)
-  self.cache = memo(read_cache, MEMO_MAX)
-  self.brands = memo(read_brands, MEMO_MAX)
-  self.authority_of = memo(read_authority, MEMO_MAX)
-  return setmetatable(self, { __index = M })
-end
-
-local WANTED = {}
-for index, name in ipairs({
-  ":method", ":path", ":authority", ":scheme", "user-agent", "accept", "accept-language",
-  "accept-encoding", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-site",
-  "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-user", "upgrade-insecure-requests", "priority",
-  "te", "referer", "cookie", "cache-control", "if-none-match", "if-modified-since", "range",
-  "origin", "connection", "signature-input", "access-control-request-method",
-}) do
-  WANTED[name] = index
-end
-M.WANTED = WANTED
-local METHOD_AT, PATH_AT, AUTHORITY_AT, SCHEME_AT = 1, 2, 3, 4
-local WANTED_MAX = 28
-
+local METHOD_AT, PATH_AT, AUTHORITY_AT, SCHEME_AT, AGENT_AT, ACCEPT_AT = 1, 2, 3, 4, 5, 6
+local REFERER_AT, COOKIE_AT, ORIGIN_AT = 19, 20, 25
 local function put(vector, place, code)
   if code > CODE_MAX then
     code = CODE_MAX
@@ -246,49 +153,37 @@ local function flag(vector, place, value)
 end
 
 local function order(vector, place, first, second)
-  vector[place] = (first == 0 or second == 0) and BASE or (first < second and BASE + 1 or BASE + 2)
+  vector[place] = (first == nil or second == nil) and BASE or (first < second and BASE + 1 or BASE + 2)
 end
 
-local positions = ffi.new("int32_t[?]", WANTED_MAX + 1)
-
--- Walks the headers. `v` holds what was wanted by index; the same tables serve every request.
-local function walk(headers, v)
-  for i = 1, WANTED_MAX do
-    v[i] = nil
-    positions[i] = 0
+-- `parts`: ja4 and agent (objects), windows, memo, paths and shapes (modules), count (of features).
+-- `features`: name of a feature to its place, counted from 0.
+function M.new(parts, features)
+  local memo = parts.memo.new
+  local at = {}
+  for name, place in pairs(features) do
+    at[name:gsub("-", "_")] = place
   end
-  local n, first, pseudo = 0, nil, 0
-  for name, value in pairs(headers) do
-    local wanted = WANTED[name]
-    if name:byte(1) == 58 then -- `:`
-      pseudo = (pseudo * 256 + name:byte(2)) % 4294967296
-    else
-      n = n + 1
-      if n == 1 then
-        first = name
-      end
-    end
-    if wanted then
-      if v[wanted] == nil then
-        v[wanted] = value
-        positions[wanted] = n
-      end
-    end
-  end
-  return n, first, pseudo
+  local self = {
+    count = parts.count,
+    vector = ffi.new("uint8_t[?]", parts.count),
+    values = {},
+    spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
+    path_of = memo(parts.paths.reader(parts.windows, bucket), MEMO_MAX),
+    shapes = parts.shapes.new(),
+    parts = parts,
+    at = at,
+  }
+  self.accept = memo(read_accept, MEMO_MAX)
+  self.language = memo(read_language, MEMO_MAX)
+  self.encoding = memo(read_encoding, MEMO_MAX)
+  self.cache = memo(read_cache, MEMO_MAX)
+  self.brands = memo(read_brands, MEMO_MAX)
+  self.authority_of = memo(read_authority, MEMO_MAX)
+  return setmetatable(self, { __index = M })
 end
 
-local PSEUDO_NUMBER = {}
-for text, code in pairs(PSEUDO) do
-  local number = 0
-  for i = 1, 4 do
-    number = number * 256 + text:byte(i)
-  end
-  PSEUDO_NUMBER[number] = code
-end
-
-local function hints(at, vector, v, agent, tls)
-  local brands, platform, mobile = v[9], v[11], v[10]
+local function hints(at, vector, brands, platform, mobile, agent, tls)
   local brand_code
   if agent.engine ~= CHROMIUM then
     brand_code = brands and 5 or 2
@@ -303,8 +198,7 @@ local function hints(at, vector, v, agent, tls)
   put(vector, at.hints_mobile, mobile == nil and 0 or ((mobile == "?1") == (agent.mobile == 2) and 2 or 1))
 end
 
-local function fetch(at, vector, v)
-  local site, mode, dest, user = v[12], v[13], v[14], v[15]
+local function fetch(at, vector, site, mode, dest, user)
   put(vector, at.fetch_site, site and (SITE[site] or 5) or 0)
   put(vector, at.fetch_mode, mode and (MODE[mode] or 6) or 0)
   put(vector, at.fetch_dest, dest and (DEST[dest] or 8) or 0)
@@ -317,20 +211,7 @@ local function fetch(at, vector, v)
   put(vector, at.fetch_coherence, code)
 end
 
--- Reads one request into the vector. Returns the facts other parts need, in a table that the next
--- request will overwrite.
---   headers: Envoy's, or any table for `pairs`; protocol: `HTTP/1.1`; ja4_of(info): the JA4 of the
---   connection or nil, asked only of requests over TLS.
-function M.read(self, headers, protocol, ja4_of, info)
-  local v, vector, at, parts = self.values, self.vector, self.at, self.parts
-  local n, first, pseudo = walk(headers, v)
-  local ja4 = v[SCHEME_AT] == "https" and ja4_of(info) or nil
-  local tls = parts.ja4:read(ja4 or "")
-  local agent = parts.agent:read(v[5])
-  local path = self.path_of(v[PATH_AT] or "/")
-  local method, authority = v[METHOD_AT] or "", v[AUTHORITY_AT] or ""
-  local version = PROTOCOL[protocol] or 4
-
+local function write_tls(at, vector, tls)
   put(vector, at.tls_version, tls.tls)
   put(vector, at.tls_sni, tls.sni)
   put(vector, at.tls_ciphers, tls.ciphers)
@@ -340,7 +221,9 @@ function M.read(self, headers, protocol, ja4_of, info)
   put(vector, at.tls_generation, tls.generation)
   put(vector, at.tls_known, tls.known)
   put(vector, at.tls_grease, tls.grease)
+end
 
+local function write_agent(at, vector, agent)
   put(vector, at.agent_family, agent.family)
   put(vector, at.agent_major, agent.major)
   put(vector, at.agent_os, agent.os)
@@ -348,48 +231,145 @@ function M.read(self, headers, protocol, ja4_of, info)
   put(vector, at.agent_mozilla, agent.mozilla)
   put(vector, at.agent_headless, agent.headless)
   put(vector, at.agent_bot_words, agent.bot)
+end
 
-  local secure = ja4 ~= nil and ja4 ~= ""
-  put(vector, at.family_agreement, secure and parts.agent:agreement(tls, agent) or 0)
-  put(vector, at.generation_gap, secure and parts.agent:gap(tls, agent) or 0)
-  local brands = v[9] and self.brands(v[9])
-  v[9] = brands
-  hints(at, vector, v, agent, secure)
-
+local function write_shape(at, vector, shape, version)
+  local positions = shape.positions
   put(vector, at.protocol, version)
-  put(vector, at.pseudo_order, version >= 2 and version < 4 and (PSEUDO_NUMBER[pseudo] or 5) or 0)
-  put(vector, at.method, METHOD[method] or 5)
-  put(vector, at.headers, n)
-  order(vector, at.order_agent_accept, positions[5], positions[6])
-  order(vector, at.order_accept_encoding, positions[6], positions[8])
+  put(vector, at.pseudo_order, version >= 2 and version < 4 and shape.pseudo or 0)
+  put(vector, at.headers, shape.n)
+  order(vector, at.order_agent_accept, positions[AGENT_AT], positions[ACCEPT_AT])
+  order(vector, at.order_accept_encoding, positions[ACCEPT_AT], positions[8])
   order(vector, at.order_language_encoding, positions[7], positions[8])
-  order(vector, at.order_hints_agent, positions[9], positions[5])
-  order(vector, at.order_fetch_accept, positions[12], positions[6])
-  put(vector, at.order_first, first and (FIRST[first] or 30) or 0)
-  put(vector, at.accept, v[6] and self.accept(v[6]) or 0)
-  put(vector, at.accept_language, v[7] and self.language(v[7]) or 0)
-  put(vector, at.accept_encoding, v[8] and self.encoding(v[8]) or 0)
-  fetch(at, vector, v)
-  flag(vector, at.upgrade_insecure, v[16])
-  flag(vector, at.priority, v[17])
-  flag(vector, at.te, v[18])
-  local referer = v[19] and self.authority_of(v[19])
-  put(vector, at.referer, referer and (referer == "" and 3 or (referer == authority and 1 or 2)) or 0)
-  flag(vector, at.cookie, v[20] and foreign(v[20]))
-  put(vector, at.cache_control, v[21] and self.cache(v[21]) or 0)
-  flag(vector, at.conditional, v[22] or v[23])
-  flag(vector, at.range, v[24])
-  local origin = v[25] and self.authority_of(v[25])
-  put(vector, at.origin, origin and (origin == "null" and 3 or (origin == authority and 1 or 2)) or 0)
-  put(vector, at.connection, v[26] and (CONNECTION[v[26]] or 4) or 0)
+  order(vector, at.order_hints_agent, positions[9], positions[AGENT_AT])
+  order(vector, at.order_fetch_accept, positions[12], positions[ACCEPT_AT])
+  put(vector, at.order_first, shape.first)
+  flag(vector, at.upgrade_insecure, positions[16])
+  flag(vector, at.priority, positions[17])
+  flag(vector, at.te, positions[18])
+  flag(vector, at.conditional, positions[22] or positions[23])
+  flag(vector, at.range, positions[24])
+end
+
+-- Writes all that follows from the shape, the values of REMEMBERED, the protocol and the handshake.
+local function write_usual(self, shape, version, tls, secure)
+  local vector, at, values, places = self.vector, self.at, self.values, shape.places
+  local function value(wanted)
+    return values[places[wanted]]
+  end
+  local agent = self.parts.agent:read(value(AGENT_AT))
+  ffi.fill(vector, self.count, BASE)
+  write_tls(at, vector, tls)
+  write_agent(at, vector, agent)
+  put(vector, at.family_agreement, secure and self.parts.agent:agreement(tls, agent) or 0)
+  put(vector, at.generation_gap, secure and self.parts.agent:gap(tls, agent) or 0)
+  local brands = value(9) and self.brands(value(9))
+  hints(at, vector, brands, value(11), value(10), agent, secure)
+  write_shape(at, vector, shape, version)
+  put(vector, at.method, METHOD[value(METHOD_AT)] or 5)
+  put(vector, at.accept, value(ACCEPT_AT) and self.accept(value(ACCEPT_AT)) or 0)
+  put(vector, at.accept_language, value(7) and self.language(value(7)) or 0)
+  put(vector, at.accept_encoding, value(8) and self.encoding(value(8)) or 0)
+  fetch(at, vector, value(12), value(13), value(14), value(15))
+  put(vector, at.cache_control, value(21) and self.cache(value(21)) or 0)
+  put(vector, at.connection, value(26) and (CONNECTION[value(26)] or 4) or 0)
+  return agent
+end
+
+-- The node for what is remembered of this request; one that nobody finds again when its texts are long.
+local function remember(self, shape, version, handshake)
+  local values, remembered, node, length = self.values, shape.remembered, shape.known, #handshake
+  for i = 1, #remembered do
+    length = length + #values[remembered[i]]
+  end
+  if length > REMEMBERED_LENGTH_MAX then
+    return {}
+  end
+  for i = 0, #remembered + 1 do
+    local key = i == 0 and version or values[remembered[i]] or handshake
+    local child = node[key]
+    if not child then
+      self.shapes:grow()
+      child = {}
+      node[key] = child
+    end
+    node = child
+  end
+  return node
+end
+
+-- Everything that codes tell of a handshake, as one text; `families` is shared by all that share JA4_b.
+local function handshake_of(tls)
+  local text = tls.codes
+  if not text then
+    text = table.concat({
+      tls.tls, tls.sni, tls.ciphers, tls.extensions, tls.alpn, tls.family, tls.generation, tls.known,
+      tls.grease, tls.families and tls.stable or "",
+    }, " ")
+    tls.codes = text
+  end
+  return text
+end
+
+-- Finds what was remembered; nil when this request is the first of its kind.
+local function find(node, values, remembered, version, handshake)
+  node = node[version]
+  for i = 1, #remembered do
+    node = node and node[values[remembered[i]]]
+  end
+  return node and node[handshake]
+end
+
+-- Reads one request into the vector. Returns the facts other parts need, in a table that the next
+-- request will overwrite.
+--   headers: Envoy's, or any table for `pairs`; protocol: `HTTP/1.1`; ja4_of(info): the JA4 of the
+--   connection or nil, asked only of requests over TLS.
+function M.read(self, headers, protocol, ja4_of, info)
+  local vector, at, values = self.vector, self.at, self.values
+  local shape = self.shapes:walk(headers, values)
+  local places = shape.places
+  local scheme = values[places[SCHEME_AT]]
+  local ja4 = scheme == "https" and ja4_of(info) or nil
+  local secure = ja4 ~= nil and ja4 ~= ""
+  local tls = self.parts.ja4:read(ja4 or "")
+  local version = PROTOCOL[protocol] or 4
+  local handshake = secure and handshake_of(tls) or ""
+
+  local usual = find(shape.known, values, shape.remembered, version, handshake)
+  if usual and usual.vector then
+    ffi.copy(vector, usual.vector, self.count)
+  else
+    usual = usual or remember(self, shape, version, handshake)
+    usual.agent = write_usual(self, shape, version, tls, secure)
+    usual.vector = ffi.new("uint8_t[?]", self.count)
+    ffi.copy(usual.vector, vector, self.count)
+  end
+
+  local path = self.path_of(values[places[PATH_AT]] or "/")
+  local authority = values[places[AUTHORITY_AT]] or ""
+  local cookies = values[places[COOKIE_AT]]
+  if cookies and foreign(cookies) then
+    vector[at.cookie] = BASE + 1
+  end
+  local referer = values[places[REFERER_AT]]
+  if referer then
+    referer = self.authority_of(referer)
+    put(vector, at.referer, referer == "" and 3 or (referer == authority and 1 or 2))
+  end
+  local origin = values[places[ORIGIN_AT]]
+  if origin then
+    origin = self.authority_of(origin)
+    put(vector, at.origin, origin == "null" and 3 or (origin == authority and 1 or 2))
+  end
   put(vector, at.path_kind, path.kind)
   put(vector, at.query_length, path.query)
   put(vector, at.path_depth, path.depth)
-  put(vector, at.page_probe, probed(v[PATH_AT] or "/", v[20], v[SCHEME_AT]))
+  put(vector, at.page_probe, probed(values[places[PATH_AT]] or "/", cookies, scheme))
 
-  self.tls, self.agent, self.path, self.method, self.authority = tls, agent, path, method, authority
-  self.protocol, self.scheme, self.cookies, self.user_agent = protocol, v[SCHEME_AT], v[20], v[5]
-  self.signed = v[27] ~= nil
+  self.tls, self.agent, self.path, self.authority = tls, usual.agent, path, authority
+  self.method, self.protocol, self.scheme = values[places[METHOD_AT]] or "", protocol, scheme
+  self.cookies, self.user_agent, self.accepts = cookies, values[places[AGENT_AT]], values[places[ACCEPT_AT]]
+  self.signed = places[27] > 0
   return self
 end
 
