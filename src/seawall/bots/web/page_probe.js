@@ -4,10 +4,14 @@
   const PLACE = "/.well-known/seawall/probe?v=";
   const NAME = (location.protocol === "https:" ? "__Host-" : "") + "seawall-probe";
 
-  function tell(bits, first) {
+  function remind(bits) {
     const secure = location.protocol === "https:" ? "; Secure" : "";
     document.cookie = `${NAME}=${bits}; Path=/; Max-Age=${SECONDS}; SameSite=Lax${secure}`;
-    if (first) fetch(PLACE + bits, { method: "POST", credentials: "same-origin", keepalive: true });
+  }
+
+  function tell(bits) {
+    remind(bits);
+    fetch(PLACE + bits, { method: "POST", credentials: "same-origin", keepalive: true });
   }
 
   // Only what a page cannot be without a driver, or has in common with one; the order goes on from
@@ -74,15 +78,26 @@
     return bits.reduce((sum, bit, at) => sum + (bit ? 1 << (at + 12) : 0), 0);
   }
 
-  async function watch() {
-    const known = sessionStorage.getItem(NAME);
-    if (known !== null) return Number(known) && tell(Number(known), false);
+  async function watch(told) {
     // Three of the first twelve are common with people too: no size yet, no delay, no graphics.
     const bits = ((await probes()) & ~(128 | 512 | 1024)) | (await more());
     sessionStorage.setItem(NAME, String(bits));
-    if (bits) tell(bits, true);
+    if (bits !== told) tell(bits);
   }
 
-  const begin = () => watch().catch(() => {});
-  if (document.readyState === "complete") begin();
-  else addEventListener("load", begin);
+  function begin() {
+    const known = sessionStorage.getItem(NAME);
+    if (known !== null) return Number(known) && remind(known);
+    // At once: a program is often gone before the page has loaded.
+    const told = navigator.webdriver === true ? 1 : 0;
+    if (told) tell(told);
+    const rest = () => watch(told).catch(() => {});
+    if (document.readyState === "complete") rest();
+    else addEventListener("load", rest);
+  }
+
+  try {
+    begin();
+  } catch (_) {
+    // No storage: such a page is not looked at.
+  }
