@@ -67,6 +67,7 @@ def test_everything_that_may_be_written_comes_out() -> None:
         ("{every: 24h, database: 'http://[/'}", "bad-url"),
         ("{every: 24h, database: 'http://me:secret@a:8123/'}", "secret-in-file"),
         ("{every: 24h, database: 'http://me@a:8123/'}", "secret-in-file"),
+        ("{every: 24h, to: both}", "unknown-value"),
         ("24h", "wrong-type"),
     ],
 )
@@ -85,6 +86,16 @@ def test_a_model_file_and_retraining_exclude_each_other() -> None:
     assert loaded("{model: models/current.json, retrain: {every: 24h}}") == {"retrain-model-file"}
     assert loaded("{model: models/current.json, ranges: {every: 24h}}") == set()
     assert loaded("{retrain: {every: 24h}}") == set()
+
+
+def test_a_shadow_can_be_retrained_beside_a_model_file_but_not_a_shadow_file() -> None:
+    retrain = "retrain: {every: 24h, to: shadow}"
+    found = jobs(f"{{{retrain}}}").retrain
+    assert found is not None
+    assert found.feed == "bot-model-shadow"
+    assert loaded(f"{{model: models/current.json, {retrain}}}") == set()
+    assert loaded(f"{{shadow: models/current.json, {retrain}}}") == {"retrain-model-file"}
+    assert loaded("{shadow: models/current.json, retrain: {every: 24h}}") == set()
 
 
 def test_ranges_without_a_list_that_takes_them_are_told() -> None:

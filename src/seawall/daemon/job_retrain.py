@@ -66,7 +66,7 @@ def retrain(
     work, report = _folders(home, clock)
     try:
         with Client.for_data_dir(data_dir) as client:
-            current = _current(client, work)
+            current = _current(client, settings.feed, work)
             trained = _trained(
                 data_dir, settings, clock, tell, database, current=current, report=report
             )
@@ -97,7 +97,7 @@ def _folders(home: Path, clock: Clock) -> tuple[Path, Path]:
     return work, report
 
 
-def _current(client: Client, work: Path) -> Path | None:
+def _current(client: Client, feed: str, work: Path) -> Path | None:
     """A file of the model that scores now; None when nothing does.
 
     Raises:
@@ -107,11 +107,14 @@ def _current(client: Client, work: Path) -> Path | None:
     model = client.feeds().model
     if model is None:
         return None
+    if model.source == "file" and feed != BOT_MODEL:
+        return Path(model.path)
     if model.source == "file":
         raise ConflictError(
             "feed-is-a-file",
             f"The bot model is read from {model.path}, and no training can replace it.",
-            remedy="Remove `model` or `retrain` from `bots` in the site file.",
+            remedy="Remove `model` or `retrain` from `bots` in the site file, or write "
+            "`retrain: {to: shadow}` there.",
         )
     text = client.feed(BOT_MODEL).text if model.source == "pushed" else None
     content = starter_content() if text is None else text.encode()

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from seawall.model.jobs import NO_JOBS, Jobs, RangesRenewal, Retraining
 from seawall.site.files import absolute
 from seawall.site.schema.edge import EdgeBotsSection
-from seawall.site.sources import BOT_MODEL
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
 
 def jobs_of(path: str, written: Any) -> Jobs:
@@ -32,7 +32,7 @@ def _retraining(path: str, section: EdgeBotsSection) -> Retraining | None:
     sessions = retrain.labels.sessions
     return Retraining(
         every_s=retrain.every,
-        feed=BOT_MODEL,
+        feed=BOT_SHADOW if retrain.to == "shadow" else BOT_MODEL,
         budget=retrain.budget,
         sessions="" if sessions is None else absolute(path, sessions),
         bot_rules=retrain.labels.bot_rules,

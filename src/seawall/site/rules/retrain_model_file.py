@@ -1,4 +1,4 @@
-"""Retraining of a model that is a file."""
+"""Retraining of a model, or of a shadow, that is a file."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="retrain-model-file",
     severity=Severity.ERROR,
-    meaning="`bots` names a file for the model, and wants it trained anew at intervals.",
+    meaning="`bots` names a file for the model, or for its shadow, and wants it trained anew.",
     why="A trained model is released as a feed. While a file is the model, no feed can replace it: "
     "every training would be for nothing.",
-    remedy="Remove `model`, so that the trained one scores; or remove `retrain`, and change the "
-    "file by hand.",
+    remedy="Remove the file, so that the trained one scores; or write `retrain: {to: shadow}`, so "
+    "that it scores beside the file; or remove `retrain`, and change the file by hand.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="""\
@@ -26,7 +26,10 @@ bots: {model: models/current.json, retrain: {every: 24h}}""",
 def check(draft: Draft) -> Iterator[Problem]:
     """The bots of the edge."""
     bots = draft.top.section.bots
-    if bots.model is not None and bots.retrain is not None:
+    if bots.retrain is None:
+        return
+    file = bots.shadow if bots.retrain.to == "shadow" else bots.model
+    if file is not None:
         where = draft.top.at("bots", "retrain", of_key=True)
-        what = f"The model is the file `{bots.model}`, and no training can replace it."
+        what = f"The {bots.retrain.to} is the file `{file}`, and no training can replace it."
         yield RULE.found(where, "bot model", what)

@@ -15,6 +15,7 @@ from seawall.site.schema.values import (
     did_you_mean,
     duration,
     duration_text,
+    one_of,
     per_cent,
     refuse,
     shown,
@@ -82,6 +83,11 @@ class RetrainSection(Section):
     """A new model trained at intervals, and released when every check of acceptance passes."""
 
     every: Annotated[float, _EVERY] = Field(description="From one training to the next.")
+    to: Annotated[str, one_of("model", "shadow")] = Field(
+        default="model",
+        description="What an accepted model becomes: the model in force, or the shadow that scores "
+        "beside it and decides nothing until `seawall bots promote`.",
+    )
     labels: LabelsSection = Field(
         default=LabelsSection.model_validate({}), description="Where labels come from."
     )
