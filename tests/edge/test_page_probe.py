@@ -1,6 +1,7 @@
 """The page probe in real browsers on a real Envoy: who drives one is told, a person is not."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,8 +17,12 @@ from edge.serving import Serving, request, serving, wait_until
 from seawall.bots import web_scripts
 from seawall.bots.policy import DEFAULT_RULES
 from seawall.bots.probes import DRIVEN, Probe, code_of
-from seawall.limits import PAGE_PROBE_CACHE_S
+from seawall.challenge.binding import Bound
+from seawall.challenge.token import mint
+from seawall.limits import CLEARANCE_EPOCH, PAGE_PROBE_CACHE_S
 from seawall.model import BotChallenge, BotMode, BotPolicy, FixedResponse, PathExact
+from seawall.model.clearance import ClearanceKey, ClearanceKeys
+from seawall.secret import Secret
 from seawall.telemetry.bots import parse_verdict
 
 PAGE = """<!doctype html><title>shop</title>
@@ -172,3 +177,30 @@ def test_a_browser_with_a_window_that_nobody_drives_is_not_driven(
             browser.wait(30)
     assert not bits & DRIVEN
     assert code_of(bits) == 0
+
+
+@pytest.mark.parametrize(
+    ("probes", "cookie", "code"), [(1, "", 1), (8, "", 2), (0, "", 0), (None, "", 0), (0, "8", 2)]
+)
+def test_what_a_challenge_found_is_told_by_its_clearance(
+    probes: int | None, cookie: str, code: int
+) -> None:
+    keys = ClearanceKeys(ClearanceKey("k1", Secret(b"1" * 32)))
+    enforced = replace(PROBED, mode=BotMode.ENFORCE)
+    shop = build.site("shop", build.route("shop/all"), bots=enforced)
+    with serving(shop, bot_model=packed(MODEL), clearance_keys=keys) as running:
+        token = mint(
+            keys,
+            Bound("shop.test", "127.0.0.0/24", "-"),
+            level=2,
+            epoch=CLEARANCE_EPOCH,
+            now_s=time.time(),
+            lifetime_s=600,
+            nonce="n" * 16,
+            probes=probes,
+        )
+        told = f"; seawall-probe={cookie}" if cookie else ""
+        answer = running.get(b"/", f"cookie: seawall={token}{told}".encode())
+        seen = verdict(running, answer.header("x-request-id"))
+    assert (seen.clearance, seen.level) == ("ok", 2)
+    assert seen.code("page-probe") == code

@@ -200,9 +200,13 @@ local function request(handle)
   local pass, network = "-", prefix
   if rules.decide then
     network = network_of(rules, address, prefix)
-    pass = prover:cleared(
+    local found
+    pass, found = prover:cleared(
       s, site.clearance, read.cookies, read.scheme, read.authority, network,
       read.tls.stable, now_s)
+    if found then
+      read:probed_before(found)
+    end
   end
 
   local vector = read:text()

@@ -73,17 +73,18 @@ function M.ask_signature(self, handle, headers)
   return bot and outcome ~= "unknown" and { outcome = outcome, bot = bot } or nil
 end
 
--- Writes the level of a clearance into `s`; returns the record's word.
+-- Writes the level of a clearance into `s`; returns the record's word, and what the challenge's probes
+-- found in the browser, where they looked.
 function M.cleared(self, s, text, cookies, scheme, host, network, ja4, now_s)
   local keys = text and self.keys_of(text)
   local token = keys and self.clearance.cookie(cookies, scheme == "https" and "__Host-seawall" or "seawall")
   if not token then
     return "-"
   end
-  local level, reason = keys:check(token, host, network, ja4, now_s)
+  local level, reason, probes = keys:check(token, host, network, ja4, now_s)
   if level then
     s.cleared = level
-    return "ok:" .. level
+    return "ok:" .. level, probes
   end
   return reason == "expired" and "expired" or "invalid"
 end

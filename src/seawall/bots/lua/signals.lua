@@ -103,9 +103,8 @@ local PROBE_PLACE = "/.well-known/seawall/probe?v="
 local PROBE_DRIVEN, PROBE_ODD, PROBE_MAX = 14343, 115064, 131071
 M.PROBE = { driven = PROBE_DRIVEN, odd = PROBE_ODD, most = PROBE_MAX, place = PROBE_PLACE }
 
-local function read_probe(digits)
-  local bits = digits and #digits <= 6 and tonumber(digits)
-  if not bits or bits > PROBE_MAX then
+local function code_of(bits)
+  if bits > PROBE_MAX then
     return 0
   elseif band(bits, PROBE_DRIVEN) ~= 0 then
     return 1
@@ -115,6 +114,10 @@ local function read_probe(digits)
     return 0
   end
   return band(odd, odd - 1) == 0 and 2 or 3
+end
+
+local function read_probe(digits)
+  return digits and #digits <= 6 and code_of(tonumber(digits)) or 0
 end
 
 -- Told by the request that reports it, and afterwards by a cookie. Over https only the name that no
@@ -389,6 +392,14 @@ end
 -- When there is no table of windows: absent.
 function M.no_past(self)
   ffi.fill(self.vector + self.at.requests_10s, 12, BASE)
+end
+
+-- What a challenge found in this browser is told as the page probe tells it, where that said nothing.
+function M.probed_before(self, bits)
+  local place = self.at.page_probe
+  if self.vector[place] == BASE then
+    put(self.vector, place, code_of(bits))
+  end
 end
 
 function M.text(self)
