@@ -12,7 +12,7 @@ from zoo.screen import running_screen
 from bot_models import random_model
 from challenge.browsers import CHROMIUM, FIREFOX, chromium, needs_chromium, needs_firefox
 from compiler import build
-from edge.bot_records import faults, packed, record_of_path, verdict
+from edge.bot_records import faults, packed, record, record_of_path, verdict
 from edge.serving import Serving, request, serving, wait_until
 from seawall.bots import web_scripts
 from seawall.bots.policy import DEFAULT_RULES
@@ -24,6 +24,7 @@ from seawall.model import BotChallenge, BotMode, BotPolicy, FixedResponse, PathE
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
 from seawall.telemetry.bots import parse_verdict
+from seawall.telemetry.why import story
 
 PAGE = """<!doctype html><title>shop</title>
 <script src=/.well-known/seawall/probe.js async></script>
@@ -84,6 +85,8 @@ def test_a_report_is_scored_as_what_it_says(edge: Serving) -> None:
     seen = verdict(edge, answer.header("x-request-id"))
     assert seen.code("page-probe") == 1
     assert seen.score == MODEL.score(seen.codes)
+    told = str(story(record(edge, answer.header("x-request-id"))))
+    assert "A script of the page found that a program drives its browser" in told
 
 
 def test_a_site_that_does_not_probe_serves_no_script(edge: Serving) -> None:

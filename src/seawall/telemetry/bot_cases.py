@@ -213,5 +213,10 @@ CASES: Final[Mapping[str, Cases]] = {
         9: "it asks for a sitemap",
         10: "it asks for what only scanners ask for",
     },
+    "page-probe": {
+        1: "a script of the page found that a program drives its browser",
+        2: "a script of the page found one oddity in its browser",
+        3: "a script of the page found several oddities in its browser",
+    },
 }
 """Feature to code to clause. 0 is told too where it is a fact, and not only something unknown."""

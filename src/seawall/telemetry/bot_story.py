@@ -61,6 +61,7 @@ _ORDER_OF: Final[Mapping[int, int]] = {
 _CONTRADICTION: Final = 1
 _TLS_UNKNOWN: Final = 1
 _STANDS_OUT: Final = (
+    ("page-probe", frozenset({1, 2, 3})),
     ("agent-headless", frozenset({2})),
     ("hints-brand", frozenset({1, 4, 5})),
     ("hints-platform", frozenset({_CONTRADICTION})),
