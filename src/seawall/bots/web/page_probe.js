@@ -82,7 +82,7 @@
     // Three of the first twelve are common with people too: no size yet, no delay, no graphics.
     const bits = ((await probes()) & ~(128 | 512 | 1024)) | (await more());
     sessionStorage.setItem(NAME, String(bits));
-    if (bits !== told) tell(bits);
+    if (bits !== told) (told ? remind : tell)(bits);
   }
 
   function begin() {
