@@ -346,8 +346,8 @@ STEER_QUEUE_S_MAX: Final = 5.0
 TRIAL_BIND_TIMEOUT_S: Final = 10.0
 """From a public listener's acknowledgement to its open socket: it takes milliseconds."""
 TRIAL_NICE: Final = 5
-"""Priority of candidate and baseline: when processors are short, stable gets about three times
-their share; when they are not, nothing changes, so both are measured alike."""
+"""How far candidate and baseline stand behind stable in priority: when processors are short, stable
+gets about three times their share; when they are not, nothing changes: both are measured alike."""
 TRIAL_OOM_SCORE: Final = 500
 """Added to their badness in thousandths of all memory: they are killed before stable."""
 TRIAL_MEMORY_SHARE_MAX: Final = 0.5

@@ -98,6 +98,6 @@ def test_status_tells_of_a_shadow_in_one_line(view: ShadowView, words: str) -> N
 def test_the_list_of_feeds_tells_the_shadow() -> None:
     model, shadow = BotModelView("aaaaaaaa", "starter"), BotModelView("bbbbbbbb", "pushed")
     assert "Shadow, which decides nothing: bbbbbbbb, pushed" in drawn(
-        hands.feeds(FeedsView((), model, shadow))
+        hands.feeds(FeedsView((), model, shadow), 0.0)
     )
-    assert "Shadow" not in drawn(hands.feeds(FeedsView((), model)))
+    assert "Shadow" not in drawn(hands.feeds(FeedsView((), model), 0.0))

@@ -25,6 +25,7 @@ _RESIDENT_FIELD: Final = 21
 """Of proc(5) stat, counted after the command name."""
 _NICE_LIMIT_BASE: Final = 20
 """RLIMIT_NICE of 20 - n allows a nice value of n."""
+_NICE_MAX: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def usage(pid: int) -> Usage | None:
 def restrain(pid: int) -> None:
     """Put a trial's process behind everything else; what is not allowed here is left out."""
     if _may_raise_priority():
-        _set_nice(pid, TRIAL_NICE)
+        _set_nice(pid, min(_own_nice() + TRIAL_NICE, _NICE_MAX))
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     share_bytes = int(machine_bytes * TRIAL_MEMORY_SHARE_MAX)
     _set_memory(pid, max(TRIAL_MEMORY_BYTES_MIN, share_bytes))
@@ -61,7 +62,7 @@ def restrain(pid: int) -> None:
 
 def release(pid: int) -> None:
     """It is stable now: take everything back."""
-    _set_nice(pid, 0)
+    _set_nice(pid, _own_nice())
     _set_memory(pid, None)
     _write(pid, "oom_score_adj", 0)
 
@@ -70,7 +71,12 @@ def _may_raise_priority() -> bool:
     if os.geteuid() == 0:
         return True
     allowed, _ = resource.getrlimit(resource.RLIMIT_NICE)
-    return allowed == resource.RLIM_INFINITY or allowed >= _NICE_LIMIT_BASE
+    return allowed == resource.RLIM_INFINITY or allowed >= _NICE_LIMIT_BASE - _own_nice()
+
+
+def _own_nice() -> int:
+    """The agent's, which is also stable's."""
+    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 def _set_nice(pid: int, value: int) -> None:
