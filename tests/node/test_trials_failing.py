@@ -160,8 +160,8 @@ def test_the_share_outlives_a_killed_agent_and_the_next_one_withdraws(tmp_path: 
     async def story() -> None:
         await begun(tmp_path, port, 100)
         found = await answers(port, CONNECTIONS)
+        assert set(found) <= {"one", "two"}, found
         assert_share(found["two"], CONNECTIONS, 100)
-        assert found["lost"] == 0
         async with standing(tmp_path) as stand:
             await stand.serve(loaded(edge(port, "one")))
             assert stand.trials.leftover
