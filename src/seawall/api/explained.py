@@ -49,7 +49,9 @@ def known_bots(store: Store, record: AccessRecord) -> KnownBots:
 
 def _shadow_name(bundle: Bundle, digest: str) -> str:
     """The name of the shadow that a record names; empty when it is not kept here."""
-    content = _pushed(bundle, digest, BOT_SHADOW) if digest else None
+    if not digest:
+        return ""
+    content = _pushed(bundle, digest, BOT_SHADOW)
     found = _known(content, digest, "") if content else _of_file(bundle, digest)
     return found.model.name if found is not None else ""
 
@@ -64,7 +66,7 @@ def _model_of(
 
 
 def _of_file(bundle: Bundle, digest: str) -> KnownModel | None:
-    for file in bundle.files if digest else ():
+    for file in bundle.files:
         if file.sha256.startswith(digest):
             content = _read(Path(file.path))
             if content is not None and _names(content, digest):

@@ -45,7 +45,7 @@ from seawall.site.files import absolute
 from seawall.site.load import Loaded
 from seawall.site.parse import value_of
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW, CLEARANCE_KEYS, Pushed
-from seawall.site.tree import MapNode
+from seawall.site.tree import MapNode, Node
 
 _NAMES_SHOWN: Final = 10
 
@@ -161,10 +161,15 @@ def with_keys(loaded: Loaded, feeds: Sequence[Pushed], now_s: float) -> tuple[Pu
     return (*feeds, Pushed(CLEARANCE_KEYS, keys.fresh(os.urandom, now_s)))
 
 
-def job_settings(bundle: Bundle) -> Jobs:
-    """What the site file of a release wants done at intervals."""
+def written_bots(bundle: Bundle) -> Node:
+    """What the site file of a release says under `bots`; None when it says nothing usable."""
     root = bundle.sources.by_path[bundle.sources.root]
-    return jobs_of(root.path, value_of(root.path, root.content, "bots"))
+    return value_of(root.path, root.content, "bots")
+
+
+def job_settings(bundle: Bundle, written: Node) -> Jobs:
+    """What the site file of a release wants done at intervals."""
+    return jobs_of(bundle.sources.root, written)
 
 
 def keys_issued_s(bundle: Bundle) -> float | None:
@@ -233,9 +238,9 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
     )
 
 
-def model_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
+def model_facts(bundle: Bundle, written: Node, stash: "Stash") -> ModelFacts:
     """The bot model that a release was compiled with; its file may be gone."""
-    path, content = _content(bundle, stash, "model", BOT_MODEL)
+    path, content = _content(bundle, written, stash, "model", BOT_MODEL)
     compiled = model_of(bundle.snapshot)
     if compiled is None:
         return ModelFacts(path)
@@ -245,9 +250,9 @@ def model_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
     return _facts(path, source, compiled.id, compiled.name, content)
 
 
-def shadow_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
+def shadow_facts(bundle: Bundle, written: Node, stash: "Stash") -> ModelFacts:
     """The shadow of a release: also of one that is not compiled while bots are killed."""
-    path, content = _content(bundle, stash, "shadow", BOT_SHADOW)
+    path, content = _content(bundle, written, stash, "shadow", BOT_SHADOW)
     compiled = shadow_of(bundle.snapshot)
     if content is None and compiled is None:
         return ModelFacts(path)
@@ -256,14 +261,14 @@ def shadow_facts(bundle: Bundle, stash: "Stash") -> ModelFacts:
     return _facts(path, "file" if path else "pushed", found, name, content)
 
 
-def _content(bundle: Bundle, stash: "Stash", key: str, feed: ListName) -> tuple[str, bytes | None]:
+def _content(
+    bundle: Bundle, written: Node, stash: "Stash", key: str, feed: ListName
+) -> tuple[str, bytes | None]:
     """The file that the site file names, or nothing; and what it or the feed held."""
-    root = bundle.sources.by_path[bundle.sources.root]
-    section = value_of(root.path, root.content, "bots")
-    file = section.get(key) if isinstance(section, MapNode) else None
+    file = written.get(key) if isinstance(written, MapNode) else None
     if not isinstance(file, str):
         return "", next((each.content for each in bundle.feeds if each.name == feed), None)
-    path = absolute(root.path, file)
+    path = absolute(bundle.sources.root, file)
     sha256 = next((one.sha256 for one in bundle.files if one.path == path), "")
     return path, stash.read(sha256) if sha256 else None
 

@@ -57,6 +57,7 @@ from seawall.api.ingredients import (
     shadow_facts,
     switches_of,
     with_keys,
+    written_bots,
 )
 from seawall.api.present import change_views
 from seawall.api.progress import ReleaseRefusedError
@@ -246,6 +247,7 @@ class Workbench:
         return None if old is None else partial(compiled_anew, self._maker, old, self._stash)
 
     def _facts(self, bundle: Bundle) -> Facts:
+        written = written_bots(bundle)
         return Facts(
             sources=bundle.sources,
             files=bundle.files,
@@ -256,10 +258,10 @@ class Workbench:
             envoy_version=bundle.envoy_version,
             switches=bundle.switches,
             feeds=feed_facts(bundle),
-            model=model_facts(bundle, self._stash),
-            shadow=shadow_facts(bundle, self._stash),
+            model=model_facts(bundle, written, self._stash),
+            shadow=shadow_facts(bundle, written, self._stash),
             clearance_keys_s=keys_issued_s(bundle),
-            jobs=job_settings(bundle),
+            jobs=job_settings(bundle, written),
         )
 
     def _try(
