@@ -11,7 +11,7 @@ local KIND = {
 }
 local PROBES = { "/.git/", "/.env", "/.aws/", "/.ssh/", "/wp-login", "/wp-admin", "/xmlrpc.php",
   "/phpmyadmin", "/cgi-bin/", "/etc/passwd", "/vendor/phpunit", "/.ds_store", "/.svn/", "/server-status" }
-
+local REPORT = "/.well-known/seawall/probe?v=" -- of the page probe
 
 local min = math.min
 
@@ -19,7 +19,8 @@ local function contains(text, piece)
   return text:find(piece, 1, true) ~= nil
 end
 
--- kind, depth, bucket of the query's length, hash of the path, path without query.
+-- kind, depth, bucket of the query's length, hash of the path, path without query; `report`: the bits
+-- that the page probe reports, as digits, "" where it reports something else, nil elsewhere.
 -- windows: a module; bucket(n): the code of a length.
 function M.reader(windows, bucket)
   return function(target)
@@ -53,6 +54,7 @@ function M.reader(windows, bucket)
       query = query and bucket(#target - query) or 0,
       hash = windows.hash(path, 0),
       asset = kind == 2 or kind == 3 or kind == 7,
+      report = target:sub(1, #REPORT) == REPORT and (target:match("^%d+$", #REPORT + 1) or "") or nil,
     }
   end
 end

@@ -99,9 +99,7 @@ local function foreign(cookies)
 end
 
 -- What the page probe's bits come to (seawall/bots/probes.py): 1 driven, 2 one oddity, 3 several.
-local PROBE_PLACE = "/.well-known/seawall/probe?v="
 local PROBE_DRIVEN, PROBE_ODD, PROBE_MAX = 14343, 115064, 131071
-M.PROBE = { driven = PROBE_DRIVEN, odd = PROBE_ODD, most = PROBE_MAX, place = PROBE_PLACE }
 
 local function code_of(bits)
   if bits > PROBE_MAX then
@@ -117,14 +115,15 @@ local function code_of(bits)
 end
 
 local function read_probe(digits)
-  return digits and #digits <= 6 and code_of(tonumber(digits)) or 0
+  local bits = digits and #digits <= 6 and tonumber(digits)
+  return bits and code_of(bits) or 0
 end
 
 -- Told by the request that reports it, and afterwards by a cookie. Over https only the name that no
 -- other host can set counts, so that nobody is accused by a neighbour.
-local function probed(target, cookies, scheme)
-  if target:sub(1, #PROBE_PLACE) == PROBE_PLACE then
-    return read_probe(target:match("^%d+$", #PROBE_PLACE + 1))
+local function probed(report, cookies, scheme)
+  if report then
+    return read_probe(report)
   elseif cookies and contains(cookies, "seawall-probe=") then
     local name = scheme == "https" and "__Host%-seawall%-probe" or "seawall%-probe"
     return read_probe((";" .. cookies):match("[; ]" .. name .. "=(%d+)"))
@@ -367,7 +366,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   put(vector, at.path_kind, path.kind)
   put(vector, at.query_length, path.query)
   put(vector, at.path_depth, path.depth)
-  put(vector, at.page_probe, probed(values[places[PATH_AT]] or "/", cookies, scheme))
+  put(vector, at.page_probe, probed(path.report, cookies, scheme))
 
   self.tls, self.agent, self.path, self.authority = tls, usual.agent, path, authority
   self.method, self.protocol, self.scheme = values[places[METHOD_AT]] or "", protocol, scheme

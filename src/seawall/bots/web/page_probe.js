@@ -25,18 +25,17 @@
   // A worker that names another browser than its page. Null where the page may not start one.
   function inWorker() {
     return new Promise((resolve) => {
-      const answer = (value) => resolve(value);
-      setTimeout(answer, 2000, null);
+      setTimeout(resolve, 2000, null);
       try {
         const source = URL.createObjectURL(new Blob(["postMessage(navigator.userAgent)"]));
         const worker = new Worker(source);
-        worker.onerror = () => answer(null);
+        worker.onerror = () => resolve(null);
         worker.onmessage = (event) => {
           worker.terminate();
-          answer(event.data);
+          resolve(event.data);
         };
       } catch (_) {
-        answer(null);
+        resolve(null);
       }
     });
   }
