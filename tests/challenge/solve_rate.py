@@ -9,7 +9,6 @@ check, using up the challenge, minting and answering. What asks is another proce
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from challenge.workplace import (
     opened,
     told,
 )
+from helpers import wait_until
 from seawall import limits
 from seawall.challenge.app import challenge_routes
 from seawall.challenge.passing import solve
@@ -69,9 +69,7 @@ def rate_per_s(socket: Path) -> float:
         place = generous()
         cookies = cookie_of(opened(place, wanted=2), ECHO) or ""
         bodies = list(solutions(cookies, place))
-        deadline_s = time.monotonic() + _START_S
-        while not socket.exists() and time.monotonic() < deadline_s:
-            time.sleep(0.05)
+        wait_until(socket.exists, what="the service listens", deadline_s=_START_S)
         headers = {**HEADERS, "content-type": "application/json", "cookie": cookies}
         transport = httpx.HTTPTransport(uds=str(socket))
         with httpx.Client(transport=transport, base_url="http://bots", headers=headers) as client:

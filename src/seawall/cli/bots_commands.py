@@ -14,6 +14,7 @@ from seawall.cli.settings import (
     DataDir,
     Format,
     FormatOption,
+    Message,
     Target,
     Token,
     Url,
@@ -233,9 +234,7 @@ def promote(
     ] = "",
     _config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    message: Annotated[
-        str, typer.Option("--message", "-m", help="Why; shown in the history.")
-    ] = "",
+    message: Message = "",
     *,
     force: Annotated[
         list[str] | None,
@@ -259,9 +258,7 @@ def promote(
 def unshadow(
     _config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    message: Annotated[
-        str, typer.Option("--message", "-m", help="Why; shown in the history.")
-    ] = "",
+    message: Message = "",
     *,
     url: Url = "",
     token: Token = "",
@@ -278,9 +275,7 @@ def unshadow(
 def rotate_keys(
     _config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    message: Annotated[
-        str, typer.Option("--message", "-m", help="Why; shown in the history.")
-    ] = "",
+    message: Message = "",
     *,
     url: Url = "",
     token: Token = "",

@@ -5,7 +5,6 @@ dead and without a resolver.
 """
 
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from seawall.api.views import ApplyEvent, Refused
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
-from seawall.cli.watch import every
+from seawall.cli.watch import every, now_s
 from seawall.console import hands as draw
 from seawall.console import progress
 from seawall.console.output import Output, styled
@@ -127,7 +126,7 @@ def feeds(output: Output, target: Target) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.feeds(view, _now_s()))
+        output.show(draw.feeds(view, now_s()))
     return DONE
 
 
@@ -138,7 +137,7 @@ def quarantine(output: Output, target: Target) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.quarantine(view, _now_s()))
+        output.show(draw.quarantine(view, now_s()))
     return DONE
 
 
@@ -170,7 +169,7 @@ def steer(
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.rollout(view, _now_s()))
+        output.show(draw.rollout(view, now_s()))
     return DONE
 
 
@@ -229,21 +228,17 @@ def _show_story(output: Output, story: RolloutHistoryView) -> None:
     if output.json_format:
         output.write_json(to_json(story))
     else:
-        output.show(draw.story(story, _now_s()))
+        output.show(draw.story(story, now_s()))
 
 
 def _show_now(output: Output, view: RolloutsView) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.rollouts(view, _now_s()))
+        output.show(draw.rollouts(view, now_s()))
     return DONE
 
 
 def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
     end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE
-
-
-def _now_s() -> float:
-    return time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock

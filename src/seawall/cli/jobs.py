@@ -1,6 +1,5 @@
 """`seawall bots jobs|run-job`: what control does by itself at intervals, and doing it now."""
 
-import time
 from typing import Final
 
 from seawall.api.client import Client
@@ -9,7 +8,7 @@ from seawall.api.job_views import JobsView, JobView
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
-from seawall.cli.watch import every
+from seawall.cli.watch import every, now_s
 from seawall.console import jobs as draw
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import user_name
@@ -30,7 +29,7 @@ def show(output: Output, target: Target) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.jobs(view, _now_s()))
+        output.show(draw.jobs(view, now_s()))
     return DONE
 
 
@@ -52,7 +51,7 @@ def run(output: Output, target: Target, name: str, *, wait: bool) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     elif wait:
-        output.show(draw.jobs(JobsView((view,)), _now_s()))
+        output.show(draw.jobs(JobsView((view,)), now_s()))
     else:
         output.show(styled("It runs. See `seawall bots jobs`."))
     return DONE if view.running or view.outcome in _GOOD else REFUSED
@@ -73,7 +72,3 @@ def _followed(output: Output, client: Client, begun: JobView) -> JobView:
         "Nobody waited for the end of the run; it goes on.",
         remedy="See `seawall bots jobs`.",
     )
-
-
-def _now_s() -> float:
-    return time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock

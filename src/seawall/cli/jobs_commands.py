@@ -33,7 +33,7 @@ def jobs(
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Show what control does by itself: retraining and published ranges."""
-    from seawall.cli import jobs as commands  # noqa: PLC0415 - `--help` shall not pay for it
+    from seawall.cli import jobs as commands
 
     target = Target(data_dir, url, token)
     finish(output_format, lambda output: commands.show(output, target))
@@ -53,7 +53,7 @@ def run_job(
 
     Ends with 1 when it did not go well. The run goes on when this command is left.
     """
-    from seawall.cli import jobs as commands  # noqa: PLC0415 - `--help` shall not pay for it
+    from seawall.cli import jobs as commands
 
     target = Target(data_dir, url, token)
     finish(output_format, lambda output: commands.run(output, target, job, wait=not no_wait))

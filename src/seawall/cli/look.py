@@ -1,6 +1,5 @@
 """`status`, `releases`, `show`, `why` and `audit`: looking changes nothing."""
 
-import time
 from contextlib import suppress
 from typing import Final
 
@@ -10,7 +9,7 @@ from seawall.api.status_views import StatusView
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
-from seawall.cli.watch import every
+from seawall.cli.watch import every, now_s
 from seawall.console import releases as draw
 from seawall.console import status as draw_status
 from seawall.console.output import Output, styled
@@ -46,7 +45,7 @@ def releases(output: Output, target: Target, limit: int, before: str) -> int:
     if output.json_format:
         output.write_json(to_json(view))
     else:
-        output.show(draw.releases(view, _now_s()))
+        output.show(draw.releases(view, now_s()))
     return DONE
 
 
@@ -113,7 +112,3 @@ def _show_status(output: Output, view: StatusView) -> None:
         output.write_json(to_json(view))
     else:
         output.show(draw_status.status(view))
-
-
-def _now_s() -> float:
-    return time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock

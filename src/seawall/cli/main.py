@@ -25,6 +25,7 @@ from seawall.cli.settings import (
     DataDir,
     Format,
     FormatOption,
+    Message,
     Target,
     Token,
     Url,
@@ -44,7 +45,6 @@ token_app = typer.Typer(
 app.add_typer(token_app, name="token")
 fleet_commands.add_to(app, token_app)
 
-Message = Annotated[str, typer.Option("--message", "-m", help="Why; shown in the history.")]
 Force = Annotated[
     list[str] | None,
     typer.Option(

@@ -46,7 +46,7 @@ def fetch_ranges(
 
     A list that cannot be fetched, is empty, or changed too much stays as it is. Ends with 1 then.
     """
-    from seawall.cli import ranges  # noqa: PLC0415 - `--help` shall not pay for it
+    from seawall.cli import ranges
 
     target = Target(data_dir, url, token)
     finish(

@@ -44,6 +44,7 @@ Token = Annotated[
     str,
     typer.Option("--token", envvar="SEAWALL_TOKEN", help="The API token for --url."),
 ]
+Message = Annotated[str, typer.Option("--message", "-m", help="Why; shown in the history.")]
 FormatOption = Annotated[
     Format, typer.Option("--format", "-f", help="text for people, json for programs.")
 ]

@@ -15,6 +15,7 @@ from seawall.cli.settings import (
     DataDir,
     Format,
     FormatOption,
+    Message,
     Target,
     Token,
     Url,
@@ -211,9 +212,7 @@ def feed_push(
     file: Annotated[Path, typer.Argument(help="Its new content.")],
     _config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
-    message: Annotated[
-        str, typer.Option("--message", "-m", help="Why; shown in the history.")
-    ] = "",
+    message: Message = "",
     *,
     force: Annotated[
         list[str] | None,

@@ -6,14 +6,14 @@ would be so on every node. The same holds for a shadow, in the release that brin
 decides nothing, not even about a release.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from seawall.bots.scripted import ScriptedModel
 from seawall.gate.ask import Answer
 from seawall.gate.compare import Finding
 from seawall.gate.probes import Probe
-from seawall.telemetry.bots import parse_verdict
+from seawall.telemetry.bots import BotVerdict, parse_verdict
 
 _FORBIDDEN: Final = 403
 
@@ -35,10 +35,7 @@ def look_at_scores(
     if model is None:
         return None, ""
     scored = 0
-    for index, (probe, answer) in enumerate(zip(probes, new, strict=False)):
-        verdict = parse_verdict(answer.bots)
-        if verdict is None or verdict.score is None:
-            continue
+    for index, probe, verdict in _scored(probes, new):
         scored += 1
         wanted = model.score(verdict.codes)
         if verdict.score != wanted or verdict.model != model.id:
@@ -77,10 +74,7 @@ def look_at_shadow(
     if shadow is None:
         return None, ""
     due = scored = 0
-    for index, (probe, answer) in enumerate(zip(probes, new, strict=False)):
-        verdict = parse_verdict(answer.bots)
-        if verdict is None or verdict.score is None:
-            continue
+    for index, probe, verdict in _scored(probes, new):
         due += 1
         if verdict.shadow_score is None:
             continue
@@ -96,6 +90,16 @@ def look_at_shadow(
         text = f"The shadow {shadow.title} scores none of {due} scored requests: it fails in Envoy."
         return _of_shadow("taster-shadow-unscored", text, -1, brought=brought)
     return None, f"Envoy's shadow scored {scored} of {due} scored requests as {shadow.title} does."
+
+
+def _scored(
+    probes: Sequence[Probe], answers: Sequence[Answer]
+) -> Iterator[tuple[int, Probe, BotVerdict]]:
+    """Each answer that Envoy scored: its place, what was asked, and the verdict."""
+    for index, (probe, answer) in enumerate(zip(probes, answers, strict=False)):
+        verdict = parse_verdict(answer.bots)
+        if verdict is not None and verdict.score is not None:
+            yield index, probe, verdict
 
 
 def _of_shadow(code: str, text: str, probe: int, *, brought: bool) -> tuple[Finding | None, str]:
