@@ -106,9 +106,13 @@ def test_a_node_that_only_polls_is_in_the_inventory_and_a_silent_one_stays() -> 
         assert list(inventory.nodes) == [A, B]
         assert inventory.connected(A)
         assert inventory.report(A) is None
-        assert not inventory.connected(B), "never heard in this process"
+        assert inventory.nodes[A].heard
+        assert not inventory.nodes[B].heard
+        assert inventory.connected(B), "it had no time to be heard in this process"
+        assert inventory.report(B) is None
         clock.time_s += limits.NODE_SILENT_AFTER_S + 1
         assert not board.inventory().connected(A)
+        assert not board.inventory().connected(B)
 
     asyncio.run(story())
 

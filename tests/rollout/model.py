@@ -65,6 +65,7 @@ class ModelNode:
     away: bool = False
     slow: bool = False
     silent_s: float = 0.0
+    unheard_s: float = 0.0
     generation: Generation = NO_GENERATION
     told: Assigned | None = None
     serving: ReleaseId | None = None
@@ -148,6 +149,7 @@ class Model:
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.led_since_s = 0.0
         self.fleet = Fleet()
         self.nodes: dict[NodeName, ModelNode] = {}
         self.policy = POLICY
@@ -208,6 +210,7 @@ class Model:
             node.hear(self.fleet.assigned.get(node.name))
             node.live()
             node.silent_s = node.silent_s + 1 if node.away else 0.0
+            node.unheard_s = max(0.0, node.unheard_s - (not node.away))
         self.think()
 
     def think(self) -> None:
@@ -224,12 +227,13 @@ class Model:
     def inventory(self) -> Inventory:
         heard = {n.name: n for n in self.nodes.values() if n.silent_s < self.now_s or not n.away}
         return Inventory(
-            {
-                name: Seen(name, heard[name].report(), heard[name].silent_s)
-                for name in sorted(heard)
-            },
-            limits.NODE_SILENT_AFTER_S,
+            {name: self._seen(heard[name]) for name in sorted(heard)}, limits.NODE_SILENT_AFTER_S
         )
+
+    def _seen(self, node: ModelNode) -> Seen:
+        if node.unheard_s > 0:
+            return Seen(node.name, None, self.now_s - self.led_since_s, heard=False)
+        return Seen(node.name, node.report(), node.silent_s)
 
     def findings(self) -> Findings:
         rollout = self.fleet.running

@@ -192,6 +192,12 @@ class Scenario:
     def unfreeze(self, actor: str) -> None:
         self._order(orders.unfreeze(self.model.fleet, actor, self.model.now_s))
 
+    def new_leader(self, **reach_after_s: str) -> None:
+        """Another control process leads; nodes report to it after so many seconds."""
+        self.model.led_since_s = self.model.now_s
+        for name, seconds in reach_after_s.items():
+            self.model.nodes[NodeName(name)].unheard_s = float(seconds)
+
     def old_leader_sleeps(self) -> None:
         self.model.stale = self.model.fleet
 

@@ -30,14 +30,21 @@ def rollout() -> Rollout:
     )
 
 
-def looked(silent_s: float, at_s: float) -> set[Standing]:
-    seen = Inventory({NODE: Seen(NODE, None, silent_s)}, limits.NODE_SILENT_AFTER_S)
+def looked(silent_s: float, at_s: float, *, heard: bool = True) -> set[Standing]:
+    nodes = {NODE: Seen(NODE, None, silent_s, heard)}
+    seen = Inventory(nodes, limits.NODE_SILENT_AFTER_S)
     looks = (look(NODE, rollout(), Fleet(), seen, at_s) for look in (in_commit, in_trial))
     return {look.standing for look in looks}
 
 
 def test_a_node_that_asked_just_now_will_report_soon() -> None:
     assert looked(0.0, STARTED_S + 1) == {Standing.PENDING}
+
+
+def test_a_node_that_control_could_not_hear_yet_is_awaited_however_old_the_step_is() -> None:
+    assert looked(5.0, STARTED_S + 500, heard=False) == {Standing.PENDING}
+    gone_s = limits.NODE_SILENT_AFTER_S + 1
+    assert looked(gone_s, STARTED_S + 500, heard=False) == {Standing.LOST}
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """What control knows of its nodes: what each shall run, what it last said, and what it measured.
 
 Nodes pull: an assignment is only offered here, by long poll. Reports are kept in memory; after a
-restart of control the nodes say everything again. Only the newest report of a node counts; its
-windows are kept for the judge and for the rates of `status`, each bounded by age and number.
-Nothing here decides what a node shall run.
+restart of control the nodes say everything again, and are awaited until they had time to. Only the
+newest report of a node counts; its windows are kept for the judge and for the rates of `status`,
+each bounded by age and number. Nothing here decides what a node shall run.
 """
 
 import asyncio
@@ -21,7 +21,6 @@ from seawall.rollout.ports import Assignment, NodeReport
 from seawall.rollout.state import Assigned, Fleet, Inventory
 from seawall.telemetry.window import Window
 
-_LONG_AGO_S: Final = 10 * limits.NODE_SILENT_AFTER_S
 _STABLE: Final = "stable"
 
 
@@ -48,6 +47,7 @@ class NodeBoard:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._began_s = clock.monotonic_s()
         self._assigned: dict[NodeName, Assigned] = {}
         self._nodes: dict[NodeName, _Node] = {}
         self._traffic: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
@@ -172,7 +172,7 @@ class NodeBoard:
     def _look(self, name: NodeName, now_s: float) -> state.Seen:
         node = self._nodes.get(name)
         if node is None:
-            return state.Seen(name, None, _LONG_AGO_S)
+            return state.Seen(name, None, max(0.0, now_s - self._began_s), heard=False)
         report = node.seen.report if node.seen is not None else None
         return state.Seen(name, report, max(0.0, now_s - node.at_s))
 

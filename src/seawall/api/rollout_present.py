@@ -79,7 +79,7 @@ def _node(name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory) 
     mine = trial if trial is not None and trial.digest == rollout.digest else None
     return RolloutNodeView(
         name=name,
-        connected=inventory.connected(name),
+        connected=seen.heard and inventory.connected(name),
         part=_part(name, rollout),
         release=report.release if report is not None else None,
         generation=assigned.generation if assigned is not None else 0,

@@ -193,9 +193,12 @@ def _waiting(name: NodeName, trial: TrialReport | None, rollout: Rollout, waited
 
 def _silent(name: NodeName, inventory: Inventory, waited_s: float) -> Look:
     """Nothing was reported: after a start of control a node asks first, and reports then."""
-    if inventory.connected(name) and waited_s <= limits.ROLLOUT_NODE_PATIENCE_S:
-        return Look(name, Standing.PENDING, f"{name} has asked, and not reported yet")
     seen = inventory.nodes.get(name)
+    if seen is not None and inventory.connected(name):
+        if not seen.heard:
+            return Look(name, Standing.PENDING, f"{name} was not heard since control began")
+        if waited_s <= limits.ROLLOUT_NODE_PATIENCE_S:
+            return Look(name, Standing.PENDING, f"{name} has asked, and not reported yet")
     words = f"{name} has said nothing for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
     return Look(name, Standing.LOST, words)
 

@@ -294,12 +294,16 @@ class Seen:
 
     Attributes:
         report: the newest, without windows; None when it only asked for an assignment.
-        silent_s: since it last said or asked anything.
+        silent_s: since it last said or asked anything, or since control began to listen.
+        heard: whether it did, since control began to listen. Until then it is awaited, like one
+            that is connected: a control process that takes over must not take those it hears
+            first for all there are.
     """
 
     name: NodeName
     report: NodeReport | None
     silent_s: float
+    heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +318,7 @@ class Inventory:
     silent_after_s: float
 
     def connected(self, name: NodeName) -> bool:
-        """Whether the node has said something lately."""
+        """Whether the node has said something lately, or could not have yet."""
         seen = self.nodes.get(name)
         return seen is not None and seen.silent_s <= self.silent_after_s
 

@@ -1,7 +1,8 @@
 """Which nodes take part in a wave: as many as the policy allows, those that can prove something.
 
 Cumulative: the share counts what is committed or on trial already. Silent nodes are not counted on
-and not waited for; they get the target when they are back.
+and not waited for; they get the target when they are back. A node that has not reported since
+control began is no member, but may be one soon: of any group, until it says its own.
 """
 
 from collections.abc import Iterator
@@ -48,7 +49,7 @@ def remaining(rollout: Rollout, inventory: Inventory) -> Iterator[NodeName]:
 
 def _in_group(name: NodeName, wave: Wave, inventory: Inventory) -> bool:
     report = inventory.report(name)
-    return report is not None and wave.group in report.groups
+    return report is None or wave.group in report.groups
 
 
 def _worth(name: NodeName, inventory: Inventory) -> tuple[bool, bool, NodeName]:

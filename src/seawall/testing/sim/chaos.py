@@ -70,7 +70,7 @@ class Chaos:
                 control.start()
             control.stopped = control.dozed = False
         if not any(control.leads for control in self._controls):
-            self._controls[0].leads = True
+            self._controls[0].lead()
         while sum(control.leads for control in self._controls) > 1:
             next(c for c in reversed(self._controls) if c.leads).leads = False
         for node in self._nodes:
@@ -203,7 +203,7 @@ class Chaos:
         old = [control for control in self._controls if control.leads]
         new = self._control()
         if new.alive:
-            new.leads = True
+            new.lead()
         for control in old:
             if control is not new:
                 self._loses_lead_later(control, new)

@@ -172,6 +172,7 @@ class SimControl:
         self._polls: dict[NodeName, tuple[Generation, float, Answer]] = {}
         self._life = 0
         self._soon = False
+        self._began_s = 0.0
 
     @property
     def version(self) -> int:
@@ -182,10 +183,15 @@ class SimControl:
         """The process starts, knowing nothing but the store."""
         self.alive, self.stopped, self.dozed = True, False, False
         self._life += 1
-        self._seen, self._polls = {}, {}
+        self._seen, self._polls, self._began_s = {}, {}, self._world.now_s
         self._executor = self._made()
         at_once(self._executor.start())
         self._tick(self._life)
+
+    def lead(self) -> None:
+        """It begins to lead, put together anew: what it heard before counts no more."""
+        self.leads = True
+        self._seen, self._began_s = {}, self._world.now_s
 
     def kill(self) -> None:
         """`kill -9`."""
@@ -236,8 +242,9 @@ class SimControl:
         """See `Board.inventory`."""
         now_s = self._world.now_s
         names = sorted({*self._seen, *self._store.fleet.assigned})
-        nodes = {name: Seen(name, *self._last(name, now_s)) for name in names}
-        return Inventory(nodes, limits.NODE_SILENT_AFTER_S)
+        return Inventory(
+            {name: self._last(name, now_s) for name in names}, limits.NODE_SILENT_AFTER_S
+        )
 
     def evidence(self) -> Sequence[Window]:
         """See `Board.evidence`: what there is to see is made up in `_findings`."""
@@ -306,9 +313,9 @@ class SimControl:
             at_once(self._executor.start())
         self.offer(self._executor.fleet)
 
-    def _last(self, name: NodeName, now_s: float) -> tuple[NodeReport | None, float]:
-        report, at_s = self._seen.get(name, (None, now_s - 10 * limits.NODE_SILENT_AFTER_S))
-        return report, now_s - at_s
+    def _last(self, name: NodeName, now_s: float) -> Seen:
+        report, at_s = self._seen.get(name, (None, self._began_s))
+        return Seen(name, report, now_s - at_s, heard=name in self._seen)
 
     def _findings(
         self, fleet: Fleet, _inventory: Inventory, _windows: Sequence[Window], _now_s: float

@@ -122,7 +122,7 @@ class Simulation:
         """
         for control in self.controls:
             control.start()
-        self.controls[0].leads = True
+        self.controls[0].lead()
         for node in self.nodes:
             node.start_agent()
         self.world.after(1.0, self.chaos.first_release)
