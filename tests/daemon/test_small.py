@@ -15,7 +15,7 @@ print(*(name for name in {kept_out} if name in sys.modules))
 @pytest.mark.parametrize(
     ("name", "kept_out"),
     [
-        ("control", ("pydantic", "pydantic_core", "google.protobuf", "envoy")),
+        ("control", ("pydantic", "pydantic_core", "google.protobuf", "envoy", "yaml")),
         ("node", ("pydantic", "pydantic_core", "sqlalchemy", "starlette")),
     ],
 )

@@ -12,8 +12,9 @@ from seawall.compiler.compile import compile_edge
 from seawall.gate.features import FEATURES
 from seawall.gate.parts import Parts
 from seawall.model import Edge
-from seawall.site.collect import collect, read_file
+from seawall.site.collect import collect
 from seawall.site.development_ca import DevelopmentCa
+from seawall.site.disk import read_file
 from seawall.site.load import load
 
 ROOT = Path(__file__).parents[2]

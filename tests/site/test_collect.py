@@ -8,7 +8,8 @@ import pytest
 from seawall import limits
 from seawall.clock import SystemClock
 from seawall.errors import UsageError
-from seawall.site.collect import collect, file_mode, read_file
+from seawall.site.collect import collect
+from seawall.site.disk import file_mode, read_file
 from seawall.site.load import load
 from site_text import ids
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from seawall.clock import SystemClock
-from seawall.site.collect import collect, file_mode, read_file
+from seawall.site.collect import collect
 from seawall.site.development_ca import DevelopmentCa
+from seawall.site.disk import file_mode, read_file
 from seawall.site.load import Loaded, load
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/seawall.yaml"))

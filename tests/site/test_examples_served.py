@@ -18,8 +18,9 @@ from seawall.clock import SystemClock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.static import static_bootstrap
-from seawall.site.collect import collect, read_file
+from seawall.site.collect import collect
 from seawall.site.development_ca import DevelopmentCa
+from seawall.site.disk import read_file
 from seawall.site.load import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

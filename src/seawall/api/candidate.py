@@ -20,7 +20,7 @@ from seawall.errors import InternalError
 from seawall.model import DEFAULT_POLICY, Edge, Switch, apply_switches
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
-from seawall.site.collect import file_mode, read_file
+from seawall.site.disk import file_mode, read_file
 from seawall.site.load import DevelopmentCertificate, FileReader, LoadCache, Loaded, load
 from seawall.site.problem import Location, Severity
 from seawall.site.sources import Pushed, SourceSet

@@ -40,7 +40,7 @@ from seawall.model.switches import (
 from seawall.release.bundle import Bundle
 from seawall.site.build_jobs import jobs_of
 from seawall.site.build_model import fault_of
-from seawall.site.collect import read_file
+from seawall.site.disk import read_file
 from seawall.site.files import absolute
 from seawall.site.load import Loaded
 from seawall.site.parse import value_of

@@ -30,7 +30,7 @@ from seawall.errors import ConflictError, SeawallError
 from seawall.ids import ListName
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
-from seawall.site.collect import read_file
+from seawall.site.disk import read_file
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
 AUTHOR: Final = "seawall"

@@ -24,7 +24,7 @@ from seawall.console import progress
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import user_name
 from seawall.errors import RefusedError, UsageError
-from seawall.site.collect import read_file
+from seawall.site.disk import read_file
 
 _TTL: Final = re.compile(r"([0-9]{1,6})(s|m|h|d)")
 _UNIT_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}

@@ -22,7 +22,7 @@ from seawall.drill.scene import Bounds, Protection, models, unbounded
 from seawall.gate.features import FEATURES
 from seawall.model import Switch
 from seawall.release.release import Kind
-from seawall.site.collect import read_file
+from seawall.site.disk import read_file
 from seawall.site.load import FileReader, Loaded
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.sources import BOT_MODEL, Pushed, SourceFile, SourceSet

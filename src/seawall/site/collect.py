@@ -1,26 +1,22 @@
-"""From the disk to a `SourceSet`: the site file and its includes. The only I/O of this package.
+"""From the disk to a `SourceSet`: the site file and its includes.
 
-Reads are bounded and touch regular files only, so that a pipe or a device cannot hold the program.
 The YAML is parsed here just far enough to learn `includes`; judging it is left to `load`.
 """
 
 import glob
 import os
-import stat
 from pathlib import Path
 from typing import Final
 
 from seawall import limits
 from seawall.errors import UsageError
+from seawall.site.disk import read_bounded
 from seawall.site.files import absolute
 from seawall.site.parse import value_of
 from seawall.site.sources import SourceFile, SourceSet
 from seawall.site.tree import ListNode
 
 _INCLUDES: Final = "includes"
-_REFERENCED_SIZE_BYTES_MAX: Final = max(
-    limits.REFERENCED_FILE_SIZE_BYTES_MAX, limits.LIST_SIZE_BYTES_MAX
-)
 
 
 def collect(root: Path) -> SourceSet:
@@ -41,29 +37,9 @@ def collect(root: Path) -> SourceSet:
     return SourceSet(path, tuple(files))
 
 
-def read_file(path: str) -> bytes:
-    """A file that the site file names; the reader to give to `load`.
-
-    Reads one byte more than allowed, so that `load` can tell a file that is too large.
-
-    Raises:
-        OSError: missing, unreadable, or not a regular file.
-    """
-    return _read(path, _REFERENCED_SIZE_BYTES_MAX + 1)
-
-
-def file_mode(path: str) -> int:
-    """Permission bits of a file.
-
-    Raises:
-        OSError: it cannot be looked at.
-    """
-    return stat.S_IMODE(os.stat(path).st_mode)  # noqa: PTH116 - paths are text in this package
-
-
 def _source(path: str) -> bytes:
     try:
-        return _read(path, limits.SITE_FILE_SIZE_BYTES_MAX + 1)
+        return read_bounded(path, limits.SITE_FILE_SIZE_BYTES_MAX + 1)
     except FileNotFoundError:
         raise UsageError(
             "site-file-missing",
@@ -96,15 +72,3 @@ def _included(root: str, content: bytes) -> list[str]:
                         remedy="Narrow the patterns, or put several sites into one file.",
                     )
     return list(found)
-
-
-def _read(path: str, size_max: int) -> bytes:
-    """At most `size_max` bytes of a regular file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is not a regular file", path)
-        with open(descriptor, "rb", closefd=False) as file:
-            return file.read(size_max)
-    finally:
-        os.close(descriptor)
