@@ -7,19 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from seawall import limits
-from seawall.cli.settings import (
-    DEFAULT_CONFIG,
-    DEFAULT_DATA_DIR,
-    Config,
-    DataDir,
-    Format,
-    FormatOption,
-    Message,
-    Target,
-    Token,
-    Url,
-    finish,
-)
+from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, on_edge
 
 bots_app = typer.Typer(
     help="Bot models: trained, measured, explained, tried as a shadow; and clearance keys.",
@@ -49,8 +37,7 @@ Budget = Annotated[
     float, typer.Option("--budget", help="Share of human requests that may be taken for bots.")
 ]
 ReportFolder = Annotated[
-    Path | None,
-    typer.Option("--report", metavar="DIR", help="Write a report with pictures there."),
+    Path | None, typer.Option("--report", metavar="DIR", help="Write a report with pictures there.")
 ]
 BotRule = Annotated[
     list[str] | None,
@@ -158,8 +145,7 @@ class _TakesField(TyperCommand):
 def explain(
     model: ModelFile,
     vector: Annotated[
-        str,
-        typer.Argument(help="A vector, or the field bots of a record; - reads standard input."),
+        str, typer.Argument(help="A vector, or the field bots of a record; - reads standard input.")
     ],
     output_format: FormatOption = Format.TEXT,
 ) -> None:
@@ -199,9 +185,9 @@ def show(model: ModelFile, output_format: FormatOption = Format.TEXT) -> None:
 
 
 @bots_app.command()
+@on_edge
 def shadow(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    edge: Edge,
     records: Annotated[
         list[Path] | None,
         typer.Option(
@@ -210,9 +196,6 @@ def shadow(
             help="Access records of other machines in place of this one's; repeatable.",
         ),
     ] = None,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Tell how the shadow model compares with the one in force, and whether it is ready.
 
@@ -220,29 +203,25 @@ def shadow(
     """
     from seawall.cli import shadow as commands
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: commands.report(out, target, records or []))
+    edge.finish(lambda out, target: commands.report(out, target, records or []))
 
 
 @bots_app.command()
+@on_edge
 def promote(
+    edge: Edge,
     which: Annotated[
         str,
         typer.Argument(
             metavar="[ID]", help="First digits of the shadow that is meant; refused if it changed."
         ),
     ] = "",
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
     message: Message = "",
     *,
     force: Annotated[
         list[str] | None,
         typer.Option("--force", metavar="KIND", help="Let this pass, such as `score-drift`."),
     ] = None,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Make the shadow the bot model, as one release that also takes the shadow away."""
     from seawall.api.hand_requests import PromoteRequest
@@ -250,42 +229,25 @@ def promote(
     from seawall.daemon.processes import user_name
 
     request = PromoteRequest(which, user_name(), message, tuple(force or ()))
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: commands.promote(out, target, request))
+    edge.finish(lambda out, target: commands.promote(out, target, request))
 
 
 @bots_app.command()
-def unshadow(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    message: Message = "",
-    *,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def unshadow(edge: Edge, message: Message = "") -> None:
     """Take the shadow model away, as a release; the model in force scores on."""
     from seawall.cli import shadow as commands
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: commands.unshadow(out, target, message=message))
+    edge.finish(lambda out, target: commands.unshadow(out, target, message=message))
 
 
 @bots_app.command("rotate-keys")
-def rotate_keys(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    message: Message = "",
-    *,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def rotate_keys(edge: Edge, message: Message = "") -> None:
     """Sign clearances with a new key, as a release; nobody is logged out.
 
     The key before is believed until the next rotation. After a leak rotate twice.
     """
     from seawall.cli import hands
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: hands.rotate_keys(out, target, reason=message))
+    edge.finish(lambda out, target: hands.rotate_keys(out, target, reason=message))

@@ -11,12 +11,11 @@ import typer
 from seawall.cli.settings import (
     DEFAULT_DATA_DIR,
     DataDir,
+    Edge,
     Format,
     FormatOption,
-    Target,
-    Token,
-    Url,
     finish,
+    on_edge,
 )
 
 nodes_app = typer.Typer(
@@ -61,8 +60,7 @@ def control(
         Path | None, typer.Option("--config", "-c", help="A site file to compare with in status.")
     ] = None,
     mirror_dir: Annotated[
-        Path | None,
-        typer.Option("--mirror-dir", help="Write every bundle there too, for mirrors."),
+        Path | None, typer.Option("--mirror-dir", help="Write every bundle there too, for mirrors.")
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
@@ -103,8 +101,9 @@ def node(
     finish(output_format, lambda out: fleet.node(out, data_dir, options))
 
 
+@on_edge
 def token_join(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    edge: Edge,
     *,
     ttl: Annotated[str, typer.Option("--ttl", help="How long it may be used, at most 7d.")] = "1h",
     group: Annotated[
@@ -113,39 +112,26 @@ def token_join(
     name: Annotated[
         str, typer.Option("--name", help="The only name it joins; may replace that node.")
     ] = "",
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Print the line that lets a machine join the fleet, once."""
     from seawall.cli import fleet
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: fleet.token_join(out, target, ttl, tuple(group or ()), name))
+    edge.finish(lambda out, target: fleet.token_join(out, target, ttl, tuple(group or ()), name))
 
 
 @nodes_app.command("list")
-def nodes_list(
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def nodes_list(edge: Edge) -> None:
     """List the nodes of the fleet."""
     from seawall.cli import fleet
 
-    finish(output_format, lambda out: fleet.nodes(out, Target(data_dir, url, token)))
+    edge.finish(fleet.nodes)
 
 
 @nodes_app.command("remove")
-def nodes_remove(
-    name: Annotated[str, typer.Argument(help="The node.")],
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def nodes_remove(edge: Edge, name: Annotated[str, typer.Argument(help="The node.")]) -> None:
     """Believe a node no more; it serves what it has."""
     from seawall.cli import fleet
 
-    finish(output_format, lambda out: fleet.remove(out, Target(data_dir, url, token), name))
+    edge.finish(lambda out, target: fleet.remove(out, target, name))

@@ -4,18 +4,7 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli.settings import (
-    DEFAULT_CONFIG,
-    DEFAULT_DATA_DIR,
-    Config,
-    DataDir,
-    Format,
-    FormatOption,
-    Target,
-    Token,
-    Url,
-    finish,
-)
+from seawall.cli.settings import Edge, on_edge
 
 
 def add_to(bots_app: typer.Typer) -> None:
@@ -24,30 +13,20 @@ def add_to(bots_app: typer.Typer) -> None:
     bots_app.command("run-job")(run_job)
 
 
-def jobs(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    *,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def jobs(edge: Edge) -> None:
     """Show what control does by itself: retraining and published ranges."""
     from seawall.cli import jobs as commands
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda output: commands.show(output, target))
+    edge.finish(commands.show)
 
 
+@on_edge
 def run_job(
+    edge: Edge,
     job: Annotated[str, typer.Argument(help="retrain or ranges.")],
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as it runs.")] = False,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Run a job of control now, whenever it is due, and follow it.
 
@@ -55,5 +34,4 @@ def run_job(
     """
     from seawall.cli import jobs as commands
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda output: commands.run(output, target, job, wait=not no_wait))
+    edge.finish(lambda output, target: commands.run(output, target, job, wait=not no_wait))

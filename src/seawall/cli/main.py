@@ -23,13 +23,12 @@ from seawall.cli.settings import (
     DEFAULT_DATA_DIR,
     Config,
     DataDir,
+    Edge,
     Format,
     FormatOption,
     Message,
-    Target,
-    Token,
-    Url,
     finish,
+    on_edge,
 )
 
 app = typer.Typer(
@@ -153,23 +152,18 @@ def check(
 
 
 @app.command()
-def diff(
-    config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def diff(edge: Edge) -> None:
     """Say in words what `apply` would change; changes nothing."""
     from seawall.cli import change
 
-    finish(output_format, lambda out: change.diff(out, Target(data_dir, url, token), config))
+    edge.finish(lambda out, target: change.diff(out, target, edge.config))
 
 
 @app.command()
+@on_edge
 def apply(
-    config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    edge: Edge,
     message: Message = "",
     *,
     dry_run: Annotated[
@@ -183,15 +177,12 @@ def apply(
     ] = False,
     force: Force = None,
     break_glass: BreakGlass = "",
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Release the site file and wait until it serves."""
     from seawall.cli import change
 
     order = change.Order(
-        config,
+        edge.config,
         message,
         tuple(force or ()),
         dry_run=dry_run,
@@ -199,164 +190,126 @@ def apply(
         wait=not no_wait,
         break_glass=break_glass,
     )
-    finish(output_format, lambda out: change.apply(out, Target(data_dir, url, token), order))
+    edge.finish(lambda out, target: change.apply(out, target, order))
 
 
 @app.command()
+@on_edge
 def rollback(
+    edge: Edge,
     release: Annotated[
         str, typer.Argument(help="Where to go back to; without it, the good release before.")
     ] = "",
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
     message: Message = "",
     *,
     force: Force = None,
     break_glass: BreakGlass = "",
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Serve an earlier release again."""
     from seawall.cli import change
 
     order = change.Order(message=message, force=tuple(force or ()), break_glass=break_glass)
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: change.rollback(out, target, order, release))
+    edge.finish(lambda out, target: change.rollback(out, target, order, release))
 
 
 @app.command()
+@on_edge
 def status(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    edge: Edge,
     *,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Keep it on the screen until Ctrl-C.")
     ] = False,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Show what serves, how it goes, and what is wrong."""
     from seawall.cli import look
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: look.status(out, target, watch=watch))
+    edge.finish(lambda out, target: look.status(out, target, watch=watch))
 
 
 @app.command()
+@on_edge
 def releases(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    edge: Edge,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many.")] = 20,
     *,
     before: Annotated[str, typer.Option("--before", help="Continue below this release.")] = "",
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """List releases, newest first."""
     from seawall.cli import look
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: look.releases(out, target, limit, before))
+    edge.finish(lambda out, target: look.releases(out, target, limit, before))
 
 
 @app.command()
+@on_edge
 def show(
-    release: Annotated[str, typer.Argument(help="A release, for example r12.")],
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
+    edge: Edge, release: Annotated[str, typer.Argument(help="A release, for example r12.")]
 ) -> None:
     """Show one release in full."""
     from seawall.cli import look
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: look.show(out, target, release))
+    edge.finish(lambda out, target: look.show(out, target, release))
 
 
 @app.command()
+@on_edge
 def why(
-    request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
+    edge: Edge, request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")]
 ) -> None:
     """Tell the story of one request in plain words."""
     from seawall.cli import look
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: look.why(out, target, request_id))
+    edge.finish(lambda out, target: look.why(out, target, request_id))
 
 
 @app.command()
+@on_edge
 def audit(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
+    edge: Edge,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many.")] = 50,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Show who did what, newest first."""
     from seawall.cli import look
 
-    finish(output_format, lambda out: look.audit(out, Target(data_dir, url, token), limit))
+    edge.finish(lambda out, target: look.audit(out, target, limit))
 
 
 @token_app.command("create")
+@on_edge
 def token_create(
+    edge: Edge,
     name: Annotated[str, typer.Argument(help="What it is for.")],
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     write: Annotated[bool, typer.Option("--write", help="It may change the edge too.")] = False,
     days: Annotated[
         float | None, typer.Option("--days", min=0.0, help="It ends after so many days.")
     ] = None,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Make a token; its value is shown once and never again."""
     from seawall.cli import tokens
 
-    target = Target(data_dir, url, token)
-    finish(output_format, lambda out: tokens.create(out, target, name, days, write=write))
+    edge.finish(lambda out, target: tokens.create(out, target, name, days, write=write))
 
 
 @token_app.command("list")
-def token_list(
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
-) -> None:
+@on_edge
+def token_list(edge: Edge) -> None:
     """List tokens, without their values."""
     from seawall.cli import tokens
 
-    finish(output_format, lambda out: tokens.list_all(out, Target(data_dir, url, token)))
+    edge.finish(tokens.list_all)
 
 
 @token_app.command("revoke")
+@on_edge
 def token_revoke(
-    token_id: Annotated[str, typer.Argument(help="The id that `token list` shows.")],
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
+    edge: Edge, token_id: Annotated[str, typer.Argument(help="The id that `token list` shows.")]
 ) -> None:
     """Make a token worthless at once."""
     from seawall.cli import tokens
 
-    finish(output_format, lambda out: tokens.revoke(out, Target(data_dir, url, token), token_id))
+    edge.finish(lambda out, target: tokens.revoke(out, target, token_id))
 
 
 reference_commands.add_to(app)

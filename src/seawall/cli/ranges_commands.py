@@ -5,18 +5,7 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli.settings import (
-    DEFAULT_CONFIG,
-    DEFAULT_DATA_DIR,
-    Config,
-    DataDir,
-    Format,
-    FormatOption,
-    Target,
-    Token,
-    Url,
-    finish,
-)
+from seawall.cli.settings import Edge, on_edge
 
 
 def add_to(bots_app: typer.Typer) -> None:
@@ -24,7 +13,9 @@ def add_to(bots_app: typer.Typer) -> None:
     bots_app.command("fetch-ranges")(fetch_ranges)
 
 
+@on_edge
 def fetch_ranges(
+    edge: Edge,
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Lists; all without a name.")
     ] = None,
@@ -32,15 +23,10 @@ def fetch_ranges(
         Path | None,
         typer.Option("--out", "-o", metavar="DIR", help="Renew the files NAME.txt there."),
     ] = None,
-    _config: Config = DEFAULT_CONFIG,
-    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     push: Annotated[
         bool, typer.Option("--push", help="Release what is new in the lists of the site file.")
     ] = False,
-    url: Url = "",
-    token: Token = "",
-    output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Fetch the ranges that operators of bots publish, into files or as releases.
 
@@ -48,8 +34,4 @@ def fetch_ranges(
     """
     from seawall.cli import ranges
 
-    target = Target(data_dir, url, token)
-    finish(
-        output_format,
-        lambda output: ranges.fetch(output, names or [], out, target, release=push),
-    )
+    edge.finish(lambda output, target: ranges.fetch(output, names or [], out, target, release=push))

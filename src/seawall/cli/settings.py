@@ -4,12 +4,14 @@ The data directory says where the running process is found (a socket in it); `--
 another machine instead. Nothing here reads a file or opens a connection.
 """
 
+import functools
+import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -85,3 +87,45 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         )
         code = REFUSED
     raise typer.Exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a command that asks a running Seawall is told by the options of all of them."""
+
+    config: Path
+    target: Target
+    output_format: Format
+
+    def finish(self, action: Callable[[Output, Target], int]) -> None:
+        """As `finish`, with the Seawall to ask."""
+        finish(self.output_format, lambda output: action(output, self.target))
+
+
+def on_edge(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which Seawall it asks, after its own; they become `edge`.
+
+    All of them take `--config`, so that changing its verb turns one command line into another.
+    """
+    own = list(inspect.signature(command).parameters.values())[1:]
+    common = inspect.signature(_edge).parameters.values()
+    keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *common)]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        told = {each.name: given.pop(each.name) for each in common}
+        command(_edge(**told), **given)
+
+    run.__signature__ = inspect.Signature(keyword)  # type: ignore[attr-defined]  # - what Typer reads
+    run.__annotations__ = {each.name: each.annotation for each in keyword}
+    return run
+
+
+def _edge(
+    config: Config = DEFAULT_CONFIG,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    url: Url = "",
+    token: Token = "",
+    output_format: FormatOption = Format.TEXT,
+) -> Edge:
+    return Edge(config, Target(data_dir, url, token), output_format)
