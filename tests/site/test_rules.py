@@ -173,6 +173,7 @@ def test_origins(written: str, found: set[str]) -> None:
     [
         ("regex: '('", {"bad-regex"}),
         ("regex: '(?=a)'", {"bad-regex"}),
+        ("regex: '/[^\\x{100}]'", {"bad-regex"}),
         ("regex: '/(a{500}){500}'", {"bad-regex"}),
         ("regex: '/" + "a" * 1100 + "'", {"bad-regex"}),
         ("regex: '/a|/b'", set()),
