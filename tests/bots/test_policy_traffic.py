@@ -29,6 +29,19 @@ sites:
     hosts: [looking.test]
     origin: app
     bots: {{mode: observe, rules: [{{name: no, when: 'method == "GET"', do: block}}]}}
+  changed:
+    hosts: [changed.test]
+    origin: app
+    headers:
+      request: {{remove: cookie}}
+      response: {{remove: [location], set: {{content-type: text/x-shop, cache-control: a, x-b: b}}}}
+    bots: {{mode: enforce, rules: []}}
+    routes:
+      - name: own
+        path: /own
+        header_changes:
+          response: {{set: {{location: /x}}, add: {{x-b: c}}, remove: cache-control}}
+      - {{name: other, path: /other, header_changes: {{response: {{set: {{content-type: a/b}}}}}}}}
   closed:
     hosts: [closed.test]
     origin: app
@@ -88,6 +101,16 @@ def test_rules_are_carried_out_and_recorded(edge: Served) -> None:
         "payment",
         "noted+category:ai-training",
     )
+
+
+def test_a_site_that_may_challenge_changes_headers_as_any_other(edge: Served) -> None:
+    told = ("content-type", "cache-control", "location", "x-b")
+    assert [edge.get("/", "changed.test").header(name) for name in told] == [
+        *("text/x-shop", "a", None, "b"),
+    ]
+    own = edge.get("/own", "changed.test")
+    assert [own.header(name) for name in told] == ["text/x-shop", None, "/x", "b"]
+    assert edge.get("/other", "changed.test").header("content-type") == "a/b"
 
 
 def test_a_route_that_is_left_alone(edge: Served) -> None:

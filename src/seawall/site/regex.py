@@ -1,6 +1,6 @@
-"""Regular expressions, by the engine that Envoy uses: Python's own accepts what Envoy refuses.
+r"""Regular expressions, by the engine that Envoy uses: Python's own accepts what Envoy refuses.
 
-Envoy gives RE2 bytes (Latin-1): `.` is one byte, and `\\x{100}` is none. So does this.
+Envoy gives RE2 bytes (Latin-1): `.` is one byte, and `\x{100}` is none. So does this.
 """
 
 from dataclasses import dataclass
