@@ -113,6 +113,18 @@ def test_a_site_that_may_challenge_changes_headers_as_any_other(edge: Served) ->
     assert edge.get("/other", "changed.test").header("content-type") == "a/b"
 
 
+def test_the_paths_of_challenges_are_paths_like_others_where_nobody_is_challenged(
+    edge: Served,
+) -> None:
+    with Origin() as origin:
+        found = load_text(TEXT.format(port=free_port(), origin=origin.port))
+        assert found.edge is not None
+        with served(found.edge) as running:
+            path = "/.well-known/seawall/challenge/solve"
+            assert verdict(running, path, "looking.test") == (200, "observe", "exempt:seawall")
+            assert b"x-seawall-" not in origin.requests[0].head.lower()
+
+
 def test_a_route_that_is_left_alone(edge: Served) -> None:
     answer = edge.get("/hook/a", "closed.test", headers=SCANNER)
     assert answer.status == 200

@@ -179,7 +179,7 @@ local function request(handle)
   local site, rules = site_of(texts), OBSERVE
   if site then
     rules = rules_of(site, handle, texts)
-    if config.service and challenge.own(read.path.path) then
+    if rules.mode == "enforce" and config.service and challenge.own(read.path.path) then
       challenge.identify(function(name, value)
         headers:replace(name, value)
       end, read, network_of(rules, address, prefix))
