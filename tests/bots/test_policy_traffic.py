@@ -35,7 +35,8 @@ sites:
     headers:
       request: {{remove: cookie}}
       response: {{remove: [location], set: {{content-type: text/x-shop, cache-control: a, x-b: b}}}}
-    bots: {{mode: enforce, rules: []}}
+    bots: {{mode: enforce, rules: [{{name: no, when: path == "/no", do: block}}]}}
+    security_headers: {{content_security_policy: "default-src 'none'"}}
     routes:
       - name: own
         path: /own
@@ -111,6 +112,16 @@ def test_a_site_that_may_challenge_changes_headers_as_any_other(edge: Served) ->
     own = edge.get("/own", "changed.test")
     assert [own.header(name) for name in told] == ["text/x-shop", None, "/x", "b"]
     assert edge.get("/other", "changed.test").header("content-type") == "a/b"
+
+
+def test_a_refusal_has_its_own_headers_and_not_a_second_one_of_the_site(edge: Served) -> None:
+    answer = edge.get("/no", "changed.test", headers=BROWSER)
+    assert answer.status == 403
+    told = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "x-b": "b"}
+    names = [name for name, _ in answer.headers]
+    for name, value in told.items():
+        assert (names.count(name), answer.header(name)) == (1, value)
+    assert not [name for name in names if name.startswith("x-seawall")]
 
 
 def test_the_paths_of_challenges_are_paths_like_others_where_nobody_is_challenged(

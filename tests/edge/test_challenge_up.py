@@ -113,6 +113,8 @@ def test_what_a_site_changes_of_headers_does_not_touch_its_challenge(
         WebDriverWait(browser, PASS_S).until(
             lambda b: not b.find_elements("css selector", "#seawall")
         )
+        said = [entry["message"] for entry in browser.get_log("browser")]
+        assert not [text for text in said if "Content Security Policy" in text]
 
 
 def test_a_program_gets_typed_json_and_a_page_a_challenge(edge: tuple[Edge, int]) -> None:
