@@ -53,6 +53,8 @@ HEADER_VALUE_LENGTH_CHARS_MAX: Final = 4_096
 """A header value written in a site file; a long Content-Security-Policy has about 2,000."""
 PATH_LENGTH_CHARS_MAX: Final = 2_048
 """A URL path or file name written in a site file."""
+QUERY_NAME_LENGTH_BYTES_MAX: Final = 1_024
+"""Name of a query parameter in a condition; Envoy takes no longer one."""
 REGEX_LENGTH_CHARS_MAX: Final = 1_024
 """A path regex. Envoy's RE2 also bounds the compiled program size."""
 REGEX_PROGRAM_SIZE_MAX: Final = 1_000
@@ -1147,8 +1149,10 @@ PAGE_PROBE_CACHE_S: Final = 3_600
 """How long browsers keep the script of the page probe: an update is everywhere soon."""
 BOT_NOTED_MAX: Final = 4
 """Rules that are noted beside the deciding one in a record, which must stay short."""
-ROBOTS_TXT_SIZE_BYTES_MAX: Final = 500 * KIB
-"""A generated robots.txt: readers may stop there (RFC 9309 section 2.5)."""
+ROBOTS_TXT_SIZE_BYTES_MAX: Final = RESPONSE_BODY_SIZE_BYTES_MAX
+"""A generated robots.txt is a fixed response; readers read at least 500 KiB (RFC 9309, 2.5)."""
+ROBOTS_WRITTEN_SIZE_BYTES_MAX: Final = 48 * KIB
+"""Extra lines and sitemaps of a robots.txt together: its groups of bots need the rest."""
 ROBOTS_LINES_MAX: Final = 200
 """Extra lines, and sitemaps, of a robots.txt in a site file."""
 

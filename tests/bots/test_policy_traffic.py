@@ -29,6 +29,20 @@ sites:
     hosts: [looking.test]
     origin: app
     bots: {{mode: observe, rules: [{{name: no, when: 'method == "GET"', do: block}}]}}
+  changed:
+    hosts: [changed.test]
+    origin: app
+    headers:
+      request: {{remove: cookie}}
+      response: {{remove: [location], set: {{content-type: text/x-shop, cache-control: a, x-b: b}}}}
+    bots: {{mode: enforce, rules: [{{name: no, when: path == "/no", do: block}}]}}
+    security_headers: {{content_security_policy: "default-src 'none'"}}
+    routes:
+      - name: own
+        path: /own
+        header_changes:
+          response: {{set: {{location: /x}}, add: {{x-b: c}}, remove: cache-control}}
+      - {{name: other, path: /other, header_changes: {{response: {{set: {{content-type: a/b}}}}}}}}
   closed:
     hosts: [closed.test]
     origin: app
@@ -88,6 +102,38 @@ def test_rules_are_carried_out_and_recorded(edge: Served) -> None:
         "payment",
         "noted+category:ai-training",
     )
+
+
+def test_a_site_that_may_challenge_changes_headers_as_any_other(edge: Served) -> None:
+    told = ("content-type", "cache-control", "location", "x-b")
+    assert [edge.get("/", "changed.test").header(name) for name in told] == [
+        *("text/x-shop", "a", None, "b"),
+    ]
+    own = edge.get("/own", "changed.test")
+    assert [own.header(name) for name in told] == ["text/x-shop", None, "/x", "b"]
+    assert edge.get("/other", "changed.test").header("content-type") == "a/b"
+
+
+def test_a_refusal_has_its_own_headers_and_not_a_second_one_of_the_site(edge: Served) -> None:
+    answer = edge.get("/no", "changed.test", headers=BROWSER)
+    assert answer.status == 403
+    told = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store", "x-b": "b"}
+    names = [name for name, _ in answer.headers]
+    for name, value in told.items():
+        assert (names.count(name), answer.header(name)) == (1, value)
+    assert not [name for name in names if name.startswith("x-seawall")]
+
+
+def test_the_paths_of_challenges_are_paths_like_others_where_nobody_is_challenged(
+    edge: Served,
+) -> None:
+    with Origin() as origin:
+        found = load_text(TEXT.format(port=free_port(), origin=origin.port))
+        assert found.edge is not None
+        with served(found.edge) as running:
+            path = "/.well-known/seawall/challenge/solve"
+            assert verdict(running, path, "looking.test") == (200, "observe", "exempt:seawall")
+            assert b"x-seawall-" not in origin.requests[0].head.lower()
 
 
 def test_a_route_that_is_left_alone(edge: Served) -> None:

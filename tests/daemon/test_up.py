@@ -98,6 +98,27 @@ def test_a_missing_file_is_told_at_once(tmp_path: Path) -> None:
     assert not (tmp_path / "seawall-data").exists()
 
 
+def test_two_edges_that_start_at_once_do_not_share_a_port(tmp_path: Path, origin: str) -> None:
+    port = free_port()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    with (
+        seawall_up(tmp_path / "one", origin, port=port, ready=False) as one,
+        seawall_up(tmp_path / "other", origin, port=port, ready=False) as other,
+    ):
+        ended = wait_until(
+            lambda: [edge for edge in (one, other) if edge.process.poll() is not None],
+            what="one of the two gives way",
+            deadline_s=90,
+        )
+        error = wait_until(
+            lambda: next((e["error"] for e in ended[0].events if "error" in e), None),
+            what="it says why",
+        )
+    assert error is not None
+    assert error["code"] == "port-taken"
+
+
 def test_a_taken_port_names_the_listener_and_who_holds_it(tmp_path: Path, origin: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

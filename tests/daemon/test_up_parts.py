@@ -3,10 +3,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from seawall import limits
+from seawall.daemon import ready
 from seawall.daemon.children import Child
 from seawall.daemon.ports import Address, addresses, holder
 from seawall.daemon.processes import (
@@ -162,3 +165,18 @@ def _wait_for_end(child: Child) -> None:
     process = child._process
     assert process is not None
     process.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(200, "answered 200."), (502, "does the origin run?"), (421, "no site has the host of http:")],
+)
+def test_the_answer_to_the_first_request_is_told(
+    monkeypatch: pytest.MonkeyPatch, status: int, words: str
+) -> None:
+    monkeypatch.setattr(ready, "probe", lambda _url, _listeners: status)
+    view: Any = SimpleNamespace(
+        urls=("http://127.0.0.1:1",), nodes=(SimpleNamespace(listeners=()),)
+    )
+    assert ready._try_one(view)[0] == status
+    assert words in ready._try_one(view)[1]

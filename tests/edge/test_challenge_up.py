@@ -39,6 +39,15 @@ sites:
       challenge: {{unavailable: {unavailable}}}
       rules:
         - {{name: gate, when: path == "/", do: challenge}}
+  bare:
+    hosts: [localhost]
+    origin: "{origin}"
+    headers:
+      request: {{remove: cookie, set: {{content-type: text/plain, origin: "https://a.test"}}}}
+      response:
+        remove: set-cookie
+        set: {{content-security-policy: "default-src 'none'", content-type: text/plain}}
+    bots: {{mode: enforce, rules: [{{name: gate, when: not cleared, do: challenge}}]}}
 rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}]}}
 """
 
@@ -90,6 +99,22 @@ def test_a_browser_without_scripts_passes(edge: tuple[Edge, int]) -> None:
     with chromium(scripts=False) as browser:
         browser.get(f"https://127.0.0.1:{tls_port}/")
         WebDriverWait(browser, PASS_S).until(lambda b: b.get_cookie("__Host-seawall"))
+
+
+@needs_chromium
+@pytest.mark.parametrize("scripts", [True, False])
+def test_what_a_site_changes_of_headers_does_not_touch_its_challenge(
+    edge: tuple[Edge, int], scripts: bool
+) -> None:
+    _, tls_port = edge
+    with chromium(automated=False, scripts=scripts) as browser:
+        browser.get(f"https://localhost:{tls_port}/")
+        WebDriverWait(browser, PASS_S).until(lambda b: b.get_cookie("__Host-seawall"))
+        WebDriverWait(browser, PASS_S).until(
+            lambda b: not b.find_elements("css selector", "#seawall")
+        )
+        said = [entry["message"] for entry in browser.get_log("browser")]
+        assert not [text for text in said if "Content Security Policy" in text]
 
 
 def test_a_program_gets_typed_json_and_a_page_a_challenge(edge: tuple[Edge, int]) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from seawall.bots.policy import DEFAULT_RULES
+from seawall.limits import RESPONSE_BODY_SIZE_BYTES_MAX, ROBOTS_WRITTEN_SIZE_BYTES_MAX
 from seawall.model import (
     OBSERVING,
     BotAction,
@@ -105,6 +106,17 @@ def test_a_route_may_be_left_alone() -> None:
     assert (problem.id, problem.remedy) == ("unknown-value", "Use `off`.")
 
 
+def test_the_longest_robots_txt_is_one_that_envoy_answers_with() -> None:
+    everybody = ", ".join(f"{category.value}: block" for category in BotCategory)
+    line = "a" * (ROBOTS_WRITTEN_SIZE_BYTES_MAX // 100 - len("Sitemap: \n"))
+    site = loaded(
+        f"bots: {{mode: observe, categories: {{{everybody}}}, "
+        f"robots: {{extra: [{', '.join([line] * 100)}]}}}}"
+    )
+    assert len(site.bots.robots_txt) > ROBOTS_WRITTEN_SIZE_BYTES_MAX * 0.9
+    assert len(site.bots.robots_txt) < RESPONSE_BODY_SIZE_BYTES_MAX
+
+
 def test_robots_txt_follows_the_categories_and_names_real_bots() -> None:
     site = loaded("bots: {mode: observe, categories: {ai-training: block}, robots: true}")
     assert "User-agent: GPTBot\n" in site.bots.robots_txt
@@ -144,6 +156,11 @@ def test_categories_of_the_catalogue_are_those_of_policies() -> None:
         ("bots: {mode: enforce, categories: {seo: challenge}}", "unknown-value", "`block`"),
         ("bots: {mode: enforce, robots: {sitemaps: sitemap.xml}}", "bad-url", "https://"),
         ("bots: {mode: enforce, robots: {extra: Zürich}}", "wrong-type", "one line"),
+        (
+            f"bots: {{robots: {{extra: [{', '.join(['a' * 490] * 100)}]}}}}",
+            "too-many",
+            "sitemap index",
+        ),
         ("bots: {mode: enforce, challenge: {clearance: 2d}}", "out-of-range", "1m to 1d"),
     ],
 )

@@ -59,6 +59,22 @@ def test_a_folder_or_a_pipe_is_not_read(tmp_path: Path) -> None:
         read_file(str(tmp_path / "pipe"))
 
 
+def test_an_include_that_cannot_be_read_is_named_with_its_pattern(tmp_path: Path) -> None:
+    root = tmp_path / "seawall.yaml"
+    root.write_text("includes: [a.yaml, 'sites/*']\n")
+    (tmp_path / "a.yaml").write_text(site("a"))
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / "gone.yaml").symlink_to("nowhere.yaml")
+    (tmp_path / "sites" / "old").mkdir()
+    for name, why in (("gone.yaml", "No such file"), ("old", "not a regular file")):
+        with pytest.raises(UsageError, match=f"sites/{name} cannot be read: .*{why}") as caught:
+            collect(root)
+        assert caught.value.code == "include-unreadable"
+        assert f"`sites/*` among the `includes` of {root}" in caught.value.message
+        assert "narrow the pattern" in caught.value.remedy
+        (tmp_path / "sites" / "gone.yaml").unlink(missing_ok=True)
+
+
 def test_a_gigantic_file_is_read_up_to_the_bound_and_refused(tmp_path: Path) -> None:
     root = tmp_path / "seawall.yaml"
     with root.open("wb") as file:

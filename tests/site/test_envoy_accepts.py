@@ -78,6 +78,7 @@ ROUTES: dict[str, dict[str, Any]] = {
     "alternative": {"regex": "/a|"},
     "flags": {"regex": "(?i)/a\\d+"},
     "unicode": {"regex": "/ä[ö-ü]"},
+    "bytes": {"regex": "/[\\x{80}-\\xff]*"},
     "methods": {"prefix": "/methods", "methods": ["PURGE", "M-SEARCH", "TRACE"]},
     "query": {"prefix": "/query", "query": {"a[]": "x", "ä b": {"present": True}, "e": ""}},
     "headers": {

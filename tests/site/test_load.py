@@ -245,6 +245,9 @@ def test_a_missing_include_is_an_error_and_an_empty_folder_a_warning() -> None:
     assert (error.id, error.severity) == ("include-missing", Severity.ERROR)
     (warning,) = load_text(SHOP + "includes: ['sites/*.yaml']\n").problems
     assert (warning.id, warning.severity) == ("include-missing", Severity.WARNING)
+    (itself,) = load_text(SHOP + "includes: [seawall.yaml]\n").problems
+    assert (itself.id, itself.severity) == ("include-missing", Severity.ERROR)
+    assert "itself" in itself.what
 
 
 def test_places_are_known_for_every_subject() -> None:

@@ -173,6 +173,7 @@ def test_origins(written: str, found: set[str]) -> None:
     [
         ("regex: '('", {"bad-regex"}),
         ("regex: '(?=a)'", {"bad-regex"}),
+        ("regex: '/[^\\x{100}]'", {"bad-regex"}),
         ("regex: '/(a{500}){500}'", {"bad-regex"}),
         ("regex: '/" + "a" * 1100 + "'", {"bad-regex"}),
         ("regex: '/a|/b'", set()),
@@ -202,6 +203,12 @@ def test_origins(written: str, found: set[str]) -> None:
         ("path: /a, redirect: /a/", set()),
         ("prefix: /a, timeout: 1s, retries: {per_try_timeout: 2s}", {"contradictory-timeouts"}),
         ("prefix: /a, grpc: true", {"protocol-mismatch"}),
+        ("regex: /a, rewrite: {regex: a, to: '/i?id=\\0'}", set()),
+        ('regex: /a, rewrite: {regex: a, to: "/b\\r"}', {"bad-path"}),
+        ("regex: /a, rewrite: {regex: a, to: /b c}", {"bad-path"}),
+        ("regex: /a, rewrite: {regex: a, to: /ä}", {"bad-path"}),
+        ("query: {? " + "a" * 1024 + " : x}", set()),
+        ("query: {? " + "a" * 1025 + " : x}", {"too-many"}),
     ],
 )
 def test_routes(written: str, found: set[str]) -> None:

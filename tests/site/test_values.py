@@ -152,6 +152,12 @@ def test_a_host_in_unicode_is_shown_in_ascii() -> None:
     assert "xn--mnchen-3ya.de" in str(caught.value.context)
 
 
+def test_an_origin_in_unicode_is_shown_in_ascii() -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        network.origin_url("http://münchen.de:80")
+    assert "xn--mnchen-3ya.de" in str(caught.value.context)
+
+
 @pytest.mark.parametrize(
     ("written", "host", "port"),
     [

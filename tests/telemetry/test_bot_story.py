@@ -129,6 +129,9 @@ def test_what_is_not_recorded_is_told_by_what_the_release_says() -> None:
     assert told(nothing) == ""
     assert told(nothing, policy=KnownPolicy(watched=False)).startswith("Bots are not looked at")
     assert "had a fault" in told(nothing, policy=KnownPolicy(watched=True))
+    early = record("", details="upgrade_failed")
+    assert "had a fault" not in told(early, policy=KnownPolicy(watched=True))
+    assert "ended before" in told(early, policy=KnownPolicy(watched=True))
     assert told(record("", route="shop/_https"), policy=KnownPolicy(watched=True)) == ""
 
 
@@ -230,6 +233,8 @@ def test_who_was_refused_is_told_what_to_do() -> None:
     remedy = story(refused).remedy
     assert "rule slow of site shop" in remedy
     assert "seawall kill bots --site shop" in remedy
+    noted = record("- block noted+slow - - -", details="lua_response", status=403)
+    assert "change rule slow of site shop" in story(noted).remedy
     assert story(record("- allow - - - -")).remedy == ""
 
 

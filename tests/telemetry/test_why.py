@@ -124,6 +124,16 @@ def test_an_error_of_the_origin_is_told_apart_from_one_of_the_edge() -> None:
     assert "log" in story(but(status=500)).remedy
 
 
+def test_an_origin_that_breaks_off_is_not_said_to_send_malformed_headers() -> None:
+    broken = "upstream_reset_after_response_started{protocol_error}"
+    told = story(but(flags="UPE", details=broken))
+    assert "The origin ended the connection before its response was complete" in "".join(
+        told.sentences
+    )
+    assert "own log" in told.remedy
+    assert "malformed header" in story(but(flags="UPE", details="")).remedy
+
+
 def test_a_client_that_left_got_no_response() -> None:
     told = story(but(status=0, flags="DC", details="downstream_remote_disconnect"))
     assert "not answered" in told.title

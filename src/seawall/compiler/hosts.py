@@ -29,6 +29,7 @@ from seawall.compiler.wire import body_of, inline_text
 from seawall.model import (
     FixedResponse,
     Forward,
+    HeaderChanges,
     Redirect,
     Route,
     RouteClass,
@@ -37,6 +38,14 @@ from seawall.model import (
 from seawall.model.clearance import ClearanceKeys
 
 _ROBOTS_PATH = "/robots.txt"
+_NEEDED_OF_REQUESTS = frozenset(
+    {"accept-language", "content-type", "cookie", "origin", "sec-fetch-site"}
+)
+"""What the bot service reads of a browser's request; what names it is `x-seawall-*`."""
+_NEEDED_OF_ANSWERS = frozenset(
+    {"cache-control", "content-security-policy", "content-type", "location", "set-cookie"}
+)
+"""What a browser needs of the answers of the bot service."""
 _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
 """Every site over both schemes."""
 
@@ -78,8 +87,7 @@ def host(
         compiled.routes.append(_robots_route(site))
     for route, origin in zip(site.routes, behind, strict=True):
         compiled.routes.append(_route(site, route, origin, size))
-    actions.apply_header_changes(compiled, "request", site.request_headers)
-    actions.apply_header_changes(compiled, "response", site.response_headers)
+    _change_headers(compiled, site)
     if tls and site.hsts is not None:
         value = f"max-age={site.hsts.max_age_s}"
         value += "; includeSubDomains" if site.hsts.include_subdomains else ""
@@ -196,6 +204,51 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     actions.apply_header_changes(compiled, "request", route.request_headers)
     actions.apply_header_changes(compiled, "response", route.response_headers)
     return compiled
+
+
+def _change_headers(compiled: Any, site: Site) -> None:
+    """The header changes of a whole site.
+
+    They stand on the host. Where a browser may be challenged, those that would take away what the
+    bot service's answers live by stand on each other route instead.
+    """
+    others = [r for r in compiled.routes if r.name != f"{site.name}{names.ROUTE_BOTS}"]
+    for side, changes, needed in (
+        ("request", site.request_headers, _NEEDED_OF_REQUESTS),
+        ("response", site.response_headers, _NEEDED_OF_ANSWERS),
+    ):
+        if len(others) == len(compiled.routes):
+            actions.apply_header_changes(compiled, side, changes)
+            continue
+        meddling, harmless = _parted(changes, needed)
+        actions.apply_header_changes(compiled, side, harmless)
+        for route in others:
+            _change_first(route, side, meddling)
+
+
+def _parted(changes: HeaderChanges, names: frozenset[str]) -> tuple[HeaderChanges, HeaderChanges]:
+    """The changes of headers with these names, and all others."""
+    first, rest = (
+        HeaderChanges(
+            set=tuple(pair for pair in changes.set if (pair[0] in names) is wanted),
+            add=tuple(pair for pair in changes.add if (pair[0] in names) is wanted),
+            remove=tuple(name for name in changes.remove if (name in names) is wanted),
+            set_if_absent=tuple(p for p in changes.set_if_absent if (p[0] in names) is wanted),
+        )
+        for wanted in (True, False)
+    )
+    return first, rest
+
+
+def _change_first(route: Any, side: str, changes: HeaderChanges) -> None:
+    """Put `changes` before the route's own, as if its host said so: the route has the last word."""
+    options = getattr(route, f"{side}_headers_to_add")
+    own, removed = list(options), set(getattr(route, f"{side}_headers_to_remove"))
+    del options[:]
+    actions.apply_header_changes(route, side, changes)
+    kept = [option for option in options if option.header.key not in removed]
+    del options[:]
+    options.extend([*kept, *own])
 
 
 def _body_limit_of(action: Forward) -> int:

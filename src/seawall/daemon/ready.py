@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,9 @@ class Starting:
             elif sources is not None and not self._release(client, sources, before):
                 return _EXIT_NOTHING
             view = self._wait_until_served(client, began_s)
+        if sources is not None:
+            # Another edge may have started at the same moment, before either listened.
+            require_free(sources, self.data_dir)
         self._announce(view, began_s)
         return _EXIT_SERVES
 
@@ -226,7 +230,11 @@ def _try_one(view: StatusView) -> tuple[int | None, str]:
         status = probe(view.urls[0], view.nodes[0].listeners)
     except OSError as error:
         return None, f"The first request got no answer: {error}."
-    hint = ": does the origin run?" if status in _ORIGIN_TROUBLE else "."
+    hint = "."
+    if status in _ORIGIN_TROUBLE:
+        hint = ": does the origin run?"
+    elif status == HTTPStatus.MISDIRECTED_REQUEST:
+        hint = f": no site has the host of {view.urls[0]}, so ask by a host of your sites."
     return status, f"The first request was answered {status}{hint}"
 
 

@@ -119,17 +119,12 @@ def _check_includes(merged: Merged, top: Placed[SiteFile], sources: SourceSet) -
         if any(matches(path, wanted) for path in paths):
             continue
         wild = any(letter in pattern for letter in "*?[")
-        merged.problems.append(
-            Problem(
-                "include-missing",
-                Severity.WARNING if wild else Severity.ERROR,
-                where,
-                "",
-                f"No file matches `{pattern}`.",
-                "",
-                f"Patterns are relative to {posixpath.dirname(top.file)}; check the spelling.",
-            )
-        )
+        what = f"No file matches `{pattern}`."
+        remedy = f"Patterns are relative to {posixpath.dirname(top.file)}; check the spelling."
+        if matches(top.file, wanted):
+            what, remedy = f"Only this file itself matches `{pattern}`.", "Remove the pattern."
+        severity = Severity.WARNING if wild else Severity.ERROR
+        merged.problems.append(Problem("include-missing", severity, where, "", what, "", remedy))
 
 
 def matches(path: str, pattern: str) -> bool:

@@ -1,4 +1,7 @@
-"""Regular expressions, by the engine that Envoy uses: Python's own accepts what Envoy refuses."""
+r"""Regular expressions, by the engine that Envoy uses: Python's own accepts what Envoy refuses.
+
+Envoy gives RE2 bytes (Latin-1): `.` is one byte, and `\x{100}` is none. So does this.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +17,7 @@ class Compiled:
     """A compiled expression, or why there is none: exactly one of the two is set.
 
     Attributes:
+        pattern: of bytes; None when the expression is no good.
         groups: number of capturing groups.
     """
 
@@ -29,8 +33,9 @@ def compile_regex(regex: str) -> Compiled:
         return Compiled(None, f"it is longer than {limits.REGEX_LENGTH_CHARS_MAX:,} characters")
     options = re2.Options()
     options.log_errors = False
+    options.encoding = re2.Options.Encoding.LATIN1
     try:
-        pattern = re2.compile(regex, options=options)
+        pattern = re2.compile(regex.encode(), options=options)
     except (re2.error, UnicodeError) as error:
         words = error.args[0] if error.args else error
         text = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)

@@ -52,6 +52,8 @@ _REFUSED: Final = frozenset({BotDo.BLOCK, BotDo.CHALLENGE, BotDo.RATE, BotDo.PAY
 _CATEGORY: Final = "category:"
 ANSWERED_HERE: Final = "lua_response"
 """Envoy's details of an answer that the bot filter gave; a route's origin is named all the same."""
+_ENDED_BEFORE: Final = "upgrade_failed"
+"""Envoy's details of an upgrade that no route allows: no filter sees such a request."""
 _ORDER_OF: Final[Mapping[int, int]] = {
     ClientFamily.CHROMIUM: 1,
     ClientFamily.FIREFOX: 2,
@@ -143,8 +145,8 @@ def bot_remedy(record: AccessRecord) -> str:
     if verdict is None or record.details != ANSWERED_HERE:
         return ""
     return (
-        f"If it should have passed, change {_rule_words(verdict.rules)} of site {record.site[:63]} "
-        "in the site file; in a hurry: `seawall kill bots --site "
+        f"If it should have passed, change {_rule_words(verdict.rules[-1:])} of site "
+        f"{record.site[:63]} in the site file; in a hurry: `seawall kill bots --site "
         f"{record.site[:63]}`."
     )
 
@@ -153,6 +155,9 @@ def _not_looked_at(record: AccessRecord, policy: KnownPolicy | None) -> Iterator
     if not record.route or record.route.partition("/")[2].startswith("_"):
         return
     if policy is not None and policy.watched:
+        if record.details == _ENDED_BEFORE:
+            yield "Nothing is recorded of bots: the request ended before the bot filter."
+            return
         yield (
             "Nothing is recorded of bots: the bot filter had a fault, or the request ended before "
             "it. A fault lets a request pass."

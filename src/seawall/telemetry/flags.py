@@ -85,7 +85,8 @@ FLAGS: Final = {
     ),
     "UPE": Meaning(
         "The origin broke the HTTP protocol.",
-        "Look at what the origin sends: a malformed header, or the wrong protocol for the port.",
+        "Look at what the origin sends: a malformed header, more than 100 headers, or the wrong "
+        "protocol for the port.",
     ),
     "UMSDR": Meaning(
         "The exchange with the origin reached its longest allowed duration.",
@@ -109,6 +110,12 @@ FLAGS: Final = {
     "DR": Meaning("The client reset the request before the response was complete."),
 }
 """Response flags, as in the field `flags`."""
+
+BROKEN_OFF: Final = Meaning(
+    "The origin ended the connection before its response was complete, or broke the HTTP protocol.",
+    "Look at the origin's own log: it may have failed or been restarted in the middle.",
+)
+"""`UPE` after the response began: so Envoy also calls an HTTP/1.1 answer that is cut off."""
 
 DETAILS: Final = {
     "via_upstream": Meaning("The origin gave this answer."),

@@ -11,7 +11,7 @@ from typing import Final
 
 from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
 from seawall.telemetry.bot_story import ANSWERED_HERE, KnownBots, bot_remedy, bot_sentences
-from seawall.telemetry.flags import DETAILS, FLAGS, Meaning
+from seawall.telemetry.flags import BROKEN_OFF, DETAILS, FLAGS, Meaning
 from seawall.telemetry.records import AccessRecord
 
 _NO_FLAG: Final = frozenset({"", "-"})
@@ -143,7 +143,8 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
 def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     seen: set[str] = set()
     flags = [flag.strip() for flag in record.flags.split(",") if flag.strip() not in _NO_FLAG]
-    candidates = [FLAGS.get(flag) for flag in flags]
+    begun = record.details.startswith("upstream_reset_after_response_started")
+    candidates = [BROKEN_OFF if begun and flag == "UPE" else FLAGS.get(flag) for flag in flags]
     unknown = [flag for flag in flags if flag not in FLAGS]
     for meaning in (*candidates, _detail(record)):
         if meaning is not None and meaning.words not in seen:

@@ -55,7 +55,7 @@ function M.show(handle, headers, read, network, level)
       relayed[name] = value
     end
   end
-  handle:respond(relayed, page)
+  reply.send(handle, relayed, page)
   return true
 end
 

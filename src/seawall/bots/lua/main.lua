@@ -145,7 +145,7 @@ end
 
 local function refuse(handle, status, answer, body)
   answer[":status"] = tostring(status)
-  handle:respond(answer, body)
+  reply.send(handle, answer, body)
 end
 
 local function act(handle, headers, read, rules, action, detail, network, s)
@@ -179,7 +179,7 @@ local function request(handle)
   local site, rules = site_of(texts), OBSERVE
   if site then
     rules = rules_of(site, handle, texts)
-    if config.service and challenge.own(read.path.path) then
+    if rules.mode == "enforce" and config.service and challenge.own(read.path.path) then
       challenge.identify(function(name, value)
         headers:replace(name, value)
       end, read, network_of(rules, address, prefix))
@@ -244,8 +244,13 @@ end
 
 -- An answer of 400 and up is a fact about its client; the record's own text tells whose.
 function envoy_on_response(handle)
-  local status = handle:headers():get(":status")
-  if status and status:byte(1) >= 52 and past then
+  local headers = handle:headers()
+  local status = headers:get(":status")
+  if not status or status:byte(1) < 52 then
+    return
+  end
+  reply.settle(headers)
+  if past then
     local decided = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local text = decided and decided[KEY]
     if text then

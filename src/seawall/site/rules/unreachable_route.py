@@ -89,7 +89,7 @@ class _Seen:
                 yield from self._under_prefixes(path)
                 for regex, routes in self._regex.items():
                     compiled = compile_regex(regex)
-                    if compiled.pattern is not None and compiled.pattern.fullmatch(path):
+                    if compiled.pattern is not None and compiled.pattern.fullmatch(path.encode()):
                         yield from routes
             case PathPrefix(prefix):
                 yield from self._under_prefixes(prefix)

@@ -155,6 +155,18 @@ class RobotsSection(Section):
         "their own.",
     )
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        size = sum(len(line) + len("Sitemap: \n") for line in (*self.extra, *self.sitemaps))
+        if size > limits.ROBOTS_WRITTEN_SIZE_BYTES_MAX:
+            bound = f"at most {limits.ROBOTS_WRITTEN_SIZE_BYTES_MAX:,}"
+            refuse(
+                "too-many",
+                f"`extra` and `sitemaps` take {size:,} bytes together; {bound} fit a robots.txt.",
+                "Name one sitemap index instead of every sitemap, or serve the file by an origin.",
+            )
+        return self
+
 
 def _contact(value: Any) -> str:
     text = value if isinstance(value, str) else ""

@@ -157,7 +157,11 @@ def origin_url(value: Any) -> OriginUrl:
         parts, host, port = urlsplit(""), "", None
     if parts.scheme not in _DEFAULT_PORTS or not (is_ip(host) or is_dns_name(host)):
         remedy = "Write `http://HOST:PORT` or `https://HOST:PORT`."
-        refuse("bad-url", f"{shown(url)} is not the URL of an origin.", remedy)
+        refuse(
+            "bad-url",
+            f"{shown(url)} is not the URL of an origin.",
+            remedy if host.isascii() else _punycode_hint(host),
+        )
     if parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc:
         remedy = f"Write `{parts.scheme}://{host}`; to change the path use `rewrite` on a route."
         refuse("bad-url", f"{shown(url)} holds more than scheme, host and port.", remedy)

@@ -1,6 +1,7 @@
 """The `routes` of a site: which requests, and what is done with them."""
 
-from typing import Annotated, Any, Literal, Self, TypeAlias
+import re
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -77,6 +78,17 @@ class HeadersSection(Section):
 
     request: HeaderChangesSection | None = Field(default=None, description="Towards the origin.")
     response: HeaderChangesSection | None = Field(default=None, description="Towards the client.")
+
+
+def _query_name(value: Any) -> str:
+    name = text(value)
+    if len(name.encode("utf-8", "replace")) > limits.QUERY_NAME_LENGTH_BYTES_MAX:
+        bound = f"at most {limits.QUERY_NAME_LENGTH_BYTES_MAX:,} bytes"
+        refuse("too-many", f"{shown(name)} is too long for a name.", f"Write {bound}.")
+    return name
+
+
+QueryName: TypeAlias = Annotated[str, Checked(_query_name, "text")]
 
 
 class MatchSection(Section):
@@ -182,6 +194,18 @@ class RespondSection(Section):
     )
 
 
+_REPLACEMENT: Final = re.compile(r"[\x21\x22\x24-\x7e]+")
+"""What a request line may hold: no spaces, no control characters, nothing but ASCII."""
+
+
+def _replacement(value: Any) -> str:
+    written = text(value)
+    if not _REPLACEMENT.fullmatch(written):
+        remedy = "No spaces and no `#`; write other characters as %XX."
+        refuse("bad-path", f"{shown(written)} cannot stand in a path.", remedy)
+    return written
+
+
 class RewriteSection(Section):
     """Change the path before the origin sees it. Either `prefix`, or `regex` with `to`."""
 
@@ -189,7 +213,7 @@ class RewriteSection(Section):
     regex: Text | None = Field(
         default=None, description="RE2 expression; what it matches is replaced."
     )
-    to: Text | None = Field(
+    to: Annotated[str, Checked(_replacement, "text")] | None = Field(
         default=None, description=r"What stands in its place; `\1` is the first group."
     )
 
@@ -223,7 +247,9 @@ class RouteSection(Section):
     headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
         default_factory=dict, description="Conditions on request headers: name to text or mapping."
     )
-    query: Annotated[dict[Text, Match], Field(max_length=32)] = Field(
+    query: Annotated[
+        dict[Annotated[str, Checked(_query_name, "text")], Match], Field(max_length=32)
+    ] = Field(
         default_factory=dict, description="Conditions on query parameters: name to text or mapping."
     )
     route_class: RouteClassWord | None = Field(

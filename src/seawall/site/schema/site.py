@@ -148,7 +148,8 @@ class SiteSection(Section):
         "errors that the edge itself answers; `{request_id}` and `{status}` are filled in.",
     )
     headers: HeadersSection | None = Field(
-        default=None, description="Header changes on all routes."
+        default=None,
+        description="Header changes on all routes; they leave what a challenge lives by alone.",
     )
     host_rewrite: OneHost | None = Field(
         default=None, description="Host sent to the origin; default: what the client sent."

@@ -1,0 +1,41 @@
+-- An answer of the filter's own. Envoy puts the header changes of the site into every answer before
+-- what is said here is added, so a policy or type of the site would stand beside ours. Ours travel
+-- under names of their own, and take their places on the way out.
+local M = {}
+
+local PREFIX, NAMES = "x-seawall-reply-", "x-seawall-reply"
+local PLAIN = { [":status"] = true, ["set-cookie"] = true }
+
+-- headers: name to value, with `:status`. Ends the request.
+function M.send(handle, headers, body)
+  local sent, names = {}, {}
+  for name, value in pairs(headers) do
+    if PLAIN[name] then
+      sent[name] = value
+    else
+      sent[PREFIX .. name] = value
+      names[#names + 1] = name
+    end
+  end
+  sent[NAMES] = table.concat(names, " ")
+  handle:respond(sent, body)
+end
+
+-- To be called with the headers of every answer that may be one.
+function M.settle(headers)
+  local names = headers:get(NAMES)
+  if not names then
+    return
+  end
+  headers:remove(NAMES)
+  for name in names:gmatch("%S+") do
+    local value = headers:get(PREFIX .. name)
+    headers:remove(PREFIX .. name)
+    headers:remove(name)
+    if value then
+      headers:add(name, value)
+    end
+  end
+end
+
+return M
