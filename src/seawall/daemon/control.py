@@ -243,6 +243,7 @@ def _nodes_parts(
         signing_key=load_public_key(data_dir / "control" / "signing.pub"),
         heard=heard,
         lead=lead,
+        age_s=lambda: control.executor.age_s,
         clock=clock,
         rng=Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
         log=_say,

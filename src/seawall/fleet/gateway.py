@@ -65,6 +65,17 @@ class ElsewhereError(ConflictError):
         self.leader = leader
 
 
+class BehindError(ConflictError):
+    """This control process cannot say what nodes shall run."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "store-behind",
+            "This control process has not reached its store for a while, so what it knows is old.",
+            remedy="Nodes ask another one meanwhile. Bring its way to the database back.",
+        )
+
+
 @dataclass(frozen=True)
 class Parts:
     """What the gateway is made of.
@@ -72,6 +83,8 @@ class Parts:
     Attributes:
         control: answers polls and bundles, takes reports.
         elsewhere: None while this process leads; otherwise why a write is refused.
+        behind: whether what this process knows of the fleet may be old; then a node that it kept
+            would hear neither of a release nor of its withdrawal.
         log: told what nodes did that people should know.
     """
 
@@ -83,6 +96,7 @@ class Parts:
     clock: Clock
     rng: Random
     elsewhere: Callable[[], ElsewhereError | None]
+    behind: Callable[[], bool]
     log: Callable[[str, str], None]
     log_error: Callable[[str, BaseException], None]
 
@@ -168,6 +182,8 @@ class Gateway:
         known = Generation(int(_number(request.query_params.get("known", ""), "known")))
         wait_s = _number(request.query_params.get("wait_s", "0"), "wait_s")
         wait_s = min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
+        if self._parts.behind():
+            raise BehindError
         assignment = await self._parts.control.assignment(node.name, known, wait_s)
         await self._node(request)  # it may have been removed meanwhile
         return Response(status_code=204) if assignment is None else _json(assignment)
@@ -252,6 +268,8 @@ def _failure(error: SeawallError) -> Response:
     refusal = Refusal(error.code, error.message, error.remedy)
     if isinstance(error, ElsewhereError):
         return _json(replace(refusal, leader=error.leader), _NOT_HERE)
+    if isinstance(error, BehindError):
+        return _json(refusal, _NOT_HERE)
     if isinstance(error, BusyError):
         answer = _json(refusal, _BUSY)
         answer.headers["retry-after"] = str(error.retry_after_s)

@@ -48,6 +48,7 @@ class PortParts:
         control: polls, bundles and reports.
         heard: what is known of a node.
         lead: whether this process leads, and who does otherwise.
+        age_s: how old what this process knows of the fleet is.
     """
 
     home: Path
@@ -58,6 +59,7 @@ class PortParts:
     signing_key: PublicKey
     heard: Callable[[NodeName], Heard | None]
     lead: Lead
+    age_s: Callable[[], float]
     clock: Clock
     rng: Random
     log: Callable[[str, str], None]
@@ -87,6 +89,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
             clock=parts.clock,
             rng=parts.rng,
             elsewhere=lambda: None if parts.lead.leading else ElsewhereError(parts.lead.leader),
+            behind=lambda: not parts.lead.leading and parts.age_s() > limits.FOLLOWER_BEHIND_S,
             log=parts.log,
             log_error=parts.log_error,
         )
