@@ -89,6 +89,10 @@ class Hand:
     async def report(self, report: NodeReport) -> None:
         self.reports.append(report)
 
+    async def forget(self, name: NodeName) -> bool:
+        before, self.reports = self.reports, [r for r in self.reports if r.node != name]
+        return len(self.reports) < len(before)
+
 
 @dataclass
 class Town:
@@ -171,6 +175,7 @@ async def town(
             ),
             lead=lead,
             age_s=lambda: lead.age_s,
+            forget=hand.forget,
             clock=clock,
             rng=Random(7),
             log=lambda event, text: said.append((event, text)),

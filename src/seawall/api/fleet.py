@@ -5,7 +5,7 @@ listens for no nodes has no desk.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from seawall.api.fleet_views import (
     NodeRemoved,
 )
 from seawall.clock import Clock
-from seawall.errors import UsageError
+from seawall.errors import NotFoundError, UsageError
 from seawall.ids import NodeName
 from seawall.release.registry import Registry
 from seawall.rollout.ports import NodeReport
@@ -53,7 +53,7 @@ class FleetDesk:
         control: HOST:PORT that nodes reach this control process at.
         token_text: makes what is typed of a token's secret.
         heard: what is known of a node.
-        changed: told after a change of the registry.
+        forget: told that a node was removed; whether anything was known of it.
     """
 
     registry: Registry
@@ -62,7 +62,7 @@ class FleetDesk:
     token_text: Callable[[str], str]
     heard: Callable[[NodeName], Heard | None]
     lead: Lead
-    changed: Callable[[], None]
+    forget: Callable[[NodeName], Awaitable[bool]]
 
     async def join_token(self, request: JoinTokenRequest, *, actor: str) -> JoinTokenView:
         """Make a join token.
@@ -109,8 +109,13 @@ class FleetDesk:
             NotFoundError: there is none of that name.
             ConflictError: another control process leads.
         """
-        await asyncio.to_thread(self.registry.remove, name, actor=actor)
-        self.changed()
+        missing: NotFoundError | None = None
+        try:
+            await asyncio.to_thread(self.registry.remove, name, actor=actor)
+        except NotFoundError as error:
+            missing = error  # perhaps what follows failed the last time
+        if not await self.forget(NodeName(name)) and missing is not None:
+            raise missing
         return NodeRemoved(name)
 
 

@@ -74,6 +74,11 @@ class Roster:
         """Content is about to be tried again."""
         self._refusals.pop(digest, None)
 
+    async def forget(self, name: NodeName) -> None:
+        """A node was removed: what it keeps is no way back any more."""
+        self._good.pop(name, None)
+        await asyncio.to_thread(self._store.set_last_known_good, name, ())
+
     async def heard(self, report: NodeReport) -> None:
         """Remember of a report what the next one will not say any more."""
         digest = self._refused(report)

@@ -353,6 +353,16 @@ class Service:
         """
         return await asyncio.to_thread(self._store.envelope, digest)
 
+    async def forget(self, node: NodeName) -> bool:
+        """A node was removed; False when nothing was known of it.
+
+        Raises:
+            ConflictError: another control process leads.
+        """
+        self._parts.board.forget(node)
+        await self._parts.roster.forget(node)
+        return self.hands.rollouts is not None and await self.hands.rollouts.forget(node)
+
     async def report(self, report: NodeReport) -> None:
         """Take a node's report.
 

@@ -136,7 +136,8 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
                 "error",
                 "node-silent",
                 f"Node {report.node} has said nothing for {silent_s:.0f} s.",
-                "The edge serves on by itself. See logs/node.log in the data directory.",
+                "The edge serves on by itself. See logs/node.log in its data directory. A machine "
+                "that is gone for good: seawall nodes remove NAME.",
             )
         for text in report.notices:
             yield NoticeView("warning", "node-notice", text)

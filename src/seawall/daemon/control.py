@@ -244,6 +244,7 @@ def _nodes_parts(
         heard=heard,
         lead=lead,
         age_s=lambda: control.executor.age_s,
+        forget=control.service.forget,
         clock=clock,
         rng=Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
         log=_say,

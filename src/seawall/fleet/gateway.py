@@ -204,6 +204,7 @@ class Gateway:
         with self._bodies.pass_(size_bytes):
             body = await _read(request, size_bytes)
             report = await _parsed(body)
+        await self._node(request)  # it may have been removed meanwhile
         heard = self._heard.get(node.name, {})
         cleaned = intake.clean(report, node.name, node.groups, heard, sent_s=sent_s)
         await parts.control.report(intake.shifted(cleaned.report, skew_s))

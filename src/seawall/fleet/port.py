@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
@@ -49,6 +49,7 @@ class PortParts:
         heard: what is known of a node.
         lead: whether this process leads, and who does otherwise.
         age_s: how old what this process knows of the fleet is.
+        forget: told that a node was removed; whether anything was known of it.
     """
 
     home: Path
@@ -60,6 +61,7 @@ class PortParts:
     heard: Callable[[NodeName], Heard | None]
     lead: Lead
     age_s: Callable[[], float]
+    forget: Callable[[NodeName], Awaitable[bool]]
     clock: Clock
     rng: Random
     log: Callable[[str, str], None]
@@ -107,8 +109,9 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
             background.spawn(members.run(), name="members")
             background.spawn(certificate.keep(context, parts.log), name="server certificate")
 
-            def refresh() -> None:
-                background.spawn(members.refresh(), name="members")
+            async def forget(name: NodeName) -> bool:
+                await members.refresh()  # first, so that it says nothing that is kept
+                return await parts.forget(name)
 
             yield FleetDesk(
                 registry=parts.store.fleet,
@@ -117,7 +120,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
                 token_text=lambda secret: token_text(secret, authority.fingerprint),
                 heard=parts.heard,
                 lead=parts.lead,
-                changed=refresh,
+                forget=forget,
             )
             serving.cancel()
 
