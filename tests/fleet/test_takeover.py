@@ -149,6 +149,14 @@ def test_a_leader_killed_while_a_release_bakes_is_replaced_and_the_rollout_ends_
         assert (view.leading, view.leader) == (False, successor.address)
         with pytest.raises(SeawallError, match=f"the one at {successor.address} does"):
             client.join_token()
+        # What it cannot know it does not make up, and no work is done that cannot be stored.
+        assert [node.connected for node in view.nodes] == [None, None]
+        status = client.status()
+        assert (status.state, status.nodes, status.notices) == ("standby", (), ())
+        assert f"{successor.address} leads" in status.summary
+        with pytest.raises(SeawallError, match="does not lead"):
+            next(iter(client.apply(crew.sources("three"))))
+        assert client.status().notices == ()
 
 
 def test_a_leader_killed_with_a_bad_release_is_replaced_and_it_is_rolled_back(crew: Crew) -> None:

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, status_of
+from seawall.api.fleet import ElsewhereError
 from seawall.clock import Clock
 from seawall.errors import ConflictError, RefusedError, SeawallError, UsageError
 from seawall.fleet import intake
@@ -50,19 +51,6 @@ _NOT_HERE: Final = 421
 _BUSY: Final = 503
 _REFUSED: Final = {"certificate-needed": 401, "certificate-over": 401, "node-removed": 403}
 Shape = TypeVar("Shape")
-
-
-class ElsewhereError(ConflictError):
-    """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
-
-    def __init__(self, leader: str) -> None:
-        who = f"the one at {leader} does" if leader else "none does just now"
-        super().__init__(
-            "not-the-leader",
-            f"This control process does not lead; {who}.",
-            remedy="Ask that one." if leader else "Try again in a moment.",
-        )
-        self.leader = leader
 
 
 class BehindError(ConflictError):

@@ -15,12 +15,12 @@ from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Final
 
 from seawall import limits
-from seawall.api.fleet import FleetDesk, Heard, Lead
+from seawall.api.fleet import ElsewhereError, FleetDesk, Heard, Lead
 from seawall.api.server import ApiServer
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError, UsageError
 from seawall.fleet.ca import Authority, load_or_create_authority
-from seawall.fleet.gateway import ElsewhereError, Gateway, Parts
+from seawall.fleet.gateway import Gateway, Parts
 from seawall.fleet.join import token_text
 from seawall.fleet.members import Members
 from seawall.fleet.peer import PeerProtocol
