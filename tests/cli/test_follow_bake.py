@@ -1,18 +1,20 @@
 """`apply --watch` ends with the rollout, whatever single nodes are about."""
 
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from rollout.model import Model
-from seawall.api.client import Client
 from seawall.api.rollout_present import rollout_view
 from seawall.api.rollout_views import RolloutHistoryView
 from seawall.cli import change
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.console.output import Output
 from seawall.rollout.state import Fleet, Inventory, Stage
+
+if TYPE_CHECKING:
+    from seawall.api.client import Client
 
 
 class Told:
