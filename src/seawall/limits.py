@@ -782,6 +782,8 @@ LEADER_SILENT_S: Final = 5.0
 """A leader that has not shown it for so long loses the lead, also one that only hangs."""
 FOLLOWER_REFRESH_S: Final = 0.5
 """How often a control process that does not lead reads what the leader has assigned."""
+FOLLOWER_BEHIND_S: Final = 10.0
+"""One that has not read it for so long sends nodes elsewhere: it would tell them what is old."""
 
 # --- Taster --------------------------------------------------------------------------------------
 

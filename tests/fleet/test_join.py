@@ -287,6 +287,21 @@ def test_a_removed_node_is_not_answered_any_more_and_may_join_again(tmp_path: Pa
     run(tmp_path, story)
 
 
+def test_a_removal_that_was_cut_off_half_way_can_be_finished(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        await here.join("edge-1")
+        control = here.control("edge-1")
+        await control.report(report("edge-1"))
+        control.close()
+        here.store.fleet.remove("edge-1", actor="ada")
+        await here.desk.remove("edge-1", actor="ada")
+        assert here.hand.reports == []
+        with pytest.raises(NotFoundError, match="no node 'edge-1'"):
+            await here.desk.remove("edge-1", actor="ada")
+
+    run(tmp_path, story)
+
+
 def test_the_authority_survives_a_restart_and_another_one_is_refused(tmp_path: Path) -> None:
     async def first(here: Town) -> int:
         await here.join("edge-1")

@@ -9,9 +9,9 @@ import pytest
 from postgres_server import PostgresServer
 from release import made
 from seawall import limits
+from seawall.api.fleet import ElsewhereError
 from seawall.clock import SystemClock
 from seawall.errors import ConflictError, SeawallError
-from seawall.fleet.gateway import ElsewhereError
 from seawall.fleet.leader import Election, Sole, election
 from seawall.release.store import Store
 

@@ -19,6 +19,7 @@ from seawall.fleet.export import export
 from seawall.fleet.join import join, parse_token
 from seawall.fleet.mirrors import parse_mirror
 from seawall.fleet.pauses import Pauses
+from seawall.fleet.remote import FleetControl
 from seawall.fleet.shed import quiet_s
 from seawall.ids import Digest, Generation, NodeName
 from seawall.release.bundle import encode
@@ -163,10 +164,10 @@ def test_a_node_comes_back_after_a_restart_of_control(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-async def _until(control: object, known: Generation) -> int:
+async def _until(control: FleetControl, known: Generation, name: NodeName = NODE) -> int:
     while True:
         try:
-            found = await control.assignment(NODE, known, 5)  # type: ignore[attr-defined]  # - FleetControl
+            found = await control.assignment(name, known, 5)
         except UnreachableError:
             continue
         if found is not None:
@@ -190,6 +191,52 @@ def test_another_address_is_tried_when_one_is_away(tmp_path: Path) -> None:
                     continue
         assert found.generation == 7
         control.close()
+
+    run(tmp_path, story)
+
+
+async def _of_two(one: Town, two: Town) -> FleetControl:
+    """A node that knows both, and asks `one` first."""
+    identity = one.identity("edge-2")
+    token = parse_token(await one.token())
+    addresses = (one.address, two.address)
+    await join(identity, one.trusted("edge-2"), addresses, token, "edge-2")
+    return one.control("edge-2")
+
+
+def test_a_control_process_that_lost_its_store_keeps_no_node_from_what_another_one_knows(
+    tmp_path: Path,
+) -> None:
+    async def story(one: Town) -> None:
+        async with town(tmp_path, store=one.store) as two:
+            control = await _of_two(one, two)
+            one.lead.leading = False
+            one.hand.assign(6)
+            known = await control.assignment(NodeName("edge-2"), Generation(0), 5)
+            assert known is not None
+            assert known.generation == 6
+            one.lead.age_s = 2 * limits.FOLLOWER_BEHIND_S
+            two.hand.assign(7)
+            async with asyncio.timeout(limits.ASSIGNMENT_POLL_WAIT_S):
+                assert await _until(control, Generation(6), NodeName("edge-2")) == 7
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_bundle_comes_from_another_control_process_when_one_lost_its_store(
+    tmp_path: Path,
+) -> None:
+    digest, envelope = sealed()
+
+    async def story(one: Town) -> None:
+        async with town(tmp_path, store=one.store) as two:
+            control = await _of_two(one, two)
+            one.hand.store_away = True
+            two.hand.bundles[digest] = envelope
+            assert await control.bundle(digest) == envelope
+            assert (one.hand.bundle_reads, two.hand.bundle_reads) == (1, 1)
+            control.close()
 
     run(tmp_path, story)
 

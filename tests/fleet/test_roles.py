@@ -129,6 +129,8 @@ def test_two_machines_become_an_edge_and_each_may_go_away(machines: Machines) ->
             assert machines.answer() == "two"
             seawall("nodes", "remove", "edge-1", "--data-dir", machines.control)
             assert machines.nodes() == []
+            status = seawall("status", "--data-dir", machines.control, code=1)
+            assert "edge-1" not in status
             assert machines.answer() == "two"
         assert envoys(machines.node) == ()
         # Joined once, it starts without a token; removed, it serves what it has.

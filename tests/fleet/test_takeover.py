@@ -14,7 +14,6 @@ from fleet.crew import ControlProcess, Loop, joined, loop, memory_node
 from helpers import free_port, wait_until
 from postgres_server import PostgresServer
 from seawall.errors import SeawallError
-from seawall.ids import ReleaseId
 from seawall.rollout.ports import Nack
 from seawall.site.sources import SourceFile, SourceSet
 from seawall.testing.memory_node import MemoryNode
@@ -108,10 +107,10 @@ def serving(crew: Crew, release: str) -> bool:
     return all(node.serving == release for node in crew.nodes)
 
 
-def baked(crew: Crew, release: str) -> None:
+def baked(crew: Crew) -> None:
     """The nodes have baked it, and will say so to the control process they find next."""
     for node in crew.nodes:
-        node._good = (ReleaseId(release), *node._good)
+        node.baked()
         node._bakes = True
 
 
@@ -131,7 +130,7 @@ def test_a_leader_killed_while_a_release_bakes_is_replaced_and_the_rollout_ends_
     crew.apply(leader, "two")
     wait_until(lambda: serving(crew, "r2"), what="r2 serves", deadline_s=DEADLINE_S)
     wait_until(lambda: crew.stages()["r2"] == ["baking"], what="r2 bakes", deadline_s=DEADLINE_S)
-    baked(crew, "r2")
+    baked(crew)
     leader.kill()
     successor = crew.other(leader)
     wait_until(successor.leads, what="the other leads", deadline_s=DEADLINE_S)
@@ -149,6 +148,14 @@ def test_a_leader_killed_while_a_release_bakes_is_replaced_and_the_rollout_ends_
         assert (view.leading, view.leader) == (False, successor.address)
         with pytest.raises(SeawallError, match=f"the one at {successor.address} does"):
             client.join_token()
+        # What it cannot know it does not make up, and no work is done that cannot be stored.
+        assert [node.connected for node in view.nodes] == [None, None]
+        status = client.status()
+        assert (status.state, status.nodes, status.notices) == ("standby", (), ())
+        assert f"{successor.address} leads" in status.summary
+        with pytest.raises(SeawallError, match="does not lead"):
+            next(iter(client.apply(crew.sources("three"))))
+        assert client.status().notices == ()
 
 
 def test_a_leader_killed_with_a_bad_release_is_replaced_and_it_is_rolled_back(crew: Crew) -> None:
@@ -178,7 +185,7 @@ def test_a_leader_that_was_stopped_for_a_while_writes_nothing_when_it_wakes(crew
     crew.apply(leader, "two")
     wait_until(lambda: serving(crew, "r2"), what="r2 serves", deadline_s=DEADLINE_S)
     wait_until(lambda: crew.stages()["r2"] == ["baking"], what="r2 bakes", deadline_s=DEADLINE_S)
-    baked(crew, "r2")
+    baked(crew)
     leader.signal(signal.SIGSTOP)
     successor = crew.other(leader)
     wait_until(successor.leads, what="the other leads", deadline_s=DEADLINE_S)

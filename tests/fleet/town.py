@@ -14,7 +14,7 @@ from release import made
 from seawall.api.fleet import FleetDesk, Heard
 from seawall.api.fleet_views import JoinTokenRequest
 from seawall.clock import SystemClock
-from seawall.errors import NotFoundError
+from seawall.errors import NotFoundError, UnreachableError
 from seawall.exchange import Address
 from seawall.fleet.identity import Identity
 from seawall.fleet.join import join, parse_token
@@ -46,6 +46,7 @@ class TurnedClock(SystemClock):
 class Lead:
     leading: bool = True
     leader: str = ""
+    age_s: float = 0.0
 
 
 class Hand:
@@ -55,6 +56,7 @@ class Hand:
         self.assigned: Assignment | None = None
         self.bundles: dict[Digest, bytes] = {}
         self.bundle_reads = 0
+        self.store_away = False
         self.reports: list[NodeReport] = []
         self.changed = asyncio.Event()
 
@@ -78,12 +80,18 @@ class Hand:
 
     async def bundle(self, digest: Digest) -> bytes:
         self.bundle_reads += 1
+        if self.store_away:
+            raise UnreachableError("store-unreachable", "PostgreSQL does not answer.")
         if digest not in self.bundles:
             raise NotFoundError("digest-unknown", "There is no such release.")
         return self.bundles[digest]
 
     async def report(self, report: NodeReport) -> None:
         self.reports.append(report)
+
+    async def forget(self, name: NodeName) -> bool:
+        before, self.reports = self.reports, [r for r in self.reports if r.node != name]
+        return len(self.reports) < len(before)
 
 
 @dataclass
@@ -166,6 +174,8 @@ async def town(
                 (Heard(r, connected=True) for r in reversed(hand.reports) if r.node == name), None
             ),
             lead=lead,
+            age_s=lambda: lead.age_s,
+            forget=hand.forget,
             clock=clock,
             rng=Random(7),
             log=lambda event, text: said.append((event, text)),

@@ -198,6 +198,11 @@ class Scenario:
         for name, seconds in reach_after_s.items():
             self.model.nodes[NodeName(name)].unheard_s = float(seconds)
 
+    def remove(self, name: str) -> None:
+        """The node is put out of the fleet, and says nothing any more."""
+        del self.model.nodes[NodeName(name)]
+        self._order(orders.forget(self.model.fleet, NodeName(name), self.model.now_s))
+
     def old_leader_sleeps(self) -> None:
         self.model.stale = self.model.fleet
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from seawall.ids import Generation
+from seawall import limits
+from seawall.ids import Generation, NodeName
 from seawall.judge.verdict import Healthy
 from seawall.node import course as node_course
 from seawall.node import hearing
@@ -69,6 +70,17 @@ def test_a_node_that_gives_the_candidate_too_much_is_found(monkeypatch: pytest.M
 
     monkeypatch.setattr(SimNode, "_steered", generous)
     assert broken(range(1, 60)).startswith("Internal error: 5:")
+
+
+def test_a_leader_that_takes_those_it_hears_first_for_everybody_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def impatient(control: core.SimControl, name: NodeName, now_s: float) -> core.Seen:
+        report, at_s = control._seen.get(name, (None, now_s - 10 * limits.NODE_SILENT_AFTER_S))
+        return core.Seen(name, report, now_s - at_s)
+
+    monkeypatch.setattr(core.SimControl, "_last", impatient)
+    assert "was not asked" in broken(range(1, 60))
 
 
 def test_a_planner_that_advances_without_a_verdict_is_found(

@@ -5,7 +5,7 @@ listens for no nodes has no desk.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from seawall.api.fleet_views import (
     NodeRemoved,
 )
 from seawall.clock import Clock
-from seawall.errors import UsageError
+from seawall.errors import ConflictError, NotFoundError, UsageError
 from seawall.ids import NodeName
 from seawall.release.registry import Registry
 from seawall.rollout.ports import NodeReport
@@ -45,6 +45,21 @@ class Lead(Protocol):
         ...
 
 
+class ElsewhereError(ConflictError):
+    """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
+
+    def __init__(self, leader: str) -> None:
+        who = f"the one at {leader} does" if leader else "none does just now"
+        super().__init__(
+            "not-the-leader",
+            f"This control process does not lead; {who}.",
+            remedy="Run the command on the machine of that one."
+            if leader
+            else "Try again in a moment.",
+        )
+        self.leader = leader
+
+
 @dataclass(frozen=True)
 class FleetDesk:
     """What operators do with nodes.
@@ -53,7 +68,7 @@ class FleetDesk:
         control: HOST:PORT that nodes reach this control process at.
         token_text: makes what is typed of a token's secret.
         heard: what is known of a node.
-        changed: told after a change of the registry.
+        forget: told that a node was removed; whether anything was known of it.
     """
 
     registry: Registry
@@ -62,7 +77,21 @@ class FleetDesk:
     token_text: Callable[[str], str]
     heard: Callable[[NodeName], Heard | None]
     lead: Lead
-    changed: Callable[[], None]
+    forget: Callable[[NodeName], Awaitable[bool]]
+
+    def elsewhere(self) -> ElsewhereError | None:
+        """Why this process changes nothing; None when it leads."""
+        return None if self.lead.leading else ElsewhereError(self.lead.leader)
+
+    def require_lead(self) -> None:
+        """Before any work: a process that does not lead could not store what comes of it.
+
+        Raises:
+            ConflictError: another control process leads.
+        """
+        elsewhere = self.elsewhere()
+        if elsewhere is not None:
+            raise elsewhere
 
     async def join_token(self, request: JoinTokenRequest, *, actor: str) -> JoinTokenView:
         """Make a join token.
@@ -83,11 +112,12 @@ class FleetDesk:
         return JoinTokenView(made.node, made.groups, made.expires_s, self.control, text, command)
 
     async def nodes(self) -> FleetView:
-        """All nodes, and what was heard of them."""
+        """All nodes, and what was heard of them; they tell only the process that leads."""
         now_s = self.clock.now_s()
         views = []
+        leads = self.lead.leading
         for node in await asyncio.to_thread(self.registry.nodes):
-            heard = self.heard(node.name)
+            heard = self.heard(node.name) if leads else None
             views.append(
                 FleetNodeView(
                     name=node.name,
@@ -95,7 +125,7 @@ class FleetDesk:
                     joined_s=node.joined_s,
                     certificate_ends_s=node.certificate_ends_s,
                     certificate_over=node.certificate_ends_s < now_s,
-                    connected=heard is not None and heard.connected,
+                    connected=heard is not None and heard.connected if leads else None,
                     release=heard.report.release if heard else None,
                     phase=heard.report.phase.value if heard else "",
                 )
@@ -109,8 +139,13 @@ class FleetDesk:
             NotFoundError: there is none of that name.
             ConflictError: another control process leads.
         """
-        await asyncio.to_thread(self.registry.remove, name, actor=actor)
-        self.changed()
+        missing: NotFoundError | None = None
+        try:
+            await asyncio.to_thread(self.registry.remove, name, actor=actor)
+        except NotFoundError as error:
+            missing = error  # perhaps what follows failed the last time
+        if not await self.forget(NodeName(name)) and missing is not None:
+            raise missing
         return NodeRemoved(name)
 
 

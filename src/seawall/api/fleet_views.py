@@ -40,7 +40,8 @@ class FleetNodeView:
     """A node of the fleet.
 
     Attributes:
-        connected: whether it reported lately.
+        connected: whether it reported lately; None where the process that answers does not lead,
+            since nodes report to the one that does.
         certificate_over: it cannot reach control any more and must join again; it serves on.
         release: that it serves, as far as is known.
     """
@@ -50,7 +51,7 @@ class FleetNodeView:
     joined_s: float
     certificate_ends_s: float
     certificate_over: bool
-    connected: bool
+    connected: bool | None
     release: str | None
     phase: str
 

@@ -150,6 +150,15 @@ class NodeBoard:
         node.seen = Seen(replace(report, windows=()), node.at_s)
         self._say_heard()
 
+    def forget(self, name: NodeName) -> None:
+        """A node was removed: what it said and measured counts no more."""
+        gone = self._nodes.pop(name, None)
+        if gone is None:
+            return
+        while gone.windows:
+            self._drop(gone)
+        _wake(gone)
+
     def close(self) -> None:
         """End every long poll, so that the process can stop."""
         self._closing = True

@@ -22,7 +22,7 @@ def release_view(
         quarantined=record.quarantined,
         current=current is not None and current.id == record.id,
         serving=report is not None and report.release == record.id,
-        last_known_good=report is not None and record.id in report.last_known_good,
+        last_known_good=report is not None and report.keeps(record.id, record.digest),
     )
 
 

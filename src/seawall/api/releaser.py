@@ -14,7 +14,7 @@ from seawall.api import refusals
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import release_view
-from seawall.api.rollout import Rollout
+from seawall.api.rollout import STAYS, Rollout
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
@@ -225,7 +225,7 @@ class Releaser:
             self._refused = ""
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
-            self._refused = error.message
+            self._refused = "" if error.code in STAYS else error.message
             flow.refuse(error, serving=self._serving())
         except asyncio.CancelledError:
             flow.refuse(refusals.stopping(), serving=self._serving())

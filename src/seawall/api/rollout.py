@@ -34,6 +34,8 @@ from seawall.site.problem import Location
 
 _NOWHERE: Final[Places] = MappingProxyType({})
 _POLL_S: Final = 1.0
+STAYS: Final = frozenset({"held", "paused"})
+"""Codes of what ends the watching of a release, but not the release."""
 
 
 class Rollout:

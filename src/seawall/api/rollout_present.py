@@ -29,6 +29,9 @@ def rollout_view(
     rollout: Rollout, fleet: Fleet, inventory: Inventory, findings: Findings | None = None
 ) -> RolloutView:
     """One rollout; its nodes only while it goes on."""
+    written = rollout.policy.waves
+    # All nodes come last, written or not.
+    waves = len(written) + (not written or bool(written[-1].group) or written[-1].share < 1)
     return RolloutView(
         number=rollout.number,
         release=rollout.release,
@@ -37,8 +40,8 @@ def rollout_view(
         stage=rollout.stage.value,
         actor=rollout.actor,
         reason=rollout.reason,
-        wave=rollout.wave + 1,
-        waves=max(len(rollout.policy.waves), rollout.wave + 1),
+        wave=min(rollout.wave + 1, waves),
+        waves=waves,
         step=rollout.step,
         steps=len(rollout.policy.steps),
         share_permille=rollout.share_permille,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from seawall.api.rollout_present import event_view, rollout_view, rollouts_view
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.errors import NotFoundError
-from seawall.ids import ReleaseId
+from seawall.ids import NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
 from seawall.release.release import ReleaseRecord
 from seawall.rollout import orders
@@ -142,6 +142,13 @@ class Rollouts:
 
         await self._executor.order(make, [Deed(actor, "unfrozen", "rollouts")])
         return await self.status()
+
+    async def forget(self, name: NodeName) -> bool:
+        """A node was removed; False when nothing is assigned to it."""
+        if name not in self.fleet.assigned:
+            return False
+        await self._executor.order(lambda fleet, now_s: orders.forget(fleet, name, now_s))
+        return True
 
     async def status(self) -> RolloutsView:
         """What goes on now."""

@@ -35,7 +35,7 @@ class Roster:
     def __init__(self, store: Store, board: NodeBoard) -> None:
         self._store = store
         self._board = board
-        self._good: dict[NodeName, tuple[ReleaseId, ...]] = {}
+        self._good: dict[NodeName, tuple[tuple[ReleaseId, ...], tuple[Digest, ...]]] = {}
         self._refusals: OrderedDict[Digest, NodeReport] = OrderedDict()
         self.current: ReleaseRecord | None = None
         self.fleet = Fleet()
@@ -74,6 +74,11 @@ class Roster:
         """Content is about to be tried again."""
         self._refusals.pop(digest, None)
 
+    async def forget(self, name: NodeName) -> None:
+        """A node was removed: what it keeps is no way back any more."""
+        self._good.pop(name, None)
+        await asyncio.to_thread(self._store.set_last_known_good, name, ())
+
     async def heard(self, report: NodeReport) -> None:
         """Remember of a report what the next one will not say any more."""
         digest = self._refused(report)
@@ -81,11 +86,10 @@ class Roster:
             self._refusals[digest] = report
             while len(self._refusals) > limits.REFUSALS_KEPT_MAX:
                 self._refusals.popitem(last=False)
-        if report.last_known_good != self._good.get(report.node, ()):
-            await asyncio.to_thread(
-                self._store.set_last_known_good, report.node, report.last_known_good
-            )
-            self._good[report.node] = report.last_known_good
+        good = report.last_known_good, report.good_digests
+        if good != self._good.get(report.node, ((), ())):
+            await asyncio.to_thread(self._store.set_last_known_good, report.node, *good)
+            self._good[report.node] = good
 
     def _refused(self, report: NodeReport) -> Digest | None:
         trial = report.trial

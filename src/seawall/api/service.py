@@ -20,6 +20,7 @@ from seawall.api.present import gate_views
 from seawall.api.records import release_view
 from seawall.api.releaser import Order, Releaser
 from seawall.api.roster import Roster
+from seawall.api.status import in_fleet
 from seawall.api.status_views import (
     AuditEntryView,
     AuditView,
@@ -151,6 +152,8 @@ class Service:
             ConflictError: another release is on its way.
             UsageError: author or message is too long or no text.
         """
+        if self.fleet is not None and not dry_run:
+            self.fleet.require_lead()
         order = Order(
             sources=sources,
             author=author_of(author, caller.name, local=caller.local),
@@ -178,6 +181,8 @@ class Service:
             ConflictError: a release is on its way.
             UsageError: author or message is too long or no text.
         """
+        if self.fleet is not None:
+            self.fleet.require_lead()
         flow = self._parts.releaser.rollback(
             None if release is None else release_id(release),
             author=author_of(author, caller.name, local=caller.local),
@@ -265,7 +270,8 @@ class Service:
 
     async def status(self) -> StatusView:
         """What serves, how it goes, and what is wrong."""
-        return await self.hands.added_to(await self._parts.observer.status())
+        view = await self.hands.added_to(await self._parts.observer.status())
+        return view if self.fleet is None else in_fleet(view, self.fleet.elsewhere())
 
     async def metrics(self) -> bytes:
         """Prometheus text."""
@@ -352,6 +358,16 @@ class Service:
             NotFoundError: no release has that digest.
         """
         return await asyncio.to_thread(self._store.envelope, digest)
+
+    async def forget(self, node: NodeName) -> bool:
+        """A node was removed; False when nothing was known of it.
+
+        Raises:
+            ConflictError: another control process leads.
+        """
+        self._parts.board.forget(node)
+        await self._parts.roster.forget(node)
+        return self.hands.rollouts is not None and await self.hands.rollouts.forget(node)
 
     async def report(self, report: NodeReport) -> None:
         """Take a node's report.

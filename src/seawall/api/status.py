@@ -5,10 +5,11 @@ A notice says what is wrong and what to do; a missing report is never taken for 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from seawall.api.bot_status import NO_MODEL, bot_notices, bots_view
+from seawall.api.fleet import ElsewhereError
 from seawall.api.nodes import Seen
 from seawall.api.status_views import (
     CertificateView,
@@ -25,7 +26,7 @@ from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
 
-State = Literal["serving", "working", "degraded", "down", "empty"]
+State = Literal["serving", "working", "degraded", "down", "empty", "standby"]
 _ANY: Final = ("0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
@@ -82,6 +83,24 @@ def status_view(look: Look) -> StatusView:
     )
 
 
+def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
+    """The status of a control process whose nodes are other machines.
+
+    Args:
+        view: of what this process knows.
+        elsewhere: why it does not lead; None when it does.
+    """
+    view = replace(view, urls=())  # nobody listens on this machine
+    if elsewhere is None:
+        return view
+    if not elsewhere.leader:
+        words = "No control process leads just now, so nothing can be released. The edge serves on."
+        return replace(view, state="degraded", summary=words, nodes=())
+    should = f"{view.current.id} should serve" if view.current else "there is no release yet"
+    words = f"{elsewhere.leader} leads and hears the nodes: ask there how it goes; {should}."
+    return replace(view, state="standby", summary=words, nodes=())
+
+
 def urls(listeners: Sequence[str]) -> Iterator[str]:
     """Where a person on this machine can reach the listeners."""
     for listener in listeners:
@@ -136,7 +155,8 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
                 "error",
                 "node-silent",
                 f"Node {report.node} has said nothing for {silent_s:.0f} s.",
-                "The edge serves on by itself. See logs/node.log in the data directory.",
+                "The edge serves on by itself. See logs/node.log in its data directory. A machine "
+                "that is gone for good: seawall nodes remove NAME.",
             )
         for text in report.notices:
             yield NoticeView("warning", "node-notice", text)

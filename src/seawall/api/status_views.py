@@ -164,7 +164,8 @@ class StatusView:
     Attributes:
         state: `serving` (the current release serves and nothing is wrong), `working` (a release
             is on its way), `degraded` (serving, with a notice of severity error, or a node serves
-            something else than it should), `down` (no Envoy serves), `empty` (no release yet).
+            something else than it should), `down` (no Envoy serves), `empty` (no release yet),
+            `standby` (another control process leads, and nodes report to that one).
         summary: one sentence for people.
         current: what the edge is meant to serve.
         sites: traffic by site, busiest first, bounded; `sites_hidden` counts the rest.
@@ -176,7 +177,7 @@ class StatusView:
         bots: None when nothing was measured of bots.
     """
 
-    state: Literal["serving", "working", "degraded", "down", "empty"]
+    state: Literal["serving", "working", "degraded", "down", "empty", "standby"]
     summary: str
     current: ReleaseView | None
     nodes: tuple[NodeView, ...]

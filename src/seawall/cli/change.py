@@ -115,17 +115,17 @@ def rollback(output: Output, target: Target, order: Order, release: str) -> int:
 
 
 def _follow_bake(output: Output, client: Client, release: str) -> int:
-    """Wait until every node has baked `release`, or serves something else."""
+    """Wait until the rollout of `release` has ended: what one node says decides nothing."""
     for _ in every(_BAKE_POLL_S):
-        view = client.status()
-        current = view.current.id if view.current else ""
         if output.json_format:
-            output.write_json(to_json(view))
-        if current != release or any(node.phase == "rejected" for node in view.nodes):
-            output.show_aside(styled(f"{release} does not serve any more: {view.summary}", "red"))
-            return REFUSED
-        if view.nodes and all(release in node.last_known_good for node in view.nodes):
+            output.write_json(to_json(client.status()))
+        newest = client.rollout_story(release).rollouts[-1]
+        if newest.stage == "done":
             if not output.json_format:
-                output.show(styled(f"{release} is last known good.", "green"))
+                output.show(styled(f"{release}: {newest.outcome}.", "green"))
             return DONE
+        if newest.ended_s is not None:
+            words = f"{release} does not serve any more: {newest.outcome}."
+            output.show_aside(styled(words, "red"))
+            return REFUSED
     return DONE

@@ -16,7 +16,7 @@ from seawall.console.output import Output, styled
 from seawall.errors import UnreachableError
 
 _REFRESH_S: Final = 1.0
-_WELL: Final = frozenset({"serving", "working"})
+_WELL: Final = frozenset({"serving", "working", "standby"})
 
 
 def status(output: Output, target: Target, *, watch: bool) -> int:

@@ -30,6 +30,8 @@ def nodes(view: FleetView, now_s: float) -> RenderableType:
 def _state(node: FleetNodeView) -> tuple[str, str]:
     if node.certificate_over:
         return "its certificate is over: let it join again; it serves on", "red"
+    if node.connected is None:
+        return "only the process that leads knows", "dim"
     if not node.connected:
         return "not connected; it serves on", "yellow"
-    return node.phase, ""
+    return (node.phase, "") if node.release else ("waits for the first release", "")

@@ -23,6 +23,7 @@ _STATES = {
     "degraded": "bold yellow",
     "down": "bold red",
     "empty": "bold yellow",
+    "standby": "bold cyan",
 }
 _PHASES = {"good": "green", "rejected": "bold red"}
 _EXPIRY_SHOWN_DAYS = 30

@@ -243,6 +243,8 @@ def _nodes_parts(
         signing_key=load_public_key(data_dir / "control" / "signing.pub"),
         heard=heard,
         lead=lead,
+        age_s=lambda: control.executor.age_s,
+        forget=control.service.forget,
         clock=clock,
         rng=Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
         log=_say,

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, status_of
+from seawall.api.fleet import ElsewhereError
 from seawall.clock import Clock
 from seawall.errors import ConflictError, RefusedError, SeawallError, UsageError
 from seawall.fleet import intake
@@ -52,17 +53,15 @@ _REFUSED: Final = {"certificate-needed": 401, "certificate-over": 401, "node-rem
 Shape = TypeVar("Shape")
 
 
-class ElsewhereError(ConflictError):
-    """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
+class BehindError(ConflictError):
+    """This control process cannot say what nodes shall run."""
 
-    def __init__(self, leader: str) -> None:
-        who = f"the one at {leader} does" if leader else "none does just now"
+    def __init__(self) -> None:
         super().__init__(
-            "not-the-leader",
-            f"This control process does not lead; {who}.",
-            remedy="Ask that one." if leader else "Try again in a moment.",
+            "store-behind",
+            "This control process has not reached its store for a while, so what it knows is old.",
+            remedy="Nodes ask another one meanwhile. Bring its way to the database back.",
         )
-        self.leader = leader
 
 
 @dataclass(frozen=True)
@@ -72,6 +71,8 @@ class Parts:
     Attributes:
         control: answers polls and bundles, takes reports.
         elsewhere: None while this process leads; otherwise why a write is refused.
+        behind: whether what this process knows of the fleet may be old; then a node that it kept
+            would hear neither of a release nor of its withdrawal.
         log: told what nodes did that people should know.
     """
 
@@ -83,6 +84,7 @@ class Parts:
     clock: Clock
     rng: Random
     elsewhere: Callable[[], ElsewhereError | None]
+    behind: Callable[[], bool]
     log: Callable[[str, str], None]
     log_error: Callable[[str, BaseException], None]
 
@@ -168,6 +170,8 @@ class Gateway:
         known = Generation(int(_number(request.query_params.get("known", ""), "known")))
         wait_s = _number(request.query_params.get("wait_s", "0"), "wait_s")
         wait_s = min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
+        if self._parts.behind():
+            raise BehindError
         assignment = await self._parts.control.assignment(node.name, known, wait_s)
         await self._node(request)  # it may have been removed meanwhile
         return Response(status_code=204) if assignment is None else _json(assignment)
@@ -188,6 +192,7 @@ class Gateway:
         with self._bodies.pass_(size_bytes):
             body = await _read(request, size_bytes)
             report = await _parsed(body)
+        await self._node(request)  # it may have been removed meanwhile
         heard = self._heard.get(node.name, {})
         cleaned = intake.clean(report, node.name, node.groups, heard, sent_s=sent_s)
         await parts.control.report(intake.shifted(cleaned.report, skew_s))
@@ -252,6 +257,8 @@ def _failure(error: SeawallError) -> Response:
     refusal = Refusal(error.code, error.message, error.remedy)
     if isinstance(error, ElsewhereError):
         return _json(replace(refusal, leader=error.leader), _NOT_HERE)
+    if isinstance(error, BehindError):
+        return _json(refusal, _NOT_HERE)
     if isinstance(error, BusyError):
         answer = _json(refusal, _BUSY)
         answer.headers["retry-after"] = str(error.retry_after_s)

@@ -78,6 +78,7 @@ def clean(
             notices=_texts(report.notices),
             listeners=_texts(report.listeners),
             last_known_good=report.last_known_good[: limits.KNOWN_GOOD_PER_NODE_MAX],
+            good_digests=report.good_digests[: limits.KNOWN_GOOD_PER_NODE_MAX],
             trial=_trial(report.trial),
             windows=kept,
         ),
@@ -96,7 +97,7 @@ def _require_sense(report: NodeReport) -> None:
     envoy, trial = report.envoy, report.trial
     numbers: dict[str, float] = {"generation": report.generation}
     releases = [report.release, *report.last_known_good]
-    digests = [report.digest]
+    digests = [report.digest, *report.good_digests]
     if envoy is not None:
         numbers |= {
             "envoy.uptime_s": envoy.uptime_s,

@@ -18,9 +18,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from seawall import limits
+from seawall.api.fleet import ElsewhereError
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError
-from seawall.fleet.gateway import ElsewhereError
 from seawall.release.database import Database
 from seawall.release.postgres import WRITER_LOCK
 from seawall.release.tables import META

@@ -8,19 +8,19 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Final
 
 from seawall import limits
-from seawall.api.fleet import FleetDesk, Heard, Lead
+from seawall.api.fleet import ElsewhereError, FleetDesk, Heard, Lead
 from seawall.api.server import ApiServer
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError, UsageError
 from seawall.fleet.ca import Authority, load_or_create_authority
-from seawall.fleet.gateway import ElsewhereError, Gateway, Parts
+from seawall.fleet.gateway import Gateway, Parts
 from seawall.fleet.join import token_text
 from seawall.fleet.members import Members
 from seawall.fleet.peer import PeerProtocol
@@ -48,6 +48,8 @@ class PortParts:
         control: polls, bundles and reports.
         heard: what is known of a node.
         lead: whether this process leads, and who does otherwise.
+        age_s: how old what this process knows of the fleet is.
+        forget: told that a node was removed; whether anything was known of it.
     """
 
     home: Path
@@ -58,6 +60,8 @@ class PortParts:
     signing_key: PublicKey
     heard: Callable[[NodeName], Heard | None]
     lead: Lead
+    age_s: Callable[[], float]
+    forget: Callable[[NodeName], Awaitable[bool]]
     clock: Clock
     rng: Random
     log: Callable[[str, str], None]
@@ -87,6 +91,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
             clock=parts.clock,
             rng=parts.rng,
             elsewhere=lambda: None if parts.lead.leading else ElsewhereError(parts.lead.leader),
+            behind=lambda: not parts.lead.leading and parts.age_s() > limits.FOLLOWER_BEHIND_S,
             log=parts.log,
             log_error=parts.log_error,
         )
@@ -104,8 +109,9 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
             background.spawn(members.run(), name="members")
             background.spawn(certificate.keep(context, parts.log), name="server certificate")
 
-            def refresh() -> None:
-                background.spawn(members.refresh(), name="members")
+            async def forget(name: NodeName) -> bool:
+                await members.refresh()  # first, so that it says nothing that is kept
+                return await parts.forget(name)
 
             yield FleetDesk(
                 registry=parts.store.fleet,
@@ -114,7 +120,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
                 token_text=lambda secret: token_text(secret, authority.fingerprint),
                 heard=parts.heard,
                 lead=parts.lead,
-                changed=refresh,
+                forget=forget,
             )
             serving.cancel()
 

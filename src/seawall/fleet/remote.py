@@ -278,6 +278,8 @@ class FleetControl(ControlClient):
         if answer.status in _BUSY:
             after = answer.headers.get("retry-after", "")
             pauses.told(float(after) if after.isdecimal() else 1.0, now_s)
+            if not after:  # it is not busy: it lacks something that another one may have
+                self._turn(purpose)
         elif answer.status == _NOT_HERE:
             self._turn(purpose)
         elif answer.status in _REFUSED:

@@ -103,6 +103,7 @@ class Reporter:
             groups=agent.groups,
             level=LEVEL_TRIALS,
             bundle_format=FORMAT,
+            good_digests=tuple(good.digest for good in memory.good),
         )
 
 

@@ -1,15 +1,17 @@
 """Between the rows of the store and the values that leave it; no transaction begins here."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select
 
+from seawall import limits
 from seawall.errors import NotFoundError, UsageError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
-from seawall.release.tables import ASSIGNMENTS, BUNDLES, QUARANTINE, RELEASES
+from seawall.release.tables import ASSIGNMENTS, BUNDLES, KNOWN_GOOD, QUARANTINE, RELEASES
 from seawall.release.upsert import upsert
 
 _RELEASE_ID: Final = re.compile(r"r([1-9][0-9]{0,17})")
@@ -174,6 +176,24 @@ def write_assignment(connection: Connection, assignment: StoredAssignment) -> No
     connection.execute(
         statement.on_conflict_do_update(index_elements=[ASSIGNMENTS.c.node], set_=values)
     )
+
+
+def write_known_good(
+    connection: Connection, node: NodeName, releases: Sequence[ReleaseId], digests: Sequence[Digest]
+) -> None:
+    """Replace what a node keeps; see `Store.set_last_known_good`."""
+    numbers = [release_number(release) for release in releases]
+    if digests:
+        stored = select(RELEASES.c.number).where(RELEASES.c.digest.in_(digests))
+        same = set(connection.execute(stored).scalars())
+        numbers = [number for number in numbers if number in same]
+    connection.execute(delete(KNOWN_GOOD).where(KNOWN_GOOD.c.node == node))
+    if numbers:
+        values = [
+            {"node": node, "position": position, "release": number}
+            for position, number in enumerate(numbers[: limits.KNOWN_GOOD_PER_NODE_MAX])
+        ]
+        connection.execute(insert(KNOWN_GOOD), values)
 
 
 def count_releases(connection: Connection) -> int:

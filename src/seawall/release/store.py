@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from seawall import limits
 from seawall.clock import Clock
@@ -31,7 +31,7 @@ from seawall.release.registry import Registry
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.rows import StoredAssignment
 from seawall.release.signing import SigningKey
-from seawall.release.tables import KNOWN_GOOD, QUARANTINE, RELEASES
+from seawall.release.tables import QUARANTINE, RELEASES
 from seawall.release.upsert import upsert
 
 __all__ = ["Quarantined", "Store", "StoredAssignment"]
@@ -300,16 +300,15 @@ class Store:
             )
         return assigned
 
-    def set_last_known_good(self, node: NodeName, releases: Sequence[ReleaseId]) -> None:
-        """Note what a node keeps on its disk, newest first: retention spares these."""
-        values = [
-            {"node": node, "position": position, "release": rows.release_number(release)}
-            for position, release in enumerate(releases[: limits.KNOWN_GOOD_PER_NODE_MAX])
-        ]
+    def set_last_known_good(
+        self, node: NodeName, releases: Sequence[ReleaseId], digests: Sequence[Digest] = ()
+    ) -> None:
+        """Note what a node keeps on its disk, newest first: retention spares these.
+
+        Where digests are given, what is stored under another one is not it and is left out.
+        """
         with self._database.write() as connection:
-            connection.execute(delete(KNOWN_GOOD).where(KNOWN_GOOD.c.node == node))
-            if values:
-                connection.execute(insert(KNOWN_GOOD), values)
+            rows.write_known_good(connection, node, releases, digests)
 
     def quarantine(self, digest: Digest, reason: str, *, actor: str) -> None:
         """Never roll `digest` out again; the first reason stays. The release itself is kept."""

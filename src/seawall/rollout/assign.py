@@ -143,7 +143,7 @@ def _tell_again(draft: Draft, name: NodeName, told: Assigned) -> bool:
     if report.phase is Phase.REJECTED:
         return waited_s >= limits.ROLLOUT_REOFFER_S
     # Content with something else under our number: a restored store gave that number twice.
-    other = report.phase in {Phase.BAKING, Phase.GOOD} and report.release != told.release
+    other = report.phase in {Phase.BAKING, Phase.GOOD} and report.digest != told.digest
     trial = report.trial
     tried = trial.digest if trial is not None else None
     other |= tried != (told.trial.digest if told.trial else None) and not _failed(trial)

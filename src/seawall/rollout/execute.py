@@ -113,6 +113,7 @@ class Executor:
         self._refused = ""
         self._said: deque[tuple[int, Event]] = deque(maxlen=limits.ROLLOUT_EVENTS_LIVE_MAX)
         self._count = 0
+        self._read_at_s = clock.monotonic_s()
         self.fleet = Fleet()
         self.findings = Findings()
 
@@ -120,6 +121,12 @@ class Executor:
         """Take up what the store says, and offer it."""
         async with self._turn:
             await self._take(await self._blocking(self._book.load))
+            self._read_at_s = self._clock.monotonic_s()
+
+    @property
+    def age_s(self) -> float:
+        """How old what is known of the fleet is, at most."""
+        return self._clock.monotonic_s() - self._read_at_s
 
     async def refresh(self) -> None:
         """Take up what another process has written since; for one that does not lead.
@@ -209,9 +216,11 @@ class Executor:
 
     async def _read(self) -> None:
         """What another process has written since."""
+        asked_s = self._clock.monotonic_s()
         version = await self._blocking(self._book.version)
         if version != self.fleet.version:
             await self._take(await self._blocking(self._book.load))
+        self._read_at_s = asked_s
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)

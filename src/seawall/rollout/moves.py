@@ -162,15 +162,19 @@ def _bake(draft: Draft, rollout: Rollout) -> None:
     good = [
         report.node
         for report in reports
-        if report is not None and rollout.release in report.last_known_good
+        if report is not None and report.keeps(rollout.release, rollout.digest)
     ]
     late_s = rollout.policy.bake_s + limits.ROLLOUT_BAKE_PATIENCE_S
     if good and len(good) == len(connected):
         draft.end(rollout, Stage.DONE, f"last known good on {count_text(good)}")
     elif draft.now_s - rollout.step_started_s > late_s:
-        if not any(report is not None and report.release == rollout.release for report in reports):
+        serving = [r.node for r in reports if r is not None and r.digest == rollout.digest]
+        if not serving:
             draft.hold(rollout, "unserved", "no node serves it yet")
             return
-        missing = [name for name in connected if name not in good]
-        words = f"served by all; not yet last known good on {names_text(missing) or 'any node'}"
+        without = [name for name in connected if name not in serving]
+        missing = [name for name in serving if name not in good]
+        words = f"served by {count_text(serving)}" if without else "served by all"
+        words += f", not by {names_text(without)}" if without else ""
+        words += f"; not yet last known good on {names_text(missing)}" if missing else ""
         draft.end(rollout, Stage.DONE, words)

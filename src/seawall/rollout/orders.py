@@ -5,10 +5,11 @@ writes the plan with the version it read, so that of two orders at once one is t
 """
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from seawall import limits
 from seawall.errors import ConflictError, NotFoundError, RefusedError
-from seawall.ids import Digest, ReleaseId
+from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
 from seawall.rollout.draft import Draft, shifted
 from seawall.rollout.speed import deadline_s, paced
@@ -161,6 +162,31 @@ def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
         draft.put(shifted(running, now_s - since_s))
     draft.say(None, "unfrozen", f"unfrozen by {actor}")
     return draft.plan()
+
+
+def forget(fleet: Fleet, name: NodeName, now_s: float) -> Plan:
+    """A node was removed: it is told nothing any more, and no rollout waits for it."""
+    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    for rollout in fleet.rollouts:
+        held = rollout.held is not None and name in rollout.members
+        left = draft.unhold(rollout) if held else rollout
+        draft.put(
+            replace(
+                left,
+                members=_without(name, left.members),
+                aside=_without(name, left.aside),
+                committed=_without(name, left.committed),
+            )
+        )
+    if name in fleet.assigned:
+        rest = {other: told for other, told in fleet.assigned.items() if other != name}
+        draft.fleet = replace(draft.fleet, assigned=MappingProxyType(rest))
+        draft.withdrawn.append(name)
+    return draft.plan()
+
+
+def _without(name: NodeName, names: tuple[NodeName, ...]) -> tuple[NodeName, ...]:
+    return tuple(other for other in names if other != name)
 
 
 def may_follow(rollout: Rollout, target: Target | None) -> bool:

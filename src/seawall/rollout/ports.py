@@ -198,6 +198,19 @@ class NodeReport:
     """What this agent understands: 0, assignments only; `LEVEL_TRIALS`, `Assignment.trial` too."""
     bundle_format: int = 0
     """Newest format of bundles that this agent reads; 0 when it does not say."""
+    good_digests: tuple[Digest, ...] = ()
+    """Of `last_known_good`, in the same order; empty from an agent that does not say."""
+
+    def keeps(self, release: ReleaseId, digest: Digest) -> bool:
+        """Whether this content is last known good there.
+
+        The name alone proves nothing where it can be helped: a store that was restored from a
+        backup gives the numbers again that came after it, and the node still has their first
+        content.
+        """
+        if self.good_digests:
+            return digest in self.good_digests
+        return release in self.last_known_good
 
 
 class ControlPort(Protocol):

@@ -112,7 +112,7 @@ def _in_commit(
         if report.phase is Phase.REJECTED:
             words = f"{name} {report.message or 'rejected it'}"
             return Look(name, _rejection(report), words)
-        if report.release == rollout.release and report.phase in {Phase.BAKING, Phase.GOOD}:
+        if report.digest == rollout.digest and report.phase in {Phase.BAKING, Phase.GOOD}:
             return Look(name, Standing.READY)
     waited_s = now_s - max(assigned.at_s, rollout.step_started_s)
     if waited_s > limits.ROLLOUT_COMMIT_PATIENCE_S:
@@ -131,6 +131,7 @@ def settled(name: NodeName, fleet: Fleet, inventory: Inventory) -> bool:
         and report.generation == assigned.generation
         and assigned.trial is None
         and assigned.release == fleet.target.release == report.release
+        and report.digest == assigned.digest
         and report.phase in {Phase.BAKING, Phase.GOOD}
     )
 

@@ -74,7 +74,7 @@ class MemoryNode:
         self._bakes = bakes
         self._trials = trials
         self._groups = groups
-        self._good: tuple[ReleaseId, ...] = ()
+        self._good: tuple[tuple[ReleaseId, Digest], ...] = ()
         self.refuse = refuse
         self.generation = Generation(0)
         self.serving: ReleaseId | None = None
@@ -137,9 +137,14 @@ class MemoryNode:
         self.history.append(assignment.release)
         await self._report(Phase.BAKING)
         if self._bakes:
-            kept = (release for release in self._good if release != assignment.release)
-            self._good = (assignment.release, *kept)[:4]
+            self.baked()
             await self._report(Phase.GOOD)
+
+    def baked(self) -> None:
+        """What serves is last known good from now on."""
+        if self.serving is not None and self.digest is not None:
+            kept = (good for good in self._good if good[1] != self.digest)
+            self._good = ((self.serving, self.digest), *kept)[:4]
 
     async def _try(self, trial: Trial) -> None:
         """Fetch, check, ask `refuse`, and say that golden requests were answered alike."""
@@ -170,7 +175,8 @@ class MemoryNode:
         await self._report(self._phase())
 
     def _phase(self) -> Phase:
-        return Phase.GOOD if self.serving in self._good else Phase.BAKING
+        good = any(digest == self.digest for _, digest in self._good)
+        return Phase.GOOD if good else Phase.BAKING
 
     async def _report(
         self,
@@ -191,7 +197,8 @@ class MemoryNode:
                 message=message,
                 nacks=nacks,
                 envoy=EnvoyState(1, "1.40.0", 1.0, 0, live=True, memory_bytes=1),
-                last_known_good=self._good,
+                last_known_good=tuple(release for release, _ in self._good),
+                good_digests=tuple(digest for _, digest in self._good),
                 windows=windows,
                 notices=self.notices,
                 trial=self.trial,

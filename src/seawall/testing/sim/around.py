@@ -58,4 +58,5 @@ def report_of(name: NodeName, group: str, course: Course) -> NodeReport:
         steering=Steering.KERNEL,
         groups=(group,) if group else (),
         level=LEVEL_TRIALS,
+        good_digests=tuple(good.digest for good in course.memory.good),
     )

@@ -47,6 +47,7 @@ class SimStore:
 
     Attributes:
         written: told of each plan that was written, with the fleet before it.
+        heard_s: when any control process heard a node last; no real store knows that.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -54,6 +55,7 @@ class SimStore:
     known_good: dict[NodeName, tuple[ReleaseId, ...]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     ended: list[Rollout] = field(default_factory=list)
+    heard_s: dict[NodeName, float] = field(default_factory=dict)
     numbers: int = 0
     deeds: int = 0
     written: list[Callable[[Fleet, Plan], None]] = field(default_factory=list)
@@ -205,7 +207,7 @@ class SimControl:
         if not self.alive or self.stopped:
             return
         report, _ = self._seen.get(node, (None, 0.0))
-        self._seen[node] = (report, self._world.now_s)
+        self._hear(node, report)
         until_s = self._world.now_s + limits.ASSIGNMENT_POLL_WAIT_S
         self._polls[node] = (known, until_s, answer)
         self.offer(self._executor.fleet)
@@ -214,12 +216,16 @@ class SimControl:
         """See `Core.take`."""
         if not self.alive or self.stopped:
             return
-        self._seen[report.node] = (report, self._world.now_s)
+        self._hear(report.node, report)
         if report.last_known_good:
             kept = tuple(r for r in report.last_known_good if r in self._store.releases)
             self._store.known_good[report.node] = kept
         answer()
         self._think_soon()
+
+    def _hear(self, node: NodeName, report: NodeReport | None) -> None:
+        self._seen[node] = (report, self._world.now_s)
+        self._store.heard_s[node] = self._world.now_s
 
     def bundle(self, digest: Digest) -> SimRelease | None:
         """See `Core.bundle`."""

@@ -23,6 +23,7 @@ class StableEnvoy:
 
     Attributes:
         serving: of the last release that settled here; what clients meet.
+        kept: what the agent serves again when a commit fails.
     """
 
     def __init__(self, world: World) -> None:
@@ -30,6 +31,7 @@ class StableEnvoy:
         self.envoy: FakeEnvoy | None = None
         self.session: Session | None = None
         self.serving: SimRelease | None = None
+        self.kept: SimRelease | None = None
         self._aims: dict[int, SimRelease] = {}
         self._waiting: tuple[int, Ended] | None = None
         self._connection = 0
@@ -66,10 +68,7 @@ class StableEnvoy:
         """The process exits."""
         self.envoy = None
         self._connection += 1
-        if self._waiting is not None:
-            _, ended = self._waiting
-            self._waiting = None
-            ended("Envoy died while it took it")
+        self._undo("Envoy died while it took it")
 
     def restart(self) -> None:
         """The agent starts it again, with what it aims at."""
@@ -105,11 +104,18 @@ class StableEnvoy:
     def _give_up(self, serial: int) -> None:
         if self._waiting is None or self._waiting[0] != serial or self.session is None:
             return
+        self._undo("Envoy did not acknowledge it in time")
+
+    def _undo(self, why: str) -> None:
+        """A commit that is under way fails: what served before shall serve again."""
+        if self._waiting is None:
+            return
         _, ended = self._waiting
         self._waiting = None
-        if self.serving is not None:
-            self._aim(self.serving)
-        ended("Envoy did not acknowledge it in time")
+        if self.kept is not None and self.session is not None:
+            self._aim(self.kept)
+            self._turn_soon()
+        ended(why)
 
     def _reconnect(self) -> None:
         self._connection += 1
@@ -170,10 +176,9 @@ class StableEnvoy:
         if self._waiting is not None and self._waiting[0] == serial:
             _, ended = self._waiting
             self._waiting = None
+            self.kept = self.serving
             ended("")
 
     def _refused(self, serial: int, words: str) -> None:
         if self._waiting is not None and self._waiting[0] == serial:
-            _, ended = self._waiting
-            self._waiting = None
-            ended(f"Envoy refused it: {words}")
+            self._undo(f"Envoy refused it: {words}")

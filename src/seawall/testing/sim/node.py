@@ -82,8 +82,10 @@ class SimNode:
         serving = next((s for s in bootable if s.digest in self.disk.bundles), None)
         self.course = Course()
         self._reporting = False
+        self.stable.kept = None
         if serving is not None:
-            self.stable.attach(self.disk.bundles[serving.digest])
+            self.stable.kept = self.disk.bundles[serving.digest]
+            self.stable.attach(self.stable.kept)
         self._hear(moves.Booted(memory, serving))
         self._poll()
         self._report_regularly(self._life)

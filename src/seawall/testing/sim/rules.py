@@ -1,21 +1,28 @@
 """The ten invariants, looked at on every step of a simulated history."""
 
+import math
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from seawall.errors import invariant
 from seawall.ids import Digest, Generation
 from seawall.limits import LAST_KNOWN_GOOD_GENERATIONS_MIN
 from seawall.node.state import NodeState
-from seawall.rollout.state import Fleet, Plan
+from seawall.rollout.state import Fleet, Plan, Speed, Stage
 from seawall.testing.sim.core import SimStore
 from seawall.testing.sim.node import SimNode
 from seawall.testing.sim.releases import Nature
+from seawall.testing.sim.world import World
+
+_THERE_S: Final = 8.0
+"""Who was heard within it is there: less than a leader that takes over waits for it."""
 
 
 class Rules:
     """Remembers what it has seen, and raises `InternalError` at the first breach."""
 
-    def __init__(self, nodes: Sequence[SimNode], store: SimStore) -> None:
+    def __init__(self, world: World, nodes: Sequence[SimNode], store: SimStore) -> None:
+        self._world = world
         self._nodes = nodes
         self._store = store
         self._generations: dict[str, Generation] = {}
@@ -23,7 +30,7 @@ class Rules:
         self._baked: dict[str, set[Digest]] = {}
         self._seen: dict[str, tuple[object, ...]] = {}
         self.forced: set[Digest] = set()
-        store.written.append(self._written)
+        store.written += [self._written, self._asked]
 
     def look(self) -> None:
         """At every node, after anything has happened."""
@@ -98,6 +105,23 @@ class Rules:
                 stored = self._store.of(digest) is not None
                 invariant(stored, f"2: {assigned.node} is told a release that is not stored")
                 self._quarantine(before, digest, quarantined)
+
+    def _asked(self, before: Fleet, made: Plan) -> None:
+        """6: a release is taken for everybody's only when everybody who is there was asked.
+
+        Who is there is told by all control processes: one that takes over has heard nobody yet.
+        """
+        baked_before = {r.number for r in before.rollouts if r.stage is Stage.BAKING}
+        over = [r for r in made.ended if r.stage is Stage.DONE]
+        baking = [r for r in made.fleet.rollouts if r.stage is Stage.BAKING]
+        for rollout in (*over, *baking):
+            if rollout.number in baked_before or rollout.speed is Speed.SWITCH:
+                continue
+            told = (n for n, new in before.assigned.items() if new.release == rollout.release)
+            for name in before.assigned.keys() - {*rollout.committed, *rollout.aside, *told}:
+                silent_s = self._world.now_s - self._store.heard_s.get(name, -math.inf)
+                words = f"6: {rollout.release} serves everywhere, and {name} was not asked"
+                invariant(silent_s > _THERE_S, words)
 
     def _quarantine(self, before: Fleet, digest: Digest, quarantined: Iterable[Digest]) -> None:
         """9: a quarantined digest is not newly assigned; what stood may stay."""

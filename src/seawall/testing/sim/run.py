@@ -102,7 +102,7 @@ class Simulation:
             )
             for number in range(count)
         ]
-        self.rules = Rules(self.nodes, self.store)
+        self.rules = Rules(self.world, self.nodes, self.store)
         self.chaos = Chaos(
             self.world,
             network=self.network,
