@@ -22,8 +22,8 @@ class Pair:
         self.folder = folder
         self.renew()
 
-    def renew(self, *, days: int = 90) -> bytes:
-        chain, key = AUTHORITY.issue("shop.example.com", days=days)
+    def renew(self, *names: str, days: int = 90) -> bytes:
+        chain, key = AUTHORITY.issue(*(names or ("shop.example.com",)), days=days)
         self.chain.write_bytes(chain)
         self.write_key(key)
         return chain
@@ -91,6 +91,27 @@ def test_a_half_written_pair_waits_for_its_other_half(tmp_path: Path) -> None:
         pair.write_key(key)
         assert await here.control.watch.poll() is not None
         assert served_chain(here) == chain
+
+    run(tmp_path, story)
+
+
+def test_a_certificate_that_loses_a_host_of_its_site_is_not_taken_up(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        old = served_chain(here)
+        other = pair.renew("other.example.com")
+        for _ in range(4):
+            assert await here.control.watch.poll() is None
+        (notice,) = [
+            n for n in (await here.service.status()).notices if n.code == "files-on-disk-refused"
+        ]
+        assert "does not cover `shop.example.com` any more" in notice.text
+        assert served_chain(here) == old
+        await here.applied(pair.site(here.port))
+        assert served_chain(here) == other, "whoever applies it is shown a warning, and decides"
+        assert await here.control.watch.poll() is None
+        again = pair.renew("other.example.com", days=80)
+        assert await here.control.watch.poll() is not None
+        assert served_chain(here) == again, "it loses nothing more"
 
     run(tmp_path, story)
 

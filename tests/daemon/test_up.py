@@ -3,6 +3,7 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from helpers import free_port, wait_until
 from seawall import limits
 from seawall.demo.website import running_website
-from seawall_process import Edge, seawall, seawall_up, site_file
+from seawall_process import COMMAND, Edge, seawall, seawall_up, site_file
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +90,21 @@ def test_a_bad_first_file_is_told_in_words(tmp_path: Path, origin: str) -> None:
     assert done.returncode == 1
     assert "seawall.yaml:7:5: error: " in done.stderr
     assert "Nothing serves yet." in done.stderr
+
+
+def test_a_data_directory_that_cannot_be_written_is_told_in_words(
+    tmp_path: Path, origin: str
+) -> None:
+    (tmp_path / "data" / "run" / "up.new").mkdir(parents=True)  # fails as on a full disk
+    with seawall_up(tmp_path, origin, ready=False) as edge:
+        assert edge.process.wait(60) == 1
+        error = wait_until(
+            lambda: next((e["error"] for e in edge.events if "error" in e), None),
+            what="it says why",
+        )
+    assert error is not None
+    assert error["code"] == "data-dir-not-written"
+    assert "Free some space" in error["remedy"]
 
 
 def test_a_missing_file_is_told_at_once(tmp_path: Path) -> None:
@@ -398,3 +414,28 @@ def _stream(edge: Edge) -> Iterator[http.client.HTTPResponse]:
 def _read_event(stream: http.client.HTTPResponse) -> None:
     assert stream.readline().startswith(b"data: event")
     assert stream.readline() == b"\n"
+
+
+def test_ctrl_c_while_applying_says_that_the_release_goes_on(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        edge.write(more="    timeout: 23s\n")
+        # Who started the tests may have told them to ignore Ctrl-C, which a child would inherit.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        with subprocess.Popen(
+            [*COMMAND, "apply", *edge.where],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as command:
+            signal.signal(signal.SIGINT, before)
+            assert command.stderr is not None
+            told = iter(command.stderr.readline, "")
+            assert any("Put on its way" in line for line in told)
+            command.send_signal(signal.SIGINT)
+            rest = "".join(told)
+            assert command.wait(30) == 1
+        assert "what was begun goes on" in rest
+        assert "seawall abort" in rest
+        assert "Traceback" not in rest
+        assert edge.json("releases")["releases"][0]["id"] == "r2"

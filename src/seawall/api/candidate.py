@@ -12,6 +12,7 @@ from typing import Final
 
 from seawall import __version__
 from seawall.api.present import problem_view
+from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, ProblemView
 from seawall.clock import Clock
 from seawall.compiler.check import check
@@ -20,6 +21,7 @@ from seawall.errors import InternalError
 from seawall.model import DEFAULT_POLICY, Edge, Switch, apply_switches
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
+from seawall.site.certificates import covers
 from seawall.site.disk import file_mode, read_file
 from seawall.site.load import DevelopmentCertificate, FileReader, LoadCache, Loaded, load
 from seawall.site.problem import Location, Severity
@@ -155,3 +157,26 @@ def first_error(loaded: Loaded) -> str:
     """The first error in one line, with its place; empty when there is none."""
     errors = (p for p in loaded.problems if p.severity is Severity.ERROR)
     return next((f"{p.location}: {p.what} [{p.id}]" for p in errors), "")
+
+
+def first_loss(loaded: Loaded, served: Sequence[CertificateView]) -> str:
+    """The first host that loses its certificate, likewise; empty when none does.
+
+    Nobody looks on when a certificate is taken up by itself, and one for another host is refused by
+    every browser. What the certificate that is served does not cover either is no loss.
+    """
+    if loaded.edge is None:
+        return ""
+    before = {str(view.name): view.dns_names for view in served}
+    now = {certificate.name: certificate.dns_names for certificate in loaded.edge.certificates}
+    for site in loaded.edge.sites:
+        if site.certificate is None or str(site.certificate) not in before:
+            continue
+        for host in site.hosts:
+            if covers(before[site.certificate], host) and not covers(now[site.certificate], host):
+                return (
+                    f"{loaded.locations[f'site {site.name}']}: The certificate does not cover "
+                    f"`{host}` any more. `seawall apply` takes it all the same. "
+                    "[certificate-missing-name]"
+                )
+    return ""

@@ -38,6 +38,7 @@ from seawall.api.candidate import (
     check_view,
     edge_of,
     first_error,
+    first_loss,
     same_content,
 )
 from seawall.api.certificates import certificates_of, listeners_of
@@ -61,6 +62,7 @@ from seawall.api.ingredients import (
 )
 from seawall.api.present import change_views
 from seawall.api.progress import ReleaseRefusedError
+from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
@@ -203,9 +205,15 @@ class Workbench:
         feeds = decode(encoded).feeds
         return next((feed.content for feed in feeds if feed.name == name), None)
 
-    async def first_error(self, sources: SourceSet) -> str:
-        """The first error of a site file in one line; empty when there is none."""
-        return first_error(self._maker.load(sources))
+    async def first_error(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
+        """Why certificates on disk are not taken up, in one line; empty when they are.
+
+        Args:
+            sources: of the current release.
+            served: its certificates.
+        """
+        loaded = self._maker.load(sources)
+        return first_error(loaded) or first_loss(loaded, served)
 
     async def collect(self, path: Path) -> SourceSet:
         """A site file and its includes from disk.

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from seawall import limits
 from seawall.api.extras import AS_CURRENT, Extras
+from seawall.api.status_views import CertificateView
 from seawall.api.views import Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
@@ -108,9 +109,9 @@ class Workshop:
         content: bytes | None = await self._job("pushed", encoded, name)
         return content
 
-    async def first_error(self, sources: SourceSet) -> str:
+    async def first_error(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
         """See `Workbench.first_error`."""
-        return str(await self._job("first_error", sources))
+        return str(await self._job("first_error", sources, served))
 
     async def collect(self, path: Path) -> SourceSet:
         """See `Workbench.collect`."""

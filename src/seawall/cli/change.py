@@ -1,5 +1,7 @@
 """`diff`, `apply` and `rollback`: what changes the edge, or says how it would change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -73,7 +75,7 @@ def apply(output: Output, target: Target, order: Order) -> int:
         UnreachableError: nothing runs there, or it went away on the way.
     """
     sources = collect(order.config.absolute())
-    with connect(target) as client:
+    with connect(target) as client, _told_when_left(output):
         # The listeners of a fleet's site file are for its nodes, not for control's machine.
         if not target.url and (target.data_dir / "node").is_dir():
             require_free(sources, target.data_dir)
@@ -102,7 +104,7 @@ def rollback(output: Output, target: Target, order: Order, release: str) -> int:
         NotFoundError: no such release, or its content is no longer kept.
         UnreachableError: nothing runs there.
     """
-    with connect(target) as client:
+    with connect(target) as client, _told_when_left(output):
         events = client.rollback(
             release or None,
             author=user_name(),
@@ -112,6 +114,20 @@ def rollback(output: Output, target: Target, order: Order, release: str) -> int:
         )
         end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE
+
+
+@contextmanager
+def _told_when_left(output: Output) -> Iterator[None]:
+    """Ctrl-C leaves the command and not the release: say so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.error(
+            "Nobody follows it any more, but what was begun goes on.",
+            code="interrupted",
+            do="See how far it is with `seawall rollout`; `seawall abort` takes it back.",
+        )
+        raise
 
 
 def _follow_bake(output: Output, client: Client, release: str) -> int:

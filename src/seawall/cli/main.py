@@ -4,6 +4,7 @@ A command's body imports what it needs, so that `seawall --help` costs nothing e
 status` never pays for the compiler. `docs/cli.md` is made from what stands here.
 """
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from seawall.cli import (
     reference_commands,
     wheel,
 )
+from seawall.cli.exit_codes import REFUSED
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -67,7 +69,10 @@ BreakGlass = Annotated[
 
 def main() -> None:
     """Entry point of the `seawall` command."""
-    app(prog_name="seawall")
+    try:
+        app(prog_name="seawall")
+    except KeyboardInterrupt:  # before the command itself began, which says what goes on
+        sys.exit(REFUSED)
 
 
 @app.command()

@@ -10,12 +10,13 @@ import json
 import os
 import pwd
 import signal
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from seawall.errors import ConflictError, UsageError
+from seawall.errors import ConflictError, UnreachableError, UsageError
 
 PRIVATE_DIRECTORY_MODE: Final = 0o700
 _PRIVATE_FILE_MODE: Final = 0o600
@@ -120,6 +121,23 @@ def prepare_data_dir(data_dir: Path) -> None:
             f"The data directory {data_dir} belongs to another user (uid {status.st_uid}).",
             remedy="Run as that user, or choose another directory with --data-dir.",
         )
+
+
+@contextmanager
+def writing(data_dir: Path) -> Iterator[None]:
+    """Around what must be written into the data directory before anything else can be done.
+
+    Raises:
+        UnreachableError: it cannot: the disk is full, mostly.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UnreachableError(
+            "data-dir-not-written",
+            f"The data directory {data_dir} cannot be written: {error.strerror or error}.",
+            remedy="Free some space there, or make it writable, and start again.",
+        ) from error
 
 
 def lock_data_dir(data_dir: Path) -> int:

@@ -32,6 +32,7 @@ from seawall.daemon.processes import (
     prepare_data_dir,
     read_run_file,
     write_run_file,
+    writing,
 )
 from seawall.errors import SeawallError
 
@@ -89,11 +90,14 @@ class Supervisor:
         Raises:
             UsageError: the data directory cannot be used.
             ConflictError: another supervisor runs on it.
+            UnreachableError: it cannot be written.
         """
         prepare_data_dir(self._data_dir)
-        lock = lock_data_dir(self._data_dir)
+        with writing(self._data_dir):
+            lock = lock_data_dir(self._data_dir)
         try:
-            write_run_file(self._run_dir / "up.json", os.getpid())
+            with writing(self._data_dir):
+                write_run_file(self._run_dir / "up.json", os.getpid())
             self._catch_signals()
             self._end_leftovers()
             return self._supervise()
