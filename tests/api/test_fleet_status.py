@@ -37,7 +37,7 @@ def test_a_process_that_stands_by_says_who_knows(tmp_path: Path) -> None:
     assert "r1 should serve" in standing_by.summary
     nobody = in_fleet(view, ElsewhereError(""))
     assert (nobody.state, nobody.nodes) == ("degraded", ())
-    assert "No control process leads" in nobody.summary
+    assert "not known here which control process leads" in nobody.summary
 
 
 @pytest.mark.parametrize(

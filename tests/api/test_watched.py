@@ -1,4 +1,5 @@
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -6,6 +7,8 @@ from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
 from api.world import World, sources, world
 from seawall.api.views import Applied
+from seawall.api.watched import FileWatch
+from seawall.clock import SystemClock
 from seawall.compiler.snapshot import TypeUrl
 from seawall.site.sources import SourceSet
 from tls_material import TlsAuthority
@@ -258,3 +261,43 @@ def test_a_list_that_breaks_on_disk_is_told_with_its_line_and_the_old_one_stays(
             assert here.control.watch.notice() is None
 
     asyncio.run(main())
+
+
+def test_a_copy_that_was_left_behind_on_the_machine_that_takes_over_is_not_released(
+    tmp_path: Path,
+) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        serves = served_chain(here)
+        assert pair.renew() != serves
+        for file in (pair.chain, pair.key):
+            os.utime(file, (1e9, 1e9))
+        watch = FileWatch(
+            here.control.service._parts.releaser,
+            here.control.workshop,
+            SystemClock(),
+            log=lambda _event, _text: None,
+        )
+        watch.one_of_several = True
+        assert await watch.poll() is None
+        assert served_chain(here) == serves
+        notice = watch.notice()
+        assert notice is not None
+        assert (notice.code, "shop.pem" in notice.text) == ("files-left-behind", True)
+        chain = pair.renew()
+        assert await watch.poll() is not None
+        assert served_chain(here) == chain
+        assert await watch.poll() is None
+        assert watch.notice() is None
+
+    run(tmp_path, story)
+
+
+def test_what_was_renewed_while_nobody_led_is_released(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        chain = pair.renew()
+        watch = here.control.watch
+        watch.one_of_several, watch._digest = True, ""
+        assert await watch.poll() is not None
+        assert served_chain(here) == chain
+
+    run(tmp_path, story)

@@ -1,6 +1,8 @@
 """Joining: both sides know each other before either says a secret, and a token works once."""
 
 import asyncio
+import errno
+import os
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -300,6 +302,27 @@ def test_a_removal_that_was_cut_off_half_way_can_be_finished(tmp_path: Path) -> 
             await here.desk.remove("edge-1", actor="ada")
 
     run(tmp_path, story)
+
+
+def test_control_on_a_full_disk_starts_with_its_last_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    async def story() -> None:
+        async with town(tmp_path) as here:
+            await here.join("edge-1")
+        monkeypatch.setattr("seawall.fleet.port.write_atomic", full)
+        async with town(tmp_path, port=here.port, hand=Hand()) as again:
+            assert await _refused(again, "edge-1") is None
+        for name in ("server.key", "server.pem"):
+            (tmp_path / "control" / name).unlink()
+        with pytest.raises(UnreachableError, match="No space left on device"):
+            async with town(tmp_path):
+                raise AssertionError("it has no certificate")
+
+    asyncio.run(story())
 
 
 def test_the_authority_survives_a_restart_and_another_one_is_refused(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ class ElsewhereError(ConflictError):
     """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
 
     def __init__(self, leader: str) -> None:
-        who = f"the one at {leader} does" if leader else "none does just now"
+        who = f"the one at {leader} does" if leader else "which one does is not known just now"
         super().__init__(
             "not-the-leader",
             f"This control process does not lead; {who}.",

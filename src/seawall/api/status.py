@@ -94,7 +94,7 @@ def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
     if elsewhere is None:
         return view
     if not elsewhere.leader:
-        words = "No control process leads just now, so nothing can be released. The edge serves on."
+        words = "It is not known here which control process leads. The edge serves on."
         return replace(view, state="degraded", summary=words, nodes=())
     should = f"{view.current.id} should serve" if view.current else "there is no release yet"
     words = f"{elsewhere.leader} leads and hears the nodes: ask there how it goes; {should}."

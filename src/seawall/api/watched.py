@@ -8,7 +8,8 @@ address list that changes is a feed: its release takes up the list and nothing e
 A file that stays bad becomes a notice in `status`.
 
 A rollback is a decision: files that differ from the release somebody went back to are left alone
-until they change again.
+until they change again. So are, when a control process takes over from another one, files that are
+older than the release: it was made on that other machine, and the copy here was left behind.
 """
 
 import asyncio
@@ -47,6 +48,9 @@ class FileWatch:
 
     Args:
         log: told what was found.
+
+    Attributes:
+        one_of_several: whether the current release may have been made on another machine.
     """
 
     def __init__(
@@ -61,6 +65,8 @@ class FileWatch:
         self._workshop = workshop
         self._clock = clock
         self._log = log
+        self.one_of_several = False
+        self._left_behind = ""
         self._digest = ""
         self._files: tuple[FileDigest, ...] = ()
         self._settled: Signature | None = None
@@ -82,6 +88,13 @@ class FileWatch:
 
     def notice(self) -> NoticeView | None:
         """What is wrong with the files on disk, when it has lasted."""
+        if self._left_behind:
+            return NoticeView(
+                "warning",
+                "files-left-behind",
+                f"On this machine {self._left_behind} differ from what serves, and are older.",
+                "Bring them up to date: what changes on disk from now on is taken up by itself.",
+            )
         if not self._trouble or self._bad_polls <= _GRACE_POLLS:
             return None
         return NoticeView(
@@ -134,10 +147,17 @@ class FileWatch:
         if digest == self._digest:
             return
         facts = await self._releaser.current_facts()
+        takes_over = self.one_of_several and not self._digest
         self._digest = digest
         self._files = facts.files if facts else ()
+        self._left_behind = ""
         if self._releaser.went_back:
             self._files = await asyncio.to_thread(_as_on_disk, self._files)
+        elif takes_over and current is not None:
+            since_s, files = current.created_s, self._files
+            older = await asyncio.to_thread(_older, files, since_s)
+            self._files = tuple(older.get(file.path, file) for file in files)
+            self._left_behind = _names(tuple(older))
         self._settle(None)
 
     async def _reload(self, signature: Signature, changed: Sequence[str]) -> Flow | None:
@@ -236,6 +256,14 @@ def _changed(files: Sequence[FileDigest]) -> list[str]:
 
 def _as_on_disk(files: Sequence[FileDigest]) -> tuple[FileDigest, ...]:
     return tuple(FileDigest(file.path, _sha256(file.path)) for file in files)
+
+
+def _older(files: Sequence[FileDigest], since_s: float) -> dict[str, FileDigest]:
+    """Files that are not the expected ones and did not change since then, as they are on disk."""
+    changed = set(_changed(files))
+    found = {path: _look(path) for path in changed}
+    old = [path for path, look in found.items() if look is not None and look[0] < since_s * 1e9]
+    return {path: FileDigest(path, _sha256(path)) for path in sorted(old)}
 
 
 def _sha256(path: str) -> str:

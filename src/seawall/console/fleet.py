@@ -12,7 +12,7 @@ def nodes(view: FleetView, now_s: float) -> RenderableType:
     """One line a node, and who leads."""
     leads = "This control process leads." if view.leading else ""
     if not view.leading:
-        leads = f"{view.leader} leads." if view.leader else "No control process leads just now."
+        leads = f"{view.leader} leads." if view.leader else "It is not known who leads."
     if not view.nodes:
         return Group(
             styled("No node. Let a machine join with `seawall token join`."), styled(leads, "dim")

@@ -81,9 +81,10 @@ class Control:
             self._carries_out = True
             self._background.spawn(self.executor.run(), name="executor")
 
-    def start(self) -> None:
-        """Begin what control does unasked."""
+    def start(self, *, one_of_several: bool = False) -> None:
+        """Begin what control does unasked; of several that share a store, in the one that leads."""
         self.carry_out()
+        self.watch.one_of_several = one_of_several
         self._background.spawn(self.watch.run(), name="file watch")
         self._background.spawn(self.switchboard.run(), name="switchboard")
         self._background.spawn(self.service.hands.keys.run(), name="key watch")

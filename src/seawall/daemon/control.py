@@ -104,7 +104,7 @@ async def _serve(options: argparse.Namespace, data_dir: Path, config: Path | Non
                 data_dir, config, clock, ways=ways, store=store, lead=lead
             ) as control:
                 if lead.leading:
-                    control.start()
+                    control.start(one_of_several=not isinstance(lead, Sole))
                 else:
                     control.follow(clock)
                 await asyncio.to_thread(give_back)

@@ -184,18 +184,25 @@ class _ServerCertificate:
         self._due_s = 0.0
 
     def context(self) -> ssl.SSLContext:
-        """A TLS context with a new certificate.
+        """A TLS context with a new certificate; with the last one where none can be written.
+
+        Control on a full disk is needed all the more: it can still withdraw what it released.
 
         Raises:
-            UnreachableError: it cannot be written.
+            UnreachableError: none can be written, and there is no last one.
         """
+        unwritten: OSError | None = None
         try:
             self._issue()
+        except OSError as error:
+            unwritten = error  # tried again by `keep`
+        try:
             return server_context(self._certificate, self._key, self._authority.pem)
         except OSError as error:
             raise UnreachableError(
                 "server-certificate-unwritable",
-                f"The certificate of control cannot be kept in {self._key.parent}: {error}.",
+                f"The certificate of control cannot be kept in {self._key.parent}: "
+                f"{unwritten or error}.",
                 remedy="Check that the directory is writable and that the disk is not full.",
             ) from error
 
