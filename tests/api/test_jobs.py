@@ -166,6 +166,9 @@ def test_nothing_of_a_run_outlives_control_and_the_next_one_knows(
             found = await job(at)
             assert (found.outcome, found.running, found.failures) == ("interrupted", False, 1)
             assert "job-interrupted" in await notices(at)
+            await job(at)
+            told = [entry.what for entry in (await at.service.audit(limit=20)).entries]
+            assert told.count("job-interrupted") == 1
 
     asyncio.run(scenario())
 

@@ -173,6 +173,8 @@ class JobRunner:
                 memory = schedule.planned(memory, every_s, self._now())
             if memory != before or name in self._unsaved:
                 await self._keep(name, memory)
+            if before.under_way and not memory.under_way and memory.outcome is not None:
+                await self._record(name, memory.outcome)
 
     async def _keep(self, name: JobName, memory: Memory) -> None:
         """Remember, also for the next process; a store that is full is asked again later."""

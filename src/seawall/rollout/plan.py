@@ -15,6 +15,7 @@ from seawall.rollout.draft import Draft
 from seawall.rollout.going import target_of
 from seawall.rollout.moves import move
 from seawall.rollout.orders import may_follow, shown
+from seawall.rollout.standing import refuses
 from seawall.rollout.state import Findings, Fleet, Inventory, Plan, Rollout, Speed, Stage
 from seawall.rollout.words import names_text
 
@@ -31,6 +32,7 @@ def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -
     draft = Draft(fleet, inventory, findings, now_s)
     for _ in range(limits.ROLLOUT_MOVES_MAX):
         before = draft.fleet
+        _leave_refused(draft)
         _begin_next(draft)
         running = draft.fleet.running
         if running is not None:
@@ -40,6 +42,39 @@ def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -
             return draft.plan()
     invariant(condition=False, what="a plan comes to rest")
     return draft.plan()
+
+
+def _leave_refused(draft: Draft) -> None:
+    """Go back from a target that was never good, is refused, and serves nowhere.
+
+    While its own rollout goes on, that one looks for it. It can be gone: a release by break-glass
+    that reached nobody at first, and was followed by another one before it did. On such a target
+    nothing could ever be tried, since no node serves it.
+    """
+    fleet, target = draft.fleet, draft.fleet.target
+    running = fleet.running
+    good = [g for g in fleet.good if g.digest not in fleet.quarantined]
+    if target is None or not good or any(g.digest == target.digest for g in fleet.good):
+        return
+    if running is not None and running.release == target.release:
+        return
+    reports = [draft.inventory.report(name) for name in draft.inventory.nodes]
+    if any(report is not None and report.digest == target.digest for report in reports):
+        return
+    refusing = [
+        report.node
+        for report in reports
+        if report is not None and refuses(report, target, fleet.assigned.get(report.node))
+    ]
+    if not refusing:
+        return
+    words = f"{names_text(refusing)} refused it, and it serves nowhere"
+    draft.blame(target.digest, words)
+    if running is not None:
+        why = f"{target.release}, on which it was made, was refused by {names_text(refusing)}"
+        draft.end(running, Stage.SUPERSEDED, why)
+    draft.aim(good[0])
+    draft.say(None, "went-back", f"{target.release}: {words}; {good[0].release} is the target")
 
 
 def _begin_next(draft: Draft) -> None:

@@ -19,7 +19,7 @@ from seawall.rollout.ports import (
     TrialPhase,
     TrialReport,
 )
-from seawall.rollout.state import Assigned, Fleet, Inventory, Rollout, Stage
+from seawall.rollout.state import Assigned, Fleet, Inventory, Rollout, Stage, Target
 
 _MACHINE_WORDS: Final = (
     "address already in use",
@@ -140,6 +140,17 @@ def _rejection(report: NodeReport) -> Standing:
     if UNHEALTHY_BAKING in report.message:
         return Standing.REVERTED
     return Standing.BAD if blames_content(report) else Standing.UNABLE
+
+
+def refuses(report: NodeReport, target: Target, told: Assigned | None) -> bool:
+    """Whether a node was told to serve the target, refused it, and blames its content."""
+    return (
+        told is not None
+        and told.digest == target.digest
+        and report.generation == told.generation
+        and report.phase is Phase.REJECTED
+        and _rejection(report) is Standing.BAD
+    )
 
 
 def blames_content(report: NodeReport) -> bool:
