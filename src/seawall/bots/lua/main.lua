@@ -46,6 +46,9 @@ local reader = signals.new({
 }, config.features)
 local prefix_of = memo.new(client.prefix, MEMO_MAX)
 local host_of = memo.new(client.host, MEMO_MAX)
+local hash_of = memo.new(function(address)
+  return windows.hash(client.host(address), 3)
+end, MEMO_MAX)
 local prover = proof.new({
   verified = verified, clearance = clearance, memo = memo, data = bot_data,
 })
@@ -104,7 +107,7 @@ end
 
 local beside = config.shadow and shadow.new(model, config.shadow, count)
 
-local spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+local spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 local codes = setmetatable({}, {
   __index = function(_, place)
     return reader.vector[place - 1] - 35
@@ -189,7 +192,8 @@ local function request(handle)
   local key = key_of(prefix .. read.tls.stable .. read.agent.family)
   local place = -1
   if past then
-    place = past:touch(key[1], key[2], read.path.hash, read.path.asset, now_s, spans)
+    place = past:touch(key[1], key[2], read.path.hash, read.path.asset, read.came, hash_of(address),
+      now_s, spans)
     read:look_back(spans)
   else
     read:no_past()

@@ -5,25 +5,31 @@
 -- gives up the one unused for longest. Each window has a current and a previous span, and the
 -- previous one fades linearly. Distinct paths are counted by linear counting on 64 bits (Whang et
 -- al. 1990). Workers do not lock: two that meet may lose a count, never more.
+--
+-- Beside the windows stands how many pages in a row the client came to from elsewhere, as by a typed
+-- address, with nothing between that a page of the site leads to or loads. They are those of one address,
+-- so that a neighbour with the same browser does not answer for them.
 local ffi = require("ffi")
 local bit = require("bit")
 
 local M = {}
 
 local SPANS = { 10, 60, 600 }
+local FORGOTTEN_S = 600 -- arrivals, after a pause of so long
 local WAYS = 8
 local SETS = 8192
-local MAGIC, LAYOUT = 0x53574250, 1
+local MAGIC, LAYOUT = 0x53574250, 2
 local HEADER_BYTES = 4096
 
 pcall(ffi.cdef, [[
 typedef struct {
-  uint32_t epoch, n, n_before, errors, errors_before, assets, assets_before, spare;
+  uint32_t epoch, n, n_before, errors, errors_before, assets, assets_before;
   int32_t paths[2], paths_before[2];
 } seawall_span_t;
 typedef struct {
   int32_t key[2];
-  uint32_t seen_s, spare;
+  int32_t address;
+  uint32_t seen_s, arrivals;
   seawall_span_t spans[3];
 } seawall_client_t;
 typedef struct { uint32_t magic, layout, sets, ways; } seawall_windows_header_t;
@@ -133,11 +139,15 @@ for zeros = 0, 64 do
 end
 
 -- Counts one request, and writes what is known of the client into `out` (a table that is reused):
--- requests and paths as numbers, errors and assets as shares of the requests, for each span.
+-- requests and paths as numbers, errors and assets as shares of the requests, for each span; and the
+-- arrivals. `came`: 1 for an arrival, -1 for what comes of a page, 0 for what is neither; address: a hash.
 -- Returns the entry's number, for `failed`.
-function M.touch(self, key0, key1, path_hash, asset, now_s, out)
+function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
   local client, index = find(self.clients, key0, key1, now_s)
-  client.seen_s = now_s
+  local same = client.address == address and now_s - client.seen_s <= FORGOTTEN_S
+  local arrivals = came < 0 and 0 or (same and client.arrivals or 0) + came
+  client.address, client.seen_s, client.arrivals = address, now_s, arrivals
+  out[13] = arrivals
   -- The low bits of FNV alone are much alike for paths that differ in their last letter.
   local mixed = bit.bxor(path_hash, bit.rshift(path_hash, 15), bit.rshift(path_hash, 27))
   local word = bit.band(bit.rshift(mixed, 5), 1)
