@@ -200,11 +200,11 @@ def test_how_a_client_came_to_a_page(
 
 
 @pytest.mark.parametrize("header", [("cache-control", "max-age=0"), ("if-none-match", '"1"')])
-def test_who_loads_a_page_again_does_not_come_anew(
+def test_who_says_that_it_loads_a_page_again_may_have_had_it(
     signals: Signals, header: tuple[str, str]
 ) -> None:
     signals.read([*changed(**TYPED), header])
-    assert signals.reader.came == 0
+    assert signals.reader.came == 2
 
 
 def test_arrivals_are_told_of_who_sends_fetch_metadata(signals: Signals) -> None:

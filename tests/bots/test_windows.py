@@ -99,6 +99,12 @@ def test_arrivals_add_up_until_the_client_asks_for_what_comes_of_a_page(windows:
     assert [windows.touch(came=came)[1][12] for came in (-1, 0, 1)] == [0, 0, 1]
 
 
+def test_a_reload_is_no_arrival_and_one_of_a_page_never_seen_is(windows: Windows) -> None:
+    assert windows.touch(path="/a", came=1)[1][12] == 1
+    assert [windows.touch(path="/a", came=2)[1][12] for _ in range(3)] == [1, 1, 1]
+    assert [windows.touch(path=path, came=2)[1][12] for path in ("/b", "/c", "/b")] == [2, 3, 3]
+
+
 def test_arrivals_of_a_neighbour_are_not_those_of_a_client(windows: Windows) -> None:
     for _ in range(5):
         windows.touch(came=1, address=-7)

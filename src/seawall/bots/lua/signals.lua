@@ -251,8 +251,8 @@ local function write_shape(at, vector, shape, version)
   flag(vector, at.conditional, positions[22] or positions[23])
 end
 
--- How the client came here: 1 from elsewhere (a typed address, a bookmark, a page of another site), -1 by
--- what a page of the site leads to or loads, 0 when that is not told, or when it looks again at what it has.
+-- How the client came here: 1 from elsewhere (a typed address, a bookmark, a page of another site), 2 the
+-- same if it is no reload, as it says, -1 by what a page of the site leads to or loads, 0 when that is not told.
 local function came_of(at, vector)
   local site = vector[at.fetch_site] - BASE
   if site == 0 then
@@ -260,8 +260,10 @@ local function came_of(at, vector)
   elseif site == SITE["same-origin"] or site == SITE["same-site"] or vector[at.fetch_mode] ~= BASE + MODE.navigate then
     return -1
   end
-  local again = vector[at.cache_control] ~= BASE or vector[at.conditional] ~= BASE
-  return (again or vector[at.fetch_dest] ~= BASE + DEST.document) and 0 or 1
+  if vector[at.fetch_dest] ~= BASE + DEST.document then
+    return 0
+  end
+  return (vector[at.cache_control] ~= BASE or vector[at.conditional] ~= BASE) and 2 or 1
 end
 
 -- Writes all that follows from the shape, the values of REMEMBERED, the protocol and the handshake.

@@ -140,14 +140,13 @@ end
 
 -- Counts one request, and writes what is known of the client into `out` (a table that is reused):
 -- requests and paths as numbers, errors and assets as shares of the requests, for each span; and the
--- arrivals. `came`: 1 for an arrival, -1 for what comes of a page, 0 for what is neither; address: a hash.
+-- arrivals. `came`: 1 for an arrival, -1 for what comes of a page, 0 for what is neither, 2 for what counts
+-- unless the path is one of the last minutes; address: a hash.
 -- Returns the entry's number, for `failed`.
 function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
   local client, index = find(self.clients, key0, key1, now_s)
   local same = client.address == address and now_s - client.seen_s <= FORGOTTEN_S
-  local arrivals = came < 0 and 0 or (same and client.arrivals or 0) + came
-  client.address, client.seen_s, client.arrivals = address, now_s, arrivals
-  out[13] = arrivals
+  local arrivals, again = same and came >= 0 and client.arrivals or 0, false
   -- The low bits of FNV alone are much alike for paths that differ in their last letter.
   local mixed = bit.bxor(path_hash, bit.rshift(path_hash, 15), bit.rshift(path_hash, 27))
   local word = bit.band(bit.rshift(mixed, 5), 1)
@@ -161,6 +160,7 @@ function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
     if asset then
       span.assets = span.assets + 1
     end
+    again = bit.band(bit.bor(span.paths[word], span.paths_before[word]), mask) ~= 0
     span.paths[word] = bit.bor(span.paths[word], mask)
     local n = span.n + span.n_before * left
     out[i + 1] = n
@@ -172,6 +172,11 @@ function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
     out[i + 7] = (span.errors + span.errors_before * left) / n
     out[i + 10] = (span.assets + span.assets_before * left) / n
   end
+  if came == 1 or (came == 2 and not again) then
+    arrivals = arrivals + 1
+  end
+  client.address, client.seen_s, client.arrivals = address, now_s, arrivals
+  out[13] = arrivals
   return index
 end
 
