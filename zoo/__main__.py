@@ -42,6 +42,7 @@ def main() -> int:
         scale=options.scale or (_FULL_SCALE if options.full else _QUICK_SCALE),
         seed=options.seed,
         only=tuple(options.only),
+        sessions=options.sessions,
         site=options.site.read_text() if options.site else "",
     )
     if not make.make(console, tools, order):
@@ -72,7 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, help="decides everything that clients let decide"
     )
     parser.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help="clients whose name holds it"
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="clients whose name holds it, or a class (human, tool, bot) or a driver (people)",
+    )
+    parser.add_argument(
+        "--sessions", type=_positive, metavar="N", help="about so many sessions, instead of a scale"
     )
     parser.add_argument(
         "--from",
@@ -92,6 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write it as Markdown")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of sessions")
+    return number
 
 
 def _list(console: Console, tools: prepare.Tools) -> int:

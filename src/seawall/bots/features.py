@@ -133,8 +133,8 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature(
         "arrivals",
         Kind.CODE,
-        "1 plus the pages in a row that this client came to from elsewhere, with no link or part of "
-        "the site's pages between",
+        "1 plus the pages in a row that this client came to from elsewhere, with no link or part "
+        "of the site's pages between",
     ),
     Feature("origin", Kind.CODE, "origin header: 1 same host, 2 another, 3 null"),
     Feature("connection", Kind.CODE, "1 keep-alive, 2 close, 3 upgrade, 4 other"),
