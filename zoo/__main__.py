@@ -23,7 +23,7 @@ def main() -> int:
     """Do what was asked; 1 when it could not be done."""
     options = _parser().parse_args()
     console = Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS)
-    tools = prepare.Tools(options.python, options.cache.resolve())
+    tools = prepare.Tools(options.python.absolute(), options.cache.resolve())
     if options.do == "list":
         return _list(console, tools)
     if options.do == "report":

@@ -47,7 +47,7 @@ class Batch:
 
 
 def chosen(configuration: Configuration, words: Collection[str]) -> bool:
-    """Whether one of the words is in its name, is its class or its driver, or there are no words."""
+    """Whether one of the words is in its name, or is its class or driver; or there are none."""
     told = {configuration.label.value, configuration.driver}
     return not words or any(word in configuration.name or word in told for word in words)
 

@@ -36,6 +36,9 @@ class Windows:
     def keys(self, client: str) -> tuple[int, int]:
         return self.module.hash(client, 1), self.module.hash(client, 2)
 
+    def led_on(self, place: int, client: str = "a") -> None:
+        self.table.led_on(self.table, place, *self.keys(client))
+
     def failed(self, place: int, client: str = "a") -> None:
         self.table.failed(self.table, place, *self.keys(client))
 
@@ -103,6 +106,17 @@ def test_a_reload_is_no_arrival_and_one_of_a_page_never_seen_is(windows: Windows
     assert windows.touch(path="/a", came=1)[1][12] == 1
     assert [windows.touch(path="/a", came=2)[1][12] for _ in range(3)] == [1, 1, 1]
     assert [windows.touch(path=path, came=2)[1][12] for path in ("/b", "/c", "/b")] == [2, 3, 3]
+
+
+def test_who_follows_a_redirect_does_not_arrive_twice(windows: Windows) -> None:
+    place, seen = windows.touch(path="/short", came=1)
+    windows.led_on(place, "b")
+    windows.led_on(place)
+    windows.led_on(place)
+    windows.led_on(-1)
+    assert seen[12] == 1
+    assert windows.touch(path="/long", came=1)[1][12] == 1
+    assert windows.touch(path="/other", came=1)[1][12] == 2
 
 
 def test_arrivals_of_a_neighbour_are_not_those_of_a_client(windows: Windows) -> None:

@@ -246,16 +246,17 @@ function envoy_on_request(handle)
   request(handle)
 end
 
--- An answer of 400 and up is a fact about its client; the record's own text tells whose.
+-- An answer of 400 and up is a fact about its client, as is a redirect; the record's own text tells whose.
 function envoy_on_response(handle)
   local status = handle:headers():get(":status")
-  if status and status:byte(1) >= 52 and past then
+  if status and status:byte(1) >= 51 and status ~= "304" and past then
     local decided = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local text = decided and decided[KEY]
     if text then
       local first, second, place = text:match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
       if first then
-        past:failed(tonumber(place), bit.tobit(tonumber(first, 16)), bit.tobit(tonumber(second, 16)))
+        local tell = status:byte(1) == 51 and past.led_on or past.failed
+        tell(past, tonumber(place), bit.tobit(tonumber(first, 16)), bit.tobit(tonumber(second, 16)))
       end
     end
   end

@@ -77,6 +77,7 @@ function M.open(path)
     shared = shared,
     touch = M.touch,
     failed = M.failed,
+    led_on = M.led_on,
     spans = SPANS,
   }
 end
@@ -180,16 +181,28 @@ function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
   return index
 end
 
--- Counts an answer of 400 and up for the entry that `touch` returned, if it still is that client.
-function M.failed(self, index, key0, key1)
+-- The entry that `touch` returned, if it still is that client.
+local function entry(self, index, key0, key1)
   if index < 0 or index >= SETS * WAYS then
-    return
+    return nil
   end
   local client = self.clients[index]
-  if client.key[0] == key0 and client.key[1] == key1 then
-    for i = 0, 2 do
-      client.spans[i].errors = client.spans[i].errors + 1
-    end
+  return client.key[0] == key0 and client.key[1] == key1 and client or nil
+end
+
+-- Counts an answer of 400 and up.
+function M.failed(self, index, key0, key1)
+  local client = entry(self, index, key0, key1)
+  for i = 0, client and 2 or -1 do
+    client.spans[i].errors = client.spans[i].errors + 1
+  end
+end
+
+-- A redirect: who follows it does not arrive twice.
+function M.led_on(self, index, key0, key1)
+  local client = entry(self, index, key0, key1)
+  if client and client.arrivals > 0 then
+    client.arrivals = client.arrivals - 1
   end
 end
 
