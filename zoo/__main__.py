@@ -33,7 +33,8 @@ def main() -> int:
         console.print(f"{options.folder}; sessions left out: {left_out}")
         return 0
     if options.do == "folds":
-        made = folds.judge(options.folder, options.budget, folds.seawall_trainer)
+        trainer = folds.seawall_trainer(options.without)
+        made = folds.judge(options.folder, options.budget, trainer)
         return _show(console, made, options.folder / "folds", options)
     minutes = options.minutes or (_FULL_MINUTES if options.full else _QUICK_MINUTES)
     order = make.Order(
@@ -94,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--site", type=Path, help="further lines of the site in the site file")
     parser.add_argument(
         "--budget", type=float, default=0.001, help="false positives allowed (0.001)"
+    )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="FEATURE",
+        help="train folds without it, as `seawall bots train` does",
     )
     parser.add_argument("--threshold", type=int, help="judge this score; the people make none")
     parser.add_argument("--model", type=Path, metavar="FILE", help="score with this model instead")
