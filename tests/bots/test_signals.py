@@ -175,6 +175,9 @@ def test_fetch_metadata_that_cannot_be(signals: Signals) -> None:
     assert signals.read(changed(sec_fetch_dest="image"))["fetch-coherence"] == 1
     assert signals.read(changed(sec_fetch_mode="cors"))["fetch-coherence"] == 1
     assert signals.read(changed(sec_fetch_dest=None))["fetch-coherence"] == 1
+    assert signals.read(changed(method="POST"))["fetch-coherence"] == 2
+    assert signals.read(changed(method="POST", sec_fetch_site="none"))["fetch-coherence"] == 1
+    assert signals.read(changed(sec_fetch_site="none"))["fetch-coherence"] == 2
 
 
 TYPED = {"sec_fetch_site": "none", "referer": None}

@@ -122,7 +122,11 @@ FEATURES: Final[tuple[Feature, ...]] = (
         Kind.CODE,
         "1 document, 2 image, 3 style, 4 script, 5 empty, 6 font, 7 iframe, 8 other",
     ),
-    Feature("fetch-coherence", Kind.CODE, "fetch metadata: 1 contradict each other, 2 agree"),
+    Feature(
+        "fetch-coherence",
+        Kind.CODE,
+        "fetch metadata: 1 contradict each other or the method, 2 agree",
+    ),
     Feature("upgrade-insecure", Kind.FLAG, "sends upgrade-insecure-requests"),
     Feature("priority", Kind.FLAG, "sends priority"),
     Feature("te", Kind.FLAG, "sends te"),

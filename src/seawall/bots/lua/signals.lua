@@ -199,7 +199,7 @@ local function hints(at, vector, brands, platform, mobile, agent, tls)
   put(vector, at.hints_mobile, mobile == nil and 0 or ((mobile == "?1") == (agent.mobile == 2) and 2 or 1))
 end
 
-local function fetch(at, vector, site, mode, dest, user)
+local function fetch(at, vector, site, mode, dest, user, method)
   put(vector, at.fetch_site, site and (SITE[site] or 5) or 0)
   put(vector, at.fetch_mode, mode and (MODE[mode] or 6) or 0)
   put(vector, at.fetch_dest, dest and (DEST[dest] or 8) or 0)
@@ -207,7 +207,8 @@ local function fetch(at, vector, site, mode, dest, user)
   if site or mode or dest or user then
     local page = dest == "document" or dest == "iframe" or dest == "frame"
     local agree = site and mode and dest and (mode == "navigate") == page and (user == nil or mode == "navigate")
-    code = agree and 2 or 1
+    -- A form is sent from a page; nobody types an address that posts.
+    code = agree and not (method == "POST" and site == "none") and 2 or 1
   end
   put(vector, at.fetch_coherence, code)
 end
@@ -285,7 +286,7 @@ local function write_usual(self, shape, version, tls, secure)
   put(vector, at.accept, value(ACCEPT_AT) and self.accept(value(ACCEPT_AT)) or 0)
   put(vector, at.accept_language, value(7) and self.language(value(7)) or 0)
   put(vector, at.accept_encoding, value(8) and self.encoding(value(8)) or 0)
-  fetch(at, vector, value(12), value(13), value(14), value(15))
+  fetch(at, vector, value(12), value(13), value(14), value(15), value(METHOD_AT))
   put(vector, at.cache_control, value(21) and self.cache(value(21)) or 0)
   put(vector, at.connection, value(25) and (CONNECTION[value(25)] or 4) or 0)
   return agent
