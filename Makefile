@@ -45,7 +45,7 @@ zoo: $(ZOO)  ## Make labelled traffic with real clients and report on it; all of
 starter: $(DEV)  ## Train the starter model from a folder of the zoo: make starter DATA=zoo-data/A
 	$(BIN)/seawall bots train --records $(DATA)/records.ndjson --sessions $(DATA)/sessions.tsv \
 	  --name starter-$$(date -u +%F) --without identity --without path-depth --without query-length \
-	  --without referer --force false-positive-budget --out src/seawall/bots/data/starter.json $(ARGS)
+	  --without referer --without cache-control --out src/seawall/bots/data/starter.json $(ARGS)
 
 fuzz: $(DEV)  ## Fuzz the site-file loader for longer than the tests do
 	$(BIN)/pytest -q tests/site -m fuzz --hypothesis-profile=long $(ARGS)

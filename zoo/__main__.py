@@ -23,7 +23,7 @@ def main() -> int:
     """Do what was asked; 1 when it could not be done."""
     options = _parser().parse_args()
     console = Console(width=None if sys.stdout.isatty() else _FILE_COLUMNS)
-    tools = prepare.Tools(options.python, options.cache.resolve())
+    tools = prepare.Tools(options.python.absolute(), options.cache.resolve())
     if options.do == "list":
         return _list(console, tools)
     if options.do == "report":
@@ -33,7 +33,8 @@ def main() -> int:
         console.print(f"{options.folder}; sessions left out: {left_out}")
         return 0
     if options.do == "folds":
-        made = folds.judge(options.folder, options.budget, folds.seawall_trainer)
+        trainer = folds.seawall_trainer(options.without)
+        made = folds.judge(options.folder, options.budget, trainer)
         return _show(console, made, options.folder / "folds", options)
     minutes = options.minutes or (_FULL_MINUTES if options.full else _QUICK_MINUTES)
     order = make.Order(
@@ -42,6 +43,7 @@ def main() -> int:
         scale=options.scale or (_FULL_SCALE if options.full else _QUICK_SCALE),
         seed=options.seed,
         only=tuple(options.only),
+        sessions=options.sessions,
         site=options.site.read_text() if options.site else "",
     )
     if not make.make(console, tools, order):
@@ -72,7 +74,14 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, help="decides everything that clients let decide"
     )
     parser.add_argument(
-        "--only", action="append", default=[], metavar="WORD", help="clients whose name holds it"
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="clients whose name holds it, or a class (human, tool, bot) or a driver (people)",
+    )
+    parser.add_argument(
+        "--sessions", type=_positive, metavar="N", help="about so many sessions, instead of a scale"
     )
     parser.add_argument(
         "--from",
@@ -87,11 +96,25 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--budget", type=float, default=0.001, help="false positives allowed (0.001)"
     )
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="FEATURE",
+        help="train folds without it, as `seawall bots train` does",
+    )
     parser.add_argument("--threshold", type=int, help="judge this score; the people make none")
     parser.add_argument("--model", type=Path, metavar="FILE", help="score with this model instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="also write it as Markdown")
     return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not a number of sessions")
+    return number
 
 
 def _list(console: Console, tools: prepare.Tools) -> int:

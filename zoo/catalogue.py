@@ -1,7 +1,7 @@
 """All configurations, and the batches that a data set is made of, pure."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from zoo.clients import browsers, commands, impersonators, libraries, node, people
@@ -44,6 +44,17 @@ class Batch:
     def lane(self) -> str:
         """The lane of its driver."""
         return DRIVERS[self.configuration.driver].lane
+
+
+def chosen(configuration: Configuration, words: Collection[str]) -> bool:
+    """Whether one of the words is in its name, or is its class or driver; or there are none."""
+    told = {configuration.label.value, configuration.driver}
+    return not words or any(word in configuration.name or word in told for word in words)
+
+
+def full(configurations: Iterable[Configuration]) -> float:
+    """Sessions of a full set of these."""
+    return sum(DRIVERS[c.driver].sessions * c.weight for c in configurations)
 
 
 def schedule(configurations: Iterable[Configuration], scale: float, seed: int) -> list[Batch]:

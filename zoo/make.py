@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from zoo import dataset, prepare
-from zoo.catalogue import ALL, Batch, schedule
+from zoo.catalogue import ALL, Batch, chosen, full, schedule
 from zoo.drivers import WORKERS
 from zoo.edge import Edge, records, running_edge
 from zoo.forward import running_forwarder
@@ -31,7 +31,9 @@ class Order:
         folder: made; an existing data set in it is refused.
         minutes: no batch starts later.
         scale: share of a full set.
-        only: words of which a client's name must hold one; empty: all clients.
+        only: words of which a client's name must hold one, or which are its class or its driver;
+            empty: all clients.
+        sessions: about so many, whatever the scale; None: as the scale says.
         site: further lines of the site in the site file, indented by four.
     """
 
@@ -40,6 +42,7 @@ class Order:
     scale: float
     seed: int
     only: tuple[str, ...] = ()
+    sessions: int | None = None
     site: str = ""
 
 
@@ -48,7 +51,7 @@ def make(console: Console, tools: prepare.Tools, order: Order) -> bool:
     if (order.folder / dataset.SESSIONS).exists():
         console.print(f"{order.folder} holds a data set already; name another folder.")
         return False
-    wanted = [c for c in ALL if not order.only or any(word in c.name for word in order.only)]
+    wanted = [c for c in ALL if chosen(c, order.only)]
     for problem in prepare.install(wanted, tools):
         console.print(f"[yellow]{problem}[/]")
     lacks = prepare.missing(wanted, tools)
@@ -58,14 +61,15 @@ def make(console: Console, tools: prepare.Tools, order: Order) -> bool:
         console.print("No client can run here.")
         return False
     order.folder.mkdir(parents=True, exist_ok=True)
-    batches = schedule(able, order.scale, order.seed)
+    scale = order.scale if order.sessions is None else order.sessions / full(able)
+    batches = schedule(able, scale, order.seed)
     started_s = time.time()
     sessions, left, count = _perform(console, tools, order, batches)
     dataset.write_sessions(order.folder, sessions)
     dataset.write_halves(order.folder, sessions)
     about = {
         "seed": order.seed,
-        "scale": order.scale,
+        "scale": scale,
         "minutes": order.minutes,
         "took_s": round(time.time() - started_s),
         "started_s": round(started_s),

@@ -127,6 +127,10 @@ def _article(found: re.Match[str], _query: str) -> Answer:
     return _page(f"Article {number}", text, number % 30 + 1 if number % 2 else None)
 
 
+def _short(found: re.Match[str], _query: str) -> Answer:
+    return Answer(302, "text/plain", b"", {"location": f"/articles/{found[1]}"})
+
+
 def _category(found: re.Match[str], _query: str) -> Answer:
     start = int(found[1]) * 20
     if start >= ARTICLES:
@@ -206,6 +210,7 @@ _ROUTES: "tuple[tuple[re.Pattern[str], Make], ...]" = tuple(
     for pattern, make in (
         ("/", _home),
         (r"/articles/(\d{1,4})", _article),
+        (r"/a/(\d{1,4})", _short),
         (r"/category/(\d{1,2})", _category),
         ("/about", _plain("About", [3, 4, 8, 11])),
         ("/archive", _plain("Archive", list(range(0, ARTICLES, 5)))),

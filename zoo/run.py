@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def perform_all(batches: list[Batch], place: Place, told: Told) -> int:
 
     threads = [
         threading.Thread(target=work, args=(lanes[lane],), daemon=True)
-        for lane, count in WORKERS.items()
+        for lane, count in workers({batch.lane for batch in batches}).items()
         for _ in range(count)
     ]
     for thread in threads:
@@ -139,6 +139,16 @@ def perform_all(batches: list[Batch], place: Place, told: Told) -> int:
         for thread in threads:
             thread.join()
     return sum(waiting.qsize() for waiting in lanes.values())
+
+
+def workers(busy: Iterable[str]) -> dict[str, int]:
+    """Workers of each busy lane: those of idle lanes help, as evenly as they can."""
+    found = {lane: WORKERS[lane] for lane in sorted(busy)}
+    idle = sum(WORKERS.values()) - sum(found.values())
+    return {
+        lane: count + idle // len(found) + (number < idle % len(found))
+        for number, (lane, count) in enumerate(found.items())
+    }
 
 
 def perform(batch: Batch, place: Place) -> list[Session]:

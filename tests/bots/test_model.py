@@ -178,7 +178,7 @@ def test_a_model_that_says_the_same_of_everybody_is_refused() -> None:
 
 
 def test_the_schema_digest_tells_order_and_names() -> None:
-    assert schema_digest(["te", "range"]) != schema_digest(["range", "te"])
+    assert schema_digest(["te", "accept"]) != schema_digest(["accept", "te"])
 
 
 @settings(max_examples=300, deadline=None)

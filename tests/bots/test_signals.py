@@ -58,13 +58,22 @@ class Signals:
         self.reader = module(self.runtime, "signals").new(self.runtime.table_from(parts), features)
 
     def read(
-        self, headers: list[tuple[str, str]], *, protocol: str = "HTTP/2", ja4: str | None = None
+        self,
+        headers: list[tuple[str, str]],
+        *,
+        protocol: str = "HTTP/2",
+        ja4: str | None = None,
+        arrivals: int | None = None,
     ) -> dict[str, int]:
         lua = self.runtime
         given_ = lua.table_from([lua.table_from(list(pair)) for pair in headers])
         given_["ordered"] = True
         self.reader.read(self.reader, given_, protocol, lambda _: ja4, None)
-        self.reader.no_past(self.reader)
+        if arrivals is None:
+            self.reader.no_past(self.reader)
+        else:
+            spans = [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, float(arrivals)]
+            self.reader.look_back(self.reader, lua.table_from(spans))
         text = self.reader.text(self.reader)
         codes = from_text(text)
         assert codes is not None, text
@@ -166,6 +175,45 @@ def test_fetch_metadata_that_cannot_be(signals: Signals) -> None:
     assert signals.read(changed(sec_fetch_dest="image"))["fetch-coherence"] == 1
     assert signals.read(changed(sec_fetch_mode="cors"))["fetch-coherence"] == 1
     assert signals.read(changed(sec_fetch_dest=None))["fetch-coherence"] == 1
+    assert signals.read(changed(method="POST"))["fetch-coherence"] == 2
+    assert signals.read(changed(method="POST", sec_fetch_site="none"))["fetch-coherence"] == 1
+    assert signals.read(changed(sec_fetch_site="none"))["fetch-coherence"] == 2
+
+
+TYPED = {"sec_fetch_site": "none", "referer": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "came"),
+    [
+        ({}, -1),
+        (TYPED, 1),
+        ({"sec_fetch_site": "cross-site"}, 1),
+        ({"sec_fetch_site": "same-site"}, -1),
+        ({"sec_fetch_mode": "no-cors", "sec_fetch_dest": "image"}, -1),
+        ({**TYPED, "sec_fetch_dest": "iframe"}, 0),
+        ({"sec_fetch_site": None}, 0),
+    ],
+)
+def test_how_a_client_came_to_a_page(
+    signals: Signals, changes: dict[str, str | None], came: int
+) -> None:
+    signals.read(changed(**changes))
+    assert signals.reader.came == came
+
+
+@pytest.mark.parametrize("header", [("cache-control", "max-age=0"), ("if-none-match", '"1"')])
+def test_who_says_that_it_loads_a_page_again_may_have_had_it(
+    signals: Signals, header: tuple[str, str]
+) -> None:
+    signals.read([*changed(**TYPED), header])
+    assert signals.reader.came == 2
+
+
+def test_arrivals_are_told_of_who_sends_fetch_metadata(signals: Signals) -> None:
+    assert [signals.read(BROWSER, arrivals=n)["arrivals"] for n in (0, 3, 999)] == [1, 4, CODE_MAX]
+    assert signals.read(changed(sec_fetch_site=None), arrivals=3)["arrivals"] == 0
+    assert signals.read(BROWSER)["arrivals"] == 0
 
 
 @pytest.mark.parametrize(

@@ -16,18 +16,28 @@ class Windows:
         self.runtime = machine()
         self.module = module(self.runtime, "windows")
         self.table = self.module.open(str(path))
-        self.out = self.runtime.table_from([0.0] * 12)
+        self.out = self.runtime.table_from([0.0] * 13)
 
     def touch(
-        self, client: str = "a", path: str = "/", *, asset: bool = False, at_s: float = START_S
+        self,
+        client: str = "a",
+        path: str = "/",
+        *,
+        asset: bool = False,
+        came: int = 0,
+        address: int = 1,
+        at_s: float = START_S,
     ) -> tuple[int, list[float]]:
         keys = self.keys(client)
         hashed = self.module.hash(path, 0)
-        place = self.table.touch(self.table, *keys, hashed, asset, at_s, self.out)
-        return place, [self.out[i] for i in range(1, 13)]
+        place = self.table.touch(self.table, *keys, hashed, asset, came, address, at_s, self.out)
+        return place, [self.out[i] for i in range(1, 14)]
 
     def keys(self, client: str) -> tuple[int, int]:
         return self.module.hash(client, 1), self.module.hash(client, 2)
+
+    def led_on(self, place: int, client: str = "a") -> None:
+        self.table.led_on(self.table, place, *self.keys(client))
 
     def failed(self, place: int, client: str = "a") -> None:
         self.table.failed(self.table, place, *self.keys(client))
@@ -83,6 +93,45 @@ def test_shares_of_errors_and_assets(windows: Windows) -> None:
     _, seen = windows.touch(asset=True)
     assert seen[6] == pytest.approx(0.5)
     assert seen[9] == pytest.approx(0.5)
+
+
+def test_arrivals_add_up_until_the_client_asks_for_what_comes_of_a_page(windows: Windows) -> None:
+    assert [windows.touch(came=1)[1][12] for _ in range(3)] == [1, 2, 3]
+    assert windows.touch(came=0)[1][12] == 3
+    assert windows.touch("b", came=1)[1][12] == 1
+    assert [windows.touch(came=came)[1][12] for came in (-1, 0, 1)] == [0, 0, 1]
+
+
+def test_a_reload_is_no_arrival_and_one_of_a_page_never_seen_is(windows: Windows) -> None:
+    assert windows.touch(path="/a", came=1)[1][12] == 1
+    assert [windows.touch(path="/a", came=2)[1][12] for _ in range(3)] == [1, 1, 1]
+    assert [windows.touch(path=path, came=2)[1][12] for path in ("/b", "/c", "/b")] == [2, 3, 3]
+
+
+def test_who_follows_a_redirect_does_not_arrive_twice(windows: Windows) -> None:
+    place, seen = windows.touch(path="/short", came=1)
+    windows.led_on(place, "b")
+    windows.led_on(place)
+    windows.led_on(place)
+    windows.led_on(-1)
+    assert seen[12] == 1
+    assert windows.touch(path="/long", came=1)[1][12] == 1
+    assert windows.touch(path="/other", came=1)[1][12] == 2
+
+
+def test_arrivals_of_a_neighbour_are_not_those_of_a_client(windows: Windows) -> None:
+    for _ in range(5):
+        windows.touch(came=1, address=-7)
+    _, seen = windows.touch(came=1, address=8)
+    assert (seen[0], seen[12]) == (6, 1)
+    assert windows.touch(came=1, address=-7)[1][12] == 1
+
+
+def test_arrivals_are_forgotten_after_ten_quiet_minutes(windows: Windows) -> None:
+    for _ in range(4):
+        windows.touch(came=1)
+    assert windows.touch(came=1, at_s=START_S + 600)[1][12] == 5
+    assert windows.touch(came=1, at_s=START_S + 1201)[1][12] == 1
 
 
 def test_an_error_of_a_client_whose_entry_is_gone_counts_for_nobody(windows: Windows) -> None:

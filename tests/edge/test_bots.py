@@ -19,7 +19,7 @@ from edge.serving import HOST, Serving, request, serving
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
 from seawall.limits import ACCESS_TAIL_RECORDS_MAX
-from seawall.model import BotMode, BotPolicy, PathPrefix
+from seawall.model import BotMode, BotPolicy, PathExact, PathPrefix, Redirect
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import tail
 from seawall.telemetry.why import story
@@ -38,6 +38,7 @@ def edge() -> Iterator[Serving]:
     shop = build.site(
         "shop",
         build.route("shop/quiet", PathPrefix("/quiet"), bots=False),
+        build.route("shop/short", PathExact("/short"), Redirect(status=302, path="/long")),
         build.route("shop/all"),
         certificate="shop",
     )
@@ -73,6 +74,22 @@ def test_pythons_own_tls_that_claims_a_browser_contradicts_itself(edge: Serving)
     assert (seen.code("method"), seen.code("accept"), seen.code("path-kind")) == (1, 1, 1)
     assert seen.code("order-agent-accept") == 1
     assert seen.score == MODEL.score(seen.codes)
+
+
+def test_pages_that_a_client_came_to_from_elsewhere_add_up_until_a_part_is_asked_for(
+    edge: Serving,
+) -> None:
+    def arrivals(path: bytes, site: bytes, mode: bytes, dest: bytes) -> int:
+        metadata = (b"site: " + site, b"mode: " + mode, b"dest: " + dest)
+        lines = [b"sec-fetch-" + line for line in metadata]
+        answer = edge.get(path, b"user-agent: " + BROWSER, *lines, tls=True)
+        return verdict(edge, answer.header("x-request-id")).code("arrivals")
+
+    typed, part = (b"none", b"navigate", b"document"), (b"same-origin", b"no-cors", b"image")
+    assert arrivals(b"/a.png", *part) == 1
+    assert [arrivals(path, *typed) for path in (b"/a", b"/b", b"/c")] == [2, 3, 4]
+    assert [arrivals(path, *typed) for path in (b"/short", b"/long")] == [5, 5]
+    assert arrivals(b"/a.png", *part) == 1
 
 
 @pytest.mark.parametrize(("http2", "protocol"), [(False, 1), (True, 2)])

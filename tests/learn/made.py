@@ -31,7 +31,7 @@ class Family:
 def _person(name: str, number: int) -> Family:
     codes = {"tls-family": 1 + number % 3, "fetch-coherence": 2, "accept-language": 3 + number % 4}
     codes |= {"hints-brand": 3 if number % 2 else 2, "agent-family": 1 + number % 3}
-    codes |= {"cookie": 1, "referer": 1, "path-depth": 1}
+    codes |= {"cookie": 1, "referer": 1, "path-depth": 1, "arrivals": 1}
     codes |= {"accept-encoding": 4 + number % 2, "tls-ciphers": 15 + number}
     return Family(name, "human", codes, noise=0.005)
 

@@ -4,13 +4,14 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zoo.catalogue import ALL, schedule
+from zoo.catalogue import ALL, chosen, full, schedule
 from zoo.drivers import DRIVERS, WORKERS, hands
 from zoo.headers import SETS, Visit, disguise
 from zoo.identity import Identities
 from zoo.kinds import Class, Configuration, Kind
 from zoo.pages import TRAP, answer
 from zoo.plan import BEHAVIOURS, STEPS_MAX, steps
+from zoo.run import workers
 
 ORIGIN = "https://localhost:1234"
 
@@ -114,11 +115,40 @@ def test_unknown_paths_are_not_found(target: str) -> None:
     assert answer("DELETE", target).status == 405
 
 
-def test_hands_stay_on_the_screen_and_begin_the_same_way() -> None:
+def test_lanes_without_work_lend_their_workers() -> None:
+    assert workers(WORKERS) == dict(sorted(WORKERS.items()))
+    assert workers(["people"]) == {"people": sum(WORKERS.values())}
+    assert sum(workers(["people", "light"]).values()) == sum(WORKERS.values())
+    assert workers([]) == {}
+
+
+def test_only_people_can_be_asked_for_and_how_many() -> None:
+    for word in ("people", "human"):
+        people = [c for c in ALL if chosen(c, [word])]
+        assert {c.label for c in people} == {Class.HUMAN}
+    assert [c for c in ALL if chosen(c, [])] == list(ALL)
+    assert all("wget" in c.name for c in ALL if chosen(c, ["wget"]))
+    batches = schedule(people, 500 / full(people), 1)
+    assert 450 < sum(len(batch.sessions) for batch in batches) < 550
+
+
+def test_people_differ_in_what_their_driver_knows() -> None:
+    known = {"browser", "seconds", "private", "cookies", "scripts", "images", "referers"}
+    known |= {"tracking", "dark", "resists", "blocks", "tools", "language", "habit", "pace"}
+    known |= {"visits", "opens"}
+    for configuration in ALL:
+        if configuration.kind is Kind.HUMAN:
+            assert set(configuration.options) <= known
+            assert configuration.options.get("habit", "") in hands.HABITS
+
+
+@pytest.mark.parametrize("habit", hands.HABITS)
+def test_hands_stay_on_the_screen_and_begin_the_same_way(habit: str) -> None:
     size = (1024, 768)
+    manner = hands.Manner(habit)
     for seed in range(30):
-        made = hands.deeds(random.Random(seed), ORIGIN, size, typed=True)
-        again = hands.deeds(random.Random(seed), ORIGIN, size, typed=True)
+        made = hands.deeds(random.Random(seed), ORIGIN, size, typed=True, manner=manner)
+        again = hands.deeds(random.Random(seed), ORIGIN, size, typed=True, manner=manner)
         for _ in range(30):
             deed = next(made)
             assert deed == next(again)

@@ -35,9 +35,12 @@ DRIVERS = {
     ),
     "node browsers": Driver("browsers", ("node", "{node}/browsers.mjs"), 10, 90),
     "firefox": Driver("browsers", ("{python}", "-m", "zoo.drivers.firefox"), 10, 90),
-    "people": Driver("people", ("{python}", "-m", "zoo.drivers.people"), 7, 200),
+    "people": Driver("people", ("{python}", "-m", "zoo.drivers.people"), 4, 200),
 }
 """By the name that configurations use."""
 
 WORKERS = {"light": 3, "browsers": 2, "people": 3}
-"""Batches at once in each lane, for a machine of two cores: most of their time is waiting."""
+"""Batches at once in each lane, for a machine of two cores: most of their time is waiting.
+
+A lane without batches lends its workers to the others.
+"""

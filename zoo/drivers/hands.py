@@ -3,11 +3,31 @@
 import random
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 _TIMEOUT_S = 30
-_HOME_SHARE = 0.5
+_HOME_SHARE, _SHORT_SHARE = 0.5, 0.1
+_ARTICLES = 200
+HABITS = {
+    "": {
+        "read on": 40,
+        "click": 15,
+        "back": 9,
+        "forward": 2,
+        "other tab": 5,
+        "new tab": 7,
+        "form": 6,
+        "reload": 4,
+        "whole reload": 1,
+        "keys": 6,
+        "look": 6,
+    },
+    "keyboard": {"keys": 50, "look": 25, "back": 8, "forward": 3, "reload": 4, "address": 10},
+    "addresses": {"address": 45, "new tab": 20, "look": 15, "read on": 20},
+    "reloads": {"reload": 50, "whole reload": 10, "look": 20, "read on": 20},
+}
+"""What people do next, by what sort they are: names of `_DEEDS` and how often."""
 _WORDS = (
     "hello",
     "a",
@@ -33,6 +53,19 @@ _WORDS = (
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How somebody goes about it.
+
+    Attributes:
+        habit: a key of `HABITS`.
+        pace: times as long as usual is looked at things.
+    """
+
+    habit: str = ""
+    pace: float = 1.0
+
+
+@dataclass(frozen=True)
 class Deed:
     """Something a person does.
 
@@ -48,7 +81,12 @@ class Deed:
 
 
 def deeds(
-    chance: random.Random, base: str, size: tuple[int, int], *, typed: bool
+    chance: random.Random,
+    base: str,
+    size: tuple[int, int],
+    *,
+    typed: bool,
+    manner: Manner = Manner(),
 ) -> Iterator[Deed]:
     """Deeds without end.
 
@@ -57,45 +95,33 @@ def deeds(
         base: of the site, as typed into the address bar.
         size: of the window, pixels.
         typed: the visit begins in the address bar; otherwise the page is there already.
+        manner: of the person.
     """
     yield Deed((), chance.uniform(0.5, 2.0))
     if typed:
         yield _address(chance, base + entrance(chance))
     else:
         yield Deed((), chance.uniform(2, 4), aims=True)
+    habits = HABITS[manner.habit]
     while True:
-        yield from _choose(chance, base, size)
+        (name,) = chance.choices(list(habits), list(habits.values()))
+        for deed in _DEEDS[name](chance, base, size):
+            yield replace(deed, dwell_s=deed.dwell_s * manner.pace)
 
 
 def entrance(chance: random.Random) -> str:
-    """The page that a visit begins with: home, or one from a bookmark or a message."""
-    return "/" if chance.random() < _HOME_SHARE else f"/articles/{chance.randrange(200)}"
+    """The page that a visit begins with: home, or one from a bookmark or a message.
+
+    A short address leads to its page by a redirect.
+    """
+    if chance.random() < _HOME_SHARE:
+        return "/"
+    kind = "a" if chance.random() < _SHORT_SHARE else "articles"
+    return f"/{kind}/{chance.randrange(_ARTICLES)}"
 
 
-def _choose(chance: random.Random, base: str, size: tuple[int, int]) -> Iterator[Deed]:
-    kind = chance.random()
-    if kind < 0.40:
-        yield _scroll(chance, size)
-        yield _click(chance, size, "1")
-    elif kind < 0.55:
-        yield _click(chance, size, "1")
-    elif kind < 0.65:
-        yield Deed((_key("alt+Left"),), _look(chance), aims=True)
-    elif kind < 0.70:
-        yield _click(chance, size, "2")
-        yield Deed((_key("ctrl+Tab"),), _look(chance))
-    elif kind < 0.77:
-        yield Deed((_key("ctrl+t"),), chance.uniform(0.3, 1))
-        yield _address(chance, f"{base}/articles/{chance.randrange(200)}")
-    elif kind < 0.83:
-        yield from _form(chance, base)
-    elif kind < 0.87:
-        yield Deed((_key("F5"),), _look(chance), aims=True)
-    elif kind < 0.93:
-        tabs = tuple(_key("Tab") for _ in range(chance.randint(2, 9)))
-        yield Deed((*tabs, _key("Return")), _look(chance), aims=True)
-    else:
-        yield Deed((_key(chance.choice(("Page_Down", "End", "Home", "space"))),), _look(chance))
+def _elsewhere(chance: random.Random, base: str) -> Deed:
+    return _address(chance, f"{base}/articles/{chance.randrange(_ARTICLES)}")
 
 
 def carry_out(wanted: Iterable[Deed], env: dict[str, str], until_s: float) -> int:
@@ -190,10 +216,48 @@ def _scroll(chance: random.Random, size: tuple[int, int]) -> Deed:
     return Deed((_move(chance, size), wheel), chance.uniform(0.4, 2.5))
 
 
-def _form(chance: random.Random, base: str) -> Iterator[Deed]:
-    yield _address(chance, f"{base}/contact")
+def _pressed(*names: str) -> "Make":
+    def make(chance: random.Random, _base: str, _size: tuple[int, int]) -> tuple[Deed, ...]:
+        return (Deed((_key(chance.choice(names)),), _look(chance), aims=True),)
+
+    return make
+
+
+def _tabbed(chance: random.Random, _base: str, _size: tuple[int, int]) -> tuple[Deed, ...]:
+    tabs = tuple(_key("Tab") for _ in range(chance.randint(2, 9)))
+    return (Deed((*tabs, _key("Return")), _look(chance), aims=True),)
+
+
+def _other_tab(chance: random.Random, _base: str, size: tuple[int, int]) -> tuple[Deed, ...]:
+    return _click(chance, size, "2"), Deed((_key("ctrl+Tab"),), _look(chance))
+
+
+def _new_tab(chance: random.Random, base: str, _size: tuple[int, int]) -> tuple[Deed, ...]:
+    return Deed((_key("ctrl+t"),), chance.uniform(0.3, 1)), _elsewhere(chance, base)
+
+
+def _form(chance: random.Random, base: str, _size: tuple[int, int]) -> tuple[Deed, ...]:
     text = " ".join(chance.choice(_WORDS) for _ in range(chance.randint(4, 14)))
-    yield Deed(
-        (_type(chance, text), _key("Tab"), _type(chance, "me@example.com")), chance.uniform(0.5, 2)
+    typed = (_type(chance, text), _key("Tab"), _type(chance, "me@example.com"))
+    return (
+        _address(chance, f"{base}/contact"),
+        Deed(typed, chance.uniform(0.5, 2)),
+        Deed((_key("Tab"), _key("Return")), _look(chance), aims=True),
     )
-    yield Deed((_key("Tab"), _key("Return")), _look(chance), aims=True)
+
+
+Make = Callable[[random.Random, str, tuple[int, int]], tuple[Deed, ...]]
+_DEEDS: "dict[str, Make]" = {
+    "read on": lambda chance, _, size: (_scroll(chance, size), _click(chance, size, "1")),
+    "click": lambda chance, _, size: (_click(chance, size, "1"),),
+    "back": _pressed("alt+Left"),
+    "forward": _pressed("alt+Right"),
+    "other tab": _other_tab,
+    "new tab": _new_tab,
+    "address": lambda chance, base, _: (_elsewhere(chance, base),),
+    "form": _form,
+    "reload": _pressed("F5"),
+    "whole reload": _pressed("ctrl+F5"),
+    "keys": _tabbed,
+    "look": _pressed("Page_Down", "End", "Home", "space"),
+}

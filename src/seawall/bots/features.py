@@ -5,7 +5,8 @@ own (no TLS, no such header, no window yet) and never a value. Whole numbers mak
 and LightGBM agree bit for bit, and a vector is printable text, one character a feature, so that an
 access record carries exactly what the model saw: what is trained on is what was scored.
 
-The schema grows at its end only. A model names its features, so an older model stays usable.
+The schema grows at its end only. A model names its features, so an older model stays usable. Its
+places are used up: a new feature takes that of one that tells least (decision 0024).
 """
 
 import hashlib
@@ -121,7 +122,11 @@ FEATURES: Final[tuple[Feature, ...]] = (
         Kind.CODE,
         "1 document, 2 image, 3 style, 4 script, 5 empty, 6 font, 7 iframe, 8 other",
     ),
-    Feature("fetch-coherence", Kind.CODE, "fetch metadata: 1 contradict each other, 2 agree"),
+    Feature(
+        "fetch-coherence",
+        Kind.CODE,
+        "fetch metadata: 1 contradict each other or the method, 2 agree",
+    ),
     Feature("upgrade-insecure", Kind.FLAG, "sends upgrade-insecure-requests"),
     Feature("priority", Kind.FLAG, "sends priority"),
     Feature("te", Kind.FLAG, "sends te"),
@@ -129,7 +134,12 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("cookie", Kind.FLAG, "sends cookies"),
     Feature("cache-control", Kind.CODE, "1 max-age=0, 2 no-cache, 3 other"),
     Feature("conditional", Kind.FLAG, "asks only for what has changed"),
-    Feature("range", Kind.FLAG, "asks for a part"),
+    Feature(
+        "arrivals",
+        Kind.CODE,
+        "1 plus the pages in a row that this client came to from elsewhere, with no link or part "
+        "of the site's pages between",
+    ),
     Feature("origin", Kind.CODE, "origin header: 1 same host, 2 another, 3 null"),
     Feature("connection", Kind.CODE, "1 keep-alive, 2 close, 3 upgrade, 4 other"),
     Feature(

@@ -31,7 +31,7 @@ _NO_HANDSHAKE: Final = dict.fromkeys(
     0,
 )
 _NO_METADATA: Final = dict.fromkeys(
-    ("fetch-site", "fetch-mode", "fetch-dest", "fetch-coherence", "priority"), 0
+    ("fetch-site", "fetch-mode", "fetch-dest", "fetch-coherence", "priority", "arrivals"), 0
 )
 _UNKNOWN: Final = {
     **dict.fromkeys(("tls-family", "tls-generation", "tls-grease", "generation-gap"), 0),

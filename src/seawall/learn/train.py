@@ -18,7 +18,7 @@ from seawall.learn import calibrate, export, scoring, strangers
 from seawall.learn.rows import Rows, both, weights
 from seawall.learn.split import Split
 
-_FALLS: Final = ("requests-", "paths-", "errors-")
+_FALLS: Final = ("requests-", "paths-", "errors-", "arrivals")
 """Features of which more never makes a client more human: nobody buys trust by asking more."""
 _LEAF_ROWS: Final = (5, 100, 500)
 """Rows of a leaf: at least, at most, and a row for so many training rows."""

@@ -170,7 +170,10 @@ CASES: Final[Mapping[str, Cases]] = {
     ),
     "fetch-coherence": _sent(
         "fetch metadata",
-        {1: "its fetch metadata contradict each other", 2: "its fetch metadata agree"},
+        {
+            1: "its fetch metadata contradict each other or its method",
+            2: "its fetch metadata agree",
+        },
     ),
     "referer": _sent(
         "referer",

@@ -52,7 +52,6 @@ _ORDERS: Final = {
 }
 _FLAGS: Final = {
     "conditional": ("it asks only for what has changed", "it asks for the whole, changed or not"),
-    "range": ("it asks for a part", "it does not ask for a part"),
 }
 _FLAG_NAMES: Final = {"cookie": "cookies", "upgrade-insecure": "upgrade-insecure-requests"}
 _NUMBERS: Final = {
@@ -157,6 +156,15 @@ def _length(feature: str, code: int) -> str:
     return f"its {what} has about {bucket_least(code)} characters" if code else f"it has no {what}"
 
 
+def _arrivals(_feature: str, code: int) -> str:
+    if code == 0:
+        return "it does not tell how it came to its pages"
+    if code == 1:
+        return "its last request came of a page of the site"
+    pages = "a page" if code == 2 else f"{code - 1} pages in a row"  # noqa: PLR2004 - one page
+    return f"it came to {pages} from elsewhere, as by a typed address"
+
+
 def _first(_feature: str, code: int) -> str:
     return "its first header is a known one" if code else "it sends no header"
 
@@ -183,6 +191,7 @@ _BY_NAME: Final[Mapping[str, Callable[[str, int], str]]] = {
     **dict.fromkeys(("agent-length", "query-length"), _length),
     **dict.fromkeys((f.name for f in FEATURES if f.name.rpartition("-")[2] in _SPANS), _past),
     "accept-language": _language,
+    "arrivals": _arrivals,
     "generation-gap": _gap,
     "order-first": _first,
 }

@@ -46,6 +46,9 @@ local reader = signals.new({
 }, config.features)
 local prefix_of = memo.new(client.prefix, MEMO_MAX)
 local host_of = memo.new(client.host, MEMO_MAX)
+local hash_of = memo.new(function(address)
+  return windows.hash(client.host(address), 3)
+end, MEMO_MAX)
 local prover = proof.new({
   verified = verified, clearance = clearance, memo = memo, data = bot_data,
 })
@@ -104,7 +107,7 @@ end
 
 local beside = config.shadow and shadow.new(model, config.shadow, count)
 
-local spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+local spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 local codes = setmetatable({}, {
   __index = function(_, place)
     return reader.vector[place - 1] - 35
@@ -189,7 +192,8 @@ local function request(handle)
   local key = key_of(prefix .. read.tls.stable .. read.agent.family)
   local place = -1
   if past then
-    place = past:touch(key[1], key[2], read.path.hash, read.path.asset, now_s, spans)
+    place = past:touch(key[1], key[2], read.path.hash, read.path.asset, read.came, hash_of(address),
+      now_s, spans)
     read:look_back(spans)
   else
     read:no_past()
@@ -242,11 +246,12 @@ function envoy_on_request(handle)
   request(handle)
 end
 
--- An answer of 400 and up is a fact about its client; the record's own text tells whose.
+-- An answer of 400 and up is a fact about its client, as is a redirect; the record's own text tells
+-- whose.
 function envoy_on_response(handle)
   local headers = handle:headers()
   local status = headers:get(":status")
-  if not status or status:byte(1) < 52 then
+  if not status or status:byte(1) < 51 or status == "304" then
     return
   end
   reply.settle(headers)
@@ -256,7 +261,8 @@ function envoy_on_response(handle)
     if text then
       local first, second, place = text:match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
       if first then
-        past:failed(tonumber(place), bit.tobit(tonumber(first, 16)), bit.tobit(tonumber(second, 16)))
+        local tell = status:byte(1) == 51 and past.led_on or past.failed
+        tell(past, tonumber(place), bit.tobit(tonumber(first, 16)), bit.tobit(tonumber(second, 16)))
       end
     end
   end

@@ -25,15 +25,15 @@ for index, name in ipairs({
   ":method", ":path", ":authority", ":scheme", "user-agent", "accept", "accept-language",
   "accept-encoding", "sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-fetch-site",
   "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-user", "upgrade-insecure-requests", "priority",
-  "te", "referer", "cookie", "cache-control", "if-none-match", "if-modified-since", "range",
+  "te", "referer", "cookie", "cache-control", "if-none-match", "if-modified-since",
   "origin", "connection", "signature-input", "access-control-request-method",
 }) do
   WANTED[name] = index
 end
-local WANTED_MAX = 28
+local WANTED_MAX = 27
 -- Whose values, by WANTED, make up what is remembered of a request as a whole: what many clients say
 -- alike comes first, so that they share the way to it.
-local REMEMBERED = { 1, 8, 26, 21, 12, 13, 14, 15, 10, 11, 6, 7, 9, 5 }
+local REMEMBERED = { 1, 8, 25, 21, 12, 13, 14, 15, 10, 11, 6, 7, 9, 5 }
 -- What the edge itself adds to nearly every request.
 local ADDED = { ["x-forwarded-for"] = true, ["x-forwarded-proto"] = true, ["x-request-id"] = true }
 local KNOWN = {}

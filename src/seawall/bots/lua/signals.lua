@@ -142,7 +142,7 @@ local function read_authority(text)
 end
 
 local METHOD_AT, PATH_AT, AUTHORITY_AT, SCHEME_AT, AGENT_AT, ACCEPT_AT = 1, 2, 3, 4, 5, 6
-local REFERER_AT, COOKIE_AT, ORIGIN_AT = 19, 20, 25
+local REFERER_AT, COOKIE_AT, ORIGIN_AT = 19, 20, 24
 local function put(vector, place, code)
   if code > CODE_MAX then
     code = CODE_MAX
@@ -170,7 +170,6 @@ function M.new(parts, features)
     count = parts.count,
     vector = ffi.new("uint8_t[?]", parts.count),
     values = {},
-    spans = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 },
     path_of = memo(parts.paths.reader(parts.windows, bucket), MEMO_MAX),
     shapes = parts.shapes.new(),
     parts = parts,
@@ -200,7 +199,7 @@ local function hints(at, vector, brands, platform, mobile, agent, tls)
   put(vector, at.hints_mobile, mobile == nil and 0 or ((mobile == "?1") == (agent.mobile == 2) and 2 or 1))
 end
 
-local function fetch(at, vector, site, mode, dest, user)
+local function fetch(at, vector, site, mode, dest, user, method)
   put(vector, at.fetch_site, site and (SITE[site] or 5) or 0)
   put(vector, at.fetch_mode, mode and (MODE[mode] or 6) or 0)
   put(vector, at.fetch_dest, dest and (DEST[dest] or 8) or 0)
@@ -208,7 +207,8 @@ local function fetch(at, vector, site, mode, dest, user)
   if site or mode or dest or user then
     local page = dest == "document" or dest == "iframe" or dest == "frame"
     local agree = site and mode and dest and (mode == "navigate") == page and (user == nil or mode == "navigate")
-    code = agree and 2 or 1
+    -- A form is sent from a page; nobody types an address that posts.
+    code = agree and not (method == "POST" and site == "none") and 2 or 1
   end
   put(vector, at.fetch_coherence, code)
 end
@@ -250,7 +250,21 @@ local function write_shape(at, vector, shape, version)
   flag(vector, at.priority, positions[17])
   flag(vector, at.te, positions[18])
   flag(vector, at.conditional, positions[22] or positions[23])
-  flag(vector, at.range, positions[24])
+end
+
+-- How the client came here: 1 from elsewhere (a typed address, a bookmark, a page of another site), 2 the
+-- same if it is no reload, as it says, -1 by what a page of the site leads to or loads, 0 when that is not told.
+local function came_of(at, vector)
+  local site = vector[at.fetch_site] - BASE
+  if site == 0 then
+    return 0
+  elseif site == SITE["same-origin"] or site == SITE["same-site"] or vector[at.fetch_mode] ~= BASE + MODE.navigate then
+    return -1
+  end
+  if vector[at.fetch_dest] ~= BASE + DEST.document then
+    return 0
+  end
+  return (vector[at.cache_control] ~= BASE or vector[at.conditional] ~= BASE) and 2 or 1
 end
 
 -- Writes all that follows from the shape, the values of REMEMBERED, the protocol and the handshake.
@@ -272,9 +286,9 @@ local function write_usual(self, shape, version, tls, secure)
   put(vector, at.accept, value(ACCEPT_AT) and self.accept(value(ACCEPT_AT)) or 0)
   put(vector, at.accept_language, value(7) and self.language(value(7)) or 0)
   put(vector, at.accept_encoding, value(8) and self.encoding(value(8)) or 0)
-  fetch(at, vector, value(12), value(13), value(14), value(15))
+  fetch(at, vector, value(12), value(13), value(14), value(15), value(METHOD_AT))
   put(vector, at.cache_control, value(21) and self.cache(value(21)) or 0)
-  put(vector, at.connection, value(26) and (CONNECTION[value(26)] or 4) or 0)
+  put(vector, at.connection, value(25) and (CONNECTION[value(25)] or 4) or 0)
   return agent
 end
 
@@ -343,6 +357,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   else
     usual = usual or remember(self, shape, version, handshake)
     usual.agent = write_usual(self, shape, version, tls, secure)
+    usual.came = came_of(at, vector)
     usual.vector = ffi.new("uint8_t[?]", self.count)
     ffi.copy(usual.vector, vector, self.count)
   end
@@ -369,9 +384,10 @@ function M.read(self, headers, protocol, ja4_of, info)
   put(vector, at.page_probe, probed(path.report, cookies, scheme))
 
   self.tls, self.agent, self.path, self.authority = tls, usual.agent, path, authority
+  self.came = usual.came
   self.method, self.protocol, self.scheme = values[places[METHOD_AT]] or "", protocol, scheme
   self.cookies, self.user_agent, self.accepts = cookies, values[places[AGENT_AT]], values[places[ACCEPT_AT]]
-  self.signed = places[27] > 0
+  self.signed = places[26] > 0
   return self
 end
 
@@ -386,11 +402,13 @@ function M.look_back(self, spans)
     local share = spans[i]
     vector[place + i - 1] = BASE + 1 + floor(10 * (share < 1 and share or 1))
   end
+  put(vector, self.at.arrivals, vector[self.at.fetch_site] ~= BASE and 1 + spans[13] or 0)
 end
 
 -- When there is no table of windows: absent.
 function M.no_past(self)
   ffi.fill(self.vector + self.at.requests_10s, 12, BASE)
+  self.vector[self.at.arrivals] = BASE
 end
 
 -- What a challenge found in this browser is told as the page probe tells it, where that said nothing.

@@ -5,25 +5,31 @@
 -- gives up the one unused for longest. Each window has a current and a previous span, and the
 -- previous one fades linearly. Distinct paths are counted by linear counting on 64 bits (Whang et
 -- al. 1990). Workers do not lock: two that meet may lose a count, never more.
+--
+-- Beside the windows stands how many pages in a row the client came to from elsewhere, as by a typed
+-- address, with nothing between that a page of the site leads to or loads. They are those of one address,
+-- so that a neighbour with the same browser does not answer for them.
 local ffi = require("ffi")
 local bit = require("bit")
 
 local M = {}
 
 local SPANS = { 10, 60, 600 }
+local FORGOTTEN_S = 600 -- arrivals, after a pause of so long
 local WAYS = 8
 local SETS = 8192
-local MAGIC, LAYOUT = 0x53574250, 1
+local MAGIC, LAYOUT = 0x53574250, 2
 local HEADER_BYTES = 4096
 
 pcall(ffi.cdef, [[
 typedef struct {
-  uint32_t epoch, n, n_before, errors, errors_before, assets, assets_before, spare;
+  uint32_t epoch, n, n_before, errors, errors_before, assets, assets_before;
   int32_t paths[2], paths_before[2];
 } seawall_span_t;
 typedef struct {
   int32_t key[2];
-  uint32_t seen_s, spare;
+  int32_t address;
+  uint32_t seen_s, arrivals;
   seawall_span_t spans[3];
 } seawall_client_t;
 typedef struct { uint32_t magic, layout, sets, ways; } seawall_windows_header_t;
@@ -71,6 +77,7 @@ function M.open(path)
     shared = shared,
     touch = M.touch,
     failed = M.failed,
+    led_on = M.led_on,
     spans = SPANS,
   }
 end
@@ -133,11 +140,14 @@ for zeros = 0, 64 do
 end
 
 -- Counts one request, and writes what is known of the client into `out` (a table that is reused):
--- requests and paths as numbers, errors and assets as shares of the requests, for each span.
+-- requests and paths as numbers, errors and assets as shares of the requests, for each span; and the
+-- arrivals. `came`: 1 for an arrival, -1 for what comes of a page, 0 for what is neither, 2 for what counts
+-- unless the path is one of the last minutes; address: a hash.
 -- Returns the entry's number, for `failed`.
-function M.touch(self, key0, key1, path_hash, asset, now_s, out)
+function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
   local client, index = find(self.clients, key0, key1, now_s)
-  client.seen_s = now_s
+  local same = client.address == address and now_s - client.seen_s <= FORGOTTEN_S
+  local arrivals, again = same and came >= 0 and client.arrivals or 0, false
   -- The low bits of FNV alone are much alike for paths that differ in their last letter.
   local mixed = bit.bxor(path_hash, bit.rshift(path_hash, 15), bit.rshift(path_hash, 27))
   local word = bit.band(bit.rshift(mixed, 5), 1)
@@ -151,6 +161,7 @@ function M.touch(self, key0, key1, path_hash, asset, now_s, out)
     if asset then
       span.assets = span.assets + 1
     end
+    again = bit.band(bit.bor(span.paths[word], span.paths_before[word]), mask) ~= 0
     span.paths[word] = bit.bor(span.paths[word], mask)
     local n = span.n + span.n_before * left
     out[i + 1] = n
@@ -162,19 +173,36 @@ function M.touch(self, key0, key1, path_hash, asset, now_s, out)
     out[i + 7] = (span.errors + span.errors_before * left) / n
     out[i + 10] = (span.assets + span.assets_before * left) / n
   end
+  if came == 1 or (came == 2 and not again) then
+    arrivals = arrivals + 1
+  end
+  client.address, client.seen_s, client.arrivals = address, now_s, arrivals
+  out[13] = arrivals
   return index
 end
 
--- Counts an answer of 400 and up for the entry that `touch` returned, if it still is that client.
-function M.failed(self, index, key0, key1)
+-- The entry that `touch` returned, if it still is that client.
+local function entry(self, index, key0, key1)
   if index < 0 or index >= SETS * WAYS then
-    return
+    return nil
   end
   local client = self.clients[index]
-  if client.key[0] == key0 and client.key[1] == key1 then
-    for i = 0, 2 do
-      client.spans[i].errors = client.spans[i].errors + 1
-    end
+  return client.key[0] == key0 and client.key[1] == key1 and client or nil
+end
+
+-- Counts an answer of 400 and up.
+function M.failed(self, index, key0, key1)
+  local client = entry(self, index, key0, key1)
+  for i = 0, client and 2 or -1 do
+    client.spans[i].errors = client.spans[i].errors + 1
+  end
+end
+
+-- A redirect: who follows it does not arrive twice.
+function M.led_on(self, index, key0, key1)
+  local client = entry(self, index, key0, key1)
+  if client and client.arrivals > 0 then
+    client.arrivals = client.arrivals - 1
   end
 end
 
