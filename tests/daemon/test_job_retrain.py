@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
         "weak",
         out=folder / "weak.json",
         budget=BUDGET,
-        without=("fetch-coherence", "hints-brand", "cookie", "referer", "tls-ciphers"),
+        without=("fetch-coherence", "hints-brand", "referer", "tls-ciphers"),
         forced=accept.NAMES,
     )
     outcome = course.train(order, SystemClock(), lambda *_: None)
