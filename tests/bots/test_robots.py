@@ -8,6 +8,7 @@ from itertools import product
 from urllib.robotparser import RobotFileParser
 
 import pytest
+from pydantic import ValidationError
 
 from seawall import limits
 from seawall.bots.policy import DEFAULT_CATEGORIES
@@ -153,21 +154,33 @@ def test_the_real_catalogue_can_be_refused_whole() -> None:
     assert text.isascii()
 
 
-def test_the_longest_robots_txt_that_can_be_written_is_read_whole() -> None:
+def test_the_longest_robots_txt_that_can_be_written_fits_a_fixed_response() -> None:
     line, url = "D" * 500, "https://" + "a" * 1000
-    section = BotsSection.model_validate(
-        {
-            "robots": {
-                "extra": [line] * limits.ROBOTS_LINES_MAX,
-                "sitemaps": [url] * limits.ROBOTS_LINES_MAX,
-            }
-        }
-    )
+    size = 0
+    extra: list[str] = []
+    sitemaps: list[str] = []
+    for lines, text in ((extra, line), (sitemaps, url)) * limits.ROBOTS_LINES_MAX:
+        size += len(text) + len("Sitemap: \n")
+        if size <= limits.ROBOTS_WRITTEN_SIZE_BYTES_MAX and len(lines) < limits.ROBOTS_LINES_MAX:
+            lines.append(text)
+    section = BotsSection.model_validate({"robots": {"extra": extra, "sitemaps": sitemaps}})
     assert section.robots
     text = robots_txt(
         dict.fromkeys(BotCategory, BotAction(BotDo.BLOCK)),
-        {c: tuple(f"{'x' * 60}{n}" for n in range(200)) for c in BotCategory},
+        {
+            category: tuple(
+                t for bot in catalogue().bots if bot.category == category for t in bot.tokens
+            )
+            for category in BotCategory
+        },
         extra=section.robots.extra,
         sitemaps=section.robots.sitemaps,
     )
+    assert len(text) > limits.ROBOTS_WRITTEN_SIZE_BYTES_MAX - 2_000
     assert len(text) < limits.ROBOTS_TXT_SIZE_BYTES_MAX
+
+
+def test_more_lines_than_fit_a_fixed_response_are_refused_with_their_size() -> None:
+    extra = ["D" * 500] * limits.ROBOTS_LINES_MAX
+    with pytest.raises(ValidationError, match="102,000 bytes together; at most 49,152 fit"):
+        BotsSection.model_validate({"robots": {"extra": extra}})
