@@ -32,7 +32,9 @@ def origin(directory: Path) -> Iterator[int]:
         command: list[str | Path] = ["nginx", "-c", config, "-e", "/dev/null"]
     else:
         command = [sys.executable, "-m", "bench.origin", str(port)]
-    with running(command, Path.cwd() if command[0] == sys.executable else directory):
+    with running(
+        command, Path.cwd() if command[0] == sys.executable else directory, log_dir=directory
+    ):
         wait_until(lambda: accepts(port), "the origin listens")
         yield port
 

@@ -47,9 +47,17 @@ class Program:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str | Path], cwd: Path) -> Iterator[Program]:
-    """Run `command` in a session of its own until the end of the block."""
-    with (cwd / "output.log").open("ab") as log:
+def running(
+    command: Sequence[str | Path], cwd: Path, *, log_dir: Path | None = None
+) -> Iterator[Program]:
+    """Run `command` in a session of its own until the end of the block.
+
+    Args:
+        command: program and arguments.
+        cwd: where it runs.
+        log_dir: where its output goes; `cwd` without it.
+    """
+    with ((log_dir or cwd) / "output.log").open("ab") as log:
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=cwd,
