@@ -8,19 +8,17 @@ learns from all; it should do no worse than these.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from seawall.bots import artifact
 from seawall.bots.model import Model
 from seawall.learn import scoring
-from seawall.telemetry.bots import parse_verdict
 from zoo import dataset
 from zoo.kinds import Session
-from zoo.report import Report, Scorer, Seen, calibrated, seen, summed
+from zoo.report import Report, Scorer, Seen, calibrated, codes_of, seen, summed
 from zoo.split import folds
 
 COUNT = 5
@@ -40,7 +38,7 @@ def judge(folder: Path, budget: float, train: Trainer, count: int = COUNT) -> Re
     """
     sessions = dataset.read_sessions(folder)
     records = list(dataset.read_records(folder))
-    vectors = sorted({codes for record in records if (codes := _codes(record))})
+    vectors = sorted({codes for record in records if (codes := codes_of(record))})
     known = {one.session.session for one in seen(sessions, records)[0]}
     found: list[Seen] = []
     people = 0
@@ -56,16 +54,11 @@ def judge(folder: Path, budget: float, train: Trainer, count: int = COUNT) -> Re
     return summed(found, budget, calibrated_on=people // count, missing=missing, models=models)
 
 
-def _codes(record: Mapping[str, Any]) -> tuple[int, ...]:
-    known = parse_verdict(str(record.get("bots", "")))
-    return known.codes if known else ()
-
-
 def _scorer(model: Model, vectors: Sequence[tuple[int, ...]]) -> Scorer:
     """As `scorer_of`, of these vectors alone: all of them are scored at once."""
     scores = scoring.scores(model, np.array(vectors, dtype=np.uint8))
     known = {codes: int(score) for codes, score in zip(vectors, scores, strict=True)}
-    return lambda record: known.get(_codes(record))
+    return lambda record: known.get(codes_of(record))
 
 
 def seawall_trainer(without: Sequence[str] = ()) -> Trainer:

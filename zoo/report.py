@@ -198,10 +198,16 @@ def scorer_of(model: Model) -> Scorer:
     """Scores the vectors of records with a model, instead of the one that was in force."""
 
     def score(record: Mapping[str, Any]) -> int | None:
-        known = parse_verdict(str(record.get("bots", "")))
-        return model.score(known.codes) if known else None
+        codes = codes_of(record)
+        return model.score(codes) if codes else None
 
     return score
+
+
+def codes_of(record: Mapping[str, Any]) -> tuple[int, ...]:
+    """The vector of a record; empty when it has none."""
+    known = parse_verdict(str(record.get("bots", "")))
+    return known.codes if known else ()
 
 
 def seen(

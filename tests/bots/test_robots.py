@@ -14,6 +14,7 @@ from seawall import limits
 from seawall.bots.policy import DEFAULT_CATEGORIES
 from seawall.bots.robots import CONTROL_TOKENS, robots_txt
 from seawall.model import BotAction, BotCategory, BotDo
+from seawall.site.build_bots import bot_tokens
 from seawall.site.schema.bots import BotsSection
 from seawall.verify.catalogue import catalogue
 
@@ -167,12 +168,7 @@ def test_the_longest_robots_txt_that_can_be_written_fits_a_fixed_response() -> N
     assert section.robots
     text = robots_txt(
         dict.fromkeys(BotCategory, BotAction(BotDo.BLOCK)),
-        {
-            category: tuple(
-                t for bot in catalogue().bots if bot.category == category for t in bot.tokens
-            )
-            for category in BotCategory
-        },
+        bot_tokens(),
         extra=section.robots.extra,
         sitemaps=section.robots.sitemaps,
     )

@@ -60,6 +60,11 @@ class ElsewhereError(ConflictError):
         self.leader = leader
 
 
+def elsewhere(lead: Lead) -> ElsewhereError | None:
+    """Why this process changes nothing; None when it leads."""
+    return None if lead.leading else ElsewhereError(lead.leader)
+
+
 @dataclass(frozen=True)
 class FleetDesk:
     """What operators do with nodes.
@@ -79,19 +84,15 @@ class FleetDesk:
     lead: Lead
     forget: Callable[[NodeName], Awaitable[bool]]
 
-    def elsewhere(self) -> ElsewhereError | None:
-        """Why this process changes nothing; None when it leads."""
-        return None if self.lead.leading else ElsewhereError(self.lead.leader)
-
     def require_lead(self) -> None:
         """Before any work: a process that does not lead could not store what comes of it.
 
         Raises:
             ConflictError: another control process leads.
         """
-        elsewhere = self.elsewhere()
-        if elsewhere is not None:
-            raise elsewhere
+        refusal = elsewhere(self.lead)
+        if refusal is not None:
+            raise refusal
 
     async def join_token(self, request: JoinTokenRequest, *, actor: str) -> JoinTokenView:
         """Make a join token.

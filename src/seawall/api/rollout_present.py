@@ -29,9 +29,7 @@ def rollout_view(
     rollout: Rollout, fleet: Fleet, inventory: Inventory, findings: Findings | None = None
 ) -> RolloutView:
     """One rollout; its nodes only while it goes on."""
-    written = rollout.policy.waves
-    # All nodes come last, written or not.
-    waves = len(written) + (not written or bool(written[-1].group) or written[-1].share < 1)
+    waves = rollout.policy.wave_count
     return RolloutView(
         number=rollout.number,
         release=rollout.release,

@@ -11,7 +11,7 @@ from typing import Final
 
 from seawall import __version__, limits
 from seawall.api.asked import author_of, check_node, message_of, release_id
-from seawall.api.fleet import FleetDesk, no_desk
+from seawall.api.fleet import FleetDesk, elsewhere, no_desk
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
@@ -271,7 +271,7 @@ class Service:
     async def status(self) -> StatusView:
         """What serves, how it goes, and what is wrong."""
         view = await self.hands.added_to(await self._parts.observer.status())
-        return view if self.fleet is None else in_fleet(view, self.fleet.elsewhere())
+        return view if self.fleet is None else in_fleet(view, elsewhere(self.fleet.lead))
 
     async def metrics(self) -> bytes:
         """Prometheus text."""

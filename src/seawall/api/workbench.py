@@ -205,7 +205,7 @@ class Workbench:
         feeds = decode(encoded).feeds
         return next((feed.content for feed in feeds if feed.name == name), None)
 
-    async def first_error(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
+    async def renewal_problem(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
         """Why certificates on disk are not taken up, in one line; empty when they are.
 
         Args:

@@ -109,9 +109,9 @@ class Workshop:
         content: bytes | None = await self._job("pushed", encoded, name)
         return content
 
-    async def first_error(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
-        """See `Workbench.first_error`."""
-        return str(await self._job("first_error", sources, served))
+    async def renewal_problem(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
+        """See `Workbench.renewal_problem`."""
+        return str(await self._job("renewal_problem", sources, served))
 
     async def collect(self, path: Path) -> SourceSet:
         """See `Workbench.collect`."""

@@ -212,7 +212,8 @@ def _change_headers(compiled: Any, site: Site) -> None:
     They stand on the host. Where a browser may be challenged, those that would take away what the
     bot service's answers live by stand on each other route instead.
     """
-    others = [r for r in compiled.routes if r.name != f"{site.name}{names.ROUTE_BOTS}"]
+    challenges = f"{site.name}{names.ROUTE_BOTS}"
+    others = [route for route in compiled.routes if route.name != challenges]
     for side, changes, needed in (
         ("request", site.request_headers, _NEEDED_OF_REQUESTS),
         ("response", site.response_headers, _NEEDED_OF_ANSWERS),
@@ -226,18 +227,18 @@ def _change_headers(compiled: Any, site: Site) -> None:
             _change_first(route, side, meddling)
 
 
-def _parted(changes: HeaderChanges, names: frozenset[str]) -> tuple[HeaderChanges, HeaderChanges]:
+def _parted(changes: HeaderChanges, wanted: frozenset[str]) -> tuple[HeaderChanges, HeaderChanges]:
     """The changes of headers with these names, and all others."""
-    first, rest = (
-        HeaderChanges(
-            set=tuple(pair for pair in changes.set if (pair[0] in names) is wanted),
-            add=tuple(pair for pair in changes.add if (pair[0] in names) is wanted),
-            remove=tuple(name for name in changes.remove if (name in names) is wanted),
-            set_if_absent=tuple(p for p in changes.set_if_absent if (p[0] in names) is wanted),
+
+    def part(*, named: bool) -> HeaderChanges:
+        return HeaderChanges(
+            set=tuple(pair for pair in changes.set if (pair[0] in wanted) is named),
+            add=tuple(pair for pair in changes.add if (pair[0] in wanted) is named),
+            remove=tuple(name for name in changes.remove if (name in wanted) is named),
+            set_if_absent=tuple(p for p in changes.set_if_absent if (p[0] in wanted) is named),
         )
-        for wanted in (True, False)
-    )
-    return first, rest
+
+    return part(named=True), part(named=False)
 
 
 def _change_first(route: Any, side: str, changes: HeaderChanges) -> None:

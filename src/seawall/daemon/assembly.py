@@ -36,7 +36,7 @@ from seawall.release.signing import load_or_create_key
 from seawall.release.store import Store
 from seawall.rollout.book import Book
 from seawall.rollout.execute import Executor
-from seawall.rollout.state import Inventory
+from seawall.rollout.orders import NOBODY
 from seawall.tasks import Background
 
 Log = Callable[[str, str], None]
@@ -102,7 +102,7 @@ class Control:
                     await self.executor.refresh()
 
         if self.service.hands.rollouts is not None:  # nodes report to the process that leads
-            self.service.hands.rollouts.inventory = _nobody
+            self.service.hands.rollouts.inventory = lambda: NOBODY
         self._background.spawn(follow(), name="follower")
         self._background.spawn(self.workshop.run(), name="workshop")
 
@@ -235,10 +235,6 @@ class _Core:
             log=log,
         )
         return Service(parts), watch, switchboard
-
-
-def _nobody() -> Inventory:
-    return Inventory({}, limits.NODE_SILENT_AFTER_S)
 
 
 def _opened(

@@ -15,7 +15,7 @@ from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Final
 
 from seawall import limits
-from seawall.api.fleet import ElsewhereError, FleetDesk, Heard, Lead
+from seawall.api.fleet import FleetDesk, Heard, Lead, elsewhere
 from seawall.api.server import ApiServer
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError, UsageError
@@ -90,7 +90,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
             signing_key=parts.signing_key,
             clock=parts.clock,
             rng=parts.rng,
-            elsewhere=lambda: None if parts.lead.leading else ElsewhereError(parts.lead.leader),
+            elsewhere=lambda: elsewhere(parts.lead),
             behind=lambda: not parts.lead.leading and parts.age_s() > limits.FOLLOWER_BEHIND_S,
             log=parts.log,
             log_error=parts.log_error,

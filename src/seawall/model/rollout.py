@@ -65,6 +65,13 @@ class RolloutPolicy:
     without_traffic: WithoutTraffic
     baseline: bool
 
+    @property
+    def wave_count(self) -> int:
+        """Of all waves: the last one holds all nodes, written or not."""
+        last = self.waves[-1] if self.waves else None
+        written = last is not None and not last.group and last.share >= 1
+        return len(self.waves) + (not written)
+
 
 DEFAULT_POLICY: Final = RolloutPolicy(
     steps=tuple(

@@ -120,8 +120,9 @@ class Executor:
     async def start(self) -> None:
         """Take up what the store says, and offer it."""
         async with self._turn:
+            asked_s = self._clock.monotonic_s()
             await self._take(await self._blocking(self._book.load))
-            self._read_at_s = self._clock.monotonic_s()
+            self._read_at_s = asked_s
 
     @property
     def age_s(self) -> float:

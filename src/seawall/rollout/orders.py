@@ -6,6 +6,7 @@ writes the plan with the version it read, so that of two orders at once one is t
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Final
 
 from seawall import limits
 from seawall.errors import ConflictError, NotFoundError, RefusedError
@@ -28,7 +29,8 @@ from seawall.rollout.state import (
     Target,
 )
 
-_NOBODY = Inventory({}, 0.0)
+NOBODY: Final = Inventory({}, 0.0)
+"""No node was heard of, or what they said does not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
         raise _moved(rollout, fleet.target)
     if fleet.frozen is not None and rollout.straight is None:
         raise _frozen(fleet.frozen)
-    draft = Draft(fleet, _NOBODY, Findings(NOTHING_JUDGED), now_s)
+    draft = Draft(fleet, NOBODY, Findings(NOTHING_JUDGED), now_s)
     for other in draft.fleet.rollouts:
         _make_room(draft, rollout, other)
     _coalesce(draft, rollout)
@@ -91,7 +93,7 @@ def pause(fleet: Fleet, actor: str, now_s: float) -> Plan:
         NotFoundError: no release is on its way.
     """
     rollout = _running(fleet)
-    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft = Draft(fleet, NOBODY, Findings(), now_s)
     if rollout.paused is None:
         draft.put(replace(rollout, paused=Pause(actor, now_s)))
         draft.say(rollout, "paused", f"paused by {actor}")
@@ -106,7 +108,7 @@ def resume(fleet: Fleet, actor: str, now_s: float) -> Plan:
         ConflictError: it is neither paused nor held.
     """
     rollout = _running(fleet)
-    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft = Draft(fleet, NOBODY, Findings(), now_s)
     if rollout.paused is not None:
         since_s = rollout.paused.since_s
         draft.put(shifted(replace(rollout, paused=None), now_s - since_s))
@@ -131,7 +133,7 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
         NotFoundError: no release is on its way.
     """
     rollout = _running(fleet)
-    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft = Draft(fleet, NOBODY, Findings(), now_s)
     words = f"aborted by {actor}" + (f": {reason}" if reason else "")
     draft.withdraw(rollout, Stage.ABORTED, words)
     return draft.plan()
@@ -139,7 +141,7 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
 
 def freeze(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
     """Stop every start and advance."""
-    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft = Draft(fleet, NOBODY, Findings(), now_s)
     since_s = fleet.frozen.since_s if fleet.frozen else now_s
     draft.fleet = replace(fleet, frozen=Freeze(actor, reason, since_s))
     draft.say(None, "frozen", f"frozen by {actor}" + (f": {reason}" if reason else ""))
@@ -154,7 +156,7 @@ def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
     """
     if fleet.frozen is None:
         raise ConflictError("not-frozen", "Nothing is frozen.", remedy="See `seawall status`.")
-    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft = Draft(fleet, NOBODY, Findings(), now_s)
     draft.fleet = replace(fleet, frozen=None)
     running = fleet.running
     if running is not None and running.stage is not Stage.BAKING:
@@ -166,7 +168,7 @@ def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
 
 def forget(fleet: Fleet, name: NodeName, now_s: float) -> Plan:
     """A node was removed: it is told nothing any more, and no rollout waits for it."""
-    draft = Draft(fleet, _NOBODY, Findings(), now_s)
+    draft = Draft(fleet, NOBODY, Findings(), now_s)
     for rollout in fleet.rollouts:
         held = rollout.held is not None and name in rollout.members
         left = draft.unhold(rollout) if held else rollout

@@ -77,11 +77,11 @@ def _rate(section: RateSection) -> BotAction:
 
 def _robots(section: RobotsSection, written: dict[BotCategory, BotAction]) -> str:
     actions = {**DEFAULT_CATEGORIES, **written}
-    return robots_txt(actions, _tokens(), extra=section.extra, sitemaps=section.sitemaps)
+    return robots_txt(actions, bot_tokens(), extra=section.extra, sitemaps=section.sitemaps)
 
 
 @cache
-def _tokens() -> dict[BotCategory, tuple[str, ...]]:
+def bot_tokens() -> dict[BotCategory, tuple[str, ...]]:
     """User-agent tokens of the known bots."""
     found: dict[BotCategory, tuple[str, ...]] = {}
     for bot in catalogue().bots:

@@ -47,7 +47,7 @@ local reader = signals.new({
 local prefix_of = memo.new(client.prefix, MEMO_MAX)
 local host_of = memo.new(client.host, MEMO_MAX)
 local hash_of = memo.new(function(address)
-  return windows.hash(client.host(address), 3)
+  return windows.hash(host_of(address), 3)
 end, MEMO_MAX)
 local prover = proof.new({
   verified = verified, clearance = clearance, memo = memo, data = bot_data,

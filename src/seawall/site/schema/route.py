@@ -247,9 +247,7 @@ class RouteSection(Section):
     headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
         default_factory=dict, description="Conditions on request headers: name to text or mapping."
     )
-    query: Annotated[
-        dict[Annotated[str, Checked(_query_name, "text")], Match], Field(max_length=32)
-    ] = Field(
+    query: Annotated[dict[QueryName, Match], Field(max_length=32)] = Field(
         default_factory=dict, description="Conditions on query parameters: name to text or mapping."
     )
     route_class: RouteClassWord | None = Field(
