@@ -67,6 +67,9 @@ def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) ->
                 assert node.agent.keeper.process is not None
                 assert node.agent.keeper.process.adopted
                 assert node.agent.course.phase is Phase.GOOD
+                await node.reported(lambda r: r.envoy is not None and r.envoy.live)
+                envoys = [report.envoy for report in node.control.reports if report.envoy]
+                assert all(envoy.live for envoy in envoys), "told as down, and it served"
                 await echo(upgraded, b"adopted")
                 assert await keep_alive.get() == b"ok"
                 after = whole(cluster("origin", upstream), listener(port), routes([answer("new")]))

@@ -1,6 +1,8 @@
 """The watcher of a trial, with everything it looks at made up."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,20 +21,23 @@ SERVED = Served(ReleaseId("r2"), Digest("2" * 64), Generation(2))
 
 
 class Trials:
-    """A candidate that is well."""
+    """A candidate that is well, or one that is no more, of which nobody was told yet."""
 
     baseline = False
-    died = asyncio.Event()
     ending = ""
 
-    def __init__(self) -> None:
+    def __init__(self, *, well: bool = True) -> None:
+        self._well = well
+        self.died = asyncio.Event()
         self._candidate = SimpleNamespace(slot=SimpleNamespace(directory=Path("candidate")))
 
     def keeper(self, arm: Arm) -> Any:
         return self._candidate if arm is Arm.CANDIDATE else None
 
     async def answers(self, _: Arm) -> bool:
-        return True
+        if not self._well:
+            asyncio.get_running_loop().call_soon(self.died.set)
+        return self._well
 
     def usage(self, _: Arm) -> None:
         return None
@@ -47,43 +52,66 @@ class Instruments:
 
 
 class Prober:
-    """Every question is answered well, at once."""
+    """Every question is answered at once, well or none as stable does."""
 
     complete = True
+
+    def __init__(self, *, well: bool = True) -> None:
+        self._well = well
 
     async def warm(self, *_: Path) -> None:
         pass
 
     async def round(self, count: int) -> Probes:
-        return Probes(asked=count)
+        return Probes(asked=count) if self._well else Probes(count, count, "Connection refused")
 
     def step(self) -> None:
         pass
+
+
+@contextmanager
+def _watching(
+    trials: Trials, prober: Prober
+) -> Iterator[tuple[Watcher, asyncio.Queue[moves.Event]]]:
+    told: asyncio.Queue[moves.Event] = asyncio.Queue()
+    parts = [cast("Any", part) for part in (trials, Instruments(), prober)]
+    made = Watcher(*parts, SystemClock(), told.put_nowait)
+    made.step(moves.Watch(SERVED, Generation(2), 0))
+    running = asyncio.ensure_future(made.run())
+    yield made, told
+    running.cancel()
 
 
 def test_a_step_that_begins_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "TRIAL_WATCH_INTERVAL_S", 3_600.0)
 
     async def story() -> list[Generation]:
-        told: asyncio.Queue[moves.Event] = asyncio.Queue()
-        made = Watcher(
-            cast("Any", Trials()),
-            cast("Any", Instruments()),
-            cast("Any", Prober()),
-            SystemClock(),
-            told.put_nowait,
-        )
         found: list[Generation] = []
-        made.step(moves.Watch(SERVED, Generation(2), 0))
-        running = asyncio.ensure_future(made.run())
-        for generation in (3, 4):
-            async with asyncio.timeout(30):
-                event = await told.get()
-            assert isinstance(event, moves.Probed)
-            found.append(event.generation)
-            made.step(moves.Watch(SERVED, Generation(generation), 10))
-        running.cancel()
-        await asyncio.wait((running,))
+        with _watching(Trials(), Prober()) as (made, told):
+            for generation in (3, 4):
+                async with asyncio.timeout(30):
+                    event = await told.get()
+                assert isinstance(event, moves.Probed)
+                found.append(event.generation)
+                made.step(moves.Watch(SERVED, Generation(generation), 10))
         return found
 
     assert asyncio.run(story()) == [2, 3]
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_answers_that_are_missing_because_the_candidate_died_are_told_as_its_death(
+    *, well: bool
+) -> None:
+    """The kernel closes its sockets before anybody can know that it ended."""
+
+    async def story() -> moves.Event:
+        with _watching(Trials(well=well), Prober(well=False)) as (_, told):
+            while True:
+                async with asyncio.timeout(30):
+                    event = await told.get()
+                if isinstance(event, moves.Probed | moves.Died):
+                    return event
+
+    event = asyncio.run(story())
+    assert isinstance(event, moves.Probed if well else moves.Died)

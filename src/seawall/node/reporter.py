@@ -34,6 +34,7 @@ class Reporter:
         self._control = control
         self._due = asyncio.Event()
         self._look_due = asyncio.Event()
+        self._looked = asyncio.Event()
         self._envoy: EnvoyState | None = None
         self._listeners: tuple[str, ...] = ()
 
@@ -47,6 +48,7 @@ class Reporter:
         backoff_s = CONTROL_BACKOFF_S_MIN
         while True:
             self._due.clear()
+            await self._first_look()
             report = self.report()
             try:
                 await self._control.report(report)
@@ -70,10 +72,25 @@ class Reporter:
             if _identity(envoy) != _identity(self._envoy) or found != self._listeners:
                 self._due.set()
             self._envoy, self._listeners = envoy, found
+            self._looked.set()
             starting = envoy is not None and not envoy.live
             await _wait(
                 self._look_due, REPORT_STARTING_INTERVAL_S if starting else REPORT_INTERVAL_S
             )
+
+    async def _first_look(self) -> None:
+        """An Envoy that was not looked at yet is not told of as one that does not serve."""
+        try:
+            async with asyncio.timeout(REPORT_INTERVAL_S):
+                while (pid := self._agent.keeper.pid) and not self._knows(pid):
+                    self._looked.clear()
+                    self._look_due.set()
+                    await self._looked.wait()
+        except TimeoutError:
+            return
+
+    def _knows(self, pid: int) -> bool:
+        return self._envoy is not None and self._envoy.pid == pid
 
     def report(self) -> NodeReport:
         """What is known now."""
@@ -82,7 +99,7 @@ class Reporter:
         course, memory = agent.course, agent.state
         serving, keeper = agent.serving, agent.keeper
         envoy = starting_state(keeper)
-        if envoy is not None and self._envoy is not None and envoy.pid == self._envoy.pid:
+        if envoy is not None and self._knows(envoy.pid):
             envoy = self._envoy
         return NodeReport(
             node=agent.node,

@@ -111,7 +111,7 @@ class Watcher:
             self._stepped.clear()
             step = self._steps[-1]
             probes = await self._prober.round(GOLDEN_ROUND_MAX)
-            if self._committing.is_set():
+            if self._committing.is_set() or (probes.differed and await self._died()):
                 return
             if step != self._steps[-1]:
                 self._prober.step()  # begun in one step and ended in another: it proves neither
@@ -121,6 +121,20 @@ class Watcher:
             if self._prober.complete:
                 quick = self._rounds < GOLDEN_ROUNDS_QUICK
                 await self._pause(TRIAL_WATCH_INTERVAL_S if quick else GOLDEN_ROUND_INTERVAL_S)
+
+    async def _died(self) -> bool:
+        """Whether the candidate's answers are missing because it is no more: its death says more.
+
+        The kernel closes the sockets of a process a moment before it says that the process ended.
+        """
+        if await self._trials.answers(Arm.CANDIDATE):
+            return False
+        try:
+            async with asyncio.timeout(TRIAL_WATCH_INTERVAL_S):
+                await self._trials.died.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _pause(self, pause_s: float) -> None:
         """A step that begins is not made to wait for its first round."""
