@@ -18,6 +18,7 @@ import pytest
 
 from bots.fingerprint_readers import Reader
 from envoy_harness import EnvoyProcess, TlsAuthority, free_port, running_envoy, wait_until
+from machine import needs_curl
 from seawall.bots import ja4
 from seawall.bots.families import ClientFamily
 from seawall.bots.script import module
@@ -83,6 +84,7 @@ def test_python_fresh_and_resumed(edge: Edge) -> None:
         assert (facts["known"], facts["grease"], facts["agrees"]) == ("3", "1", "3")
 
 
+@needs_curl
 def test_curl_says_who_it_is(edge: Edge) -> None:
     command = ["curl", "-s", "--cacert", str(edge.authority), f"https://localhost:{edge.port}/"]
     facts = _facts(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)

@@ -6,9 +6,12 @@ import subprocess
 import pytest
 from tools import ja4 as tool
 
+from machine import needs_curl
 from seawall.bots import ja4, ja4_table
 from seawall.bots.families import ClientFamily
 from seawall.errors import RefusedError
+
+pytestmark = needs_curl
 
 
 def test_a_capture_is_an_entry(capsys: pytest.CaptureFixture[str]) -> None:

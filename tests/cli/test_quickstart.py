@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers import free_port, wait_until
+from machine import needs_curl
 from seawall.demo.website import running_website
 from seawall_process import COMMAND, STOP_DEADLINE_S
 
@@ -37,6 +38,7 @@ def commands(page: str) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.strip()]
 
 
+@needs_curl
 def test_every_command_of_the_quickstart_does_what_the_page_says(
     tmp_path: Path, shell: dict[str, str]
 ) -> None:
@@ -65,6 +67,7 @@ def test_every_command_of_the_quickstart_does_what_the_page_says(
                 _end(up)
 
 
+@needs_curl
 def test_the_commands_that_the_demo_suggests_work(tmp_path: Path, shell: dict[str, str]) -> None:
     with subprocess.Popen(
         [*COMMAND, "demo", "--data-dir", "demo-data"],

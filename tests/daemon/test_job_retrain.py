@@ -14,10 +14,13 @@ import pytest
 
 from helpers import free_port, wait_until
 from learn import made
+from machine import needs_lightgbm
 from seawall.clock import SystemClock
 from seawall.demo.website import running_website
 from seawall.learn import accept, course
 from seawall_process import Edge, seawall_up, site_file
+
+pytestmark = needs_lightgbm
 
 FORCED = ("--force", "score-drift")
 BUDGET = 0.01

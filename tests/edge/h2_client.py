@@ -113,7 +113,7 @@ class H2Client:
     def _read(self) -> bool:
         try:
             data = self.socket.recv(65536)
-        except (ConnectionResetError, ssl.SSLError) as error:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
             if isinstance(error, ssl.SSLWantReadError):
                 raise
             data = b""

@@ -1,6 +1,5 @@
 """What the bot filter sees of real clients, in a real Envoy before a real origin."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from compiler import build
 from edge.bot_records import faults, harsh_model, packed, record, record_of_path, verdict
 from edge.h2_client import GET, H2Client
 from edge.serving import HOST, Serving, request, serving
+from machine import needs_curl
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
 from seawall.limits import ACCESS_TAIL_RECORDS_MAX
@@ -112,7 +112,7 @@ def test_httpx_is_seen_as_what_it_is(edge: Serving, http2: bool, protocol: int) 
     assert seen.code("path-depth") == 2
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+@needs_curl
 @pytest.mark.parametrize("flag", ["--http1.1", "--http2"])
 def test_curl_is_seen_as_what_it_is(edge: Serving, flag: str, tmp_path: Path) -> None:
     authority = tmp_path / "ca.pem"

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from bot_models import random_content
 from learn import made
 from learn.conftest import clickhouse_server
+from machine import needs_lightgbm
 from seawall.bots.features import FEATURES, to_text
 from seawall.cli.main import app
 from seawall.learn.accept import NAMES
@@ -53,6 +54,7 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
+@needs_lightgbm
 @pytest.mark.timeout(600)  # five whole commands: many seconds each on a machine that is busy
 def test_train_measure_explain_show(folder: Path, tmp_path: Path) -> None:
     out, sources = tmp_path / "m.json", ("--records", folder, "--sessions", folder / "sessions.tsv")
@@ -82,6 +84,7 @@ def test_train_measure_explain_show(folder: Path, tmp_path: Path) -> None:
     assert (found.returncode, "Together: steady" in found.stdout) == (0, True)
 
 
+@needs_lightgbm
 def test_a_server_by_url_takes_the_same_way(folder: Path, tmp_path: Path) -> None:
     with clickhouse_server(tmp_path / "clickhouse") as url:
         found = _run(
@@ -110,6 +113,7 @@ def test_drift_ends_with_one_on_an_alarm(folder: Path, tmp_path: Path) -> None:
     assert json.loads(found.stdout)["state"] == "alarm"
 
 
+@needs_lightgbm
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -163,6 +167,7 @@ def test_a_look_at_a_model_loads_no_heavy_package(model: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
 
 
+@needs_lightgbm
 def test_progress_bars_on_a_terminal(folder: Path) -> None:
     leader, follower = pty.openpty()
     command = [sys.executable, "-m", "seawall.cli.main", "bots", "train", "--records", str(folder)]

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 
 from learn import made
+from machine import needs_lightgbm
 from seawall.bots import artifact
 from seawall.bots.features import from_text
 from seawall.clock import SystemClock
 from seawall.errors import RefusedError, UnreachableError, UsageError
 from seawall.learn import course, needs
 from seawall.learn.course import Order, Source
+
+pytestmark = needs_lightgbm
 
 PICTURES = {"roc.png", "calibration.png", "scores.png", "families.png", "features.png"}
 
@@ -236,3 +239,13 @@ class TestRefusals:
         monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "chdb" else name)
         with pytest.raises(UnreachableError, match=r"not installed here: chdb\..*seawall\[learn\]"):
             course.train(Order(data, "x"), _At(), _quiet)
+
+
+def test_a_library_that_the_system_lacks_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    needs.require("lightgbm")
+    monkeypatch.setattr(needs, "_THREADS", "libnowhere.so.1")
+    with pytest.raises(UnreachableError, match=r"libnowhere\.so\.1.*apt install libgomp1"):
+        needs.require("lightgbm")
+    needs.require("numpy")

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import lightgbm
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +16,8 @@ from seawall.bots.model import Golden, Model
 from seawall.bots.script import model_config
 from seawall.errors import InternalError
 from seawall.learn import export, scoring, train
+
+lightgbm = pytest.importorskip("lightgbm", exc_type=OSError)  # its library of the system
 
 NAMES = tuple(feature.name for feature in FEATURES)
 

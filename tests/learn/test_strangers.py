@@ -7,6 +7,7 @@ import pytest
 
 from bot_models import random_model
 from learn.test_split import make
+from machine import needs_lightgbm
 from seawall.bots.features import INDEX
 from seawall.bots.model import Tree
 from seawall.learn import split, strangers, train
@@ -74,6 +75,7 @@ def test_every_row_comes_again_as_every_stranger_with_its_label_and_less_trust()
     assert found.trust.max() < 1
 
 
+@needs_lightgbm
 def test_a_trained_model_does_not_punish_an_unknown_handshake() -> None:
     rows = _rows()
     parts = split.split(rows, 1)

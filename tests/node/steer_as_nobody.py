@@ -15,6 +15,8 @@ import socket
 import sys
 from pathlib import Path
 
+import grpc._utilities  # noqa: F401 - the same
+
 from node.stage_support import answers, loaded, standing
 from node.support import edge
 from seawall.errors import RefusedError

@@ -16,6 +16,7 @@ from zoo.forward import header, running_forwarder
 from zoo.kinds import Class
 from zoo.site import running_site
 
+from machine import needs_curl
 from zoo import dataset, make, merge, prepare, report
 from zoo_sets import records, session
 
@@ -135,6 +136,7 @@ def test_every_client_from_pypi_is_pinned() -> None:
     assert not any("resolved" in entry for entry in lock["packages"].values())
 
 
+@needs_curl
 def test_a_small_data_set_from_clients_to_report(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     order = make.Order(folder, minutes=2, scale=0.01, seed=1, only=("urllib", "curl as chrome"))

@@ -73,7 +73,7 @@ def train(output: Output, named: Named, wanted: Wanted) -> int:
 
 def measure(output: Output, model: Path, named: Named, budget: float, report: Path | None) -> int:
     """Measure a model. Raises as `seawall.learn.course.measure`."""
-    needs.require()
+    needs.require(*needs.MEASURING)
     from seawall.learn import course  # noqa: PLC0415 - needs the extra
 
     with console.Steps(output, SystemClock()) as steps:

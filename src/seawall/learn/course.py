@@ -161,7 +161,7 @@ def measure(
     path: Path, source: Source, clock: Clock, watch: Watch, *, budget: float, folder: Path | None
 ) -> Outcome:
     """Measure an existing model on labelled records. Raises as `train`."""
-    needs.require()
+    needs.require(*needs.MEASURING)
     _require_budget(budget)
     model, digest = read_model(path)
     with _gathered(source, MEASURING, watch) as (found, loaded):
