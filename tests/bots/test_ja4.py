@@ -122,7 +122,9 @@ def test_one_fingerprint_has_one_meaning() -> None:
     entry = _entry("curl-7.88-openssl")
     text = _file(_entry("python-urllib3"), entry, entry.replace("name: curl", "name: other"))
     ja4.lua_table(ja4_table.parse(text))
-    other = entry.replace("name: curl", "name: other").replace("family: curl", "family: perl")
+    other = entry.replace("name: curl", "name: other").replace(
+        "family: openssl-tool", "family: perl"
+    )
     with pytest.raises(RefusedError, match="two meanings") as caught:
         ja4.lua_table(ja4_table.parse(_file(entry, other)))
     assert caught.value.code == "ja4-table-ambiguous"

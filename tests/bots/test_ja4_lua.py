@@ -27,7 +27,10 @@ ABSENT = {"stable": "-", "canonical": "-"} | dict.fromkeys(
 )
 MEASURED = {
     # client: JA4 that Envoy 1.40 showed for it, GREASE removed (a capture of its own, 2026-11-23)
-    "curl_7.88_openssl": ("t13d3112h2_e8f1e7e78f70_b26ce05bbdd6", ClientFamily.CURL),
+    "curl_7.88_openssl": ("t13d3112h2_e8f1e7e78f70_b26ce05bbdd6", ClientFamily.OPENSSL_TOOL),
+    "curl_8.14_openssl3.5": ("t13d3013h2_1d37bd780c83_8537cf56674e", ClientFamily.OPENSSL_TOOL),
+    "py3.13_debian_ssl": ("t13d301200_1d37bd780c83_ecd0401ec68b", ClientFamily.OPENSSL_TOOL),
+    "py3.13_debian_httpx": ("t13d3013h1_1d37bd780c83_ecd0401ec68b", ClientFamily.OPENSSL_TOOL),
     "wget1_gnutls": ("t13d291300_723694b0fccc_899037bd0b8c", ClientFamily.WGET),
     "httpie": ("t13d4312h1_c7886603b240_b26ce05bbdd6", ClientFamily.PYTHON),
     "w3m": ("t13d931100_76395a2b3870_24695f2957a7", ClientFamily.TEXT_BROWSER),
@@ -74,6 +77,13 @@ def test_measured_clients_are_known_and_canonical(reader: Reader, client: str) -
     assert facts["canonical"] == text
     assert facts["family"] == family
     assert facts["grease"] == 1
+
+
+def test_a_python_of_openssl_3_5_is_the_same_when_it_resumes(reader: Reader) -> None:
+    fresh = reader.read("t13d301200_1d37bd780c83_ecd0401ec68b")
+    resumed = reader.read("t13d301300_1d37bd780c83_064a7c7852a7")  # both as Envoy showed them
+    assert resumed["canonical"] == fresh["canonical"] == "t13d301200_1d37bd780c83_ecd0401ec68b"
+    assert resumed["known"] == fresh["known"] == 3
 
 
 def test_codes_of_the_current_chromium(reader: Reader) -> None:
