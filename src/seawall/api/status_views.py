@@ -205,6 +205,8 @@ class WhyView:
         story: what happened, one sentence each, in order.
         remedy: what to do about it; may be empty.
         record: the access record as written by Envoy.
+        node: that has the record; empty for the machine that answers.
+        also: other nodes that have a record of the same id.
     """
 
     request_id: str
@@ -212,6 +214,8 @@ class WhyView:
     story: tuple[str, ...]
     remedy: str
     record: Mapping[str, str | int | float | bool | None]
+    node: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
