@@ -13,7 +13,7 @@ from typing import Final
 from seawall import limits
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.ids import NodeName, RequestId
-from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.records import MISSING_WORDS, AccessRecord
 
 
 class Standing(StrEnum):
@@ -171,14 +171,23 @@ class Inquiry:
         )
 
 
+def outcome(finding: Finding) -> str:
+    """For the log: one line."""
+    counts = [
+        f"{sum(found is standing for found in finding.standings.values())} {standing.value}"
+        for standing in Standing
+        if standing in finding.standings.values()
+    ]
+    return f"request {finding.request_id}: {', '.join(counts) or 'no nodes'}"
+
+
 def sentences(finding: Finding) -> Iterator[str]:
     """Where the record comes from, for the story."""
     yield f"Node {finding.node} has the record, and it is told as that node has it."
     for node in finding.also:
         yield (
-            f"Node {node} has a record of the same id too: a client chose the id, the request "
-            f"passed both nodes, or one of them is wrong. It is told by: seawall why "
-            f"{finding.request_id} --node {node}."
+            f"Node {node} says that it has a record of this request too. One of them is wrong, or "
+            f"keeps copied records. What it has: seawall why {finding.request_id} --node {node}."
         )
 
 
@@ -201,23 +210,16 @@ def refusal(finding: Finding, leader: str | None) -> SeawallError:
     found_none = f"No record of request {finding.request_id} was found. {told}"
     unknown = [n for n, standing in finding.standings.items() if standing in _OPEN]
     if not unknown:
-        return NotFoundError("request-not-found", found_none, remedy=_KEPT)
+        return NotFoundError("request-not-found", found_none, remedy=MISSING_WORDS)
     has = "has" if len(unknown) == 1 else "have"
     remedy = (
         f"Whether {_names(unknown)} {has} it is not known. Ask again, or on the machine itself: "
-        f"seawall why {finding.request_id} --data-dir DIR."
+        f"seawall why {finding.request_id} --data-dir DIR. {MISSING_WORDS}"
     )
     if leader is not None:
         where = f"at {leader}" if leader else "when there is one"
         remedy = f"Ask the control process that leads, {where}: it hears every node. {remedy}"
     return UnreachableError("request-not-known", found_none, remedy=remedy)
-
-
-_KEPT: Final = (
-    "The oldest records are rotated away. Errors and slow requests are always recorded; of others "
-    f"the share `access_log: sample`, and above {limits.ACCESS_RECORDS_PER_S_MAX:,} a second on a "
-    "node only a part. A record is written within a second."
-)
 
 
 def _parts(finding: Finding) -> Iterator[str]:

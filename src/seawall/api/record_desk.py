@@ -14,7 +14,7 @@ from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Final
 
 from seawall import limits
-from seawall.api.inquiry import Finding, Inquiry, Said, Standing
+from seawall.api.inquiry import Finding, Inquiry, Said, Standing, outcome
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import NodeName, RequestId
@@ -109,7 +109,9 @@ class RecordDesk:
             self._over[name] = inquiry
             while len(self._over) > limits.RECORD_QUESTIONS_KEPT_MAX:
                 self._over.popitem(last=False)
-        return inquiry.finding()
+        finding = inquiry.finding()
+        self._log("record-asked", outcome(finding))
+        return finding
 
     # --- For nodes -------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from seawall.api.client import is_running
 from seawall.api.status_views import WhyView
 from seawall.api.why_view import why_view
 from seawall.compiler.names import ACCESS_FILE
-from seawall.errors import SeawallError, UnreachableError, UsageError
+from seawall.errors import NotFoundError, SeawallError, UnreachableError, UsageError
 from seawall.fleet.identity import Identity
 from seawall.telemetry.records import find
 from seawall.telemetry.why import Known
@@ -27,7 +27,14 @@ def why(data_dir: Path, request_id: str, node: str) -> WhyView:
             f"This machine is node {name}, and knows nothing of node {node[:80]}.",
             remedy=f"Run the command on the machine of control, at {control}.",
         )
-    record = find(data_dir / "access" / ACCESS_FILE, request_id)
+    try:
+        record = find(data_dir / "access" / ACCESS_FILE, request_id)
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.code,
+            f"Node {name} has no record of request {request_id}.",
+            remedy=f"Another node may: control, at {control}, asks all of them. {error.remedy}",
+        ) from error
     told = (
         f"Node {name} tells it from its own records alone. Control, at {control}, knows the bot "
         "model and the policy too: run the command there to learn of them."

@@ -18,11 +18,19 @@ from seawall.limits import (
     ACCESS_LOG_FILES_MAX,
     ACCESS_READ_SIZE_BYTES,
     ACCESS_RECORD_SIZE_BYTES_MAX,
+    ACCESS_RECORDS_PER_S_MAX,
     ACCESS_TAIL_RECORDS_MAX,
     REQUEST_ID_LENGTH_CHARS_MAX,
 )
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
+MISSING_WORDS: Final = (
+    "The record may have been rotated away with the oldest. Errors and slow requests are always "
+    "recorded; of the ordinary ones the share `access_log: sample`, and above "
+    f"{ACCESS_RECORDS_PER_S_MAX:,} a second on a node only a part. A record is written within a "
+    "second."
+)
+"""Why there may be no record of a request that was answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +197,7 @@ def find(current: Path, request_id: str) -> AccessRecord:
     raise NotFoundError(
         "request-not-found",
         f"No access record of request {request_id} is on this node.",
-        remedy="Records are written within seconds. Ordinary requests are sampled (access_log: "
-        "sample), and the oldest records are rotated away.",
+        remedy=MISSING_WORDS,
     )
 
 
