@@ -119,7 +119,7 @@ def test_not_found_is_said_of_nodes_that_searched_everything_alone() -> None:
     ("standing", "said", "words"),
     [
         (Standing.ASKED, None, "Did not answer in time: edge-2."),
-        (Standing.SILENT, None, "Not connected: edge-2."),
+        (Standing.SILENT, None, "Not connected here: edge-2."),
         (Standing.OLD, None, "Of an older version that cannot be asked: edge-2."),
         (Standing.ASKED, Said(garbled="x"), "Answered what makes no sense: edge-2."),
         (

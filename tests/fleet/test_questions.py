@@ -100,6 +100,7 @@ async def node(here: Town, name: str, records: bytes) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         control.close()
+        here.hand.nudge(NodeName(name))  # the port need not wait for the end of the poll
 
 
 def test_a_record_is_found_on_the_node_that_has_it(tmp_path: Path) -> None:
@@ -222,11 +223,11 @@ def test_a_flood_of_answers_is_cut_off_and_the_log_with_it(tmp_path: Path) -> No
                 body=b"{}",
                 headers=KNOWING,
             )
-            for number in range(200)
+            for number in range(100)
         ]
         flood.close()
         refused = [each.status for each in sent].count(404)
-        assert refused < 200
+        assert refused < 100
         assert {each.status for each in sent} == {404, 503}
         assert [event for event, _ in here.said].count("answer-unasked") == refused
         # Its reports are taken all the same.

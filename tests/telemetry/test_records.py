@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.compiler.access_log import FIELDS
-from seawall.errors import NotFoundError, UsageError
+from seawall.errors import NotFoundError, UnreachableError, UsageError
 from seawall.limits import (
     ACCESS_LOG_FILES_MAX,
     ACCESS_READ_SIZE_BYTES,
@@ -17,10 +17,12 @@ from seawall.telemetry import rotation
 from seawall.telemetry.flags import FLAGS
 from seawall.telemetry.records import (
     AccessRecord,
+    Search,
     files,
     find,
     parse_record,
     recent,
+    search,
     tail,
     untrusted_forwarding,
 )
@@ -190,3 +192,44 @@ def test_the_record_and_its_page_hold_every_key_that_envoy_is_told_to_write() ->
     assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", page, re.MULTILINE)) == keys
     for flag, meaning in FLAGS.items():
         assert f"| `{flag}` | {meaning.words} |" in page
+
+
+def test_a_search_says_how_far_back_it_looked(current: Path) -> None:
+    current.with_name("access.ndjson.2").write_bytes(line(1) + line(2))
+    current.with_name("access.ndjson.1").write_bytes(line(3))
+    current.write_bytes(line(4) + line(5))
+    assert search(current, "nowhere") == Search(since="t1")
+    assert search(current, "id-4") == Search(line(4)[:-1], since="t4")
+    steps = iter([True, True, False])
+    assert search(current, "id-1", lambda: next(steps)) == Search(whole=False, since="t3")
+    assert search(current, "id-1", lambda: False) == Search(whole=False)
+    current.with_name("access.ndjson.2").write_bytes(b"garbled\n" + line(2))
+    assert search(current, "nowhere") == Search(since="t2")
+
+
+def test_a_search_without_files_is_whole(current: Path) -> None:
+    assert search(current, "nowhere") == Search()
+
+
+def test_a_file_that_cannot_be_read_is_not_counted_as_searched(current: Path) -> None:
+    current.with_name("access.ndjson.1").symlink_to(current.with_name("access.ndjson.1"))  # a loop
+    current.write_bytes(line(4))
+    assert search(current, "nowhere") == Search(whole=False, since="t4")
+    assert find(current, "id-4").time == "t4"
+    with pytest.raises(UnreachableError, match="Not all access records"):
+        find(current, "nowhere")
+
+
+def test_a_rotation_in_the_middle_of_a_search_hides_no_file(current: Path) -> None:
+    current.with_name("access.ndjson.1").write_bytes(line(1))
+    current.write_bytes(line(2))
+    turns = 0
+
+    def rotate() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            rotation.rotate(current)
+        return True
+
+    assert search(current, "id-1", rotate).line == line(1)[:-1]

@@ -38,7 +38,7 @@ _HEADS: Final = (
     (Standing.NOTHING, "Searched"),
     (Standing.IN_PART, "Searched in part"),
     (Standing.ASKED, "Did not answer in time"),
-    (Standing.SILENT, "Not connected"),
+    (Standing.SILENT, "Not connected here"),
     (Standing.OLD, "Of an older version that cannot be asked"),
     (Standing.GARBLED, "Answered what makes no sense"),
 )

@@ -145,7 +145,7 @@ class Search:
         whole: whether every record was looked at, or the one was found; not when a file could not
             be read.
         since: when the oldest request began whose record was looked at, as Envoy wrote it; empty
-            when there are no records, or that one is garbled.
+            without any.
     """
 
     line: bytes = b""
@@ -285,9 +285,9 @@ def _rotated(current: Path) -> Iterator[Path]:
 
 
 def _time_of(block: bytes) -> str:
-    """When the first request of a block began; empty when that cannot be read."""
-    record = parse_record(block.partition(b"\n")[0])
-    return record.time if record is not None else ""
+    """When the first request of a block began that can be read; empty without any."""
+    parsed = (parse_record(line) for line in block.split(b"\n"))
+    return next((record.time for record in parsed if record is not None), "")
 
 
 def _blocks(current: Path, unread: list[Path] | None = None) -> Iterator[bytes]:
