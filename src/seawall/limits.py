@@ -1221,7 +1221,10 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 
 # --- bots: what people see of them ---
 BOT_SAMPLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Newest records read for each `status`: about 400 requests, read and parsed in about 10 ms."""
+"""Newest records that a node counts bots in, each poll: about 400 requests, read and parsed in
+about 10 ms."""
+BOT_SAMPLE_RECORDS_MAX: Final = 4_096
+"""Records of one such count that are believed: no record with bots in it is under 64 bytes."""
 BOT_SAMPLE_RECORDS_MIN: Final = 30
 """Records below which a share of them is not told: one client more would move it by 3 %."""
 WHY_BUNDLES_MAX: Final = 5

@@ -32,11 +32,11 @@ from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import NotFoundError
 from seawall.heap import resident_bytes
 from seawall.ids import NodeName, RequestId
-from seawall.limits import BOT_SAMPLE_SIZE_BYTES_MAX, VERIFY_RANGES_STALE_S
+from seawall.limits import VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport
 from seawall.telemetry import records
-from seawall.telemetry.bot_sample import BotSample, bot_sample
+from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
 from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NodeFacts, Totals
 from seawall.telemetry.why import Known
@@ -105,7 +105,7 @@ class Observer:
                 config_differs=differs,
                 busy=self._releaser.busy,
                 listeners=facts.listeners if facts else (),
-                sample=await asyncio.to_thread(self._bot_sample),
+                sample=self._bot_sample(),
                 shadow=facts.shadow if facts else NO_MODEL,
             )
         )
@@ -170,9 +170,9 @@ class Observer:
         return Known(serving=serving, bots=bots)
 
     def _bot_sample(self) -> BotSample:
-        """Of the newest records on this machine; of none where nodes are elsewhere."""
-        path = self._data_dir / "access" / ACCESS_FILE
-        return bot_sample(records.recent(path, BOT_SAMPLE_SIZE_BYTES_MAX).records)
+        """Of the newest records of every node that was heard lately and says so."""
+        heard = (seen.report.bots for seen in self._board.nodes() if self._board.connected(seen))
+        return added(sample for sample in heard if sample is not None)
 
     async def _certificates(self) -> tuple[CertificateView, ...]:
         """Of the current release, with the days they have left now."""

@@ -106,7 +106,7 @@ class BotsView:
         refused_share: answered with 402, 403 or 429 by policy.
         unavailable: challenges that could not be shown.
         errors: faults of the bot filter; such requests passed unscored.
-        sampled: newest records that say something of bots; 0 where none are on this machine.
+        sampled: newest records of the nodes that say something of bots.
         sampled_unscored_share: of these; null when they are too few.
         sampled_unknown_tls_share: handshakes of no known client among them; null when too few.
         shadow: null when there is none.
