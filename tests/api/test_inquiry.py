@@ -50,7 +50,7 @@ def test_a_record_is_told_at_once_and_a_second_claim_never_replaces_it() -> None
     assert question.left_s(1.0) == limits.RECORD_CLAIMS_WAIT_S
     lie = AccessRecord(time="2026-11-28T11:00:00.000Z", request_id=ID, host="evil")
     assert "edge-2 claims request 8d7b, which edge-1 has too" in question.take(B, Said(lie), 1.1)
-    finding = question.finding()
+    finding = question.end()
     assert (finding.record, finding.node, finding.also) == (RECORD, A, (B,))
     first, second = sentences(finding)
     assert "Node edge-1 has the record" in first
@@ -63,7 +63,7 @@ def test_claims_are_named_up_to_a_bound() -> None:
     question = asked(*nodes)
     for node in nodes:
         question.take(node, Said(RECORD), 1.0)
-    assert len(question.finding().also) == limits.RECORD_NODES_NAMED_MAX
+    assert len(question.end().also) == limits.RECORD_NODES_NAMED_MAX
 
 
 def test_a_question_is_handed_out_a_few_times_until_it_is_answered() -> None:
@@ -97,14 +97,14 @@ def test_an_older_node_is_not_waited_for_once_it_is_known_to_be_one() -> None:
     question = inquiry(n1=Standing.ASKED)
     question.cannot(A)
     assert question.left_s(0.0) == 0.0
-    assert question.finding().standings == {A: Standing.OLD}
+    assert question.end().standings == {A: Standing.OLD}
 
 
 def test_not_found_is_said_of_nodes_that_searched_everything_alone() -> None:
     question = asked(A, B)
     question.take(A, NOTHING, 1.0)
     question.take(B, Said(), 1.0)
-    refused = refusal(question.finding(), None)
+    refused = refusal(question.end(), None)
     assert isinstance(refused, NotFoundError)
     assert refused.code == "request-not-found"
     assert refused.message == (
@@ -136,7 +136,7 @@ def test_of_all_others_it_is_said_that_it_is_not_known(
     question.take(A, NOTHING, 1.0)
     if said is not None:
         question.take(B, said, 1.0)
-    refused = refusal(question.finding(), None)
+    refused = refusal(question.end(), None)
     assert isinstance(refused, UnreachableError)
     assert refused.code == "request-not-known"
     assert words in refused.message
@@ -146,7 +146,7 @@ def test_of_all_others_it_is_said_that_it_is_not_known(
 
 
 def test_who_stands_by_says_who_hears_every_node() -> None:
-    finding = inquiry(n1=Standing.SILENT).finding()
+    finding = inquiry(n1=Standing.SILENT).end()
     assert (
         "Ask the control process that leads, at 10.0.0.1:7443"
         in refusal(finding, "10.0.0.1:7443").remedy
@@ -156,16 +156,27 @@ def test_who_stands_by_says_who_hears_every_node() -> None:
 
 
 def test_a_fleet_without_nodes_says_so() -> None:
-    refused = refusal(Inquiry(ID, {}, 0.0).finding(), None)
+    refused = refusal(Inquiry(ID, {}, 0.0).end(), None)
     assert isinstance(refused, NotFoundError)
     assert "no nodes to ask" in refused.message
 
 
 def test_two_thousand_silent_nodes_are_a_short_text_and_one_line_of_the_log() -> None:
     nodes = {NodeName(f"edge-{number}"): Standing.SILENT for number in range(2000)}
-    finding = Inquiry(ID, nodes, 0.0).finding()
+    finding = Inquiry(ID, nodes, 0.0).end()
     refused = refusal(finding, None)
     assert "edge-9 and 1990 more" in refused.message
     assert len(refused.message) < 500
     assert len(refused.remedy) < 1000
     assert outcome(finding) == "request 8d7b: 2000 silent"
+
+
+def test_after_the_end_no_record_is_kept_and_a_late_one_is_told() -> None:
+    question = asked(A, B)
+    question.take(A, Said(RECORD), 1.0)
+    assert question.end().record == RECORD
+    assert question.end().record is None
+    late = asked(A, B)
+    assert late.end().record is None
+    assert late.take(A, Said(RECORD), 9.0) == "edge-1 has request 8d7b, and said so too late"
+    assert late.end().record is None

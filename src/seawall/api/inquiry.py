@@ -108,6 +108,7 @@ class Inquiry:
         self._since: dict[NodeName, str] = {}
         self._claims: list[NodeName] = []
         self._record: AccessRecord | None = None
+        self._ended = False
         self._end_s = began_s + limits.RECORD_QUESTION_WAIT_S
 
     def hand(self, node: NodeName) -> bool:
@@ -147,8 +148,10 @@ class Inquiry:
             return ""
         self._standings[node] = Standing.FOUND
         self._claims.append(node)
-        if self._record is not None:
+        if len(self._claims) > 1:
             return f"{node} claims request {self.request_id}, which {self._claims[0]} has too"
+        if self._ended:
+            return f"{node} has request {self.request_id}, and said so too late"
         self._record = said.record
         self._end_s = min(self._end_s, now_s + limits.RECORD_CLAIMS_WAIT_S)
         return ""
@@ -159,11 +162,12 @@ class Inquiry:
             return 0.0
         return max(0.0, self._end_s - now_s)
 
-    def finding(self) -> Finding:
-        """What is known now."""
+    def end(self) -> Finding:
+        """What is known now; nobody waits any more, and no record is kept."""
+        self._ended, record, self._record = True, self._record, None
         return Finding(
             request_id=self.request_id,
-            record=self._record,
+            record=record,
             node=self._claims[0] if self._claims else "",
             also=tuple(self._claims[1 : limits.RECORD_NODES_NAMED_MAX + 1]),
             standings=dict(self._standings),

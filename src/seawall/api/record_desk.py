@@ -105,11 +105,11 @@ class RecordDesk:
                     self._nudge(node)
             await self._settled(inquiry)
         finally:
+            finding = inquiry.end()
             del self._open[name]
             self._over[name] = inquiry
             while len(self._over) > limits.RECORD_QUESTIONS_KEPT_MAX:
                 self._over.popitem(last=False)
-        finding = inquiry.finding()
         self._log("record-asked", outcome(finding))
         return finding
 
