@@ -68,6 +68,15 @@ def test_any_json_object_gives_a_record_or_none_of_the_declared_types(fields: ob
         assert all(isinstance(v, str) for v in record.req_headers.values())
 
 
+def test_halves_of_characters_become_text_that_can_be_written() -> None:
+    broken = b'{"time": "\\ud800", "host": "a\\udfff", "req_headers": {"\\ud800": "\\ud800"}}'
+    record = parse_record(broken)
+    assert record == AccessRecord(time="?", host="a?", req_headers={"?": "?"})
+    assert parse_record(line(1, path="/é€😀")) == AccessRecord(
+        time="t1", request_id="id-1", status=200, path="/é€😀"
+    )
+
+
 def test_the_tail_is_newest_first_over_rotated_files_and_counts_garbage(current: Path) -> None:
     current.with_name("access.ndjson.2").write_bytes(line(1))
     current.with_name("access.ndjson.1").write_bytes(line(2) + b"garbage\n" + line(3))

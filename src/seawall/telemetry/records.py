@@ -98,9 +98,12 @@ def parse_record(line: bytes) -> AccessRecord | None:
     if len(line) > ACCESS_RECORD_SIZE_BYTES_MAX:
         return None
     try:
-        found = json.loads(line)
+        return _record(json.loads(line))
     except (ValueError, RecursionError):
         return None
+
+
+def _record(found: object) -> AccessRecord | None:
     if not isinstance(found, dict) or not isinstance(found.get("time"), str):
         return None
     fields: dict[str, Any] = {key: _text(found[key]) for key in _TEXTS if key in found}
@@ -332,7 +335,9 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """As text that every terminal and file can take: JSON may hold halves of characters."""
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: object) -> int | None:
@@ -344,4 +349,4 @@ def _number(value: object) -> int | None:
 def _texts(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
         return {}
-    return {str(key): _text(each) for key, each in value.items() if each is not None}
+    return {_text(key): _text(each) for key, each in value.items() if each is not None}
