@@ -1,7 +1,8 @@
 """A thousand nodes without Envoy: real certificates, sockets and TLS, in one event loop.
 
-Each does with control what an agent does: polls, fetches and checks bundles, reports. The machines
-share one key (their certificates name them), so that making them takes no minute.
+Each does with control what an agent does: polls, fetches and checks bundles, reports, answers what
+is asked about requests (of which it has no record). The machines share one key (their certificates
+name them), so that making them takes no minute.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from random import Random
 
 from seawall.clock import SystemClock
 from seawall.errors import SeawallError
+from seawall.fleet.answerer import Answerer
 from seawall.fleet.ca import load_or_create_authority, new_key, private_pem, request_for
 from seawall.fleet.identity import Identity
 from seawall.fleet.remote import FleetControl
@@ -43,6 +45,7 @@ class SimulatedNode:
     name: NodeName
     control: FleetControl
     key: Path
+    answerer: Answerer
     generation: Generation = Generation(0)  # noqa: RUF009 - an immutable number
     release: ReleaseId | None = None
     digest: Digest | None = None
@@ -55,6 +58,7 @@ class SimulatedNode:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._follow())
             tasks.create_task(self._tell())
+            tasks.create_task(self.answerer.run())
 
     async def _follow(self) -> None:
         while True:
@@ -177,8 +181,11 @@ def _machines(
         fleet = {"node": name, "controls": [list(address)]}
         (directory / "fleet.json").write_text(json.dumps(fleet))
         trusted = home / "control" / "signing.pub"
-        control = FleetControl(Identity(directory), clock, Random(number), trusted=trusted)
-        yield SimulatedNode(name, control, trusted)
+        answerer = Answerer(directory / "access.ndjson", clock, lambda *_: None)
+        control = FleetControl(
+            Identity(directory), clock, Random(number), trusted=trusted, answerer=answerer
+        )
+        yield SimulatedNode(name, control, trusted, answerer)
     store = Store(home / "control" / "seawall.db", clock=clock)
     with store, store.database.write() as connection:
         connection.execute(FLEET_NODES.insert(), rows)

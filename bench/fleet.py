@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ import psutil
 
 from bench.crowd import Crowd
 from seawall.api.client import Client, is_running
+from seawall.errors import SeawallError
 from seawall.site.sources import SourceFile, SourceSet
 
 _DEADLINE_S = 120.0
@@ -69,6 +71,15 @@ async def _measure(home: Path, count: int) -> "Figures":
             (process.cpu_times().user - before_s) / _QUIET_S * 100, 1
         )
         found["control, memory, MiB"] = round(process.memory_info().rss / _MIB)
+        before_s = process.cpu_times().user
+        asked_s = time.monotonic()
+        searched = await asyncio.to_thread(_why_nobody_knows, home / "control")
+        found["request that no node has: all nodes asked, s"] = round(time.monotonic() - asked_s, 2)
+        found["request that no node has: nodes that answered in time"] = searched
+        found["request that no node has: control, CPU time, s"] = round(
+            process.cpu_times().user - before_s, 2
+        )
+        print("after", process.memory_info().rss / _MIB)
         await asyncio.to_thread(_end, control)
         crowd.forget_reports()
         control = await asyncio.to_thread(_start, home / "control", port)
@@ -125,6 +136,18 @@ sites:
     with Client.for_data_dir(home) as client:
         for _ in client.apply(sources, message=text, author="bench"):
             pass
+
+
+def _why_nobody_knows(home: Path) -> int:
+    """Ask all nodes about a request; how many have searched."""
+    with Client.for_data_dir(home) as client:
+        try:
+            client.why("nobody-has-this")
+        except SeawallError as error:
+            searched = error.message.partition("Searched: ")[2].partition(".")[0]
+            hidden = re.search(r" and ([0-9]+) more$", searched)
+            return searched.count("(") + (int(hidden[1]) if hidden else 0)
+    raise SystemExit("somebody has a request that was never made")
 
 
 def _free_port() -> int:

@@ -1221,7 +1221,10 @@ LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 
 # --- bots: what people see of them ---
 BOT_SAMPLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Newest records read for each `status`: about 400 requests, read and parsed in about 10 ms."""
+"""Newest records that a node counts bots in, each poll: about 400 requests, read and parsed in
+about 10 ms."""
+BOT_SAMPLE_RECORDS_MAX: Final = 4_096
+"""Records of one such count that are believed: no record with bots in it is under 64 bytes."""
 BOT_SAMPLE_RECORDS_MIN: Final = 30
 """Records below which a share of them is not told: one client more would move it by 3 %."""
 WHY_BUNDLES_MAX: Final = 5
@@ -1231,6 +1234,38 @@ WHY_PARENTS_MAX: Final = 50
 BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
 """The field `bots` of a record as read back: 64 features, five rules and a bot, each
 with a name of at most 63 characters."""
+
+# --- Records of a fleet: what control asks its nodes ---------------------------------------------
+
+RECORD_QUESTIONS_OPEN_MAX: Final = 8
+"""Requests that control asks its nodes about at once: people ask by hand, each for one request."""
+RECORD_QUESTION_WAIT_S: Final = 6.0
+"""Longest wait for what nodes say. One that polls another control process hears of a question with
+the answer to its report, so two report intervals."""
+RECORD_CLAIMS_WAIT_S: Final = 0.25
+"""After the first record was found, for others that claim the same id; it is shown then."""
+RECORD_SEARCH_TIMEOUT_S: Final = 4.0
+"""One search on a node: 512 MiB from a cold disk that reads 130 MiB/s. What was not searched by
+then is told as not searched."""
+RECORD_QUESTION_HANDED_MAX: Final = 3
+"""Times one question is handed to one node: an answer to a poll may go to a connection that is
+gone, and a poll that comes back at once must not circle."""
+RECORD_QUESTIONS_QUEUED_MAX: Final = 16
+"""Questions that wait on a node, one searched after the other; those of two control processes."""
+RECORD_QUESTIONS_KEPT_MAX: Final = 64
+"""Questions remembered after their end: a late answer is no lie, and a repeated one no new one."""
+RECORD_ANSWER_SIZE_BYTES_MAX: Final = 360 * KIB
+"""One answer of a node: the longest record in base64, and what stands around it."""
+RECORD_ANSWER_BYTES_IN_FLIGHT_MAX: Final = 16 * MIB
+"""Answers that control reads at once, apart from reports: lies in bulk hold up no report."""
+RECORD_ANSWERS_PER_S_MAX: Final = 4.0
+"""Answers of one node in the long run, asked for or not."""
+RECORD_ANSWERS_BURST_MAX: Final = 32
+"""And at once: four times the questions that are open together."""
+RECORD_ANSWER_TIMEOUT_S: Final = 5.0
+"""A node gives up bringing its answer after this long: nobody waits for it any more."""
+RECORD_NODES_NAMED_MAX: Final = 10
+"""Nodes named in each part of what is told; the count of the rest is said."""
 
 # --- bots: the model as a release ---
 PUSHED_FEEDS_MAX: Final = LISTS_MAX + 3

@@ -12,8 +12,12 @@ from seawall.api.fleet import ElsewhereError
 from seawall.api.rollout_present import rollout_view
 from seawall.api.status import in_fleet
 from seawall.api.status_views import StatusView
+from seawall.clock import SystemClock
+from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.model.rollout import Wave
 from seawall.rollout.state import Fleet, Inventory
+from seawall.telemetry.bot_sample import BotSample
+from seawall.telemetry.window import Window
 
 
 def look(tmp_path: Path) -> StatusView:
@@ -61,3 +65,26 @@ def test_waves_are_counted_with_the_last_one_which_is_everybody(
         for wave in range(len(shown))
     ]
     assert [f"{view.wave} of {view.waves}" for view in views] == shown
+
+
+def test_bots_in_the_newest_records_are_those_of_all_nodes_that_say_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            at_s, edge = SystemClock().now_s(), {"bots_scored": 90.0, "bots_unscored": 10.0}
+            for name, unknown in (("edge-1", 3), ("edge-2", 6), ("edge-3", None)):
+                node = NodeName(name)
+                sample = None if unknown is None else BotSample(100, 0, 10, 90, unknown)
+                window = Window(
+                    node, "stable", ReleaseId("r1"), Generation(1), at_s - 5, 5.0, edge=edge
+                )
+                await here.service.report(
+                    replace(seen.report, node=node, bots=sample, windows=(window,))
+                )
+            bots = (await here.service.status()).bots
+            assert bots is not None
+            assert bots.sampled == 200
+            assert bots.sampled_unknown_tls_share == 9 / 180
+
+    asyncio.run(story())

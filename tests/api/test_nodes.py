@@ -124,3 +124,48 @@ def test_one_node_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     board.take(report(A))
     with pytest.raises(RefusedError, match="1 nodes report already"):
         board.take(report(B))
+
+
+def test_a_nudge_ends_the_polls_of_its_node_with_nothing_and_no_other() -> None:
+    async def story() -> None:
+        board = NodeBoard(SystemClock())
+        polls = [asyncio.ensure_future(board.poll(A, Generation(0), 20.0)) for _ in range(2)]
+        other = asyncio.ensure_future(board.poll(B, Generation(0), 20.0))
+        await asyncio.sleep(0)
+        board.nudge(A)
+        board.nudge(NodeName("nobody"))
+        assert await asyncio.gather(*polls) == [None, None]
+        assert not other.done()
+        # A poll after it waits as ever, and an assignment is more than a nudge.
+        late = asyncio.ensure_future(board.poll(A, Generation(0), 20.0))
+        await asyncio.sleep(0)
+        assert not late.done()
+        board.nudge(A)
+        board.offer(fleet(a=1))
+        found = await late
+        assert found is not None
+        assert found.generation == 1
+        board.close()
+        await other
+
+    asyncio.run(story())
+
+
+def test_a_node_is_reachable_while_it_polls_or_was_heard_lately() -> None:
+    async def story() -> None:
+        clock = HandClock()
+        board = NodeBoard(clock)
+        assert not board.reachable(A)
+        board.take(report(A))
+        assert board.reachable(A)
+        clock.time_s += limits.NODE_SILENT_AFTER_S + 1
+        assert not board.reachable(A)
+        polling = asyncio.ensure_future(board.poll(A, Generation(0), 20.0))
+        await asyncio.sleep(0)
+        clock.time_s += limits.NODE_SILENT_AFTER_S + 1
+        assert board.reachable(A), "its poll may wait longer than a node may be silent"
+        board.nudge(A)
+        await polling
+        assert not board.reachable(A)
+
+    asyncio.run(story())

@@ -21,6 +21,7 @@ from seawall.fleet.shapes import NOW_HEADER, PROTOCOL_HEADER
 from seawall.fleet.tls import client_context
 from seawall.ids import Digest, Generation, NodeName
 from seawall.rollout.ports import NodeReport
+from seawall.telemetry.bot_sample import BotSample
 
 Result = TypeVar("Result")
 NODE = NodeName("edge-1")
@@ -481,5 +482,20 @@ def test_a_poll_that_knows_the_newest_waits_and_ends_empty(tmp_path: Path) -> No
         answer = await ask(here, "GET", "/v1/node/edge-1/assignment?known=1&wait_s=nan")
         assert answer.status == 400
         control.close()
+
+    run(tmp_path, story)
+
+
+def test_counts_of_bots_that_cannot_be_are_left_out_and_the_report_is_heard(
+    tmp_path: Path,
+) -> None:
+    async def story(here: Town) -> None:
+        counted = BotSample(records=40, handshakes=40, unknown=3)
+        answer = await tell(here, replace(report("edge-1"), bots=counted))
+        assert words(answer) == ""
+        answer = await tell(here, replace(report("edge-1"), bots=BotSample(records=10**9)))
+        assert "counts of bots were not taken" in words(answer)
+        answer = await tell(here, report("edge-1"))  # as an older node does
+        assert [each.bots for each in here.hand.reports] == [counted, None, None]
 
     run(tmp_path, story)

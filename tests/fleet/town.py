@@ -16,6 +16,7 @@ from seawall.api.fleet_views import JoinTokenRequest
 from seawall.clock import SystemClock
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.exchange import Address
+from seawall.fleet.answerer import Answerer
 from seawall.fleet.identity import Identity
 from seawall.fleet.join import join, parse_token
 from seawall.fleet.mirrors import parse_mirror
@@ -59,6 +60,8 @@ class Hand:
         self.store_away = False
         self.reports: list[NodeReport] = []
         self.changed = asyncio.Event()
+        self.nudges = 0
+        self.polled = asyncio.Event()
 
     def assign(self, generation: int, digest: Digest = DIGEST) -> None:
         self.assigned = Assignment(Generation(generation), ReleaseId("r1"), digest, 15.0)
@@ -70,13 +73,21 @@ class Hand:
         known: Generation,
         wait_s: float,
     ) -> Assignment | None:
+        nudges = self.nudges
+        self.polled.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 while self.assigned is None or self.assigned.generation <= known:
                     self.changed.clear()
                     await self.changed.wait()
+                    if self.nudges != nudges:
+                        return None
                 return self.assigned
         return None
+
+    def nudge(self, node: NodeName) -> None:  # noqa: ARG002 - every poll ends here
+        self.nudges += 1
+        self.changed.set()
 
     async def bundle(self, digest: Digest) -> bytes:
         self.bundle_reads += 1
@@ -136,6 +147,7 @@ class Town:
         mirrors: tuple[str, ...] = (),
         seed: int = 1,
         clock: TurnedClock | None = None,
+        answerer: Answerer | None = None,
     ) -> FleetControl:
         return FleetControl(
             self.identity(name),
@@ -143,6 +155,7 @@ class Town:
             Random(seed),
             trusted=self.trusted(name),
             mirrors=tuple(parse_mirror(url) for url in mirrors),
+            answerer=answerer,
             tell=lambda event, text: self.said.append((event, text)),
         )
 
@@ -176,6 +189,8 @@ async def town(
             lead=lead,
             age_s=lambda: lead.age_s,
             forget=hand.forget,
+            reachable=lambda _name: True,
+            nudge=hand.nudge,
             clock=clock,
             rng=Random(7),
             log=lambda event, text: said.append((event, text)),

@@ -1,11 +1,12 @@
 """Shares of the newest records; a share of too few is not told."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.bots.features import FEATURES, INDEX, to_text
-from seawall.limits import BOT_SAMPLE_RECORDS_MIN
-from seawall.telemetry.bot_sample import BotSample, bot_sample
+from seawall.limits import BOT_SAMPLE_RECORDS_MAX, BOT_SAMPLE_RECORDS_MIN
+from seawall.telemetry.bot_sample import BotSample, added, bot_sample
 from seawall.telemetry.records import AccessRecord
 
 ENOUGH = BOT_SAMPLE_RECORDS_MIN
@@ -57,3 +58,35 @@ def test_no_records_break_it(seen: list[AccessRecord]) -> None:
     found = bot_sample(seen)
     for share in (found.unscored_share, found.unknown_share):
         assert share is None or 0 <= share <= 1
+
+
+def test_samples_of_several_nodes_are_one() -> None:
+    one, other = bot_sample([record()] * ENOUGH), BotSample(10, 1, 2, 3, 1, 4, 2)
+    assert added([]) == BotSample()
+    assert added([one]) == one
+    assert added([one, other]).records == ENOUGH + 10
+    assert added([one, other]).unknown == one.unknown + 1
+
+
+@given(st.lists(st.builds(AccessRecord, bots=st.just(record().bots) | st.text()), max_size=99))
+def test_what_is_counted_is_possible(seen: list[AccessRecord]) -> None:
+    assert bot_sample(seen).possible
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        BotSample(records=BOT_SAMPLE_RECORDS_MAX + 1),
+        BotSample(records=-1),
+        BotSample(unreadable=10**18),
+        BotSample(records=5, unscored=6),
+        BotSample(records=5, handshakes=6),
+        BotSample(records=5, handshakes=4, unknown=5),
+        BotSample(records=5, handshakes=-1, unknown=-1),
+        BotSample(records=5, due=6),
+        BotSample(records=5, due=4, due_unscored=5),
+        BotSample(records=5, due_unscored=-1),
+    ],
+)
+def test_what_no_node_can_have_counted_is_not_possible(lie: BotSample) -> None:
+    assert not lie.possible

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.compiler.access_log import FIELDS
-from seawall.errors import NotFoundError, UsageError
+from seawall.errors import NotFoundError, UnreachableError, UsageError
 from seawall.limits import (
     ACCESS_LOG_FILES_MAX,
     ACCESS_READ_SIZE_BYTES,
@@ -17,10 +17,12 @@ from seawall.telemetry import rotation
 from seawall.telemetry.flags import FLAGS
 from seawall.telemetry.records import (
     AccessRecord,
+    Search,
     files,
     find,
     parse_record,
     recent,
+    search,
     tail,
     untrusted_forwarding,
 )
@@ -64,6 +66,15 @@ def test_any_json_object_gives_a_record_or_none_of_the_declared_types(fields: ob
         assert isinstance(record.flags, str)
         assert record.status is None or isinstance(record.status, int)
         assert all(isinstance(v, str) for v in record.req_headers.values())
+
+
+def test_halves_of_characters_become_text_that_can_be_written() -> None:
+    broken = b'{"time": "\\ud800", "host": "a\\udfff", "req_headers": {"\\ud800": "\\ud800"}}'
+    record = parse_record(broken)
+    assert record == AccessRecord(time="?", host="a?", req_headers={"?": "?"})
+    assert parse_record(line(1, path="/é€😀")) == AccessRecord(
+        time="t1", request_id="id-1", status=200, path="/é€😀"
+    )
 
 
 def test_the_tail_is_newest_first_over_rotated_files_and_counts_garbage(current: Path) -> None:
@@ -190,3 +201,44 @@ def test_the_record_and_its_page_hold_every_key_that_envoy_is_told_to_write() ->
     assert set(re.findall(r"^\| `([a-z0-9_]+)` \|", page, re.MULTILINE)) == keys
     for flag, meaning in FLAGS.items():
         assert f"| `{flag}` | {meaning.words} |" in page
+
+
+def test_a_search_says_how_far_back_it_looked(current: Path) -> None:
+    current.with_name("access.ndjson.2").write_bytes(line(1) + line(2))
+    current.with_name("access.ndjson.1").write_bytes(line(3))
+    current.write_bytes(line(4) + line(5))
+    assert search(current, "nowhere") == Search(since="t1")
+    assert search(current, "id-4") == Search(line(4)[:-1], since="t4")
+    steps = iter([True, True, False])
+    assert search(current, "id-1", lambda: next(steps)) == Search(whole=False, since="t3")
+    assert search(current, "id-1", lambda: False) == Search(whole=False)
+    current.with_name("access.ndjson.2").write_bytes(b"garbled\n" + line(2))
+    assert search(current, "nowhere") == Search(since="t2")
+
+
+def test_a_search_without_files_is_whole(current: Path) -> None:
+    assert search(current, "nowhere") == Search()
+
+
+def test_a_file_that_cannot_be_read_is_not_counted_as_searched(current: Path) -> None:
+    current.with_name("access.ndjson.1").symlink_to(current.with_name("access.ndjson.1"))  # a loop
+    current.write_bytes(line(4))
+    assert search(current, "nowhere") == Search(whole=False, since="t4")
+    assert find(current, "id-4").time == "t4"
+    with pytest.raises(UnreachableError, match="Not all access records"):
+        find(current, "nowhere")
+
+
+def test_a_rotation_in_the_middle_of_a_search_hides_no_file(current: Path) -> None:
+    current.with_name("access.ndjson.1").write_bytes(line(1))
+    current.write_bytes(line(2))
+    turns = 0
+
+    def rotate() -> bool:
+        nonlocal turns
+        turns += 1
+        if turns == 1:
+            rotation.rotate(current)
+        return True
+
+    assert search(current, "id-1", rotate).line == line(1)[:-1]

@@ -144,9 +144,10 @@ class Client(HandCalls):
         """One release in full."""
         return self._get(views.ReleaseDetailView, f"/v1/releases/{_part(release)}")
 
-    def why(self, request_id: str) -> status_views.WhyView:
-        """The story of one request."""
-        return self._get(status_views.WhyView, f"/v1/why/{_part(request_id)}")
+    def why(self, request_id: str, *, node: str = "") -> status_views.WhyView:
+        """The story of one request; of a fleet's nodes only `node` is asked, if one is named."""
+        query = {"node": node} if node else {}
+        return self._get(status_views.WhyView, f"/v1/why/{_part(request_id)}", query)
 
     def metrics(self) -> str:
         """Prometheus text."""

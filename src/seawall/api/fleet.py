@@ -16,6 +16,7 @@ from seawall.api.fleet_views import (
     JoinTokenView,
     NodeRemoved,
 )
+from seawall.api.record_desk import RecordDesk
 from seawall.clock import Clock
 from seawall.errors import ConflictError, NotFoundError, UsageError
 from seawall.ids import NodeName
@@ -73,6 +74,7 @@ class FleetDesk:
         control: HOST:PORT that nodes reach this control process at.
         token_text: makes what is typed of a token's secret.
         heard: what is known of a node.
+        records: asks nodes for the record of a request.
         forget: told that a node was removed; whether anything was known of it.
     """
 
@@ -81,6 +83,7 @@ class FleetDesk:
     control: str
     token_text: Callable[[str], str]
     heard: Callable[[NodeName], Heard | None]
+    records: RecordDesk
     lead: Lead
     forget: Callable[[NodeName], Awaitable[bool]]
 

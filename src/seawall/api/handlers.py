@@ -85,7 +85,7 @@ async def _show(service: Service, call: Call) -> object:
 
 
 async def _why(service: Service, call: Call) -> object:
-    return await service.why(RequestId(call.path["request_id"]))
+    return await service.why(RequestId(call.path["request_id"]), call.query["node"])
 
 
 async def _tokens(service: Service, _: Call) -> object:

@@ -34,10 +34,18 @@ class Seen:
 
 @dataclass(slots=True)
 class _Node:
-    """One node. `at_s`: when it last said or asked anything."""
+    """One node.
+
+    Attributes:
+        at_s: when it last said or asked anything.
+        polls: that wait for an assignment now.
+        nudges: how often its polls were ended for something else.
+    """
 
     seen: Seen | None = None
     at_s: float = 0.0
+    polls: int = 0
+    nudges: int = 0
     windows: deque[Window] = field(default_factory=deque)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -114,10 +122,27 @@ class NodeBoard:
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
         return (w for w in self._traffic if w.start_s + w.duration_s > oldest_s)
 
+    def reachable(self, name: NodeName) -> bool:
+        """Whether a node polls here now, or has said or asked something here lately."""
+        node = self._nodes.get(name)
+        if node is None:
+            return False
+        lately = self._clock.monotonic_s() - node.at_s <= limits.NODE_SILENT_AFTER_S
+        return node.polls > 0 or lately
+
+    def nudge(self, name: NodeName) -> None:
+        """End a node's polls with nothing new: there is something else to tell it."""
+        node = self._nodes.get(name)
+        if node is not None:
+            node.nudges += 1
+            _wake(node)
+
     # --- For nodes -------------------------------------------------------------------------------
 
     async def poll(self, name: NodeName, known: Generation, wait_s: float) -> Assignment | None:
-        """The assignment above `known`, as soon as there is one; None after `wait_s` seconds.
+        """The assignment above `known`, as soon as there is one.
+
+        None after `wait_s` seconds, or at once when the node is nudged.
 
         Raises:
             RefusedError: one node too many.
@@ -126,6 +151,16 @@ class NodeBoard:
         node.at_s = self._clock.monotonic_s()
         self._say_heard()
         end_s = node.at_s + min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
+        node.polls += 1
+        try:
+            return await self._polled(node, name, known, end_s)
+        finally:
+            node.polls -= 1
+
+    async def _polled(
+        self, node: _Node, name: NodeName, known: Generation, end_s: float
+    ) -> Assignment | None:
+        nudges = node.nudges
         while not self._closing:
             found = self._assigned.get(name)
             if found is not None and found.generation > known:
@@ -133,7 +168,7 @@ class NodeBoard:
                     found.generation, found.release, found.digest, found.bake_s, found.trial
                 )
             left_s = end_s - self._clock.monotonic_s()
-            if left_s <= 0 or not await _woken(node, left_s):
+            if node.nudges != nudges or left_s <= 0 or not await _woken(node, left_s):
                 return None
         return None
 

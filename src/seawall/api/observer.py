@@ -10,11 +10,13 @@ from typing import Final
 from seawall import __version__
 from seawall.api.bot_status import NO_MODEL
 from seawall.api.configfile import ConfigFile
+from seawall.api.fleet import FleetDesk, no_desk
+from seawall.api.inquiry import refusal, sentences
 from seawall.api.job_views import JobsView
 from seawall.api.nodes import NodeBoard, Seen
 from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
-from seawall.api.roster import Roster
+from seawall.api.roster import LOCAL, Roster
 from seawall.api.status import Look, status_view
 from seawall.api.status_views import (
     CertificateView,
@@ -23,17 +25,21 @@ from seawall.api.status_views import (
     StatusView,
     WhyView,
 )
+from seawall.api.why_view import why_view
 from seawall.api.work import Facts
 from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
+from seawall.errors import NotFoundError
 from seawall.heap import resident_bytes
-from seawall.ids import RequestId
-from seawall.limits import BOT_SAMPLE_SIZE_BYTES_MAX, VERIFY_RANGES_STALE_S
+from seawall.ids import NodeName, RequestId
+from seawall.limits import VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
-from seawall.telemetry import records, why
-from seawall.telemetry.bot_sample import BotSample, bot_sample
+from seawall.rollout.ports import NodeReport
+from seawall.telemetry import records
+from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
 from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NodeFacts, Totals
+from seawall.telemetry.why import Known
 from seawall.telemetry.window import Window
 
 _DAY_S: Final = 86_400
@@ -99,7 +105,7 @@ class Observer:
                 config_differs=differs,
                 busy=self._releaser.busy,
                 listeners=facts.listeners if facts else (),
-                sample=await asyncio.to_thread(self._bot_sample),
+                sample=self._bot_sample(),
                 shadow=facts.shadow if facts else NO_MODEL,
             )
         )
@@ -122,38 +128,51 @@ class Observer:
         )
         return self._totals.render(facts)
 
-    async def why(self, request_id: RequestId) -> WhyView:
-        """The story of one request.
+    async def why(self, request_id: RequestId, fleet: FleetDesk | None, node: str = "") -> WhyView:
+        """The story of one request: from this machine's records, or from those of a fleet's nodes.
+
+        Args:
+            request_id: as the client got it.
+            fleet: None where no nodes of other machines are listened for.
+            node: the only one to ask; empty for this machine first, and then all.
 
         Raises:
-            UsageError: it cannot be a request id.
-            NotFoundError: no record of it is kept.
+            UsageError: it cannot be a request id, or there is no fleet whose node could be asked.
+            NotFoundError: no record of it is kept, or there is no such node.
+            UnreachableError: it was not found, and not every node has searched.
         """
+        records.require_request_id(request_id)
+        if fleet is None and node not in ("", LOCAL):
+            raise no_desk()
+        if fleet is None or not node:
+            try:
+                return await self._why_here(request_id)
+            except NotFoundError:
+                if fleet is None:
+                    raise
+        found = await fleet.records.find(request_id, node)
+        if found.record is None:
+            raise refusal(found, None if fleet.lead.leading else fleet.lead.leader)
+        heard = fleet.heard(NodeName(found.node))
+        known = await self._known(found.record, heard.report if heard else None)
+        where = tuple(sentences(found))
+        return why_view(found.record, known, node=found.node, also=found.also, before=where)
+
+    async def _why_here(self, request_id: RequestId) -> WhyView:
         path = self._data_dir / "access" / ACCESS_FILE
         record = await asyncio.to_thread(records.find, path, request_id)
-        report = self._roster.report()
+        return why_view(record, await self._known(record, self._roster.report()))
+
+    async def _known(self, record: records.AccessRecord, report: NodeReport | None) -> Known:
+        """What is known beside a record: what its node serves now, the model and the policy."""
         serving = report.release if report and report.release else ""
         bots = await asyncio.to_thread(_known_bots, self._store, record)
-        told = why.story(record, why.Known(serving=serving, bots=bots))
-        plain = {
-            name: getattr(record, name)
-            for name in records.AccessRecord.__dataclass_fields__
-            if isinstance(getattr(record, name), str | int | None)
-        }
-        extra = {f"req_headers.{name}": value for name, value in record.req_headers.items()}
-        extra |= {f"resp_headers.{name}": value for name, value in record.resp_headers.items()}
-        return WhyView(
-            request_id=record.request_id,
-            title=told.title,
-            story=told.sentences,
-            remedy=told.remedy,
-            record=plain | extra,
-        )
+        return Known(serving=serving, bots=bots)
 
     def _bot_sample(self) -> BotSample:
-        """Of the newest records on this machine; of none where nodes are elsewhere."""
-        path = self._data_dir / "access" / ACCESS_FILE
-        return bot_sample(records.recent(path, BOT_SAMPLE_SIZE_BYTES_MAX).records)
+        """Of the newest records of every node that was heard lately and says so."""
+        heard = (seen.report.bots for seen in self._board.nodes() if self._board.connected(seen))
+        return added(sample for sample in heard if sample is not None)
 
     async def _certificates(self) -> tuple[CertificateView, ...]:
         """Of the current release, with the days they have left now."""

@@ -63,6 +63,7 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/why/{request_id}", "why", "The story of one request.", "read",
         status_views.WhyView,
+        query=(Query("node", str, "The only node of a fleet to ask.", ""),),
     ),
     Operation(
         "GET", "/v1/tokens", "tokens", "API tokens, without their values.", "write",

@@ -277,14 +277,9 @@ class Service:
         """Prometheus text."""
         return await self._parts.observer.metrics()
 
-    async def why(self, request_id: RequestId) -> WhyView:
-        """The story of one request.
-
-        Raises:
-            UsageError: it cannot be a request id.
-            NotFoundError: no record of it is kept.
-        """
-        return await self._parts.observer.why(request_id)
+    async def why(self, request_id: RequestId, node: str = "") -> WhyView:
+        """The story of one request; see `Observer.why`."""
+        return await self._parts.observer.why(request_id, self.fleet, node)
 
     async def audit(self, *, limit: int) -> AuditView:
         """Who did what, newest first."""

@@ -39,7 +39,7 @@ class Look:
         busy: what is being released now; empty when nothing is.
         notices: of control itself.
         listeners: what the current release listens on, for example `http 0.0.0.0:80`.
-        sample: of the newest records on this machine.
+        sample: of the newest records of the nodes.
         shadow: the shadow model of the current release, if it has one.
     """
 

@@ -106,7 +106,7 @@ class BotsView:
         refused_share: answered with 402, 403 or 429 by policy.
         unavailable: challenges that could not be shown.
         errors: faults of the bot filter; such requests passed unscored.
-        sampled: newest records that say something of bots; 0 where none are on this machine.
+        sampled: newest records of the nodes that say something of bots.
         sampled_unscored_share: of these; null when they are too few.
         sampled_unknown_tls_share: handshakes of no known client among them; null when too few.
         shadow: null when there is none.
@@ -205,6 +205,8 @@ class WhyView:
         story: what happened, one sentence each, in order.
         remedy: what to do about it; may be empty.
         record: the access record as written by Envoy.
+        node: that has the record; empty for the machine that answers.
+        also: other nodes that have a record of the same id.
     """
 
     request_id: str
@@ -212,6 +214,8 @@ class WhyView:
     story: tuple[str, ...]
     remedy: str
     record: Mapping[str, str | int | float | bool | None]
+    node: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ def connect(target: Target) -> Iterator[Client]:
             yield client
         return
     data_dir = target.data_dir.absolute()
+    if is_node_of_fleet(target):
+        from seawall.cli.own import only_node  # noqa: PLC0415 - a client of control needs none of it
+
+        raise only_node(data_dir)
     _wait_while_starting(data_dir)
     try:
         with Client.for_data_dir(data_dir) as client:
@@ -43,6 +47,19 @@ def connect(target: Target) -> Iterator[Client]:
                 detail=error.message,
             ) from error
         raise _not_running(target) from error
+
+
+def is_node_of_fleet(target: Target) -> bool:
+    """Whether the data directory is a node's, whose control is on another machine."""
+    try:
+        joined = not target.url and (target.data_dir / "identity").exists()
+    except OSError:  # another user's directory: whoever connects says so
+        joined = False
+    if not joined:
+        return False
+    from seawall.cli.own import is_node  # noqa: PLC0415 - a client of control needs none of it
+
+    return is_node(target.data_dir.absolute())
 
 
 def _wait_while_starting(data_dir: Path) -> None:

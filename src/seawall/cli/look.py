@@ -6,7 +6,7 @@ from typing import Final
 from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.status_views import StatusView
-from seawall.cli.connect import connect
+from seawall.cli.connect import connect, is_node_of_fleet
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.cli.watch import every, now_s
@@ -64,14 +64,20 @@ def show(output: Output, target: Target, release: str) -> int:
     return DONE
 
 
-def why(output: Output, target: Target, request_id: str) -> int:
-    """Tell the story of one request.
+def why(output: Output, target: Target, request_id: str, node: str) -> int:
+    """Tell the story of one request; on the machine of a node, as far as that node knows it.
 
     Raises:
         NotFoundError: no access record has that id.
+        UnreachableError: it was not found, and not every node has searched.
     """
-    with connect(target) as client:
-        view = client.why(request_id)
+    if is_node_of_fleet(target):
+        from seawall.cli import own  # noqa: PLC0415 - a client of control needs none of it
+
+        view = own.why(target.data_dir.absolute(), request_id, node)
+    else:
+        with connect(target) as client:
+            view = client.why(request_id, node=node)
     if output.json_format:
         output.write_json(to_json(view))
     else:

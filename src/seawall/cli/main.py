@@ -260,12 +260,15 @@ def show(
 @app.command()
 @on_edge
 def why(
-    edge: Edge, request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")]
+    edge: Edge,
+    request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
+    *,
+    node: Annotated[str, typer.Option("--node", help="Of a fleet, ask this node only.")] = "",
 ) -> None:
     """Tell the story of one request in plain words."""
     from seawall.cli import look
 
-    edge.finish(lambda out, target: look.why(out, target, request_id))
+    edge.finish(lambda out, target: look.why(out, target, request_id, node))
 
 
 @app.command()

@@ -245,6 +245,8 @@ def _nodes_parts(
         lead=lead,
         age_s=lambda: control.executor.age_s,
         forget=control.service.forget,
+        reachable=control.board.reachable,
+        nudge=control.board.nudge,
         clock=clock,
         rng=Random(os.urandom(16)),  # noqa: S311 - jitter, not a secret
         log=_say,

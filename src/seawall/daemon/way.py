@@ -9,7 +9,9 @@ from random import Random  # noqa: TID251 - the type of what the caller seeded
 import structlog
 
 from seawall.clock import Clock
+from seawall.compiler.names import ACCESS_FILE
 from seawall.fleet import tls
+from seawall.fleet.answerer import Answerer
 from seawall.fleet.identity import Identity
 from seawall.fleet.mirrors import parse_mirror
 from seawall.fleet.remote import FleetControl
@@ -37,7 +39,9 @@ class Way:
 async def fleet_way(
     data_dir: Path, clock: Clock, rng: Random, mirrors: Sequence[str]
 ) -> AsyncIterator[Way]:
-    """The way to the fleet's control until the block ends; renews the certificate meanwhile.
+    """The way to the fleet's control until the block ends.
+
+    Meanwhile it renews the certificate, and answers what control asks about requests.
 
     Args:
         data_dir: of the node.
@@ -52,16 +56,19 @@ async def fleet_way(
     identity = Identity(data_dir / "identity")
     trusted = data_dir / "node" / "trusted.pub"
     node = identity.load().node
+    answerer = Answerer(data_dir / "access" / ACCESS_FILE, clock, _tell)
     control = FleetControl(
         identity,
         clock,
         rng,
         trusted=trusted,
         mirrors=tuple(parse_mirror(url) for url in mirrors),
+        answerer=answerer,
         tell=_tell,
     )
     async with Background(_tell_error) as background:
         background.spawn(control.keep_certificate(), name="certificate")
+        background.spawn(answerer.run(), name="answers")
         try:
             yield Way(node, control, trusting(trusted))
         finally:

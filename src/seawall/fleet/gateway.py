@@ -1,4 +1,4 @@
-"""The nodes' port of control, as an app: join, renew, poll, fetch, report; it decides nothing.
+"""The nodes' port of control, as an app: join, poll, fetch, report, answer; it decides nothing.
 
 Each request is believed as far as its certificate reaches: a node asks and reports for itself
 only. Everything is bounded: bodies, rates, downloads at once. A control process that does not lead
@@ -7,7 +7,6 @@ answers polls and bundles, and says who leads to whoever brings something that c
 
 import asyncio
 import json
-import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from random import Random  # noqa: TID251 - the type of what the caller seeded
@@ -23,10 +22,13 @@ from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, status_of
 from seawall.api.fleet import ElsewhereError
+from seawall.api.inquiry import Said
+from seawall.api.record_desk import Question, RecordDesk
 from seawall.clock import Clock
 from seawall.errors import ConflictError, RefusedError, SeawallError, UsageError
-from seawall.fleet import intake
+from seawall.fleet import intake, questions
 from seawall.fleet.ca import Authority, request_key_sha256
+from seawall.fleet.incoming import declared_size, loads, number, read
 from seawall.fleet.members import Members
 from seawall.fleet.peer import SCOPE_KEY
 from seawall.fleet.shapes import (
@@ -73,10 +75,12 @@ class Parts:
         elsewhere: None while this process leads; otherwise why a write is refused.
         behind: whether what this process knows of the fleet may be old; then a node that it kept
             would hear neither of a release nor of its withdrawal.
+        records: what nodes are asked about requests.
         log: told what nodes did that people should know.
     """
 
     control: ControlPort
+    records: RecordDesk
     registry: Registry
     members: Members
     authority: Authority
@@ -98,6 +102,13 @@ class Gateway:
         self._downloads = Gate(limits.BUNDLE_DOWNLOADS_MAX, "sends many bundles", parts.rng)
         self._bodies = Gate(limits.REPORT_BYTES_IN_FLIGHT_MAX, "reads many reports", parts.rng)
         self._rates = Rates(per_s=limits.REPORTS_PER_S_MAX, burst=limits.REPORTS_BURST_MAX)
+        most = limits.RECORD_ANSWER_BYTES_IN_FLIGHT_MAX
+        self._answers = Gate(most, "reads many answers", parts.rng)
+        self._answer_rates = Rates(
+            per_s=limits.RECORD_ANSWERS_PER_S_MAX,
+            burst=limits.RECORD_ANSWERS_BURST_MAX,
+            what="answers",
+        )
         self._heard: dict[NodeName, intake.Heard] = {}
         self._skewed: set[NodeName] = set()
 
@@ -110,6 +121,7 @@ class Gateway:
             ("GET", "/v1/node/{node}/assignment", self._assignment),
             ("GET", "/v1/node/bundles/{digest}", self._bundle),
             ("POST", "/v1/node/report", self._report),
+            ("POST", "/v1/node/questions/{question}", self._answer),
         )
         app = Starlette(
             routes=[Route(path, self._guarded(call), methods=[m]) for m, path, call in table]
@@ -167,14 +179,18 @@ class Gateway:
         node = await self._node(request)
         if request.path_params["node"] != node.name:
             raise RefusedError("not-your-name", f"Node {node.name} may not ask for another node.")
-        known = Generation(int(_number(request.query_params.get("known", ""), "known")))
-        wait_s = _number(request.query_params.get("wait_s", "0"), "wait_s")
+        known = Generation(int(number(request.query_params.get("known", ""), "known")))
+        wait_s = number(request.query_params.get("wait_s", "0"), "wait_s")
         wait_s = min(wait_s, limits.ASSIGNMENT_POLL_WAIT_S)
         if self._parts.behind():
             raise BehindError
+        before = self._questions(request, node)
+        if before:
+            wait_s = 0.0
         assignment = await self._parts.control.assignment(node.name, known, wait_s)
         await self._node(request)  # it may have been removed meanwhile
-        return Response(status_code=204) if assignment is None else _json(assignment)
+        answer = Response(status_code=204) if assignment is None else _json(assignment)
+        return _asking(answer, before or self._questions(request, node))
 
     async def _bundle(self, request: Request) -> Response:
         await self._node(request)
@@ -186,11 +202,11 @@ class Gateway:
         self._require_lead()
         parts = self._parts
         self._rates.take(node.name, parts.clock.monotonic_s())
-        size_bytes = _declared_size(request, limits.NODE_REPORT_SIZE_BYTES_MAX)
-        sent_s = _number(request.headers.get(NOW_HEADER, str(parts.clock.now_s())), NOW_HEADER)
+        size_bytes = declared_size(request, limits.NODE_REPORT_SIZE_BYTES_MAX)
+        sent_s = number(request.headers.get(NOW_HEADER, str(parts.clock.now_s())), NOW_HEADER)
         skew_s = parts.clock.now_s() - sent_s
         with self._bodies.pass_(size_bytes):
-            body = await _read(request, size_bytes)
+            body = await read(request, size_bytes)
             report = await _parsed(body)
         await self._node(request)  # it may have been removed meanwhile
         heard = self._heard.get(node.name, {})
@@ -201,7 +217,26 @@ class Gateway:
         words = (*cleaned.words, *self._skew(node.name, skew_s))
         for text in cleaned.words:
             parts.log("report-doubted", f"{node.name}: {text}")
-        return _json(Reported(quiet_s(parts.members.count), words))
+        answer = _json(Reported(quiet_s(parts.members.count), words))
+        return _asking(answer, self._questions(request, node))
+
+    async def _answer(self, request: Request) -> Response:
+        """Take what a node says of a request; it may be slow, huge, garbled, or a lie."""
+        node, question = await self._node(request), request.path_params["question"]
+        self._answer_rates.take(node.name, self._parts.clock.monotonic_s())
+        records = self._parts.records
+        request_id = records.begin(node.name, question)
+        try:
+            size_bytes = declared_size(request, limits.RECORD_ANSWER_SIZE_BYTES_MAX)
+            with self._answers.pass_(size_bytes):
+                body = await read(request, size_bytes, limits.RECORD_ANSWER_TIMEOUT_S)
+                said = questions.believed(loads(body), request_id)
+        except (UsageError, RefusedError) as error:
+            records.take(node.name, question, Said(garbled=error.message))
+            raise
+        await self._node(request)  # it may have been removed meanwhile
+        records.take(node.name, question, said)
+        return Response(status_code=204)
 
     # --- What operations share -------------------------------------------------------------------
 
@@ -216,14 +251,20 @@ class Gateway:
             )
         return await self._parts.members.require(request.scope.get(SCOPE_KEY))
 
+    def _questions(self, request: Request, node: FleetNode) -> tuple[Question, ...]:
+        """What to ask a node with the answer to its request."""
+        knows = request.headers.get(questions.KNOWS_HEADER) == questions.KNOWS_RECORDS
+        self._parts.records.heard(node.name, knows=knows)
+        return self._parts.records.waits_for(node.name)
+
     def _require_lead(self) -> None:
         elsewhere = self._parts.elsewhere()
         if elsewhere is not None:
             raise elsewhere
 
     async def _small_json(self, request: Request) -> Any:
-        size_bytes = _declared_size(request, limits.API_SMALL_BODY_SIZE_BYTES_MAX)
-        return _loads(await _read(request, size_bytes))
+        size_bytes = declared_size(request, limits.API_SMALL_BODY_SIZE_BYTES_MAX)
+        return loads(await read(request, size_bytes))
 
     def _skew(self, node: NodeName, skew_s: float) -> tuple[str, ...]:
         if abs(skew_s) <= limits.CLOCK_SKEW_S_TOLD:
@@ -266,57 +307,24 @@ def _failure(error: SeawallError) -> Response:
     return _json(refusal, _REFUSED.get(error.code, status_of(error)))
 
 
+def _asking(answer: Response, asked: tuple[Question, ...]) -> Response:
+    if asked:
+        answer.headers[questions.QUESTIONS_HEADER] = questions.header_of(asked)
+    return answer
+
+
 def _json(value: object, status: int = 200) -> Response:
     return Response(json.dumps(to_json(value)), status, media_type="application/json")
-
-
-def _loads(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(
-            "bad-request", f"The body is not valid JSON: {str(error)[:200]}."
-        ) from error
 
 
 async def _parsed(body: bytes) -> NodeReport:
     def parse() -> NodeReport:
         # Leniently: a newer node may say more.
-        return from_json(NodeReport, _loads(body), strict=False)
+        return from_json(NodeReport, loads(body), strict=False)
 
     if len(body) > limits.REPORT_PARSE_SIZE_BYTES:
         return await asyncio.to_thread(parse)
     return parse()
-
-
-def _declared_size(request: Request, size_bytes_max: int) -> int:
-    text = request.headers.get("content-length", "")
-    if not text.isdecimal():
-        raise UsageError("length-needed", "The request has no Content-Length.")
-    if int(text) > size_bytes_max:
-        raise RefusedError("body-too-large", f"The body is larger than {size_bytes_max} bytes.")
-    return int(text)
-
-
-async def _read(request: Request, size_bytes: int) -> bytes:
-    try:
-        async with asyncio.timeout(limits.API_BODY_TIMEOUT_S):
-            body = b"".join([chunk async for chunk in request.stream()])
-    except TimeoutError as error:
-        raise UsageError("body-timeout", "The body did not arrive in time.") from error
-    if len(body) != size_bytes:
-        raise UsageError("bad-request", "The body is not as long as announced.")
-    return body
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= limits.GENERATION_MAX:  # false for nan too
-        raise UsageError("bad-request", f"`{name}` is {text[:40]!r}, not a number in range.")
-    return number
 
 
 class _Download(Response):

@@ -69,6 +69,9 @@ def clean(
         )
     _require_sense(report)
     kept, until, words = _windows(report, heard, sent_s)
+    bots = report.bots if report.bots is not None and report.bots.possible else None
+    if bots is not report.bots:
+        words = (*words, "its counts of bots were not taken: they make no sense")
     return Cleaned(
         report=replace(
             report,
@@ -81,6 +84,7 @@ def clean(
             good_digests=report.good_digests[: limits.KNOWN_GOOD_PER_NODE_MAX],
             trial=_trial(report.trial),
             windows=kept,
+            bots=bots,
         ),
         heard=until,
         words=words,

@@ -33,6 +33,11 @@ class Members:
         """How many there are."""
         return len(self._nodes)
 
+    @property
+    def names(self) -> tuple[NodeName, ...]:
+        """Of all of them, in order."""
+        return tuple(sorted(self._nodes))
+
     async def require(self, peer: Peer | None) -> FleetNode:
         """The node behind a connection.
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.fleet import FleetDesk, Heard, Lead, elsewhere
+from seawall.api.record_desk import RecordDesk
 from seawall.api.server import ApiServer
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError, UsageError
@@ -50,6 +51,8 @@ class PortParts:
         lead: whether this process leads, and who does otherwise.
         age_s: how old what this process knows of the fleet is.
         forget: told that a node was removed; whether anything was known of it.
+        reachable: whether a node was heard lately, or polls now.
+        nudge: ends a node's polls, since there is something to ask it.
     """
 
     home: Path
@@ -62,6 +65,8 @@ class PortParts:
     lead: Lead
     age_s: Callable[[], float]
     forget: Callable[[NodeName], Awaitable[bool]]
+    reachable: Callable[[NodeName], bool]
+    nudge: Callable[[NodeName], None]
     clock: Clock
     rng: Random
     log: Callable[[str, str], None]
@@ -81,9 +86,11 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
     context = certificate.context()
     members = Members(parts.store.fleet, parts.clock)
     await members.refresh()
+    records = _record_desk(parts, members)
     gateway = Gateway(
         Parts(
             control=parts.control,
+            records=records,
             registry=parts.store.fleet,
             members=members,
             authority=authority,
@@ -119,10 +126,27 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
                 control=parts.advertise or parts.listen,
                 token_text=lambda secret: token_text(secret, authority.fingerprint),
                 heard=parts.heard,
+                records=records,
                 lead=parts.lead,
                 forget=forget,
             )
             serving.cancel()
+
+
+def _record_desk(parts: PortParts, members: Members) -> RecordDesk:
+    async def nodes() -> tuple[NodeName, ...]:
+        with contextlib.suppress(SeawallError):  # a store that is away takes no node from us
+            await members.refresh(older_than_s=limits.FOLLOWER_REFRESH_S)
+        return members.names
+
+    return RecordDesk(
+        nodes,
+        reachable=parts.reachable,
+        nudge=parts.nudge,
+        clock=parts.clock,
+        rng=parts.rng,
+        log=parts.log,
+    )
 
 
 def require_same_authority(store: Store, authority: Authority) -> None:

@@ -8,16 +8,19 @@ nothing about releases: a bundle from wherever is checked by signature before it
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Final
 
 from seawall import limits
 from seawall.api.codec import from_json
+from seawall.api.record_desk import Question
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.exchange import Address, Answer, Line
 from seawall.fleet import mirrors
+from seawall.fleet.answerer import Answerer
 from seawall.fleet.client import (
     SMALL_ANSWER_SIZE_BYTES_MAX,
     TIMEOUT_S,
@@ -33,6 +36,13 @@ from seawall.fleet.identity import Identity, renewal_due_s
 from seawall.fleet.join import parse_control
 from seawall.fleet.mirrors import Mirror
 from seawall.fleet.pauses import Pauses
+from seawall.fleet.questions import (
+    KNOWS_HEADER,
+    KNOWS_RECORDS,
+    QUESTIONS_HEADER,
+    RecordAnswer,
+    questions_in,
+)
 from seawall.fleet.shapes import (
     NOW_HEADER,
     PROTOCOL,
@@ -54,6 +64,7 @@ class FleetControl(ControlClient):
 
     Args:
         trusted: file with the key that signs releases, to check what a mirror sends.
+        answerer: searches this node's records; None on a node that answers no questions.
         tell: told what people should know, once each time it changes.
     """
 
@@ -67,6 +78,7 @@ class FleetControl(ControlClient):
         *,
         trusted: Path,
         mirrors: tuple[Mirror, ...] = (),
+        answerer: Answerer | None = None,
         tell: Callable[[str, str], None] = lambda _event, _text: None,
     ) -> None:
         self._identity = identity
@@ -74,6 +86,7 @@ class FleetControl(ControlClient):
         self._rng = rng
         self._trusted = trusted
         self._mirrors = mirrors
+        self._answerer = answerer
         self._tell = tell
         self._told: dict[str, str] = {}
         self._lines: dict[Purpose, Line] = {}
@@ -201,18 +214,17 @@ class FleetControl(ControlClient):
         body: bytes = b"",
     ) -> Answer:
         async def once() -> Answer:
-            return await (await self._line(purpose)).ask(
+            line = await self._line(purpose)
+            answer = await line.ask(
                 method,
                 target,
                 timeout_s=timeout_s,
                 size_bytes_max=size_bytes_max,
                 body=body,
-                headers={
-                    PROTOCOL_HEADER: str(PROTOCOL),
-                    NOW_HEADER: repr(self._clock.now_s()),
-                    **({"Content-Type": "application/json"} if body else {}),
-                },
+                headers=self._headers(body),
             )
+            self._hear_questions(answer, line.where)
+            return answer
 
         try:
             answer = await once()
@@ -223,6 +235,44 @@ class FleetControl(ControlClient):
             raise unreachable(error) from error
         self._heed(purpose, answer)
         return checked(answer)
+
+    def _headers(self, body: bytes) -> dict[str, str]:
+        return {
+            PROTOCOL_HEADER: str(PROTOCOL),
+            NOW_HEADER: repr(self._clock.now_s()),
+            **({"Content-Type": "application/json"} if body else {}),
+            **({KNOWS_HEADER: KNOWS_RECORDS} if self._answerer is not None else {}),
+        }
+
+    def _hear_questions(self, answer: Answer, where: Path | Address) -> None:
+        """Take up what control asks; whoever answers it waits for nothing here."""
+        if self._answerer is None:
+            return
+        for question in questions_in(answer.headers.get(QUESTIONS_HEADER, "")):
+            self._answerer.ask(question, partial(self._bring, where))
+
+    async def _bring(self, where: Path | Address, question: Question, found: RecordAnswer) -> None:
+        """Bring an answer to the control process that asked; one that fails is not brought again.
+
+        On the line of reports if that goes there: a thousand nodes make no new connections.
+        """
+        kept = self._lines.get(Purpose.REPORT)
+        line = kept if kept is not None and kept.where == where else Line(where)
+        body, _ = json_body(found)
+        try:
+            await line.ask(
+                "POST",
+                f"/v1/node/questions/{question.id}",
+                timeout_s=limits.RECORD_ANSWER_TIMEOUT_S,
+                size_bytes_max=SMALL_ANSWER_SIZE_BYTES_MAX,
+                body=body,
+                headers=self._headers(body),
+            )
+        except (OSError, ValueError) as error:
+            self._say("answer-not-brought", str(error) or type(error).__name__)
+        finally:
+            if line is not kept:
+                line.close()
 
     async def _line(self, purpose: Purpose) -> Line:
         stamp = self._identity.stamp()
@@ -303,4 +353,4 @@ def _bare(report: NodeReport) -> NodeReport:
     envoy = report.envoy
     if envoy is not None:
         envoy = replace(envoy, uptime_s=0.0, memory_bytes=0)
-    return replace(report, windows=(), envoy=envoy)
+    return replace(report, windows=(), envoy=envoy, bots=None)

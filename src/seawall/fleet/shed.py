@@ -58,9 +58,10 @@ class Gate:
 class Rates:
     """A bucket of tokens for each node: bursts pass, floods do not."""
 
-    def __init__(self, *, per_s: float, burst: int) -> None:
+    def __init__(self, *, per_s: float, burst: int, what: str = "reports") -> None:
         self._per_s = per_s
         self._burst = burst
+        self._what = what
         self._left: OrderedDict[NodeName, tuple[float, float]] = OrderedDict()
 
     def take(self, node: NodeName, now_s: float) -> None:
@@ -76,7 +77,7 @@ class Rates:
         while len(self._left) > _BUCKETS_MAX:
             self._left.popitem(last=False)
         if left < 1:
-            raise BusyError(f"takes {self._per_s:g} reports a second from one node", 1)
+            raise BusyError(f"takes {self._per_s:g} {self._what} a second from one node", 1)
 
 
 class Bundles:

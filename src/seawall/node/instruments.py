@@ -16,6 +16,7 @@ from seawall.node.report import Collector, CollectorMaker
 from seawall.node.slots import STABLE
 from seawall.node.state import Served
 from seawall.node.steering import Arm
+from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
 
 CpuOf = Callable[[Arm], float | None]
@@ -125,6 +126,10 @@ class Instruments:
         if candidate is not None:
             found += [f"Candidate: {notice}" for notice in candidate.notices()]
         return tuple(found[:NOTICES_MAX])
+
+    def bots(self) -> BotSample | None:
+        """What the newest access records say of bots; None where that is not known."""
+        return self._stable.bots()
 
     def _collector(self, directory: Path, arm: Arm) -> Collector:
         return self._make(directory, arm.value, self._saw, lambda: self._cpu_of(arm))

@@ -16,6 +16,7 @@ from seawall.ids import Generation, ReleaseId
 from seawall.node.keeper import Keeper
 from seawall.node.xds.messages import Rejected
 from seawall.rollout.ports import EnvoyState, Nack
+from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
 
 
@@ -44,6 +45,10 @@ class Collector(Protocol):
 
     def notices(self) -> tuple[str, ...]:
         """Standing warnings."""
+        ...
+
+    def bots(self) -> BotSample | None:
+        """What the newest access records say of bots; None where that is not known."""
         ...
 
 
@@ -87,6 +92,10 @@ class NoCollector:
     def notices(self) -> tuple[str, ...]:
         """See `Collector.notices`."""
         return ()
+
+    def bots(self) -> BotSample | None:
+        """See `Collector.bots`."""
+        return None
 
 
 class NoCollectors:

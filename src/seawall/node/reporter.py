@@ -121,6 +121,7 @@ class Reporter:
             level=LEVEL_TRIALS,
             bundle_format=FORMAT,
             good_digests=tuple(good.digest for good in memory.good),
+            bots=agent.instruments.bots(),
         )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final, Protocol
 
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
 
 LEVEL_TRIALS: Final = 1
@@ -200,6 +201,8 @@ class NodeReport:
     """Newest format of bundles that this agent reads; 0 when it does not say."""
     good_digests: tuple[Digest, ...] = ()
     """Of `last_known_good`, in the same order; empty from an agent that does not say."""
+    bots: BotSample | None = None
+    """What its newest access records say of bots; None from an agent that does not say."""
 
     def keeps(self, release: ReleaseId, digest: Digest) -> bool:
         """Whether this content is last known good there.

@@ -5,10 +5,10 @@ never 0. Pure.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
-from seawall.limits import BOT_SAMPLE_RECORDS_MIN
+from seawall.limits import BOT_SAMPLE_RECORDS_MAX, BOT_SAMPLE_RECORDS_MIN
 from seawall.model import BotDo
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import AccessRecord
@@ -38,6 +38,18 @@ class BotSample:
     unknown: int = 0
     due: int = 0
     due_unscored: int = 0
+
+    @property
+    def possible(self) -> bool:
+        """Whether one node can have counted so; what another machine says may be anything."""
+        parts = (self.unreadable, self.unscored, self.handshakes, self.due)
+        return (
+            0 <= self.records <= BOT_SAMPLE_RECORDS_MAX
+            and all(0 <= part <= BOT_SAMPLE_RECORDS_MAX for part in parts)
+            and max(self.unscored, self.handshakes, self.due) <= self.records
+            and 0 <= self.unknown <= self.handshakes
+            and 0 <= self.due_unscored <= self.due
+        )
 
     @property
     def unscored_share(self) -> float | None:
@@ -70,6 +82,11 @@ def bot_sample(records: Iterable[AccessRecord]) -> BotSample:
         due=len(due),
         due_unscored=sum(verdict.score is None for verdict in due),
     )
+
+
+def added(samples: Iterable[BotSample]) -> BotSample:
+    """The samples of several nodes as one."""
+    return BotSample(*map(sum, zip(*map(astuple, samples), strict=True)))
 
 
 def _is_due(verdict: BotVerdict) -> bool:

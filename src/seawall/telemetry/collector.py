@@ -18,6 +18,7 @@ from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.limits import (
     ACCESS_LOG_DISK_FREE_BYTES_MIN,
     ADMIN_TIMEOUT_S,
+    BOT_SAMPLE_SIZE_BYTES_MAX,
     FORWARDED_SAMPLE_SIZE_BYTES_MAX,
     MIB,
     NOTICES_MAX,
@@ -29,6 +30,7 @@ from seawall.limits import (
 )
 from seawall.telemetry import records, rotation
 from seawall.telemetry.admin import AdminClient
+from seawall.telemetry.bot_sample import BotSample, bot_sample
 from seawall.telemetry.recording import Recording
 from seawall.telemetry.stats import QUERY, Reading, parse
 from seawall.telemetry.window import Window
@@ -82,6 +84,7 @@ class Collector:
         self._serving: tuple[ReleaseId, Generation] | None = None
         self._wake = asyncio.Event()
         self._record_notices: tuple[str, ...] = ()
+        self._bots: BotSample | None = None
 
     async def run(self) -> None:
         """Poll until cancelled; at once when another release serves."""
@@ -141,6 +144,10 @@ class Collector:
         self._kept.clear()
         self._kept.extend(kept)
 
+    def bots(self) -> BotSample | None:
+        """What the newest records say of bots; None before the first look, and of other slots."""
+        return self._bots
+
     def notices(self) -> tuple[str, ...]:
         """What a person should know now, most important first; bounded."""
         found = (*self._envoy_notices(), *self._record_notices)
@@ -188,7 +195,7 @@ class Collector:
                 yield f"Origin {origin}: {total - healthy} of {total} endpoints are down."
 
     async def _look_after_records(self) -> None:
-        rotated, self._record_notices = await asyncio.to_thread(self._rotate_and_sample)
+        rotated, self._record_notices, self._bots = await asyncio.to_thread(self._rotate_and_sample)
         self._reopen_due = self._reopen_due or rotated
         if self._reopen_due and self._reading is not None:
             try:
@@ -197,8 +204,9 @@ class Collector:
                 return
             self._reopen_due = False
 
-    def _rotate_and_sample(self) -> tuple[bool, tuple[str, ...]]:
-        """Everything that touches the disk; whether Envoy must reopen, and the notices."""
+    def _rotate_and_sample(self) -> tuple[bool, tuple[str, ...], BotSample]:
+        """Everything that touches the disk; whether Envoy must reopen, notices, and bots."""
+        bots = bot_sample(records.recent(self._access_log, BOT_SAMPLE_SIZE_BYTES_MAX).records)
         notices: list[str] = []
         removed = rotation.make_room(self._access_log)
         free = rotation.free_bytes(self._access_log.parent)
@@ -215,7 +223,8 @@ class Collector:
                 rotated = True
             except OSError as error:
                 notices.append(f"Access records could not be rotated: {error.strerror}.")
-        return rotated, (*notices, *self._recording_notice(), *self._forwarding_notice())
+        notices += [*self._recording_notice(), *self._forwarding_notice()]
+        return rotated, tuple(notices), bots
 
     def _recording_notice(self) -> Iterator[str]:
         """Fit the share of recorded requests to the traffic, and say so when it is not all."""

@@ -8,21 +8,29 @@ the end in blocks, since the request somebody asks about is a recent one. Keys a
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from seawall.errors import NotFoundError, UsageError
+from seawall.errors import NotFoundError, UnreachableError, UsageError
 from seawall.limits import (
     ACCESS_LOG_FILES_MAX,
     ACCESS_READ_SIZE_BYTES,
     ACCESS_RECORD_SIZE_BYTES_MAX,
+    ACCESS_RECORDS_PER_S_MAX,
     ACCESS_TAIL_RECORDS_MAX,
     REQUEST_ID_LENGTH_CHARS_MAX,
 )
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
+MISSING_WORDS: Final = (
+    "The record may have been rotated away with the oldest. Errors and slow requests are always "
+    "recorded; of the ordinary ones the share `access_log: sample`, and above "
+    f"{ACCESS_RECORDS_PER_S_MAX:,} a second on a node only a part. A record is written within a "
+    "second."
+)
+"""Why there may be no record of a request that was answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +98,12 @@ def parse_record(line: bytes) -> AccessRecord | None:
     if len(line) > ACCESS_RECORD_SIZE_BYTES_MAX:
         return None
     try:
-        found = json.loads(line)
+        return _record(json.loads(line))
     except (ValueError, RecursionError):
         return None
+
+
+def _record(found: object) -> AccessRecord | None:
     if not isinstance(found, dict) or not isinstance(found.get("time"), str):
         return None
     fields: dict[str, Any] = {key: _text(found[key]) for key in _TEXTS if key in found}
@@ -111,8 +122,60 @@ class Tail:
 
 def files(current: Path) -> tuple[Path, ...]:
     """The current file and its rotated ones that exist, newest first."""
-    rotated = (current.with_name(f"{current.name}.{n}") for n in range(1, ACCESS_LOG_FILES_MAX))
-    return tuple(path for path in (current, *rotated) if path.is_file())
+    return tuple(path for path in (current, *_rotated(current)) if path.is_file())
+
+
+def require_request_id(text: str) -> None:
+    """Refuse what cannot be the id of a request.
+
+    Raises:
+        UsageError: it is too long, or holds other characters.
+    """
+    if not _REQUEST_ID.fullmatch(text):
+        raise UsageError(
+            "request-id-malformed",
+            "That is not a request id: letters, digits, '-', '_', '.' and ':' only.",
+            remedy="Take the value of the response header x-request-id, or of an error page.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What came of looking for one request.
+
+    Attributes:
+        line: the newest record of it, as Envoy wrote it; empty when none was found.
+        whole: whether every record was looked at, or the one was found; not when a file could not
+            be read.
+        since: when the oldest request began whose record was looked at, as Envoy wrote it; empty
+            without any.
+    """
+
+    line: bytes = b""
+    whole: bool = True
+    since: str = ""
+
+
+def search(current: Path, request_id: str, go_on: Callable[[], bool] = lambda: True) -> Search:
+    """Look for `request_id` in all files, newest first, as long as `go_on` says so.
+
+    Raises:
+        UsageError: `request_id` cannot be one.
+    """
+    require_request_id(request_id)
+    needle = request_id.encode("ascii")
+    oldest, unread = b"", list[Path]()
+    for block in _blocks(current, unread):
+        if not go_on():
+            return Search(whole=False, since=_time_of(oldest))
+        oldest = block
+        if needle not in block:
+            continue
+        for line in reversed(block.split(b"\n")):
+            record = parse_record(line) if needle in line else None
+            if record is not None and record.request_id == request_id:
+                return Search(line, since=record.time)
+    return Search(whole=not unread, since=_time_of(oldest))
 
 
 def find(current: Path, request_id: str) -> AccessRecord:
@@ -121,26 +184,23 @@ def find(current: Path, request_id: str) -> AccessRecord:
     Raises:
         UsageError: `request_id` cannot be one.
         NotFoundError: no record has it: not logged, not yet written, or rotated away.
+        UnreachableError: a file cannot be read, and no other has it.
     """
-    if not _REQUEST_ID.fullmatch(request_id):
-        raise UsageError(
-            "request-id-malformed",
-            "That is not a request id: letters, digits, '-', '_', '.' and ':' only.",
-            remedy="Take the value of the response header x-request-id, or of an error page.",
+    found = search(current, request_id)
+    record = parse_record(found.line)
+    if record is not None:
+        return record
+    if not found.whole:
+        raise UnreachableError(
+            "records-unreadable",
+            f"Not all access records in {current.parent} can be read, and request {request_id} is "
+            "in none of the others.",
+            remedy="Run the command as the user that Seawall runs as.",
         )
-    needle = request_id.encode("ascii")
-    for block in _blocks(current):
-        if needle not in block:
-            continue
-        for line in reversed(block.split(b"\n")):
-            record = parse_record(line) if needle in line else None
-            if record is not None and record.request_id == request_id:
-                return record
     raise NotFoundError(
         "request-not-found",
         f"No access record of request {request_id} is on this node.",
-        remedy="Records are written within seconds. Ordinary requests are sampled (access_log: "
-        "sample), and the oldest records are rotated away.",
+        remedy=MISSING_WORDS,
     )
 
 
@@ -223,14 +283,31 @@ def untrusted_forwarding(records: Iterable[AccessRecord]) -> UntrustedForwarding
     return UntrustedForwarding(sum(peers.values()), sampled, max(peers, key=lambda p: peers[p]))
 
 
-def _blocks(current: Path) -> Iterator[bytes]:
-    """Blocks of whole lines over all files, the newest block first, each in order of writing."""
-    for path in files(current):
+def _rotated(current: Path) -> Iterator[Path]:
+    return (current.with_name(f"{current.name}.{n}") for n in range(1, ACCESS_LOG_FILES_MAX))
+
+
+def _time_of(block: bytes) -> str:
+    """When the first request of a block began that can be read; empty without any."""
+    parsed = (parse_record(line) for line in block.split(b"\n"))
+    return next((record.time for record in parsed if record is not None), "")
+
+
+def _blocks(current: Path, unread: list[Path] | None = None) -> Iterator[bytes]:
+    """Blocks of whole lines over all files, the newest block first, each in order of writing.
+
+    Every name is tried in its turn: a rotation meanwhile moves a file on to the next name. Files
+    that are there and cannot be read are added to `unread`.
+    """
+    for path in (current, *_rotated(current)):
         try:
             with path.open("rb") as file:
                 yield from _blocks_of(file)
-        except OSError:
+        except FileNotFoundError:
             continue
+        except OSError:
+            if unread is not None:
+                unread.append(path)
 
 
 def _blocks_of(file: BinaryIO) -> Iterator[bytes]:
@@ -258,7 +335,9 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+    """As text that every terminal and file can take: JSON may hold halves of characters."""
+    text = value if isinstance(value, str) else "" if value is None else str(value)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _number(value: object) -> int | None:
@@ -270,4 +349,4 @@ def _number(value: object) -> int | None:
 def _texts(value: object) -> Mapping[str, str]:
     if not isinstance(value, dict):
         return {}
-    return {str(key): _text(each) for key, each in value.items() if each is not None}
+    return {_text(key): _text(each) for key, each in value.items() if each is not None}

@@ -1,0 +1,246 @@
+"""What the nodes of a fleet are asked about one request, and what each of them said. Pure.
+
+The first record that comes is the one that is told; whoever claims the same id besides is named.
+What a node did not search is never counted as searched: each node has a standing of its own, and
+"not found" is said of those alone that looked at everything they have.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from seawall import limits
+from seawall.errors import NotFoundError, SeawallError, UnreachableError
+from seawall.ids import NodeName, RequestId
+from seawall.telemetry.records import MISSING_WORDS, AccessRecord
+
+
+class Standing(StrEnum):
+    """How far one node is with a question."""
+
+    SILENT = "silent"
+    """It was not heard lately, so it is not waited for."""
+    OLD = "old"
+    """Its version does not know the question."""
+    ASKED = "asked"
+    """It did not answer yet, or did not in time."""
+    NOTHING = "nothing"
+    """It searched all its records and has none."""
+    IN_PART = "in-part"
+    """It has none among those that it had time to search."""
+    GARBLED = "garbled"
+    """What it answered makes no sense."""
+    FOUND = "found"
+
+
+_HEADS: Final = (
+    (Standing.NOTHING, "Searched"),
+    (Standing.IN_PART, "Searched in part"),
+    (Standing.ASKED, "Did not answer in time"),
+    (Standing.SILENT, "Not connected here"),
+    (Standing.OLD, "Of an older version that cannot be asked"),
+    (Standing.GARBLED, "Answered what makes no sense"),
+)
+_OPEN: Final = (
+    Standing.IN_PART,
+    Standing.ASKED,
+    Standing.SILENT,
+    Standing.OLD,
+    Standing.GARBLED,
+)
+"""Of a node in one of these it is not known whether it has the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a node answered, as far as it makes sense.
+
+    Attributes:
+        record: of the request; None when it found none.
+        whole: whether it looked at all its records.
+        since: time of its oldest record that was looked at; empty without any.
+        garbled: why the answer is not believed; empty when it is.
+    """
+
+    record: AccessRecord | None = None
+    whole: bool = True
+    since: str = ""
+    garbled: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of a question.
+
+    Attributes:
+        record: that came first; None when none came.
+        node: that has it.
+        also: others that claim the same id.
+        standings: of every node that was to be asked.
+        since: of nodes that searched, the time of their oldest record looked at.
+    """
+
+    request_id: RequestId
+    record: AccessRecord | None = None
+    node: str = ""
+    also: tuple[NodeName, ...] = ()
+    standings: Mapping[NodeName, Standing] = field(default_factory=dict)
+    since: Mapping[NodeName, str] = field(default_factory=dict)
+
+
+class Inquiry:
+    """One question to the nodes.
+
+    Args:
+        request_id: of the request that is looked for.
+        standings: of every node to ask, at the beginning; those `ASKED` are waited for.
+        began_s: monotonic seconds, as everywhere here.
+    """
+
+    def __init__(
+        self, request_id: RequestId, standings: Mapping[NodeName, Standing], began_s: float
+    ) -> None:
+        self.request_id = request_id
+        self._standings = dict(standings)
+        self._handed: dict[NodeName, int] = {}
+        self._answering: set[NodeName] = set()
+        self._since: dict[NodeName, str] = {}
+        self._claims: list[NodeName] = []
+        self._record: AccessRecord | None = None
+        self._ended = False
+        self._end_s = began_s + limits.RECORD_QUESTION_WAIT_S
+
+    def hand(self, node: NodeName) -> bool:
+        """Whether `node` is to be asked now, with the answer to whatever it just asked itself."""
+        standing, times = self._standings.get(node), self._handed.get(node, 0)
+        if standing not in {Standing.ASKED, Standing.SILENT, Standing.OLD}:
+            return False
+        if times >= limits.RECORD_QUESTION_HANDED_MAX:
+            return False
+        self._handed[node] = times + 1
+        self._standings[node] = Standing.ASKED
+        return True
+
+    def cannot(self, node: NodeName) -> None:
+        """`node` does not know such questions: nobody waits for it."""
+        if self._standings.get(node) is Standing.ASKED:
+            self._standings[node] = Standing.OLD
+
+    def begin(self, node: NodeName) -> bool:
+        """Whether `node` may answer now: it was asked, and answers for the first time."""
+        if node not in self._handed or node in self._answering:
+            return False
+        self._answering.add(node)
+        return True
+
+    def take(self, node: NodeName, said: Said, now_s: float) -> str:
+        """Note what a node answered; what people should know of it, in words.
+
+        A second record never replaces the first.
+        """
+        if said.garbled:
+            self._standings[node] = Standing.GARBLED
+            return f"{node}: {said.garbled}"
+        self._since[node] = said.since
+        if said.record is None:
+            self._standings[node] = Standing.NOTHING if said.whole else Standing.IN_PART
+            return ""
+        self._standings[node] = Standing.FOUND
+        self._claims.append(node)
+        if len(self._claims) > 1:
+            return f"{node} claims request {self.request_id}, which {self._claims[0]} has too"
+        if self._ended:
+            return f"{node} has request {self.request_id}, and said so too late"
+        self._record = said.record
+        self._end_s = min(self._end_s, now_s + limits.RECORD_CLAIMS_WAIT_S)
+        return ""
+
+    def left_s(self, now_s: float) -> float:
+        """How long it is worth waiting yet; 0 when nobody else is waited for."""
+        if Standing.ASKED not in self._standings.values():
+            return 0.0
+        return max(0.0, self._end_s - now_s)
+
+    def end(self) -> Finding:
+        """What is known now; nobody waits any more, and no record is kept."""
+        self._ended, record, self._record = True, self._record, None
+        return Finding(
+            request_id=self.request_id,
+            record=record,
+            node=self._claims[0] if self._claims else "",
+            also=tuple(self._claims[1 : limits.RECORD_NODES_NAMED_MAX + 1]),
+            standings=dict(self._standings),
+            since=dict(self._since),
+        )
+
+
+def outcome(finding: Finding) -> str:
+    """For the log: one line."""
+    counts = [
+        f"{sum(found is standing for found in finding.standings.values())} {standing.value}"
+        for standing in Standing
+        if standing in finding.standings.values()
+    ]
+    return f"request {finding.request_id}: {', '.join(counts) or 'no nodes'}"
+
+
+def sentences(finding: Finding) -> Iterator[str]:
+    """Where the record comes from, for the story."""
+    yield f"Node {finding.node} has the record, and it is told as that node has it."
+    for node in finding.also:
+        yield (
+            f"Node {node} says that it has a record of this request too. One of them is wrong, or "
+            f"keeps copied records. What it has: seawall why {finding.request_id} --node {node}."
+        )
+
+
+def refusal(finding: Finding, leader: str | None) -> SeawallError:
+    """Why there is no story, and what to do.
+
+    Args:
+        finding: without a record.
+        leader: HOST:PORT of the control process that leads, empty when nobody does; None when this
+            one does.
+    """
+    if not finding.standings:
+        return NotFoundError(
+            "request-not-found",
+            f"No record of request {finding.request_id} is on this machine, and the fleet has no "
+            "nodes to ask.",
+            remedy="Let a machine join: seawall token join.",
+        )
+    told = " ".join(_parts(finding))
+    found_none = f"No record of request {finding.request_id} was found. {told}"
+    unknown = [n for n, standing in finding.standings.items() if standing in _OPEN]
+    if not unknown:
+        return NotFoundError("request-not-found", found_none, remedy=MISSING_WORDS)
+    has = "has" if len(unknown) == 1 else "have"
+    remedy = (
+        f"Whether {_names(unknown)} {has} it is not known. Ask again, or on the machine itself: "
+        f"seawall why {finding.request_id} --data-dir DIR. {MISSING_WORDS}"
+    )
+    if leader is not None:
+        where = f"at {leader}" if leader else "when there is one"
+        remedy = f"Ask the control process that leads, {where}: it hears every node. {remedy}"
+    return UnreachableError("request-not-known", found_none, remedy=remedy)
+
+
+def _parts(finding: Finding) -> Iterator[str]:
+    for standing, head in _HEADS:
+        names = [name for name, found in finding.standings.items() if found is standing]
+        if names:
+            yield f"{head}: {_names(names, finding.since)}."
+
+
+def _names(names: list[NodeName], since: Mapping[NodeName, str] | None = None) -> str:
+    shown = [
+        name if since is None or name not in since else f"{name} ({_reach(since[name])})"
+        for name in names[: limits.RECORD_NODES_NAMED_MAX]
+    ]
+    hidden = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {hidden} more" if hidden else "")
+
+
+def _reach(since: str) -> str:
+    return f"records since {since}" if since else "no records"

@@ -1,0 +1,67 @@
+"""The machine of a node that joined a fleet: its records are here, and control is elsewhere."""
+
+from pathlib import Path
+
+from seawall.api.client import is_running
+from seawall.api.status_views import WhyView
+from seawall.api.why_view import why_view
+from seawall.compiler.names import ACCESS_FILE
+from seawall.errors import NotFoundError, SeawallError, UnreachableError, UsageError
+from seawall.fleet.identity import Identity
+from seawall.telemetry.records import find
+from seawall.telemetry.why import Known
+
+
+def why(data_dir: Path, request_id: str, node: str) -> WhyView:
+    """The story of a request as far as this node knows it.
+
+    Raises:
+        UsageError: it cannot be a request id, or another node is named.
+        NotFoundError: this node has no record of it.
+        UnreachableError: its records cannot be read.
+    """
+    name, control = _who(data_dir)
+    if node not in ("", name):
+        raise UsageError(
+            "another-node",
+            f"This machine is node {name}, and knows nothing of node {node[:80]}.",
+            remedy=f"Run the command on the machine of control, at {control}.",
+        )
+    try:
+        record = find(data_dir / "access" / ACCESS_FILE, request_id)
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.code,
+            f"Node {name} has no record of request {request_id}.",
+            remedy=f"Another node may: control, at {control}, asks all of them. {error.remedy}",
+        ) from error
+    told = (
+        f"Node {name} tells it from its own records alone. Control, at {control}, knows the bot "
+        "model and the policy too: run the command there to learn of them."
+    )
+    return why_view(record, Known(), node=name, before=(told,))
+
+
+def only_node(data_dir: Path) -> UnreachableError:
+    """Why a command cannot be answered on this machine."""
+    name, control = _who(data_dir)
+    return UnreachableError(
+        "only-a-node",
+        f"On the data directory {data_dir} only node {name} of a fleet runs.",
+        remedy=f"Run the command on the machine of control, at {control}. On this one "
+        "`seawall why` alone tells something: what the records of this node know.",
+    )
+
+
+def is_node(data_dir: Path) -> bool:
+    """Whether this is the directory of a node whose control is on another machine."""
+    return Identity(data_dir / "identity").exists and not is_running(data_dir)
+
+
+def _who(data_dir: Path) -> tuple[str, str]:
+    """The node's name, and where control is; as far as that can be read."""
+    try:
+        standing = Identity(data_dir / "identity").load()
+    except SeawallError:
+        return "of this machine", "an address that cannot be read here"
+    return standing.node, ", ".join(f"{host}:{port}" for host, port in standing.controls)
