@@ -57,8 +57,10 @@ class RawClient:
 
     def send(self, data: bytes) -> None:
         """Send all of it; a peer that has closed already is not an error here."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        try:
             self.socket.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            forget_tls_errors()
 
     def response(self, *, to_head: bool = False) -> Response:
         """Read one response (1xx ones included). `to_head`: the request was HEAD, so no body."""
@@ -111,12 +113,23 @@ class RawClient:
         try:
             data = self.socket.recv(65536)
         except (ConnectionResetError, ssl.SSLEOFError):
+            forget_tls_errors()
             data = b""
         except TimeoutError as error:
             raise AssertionError(f"no end of the answer; so far {self._pending!r}") from error
         if not data:
             raise EOFError(f"connection closed; unread: {self._pending!r}")
         self._pending += data
+
+
+def forget_tls_errors() -> None:
+    """After a connection failed, let no other one of this thread fail by it.
+
+    CPython 3.13 with OpenSSL 3.5 leaves the failure in OpenSSL's queue of errors, where the next
+    read of any connection finds it. A list of ciphers that is refused empties the queue.
+    """
+    with contextlib.suppress(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).set_ciphers("none")
 
 
 def fetch(

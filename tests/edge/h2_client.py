@@ -17,6 +17,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
+from raw_http import forget_tls_errors
+
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DEADLINE_S: Final = 10.0
 Fields = Iterable[tuple[str, str]]
@@ -62,6 +64,7 @@ class H2Client:
         try:
             self.socket.sendall(data)
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError):
+            forget_tls_errors()
             self.closed = True
 
     def send(self, *frames: Frame) -> None:
@@ -116,6 +119,7 @@ class H2Client:
         except (BrokenPipeError, ConnectionResetError, ssl.SSLError) as error:
             if isinstance(error, ssl.SSLWantReadError):
                 raise
+            forget_tls_errors()
             data = b""
         except TimeoutError as error:
             raise AssertionError(f"no answer; frames so far {self.frames[-5:]}") from error

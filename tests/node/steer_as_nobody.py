@@ -15,8 +15,6 @@ import socket
 import sys
 from pathlib import Path
 
-import grpc._utilities  # noqa: F401 - the same
-
 from node.stage_support import answers, loaded, standing
 from node.support import edge
 from seawall.errors import RefusedError

@@ -230,9 +230,15 @@ def test_listening_sockets_are_read_without_the_connections() -> None:
         assert len(found) == 3
 
 
+def _open_to_all(path: Path) -> bool:
+    return all(folder.stat().st_mode & 0o001 for folder in path.parents)
+
+
 @pytest.mark.parametrize(("way", "means"), [("own", "borrowed"), ("adopted", "anchored")])
 def test_an_ordinary_user_can_steer(way: str, means: str) -> None:
     script = Path(__file__).with_name("steer_as_nobody.py")
+    if os.geteuid() == 0 and not all(_open_to_all(Path(path)) for path in (script, sys.executable)):
+        pytest.skip("this checkout lies where no ordinary user may enter")
     with tempfile.TemporaryDirectory() as directory:
         done = subprocess.run(
             [sys.executable, str(script), way, directory, str(free_port())],
