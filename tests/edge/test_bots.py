@@ -136,7 +136,8 @@ def test_curl_is_seen_as_what_it_is(edge: Serving, flag: str, tmp_path: Path) ->
     assert seen.code("family-agreement") in (2, 3)
     assert seen.code("accept") == 1
     assert seen.code("agent-mozilla") == 1
-    assert seen.code("pseudo-order") == (4 if flag == "--http2" else 0)
+    order = seen.code("pseudo-order")  # of its newest versions 3
+    assert order in ((3, 4) if flag == "--http2" else (0,))
 
 
 def test_plain_http_has_no_tls_features(edge: Serving) -> None:
