@@ -256,7 +256,9 @@ def test_what_follows_from_a_broken_part_is_not_reported() -> None:
         "sites: {shop: {hosts: [a.example], origin: app}}\n"
     )
     assert ids(load_text(broken_origin)) == {"bad-url"}
-    broken_listen = SHOP.replace("127.0.0.1:8080", "nonsense") + "    redirect_to_https: true\n"
+    broken_listen = SHOP.replace("http: 127.0.0.1:8080", "https: nonsense") + (
+        "    redirect_to_https: true\n"
+    )
     assert ids(load_text(broken_listen)) == {"bad-address"}
     broken_site = HEAD + (
         "origins: {app: {endpoints: 'http://a'}}\n"

@@ -7,7 +7,7 @@ problem id and whose context holds the remedy.
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NoReturn, TypeAlias
 
@@ -245,10 +245,16 @@ def one_of(*words: str) -> Checked:
     return Checked(check, " \\| ".join(f"`{word}`" for word in words))
 
 
-def did_you_mean(word: str, known: Any) -> str:
-    """A question that names the nearest known word, or nothing."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, or nothing."""
     near = difflib.get_close_matches(word[:64].lower(), list(known), n=1, cutoff=0.6)
-    return f"Did you mean `{near[0]}`?" if near else ""
+    return near[0] if near else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known word, or nothing."""
+    near = nearest(word, known)
+    return f"Did you mean `{near}`?" if near else ""
 
 
 def check_name(value: Any) -> str:
