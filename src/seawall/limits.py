@@ -249,6 +249,8 @@ METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """One value of a request shown in its story: paths and user agents can be long."""
+WHY_FACTS_PER_RULE_MAX: Final = 12
+"""What a story tells that one rule asked for: more than a rule of people asks."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
 """Ordinary requests recorded on one node: above it only a share, so that a flood costs no CPU and
 the files below hold about 15 minutes of it."""

@@ -20,6 +20,7 @@ from seawall.api.status_views import (
     CertificateView,
     ControlView,
     NoticeView,
+    RuleFactView,
     StatusView,
     WhyView,
 )
@@ -148,6 +149,10 @@ class Observer:
             story=told.sentences,
             remedy=told.remedy,
             record=plain | extra,
+            facts=tuple(
+                RuleFactView(fact.rule, fact.name, fact.state.value, fact.value, fact.words)
+                for fact in told.facts
+            ),
         )
 
     def _bot_sample(self) -> BotSample:

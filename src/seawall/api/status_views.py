@@ -197,6 +197,24 @@ class StatusView:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleFactView:
+    """What a rule for bots asked for, and what it stood for in the request.
+
+    Attributes:
+        name: as in the rule language.
+        state: `told`; `absent`, which no comparison meets; or `not-recorded`.
+        value: null unless it is told. Of requests of a client from 8 on, the least that it was.
+        words: the same for people; may be empty.
+    """
+
+    rule: str
+    name: str
+    state: Literal["told", "absent", "not-recorded"]
+    value: int | str | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class WhyView:
     """The story of one request.
 
@@ -205,6 +223,7 @@ class WhyView:
         story: what happened, one sentence each, in order.
         remedy: what to do about it; may be empty.
         record: the access record as written by Envoy.
+        facts: what the rules for bots asked for that held, noted ones before the one that decided.
     """
 
     request_id: str
@@ -212,6 +231,7 @@ class WhyView:
     story: tuple[str, ...]
     remedy: str
     record: Mapping[str, str | int | float | bool | None]
+    facts: tuple[RuleFactView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
