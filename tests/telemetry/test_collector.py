@@ -1,6 +1,9 @@
 """Real traffic through a real edge, seen as windows, records, stories and notices."""
 
 import asyncio
+import errno
+import os
+import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -325,11 +328,30 @@ def test_origins_without_health_or_address_are_notices(tmp_path: Path) -> None:
     )
 
 
-def test_a_nearly_full_disk_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "free_bytes", lambda _directory: 5)
+@pytest.mark.parametrize(
+    ("free", "flag", "words"),
+    [
+        (5 * 256, 0, "is nearly full: 5 MiB free"),
+        (3, 0, "is full: access records and logs are lost"),
+        (10**9, os.ST_RDONLY, "is read-only: access records and logs are lost"),
+    ],
+)
+def test_a_full_disk_is_a_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, flag: int, words: str
+) -> None:
+    rotated = tmp_path / "access.ndjson.1"
+    rotated.write_text("{}\n")
+    size = types.SimpleNamespace(f_flag=flag, f_bavail=free, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _directory: size)
+    if flag:
+        monkeypatch.setattr(Path, "unlink", _read_only)
     collector = scripted(tmp_path, FINE)
     asyncio.run(collector.poll())
-    assert "nearly full" in collector.notices()[0]
+    assert words in collector.notices()[0]
+
+
+def _read_only(path: Path) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
 
 
 def test_windows_wait_for_control_in_a_bounded_ring_and_go_once_accepted(tmp_path: Path) -> None:

@@ -205,7 +205,8 @@ class _Core:
         )
 
         def notices() -> tuple[NoticeView, ...]:
-            found = (watch.notice(), releaser.notice(), switchboard.notice(), keys.notice())
+            parts = (watch, releaser, switchboard, keys, self.rollouts)
+            found = [part.notice() for part in parts]
             return (*(notice for notice in found if notice is not None), *jobs.notices())
 
         observer = Observer(

@@ -27,11 +27,11 @@ from seawall import limits
 from seawall.daemon.children import Child
 from seawall.daemon.processes import (
     Process,
+    RunFile,
     envoys,
     lock_data_dir,
     prepare_data_dir,
     read_run_file,
-    write_run_file,
     writing,
 )
 from seawall.errors import SeawallError
@@ -39,6 +39,8 @@ from seawall.errors import SeawallError
 _POLL_S: Final = 0.05
 _EXIT_DONE: Final = 0
 _EXIT_REFUSED: Final = 1
+_SERVED: Final = ("node/state.json", "control/seawall.db")
+"""What is there when something was served, or decided, from a data directory before."""
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio into this process
@@ -76,6 +78,7 @@ class Supervisor:
         self._config = config
         self._data_dir = data_dir
         self._run_dir = data_dir / "run"
+        self._run_file = RunFile(self._run_dir / "up.json")
         self._api = api
         self._concurrency = concurrency
         self._json = json_output
@@ -96,14 +99,34 @@ class Supervisor:
         with writing(self._data_dir):
             lock = lock_data_dir(self._data_dir)
         try:
-            with writing(self._data_dir):
-                write_run_file(self._run_dir / "up.json", os.getpid())
+            self._say_that_it_runs()
             self._catch_signals()
             self._end_leftovers()
             return self._supervise()
         finally:
-            self._run_dir.joinpath("up.json").unlink(missing_ok=True)
+            self._run_file.remove()
             os.close(lock)
+
+    def _say_that_it_runs(self) -> None:
+        """Go on where that cannot be written, as long as there is something to serve.
+
+        Raises:
+            UnreachableError: it cannot, and nothing was ever served from here.
+        """
+        error = self._run_file.tell(os.getpid())
+        if error is None:
+            return
+        with writing(self._data_dir):
+            if not any((self._data_dir / name).exists() for name in _SERVED):
+                raise error
+        self._warn(
+            "data-dir-not-written",
+            f"The data directory {self._data_dir} cannot be written: {error.strerror}. What the "
+            "node keeps there is served; access records and logs are lost, and a new release may "
+            "be refused.",
+            "Free some space there. Nothing need be started again: `seawall status` tells when it "
+            "is well.",
+        )
 
     def say_error(self, error: SeawallError) -> None:
         """Print an error in the words (or the JSON) that every command uses."""
@@ -168,6 +191,7 @@ class Supervisor:
         """Keep the children running until told to stop, or until starting has failed."""
         while not self._stops:
             now_s = _monotonic_s()
+            self._run_file.tell_again()
             for child in self._children:
                 if happened := child.tick(now_s):
                     self._say("child-ended", happened, part=child.name)
@@ -252,6 +276,14 @@ class Supervisor:
         if readable:
             with suppress(BlockingIOError):
                 os.read(self._wakeup[0], 4096)
+
+    def _warn(self, event: str, text: str, remedy: str) -> None:
+        if self._json:
+            self._write({"event": event, "message": text, "remedy": remedy})
+            return
+        with suppress(OSError):
+            sys.stderr.write(f"warning: {text}\n  do:  {remedy}\n")
+            sys.stderr.flush()
 
     def _say(self, event: str, text: str, **fields: str) -> None:
         if self._json:

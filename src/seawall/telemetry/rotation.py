@@ -6,14 +6,16 @@ rotated files go first, oldest first: serving needs no records. Only file operat
 `collector` decides when, and tells Envoy.
 """
 
-import shutil
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from seawall.limits import (
     ACCESS_LOG_DISK_FREE_BYTES_MIN,
+    ACCESS_LOG_DISK_FULL_BYTES,
     ACCESS_LOG_FILE_SIZE_BYTES_MAX,
     ACCESS_LOG_FILES_MAX,
+    MIB,
 )
 
 
@@ -38,11 +40,45 @@ def rotate(current: Path) -> None:
 
 
 def free_bytes(directory: Path) -> int | None:
-    """Bytes that may still be written to the file system of `directory`; None when unknown."""
+    """Bytes that may still be written to the file system of `directory`; None when unknown.
+
+    Nothing may be written where it is read-only.
+    """
     try:
-        return shutil.disk_usage(directory).free
+        found = os.statvfs(directory)
     except OSError:
         return None
+    return 0 if found.f_flag & os.ST_RDONLY else found.f_bavail * found.f_frsize
+
+
+def disk_notice(directory: Path, *, removed: int) -> str:
+    """What is wrong with the disk of `directory`, for people; empty when nothing is.
+
+    Args:
+        directory: of the access records.
+        removed: so many files were given up just now.
+    """
+    free = free_bytes(directory)
+    lost = "access records and logs are lost, and a new release may be refused; serving goes on"
+    if _read_only(directory):
+        return (
+            f"The disk of {directory} is read-only: {lost}. Find out why in the kernel's log, and "
+            "make it writable again."
+        )
+    if free is not None and free < ACCESS_LOG_DISK_FULL_BYTES:
+        return f"The disk of {directory} is full: {lost}. Free some space there."
+    if removed or (free is not None and free < ACCESS_LOG_DISK_FREE_BYTES_MIN):
+        return (
+            f"The disk of {directory} is nearly full: {(free or 0) // MIB} MiB free. Rotated "
+            "access records are given up; serving goes on."
+        )
+    return ""
+
+
+def _read_only(directory: Path) -> bool:
+    with suppress(OSError):
+        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+    return False
 
 
 def make_room(current: Path) -> int:
@@ -52,7 +88,7 @@ def make_room(current: Path) -> int:
         free = free_bytes(current.parent)
         if free is None or free >= ACCESS_LOG_DISK_FREE_BYTES_MIN:
             break
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it is not there, or the disk is read-only
             _numbered(current, number).unlink()
             removed += 1
     return removed
