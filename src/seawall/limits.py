@@ -270,6 +270,9 @@ STORE_RESERVE_ROOM_BYTES_MIN: Final = 16 * MIB
 """Free space from which that room is taken again while control runs."""
 STORE_RESERVE_INTERVAL_S: Final = 60.0
 """How often it is looked for: a disk that was full is made room on by people."""
+STAND_IN_SIZE_BYTES_MAX: Final = 512 * MIB
+"""Of a data directory that is copied into memory because its disk has become read-only: a store of
+some thousand releases, and no machine that serves an edge has less memory than twice that."""
 ACCESS_TAIL_RECORDS_MAX: Final = 1_000
 """Records given at once: one screen or one API answer."""
 ACCESS_READ_SIZE_BYTES: Final = 1 * MIB

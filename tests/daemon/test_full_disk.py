@@ -1,4 +1,4 @@
-"""`seawall up` on a disk without a free byte: what served before serves, and says what does not."""
+"""`seawall up` on a disk that is full or read-only: what served before serves."""
 
 import os
 from collections.abc import Iterator
@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from helpers import wait_until
+from seawall import limits
+from seawall.daemon import standin
 from seawall.daemon.processes import Process, RunFile, envoys, read_run_file, start_ticks
+from seawall.daemon.standin import original_of, place_of
 from seawall.demo.website import running_website
+from seawall.errors import UnreachableError
 from seawall_process import Edge, seawall_up
 from small_disk import SmallDisk, small_disk
 
@@ -129,3 +133,60 @@ def test_a_run_file_is_written_when_it_can_be(tmp_path: Path) -> None:
     file.remove()
     assert file.tell_again() is None
     assert not (tmp_path / "up.json").exists()
+
+
+def test_a_start_on_a_read_only_disk_serves_from_a_copy_in_memory(
+    tmp_path: Path, origin: str, disk: SmallDisk
+) -> None:
+    with seawall_up(tmp_path, origin) as first:
+        assert first.interrupt() == 0
+    disk.remount("ro")
+    with seawall_up(tmp_path, origin, port=first.port) as edge:
+        warned = edge.event("data-dir-read-only")
+        assert f"{edge.data_dir} is on a read-only disk" in warned["message"]
+        assert "Make the disk writable again" in warned["remedy"]
+        assert edge.event("ready")["release"] == "r1"
+        assert edge.get()[0] == 200
+        place = place_of(edge.data_dir)
+        assert place != edge.data_dir
+        assert original_of(place) == str(edge.data_dir)
+        assert place.stat().st_mode & 0o777 == 0o700
+        assert any("a copy in memory serves instead" in text for text in _notices(edge))
+        edge.write(more="    timeout: 21s\n")
+        assert edge.json("apply")["release"]["id"] == "r2"
+        with seawall_up(tmp_path, origin, port=first.port, ready=False) as other:
+            assert other.process.wait(60) == 1
+        assert edge.get()[0] == 200
+        assert edge.run("down").returncode == 0
+        assert not place.exists()
+    disk.remount("rw")
+    with seawall_up(tmp_path, origin, port=first.port) as again:
+        assert "data-dir-read-only" not in {event.get("event") for event in again.events}
+        assert place_of(again.data_dir) == again.data_dir
+        assert again.get()[0] == 200
+        assert again.interrupt() == 0
+
+
+def test_nothing_is_copied_that_is_too_large_or_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standin, "_MEMORY", tmp_path)
+    data_dir = tmp_path / "data"
+    (data_dir / "node").mkdir(parents=True)
+    (data_dir / "access").mkdir()
+    (data_dir / "node" / "state.json").write_bytes(b"x" * 99)
+    (data_dir / "access" / "access.ndjson").write_bytes(b"x" * 9_999)
+    place = standin.copy(data_dir)
+    assert (place / "node" / "state.json").read_bytes() == b"x" * 99
+    assert not (place / "access").exists()
+    standin.remove(data_dir)
+    assert data_dir.exists(), "only a copy is removed"
+    monkeypatch.setattr(limits, "STAND_IN_SIZE_BYTES_MAX", 98)
+    with pytest.raises(UnreachableError, match="too large"):
+        standin.copy(data_dir)
+    assert (place / "node" / "state.json").exists()
+    monkeypatch.setattr(limits, "STAND_IN_SIZE_BYTES_MAX", 999)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    (standin._place(data_dir)).mkdir()
+    with pytest.raises(UnreachableError, match="another user"):
+        standin.copy(data_dir)

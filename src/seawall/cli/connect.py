@@ -10,6 +10,7 @@ from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
 from seawall.daemon.processes import envoys, read_run_file
+from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
 _POLL_S: Final = 0.05
@@ -26,7 +27,7 @@ def connect(target: Target) -> Iterator[Client]:
         with Client.for_url(target.url, target.token) as client:
             yield client
         return
-    data_dir = target.data_dir.absolute()
+    data_dir = place_of(target.data_dir.absolute())
     _wait_while_starting(data_dir)
     try:
         with Client.for_data_dir(data_dir) as client:

@@ -5,6 +5,7 @@ always a pair of its id and its start time in kernel ticks, so that nothing of o
 stranger. Standard library only: the supervisor imports this file and little else.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -126,6 +127,8 @@ def envoys(data_dir: Path) -> tuple[Process, ...]:
 
 
 def _at_work_in(node: Path) -> Iterator[Process]:
+    if not node.is_dir():
+        return
     places = {os.path.realpath(place) for place in node.glob("*") if place.is_dir()}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal():
@@ -158,7 +161,7 @@ def prepare_data_dir(data_dir: Path) -> None:
         for folder in (data_dir, data_dir / "run", data_dir / "logs"):
             folder.mkdir(mode=PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
         status = data_dir.stat()
-        if status.st_uid == os.geteuid():
+        if status.st_uid == os.geteuid() and status.st_mode & 0o777 != PRIVATE_DIRECTORY_MODE:
             data_dir.chmod(PRIVATE_DIRECTORY_MODE)
     except OSError as error:
         raise UsageError(
@@ -200,7 +203,12 @@ def lock_data_dir(data_dir: Path) -> int:
         ConflictError: another supervisor holds it.
     """
     path = data_dir / "run" / "up.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE_MODE)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE_MODE)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # it can be locked all the same
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

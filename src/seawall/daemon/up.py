@@ -10,6 +10,7 @@ short-lived process, `seawall.daemon.ready`, so that its libraries are gone when
 """
 
 import argparse
+import errno
 import json
 import os
 import select
@@ -34,13 +35,12 @@ from seawall.daemon.processes import (
     read_run_file,
     writing,
 )
+from seawall.daemon.standin import copy, remove, served
 from seawall.errors import SeawallError
 
 _POLL_S: Final = 0.05
 _EXIT_DONE: Final = 0
 _EXIT_REFUSED: Final = 1
-_SERVED: Final = ("node/state.json", "control/seawall.db")
-"""What is there when something was served, or decided, from a data directory before."""
 _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio into this process
@@ -76,9 +76,8 @@ class Supervisor:
         json_output: bool = False,
     ) -> None:
         self._config = config
-        self._data_dir = data_dir
-        self._run_dir = data_dir / "run"
-        self._run_file = RunFile(self._run_dir / "up.json")
+        self._locks: list[int] = []
+        self._work_in(data_dir)
         self._api = api
         self._concurrency = concurrency
         self._json = json_output
@@ -86,6 +85,11 @@ class Supervisor:
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._children: list[Child] = []
         self._ready: subprocess.Popen[bytes] | None = None
+
+    def _work_in(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._run_dir = data_dir / "run"
+        self._run_file = RunFile(self._run_dir / "up.json")
 
     def run(self) -> int:
         """Start, keep running, stop.
@@ -95,9 +99,7 @@ class Supervisor:
             ConflictError: another supervisor runs on it.
             UnreachableError: it cannot be written.
         """
-        prepare_data_dir(self._data_dir)
-        with writing(self._data_dir):
-            lock = lock_data_dir(self._data_dir)
+        self._take(self._data_dir)
         try:
             self._say_that_it_runs()
             self._catch_signals()
@@ -105,7 +107,30 @@ class Supervisor:
             return self._supervise()
         finally:
             self._run_file.remove()
-            os.close(lock)
+            if not envoys(self._data_dir):
+                remove(self._data_dir)
+            for lock in self._locks:
+                os.close(lock)
+
+    def _take(self, data_dir: Path) -> None:
+        prepare_data_dir(data_dir)
+        with writing(data_dir):
+            self._locks.append(lock_data_dir(data_dir))
+
+    def _work_in_a_copy(self) -> None:
+        original = self._data_dir
+        self._work_in(copy(original))
+        self._take(self._data_dir)
+        with writing(self._data_dir):
+            if (error := self._run_file.tell(os.getpid())) is not None:
+                raise error
+        self._warn(
+            "data-dir-read-only",
+            f"The data directory {original} is on a read-only disk. A copy of it in memory, "
+            f"{self._data_dir}, serves instead: what is released and recorded there is lost when "
+            "it ends.",
+            "Make the disk writable again, then stop Seawall and start it anew.",
+        )
 
     def _say_that_it_runs(self) -> None:
         """Go on where that cannot be written, as long as there is something to serve.
@@ -117,8 +142,11 @@ class Supervisor:
         if error is None:
             return
         with writing(self._data_dir):
-            if not any((self._data_dir / name).exists() for name in _SERVED):
+            if not served(self._data_dir):
                 raise error
+        if error.errno == errno.EROFS:
+            self._work_in_a_copy()
+            return
         self._warn(
             "data-dir-not-written",
             f"The data directory {self._data_dir} cannot be written: {error.strerror}. What the "

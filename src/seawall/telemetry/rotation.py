@@ -6,9 +6,12 @@ rotated files go first, oldest first: serving needs no records. Only file operat
 `collector` decides when, and tells Envoy.
 """
 
+import errno
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from seawall.limits import (
     ACCESS_LOG_DISK_FREE_BYTES_MIN,
@@ -17,6 +20,9 @@ from seawall.limits import (
     ACCESS_LOG_FILES_MAX,
     MIB,
 )
+
+_PROBE: Final = ".probe"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def due(current: Path) -> bool:
@@ -40,15 +46,11 @@ def rotate(current: Path) -> None:
 
 
 def free_bytes(directory: Path) -> int | None:
-    """Bytes that may still be written to the file system of `directory`; None when unknown.
-
-    Nothing may be written where it is read-only.
-    """
+    """Bytes that may still be written to the file system of `directory`; None when unknown."""
     try:
-        found = os.statvfs(directory)
+        return shutil.disk_usage(directory).free
     except OSError:
         return None
-    return 0 if found.f_flag & os.ST_RDONLY else found.f_bavail * found.f_frsize
 
 
 def disk_notice(directory: Path, *, removed: int) -> str:
@@ -58,14 +60,14 @@ def disk_notice(directory: Path, *, removed: int) -> str:
         directory: of the access records.
         removed: so many files were given up just now.
     """
-    free = free_bytes(directory)
+    free, error = free_bytes(directory), _write_error(directory)
     lost = "access records and logs are lost, and a new release may be refused; serving goes on"
-    if _read_only(directory):
+    if error is not None and error.errno not in _FULL:
         return (
-            f"The disk of {directory} is read-only: {lost}. Find out why in the kernel's log, and "
-            "make it writable again."
+            f"The disk of {directory} cannot be written ({error.strerror or error}): {lost}. Find "
+            "out why in the kernel's log, and make it writable again."
         )
-    if free is not None and free < ACCESS_LOG_DISK_FULL_BYTES:
+    if error is not None or (free is not None and free < ACCESS_LOG_DISK_FULL_BYTES):
         return f"The disk of {directory} is full: {lost}. Free some space there."
     if removed or (free is not None and free < ACCESS_LOG_DISK_FREE_BYTES_MIN):
         return (
@@ -75,10 +77,21 @@ def disk_notice(directory: Path, *, removed: int) -> str:
     return ""
 
 
-def _read_only(directory: Path) -> bool:
-    with suppress(OSError):
-        return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
-    return False
+def _write_error(directory: Path) -> OSError | None:
+    """Why nothing can be written there. Only writing tells: a disk that failed may not say so."""
+    path = directory / _PROBE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, b"\n")
+        finally:
+            os.close(descriptor)
+            path.unlink()
+    except FileNotFoundError:
+        return None  # there is no such directory before the first Envoy
+    except OSError as error:
+        return error
+    return None
 
 
 def make_room(current: Path) -> int:
