@@ -74,8 +74,7 @@ class Slot:
         """
         private_directory(self.directory)
         private_directory(self.access)
-        if not _holds(self.directory / BOOTSTRAP_FILE, bootstrap):
-            write_atomic(self.directory / BOOTSTRAP_FILE, bootstrap)
+        _write_unless_there(self.directory / BOOTSTRAP_FILE, bootstrap)
         (self.directory / ADMIN_SOCKET).unlink(missing_ok=True)
         link = self.directory / ACCESS_FILE
         if not link.is_symlink():
@@ -363,12 +362,16 @@ def _identity(fields: Mapping[str, object]) -> Identity:
     )
 
 
-def _holds(path: Path, content: bytes) -> bool:
-    """Whether a file need not be written: on a full disk it could not be."""
+def _write_unless_there(path: Path, content: bytes) -> None:
+    """Replace a file; on a full disk, in the room of the one before, which nobody needs then."""
+    with suppress(OSError):
+        if read_bounded(path, len(content)) == content:
+            return
     try:
-        return read_bounded(path, len(content)) == content
+        write_atomic(path, content)
     except OSError:
-        return False
+        path.unlink(missing_ok=True)
+        write_atomic(path, content)
 
 
 def _spawn(slot: Slot, binary: Path, concurrency: int, told: str) -> "subprocess.Popen[bytes]":

@@ -98,9 +98,11 @@ class _Wrong:
             return lost or (*steps, key) in self._meant
         if isinstance(node, ListNode):
             return node.damaged and not node
+        if not isinstance(node, MapNode) or not node.lost:
+            return False
         # With two keys or more left, they exclude each other by themselves.
-        alone = isinstance(node, MapNode) and bool(node.lost) and len(node) <= 1
-        return alone and detail["type"] == "contradictory-keys"
+        alone = detail["type"] == "contradictory-keys" and len(node) <= 1
+        return alone or detail["type"] == "missing-key"
 
     def paths(self) -> Iterator[tuple[Step, ...]]:
         """What must go; never empty."""

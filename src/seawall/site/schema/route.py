@@ -175,6 +175,12 @@ class RedirectSection(Section):
     )
     strip_query: Flag = Field(default=False, description="Drop the query instead of keeping it.")
 
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        if self.to is None and self.prefix is None:
+            refuse("missing-key", "A redirect needs `to` or `prefix`.", "Write where it leads.")
+        return self
+
 
 def _body(value: Any) -> str:
     body = text(value, empty=True)
