@@ -468,3 +468,25 @@ def test_what_was_meant_by_a_misspelt_name_is_not_called_unused(mistake: str) ->
     }
     way, value = MISTAKES.get(mistake, ((*SHOP, "deny"), ["bda"]))
     assert {problem.id for problem in problems(changed(GOOD, way, value))} == expected[mistake]
+
+
+def test_a_site_whose_name_is_none_is_looked_at_all_the_same() -> None:
+    tree = copy.deepcopy(GOOD)
+    tree["sites"]["Shop 1"] = tree["sites"].pop("shop")
+    assert [problem.id for problem in problems(tree)] == ["bad-name"]
+    assert problems(tree)[0].subject == "site Shop 1"
+    tree["sites"]["Shop 1"]["golden"][0]["method"] = "POST"
+    tree["sites"]["Shop 1"]["timeout"] = 5
+    tree["sites"]["blog"]["origin"] = "ap"
+    found = [problem.id for problem in problems(tree)]
+    assert sorted(found) == ["bad-duration", "bad-name", "golden-unsafe-method", "unknown-origin"]
+
+
+def test_two_sites_without_a_name_in_two_files_are_two() -> None:
+    site = "sites: {{S: {{hosts: [{}.example.com], origin: app}}}}"
+    shop = "origins: {app: {endpoints: 'http://a'}}\n"
+    assert ids_including(shop + site.format("a"), "\n" + site.format("b")) == [
+        ("blog.yaml", "bad-name"),
+        ("seawall.yaml", "unknown-key"),
+        ("shop.yaml", "bad-name"),
+    ]

@@ -66,8 +66,8 @@ def problems_markdown() -> str:
         "A value that cannot be read hides no other problem, not even in the same site: only "
         "what depends on\nthat very value is looked at when it can be read. So it is with a key "
         "that was probably meant to be\nanother one. What stands behind a mistake in the YAML "
-        "itself, or below a site or origin whose name is\nnone, cannot be known before that is "
-        "mended. A route or rule whose name cannot be read is called by its\nplace.\n"
+        "itself cannot be known before that is mended.\nA site, route or rule whose name cannot "
+        "be read is called by its place.\n"
     )
     return "\n".join([head, *(_entry(rule) for rule in sorted(CATALOGUE, key=lambda r: r.id))])
 

@@ -5,6 +5,7 @@ problem that nobody wrote, something stands in that makes none; what even that c
 does: it is silent about what was lost (`Placed.lost`).
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Final, TypeAlias, Union, get_args, get_origin
@@ -74,6 +75,30 @@ def without(model: type[BaseModel], root: MapNode, paths: Iterable[tuple[Step, .
     return _mapping(root, cuts, [model])
 
 
+def renamed(path: str, root: MapNode, part: str, names: Iterable[str]) -> MapNode:
+    """A copy of `root` in which entries of `part` are called by their place in the file `path`."""
+    entries = root[part]
+    if not isinstance(entries, MapNode):
+        return root
+    file = hashlib.sha256(path.encode()).hexdigest()[:8]  # another file has such lines too
+    fresh = {name: f"{_name_of(entries.keys_at[name])}-{file}" for name in names}
+    kept = _copied(entries)
+    kept.update({fresh.get(name, name): value for name, value in entries.items()})
+    kept.keys_at |= {fresh[name]: entries.keys_at[name] for name in fresh}
+    kept.values_at |= {fresh[name]: entries.values_at[name] for name in fresh}
+    whole = _copied(root)
+    whole.update({**root, part: kept})
+    return whole
+
+
+def _copied(node: MapNode) -> MapNode:
+    """Its places, without its values."""
+    kept = MapNode(node.at)
+    kept.damaged, kept.lost = node.damaged, node.lost
+    kept.keys_at, kept.values_at = dict(node.keys_at), dict(node.values_at)
+    return kept
+
+
 def lost_paths(node: Node, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
     """What the parser could not read."""
     if not isinstance(node, MapNode | ListNode) or not node.damaged:
@@ -85,10 +110,9 @@ def lost_paths(node: Node, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, 
 
 
 def _mapping(node: MapNode, cuts: _Cuts, types: list[Any]) -> MapNode:
-    kept = MapNode(node.at)
+    kept = _copied(node)
     gone = frozenset(str(key) for key, below in cuts.items() if below is None)
     kept.damaged, kept.lost = True, node.lost | gone
-    kept.keys_at, kept.values_at = dict(node.keys_at), dict(node.values_at)
     for key, value in node.items():
         if key not in gone:
             kept[key] = _below(value, cuts.get(key), types, key)

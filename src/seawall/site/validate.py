@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from seawall import limits
 from seawall.site.problem import Problem, Severity
-from seawall.site.salvage import lost_paths, types_below, without
+from seawall.site.salvage import lost_paths, renamed, types_below, without
+from seawall.site.schema.values import check_name
 from seawall.site.tree import ANY_KEY, ListNode, MapNode, Node, Step, find_mark, place
 
 _ENTRIES_MAX: Final = {
@@ -23,6 +24,7 @@ _ENTRIES_MAX: Final = {
     "certificates": limits.SITES_MAX,
     "lists": limits.LISTS_MAX,
 }
+_SITES: Final = "sites"
 _OF_KEY: Final = "[key]"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -45,6 +47,9 @@ def validate(
     problems = [_crowd(path, root, part) for part in crowded]
     if crowded:
         root = without(model, root, [(part,) for part in crowded])
+    if misnamed := _misnamed(path, root):
+        problems.extend(misnamed.values())
+        root = renamed(path, root, _SITES, misnamed)
     if root.damaged:
         root = without(model, root, lost_paths(root))
     while True:  # each round takes out something: a value, or what cannot be without one
@@ -70,6 +75,24 @@ def _crowd(path: str, root: MapNode, part: str) -> Problem:
     where = place(path, root.keys_at[part])
     remedy = "Split the configuration over several edges."
     return Problem("too-many", Severity.ERROR, where, "", what, "", remedy)
+
+
+def _misnamed(path: str, root: MapNode) -> dict[str, Problem]:
+    """Sites whose name is none: what is in them is looked at all the same."""
+    found: dict[str, Problem] = {}
+    sites = root.get(_SITES)
+    if not isinstance(sites, MapNode):
+        return found
+    for name in sites:
+        try:
+            check_name(name)
+        except PydanticCustomError as error:
+            what, remedy = (str((error.context or {})[key]) for key in ("what", "remedy"))
+            where = place(path, sites.keys_at[name])
+            found[name] = Problem(
+                error.type, Severity.ERROR, where, f"site {name}", what, "", remedy
+            )
+    return found
 
 
 class _Wrong:
