@@ -2,6 +2,8 @@
 
 import contextlib
 import errno
+import itertools
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ import pytest
 
 _SIZE_MIB: Final = 96
 """Two releases, and three slots with their windows."""
+_INODES: Final = 1_000
 _BLOCK: Final = b"\0" * 4096
 
 
@@ -34,9 +37,23 @@ class SmallDisk:
         assert full.value.errno == errno.ENOSPC
         (self.path / "probe").unlink()
 
+    def fill_inodes(self) -> None:
+        """Leave room for bytes, and for no file."""
+        filling = self.path / "filling"
+        filling.mkdir()
+        with contextlib.suppress(OSError):
+            for number in itertools.count():
+                (filling / str(number)).touch()
+        with pytest.raises(OSError, match="No space left"):
+            (filling / "probe").touch()
+
     def free(self) -> None:
         """Take back what was filled."""
-        (self.path / "filling").unlink()
+        filling = self.path / "filling"
+        if filling.is_dir():
+            shutil.rmtree(filling)
+        else:
+            filling.unlink()
 
     def remount(self, mode: str) -> None:
         """`ro` or `rw`; nothing may be open for writing."""
@@ -48,7 +65,15 @@ def small_disk(path: Path) -> Iterator[SmallDisk]:
     """Mount one at `path`, which is made."""
     path.mkdir()
     try:
-        _run("mount", "-t", "tmpfs", "-o", f"size={_SIZE_MIB}m,mode=0700", "none", str(path))
+        _run(
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            f"size={_SIZE_MIB}m,nr_inodes={_INODES},mode=0700",
+            "none",
+            str(path),
+        )
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user may not mount a file system")
     try:

@@ -135,15 +135,19 @@ def test_a_run_file_is_written_when_it_can_be(tmp_path: Path) -> None:
     assert not (tmp_path / "up.json").exists()
 
 
-def test_a_start_on_a_read_only_disk_serves_from_a_copy_in_memory(
-    tmp_path: Path, origin: str, disk: SmallDisk
+@pytest.mark.parametrize("state", ["read-only", "without inodes"])
+def test_a_start_on_a_disk_that_takes_no_files_serves_from_a_copy_in_memory(
+    tmp_path: Path, origin: str, disk: SmallDisk, state: str
 ) -> None:
     with seawall_up(tmp_path, origin) as first:
         assert first.interrupt() == 0
-    disk.remount("ro")
+    if state == "read-only":
+        disk.remount("ro")
+    else:
+        disk.fill_inodes()
     with seawall_up(tmp_path, origin, port=first.port) as edge:
-        warned = edge.event("data-dir-read-only")
-        assert f"{edge.data_dir} is on a read-only disk" in warned["message"]
+        warned = edge.event("data-dir-copied")
+        assert f"{edge.data_dir} takes no new files" in warned["message"]
         assert "Make the disk writable again" in warned["remedy"]
         assert edge.event("ready")["release"] == "r1"
         assert edge.get()[0] == 200
@@ -159,9 +163,12 @@ def test_a_start_on_a_read_only_disk_serves_from_a_copy_in_memory(
         assert edge.get()[0] == 200
         assert edge.run("down").returncode == 0
         assert not place.exists()
-    disk.remount("rw")
+    if state == "read-only":
+        disk.remount("rw")
+    else:
+        disk.free()
     with seawall_up(tmp_path, origin, port=first.port) as again:
-        assert "data-dir-read-only" not in {event.get("event") for event in again.events}
+        assert "data-dir-copied" not in {event.get("event") for event in again.events}
         assert place_of(again.data_dir) == again.data_dir
         assert again.get()[0] == 200
         assert again.interrupt() == 0

@@ -186,7 +186,11 @@ def test_a_node_starts_from_a_disk_that_takes_no_writes(machines: Machines, disk
                 seawall("apply", "--data-dir", machines.control, "--config", machines.site("two"))
                 assert machines.answer() == "two"
         said = (machines.home / "out").read_text()
-        assert ("No space left on device" if disk == "full" else "on a read-only disk") in said
+        assert (
+            "No space left on device"
+            if disk == "full"
+            else "takes no new files: Read-only file system"
+        ) in said
 
 
 @pytest.mark.parametrize(

@@ -254,8 +254,8 @@ def _copied(data_dir: Path) -> NoticeView | None:
         return None
     return NoticeView(
         "warning",
-        "data-dir-read-only",
-        f"The data directory {original} is on a read-only disk: a copy in memory serves instead, "
+        "data-dir-copied",
+        f"The data directory {original} takes no new files: a copy in memory serves instead, "
         "and what is released and recorded is lost when it ends.",
         "Make the disk writable again, then stop Seawall and start it anew.",
     )

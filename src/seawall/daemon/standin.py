@@ -1,9 +1,9 @@
-"""A copy in memory that stands in for a data directory on a disk that has become read-only.
+"""A copy in memory that stands in for a data directory on a disk that takes no new files.
 
-No socket can be made on such a disk, and no database opened. What is needed to serve, and to
-decide, is small: it is copied to a file system in memory, and everything works there as it would
-have on the disk, until the machine or the operator ends it. Standard library only: the supervisor
-imports this file.
+A disk that has become read-only, or has no inode left, takes no socket and no database. What is
+needed to serve, and to decide, is small: it is copied to a file system in memory, and everything
+works there as it would have on the disk, until the machine or the operator ends it. Standard
+library only: the supervisor imports this file.
 """
 
 import errno
@@ -19,6 +19,7 @@ from seawall.daemon.processes import envoys, read_run_file
 from seawall.errors import UnreachableError
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, owner checked
+_PROBE: Final = ".probe"
 _ORIGINAL: Final = "copy-of"
 """Names the directory that was copied."""
 _LEFT_OUT: Final = shutil.ignore_patterns(
@@ -30,6 +31,17 @@ _SERVED: Final = ("node/state.json", "control/seawall.db")
 def served(data_dir: Path) -> bool:
     """Whether something was served, or decided, from a data directory before."""
     return any((data_dir / name).exists() for name in _SERVED)
+
+
+def takes_files(directory: Path) -> bool:
+    """Whether a file, and so a socket, can be made there; on a full disk an empty one can."""
+    probe = directory / _PROBE
+    try:
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        probe.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def place_of(data_dir: Path) -> Path:
@@ -60,7 +72,7 @@ def copy(data_dir: Path) -> Path:
     except (OSError, shutil.Error) as error:
         raise UnreachableError(
             "data-dir-not-written",
-            f"The data directory {data_dir} is on a read-only disk, and cannot be copied to "
+            f"The data directory {data_dir} takes no new files, and cannot be copied to "
             f"{place}: {error}.",
             remedy="Make the disk writable again; or copy the directory to another disk "
             "(`cp -a`), and start with `--data-dir` of the copy.",

@@ -10,7 +10,6 @@ short-lived process, `seawall.daemon.ready`, so that its libraries are gone when
 """
 
 import argparse
-import errno
 import json
 import os
 import select
@@ -35,7 +34,7 @@ from seawall.daemon.processes import (
     read_run_file,
     writing,
 )
-from seawall.daemon.standin import copy, remove, served
+from seawall.daemon.standin import copy, remove, served, takes_files
 from seawall.errors import SeawallError
 
 _POLL_S: Final = 0.05
@@ -117,7 +116,7 @@ class Supervisor:
         with writing(data_dir):
             self._locks.append(lock_data_dir(data_dir))
 
-    def _work_in_a_copy(self) -> None:
+    def _work_in_a_copy(self, why: OSError) -> None:
         original = self._data_dir
         self._work_in(copy(original))
         self._take(self._data_dir)
@@ -125,11 +124,12 @@ class Supervisor:
             if (error := self._run_file.tell(os.getpid())) is not None:
                 raise error
         self._warn(
-            "data-dir-read-only",
-            f"The data directory {original} is on a read-only disk. A copy of it in memory, "
-            f"{self._data_dir}, serves instead: what is released and recorded there is lost when "
-            "it ends.",
-            "Make the disk writable again, then stop Seawall and start it anew.",
+            "data-dir-copied",
+            f"The data directory {original} takes no new files: {why.strerror}. A copy of it in "
+            f"memory, {self._data_dir}, serves instead: what is released and recorded there is "
+            "lost when it ends.",
+            "Make the disk writable again (`df -i` and the kernel's log tell what is wrong), then "
+            "stop Seawall and start it anew.",
         )
 
     def _say_that_it_runs(self) -> None:
@@ -144,8 +144,8 @@ class Supervisor:
         with writing(self._data_dir):
             if not served(self._data_dir):
                 raise error
-        if error.errno == errno.EROFS:
-            self._work_in_a_copy()
+        if not takes_files(self._run_dir):
+            self._work_in_a_copy(error)
             return
         self._warn(
             "data-dir-not-written",
