@@ -1,6 +1,7 @@
 """`seawall up` on a disk that is full or read-only: what served before serves."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -186,8 +187,13 @@ def test_nothing_is_copied_that_is_too_large_or_of_another_user(
     place = standin.copy(data_dir)
     assert (place / "node" / "state.json").read_bytes() == b"x" * 99
     assert not (place / "access").exists()
-    standin.remove(data_dir)
-    assert data_dir.exists(), "only a copy is removed"
+    moved = tmp_path / "moved"
+    shutil.copytree(place, moved)
+    for other in (data_dir, moved):
+        standin.remove(other)
+        assert other.exists(), "only a copy in memory is removed"
+        assert original_of(other) == ""
+    assert original_of(place) == str(data_dir)
     monkeypatch.setattr(limits, "STAND_IN_SIZE_BYTES_MAX", 98)
     with pytest.raises(UnreachableError, match="too large"):
         standin.copy(data_dir)

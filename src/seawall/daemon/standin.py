@@ -52,9 +52,13 @@ def place_of(data_dir: Path) -> Path:
 
 
 def original_of(place: Path) -> str:
-    """Of which data directory `place` is a copy; empty when it is none."""
-    with suppress(OSError):
-        return (place / _ORIGINAL).read_text()
+    """Of which data directory `place` is a copy; empty when it is none.
+
+    Nor is one that somebody has moved to a disk: it is a data directory from then on.
+    """
+    with suppress(OSError, ValueError):
+        original = (place / _ORIGINAL).read_text()
+        return original if _place(Path(original)) == place else ""
     return ""
 
 
