@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall.ids import SiteName
+from seawall.secret import Secret
+from seawall.site.load import load
 from seawall.site.problem import Problem
-from site_text import certificate_files, load_text
+from site_text import certificate_files, load_text, sources
 
 Way = tuple[str | int, ...]
 
@@ -490,3 +493,30 @@ def test_two_sites_without_a_name_in_two_files_are_two() -> None:
         ("seawall.yaml", "unknown-key"),
         ("shop.yaml", "bad-name"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("way", "made"),
+    [((), {"a", "b"}), (("hosts", 0), {"b"}), (("tls",), {"b"}), (("timeout",), {"a", "b"})],
+)
+def test_no_certificate_is_made_for_half_of_a_site(way: Way, made: set[str]) -> None:
+    site = {"hosts": ["a.example.com"], "origin": "http://127.0.0.1:1", "timeout": "5s"}
+    sites: Any = {
+        "a": site,
+        "b": {**site, "hosts": ["b.example.com"]},
+        "C c": {**site, "hosts": []},
+    }
+    tree = {"version": 1, "listen": {"https": ":8443"}, "tls": {"development_ca": True}}
+    if way == ("tls",):
+        sites["a"] = {**site, "tls": 5}
+    elif way:
+        sites = changed(sites, ("a", *way), 5)
+    names: list[str] = []
+
+    def issue(name: SiteName, hosts: tuple[str, ...]) -> tuple[bytes, Secret]:
+        names.append(name)
+        return b"", Secret(b"")
+
+    text = json.dumps({**tree, "sites": sites})
+    load(sources(text), read=lambda _: b"", now_s=0.0, development_certificate=issue)
+    assert set(names) == made

@@ -203,8 +203,9 @@ def _site_certificate(
     file = draft.top.section
     if tls is not None or not file.tls.development_ca or not file.listen.https:
         return None
-    told = not (site.lost("tls") or site.lost("hosts"))
-    if not told or draft.development_certificate is None:
+    # A certificate that is made is kept on disk: not for half of a site, nor under no name of one.
+    unnamed = any(p.id == "bad-name" and p.location == site.at() for p in draft.problems)
+    if unnamed or site.lost("tls") or site.lost("hosts") or draft.development_certificate is None:
         return None
     try:
         chain, secret = draft.development_certificate(name, site.section.hosts)
