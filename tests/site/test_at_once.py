@@ -520,3 +520,30 @@ def test_no_certificate_is_made_for_half_of_a_site(way: Way, made: set[str]) -> 
     text = json.dumps({**tree, "sites": sites})
     load(sources(text), read=lambda _: b"", now_s=0.0, development_certificate=issue)
     assert set(names) == made
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "hidden"),
+    [
+        ((*ROUTES, 0, "timeout"), "5s", "route loops"),
+        ((*ROUTES, 3, "path"), "/x", "tries too long"),
+        ((*SHOP, "bots", "mode"), "off", "rule twice"),
+        ((*SHOP, "golden", 0, "contains"), "up", "golden elsewhere"),
+    ],
+)
+def test_keys_that_exclude_each_other_hide_nothing_else(way: Way, value: str, hidden: str) -> None:
+    tree = changed(GOOD, way, value)
+    if way[-1] == "mode":
+        tree["sites"]["shop"]["bots"]["probe"] = True
+    if way[-1] == "contains":
+        tree["sites"]["shop"]["golden"][0]["method"] = "HEAD"
+    (contradiction,) = {id_ for id_, _ in told(problems(tree))}
+    assert contradiction == "contradictory-keys"
+    found = told(problems(changed(tree, *MISTAKES[hidden])))
+    assert found == alone(hidden) | told(problems(tree))
+
+
+def test_a_list_is_missed_although_an_included_file_is() -> None:
+    text = INCLUDING.replace("time_out: 5s", "deny: worse")
+    found = {problem.id for problem in load_text(text).problems}
+    assert found == {"include-missing", "unknown-list"}

@@ -122,7 +122,8 @@ class Draft:
 
     def may_hold(self, part: str, name: str) -> bool:
         """Whether `name` may have been defined in something that could not be read."""
-        return self.unread or any(is_gone(root, (part, name)) for root in self.roots)
+        elsewhere = self.unread and part != "lists"  # they stand in the site file itself
+        return elsewhere or any(is_gone(root, (part, name)) for root in self.roots)
 
     def misses(self, part: str) -> bool:
         """Whether entries of `part` were written that are not here."""

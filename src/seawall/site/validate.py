@@ -133,7 +133,12 @@ class _Wrong:
         for detail in self._details:
             steps, node = _found(self._root, detail["loc"])
             key = str(detail["loc"][-1]) if detail["loc"] else ""
-            if detail["type"] == "missing" and not (isinstance(node, MapNode) and key in node.lost):
+            without_it = str(detail.get("ctx", {}).get("key", ""))
+            if isinstance(node, MapNode) and without_it in node:
+                yield (*steps, without_it)
+            elif detail["type"] == "missing" and not (
+                isinstance(node, MapNode) and key in node.lost
+            ):
                 yield (*steps, key)
             elif steps:
                 yield steps

@@ -327,4 +327,5 @@ _FORWARD_KEYS = (
 
 def _contradiction(one: str, other: str) -> None:
     what = f"`{one}` and `{other}` cannot stand together."
-    refuse("contradictory-keys", what, "Keep the one that is meant, or make two routes.")
+    remedy = "Keep the one that is meant, or make two routes."
+    refuse("contradictory-keys", what, remedy, key=other)

@@ -43,9 +43,12 @@ _MEMORY_MAX: Final = 20_000
 _SHOWN_CHARS_MAX: Final = 60
 
 
-def refuse(id_: str, what: str, remedy: str) -> NoReturn:
-    """Raise the error that becomes a problem with this id, sentence and remedy."""
-    context = {"what": what, "remedy": remedy}
+def refuse(id_: str, what: str, remedy: str, *, key: str = "") -> NoReturn:
+    """Raise the error that becomes a problem with this id, sentence and remedy.
+
+    `key` is the one without which a mapping makes sense: the rest of it is looked at then.
+    """
+    context = {"what": what, "remedy": remedy, "key": key}
     raise PydanticCustomError(id_, "{what}", context)
 
 
