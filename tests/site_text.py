@@ -60,6 +60,7 @@ def certificate_files() -> Mapping[str, bytes]:
         ("shop", "shop.example.com", 90),
         ("other", "other.example.com", 90),
         ("open", "shop.example.com", 90),
+        ("wild", "*.blog.example.com", 90),
         ("soon", "shop.example.com", 5),
         ("expired", "shop.example.com", 0),
     ):

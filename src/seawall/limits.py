@@ -249,6 +249,8 @@ METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """One value of a request shown in its story: paths and user agents can be long."""
+WHY_FACTS_PER_RULE_MAX: Final = 12
+"""What a story tells that one rule asked for: more than a rule of people asks."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
 """Ordinary requests recorded on one node: above it only a share, so that a flood costs no CPU and
 the files below hold about 15 minutes of it."""
@@ -258,6 +260,19 @@ ACCESS_LOG_FILES_MAX: Final = 8
 """Access-record files on disk, the current one included: 512 MiB in all."""
 ACCESS_LOG_DISK_FREE_BYTES_MIN: Final = 256 * MIB
 """Free space under which rotated access records are given up, oldest first, and people told."""
+ACCESS_LOG_DISK_FULL_BYTES: Final = MIB
+"""Free space under which a disk is called full: less than a store or a bundle wants to grow by."""
+STORE_RESERVE_SIZE_BYTES: Final = MIB
+"""Room kept beside the store for a full disk: enough for some more releases and rollbacks."""
+STORE_RESERVE_SIZE_BYTES_MIN: Final = 64 * KIB
+"""As much is kept where there is no more: enough for the store to be read."""
+STORE_RESERVE_ROOM_BYTES_MIN: Final = 16 * MIB
+"""Free space from which that room is taken again while control runs."""
+STORE_RESERVE_INTERVAL_S: Final = 60.0
+"""How often it is looked for: a disk that was full is made room on by people."""
+STAND_IN_SIZE_BYTES_MAX: Final = 512 * MIB
+"""Of a data directory that is copied into memory because its disk has become read-only: a store of
+some thousand releases, and no machine that serves an edge has less memory than twice that."""
 ACCESS_TAIL_RECORDS_MAX: Final = 1_000
 """Records given at once: one screen or one API answer."""
 ACCESS_READ_SIZE_BYTES: Final = 1 * MIB

@@ -32,6 +32,7 @@ sites:
       rules:
         - {{name: closed, when: path == "/closed", do: block}}
         - {{name: careful, when: path == "/careful", do: challenge}}
+        - {{name: mute, when: path == "/mute" and accept_language is absent, do: block}}
   watched:
     hosts: [watched.localhost]
     origin: "{origin}"
@@ -123,6 +124,18 @@ def test_who_is_challenged_is_told_so(asking: Asking) -> None:
     assert "Rule careful challenged it." in told["story"]
     assert not [sentence for sentence in told["story"] if "passed all the same" in sentence]
     assert "rule careful of site strict" in told["remedy"]
+
+
+def test_what_a_rule_without_a_score_asked_for_is_told(asking: Asking) -> None:
+    status, request_id = asking.ask("strict", "/mute")
+    assert status == 403
+    told = asking.why(request_id)
+    asked = "path (/mute) and accept_language (absent: it sends no accept-language)"
+    assert f"Rule mute asked for {asked}." in told["story"]
+    assert [(fact["rule"], fact["name"], fact["state"]) for fact in told["facts"]] == [
+        ("mute", "path", "told"),
+        ("mute", "accept_language", "absent"),
+    ]
 
 
 def test_bots_off_leaves_no_text(asking: Asking) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from helpers import free_port, wait_until
 from seawall.daemon.processes import envoys
+from small_disk import small_disk
 
 DEADLINE_S = 60.0
 PAGE = Path(__file__).parents[2] / "docs" / "fleet.md"
@@ -159,6 +160,37 @@ def test_control_that_is_started_again_by_its_parent_finds_its_node(machines: Ma
             machines.wait_connected()
             seawall("apply", "--data-dir", machines.control, "--config", machines.site("one"))
             wait_until(lambda: machines.answer() == "one", what="it", deadline_s=DEADLINE_S)
+
+
+@pytest.mark.parametrize("disk", ["full", "ro"])
+def test_a_node_starts_from_a_disk_that_takes_no_writes(machines: Machines, disk: str) -> None:
+    """And is heard, and takes a new release where there is memory for one."""
+    with small_disk(machines.node) as own, machines.run_control():
+        wait_until(
+            (machines.control / "control.sock").exists,
+            what="control",
+            deadline_s=DEADLINE_S,
+        )
+        with staying(machines.home, *machines.line(), "--name", "edge-1", "--concurrency", "1"):
+            machines.wait_connected()
+            seawall("apply", "--data-dir", machines.control, "--config", machines.site("one"))
+        if disk == "full":
+            own.fill()
+        else:
+            own.remount("ro")
+        with staying(machines.home, "node", "--data-dir", machines.node, "--concurrency", "1"):
+            wait_until(machines.answer, what="Envoy from disk", deadline_s=DEADLINE_S)
+            assert machines.answer() == "one"
+            machines.wait_connected()
+            if disk == "ro":
+                seawall("apply", "--data-dir", machines.control, "--config", machines.site("two"))
+                assert machines.answer() == "two"
+        said = (machines.home / "out").read_text()
+        assert (
+            "No space left on device"
+            if disk == "full"
+            else "takes no new files: Read-only file system"
+        ) in said
 
 
 @pytest.mark.parametrize(

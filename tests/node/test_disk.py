@@ -10,11 +10,13 @@ from node.support import edge, make_node
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import RefusedError, UnreachableError
 from seawall.ids import Digest, Generation, ReleaseId
+from seawall.node.envoy import BOOTSTRAP_FILE, Slot
 from seawall.node.files import write_atomic
 from seawall.node.lastgood import Bundles, trusting
 from seawall.node.stamp import stamp
 from seawall.node.state import FailedTrial, NodeState, Served, StateFile
 from seawall.rollout.ports import Assignment, Trial
+from small_disk import small_disk
 
 ONE = Served(ReleaseId("r1"), Digest("1" * 64), Generation(1))
 TWO = Served(ReleaseId("r2"), Digest("2" * 64), Generation(2))
@@ -150,3 +152,18 @@ def test_a_stamp_names_the_release_in_every_host_and_changes_nothing_else() -> N
         else:
             assert new is old
     assert stamp(before, ReleaseId("r7")).digest == after.digest
+
+
+def test_a_bootstrap_is_written_on_a_full_disk_in_the_room_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "full") as disk:
+        slot = Slot("a", disk.path / "a", disk.path / "access")
+        slot.prepare(b"x" * 3_000)
+        disk.fill()
+        with pytest.raises(OSError, match="No space left"):
+            write_atomic(slot.directory / BOOTSTRAP_FILE, b"y" * 3_000)
+        slot.prepare(b"x" * 3_000)
+        slot.prepare(b"y" * 3_000)
+        assert (slot.directory / BOOTSTRAP_FILE).read_bytes() == b"y" * 3_000
+        assert [*slot.directory.glob(".*")] == []

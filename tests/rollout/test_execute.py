@@ -12,7 +12,9 @@ from rollout.model import POLICY
 from rollout.test_book import released
 from seawall import limits
 from seawall.api.nodes import NodeBoard
-from seawall.errors import ConflictError, InternalError
+from seawall.api.rollouts import Rollouts
+from seawall.clock import SystemClock
+from seawall.errors import ConflictError, InternalError, UnreachableError
 from seawall.ids import Generation, NodeName
 from seawall.release.store import Store
 from seawall.rollout import execute, orders
@@ -182,5 +184,46 @@ def test_a_plan_rests_since_the_last_one_and_not_since_the_first_report_after_it
                 await looks.get()
         running.cancel()
         await asyncio.wait((running,))
+
+    run(tmp_path, story)
+
+
+def test_trouble_with_the_store_is_a_notice_until_it_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(_store: Store, process: Process) -> None:
+        told: list[str] = []
+        full = UnreachableError("store-full", "The disk is full.", remedy="Free some space.")
+        steps = iter([full, full, None])
+        done = asyncio.Event()
+        executor = Executor(
+            process.book,
+            process.board,
+            SystemClock(),
+            on_fleet=_nothing,
+            log=lambda code, _text: told.append(code),
+            log_error=lambda _where, error: process.errors.append(error),
+        )
+        rollouts = Rollouts(executor, process.book, process.board.inventory)
+        seen: list[str] = []
+
+        async def step() -> None:
+            found = rollouts.notice()
+            seen.append("" if found is None else f"{found.text} {found.remedy}")
+            error = next(steps, None)
+            if error is not None:
+                raise error
+            if len(seen) > 3:
+                done.set()
+
+        monkeypatch.setattr(executor, "step", step)
+        running = asyncio.ensure_future(executor.run())
+        async with asyncio.timeout(30):
+            await done.wait()
+        running.cancel()
+        await asyncio.wait((running,))
+        words = "No rollout goes on: The disk is full. It is tried again and again."
+        assert seen[:4] == ["", f"{words} Free some space.", f"{words} Free some space.", ""]
+        assert told == ["rollout-step-failed"]
 
     run(tmp_path, story)

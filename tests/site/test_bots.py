@@ -149,7 +149,7 @@ def test_categories_of_the_catalogue_are_those_of_policies() -> None:
         (rules("name: a, do: {rate: {requests: 1, per: 30s}}"), "out-of-range", "`10m`"),
         (rules("name: a, do: {rate: {requests: 0, per: 10s}}"), "out-of-range", "1 to"),
         (rules("name: a, do: {challenge: {level: 4}}"), "out-of-range", "1 to 3"),
-        (rules("name: A b, do: block"), "bad-name", "lower-case"),
+        (rules("name: A b, do: allow"), "bad-name", "lower-case"),
         (rules("name: a"), "missing-key", "`do"),
         (rules("name: a, when: true, do: challenge"), "wrong-type", "quotes"),
         ("bots: {mode: enforce, categories: {ai: block}}", "unknown-value", "`ai-training`"),

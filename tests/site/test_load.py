@@ -278,6 +278,8 @@ def test_all_problems_are_shown_at_once_and_errors_first() -> None:
         "invalid-host",
         "bad-name",
         "bad-path",
+        "missing-origin",
+        "unused-definition",
     }
     severities = [problem.severity for problem in loaded.problems]
     assert severities == sorted(severities, key=lambda s: s is not Severity.ERROR)
@@ -312,9 +314,12 @@ def test_a_word_for_a_switch_is_met_with_true_or_false() -> None:
     assert "Write `true`." in problem.remedy
 
 
+HTTPS = "version: 1\nlisten: {https: 127.0.0.1:8443}\ntls: {development_ca: true}\n"
+
+
 def test_one_wrong_value_is_one_problem() -> None:
     for written in ("hsts: {max_agee: 5d}", "hsts: 5", "retries: 3", "origin: 5", "tls: yes"):
-        text = HEAD + f"sites:\n  shop:\n    hosts: [a.example]\n    {written}\n"
+        text = HTTPS + f"sites:\n  shop:\n    hosts: [a.example]\n    {written}\n"
         found = [p for p in load_text(text).problems if p.id != "empty-site"]
         assert len(found) == 1, [str(p) for p in found]
 

@@ -191,6 +191,9 @@ def test_origins(written: str, found: set[str]) -> None:
         ("prefix: /a, redirect: /b, timeout: 5s", {"contradictory-keys"}),
         ("path: /a, headers: {x: {exact: a, prefix: b}}", {"contradictory-keys"}),
         ("path: /a, redirect: //b.example", {"bad-path"}),
+        ("path: /a, redirect: {status: 301}", {"missing-key"}),
+        ("path: /a, redirect: {}", {"missing-key"}),
+        ("path: /a, redirect: {to: b, status: 301, strip_query: true}", {"bad-path"}),
         ("path: /a, redirect: b", {"bad-path"}),
         ("path: /a, redirect: 'javascript:alert(1)'", {"bad-path"}),
         ("path: /a, redirect: 'https://b.example:99999/'", {"bad-path"}),
@@ -256,7 +259,9 @@ def test_what_follows_from_a_broken_part_is_not_reported() -> None:
         "sites: {shop: {hosts: [a.example], origin: app}}\n"
     )
     assert ids(load_text(broken_origin)) == {"bad-url"}
-    broken_listen = SHOP.replace("127.0.0.1:8080", "nonsense") + "    redirect_to_https: true\n"
+    broken_listen = SHOP.replace("http: 127.0.0.1:8080", "https: nonsense") + (
+        "    redirect_to_https: true\n"
+    )
     assert ids(load_text(broken_listen)) == {"bad-address"}
     broken_site = HEAD + (
         "origins: {app: {endpoints: 'http://a'}}\n"

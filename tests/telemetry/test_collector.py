@@ -1,6 +1,8 @@
 """Real traffic through a real edge, seen as windows, records, stories and notices."""
 
 import asyncio
+import errno
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -325,11 +327,39 @@ def test_origins_without_health_or_address_are_notices(tmp_path: Path) -> None:
     )
 
 
-def test_a_nearly_full_disk_is_a_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "free_bytes", lambda _directory: 5)
+@pytest.mark.parametrize(
+    ("free", "number", "words"),
+    [
+        (5 << 20, 0, "is nearly full: 5 MiB free"),
+        (9, 0, "is full: access records and logs are lost"),
+        (5 << 20, errno.ENOSPC, "is full: access records and logs are lost"),
+        (1 << 40, errno.EROFS, "cannot be written (Read-only file system): access records and"),
+    ],
+)
+def test_a_disk_that_is_full_or_failed_is_a_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, number: int, words: str
+) -> None:
+    monkeypatch.setattr(rotation, "free_bytes", lambda _directory: free)
+    (tmp_path / "access.ndjson.1").write_text("{}\n")
+
+    def failing(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    if number:
+        monkeypatch.setattr(os, "write", failing)
+    if number == errno.EROFS:
+        monkeypatch.setattr(Path, "unlink", failing)
     collector = scripted(tmp_path, FINE)
     asyncio.run(collector.poll())
-    assert "nearly full" in collector.notices()[0]
+    assert words in collector.notices()[0]
+    assert not (tmp_path / ".probe").exists() or number == errno.EROFS
+
+
+def test_a_disk_with_room_is_no_notice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rotation, "free_bytes", lambda _directory: 1 << 40)
+    collector = scripted(tmp_path, FINE)
+    asyncio.run(collector.poll())
+    assert not [notice for notice in collector.notices() if "disk" in notice]
 
 
 def test_windows_wait_for_control_in_a_bounded_ring_and_go_once_accepted(tmp_path: Path) -> None:

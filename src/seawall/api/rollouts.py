@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from seawall.api.rollout_present import event_view, rollout_view, rollouts_view
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
+from seawall.api.status_views import NoticeView
 from seawall.errors import NotFoundError
 from seawall.ids import NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
@@ -170,6 +171,18 @@ class Rollouts:
                 for r in rollouts
             ),
             events=tuple(event_view(stored) for stored in events),
+        )
+
+    def notice(self) -> NoticeView | None:
+        """Why nothing goes on, when the store cannot be used."""
+        trouble = self._executor.trouble
+        if trouble is None:
+            return None
+        return NoticeView(
+            "warning",
+            "rollouts-stand-still",
+            f"No rollout goes on: {trouble.message} It is tried again and again.",
+            trouble.remedy,
         )
 
     async def changed(self, wait_s: float) -> bool:

@@ -197,6 +197,24 @@ class StatusView:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleFactView:
+    """What a rule for bots asked for, and what it stood for in the request.
+
+    Attributes:
+        name: as in the rule language.
+        state: `told`; `absent`, which no comparison meets; or `not-recorded`.
+        value: null unless it is told. Of requests of a client from 8 on, the least that it was.
+        words: the same for people; may be empty.
+    """
+
+    rule: str
+    name: str
+    state: Literal["told", "absent", "not-recorded"]
+    value: int | str | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class WhyView:
     """The story of one request.
 
@@ -207,6 +225,7 @@ class WhyView:
         record: the access record as written by Envoy.
         node: that has the record; empty for the machine that answers.
         also: other nodes that have a record of the same id.
+        facts: what the rules for bots asked for that held, noted ones before the one that decided.
     """
 
     request_id: str
@@ -216,6 +235,7 @@ class WhyView:
     record: Mapping[str, str | int | float | bool | None]
     node: str = ""
     also: tuple[str, ...] = ()
+    facts: tuple[RuleFactView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from seawall.api.status_views import WhyView
+from seawall.api.status_views import RuleFactView, WhyView
 from seawall.telemetry import why
 from seawall.telemetry.records import AccessRecord
 
@@ -40,4 +40,8 @@ def why_view(
         record=plain | extra,
         node=node,
         also=tuple(also),
+        facts=tuple(
+            RuleFactView(fact.rule, fact.name, fact.state.value, fact.value, fact.words)
+            for fact in told.facts
+        ),
     )

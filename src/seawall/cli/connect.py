@@ -10,6 +10,7 @@ from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
 from seawall.daemon.processes import envoys, read_run_file
+from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
 _POLL_S: Final = 0.05
@@ -31,6 +32,7 @@ def connect(target: Target) -> Iterator[Client]:
         from seawall.cli.own import only_node  # noqa: PLC0415 - a client of control needs none of it
 
         raise only_node(data_dir)
+    data_dir = place_of(data_dir)
     _wait_while_starting(data_dir)
     try:
         with Client.for_data_dir(data_dir) as client:

@@ -1,14 +1,16 @@
 """The machine of a node that joined a fleet: its records are here, and control is elsewhere."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from seawall.api.client import is_running
 from seawall.api.status_views import WhyView
 from seawall.api.why_view import why_view
 from seawall.compiler.names import ACCESS_FILE
+from seawall.daemon.standin import place_of
 from seawall.errors import NotFoundError, SeawallError, UnreachableError, UsageError
 from seawall.fleet.identity import Identity
-from seawall.telemetry.records import find
+from seawall.telemetry.records import AccessRecord, find
 from seawall.telemetry.why import Known
 
 
@@ -28,7 +30,7 @@ def why(data_dir: Path, request_id: str, node: str) -> WhyView:
             remedy=f"Run the command on the machine of control, at {control}.",
         )
     try:
-        record = find(data_dir / "access" / ACCESS_FILE, request_id)
+        record = _find(data_dir, request_id)
     except NotFoundError as error:
         raise NotFoundError(
             error.code,
@@ -56,6 +58,15 @@ def only_node(data_dir: Path) -> UnreachableError:
 def is_node(data_dir: Path) -> bool:
     """Whether this is the directory of a node whose control is on another machine."""
     return Identity(data_dir / "identity").exists and not is_running(data_dir)
+
+
+def _find(data_dir: Path, request_id: str) -> AccessRecord:
+    """From where the node works now, and else from its own disk."""
+    place = place_of(data_dir)
+    if place != data_dir:
+        with suppress(NotFoundError):
+            return find(place / "access" / ACCESS_FILE, request_id)
+    return find(data_dir / "access" / ACCESS_FILE, request_id)
 
 
 def _who(data_dir: Path) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 
 from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.console.output import Output, styled
+from seawall.daemon.standin import place_of
 from seawall.daemon.stop import running, stop
 from seawall.errors import UsageError
 
@@ -38,7 +39,7 @@ def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int)
 
 def down(output: Output, data_dir: Path) -> int:
     """Stop the supervisor, which stops everything; or the Envoy that outlived one."""
-    found = running(data_dir)
+    found = running(place_of(data_dir.absolute()))
     if found is None:
         _tell(output, stopped=False, words=f"Nothing runs on {data_dir}.")
         return DONE

@@ -31,6 +31,7 @@ from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
 from seawall.api.workshop import WORKBENCH, Workshop
 from seawall.clock import Clock
+from seawall.daemon.standin import original_of
 from seawall.errors import SeawallError
 from seawall.release.signing import load_or_create_key
 from seawall.release.store import Store
@@ -205,7 +206,8 @@ class _Core:
         )
 
         def notices() -> tuple[NoticeView, ...]:
-            found = (watch.notice(), releaser.notice(), switchboard.notice(), keys.notice())
+            parts = (watch, releaser, switchboard, keys, self.rollouts)
+            found = [_copied(data_dir), *(part.notice() for part in parts)]
             return (*(notice for notice in found if notice is not None), *jobs.notices())
 
         observer = Observer(
@@ -243,3 +245,17 @@ def _opened(
     if shared is not None:
         return contextlib.nullcontext(shared)
     return Store(home / "seawall.db", clock=clock)
+
+
+def _copied(data_dir: Path) -> NoticeView | None:
+    """That all of this is a copy in memory, when it is one."""
+    original = original_of(data_dir)
+    if not original:
+        return None
+    return NoticeView(
+        "warning",
+        "data-dir-copied",
+        f"The data directory {original} takes no new files: a copy in memory serves instead, "
+        "and what is released and recorded is lost when it ends.",
+        "Make the disk writable again, then stop Seawall and start it anew.",
+    )

@@ -45,6 +45,7 @@ class BotKeeper:
         self._clock = clock
         self._seen: tuple[Snapshot, ...] | None = None
         self._wanted = False
+        self._trouble = ""
         self._child: Child | None = None
         self._pipe: tuple[int, int] | None = None
 
@@ -78,8 +79,12 @@ class BotKeeper:
             content = bot_settings.written(sites)
             write_atomic(self._data_dir / "node" / bot_settings.FILE, content)
         except OSError as error:
-            _LOG.warning("bot-settings-not-written", error=str(error))
+            if str(error) != self._trouble:
+                _LOG.warning("bot-settings-not-written", error=str(error))
+            self._trouble = str(error)
             self._seen = None
+        else:
+            self._trouble = ""
 
     def _start(self) -> None:
         self._pipe = os.pipe2(os.O_CLOEXEC)

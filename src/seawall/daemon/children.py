@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.daemon.processes import write_run_file
+from seawall.daemon.processes import RunFile
 
 _LOG_MODE: Final = 0o600
 _TAIL_SIZE_BYTES: Final = 2_000
@@ -32,7 +32,7 @@ class Child:
     def __init__(self, name: str, data_dir: Path, parent_fd: int, arguments: list[str]) -> None:
         self.name = name
         self.restarts = 0
-        self._run_file = data_dir / "run" / f"{name}.json"
+        self._run_file = RunFile(data_dir / "run" / f"{name}.json")
         self._output = data_dir / "logs" / f"{name}.out"
         self._parent_fd = parent_fd
         self._arguments = [
@@ -70,7 +70,7 @@ class Child:
         finally:
             os.close(output)
         self._started_s = now_s
-        write_run_file(self._run_file, self._process.pid)
+        self._run_file.tell(self._process.pid)
 
     def tick(self, now_s: float) -> str:
         """Start it again when it is down and its pause is over; bound its output file.
@@ -79,6 +79,7 @@ class Child:
             What happened, in one sentence, or an empty string.
         """
         self._bound_output()
+        self._run_file.tell_again()
         if self._process is not None and self._process.poll() is None:
             return ""
         if self._process is not None:
@@ -105,7 +106,7 @@ class Child:
         """Whether it has ended (and then nothing says any more that it runs)."""
         if self._process is not None and self._process.poll() is None:
             return False
-        self._run_file.unlink(missing_ok=True)
+        self._run_file.remove()
         return True
 
     def kill(self) -> None:
@@ -113,7 +114,7 @@ class Child:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self._run_file.unlink(missing_ok=True)
+        self._run_file.remove()
 
     def last_words(self) -> str:
         """The last line it wrote: usually why it ended."""

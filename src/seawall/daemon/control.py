@@ -29,7 +29,7 @@ from seawall.api.fleet import Heard, Lead
 from seawall.api.server import ApiServer
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
-from seawall.errors import ConflictError, SeawallError
+from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.fleet import tls
 from seawall.fleet.export import keep_exported
 from seawall.fleet.leader import Sole, election
@@ -37,6 +37,7 @@ from seawall.fleet.port import PortParts, listen_tcp, nodes_port
 from seawall.heap import give_back, keep_small
 from seawall.ids import NodeName
 from seawall.node.process import raise_file_limit
+from seawall.release.reserve import Reserve
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
 from seawall.sockets import listen_private
@@ -134,11 +135,19 @@ async def leading(
     Raises:
         SeawallError: the store cannot be used.
     """
-    where = database or data_dir / "control" / "seawall.db"
-    with await asyncio.to_thread(Store, where, clock=clock) as store:
-        if not database:
-            yield store, Sole(address)
-            return
+    if not database:
+        path = data_dir / "control" / "seawall.db"
+        reserve = Reserve(path)
+        try:
+            with await asyncio.to_thread(_own_store, path, reserve, clock) as store:
+                reserve.keep()
+                async with Background(_say_error) as background:
+                    background.spawn(_keep(reserve, clock), name="room for the store")
+                    yield store, Sole(address)
+        finally:
+            reserve.keep()
+        return
+    with await asyncio.to_thread(Store, database, clock=clock) as store:
         async with election(
             database, store.database, address, clock=clock, log=_say, log_error=_say_error
         ) as taking_part:
@@ -147,6 +156,23 @@ async def leading(
                 async with asyncio.timeout(limits.LEADER_BEAT_S):
                     await taking_part.changed()
             yield store, taking_part
+
+
+def _own_store(path: Path, reserve: Reserve, clock: Clock) -> Store:
+    """The store on this machine's disk; on a full one, with the room that was kept for it."""
+    kept = reserve.kept
+    try:
+        return Store(path, clock=clock)
+    except UnreachableError:
+        if not kept or reserve.kept:
+            raise
+        return Store(path, clock=clock)
+
+
+async def _keep(reserve: Reserve, clock: Clock) -> None:
+    while True:
+        await clock.sleep(limits.STORE_RESERVE_INTERVAL_S)
+        await asyncio.to_thread(reserve.keep_of_plenty)
 
 
 @dataclass(frozen=True, slots=True)

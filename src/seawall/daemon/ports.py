@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.daemon.processes import envoys
+from seawall.daemon.standin import place_of
 from seawall.errors import ConflictError
 from seawall.site.parse import value_of
 from seawall.site.sources import SourceSet
@@ -81,6 +82,7 @@ def require_free(sources: SourceSet, data_dir: Path) -> None:
     Raises:
         ConflictError: somebody other than this data directory's own Envoy listens there.
     """
+    data_dir = place_of(data_dir)
     root = next(file.content for file in sources.files if file.path == sources.root)
     for address in addresses(value_of(sources.root, root, "listen")):
         found = holder(address, ours=_envoys(data_dir))

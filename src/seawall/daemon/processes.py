@@ -5,6 +5,7 @@ always a pair of its id and its start time in kernel ticks, so that nothing of o
 stranger. Standard library only: the supervisor imports this file and little else.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -21,6 +22,8 @@ from seawall.errors import ConflictError, UnreachableError, UsageError
 PRIVATE_DIRECTORY_MODE: Final = 0o700
 _PRIVATE_FILE_MODE: Final = 0o600
 _RUN_FILE_SIZE_BYTES_MAX: Final = 4096
+_ENVOY: Final = "envoy"
+"""The name of its executable."""
 _START_TICKS_FIELD: Final = 19
 """`starttime` counted after the command name in /proc/PID/stat (proc(5) field 22)."""
 
@@ -67,6 +70,39 @@ def write_run_file(path: Path, pid: int) -> None:
     fresh.replace(path)
 
 
+class RunFile:
+    """The run file of one process, written again and again until it could be.
+
+    Nothing depends on it that cannot wait: it tells others whom to ask to stop.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pid: int | None = None
+
+    def tell(self, pid: int) -> OSError | None:
+        """Say that `pid` runs; why that cannot be said yet."""
+        self._pid = pid
+        return self.tell_again()
+
+    def tell_again(self) -> OSError | None:
+        """Say what could not be said before."""
+        if self._pid is None:
+            return None
+        try:
+            write_run_file(self._path, self._pid)
+        except OSError as error:
+            return error
+        self._pid = None
+        return None
+
+    def remove(self) -> None:
+        """Say that nothing runs; what cannot be removed names a process that is gone."""
+        self._pid = None
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
 def read_run_file(path: Path) -> Process | None:
     """The live process a run file names; None when there is none or the file is no record."""
     try:
@@ -81,12 +117,30 @@ def read_run_file(path: Path) -> Process | None:
 def envoys(data_dir: Path) -> tuple[Process, ...]:
     """The live Envoys of a data directory, the one that serves first.
 
-    There are two for a while after a release that needed a new process.
+    There are two for a while after a release that needed a new process. One whose file could not
+    be written, on a full disk, is known by where it works.
     """
     files = [data_dir / "node" / "stable" / "envoy.json"]
     files += sorted((data_dir / "node").glob("*/envoy.json"))
-    found = (read_run_file(file) for file in files)
+    found = [read_run_file(file) for file in files] + [*_at_work_in(data_dir / "node")]
     return tuple(dict.fromkeys(process for process in found if process is not None))
+
+
+def _at_work_in(node: Path) -> Iterator[Process]:
+    if not node.is_dir():
+        return
+    places = {os.path.realpath(place) for place in node.glob("*") if place.is_dir()}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
+            continue
+        try:
+            at_work = os.fspath((process / "cwd").readlink()) in places
+            if not at_work or (process / "exe").readlink().name.split(" ")[0] != _ENVOY:
+                continue
+        except OSError:
+            continue  # it ended, or is another user's
+        if (ticks := start_ticks(int(process.name))) is not None:
+            yield Process(int(process.name), ticks)
 
 
 def user_name() -> str:
@@ -107,7 +161,7 @@ def prepare_data_dir(data_dir: Path) -> None:
         for folder in (data_dir, data_dir / "run", data_dir / "logs"):
             folder.mkdir(mode=PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
         status = data_dir.stat()
-        if status.st_uid == os.geteuid():
+        if status.st_uid == os.geteuid() and status.st_mode & 0o777 != PRIVATE_DIRECTORY_MODE:
             data_dir.chmod(PRIVATE_DIRECTORY_MODE)
     except OSError as error:
         raise UsageError(
@@ -149,7 +203,12 @@ def lock_data_dir(data_dir: Path) -> int:
         ConflictError: another supervisor holds it.
     """
     path = data_dir / "run" / "up.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE_MODE)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE_FILE_MODE)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # it can be locked all the same
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

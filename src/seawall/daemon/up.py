@@ -27,13 +27,14 @@ from seawall import limits
 from seawall.daemon.children import Child
 from seawall.daemon.processes import (
     Process,
+    RunFile,
     envoys,
     lock_data_dir,
     prepare_data_dir,
     read_run_file,
-    write_run_file,
     writing,
 )
+from seawall.daemon.standin import copy, remove, served, takes_files
 from seawall.errors import SeawallError
 
 _POLL_S: Final = 0.05
@@ -74,8 +75,8 @@ class Supervisor:
         json_output: bool = False,
     ) -> None:
         self._config = config
-        self._data_dir = data_dir
-        self._run_dir = data_dir / "run"
+        self._locks: list[int] = []
+        self._work_in(data_dir)
         self._api = api
         self._concurrency = concurrency
         self._json = json_output
@@ -83,6 +84,11 @@ class Supervisor:
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._children: list[Child] = []
         self._ready: subprocess.Popen[bytes] | None = None
+
+    def _work_in(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._run_dir = data_dir / "run"
+        self._run_file = RunFile(self._run_dir / "up.json")
 
     def run(self) -> int:
         """Start, keep running, stop.
@@ -92,18 +98,63 @@ class Supervisor:
             ConflictError: another supervisor runs on it.
             UnreachableError: it cannot be written.
         """
-        prepare_data_dir(self._data_dir)
-        with writing(self._data_dir):
-            lock = lock_data_dir(self._data_dir)
+        self._take(self._data_dir)
         try:
-            with writing(self._data_dir):
-                write_run_file(self._run_dir / "up.json", os.getpid())
+            self._say_that_it_runs()
             self._catch_signals()
             self._end_leftovers()
             return self._supervise()
         finally:
-            self._run_dir.joinpath("up.json").unlink(missing_ok=True)
-            os.close(lock)
+            self._run_file.remove()
+            if not envoys(self._data_dir):
+                remove(self._data_dir)
+            for lock in self._locks:
+                os.close(lock)
+
+    def _take(self, data_dir: Path) -> None:
+        prepare_data_dir(data_dir)
+        with writing(data_dir):
+            self._locks.append(lock_data_dir(data_dir))
+
+    def _work_in_a_copy(self, why: OSError) -> None:
+        original = self._data_dir
+        self._work_in(copy(original))
+        self._take(self._data_dir)
+        with writing(self._data_dir):
+            if (error := self._run_file.tell(os.getpid())) is not None:
+                raise error
+        self._warn(
+            "data-dir-copied",
+            f"The data directory {original} takes no new files: {why.strerror}. A copy of it in "
+            f"memory, {self._data_dir}, serves instead: what is released and recorded there is "
+            "lost when it ends.",
+            "Make the disk writable again (`df -i` and the kernel's log tell what is wrong), then "
+            "stop Seawall and start it anew.",
+        )
+
+    def _say_that_it_runs(self) -> None:
+        """Go on where that cannot be written, as long as there is something to serve.
+
+        Raises:
+            UnreachableError: it cannot, and nothing was ever served from here.
+        """
+        error = self._run_file.tell(os.getpid())
+        if error is None:
+            return
+        with writing(self._data_dir):
+            if not served(self._data_dir):
+                raise error
+        if not takes_files(self._run_dir):
+            self._work_in_a_copy(error)
+            return
+        self._warn(
+            "data-dir-not-written",
+            f"The data directory {self._data_dir} cannot be written: {error.strerror}. What the "
+            "node keeps there is served; access records and logs are lost, and a new release may "
+            "be refused.",
+            "Free some space there. Nothing need be started again: `seawall status` tells when it "
+            "is well.",
+        )
 
     def say_error(self, error: SeawallError) -> None:
         """Print an error in the words (or the JSON) that every command uses."""
@@ -168,6 +219,7 @@ class Supervisor:
         """Keep the children running until told to stop, or until starting has failed."""
         while not self._stops:
             now_s = _monotonic_s()
+            self._run_file.tell_again()
             for child in self._children:
                 if happened := child.tick(now_s):
                     self._say("child-ended", happened, part=child.name)
@@ -252,6 +304,14 @@ class Supervisor:
         if readable:
             with suppress(BlockingIOError):
                 os.read(self._wakeup[0], 4096)
+
+    def _warn(self, event: str, text: str, remedy: str) -> None:
+        if self._json:
+            self._write({"event": event, "message": text, "remedy": remedy})
+            return
+        with suppress(OSError):
+            sys.stderr.write(f"warning: {text}\n  do:  {remedy}\n")
+            sys.stderr.flush()
 
     def _say(self, event: str, text: str, **fields: str) -> None:
         if self._json:

@@ -37,6 +37,9 @@ BOOTSTRAP_FILE: Final = "bootstrap.pb"
 """Envoy reads binary protobuf from a file of this suffix, so the release's bytes stay as signed."""
 LOG_FILE: Final = "envoy.log"
 IDENTITY_FILE: Final = "envoy.json"
+_TOLD_NAME: Final = "SEAWALL_IDENTITY"
+_TOLD: Final = f"{_TOLD_NAME}=".encode()
+"""What the identity file says of a process, in its environment."""
 _POLL_S: Final = 0.02
 _DELETED: Final = " (deleted)"
 _REQUESTS: Final = "downstream_rq_active"
@@ -71,7 +74,7 @@ class Slot:
         """
         private_directory(self.directory)
         private_directory(self.access)
-        write_atomic(self.directory / BOOTSTRAP_FILE, bootstrap)
+        _write_unless_there(self.directory / BOOTSTRAP_FILE, bootstrap)
         (self.directory / ADMIN_SOCKET).unlink(missing_ok=True)
         link = self.directory / ACCESS_FILE
         if not link.is_symlink():
@@ -270,7 +273,8 @@ def start(
     """
     try:
         slot.prepare(bootstrap)
-        child = _spawn(slot, binary, concurrency)
+        told = {"version": version, "bootstrap_digest": bootstrap_digest}
+        child = _spawn(slot, binary, concurrency, json.dumps(told))
         ticks = start_ticks(child.pid)
     except OSError as error:
         raise UnreachableError(
@@ -279,7 +283,7 @@ def start(
             remedy="Check that the disk is not full and that the directory is writable.",
         ) from error
     identity = Identity(child.pid, ticks, version, bootstrap_digest)
-    with suppress(OSError):  # without it a later agent starts a new Envoy instead of adopting
+    with suppress(OSError):  # a later agent looks for the process then
         write_atomic(slot.directory / IDENTITY_FILE, json.dumps(asdict(identity)).encode())
     return EnvoyProcess(slot, identity, clock, child)
 
@@ -287,9 +291,8 @@ def start(
 def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:
     """The Envoy that an earlier agent left running in `slot`; None when there is none."""
     try:
-        content = read_bounded(slot.directory / IDENTITY_FILE, NODE_STATE_SIZE_BYTES_MAX)
-        identity = _identity(json.loads(content))
-        if not _is_ours(identity, binary):
+        identity = _written(slot) or _at_work(slot, binary)
+        if identity is None or not _is_ours(identity, binary):
             return None
         process = EnvoyProcess(slot, identity, clock, None)
     except (OSError, ValueError, KeyError, TypeError):
@@ -308,6 +311,36 @@ def start_ticks(pid: int) -> int:
     """
     content = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     return int(content.rpartition(")")[2].split()[_START_TIME_FIELD])
+
+
+def _written(slot: Slot) -> Identity | None:
+    try:
+        content = read_bounded(slot.directory / IDENTITY_FILE, NODE_STATE_SIZE_BYTES_MAX)
+        return _identity(json.loads(content))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _at_work(slot: Slot, binary: Path) -> Identity | None:
+    """The Envoy that works in a slot, when its file could not be written: its environment tells."""
+    place = os.path.realpath(slot.directory)
+    for process in Path("/proc").iterdir():
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            pid = int(process.name)
+            if os.fspath((process / "cwd").readlink()) != place:
+                continue
+            words = (process / "environ").read_bytes().split(b"\0")
+            told = next((word for word in words if word.startswith(_TOLD)), b"")
+            identity = _identity(
+                {
+                    "pid": pid,
+                    "start_ticks": start_ticks(pid),
+                    **json.loads(told.removeprefix(_TOLD)),
+                }
+            )
+            if _is_ours(identity, binary):
+                return identity
+    return None
 
 
 def _is_ours(identity: Identity, binary: Path) -> bool:
@@ -329,7 +362,19 @@ def _identity(fields: Mapping[str, object]) -> Identity:
     )
 
 
-def _spawn(slot: Slot, binary: Path, concurrency: int) -> "subprocess.Popen[bytes]":
+def _write_unless_there(path: Path, content: bytes) -> None:
+    """Replace a file; on a full disk, in the room of the one before, which nobody needs then."""
+    with suppress(OSError):
+        if read_bounded(path, len(content)) == content:
+            return
+    try:
+        write_atomic(path, content)
+    except OSError:
+        path.unlink(missing_ok=True)
+        write_atomic(path, content)
+
+
+def _spawn(slot: Slot, binary: Path, concurrency: int, told: str) -> "subprocess.Popen[bytes]":
     arguments = (
         *(os.fspath(binary), "-c", BOOTSTRAP_FILE, "--log-path", LOG_FILE),
         *("--disable-hot-restart", "--skip-deprecated-logs"),
@@ -349,7 +394,7 @@ def _spawn(slot: Slot, binary: Path, concurrency: int) -> "subprocess.Popen[byte
             stderr=descriptor,
             start_new_session=True,
             umask=0o077,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C"},
+            env={"PATH": "/usr/bin:/bin", "LANG": "C", _TOLD_NAME: told},
         )
     finally:
         os.close(descriptor)

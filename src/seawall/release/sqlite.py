@@ -17,8 +17,11 @@ from sqlalchemy.pool import QueuePool
 
 from seawall import limits
 from seawall.errors import RefusedError, SeawallError, UnreachableError
+from seawall.release.reserve import Reserve
 
 _PRIMARY_CODE: Final = 0xFF
+_FOR_WANT_OF_SPACE: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""The second: a file beside the store cannot be made."""
 _WRITER: Final = "seawall_writer"
 _DISK_REMEDY: Final = (
     "Free some space and try again: nothing was changed, and the edge serves on meanwhile."
@@ -41,6 +44,7 @@ class SqliteBackend:
             UnreachableError: it cannot be made or opened.
         """
         self._path = path
+        self._reserve = Reserve(path)
         self.name = str(path)
         _prepare_file(path)
         self.engine = _engine(path, busy_timeout_s)
@@ -68,15 +72,27 @@ class SqliteBackend:
         try:
             yield
         except DBAPIError as error:
-            raise _translate(self._path, error.orig) from error
+            raise self._told(error.orig) from error
         except sqlite3.Error as error:
-            raise _translate(self._path, error) from error
+            raise self._told(error) from error
         except OSError as error:
             raise UnreachableError(
                 "store-unreachable",
                 f"Cannot use the store {self._path}: {error.strerror}.",
                 remedy=_DISK_REMEDY,
             ) from error
+
+    def _told(self, error: BaseException | None) -> SeawallError:
+        code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+        if code in _FOR_WANT_OF_SPACE and self._reserve.give():
+            return UnreachableError(
+                "store-full",
+                f"The disk (or its quota) that holds the store {self._path} is full.",
+                remedy="Try again: some room that was kept for this is free now. Nothing was "
+                "changed, and the edge serves on meanwhile; free more space.",
+                detail=str(error),
+            )
+        return _translate(self._path, error)
 
 
 def _prepare_file(path: Path) -> None:

@@ -116,6 +116,7 @@ class Executor:
         self._read_at_s = clock.monotonic_s()
         self.fleet = Fleet()
         self.findings = Findings()
+        self.trouble: SeawallError | None = None
 
     async def start(self) -> None:
         """Take up what the store says, and offer it."""
@@ -145,8 +146,11 @@ class Executor:
             began_s = self._clock.monotonic_s()
             try:
                 await self.step()
+                self.trouble = None
             except SeawallError as error:
-                self._log("rollout-step-failed", f"{error.code}: {error.message}")
+                if self.trouble is None or self.trouble.code != error.code:
+                    self._log("rollout-step-failed", f"{error.code}: {error.message}")
+                self.trouble = error
             except Exception as error:  # noqa: BLE001 - a defect must not end what withdraws releases
                 self._log_error("rollout step", error)
             ended_s = self._clock.monotonic_s()

@@ -142,7 +142,7 @@ def _inline_origins(draft: Draft, name: SiteName, site: Placed[SiteSection]) -> 
 def _inline_origin(
     draft: Draft, name: OriginName, placed: Placed[OriginSection], subject: str
 ) -> None:
-    if name in draft.origins:
+    if name in draft.origins and not placed.gone():
         draft.error(
             "duplicate-name",
             placed.at(),
@@ -168,8 +168,11 @@ def _certificate(
     """Read the files of one certificate and build it, if they make sense."""
     subject = f"certificate {name}"
     where, key_where = placed.at("cert"), placed.at("key")
-    chain = draft.files.get(Named(absolute(placed.file, cert), "certificate", where, subject))
-    secret = draft.files.get(Named(absolute(placed.file, key), "key", key_where, subject))
+    chain = secret = None
+    if not placed.lost("cert"):
+        chain = draft.files.get(Named(absolute(placed.file, cert), "certificate", where, subject))
+    if not placed.lost("key"):
+        secret = draft.files.get(Named(absolute(placed.file, key), "key", key_where, subject))
     key_pem = None if secret is None else Secret(secret)
     draft.certificate_files[name] = CertificateFiles(chain, key_pem, where, key_where, subject)
     if chain is not None and key_pem is not None:
@@ -200,7 +203,9 @@ def _site_certificate(
     file = draft.top.section
     if tls is not None or not file.tls.development_ca or not file.listen.https:
         return None
-    if draft.development_certificate is None:
+    # A certificate that is made is kept on disk: not for half of a site, nor under no name of one.
+    unnamed = any(p.id == "bad-name" and p.location == site.at() for p in draft.problems)
+    if unnamed or site.lost("tls") or site.lost("hosts") or draft.development_certificate is None:
         return None
     try:
         chain, secret = draft.development_certificate(name, site.section.hosts)

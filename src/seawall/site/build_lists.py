@@ -30,7 +30,7 @@ def build_lists(draft: Draft) -> None:
             at = draft.top.at("lists", key, "file")
             named = Named(path, "list", at, f"list {name}")
             content = draft.files.get(named, kind.size_bytes_max)
-        if content is None:
+        if content is None or draft.top.gone("lists", key, "file"):
             draft.built_lists[name] = IpList(name)
             continue
         parsed = read_feed(kind, content, may_be_empty=section.may_be_empty)

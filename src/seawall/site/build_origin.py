@@ -61,11 +61,11 @@ def build_origin(
 
 def _tls(section: OriginSection, read_ca: Callable[[str], bytes | None]) -> OriginTls | None:
     first = section.endpoints[0].url
+    written = section.tls
+    ca_pem = (read_ca(written.ca) if written and written.ca else None) or b""
     if first.scheme != "https":
         return None
-    written = section.tls
     sni = (written.sni if written else None) or first.host
-    ca_pem = (read_ca(written.ca) if written and written.ca else None) or b""
     return OriginTls(sni=sni, verify=written.verify if written else True, ca_pem=ca_pem)
 
 

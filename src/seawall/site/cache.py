@@ -16,7 +16,8 @@ class CachedFile:
     """One file as parsed and validated.
 
     Attributes:
-        model: `SiteFile` or `IncludedFile`; None when the file makes no sense at all.
+        tree: without what could not be read; None when the file makes no sense at all.
+        model: `SiteFile` or `IncludedFile`, or None, as `tree`.
     """
 
     content: bytes
@@ -24,7 +25,6 @@ class CachedFile:
     tree: MapNode | None
     model: Any
     problems: tuple[Problem, ...]
-    broken: frozenset[tuple[str, str]]
 
 
 @dataclass

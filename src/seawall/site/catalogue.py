@@ -181,7 +181,7 @@ SCHEMA: Final = (
         "A key that is needed is missing.",
         "There is no sensible default for it.",
         "Write it.",
-        one_site("routes: [{prefix: /api}]"),
+        one_site(_ORIGIN + "routes: [{prefix: /api}]"),
     ),
     Rule(
         "wrong-type",

@@ -1,7 +1,8 @@
 """A configuration on its way to an edge: what was written, where, and what was built of it.
 
 The rules look at a `Draft`. It holds the good parts of a file that may have bad ones, so a rule
-must not report what follows from a part that was taken out: see `Draft.broken`.
+must not report what follows from a value that was taken out: see `Placed.lost`, `Draft.may_hold`
+and `Draft.misses`.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,8 +19,7 @@ from seawall.site.problem import Location, Problem, Severity
 from seawall.site.schema.edge import SiteFile
 from seawall.site.schema.origin import OriginSection
 from seawall.site.schema.site import CertificateSection, SiteSection
-from seawall.site.tree import MapNode, Step, find_mark, place
-from seawall.site.validate import UNKNOWN_NAME
+from seawall.site.tree import MapNode, Step, find_mark, is_damaged, is_gone, place
 
 SectionT = TypeVar("SectionT")
 
@@ -41,6 +41,14 @@ class Placed(Generic[SectionT]):
         """The place of what stands `steps` below; the section's own key when there are none."""
         key = of_key or not steps
         return place(self.file, find_mark(self.root, self.root.at, self.path + steps, of_key=key))
+
+    def gone(self, *steps: Step) -> bool:
+        """Whether what was written `steps` below, or an item of that list, could not be read."""
+        return self.root.damaged and is_gone(self.root, self.path + steps)
+
+    def lost(self, *steps: Step) -> bool:
+        """Whether any of what was written `steps` below could not be read."""
+        return self.root.damaged and is_damaged(self.root, self.path + steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,10 @@ class Draft:
     """All that is known while loading.
 
     Attributes:
-        top: the site file itself, without its named parts' bad entries.
-        broken: `(part, name)` of what was taken out for schema errors; name empty for a section.
+        top: the site file itself, without what could not be read; so are all parts.
+        roots: of all files that could be read.
+        unread: whether there are files that could not be read, or not be found.
+        twice: parts in which a name is defined twice; only the first of the two is here.
         built_origins: with the place where each was written.
         certificate_files: by certificate name, for those that come from files.
         pushed: what was pushed into feeds, by name.
@@ -81,7 +91,9 @@ class Draft:
     sites: dict[SiteName, Placed[SiteSection]]
     origins: dict[OriginName, Placed[OriginSection]]
     certificates: dict[CertificateName, Placed[CertificateSection]]
-    broken: set[tuple[str, str]]
+    roots: list[MapNode]
+    unread: bool
+    twice: set[str]
     files: Files
     now_s: float
     file_mode: FileMode | None = None
@@ -109,8 +121,15 @@ class Draft:
         self.problems.append(Problem(id_, Severity.ERROR, at, subject, what, why, remedy))
 
     def may_hold(self, part: str, name: str) -> bool:
-        """Whether `name` may have been defined in something that was taken out for its errors."""
-        taken_out = {(part, name), (part, ""), (part, UNKNOWN_NAME)}
-        return not self.broken.isdisjoint(taken_out) or any(
-            kind == "file" for kind, _ in self.broken
-        )
+        """Whether `name` may have been defined in something that could not be read."""
+        elsewhere = self.unread and part != "lists"  # they stand in the site file itself
+        return elsewhere or any(is_gone(root, (part, name)) for root in self.roots)
+
+    def misses(self, part: str) -> bool:
+        """Whether entries of `part` were written that are not here."""
+        return self.unread or part in self.twice or any(_lacks(root, part) for root in self.roots)
+
+
+def _lacks(root: MapNode, part: str) -> bool:
+    entries = root.get(part)
+    return is_gone(root, (part,)) or (isinstance(entries, MapNode) and bool(entries.lost))

@@ -32,7 +32,9 @@ class Merged:
     sites: dict[SiteName, Placed[SiteSection]] = field(default_factory=dict)
     origins: dict[OriginName, Placed[OriginSection]] = field(default_factory=dict)
     certificates: dict[CertificateName, Placed[CertificateSection]] = field(default_factory=dict)
-    broken: set[tuple[str, str]] = field(default_factory=set)
+    roots: list[MapNode] = field(default_factory=list)
+    unread: bool = False
+    twice: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -49,17 +51,18 @@ def merge(sources: SourceSet, cache: LoadCache) -> Merged:
     }
     for path, known in cache.files.items():
         merged.problems.extend(known.problems)
-        merged.broken.update(known.broken)
         if known.tree is None:
-            merged.broken.add(("file", path))
+            merged.unread = True
             continue
+        merged.roots.append(known.tree)
         if known.is_root:
             merged.top = Placed(known.model, path, known.tree, ())
-        join = _Join(path, known.tree, merged.problems)
+        join = _Join(path, known.tree, merged.problems, merged.twice)
         join.part("sites", SiteName, known.model.sites, merged.sites)
         join.part("origins", OriginName, known.model.origins, merged.origins)
         join.part("certificates", CertificateName, known.model.certificates, merged.certificates)
     if merged.top is not None:
+        merged.unread |= merged.top.gone("includes") or merged.top.lost("includes")
         _check_includes(merged, merged.top, sources)
     return merged
 
@@ -70,12 +73,12 @@ def _file(file: SourceFile, *, is_root: bool, cache: LoadCache) -> CachedFile:
         return known
     tree, problems = parse(file.path, file.content)
     if tree is None:
-        return CachedFile(file.content, is_root, None, None, tuple(problems), frozenset())
+        return CachedFile(file.content, is_root, None, None, tuple(problems))
     model: type[SiteFile | IncludedFile] = SiteFile if is_root else IncludedFile
     fallback = {"version": 1, "listen": {}} if is_root else {}
-    section, found, broken = validate(model, file.path, tree, fallback)
+    section, found, tree = validate(model, file.path, tree, fallback)
     problems.extend(found)
-    return CachedFile(file.content, is_root, tree, section, tuple(problems), frozenset(broken))
+    return CachedFile(file.content, is_root, tree, section, tuple(problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class _Join:
     path: str
     tree: MapNode
     problems: list[Problem]
+    twice: set[str]
 
     def part(
         self,
@@ -104,6 +108,7 @@ class _Join:
         what = f"`{key}` of `{part}` is defined twice."
         why = f"It is first defined at {first}."
         remedy = "Remove one of the two, or give it another name."
+        self.twice.add(part)
         subject = f"{part[:-1]} {key}"
         self.problems.append(
             Problem("duplicate-name", Severity.ERROR, at, subject, what, why, remedy)
@@ -124,6 +129,7 @@ def _check_includes(merged: Merged, top: Placed[SiteFile], sources: SourceSet) -
         if matches(top.file, wanted):
             what, remedy = f"Only this file itself matches `{pattern}`.", "Remove the pattern."
         severity = Severity.WARNING if wild else Severity.ERROR
+        merged.unread |= not wild
         merged.problems.append(Problem("include-missing", severity, where, "", what, "", remedy))
 
 

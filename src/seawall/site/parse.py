@@ -15,6 +15,7 @@ from seawall import limits
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.scalars import NotFiniteError, resolve
 from seawall.site.tree import (
+    ANY_KEY,
     COLUMN_BITS,
     COLUMN_MAX,
     ListNode,
@@ -94,6 +95,7 @@ class _TreeParser:
         self._node_count = 0
         self._alias_node_count = 0
         self._depth = 0
+        self._damage_count = 0
         self.problems: list[Problem] = []
         self.root_at: Mark = 0
 
@@ -185,11 +187,12 @@ class _TreeParser:
         height = 0
         next_event = self._events.get_event
         merges: list[tuple[Node, Mark]] = []
-        problems_before = len(self.problems)
+        damage_before = self._damage_count
         while type(key_event := next_event()) is not yaml.MappingEndEvent:
             key_at = _at(key_event)
             if type(key_event) is not yaml.ScalarEvent:
                 self._problem("bad-key", key_at, "A key must be a word.", "", "Write `key: value`.")
+                node.lost |= {ANY_KEY}
                 self._node(key_event)
                 self._node(next_event())
                 continue
@@ -209,22 +212,25 @@ class _TreeParser:
             if value is None:
                 if len(self.problems) == problem_count:
                     self._empty(key_at, f"`{key[:80]}` has no value.")
+                node.lost |= {ANY_KEY if key == _MERGE else key}
             elif key == _MERGE and not key_event.style:
                 merges.append((value, value_at))
             elif key in node:
                 self._duplicate(key, key_at, node.keys_at[key])
+                node.lost |= {key}
             else:
                 node[key] = value
                 node.keys_at[key] = key_at
                 node.values_at[key] = value_at
         for value, value_at in merges:
             self._merge(node, value, value_at)
-        node.damaged = len(self.problems) > problems_before
+        node.damaged = self._damage_count > damage_before
         return node, height
 
     def _sequence(self, event: Any) -> tuple[Node, int]:
         node = ListNode(_at(event))
         height = 0
+        damage_before = self._damage_count
         next_event = self._events.get_event
         while type(item := next_event()) is not yaml.SequenceEndEvent:
             item_at = _at(item)
@@ -234,8 +240,11 @@ class _TreeParser:
             if value is not None:
                 node.items_at.append(item_at)
                 node.append(value)
-            elif len(self.problems) == problem_count:
+                continue
+            node.lost = True
+            if len(self.problems) == problem_count:
                 self._empty(item_at, "This entry of the list is empty.")
+        node.damaged = self._damage_count > damage_before
         return node, height
 
     def _alias(self, event: Any) -> tuple[Node, int]:
@@ -260,6 +269,8 @@ class _TreeParser:
             )
             return None, 0
         node, weight, height = found
+        if isinstance(node, MapNode | ListNode) and node.damaged:
+            self._damage_count += 1
         self._node_count += weight - 1
         self._alias_node_count += weight
         if self._alias_node_count > limits.SITE_YAML_ALIAS_NODES_MAX:
@@ -280,7 +291,9 @@ class _TreeParser:
                     "",
                     "Write `<<: *NAME`, where `&NAME` stands before a mapping.",
                 )
+                node.lost |= {ANY_KEY}
                 return
+            node.lost |= source.lost - node.keys()
             for key, item in source.items():
                 if key not in node:
                     node[key] = item
@@ -320,6 +333,7 @@ class _TreeParser:
         raise _Stop
 
     def _problem(self, id_: str, at: Mark, what: str, why: str, remedy: str) -> None:
+        self._damage_count += 1
         self.problems.append(_error(id_, place(self._path, at), what, why, remedy))
         if len(self.problems) >= limits.SITE_PROBLEMS_MAX:
             raise _Stop

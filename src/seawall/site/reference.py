@@ -62,7 +62,12 @@ def problems_markdown() -> str:
         "# Problems\n\n"
         "What `seawall check` may say about a site file, by id. An *error* refuses the file: "
         "nothing of it is\nreleased. A *warning* does not. All problems are shown at once, each "
-        "with file, line and column.\n"
+        "with file, line and column.\n\n"
+        "A value that cannot be read hides no other problem, not even in the same site: only "
+        "what depends on\nthat very value is looked at when it can be read. So it is with a key "
+        "that was probably meant to be\nanother one. What stands behind a mistake in the YAML "
+        "itself cannot be known before that is mended.\nA site, route or rule whose name cannot "
+        "be read is called by its place.\n"
     )
     return "\n".join([head, *(_entry(rule) for rule in sorted(CATALOGUE, key=lambda r: r.id))])
 

@@ -29,18 +29,24 @@ def place(file: str, at: Mark) -> Location:
     return Location(file, (at >> COLUMN_BITS) + 1, (at & COLUMN_MAX) + 1)
 
 
+ANY_KEY: Final = "?"
+"""Among the lost keys: one that could not be read, which may have been any."""
+
+
 class MapNode(dict[str, Node]):
     """A mapping; `keys_at` and `values_at` hold the place of each key and value.
 
-    `damaged` says that the parser found a problem in it: a value may be missing for that reason.
+    `lost` are the keys whose value was written and could not be read: it is not there, or something
+    stands in for it. `damaged` says that something was lost here or below.
     """
 
-    __slots__ = ("at", "damaged", "keys_at", "values_at")
+    __slots__ = ("at", "damaged", "keys_at", "lost", "values_at")
 
     def __init__(self, at: Mark) -> None:
         super().__init__()
         self.at = at
         self.damaged = False
+        self.lost: frozenset[str] = frozenset()
         self.keys_at: dict[str, Mark] = {}
         self.values_at: dict[str, Mark] = {}
 
@@ -48,13 +54,18 @@ class MapNode(dict[str, Node]):
 
 
 class ListNode(list[Node]):
-    """A list; `items_at` holds the place of each item."""
+    """A list; `items_at` holds the place of each item. `damaged` as in `MapNode`.
 
-    __slots__ = ("at", "items_at")
+    `lost` says that it had items that could not be read.
+    """
+
+    __slots__ = ("at", "damaged", "items_at", "lost")
 
     def __init__(self, at: Mark) -> None:
         super().__init__()
         self.at = at
+        self.damaged = False
+        self.lost = False
         self.items_at: list[Mark] = []
 
     __hash__ = None
@@ -84,3 +95,33 @@ def find_mark(root: Node, at: Mark, path: Sequence[Step], *, of_key: bool = Fals
             at = node.items_at[step]
             node = node[step]
     return at
+
+
+def is_gone(root: Node, path: Sequence[Step]) -> bool:
+    """Whether what stands at `path` could not be read: a value, or an item of a list.
+
+    It may have been written, where a key could not be read.
+    """
+    gone, node = _walk(root, path)
+    return gone or (isinstance(node, ListNode) and node.lost)
+
+
+def is_damaged(root: Node, path: Sequence[Step]) -> bool:
+    """Whether what stands at `path` is gone, or something in it is."""
+    gone, node = _walk(root, path)
+    return gone or (isinstance(node, MapNode | ListNode) and node.damaged)
+
+
+def _walk(root: Node, path: Sequence[Step]) -> tuple[bool, Node]:
+    """Whether a step of `path` was lost, and what stands there."""
+    node = root
+    for step in path:
+        if isinstance(node, MapNode) and isinstance(step, str):
+            if step in node.lost or (ANY_KEY in node.lost and step not in node):
+                return True, None
+            node = node.get(step)
+        elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
+            node = node[step]
+        else:
+            return False, None
+    return False, node

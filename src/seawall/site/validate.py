@@ -1,36 +1,37 @@
 """Schema errors to problems: each with its place in the file and, for a typo, the word meant.
 
-Also decides what is still worth looking at: the part that holds an error (one site, one origin, one
-section) is taken out, so that the rules run over the rest and all problems are shown at once.
+Also decides what is still worth looking at: a value that holds an error is taken out, and the rest
+is looked at again, until it is good. So the rules run over all that can be read, and all problems
+are shown at once.
 """
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
-from types import UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from seawall import limits
 from seawall.site.problem import Problem, Severity
-from seawall.site.tree import ListNode, MapNode, Node, find_mark, place
+from seawall.site.salvage import lost_paths, renamed, types_below, without
+from seawall.site.schema.values import check_name
+from seawall.site.tree import ANY_KEY, ListNode, MapNode, Node, Step, find_mark, place
 
-_NAMED_PARTS: Final = frozenset({"sites", "origins", "certificates", "lists"})
-UNKNOWN_NAME: Final = "?"
-"""Stands for names that could not be read; no name of a site file is written like this."""
 _ENTRIES_MAX: Final = {
     "sites": limits.SITES_MAX,
     "origins": limits.ORIGINS_MAX,
     "certificates": limits.SITES_MAX,
     "lists": limits.LISTS_MAX,
 }
+_SITES: Final = "sites"
+_OF_KEY: Final = "[key]"
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def validate(
     model: type[ModelT], path: str, root: MapNode, fallback: Mapping[str, Any]
-) -> tuple[ModelT, list[Problem], set[tuple[str, str]]]:
+) -> tuple[ModelT, list[Problem], MapNode]:
     """The file as a model, as far as it is good.
 
     Args:
@@ -40,30 +41,26 @@ def validate(
         fallback: stands in for required sections that are missing or wrong.
 
     Returns:
-        The model of all good parts, the problems, and the `(part, name)` of what was taken out.
+        The model of all that is good, the problems, and the tree that the model was made of.
     """
-    if crowded := [part for part in _ENTRIES_MAX if _entries(root, part) > _ENTRIES_MAX[part]]:
-        return _without_crowds(model, path, root, fallback, crowded)
-    details: list[ErrorDetails] = []
-    try:
-        section = model.model_validate(root)
-    except ValidationError as error:
-        section = None
-        details = _telling(root, error.errors(include_url=False, include_input=False))
-    if section is not None and not root.damaged:
-        return section, [], set()
-    shown = details[: limits.SITE_PROBLEMS_MAX + 1]  # a hint for each of a million takes minutes
-    problems = [_problem(model, path, root, detail) for detail in shown]
-    broken = {_part(root, detail["loc"]) for detail in details} | set(_damaged(root))
-    pruned: dict[str, Any] = {}
-    for part, node in root.items():
-        if (part, "") in broken:
-            continue
-        names = node if part in _NAMED_PARTS and isinstance(node, MapNode) else None
-        pruned[part] = (
-            node if names is None else {k: v for k, v in names.items() if (part, k) not in broken}
-        )
-    return model.model_validate({**fallback, **pruned}), problems, broken
+    crowded = [part for part in _ENTRIES_MAX if _entries(root, part) > _ENTRIES_MAX[part]]
+    problems = [_crowd(path, root, part) for part in crowded]
+    if crowded:
+        root = without(model, root, [(part,) for part in crowded])
+    if misnamed := _misnamed(path, root):
+        problems.extend(misnamed.values())
+        root = renamed(path, root, _SITES, misnamed)
+    if root.damaged:
+        root = without(model, root, lost_paths(root))
+    while True:  # each round takes out something: a value, or what cannot be without one
+        try:
+            return model.model_validate({**fallback, **root}), problems, root
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+        wrong = _Wrong(model, root, details)
+        room = max(0, limits.SITE_PROBLEMS_MAX + 1 - len(problems))
+        problems.extend(_problem(model, path, root, detail) for detail in wrong.telling()[:room])
+        root = without(model, root, wrong.paths())
 
 
 def _entries(root: MapNode, part: str) -> int:
@@ -71,57 +68,88 @@ def _entries(root: MapNode, part: str) -> int:
     return len(node) if isinstance(node, MapNode) else 0
 
 
-def _without_crowds(
-    model: type[ModelT], path: str, root: MapNode, fallback: Mapping[str, Any], crowded: list[str]
-) -> tuple[ModelT, list[Problem], set[tuple[str, str]]]:
-    """The file without the parts that hold far too many entries to look at."""
-    rest = MapNode(root.at)
-    rest.update({part: node for part, node in root.items() if part not in crowded})
-    rest.keys_at, rest.values_at, rest.damaged = root.keys_at, root.values_at, root.damaged
-    section, problems, broken = validate(model, path, rest, fallback)
-    for part in crowded:
-        bound = f"at most {_ENTRIES_MAX[part]:,} are allowed"
-        what = f"There are {_entries(root, part):,} {part}; {bound}."
-        where = place(path, root.keys_at[part])
-        remedy = "Split the configuration over several edges."
-        problems.append(Problem("too-many", Severity.ERROR, where, "", what, "", remedy))
-        broken.add((part, ""))
-    return section, problems, broken
+def _crowd(path: str, root: MapNode, part: str) -> Problem:
+    """A part that holds far too many entries to look at."""
+    bound = f"at most {_ENTRIES_MAX[part]:,} are allowed"
+    what = f"There are {_entries(root, part):,} {part}; {bound}."
+    where = place(path, root.keys_at[part])
+    remedy = "Split the configuration over several edges."
+    return Problem("too-many", Severity.ERROR, where, "", what, "", remedy)
 
 
-def _part(root: MapNode, loc: Sequence[str | int]) -> tuple[str, str]:
-    """What must be taken out for an error at `loc`: `(part, name)`, name empty for all of it."""
-    part = str(loc[0]) if loc else ""
-    named = part in _NAMED_PARTS and len(loc) > 1 and isinstance(root.get(part), MapNode)
-    return part, str(loc[1]) if named else ""
+def _misnamed(path: str, root: MapNode) -> dict[str, Problem]:
+    """Sites whose name is none: what is in them is looked at all the same."""
+    found: dict[str, Problem] = {}
+    sites = root.get(_SITES)
+    if not isinstance(sites, MapNode):
+        return found
+    for name in sites:
+        try:
+            check_name(name)
+        except PydanticCustomError as error:
+            what, remedy = (str((error.context or {})[key]) for key in ("what", "remedy"))
+            where = place(path, sites.keys_at[name])
+            found[name] = Problem(
+                error.type, Severity.ERROR, where, f"site {name}", what, "", remedy
+            )
+    return found
 
 
-def _damaged(root: MapNode) -> Iterator[tuple[str, str]]:
-    """What the parser could not read as a whole."""
-    if not root.damaged:
-        return
-    inside = False
-    for part, node in root.items():
-        if isinstance(node, MapNode) and node.damaged:
-            inside = True
-            names = [
-                name for name, below in node.items() if isinstance(below, MapNode) and below.damaged
-            ]
-            if part in _NAMED_PARTS:
-                yield from ((part, name) for name in names)
-                yield (part, UNKNOWN_NAME)
+class _Wrong:
+    """The errors of one round, and what must be taken out for them."""
+
+    def __init__(self, model: type[BaseModel], root: MapNode, details: list[ErrorDetails]) -> None:
+        self._root = root
+        self._details = _of_one_variant(details)
+        few = details[: limits.SITE_PROBLEMS_MAX + 1]  # a hint for each of a million takes minutes
+        self._meant = {path for detail in few if (path := _meant(model, root, detail))}
+        """Keys that are not there, but for a typo."""
+
+    def telling(self) -> list[ErrorDetails]:
+        """Errors without echoes.
+
+        An echo is a key that is missing because it was lost, and a mapping or list that lacks only
+        what it lost.
+        """
+        return [detail for detail in self._details if not self._lacks_what_was_lost(detail)]
+
+    def _lacks_what_was_lost(self, detail: ErrorDetails) -> bool:
+        steps, node = _found(self._root, detail["loc"])
+        if detail["type"] == "missing":
+            key = str(detail["loc"][-1])
+            lost = isinstance(node, MapNode) and (key in node.lost or ANY_KEY in node.lost)
+            return lost or (*steps, key) in self._meant
+        if isinstance(node, ListNode):
+            return node.damaged and not node
+        if not isinstance(node, MapNode) or not node.lost:
+            return False
+        # With two keys or more left, they exclude each other by themselves.
+        alone = detail["type"] == "contradictory-keys" and len(node) <= 1
+        return alone or detail["type"] == "missing-key"
+
+    def paths(self) -> Iterator[tuple[Step, ...]]:
+        """What must go; never empty."""
+        yield from self._meant
+        for detail in self._details:
+            steps, node = _found(self._root, detail["loc"])
+            key = str(detail["loc"][-1]) if detail["loc"] else ""
+            without_it = str(detail.get("ctx", {}).get("key", ""))
+            if isinstance(node, MapNode) and without_it in node:
+                yield (*steps, without_it)
+            elif detail["type"] == "missing" and not (
+                isinstance(node, MapNode) and key in node.lost
+            ):
+                yield (*steps, key)
+            elif steps:
+                yield steps
             else:
-                yield part, ""
-    if not inside:
-        yield "file", UNKNOWN_NAME
+                yield from ((part,) for part in self._root)
+            if key == _OF_KEY:  # any name may have been meant
+                yield (*steps[:-1], ANY_KEY)
 
 
-def _telling(root: MapNode, details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Errors without echoes.
-
-    An echo is what a union says of its variant `false` when another variant says more, and a
-    missing key of a mapping in which the parser found a problem.
-    """
+def _of_one_variant(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what a union says of its variant `false` when another variant says more."""
     said = {
         detail["loc"][:length]
         for detail in details
@@ -131,27 +159,41 @@ def _telling(root: MapNode, details: list[ErrorDetails]) -> list[ErrorDetails]:
     return [
         detail
         for detail in details
-        if not (detail["type"] == "literal_error" and detail["loc"][:-1] in said)
-        and not (detail["type"] == "missing" and _holder_damaged(root, detail["loc"]))
+        if detail["type"] != "literal_error" or detail["loc"][:-1] not in said
     ]
 
 
-def _holder_damaged(root: MapNode, loc: Sequence[str | int]) -> bool:
+def _found(root: MapNode, loc: Sequence[Step]) -> tuple[tuple[Step, ...], Node]:
+    """The way to the deepest part of `loc` that is in the tree, and what stands there.
+
+    A step that is not in the tree is passed over: the schema names variants.
+    """
     node: Node = root
-    for step in loc[:-1]:
-        if isinstance(node, MapNode) and step in node:
-            node = node[str(step)]
-        elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
-            node = node[step]
-    return isinstance(node, MapNode) and node.damaged
+    steps: list[Step] = []
+    for step in loc:
+        below = _child(node, step)
+        if below is not None:
+            steps.append(step)
+            node = below
+    return tuple(steps), node
+
+
+def _meant(model: type[BaseModel], root: MapNode, detail: ErrorDetails) -> tuple[Step, ...] | None:
+    """The key that a mistyped one was meant to be, when it is not there as well."""
+    if detail["type"] != "extra_forbidden":
+        return None
+    loc = detail["loc"]
+    steps, node = _found(root, loc[:-1])
+    near = _near(str(loc[-1]), _keys_of(model, loc[:-1]))
+    return (*steps, near) if near and isinstance(node, MapNode) and near not in node else None
 
 
 def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDetails) -> Problem:
     loc = detail["loc"]
     kind = detail["type"]
     context = detail.get("ctx", {})
-    of_key = kind == "extra_forbidden" or loc[-1:] == ("[key]",)
-    steps = loc[:-1] if loc[-1:] == ("[key]",) else loc
+    of_key = kind == "extra_forbidden" or loc[-1:] == (_OF_KEY,)
+    steps = loc[:-1] if loc[-1:] == (_OF_KEY,) else loc
     where = place(path, find_mark(root, root.at, steps, of_key=of_key))
     subject = _subject(loc, root)
     id_, what, remedy = (
@@ -178,7 +220,7 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
 def _subject(loc: Sequence[str | int], root: MapNode) -> str:
     """`site shop`, `route shop/api`, `origin api` or `certificate shop`; empty for the rest."""
     part, name, inside, index, *_ = (*loc, "", "", "", "")
-    if part not in _NAMED_PARTS or not name:
+    if part not in _ENTRIES_MAX or not name:
         return ""
     subject = f"{str(part)[:-1]} {name}"
     node: Node = root
@@ -197,10 +239,14 @@ def _child(node: Node, step: str | int) -> Node:
     return None
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
+def _near(word: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(word[: limits.NAME_LENGTH_CHARS_MAX], known, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean `{near[0]}`?"
+    return near[0] if near else ""
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    if near := _near(word, known):
+        return f"Did you mean `{near}`?"
     return "Known here: " + ", ".join(f"`{key}`" for key in known) + "." if known else "Remove it."
 
 
@@ -208,7 +254,7 @@ def _keys_of(model: type[BaseModel], steps: Sequence[str | int]) -> list[str]:
     """The keys that may stand at `steps`, by walking the schema."""
     found: list[Any] = [model]
     for step in steps:
-        below = [inner for one in found for inner in _below(one, step)]
+        below = [inner for one in found for inner in types_below(one, step)]
         found = below or found  # a step that names a variant of a union is passed over
     return [key for one in found for key in _fields(one)]
 
@@ -217,24 +263,3 @@ def _fields(annotation: Any) -> list[str]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [info.alias or name for name, info in annotation.model_fields.items()]
     return []
-
-
-def _below(annotation: Any, step: str | int) -> list[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        for name, info in annotation.model_fields.items():
-            if (info.alias or name) == step:
-                return _variants(info.annotation)
-        return []
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (dict, tuple, list):
-        return _variants(arguments[1] if origin is dict else arguments[0])
-    return []
-
-
-def _variants(annotation: Any) -> list[Any]:
-    """The types an annotation may stand for: without `Annotated`, unions taken apart."""
-    if get_origin(annotation) is Annotated:
-        return _variants(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return [inner for one in get_args(annotation) for inner in _variants(one)]
-    return [annotation]

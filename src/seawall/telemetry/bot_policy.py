@@ -15,12 +15,16 @@ from seawall.bots.policy import HEADER
 from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.model import BotDo, RouteClass
+from seawall.telemetry.bot_facts import asked_in, window_name
 from seawall.telemetry.bot_story import KnownPolicy
 
 _OFF: Final = KnownPolicy(watched=False)
 _OBSERVING: Final = KnownPolicy(watched=True)
 _ENFORCE: Final = "mode enforce"
+_CLASS: Final = "class "
 _RULE_WORDS_MIN: Final = 3
+_RULE_WORDS_ALL: Final = 8
+"""`rule NAME DO LEVEL REQUESTS PER FLAGS CONDITION`; only the last has spaces."""
 _ACTIONS: Final = frozenset(BotDo)
 
 
@@ -65,7 +69,13 @@ def read_policy(text: str) -> KnownPolicy:
     lines = text.split("\n")
     if lines[0] != HEADER:
         return _OBSERVING
-    return KnownPolicy(watched=True, enforced=_ENFORCE in lines, actions=tuple(_actions(lines[1:])))
+    return KnownPolicy(
+        watched=True,
+        enforced=_ENFORCE in lines,
+        actions=tuple(_actions(lines[1:])),
+        asks=tuple(_asks(lines[1:])),
+        route_class=next((line[len(_CLASS) :] for line in lines if line.startswith(_CLASS)), ""),
+    )
 
 
 def _actions(lines: list[str]) -> Iterator[tuple[str, BotDo]]:
@@ -77,6 +87,17 @@ def _actions(lines: list[str]) -> Iterator[tuple[str, BotDo]]:
             yield words[1], BotDo(words[2])
         elif words[0] == "category":
             yield f"category:{words[1]}", BotDo(words[2])
+
+
+def _asks(lines: list[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What the condition of each rule asks for, and what its `rate` counts."""
+    for line in lines:
+        words = line.split(" ", _RULE_WORDS_ALL - 1)
+        if words[0] != "rule" or len(words) < _RULE_WORDS_ALL:
+            continue
+        asked = asked_in(words[-1])
+        counted = window_name(words[5]) if words[2] == BotDo.RATE else ""
+        yield words[1], asked if counted in ("", *asked) else (*asked, counted)
 
 
 def _texts(part: Any) -> dict[str, str]:

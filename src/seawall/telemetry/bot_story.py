@@ -13,6 +13,7 @@ from seawall.bots.families import ClientFamily
 from seawall.bots.model import Model
 from seawall.limits import BOT_DRIFT_THRESHOLDS
 from seawall.model import BotDo
+from seawall.telemetry.bot_facts import RuleFact, fact_words, rule_facts
 from seawall.telemetry.bot_words import GAP_NONE, clause, share_percent, times
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import AccessRecord
@@ -102,11 +103,15 @@ class KnownPolicy:
         watched: the route's requests are looked at.
         enforced: the policy is carried out, not only recorded.
         actions: what each rule and each `category:NAME` does.
+        asks: the names that each rule asks for.
+        route_class: of the route.
     """
 
     watched: bool
     enforced: bool = False
     actions: tuple[tuple[str, BotDo], ...] = ()
+    asks: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    route_class: str = ""
 
     def action_of(self, rule: str) -> BotDo | None:
         """What `rule` does; None when this policy has none of that name."""
@@ -137,6 +142,15 @@ def bot_sentences(record: AccessRecord, known: KnownBots) -> Iterator[str]:
     yield from _signals(verdict)
     yield from _past(verdict)
     yield from _decision(verdict, record, known.policy)
+    yield from _asked(verdict.rules, bot_facts(record, known))
+
+
+def bot_facts(record: AccessRecord, known: KnownBots) -> tuple[RuleFact, ...]:
+    """What the rules that held asked for; nothing where the release does not tell."""
+    verdict = parse_verdict(record.bots)
+    if verdict is None or known.policy is None:
+        return ()
+    return rule_facts(verdict, record, dict(known.policy.asks), known.policy.route_class)
 
 
 def bot_remedy(record: AccessRecord) -> str:
@@ -352,6 +366,13 @@ def _observed(verdict: BotVerdict, policy: KnownPolicy | None) -> Iterator[str]:
         yield (
             f"{_begun(_rule_words((last,)))} {_WOULD[would]}; the site only observes, so it passed."
         )
+
+
+def _asked(rules: Sequence[str], facts: Sequence[RuleFact]) -> Iterator[str]:
+    for rule in rules:
+        own = [*fact_words([fact for fact in facts if fact.rule == rule])]
+        if own:
+            yield f"Rule {rule} asked for {_listed(own)}."
 
 
 def _rule_words(rules: Sequence[str]) -> str:

@@ -16,11 +16,9 @@ from seawall.clock import Clock
 from seawall.errors import UnreachableError
 from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.limits import (
-    ACCESS_LOG_DISK_FREE_BYTES_MIN,
     ADMIN_TIMEOUT_S,
     BOT_SAMPLE_SIZE_BYTES_MAX,
     FORWARDED_SAMPLE_SIZE_BYTES_MAX,
-    MIB,
     NOTICES_MAX,
     STATS_POLL_INTERVAL_S,
     TRIAL_STATS_INTERVAL_S,
@@ -209,12 +207,8 @@ class Collector:
         bots = bot_sample(records.recent(self._access_log, BOT_SAMPLE_SIZE_BYTES_MAX).records)
         notices: list[str] = []
         removed = rotation.make_room(self._access_log)
-        free = rotation.free_bytes(self._access_log.parent)
-        if removed or (free is not None and free < ACCESS_LOG_DISK_FREE_BYTES_MIN):
-            notices.append(
-                f"The disk of {self._access_log.parent} is nearly full: {(free or 0) // MIB} MiB "
-                "free. Rotated access records are given up; serving goes on."
-            )
+        if notice := rotation.disk_notice(self._access_log.parent, removed=removed):
+            notices.append(notice)
         # Without a current file Envoy still writes to the one that was renamed.
         rotated = not self._access_log.exists() and bool(records.files(self._access_log))
         if rotation.due(self._access_log):

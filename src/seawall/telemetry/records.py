@@ -21,6 +21,7 @@ from seawall.limits import (
     ACCESS_RECORDS_PER_S_MAX,
     ACCESS_TAIL_RECORDS_MAX,
     REQUEST_ID_LENGTH_CHARS_MAX,
+    STORY_VALUE_LENGTH_CHARS_MAX,
 )
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
@@ -332,6 +333,13 @@ def _blocks_of(file: BinaryIO) -> Iterator[bytes]:
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         yield from (line for line in reversed(block.split(b"\n")) if line)
+
+
+def shown(text: str) -> str:
+    """Untrusted text made safe to print: no control characters, bounded length."""
+    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    limit = STORY_VALUE_LENGTH_CHARS_MAX
+    return clean if len(clean) <= limit else f"{clean[:limit]}…"
 
 
 def _text(value: object) -> str:

@@ -6,15 +6,23 @@ rotated files go first, oldest first: serving needs no records. Only file operat
 `collector` decides when, and tells Envoy.
 """
 
+import errno
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from seawall.limits import (
     ACCESS_LOG_DISK_FREE_BYTES_MIN,
+    ACCESS_LOG_DISK_FULL_BYTES,
     ACCESS_LOG_FILE_SIZE_BYTES_MAX,
     ACCESS_LOG_FILES_MAX,
+    MIB,
 )
+
+_PROBE: Final = ".probe"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def due(current: Path) -> bool:
@@ -45,6 +53,47 @@ def free_bytes(directory: Path) -> int | None:
         return None
 
 
+def disk_notice(directory: Path, *, removed: int) -> str:
+    """What is wrong with the disk of `directory`, for people; empty when nothing is.
+
+    Args:
+        directory: of the access records.
+        removed: so many files were given up just now.
+    """
+    free, error = free_bytes(directory), _write_error(directory)
+    lost = "access records and logs are lost, and a new release may be refused; serving goes on"
+    if error is not None and error.errno not in _FULL:
+        return (
+            f"The disk of {directory} cannot be written ({error.strerror or error}): {lost}. Find "
+            "out why in the kernel's log, and make it writable again."
+        )
+    if error is not None or (free is not None and free < ACCESS_LOG_DISK_FULL_BYTES):
+        return f"The disk of {directory} is full: {lost}. Free some space there."
+    if removed or (free is not None and free < ACCESS_LOG_DISK_FREE_BYTES_MIN):
+        return (
+            f"The disk of {directory} is nearly full: {(free or 0) // MIB} MiB free. Rotated "
+            "access records are given up; serving goes on."
+        )
+    return ""
+
+
+def _write_error(directory: Path) -> OSError | None:
+    """Why nothing can be written there. Only writing tells: a disk that failed may not say so."""
+    path = directory / _PROBE
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, b"\n")
+        finally:
+            os.close(descriptor)
+            path.unlink()
+    except FileNotFoundError:
+        return None  # there is no such directory before the first Envoy
+    except OSError as error:
+        return error
+    return None
+
+
 def make_room(current: Path) -> int:
     """Remove rotated files, oldest first, until enough disk is free; how many were removed."""
     removed = 0
@@ -52,7 +101,7 @@ def make_room(current: Path) -> int:
         free = free_bytes(current.parent)
         if free is None or free >= ACCESS_LOG_DISK_FREE_BYTES_MIN:
             break
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it is not there, or the disk is read-only
             _numbered(current, number).unlink()
             removed += 1
     return removed

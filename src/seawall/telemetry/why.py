@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
-from seawall.telemetry.bot_story import ANSWERED_HERE, KnownBots, bot_remedy, bot_sentences
+from seawall.telemetry.bot_facts import RuleFact
+from seawall.telemetry.bot_story import (
+    ANSWERED_HERE,
+    KnownBots,
+    bot_facts,
+    bot_remedy,
+    bot_sentences,
+)
 from seawall.telemetry.flags import BROKEN_OFF, DETAILS, FLAGS, Meaning
-from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.records import AccessRecord, shown
 
 _NO_FLAG: Final = frozenset({"", "-"})
 """How Envoy writes that it flagged nothing."""
@@ -54,11 +60,13 @@ class Story:
         title: one line.
         sentences: what happened, in order.
         remedy: what to do about it; empty when nothing is.
+        facts: what the rules for bots that held asked for.
     """
 
     title: str
     sentences: tuple[str, ...]
     remedy: str
+    facts: tuple[RuleFact, ...] = ()
 
 
 def story(record: AccessRecord, known: Known | None = None) -> Story:
@@ -74,28 +82,28 @@ def story(record: AccessRecord, known: Known | None = None) -> Story:
         *_ended(record, meanings),
     )
     remedy = remedies[0] or _own_remedy(record)
-    return Story(_title(record), sentences, remedy)
+    return Story(_title(record), sentences, remedy, bot_facts(record, known.bots))
 
 
 def _title(record: AccessRecord) -> str:
     answer = f"answered {record.status}" if record.status else "not answered"
     took = f" in {_duration(record.duration_ms)}" if record.duration_ms is not None else ""
-    return f"{_shown(record.method) or 'Request'} {_target(record)} {answer}{took}"
+    return f"{shown(record.method) or 'Request'} {_target(record)} {answer}{took}"
 
 
 def _asked(record: AccessRecord) -> Iterator[str]:
-    who = _shown(record.client) or "An unknown client"
-    via = f" through {_shown(record.peer)}" if record.peer not in ("", record.client) else ""
-    how = ", ".join(filter(None, (_shown(record.protocol), _shown(record.tls))))
-    yield f"{who}{via} asked for {_target(record)} at {_shown(record.time)}{_in(how)}."
+    who = shown(record.client) or "An unknown client"
+    via = f" through {shown(record.peer)}" if record.peer not in ("", record.client) else ""
+    how = ", ".join(filter(None, (shown(record.protocol), shown(record.tls))))
+    yield f"{who}{via} asked for {_target(record)} at {shown(record.time)}{_in(how)}."
     if record.user_agent:
-        yield f"It called itself {_shown(record.user_agent)}."
+        yield f"It called itself {shown(record.user_agent)}."
     if record.bytes_in:
         yield f"It sent a body of {record.bytes_in} bytes."
 
 
 def _decided(record: AccessRecord, known: Known) -> Iterator[str]:
-    release = _shown(record.release)
+    release = shown(record.release)
     if release:
         since = f" ({known.serving} serves now)" if known.serving not in ("", release) else ""
         yield f"Release {release} served{since}."
@@ -103,9 +111,9 @@ def _decided(record: AccessRecord, known: Known) -> Iterator[str]:
     if not record.route:
         yield "No route was chosen: the request was refused before, or no route matched."
     elif name in _INTERNAL_ROUTES:
-        yield f"Seawall's own rule {_shown(record.route)} took it: {_INTERNAL_ROUTES[name]}."
+        yield f"Seawall's own rule {shown(record.route)} took it: {_INTERNAL_ROUTES[name]}."
     else:
-        yield f"Route {_shown(record.route)} took it."
+        yield f"Route {shown(record.route)} took it."
 
 
 def _went(record: AccessRecord, known: Known) -> Iterator[str]:
@@ -113,12 +121,12 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
         yield "It was not sent to any origin."
         return
     if record.details == ANSWERED_HERE:
-        yield f"It was not sent to its origin {_shown(record.origin)}."
+        yield f"It was not sent to its origin {shown(record.origin)}."
         return
-    at = f" at {_shown(record.endpoint)}" if record.endpoint else ""
+    at = f" at {shown(record.endpoint)}" if record.endpoint else ""
     if not at and known.endpoints:
         at = f" (endpoints now: {', '.join(known.endpoints)})"
-    yield f"It was meant for origin {_shown(record.origin)}{at}."
+    yield f"It was meant for origin {shown(record.origin)}{at}."
     if record.attempts is not None and record.attempts > 1:
         yield f"It was tried {record.attempts} times; the last attempt counts."
     if record.origin_ms is not None:
@@ -129,9 +137,9 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
     yield from (meaning.words for meaning in meanings)
     _, brace, reason = record.details.partition("{")
     if brace:
-        yield f"Envoy's reason: {_shown(reason.rstrip('}')).replace('_', ' ')}."
+        yield f"Envoy's reason: {shown(reason.rstrip('}')).replace('_', ' ')}."
     elif record.details and not _detail(record):
-        yield f"Envoy's reason: {_shown(record.details)}."
+        yield f"Envoy's reason: {shown(record.details)}."
     if record.status:
         size = f" with a body of {record.bytes_out} bytes" if record.bytes_out is not None else ""
         took = f", {_duration(record.duration_ms)} in all" if record.duration_ms is not None else ""
@@ -151,7 +159,7 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
             seen.add(meaning.words)
             yield meaning
     for flag in unknown:
-        yield Meaning(f"Envoy flagged it {_shown(flag)}, which this version has no words for.")
+        yield Meaning(f"Envoy flagged it {shown(flag)}, which this version has no words for.")
 
 
 def _detail(record: AccessRecord) -> Meaning | None:
@@ -167,7 +175,7 @@ def _own_remedy(record: AccessRecord) -> str:
 
 
 def _target(record: AccessRecord) -> str:
-    return f"{_shown(record.host)}{_shown(record.path)}" or "an unknown target"
+    return f"{shown(record.host)}{shown(record.path)}" or "an unknown target"
 
 
 def _in(how: str) -> str:
@@ -180,10 +188,3 @@ def _duration(milliseconds: int) -> str:
         if milliseconds < _SHOWN_AS_SECONDS_MS
         else f"{milliseconds / 1000:.1f} s"
     )
-
-
-def _shown(text: str) -> str:
-    """Untrusted text made safe to print: no control characters, bounded length."""
-    clean = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    limit = STORY_VALUE_LENGTH_CHARS_MAX
-    return clean if len(clean) <= limit else f"{clean[:limit]}…"

@@ -24,6 +24,8 @@ def check(draft: Draft) -> Iterator[Problem]:
     """The `load_balancing` of each origin; other sections are judged by the schema."""
     for name, placed in draft.origin_places.items():
         section = placed.section.load_balancing
+        if placed.lost("load_balancing"):
+            continue
         keys = len(section.hash.model_fields_set) if section.hash else 1
         if keys != 1 or len(section.model_fields_set) != 1:
             what = "Exactly one way to choose an endpoint is needed."

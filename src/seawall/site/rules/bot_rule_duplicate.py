@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
-from seawall.site.rules.bot_rules import rules_of
+from seawall.site.rules.bot_rules import WrittenRule, rules_of
 from seawall.site.rules.rule import Rule, one_site
 
 RULE = Rule(
@@ -27,10 +27,10 @@ bots:
 def check(draft: Draft) -> Iterator[Problem]:
     """Each rule whose name stands above."""
     for name, placed in draft.sites.items():
-        seen: dict[str, int] = {}
+        seen: dict[str, WrittenRule] = {}
         for rule in rules_of(name, placed):
-            earlier = seen.setdefault(rule.section.name, rule.index)
-            if earlier != rule.index:
+            earlier = seen.setdefault(rule.section.name, rule)
+            if earlier is not rule and not rule.lost("name"):
                 what = f"The name `{rule.section.name}` stands twice among the rules for bots."
-                why = f"The other rule is number {earlier + 1} of the site."
+                why = f"The other rule is at {earlier.at()}."
                 yield RULE.found(rule.at("name"), rule.subject, what, why=why)

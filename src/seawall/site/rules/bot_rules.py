@@ -43,8 +43,14 @@ class WrittenRule:
         """The place of a key of the rule, or of the rule."""
         return self.placed.at("bots", "rules", self.index, *steps)
 
+    def lost(self, *steps: Step) -> bool:
+        """Whether a key of the rule could not be read."""
+        return self.placed.lost("bots", "rules", self.index, *steps)
+
     def condition(self) -> Expression | None:
-        """The condition; None when it is faulty, which `bad-bot-rule` says."""
+        """The condition; None when it is lost, or faulty, which `bad-bot-rule` says."""
+        if self.lost("when"):
+            return None
         found = parse(self.when)
         return None if isinstance(found, Fault) else found
 

@@ -21,7 +21,7 @@ RULE = Rule(
 
 def check(draft: Draft) -> Iterator[Problem]:
     """Each such site."""
-    if draft.top.section.listen.https or draft.may_hold("listen", ""):
+    if draft.top.section.listen.https or draft.top.lost("listen", "https"):
         return
     for name, site in draft.sites.items():
         if isinstance(site.section.tls, SiteTlsSection):

@@ -27,7 +27,9 @@ def check(draft: Draft) -> Iterator[Problem]:
     """Each rule that challenges on a site without pages."""
     for name, placed in draft.sites.items():
         routes = draft.built_sites[name].routes
-        if any(route.route_class is RouteClass.PAGE and route.bots for route in routes):
+        if placed.gone("routes") or any(
+            route.route_class is RouteClass.PAGE and route.bots for route in routes
+        ):
             continue
         for rule in rules_of(name, placed):
             if rule.does is BotDo.CHALLENGE:

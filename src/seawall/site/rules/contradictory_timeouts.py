@@ -20,6 +20,8 @@ timeout: 5s
 retries: {per_try_timeout: 10s}
 """),
 )
+_DECIDE = ("redirect", "respond", "websocket", "grpc")
+"""Keys of a route that decide whether the times of the site hold for it."""
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -31,6 +33,8 @@ def check(draft: Draft) -> Iterator[Problem]:
             if not isinstance(route.action, Forward):
                 continue
             written = index < len(placed.section.routes)
+            if written and any(placed.lost("routes", index, key) for key in _DECIDE):
+                continue
             at: Location = placed.at("routes", index) if written else placed.at("timeout")
             subject = f"route {route.id}"
             times = route.action.timeouts

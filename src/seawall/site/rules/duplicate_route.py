@@ -28,7 +28,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     for name, site in draft.sites.items():
         seen: set[str] = {CATCH_ALL} if site.section.origin is not None else set()
         for index, route in enumerate(site.section.routes):
-            if route.name in seen:
+            if route.name in seen and not site.lost("routes", index, "name"):
                 where = site.at("routes", index, "name")
                 what = f"The site `{name}` has another route `{route.name}`."
                 yield RULE.found(where, f"route {name}/{route.name}", what)

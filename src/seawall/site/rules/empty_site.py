@@ -19,9 +19,10 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Each site without content or without hosts."""
     for name, site in draft.sites.items():
-        if site.section.origin is None and not site.section.routes:
+        served = site.section.origin is not None or site.section.routes
+        if not served and not site.lost("routes"):
             what = f"The site `{name}` has neither an origin nor routes."
             yield RULE.found(site.at(), f"site {name}", what)
-        if not site.section.hosts:
+        if not site.section.hosts and not site.lost("hosts"):
             what = f"The site `{name}` has no hosts."
             yield RULE.found(site.at("hosts"), f"site {name}", what)

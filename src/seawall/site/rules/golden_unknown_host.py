@@ -22,11 +22,16 @@ golden: [{path: /, host: www.example.com}]
 
 def check(draft: Draft) -> Iterator[Problem]:
     """The host of each golden request, and which site Envoy would choose for it."""
-    owners = {host: name for name, site in draft.sites.items() for host in site.section.hosts}
+    owners: dict[str, str] = {}
+    for name, site in draft.sites.items():
+        for host in site.section.hosts:
+            owners.setdefault(host, name)  # of a host in two sites, `duplicate-host` tells
     for name, site in draft.sites.items():
         for index, golden in enumerate(site.section.golden):
             subject, at = f"site {name}", site.at("golden", index)
             host = golden.host or default_host(site.section.hosts)
+            if site.lost("hosts") or site.lost("golden", index, "host"):
+                continue
             if not host:
                 what = "The site has only names with `*`, and this request names no host."
                 yield RULE.found(at, subject, what, remedy="Write `host: NAME` with one of them.")

@@ -22,15 +22,13 @@ golden: [{path: /, https: true}]
 
 def check(draft: Draft) -> Iterator[Problem]:
     """Each golden request that says which protocol."""
-    if draft.may_hold("listen", ""):
-        return
-    listen = draft.top.section.listen
+    listens = draft.top.section.listen.http or draft.top.lost("listen", "http")
     for name, site in draft.sites.items():
         for index, golden in enumerate(site.section.golden):
             at = site.at("golden", index, "https")
-            if golden.https and not has_https(draft, site.section):
+            if golden.https and not has_https(draft, site):
                 what = "The site is not served over https."
                 yield RULE.found(at, f"site {name}", what)
-            elif golden.https is False and not listen.http:
+            elif golden.https is False and not listens:
                 what = "Nothing listens for plain http."
                 yield RULE.found(at, f"site {name}", what)

@@ -20,6 +20,6 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Each such site."""
     for name, site in draft.sites.items():
-        if site.section.hsts and not has_https(draft, site.section):
+        if site.section.hsts and not has_https(draft, site):
             what = f"The site `{name}` has `hsts`, but is not served over https."
             yield RULE.found(site.at("hsts"), f"site {name}", what)

@@ -20,12 +20,14 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Each site that did not decide about https."""
     file = draft.top.section
-    if not file.listen.https or file.tls.development_ca or draft.may_hold("tls", ""):
+    made = file.tls.development_ca or draft.top.lost("tls", "development_ca")
+    if not file.listen.https or made:
         return
     for name, site in draft.sites.items():
-        if site.section.tls is None:
+        if site.section.tls is None and not site.lost("tls"):
             what = f"The site `{name}` has no certificate for https."
             yield RULE.found(site.at(), f"site {name}", what)
-    if draft.sites and all(site.section.tls is False for site in draft.sites.values()):
+    sites = () if draft.misses("sites") else draft.sites.values()
+    if sites and all(site.section.tls is False for site in sites):
         at = draft.top.at("listen", "https", of_key=True)
         yield RULE.found(at, "", "The edge listens for https, but no site has a certificate.")

@@ -25,6 +25,8 @@ def check(draft: Draft) -> Iterator[Problem]:
         if site.section.origin is not None:
             continue
         for index, route in enumerate(site.section.routes):
+            if site.lost("routes", index, "redirect") or site.lost("routes", index, "respond"):
+                continue
             if route.origin is None and route.redirect is None and route.respond is None:
                 what = f"The route `{route.name}` does not say where requests go."
                 yield RULE.found(site.at("routes", index), f"route {name}/{route.name}", what)

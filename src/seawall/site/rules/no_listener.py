@@ -19,5 +19,5 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Neither http nor https."""
     listen = draft.top.section.listen
-    if not listen.http and not listen.https and ("listen", "") not in draft.broken:
+    if not listen.http and not listen.https and not draft.top.lost("listen"):
         yield RULE.found(draft.top.at("listen"), "", "There is no address to listen on.")

@@ -18,5 +18,5 @@ RULE = Rule(
 
 def check(draft: Draft) -> Iterator[Problem]:
     """No site at all, and none taken out for its errors."""
-    if not draft.sites and not any(part in ("sites", "file") for part, _ in draft.broken):
+    if not draft.sites and not draft.misses("sites"):
         yield RULE.found(draft.top.at(), "", "There are no sites.")

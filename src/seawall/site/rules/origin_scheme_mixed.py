@@ -19,6 +19,8 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Each endpoint whose scheme differs from the first one's."""
     for name, placed in draft.origin_places.items():
+        if placed.gone("endpoints"):
+            continue
         section = placed.section
         scheme = section.endpoints[0].url.scheme
         for part, entries in (("endpoints", section.endpoints), ("backup", section.backup)):

@@ -24,6 +24,8 @@ def check(draft: Draft) -> Iterator[Problem]:
     for name, placed in draft.origin_places.items():
         section = placed.section
         subject = f"origin {name}"
+        if any(placed.lost(key) for key in ("endpoints", "backup", "tls")):
+            continue
         if section.endpoints[0].url.scheme == "https":
             sni = section.tls.sni if section.tls else None
             hosts = {entry.url.host for entry in (*section.endpoints, *section.backup)}

@@ -28,7 +28,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     """The bots of the edge; silent while lists are broken."""
     if draft.top.section.bots.ranges is None:
         return
-    if any(part in ("lists", "file") for part, _ in draft.broken):
+    if draft.top.lost("lists"):
         return
     lists = draft.top.section.lists
     if not any(name in catalogue().sources and one.file is None for name, one in lists.items()):

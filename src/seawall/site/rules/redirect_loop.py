@@ -19,6 +19,7 @@ routes:
   - {name: shop, prefix: /shop, redirect: {to: /shop/start}}
 """),
 )
+_WHERE = (("path",), ("prefix",), ("regex",), ("redirect", "to"), ("redirect", "prefix"))
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -27,6 +28,8 @@ def check(draft: Draft) -> Iterator[Problem]:
         site = draft.built_sites[name]
         for index in range(len(placed.section.routes)):
             route = site.routes[index]
+            if any(placed.gone("routes", index, *steps) for steps in _WHERE):
+                continue
             if _loops(site, route):
                 what = f"The redirect of the route `{placed.section.routes[index].name}` loops."
                 yield RULE.found(placed.at("routes", index, "redirect"), f"route {route.id}", what)

@@ -21,6 +21,6 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Each such site."""
     for name, site in draft.sites.items():
-        if site.section.redirect_to_https and not has_https(draft, site.section):
+        if site.section.redirect_to_https and not has_https(draft, site):
             what = f"The site `{name}` redirects to https, but is not served there."
             yield RULE.found(site.at("redirect_to_https"), f"site {name}", what)

@@ -26,7 +26,7 @@ bots: {model: models/current.json, retrain: {every: 24h}}""",
 def check(draft: Draft) -> Iterator[Problem]:
     """The bots of the edge."""
     bots = draft.top.section.bots
-    if bots.retrain is None:
+    if bots.retrain is None or draft.top.lost("bots", "retrain", "to"):
         return
     file = bots.shadow if bots.retrain.to == "shadow" else bots.model
     if file is not None:

@@ -21,6 +21,7 @@ RULE = Rule(
     ),
 )
 _BOTH_SHARE_MAX = 0.5
+_TIMES = ("steps", "waves", "taste_deadline", "bake")
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -34,6 +35,8 @@ def check(draft: Draft) -> Iterator[Problem]:
             )
             remedy = "Use a step of at most `50%`, or write `baseline: false`."
             yield RULE.found(draft.top.at("rollout", "steps", index), "", what, remedy=remedy)
+    if any(draft.top.lost("rollout", key) for key in _TIMES):
+        return
     waves = max(1, len(section.waves))
     each_s = section.taste_deadline + sum(step.deadline for step in section.steps)
     total_s = waves * each_s + section.bake

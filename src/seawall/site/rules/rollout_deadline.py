@@ -24,6 +24,8 @@ RULE = Rule(
 def check(draft: Draft) -> Iterator[Problem]:
     """Each step by itself."""
     for index, step in enumerate(draft.top.section.rollout.steps):
+        if draft.top.lost("rollout", "steps", index):
+            continue
         if step.deadline < step.soak:
             what = (
                 f"The step of {step} must last {duration_text(step.soak)}, "

@@ -26,6 +26,6 @@ def check(draft: Draft) -> Iterator[Problem]:
         if cidr.endswith("/0"):
             at = draft.top.at("trusted_proxies", "cidrs", index)
             yield RULE.found(at, "", f"`{cidr}` holds every address there is.")
-    if proxies.hops and not proxies.cidrs:
+    if proxies.hops and not proxies.cidrs and not draft.top.lost("trusted_proxies", "cidrs"):
         at = draft.top.at("trusted_proxies", "hops")
         yield RULE.found(at, "", "`hops` is given, but not from whom it is believed.")

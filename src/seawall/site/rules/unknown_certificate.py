@@ -26,7 +26,7 @@ def check(draft: Draft) -> Iterator[Problem]:
     """The `tls` of each site."""
     for name, site in draft.sites.items():
         tls = site.section.tls
-        if not isinstance(tls, SiteTlsSection):
+        if not isinstance(tls, SiteTlsSection) or site.lost("tls", "certificate"):
             continue
         subject, named = f"site {name}", tls.certificate
         if named is None:

@@ -22,6 +22,7 @@ routes:
   - {name: api, prefix: /api, timeout: 30s}
 """),
 )
+_CONDITIONS = ("path", "prefix", "regex", "methods", "headers", "query")
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -31,7 +32,10 @@ def check(draft: Draft) -> Iterator[Problem]:
         written = site.routes[: len(placed.section.routes)]
         seen = _Seen()
         for index, route in enumerate(written):
-            if earlier := seen.cover_of(route):
+            earlier = seen.cover_of(route)
+            if not any(placed.lost("routes", index, key) for key in _CONDITIONS):
+                seen.add(route)
+            if earlier:
                 first = earlier.id.partition("/")[2]
                 what = f"The route `{placed.section.routes[index].name}` can never match."
                 why = f"The route `{first}` above takes every request that it would take."
@@ -67,11 +71,15 @@ class _Seen:
         self._regex: dict[str, list[_Conditions]] = defaultdict(list)
 
     def cover_of(self, route: Route) -> Route | None:
-        """An earlier route that takes all that `route` would take; `route` is earlier from now."""
+        """An earlier route that takes all that `route` would take."""
         conditions = _Conditions(route)
-        found = next(
+        return next(
             (one.route for one in self._by_path(route) if one.hold_whenever(conditions)), None
         )
+
+    def add(self, route: Route) -> None:
+        """Say that `route` is earlier from now on."""
+        conditions = _Conditions(route)
         match route.match.path:
             case PathExact(path):
                 self._exact[path].append(conditions)
@@ -79,7 +87,6 @@ class _Seen:
                 self._prefix[prefix].append(conditions)
             case PathRegex(regex):
                 self._regex[regex].append(conditions)
-        return found
 
     def _by_path(self, route: Route) -> Iterator[_Conditions]:
         """Routes whose path condition holds whenever that of `route` does."""

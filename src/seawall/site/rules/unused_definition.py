@@ -1,12 +1,17 @@
 """An origin or certificate that no site uses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeVar
 
 from seawall.model import Forward
-from seawall.site.draft import Draft
+from seawall.site.draft import Draft, Placed
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
+from seawall.site.schema.site import SiteSection
+from seawall.site.schema.values import nearest
 
+NameT = TypeVar("NameT", bound=str)
 RULE = Rule(
     id="unused-definition",
     severity=Severity.WARNING,
@@ -24,21 +29,37 @@ origins:
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """Each definition that nothing refers to; silent while sites are broken."""
-    if any(part in ("sites", "file") for part, _ in draft.broken):
+    """Each definition that nothing refers to, as far as is known."""
+    if draft.misses("sites"):
         return
-    sites = draft.built_sites.values()
-    used = {
-        route.action.origin
-        for site in sites
-        for route in site.routes
-        if isinstance(route.action, Forward)
-    }
-    for name, origin in draft.origins.items():
-        if name not in used:
-            yield RULE.found(origin.at(), f"origin {name}", f"No site uses the origin `{name}`.")
-    shown = {site.certificate for site in sites}
-    for certificate, placed in draft.certificates.items():
-        if certificate not in shown:
-            what = f"No site uses the certificate `{certificate}`."
-            yield RULE.found(placed.at(), f"certificate {certificate}", what)
+    sites = draft.sites.values()
+    if not any(_may_name_an_origin(site) for site in sites):
+        used = {
+            route.action.origin
+            for site in draft.built_sites.values()
+            for route in site.routes
+            if isinstance(route.action, Forward)
+        }
+        yield from _unused("origin", draft.origins, used)
+    if not any(site.gone("tls", "certificate") for site in sites):
+        shown = {site.certificate or "" for site in draft.built_sites.values()}
+        yield from _unused("certificate", draft.certificates, shown)
+
+
+def _unused(
+    kind: str, defined: Mapping[NameT, Placed[Any]], used: AbstractSet[str]
+) -> Iterator[Problem]:
+    meant = {nearest(name, defined) for name in used if name and name not in defined}
+    for name, placed in defined.items():
+        if name not in used and name not in meant:
+            yield RULE.found(placed.at(), f"{kind} {name}", f"No site uses the {kind} `{name}`.")
+
+
+def _may_name_an_origin(site: Placed[SiteSection]) -> bool:
+    """Whether the name of an origin may stand in what could not be read."""
+    routes = range(len(site.section.routes))
+    return (
+        site.gone("origin")
+        or site.gone("routes")
+        or any(site.gone("routes", index, "origin") for index in routes)
+    )

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
+from seawall.site.schema.values import nearest
+from seawall.site.sources import RESERVED
 from seawall.verify.catalogue import catalogue
 
 RULE = Rule(
@@ -24,11 +26,13 @@ lists:
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """Each list that no site names, and that verifies no bot; silent while sites are broken."""
-    if any(part in ("sites", "file") for part, _ in draft.broken):
+    """Each list that no site names, and that verifies no bot, as far as is known."""
+    if draft.misses("sites") or any(site.lost("deny") for site in draft.sites.values()):
         return
+    lists = draft.top.section.lists
     used = {name for site in draft.sites.values() for name in site.section.deny}
-    for name in draft.top.section.lists:
-        if name not in used and name not in catalogue().sources:
+    used |= {nearest(name, lists) for name in used if name not in lists}
+    for name in lists:
+        if name not in used and name not in catalogue().sources and name not in RESERVED:
             what = f"No site uses the list `{name}`."
             yield RULE.found(draft.top.at("lists", name), f"list {name}", what)

@@ -254,6 +254,7 @@ class BotsSection(Section):
                 "contradictory-keys",
                 "`probe` looks at browsers, and `mode: off` looks at nothing.",
                 "Write `mode: observe`, or remove `probe`.",
+                key="probe",
             )
         return self
 

@@ -175,6 +175,7 @@ class GoldenSection(Section):
                 "contradictory-keys",
                 "An answer to `HEAD` has no body that could contain something.",
                 "Use `GET`, or remove `contains`.",
+                key="contains",
             )
         return self
 

@@ -175,6 +175,12 @@ class RedirectSection(Section):
     )
     strip_query: Flag = Field(default=False, description="Drop the query instead of keeping it.")
 
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        if self.to is None and self.prefix is None:
+            refuse("missing-key", "A redirect needs `to` or `prefix`.", "Write where it leads.")
+        return self
+
 
 def _body(value: Any) -> str:
     body = text(value, empty=True)
@@ -321,4 +327,5 @@ _FORWARD_KEYS = (
 
 def _contradiction(one: str, other: str) -> None:
     what = f"`{one}` and `{other}` cannot stand together."
-    refuse("contradictory-keys", what, "Keep the one that is meant, or make two routes.")
+    remedy = "Keep the one that is meant, or make two routes."
+    refuse("contradictory-keys", what, remedy, key=other)

@@ -7,7 +7,7 @@ problem id and whose context holds the remedy.
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, NoReturn, TypeAlias
 
@@ -43,9 +43,12 @@ _MEMORY_MAX: Final = 20_000
 _SHOWN_CHARS_MAX: Final = 60
 
 
-def refuse(id_: str, what: str, remedy: str) -> NoReturn:
-    """Raise the error that becomes a problem with this id, sentence and remedy."""
-    context = {"what": what, "remedy": remedy}
+def refuse(id_: str, what: str, remedy: str, *, key: str = "") -> NoReturn:
+    """Raise the error that becomes a problem with this id, sentence and remedy.
+
+    `key` is the one without which a mapping makes sense: the rest of it is looked at then.
+    """
+    context = {"what": what, "remedy": remedy, "key": key}
     raise PydanticCustomError(id_, "{what}", context)
 
 
@@ -245,10 +248,16 @@ def one_of(*words: str) -> Checked:
     return Checked(check, " \\| ".join(f"`{word}`" for word in words))
 
 
-def did_you_mean(word: str, known: Any) -> str:
-    """A question that names the nearest known word, or nothing."""
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, or nothing."""
     near = difflib.get_close_matches(word[:64].lower(), list(known), n=1, cutoff=0.6)
-    return f"Did you mean `{near[0]}`?" if near else ""
+    return near[0] if near else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question that names the nearest known word, or nothing."""
+    near = nearest(word, known)
+    return f"Did you mean `{near}`?" if near else ""
 
 
 def check_name(value: Any) -> str:
