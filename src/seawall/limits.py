@@ -31,6 +31,9 @@ SITE_YAML_ENTRIES_MAX: Final = 20_000
 """Entries of one mapping or list: twice the largest number of routes, the longest list there is."""
 SITE_PROBLEMS_MAX: Final = 200
 """Problems shown at once; the count of the rest is said. More would hide the first."""
+SITE_SALVAGE_ROUNDS_MAX: Final = 64
+"""How often what is wrong is taken out and the rest looked at again. A file takes two or three; one
+that takes more is not looked at further."""
 SITES_MAX: Final = 2_000
 """Sites on one edge: twice the size that the benchmark covers."""
 HOSTS_PER_SITE_MAX: Final = 100

@@ -201,5 +201,26 @@ def test_nothing_is_copied_that_is_too_large_or_of_another_user(
     monkeypatch.setattr(limits, "STAND_IN_SIZE_BYTES_MAX", 999)
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
     (standin._place(data_dir)).mkdir()
-    with pytest.raises(UnreachableError, match="another user"):
+    with pytest.raises(UnreachableError, match="no directory of this user"):
         standin.copy(data_dir)
+
+
+def test_what_somebody_else_put_in_the_place_of_a_copy_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standin, "_MEMORY", tmp_path)
+    data_dir, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    (elsewhere / "run").mkdir(parents=True)
+    assert RunFile(elsewhere / "run" / "up.json").tell(os.getpid()) is None
+    place = standin._place(data_dir)
+    elsewhere.rename(place)
+    assert place_of(data_dir) == place
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    assert place_of(data_dir) == data_dir
+    place.unlink()
+    elsewhere.rename(place)
+    mine = place.lstat().st_uid
+    monkeypatch.setattr(standin, "_place", lambda _: place)
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    assert place_of(data_dir) == data_dir

@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seawall import limits
 from seawall.ids import SiteName
 from seawall.secret import Secret
 from seawall.site.load import load
-from seawall.site.problem import Problem
+from seawall.site.problem import Problem, Severity
 from site_text import certificate_files, load_text, sources
 
 Way = tuple[str | int, ...]
@@ -547,3 +548,13 @@ def test_a_list_is_missed_although_an_included_file_is() -> None:
     text = INCLUDING.replace("time_out: 5s", "deny: worse")
     found = {problem.id for problem in load_text(text).problems}
     assert found == {"include-missing", "unknown-list"}
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_file_that_takes_too_many_looks_is_left_with_what_was_found(
+    rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SITE_SALVAGE_ROUNDS_MAX", rounds)
+    broken = changed(GOOD, ("limits", "max_connections"), "many")
+    assert any(problem.severity is Severity.ERROR for problem in problems(broken))
+    assert problems(GOOD) == ()

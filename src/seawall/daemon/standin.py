@@ -10,6 +10,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,8 @@ def takes_files(directory: Path) -> bool:
 def place_of(data_dir: Path) -> Path:
     """Where a data directory is worked in now: itself, or the copy that something runs on."""
     place = _place(data_dir)
+    if not _is_own(place):
+        return data_dir
     works = read_run_file(place / "run" / "up.json") is not None or bool(envoys(place))
     return place if works else data_dir
 
@@ -94,12 +97,20 @@ def _copy(data_dir: Path, place: Path) -> None:
     if _size_bytes(data_dir) > limits.STAND_IN_SIZE_BYTES_MAX:
         raise OSError(errno.EFBIG, "it is too large for that")
     if place.is_symlink() or place.exists():
-        if place.lstat().st_uid != os.geteuid():
-            raise OSError(errno.EPERM, "what is there belongs to another user")
+        if not _is_own(place):
+            raise OSError(errno.EPERM, "what is there is no directory of this user")
         shutil.rmtree(place)
     place.mkdir(mode=0o700)
     shutil.copytree(data_dir, place, symlinks=True, ignore=_LEFT_OUT, dirs_exist_ok=True)
     (place / _ORIGINAL).write_text(os.fspath(data_dir))
+
+
+def _is_own(place: Path) -> bool:
+    """Whether it is a directory of this user: anybody can make something of that name."""
+    with suppress(OSError):
+        found = place.lstat()
+        return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return False
 
 
 def _place(data_dir: Path) -> Path:

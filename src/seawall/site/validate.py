@@ -52,7 +52,7 @@ def validate(
         root = renamed(path, root, _SITES, misnamed)
     if root.damaged:
         root = without(model, root, lost_paths(root))
-    while True:  # each round takes out something: a value, or what cannot be without one
+    for left in reversed(range(limits.SITE_SALVAGE_ROUNDS_MAX)):
         try:
             return model.model_validate({**fallback, **root}), problems, root
         except ValidationError as error:
@@ -60,7 +60,9 @@ def validate(
         wrong = _Wrong(model, root, details)
         room = max(0, limits.SITE_PROBLEMS_MAX + 1 - len(problems))
         problems.extend(_problem(model, path, root, detail) for detail in wrong.telling()[:room])
-        root = without(model, root, wrong.paths())
+        # Each round takes out something: a value, or what cannot be without one.
+        root = without(model, root, wrong.paths() if left else [(part,) for part in root])
+    return model.model_validate({**fallback, **root}), problems, root
 
 
 def _entries(root: MapNode, part: str) -> int:
