@@ -161,17 +161,17 @@ class _Reader:
     def _special(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Expression:
         match op:
             case ast.Is() | ast.IsNot():
-                found = self._absence(left, right)
-                return Not(found) if isinstance(op, ast.Is) else found
+                present = self._absence(left, right)
+                return Not(present) if isinstance(op, ast.Is) else present
             case _:
                 found = self._membership(left, right)
                 return Not(found) if isinstance(op, ast.NotIn) else found
 
-    def _absence(self, left: ast.expr, right: ast.expr) -> Expression:
+    def _absence(self, left: ast.expr, right: ast.expr) -> Present:
         if not isinstance(right, ast.Name) or right.id != _ABSENT:
-            raise self._no(
-                right, "After `is` stands `absent`.", "Write `score is absent`, or use `==`."
-            )
+            what = "After `is` stands `absent`."
+            remedy = f"Write `{self._name(left).text} is absent`, or use `==`."
+            raise self._no(right, what, remedy)
         name = self._name(left)
         if name.type is Type.FLAG or name.text == "cleared":
             raise self._no(left, f"`{name.text}` is never absent.", f"Write `not {name.text}`.")
@@ -222,6 +222,8 @@ class _Reader:
         return Present(name)
 
     def _pair(self, left: ast.expr, op: str, right: ast.expr) -> Expression:
+        self._no_absence(left, op, right)
+        self._no_absence(right, op, left)
         one, other = self._operand(left), self._operand(right)
         if isinstance(one, Name) and not isinstance(other, Name):
             other = self._fitted(one, other, right)
@@ -235,6 +237,13 @@ class _Reader:
         if is_text and op not in ("==", "!="):
             raise self._no(left, f"Texts cannot be compared by `{op}`.", "Use `==` or `!=`.")
         return Compare(one, op, other)
+
+    def _no_absence(self, node: ast.expr, op: str, other: ast.expr) -> None:
+        """Refuse `absent` as a side of a comparison."""
+        if isinstance(node, ast.Name) and node.id == _ABSENT:
+            words = "is absent" if op == "==" else "is not absent"
+            remedy = f"Write `{self._absence(other, node).value.text} {words}`."
+            raise self._no(node, f"`absent` is no value that `{op}` could compare with.", remedy)
 
     def _operand(self, node: ast.expr) -> Value:
         return self._name(node) if isinstance(node, ast.Name) else self._literal(node)
