@@ -35,14 +35,14 @@ def run(drill: Drill, home: Path, off: frozenset[Protection] = frozenset()) -> R
 @pytest.mark.parametrize("drill", [m.DRILL for m in SHOWN], ids=lambda d: d.name)
 def test_seawall_holds_the_fault(drill: Drill, tmp_path: Path) -> None:
     found = run(drill, tmp_path)
-    assert found.passed, found
+    assert found.passed, str(found)
 
 
 @pytest.mark.parametrize("drill", ALL, ids=lambda d: d.name)
 def test_a_drill_fails_without_its_protections(drill: Drill, tmp_path: Path) -> None:
     found = run(drill, tmp_path, frozenset(drill.protections))
-    assert not found.passed, found
-    assert found.guarded.account.failed, found
+    assert not found.passed, str(found)
+    assert found.guarded.account.failed, str(found)
 
 
 async def _flap(scene: Scene) -> None:
@@ -62,5 +62,5 @@ def test_each_layer_holds_when_the_one_before_it_is_off(tmp_path: Path) -> None:
 
 def test_nodes_come_back_from_their_disks_without_control(tmp_path: Path) -> None:
     found = run(expired_certificates.DRILL, tmp_path)
-    assert found.passed, found
+    assert found.passed, str(found)
     assert found.guarded.account.requests

@@ -85,7 +85,7 @@ def test_seawall_holds_every_file_and_no_score_changes(tmp_path: Path) -> None:
     drill = replace(feature_file.DRILL, after_s=1.0)
     guarded = asyncio.run(run_guarded(drill, tmp_path, SystemClock()))
     found = Result(drill.name, drill.outage, drill.title, guarded, None)
-    assert found.passed, found
+    assert found.passed, str(found)
     assert guarded.stable_failed == 0, "no 5xx; a client of a busy machine may give up"
     assert guarded.held_by == "bounds"
     (score,) = guarded.scores

@@ -52,6 +52,6 @@ def drill(name: str, lua: str) -> Drill:
 def test_a_candidate_harms_no_request_of_the_stable_slot(fault: Drill, tmp_path: Path) -> None:
     off = frozenset({Protection.TASTER})
     found = asyncio.run(run_guarded(fault, tmp_path, SystemClock(), off=off))
-    assert found.held_by in {"taste", "canary"}, found
+    assert found.held_by in {"taste", "canary"}, str(found)
     assert found.stable_failed == 0
     assert found.account.exposed_nodes <= 1
