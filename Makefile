@@ -7,8 +7,6 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 ZOO := $(VENV)/.installed-zoo
-# One more than there are processors: most tests wait for other processes much of their time.
-WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: help up test check lint types unit bench power sim zoo starter fuzz docs lock golden clean
 
@@ -30,7 +28,7 @@ types: $(DEV)
 	$(BIN)/mypy
 
 unit: $(DEV)
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/pytest -q -n $(or $(WORKERS),auto) --dist worksteal $(ARGS)
 
 bench: $(DEV)  ## Measure CPU per request, compile time, memory; prints the table of docs/performance.md
 	$(BIN)/python -m bench $(ARGS)
