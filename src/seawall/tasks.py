@@ -59,6 +59,16 @@ class Background:
         await self.close()
 
 
+async def set_within(event: asyncio.Event, patience_s: float | None) -> bool:
+    """Wait until `event` is set; False when it was not in time. None waits as long as it takes."""
+    try:
+        async with asyncio.timeout(patience_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
 @asynccontextmanager
 async def beside(work: Coroutine[Any, Any, ResultT]) -> AsyncIterator[asyncio.Task[ResultT]]:
     """Run `work` beside the block; it is cancelled when the block ends without it."""

@@ -19,6 +19,7 @@ from seawall.ids import Generation, NodeName
 from seawall.rollout import state
 from seawall.rollout.ports import Assignment, NodeReport
 from seawall.rollout.state import Assigned, Fleet, Inventory
+from seawall.tasks import set_within
 from seawall.telemetry.window import Window
 
 _STABLE: Final = "stable"
@@ -95,12 +96,7 @@ class NodeBoard:
 
     async def changed(self, wait_s: float) -> bool:
         """Wait for any report or poll; False when none came within `wait_s` seconds."""
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._heard.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await set_within(self._heard, wait_s)
 
     # --- For people ------------------------------------------------------------------------------
 
@@ -168,7 +164,7 @@ class NodeBoard:
                     found.generation, found.release, found.digest, found.bake_s, found.trial
                 )
             left_s = end_s - self._clock.monotonic_s()
-            if node.nudges != nudges or left_s <= 0 or not await _woken(node, left_s):
+            if node.nudges != nudges or left_s <= 0 or not await set_within(node.changed, left_s):
                 return None
         return None
 
@@ -257,12 +253,3 @@ class NodeBoard:
 def _wake(node: _Node) -> None:
     node.changed.set()
     node.changed = asyncio.Event()
-
-
-async def _woken(node: _Node, wait_s: float) -> bool:
-    try:
-        async with asyncio.timeout(wait_s):
-            await node.changed.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -18,6 +18,7 @@ from seawall.api.inquiry import Finding, Inquiry, Said, Standing, outcome
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import NodeName, RequestId
+from seawall.tasks import set_within
 
 _ID_BITS: Final = 64
 
@@ -165,10 +166,7 @@ class RecordDesk:
 
     async def _settled(self, inquiry: Inquiry) -> None:
         while (left_s := inquiry.left_s(self._clock.monotonic_s())) > 0:
-            try:
-                async with asyncio.timeout(left_s):
-                    await self._changed.wait()
-            except TimeoutError:
+            if not await set_within(self._changed, left_s):
                 return
 
     def _wake(self) -> None:

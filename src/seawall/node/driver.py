@@ -33,6 +33,7 @@ from seawall.node.steering import Arm
 from seawall.node.trials import Trials
 from seawall.node.watcher import Watcher
 from seawall.rollout.ports import ControlPort, Phase
+from seawall.tasks import set_within
 from seawall.telemetry.window import Window
 
 _LARGE_SNAPSHOT: Final = 500
@@ -101,10 +102,7 @@ class Driver:
             self._moved.clear()
             due_s = wakeup_s(self.course)
             patience_s = None if due_s is None else due_s - self._parts.clock.monotonic_s()
-            try:
-                async with asyncio.timeout(patience_s):
-                    await self._moved.wait()
-            except TimeoutError:
+            if not await set_within(self._moved, patience_s):
                 self.tell(moves.Tick())
 
     def keeper_changed(self) -> None:

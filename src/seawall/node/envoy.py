@@ -31,6 +31,7 @@ from seawall.limits import (
 )
 from seawall.node.bootstrap import ADMIN_SOCKET
 from seawall.node.files import private_directory, read_bounded, write_atomic
+from seawall.tasks import set_within
 from seawall.telemetry.admin import AdminClient
 
 BOOTSTRAP_FILE: Final = "bootstrap.pb"
@@ -161,9 +162,7 @@ class EnvoyProcess:
             with suppress(SeawallError):
                 if await self.slot.admin.ready():
                     return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_S):
-                    await self._gone.wait()
+            await set_within(self._gone, _POLL_S)
         raise UnreachableError(
             "envoy-not-ready",
             "Envoy died while it started." if not self.alive else "Envoy did not become ready.",
@@ -204,10 +203,7 @@ class EnvoyProcess:
     async def _end(self) -> None:
         for number, patience_s in ((signal.SIGTERM, ENVOY_STOP_TERM_S), (signal.SIGKILL, None)):
             self._signal(number)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
-                    await self._gone.wait()
-            if not self.alive:
+            if await set_within(self._gone, patience_s):
                 break
         self.slot.clear()
 
@@ -229,9 +225,7 @@ class EnvoyProcess:
             counts.pop(f"http.admin.{gauge}".encode(), None)
             if not any(int(count) for count in counts.values()):
                 return
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_S):
-                    await self._gone.wait()
+            await set_within(self._gone, _POLL_S)
 
     def _signal(self, number: signal.Signals) -> None:
         if self.alive:

@@ -21,6 +21,7 @@ from seawall.node.candidacy import report as trial_report
 from seawall.node.report import envoy_state, listeners, starting_state
 from seawall.release.bundle import FORMAT
 from seawall.rollout.ports import LEVEL_TRIALS, ControlPort, EnvoyState, NodeReport
+from seawall.tasks import set_within
 
 if TYPE_CHECKING:
     from seawall.node.agent import Agent
@@ -53,14 +54,14 @@ class Reporter:
             try:
                 await self._control.report(report)
             except SeawallError:  # control is away: the next report says it all anew, and soon
-                await _wait(self._due, backoff_s)
+                await set_within(self._due, backoff_s)
                 backoff_s = min(CONTROL_BACKOFF_S_MAX, backoff_s * 2)
                 continue
             backoff_s = CONTROL_BACKOFF_S_MIN
             self._agent.instruments.accepted(report.windows)
             self._agent.heard()
             in_trial = self._agent.course.trial is not None
-            await _wait(self._due, TRIAL_STATS_INTERVAL_S if in_trial else REPORT_INTERVAL_S)
+            await set_within(self._due, TRIAL_STATS_INTERVAL_S if in_trial else REPORT_INTERVAL_S)
 
     async def look(self) -> None:
         """Look at the Envoy that serves until cancelled; an Envoy that starts is looked at soon."""
@@ -74,7 +75,7 @@ class Reporter:
             self._envoy, self._listeners = envoy, found
             self._looked.set()
             starting = envoy is not None and not envoy.live
-            await _wait(
+            await set_within(
                 self._look_due, REPORT_STARTING_INTERVAL_S if starting else REPORT_INTERVAL_S
             )
 
@@ -128,11 +129,3 @@ class Reporter:
 def _identity(envoy: EnvoyState | None) -> tuple[object, ...]:
     """What of an Envoy is worth a report of its own."""
     return () if envoy is None else (envoy.pid, envoy.live, envoy.restarts)
-
-
-async def _wait(event: asyncio.Event, patience_s: float) -> None:
-    try:
-        async with asyncio.timeout(patience_s):
-            await event.wait()
-    except TimeoutError:
-        return

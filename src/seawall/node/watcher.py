@@ -24,6 +24,7 @@ from seawall.node.golden import Prober
 from seawall.node.instruments import Instruments
 from seawall.node.steering import Arm
 from seawall.node.trials import Trials
+from seawall.tasks import set_within
 from seawall.telemetry.window import Window
 
 
@@ -120,7 +121,8 @@ class Watcher:
             self._tell(moves.Probed(step, probes, self._prober.complete))
             if self._prober.complete:
                 quick = self._rounds < GOLDEN_ROUNDS_QUICK
-                await self._pause(TRIAL_WATCH_INTERVAL_S if quick else GOLDEN_ROUND_INTERVAL_S)
+                pause_s = TRIAL_WATCH_INTERVAL_S if quick else GOLDEN_ROUND_INTERVAL_S
+                await set_within(self._stepped, pause_s)  # a step that begins is asked at once
 
     async def _died(self) -> bool:
         """Whether the candidate's answers are missing because it is no more: its death says more.
@@ -129,17 +131,4 @@ class Watcher:
         """
         if await self._trials.answers(Arm.CANDIDATE):
             return False
-        try:
-            async with asyncio.timeout(TRIAL_WATCH_INTERVAL_S):
-                await self._trials.died.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _pause(self, pause_s: float) -> None:
-        """A step that begins is not made to wait for its first round."""
-        try:
-            async with asyncio.timeout(pause_s):
-                await self._stepped.wait()
-        except TimeoutError:
-            return
+        return await set_within(self._trials.died, TRIAL_WATCH_INTERVAL_S)

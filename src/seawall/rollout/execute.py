@@ -6,7 +6,6 @@ go the same way. A plan that lint refuses is never written: the rollout is held 
 """
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -27,6 +26,7 @@ from seawall.rollout.state import (
     Inventory,
     Plan,
 )
+from seawall.tasks import set_within
 from seawall.telemetry.window import Window
 
 Make = Callable[[Fleet, float], Plan]
@@ -203,12 +203,7 @@ class Executor:
 
     async def changed(self, wait_s: float) -> bool:
         """Wait for the next state of the fleet; False when none came in time."""
-        try:
-            async with asyncio.timeout(wait_s):
-                await self._changed.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await set_within(self._changed, wait_s)
 
     @property
     def said(self) -> int:
@@ -259,9 +254,7 @@ class Executor:
         """Let reports gather since the last plan; an order does not wait for them."""
         if pause_s <= 0:
             return
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
-                await self._wake.wait()
+        await set_within(self._wake, pause_s)
 
     async def _woken(self, wait_s: float) -> None:
         """Until a node is heard, an order came, or the time is over."""

@@ -8,7 +8,6 @@ changes what the edge serves.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +25,7 @@ from seawall.limits import (
     WINDOWS_KEPT_MAX,
     WINDOWS_SITES_KEPT_MAX,
 )
+from seawall.tasks import set_within
 from seawall.telemetry import records, rotation
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.bot_sample import BotSample, bot_sample
@@ -92,9 +92,7 @@ class Collector:
             if serving is not None:
                 await self.commit(*serving)
             await self.poll()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._interval_s):
-                    await self._wake.wait()
+            await set_within(self._wake, self._interval_s)
 
     def hurry(self, *, on: bool) -> None:
         """Poll often and close short windows: while a release proves itself."""
