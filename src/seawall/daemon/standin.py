@@ -20,7 +20,6 @@ from seawall.daemon.processes import envoys, read_run_file
 from seawall.errors import UnreachableError
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, owner checked
-_PROBE: Final = ".probe"
 _ORIGINAL: Final = "copy-of"
 """Names the directory that was copied."""
 _LEFT_OUT: Final = shutil.ignore_patterns(
@@ -32,17 +31,6 @@ _SERVED: Final = ("node/state.json", "control/seawall.db")
 def served(data_dir: Path) -> bool:
     """Whether something was served, or decided, from a data directory before."""
     return any((data_dir / name).exists() for name in _SERVED)
-
-
-def takes_files(directory: Path) -> bool:
-    """Whether a file, and so a socket, can be made there; on a full disk an empty one can."""
-    probe = directory / _PROBE
-    try:
-        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        probe.unlink()
-    except OSError:
-        return False
-    return True
 
 
 def place_of(data_dir: Path) -> Path:

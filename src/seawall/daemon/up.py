@@ -34,8 +34,9 @@ from seawall.daemon.processes import (
     read_run_file,
     writing,
 )
-from seawall.daemon.standin import copy, remove, served, takes_files
+from seawall.daemon.standin import copy, remove, served
 from seawall.errors import SeawallError
+from seawall.files import write_error
 
 _POLL_S: Final = 0.05
 _EXIT_DONE: Final = 0
@@ -144,7 +145,7 @@ class Supervisor:
         with writing(self._data_dir):
             if not served(self._data_dir):
                 raise error
-        if not takes_files(self._run_dir):
+        if write_error(self._run_dir, b"") is not None:  # not even an empty file, and no socket
             self._work_in_a_copy(error)
             return
         self._warn(

@@ -7,12 +7,12 @@ rotated files go first, oldest first: serving needs no records. Only file operat
 """
 
 import errno
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from seawall.files import write_error
 from seawall.limits import (
     ACCESS_LOG_DISK_FREE_BYTES_MIN,
     ACCESS_LOG_DISK_FULL_BYTES,
@@ -21,7 +21,6 @@ from seawall.limits import (
     MIB,
 )
 
-_PROBE: Final = ".probe"
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -60,7 +59,9 @@ def disk_notice(directory: Path, *, removed: int) -> str:
         directory: of the access records.
         removed: so many files were given up just now.
     """
-    free, error = free_bytes(directory), _write_error(directory)
+    free, error = free_bytes(directory), write_error(directory, b"\n")
+    if isinstance(error, FileNotFoundError):  # there is no such directory before the first Envoy
+        error = None
     lost = "access records and logs are lost, and a new release may be refused; serving goes on"
     if error is not None and error.errno not in _FULL:
         return (
@@ -75,23 +76,6 @@ def disk_notice(directory: Path, *, removed: int) -> str:
             "access records are given up; serving goes on."
         )
     return ""
-
-
-def _write_error(directory: Path) -> OSError | None:
-    """Why nothing can be written there. Only writing tells: a disk that failed may not say so."""
-    path = directory / _PROBE
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, b"\n")
-        finally:
-            os.close(descriptor)
-            path.unlink()
-    except FileNotFoundError:
-        return None  # there is no such directory before the first Envoy
-    except OSError as error:
-        return error
-    return None
 
 
 def make_room(current: Path) -> int:
