@@ -14,7 +14,7 @@ RANKS = {
         (
             ("errors",),
             ("limits", "clock", "ids", "secret", "__init__"),
-            ("sockets", "tasks", "files", "heap"),
+            ("sockets", "tasks", "files", "procfs", "heap"),
             ("exchange",),
             ("model",),
             ("bots",),

@@ -15,6 +15,7 @@ from typing import Final
 from seawall.daemon.processes import envoys
 from seawall.daemon.standin import place_of
 from seawall.errors import ConflictError
+from seawall.procfs import process_ids
 from seawall.site.parse import value_of
 from seawall.site.sources import SourceSet
 from seawall.site.tree import ListNode, MapNode, Node
@@ -151,12 +152,11 @@ def _overlap(wanted: str, held: str) -> bool:
 
 def _owner(inode: str) -> tuple[int | None, str]:
     wanted = f"socket:[{inode}]"
-    for process in Path("/proc").iterdir():
-        if not process.name.isdecimal():
-            continue
+    for pid in process_ids():
+        process = Path(f"/proc/{pid}")
         try:
             if any(_link(descriptor) == wanted for descriptor in (process / "fd").iterdir()):
-                return int(process.name), _name(process)
+                return pid, _name(process)
         except OSError:
             continue
     return None, ""

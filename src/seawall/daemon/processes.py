@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.errors import ConflictError, UnreachableError, UsageError
+from seawall.procfs import working_in
 
 PRIVATE_DIRECTORY_MODE: Final = 0o700
 _PRIVATE_FILE_MODE: Final = 0o600
@@ -130,17 +131,11 @@ def _at_work_in(node: Path) -> Iterator[Process]:
     if not node.is_dir():
         return
     places = {os.path.realpath(place) for place in node.glob("*") if place.is_dir()}
-    for process in Path("/proc").iterdir():
-        if not process.name.isdecimal():
-            continue
-        try:
-            at_work = os.fspath((process / "cwd").readlink()) in places
-            if not at_work or (process / "exe").readlink().name.split(" ")[0] != _ENVOY:
-                continue
-        except OSError:
-            continue  # it ended, or is another user's
-        if (ticks := start_ticks(int(process.name))) is not None:
-            yield Process(int(process.name), ticks)
+    for pid in working_in(places):
+        with suppress(OSError):  # it ended
+            name = Path(f"/proc/{pid}/exe").readlink().name.split(" ")[0]
+            if name == _ENVOY and (ticks := start_ticks(pid)) is not None:
+                yield Process(pid, ticks)
 
 
 def user_name() -> str:

@@ -31,6 +31,7 @@ from seawall.limits import (
 )
 from seawall.node.bootstrap import ADMIN_SOCKET
 from seawall.node.files import private_directory, read_bounded, write_atomic
+from seawall.procfs import working_in
 from seawall.tasks import set_within
 from seawall.telemetry.admin import AdminClient
 
@@ -317,13 +318,9 @@ def _written(slot: Slot) -> Identity | None:
 
 def _at_work(slot: Slot, binary: Path) -> Identity | None:
     """The Envoy that works in a slot, when its file could not be written: its environment tells."""
-    place = os.path.realpath(slot.directory)
-    for process in Path("/proc").iterdir():
+    for pid in working_in({os.path.realpath(slot.directory)}):
         with suppress(OSError, ValueError, KeyError, TypeError):
-            pid = int(process.name)
-            if os.fspath((process / "cwd").readlink()) != place:
-                continue
-            words = (process / "environ").read_bytes().split(b"\0")
+            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             told = next((word for word in words if word.startswith(_TOLD)), b"")
             identity = _identity(
                 {
