@@ -22,8 +22,7 @@ from seawall.site.schema.site import CertificateSection, HstsSection, SiteSectio
 from seawall.site.tree import ANY_KEY, ListNode, MapNode, Node, Step, place
 
 _NAMED_BY_PLACE: Final = object()
-_URL: Final = "http://unreadable.invalid"
-_ORIGIN: Final = {"endpoints": _URL, "protocol": "http2"}
+_ORIGIN: Final = {"endpoints": "http://unreadable.invalid", "protocol": "http2"}
 """Of a protocol that every route may have; the name is one that is never resolved (RFC 6761)."""
 _FILE: Final = "unreadable"
 """Never opened: see `build`."""
@@ -37,7 +36,7 @@ STAND_INS: Final[Mapping[type[BaseModel], Mapping[str, Any]]] = {
     HealthCheckSection: {"path": "/", "interval": "10m", "timeout": "100ms"},
     HstsSection: {"include_subdomains": True},
     ListSection: {"may_be_empty": True},
-    OriginSection: {"endpoints": _URL, "protocol": "http2"},
+    OriginSection: _ORIGIN,
     RangesSection: {"every": "24h"},
     RetrainSection: {"every": "24h"},
     RolloutSection: {"baseline": False},

@@ -5,7 +5,6 @@ is looked at again, until it is good. So the rules run over all that can be read
 are shown at once.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -15,7 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from seawall import limits
 from seawall.site.problem import Problem, Severity
 from seawall.site.salvage import lost_paths, renamed, types_below, without
-from seawall.site.schema.values import check_name
+from seawall.site.schema.values import check_name, nearest
 from seawall.site.tree import ANY_KEY, ListNode, MapNode, Node, Step, find_mark, place
 
 _ENTRIES_MAX: Final = {
@@ -186,7 +185,7 @@ def _meant(model: type[BaseModel], root: MapNode, detail: ErrorDetails) -> tuple
         return None
     loc = detail["loc"]
     steps, node = _found(root, loc[:-1])
-    near = _near(str(loc[-1]), _keys_of(model, loc[:-1]))
+    near = nearest(str(loc[-1]), _keys_of(model, loc[:-1]))
     return (*steps, near) if near and isinstance(node, MapNode) and near not in node else None
 
 
@@ -206,7 +205,7 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
     key = str(steps[-1]) if steps else ""
     if kind == "extra_forbidden":
         id_, what = "unknown-key", f"`{key[:80]}` is not a key that belongs here."
-        remedy = _nearest(key, _keys_of(model, steps[:-1]))
+        remedy = _key_hint(key, _keys_of(model, steps[:-1]))
     elif kind == "missing":
         id_, what = "missing-key", f"The key `{key}` is missing."
         remedy = f"Write `{key}: ...` here."
@@ -241,13 +240,8 @@ def _child(node: Node, step: str | int) -> Node:
     return None
 
 
-def _near(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word[: limits.NAME_LENGTH_CHARS_MAX], known, n=1, cutoff=0.6)
-    return near[0] if near else ""
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    if near := _near(word, known):
+def _key_hint(word: str, known: Sequence[str]) -> str:
+    if near := nearest(word, known):
         return f"Did you mean `{near}`?"
     return "Known here: " + ", ".join(f"`{key}`" for key in known) + "." if known else "Remove it."
 

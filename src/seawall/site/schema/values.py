@@ -250,13 +250,14 @@ def one_of(*words: str) -> Checked:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant, or nothing."""
-    near = difflib.get_close_matches(word[:64].lower(), list(known), n=1, cutoff=0.6)
+    shortened = word[: limits.NAME_LENGTH_CHARS_MAX]
+    near = difflib.get_close_matches(shortened, list(known), n=1, cutoff=0.6)
     return near[0] if near else ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question that names the nearest known word, or nothing."""
-    near = nearest(word, known)
+    near = nearest(word.lower(), known)
     return f"Did you mean `{near}`?" if near else ""
 
 
