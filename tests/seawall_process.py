@@ -132,6 +132,15 @@ class Edge:
             deadline_s=START_DEADLINE_S,
         )
 
+    def error(self) -> dict[str, Any]:
+        """Why it gave up, waited for."""
+        found: dict[str, Any] | None = wait_until(
+            lambda: next((e["error"] for e in self.events if "error" in e), None),
+            what="it says why",
+        )
+        assert found is not None
+        return found
+
     def interrupt(self) -> int:
         """Ctrl-C; the exit code."""
         self.process.send_signal(signal.SIGINT)

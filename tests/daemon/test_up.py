@@ -98,11 +98,7 @@ def test_a_data_directory_that_cannot_be_written_is_told_in_words(
     (tmp_path / "data" / "run" / "up.new").mkdir(parents=True)  # fails as on a full disk
     with seawall_up(tmp_path, origin, ready=False) as edge:
         assert edge.process.wait(60) == 1
-        error = wait_until(
-            lambda: next((e["error"] for e in edge.events if "error" in e), None),
-            what="it says why",
-        )
-    assert error is not None
+        error = edge.error()
     assert error["code"] == "data-dir-not-written"
     assert "Free some space" in error["remedy"]
 
@@ -127,11 +123,7 @@ def test_two_edges_that_start_at_once_do_not_share_a_port(tmp_path: Path, origin
             what="one of the two gives way",
             deadline_s=90,
         )
-        error = wait_until(
-            lambda: next((e["error"] for e in ended[0].events if "error" in e), None),
-            what="it says why",
-        )
-    assert error is not None
+        error = ended[0].error()
     assert error["code"] == "port-taken"
 
 

@@ -26,6 +26,7 @@ from seawall.release.signing import load_public_key
 from seawall.testing.memory_node import MemoryNode
 
 START_S = 60.0
+LEADS_S = 90.0
 _KEYS = ("ca.key", "ca.pem", "signing.key")
 
 
@@ -92,6 +93,20 @@ class ControlProcess:
         assert self._process is not None
         assert self._process.poll() is None, (self.home / "out").read_text()[-3000:]
         return is_running(self.home)
+
+
+@contextlib.contextmanager
+def two_controls(home: Path, database: str) -> Iterator[tuple[ControlProcess, ControlProcess]]:
+    """One that leads, and one that stands by."""
+    leader = ControlProcess(home / "a", database=database)
+    follower = ControlProcess(home / "b", database=database)
+    with contextlib.ExitStack() as stack:
+        stack.callback(leader.stop)
+        stack.callback(follower.stop)
+        leader.start()
+        wait_until(leader.leads, what="the first leads", deadline_s=LEADS_S)
+        follower.start(keys_of=leader)
+        yield leader, follower
 
 
 class Loop:

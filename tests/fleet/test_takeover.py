@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from fleet.crew import ControlProcess, Loop, joined, loop, memory_node
+from fleet.crew import ControlProcess, Loop, joined, loop, memory_node, two_controls
 from helpers import free_port, wait_until
 from postgres_server import PostgresServer
 from seawall.errors import SeawallError
@@ -81,21 +81,13 @@ sites:
 @pytest.fixture
 def crew(tmp_path: Path, postgres: PostgresServer) -> Iterator[Crew]:
     url = postgres.create()
-    first = ControlProcess(tmp_path / "a", database=url)
-    second = ControlProcess(tmp_path / "b", database=url)
-    with contextlib.ExitStack() as stack:
-        stack.callback(first.stop)
-        stack.callback(second.stop)
-        first.start()
-        wait_until(first.leads, what="the first leads", deadline_s=DEADLINE_S)
-        second.start(keys_of=first)
+    with two_controls(tmp_path, url) as (first, second), loop() as running:
         ways = [
             joined(first, tmp_path, f"edge-{n}", others=(second.address,), seed=n) for n in (1, 2)
         ]
         nodes = tuple(
             memory_node(way, tmp_path, f"edge-{n}") for n, way in enumerate(ways, start=1)
         )
-        running = stack.enter_context(loop())
         for node in nodes:
             running.spawn(node.run())
         for way in ways:

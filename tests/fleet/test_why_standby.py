@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from fleet.crew import ControlProcess, Loop, loop
+from fleet.crew import ControlProcess, Loop, loop, two_controls
 from fleet.town import report
 from helpers import wait_until
 from postgres_server import PostgresServer
@@ -68,16 +68,7 @@ def run_node(running: Loop, home: Path, name: str, leader: ControlProcess, *firs
 
 @pytest.fixture
 def pair(tmp_path: Path, postgres: PostgresServer) -> Iterator[Pair]:
-    url = postgres.create()
-    leader = ControlProcess(tmp_path / "a", database=url)
-    follower = ControlProcess(tmp_path / "b", database=url)
-    with contextlib.ExitStack() as stack:
-        stack.callback(leader.stop)
-        stack.callback(follower.stop)
-        leader.start()
-        wait_until(leader.leads, what="the first leads", deadline_s=DEADLINE_S)
-        follower.start(keys_of=leader)
-        running = stack.enter_context(loop())
+    with two_controls(tmp_path, postgres.create()) as (leader, follower), loop() as running:
         run_node(running, tmp_path, "edge-1", leader, leader.address, follower.address)
         run_node(running, tmp_path, "edge-2", leader, follower.address, leader.address)
         yield Pair(leader, follower)
