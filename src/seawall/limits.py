@@ -343,6 +343,9 @@ GOLDEN_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
 """So much of its body is read: what must be contained stands near the top."""
 GOLDEN_ATTEMPTS_MAX: Final = 3
 """A difference counts when it shows this many times in a row: origins have moods."""
+GOLDEN_LATE_ATTEMPTS_MAX: Final = 2
+"""The same when only the candidate is late: a mood is over in `GOLDEN_TIMEOUT_S`, and while a
+candidate that hangs is asked once more, clients wait for it."""
 GOLDEN_CONCURRENCY_MAX: Final = 8
 """Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
 GOLDEN_IMPLICIT_MAX: Final = 50

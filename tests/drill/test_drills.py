@@ -24,10 +24,14 @@ SHOWN = (tenant_config, slow_poison, empty_parameter, core_cut_off)
 AFTER_S = 1.0
 """How long clients are watched afterwards: the command takes its time, a test need not.
 Only what crashes late is waited for."""
+UNJUDGED_S = 0.5
+"""Of traffic before the fault where nothing is judged by it."""
 
 
 def run(drill: Drill, home: Path, off: frozenset[Protection] = frozenset()) -> Result:
     short = drill if drill is slow_poison.DRILL else replace(drill, after_s=AFTER_S)
+    if Protection.CANARY in off:
+        short = replace(short, warm_up_s=UNJUDGED_S)
     guarded: Guarded = asyncio.run(run_guarded(short, home, SystemClock(), off=off))
     return Result(drill.name, drill.outage, drill.title, guarded, None)
 

@@ -11,7 +11,11 @@ import pytest
 
 from node.support import answer, edge, routes, whole
 from seawall.ids import SiteName
-from seawall.limits import GOLDEN_ATTEMPTS_MAX, GOLDEN_BODY_SIZE_BYTES_MAX
+from seawall.limits import (
+    GOLDEN_ATTEMPTS_MAX,
+    GOLDEN_BODY_SIZE_BYTES_MAX,
+    GOLDEN_LATE_ATTEMPTS_MAX,
+)
 from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
 from seawall.node.golden import Prober, Question, difference, questions
@@ -190,7 +194,7 @@ def test_a_silent_socket_and_a_missing_one_are_silences(tmp_path: Path) -> None:
         server = await asyncio.start_unix_server(hang, tmp_path / "hung")
         async with server:
             found = await ask(tmp_path / "hung", golden(), timeout_s=0.1)
-            assert found == Silence("no answer in 0.1 s")
+            assert found == Silence("no answer in 0.1 s", late=True)
         assert isinstance(await ask(tmp_path / "nobody", golden()), Silence)
 
     asyncio.run(tell())
@@ -257,6 +261,29 @@ def test_a_lasting_difference_is_counted_with_words_and_a_step_begins_from_zero(
             prober.step()
             assert not prober.complete
             assert prober.probes.differed == 0
+
+    asyncio.run(tell())
+
+
+def test_a_candidate_that_hangs_is_asked_once_more_and_not_twice(tmp_path: Path) -> None:
+    async def tell() -> None:
+        asked = 0
+
+        async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal asked
+            asked += 1
+            await reader.read()
+            writer.close()
+
+        candidate = tmp_path / "c"
+        candidate.mkdir()
+        hanging = await asyncio.start_unix_server(hang, candidate / socket_name("http"))
+        async with hanging, slot(tmp_path / "s", http(200)) as stable:
+            prober = Prober((Question(golden()),), candidate, stable, timeout_s=0.1)
+            probes = await prober.round(10)
+        assert (probes.asked, probes.differed) == (1, 1)
+        assert probes.first.endswith("no answer in 0.1 s, stable: 200")
+        assert asked == GOLDEN_LATE_ATTEMPTS_MAX < GOLDEN_ATTEMPTS_MAX
 
     asyncio.run(tell())
 

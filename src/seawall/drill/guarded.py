@@ -27,7 +27,12 @@ from seawall.drill.scene import Change, Drill, Protection, models
 from seawall.drill.workbench import OUT_OF_BOUNDS, Settings, sources_of
 from seawall.errors import SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName
-from seawall.limits import DRILL_POLL_S, DRILL_RESTART_FORGIVEN_S, DRILL_START_TIMEOUT_S
+from seawall.limits import (
+    DRILL_POLL_S,
+    DRILL_RESTART_FORGIVEN_S,
+    DRILL_START_TIMEOUT_S,
+    DRILL_STOP_DRAIN_S,
+)
 from seawall.node.agent import Agent
 from seawall.node.lastgood import Opener, trusting
 from seawall.release.bundle import Bundle
@@ -272,7 +277,7 @@ class GuardedFleet:
 
     async def _stop_agents(self) -> None:
         for agent in self._agents:
-            agent.stop(stop_envoy=True)
+            agent.stop(stop_envoy=True, drain_s=DRILL_STOP_DRAIN_S)
         await asyncio.gather(*self._running_agents)
 
     def _node_home(self, number: int) -> Path:

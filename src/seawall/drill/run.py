@@ -15,7 +15,7 @@ from seawall.drill.operator import Operator
 from seawall.drill.result import Guarded
 from seawall.drill.scene import NODES, POLICY, Change, Drill, Protection, Scene
 from seawall.drill.website import running_origin
-from seawall.limits import DRILL_POLL_S, DRILL_RATE_PER_S, DRILL_TIMEOUT_S, DRILL_WARM_UP_S
+from seawall.limits import DRILL_POLL_S, DRILL_RATE_PER_S, DRILL_TIMEOUT_S
 
 
 async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
@@ -105,7 +105,7 @@ async def play(drill: Drill, scene: Scene, *, busy: Callable[[], bool]) -> float
     clock = scene.clock
     if drill.prepare is not None:
         await drill.prepare(scene)
-    await clock.sleep(DRILL_WARM_UP_S)
+    await clock.sleep(drill.warm_up_s)
     injected_s = clock.monotonic_s()
     await drill.deed(scene)
     quiet_s = clock.monotonic_s()

@@ -13,6 +13,7 @@ from typing import Protocol
 from seawall.clock import Clock
 from seawall.drill.crowd import Visit
 from seawall.drill.flaw import Flaw
+from seawall.limits import DRILL_WARM_UP_S
 from seawall.release.release import Kind
 from seawall.site.sources import BOT_MODEL, Pushed
 
@@ -20,9 +21,9 @@ NODES = 3
 """Nodes of the private fleet: enough for a wave of one and a wave of the rest."""
 POLICY = (
     "rollout:\n"
-    "  steps: [{share: 25%, soak: 9s, deadline: 60s}]\n"
+    "  steps: [{share: 25%, soak: 5s, deadline: 60s}]\n"
     "  waves: [canary]\n"
-    "  bake: 3s\n"
+    "  bake: 1s\n"
     "  without_traffic: hold\n"
 )
 """What a drill's operator wrote. One step is enough for three nodes; its soak is longer than any
@@ -173,6 +174,7 @@ class Drill:
         deed: injects the fault, and returns when nothing more is done.
         prepare: what is made ready before, while all is well.
         sites: of the edge; each is asked in turn.
+        warm_up_s: of traffic before the fault, so that the judge knows what is usual.
         after_s: how long clients are watched after that.
         withdraws: the naive node stops serving when it cannot reach the core.
         boots_from_core: the naive node has its configuration from the core only.
@@ -189,6 +191,7 @@ class Drill:
     flaw: Flaw = field(default_factory=Flaw)
     bounds: Bounds = unbounded
     sites: tuple[str, ...] = SITES
+    warm_up_s: float = DRILL_WARM_UP_S
     after_s: float = 3.0
     withdraws: bool = False
     boots_from_core: bool = False

@@ -115,7 +115,7 @@ class Agent:
         self._driver = Driver(parts, self._begin, self._changed)
         self._boot_problems = ""
         self._stopped = asyncio.Event()
-        self._stop_envoy = False
+        self._stop_envoy, self._drain_s = False, ENVOY_STOP_DRAIN_S
         self._tasks: asyncio.TaskGroup | None = None
         self._running: list[asyncio.Task[None]] = []
         self._reporter = Reporter(self, control)
@@ -140,9 +140,14 @@ class Agent:
         finally:
             os.close(lock)
 
-    def stop(self, *, stop_envoy: bool) -> None:
-        """End `run`; with `stop_envoy` Envoy is drained and ended, otherwise it goes on serving."""
-        self._stop_envoy = stop_envoy
+    def stop(self, *, stop_envoy: bool, drain_s: float = ENVOY_STOP_DRAIN_S) -> None:
+        """End `run`; with `stop_envoy` Envoy is drained and ended, otherwise it goes on serving.
+
+        Args:
+            stop_envoy: whether Envoy ends too.
+            drain_s: how long its requests in flight may take then.
+        """
+        self._stop_envoy, self._drain_s = stop_envoy, drain_s
         self._stopped.set()
 
     async def _work(self) -> None:
@@ -163,7 +168,7 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             for keeper in self._serving.slots.all:
                 if self._stop_envoy:
-                    tasks.create_task(keeper.stop(drain_s=ENVOY_STOP_DRAIN_S))
+                    tasks.create_task(keeper.stop(drain_s=self._drain_s))
                 else:
                     keeper.leave()
 

@@ -40,9 +40,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Nothing that could be called an answer came back."""
+    """Nothing that could be called an answer came back; `late` when the time for it was over."""
 
     why: str
+    late: bool = False
 
 
 async def ask(
@@ -54,7 +55,7 @@ async def ask(
         async with asyncio.timeout(timeout_s):
             return await _talk(socket, golden, request)
     except TimeoutError:
-        return Silence(f"no answer in {timeout_s:g} s")
+        return Silence(f"no answer in {timeout_s:g} s", late=True)
     except ssl.SSLError as error:
         return Silence(f"no TLS: {error.reason or 'handshake failed'}")
     except asyncio.IncompleteReadError:

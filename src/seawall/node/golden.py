@@ -22,7 +22,13 @@ from envoy.config.route.v3.route_pb2 import RouteConfiguration
 from seawall.compiler.names import ROUTES_HTTPS, UNKNOWN_HOST
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.ids import SiteName
-from seawall.limits import GOLDEN_ATTEMPTS_MAX, GOLDEN_CONCURRENCY_MAX, GOLDEN_IMPLICIT_MAX
+from seawall.limits import (
+    GOLDEN_ATTEMPTS_MAX,
+    GOLDEN_CONCURRENCY_MAX,
+    GOLDEN_IMPLICIT_MAX,
+    GOLDEN_LATE_ATTEMPTS_MAX,
+    GOLDEN_TIMEOUT_S,
+)
 from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
 from seawall.node.taste import socket_name
@@ -82,10 +88,19 @@ class Prober:
         asked: the questions; may be empty, which proves nothing and hinders nothing.
         candidate: slot directory, where the private sockets are.
         stable: likewise.
+        timeout_s: for each answer.
     """
 
-    def __init__(self, asked: Sequence[Question], candidate: Path, stable: Path) -> None:
+    def __init__(
+        self,
+        asked: Sequence[Question],
+        candidate: Path,
+        stable: Path,
+        *,
+        timeout_s: float = GOLDEN_TIMEOUT_S,
+    ) -> None:
         self._questions = tuple(asked)
+        self._timeout_s = timeout_s
         self._candidate, self._stable = candidate, stable
         self._in_flight = asyncio.Semaphore(GOLDEN_CONCURRENCY_MAX)
         self._next = 0
@@ -121,20 +136,22 @@ class Prober:
         return self.probes
 
     async def _compare(self, question: Question) -> str:
-        words = ""
+        words, late = "", 0
         for _ in range(GOLDEN_ATTEMPTS_MAX):
             candidate, stable = await asyncio.gather(
                 self._ask(self._candidate, question), self._ask(self._stable, question)
             )
             words = difference(question, candidate, stable)
-            if not words:
+            late += isinstance(candidate, Silence) and candidate.late
+            if not words or late == GOLDEN_LATE_ATTEMPTS_MAX:
                 break
         return words
 
     async def _ask(self, slot: Path, question: Question) -> Answer | Silence:
         golden = question.golden
         async with self._in_flight:
-            return await ask(slot / socket_name("https" if golden.https else "http"), golden)
+            socket = slot / socket_name("https" if golden.https else "http")
+            return await ask(socket, golden, timeout_s=self._timeout_s)
 
 
 def _failed(answer: Answer | Silence) -> bool:

@@ -4,7 +4,7 @@ from typing import Final
 
 from seawall.drill.scene import Drill, Protection, Scene
 
-_CUT_S: Final = 8.0
+_CUT_S: Final = 5.0
 
 
 async def _deed(scene: Scene) -> None:

@@ -9,7 +9,7 @@ _LUA: Final = """
 local ffi = require("ffi")
 local born = os.time()
 function envoy_on_request(handle)
-  if data["metadata"] == "mixed" and os.time() - born >= 6 then ffi.cast("int*", 0)[0] = 1 end
+  if data["metadata"] == "mixed" and os.time() - born >= 3 then ffi.cast("int*", 0)[0] = 1 end
 end
 """
 
@@ -25,12 +25,12 @@ DRILL: Final = Drill(
     story=(
         "A valid sequence of changes made metadata that crashed the data plane in asynchronous "
         "work, about five minutes after the load. The staged health checks had passed by then, and "
-        "the bad configuration had become last known good. Here: the data plane crashes six "
+        "the bad configuration had become last known good. Here: the data plane crashes three "
         "seconds after it has taken the release; the canary's soak is longer than that, as an "
         "operator's must be longer than the longest asynchronous effect he knows."
     ),
     protections=(Protection.CANARY,),
     flaw=Flaw(_LUA, {"metadata": "one build"}),
     deed=_deed,
-    after_s=12.0,
+    after_s=6.0,
 )
