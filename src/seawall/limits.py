@@ -464,6 +464,14 @@ NODES_MAX: Final = 2_000
 """Nodes that control remembers: twice the largest fleet that is tested."""
 NODE_SILENT_AFTER_S: Final = 20.0
 """A node that reported nothing for this long is shown as not connected."""
+TWIN_RETURNS_MIN: Final = 3
+"""So often an agent must be heard again after another one of the same name before they are told as
+two machines. An old agent's last report that comes late makes two."""
+TWIN_LIVES_MAX: Final = 8
+"""Agents of one name that are remembered to be told when they are heard again."""
+TWIN_REMEMBERED_S: Final = 60.0
+"""Two machines of one name are told for so long after they last took turns: six of the longest
+pauses between two reports."""
 TRAFFIC_SPAN_S: Final = 60.0
 """Span of the rates in `status`: long enough to be steady, short enough to be now."""
 TRAFFIC_WINDOWS_MAX: Final = 2_000

@@ -70,6 +70,8 @@ def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) ->
                 await node.reported(lambda r: r.envoy is not None and r.envoy.live)
                 envoys = [report.envoy for report in node.control.reports if report.envoy]
                 assert all(envoy.live for envoy in envoys), "told as down, and it served"
+                [life] = {report.life for report in node.control.reports}
+                assert len(life) == 16, "the same for as long as the agent lives"
                 await echo(upgraded, b"adopted")
                 assert await keep_alive.get() == b"ok"
                 after = whole(cluster("origin", upstream), listener(port), routes([answer("new")]))

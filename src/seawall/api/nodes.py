@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from seawall import limits
+from seawall.api.twins import Lives
 from seawall.clock import Clock
 from seawall.errors import RefusedError
 from seawall.ids import Generation, NodeName
@@ -41,12 +42,14 @@ class _Node:
         at_s: when it last said or asked anything.
         polls: that wait for an assignment now.
         nudges: how often its polls were ended for something else.
+        lives: of its agent.
     """
 
     seen: Seen | None = None
     at_s: float = 0.0
     polls: int = 0
     nudges: int = 0
+    lives: Lives = field(default_factory=Lives)
     windows: deque[Window] = field(default_factory=deque)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -108,6 +111,11 @@ class NodeBoard:
     def connected(self, seen: Seen) -> bool:
         """Whether the node has said something lately."""
         return self._clock.monotonic_s() - seen.at_s <= limits.NODE_SILENT_AFTER_S
+
+    def twins(self) -> tuple[NodeName, ...]:
+        """The nodes that two machines say they are, by name."""
+        now_s = self._clock.monotonic_s()
+        return tuple(name for name, node in sorted(self._nodes.items()) if node.lives.twins(now_s))
 
     def assigned(self, node: NodeName) -> Assigned | None:
         """What a node shall run."""
@@ -179,6 +187,7 @@ class NodeBoard:
             self._keep(node, window)
         node.at_s = self._clock.monotonic_s()
         node.seen = Seen(replace(report, windows=()), node.at_s)
+        node.lives = node.lives.heard(report.life, node.at_s)
         self._say_heard()
 
     def forget(self, name: NodeName) -> None:

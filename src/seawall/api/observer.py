@@ -107,6 +107,7 @@ class Observer:
                 listeners=facts.listeners if facts else (),
                 sample=self._bot_sample(),
                 shadow=facts.shadow if facts else NO_MODEL,
+                twins=self._board.twins(),
             )
         )
 

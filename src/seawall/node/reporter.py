@@ -123,6 +123,7 @@ class Reporter:
             bundle_format=FORMAT,
             good_digests=tuple(good.digest for good in memory.good),
             bots=agent.instruments.bots(),
+            life=agent.life,
         )
 
 

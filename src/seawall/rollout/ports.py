@@ -203,6 +203,8 @@ class NodeReport:
     """Of `last_known_good`, in the same order; empty from an agent that does not say."""
     bots: BotSample | None = None
     """What its newest access records say of bots; None from an agent that does not say."""
+    life: str = ""
+    """Random name of the agent's process, 16 hexadecimal digits; empty when it does not say."""
 
     def keeps(self, release: ReleaseId, digest: Digest) -> bool:
         """Whether this content is last known good there.

@@ -55,6 +55,7 @@ class MemoryNode:
     Attributes:
         tried: releases and shares that it was told to try, in order.
         trial: what it says of its trial now.
+        life: name of its process; empty as an older agent's.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class MemoryNode:
         self.notices: tuple[str, ...] = ()
         self.tried: list[tuple[ReleaseId, int]] = []
         self.trial: TrialReport | None = None
+        self.life = ""
 
     async def run(self) -> None:
         """Follow control until cancelled."""
@@ -205,5 +207,6 @@ class MemoryNode:
                 steering=Steering.KERNEL if self._trials else Steering.NONE,
                 groups=self._groups,
                 level=LEVEL_TRIALS if self._trials else 0,
+                life=self.life,
             )
         )
