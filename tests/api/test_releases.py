@@ -34,8 +34,8 @@ def test_apply_tells_every_step_in_order_and_ends_with_what_serves(tmp_path: Pat
         events = [e async for e in here.service.apply(sources(here.text()), caller=ANN)]
         done = [e.stage for e in events if isinstance(e, Progress) and e.state == "done"]
         assert done == [
-            "check", "compile", "limits", "compatibility", "guard", "scores", "validate", "taster",
-            "store", "assign", "fetch", "commit", "serve",
+            "check", "compile", "limits", "compatibility", "guard", "scores", "bot-rules",
+            "validate", "taster", "store", "assign", "fetch", "commit", "serve",
         ]  # fmt: skip
         end = events[-1]
         assert isinstance(end, Applied)
@@ -72,7 +72,15 @@ def test_a_changed_route_is_told_in_words_and_chained_to_its_parent(tmp_path: Pa
         assert "timeout: 30s" in shown.sources[0].content
         assert [(step.stage, step.outcome) for step in shown.gate] == [
             (stage, "passed")
-            for stage in ("limits", "compatibility", "guard", "scores", "validate", "taster")
+            for stage in (
+                "limits",
+                "compatibility",
+                "guard",
+                "scores",
+                "bot-rules",
+                "validate",
+                "taster",
+            )
         ]
 
     run(tmp_path, story)

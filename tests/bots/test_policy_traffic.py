@@ -7,6 +7,11 @@ import pytest
 
 from compiler.served import Served, served
 from envoy_harness import Origin, free_port
+from seawall.ids import SiteName
+from seawall.limits import MIB
+from seawall.telemetry.bot_rehearsal import rehearse, rules_of
+from seawall.telemetry.bots import parse_verdict
+from seawall.telemetry.records import files, newest
 from site_text import load_text
 
 BROWSER = (
@@ -134,6 +139,33 @@ def test_the_paths_of_challenges_are_paths_like_others_where_nobody_is_challenge
             path = "/.well-known/seawall/challenge/solve"
             assert verdict(running, path, "looking.test") == (200, "observe", "exempt:seawall")
             assert b"x-seawall-" not in origin.requests[0].head.lower()
+
+
+def test_a_rehearsal_on_the_records_says_what_envoy_did(edge: Served) -> None:
+    """Also of those that other tests of this module asked for."""
+    for target in ("/", "/ours", "/api/a", "/news", "/hook/a", "/robots.txt", "/a.png", "/.env"):
+        for headers in (BROWSER, SCANNER, CRAWLER, ()):
+            edge.record_of(edge.get(target, "closed.test", headers=headers))
+    for _ in range(8):
+        edge.record_of(edge.get("/slow", "closed.test", headers=BROWSER))
+    site, loaded = SiteName("closed"), load_text(TEXT.format(port=1, origin=1)).edge
+    assert loaded is not None
+    rules = {site: rules_of(loaded.sites)[site]}
+    compared, away = 0, set()
+    for record in newest(files(edge.envoy.directory / "access.ndjson"), MIB):
+        verdict = parse_verdict(record.bots)
+        if record.site != site or verdict is None:
+            continue
+        [found] = rehearse([record], {}, rules)
+        assert found.requests + found.unsure == 1
+        turned = verdict.action in ("block", "challenge", "payment", "rate")
+        wanted = [(verdict.rules[-1], verdict.action.value)] if turned else []
+        if found.requests:
+            assert [(rule.rule, rule.do) for rule in found.rules] == wanted, record
+            compared += 1
+            away |= {do for _, do in wanted}
+    assert compared >= 30
+    assert away == {"block", "challenge", "payment", "rate"}
 
 
 def test_a_route_that_is_left_alone(edge: Served) -> None:

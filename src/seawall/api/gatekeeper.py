@@ -1,4 +1,4 @@
-"""The gate: the six stages between compiling and storing, asked in order, stopped at the first.
+"""The gate: the seven stages between compiling and storing, asked in order, stopped at the first.
 
 It decides the order, what runs beside what, and what somebody may force; the stages themselves live
 in `gate` and `release.guard`. Envoy's validation and the taster are other processes and begin at
@@ -20,6 +20,7 @@ from seawall.compiler.contents import Contents, contents
 from seawall.compiler.diff import Change, diff
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import InternalError, RefusedError, UsageError
+from seawall.gate.bot_rules import FORCE_BOT_RULES, Rehearse, judge_bot_rules
 from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.parts import Parts
@@ -39,7 +40,7 @@ ResultT = TypeVar("ResultT")
 Anew = Callable[[], Snapshot | None]
 """Compiles the current release once more, with the Seawall that runs now."""
 Recent = Callable[[], Sequence[tuple[int, ...]]]
-_FORCED_HERE: Final = (FORCE_SCORES, FORCE_TASTER)
+_FORCED_HERE: Final = (FORCE_BOT_RULES, FORCE_SCORES, FORCE_TASTER)
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
@@ -86,6 +87,7 @@ class Case:
         force: what somebody lets pass by name.
         guarded: False for content that is current already: it changes nothing.
         anew: makes what `old` would be if it were compiled now; None when that cannot be told.
+        rehearse: tries changed bot rules on recorded requests.
     """
 
     new: Bundle
@@ -95,6 +97,7 @@ class Case:
     force: Sequence[str] = ()
     guarded: bool = True
     anew: Anew | None = None
+    rehearse: Rehearse = tuple
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,7 @@ class Gatekeeper:
             await self._compatibility(stages, case, encoded)
             verdict = await self._guarded(stages, case)
             scored = await self._scored(stages, case)
+            met = await self._rehearsed(stages, case)
             self._validated(stages, case, await _told(stages, GateStage.VALIDATE, validation))
             notes = self._tasted(stages, case, await _told(stages, GateStage.TASTER, tasting))
         return Passage(
@@ -170,7 +174,7 @@ class Gatekeeper:
             report=stages.report,
             changes=verdict.changes,
             guard=verdict.guard,
-            notes=(*verdict.notes, *scored, *notes),
+            notes=(*verdict.notes, *scored, *met, *notes),
         )
 
     def guard(
@@ -287,6 +291,20 @@ class Gatekeeper:
             raise stages.refuse(found.refusal, found.lines, blames_content=not found.forcible)
         stages.forced(found.summary, found.lines)
         return (*found.notes, f"Forced past the scores: {found.refusal.message}")
+
+    async def _rehearsed(self, stages: Stages, case: Case) -> tuple[str, ...]:
+        stages.begin(GateStage.BOT_RULES)
+        if not case.guarded or case.new.kind is Kind.SWITCH:
+            stages.skipped("a kill switch" if case.guarded else "this content is current already")
+            return ()
+        found = judge_bot_rules(await asyncio.to_thread(case.rehearse))
+        if found.refusal is None:
+            stages.passed(found.summary, found.lines)
+            return found.notes
+        if FORCE_BOT_RULES not in case.force:
+            raise stages.refuse(found.refusal, found.lines)
+        stages.forced(found.summary, found.lines)
+        return (*found.notes, f"Forced past the bot rules: {found.refusal.message}")
 
     def _validated(self, stages: Stages, case: Case, found: Validation) -> None:
         refusal = found.refusal

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seawall import limits
-from seawall.api.views import ChangeView, EnvoyRefusalView, GateStepView, ProblemView
-from seawall.gate.report import GateReport
+from seawall.api.views import BotRulesView, ChangeView, EnvoyRefusalView, GateStepView, ProblemView
+from seawall.gate.bot_rules import FORCE_BOT_RULES, judge_bot_rules
+from seawall.gate.report import GateReport, bounded
 from seawall.ids import SiteName
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location, Problem
+from seawall.telemetry.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from seawall.compiler.diff import Change
@@ -40,6 +42,28 @@ def change_views(changes: Sequence["Change"]) -> tuple[tuple[ChangeView, ...], i
         for c in ordered[: limits.API_CHANGES_SHOWN_MAX]
     )
     return shown, len(ordered) - len(shown)
+
+
+def bot_rules_view(found: Sequence[Rehearsal] | None) -> BotRulesView | None:
+    """Whom changed bot rules would meet; None when none changed.
+
+    Args:
+        found: as `judge_bot_rules` takes it.
+    """
+    report = judge_bot_rules(found)
+    if not report.lines and not report.notes:
+        return None
+    refusal = report.refusal
+    return BotRulesView(
+        sites=tuple(found or ()),
+        lines=bounded(
+            [*report.lines, *(note for note in report.notes if note not in report.lines)]
+        ),
+        code=refusal.code if refusal else "",
+        message=refusal.message if refusal else "",
+        remedy=refusal.remedy if refusal else "",
+        force=FORCE_BOT_RULES if refusal else "",
+    )
 
 
 def envoy_refusal(nack: Nack, locations: Mapping[str, Location]) -> EnvoyRefusalView:

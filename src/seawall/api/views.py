@@ -3,7 +3,7 @@
 One definition serves all: the service builds these, `codec` turns them into JSON and back, the
 OpenAPI document is made from their fields and docstrings, and the CLI draws them. Units stand
 last in each name; times are Unix seconds; shares are 0 to 1; an unknown number is null, never 0.
-This file imports nothing but the standard library, so that reading an answer stays cheap. Fields
+This file needs nothing but the standard library, so that reading an answer stays cheap. Fields
 are added, never renamed or removed. Values here are for people and scripts: no secret is ever put
 into one, except the token in `TokenCreated`, which is shown exactly once.
 """
@@ -11,6 +11,8 @@ into one, except the token in `TokenCreated`, which is shown exactly once.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from seawall.telemetry.rehearsal import Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,25 @@ class GuardView:
 
 
 @dataclass(frozen=True, slots=True)
+class BotRulesView:
+    """What changed bot rules would do to the requests that were recorded of late.
+
+    Attributes:
+        sites: those whose rules change.
+        lines: the same in words, and what could not be measured.
+        code: why `apply` would refuse; empty when it would not.
+        force: name for `--force` when it is refused.
+    """
+
+    sites: tuple[Rehearsal, ...]
+    lines: tuple[str, ...]
+    code: str = ""
+    message: str = ""
+    remedy: str = ""
+    force: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class DiffView:
     """What applying these sources would change.
 
@@ -133,6 +154,7 @@ class DiffView:
         changes: bounded; `changes_hidden` counts the rest.
         identical: nothing would change at all.
         digest: of the content that `apply` would release; empty when the check failed.
+        bot_rules: None when no bot rules change.
     """
 
     check: CheckView
@@ -142,6 +164,7 @@ class DiffView:
     changes_hidden: int
     guard: GuardView | None
     digest: str = ""
+    bot_rules: BotRulesView | None = None
 
 
 # --- Releases ----------------------------------------------------------------------------------
@@ -249,6 +272,7 @@ Stage = Literal[
     "compatibility",
     "guard",
     "scores",
+    "bot-rules",
     "validate",
     "taster",
     "store",

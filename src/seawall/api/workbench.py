@@ -60,8 +60,9 @@ from seawall.api.ingredients import (
     with_keys,
     written_bots,
 )
-from seawall.api.present import change_views
+from seawall.api.present import bot_rules_view, change_views
 from seawall.api.progress import ReleaseRefusedError
+from seawall.api.rehearsing import Rehearsing
 from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
@@ -113,6 +114,7 @@ class Workbench:
             clock,
             recent=lambda: read_vectors(records, clock.now_s()),
         )
+        self._rehearsing = Rehearsing(self._maker, self._stash, records, clock)
         self._newest: tuple[bytes, Bundle] | None = None
 
     async def prepare(
@@ -170,25 +172,30 @@ class Workbench:
 
     async def check(self, sources: SourceSet) -> Checked:
         """The problems of a site file, those that only compiling finds included."""
-        view, bundle = self._try(sources)
-        return Checked(view, digest_of(encode(bundle)) if bundle else "")
+        view, candidate = self._try(sources)
+        return Checked(view, digest_of(encode(candidate.bundle)) if candidate else "")
 
     async def compare(
         self, sources: SourceSet, force: tuple[str, ...], current: bytes | None
     ) -> Compared:
         """What applying these sources would change."""
         old = decode(current) if current is not None else None
-        view, bundle = self._try(sources, old)
-        if bundle is None:
+        view, candidate = self._try(sources, old)
+        if candidate is None:
             return Compared(view, "", same=False, verdict=None)
-        before = old.snapshot if old else None
+        bundle, before = candidate.bundle, old.snapshot if old else None
         found = self._gate.guard(before, bundle.snapshot, force, self._anew(old))
         changes = Changes(*change_views(found.changes))
         return Compared(
             view,
             digest_of(encode(bundle)),
             same=old is not None and same_content(old, bundle),
-            verdict=Verdict(changes, found.guard, found.notes),
+            verdict=Verdict(
+                changes,
+                found.guard,
+                found.notes,
+                bot_rules_view(self._rehearsing.of(bundle, candidate.rules, old)()),
+            ),
         )
 
     async def changes(self, old: bytes | None, new: bytes) -> Changes:
@@ -240,6 +247,7 @@ class Workbench:
             force=force,
             guarded=not same,
             anew=self._anew(old),
+            rehearse=self._rehearsing.of(candidate.bundle, candidate.rules, old),
         )
         passed = await self._gate.judge(case, self._say)
         self._newest = passed.encoded, candidate.bundle
@@ -274,14 +282,14 @@ class Workbench:
 
     def _try(
         self, sources: SourceSet, old: Bundle | None = None
-    ) -> tuple[CheckView, Bundle | None]:
+    ) -> tuple[CheckView, Candidate | None]:
         now_s = self._clock.now_s()
         loaded = self._maker.load(sources, pushed=feeds_of(AS_CURRENT, old, now_s))
         view = check_view(loaded)
         if not view.ok:
             return view, None
         switches = switches_of(AS_CURRENT, old, edge_of(loaded), self._clock.now_s())
-        return view, self._maker.compile(sources, loaded, Kind.SITE, switches).bundle
+        return view, self._maker.compile(sources, loaded, Kind.SITE, switches)
 
     def _candidate(
         self, sources: SourceSet, kind: Kind, extras: Extras, old: Bundle | None

@@ -152,6 +152,8 @@ def _decides(action: BotAction, policy: BotPolicy, facts: Facts) -> bool:
 
 def _category_of(policy: BotPolicy, facts: Facts) -> tuple[BotCategory, BotAction] | None:
     """To be refused it is enough to name a bot; to be let in as one takes a proof."""
+    if not (facts.impostor or facts.verified or facts.claims):
+        return None
     categories = _categories(policy)
     if facts.impostor:
         return BotCategory.IMPOSTOR, categories[BotCategory.IMPOSTOR]
@@ -159,8 +161,6 @@ def _category_of(policy: BotPolicy, facts: Facts) -> tuple[BotCategory, BotActio
     own = BotCategory(facts.category) if known else BotCategory.OTHER
     if facts.verified:
         return own, categories[own]
-    if not facts.claims:
-        return None
     if known and categories[own].do in _REFUSING:
         return own, categories[own]
     return BotCategory.UNVERIFIED, categories[BotCategory.UNVERIFIED]

@@ -22,6 +22,7 @@ class GateStage(StrEnum):
     COMPATIBILITY = "compatibility"
     GUARD = "guard"
     SCORES = "scores"
+    BOT_RULES = "bot-rules"
     VALIDATE = "validate"
     TASTER = "taster"
 

@@ -17,7 +17,8 @@ from seawall.telemetry.bots import BotVerdict
 from seawall.telemetry.records import AccessRecord, shown
 
 REQUESTS: Final = "requests_"
-_ACCEPT_FEED: Final = "application/rss+xml"
+ACCEPT_FEED: Final = "application/rss+xml"
+"""What asks for a feed, where a record does not say what was asked for."""
 _ACCEPT_KNOWN: Final = frozenset({0, 1})
 """Codes of `accept` that leave no room for a feed: none, and `*/*`."""
 
@@ -131,12 +132,17 @@ class _Read:
         record, codes = self.record, self.verdict.codes
         kind, other = (
             kind_of(record.path, record.method, self.route_class, codes, accept)
-            for accept in (record.req_headers.get("accept", ""), _ACCEPT_FEED)
+            for accept in (record.req_headers.get("accept", ""), ACCEPT_FEED)
         )
-        sure = "accept" in record.req_headers or self.verdict.code("accept") in _ACCEPT_KNOWN
+        sure = "accept" in record.req_headers or accept_known(self.verdict)
         if sure or kind == other:
             return kind, ""
         return None, f"{kind}, or {other} if its accept header asked for one"
+
+
+def accept_known(verdict: BotVerdict) -> bool:
+    """Whether the sort of the `accept` header leaves no room for a feed."""
+    return verdict.code("accept") in _ACCEPT_KNOWN
 
 
 def asked_in(lua: str) -> tuple[str, ...]:

@@ -1,0 +1,141 @@
+"""Bot rules that would turn away many clients are refused, told by `diff`, and passed by name."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from api.world import ANN, World, last, sources, world
+from seawall.api.hand_requests import KillRequest, UnkillRequest
+from seawall.api.views import Applied, Refused
+from seawall.clock import SystemClock
+from seawall.compiler.names import ACCESS_FILE
+from seawall.limits import BOT_REHEARSAL_AGE_S
+from telemetry.test_bot_rehearsal import crowd
+
+QUIET = "    bots: {mode: enforce, rules: [{name: low, when: score <= 3, do: block}]}\n"
+HARSH = "    bots: {mode: enforce, rules: [{name: low, when: score >= 3, do: block}]}\n"
+WATCHED = HARSH.replace("enforce", "observe")
+
+
+def write_records(here: World, *, age_s: float = 60.0, garbage: bytes = b"") -> None:
+    """What a hundred clients asked for of late, as Envoy writes it."""
+    time = datetime.fromtimestamp(SystemClock().now_s() - age_s, UTC)
+    text = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    lines = [
+        json.dumps({**asdict(one), "time": text, "route": "shop/default"}).encode()
+        for one in crowd(score=50)
+    ]
+    file = here.data_dir / "access" / ACCESS_FILE
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"\n".join([*lines[:50], garbage, *lines[50:], b""]))
+
+
+def run(tmp_path: Path, story: Callable[[World], Awaitable[None]]) -> None:
+    async def told() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            await story(here)
+
+    asyncio.run(told())
+
+
+def test_a_rule_the_wrong_way_round_is_refused_with_its_arithmetic(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        write_records(here, garbage=b'{"time": "never"}\n\xff\xfe\n{"ti')
+        refused = await here.apply(here.text(extra=HARSH))
+        assert isinstance(refused, Refused)
+        assert (refused.stage, refused.code) == ("bot-rules", "bot-rules-turn-away")
+        assert "would turn away 100 of 100 clients (100%)" in refused.message
+        assert "By rule: low (block) 100." in refused.message
+        assert "--force bot-rules" in refused.remedy
+        assert here.current == "r1"
+        assert "seawall why id-" in refused.gate[-1].lines[0]
+
+        view = await here.service.diff(sources(here.text(extra=HARSH)))
+        assert view.bot_rules is not None
+        assert (view.bot_rules.code, view.bot_rules.force) == ("bot-rules-turn-away", "bot-rules")
+        [site] = view.bot_rules.sites
+        assert (site.site, site.new_clients, site.over) == ("shop", 100, True)
+
+        forced = await here.apply(here.text(extra=HARSH), force=("bot-rules",))
+        assert isinstance(forced, Applied)
+        assert any("Forced past the bot rules" in note for note in forced.notes)
+        again = await here.service.diff(sources(here.text(extra=HARSH, timeout="16s")))
+        assert again.bot_rules is None, "these rules serve already"
+
+    run(tmp_path, story)
+
+
+def test_rules_that_meet_nobody_pass_and_diff_says_so(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        write_records(here)
+        view = await here.service.diff(sources(here.text(extra=QUIET)))
+        assert view.bot_rules is not None
+        assert not view.bot_rules.code
+        assert "nobody of 100 clients is turned away" in view.bot_rules.lines[0]
+        applied = await here.applied(here.text(extra=QUIET))
+        assert not [note for note in applied.notes if "bot rules" in note]
+
+    run(tmp_path, story)
+
+
+def test_in_mode_observe_whom_they_would_meet_is_told_and_nothing_refused(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        write_records(here)
+        view = await here.service.diff(sources(here.text(extra=WATCHED)))
+        assert view.bot_rules is not None
+        assert not view.bot_rules.code
+        assert (
+            "rule low would block 100 of 100 requests, 100 of 100 clients; 100 of them are"
+            in view.bot_rules.lines[0]
+        )
+        await here.applied(here.text(extra=WATCHED))
+        refused = await here.apply(here.text(extra=HARSH))
+        assert isinstance(refused, Refused), "from observing to enforcing they would be turned away"
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize("age_s", [None, BOT_REHEARSAL_AGE_S + 60, -600.0])
+def test_without_recent_records_it_is_said_that_nothing_was_measured(
+    tmp_path: Path, age_s: float | None
+) -> None:
+    async def story(here: World) -> None:
+        if age_s is not None:
+            write_records(here, age_s=age_s)
+        applied = await here.applied(here.text(extra=HARSH))
+        words = "shop: whom its bot rules turn away is not measured: no request to it is recorded"
+        assert any(note.startswith(words) for note in applied.notes), applied.notes
+
+    run(tmp_path, story)
+
+
+def test_a_kill_switch_is_never_held_up(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        await here.applied(here.text(extra=HARSH))
+        kill = KillRequest("bots", reason="it blocks everybody")
+        killed = await last(await here.service.hands.kill(kill, ANN))
+        assert isinstance(killed, Applied), killed
+        write_records(here)
+        back = await last(await here.service.hands.unkill(UnkillRequest("bots"), ANN))
+        assert isinstance(back, Applied), back
+
+    run(tmp_path, story)
+
+
+def test_a_change_of_something_else_is_no_change_of_rules(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        await here.applied(here.text(extra=HARSH))
+        write_records(here)
+        applied = await here.applied(here.text(extra=HARSH, timeout="20s"))
+        assert applied.release is not None
+        shown = await here.service.show(applied.release.id)
+        [stage] = [one for one in shown.gate if one.stage == "bot-rules"]
+        assert (stage.outcome, stage.text) == ("passed", "no bot rules changed")
+
+    run(tmp_path, story)

@@ -1,0 +1,261 @@
+"""Whom rules would meet, on records that hold what records hold: told, or unsure, never guessed."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seawall.bots.families import ClientFamily
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
+from seawall.bots.policy import DEFAULT_RULES
+from seawall.ids import SiteName
+from seawall.limits import (
+    BOT_REHEARSAL_CLIENTS_MIN,
+    BOT_REHEARSAL_REQUESTS_MIN,
+    BOT_REHEARSAL_RULES_MAX,
+)
+from seawall.model import (
+    OBSERVING,
+    BotAction,
+    BotCategory,
+    BotDo,
+    BotMode,
+    BotPolicy,
+    BotRule,
+    RouteClass,
+)
+from seawall.telemetry.bot_rehearsal import SiteRules, rehearse
+from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.rehearsal import Rehearsal, RehearsalState
+
+SHOP = SiteName("shop")
+CLASSES = {"shop/all": RouteClass.PAGE, "shop/api": RouteClass.API}
+PAGE = {"accept": 2, "fetch_mode": 1, "fetch_dest": 1}
+
+
+def enforcing(*rules: BotRule, mode: BotMode = BotMode.ENFORCE) -> SiteRules:
+    return SiteRules(BotPolicy(mode=mode, rules=rules), CLASSES)
+
+
+def rule(name: str, when: str, do: BotDo = BotDo.BLOCK, requests: int = 0) -> BotRule:
+    return BotRule(name, when, BotAction(do, requests=requests, per_s=60 if requests else 0))
+
+
+def record(
+    number: int,
+    *,
+    client: int = 0,
+    score: int | None = 50,
+    proof: str = "-",
+    clearance: str = "-",
+    route: str = "shop/all",
+    path: str = "/a",
+    headers: Mapping[str, str] | None = None,
+    **codes: int,
+) -> AccessRecord:
+    vector = [0] * len(FEATURES)
+    for name, code in codes.items():
+        vector[INDEX[name.replace("_", "-")]] = code
+    known = ("-", "-") if score is None else (str(score), "0a1b2c3d")
+    return AccessRecord(
+        time=f"2026-11-29T10:00:{number % 60:02d}.000Z",
+        request_id=f"id-{number}",
+        route=route,
+        method="GET",
+        host="shop.test",
+        path=path,
+        protocol="HTTP/2",
+        bots=f"{known[0]} observe - {proof} {clearance} {known[1]} "
+        f"{to_text(tuple(vector))} {client:016x}.5",
+        req_headers=headers or {},
+    )
+
+
+def crowd(count: int = BOT_REHEARSAL_REQUESTS_MIN, **more: int) -> list[AccessRecord]:
+    """Each request of another client."""
+    return [record(number, client=number, **more) for number in range(count)]
+
+
+def tried(new: SiteRules, records: list[AccessRecord], old: SiteRules | None = None) -> Rehearsal:
+    [found] = rehearse(records, {} if old is None else {SHOP: old}, {SHOP: new})
+    return found
+
+
+def test_a_comparison_the_wrong_way_round_is_over_the_bound() -> None:
+    found = tried(enforcing(rule("low", "score >= 3")), crowd(), enforcing())
+    assert (found.state, found.share, found.over) == (RehearsalState.MEASURED, 1.0, True)
+    assert (found.requests, found.clients) == (found.new_requests, found.new_clients)
+    [low] = found.rules
+    assert (low.rule, low.do, low.example) == ("low", "block", "id-0")
+    assert not tried(enforcing(rule("low", "score <= 3")), crowd(), enforcing()).rules
+
+
+def test_one_client_with_many_requests_is_one_client() -> None:
+    many = [record(number, client=7, score=1) for number in range(1000)]
+    found = tried(enforcing(rule("low", "score <= 3")), [*crowd(), *many], enforcing())
+    assert (found.new_requests, found.new_clients, found.over) == (1000, 1, False)
+    assert found.share == pytest.approx(1 / BOT_REHEARSAL_REQUESTS_MIN)
+
+
+def test_in_mode_observe_it_is_told_and_never_over() -> None:
+    observing = enforcing(rule("all", "true"), mode=BotMode.OBSERVE)
+    found = tried(observing, crowd(), enforcing())
+    assert (found.mode, found.share, found.over) == ("observe", 1.0, False)
+    assert found.rules[0].new_clients == found.clients
+    now = tried(enforcing(rule("all", "true")), crowd(), observing)
+    assert now.over, "who was observed is let in so far"
+
+
+def test_who_is_turned_away_already_is_not_new() -> None:
+    old = enforcing(rule("low", "score <= 60", BotDo.CHALLENGE))
+    new = enforcing(rule("lower", "score <= 55"))
+    found = tried(new, crowd(), old)
+    assert (found.new_clients, found.over, found.freed_requests) == (0, False, 0)
+    assert found.rules[0].clients == found.clients
+    assert found.rules[0].example
+    freed = tried(enforcing(rule("other", "score == 1")), crowd(), old)
+    assert freed.freed_requests == freed.requests
+    assert not freed.rules
+
+
+def test_a_number_of_requests_that_records_tell_in_part_is_unsure() -> None:
+    slow = enforcing(rule("slow", "true", BotDo.RATE, requests=17))
+    few = tried(slow, crowd(requests_60s=1 + 4 * 3), enforcing())  # 8 or 9 requests
+    assert (few.unsure, few.new_requests) == (0, 0)
+    many = tried(slow, crowd(requests_60s=1 + 4 * 5), enforcing())  # 32 to 38
+    assert (many.unsure, many.new_requests) == (0, BOT_REHEARSAL_REQUESTS_MIN)
+    between = tried(slow, crowd(requests_60s=1 + 4 * 4), enforcing())  # 16 to 19
+    assert (between.unsure, between.requests) == (BOT_REHEARSAL_REQUESTS_MIN, 0)
+    assert (between.state, between.share) == (RehearsalState.TOO_FEW, None)
+
+
+def test_a_kind_that_hangs_on_a_header_is_unsure_unless_the_header_is_recorded() -> None:
+    pages = enforcing(rule("pages", 'kind == "data"', BotDo.BLOCK))
+    unknown = [record(number, client=number, accept=5) for number in range(100)]
+    assert tried(pages, unknown, enforcing()).unsure == 100
+    html = {"accept": "text/plain"}
+    told = [record(number, client=number, accept=5, headers=html) for number in range(100)]
+    assert tried(pages, told, enforcing()).new_requests == 100
+    assert tried(enforcing(rule("a", 'path == "/a"')), unknown, enforcing()).unsure == 0
+
+
+def test_proofs_and_clearances_count_as_in_envoy() -> None:
+    new = enforcing(rule("all", "true", BotDo.CHALLENGE))
+    bots = [
+        record(number, client=number, proof="verified:googlebot", score=None)
+        for number in range(100)
+    ]
+    assert not tried(new, bots, enforcing()).rules, "a verified bot is not challenged"
+    cleared = [record(number, client=number, clearance="ok:3") for number in range(100)]
+    assert not tried(new, cleared, enforcing()).rules
+    training = replace(
+        enforcing(),
+        policy=BotPolicy(
+            mode=BotMode.ENFORCE,
+            categories=((BotCategory.AI_TRAINING, BotAction(BotDo.PAYMENT)),),
+        ),
+    )
+    claims = [record(number, client=number, proof="unknown:gptbot") for number in range(100)]
+    [by_category] = tried(training, claims, enforcing()).rules
+    assert (by_category.rule, by_category.do) == ("category:ai-training", "payment")
+
+
+def test_the_default_rules_turn_no_ordinary_browser_away() -> None:
+    found = tried(
+        enforcing(*DEFAULT_RULES),
+        crowd(agent_family=ClientFamily.FIREFOX, path_kind=1, **PAGE),
+        SiteRules(OBSERVING, CLASSES),
+    )
+    assert (found.requests, found.rules) == (BOT_REHEARSAL_REQUESTS_MIN, ())
+
+
+@pytest.mark.parametrize(
+    ("records", "state"),
+    [
+        ([], RehearsalState.NO_RECORDS),
+        (crowd(BOT_REHEARSAL_REQUESTS_MIN - 1), RehearsalState.TOO_FEW),
+        ([record(n, client=n % (BOT_REHEARSAL_CLIENTS_MIN - 1)) for n in range(500)],
+         RehearsalState.TOO_FEW),
+        ([replace(one, bots="") for one in crowd()], RehearsalState.NO_RECORDS),
+        ([replace(one, bots=one.bots[1:]) for one in crowd()], RehearsalState.NO_RECORDS),
+        ([replace(one, route="shop/gone") for one in crowd()], RehearsalState.NO_RECORDS),
+        ([replace(one, route="other/all") for one in crowd()], RehearsalState.NO_RECORDS),
+    ],
+    ids=["none", "few", "few clients", "not looked at", "garbled", "gone", "another site"],
+)  # fmt: skip
+def test_too_little_is_a_state_of_its_own(
+    records: list[AccessRecord], state: RehearsalState
+) -> None:
+    found = tried(enforcing(rule("all", "true")), records, enforcing())
+    assert (found.state, found.share, found.over) == (state, None, False)
+
+
+def test_only_sites_whose_rules_change_are_told() -> None:
+    same = enforcing(rule("all", "true"))
+    assert rehearse(crowd(), {SHOP: same}, {SHOP: same}) == ()
+    silent = SiteRules(OBSERVING, CLASSES)
+    assert rehearse(crowd(), {SHOP: same}, {SHOP: silent}) == ()
+    more = replace(same, classes={**CLASSES, "shop/new": RouteClass.PAGE})
+    assert rehearse(crowd(), {SHOP: same}, {SHOP: more}) == (), "a new route has no records"
+    other = replace(same, classes={**CLASSES, "shop/all": RouteClass.API})
+    assert len(rehearse(crowd(), {SHOP: same}, {SHOP: other})) == 1
+
+
+def test_a_class_that_changes_is_looked_at_with_each_its_own() -> None:
+    api = rule("api", 'route_class == "api"')
+    old, new = (
+        enforcing(api),
+        replace(enforcing(api), classes=dict.fromkeys(CLASSES, RouteClass.API)),
+    )
+    found = tried(new, crowd(), old)
+    assert (found.new_clients, found.over) == (BOT_REHEARSAL_REQUESTS_MIN, True)
+
+
+def test_rules_that_turn_away_most_clients_come_first_and_are_bounded() -> None:
+    rules = [rule(f"r{n}", f'path == "/{n}"') for n in range(BOT_REHEARSAL_RULES_MAX + 5)]
+    records = [
+        record(number, client=number, path=f"/{number % len(rules)}") for number in range(400)
+    ]
+    records += [record(1000 + n, client=1000 + n, path="/7") for n in range(50)]
+    found = tried(enforcing(*rules), records, enforcing())
+    assert len(found.rules) == BOT_REHEARSAL_RULES_MAX
+    assert found.rules[0].rule == "r7"
+
+
+@given(
+    st.lists(
+        st.builds(
+            AccessRecord,
+            time=st.text(max_size=40),
+            request_id=st.text(max_size=20),
+            route=st.sampled_from(["shop/all", "shop/api", "shop", "", "x/y"]),
+            path=st.text(max_size=20),
+            host=st.text(max_size=20),
+            bots=st.one_of(
+                st.text(max_size=60),
+                st.integers(0, CODE_MAX).map(
+                    lambda code: record(1, arrivals=code, requests_60s=code, accept=code).bots
+                ),
+            ),
+        ),
+        max_size=30,
+    ),
+    st.randoms(use_true_random=False),
+)
+def test_any_records_in_any_order_give_one_answer(
+    records: list[AccessRecord], chance: random.Random
+) -> None:
+    new = enforcing(rule("slow", "true", BotDo.RATE, requests=9), rule("far", "arrivals >= 3"))
+    found = tried(new, records, enforcing())
+    assert found.requests + found.unsure <= len(records)
+    shuffled = list(records)
+    chance.shuffle(shuffled)
+    again = tried(new, shuffled, enforcing())
+    assert (again.requests, again.unsure, again.new_clients) == (
+        found.requests,
+        found.unsure,
+        found.new_clients,
+    )
