@@ -134,12 +134,21 @@ def test_a_number_of_requests_that_records_tell_in_part_is_unsure() -> None:
 
 def test_a_kind_that_hangs_on_a_header_is_unsure_unless_the_header_is_recorded() -> None:
     pages = enforcing(rule("pages", 'kind == "data"', BotDo.BLOCK))
-    unknown = [record(number, client=number, accept=5) for number in range(100)]
+    unknown = [record(number, client=number, accept=6) for number in range(100)]
     assert tried(pages, unknown, enforcing()).unsure == 100
     html = {"accept": "text/plain"}
-    told = [record(number, client=number, accept=5, headers=html) for number in range(100)]
+    told = [record(number, client=number, accept=6, headers=html) for number in range(100)]
     assert tried(pages, told, enforcing()).new_requests == 100
     assert tried(enforcing(rule("a", 'path == "/a"')), unknown, enforcing()).unsure == 0
+
+
+@pytest.mark.parametrize(("accept", "sure"), [(0, True), (1, True), (2, True), (4, False)])
+def test_who_asks_for_a_page_asks_for_no_feed(accept: int, sure: bool) -> None:
+    driven = crowd(score=1, agent_family=ClientFamily.FIREFOX, path_kind=1, accept=accept)
+    found = tried(enforcing(*DEFAULT_RULES), driven, enforcing())
+    count = BOT_REHEARSAL_REQUESTS_MIN
+    assert (found.unsure, found.new_requests) == ((0, count) if sure else (count, 0))
+    assert not sure or found.rules[0].rule == "automated"
 
 
 def test_proofs_and_clearances_count_as_in_envoy() -> None:

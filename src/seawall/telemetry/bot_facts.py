@@ -134,15 +134,10 @@ class _Read:
             kind_of(record.path, record.method, self.route_class, codes, accept)
             for accept in (record.req_headers.get("accept", ""), ACCEPT_FEED)
         )
-        sure = "accept" in record.req_headers or accept_known(self.verdict)
+        sure = "accept" in record.req_headers or self.verdict.code("accept") in _ACCEPT_KNOWN
         if sure or kind == other:
             return kind, ""
         return None, f"{kind}, or {other} if its accept header asked for one"
-
-
-def accept_known(verdict: BotVerdict) -> bool:
-    """Whether the sort of the `accept` header leaves no room for a feed."""
-    return verdict.code("accept") in _ACCEPT_KNOWN
 
 
 def asked_in(lua: str) -> tuple[str, ...]:

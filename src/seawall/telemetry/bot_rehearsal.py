@@ -18,7 +18,7 @@ from seawall.bots.expression_names import WINDOW_NAMES, Facts
 from seawall.bots.policy import Decision, decide
 from seawall.ids import SiteName
 from seawall.model import OBSERVING, BotDo, BotMode, BotPolicy, RouteClass, Site
-from seawall.telemetry.bot_facts import ACCEPT_FEED, REQUESTS, accept_known
+from seawall.telemetry.bot_facts import ACCEPT_FEED, REQUESTS
 from seawall.telemetry.bot_words import bucket_least
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import AccessRecord
@@ -27,6 +27,9 @@ from seawall.verify.catalogue import catalogue
 
 _TURNS_AWAY: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT, BotDo.CHALLENGE, BotDo.RATE})
 _TIME_CHARS_MAX: Final = 30
+_MAY_ASK_FOR_FEED: Final = frozenset({4, 6})
+"""Sorts of `accept`, JSON and other. Who asks for a page, an image or a style is taken to ask for
+no feed beside it: readers of feeds that do are known by their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,8 @@ def _possible(
     """What the request was, in every way that its record leaves open."""
     category = _categories().get(verdict.bot, "")
     accept = record.req_headers.get("accept", "")
-    accepts = (accept,) if accept or accept_known(verdict) else ("", ACCEPT_FEED)
+    feed = not accept and verdict.code("accept") in _MAY_ASK_FOR_FEED
+    accepts = ("", ACCEPT_FEED) if feed else (accept,)
     spans = [_span(verdict, name) for name in WINDOW_NAMES]
     ends = ({low for low, _ in spans}, {high for _, high in spans})
     counted = [tuple(low for low, _ in spans)]
