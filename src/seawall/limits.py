@@ -1328,23 +1328,23 @@ the rule of thumb of credit scoring (Siddiqi 2006, "Credit Risk Scorecards")."""
 BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
 """Share of the current model's golden vectors that may move so far. They are few and chosen at the
 edges, so a good training moves many; one that moves most of them learned something else."""
-BOT_REHEARSAL_READ_BYTES: Final = 4 * MIB
-"""Newest access records on which bot rules are tried before a release: some 6,500 requests, in less
-than a second."""
-BOT_REHEARSAL_AGE_S: Final = 3_600.0
-"""Age of these records: whom rules met before says less about today's clients."""
-BOT_REHEARSAL_REQUESTS_MIN: Final = 100
+REHEARSAL_READ_BYTES: Final = 4 * MIB
+"""Newest access records on which bot rules and address lists are tried before a release: some 6,500
+requests, in less than a second."""
+REHEARSAL_AGE_S: Final = 3_600.0
+"""Age of these records: who came before says less about today's clients."""
+REHEARSAL_REQUESTS_MIN: Final = 100
 """Requests of a site without which no share of its clients is told."""
-BOT_REHEARSAL_CLIENTS_MIN: Final = 20
+REHEARSAL_CLIENTS_MIN: Final = 20
 """Clients of a site, likewise: of fewer, one is too large a part."""
-BOT_REHEARSAL_TURNED_SHARE_MAX: Final = 0.25
-"""Share of a site's clients that a change of its rules may newly turn away or challenge without
-being forced. Bots come as few clients with many requests; a quarter of all clients is most often a
-comparison the wrong way round."""
-BOT_REHEARSAL_SITES_MAX: Final = 100
-"""Sites whose rules are told about; more change together only in a change of all."""
-BOT_REHEARSAL_RULES_MAX: Final = 10
-"""Rules of one site that are told, those that turn away most clients first."""
+REHEARSAL_TURNED_SHARE_MAX: Final = 0.25
+"""Share of a site's clients that a change may newly turn away or challenge without being forced.
+Bots come as few clients with many requests; a quarter of all clients is most often a comparison the
+wrong way round, or a network of one's own."""
+REHEARSAL_SITES_MAX: Final = 100
+"""Sites that are told about; more change together only in a change of all."""
+REHEARSAL_RULES_MAX: Final = 10
+"""Rules and lists of one site that are told, those that turn away most clients first."""
 BOT_SHADOW_READ_BYTES: Final = 16 * MIB
 """Newest access records of a place that a shadow is compared on: about 24,000 requests."""
 BOT_SHADOW_REQUESTS_MIN: Final = 2_000

@@ -15,7 +15,7 @@ def golden(status: int) -> str:
     return f"{HEALTH}    golden: [{{path: /health, status: {status}, contains: well}}]\n"
 
 
-BEFORE_TASTER = ("limits", "compatibility", "guard", "scores", "bot-rules", "validate")
+BEFORE_TASTER = ("limits", "compatibility", "guard", "scores", "clients", "validate")
 
 
 def test_a_golden_request_answered_otherwise_is_refused_and_quarantined(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_apply_tells_every_step_in_order_and_ends_with_what_serves(tmp_path: Pat
         events = [e async for e in here.service.apply(sources(here.text()), caller=ANN)]
         done = [e.stage for e in events if isinstance(e, Progress) and e.state == "done"]
         assert done == [
-            "check", "compile", "limits", "compatibility", "guard", "scores", "bot-rules",
+            "check", "compile", "limits", "compatibility", "guard", "scores", "clients",
             "validate", "taster", "store", "assign", "fetch", "commit", "serve",
         ]  # fmt: skip
         end = events[-1]
@@ -77,7 +77,7 @@ def test_a_changed_route_is_told_in_words_and_chained_to_its_parent(tmp_path: Pa
                 "compatibility",
                 "guard",
                 "scores",
-                "bot-rules",
+                "clients",
                 "validate",
                 "taster",
             )

@@ -65,7 +65,7 @@ async def prepared(workshop: Workshop, current: bytes | None = None, **options: 
 def test_a_release_is_prepared_step_by_step(tmp_path: Path) -> None:
     async def story(workshop: Workshop) -> None:
         made, stages = await prepared(workshop)  # type: ignore[misc]  # - a pair
-        gate = ["limits", "compatibility", "guard", "scores", "bot-rules", "validate", "taster"]
+        gate = ["limits", "compatibility", "guard", "scores", "clients", "validate", "taster"]
         assert stages == ["check", "compile", *gate]
         assert [stage.stage for stage in made.report.stages] == gate
         assert made.policy == DEFAULT_POLICY

@@ -9,9 +9,9 @@ from compiler.served import Served, served
 from envoy_harness import Origin, free_port
 from seawall.ids import SiteName
 from seawall.limits import MIB
-from seawall.telemetry.bot_rehearsal import rehearse, rules_of
 from seawall.telemetry.bots import parse_verdict
 from seawall.telemetry.records import files, newest
+from seawall.telemetry.rehearse import rehearse, rules_of
 from site_text import load_text
 
 BROWSER = (
@@ -150,7 +150,7 @@ def test_a_rehearsal_on_the_records_says_what_envoy_did(edge: Served) -> None:
         edge.record_of(edge.get("/slow", "closed.test", headers=BROWSER))
     site, loaded = SiteName("closed"), load_text(TEXT.format(port=1, origin=1)).edge
     assert loaded is not None
-    rules = {site: rules_of(loaded.sites)[site]}
+    rules = {site: rules_of(loaded)[site]}
     compared, away = 0, set()
     for record in newest(files(edge.envoy.directory / "access.ndjson"), MIB):
         verdict = parse_verdict(record.bots)

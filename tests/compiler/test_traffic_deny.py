@@ -1,5 +1,6 @@
 """Clients on a deny list are turned away, and only where a site says so; by real traffic."""
 
+import json
 import random
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,9 @@ from seawall.model import (
     TrustedProxies,
     apply_switches,
 )
+from seawall.telemetry.records import parse_record
+from seawall.telemetry.rehearsal import DENY
+from seawall.telemetry.rehearse import rehearse, rules_of
 
 BAD, WORSE, EMPTY = ListName("bad"), ListName("worse"), ListName("not-pushed-yet")
 HERE = IpList(BAD, ("127.0.0.0/8",))
@@ -62,6 +66,11 @@ def test_only_sites_that_name_the_list_turn_its_clients_away() -> None:
         "shop": 403, "blog": 403, "open": 200, "other": 200, "waits": 200, "unknown": 421,
     }  # fmt: skip
     assert "bad" in turned_away["details"]
+    record = parse_record(json.dumps(turned_away).encode())
+    assert record is not None
+    shop = SiteName("shop")
+    [found] = rehearse([record], {}, {shop: rules_of(_edge())[shop]})
+    assert [(rule.rule, rule.do) for rule in found.rules] == [(BAD, DENY)], "as a rehearsal says"
 
 
 def test_the_address_behind_a_trusted_proxy_counts() -> None:

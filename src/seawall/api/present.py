@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seawall import limits
-from seawall.api.views import BotRulesView, ChangeView, EnvoyRefusalView, GateStepView, ProblemView
-from seawall.gate.bot_rules import FORCE_BOT_RULES, judge_bot_rules
+from seawall.api.views import (
+    ChangeView,
+    EnvoyRefusalView,
+    GateStepView,
+    ProblemView,
+    TurnedAwayView,
+)
+from seawall.gate.clients import FORCE_CLIENTS, judge_clients
 from seawall.gate.report import GateReport, bounded
 from seawall.ids import SiteName
 from seawall.rollout.ports import Nack
@@ -44,17 +50,17 @@ def change_views(changes: Sequence["Change"]) -> tuple[tuple[ChangeView, ...], i
     return shown, len(ordered) - len(shown)
 
 
-def bot_rules_view(found: Sequence[Rehearsal] | None) -> BotRulesView | None:
-    """Whom changed bot rules would meet; None when none changed.
+def turned_away_view(found: Sequence[Rehearsal] | None) -> TurnedAwayView | None:
+    """Whom changed bot rules and address lists would meet; None when none changed.
 
     Args:
-        found: as `judge_bot_rules` takes it.
+        found: as `judge_clients` takes it.
     """
-    report = judge_bot_rules(found)
+    report = judge_clients(found)
     if not report.lines and not report.notes:
         return None
     refusal = report.refusal
-    return BotRulesView(
+    return TurnedAwayView(
         sites=tuple(found or ()),
         lines=bounded(
             [*report.lines, *(note for note in report.notes if note not in report.lines)]
@@ -62,7 +68,7 @@ def bot_rules_view(found: Sequence[Rehearsal] | None) -> BotRulesView | None:
         code=refusal.code if refusal else "",
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",
-        force=FORCE_BOT_RULES if refusal else "",
+        force=FORCE_CLIENTS if refusal else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""Tries the bot rules of what shall be released on the requests that this machine has recorded.
+"""Tries bot rules and address lists of a release on the requests that this machine has recorded.
 
 For that the rules of the current release are needed too, as a model and not as Envoy has them. What
 was judged last is most often what serves, so they are remembered; else the release's site file is
@@ -14,12 +14,12 @@ from seawall.api.candidate import Maker
 from seawall.api.extras import Extras
 from seawall.api.ingredients import PinnedReader, Stash
 from seawall.clock import Clock
-from seawall.gate.bot_rules import Rehearse, read_recent
+from seawall.gate.clients import Rehearse, read_recent
 from seawall.ids import SiteName
 from seawall.model import OBSERVING, Switch, apply_switches
 from seawall.release.bundle import Bundle
-from seawall.telemetry.bot_rehearsal import SiteRules, rehearse, rules_of
 from seawall.telemetry.rehearsal import Rehearsal
+from seawall.telemetry.rehearse import SiteRules, rehearse, rules_of
 
 if TYPE_CHECKING:
     from seawall.site.sources import SourceSet
@@ -50,7 +50,7 @@ class Rehearsing:
         return lambda: self._rehearsed(rules, old)
 
     def _rehearsed(self, rules: Rules, old: Bundle | None) -> tuple[Rehearsal, ...] | None:
-        if all(each.policy == OBSERVING for each in rules.values()):
+        if all(each.policy == OBSERVING and not each.deny for each in rules.values()):
             return ()
         before: Rules | None = {} if old is None else self._rules_of(old)
         if before is None:
@@ -64,4 +64,4 @@ class Rehearsing:
                 return rules
         reader = PinnedReader.of(Extras(pinned=True), bundle, self._stash)
         edge = self._maker.load(bundle.sources, reader, bundle.feeds).edge
-        return None if edge is None else rules_of(apply_switches(edge, bundle.switches).sites)
+        return None if edge is None else rules_of(apply_switches(edge, bundle.switches))

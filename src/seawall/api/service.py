@@ -130,7 +130,7 @@ class Service:
             changes_hidden=verdict.changes.hidden if verdict else 0,
             guard=verdict.guard if verdict else None,
             digest=found.digest,
-            bot_rules=verdict.bot_rules if verdict else None,
+            turned_away=verdict.turned_away if verdict else None,
         )
 
     # --- Releases --------------------------------------------------------------------------------

@@ -126,8 +126,8 @@ class GuardView:
 
 
 @dataclass(frozen=True, slots=True)
-class BotRulesView:
-    """What changed bot rules would do to the requests that were recorded of late.
+class TurnedAwayView:
+    """What changed bot rules and address lists would do to the requests recorded of late.
 
     Attributes:
         sites: those whose rules change.
@@ -154,7 +154,7 @@ class DiffView:
         changes: bounded; `changes_hidden` counts the rest.
         identical: nothing would change at all.
         digest: of the content that `apply` would release; empty when the check failed.
-        bot_rules: None when no bot rules change.
+        turned_away: None when neither bot rules nor address lists change.
     """
 
     check: CheckView
@@ -164,7 +164,7 @@ class DiffView:
     changes_hidden: int
     guard: GuardView | None
     digest: str = ""
-    bot_rules: BotRulesView | None = None
+    turned_away: TurnedAwayView | None = None
 
 
 # --- Releases ----------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ Stage = Literal[
     "compatibility",
     "guard",
     "scores",
-    "bot-rules",
+    "clients",
     "validate",
     "taster",
     "store",

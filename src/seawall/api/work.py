@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from seawall.api.status_views import CertificateView
-from seawall.api.views import BotRulesView, ChangeView, CheckView, GuardView, ProblemView
+from seawall.api.views import ChangeView, CheckView, GuardView, ProblemView, TurnedAwayView
 from seawall.gate.report import GateReport
 from seawall.ids import Digest, ListName
 from seawall.model import DEFAULT_POLICY, RolloutPolicy, Switch
@@ -26,12 +26,12 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the guard says; `notes` tell what was forced, `bot_rules` whom bot rules would meet."""
+    """What the guard says; `notes` tell what was forced, `turned_away` whom it would meet."""
 
     changes: Changes
     guard: GuardView
     notes: tuple[str, ...]
-    bot_rules: BotRulesView | None = None
+    turned_away: TurnedAwayView | None = None
 
 
 @dataclass(frozen=True, slots=True)

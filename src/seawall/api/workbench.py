@@ -60,7 +60,7 @@ from seawall.api.ingredients import (
     with_keys,
     written_bots,
 )
-from seawall.api.present import bot_rules_view, change_views
+from seawall.api.present import change_views, turned_away_view
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.rehearsing import Rehearsing
 from seawall.api.status_views import CertificateView
@@ -194,7 +194,7 @@ class Workbench:
                 changes,
                 found.guard,
                 found.notes,
-                bot_rules_view(self._rehearsing.of(bundle, candidate.rules, old)()),
+                turned_away_view(self._rehearsing.of(bundle, candidate.rules, old)()),
             ),
         )
 

@@ -46,7 +46,7 @@ def diff(output: Output, target: Target, config: Path) -> int:
     """Show what `apply` would change.
 
     Returns:
-        `REFUSED` when the file has errors, or the guard or its bot rules would refuse it.
+        `REFUSED` when the file has errors, or the guard would refuse it, or it turns many away.
 
     Raises:
         UsageError: the site file cannot be read.
@@ -62,7 +62,7 @@ def diff(output: Output, target: Target, config: Path) -> int:
         output.show(problems.verdict(view.check))
     else:
         output.show(changes.diff(view))
-    turned_away = view.bot_rules is not None and bool(view.bot_rules.code)
+    turned_away = view.turned_away is not None and bool(view.turned_away.code)
     good = view.check.ok and (view.guard is None or view.guard.ok) and not turned_away
     return DONE if good else REFUSED
 

@@ -51,7 +51,7 @@ Force = Annotated[
     typer.Option(
         "--force",
         metavar="KIND",
-        help="Let a mass change of this kind pass, `bot-rules`, `score-drift` or `taster` what it "
+        help="Let a mass change of this kind pass, `clients`, `score-drift` or `taster` what it "
         "refuses, "
         "or name quarantined content by its digest.",
     ),

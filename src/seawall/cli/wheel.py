@@ -159,7 +159,9 @@ def feed_push(
     force: Annotated[
         list[str] | None,
         typer.Option(
-            "--force", metavar="KIND", help="Let a mass change of this kind pass, or `score-drift`."
+            "--force",
+            metavar="KIND",
+            help="Let a mass change of this kind pass, `clients` or `score-drift`.",
         ),
     ] = None,
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from seawall.api.views import BotRulesView, ChangeView, DiffView, GuardView
+from seawall.api.views import ChangeView, DiffView, GuardView, TurnedAwayView
 from seawall.console.output import joined, styled
 from seawall.console.words import count
 
@@ -21,17 +21,17 @@ def diff(view: DiffView) -> RenderableType:
     parts += [changes(view.changes, view.changes_hidden)]
     if view.guard is not None and not view.guard.ok:
         parts += [guard(view.guard)]
-    if view.bot_rules is not None:
-        parts += [bot_rules(view.bot_rules)]
+    if view.turned_away is not None:
+        parts += [turned_away(view.turned_away)]
     return Group(*parts)
 
 
-def bot_rules(view: BotRulesView) -> RenderableType:
-    """Whom changed bot rules would meet, of the requests that were recorded of late."""
-    lines: list[RenderableType] = [styled("Bot rules, tried on recorded requests:", "bold")]
+def turned_away(view: TurnedAwayView) -> RenderableType:
+    """Whom changed bot rules and address lists would meet, of the requests recorded of late."""
+    lines: list[RenderableType] = [styled("Turned away, tried on recorded requests:", "bold")]
     lines += [styled(f"  {line}") for line in view.lines]
     if view.code:
-        lines.append(joined(styled("bot rules: ", "bold red"), styled(view.message)))
+        lines.append(joined(styled("turned away: ", "bold red"), styled(view.message)))
         lines.append(joined(styled("  do:  ", "bold"), styled(view.remedy)))
     return Group(*lines)
 

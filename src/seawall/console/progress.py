@@ -26,7 +26,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "compatibility": "Readable by every node",
     "guard": "Guard against mass change",
     "scores": "Scores of the bot model",
-    "bot-rules": "Whom bot rules turn away",
+    "clients": "Whom it turns away",
     "validate": "Validate with Envoy",
     "taster": "Taste beside the current",
     "store": "Sign and store",

@@ -22,7 +22,7 @@ class GateStage(StrEnum):
     COMPATIBILITY = "compatibility"
     GUARD = "guard"
     SCORES = "scores"
-    BOT_RULES = "bot-rules"
+    CLIENTS = "clients"
     VALIDATE = "validate"
     TASTER = "taster"
 

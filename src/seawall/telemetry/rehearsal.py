@@ -1,10 +1,14 @@
-"""What comes of trying bot rules on recorded requests, as frozen values for people and programs.
+"""What comes of trying a release on recorded requests, as frozen values for people and programs.
 
 It needs nothing but the standard library, so that a client reads it cheaply.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+DENY: Final = "deny"
+"""What an address list does with its clients, beside what a bot rule may do."""
 
 
 class RehearsalState(StrEnum):
@@ -17,11 +21,12 @@ class RehearsalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleTurns:
-    """What one rule would do to the recorded requests that it decides.
+    """What one bot rule or address list would do to the recorded requests that it decides.
 
     Attributes:
-        rule: its name, or `category:NAME`.
-        do: `challenge`, `block`, `payment` or `rate`; in mode `observe` what it would do.
+        rule: name of a rule or list, or `category:NAME`.
+        do: `challenge`, `block`, `payment` or `rate`, in mode `observe` what it would do; `deny` of
+            an address list.
         requests: that it turns away or challenges.
         new_requests: of these, those that the current release lets in.
         example: id of such a request, a new one where there is one.
@@ -38,14 +43,15 @@ class RuleTurns:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """One site whose treatment of bots changes.
+    """One site whose bot rules or address lists change.
 
     Attributes:
-        mode: `enforce`, or `observe`, in which nobody is really turned away.
+        mode: of its bot rules: `enforce`, or `observe`, in which they turn nobody away.
+        really: somebody may really be turned away: rules are enforced, or there is a list.
         requests: recorded ones of which it is sure what becomes of them.
         clients: that made them.
         unsure: requests that hang on what records do not hold.
-        new_requests: turned away or challenged by the new rules, and let in by the current release.
+        new_requests: turned away or challenged then, and let in by the current release.
         new_clients: with at least one such request.
         freed_requests: the other way about.
         share: of the clients that are new; None when the records are too few to tell.
@@ -56,6 +62,7 @@ class Rehearsal:
 
     site: str
     mode: str
+    really: bool
     state: RehearsalState
     requests: int
     clients: int

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from api.world import ANN, World, last, sources, world
-from seawall.api.hand_requests import KillRequest, UnkillRequest
+from seawall.api.hand_requests import FeedRequest, KillRequest, UnkillRequest
 from seawall.api.views import Applied, Refused
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
-from seawall.limits import BOT_REHEARSAL_AGE_S
-from telemetry.test_bot_rehearsal import crowd
+from seawall.ids import ListName
+from seawall.limits import REHEARSAL_AGE_S
+from telemetry.test_rehearse import crowd
 
 QUIET = "    bots: {mode: enforce, rules: [{name: low, when: score <= 3, do: block}]}\n"
 HARSH = "    bots: {mode: enforce, rules: [{name: low, when: score >= 3, do: block}]}\n"
@@ -26,10 +27,8 @@ def write_records(here: World, *, age_s: float = 60.0, garbage: bytes = b"") -> 
     """What a hundred clients asked for of late, as Envoy writes it."""
     time = datetime.fromtimestamp(SystemClock().now_s() - age_s, UTC)
     text = time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    lines = [
-        json.dumps({**asdict(one), "time": text, "route": "shop/default"}).encode()
-        for one in crowd(score=50)
-    ]
+    more = {"time": text, "route": "shop/default", "client": "192.0.2.1"}
+    lines = [json.dumps({**asdict(one), **more}).encode() for one in crowd(score=50)]
     file = here.data_dir / "access" / ACCESS_FILE
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(b"\n".join([*lines[:50], garbage, *lines[50:], b""]))
@@ -49,24 +48,24 @@ def test_a_rule_the_wrong_way_round_is_refused_with_its_arithmetic(tmp_path: Pat
         write_records(here, garbage=b'{"time": "never"}\n\xff\xfe\n{"ti')
         refused = await here.apply(here.text(extra=HARSH))
         assert isinstance(refused, Refused)
-        assert (refused.stage, refused.code) == ("bot-rules", "bot-rules-turn-away")
+        assert (refused.stage, refused.code) == ("clients", "clients-turned-away")
         assert "would turn away 100 of 100 clients (100%)" in refused.message
-        assert "By rule: low (block) 100." in refused.message
-        assert "--force bot-rules" in refused.remedy
+        assert "By what: low (block) 100." in refused.message
+        assert "--force clients" in refused.remedy
         assert here.current == "r1"
         assert "seawall why id-" in refused.gate[-1].lines[0]
 
         view = await here.service.diff(sources(here.text(extra=HARSH)))
-        assert view.bot_rules is not None
-        assert (view.bot_rules.code, view.bot_rules.force) == ("bot-rules-turn-away", "bot-rules")
-        [site] = view.bot_rules.sites
+        assert view.turned_away is not None
+        assert (view.turned_away.code, view.turned_away.force) == ("clients-turned-away", "clients")
+        [site] = view.turned_away.sites
         assert (site.site, site.new_clients, site.over) == ("shop", 100, True)
 
-        forced = await here.apply(here.text(extra=HARSH), force=("bot-rules",))
+        forced = await here.apply(here.text(extra=HARSH), force=("clients",))
         assert isinstance(forced, Applied)
-        assert any("Forced past the bot rules" in note for note in forced.notes)
+        assert any("Forced past clients" in note for note in forced.notes)
         again = await here.service.diff(sources(here.text(extra=HARSH, timeout="16s")))
-        assert again.bot_rules is None, "these rules serve already"
+        assert again.turned_away is None, "these rules serve already"
 
     run(tmp_path, story)
 
@@ -75,11 +74,11 @@ def test_rules_that_meet_nobody_pass_and_diff_says_so(tmp_path: Path) -> None:
     async def story(here: World) -> None:
         write_records(here)
         view = await here.service.diff(sources(here.text(extra=QUIET)))
-        assert view.bot_rules is not None
-        assert not view.bot_rules.code
-        assert "nobody of 100 clients is turned away" in view.bot_rules.lines[0]
+        assert view.turned_away is not None
+        assert not view.turned_away.code
+        assert "nobody of 100 clients is turned away" in view.turned_away.lines[0]
         applied = await here.applied(here.text(extra=QUIET))
-        assert not [note for note in applied.notes if "bot rules" in note]
+        assert not [note for note in applied.notes if "turn" in note]
 
     run(tmp_path, story)
 
@@ -88,11 +87,11 @@ def test_in_mode_observe_whom_they_would_meet_is_told_and_nothing_refused(tmp_pa
     async def story(here: World) -> None:
         write_records(here)
         view = await here.service.diff(sources(here.text(extra=WATCHED)))
-        assert view.bot_rules is not None
-        assert not view.bot_rules.code
+        assert view.turned_away is not None
+        assert not view.turned_away.code
         assert (
             "rule low would block 100 of 100 requests, 100 of 100 clients; 100 of them are"
-            in view.bot_rules.lines[0]
+            in view.turned_away.lines[0]
         )
         await here.applied(here.text(extra=WATCHED))
         refused = await here.apply(here.text(extra=HARSH))
@@ -101,7 +100,7 @@ def test_in_mode_observe_whom_they_would_meet_is_told_and_nothing_refused(tmp_pa
     run(tmp_path, story)
 
 
-@pytest.mark.parametrize("age_s", [None, BOT_REHEARSAL_AGE_S + 60, -600.0])
+@pytest.mark.parametrize("age_s", [None, REHEARSAL_AGE_S + 60, -600.0])
 def test_without_recent_records_it_is_said_that_nothing_was_measured(
     tmp_path: Path, age_s: float | None
 ) -> None:
@@ -109,8 +108,28 @@ def test_without_recent_records_it_is_said_that_nothing_was_measured(
         if age_s is not None:
             write_records(here, age_s=age_s)
         applied = await here.applied(here.text(extra=HARSH))
-        words = "shop: whom its bot rules turn away is not measured: no request to it is recorded"
+        words = "shop: whom it turns away is not measured: no request to it is recorded"
         assert any(note.startswith(words) for note in applied.notes), applied.notes
+
+    run(tmp_path, story)
+
+
+def test_a_pushed_list_that_holds_everybody_is_refused(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        await here.applied(here.text(extra="    deny: bad\nlists: {bad: {}}\n"))
+        write_records(here)
+        push = here.service.hands.push_feed
+        bad, good = "192.0.0.0/8\n", "203.0.113.0/24\n"
+        refused = await last(await push(ListName("bad"), FeedRequest(text=bad), ANN))
+        assert isinstance(refused, Refused)
+        assert (refused.stage, refused.code) == ("clients", "clients-turned-away")
+        assert "By what: bad (deny) 100." in refused.message
+        taken = await last(await push(ListName("bad"), FeedRequest(text=good), ANN))
+        assert isinstance(taken, Applied), taken
+        forced = await last(
+            await push(ListName("bad"), FeedRequest(text=bad, force=("clients",)), ANN)
+        )
+        assert isinstance(forced, Applied), forced
 
     run(tmp_path, story)
 
@@ -135,7 +154,8 @@ def test_a_change_of_something_else_is_no_change_of_rules(tmp_path: Path) -> Non
         applied = await here.applied(here.text(extra=HARSH, timeout="20s"))
         assert applied.release is not None
         shown = await here.service.show(applied.release.id)
-        [stage] = [one for one in shown.gate if one.stage == "bot-rules"]
-        assert (stage.outcome, stage.text) == ("passed", "no bot rules changed")
+        [stage] = [one for one in shown.gate if one.stage == "clients"]
+        assert stage.outcome == "passed"
+        assert stage.text == "no bot rules and no address lists changed"
 
     run(tmp_path, story)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
 from seawall.bots.policy import DEFAULT_RULES
-from seawall.ids import SiteName
+from seawall.ids import ListName, SiteName
 from seawall.limits import (
-    BOT_REHEARSAL_CLIENTS_MIN,
-    BOT_REHEARSAL_REQUESTS_MIN,
-    BOT_REHEARSAL_RULES_MAX,
+    REHEARSAL_CLIENTS_MIN,
+    REHEARSAL_REQUESTS_MIN,
+    REHEARSAL_RULES_MAX,
 )
 from seawall.model import (
     OBSERVING,
@@ -25,11 +25,12 @@ from seawall.model import (
     BotMode,
     BotPolicy,
     BotRule,
+    IpList,
     RouteClass,
 )
-from seawall.telemetry.bot_rehearsal import SiteRules, rehearse
 from seawall.telemetry.records import AccessRecord
-from seawall.telemetry.rehearsal import Rehearsal, RehearsalState
+from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState
+from seawall.telemetry.rehearse import SiteRules, rehearse
 
 SHOP = SiteName("shop")
 CLASSES = {"shop/all": RouteClass.PAGE, "shop/api": RouteClass.API}
@@ -74,7 +75,7 @@ def record(
     )
 
 
-def crowd(count: int = BOT_REHEARSAL_REQUESTS_MIN, **more: int) -> list[AccessRecord]:
+def crowd(count: int = REHEARSAL_REQUESTS_MIN, **more: int) -> list[AccessRecord]:
     """Each request of another client."""
     return [record(number, client=number, **more) for number in range(count)]
 
@@ -97,7 +98,7 @@ def test_one_client_with_many_requests_is_one_client() -> None:
     many = [record(number, client=7, score=1) for number in range(1000)]
     found = tried(enforcing(rule("low", "score <= 3")), [*crowd(), *many], enforcing())
     assert (found.new_requests, found.new_clients, found.over) == (1000, 1, False)
-    assert found.share == pytest.approx(1 / BOT_REHEARSAL_REQUESTS_MIN)
+    assert found.share == pytest.approx(1 / REHEARSAL_REQUESTS_MIN)
 
 
 def test_in_mode_observe_it_is_told_and_never_over() -> None:
@@ -126,9 +127,9 @@ def test_a_number_of_requests_that_records_tell_in_part_is_unsure() -> None:
     few = tried(slow, crowd(requests_60s=1 + 4 * 3), enforcing())  # 8 or 9 requests
     assert (few.unsure, few.new_requests) == (0, 0)
     many = tried(slow, crowd(requests_60s=1 + 4 * 5), enforcing())  # 32 to 38
-    assert (many.unsure, many.new_requests) == (0, BOT_REHEARSAL_REQUESTS_MIN)
+    assert (many.unsure, many.new_requests) == (0, REHEARSAL_REQUESTS_MIN)
     between = tried(slow, crowd(requests_60s=1 + 4 * 4), enforcing())  # 16 to 19
-    assert (between.unsure, between.requests) == (BOT_REHEARSAL_REQUESTS_MIN, 0)
+    assert (between.unsure, between.requests) == (REHEARSAL_REQUESTS_MIN, 0)
     assert (between.state, between.share) == (RehearsalState.TOO_FEW, None)
 
 
@@ -146,7 +147,7 @@ def test_a_kind_that_hangs_on_a_header_is_unsure_unless_the_header_is_recorded()
 def test_who_asks_for_a_page_asks_for_no_feed(accept: int, sure: bool) -> None:
     driven = crowd(score=1, agent_family=ClientFamily.FIREFOX, path_kind=1, accept=accept)
     found = tried(enforcing(*DEFAULT_RULES), driven, enforcing())
-    count = BOT_REHEARSAL_REQUESTS_MIN
+    count = REHEARSAL_REQUESTS_MIN
     assert (found.unsure, found.new_requests) == ((0, count) if sure else (count, 0))
     assert not sure or found.rules[0].rule == "automated"
 
@@ -178,15 +179,15 @@ def test_the_default_rules_turn_no_ordinary_browser_away() -> None:
         crowd(agent_family=ClientFamily.FIREFOX, path_kind=1, **PAGE),
         SiteRules(OBSERVING, CLASSES),
     )
-    assert (found.requests, found.rules) == (BOT_REHEARSAL_REQUESTS_MIN, ())
+    assert (found.requests, found.rules) == (REHEARSAL_REQUESTS_MIN, ())
 
 
 @pytest.mark.parametrize(
     ("records", "state"),
     [
         ([], RehearsalState.NO_RECORDS),
-        (crowd(BOT_REHEARSAL_REQUESTS_MIN - 1), RehearsalState.TOO_FEW),
-        ([record(n, client=n % (BOT_REHEARSAL_CLIENTS_MIN - 1)) for n in range(500)],
+        (crowd(REHEARSAL_REQUESTS_MIN - 1), RehearsalState.TOO_FEW),
+        ([record(n, client=n % (REHEARSAL_CLIENTS_MIN - 1)) for n in range(500)],
          RehearsalState.TOO_FEW),
         ([replace(one, bots="") for one in crowd()], RehearsalState.NO_RECORDS),
         ([replace(one, bots=one.bots[1:]) for one in crowd()], RehearsalState.NO_RECORDS),
@@ -220,17 +221,65 @@ def test_a_class_that_changes_is_looked_at_with_each_its_own() -> None:
         replace(enforcing(api), classes=dict.fromkeys(CLASSES, RouteClass.API)),
     )
     found = tried(new, crowd(), old)
-    assert (found.new_clients, found.over) == (BOT_REHEARSAL_REQUESTS_MIN, True)
+    assert (found.new_clients, found.over) == (REHEARSAL_REQUESTS_MIN, True)
+
+
+def listed(*networks: str) -> tuple[IpList, ...]:
+    return (IpList(ListName("bad"), networks),)
+
+
+def numbered(count: int = REHEARSAL_REQUESTS_MIN) -> list[AccessRecord]:
+    """Clients of one network each; the first half's is in 192.0.2.0/24."""
+    half = count // 2
+    return [
+        replace(one, client=f"{'192.0.2' if number < half else '198.51.100'}.{number % half}")
+        for number, one in enumerate(crowd(count))
+    ]
+
+
+@pytest.mark.parametrize("mode", BotMode)
+def test_an_address_list_that_holds_many_clients_is_over_the_bound(mode: BotMode) -> None:
+    old = enforcing(mode=mode)
+    new = replace(old, deny=listed("192.0.2.0/24"))
+    found = tried(new, numbered(), old)
+    assert (found.share, found.over, found.really) == (0.5, True, True)
+    [bad] = found.rules
+    assert (bad.rule, bad.do, bad.new_clients) == ("bad", DENY, REHEARSAL_REQUESTS_MIN // 2)
+    few = tried(replace(old, deny=listed("192.0.2.7/32")), numbered(), old)
+    assert (few.new_clients, few.over) == (1, False)
+    nobody = tried(replace(old, deny=listed("203.0.113.0/24")), numbered(), old)
+    assert (nobody.requests, nobody.rules) == (REHEARSAL_REQUESTS_MIN, ())
+
+
+def test_who_was_on_a_list_before_is_not_new_and_who_leaves_it_is_let_in() -> None:
+    old = replace(enforcing(), deny=listed("192.0.2.0/24"))
+    wider = replace(old, deny=listed("192.0.2.0/24", "198.51.100.3/32"))
+    found = tried(wider, numbered(), old)
+    assert (found.new_clients, found.over) == (1, False)
+    denied = [replace(one, bots="") for one in numbered()]  # the bot filter comes after the list
+    freed = tried(replace(old, deny=listed("203.0.113.0/24")), denied, old)
+    assert freed.freed_requests == REHEARSAL_REQUESTS_MIN // 2
+    assert rehearse(numbered(), {SHOP: old}, {SHOP: old}) == ()
+    assert rehearse(numbered(), {SHOP: old}, {SHOP: enforcing()}) == (), "nobody is turned away"
+
+
+def test_a_list_is_asked_before_the_rules() -> None:
+    new = replace(enforcing(rule("all", "true")), deny=listed("192.0.2.0/24"))
+    found = tried(new, numbered(), enforcing())
+    assert {(each.rule, each.new_clients) for each in found.rules} == {
+        ("bad", REHEARSAL_REQUESTS_MIN // 2),
+        ("all", REHEARSAL_REQUESTS_MIN // 2),
+    }
 
 
 def test_rules_that_turn_away_most_clients_come_first_and_are_bounded() -> None:
-    rules = [rule(f"r{n}", f'path == "/{n}"') for n in range(BOT_REHEARSAL_RULES_MAX + 5)]
+    rules = [rule(f"r{n}", f'path == "/{n}"') for n in range(REHEARSAL_RULES_MAX + 5)]
     records = [
         record(number, client=number, path=f"/{number % len(rules)}") for number in range(400)
     ]
     records += [record(1000 + n, client=1000 + n, path="/7") for n in range(50)]
     found = tried(enforcing(*rules), records, enforcing())
-    assert len(found.rules) == BOT_REHEARSAL_RULES_MAX
+    assert len(found.rules) == REHEARSAL_RULES_MAX
     assert found.rules[0].rule == "r7"
 
 

@@ -1,4 +1,4 @@
-"""Whom the bot rules of a release would meet: its policies, tried on requests that were recorded.
+"""Whom a release would turn away: its bot rules and address lists, tried on recorded requests.
 
 Policies are decided by the twin of the decision in Envoy, on what the records of real requests
 hold. A record does not hold everything: of many requests of a client only about how many, and not
@@ -17,14 +17,16 @@ from seawall import limits
 from seawall.bots.expression_names import WINDOW_NAMES, Facts
 from seawall.bots.policy import Decision, decide
 from seawall.ids import SiteName
-from seawall.model import OBSERVING, BotDo, BotMode, BotPolicy, RouteClass, Site
+from seawall.model import OBSERVING, BotDo, BotMode, BotPolicy, Edge, IpList, RouteClass
+from seawall.telemetry.addresses import Addresses
 from seawall.telemetry.bot_facts import ACCEPT_FEED, REQUESTS
 from seawall.telemetry.bot_words import bucket_least
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import AccessRecord
-from seawall.telemetry.rehearsal import Rehearsal, RehearsalState, RuleTurns
+from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
 from seawall.verify.catalogue import catalogue
 
+_LETS_IN: Final = "allow"
 _TURNS_AWAY: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT, BotDo.CHALLENGE, BotDo.RATE})
 _TIME_CHARS_MAX: Final = 30
 _MAY_ASK_FOR_FEED: Final = frozenset({4, 6})
@@ -34,24 +36,29 @@ no feed beside it: readers of feeds that do are known by their names."""
 
 @dataclass(frozen=True, slots=True)
 class SiteRules:
-    """How a site treats bots.
+    """Whom a site turns away.
 
     Attributes:
+        policy: on bots.
         classes: of the routes on which anybody is looked at, by `SITE/ROUTE`.
+        deny: address lists whose clients are turned away.
     """
 
     policy: BotPolicy
     classes: Mapping[str, RouteClass]
+    deny: tuple[IpList, ...] = ()
 
 
-def rules_of(sites: Iterable[Site]) -> dict[SiteName, SiteRules]:
-    """The rules of each site on which anybody is looked at."""
+def rules_of(edge: Edge) -> dict[SiteName, SiteRules]:
+    """The rules of each site."""
+    lists = {each.name: each for each in edge.lists}
     return {
         site.name: SiteRules(
-            site.bots, {route.id: route.route_class for route in site.routes if route.bots}
+            site.bots,
+            {r.id: r.route_class for r in site.routes if r.bots and site.bots.mode != BotMode.OFF},
+            tuple(lists[name] for name in site.deny),
         )
-        for site in sites
-        if site.bots.mode is not BotMode.OFF
+        for site in edge.sites
     }
 
 
@@ -74,8 +81,9 @@ class _Count:
     since: str = ""
     clients: set[str] = field(default_factory=set)
     new_clients: set[str] = field(default_factory=set)
+    really_clients: set[str] = field(default_factory=set)
     new_requests: int = 0
-    rules: dict[tuple[str, BotDo], _Rule] = field(default_factory=dict)
+    rules: dict[tuple[str, str], _Rule] = field(default_factory=dict)
 
     def add(self, record: AccessRecord, client: str, turn: "_Turn") -> None:
         """A request of which it is sure what becomes of it."""
@@ -98,19 +106,27 @@ class _Count:
         rule.new_clients.add(client)
         self.new_requests += 1
         self.new_clients.add(client)
+        if turn.really:
+            self.really_clients.add(client)
 
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """What becomes of a request, and became of it before."""
+    """What becomes of a request, and became of it before.
 
-    rule: str
-    do: BotDo
+    Attributes:
+        rule: that turns it away, or the name of an address list; empty when it is let in.
+        really: not only noted, as bot rules do in mode `observe`.
+    """
+
     was_away: bool
+    rule: str = ""
+    do: str = _LETS_IN
+    really: bool = False
 
     @property
     def away(self) -> bool:
-        return self.do in _TURNS_AWAY
+        return self.do != _LETS_IN
 
 
 def rehearse(
@@ -128,46 +144,80 @@ def rehearse(
     Returns:
         One for each site whose rules changed, by name; bounded.
     """
-    counts = {name: _Count() for name in sorted(new) if _changed(old.get(name), new[name])}
+    changed = (name for name in sorted(new) if _changed(old.get(name), new[name]))
+    trials = {name: _Trial(old.get(name), new[name]) for name in changed}
     for record in records:
-        name = SiteName(record.site)
-        count = counts.get(name)
-        verdict = parse_verdict(record.bots) if count is not None and record.bots else None
-        if count is None or verdict is None or record.route not in new[name].classes:
-            continue
-        turns = set(_turns(record, verdict, old.get(name), new[name]))
-        if len(turns) == 1:
-            count.add(record, verdict.client, turns.pop())
-        else:
-            count.unsure += 1
-    told = (_told(name, new[name].policy, count) for name, count in counts.items())
-    return tuple(told)[: limits.BOT_REHEARSAL_SITES_MAX]
+        trial = trials.get(SiteName(record.site))
+        if trial is not None:
+            trial.meet(record)
+    told = (_told(name, new[name], trial.count) for name, trial in trials.items())
+    return tuple(told)[: limits.REHEARSAL_SITES_MAX]
 
 
 def _changed(old: SiteRules | None, new: SiteRules) -> bool:
     """Whether anybody that was recorded may be treated otherwise."""
-    if new.policy == OBSERVING:
+    if new.deny and (old is None or old.deny != new.deny):
+        return True
+    if new.policy.mode is BotMode.OFF or new.policy == OBSERVING:
         return False
     if old is None or old.policy != new.policy:
         return True
     return any(new.classes.get(route, each) is not each for route, each in old.classes.items())
 
 
-def _turns(
-    record: AccessRecord, verdict: BotVerdict, old: SiteRules | None, new: SiteRules
-) -> Iterator[_Turn]:
-    """What may become of a request; several when its record does not tell which."""
-    now_class = new.classes[record.route]
-    was_class = old.classes.get(record.route) if old is not None else None
-    for now in _possible(record, verdict, now_class):
-        decision = decide(new.policy, now)
-        was_away = False
-        if old is not None and was_class is not None and old.policy.mode is BotMode.ENFORCE:
-            then = now if was_class is now_class else replace(now, route_class=was_class.value)
-            was_away = _done(decide(old.policy, then)) in _TURNS_AWAY
+class _Trial:
+    """One site: its old rules and its new ones."""
+
+    def __init__(self, old: SiteRules | None, new: SiteRules) -> None:
+        self.count = _Count()
+        self._old, self._new = old, new
+        self._denied = Addresses(new.deny)
+        self._was_denied = Addresses(old.deny if old is not None else ())
+
+    def meet(self, record: AccessRecord) -> None:
+        """Try both on a request."""
+        verdict = parse_verdict(record.bots) if record.bots else None
+        turns = set(self._turns(record, verdict))
+        if len(turns) == 1:
+            client = verdict.client if verdict is not None else record.client
+            self.count.add(record, client, turns.pop())
+        elif turns:
+            self.count.unsure += 1
+
+    def _turns(self, record: AccessRecord, verdict: BotVerdict | None) -> Iterator[_Turn]:
+        """What may become of a request.
+
+        Several when its record does not tell which; none when it tells nothing.
+        """
+        was_denied = bool(self._was_denied.of(record.client))
+        route_class = self._new.classes.get(record.route)
+        possible = [] if verdict is None else list(_possible(record, verdict, route_class))
+        if listed := self._denied.of(record.client):
+            before = {was_denied or self._was_away(record, each) for each in possible}
+            for was_away in before or {was_denied}:
+                yield _Turn(was_away, listed, DENY, really=True)
+        elif possible and route_class is not None:
+            for facts in possible:
+                yield self._decided(facts, was_denied or self._was_away(record, facts))
+        elif was_denied or self._new.deny:
+            yield _Turn(was_denied)
+
+    def _was_away(self, record: AccessRecord, facts: Facts) -> bool:
+        old = self._old
+        route_class = old.classes.get(record.route) if old is not None else None
+        if old is None or route_class is None or old.policy.mode is not BotMode.ENFORCE:
+            return False
+        if route_class.value != facts.route_class:
+            facts = replace(facts, route_class=route_class.value)
+        return _done(decide(old.policy, facts)) in _TURNS_AWAY
+
+    def _decided(self, facts: Facts, was_away: bool) -> _Turn:
+        decision = decide(self._new.policy, facts)
         do = _done(decision)
-        rule = decision.rule.rpartition("+")[2] if do in _TURNS_AWAY else ""
-        yield _Turn(rule, do if do in _TURNS_AWAY else BotDo.ALLOW, was_away)
+        if do not in _TURNS_AWAY:
+            return _Turn(was_away)
+        rule = decision.rule.rpartition("+")[2]
+        return _Turn(was_away, rule, do.value, really=self._new.policy.mode is BotMode.ENFORCE)
 
 
 def _done(decision: Decision) -> BotDo:
@@ -175,7 +225,7 @@ def _done(decision: Decision) -> BotDo:
 
 
 def _possible(
-    record: AccessRecord, verdict: BotVerdict, route_class: RouteClass
+    record: AccessRecord, verdict: BotVerdict, route_class: RouteClass | None
 ) -> Iterator[Facts]:
     """What the request was, in every way that its record leaves open."""
     category = _categories().get(verdict.bot, "")
@@ -192,7 +242,7 @@ def _possible(
             path=record.path,
             method=record.method,
             host=record.host,
-            route_class=route_class.value,
+            route_class=(route_class or RouteClass.PAGE).value,
             protocol=record.protocol,
             score=verdict.score,
             codes=verdict.codes,
@@ -220,18 +270,18 @@ def _span(verdict: BotVerdict, window: str) -> tuple[int | None, int | None]:
     return least, max(least, bucket_least(code + 1) - 1)
 
 
-def _told(name: SiteName, policy: BotPolicy, count: _Count) -> Rehearsal:
+def _told(name: SiteName, rules: SiteRules, count: _Count) -> Rehearsal:
     clients = len(count.clients)
     enough = (
-        count.requests >= limits.BOT_REHEARSAL_REQUESTS_MIN
-        and clients >= limits.BOT_REHEARSAL_CLIENTS_MIN
+        count.requests >= limits.REHEARSAL_REQUESTS_MIN and clients >= limits.REHEARSAL_CLIENTS_MIN
     )
     share = len(count.new_clients) / clients if enough else None
     few = RehearsalState.TOO_FEW if count.requests or count.unsure else RehearsalState.NO_RECORDS
     turned = Counter({key: len(rule.clients) for key, rule in count.rules.items()})
     return Rehearsal(
         site=name,
-        mode=policy.mode.value,
+        mode=rules.policy.mode.value,
+        really=rules.policy.mode is BotMode.ENFORCE or bool(rules.deny),
         state=few if share is None else RehearsalState.MEASURED,
         requests=count.requests,
         clients=clients,
@@ -240,20 +290,19 @@ def _told(name: SiteName, policy: BotPolicy, count: _Count) -> Rehearsal:
         new_clients=len(count.new_clients),
         freed_requests=count.freed,
         share=share,
-        over=policy.mode is BotMode.ENFORCE
-        and share is not None
-        and share > limits.BOT_REHEARSAL_TURNED_SHARE_MAX,
+        over=share is not None
+        and len(count.really_clients) > limits.REHEARSAL_TURNED_SHARE_MAX * clients,
         since=count.since,
         rules=tuple(
             RuleTurns(
                 rule=rule,
-                do=do.value,
+                do=do,
                 requests=count.rules[rule, do].requests,
                 clients=found,
                 new_requests=count.rules[rule, do].new_requests,
                 new_clients=len(count.rules[rule, do].new_clients),
                 example=count.rules[rule, do].example,
             )
-            for (rule, do), found in turned.most_common(limits.BOT_REHEARSAL_RULES_MAX)
+            for (rule, do), found in turned.most_common(limits.REHEARSAL_RULES_MAX)
         ),
     )

@@ -1,8 +1,9 @@
-"""The stage that looks at whom changed bot rules turn away, on requests that were recorded.
+"""The stage that looks at whom a release would turn away, on requests that were recorded.
 
-A rule that compares the wrong way round is valid, and Envoy takes it; golden requests come from the
-node and are never turned away. Only real clients would tell, by going. So the rules are tried on
-the requests of the last hour first. Where there is nothing to try them on, that is said.
+A bot rule that compares the wrong way round is valid, and so is an address list with the network
+of an own office; golden requests come from the node and are never turned away. Only real clients
+would tell, by going. So what changed is tried on the requests of the last hour first. Where there
+is nothing to try it on, that is said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,13 +16,14 @@ from seawall.errors import RefusedError
 from seawall.gate.probes import time_s
 from seawall.model import BotDo, BotMode
 from seawall.telemetry import records
-from seawall.telemetry.rehearsal import Rehearsal, RehearsalState, RuleTurns
+from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
 
 Rehearse = Callable[[], Sequence[Rehearsal] | None]
 """Tries the rules that changed; none when no rules did, None when that is not known. Blocks."""
-FORCE_BOT_RULES: Final = "bot-rules"
+FORCE_CLIENTS: Final = "clients"
 """What `--force` names to go on past clients that would be turned away."""
 _RULES_NAMED_MAX: Final = 3
+_SITES_NOTED_MAX: Final = 3
 _DOES: Final = {
     BotDo.BLOCK: "blocks",
     BotDo.CHALLENGE: "challenges",
@@ -29,13 +31,13 @@ _DOES: Final = {
     BotDo.RATE: "slows",
 }
 _UNKNOWN: Final = (
-    "Whom changed bot rules turn away is not measured: the site file of the current release cannot "
-    "be loaded any more."
+    "Whom it turns away is not measured: the site file of the current release cannot be loaded any "
+    "more."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class BotRulesReport:
+class ClientsReport:
     """What came of the stage.
 
     Attributes:
@@ -51,32 +53,30 @@ class BotRulesReport:
 
 def read_recent(access_file: Path, now_s: float) -> Iterator[records.AccessRecord]:
     """The records of this machine that rules are tried on, newest first."""
-    found = records.newest(records.files(access_file), limits.BOT_REHEARSAL_READ_BYTES)
-    age_s_max = limits.BOT_REHEARSAL_AGE_S
+    found = records.newest(records.files(access_file), limits.REHEARSAL_READ_BYTES)
+    age_s_max = limits.REHEARSAL_AGE_S
     return (record for record in found if 0 <= now_s - time_s(record.time) <= age_s_max)
 
 
-def judge_bot_rules(found: Sequence[Rehearsal] | None) -> BotRulesReport:
+def judge_clients(found: Sequence[Rehearsal] | None) -> ClientsReport:
     """Decide on what changed rules would do to recorded requests.
 
     Args:
         found: one for each site whose rules changed; None when that is not known.
     """
     if found is None:
-        return BotRulesReport(_UNKNOWN, notes=(_UNKNOWN,))
+        return ClientsReport(_UNKNOWN, notes=(_UNKNOWN,))
     if not found:
-        return BotRulesReport("no bot rules changed")
+        return ClientsReport("no bot rules and no address lists changed")
     lines = tuple(line for each in found for line in rehearsal_lines(each))
     over = [each for each in found if each.over]
     if over:
-        return BotRulesReport(f"{len(over)} site(s) over the bound", lines, _refusal(over))
-    unmeasured = [
-        each
-        for each in found
-        if each.state is not RehearsalState.MEASURED and each.mode == BotMode.ENFORCE
-    ]
-    notes = tuple(_too_few(each) for each in unmeasured)
-    return BotRulesReport(f"bot rules of {len(found)} site(s)", lines, notes=notes)
+        return ClientsReport(f"{len(over)} site(s) over the bound", lines, _refusal(over))
+    few = [each for each in found if each.really and each.state is not RehearsalState.MEASURED]
+    notes = [_too_few(each) for each in few[:_SITES_NOTED_MAX]]
+    if more := len(few) - len(notes):
+        notes.append(f"The same holds for {more} more site(s).")
+    return ClientsReport(f"{len(found)} site(s) looked at", lines, notes=tuple(notes))
 
 
 def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
@@ -100,9 +100,14 @@ def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
 
 
 def _rule_line(found: Rehearsal, rule: RuleTurns) -> str:
-    does = f"would {rule.do}" if found.mode == BotMode.OBSERVE else _DOES[BotDo(rule.do)]
+    if rule.do == DENY:
+        does = f"address list {rule.rule} turns away"
+    elif found.mode == BotMode.OBSERVE:
+        does = f"rule {rule.rule} would {rule.do}"
+    else:
+        does = f"rule {rule.rule} {_DOES[BotDo(rule.do)]}"
     return (
-        f"rule {rule.rule} {does} {rule.requests:,} of {found.requests:,} requests, "
+        f"{does} {rule.requests:,} of {found.requests:,} requests, "
         f"{rule.clients:,} of {found.clients:,} clients; {rule.new_clients:,} of them are let in "
         f"now. For example: seawall why {rule.example}"
     )
@@ -114,10 +119,10 @@ def _too_few(found: Rehearsal) -> str:
     else:
         what = (
             f"{found.requests:,} requests of {found.clients:,} clients are recorded on this "
-            f"machine of late, {limits.BOT_REHEARSAL_REQUESTS_MIN:,} of "
-            f"{limits.BOT_REHEARSAL_CLIENTS_MIN:,} are needed"
+            f"machine of late, {limits.REHEARSAL_REQUESTS_MIN:,} of "
+            f"{limits.REHEARSAL_CLIENTS_MIN:,} are needed"
         )
-    return f"{found.site}: whom its bot rules turn away is not measured: {what}."
+    return f"{found.site}: whom it turns away is not measured: {what}."
 
 
 def _refusal(over: Sequence[Rehearsal]) -> RefusedError:
@@ -128,12 +133,12 @@ def _refusal(over: Sequence[Rehearsal]) -> RefusedError:
     )
     more = f" The same holds for {len(over) - 1} more site(s)." if len(over) > 1 else ""
     return RefusedError(
-        "bot-rules-turn-away",
-        f"The bot rules of {first.site} would turn away {first.new_clients:,} of {first.clients:,} "
+        "clients-turned-away",
+        f"Site {first.site} would turn away {first.new_clients:,} of {first.clients:,} "
         f"clients ({first.share or 0.0:.0%}) that are let in now, of the requests recorded since "
-        f"{first.since}; {limits.BOT_REHEARSAL_TURNED_SHARE_MAX:.0%} may be. By rule: {rules}."
+        f"{first.since}; {limits.REHEARSAL_TURNED_SHARE_MAX:.0%} may be. By what: {rules}."
         f"{more}",
-        remedy=f"See `seawall diff` for requests to ask `seawall why` about. If it is meant: "
-        f"--force {FORCE_BOT_RULES}. With `mode: observe` nobody is turned away, and records name "
-        "whom the rules would meet.",
+        remedy="Ask `seawall why` about the requests that are named. If it is meant: "
+        f"--force {FORCE_CLIENTS}. Bot rules in `mode: observe` turn nobody away, and records name "
+        "whom they would meet.",
     )
