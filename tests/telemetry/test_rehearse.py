@@ -203,6 +203,12 @@ def test_too_little_is_a_state_of_its_own(
     assert (found.state, found.share, found.over) == (state, None, False)
 
 
+def test_an_id_that_is_none_cannot_write_on_a_terminal() -> None:
+    records = [replace(one, request_id="\x1b[2Jgone") for one in crowd()]
+    [found] = tried(enforcing(rule("all", "true")), records, enforcing()).rules
+    assert found.example == "\N{REPLACEMENT CHARACTER}[2Jgone"
+
+
 def test_only_sites_whose_rules_change_are_told() -> None:
     same = enforcing(rule("all", "true"))
     assert rehearse(crowd(), {SHOP: same}, {SHOP: same}) == ()

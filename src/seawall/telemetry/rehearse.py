@@ -22,7 +22,7 @@ from seawall.telemetry.addresses import Addresses
 from seawall.telemetry.bot_facts import ACCEPT_FEED, REQUESTS
 from seawall.telemetry.bot_words import bucket_least
 from seawall.telemetry.bots import BotVerdict, parse_verdict
-from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.records import AccessRecord, shown
 from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
 from seawall.verify.catalogue import catalogue
 
@@ -98,10 +98,10 @@ class _Count:
         rule.requests += 1
         rule.clients.add(client)
         if turn.was_away:
-            rule.example = rule.example or record.request_id
+            rule.example = rule.example or shown(record.request_id)
             return
         if not rule.new_requests:
-            rule.example = record.request_id
+            rule.example = shown(record.request_id)
         rule.new_requests += 1
         rule.new_clients.add(client)
         self.new_requests += 1
