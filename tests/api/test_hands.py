@@ -9,9 +9,9 @@ import pytest
 from api.world import ANN, World, last, world
 from helpers import POLL_S
 from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest, UnkillRequest
-from seawall.api.views import Applied, Refused
+from seawall.api.views import Applied, Progress, Refused
 from seawall.errors import ConflictError, NotFoundError, UsageError
-from seawall.ids import Digest
+from seawall.ids import Digest, ListName
 from seawall.rollout.ports import Nack
 
 LISTED = """
@@ -408,3 +408,28 @@ def test_break_glass_does_not_bring_quarantined_content_out_unless_it_is_named_t
             assert isinstance(named, Applied), named
 
     asyncio.run(scenario())
+
+
+def test_a_feed_that_waits_for_a_release_to_bake_says_so(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        here.node.bakes = False
+        await here.applied(here.text(extra="    deny: bad\nlists: {bad: {}}\n"))
+        request = FeedRequest(text="192.0.2.0/24\n")
+        told = []
+        async for event in await here.service.hands.push_feed(ListName("bad"), request, ANN):
+            if isinstance(event, Progress) and event.stage == "fetch":
+                told.append(event.text)
+            if told and told[-1].startswith("waits until r1"):
+                here.node.baked()
+                await here.node.say()
+        assert told == [
+            "",
+            "waits until r1 is last known good, 15 s after it was served",
+            "after r1",
+        ]
+
+    async def tell() -> None:
+        async with world(tmp_path) as here:
+            await story(here)
+
+    asyncio.run(tell())

@@ -94,6 +94,7 @@ class Rollout:
                 raise _waits(now)
             if now.stage is state.Stage.BAKING and self._clock.monotonic_s() > end_s:
                 raise refusals.silent_node(record.id)
+            teller.queues(now, self._rollouts.fleet.running)
             teller.waits(now, self._rollouts.executor.findings, self._clock.now_s())
             if now.stage is not state.Stage.BAKING:
                 end_s = self._clock.monotonic_s() + limits.APPLY_SERVE_TIMEOUT_S
@@ -223,6 +224,7 @@ class _Teller:
         self._number = started.number
         self._prefix = f"{started.release}: "
         self._said_s = -math.inf
+        self._queued_behind = ""
         flow.started("fetch")
 
     def tell(self, event: Event) -> None:
@@ -247,6 +249,15 @@ class _Teller:
                 self._flow.started(self._flow.stage, text)
             case _:
                 pass
+
+    def queues(self, now: state.Rollout, before: state.Rollout | None) -> None:
+        """Once, what must end before it begins."""
+        if now.stage is not state.Stage.QUEUED or before is None or self._queued_behind:
+            return
+        self._queued_behind = before.release
+        baked = f"last known good, {before.policy.bake_s:.0f} s after it was served"
+        there = baked if before.stage is state.Stage.BAKING else "brought out"
+        self._flow.goes_on(f"waits until {before.release} is {there}")
 
     def waits(self, now: state.Rollout, found: state.Findings, now_s: float) -> None:
         """Once in a while, what a step with clients waits for, how long at most, and what then."""
@@ -273,7 +284,8 @@ class _Teller:
 
     def _begin(self, stage: Stage, text: str) -> None:
         if self._flow.stage == "fetch" != stage:
-            self._flow.done("fetch")
+            behind = self._queued_behind
+            self._flow.done("fetch", f"after {behind}" if behind else "")
         if self._flow.stage == stage and not text:
             return
         self._flow.started(stage, text)

@@ -56,6 +56,7 @@ class MemoryNode:
         tried: releases and shares that it was told to try, in order.
         trial: what it says of its trial now.
         life: name of its process; empty as an older agent's.
+        bakes: as given.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class MemoryNode:
         self._control = control
         self._public_key = public_key
         self.name = NodeName(name)
-        self._bakes = bakes
+        self.bakes = bakes
         self._trials = trials
         self._groups = groups
         self._good: tuple[tuple[ReleaseId, Digest], ...] = ()
@@ -138,7 +139,7 @@ class MemoryNode:
         self.snapshot = bundle.snapshot
         self.history.append(assignment.release)
         await self._report(Phase.BAKING)
-        if self._bakes:
+        if self.bakes:
             self.baked()
             await self._report(Phase.GOOD)
 
