@@ -16,6 +16,7 @@ from seawall.limits import (
     REHEARSAL_CLIENTS_MIN,
     REHEARSAL_REQUESTS_MIN,
     REHEARSAL_RULES_MAX,
+    REHEARSAL_SITES_MAX,
 )
 from seawall.model import (
     OBSERVING,
@@ -201,6 +202,21 @@ def test_too_little_is_a_state_of_its_own(
 ) -> None:
     found = tried(enforcing(rule("all", "true")), records, enforcing())
     assert (found.state, found.share, found.over) == (state, None, False)
+
+
+def test_the_site_that_is_over_the_bound_is_told_however_many_change() -> None:
+    names = [SiteName(f"s{number:03d}") for number in range(REHEARSAL_SITES_MAX + 20)]
+    last = names[-1]
+    classes = {f"{name}/all": RouteClass.PAGE for name in names}
+    new = {
+        name: SiteRules(enforcing(rule("all", "true" if name == last else "false")).policy, classes)
+        for name in names
+    }
+    records = [replace(one, route=f"{name}/all") for name in names for one in crowd()]
+    found = rehearse(records, {}, new)
+    assert len(found) == REHEARSAL_SITES_MAX
+    assert (found[0].site, found[0].over) == (last, True)
+    assert not any(each.over for each in found[1:])
 
 
 def test_an_id_that_is_none_cannot_write_on_a_terminal() -> None:

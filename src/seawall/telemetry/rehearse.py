@@ -142,7 +142,8 @@ def rehearse(
         new: of the one that shall be.
 
     Returns:
-        One for each site whose rules changed, by name; bounded.
+        One for each site whose rules changed; those over the bound first, and then those that
+        turn away most; bounded.
     """
     changed = (name for name in sorted(new) if _changed(old.get(name), new[name]))
     trials = {name: _Trial(old.get(name), new[name]) for name in changed}
@@ -150,8 +151,9 @@ def rehearse(
         trial = trials.get(SiteName(record.site))
         if trial is not None:
             trial.meet(record)
-    told = (_told(name, new[name], trial.count) for name, trial in trials.items())
-    return tuple(told)[: limits.REHEARSAL_SITES_MAX]
+    told = [_told(name, new[name], trial.count) for name, trial in trials.items()]
+    told.sort(key=lambda each: (not each.over, -each.new_clients, each.site))
+    return tuple(told[: limits.REHEARSAL_SITES_MAX])
 
 
 def _changed(old: SiteRules | None, new: SiteRules) -> bool:
