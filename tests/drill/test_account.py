@@ -9,6 +9,7 @@ QUIET = Account(
     nodes=3,
     requests=1000,
     failed=0,
+    unanswered=0,
     exposed_nodes=0,
     exposed_requests=0,
     detect_s=0.5,
@@ -42,7 +43,8 @@ def test_no_answer_a_server_error_and_a_wrong_answer_are_failures() -> None:
         Sample(13, 1, 404, "r1", expected=False),
         Sample(14, 2, 200, "r1"),
     )
-    assert (found.failed, found.exposed_nodes, found.exposed_requests) == (3, 2, 3)
+    assert (found.failed, found.unanswered) == (3, 1)
+    assert (found.exposed_nodes, found.exposed_requests) == (2, 3)
     assert found.revert_s == 3.0
 
 

@@ -39,6 +39,8 @@ class Account:
     Attributes:
         requests: made after the injection.
         failed: of those.
+        unanswered: of the failed, those that got no answer in time; also a machine that is too
+            busy for its clients makes some.
         exposed_nodes: nodes on which at least one client met the bad release, or failed.
         exposed_requests: requests the bad release answered, and those that failed.
         detect_s: until the arm itself (or its operator) knew.
@@ -49,6 +51,7 @@ class Account:
     nodes: int
     requests: int
     failed: int
+    unanswered: int
     exposed_nodes: int
     exposed_requests: int
     detect_s: float | None
@@ -93,6 +96,7 @@ def account(
         nodes=nodes,
         requests=len(after),
         failed=sum(sample.failed for sample in after),
+        unanswered=sum(sample.status == 0 for sample in after),
         exposed_nodes=len({sample.node for sample in exposed}),
         exposed_requests=len(exposed),
         detect_s=None if detected_s is None else max(0.0, detected_s - injected_s),
