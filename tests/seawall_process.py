@@ -37,7 +37,8 @@ PARTS: Final = {
 def site_file(port: int, origin: str, *, more: str = "") -> str:
     """The smallest useful site file; `more` are lines of the site `demo`.
 
-    The steps of a rollout are short: a test does not wait for the evidence of its few requests.
+    The steps of a rollout are short: a test does not wait for the evidence of its few requests. So
+    is the bake: a feed waits for that of the release before it.
     """
     return (
         "version: 1\n"
@@ -47,7 +48,7 @@ def site_file(port: int, origin: str, *, more: str = "") -> str:
         '    hosts: ["*"]\n'
         f'    origin: "{origin}"\n'
         + more
-        + "rollout: {steps: [{share: 10%, soak: 0s, deadline: 2s}]}\n"
+        + "rollout: {steps: [{share: 10%, soak: 0s, deadline: 2s}], bake: 1s}\n"
     )
 
 

@@ -44,7 +44,7 @@ sites:
     hosts: [quiet.localhost]
     origin: "{origin}"
     bots: off
-rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}]}}
+rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}], bake: 1s}}
 """
 
 
