@@ -187,8 +187,9 @@ def test_killing_the_agent_leaves_envoy_to_the_next_one(tmp_path: Path, origin: 
 def test_killed_outright_envoy_serves_on_and_is_adopted(tmp_path: Path, origin: str) -> None:
     with seawall_up(tmp_path, origin) as first:
         envoy = first.pid("envoy")
-        with _stream(first) as stream, contextlib.ExitStack() as traffic:
-            failures = traffic.enter_context(_traffic(first))
+        with contextlib.ExitStack() as clients:
+            stream = clients.enter_context(_stream(first))
+            failures = clients.enter_context(_traffic(first))
             _kill_all_but_envoy(first)
             with seawall_up(tmp_path, origin, port=first.port) as second:
                 assert second.pid("envoy") == envoy
@@ -197,7 +198,7 @@ def test_killed_outright_envoy_serves_on_and_is_adopted(tmp_path: Path, origin: 
                 second.write(more="    timeout: 22s\n")
                 assert second.json("apply")["changed"] is True
                 _read_event(stream)
-                traffic.close()
+                clients.close()  # an edge that stops lets a stream go on for a while
                 assert failures == []
 
 
