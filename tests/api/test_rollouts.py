@@ -11,7 +11,7 @@ import pytest
 from api.test_releases import refuse_timeouts_of_66_s
 from api.world import ANN, World, last, sources, until, world
 from seawall.api.rollouts import Rollouts
-from seawall.api.views import Applied, Progress, Refused
+from seawall.api.views import Applied, Progress
 from seawall.errors import ConflictError, NotFoundError
 from seawall.ids import NodeName, ReleaseId
 from seawall.release.signing import load_public_key
