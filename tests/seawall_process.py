@@ -69,13 +69,14 @@ def seawall(
 
 @dataclass
 class Edge:
-    """One `seawall up`; `events` are the JSON objects it has written so far."""
+    """One `seawall up`; `events` are the JSON objects it has written so far, `api` is HOST:PORT."""
 
     directory: Path
     port: int
     origin: str
     process: "subprocess.Popen[str]"
     events: list[dict[str, Any]] = field(default_factory=list)
+    api: str = ""
 
     @property
     def config(self) -> Path:
@@ -175,9 +176,9 @@ def seawall_up(
     port: int = 0,
     text: str | None = None,
     ready: bool = True,
-    arguments: tuple[str, ...] = (),
+    api: str = "",
 ) -> Iterator[Edge]:
-    """Write a site file (unless there is one) and run `seawall up` on it."""
+    """Write a site file (unless there is one) and run `seawall up` on it, with the API at `api`."""
     port = port or free_port()
     config = directory / "seawall.yaml"
     if text is not None or not config.exists():
@@ -185,14 +186,14 @@ def seawall_up(
     process = subprocess.Popen(
         [
             *(*COMMAND, "up", "--config", str(config), "--data-dir", str(directory / "data")),
-            *("--concurrency", "1", "--format", "json", *arguments),
+            *("--concurrency", "1", "--format", "json", *(("--api", api) if api else ())),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=directory,
     )
-    edge = Edge(directory, port, origin, process)
+    edge = Edge(directory, port, origin, process, api=api)
     reader = threading.Thread(target=_read, args=(edge,), daemon=True)
     reader.start()
     try:
