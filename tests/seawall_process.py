@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from helpers import free_port, wait_until
+from seawall.api.client import Client
 from seawall.daemon.processes import Process, read_run_file
+from seawall.daemon.standin import place_of
+from seawall.errors import NotFoundError
 
 START_DEADLINE_S: Final = 60.0
 STOP_DEADLINE_S: Final = 40.0
@@ -93,6 +96,30 @@ class Edge:
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A command beside the running edge."""
         return seawall(*arguments, *self.where, cwd=self.directory)
+
+    def client(self) -> Client:
+        """To look, as commands do, without starting a process each time."""
+        return Client.for_data_dir(place_of(self.data_dir))
+
+    def newest(self) -> str:
+        """Of its releases."""
+        with self.client() as client:
+            return client.releases(limit=1).releases[0].id
+
+    def notices(self) -> list[str]:
+        """What `status` warns of."""
+        with self.client() as client:
+            return [notice.text for notice in client.status().notices]
+
+    def wait_for_record(self, request_id: str) -> None:
+        """Until a request that was made can be told about."""
+
+        def is_written() -> bool:
+            with contextlib.suppress(NotFoundError), self.client() as client:
+                return bool(client.why(request_id).request_id)
+            return False
+
+        wait_until(is_written, what=f"the record of {request_id}")
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one JSON object that a command answers with."""

@@ -69,11 +69,8 @@ class Asking:
 
     def why(self, request_id: str) -> Any:
         """The story, once the record is written."""
-        return wait_until(lambda: self._why(request_id), what="the record")
-
-    def _why(self, request_id: str) -> Any:
-        done = self.edge.run("why", request_id, "--format", "json")
-        return self.edge.json("why", request_id) if done.returncode == 0 else None
+        self.edge.wait_for_record(request_id)
+        return self.edge.json("why", request_id)
 
 
 @pytest.fixture(scope="module")
