@@ -200,11 +200,14 @@ def test_a_shadow_scores_beside_the_model_is_compared_and_promoted(
 
     def counted() -> Any:
         asking.ask("shop")
-        seen = edge.json("status")["bots"]["shadow"]
-        return seen if seen["compared"] else None
+        with edge.client() as client:
+            bots = client.status().bots
+        seen = bots.shadow if bots is not None else None
+        return seen if seen is not None and seen.compared else None
 
     seen = wait_until(counted, what="a window in which both scored", deadline_s=60)
-    assert (seen["id"], seen["errors"]) == (digest, 0)
+    assert (seen.id, seen.errors) == (digest, 0)
+    assert edge.json("status")["bots"]["shadow"]["compared"]
     assert digest in edge.run("status").stdout
     report = edge.json("bots", "shadow")
     assert (report["state"], report["advice"], report["shadow"]) == ("too-little", "wait", digest)
