@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from helpers import free_port, wait_until
+from seawall.api.client import Client
 from seawall.daemon.processes import Process, read_run_file
+from seawall.daemon.standin import place_of
+from seawall.errors import NotFoundError
 
 START_DEADLINE_S: Final = 60.0
 STOP_DEADLINE_S: Final = 40.0
@@ -37,7 +40,8 @@ PARTS: Final = {
 def site_file(port: int, origin: str, *, more: str = "") -> str:
     """The smallest useful site file; `more` are lines of the site `demo`.
 
-    The steps of a rollout are short: a test does not wait for the evidence of its few requests.
+    The steps of a rollout are short: a test does not wait for the evidence of its few requests. So
+    is the bake: a feed waits for that of the release before it.
     """
     return (
         "version: 1\n"
@@ -47,7 +51,7 @@ def site_file(port: int, origin: str, *, more: str = "") -> str:
         '    hosts: ["*"]\n'
         f'    origin: "{origin}"\n'
         + more
-        + "rollout: {steps: [{share: 10%, soak: 0s, deadline: 2s}]}\n"
+        + "rollout: {steps: [{share: 10%, soak: 0s, deadline: 2s}], bake: 1s}\n"
     )
 
 
@@ -68,13 +72,14 @@ def seawall(
 
 @dataclass
 class Edge:
-    """One `seawall up`; `events` are the JSON objects it has written so far."""
+    """One `seawall up`; `events` are the JSON objects it has written so far, `api` is HOST:PORT."""
 
     directory: Path
     port: int
     origin: str
     process: "subprocess.Popen[str]"
     events: list[dict[str, Any]] = field(default_factory=list)
+    api: str = ""
 
     @property
     def config(self) -> Path:
@@ -91,6 +96,30 @@ class Edge:
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """A command beside the running edge."""
         return seawall(*arguments, *self.where, cwd=self.directory)
+
+    def client(self) -> Client:
+        """To look, as commands do, without starting a process each time."""
+        return Client.for_data_dir(place_of(self.data_dir))
+
+    def newest(self) -> str:
+        """Of its releases."""
+        with self.client() as client:
+            return client.releases(limit=1).releases[0].id
+
+    def notices(self) -> list[str]:
+        """What `status` warns of."""
+        with self.client() as client:
+            return [notice.text for notice in client.status().notices]
+
+    def wait_for_record(self, request_id: str) -> None:
+        """Until a request that was made can be told about."""
+
+        def is_written() -> bool:
+            with contextlib.suppress(NotFoundError), self.client() as client:
+                return bool(client.why(request_id).request_id)
+            return False
+
+        wait_until(is_written, what=f"the record of {request_id}")
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one JSON object that a command answers with."""
@@ -174,9 +203,9 @@ def seawall_up(
     port: int = 0,
     text: str | None = None,
     ready: bool = True,
-    arguments: tuple[str, ...] = (),
+    api: str = "",
 ) -> Iterator[Edge]:
-    """Write a site file (unless there is one) and run `seawall up` on it."""
+    """Write a site file (unless there is one) and run `seawall up` on it, with the API at `api`."""
     port = port or free_port()
     config = directory / "seawall.yaml"
     if text is not None or not config.exists():
@@ -184,14 +213,14 @@ def seawall_up(
     process = subprocess.Popen(
         [
             *(*COMMAND, "up", "--config", str(config), "--data-dir", str(directory / "data")),
-            *("--concurrency", "1", "--format", "json", *arguments),
+            *("--concurrency", "1", "--format", "json", *(("--api", api) if api else ())),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         cwd=directory,
     )
-    edge = Edge(directory, port, origin, process)
+    edge = Edge(directory, port, origin, process, api=api)
     reader = threading.Thread(target=_read, args=(edge,), daemon=True)
     reader.start()
     try:

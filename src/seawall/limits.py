@@ -299,6 +299,9 @@ CHILD_RESTART_PAUSE_MAX_S: Final = 5.0
 """Longest such pause: a part that keeps failing costs little, and heals soon once it can."""
 CHILD_STABLE_AFTER_S: Final = 30.0
 """A part that ran this long has recovered: its next pause is the shortest again."""
+CHILD_ENDS_MAX: Final = 3
+"""Ends in a row, each soon after a start, after which nobody waits for the next start: one may have
+been a kill, and a second one what it left behind."""
 CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
 """What a part writes outside its log (tracebacks); cut to nothing beyond."""
 SUPERVISOR_TICK_S: Final = 5.0

@@ -88,29 +88,31 @@ def test_a_model_is_pushed_kept_by_site_files_and_rolled_back(tmp_path: Path) ->
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("bad", [b"", FIRST[:-9], b"[]", FIRST.replace(b'"base":0', b'"base":NaN')])
-def test_a_bad_model_is_refused_with_what_is_wrong_and_the_old_one_scores(
-    tmp_path: Path, bad: bytes
-) -> None:
+BAD_MODELS = (b"", b"[]", FIRST[:-9], b"{}", FIRST.replace(b'"base":0', b'"base":NaN'))
+"""No two that follow each other are refused in the same words, so that each refusal is seen."""
+
+
+def test_a_bad_model_is_refused_with_what_is_wrong_and_the_old_one_scores(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with world(tmp_path / "data") as at:
             await at.applied(at.text())
             await push(at, FIRST, force=MEANT)
-            serving = at.current
-            refused = await push(at, bad)
-            assert isinstance(refused, Refused)
-            (problem,) = refused.problems
-            assert problem.id == "bad-bot-model"
-            assert problem.remedy
-            assert at.current == serving
-            view = await model(at)
-            assert view is not None
-            assert view.id == id_of(FIRST)
-            status = await at.service.status()
-            told = {notice.code: notice.text for notice in status.notices}
-            assert (
-                f"The feed bot-model is not taken: {problem.what}" in told["last-release-refused"]
-            )
+            serving, words = at.current, ""
+            for bad in BAD_MODELS:
+                refused = await push(at, bad)
+                assert isinstance(refused, Refused), bad
+                (problem,) = refused.problems
+                assert problem.id == "bad-bot-model", bad
+                assert problem.remedy, bad
+                assert at.current == serving, bad
+                view = await model(at)
+                assert view is not None
+                assert view.id == id_of(FIRST), bad
+                status = await at.service.status()
+                told = {notice.code: notice.text for notice in status.notices}
+                before, words = words, f"The feed bot-model is not taken: {problem.what}"
+                assert words != before, bad
+                assert words in told["last-release-refused"], bad
 
     asyncio.run(scenario())
 

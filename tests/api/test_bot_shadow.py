@@ -136,17 +136,20 @@ def test_another_shadow_than_the_one_looked_at_is_not_promoted(tmp_path: Path) -
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("bad", [b"", FIRST[:-9], FIRST.replace(b'"score":1}', b'"score":2}', 1)])
-def test_a_bad_shadow_is_refused_as_it_is_read(tmp_path: Path, bad: bytes) -> None:
+BAD_SHADOWS = (b"", FIRST[:-9], FIRST.replace(b'"score":1}', b'"score":2}', 1))
+
+
+def test_a_bad_shadow_is_refused_as_it_is_read(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with world(tmp_path / "data") as at:
             await begun(at)
-            refused = await push(at, BOT_SHADOW, bad)
-            assert isinstance(refused, Refused)
-            (problem,) = refused.problems
-            assert (problem.id, problem.subject) == ("bad-bot-model", "shadow bot model")
-            assert problem.file == "what was pushed into bot-model-shadow"
-            assert await ids(at) == (id_of(FIRST), id_of(NEXT))
+            for bad in BAD_SHADOWS:
+                refused = await push(at, BOT_SHADOW, bad)
+                assert isinstance(refused, Refused), bad
+                (problem,) = refused.problems
+                assert (problem.id, problem.subject) == ("bad-bot-model", "shadow bot model")
+                assert problem.file == "what was pushed into bot-model-shadow"
+                assert await ids(at) == (id_of(FIRST), id_of(NEXT)), bad
 
     asyncio.run(scenario())
 

@@ -1,7 +1,9 @@
 """The ladder climbed by real browsers over real sockets."""
 
+import contextlib
 import queue
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,16 @@ QUIET_S = 4.0
 def front(tmp_path: Path) -> Iterator[Front]:
     with Front(tmp_path) as running:
         yield running
+
+
+@pytest.fixture
+def fronts(tmp_path: Path) -> Iterator[tuple[Front, Front]]:
+    """Two, for two browsers that wait over the same time."""
+    homes = (tmp_path / "a", tmp_path / "b")
+    for home in homes:
+        home.mkdir()
+    with Front(homes[0]) as one, Front(homes[1]) as other:
+        yield one, other
 
 
 def waiting(driver: Any) -> Any:
@@ -73,6 +85,12 @@ def is_quiet(front: Front) -> bool:
     return False
 
 
+def are_quiet(*fronts: Front) -> bool:
+    """`is_quiet` of each, looked at over the same time."""
+    with ThreadPoolExecutor(len(fronts)) as pool:
+        return all([*pool.map(is_quiet, fronts)])
+
+
 @needs_chromium
 def test_chromium_passes_unseen(front: Front) -> None:
     with chromium(automated=False) as driver:
@@ -106,19 +124,6 @@ def test_an_automated_chromium_works_and_gets_less(front: Front) -> None:
         assert (only.why, only.level) == ("proof", 2)
         assert only.probes is not None
         assert only.probes & Probe.WEBDRIVER
-
-
-@needs_chromium
-def test_an_automated_chromium_that_gets_too_little_is_told_whom_to_ask(front: Front) -> None:
-    front.wanted = 3
-    with chromium() as driver:
-        driver.get(front.url("/top"))
-        status(driver, "contact the operator")
-        assert driver.find_element(By.TAG_NAME, "h1").text == "Your browser could not be checked"
-        assert driver.find_element(By.LINK_TEXT, "Try again").is_displayed()
-        assert not passed(front)
-        assert is_quiet(front)
-        assert "3f1c2a70-0000-4000-8000-000000000001" in driver.page_source
 
 
 @needs_chromium
@@ -175,34 +180,51 @@ def test_chromium_passes_over_tls_with_cookies_that_only_this_host_can_set(tmp_p
 
 
 @needs_chromium
-@pytest.mark.parametrize("wanted", [1, 2])
-def test_chromium_without_scripts_waits(front: Front, wanted: int) -> None:
-    front.wanted = wanted
-    with chromium(scripts=False) as driver:
-        driver.get(front.url("/text?q=1"))
-        title(driver, "Protected")
-        assert driver.current_url == front.url("/text?q=1")
-        assert [(one.why, one.level) for one in passed(front)] == [("refresh", wanted)]
+def test_chromium_without_scripts_waits(fronts: tuple[Front, Front]) -> None:
+    with chromium(scripts=False) as one, chromium(scripts=False) as other:
+        for wanted, front, driver in zip((1, 2), fronts, (one, other), strict=True):
+            front.wanted = wanted
+            driver.get(front.url("/text?q=1"))
+        for front, driver in zip(fronts, (one, other), strict=True):
+            title(driver, "Protected")
+            assert driver.current_url == front.url("/text?q=1")
+            assert [(o.why, o.level) for o in passed(front)] == [("refresh", front.wanted)]
 
 
 @needs_chromium
-def test_chromium_without_scripts_learns_that_a_page_needs_them(front: Front) -> None:
-    front.wanted = 3
-    with chromium(scripts=False) as driver:
-        driver.get(front.url("/top"))
-        assert "needs scripts" in driver.find_element(By.TAG_NAME, "main").text
-        assert is_quiet(front)
+def test_chromium_that_cannot_pass_is_told_why_and_does_not_loop(
+    fronts: tuple[Front, Front],
+) -> None:
+    for front in fronts:
+        front.wanted = 3
+    driven, plain = fronts
+    with chromium() as automated, chromium(scripts=False) as without_scripts:
+        automated.get(driven.url("/top"))
+        status(automated, "contact the operator")
+        heading = automated.find_element(By.TAG_NAME, "h1").text
+        assert heading == "Your browser could not be checked"
+        assert automated.find_element(By.LINK_TEXT, "Try again").is_displayed()
+        without_scripts.get(plain.url("/top"))
+        assert "needs scripts" in without_scripts.find_element(By.TAG_NAME, "main").text
+        assert are_quiet(*fronts)
+        assert not passed(driven)
+        assert "3f1c2a70-0000-4000-8000-000000000001" in automated.page_source
 
 
 @needs_chromium
-@pytest.mark.parametrize("scripts", [True, False])
-def test_chromium_without_cookies_is_told_and_does_not_loop(front: Front, scripts: bool) -> None:
-    with chromium(scripts=scripts, cookies=False, automated=False) as driver:
-        driver.get(front.url("/page"))
-        status(driver, "allow cookies")
-        assert is_quiet(front)
-        assert front.counts["challenged"] == 1
-        assert not passed(front)
+def test_chromium_without_cookies_is_told_and_does_not_loop(fronts: tuple[Front, Front]) -> None:
+    with (
+        chromium(cookies=False, automated=False) as with_scripts,
+        chromium(scripts=False, cookies=False, automated=False) as without,
+    ):
+        for front, driver in zip(fronts, (with_scripts, without), strict=True):
+            driver.get(front.url("/page"))
+        for driver in (with_scripts, without):
+            status(driver, "allow cookies")
+        assert are_quiet(*fronts)
+        for front in fronts:
+            assert front.counts["challenged"] == 1
+            assert not passed(front)
 
 
 @needs_chromium
@@ -334,12 +356,16 @@ def test_firefox_passes(
 
 
 @needs_firefox
-@pytest.mark.parametrize("scripts", [True, False])
-def test_firefox_without_cookies_does_not_loop(front: Front, tmp_path: Path, scripts: bool) -> None:
-    settings = {"network.cookie.cookieBehavior": 2, "javascript.enabled": scripts}
-    with firefox(front.url("/page"), tmp_path / "profile", settings):
-        place = "/.well-known/seawall/challenge/"
-        front.wait_for(place + ("solve" if scripts else "refresh"), 403)
-        assert is_quiet(front)
-    assert front.counts["challenged"] == 1
-    assert not passed(front)
+def test_firefox_without_cookies_does_not_loop(fronts: tuple[Front, Front], tmp_path: Path) -> None:
+    place = "/.well-known/seawall/challenge/"
+    with contextlib.ExitStack() as browsers:
+        for front, scripts in zip(fronts, (True, False), strict=True):
+            settings = {"network.cookie.cookieBehavior": 2, "javascript.enabled": scripts}
+            profile = tmp_path / f"profile-{scripts}"
+            browsers.enter_context(firefox(front.url("/page"), profile, settings))
+        for front, end in zip(fronts, ("solve", "refresh"), strict=True):
+            front.wait_for(place + end, 403)
+        assert are_quiet(*fronts)
+    for front in fronts:
+        assert front.counts["challenged"] == 1
+        assert not passed(front)

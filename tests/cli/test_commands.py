@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import free_port, wait_until
+from helpers import free_port
 from seawall_process import Edge, seawall, site_file
 
 LONGER = "    timeout: 20s\n"
@@ -251,11 +251,7 @@ def test_why_tells_the_story_of_a_request(edge: Edge) -> None:
     status, headers, _ = edge.get("/api/fail")
     assert status == 500
     request_id = headers["x-request-id"]
-    wait_until(
-        lambda: edge.run("why", request_id).returncode == 0,
-        what="the access record is written",
-        deadline_s=20,
-    )
+    edge.wait_for_record(request_id)
     text = edge.run("why", request_id).stdout
     assert "/api/fail" in text
     assert "500" in text

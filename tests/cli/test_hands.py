@@ -60,12 +60,12 @@ def test_a_feature_is_killed_shown_and_switched_on_again(own_edge: Edge) -> None
 def test_what_makes_no_sense_is_refused_with_a_code_and_a_remedy(
     own_edge: Edge, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
-    before = own_edge.json("releases")["releases"][0]["id"]
+    before = own_edge.newest()
     done = own_edge.run(*arguments)
     assert done.returncode == code, (done.stdout, done.stderr)
     assert words in done.stderr
     assert "do:" in done.stderr
-    assert own_edge.json("releases")["releases"][0]["id"] == before
+    assert own_edge.newest() == before
 
 
 def test_a_list_is_pushed_and_turns_clients_away(own_edge: Edge, tmp_path: Path) -> None:

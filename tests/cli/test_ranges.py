@@ -238,9 +238,5 @@ def _proof(edge: Edge) -> str:
         answer = connection.getresponse()
         answer.read()
     request_id = answer.getheader("x-request-id") or ""
-
-    def record() -> Any:
-        done = edge.run("why", request_id, "--format", "json")
-        return json.loads(done.stdout)["record"] if done.returncode == 0 else None
-
-    return str(wait_until(record, what="the record")["bots"].split(" ")[3])
+    edge.wait_for_record(request_id)
+    return str(edge.json("why", request_id)["record"]["bots"].split(" ")[3])

@@ -31,13 +31,9 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
         yield made
 
 
-def _notices(edge: Edge) -> list[str]:
-    return [notice["text"] for notice in edge.json("status")["notices"]]
-
-
 def _told(edge: Edge, words: str) -> Any:
     return wait_until(
-        lambda: next((text for text in _notices(edge) if words in text), None),
+        lambda: next((text for text in edge.notices() if words in text), None),
         what=f"a notice of {words!r}",
         deadline_s=30,
     )
@@ -73,7 +69,7 @@ def test_a_full_disk_at_the_start_serves_and_is_told_until_there_is_room(
         wait_until(lambda: edge.part("up"), what="it can be said that it runs")
         wait_until(lambda: edge.part("node"), what="and so of its parts")
         wait_until(
-            lambda: not any("logs are lost" in text for text in _notices(edge)),
+            lambda: not any("logs are lost" in text for text in edge.notices()),
             what="the notice goes",
             deadline_s=30,
         )
@@ -152,7 +148,7 @@ def test_a_start_on_a_disk_that_takes_no_files_serves_from_a_copy_in_memory(
         assert place != edge.data_dir
         assert original_of(place) == str(edge.data_dir)
         assert place.stat().st_mode & 0o777 == 0o700
-        assert any("a copy in memory serves instead" in text for text in _notices(edge))
+        assert any("a copy in memory serves instead" in text for text in edge.notices())
         edge.write(more="    timeout: 21s\n")
         assert edge.json("apply")["release"]["id"] == "r2"
         with seawall_up(tmp_path, origin, port=first.port, ready=False) as other:

@@ -1,6 +1,5 @@
 """Retraining by control: a real edge, a real training, and an Envoy that scores with its model."""
 
-import json
 import shutil
 import signal
 from collections.abc import Iterator
@@ -83,12 +82,8 @@ def _model(edge: Edge) -> str:
 def _scored_by(edge: Edge) -> str:
     """The model that Envoy scores a request with."""
     request_id = edge.get("/")[1]["x-request-id"]
-
-    def record() -> Any:
-        done = edge.run("why", request_id, "--format", "json")
-        return json.loads(done.stdout)["record"] if done.returncode == 0 else None
-
-    return str(wait_until(record, what="the record")["bots"].split(" ")[5])
+    edge.wait_for_record(request_id)
+    return str(edge.json("why", request_id)["record"]["bots"].split(" ")[5])
 
 
 def _trainer(edge: Edge) -> psutil.Process:

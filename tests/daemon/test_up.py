@@ -23,13 +23,84 @@ def origin() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def test_the_ready_event_comes_after_a_request_has_passed(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        ready = edge.event("ready")
-        assert ready["probe_status"] == 200
-        assert ready["release"] == "r1"
-        assert ready["urls"] == [f"http://127.0.0.1:{edge.port}"]
-        assert edge.get()[0] == 200
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Edge]:
+    """One that lives through the tests that end none, in a directory with a long path."""
+    deep = tmp_path_factory.mktemp("deep") / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    api = f"127.0.0.1:{free_port()}"
+    with seawall_up(deep, origin, api=api) as edge:
+        yield edge
+
+
+def test_the_ready_event_comes_after_a_request_has_passed(lasting: Edge) -> None:
+    ready = lasting.event("ready")
+    assert ready["probe_status"] == 200
+    assert ready["release"] == "r1"
+    assert ready["urls"] == [f"http://127.0.0.1:{lasting.port}"]
+    assert lasting.get()[0] == 200
+
+
+def test_a_long_path_of_the_data_directory_is_no_obstacle(lasting: Edge) -> None:
+    assert len(str(lasting.data_dir)) > 120, "longer than the path of a socket may be"
+    assert lasting.get()[0] == 200
+    assert lasting.json("status")["state"] in {"serving", "working"}
+
+
+def test_a_port_taken_at_apply_is_told_and_the_edge_does_not_notice(lasting: Edge) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        text = site_file(lasting.port, lasting.origin).replace(
+            f"http: 127.0.0.1:{lasting.port}",
+            f"http: ['127.0.0.1:{lasting.port}', '127.0.0.1:{taken}']",
+        )
+        lasting.write(text=text)
+        error = lasting.json("apply", code=1)["error"]
+        assert error["code"] == "port-taken"
+        assert f"127.0.0.1:{taken}" in error["message"]
+        assert lasting.get()[0] == 200
+
+
+def test_the_api_over_tcp_serves_the_command_line_with_a_token(lasting: Edge) -> None:
+    token = lasting.json("token", "create", "remote", "--write")["token"]
+    there = ("--url", f"http://{lasting.api}", "--token", token, "--format", "json")
+    assert seawall("status", *there).returncode == 0
+    lasting.write(more="    timeout: 25s\n")
+    assert seawall("apply", "--config", str(lasting.config), *there).returncode == 0
+    assert seawall("status", *there[:2], "--token", "wrong").returncode == 2
+    nobody = ("--url", f"http://127.0.0.1:{free_port()}", "--token", token)
+    assert seawall("status", *nobody).returncode == 3
+
+
+def test_ctrl_c_while_applying_says_that_the_release_goes_on(lasting: Edge) -> None:
+    newest = lasting.json("releases")["releases"][0]["id"]
+    lasting.write(more="    timeout: 26s\n")
+    # Who started the tests may have told them to ignore Ctrl-C, which a child would inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
+        [*COMMAND, "apply", *lasting.where],
+        cwd=lasting.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        signal.signal(signal.SIGINT, before)
+        assert command.stderr is not None
+        told = iter(command.stderr.readline, "")
+        assert any("Put on its way" in line for line in told)
+        command.send_signal(signal.SIGINT)
+        rest = "".join(told)
+        assert command.wait(30) == 1
+    assert "what was begun goes on" in rest
+    assert "seawall abort" in rest
+    assert "Traceback" not in rest
+    released = lasting.json("releases")["releases"][0]["id"]
+    assert released == f"r{int(newest[1:]) + 1}"
+    wait_until(
+        lambda: lasting.json("status")["current"]["id"] == released,
+        what="it goes on",
+        deadline_s=30,
+    )
 
 
 def test_ctrl_c_leaves_no_process_and_no_socket(tmp_path: Path, origin: str) -> None:
@@ -187,8 +258,9 @@ def test_killing_the_agent_leaves_envoy_to_the_next_one(tmp_path: Path, origin: 
 def test_killed_outright_envoy_serves_on_and_is_adopted(tmp_path: Path, origin: str) -> None:
     with seawall_up(tmp_path, origin) as first:
         envoy = first.pid("envoy")
-        with _stream(first) as stream, contextlib.ExitStack() as traffic:
-            failures = traffic.enter_context(_traffic(first))
+        with contextlib.ExitStack() as clients:
+            stream = clients.enter_context(_stream(first))
+            failures = clients.enter_context(_traffic(first))
             _kill_all_but_envoy(first)
             with seawall_up(tmp_path, origin, port=first.port) as second:
                 assert second.pid("envoy") == envoy
@@ -197,7 +269,7 @@ def test_killed_outright_envoy_serves_on_and_is_adopted(tmp_path: Path, origin: 
                 second.write(more="    timeout: 22s\n")
                 assert second.json("apply")["changed"] is True
                 _read_event(stream)
-                traffic.close()
+                clients.close()  # an edge that stops lets a stream go on for a while
                 assert failures == []
 
 
@@ -212,44 +284,34 @@ def test_down_stops_an_envoy_that_was_left_serving(tmp_path: Path, origin: str) 
         assert edge.part("envoy") is None
 
 
-def test_a_restart_keeps_what_was_decided(tmp_path: Path, origin: str) -> None:
+def test_a_restart_serves_what_was_decided_or_else_what_served_before(
+    tmp_path: Path, origin: str
+) -> None:
     with seawall_up(tmp_path, origin) as edge:
         edge.write(more="    timeout: 23s\n")
         assert edge.json("apply")["changed"] is True
         assert edge.json("rollback", "r1")["changed"] is True
         assert edge.interrupt() == 0
     with seawall_up(tmp_path, origin, port=edge.port) as again:
-        assert again.event("ready")["release"] == "r1"
+        assert again.event("ready")["release"] == "r1", "a rollback is not undone"
         assert "was released before" in again.event("note")["message"]
         assert again.json("status")["current"]["id"] == "r1"
-
-
-def test_a_restart_releases_a_file_that_was_changed_meanwhile(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        assert edge.interrupt() == 0
-    edge.write(more="    timeout: 24s\n")
-    with seawall_up(tmp_path, origin, port=edge.port) as again:
-        assert again.event("ready")["release"] == "r2"
-
-
-def test_a_restart_with_a_bad_file_serves_what_served_before(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        assert edge.interrupt() == 0
+        assert again.interrupt() == 0
     edge.write(more="    nonsense: 1\n")
     with seawall_up(tmp_path, origin, port=edge.port) as again:
-        assert again.event("ready")["release"] == "r1"
+        assert again.event("ready")["release"] == "r1", "a bad file stops nothing"
         assert again.event("refused")["problems"]
         assert again.get()[0] == 200
-
-
-def test_a_damaged_store_stops_no_traffic(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        assert edge.interrupt() == 0
+        assert again.interrupt() == 0
+    edge.write(more="    timeout: 24s\n")
+    with seawall_up(tmp_path, origin, port=edge.port) as again:
+        assert again.event("ready")["release"] == "r3", "a file changed meanwhile is released"
+        assert again.interrupt() == 0
     for name in ("seawall.db", "seawall.db-wal"):
         (edge.data_dir / "control" / name).write_bytes(b"not a database" * 1000)
     with seawall_up(tmp_path, origin, port=edge.port, ready=False) as again:
         degraded = again.event("degraded")
-        assert degraded["release"] == "r1"
+        assert degraded["release"] == "r3", "a damaged store stops no traffic"
         assert "control process does not start" in degraded["message"]
         assert again.get()[0] == 200
         assert any("seawall.db" in e.get("message", "") for e in again.events), again.events
@@ -257,22 +319,6 @@ def test_a_damaged_store_stops_no_traffic(tmp_path: Path, origin: str) -> None:
         found = again.run("status")
         assert found.returncode == 3
         assert "the edge serves on" in found.stderr
-
-
-def test_a_port_taken_at_apply_is_told_and_the_edge_does_not_notice(
-    tmp_path: Path, origin: str
-) -> None:
-    with seawall_up(tmp_path, origin) as edge, socket.create_server(("127.0.0.1", 0)) as other:
-        taken = other.getsockname()[1]
-        text = site_file(edge.port, origin).replace(
-            f"http: 127.0.0.1:{edge.port}",
-            f"http: ['127.0.0.1:{edge.port}', '127.0.0.1:{taken}']",
-        )
-        edge.write(text=text)
-        error = edge.json("apply", code=1)["error"]
-        assert error["code"] == "port-taken"
-        assert f"127.0.0.1:{taken}" in error["message"]
-        assert edge.get()[0] == 200
 
 
 def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path, origin: str) -> None:
@@ -283,27 +329,6 @@ def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path, orig
         edge.process.send_signal(signal.SIGINT)
         assert edge.process.wait(limits.ENVOY_STOP_DRAIN_S) == 0
         assert edge.part("envoy") is None
-
-
-def test_a_long_path_of_the_data_directory_is_no_obstacle(tmp_path: Path, origin: str) -> None:
-    deep = tmp_path / ("d" * 60) / ("e" * 60)
-    deep.mkdir(parents=True)
-    with seawall_up(deep, origin) as edge:
-        assert edge.get()[0] == 200
-        assert edge.json("status")["state"] in {"serving", "working"}
-
-
-def test_the_api_over_tcp_serves_the_command_line_with_a_token(tmp_path: Path, origin: str) -> None:
-    api = f"127.0.0.1:{free_port()}"
-    with seawall_up(tmp_path, origin, arguments=("--api", api)) as edge:
-        token = edge.json("token", "create", "remote", "--write")["token"]
-        there = ("--url", f"http://{api}", "--token", token, "--format", "json")
-        assert seawall("status", *there).returncode == 0
-        edge.write(more="    timeout: 25s\n")
-        assert seawall("apply", "--config", str(edge.config), *there).returncode == 0
-        assert seawall("status", *there[:2], "--token", "wrong").returncode == 2
-        nobody = ("--url", f"http://127.0.0.1:{free_port()}", "--token", token)
-        assert seawall("status", *nobody).returncode == 3
 
 
 def _zombie(pid: int) -> bool:
@@ -406,28 +431,3 @@ def _stream(edge: Edge) -> Iterator[http.client.HTTPResponse]:
 def _read_event(stream: http.client.HTTPResponse) -> None:
     assert stream.readline().startswith(b"data: event")
     assert stream.readline() == b"\n"
-
-
-def test_ctrl_c_while_applying_says_that_the_release_goes_on(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        edge.write(more="    timeout: 23s\n")
-        # Who started the tests may have told them to ignore Ctrl-C, which a child would inherit.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        with subprocess.Popen(
-            [*COMMAND, "apply", *edge.where],
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as command:
-            signal.signal(signal.SIGINT, before)
-            assert command.stderr is not None
-            told = iter(command.stderr.readline, "")
-            assert any("Put on its way" in line for line in told)
-            command.send_signal(signal.SIGINT)
-            rest = "".join(told)
-            assert command.wait(30) == 1
-        assert "what was begun goes on" in rest
-        assert "seawall abort" in rest
-        assert "Traceback" not in rest
-        assert edge.json("releases")["releases"][0]["id"] == "r2"

@@ -14,6 +14,7 @@ from seawall.daemon.children import Child
 from seawall.daemon.ports import Address, addresses, holder
 from seawall.daemon.processes import (
     Process,
+    keeps_ending,
     lock_data_dir,
     prepare_data_dir,
     read_run_file,
@@ -80,6 +81,8 @@ def test_a_child_that_cannot_start_is_started_again_ever_more_slowly(tmp_path: P
         pause_s = child.due_in_s(now_s)
         assert pause_s is not None
         pauses.append(round(pause_s, 6))
+        assert keeps_ending(tmp_path, "nothing") == (len(pauses) >= limits.CHILD_ENDS_MAX)
+        assert read_run_file(tmp_path / "run" / "nothing.json") is None
         assert child.tick(now_s + pause_s / 2) == ""
         assert child.pid is None
         now_s += pause_s
@@ -96,12 +99,13 @@ def test_a_child_that_ran_long_is_started_again_at_once(tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     child = Child("nothing", tmp_path, read_end, [])
     now_s = 0.0
-    for _ in range(3):
+    for _ in range(limits.CHILD_ENDS_MAX + 1):
         child.start(now_s)
         _wait_for_end(child)
         now_s += limits.CHILD_STABLE_AFTER_S
         child.tick(now_s)
         assert child.due_in_s(now_s) == pytest.approx(limits.CHILD_RESTART_PAUSE_MIN_S)
+        assert not keeps_ending(tmp_path, "nothing")
     os.close(read_end)
     os.close(write_end)
 

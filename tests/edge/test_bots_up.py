@@ -44,7 +44,7 @@ sites:
     hosts: [quiet.localhost]
     origin: "{origin}"
     bots: off
-rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}]}}
+rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}], bake: 1s}}
 """
 
 
@@ -69,11 +69,8 @@ class Asking:
 
     def why(self, request_id: str) -> Any:
         """The story, once the record is written."""
-        return wait_until(lambda: self._why(request_id), what="the record")
-
-    def _why(self, request_id: str) -> Any:
-        done = self.edge.run("why", request_id, "--format", "json")
-        return self.edge.json("why", request_id) if done.returncode == 0 else None
+        self.edge.wait_for_record(request_id)
+        return self.edge.json("why", request_id)
 
 
 @pytest.fixture(scope="module")
@@ -203,11 +200,14 @@ def test_a_shadow_scores_beside_the_model_is_compared_and_promoted(
 
     def counted() -> Any:
         asking.ask("shop")
-        seen = edge.json("status")["bots"]["shadow"]
-        return seen if seen["compared"] else None
+        with edge.client() as client:
+            bots = client.status().bots
+        seen = bots.shadow if bots is not None else None
+        return seen if seen is not None and seen.compared else None
 
     seen = wait_until(counted, what="a window in which both scored", deadline_s=60)
-    assert (seen["id"], seen["errors"]) == (digest, 0)
+    assert (seen.id, seen.errors) == (digest, 0)
+    assert edge.json("status")["bots"]["shadow"]["compared"]
     assert digest in edge.run("status").stdout
     report = edge.json("bots", "shadow")
     assert (report["state"], report["advice"], report["shadow"]) == ("too-little", "wait", digest)

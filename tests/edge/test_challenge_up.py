@@ -26,7 +26,7 @@ BROWSER_LINES = (
 PASS_S = 60
 
 
-def _site_file(port: int, tls_port: int, origin: str, *, unavailable: str = "pass") -> str:
+def _site_file(port: int, tls_port: int, origin: str) -> str:
     return f"""version: 1
 listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}
 tls: {{development_ca: true}}
@@ -36,7 +36,15 @@ sites:
     origin: "{origin}"
     bots:
       mode: enforce
-      challenge: {{unavailable: {unavailable}}}
+      challenge: {{unavailable: pass}}
+      rules:
+        - {{name: gate, when: path == "/", do: challenge}}
+  strict:
+    hosts: [strict.test]
+    origin: "{origin}"
+    bots:
+      mode: enforce
+      challenge: {{unavailable: refuse}}
       rules:
         - {{name: gate, when: path == "/", do: challenge}}
   bare:
@@ -48,7 +56,7 @@ sites:
         remove: set-cookie
         set: {{content-security-policy: "default-src 'none'", content-type: text/plain}}
     bots: {{mode: enforce, rules: [{{name: gate, when: not cleared, do: challenge}}]}}
-rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}]}}
+rollout: {{steps: [{{share: 10%, soak: 0s, deadline: 2s}}], bake: 1s}}
 """
 
 
@@ -69,9 +77,11 @@ def service(data_dir: Path) -> object:
     return read_run_file(data_dir / "run" / "bots.json")
 
 
-def ask(port: int, *lines: bytes, path: bytes = b"/") -> tuple[int, bytes]:
+def ask(
+    port: int, *lines: bytes, path: bytes = b"/", host: bytes = b"shop.test"
+) -> tuple[int, bytes]:
     with RawClient(port) as client:
-        client.send(b"GET " + path + b" HTTP/1.1\r\nhost: shop.test\r\n")
+        client.send(b"GET " + path + b" HTTP/1.1\r\nhost: " + host + b"\r\n")
         client.send(b"".join(line + b"\r\n" for line in lines) + b"connection: close\r\n\r\n")
         answer = client.response()
         return answer.status, answer.body
@@ -163,13 +173,14 @@ def test_keys_and_settings_are_private(edge: tuple[Edge, int]) -> None:
     assert all(secret not in log.read_text() for log in (running.data_dir / "logs").glob("*"))
 
 
-def test_a_killed_service_comes_back(edge: tuple[Edge, int]) -> None:
-    running, _ = edge
+def _kill_service(running: Edge) -> None:
     first = read_run_file(running.data_dir / "run" / "bots.json")
     assert first is not None
     first.send(9)
     wait_until(lambda: not first.alive(), what="the service is gone")
-    assert ask(running.port, *BROWSER_LINES, path=b"/api/time")[0] == 200
+
+
+def _wait_for_challenges(running: Edge) -> None:
     wait_until(
         lambda: (
             b"<html" in ask(running.port, *BROWSER_LINES)[1]
@@ -178,6 +189,32 @@ def test_a_killed_service_comes_back(edge: tuple[Edge, int]) -> None:
         what="challenges are shown again",
         deadline_s=30,
     )
+
+
+def test_a_killed_service_comes_back(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    _kill_service(running)
+    assert ask(running.port, *BROWSER_LINES, path=b"/api/time")[0] == 200
+    _wait_for_challenges(running)
+
+
+def test_without_the_service_the_fail_mode_of_the_site_decides(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    hosts = {b"shop.test": 200, b"strict.test": 403}
+    for host in hosts:
+        assert b"seawall/challenge" in ask(running.port, *BROWSER_LINES, host=host)[1], host
+    socket = running.data_dir / "node" / "bots.sock"
+    socket.unlink()
+    socket.mkdir()  # in the way of the next service
+    _kill_service(running)
+    try:
+        for host, status in hosts.items():
+            answered, body = ask(running.port, *BROWSER_LINES, host=host)
+            assert answered == status, host
+            assert b"seawall/challenge" not in body, host
+    finally:
+        socket.rmdir()
+        _wait_for_challenges(running)
 
 
 def test_a_key_is_rotated_by_a_release_and_the_old_one_is_still_believed(
@@ -198,25 +235,6 @@ def test_a_key_is_rotated_by_a_release_and_the_old_one_is_still_believed(
     )
     assert after[2] == before[1]
     assert after[1] not in before
-
-
-@pytest.mark.parametrize(("unavailable", "status"), [("pass", 200), ("refuse", 403)])
-def test_without_the_service_the_fail_mode_decides(
-    tmp_path: Path, unavailable: str, status: int
-) -> None:
-    port, tls_port = free_port(), free_port()
-    with running_website() as website:
-        origin = f"http://127.0.0.1:{website}"
-        text = _site_file(port, tls_port, origin, unavailable=unavailable)
-        with seawall_up(tmp_path, origin, port=port, text=text) as running:
-            node = wait_until(
-                lambda: p if (p := running.data_dir / "node" / "bots.sock").exists() else None,
-                what="the service listens",
-            )
-            node.unlink()  # nobody reaches it any more
-            answered, body = ask(port, *BROWSER_LINES)
-            assert answered == status
-            assert b"seawall/challenge" not in body
 
 
 @needs_chromium

@@ -254,6 +254,24 @@ def test_an_identity_that_another_process_renewed_is_taken_up(tmp_path: Path) ->
     run(tmp_path, story)
 
 
+def test_a_poll_that_waits_while_the_machine_joins_again_is_answered(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        control = here.control("edge-1")
+        polling = asyncio.ensure_future(
+            control.assignment(NodeName("edge-1"), Generation(0), wait_s=20.0)
+        )
+        await here.hand.polled.wait()
+        await here.join("edge-1", token=await here.token(name="edge-1"))
+        await control.report(report("edge-1"))
+        here.hand.assign(1)
+        found = await polling
+        assert found is not None
+        assert found.generation == 1
+        control.close()
+
+    run(tmp_path, story)
+
+
 def test_pauses_are_spread_grow_and_are_bounded() -> None:
     first, later = [], []
     for seed in range(1000):

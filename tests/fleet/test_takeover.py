@@ -1,5 +1,6 @@
 """Two real control processes on a real PostgreSQL: one is killed in the middle of a rollout."""
 
+import asyncio
 import contextlib
 import signal
 import threading
@@ -11,9 +12,9 @@ import psycopg
 import pytest
 
 from fleet.crew import ControlProcess, Loop, joined, loop, memory_node, two_controls
-from helpers import free_port, wait_until
+from helpers import POLL_S, free_port, wait_until
 from postgres_server import PostgresServer
-from seawall.errors import SeawallError
+from seawall.errors import SeawallError, UnreachableError
 from seawall.rollout.ports import Nack
 from seawall.site.sources import SourceFile, SourceSet
 from seawall.testing.memory_node import MemoryNode
@@ -112,6 +113,17 @@ def bake_on(crew: Crew) -> None:
         node._bakes = False
 
 
+async def heard(node: MemoryNode) -> None:
+    """Report beside the poll, as an agent does, until a control process takes it."""
+    while True:
+        try:
+            await node.say()
+        except UnreachableError:
+            await asyncio.sleep(POLL_S)
+        else:
+            return
+
+
 def test_a_leader_killed_while_a_release_bakes_is_replaced_and_the_rollout_ends_once(
     crew: Crew,
 ) -> None:
@@ -179,6 +191,8 @@ def test_a_leader_that_was_stopped_for_a_while_writes_nothing_when_it_wakes(crew
     wait_until(lambda: crew.stages()["r2"] == ["baking"], what="r2 bakes", deadline_s=DEADLINE_S)
     baked(crew)
     leader.signal(signal.SIGSTOP)
+    for node in crew.nodes:
+        crew.loop.spawn(heard(node))
     successor = crew.other(leader)
     wait_until(successor.leads, what="the other leads", deadline_s=DEADLINE_S)
     wait_until(lambda: crew.stages()["r2"] == ["done"], what="r2 done", deadline_s=DEADLINE_S)

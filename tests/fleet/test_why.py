@@ -9,6 +9,7 @@ import pytest
 
 from fleet.test_roles import DEADLINE_S, Machines, seawall, staying
 from helpers import wait_until
+from seawall.api.client import Client
 from seawall.telemetry.records import find
 
 
@@ -40,8 +41,9 @@ def told(request_id: str, data_dir: Path, *options: str) -> dict[str, Any]:
 
 def wait_serves(machines: Machines, *names: str) -> None:
     def serve() -> bool:
-        nodes = {node["name"]: node for node in machines.nodes()}
-        return all(nodes[n]["connected"] and nodes[n]["release"] for n in names if n in nodes)
+        with Client.for_data_dir(machines.control) as client:
+            nodes = {node.name: node for node in client.nodes().nodes}
+        return all(nodes[n].connected and nodes[n].release for n in names if n in nodes)
 
     wait_until(serve, what=f"{names} serve", deadline_s=DEADLINE_S)
 
@@ -74,7 +76,7 @@ def test_control_finds_a_request_on_the_node_that_served_it(machines: Machines) 
 
             line = [str(second) if word == str(machines.node) else word for word in machines.line()]
             with staying(machines.home, *line, "--name", "edge-2", "--concurrency", "1"):
-                wait_until(lambda: len(machines.nodes()) == 2, what="it", deadline_s=DEADLINE_S)
+                wait_until(lambda: len(machines.connected()) == 2, what="it", deadline_s=DEADLINE_S)
                 wait_serves(machines, "edge-1", "edge-2")
                 missing = seawall("why", "nowhere", "--data-dir", machines.control, code=1)
                 assert "[request-not-found]" in missing

@@ -196,9 +196,14 @@ def test_trouble_with_the_store_is_a_notice_until_it_is_over(
         full = UnreachableError("store-full", "The disk is full.", remedy="Free some space.")
         steps = iter([full, full, None])
         done = asyncio.Event()
+
+        class Heard(NodeBoard):
+            async def changed(self, _wait_s: float) -> bool:
+                return True
+
         executor = Executor(
             process.book,
-            process.board,
+            Heard(made.HandClock()),
             SystemClock(),
             on_fleet=_nothing,
             log=lambda code, _text: told.append(code),

@@ -10,13 +10,17 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seawall import limits
+from seawall.tasks import set_within
+
+_TICK_S: Final = 1.0
+"""Of the clock that answers are dated by: a date has whole seconds."""
 
 
 class ApiServer(uvicorn.Server):
@@ -53,6 +57,12 @@ class ApiServer(uvicorn.Server):
                 limit_concurrency=connections_max,
             )
         )
+        self._told_to_end = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Tick until told to end; uvicorn's own looks ten times a second whether it was told."""
+        while not await self.on_tick(0):
+            await set_within(self._told_to_end, _TICK_S)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,6 +76,7 @@ class ApiServer(uvicorn.Server):
             await asyncio.shield(serving)
         except asyncio.CancelledError:
             self.should_exit = True
+            self._told_to_end.set()
             await serving
             raise
 

@@ -9,7 +9,7 @@ from seawall import limits
 from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
-from seawall.daemon.processes import envoys, read_run_file
+from seawall.daemon.processes import envoys, keeps_ending, read_run_file
 from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
@@ -65,11 +65,15 @@ def is_node_of_fleet(target: Target) -> bool:
 
 
 def _wait_while_starting(data_dir: Path) -> None:
-    """Under a live supervisor control is only starting, or starting again: worth a moment."""
+    """Under a live supervisor control is only starting, or starting again: worth a moment.
+
+    Not where it ends again and again: the next start will hardly be another one.
+    """
     for tick in every(_POLL_S):
         waited_s = tick * _POLL_S
         supervised = read_run_file(data_dir / "run" / "up.json") is not None
-        if is_running(data_dir) or not supervised or waited_s > limits.CONTROL_START_TIMEOUT_S:
+        late = waited_s > limits.CONTROL_START_TIMEOUT_S or keeps_ending(data_dir, "control")
+        if is_running(data_dir) or not supervised or late:
             return
 
 

@@ -70,7 +70,7 @@ class Child:
         finally:
             os.close(output)
         self._started_s = now_s
-        self._run_file.tell(self._process.pid)
+        self._run_file.tell(self._process.pid, self._failures)
 
     def tick(self, now_s: float) -> str:
         """Start it again when it is down and its pause is over; bound its output file.
@@ -83,8 +83,10 @@ class Child:
         if self._process is not None and self._process.poll() is None:
             return ""
         if self._process is not None:
-            status, self._process = self._process.returncode, None
-            return self._schedule(status, now_s)
+            ended, self._process = self._process, None
+            words = self._schedule(ended.returncode, now_s)
+            self._run_file.tell(ended.pid, self._failures)
+            return words
         if now_s >= self._start_at_s:
             self.restarts += 1
             try:

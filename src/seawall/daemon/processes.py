@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from seawall import limits
 from seawall.errors import ConflictError, UnreachableError, UsageError
 from seawall.procfs import working_in
 
@@ -59,9 +60,15 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[_START_TICKS_FIELD])
 
 
-def write_run_file(path: Path, pid: int) -> None:
-    """Say in `path` that `pid` runs; replaced in one step, mode 0600."""
-    record = {"pid": pid, "start_ticks": start_ticks(pid)}
+def write_run_file(path: Path, pid: int, ends: int = 0) -> None:
+    """Say in `path` that `pid` runs; replaced in one step, mode 0600.
+
+    Args:
+        path: of the run file.
+        pid: of the process; one that is gone is told as none.
+        ends: how often in a row it has ended soon after it was started.
+    """
+    record = {"pid": pid, "start_ticks": start_ticks(pid), "ends": ends}
     fresh = path.with_suffix(".new")
     descriptor = os.open(
         fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE_MODE
@@ -80,10 +87,11 @@ class RunFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pid: int | None = None
+        self._ends = 0
 
-    def tell(self, pid: int) -> OSError | None:
-        """Say that `pid` runs; why that cannot be said yet."""
-        self._pid = pid
+    def tell(self, pid: int, ends: int = 0) -> OSError | None:
+        """As `write_run_file`; why that cannot be said yet."""
+        self._pid, self._ends = pid, ends
         return self.tell_again()
 
     def tell_again(self) -> OSError | None:
@@ -91,7 +99,7 @@ class RunFile:
         if self._pid is None:
             return None
         try:
-            write_run_file(self._path, self._pid)
+            write_run_file(self._path, self._pid, self._ends)
         except OSError as error:
             return error
         self._pid = None
@@ -107,12 +115,25 @@ class RunFile:
 def read_run_file(path: Path) -> Process | None:
     """The live process a run file names; None when there is none or the file is no record."""
     try:
-        with path.open("rb") as file:
-            record = json.loads(file.read(_RUN_FILE_SIZE_BYTES_MAX))
+        record = _record(path)
         process = Process(int(record["pid"]), int(record["start_ticks"]))
     except (OSError, ValueError, TypeError, KeyError):
         return None
     return process if process.alive() else None
+
+
+def keeps_ending(data_dir: Path, name: str) -> bool:
+    """Whether the child `name` of a supervisor ends again and again soon after its start."""
+    try:
+        ends = int(_record(data_dir / "run" / f"{name}.json")["ends"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return ends >= limits.CHILD_ENDS_MAX
+
+
+def _record(path: Path) -> Any:
+    with path.open("rb") as file:
+        return json.loads(file.read(_RUN_FILE_SIZE_BYTES_MAX))
 
 
 def envoys(data_dir: Path) -> tuple[Process, ...]:

@@ -58,7 +58,7 @@ class Members:
             )
         found = self._nodes.get(peer.node)
         if found is None or found.key_sha256 != peer.key_sha256:
-            await self.refresh(older_than_s=limits.FOLLOWER_REFRESH_S)
+            await self._reread()
             found = self._nodes.get(peer.node)
         if found is None or found.key_sha256 != peer.key_sha256:
             raise RefusedError(
@@ -67,6 +67,19 @@ class Members:
                 remedy=f"Let it join again: seawall token join --name {peer.node}.",
             )
         return found
+
+    async def _reread(self) -> None:
+        """Read the registry for somebody who is not in it, as soon as it may be read again.
+
+        Who joined a moment ago at another control process must not be told to have been removed:
+        it would rest for long. The certificate is of this fleet, so it may wait here.
+        """
+        came_s = self._clock.monotonic_s()
+        while self._read_at_s <= came_s:
+            due_s = self._read_at_s + limits.FOLLOWER_REFRESH_S - self._clock.monotonic_s()
+            if due_s > 0:
+                await self._clock.sleep(due_s)
+            await self.refresh(older_than_s=limits.FOLLOWER_REFRESH_S)
 
     async def refresh(self, *, older_than_s: float = 0.0) -> None:
         """Read the registry, unless that was done within `older_than_s` seconds.
@@ -77,8 +90,9 @@ class Members:
         async with self._reading:
             if self._clock.monotonic_s() - self._read_at_s < older_than_s:
                 return
+            began_s = self._clock.monotonic_s()
             nodes = await asyncio.to_thread(self._registry.nodes)
-            self._read_at_s = self._clock.monotonic_s()
+            self._read_at_s = began_s
             self._nodes = {NodeName(node.name): node for node in nodes}
 
     async def run(self) -> None:

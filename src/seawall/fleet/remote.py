@@ -213,8 +213,12 @@ class FleetControl(ControlClient):
         size_bytes_max: int = SMALL_ANSWER_SIZE_BYTES_MAX,
         body: bytes = b"",
     ) -> Answer:
+        asked_as: object = None
+
         async def once() -> Answer:
+            nonlocal asked_as
             line = await self._line(purpose)
+            asked_as = self._stamp
             answer = await line.ask(
                 method,
                 target,
@@ -226,8 +230,20 @@ class FleetControl(ControlClient):
             self._hear_questions(answer, line.where)
             return answer
 
+        async def answered() -> Answer:
+            """By a machine that joins again meanwhile once more: the first was for its old self."""
+            try:
+                answer = await once()
+                if answer.status not in _REFUSED or asked_as == self._identity.stamp():
+                    return answer
+            except OSError:
+                if asked_as == self._identity.stamp():
+                    raise
+            self._drop(purpose)
+            return await once()
+
         try:
-            answer = await once()
+            answer = await answered()
             if answer.status == _NOT_HERE and self._follow(purpose, answer):
                 answer = await once()
         except (OSError, ValueError) as error:
