@@ -134,6 +134,22 @@ def test_an_origin_that_breaks_off_is_not_said_to_send_malformed_headers() -> No
     assert "malformed header" in story(but(flags="UPE", details="")).remedy
 
 
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("remote_connection_failure|delayed_connect_error:_Connection_refused", "origin runs"),
+        ("remote_connection_failure|TLS_error:|268435581:CERTIFICATE_VERIFY_FAILED:x", "`ca` is"),
+    ],
+)
+def test_the_cause_of_the_last_attempt_comes_before_that_it_was_the_last(
+    reason: str, remedy: str
+) -> None:
+    details = f"upstream_reset_before_response_started{{{reason}}}"
+    told = story(but(status=503, flags="URX,UF", details=details, attempts=2))
+    assert remedy in told.remedy
+    assert told.sentences.index(FLAGS["UF"].words) < told.sentences.index(FLAGS["URX"].words)
+
+
 def test_a_client_that_left_got_no_response() -> None:
     told = story(but(status=0, flags="DC", details="downstream_remote_disconnect"))
     assert "not answered" in told.title

@@ -85,8 +85,8 @@ FLAGS: Final = {
     ),
     "UPE": Meaning(
         "The origin broke the HTTP protocol.",
-        "Look at what the origin sends: a malformed header, more than 100 headers, or the wrong "
-        "protocol for the port.",
+        "Look at what the origin sends: a malformed header, more than 100 headers or 80 KiB of "
+        "them, a body with 204, or the wrong protocol for the port.",
     ),
     "UMSDR": Meaning(
         "The exchange with the origin reached its longest allowed duration.",
@@ -116,6 +116,16 @@ BROKEN_OFF: Final = Meaning(
     "Look at the origin's own log: it may have failed or been restarted in the middle.",
 )
 """`UPE` after the response began: so Envoy also calls an HTTP/1.1 answer that is cut off."""
+
+CERTIFICATE_REFUSED: Final = "CERTIFICATE_VERIFY_FAILED"
+"""In the reason behind a detail: the origin's certificate is not trusted, or for another name."""
+UNTRUSTED: Final = Meaning(
+    "The origin's certificate was not accepted.",
+    "Compare it with `tls` of the origin: `ca` is the file of the authority that signed it, `sni` "
+    "the name that stands in it.",
+)
+EXHAUSTED: Final = "URX"
+"""The flag that says no more than that the last attempt failed too; why, another one says."""
 
 DETAILS: Final = {
     "via_upstream": Meaning("The origin gave this answer."),

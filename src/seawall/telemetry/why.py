@@ -17,7 +17,15 @@ from seawall.telemetry.bot_story import (
     bot_remedy,
     bot_sentences,
 )
-from seawall.telemetry.flags import BROKEN_OFF, DETAILS, FLAGS, Meaning
+from seawall.telemetry.flags import (
+    BROKEN_OFF,
+    CERTIFICATE_REFUSED,
+    DETAILS,
+    EXHAUSTED,
+    FLAGS,
+    UNTRUSTED,
+    Meaning,
+)
 from seawall.telemetry.records import AccessRecord, shown
 
 _NO_FLAG: Final = frozenset({"", "-"})
@@ -151,6 +159,9 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
 def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     seen: set[str] = set()
     flags = [flag.strip() for flag in record.flags.split(",") if flag.strip() not in _NO_FLAG]
+    flags.sort(key=EXHAUSTED.__eq__)  # last, since the cause is another one
+    if CERTIFICATE_REFUSED in record.details:
+        yield UNTRUSTED
     begun = record.details.startswith("upstream_reset_after_response_started")
     candidates = [BROKEN_OFF if begun and flag == "UPE" else FLAGS.get(flag) for flag in flags]
     unknown = [flag for flag in flags if flag not in FLAGS]
