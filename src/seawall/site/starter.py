@@ -1,5 +1,6 @@
 """The first site file of a newcomer: small, commented, and without problems."""
 
+from ipaddress import ip_address
 from typing import Final
 
 from pydantic_core import PydanticCustomError
@@ -65,8 +66,8 @@ def starter_file(
     Args:
         origin_url: where the website answers now, for example `http://localhost:3000`.
         hosts: its host names; `*` takes every name.
-        http: address to listen on.
-        https: address to listen on with development certificates; empty for none.
+        http: address to listen on; the next port where the website itself has this one.
+        https: likewise, with development certificates; empty for none.
 
     Raises:
         UsageError: `origin_url` is not the URL of an origin.
@@ -79,8 +80,16 @@ def starter_file(
         ) from None
     host = f"[{url.host}]" if ":" in url.host else url.host
     return (
-        _TEXT.replace("@HTTPS@\n", _HTTPS.replace("@HTTPS@", https) + "\n" if https else "\n")
-        .replace("@HTTP@", http)
+        _TEXT.replace(
+            "@HTTPS@\n", _HTTPS.replace("@HTTPS@", _beside(https, url)) + "\n" if https else "\n"
+        )
+        .replace("@HTTP@", _beside(http, url))
         .replace("@ORIGIN@", f"{url.scheme}://{host}:{url.port}")
         .replace("@HOSTS@", ", ".join(f'"{host}"' for host in hosts))
     )
+
+
+def _beside(address: str, url: network.OriginUrl) -> str:
+    host, _, port = address.rpartition(":")
+    here = url.host == "localhost" or (network.is_ip(url.host) and ip_address(url.host).is_loopback)
+    return f"{host}:{url.port + 1}" if here and url.port == int(port) else address
