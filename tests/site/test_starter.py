@@ -26,7 +26,7 @@ def test_the_first_file_has_no_problems(url: str, https: str) -> None:
     ("url", "http", "https"),
     [
         ("http://localhost:8080", 8081, 8443),
-        ("https://[::1]:8443", 8080, 8444),
+        ("https://localhost:8443", 8080, 8444),
         ("http://app:8080", 8080, 8443),
     ],
 )
