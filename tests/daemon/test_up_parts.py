@@ -52,6 +52,24 @@ def test_the_data_directory_is_private(tmp_path: Path) -> None:
         assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
 
 
+def test_a_directory_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("")
+    tmp_path.chmod(0o755)
+    with pytest.raises(UsageError, match=r"no data directory of Seawall: it holds index\.html"):
+        prepare_data_dir(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    "sign", ["run/up.lock", "control", "node", "identity", "lost+found", "run"]
+)
+def test_a_data_directory_of_before_or_a_new_disk_is_taken(tmp_path: Path, sign: str) -> None:
+    (tmp_path / sign).mkdir(parents=True)
+    prepare_data_dir(tmp_path)
+    assert (tmp_path / "logs").is_dir()
+
+
 def test_a_file_in_place_of_the_data_directory_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
     with pytest.raises(UsageError, match="cannot be used"):
