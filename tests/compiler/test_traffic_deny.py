@@ -26,6 +26,7 @@ from seawall.model import (
     TrustedProxies,
     apply_switches,
 )
+from seawall.telemetry.flags import denied
 
 BAD, WORSE, EMPTY = ListName("bad"), ListName("worse"), ListName("not-pushed-yet")
 HERE = IpList(BAD, ("127.0.0.0/8",))
@@ -61,7 +62,9 @@ def test_only_sites_that_name_the_list_turn_its_clients_away() -> None:
     assert answers == {
         "shop": 403, "blog": 403, "open": 200, "other": 200, "waits": 200, "unknown": 421,
     }  # fmt: skip
-    assert "bad" in turned_away["details"]
+    words = denied(turned_away["details"])
+    assert words is not None
+    assert "address list bad," in words.words
 
 
 def test_the_address_behind_a_trusted_proxy_counts() -> None:

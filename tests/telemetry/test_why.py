@@ -150,6 +150,17 @@ def test_the_cause_of_the_last_attempt_comes_before_that_it_was_the_last(
     assert told.sentences.index(FLAGS["UF"].words) < told.sentences.index(FLAGS["URX"].words)
 
 
+def test_an_address_list_that_refused_is_named() -> None:
+    told = story(
+        but(status=403, details="rbac_access_denied_matched_policy[bad-\x1b]", endpoint="")
+    )
+    text = "\n".join(told.sentences)
+    assert "on the address list bad-\ufffd, which the site denies." in text
+    assert "It was not sent to its origin shop." in text
+    assert "rbac" not in text
+    assert "list bad-" in told.remedy
+
+
 def test_a_client_that_left_got_no_response() -> None:
     told = story(but(status=0, flags="DC", details="downstream_remote_disconnect"))
     assert "not answered" in told.title

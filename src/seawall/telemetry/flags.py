@@ -1,7 +1,7 @@
 """Envoy's response flags and response code details, in words, each with what to do about it.
 
-Tables only. The flags are all those Envoy 1.40 accepts in a response-flag filter; the tests ask
-the Envoy binary itself for that list.
+Tables, but for the one detail that holds a name. The flags are all those Envoy 1.40 accepts in a
+response-flag filter; the tests ask the Envoy binary itself for that list.
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details
@@ -9,6 +9,8 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/res
 
 from dataclasses import dataclass
 from typing import Final
+
+from seawall.telemetry.records import shown
 
 _STATUS: Final = "See `seawall status` for the health of the origin."
 _ORIGIN_LOG: Final = "Look at the origin's own log around that time."
@@ -124,6 +126,8 @@ UNTRUSTED: Final = Meaning(
     "Compare it with `tls` of the origin: `ca` is the file of the authority that signed it, `sni` "
     "the name that stands in it.",
 )
+DENIED: Final = "rbac_access_denied_matched_policy["
+"""Begins the detail of a request from an address on a list; the list's name and `]` follow."""
 EXHAUSTED: Final = "URX"
 """The flag that says no more than that the last attempt failed too; why, another one says."""
 
@@ -214,3 +218,14 @@ DETAILS: Final = {
     ),
 }
 """The part of `details` before any reason in braces."""
+
+
+def denied(details: str) -> Meaning | None:
+    """What is told of a request that an address list refused."""
+    if not details.startswith(DENIED):
+        return None
+    name = shown(details.removeprefix(DENIED).rstrip("]"))
+    return Meaning(
+        f"The client's address stands on the address list {name}, which the site denies.",
+        f"If it should not, take it from the list {name}; in a hurry: `seawall kill deny-lists`.",
+    )

@@ -25,6 +25,7 @@ from seawall.telemetry.flags import (
     FLAGS,
     UNTRUSTED,
     Meaning,
+    denied,
 )
 from seawall.telemetry.records import AccessRecord, shown
 
@@ -128,7 +129,7 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
     if not record.origin:
         yield "It was not sent to any origin."
         return
-    if record.details == ANSWERED_HERE:
+    if record.details == ANSWERED_HERE or denied(record.details):
         yield f"It was not sent to its origin {shown(record.origin)}."
         return
     at = f" at {shown(record.endpoint)}" if record.endpoint else ""
@@ -174,6 +175,8 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
 
 
 def _detail(record: AccessRecord) -> Meaning | None:
+    if refused := denied(record.details):
+        return refused
     return DETAILS.get(record.details.partition("{")[0].partition("_(")[0].rstrip("_"))
 
 
