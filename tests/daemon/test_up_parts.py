@@ -1,4 +1,5 @@
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from seawall.daemon.processes import (
     prepare_data_dir,
     read_run_file,
     start_ticks,
+    stop_signals,
     write_run_file,
 )
 from seawall.errors import ConflictError, UsageError
@@ -50,6 +52,16 @@ def test_the_data_directory_is_private(tmp_path: Path) -> None:
     prepare_data_dir(tmp_path / "data")
     for folder in ("data", "data/run", "data/logs"):
         assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_closed_terminal_ends_a_supervisor_unless_it_runs_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert signal.SIGHUP in stop_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert stop_signals() == (signal.SIGINT, signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_directory_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:

@@ -104,10 +104,10 @@ def _watch(output: Output, client: Client, view: StatusView) -> None:
             view = client.status()
     from rich.live import Live  # noqa: PLC0415 - only a live screen pays for it
 
-    with Live(draw_status.status(view), console=output.out, screen=True) as live:
+    with Live(draw_status.status(view, cut=True), console=output.out, screen=True) as live:
         for _ in every(_REFRESH_S):
             try:
-                live.update(draw_status.status(client.status()), refresh=True)
+                live.update(draw_status.status(client.status(), cut=True), refresh=True)
             except UnreachableError as error:
                 # The control process may be restarting: the screen stays, the edge serves on.
                 live.update(styled(f"{error.message} {error.remedy}", "yellow"), refresh=True)

@@ -150,6 +150,13 @@ def user_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """What ends a supervisor: Ctrl-C, SIGTERM, and a closed terminal, unless under nohup."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    hang_up = () if ignored else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hang_up)
+
+
 def prepare_data_dir(data_dir: Path) -> None:
     """Make the data directory and its private folders.
 
