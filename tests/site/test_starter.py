@@ -40,7 +40,14 @@ def test_a_website_on_the_usual_port_keeps_it(url: str, http: int, https: int) -
 
 def test_every_line_that_is_commented_out_may_be_used() -> None:
     text = starter_file("http://localhost:3000")
-    for written in ("health_check:", "backup:", "- {name: api", "- {name: live", "- {name: old"):
+    for written in (
+        "health_check:",
+        "backup:",
+        "- {name: api",
+        "- {name: files",
+        "- {name: live",
+        "- {name: old",
+    ):
         assert f"# {written}" in text
         text = text.replace(f"# {written}", written)
     assert _load(text).problems == ()

@@ -119,6 +119,12 @@ BROKEN_OFF: Final = Meaning(
 )
 """`UPE` after the response began: so Envoy also calls an HTTP/1.1 answer that is cut off."""
 
+CUT_OFF: Final = Meaning(
+    "The origin's answer was not at its end within the route's timeout: it was cut off.",
+    "Give downloads and event streams a route with `timeout: 0s`; its idle_timeout still ends one "
+    "that is silent.",
+)
+"""`UT` after the response began."""
 CERTIFICATE_REFUSED: Final = "CERTIFICATE_VERIFY_FAILED"
 """In the reason behind a detail: the origin's certificate is not trusted, or for another name."""
 UNTRUSTED: Final = Meaning(

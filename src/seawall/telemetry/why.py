@@ -20,6 +20,7 @@ from seawall.telemetry.bot_story import (
 from seawall.telemetry.flags import (
     BROKEN_OFF,
     CERTIFICATE_REFUSED,
+    CUT_OFF,
     DETAILS,
     EXHAUSTED,
     FLAGS,
@@ -166,7 +167,9 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     begun = record.details.startswith("upstream_reset_after_response_started")
     candidates = [BROKEN_OFF if begun and flag == "UPE" else FLAGS.get(flag) for flag in flags]
     unknown = [flag for flag in flags if flag not in FLAGS]
-    for meaning in (*candidates, _detail(record)):
+    late = CUT_OFF if record.origin_ms is not None else FLAGS["UT"]
+    for found in (*candidates, _detail(record)):
+        meaning = late if found is FLAGS["UT"] else found
         if meaning is not None and meaning.words not in seen:
             seen.add(meaning.words)
             yield meaning
