@@ -164,7 +164,9 @@ class RedirectSection(Section):
     """Answer with a redirect. Short form: the place to go to."""
 
     to: Target | None = Field(
-        default=None, description="A path (`/new`), or a URL (`https://example.com/new`)."
+        default=None,
+        description="A path (`/new`), or a URL (`https://example.com/new`). One without a path keeps "
+        "the request's path; one without a query its query.",
     )
     prefix: UrlPath | None = Field(
         default=None,
@@ -220,7 +222,9 @@ class RewriteSection(Section):
         default=None, description="RE2 expression; what it matches is replaced."
     )
     to: Annotated[str, Checked(_replacement, "text")] | None = Field(
-        default=None, description=r"What stands in its place; `\1` is the first group."
+        default=None,
+        description=r"What stands in its place; `\1` is the first group. The request's query "
+        "follows with its `?`: a `?` in here makes two of them.",
     )
 
     @model_validator(mode="after")
