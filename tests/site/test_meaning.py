@@ -54,6 +54,23 @@ def test_another_address_or_another_request_is_no_loop(written: str) -> None:
     assert "origin-loop" not in site(written)
 
 
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("respond: {status: 204, body: x}", {"contradictory-keys"}),
+        ("respond: {status: 205, body: x}", {"contradictory-keys"}),
+        ("respond: {status: 304, body: x}", {"contradictory-keys"}),
+        ("respond: {status: 204}", set()),
+        ("redirect: {to: /x, prefix: /y}", {"contradictory-keys"}),
+        ("redirect: {to: 'http://o.test/?q=1', prefix: /y}", {"contradictory-keys"}),
+        ("redirect: {to: 'http://o.test', prefix: /y}", set()),
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_refused(answer: str, found: set[str]) -> None:
+    problems = site(f"tls: false, origin: 'http://x', routes: [{{name: r, prefix: /r, {answer}}}]")
+    assert problems == found
+
+
 def served(chain: bytes) -> set[str]:
     files = {**certificate_files(), "c.pem": chain}
     text = f"{EDGE}sites:\n  shop: {{hosts: [shop.example.com], origin: 'http://x', "
