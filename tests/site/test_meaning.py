@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from seawall.site.certificates import read_chain
-from site_text import certificate_files, ids, load_text
+from site_text import HEAD, certificate_files, ids, load_text
 from tls_material import TlsAuthority
 
 EDGE = "version: 1\nlisten: {http: '127.0.0.1:8080', https: '[::]:8443'}\n"
@@ -64,11 +64,15 @@ def test_another_address_or_another_request_is_no_loop(written: str) -> None:
         ("redirect: {to: /x, prefix: /y}", {"contradictory-keys"}),
         ("redirect: {to: 'http://o.test/?q=1', prefix: /y}", {"contradictory-keys"}),
         ("redirect: {to: 'http://o.test', prefix: /y}", set()),
+        ("respond: {status: 302}", {"redirect-loop"}),
+        ("respond: {status: 302}, header_changes: {response: {set: {location: /x}}}", set()),
+        ("respond: {status: 300}", set()),
     ],
 )
 def test_an_answer_that_contradicts_itself_is_refused(answer: str, found: set[str]) -> None:
-    problems = site(f"tls: false, origin: 'http://x', routes: [{{name: r, prefix: /r, {answer}}}]")
-    assert problems == found
+    route = f"{{name: r, prefix: /r, {answer}}}"
+    text = f"sites:\n  shop: {{hosts: [a.test], origin: 'http://x', routes: [{route}]}}\n"
+    assert ids(load_text(HEAD + text)) == found
 
 
 def served(chain: bytes) -> set[str]:
