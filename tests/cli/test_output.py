@@ -7,9 +7,10 @@ from typing import TextIO
 
 import pytest
 
-from seawall.cli.settings import Format, finish
+from seawall.cli import look
+from seawall.cli.settings import Format, Target, finish
 from seawall.console.output import Output, styled
-from seawall.errors import NotFoundError, RefusedError
+from seawall.errors import NotFoundError, RefusedError, UsageError
 
 FULL = "/dev/full"
 
@@ -76,3 +77,11 @@ def _ends_with(code: int, json_format: bool, *, answers: bool) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 - typer's own Exit has no public base
         finish(Format.JSON if json_format else Format.TEXT, action)
     assert getattr(caught.value, "exit_code", None) == code
+
+
+@pytest.mark.parametrize("request_id", ["", " \r\n", "../status"])
+def test_what_is_no_request_id_is_said_before_anybody_is_asked(
+    tmp_path: Path, request_id: str
+) -> None:
+    with pytest.raises(UsageError, match="is no request id"):
+        look.why(Output(json_format=False), Target(tmp_path), request_id, "")
