@@ -151,6 +151,13 @@ def test_the_cause_of_the_last_attempt_comes_before_that_it_was_the_last(
     assert told.sentences.index(FLAGS["UF"].words) < told.sentences.index(FLAGS["URX"].words)
 
 
+def test_a_refused_connection_on_this_machine_may_be_one_of_the_wrong_family() -> None:
+    refused = "upstream_reset_before_response_started{delayed_connect_error:_Connection_refused}"
+    here = but(status=503, flags="URX,UF", details=refused, endpoint="127.0.0.1:3000")
+    assert "[::1]" in story(here).remedy
+    assert "[::1]" not in story(but(status=503, flags="URX,UF", details=refused)).remedy
+
+
 def test_an_answer_that_was_cut_off_by_the_timeout_is_told_from_none() -> None:
     late = but(status=200, flags="UT", details="response_timeout", origin_ms=1)
     assert "timeout: 0s" in story(late).remedy

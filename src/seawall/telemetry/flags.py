@@ -134,6 +134,14 @@ UNTRUSTED: Final = Meaning(
 )
 DENIED: Final = "rbac_access_denied_matched_policy["
 """Begins the detail of a request from an address on a list; the list's name and `]` follow."""
+NOBODY_LISTENS: Final = "Connection_refused"
+"""In the reason behind a detail: no program has that port of that address."""
+NOT_HERE: Final = Meaning(
+    "Nobody listens at the origin's address.",
+    "Check that the origin runs. A name such as `localhost` is asked at its IPv4 address: where "
+    "`ss -ltn` shows the origin at [::1] only, write `http://[::1]:PORT`.",
+)
+"""The same for an address of this machine."""
 EXHAUSTED: Final = "URX"
 """The flag that says no more than that the last attempt failed too; why, another one says."""
 

@@ -24,6 +24,8 @@ from seawall.telemetry.flags import (
     DETAILS,
     EXHAUSTED,
     FLAGS,
+    NOBODY_LISTENS,
+    NOT_HERE,
     UNTRUSTED,
     Meaning,
     denied,
@@ -33,6 +35,8 @@ from seawall.telemetry.records import AccessRecord, shown
 _NO_FLAG: Final = frozenset({"", "-"})
 """How Envoy writes that it flagged nothing."""
 _SERVER_ERROR: Final = 500
+_THIS_MACHINE: Final = "127."
+"""IPv4 addresses of the loopback interface begin so."""
 _SHOWN_AS_SECONDS_MS: Final = 10_000
 _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
@@ -164,6 +168,8 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     flags.sort(key=EXHAUSTED.__eq__)  # last, since the cause is another one
     if CERTIFICATE_REFUSED in record.details:
         yield UNTRUSTED
+    if NOBODY_LISTENS in record.details and record.endpoint.startswith(_THIS_MACHINE):
+        yield NOT_HERE
     begun = record.details.startswith("upstream_reset_after_response_started")
     candidates = [BROKEN_OFF if begun and flag == "UPE" else FLAGS.get(flag) for flag in flags]
     unknown = [flag for flag in flags if flag not in FLAGS]
