@@ -138,7 +138,8 @@ NOBODY_LISTENS: Final = "Connection_refused"
 """In the reason behind a detail: no program has that port of that address."""
 NOT_HERE: Final = Meaning(
     "Nobody listens at the origin's address.",
-    "Check that the origin runs. A name such as `localhost` is asked at its IPv4 address: where "
+    "Check that the origin runs; see `seawall status` for its health. A name such as `localhost` "
+    "is asked at its IPv4 address: where "
     "`ss -ltn` shows the origin at [::1] only, write `http://[::1]:PORT`.",
 )
 """The same for an address of this machine."""
