@@ -65,4 +65,5 @@ def certificate_files() -> Mapping[str, bytes]:
         ("expired", "shop.example.com", 0),
     ):
         files[f"certs/{name}.pem"], files[f"certs/{name}.key"] = authority.issue(host, days=days)
+    files["certs/gap.pem"] = files["certs/shop.pem"] + files["certs/other.pem"]
     return files

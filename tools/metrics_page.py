@@ -6,7 +6,7 @@ from seawall.telemetry.prometheus import METRICS
 HEAD = """\
 # Metrics
 
-`GET /metrics` of the HTTP API gives these in Prometheus' text format. The source is
+`GET /v1/metrics` of the HTTP API gives these in Prometheus' text format. The source is
 `src/seawall/telemetry/prometheus.py`; this page is generated from it.
 
 * A counter adds up the windows that nodes delivered. It only grows while the control process runs,

@@ -246,6 +246,8 @@ STATS_POLL_INTERVAL_S: Final = 5.0
 """Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
 NOTICES_MAX: Final = 20
 """Standing notices of one node; more would hide the first."""
+OPEN_FILES_USED_UP_SHARE: Final = 0.98
+"""Share of the files that Envoy may open; from here on a silent admin socket is blamed on that."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
 """One access record: the largest request header block, escaped as JSON, and as much again."""
 METRIC_SITES_MAX: Final = 2_000

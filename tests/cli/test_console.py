@@ -251,6 +251,13 @@ def test_status_shows_everything_on_one_screen() -> None:
     assert len(text.splitlines()) < 24
 
 
+def test_notices_come_first_where_the_end_of_a_screen_is_cut_off() -> None:
+    lines = drawn(status.status(status_view(), cut=True)).splitlines()
+    assert "degraded" in lines[0]
+    notice = next(index for index, line in enumerate(lines) if "Somebody forwards." in line)
+    assert notice < min(index for index, line in enumerate(lines) if "http://localhost" in line)
+
+
 def test_status_of_an_edge_that_never_reported_has_no_invented_numbers() -> None:
     nothing = TrafficView("", 60, 0, None, None, None, None, None)
     node = NodeView(

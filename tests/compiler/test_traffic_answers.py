@@ -259,6 +259,16 @@ def test_a_site_shows_its_error_page_with_the_request_id(running: Served) -> Non
     assert response.body.decode() == f"<h1>100% 503 {request_id}</h1>"
 
 
+@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc+proto"])
+def test_a_grpc_client_is_told_in_a_line_and_not_by_a_page(
+    running: Served, content_type: str
+) -> None:
+    response = running.get("/dead", headers=(f"content-type: {content_type}",))
+    request_id = response.header("x-request-id")
+    assert (response.status, response.header("grpc-status")) == (200, "14")
+    assert response.header("grpc-message") == f"Error 503. Request id: {request_id}%0A"
+
+
 def test_pages_follow_the_status(running: Served) -> None:
     response = running.get("/limited", method="POST", headers=("content-length: 11",))
     assert response.status == 413

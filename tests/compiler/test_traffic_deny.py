@@ -27,6 +27,7 @@ from seawall.model import (
     TrustedProxies,
     apply_switches,
 )
+from seawall.telemetry.flags import denied
 from seawall.telemetry.records import parse_record
 from seawall.telemetry.rehearsal import DENY
 from seawall.telemetry.rehearse import rehearse, rules_of
@@ -65,7 +66,9 @@ def test_only_sites_that_name_the_list_turn_its_clients_away() -> None:
     assert answers == {
         "shop": 403, "blog": 403, "open": 200, "other": 200, "waits": 200, "unknown": 421,
     }  # fmt: skip
-    assert "bad" in turned_away["details"]
+    words = denied(turned_away["details"])
+    assert words is not None
+    assert "address list bad," in words.words
     record = parse_record(json.dumps(turned_away).encode())
     assert record is not None
     shop = SiteName("shop")

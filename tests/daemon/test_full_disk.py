@@ -104,6 +104,7 @@ def test_an_envoy_that_could_not_be_written_down_is_found_by_a_new_agent(
 def test_nothing_that_ever_served_is_needed_to_start_on_a_full_disk(
     tmp_path: Path, origin: str, disk: SmallDisk
 ) -> None:
+    (tmp_path / "data" / "node").mkdir()
     disk.fill()
     with seawall_up(tmp_path, origin, ready=False) as edge:
         assert edge.process.wait(60) == 1

@@ -1,4 +1,5 @@
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from seawall.daemon.processes import (
     prepare_data_dir,
     read_run_file,
     start_ticks,
+    stop_signals,
     write_run_file,
 )
 from seawall.errors import ConflictError, UsageError
@@ -51,6 +53,34 @@ def test_the_data_directory_is_private(tmp_path: Path) -> None:
     prepare_data_dir(tmp_path / "data")
     for folder in ("data", "data/run", "data/logs"):
         assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_closed_terminal_ends_a_supervisor_unless_it_runs_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert signal.SIGHUP in stop_signals()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert stop_signals() == (signal.SIGINT, signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_directory_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("")
+    tmp_path.chmod(0o755)
+    with pytest.raises(UsageError, match=r"no data directory of Seawall: it holds index\.html"):
+        prepare_data_dir(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize(
+    "sign", ["run/up.lock", "control", "node", "identity", "lost+found", "run"]
+)
+def test_a_data_directory_of_before_or_a_new_disk_is_taken(tmp_path: Path, sign: str) -> None:
+    (tmp_path / sign).mkdir(parents=True)
+    prepare_data_dir(tmp_path)
+    assert (tmp_path / "logs").is_dir()
 
 
 def test_a_file_in_place_of_the_data_directory_is_told(tmp_path: Path) -> None:

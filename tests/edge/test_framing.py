@@ -6,6 +6,7 @@ only, one length, and never a request that the client did not plainly send.
 """
 
 import contextlib
+import re
 
 import pytest
 
@@ -211,6 +212,16 @@ def test_pipelined_requests_are_answered_in_order_and_each_is_seen_once(edge: Se
         edge.origin.answer = ordinary
     assert answers == [b"/%d" % n for n in range(20)] + [b"/last"]
     assert [r.target for r in edge.origin.requests] == answers
+
+
+def test_pipelined_requests_that_the_edge_answers_itself_are_answered_in_order(
+    edge: Serving,
+) -> None:
+    with edge.client() as client:
+        client.send(b"".join(_keep_alive(path) for path in (b"/private", b"/moved") * 10))
+        statuses = re.findall(rb"HTTP/1.1 (\d+)", client.rest())
+    assert len(statuses) >= 2
+    assert statuses == ([b"403", b"301"] * 10)[: len(statuses)]
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,15 @@ def test_expect_continue_is_answered_by_the_edge_and_not_passed_on(edge: Serving
         assert client.response().status == 200
     assert edge.origin.requests[0].body == b"hi"
     assert "expect" not in edge.origin.requests[0].names
+
+
+def test_early_hints_of_an_origin_are_not_passed_on(edge: Serving) -> None:
+    ordinary = edge.origin.answer
+    hints = b"HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\n\r\n"
+    edge.origin.answer = lambda seen: hints + ordinary(seen)
+    try:
+        answer = edge.get()
+    finally:
+        edge.origin.answer = ordinary
+    assert (answer.status, answer.body) == (200, b"ok")
+    assert answer.header("link") is None

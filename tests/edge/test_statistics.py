@@ -2,10 +2,14 @@
 
 import stat
 from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlencode
 
 from compiler import build
-from edge.serving import Serving, request, serving, wait_until
+from edge.serving import Serving, request, serving, standard_sites, wait_until
 from envoy_harness import Origin, OriginRequest, ok
+from seawall.model import Endpoint
+from seawall.telemetry.stats import QUERY, parse
 
 REQUESTS = 1_000
 KNOWN_METHODS = (b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS", b"PROPFIND", b"HEAD")
@@ -53,6 +57,20 @@ def test_a_site_with_an_origin_of_its_own_is_counted_there_and_not_twice() -> No
             names = edge.envoy.stats()
     assert (names[f"{counted}2xx"], names[f"{counted}5xx"]) == (1, 2)
     assert not any(name.startswith("vhost.shop") for name in names)
+
+
+def test_an_origin_whose_name_never_resolved_is_told_from_one_that_is_not_there() -> None:
+    lost = build.origin("lost", endpoints=(Endpoint("lost.invalid", 3000),))
+    alone = build.site("alone", build.route("alone/all", action=build.forward("lost")))
+    with serving(
+        *standard_sites(), replace(alone, hosts=("a.test",)), more_origins=(lost,)
+    ) as edge:
+        query = f"/stats?{urlencode(QUERY)}"
+        found = wait_until(
+            lambda: [one for one in parse(edge.envoy.admin(query)).origins() if one[2] == 0],
+            what="the name is looked up",
+        )
+    assert found == [("lost", 0, 0)]
 
 
 def test_admin_is_a_unix_socket_for_its_owner_only(edge: Serving) -> None:

@@ -22,9 +22,32 @@ def test_the_first_file_has_no_problems(url: str, https: str) -> None:
     assert loaded.edge.sites[0].hosts == ("a.example", "*.a.example")
 
 
+@pytest.mark.parametrize(
+    ("url", "http", "https"),
+    [
+        ("http://localhost:8080", 8081, 8443),
+        ("https://localhost:8443", 8080, 8444),
+        ("http://app:8080", 8080, 8443),
+    ],
+)
+def test_a_website_on_the_usual_port_keeps_it(url: str, http: int, https: int) -> None:
+    loaded = _load(starter_file(url))
+    assert "origin-loop" not in {problem.id for problem in loaded.problems}
+    assert loaded.edge is not None
+    assert [one.port for one in loaded.edge.listen.http] == [http]
+    assert [one.port for one in loaded.edge.listen.https] == [https]
+
+
 def test_every_line_that_is_commented_out_may_be_used() -> None:
     text = starter_file("http://localhost:3000")
-    for written in ("health_check:", "backup:", "- {name: api", "- {name: live", "- {name: old"):
+    for written in (
+        "health_check:",
+        "backup:",
+        "- {name: api",
+        "- {name: files",
+        "- {name: live",
+        "- {name: old",
+    ):
         assert f"# {written}" in text
         text = text.replace(f"# {written}", written)
     assert _load(text).problems == ()

@@ -312,6 +312,25 @@ def test_an_envoy_that_is_away_is_a_notice_and_not_an_error(tmp_path: Path) -> N
     assert "does not answer" in collector.notices()[0]
 
 
+def test_an_envoy_that_has_used_up_its_files_is_said_to(tmp_path: Path) -> None:
+    script = Script(FINE, AWAY)
+    collector = Collector(
+        script,
+        tmp_path / "access.ndjson",
+        SystemClock(),
+        NodeName("local"),
+        files_used_up=lambda: 4096,
+    )
+
+    async def scenario() -> None:
+        await commit(collector, 1)
+        assert collector.notices() == ()
+        await collector.poll()
+
+    asyncio.run(scenario())
+    assert "all 4,096 files open" in collector.notices()[1]
+
+
 def test_origins_without_health_or_address_are_notices(tmp_path: Path) -> None:
     members = b"".join(
         b"cluster.%s.membership_healthy: %d\ncluster.%s.membership_total: %d\n"

@@ -33,6 +33,12 @@ def test_numbers_histograms_and_text_are_told_apart() -> None:
     assert list(reading.origins()) == [("api", 1, 3)]
 
 
+@pytest.mark.parametrize("end", ["update_success", "update_failure"])
+def test_an_origin_whose_name_never_resolved_has_no_endpoint(end: str) -> None:
+    reading = parse(WHOLE + b"cluster.lost.%s: 9\ncluster.api.%s: 2\n" % ((end.encode(),) * 2))
+    assert list(reading.origins()) == [("api", 1, 3), ("lost", 0, 0)]
+
+
 def test_a_counter_absent_from_a_whole_reading_was_never_written() -> None:
     assert parse(WHOLE).value("vhost.shop.route.shop.upstream_rq_5xx") == 0
 
@@ -108,6 +114,7 @@ def test_the_filter_lets_through_what_is_read_and_little_else() -> None:
     wanted += [f"vhost.a.b.route.a.b.{end}" for end in (*SITE_COUNTERS, SITE_LATENCY)]
     wanted += [f"cluster.site/shop/api.{end}" for end in (*SITE_COUNTERS, SITE_LATENCY)]
     wanted += ["cluster.app.membership_healthy", "cluster.app.membership_total", "server.live"]
+    wanted += ["cluster.site/shop/api.update_success", "cluster.app.update_failure"]
     wanted += ["http.https.downstream_rq_time"]
     passes = re2.compile(stats_filter())
     assert [name for name in wanted if not passes.search(name)] == []

@@ -78,7 +78,7 @@ def test_a_request_without_a_flag_is_told_without_one(flags: str) -> None:
 @pytest.mark.parametrize("flag", FLAGS)
 def test_the_words_of_a_flag_are_sentences_in_the_story(flag: str) -> None:
     meaning = FLAGS[flag]
-    told = story(but(flags=flag, status=503, details="")).sentences
+    told = story(but(flags=flag, status=503, details="", origin_ms=None)).sentences
     assert meaning.words in told
     assert meaning.words[0].isupper()
     assert meaning.words.endswith(".")
@@ -87,7 +87,8 @@ def test_the_words_of_a_flag_are_sentences_in_the_story(flag: str) -> None:
 
 @pytest.mark.parametrize("detail", DETAILS)
 def test_the_words_of_a_detail_are_told_also_with_a_reason_behind_it(detail: str) -> None:
-    told = story(but(details=f"{detail}{{connection_termination}}")).sentences
+    reason = f"{detail}{{connection_termination}}"
+    told = story(but(details=reason, origin_ms=None)).sentences
     assert DETAILS[detail].words in told
     assert "Envoy's reason: connection termination." in told
 
@@ -132,6 +133,48 @@ def test_an_origin_that_breaks_off_is_not_said_to_send_malformed_headers() -> No
     )
     assert "own log" in told.remedy
     assert "malformed header" in story(but(flags="UPE", details="")).remedy
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("remote_connection_failure|delayed_connect_error:_Connection_refused", "origin runs"),
+        ("remote_connection_failure|TLS_error:|268435581:CERTIFICATE_VERIFY_FAILED:x", "`ca` is"),
+    ],
+)
+def test_the_cause_of_the_last_attempt_comes_before_that_it_was_the_last(
+    reason: str, remedy: str
+) -> None:
+    details = f"upstream_reset_before_response_started{{{reason}}}"
+    told = story(but(status=503, flags="URX,UF", details=details, attempts=2))
+    assert remedy in told.remedy
+    assert told.sentences.index(FLAGS["UF"].words) < told.sentences.index(FLAGS["URX"].words)
+
+
+def test_a_refused_connection_on_this_machine_may_be_one_of_the_wrong_family() -> None:
+    refused = "upstream_reset_before_response_started{delayed_connect_error:_Connection_refused}"
+    here = but(status=503, flags="URX,UF", details=refused, endpoint="127.0.0.1:3000")
+    assert "[::1]" in story(here).remedy
+    assert "[::1]" not in story(but(status=503, flags="URX,UF", details=refused)).remedy
+
+
+def test_an_answer_that_was_cut_off_by_the_timeout_is_told_from_none() -> None:
+    late = but(status=200, flags="UT", details="response_timeout", origin_ms=1)
+    assert "timeout: 0s" in story(late).remedy
+    assert any("cut off" in sentence for sentence in story(late).sentences)
+    none = but(status=504, flags="UT", details="response_timeout", origin_ms=None)
+    assert story(none).remedy == FLAGS["UT"].remedy
+
+
+def test_an_address_list_that_refused_is_named() -> None:
+    told = story(
+        but(status=403, details="rbac_access_denied_matched_policy[bad-\x1b]", endpoint="")
+    )
+    text = "\n".join(told.sentences)
+    assert "on the address list bad-\ufffd, which the site denies." in text
+    assert "It was not sent to its origin shop." in text
+    assert "rbac" not in text
+    assert "list bad-" in told.remedy
 
 
 def test_a_client_that_left_got_no_response() -> None:

@@ -81,7 +81,7 @@ def status_view(look: Look) -> StatusView:
         config_differs=look.config_differs,
         measures=measures(look.windows),
         now_s=look.now_s,
-        urls=tuple(urls(look.listeners)),
+        urls=urls(look.listeners),
         bots=bots,
     )
 
@@ -104,8 +104,12 @@ def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
     return replace(view, state="standby", summary=words, nodes=())
 
 
-def urls(listeners: Sequence[str]) -> Iterator[str]:
-    """Where a person on this machine can reach the listeners."""
+def urls(listeners: Sequence[str]) -> tuple[str, ...]:
+    """Where a person on this machine can reach the listeners, each place once."""
+    return tuple(dict.fromkeys(_urls(listeners)))
+
+
+def _urls(listeners: Sequence[str]) -> Iterator[str]:
     for listener in listeners:
         scheme, _, address = listener.partition(" ")
         host, _, port = address.rpartition(":")

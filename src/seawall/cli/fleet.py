@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE
+from seawall.cli.run import reachable_file
 from seawall.cli.settings import Target
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
@@ -55,7 +56,7 @@ def control(output: Output, data_dir: Path, options: ControlOptions) -> NoReturn
     Raises:
         UsageError: an address is none, or there is no site file.
     """
-    if options.config is not None and not options.config.is_file():
+    if options.config is not None and not reachable_file(options.config):
         raise UsageError(
             "no-site-file",
             f"There is no site file {options.config}.",

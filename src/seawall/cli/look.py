@@ -13,7 +13,7 @@ from seawall.cli.watch import every, now_s
 from seawall.console import releases as draw
 from seawall.console import status as draw_status
 from seawall.console.output import Output, styled
-from seawall.errors import UnreachableError
+from seawall.errors import UnreachableError, UsageError
 
 _REFRESH_S: Final = 1.0
 _WELL: Final = frozenset({"serving", "working", "standby"})
@@ -70,7 +70,15 @@ def why(output: Output, target: Target, request_id: str, node: str) -> int:
     Raises:
         NotFoundError: no access record has that id.
         UnreachableError: it was not found, and not every node has searched.
+        UsageError: it is no id, as when the command that should have told it failed.
     """
+    request_id = request_id.strip()
+    if not request_id or "/" in request_id:
+        raise UsageError(
+            "bad-request-id",
+            f"'{request_id}' is no request id.",
+            remedy="Name what stands in the x-request-id of an answer.",
+        )
     if is_node_of_fleet(target):
         from seawall.cli import own  # noqa: PLC0415 - a client of control needs none of it
 
@@ -104,10 +112,10 @@ def _watch(output: Output, client: Client, view: StatusView) -> None:
             view = client.status()
     from rich.live import Live  # noqa: PLC0415 - only a live screen pays for it
 
-    with Live(draw_status.status(view), console=output.out, screen=True) as live:
+    with Live(draw_status.status(view, cut=True), console=output.out, screen=True) as live:
         for _ in every(_REFRESH_S):
             try:
-                live.update(draw_status.status(client.status()), refresh=True)
+                live.update(draw_status.status(client.status(), cut=True), refresh=True)
             except UnreachableError as error:
                 # The control process may be restarting: the screen stays, the edge serves on.
                 live.update(styled(f"{error.message} {error.remedy}", "yellow"), refresh=True)

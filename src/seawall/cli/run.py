@@ -20,7 +20,7 @@ def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int)
     Raises:
         UsageError: there is no site file, or `api` is no HOST:PORT.
     """
-    if not config.is_file():
+    if not reachable_file(config):
         raise UsageError(
             "no-site-file",
             f"There is no site file {config}.",
@@ -35,6 +35,22 @@ def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int)
     arguments += ["--format", "json" if output.json_format else "text"]
     command = [sys.executable, "-P", "-m", "seawall.daemon.up", *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is what we want
+
+
+def reachable_file(config: Path) -> bool:
+    """Whether a site file is there.
+
+    Raises:
+        UsageError: that cannot be known, since the way to it is closed to this user.
+    """
+    try:
+        return config.is_file()
+    except OSError as error:
+        raise UsageError(
+            "site-file-unreadable",
+            f"The site file {config} cannot be read: {error.strerror}.",
+            remedy="Let Seawall's user into the directories above it, or move it.",
+        ) from error
 
 
 def down(output: Output, data_dir: Path) -> int:

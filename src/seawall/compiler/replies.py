@@ -39,7 +39,12 @@ _TYPES = f"xds.virtual_host_metadata.filter_metadata['{TYPES_NAMESPACE}']"
 _STATUS_KEY = (
     " : ".join(f"response.code == {status} ? '{status}'" for status in EDGE_STATUSES) + " : ''"
 )
+_NOT_GRPC = (  # there the body becomes the `grpc-message`, which is a line for people
+    "!('content-type' in request.headers"
+    " && request.headers['content-type'].startsWith('application/grpc'))"
+)
 _HAS_PAGE = (
+    f"{_NOT_GRPC} && "
     f"'{PAGES_NAMESPACE}' in xds.virtual_host_metadata.filter_metadata"
     f" && string(response.code) in {_PAGES}"
 )

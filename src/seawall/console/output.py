@@ -9,12 +9,14 @@ not there.
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from seawall.console.words import clean
+from seawall.errors import RefusedError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,8 +32,9 @@ class Output:
         self, *, json_format: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
         self.json_format = json_format
-        self._stdout = stdout or sys.stdout
-        self._stderr = stderr or sys.stderr
+        self._stdout = stdout or sys.stdout or _nowhere()
+        self._stderr = stderr or sys.stderr or _nowhere()
+        self._lost = False
 
     @cached_property
     def out(self) -> "Console":
@@ -44,26 +47,51 @@ class Output:
         return _console(self._stderr)
 
     def show(self, *parts: "RenderableType") -> None:
-        """Draw on standard output."""
-        _draw(self.out, self._stdout, parts)
+        """Draw on standard output.
+
+        Raises:
+            RefusedError: it takes nothing more, as on a full disk.
+        """
+        self._result(lambda: _draw(self.out, self._stdout, parts))
 
     def show_aside(self, *parts: "RenderableType") -> None:
-        """Draw on standard error: errors, progress, hints."""
-        _draw(self.err, self._stderr, parts)
+        """Draw on standard error: errors, progress, hints. One that is full hides them."""
+        try:
+            _draw(self.err, self._stderr, parts)
+        except OSError:
+            _to_nowhere(self._stderr)
 
     def write_json(self, value: Mapping[str, object]) -> None:
-        """One JSON object on one line of standard output."""
-        self._stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-        with suppress(OSError):
-            self._stdout.flush()
+        """One JSON object on one line of standard output.
+
+        Raises:
+            RefusedError: it takes nothing more, as on a full disk.
+        """
+        line = json.dumps(value, ensure_ascii=False) + "\n"
+        self._result(lambda: _write(self._stdout, line))
 
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
         """An error in its four parts; as JSON it is one object on standard output."""
-        if self.json_format:
+        if self.json_format and not self._lost:
             error = {"code": code, "message": " ".join(p for p in (what, why) if p), "remedy": do}
-            self.write_json({"error": error | ({"where": where} if where else {})})
-            return
+            with suppress(RefusedError):
+                self.write_json({"error": error | ({"where": where} if where else {})})
+                return
         self.show_aside(error_text(what, code=code, where=where, why=why, do=do))
+
+    def _result(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except BrokenPipeError:
+            _to_nowhere(self._stdout)  # the reader has seen enough
+        except OSError as error:
+            _to_nowhere(self._stdout)
+            self._lost = True
+            raise RefusedError(
+                "output-lost",
+                f"The answer cannot be written to standard output: {error.strerror}.",
+                remedy="Write it to another place. What was begun in the control process goes on.",
+            ) from error
 
 
 def error_text(what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> "Text":
@@ -116,18 +144,29 @@ def _console(stream: TextIO) -> "Console":
 
 
 def _draw(console: "Console", stream: TextIO, parts: "tuple[RenderableType, ...]") -> None:
-    try:
-        if console.is_terminal:
-            for part in parts:
-                console.print(part)
-            return
-        with console.capture() as captured:
-            for part in parts:
-                console.print(part)
-        # Table cells are padded to their column: a file or a pipe needs no trailing spaces.
-        text = "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
-        stream.write(text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding))
-        stream.flush()
-    except BrokenPipeError:
-        # The reader has seen enough. What is still buffered goes nowhere, quietly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if console.is_terminal:
+        for part in parts:
+            console.print(part)
+        return
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    # Table cells are padded to their column: a file or a pipe needs no trailing spaces.
+    text = "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
+    _write(stream, text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding))
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+@cache
+def _nowhere() -> TextIO:
+    """Stands for a stream that was closed before the command began."""
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """Let what is still buffered, and all that follows, go nowhere, quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,5 +1,7 @@
 """The whole edge on one screen, and the story of one request."""
 
+from collections.abc import Iterator
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -29,12 +31,16 @@ _PHASES = {"good": "green", "rejected": "bold red"}
 _EXPIRY_SHOWN_DAYS = 30
 
 
-def status(view: StatusView) -> RenderableType:
-    """Release, nodes, traffic, certificates near their end, notices."""
-    parts: list[RenderableType] = [
-        joined(styled(view.state, _STATES[view.state]), styled(f"  {view.summary}")),
-        pairs(_overview(view)),
-    ]
+def status(view: StatusView, *, cut: bool = False) -> RenderableType:
+    """Release, nodes, traffic, certificates near their end, notices.
+
+    Args:
+        view: what to draw.
+        cut: the end may not be seen, as on a screen that does not scroll: notices come first.
+    """
+    state = joined(styled(view.state, _STATES[view.state]), styled(f"  {view.summary}"))
+    notices = list(_notices(view))
+    parts: list[RenderableType] = [pairs(_overview(view))]
     if view.edge.requests or view.sites:
         parts += [styled(""), _traffic(view)]
     for certificate in view.certificates:
@@ -45,13 +51,17 @@ def status(view: StatusView) -> RenderableType:
                     "yellow",
                 )
             )
+    if cut and notices:
+        return Group(state, *notices, styled(""), *parts)
+    return Group(state, *parts, *notices)
+
+
+def _notices(view: StatusView) -> Iterator[Text]:
     for notice in view.notices:
         colour = "bold red" if notice.severity == "error" else "bold yellow"
-        text = joined(styled(f"\n{notice.severity}: ", colour), styled(notice.text))
-        parts.append(text)
+        yield joined(styled(f"\n{notice.severity}: ", colour), styled(notice.text))
         if notice.remedy:
-            parts.append(joined(styled("  do:  ", "bold"), styled(notice.remedy)))
-    return Group(*parts)
+            yield joined(styled("  do:  ", "bold"), styled(notice.remedy))
 
 
 def why(view: WhyView) -> RenderableType:

@@ -27,6 +27,7 @@ from seawall.heap import keep_small
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
 from seawall.node.lastgood import Opener, trusting
+from seawall.node.process import files_used_up
 from seawall.node.report import CollectorMaker
 from seawall.release.bundle import Bundle
 from seawall.release.signing import load_public_key, pin_public_key
@@ -184,6 +185,7 @@ def collectors(data_dir: Path, clock: Clock, node: NodeName) -> CollectorMaker:
             records=stable,
             seen=seen,
             cpu_s=cpu_s,
+            files_used_up=lambda: files_used_up(directory),
         )
 
     return make

@@ -22,6 +22,10 @@ from seawall.errors import ConflictError, UnreachableError, UsageError
 from seawall.procfs import working_in
 
 PRIVATE_DIRECTORY_MODE: Final = 0o700
+_SIGNS: Final = ("run/up.lock", "control", "node", "identity")
+"""Each of them tells a data directory, also one that was restored from a backup."""
+_NO_SIGN: Final = frozenset({"run", "logs", "lost+found"})
+"""What a start that failed early leaves, and what a new disk holds."""
 _PRIVATE_FILE_MODE: Final = 0o600
 _RUN_FILE_SIZE_BYTES_MAX: Final = 4096
 _ENVOY: Final = "envoy"
@@ -167,13 +171,27 @@ def user_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """What ends a supervisor: Ctrl-C, SIGTERM, and a closed terminal, unless under nohup."""
+    ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    hang_up = () if ignored else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hang_up)
+
+
 def prepare_data_dir(data_dir: Path) -> None:
     """Make the data directory and its private folders.
 
     Raises:
-        UsageError: it cannot be made or written, or belongs to somebody else.
+        UsageError: it cannot be made or written, belongs to somebody else, or is one of other
+            things: making that private would shut out whoever else needs it.
     """
     try:
+        if (other := _foreign(data_dir)) is not None:
+            raise UsageError(
+                "data-dir-not-empty",
+                f"The directory {data_dir} is no data directory of Seawall: it holds {other}.",
+                remedy="Choose a new or empty directory with --data-dir.",
+            )
         for folder in (data_dir, data_dir / "run", data_dir / "logs"):
             folder.mkdir(mode=PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
         status = data_dir.stat()
@@ -191,6 +209,13 @@ def prepare_data_dir(data_dir: Path) -> None:
             f"The data directory {data_dir} belongs to another user (uid {status.st_uid}).",
             remedy="Run as that user, or choose another directory with --data-dir.",
         )
+
+
+def _foreign(data_dir: Path) -> str | None:
+    """Something in a directory that is there, and has no sign of Seawall."""
+    if not data_dir.is_dir() or any((data_dir / sign).exists() for sign in _SIGNS):
+        return None
+    return next((one.name for one in data_dir.iterdir() if one.name not in _NO_SIGN), None)
 
 
 @contextmanager

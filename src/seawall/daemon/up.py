@@ -32,6 +32,7 @@ from seawall.daemon.processes import (
     lock_data_dir,
     prepare_data_dir,
     read_run_file,
+    stop_signals,
     writing,
 )
 from seawall.daemon.standin import copy, remove, served
@@ -41,7 +42,6 @@ from seawall.files import write_error
 _POLL_S: Final = 0.05
 _EXIT_DONE: Final = 0
 _EXIT_REFUSED: Final = 1
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio into this process
 
@@ -292,7 +292,7 @@ class Supervisor:
 
     def _catch_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
-        for signum in _STOP_SIGNALS:
+        for signum in stop_signals():
             signal.signal(signum, self._on_stop_signal)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
 

@@ -21,13 +21,13 @@ from seawall.console.output import Output, joined, styled
 from seawall.console.words import duration, place
 from seawall.daemon.ports import Address, holder
 from seawall.daemon.probe import probe
+from seawall.daemon.processes import stop_signals
 from seawall.daemon.stop import running, stop
 from seawall.demo.website import free_port, running_website
 from seawall.errors import ConflictError, RefusedError, UnreachableError
 
 _LOOPBACK: Final = "127.0.0.1"
 _PORTS: Final = {"http": 8080, "https": 8443}
-_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _POLL_S: Final = 0.2
 _LINE_SIZE_BYTES_MAX: Final = 1 << 20
 _MARK: Final = "made by seawall demo\n"
@@ -99,7 +99,7 @@ def _supervisor(config: Path, state: Path) -> "Iterator[subprocess.Popen[bytes]]
     def pass_on(_signum: int, _frame: FrameType | None) -> None:
         up.terminate()
 
-    before = {signum: signal.signal(signum, pass_on) for signum in _STOP_SIGNALS}
+    before = {signum: signal.signal(signum, pass_on) for signum in stop_signals()}
     try:
         with up:
             try:

@@ -185,7 +185,7 @@ def _build_certificate(draft: Draft, name: CertificateName, chain: bytes, key: S
     except CertificateError:
         return  # the rule `bad-certificate` says so
     draft.built_certificates[name] = Certificate(
-        name, chain, key, facts.dns_names, facts.not_after_s, facts.serial
+        name, facts.pem, key, facts.dns_names, facts.not_after_s, facts.serial
     )
 
 

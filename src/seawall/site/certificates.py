@@ -7,16 +7,18 @@ people; key bytes never reach a message.
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final, TypeAlias
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
     load_pem_private_key,
 )
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from seawall.secret import Secret
 
@@ -30,14 +32,19 @@ class CertificateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """What the leaf of a chain says.
+    """What a chain says, for the most part its leaf.
 
     Attributes:
+        pem: its certificates and nothing else: whatever stands beside them in a file (a byte order
+            mark, the private key) would be read otherwise by Envoy, or told where keys are not.
+        gap: what clients will miss in it, as a sentence; empty when it is whole.
         public_key: DER form, to compare with that of a private key.
         key_words: kind and strength for people, for example `RSA 1024`.
         key_accepted: whether Envoy serves such a key: RSA of 2048 bits or more, or P-256 to P-521.
     """
 
+    pem: bytes
+    gap: str
     dns_names: tuple[str, ...]
     not_before_s: float
     not_after_s: float
@@ -48,7 +55,7 @@ class ChainFacts:
 
 
 def read_chain(pem: bytes) -> ChainFacts:
-    """Facts of the first certificate in `pem`.
+    """Facts of the certificates in `pem`, the leaf first.
 
     Raises:
         CertificateError: no certificate, or a damaged one.
@@ -59,13 +66,17 @@ def read_chain(pem: bytes) -> ChainFacts:
 @lru_cache(maxsize=4_096)
 def _read_chain(pem: bytes) -> ChainFacts:
     try:
-        leaf = x509.load_pem_x509_certificates(pem)[0]
+        chain = x509.load_pem_x509_certificates(pem)
+        leaf = chain[0]
         public_key = leaf.public_key()
         names = _names(leaf)
+        gap = _gap(chain)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise CertificateError("it holds no readable PEM certificate") from error
     words, accepted = _strength(public_key)
     return ChainFacts(
+        pem=b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain),
+        gap=gap,
         dns_names=names,
         not_before_s=leaf.not_valid_before_utc.timestamp(),
         not_after_s=leaf.not_valid_after_utc.timestamp(),
@@ -128,6 +139,32 @@ def covers(dns_names: tuple[str, ...], host: str) -> bool:
         return True
     _, _, parent = host.partition(".")
     return bool(parent) and f"*.{parent}" in dns_names
+
+
+def _gap(chain: list[x509.Certificate]) -> str:
+    for number, (below, above) in enumerate(pairwise(chain), start=2):
+        try:
+            below.verify_directly_issued_by(above)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            return f"Certificate {number} of the file did not issue the one before it."
+    leaf = chain[0]
+    if len(chain) > 1 or leaf.issuer == leaf.subject or not _names_issuer_file(leaf):
+        return ""
+    return f"No certificate of its issuer stands in the file ({leaf.issuer.rfc4514_string()})."
+
+
+def _names_issuer_file(leaf: x509.Certificate) -> bool:
+    """Whether a certificate says where its issuer's is found, as those of public authorities do.
+
+    What a private root has issued itself needs no other certificate, and does not say so.
+    """
+    try:
+        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+    except x509.ExtensionNotFound:
+        return False
+    return any(
+        one.access_method == AuthorityInformationAccessOID.CA_ISSUERS for one in access.value
+    )
 
 
 def _names(leaf: x509.Certificate) -> tuple[str, ...]:

@@ -225,7 +225,7 @@ content_security_policy: "default-src 'self'"
         HeadersSection,
         """
 request: {set: {x-edge: seawall}}
-response: {remove: [server, x-powered-by]}
+response: {remove: [x-powered-by, x-generator]}
 """,
     ),
     ("Header changes", HeaderChangesSection, '{set: {x-a: "1"}, add: {x-b: "2"}, remove: [x-c]}'),
@@ -243,7 +243,7 @@ regex: "/item/[0-9]+"
 methods: [GET, HEAD]
 headers: {x-version: "2"}
 query: {debug: {present: false}}
-rewrite: {regex: "/item/([0-9]+)", to: '/i?id=\\1'}
+rewrite: {regex: "/item/([0-9]+)", to: '/items/\\1'}
 header_changes: {response: {set: {cache-control: no-store}}}
 """,
     ),

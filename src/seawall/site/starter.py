@@ -1,5 +1,6 @@
 """The first site file of a newcomer: small, commented, and without problems."""
 
+from ipaddress import ip_address
 from typing import Final
 
 from pydantic_core import PydanticCustomError
@@ -30,6 +31,7 @@ sites:
     # "*" takes every host name. Write your own instead: [example.com, www.example.com]
     hosts: [@HOSTS@]
     origin: app
+    # Until the whole answer is there; long downloads and event streams need a route with 0s.
     timeout: 15s
     max_body: 10MiB
     # With your own certificate (then redirect_to_https and hsts make sense, too):
@@ -41,6 +43,7 @@ sites:
       # Tried in order; what no route takes goes to `origin`.
       - {name: ping, path: /.seawall/ping, respond: {status: 200, body: "pong"}}
       # - {name: api, prefix: /api, class: api, timeout: 30s}
+      # - {name: files, prefix: /files, timeout: 0s}
       # - {name: live, prefix: /live, websocket: true}
       # - {name: old, path: /old, redirect: {to: /new, status: 301}}
 """
@@ -65,8 +68,8 @@ def starter_file(
     Args:
         origin_url: where the website answers now, for example `http://localhost:3000`.
         hosts: its host names; `*` takes every name.
-        http: address to listen on.
-        https: address to listen on with development certificates; empty for none.
+        http: address to listen on; the next port where the website itself has this one.
+        https: likewise, with development certificates; empty for none.
 
     Raises:
         UsageError: `origin_url` is not the URL of an origin.
@@ -79,8 +82,16 @@ def starter_file(
         ) from None
     host = f"[{url.host}]" if ":" in url.host else url.host
     return (
-        _TEXT.replace("@HTTPS@\n", _HTTPS.replace("@HTTPS@", https) + "\n" if https else "\n")
-        .replace("@HTTP@", http)
+        _TEXT.replace(
+            "@HTTPS@\n", _HTTPS.replace("@HTTPS@", _beside(https, url)) + "\n" if https else "\n"
+        )
+        .replace("@HTTP@", _beside(http, url))
         .replace("@ORIGIN@", f"{url.scheme}://{host}:{url.port}")
         .replace("@HOSTS@", ", ".join(f'"{host}"' for host in hosts))
     )
+
+
+def _beside(address: str, url: network.OriginUrl) -> str:
+    host, _, port = address.rpartition(":")
+    here = url.host == "localhost" or (network.is_ip(url.host) and ip_address(url.host).is_loopback)
+    return f"{host}:{url.port + 1}" if here and url.port == int(port) else address

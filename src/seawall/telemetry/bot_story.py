@@ -16,6 +16,7 @@ from seawall.model import BotDo
 from seawall.telemetry.bot_facts import RuleFact, fact_words, rule_facts
 from seawall.telemetry.bot_words import GAP_NONE, clause, share_percent, times
 from seawall.telemetry.bots import BotVerdict, parse_verdict
+from seawall.telemetry.flags import denied
 from seawall.telemetry.records import AccessRecord
 
 _REASONS_MAX: Final = 4
@@ -169,7 +170,7 @@ def _not_looked_at(record: AccessRecord, policy: KnownPolicy | None) -> Iterator
     if not record.route or record.route.partition("/")[2].startswith("_"):
         return
     if policy is not None and policy.watched:
-        if record.details == _ENDED_BEFORE:
+        if record.details == _ENDED_BEFORE or denied(record.details):
             yield "Nothing is recorded of bots: the request ended before the bot filter."
             return
         yield (

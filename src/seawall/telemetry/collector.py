@@ -51,6 +51,7 @@ class Collector:
         recording: bounds the records of a busy node; None records what the release says.
         records: look after the access records, which all slots of a node share.
         cpu_s: processor seconds that the slot's Envoy has used; None when that is not known.
+        files_used_up: how many files Envoy may open, if it has them open; asked when it is silent.
         seen: told every window that is closed.
     """
 
@@ -65,6 +66,7 @@ class Collector:
         recording: Recording | None = None,
         records: bool = True,
         cpu_s: Callable[[], float | None] = lambda: None,
+        files_used_up: Callable[[], int | None] = lambda: None,
         seen: Callable[[Window], None] = lambda _: None,
     ) -> None:
         self._admin, self._access_log, self._clock = admin, access_log, clock
@@ -72,6 +74,7 @@ class Collector:
         self._recording = recording
         self._looks_after_records = records
         self._cpu_s, self._seen = cpu_s, seen
+        self._files_used_up = files_used_up
         self._interval_s, self._window_s = STATS_POLL_INTERVAL_S, WINDOW_DURATION_S
         self._lock = asyncio.Lock()
         self._kept: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
@@ -179,6 +182,12 @@ class Collector:
         if self._reading is None:
             if self._builder.release is not None:
                 yield "Envoy's admin socket does not answer: its numbers are missing."
+            if (allowed := self._files_used_up()) is not None:
+                yield (
+                    f"Envoy has all {allowed:,} files open that it may open, so it takes no "
+                    "connection. Each needs two. Raise the hard limit of open files (`ulimit -Hn`, "
+                    "`LimitNOFILE` of systemd) and start Seawall anew, or lower max_connections."
+                )
             return
         if self._reading.garbled or not self._reading.whole:
             yield "Some of Envoy's statistics could not be read: their numbers are missing."

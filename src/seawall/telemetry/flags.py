@@ -1,7 +1,7 @@
 """Envoy's response flags and response code details, in words, each with what to do about it.
 
-Tables only. The flags are all those Envoy 1.40 accepts in a response-flag filter; the tests ask
-the Envoy binary itself for that list.
+Tables, but for the one detail that holds a name. The flags are all those Envoy 1.40 accepts in a
+response-flag filter; the tests ask the Envoy binary itself for that list.
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage
 https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/response_code_details
@@ -9,6 +9,8 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/res
 
 from dataclasses import dataclass
 from typing import Final
+
+from seawall.telemetry.records import shown
 
 _STATUS: Final = "See `seawall status` for the health of the origin."
 _ORIGIN_LOG: Final = "Look at the origin's own log around that time."
@@ -85,8 +87,8 @@ FLAGS: Final = {
     ),
     "UPE": Meaning(
         "The origin broke the HTTP protocol.",
-        "Look at what the origin sends: a malformed header, more than 100 headers, or the wrong "
-        "protocol for the port.",
+        "Look at what the origin sends: a malformed header, more than 100 headers or 80 KiB of "
+        "them, a body with 204, or the wrong protocol for the port.",
     ),
     "UMSDR": Meaning(
         "The exchange with the origin reached its longest allowed duration.",
@@ -116,6 +118,33 @@ BROKEN_OFF: Final = Meaning(
     "Look at the origin's own log: it may have failed or been restarted in the middle.",
 )
 """`UPE` after the response began: so Envoy also calls an HTTP/1.1 answer that is cut off."""
+
+CUT_OFF: Final = Meaning(
+    "The origin's answer was not at its end within the route's timeout: it was cut off.",
+    "Give downloads and event streams a route with `timeout: 0s`; its idle_timeout still ends one "
+    "that is silent.",
+)
+"""`UT` after the response began."""
+CERTIFICATE_REFUSED: Final = "CERTIFICATE_VERIFY_FAILED"
+"""In the reason behind a detail: the origin's certificate is not trusted, or for another name."""
+UNTRUSTED: Final = Meaning(
+    "The origin's certificate was not accepted.",
+    "Compare it with `tls` of the origin: `ca` is the file of the authority that signed it, `sni` "
+    "the name that stands in it.",
+)
+DENIED: Final = "rbac_access_denied_matched_policy["
+"""Begins the detail of a request from an address on a list; the list's name and `]` follow."""
+NOBODY_LISTENS: Final = "Connection_refused"
+"""In the reason behind a detail: no program has that port of that address."""
+NOT_HERE: Final = Meaning(
+    "Nobody listens at the origin's address.",
+    "Check that the origin runs; see `seawall status` for its health. A name such as `localhost` "
+    "is asked at its IPv4 address: where "
+    "`ss -ltn` shows the origin at [::1] only, write `http://[::1]:PORT`.",
+)
+"""The same for an address of this machine."""
+EXHAUSTED: Final = "URX"
+"""The flag that says no more than that the last attempt failed too; why, another one says."""
 
 DETAILS: Final = {
     "via_upstream": Meaning("The origin gave this answer."),
@@ -204,3 +233,14 @@ DETAILS: Final = {
     ),
 }
 """The part of `details` before any reason in braces."""
+
+
+def denied(details: str) -> Meaning | None:
+    """What is told of a request that an address list refused."""
+    if not details.startswith(DENIED):
+        return None
+    name = shown(details.removeprefix(DENIED).rstrip("]"))
+    return Meaning(
+        f"The client's address stands on the address list {name}, which the site denies.",
+        f"If it should not, take it from the list {name}; in a hurry: `seawall kill deny-lists`.",
+    )

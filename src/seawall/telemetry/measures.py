@@ -228,6 +228,9 @@ EDGE_LATENCY: Final = "downstream_rq_time"
 """`http.*.downstream_rq_time`: milliseconds from first byte received to last byte sent."""
 HEALTHY_SUFFIX: Final = ".membership_healthy"
 TOTAL_SUFFIX: Final = ".membership_total"
+LOOKED_UP_SUFFIXES: Final = (".update_success", ".update_failure")
+"""Answers about the name of an origin. `usedonly` leaves the membership out until there was one
+address, so that a name that never resolved is told by these alone."""
 
 
 def split_site(name: str) -> tuple[str, str] | None:
@@ -265,8 +268,8 @@ def stats_filter() -> str:
     At 1,000 sites it makes the answer a third as large. Alternatives that end in a fixed name are
     cheap to refuse, and nothing needs the exact set: what else comes through is ignored.
     """
-    membership = (end.removeprefix(".") for end in (HEALTHY_SUFFIX, TOTAL_SUFFIX))
-    names = sorted({*_ends("cluster.*."), *membership})
+    of_origins = (HEALTHY_SUFFIX, TOTAL_SUFFIX, *LOOKED_UP_SUFFIXES)
+    names = sorted({*_ends("cluster.*."), *(end.removeprefix(".") for end in of_origins)})
     site = sorted({*SITE_COUNTERS, SITE_LATENCY})
     families = sorted({m.source.partition(".")[0] for m in MEASURES} - {"cluster"})
     return (

@@ -18,6 +18,7 @@ from typing import Final
 from seawall.limits import STATS_GARBLED_MAX, STATS_LINES_MAX
 from seawall.telemetry.measures import (
     HEALTHY_SUFFIX,
+    LOOKED_UP_SUFFIXES,
     TOTAL_SUFFIX,
     origin_name,
     stats_filter,
@@ -64,12 +65,13 @@ class Reading:
 
     def origins(self) -> Iterator[tuple[str, int, int]]:
         """Name, healthy and total endpoints of each cluster whose membership is known."""
-        for name, total in self.values.items():
-            if name.startswith("cluster.") and name.endswith(TOTAL_SUFFIX):
-                cluster = name.removesuffix(TOTAL_SUFFIX)
-                healthy = self.value(f"{cluster}{HEALTHY_SUFFIX}")
-                if healthy is not None:
-                    yield origin_name(cluster), healthy, total
+        ends = (TOTAL_SUFFIX, *LOOKED_UP_SUFFIXES)
+        named = (n for n in self.values if n.startswith("cluster.") and n.endswith(ends))
+        for cluster in dict.fromkeys(name.rpartition(".")[0] for name in named):
+            total = self.value(f"{cluster}{TOTAL_SUFFIX}")
+            healthy = self.value(f"{cluster}{HEALTHY_SUFFIX}")
+            if total is not None and healthy is not None:
+                yield origin_name(cluster), healthy, total
 
 
 def parse(body: bytes) -> Reading:

@@ -17,12 +17,26 @@ from seawall.telemetry.bot_story import (
     bot_remedy,
     bot_sentences,
 )
-from seawall.telemetry.flags import BROKEN_OFF, DETAILS, FLAGS, Meaning
+from seawall.telemetry.flags import (
+    BROKEN_OFF,
+    CERTIFICATE_REFUSED,
+    CUT_OFF,
+    DETAILS,
+    EXHAUSTED,
+    FLAGS,
+    NOBODY_LISTENS,
+    NOT_HERE,
+    UNTRUSTED,
+    Meaning,
+    denied,
+)
 from seawall.telemetry.records import AccessRecord, shown
 
 _NO_FLAG: Final = frozenset({"", "-"})
 """How Envoy writes that it flagged nothing."""
 _SERVER_ERROR: Final = 500
+_THIS_MACHINE: Final = "127."
+"""IPv4 addresses of the loopback interface begin so."""
 _SHOWN_AS_SECONDS_MS: Final = 10_000
 _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
@@ -120,7 +134,7 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
     if not record.origin:
         yield "It was not sent to any origin."
         return
-    if record.details == ANSWERED_HERE:
+    if record.details == ANSWERED_HERE or denied(record.details):
         yield f"It was not sent to its origin {shown(record.origin)}."
         return
     at = f" at {shown(record.endpoint)}" if record.endpoint else ""
@@ -151,10 +165,17 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
 def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     seen: set[str] = set()
     flags = [flag.strip() for flag in record.flags.split(",") if flag.strip() not in _NO_FLAG]
+    flags.sort(key=EXHAUSTED.__eq__)  # last, since the cause is another one
+    if CERTIFICATE_REFUSED in record.details:
+        yield UNTRUSTED
+    if NOBODY_LISTENS in record.details and record.endpoint.startswith(_THIS_MACHINE):
+        yield NOT_HERE
     begun = record.details.startswith("upstream_reset_after_response_started")
     candidates = [BROKEN_OFF if begun and flag == "UPE" else FLAGS.get(flag) for flag in flags]
     unknown = [flag for flag in flags if flag not in FLAGS]
-    for meaning in (*candidates, _detail(record)):
+    late = CUT_OFF if record.origin_ms is not None else FLAGS["UT"]
+    for found in (*candidates, _detail(record)):
+        meaning = late if found is FLAGS["UT"] else found
         if meaning is not None and meaning.words not in seen:
             seen.add(meaning.words)
             yield meaning
@@ -163,6 +184,8 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
 
 
 def _detail(record: AccessRecord) -> Meaning | None:
+    if refused := denied(record.details):
+        return refused
     return DETAILS.get(record.details.partition("{")[0].partition("_(")[0].rstrip("_"))
 
 

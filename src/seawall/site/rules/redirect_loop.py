@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from seawall.model import PathExact, PathPrefix, Redirect, Route, Site
+from seawall.model import FixedResponse, PathExact, PathPrefix, Redirect, Route, Site
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
@@ -19,6 +19,7 @@ routes:
   - {name: shop, prefix: /shop, redirect: {to: /shop/start}}
 """),
 )
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WHERE = (("path",), ("prefix",), ("regex",), ("redirect", "to"), ("redirect", "prefix"))
 
 
@@ -32,11 +33,16 @@ def check(draft: Draft) -> Iterator[Problem]:
                 continue
             if _loops(site, route):
                 what = f"The redirect of the route `{placed.section.routes[index].name}` loops."
-                yield RULE.found(placed.at("routes", index, "redirect"), f"route {route.id}", what)
+                key = "redirect" if isinstance(route.action, Redirect) else "respond"
+                yield RULE.found(placed.at("routes", index, key), f"route {route.id}", what)
 
 
 def _loops(site: Site, route: Route) -> bool:
     action = route.action
+    if isinstance(action, FixedResponse):  # Envoy names the place of the request itself
+        changes = route.response_headers
+        named = any(name == "location" for name, _ in (*changes.set, *changes.add))
+        return action.status in _REDIRECTS and not named
     if not isinstance(action, Redirect) or action.scheme or action.port:
         return False
     if action.host and action.host not in site.hosts:

@@ -68,7 +68,11 @@ class TrustedProxiesSection(Section):
 
     cidrs: Annotated[
         tuple[Cidr, ...], Field(max_length=limits.TRUSTED_PROXIES_MAX), BeforeValidator(one_or_many)
-    ] = Field(default=(), description="Networks of the proxies in front of this edge.")
+    ] = Field(
+        default=(),
+        description="Networks of the proxies in front of this edge. An entry of the header that is "
+        "no plain address, such as one with a port, is not read: the proxy's own address counts.",
+    )
     hops: Annotated[int, count(0, 16)] = Field(
         default=0, description="How many proxies each request passed; 0: as `cidrs` say."
     )

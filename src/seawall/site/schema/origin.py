@@ -223,7 +223,9 @@ class OriginSection(Section):
     )
     tls: OriginTlsSection | None = Field(default=None, description="Only with https endpoints.")
     dns_refresh: Annotated[float, duration("1s", "1h")] = Field(
-        default=30.0, description="How often the names of endpoints are looked up again."
+        default=30.0,
+        description="How often the names of endpoints are looked up again. While that fails, "
+        "the last addresses stay; an answer that there is none takes them away.",
     )
 
 

@@ -154,7 +154,11 @@ class SiteSection(Section):
     host_rewrite: OneHost | None = Field(
         default=None, description="Host sent to the origin; default: what the client sent."
     )
-    timeout: RequestTimeout = Field(default=15.0, description="Until the whole answer is there.")
+    timeout: RequestTimeout = Field(
+        default=15.0,
+        description="Until the whole answer is there. It cuts off downloads and event streams that "
+        "last longer: give them a route with `0s`.",
+    )
     idle_timeout: IdleTimeout = Field(default=300.0, description="Longest silence on a request.")
     max_body: BodySize = Field(default=10_485_760, description="Largest request body.")
     retries: Retries = Field(

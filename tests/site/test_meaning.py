@@ -1,0 +1,123 @@
+"""Site files that are whole and mean something that nobody wants: loops, and broken chains."""
+
+import datetime as dt
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from seawall.site.certificates import read_chain
+from site_text import HEAD, certificate_files, ids, load_text
+from tls_material import TlsAuthority
+
+EDGE = "version: 1\nlisten: {http: '127.0.0.1:8080', https: '[::]:8443'}\n"
+
+
+def site(written: str) -> set[str]:
+    return ids(load_text(f"{EDGE}sites:\n  shop: {{hosts: [a.test, b.test], {written}}}\n"))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "origin: 'http://127.0.0.1:8080'",
+        "origin: 'http://localhost:8080'",
+        "origin: 'https://localhost:8443'",
+        "origin: 'http://[::1]:8443'",
+        "origin: {endpoints: 'http://127.0.0.1:1', backup: 'http://127.0.0.1:8080'}",
+        "origin: 'http://127.0.0.1:8080', host_rewrite: b.test",
+        "origin: 'http://x', routes: [{name: r, path: /r, origin: 'http://127.0.0.1:8080'}]",
+    ],
+)
+def test_an_origin_that_is_the_edge_itself_is_an_error(written: str) -> None:
+    assert "origin-loop" in site(written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "origin: 'http://127.0.0.1:8081'",
+        "origin: 'http://127.0.0.2:8080'",
+        "origin: 'http://shop.internal:8080'",
+        "origin: 'http://10.0.0.1:8443'",
+        "origin: 'http://127.0.0.1:8080', host_rewrite: other.test",
+        (
+            "origin: 'http://x', routes: [{name: r, prefix: /r, rewrite: {prefix: /s}, "
+            "origin: 'http://127.0.0.1:8080'}]"
+        ),
+    ],
+)
+def test_another_address_or_another_request_is_no_loop(written: str) -> None:
+    assert "origin-loop" not in site(written)
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("respond: {status: 204, body: x}", {"contradictory-keys"}),
+        ("respond: {status: 205, body: x}", {"contradictory-keys"}),
+        ("respond: {status: 304, body: x}", {"contradictory-keys"}),
+        ("respond: {status: 204}", set()),
+        ("redirect: {to: /x, prefix: /y}", {"contradictory-keys"}),
+        ("redirect: {to: 'http://o.test/?q=1', prefix: /y}", {"contradictory-keys"}),
+        ("redirect: {to: 'http://o.test', prefix: /y}", set()),
+        ("respond: {status: 302}", {"redirect-loop"}),
+        ("respond: {status: 302}, header_changes: {response: {set: {location: /x}}}", set()),
+        ("respond: {status: 300}", set()),
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_refused(answer: str, found: set[str]) -> None:
+    route = f"{{name: r, prefix: /r, {answer}}}"
+    text = f"sites:\n  shop: {{hosts: [a.test], origin: 'http://x', routes: [{route}]}}\n"
+    assert ids(load_text(HEAD + text)) == found
+
+
+def served(chain: bytes) -> set[str]:
+    files = {**certificate_files(), "c.pem": chain}
+    text = f"{EDGE}sites:\n  shop: {{hosts: [shop.example.com], origin: 'http://x', "
+    return ids(load_text(text + "tls: {cert: c.pem, key: certs/shop.key}}\n", files))
+
+
+def test_certificates_that_did_not_issue_each_other_are_a_broken_chain() -> None:
+    files = certificate_files()
+    assert served(files["certs/shop.pem"]) == set()
+    assert served(files["certs/shop.pem"] + files["certs/ca.pem"]) == set()
+    assert served(files["certs/gap.pem"]) == {"certificate-chain"}
+
+
+def test_a_leaf_that_tells_where_its_issuer_is_found_needs_it_in_the_file() -> None:
+    leaf, above = _publicly_issued()
+    assert "CN=Some authority" in read_chain(leaf).gap
+    assert read_chain(leaf + above).gap == ""
+
+
+def test_what_stands_beside_the_certificates_in_a_file_does_not_reach_envoy() -> None:
+    chain, key = TlsAuthority().issue("shop.example.com")
+    for file in (b"\xef\xbb\xbf" + chain, key + chain, chain + key, chain.replace(b"\n", b"\r\n")):
+        assert read_chain(file).pem == chain
+
+
+def _publicly_issued() -> tuple[bytes, bytes]:
+    """A leaf as public authorities sign them, and the certificate of its issuer."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), dt.datetime.now(dt.UTC)
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some authority")])
+    access = x509.AccessDescription(
+        AuthorityInformationAccessOID.CA_ISSUERS,
+        x509.UniformResourceIdentifier("http://authority.test/issuer.der"),
+    )
+
+    def signed(name: x509.Name, *, ca: bool) -> bytes:
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(issuer)
+        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(now).not_valid_after(now + dt.timedelta(days=1))
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=ca, path_length=None), critical=True
+        )
+        builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "shop.example.com")])
+    return signed(leaf, ca=False), signed(issuer, ca=True)
