@@ -82,7 +82,7 @@ def test_a_number_that_is_given_again_is_not_good_because_its_first_content_was(
             way.here, executor = here, here.control.executor
             async with running(node):
                 await until(lambda: node.serving == "r1", "it is told what the store says")
-                node._bakes = False
+                node.bakes = False
                 await here.applied(here.text(timeout="30s"))
                 assert node.serving == "r2"
                 assert node.digest != first

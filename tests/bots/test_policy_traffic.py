@@ -148,7 +148,7 @@ def test_a_rehearsal_on_the_records_says_what_envoy_did(edge: Served) -> None:
             edge.record_of(edge.get(target, "closed.test", headers=headers))
     for _ in range(8):
         edge.record_of(edge.get("/slow", "closed.test", headers=BROWSER))
-    site, loaded = SiteName("closed"), load_text(TEXT.format(port=1, origin=1)).edge
+    site, loaded = SiteName("closed"), load_text(TEXT.format(port=1, origin=2)).edge
     assert loaded is not None
     rules = {site: rules_of(loaded)[site]}
     compared, away = 0, set()

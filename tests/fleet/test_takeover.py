@@ -104,13 +104,13 @@ def baked(crew: Crew) -> None:
     """The nodes have baked it, and will say so to the control process they find next."""
     for node in crew.nodes:
         node.baked()
-        node._bakes = True
+        node.bakes = True
 
 
 def bake_on(crew: Crew) -> None:
     """From now on a release is good on a node when it has found another control process."""
     for node in crew.nodes:
-        node._bakes = False
+        node.bakes = False
 
 
 async def heard(node: MemoryNode) -> None:

@@ -13,7 +13,6 @@ from typing import Final
 
 from seawall import limits
 from seawall.errors import RefusedError
-from seawall.gate.probes import time_s
 from seawall.model import BotDo, BotMode
 from seawall.telemetry import records
 from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
@@ -55,7 +54,7 @@ def read_recent(access_file: Path, now_s: float) -> Iterator[records.AccessRecor
     """The records of this machine that rules are tried on, newest first."""
     found = records.newest(records.files(access_file), limits.REHEARSAL_READ_BYTES)
     age_s_max = limits.REHEARSAL_AGE_S
-    return (record for record in found if 0 <= now_s - time_s(record.time) <= age_s_max)
+    return (record for record in found if 0 <= now_s - records.time_s(record.time) <= age_s_max)
 
 
 def judge_clients(found: Sequence[Rehearsal] | None) -> ClientsReport:

@@ -10,9 +10,8 @@ from seawall import limits
 from seawall.bots.drift import Drift, of_pairs
 from seawall.bots.features import from_text
 from seawall.bots.scripted import ScriptedModel
-from seawall.gate.probes import time_s
 from seawall.telemetry.bots import parse_verdict
-from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.records import AccessRecord, time_s
 
 
 def measured(

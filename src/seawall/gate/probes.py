@@ -9,7 +9,6 @@ changed routes first, so that no route meets its first request in production.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from itertools import chain, zip_longest
 from typing import Any, Final
@@ -20,7 +19,7 @@ from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.model import Golden
-from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.records import AccessRecord, time_s
 
 _SAFE_METHODS: Final = ("GET", "HEAD", "OPTIONS")
 _SWITCHING_PROTOCOLS: Final = 101
@@ -127,14 +126,6 @@ def _is_word(text: str) -> bool:
         and text.isprintable()
         and " " not in text
     )
-
-
-def time_s(text: str) -> float:
-    """Unix seconds of a record's time; long ago when it is none."""
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError:
-        return float("-inf")
 
 
 # --- Made up --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -333,6 +334,14 @@ def _blocks_of(file: BinaryIO) -> Iterator[bytes]:
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in blocks:
         yield from (line for line in reversed(block.split(b"\n")) if line)
+
+
+def time_s(text: str) -> float:
+    """Unix seconds of a record's time; long ago when it is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return float("-inf")
 
 
 def shown(text: str) -> str:
