@@ -130,6 +130,9 @@ def test_a_pushed_list_that_holds_everybody_is_refused(tmp_path: Path) -> None:
             await push(ListName("bad"), FeedRequest(text=bad, force=("clients",)), ANN)
         )
         assert isinstance(forced, Applied), forced
+        more = FeedRequest(text=f"{bad}203.0.113.0/24\n")
+        taken = await last(await push(ListName("bad"), more, ANN))
+        assert isinstance(taken, Applied), "the list in force turns them away already"
 
     run(tmp_path, story)
 

@@ -13,12 +13,25 @@ from seawall.api.ingredients import PinnedReader, Stash
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import SeawallError
 from seawall.release.bundle import Bundle
+from seawall.site.load import Loaded
 
 _PEM = b"-----BEGIN "
 
 
 def compiled_anew(maker: Maker, current: Bundle, stash: Stash) -> Snapshot | None:
-    """What `current` would be if it were compiled now.
+    """What `current` would be if it were compiled now; None when it cannot be told."""
+    loaded = loaded_anew(maker, current, stash)
+    if loaded is None:
+        return None
+    try:
+        made = maker.compile(current.sources, loaded, current.kind, current.switches)
+    except SeawallError:
+        return None
+    return made.bundle.snapshot
+
+
+def loaded_anew(maker: Maker, current: Bundle, stash: Stash) -> Loaded | None:
+    """The configuration of `current`, which has an edge.
 
     Files are read as the release read them. Where that is not possible any more nobody can tell
     what changed, so there is no answer; but certificates may have been renewed: that is ordinary.
@@ -35,8 +48,4 @@ def compiled_anew(maker: Maker, current: Bundle, stash: Stash) -> Snapshot | Non
         same = hashlib.sha256(content).hexdigest() == was.get(path)
         if not same and not content.startswith(_PEM):
             return None
-    try:
-        made = maker.compile(current.sources, loaded, current.kind, current.switches)
-    except SeawallError:
-        return None
-    return made.bundle.snapshot
+    return loaded

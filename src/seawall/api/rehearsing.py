@@ -5,24 +5,20 @@ was judged last is most often what serves, so they are remembered; else the rele
 loaded once more.
 """
 
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from seawall.api.candidate import Maker
-from seawall.api.extras import Extras
-from seawall.api.ingredients import PinnedReader, Stash
+from seawall.api.anew import loaded_anew
+from seawall.api.candidate import Maker, edge_of
+from seawall.api.ingredients import Stash
 from seawall.clock import Clock
 from seawall.gate.clients import Rehearse, read_recent
-from seawall.ids import SiteName
-from seawall.model import OBSERVING, Switch, apply_switches
+from seawall.ids import Digest, SiteName
+from seawall.model import OBSERVING, apply_switches
 from seawall.release.bundle import Bundle
 from seawall.telemetry.rehearsal import Rehearsal
 from seawall.telemetry.rehearse import SiteRules, rehearse, rules_of
-
-if TYPE_CHECKING:
-    from seawall.site.sources import SourceSet
 
 Rules = Mapping[SiteName, SiteRules]
 _REMEMBERED: Final = 2
@@ -41,12 +37,11 @@ class Rehearsing:
         self._stash = stash
         self._access_file = access_file
         self._clock = clock
-        self._known: deque[tuple[SourceSet, Sequence[Switch], Rules]] = deque(maxlen=_REMEMBERED)
+        self._known: dict[Digest, Rules] = {}
 
     def of(self, new: Bundle, rules: Rules, old: Bundle | None) -> Rehearse:
         """What tries `rules`, those of `new`, when it is called."""
-        if (new.sources, new.switches) not in [known[:2] for known in self._known]:
-            self._known.append((new.sources, new.switches, rules))
+        self._remember(new, rules)
         return lambda: self._rehearsed(rules, old)
 
     def _rehearsed(self, rules: Rules, old: Bundle | None) -> tuple[Rehearsal, ...] | None:
@@ -58,10 +53,18 @@ class Rehearsing:
         return rehearse(read_recent(self._access_file, self._clock.now_s()), before, rules)
 
     def _rules_of(self, bundle: Bundle) -> Rules | None:
-        """The rules of a release; None when its site file cannot be loaded any more."""
-        for sources, switches, rules in self._known:
-            if (sources, switches) == (bundle.sources, bundle.switches):
-                return rules
-        reader = PinnedReader.of(Extras(pinned=True), bundle, self._stash)
-        edge = self._maker.load(bundle.sources, reader, bundle.feeds).edge
-        return None if edge is None else rules_of(apply_switches(edge, bundle.switches))
+        """The rules of a release; None when what it was made of cannot be read any more."""
+        rules = self._known.get(bundle.snapshot.digest)
+        if rules is None:
+            loaded = loaded_anew(self._maker, bundle, self._stash)
+            if loaded is None:
+                return None
+            rules = rules_of(apply_switches(edge_of(loaded), bundle.switches))
+        self._remember(bundle, rules)
+        return rules
+
+    def _remember(self, bundle: Bundle, rules: Rules) -> None:
+        self._known.pop(bundle.snapshot.digest, None)
+        self._known[bundle.snapshot.digest] = rules
+        for oldest in list(self._known)[:-_REMEMBERED]:
+            del self._known[oldest]
