@@ -21,7 +21,8 @@ from seawall.bots.features import to_text
 from seawall.bots.model import Model
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.snapshot import Snapshot
-from seawall.gate.scores import ScoreReport, judge_scores, read_vectors
+from seawall.gate.report import StageFinding
+from seawall.gate.scores import judge_scores, read_vectors
 from seawall.model import BotMode, BotModel, BotPolicy
 from seawall.release.release import Kind
 from step_models import step_model, step_vector
@@ -47,7 +48,7 @@ def judged(
     new: Model | None,
     vectors: Sequence[tuple[int, ...]] = TRAFFIC,
     kind: Kind = Kind.FEED,
-) -> ScoreReport:
+) -> StageFinding:
     return judge_scores(snapshot(old), snapshot(new), kind, lambda: vectors)
 
 

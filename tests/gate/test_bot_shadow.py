@@ -22,7 +22,8 @@ from seawall.gate.ask import Answer
 from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.probes import Probe, Source
-from seawall.gate.scores import ScoreReport, judge_scores
+from seawall.gate.report import StageFinding
+from seawall.gate.scores import judge_scores
 from seawall.gate.tasted_scores import look_at_shadow
 from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.ids import SiteName
@@ -53,7 +54,7 @@ def shadow_broken(whole: Snapshot) -> Snapshot:
 BROKEN = shadow_broken(BESIDE)
 
 
-def judged(old: Snapshot | None, new: Snapshot, kind: Kind = Kind.FEED) -> ScoreReport:
+def judged(old: Snapshot | None, new: Snapshot, kind: Kind = Kind.FEED) -> StageFinding:
     return judge_scores(old, new, kind, lambda: TRAFFIC)
 
 

@@ -25,7 +25,7 @@ from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
 from seawall.gate.parts import Parts
 from seawall.gate.process import Ending
-from seawall.gate.report import GateReport, GateStage
+from seawall.gate.report import GateReport, GateStage, StageFinding
 from seawall.gate.scores import judge_scores
 from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.gate.validate import Validator
@@ -284,13 +284,7 @@ class Gatekeeper:
         old = case.old.snapshot if case.old is not None else None
         kind = case.new.kind
         found = await asyncio.to_thread(judge_scores, old, case.new.snapshot, kind, self._recent)
-        if found.refusal is None:
-            stages.passed(found.summary, found.lines)
-            return found.notes
-        if not (found.forcible and FORCE_SCORES in case.force):
-            raise stages.refuse(found.refusal, found.lines, blames_content=not found.forcible)
-        stages.forced(found.summary, found.lines)
-        return (*found.notes, f"Forced past the scores: {found.refusal.message}")
+        return _weighed(stages, case, found, FORCE_SCORES, "the scores")
 
     async def _rehearsed(self, stages: Stages, case: Case) -> tuple[str, ...]:
         stages.begin(GateStage.CLIENTS)
@@ -298,13 +292,7 @@ class Gatekeeper:
             stages.skipped("a kill switch" if case.guarded else "this content is current already")
             return ()
         found = judge_clients(await asyncio.to_thread(case.rehearse))
-        if found.refusal is None:
-            stages.passed(found.summary, found.lines)
-            return found.notes
-        if FORCE_CLIENTS not in case.force:
-            raise stages.refuse(found.refusal, found.lines)
-        stages.forced(found.summary, found.lines)
-        return (*found.notes, f"Forced past clients that are turned away: {found.refusal.message}")
+        return _weighed(stages, case, found, FORCE_CLIENTS, "clients that are turned away")
 
     def _validated(self, stages: Stages, case: Case, found: Validation) -> None:
         refusal = found.refusal
@@ -361,6 +349,19 @@ async def _told(stages: Stages, stage: GateStage, work: "asyncio.Task[ResultT]")
     """The result of a stage that began long ago; only now it is its turn."""
     stages.begin(stage)
     return await work
+
+
+def _weighed(
+    stages: Stages, case: Case, found: StageFinding, force: str, past: str
+) -> tuple[str, ...]:
+    """End a stage that somebody may let pass by the name `force`; what is noted of it."""
+    if found.refusal is None:
+        stages.passed(found.summary, found.lines)
+        return found.notes
+    if not (found.forcible and force in case.force):
+        raise stages.refuse(found.refusal, found.lines, blames_content=not found.forcible)
+    stages.forced(found.summary, found.lines)
+    return (*found.notes, f"Forced past {past}: {found.refusal.message}")
 
 
 def _is_digest(name: str) -> bool:

@@ -7,12 +7,12 @@ is nothing to try it on, that is said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from seawall import limits
 from seawall.errors import RefusedError
+from seawall.gate.report import StageFinding
 from seawall.model import BotDo, BotMode
 from seawall.telemetry import records
 from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
@@ -35,21 +35,6 @@ _UNKNOWN: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ClientsReport:
-    """What came of the stage.
-
-    Attributes:
-        refusal: why the release may not go on unless somebody says that it is meant.
-        notes: what whoever releases it should know: that nothing could be measured.
-    """
-
-    summary: str
-    lines: tuple[str, ...] = ()
-    refusal: RefusedError | None = None
-    notes: tuple[str, ...] = ()
-
-
 def read_recent(access_file: Path, now_s: float) -> Iterator[records.AccessRecord]:
     """The records of this machine that rules are tried on, newest first."""
     found = records.newest(records.files(access_file), limits.REHEARSAL_READ_BYTES)
@@ -57,25 +42,25 @@ def read_recent(access_file: Path, now_s: float) -> Iterator[records.AccessRecor
     return (record for record in found if 0 <= now_s - records.time_s(record.time) <= age_s_max)
 
 
-def judge_clients(found: Sequence[Rehearsal] | None) -> ClientsReport:
+def judge_clients(found: Sequence[Rehearsal] | None) -> StageFinding:
     """Decide on what changed rules would do to recorded requests.
 
     Args:
         found: one for each site whose rules changed; None when that is not known.
     """
     if found is None:
-        return ClientsReport(_UNKNOWN, notes=(_UNKNOWN,))
+        return StageFinding(_UNKNOWN, notes=(_UNKNOWN,))
     if not found:
-        return ClientsReport("no bot rules and no address lists changed")
+        return StageFinding("no bot rules and no address lists changed")
     lines = tuple(line for each in found for line in rehearsal_lines(each))
     over = [each for each in found if each.over]
     if over:
-        return ClientsReport(f"{len(over)} site(s) over the bound", lines, _refusal(over))
+        return StageFinding(f"{len(over)} site(s) over the bound", lines, _refusal(over))
     few = [each for each in found if each.really and each.state is not RehearsalState.MEASURED]
     notes = [_too_few(each) for each in few[:_SITES_NOTED_MAX]]
     if more := len(few) - len(notes):
         notes.append(f"The same holds for {more} more site(s).")
-    return ClientsReport(f"{len(found)} site(s) looked at", lines, notes=tuple(notes))
+    return StageFinding(f"{len(found)} site(s) looked at", lines, notes=tuple(notes))
 
 
 def rehearsal_lines(found: Rehearsal) -> Iterator[str]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from seawall import limits
+from seawall.errors import RefusedError
 
 _FORMAT: Final = 2
 
@@ -36,6 +37,23 @@ class Outcome(StrEnum):
     """It refused, and somebody said by name that the release goes on."""
     SKIPPED = "skipped"
     """There was nothing to look at: the content is what serves already."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageFinding:
+    """What a stage that weighs a change found.
+
+    Attributes:
+        refusal: why the release may not go on; None when it may.
+        forcible: a person may say that it is meant.
+        notes: what whoever releases it should know: that nothing could be measured.
+    """
+
+    summary: str
+    lines: tuple[str, ...] = ()
+    refusal: RefusedError | None = None
+    forcible: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

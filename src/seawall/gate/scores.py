@@ -11,7 +11,7 @@ change from its release.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from seawall import limits
@@ -21,27 +21,11 @@ from seawall.compiler.model_words import model_of, script_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import RefusedError
 from seawall.gate.drift import golden_vectors, measured, recent_vectors
+from seawall.gate.report import StageFinding
 from seawall.release.release import Kind
 from seawall.telemetry import records
 
 Recent = Callable[[], Sequence[tuple[int, ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreReport:
-    """What came of the stage.
-
-    Attributes:
-        refusal: why the release may not go on; None when it may.
-        forcible: a person may say that it is meant.
-        notes: what whoever releases it should know: that nothing could be measured.
-    """
-
-    summary: str
-    lines: tuple[str, ...] = ()
-    refusal: RefusedError | None = None
-    forcible: bool = True
-    notes: tuple[str, ...] = ()
 
 
 def read_vectors(access_file: Path, now_s: float) -> list[tuple[int, ...]]:
@@ -50,7 +34,7 @@ def read_vectors(access_file: Path, now_s: float) -> list[tuple[int, ...]]:
     return recent_vectors(found.records, now_s)
 
 
-def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> ScoreReport:
+def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> StageFinding:
     """Compare what serves with what shall serve.
 
     Args:
@@ -69,10 +53,10 @@ def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
     return _with_shadow(report, model_of(new), shadow, recent, brought=brought)
 
 
-def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> ScoreReport:
+def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> StageFinding:
     text = script_of(new)
     if not text:
-        return ScoreReport("nobody is looked at")
+        return StageFinding("nobody is looked at")
     model, before = scripted_model(text), model_of(old) if old is not None else None
     if model is None:
         return _without_model(before, kind)
@@ -82,24 +66,24 @@ def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
             f"The compiled bot model {model.title} is not what it promises: {wrong}.",
             remedy="Check what made it; the model before stays in force.",
         )
-        return ScoreReport(refusal.message, refusal=refusal, forcible=False)
+        return StageFinding(refusal.message, refusal=refusal, forcible=False)
     proofs = f"{len(model.golden)} golden vectors of {model.title} come out."
     if before is None:
         note = f"Bot model {model.title}: there was none before, so its drift is not measured."
-        return ScoreReport("first bot model: drift not measured", (proofs, note), notes=(note,))
+        return StageFinding("first bot model: drift not measured", (proofs, note), notes=(note,))
     if before.id == model.id:
-        return ScoreReport("the bot model did not change", (proofs,))
+        return StageFinding("the bot model did not change", (proofs,))
     return _compared(before, model, recent(), proofs)
 
 
 def _with_shadow(
-    report: ScoreReport,
+    report: StageFinding,
     model: ScriptedModel | None,
     shadow: ScriptedModel,
     recent: Recent,
     *,
     brought: bool,
-) -> ScoreReport:
+) -> StageFinding:
     """The report on the model, and what there is to say of the shadow beside it."""
     if wrong := shadow.wrong_golden():
         text = f"The compiled shadow bot model {shadow.title} is not what it promises: {wrong}."
@@ -110,7 +94,7 @@ def _with_shadow(
             text,
             remedy="Check what made it. `seawall bots unshadow` takes one away that was pushed.",
         )
-        return ScoreReport(text, refusal=refusal, forcible=False)
+        return StageFinding(text, refusal=refusal, forcible=False)
     proofs = f"{len(shadow.golden)} golden vectors of the shadow {shadow.title} come out."
     lines = [*report.lines, proofs]
     if brought and model is not None:
@@ -140,18 +124,18 @@ def _shadow_drift(
         yield from (f"Shadow, golden vectors: {text}." for text, _ in golden_lines(chosen))
 
 
-def _without_model(before: ScriptedModel | None, kind: Kind) -> ScoreReport:
+def _without_model(before: ScriptedModel | None, kind: Kind) -> StageFinding:
     if before is None:
-        return ScoreReport("no bot model: scores are absent")
+        return StageFinding("no bot model: scores are absent")
     text = f"The release scores nothing, where {before.title} gives scores: they would be absent."
     if kind is Kind.SWITCH:
-        return ScoreReport("scores become absent", (text,), notes=(text,))
-    return ScoreReport(text, (text,), _drifts(text))
+        return StageFinding("scores become absent", (text,), notes=(text,))
+    return StageFinding(text, (text,), _drifts(text))
 
 
 def _compared(
     old: ScriptedModel, new: ScriptedModel, recent: Sequence[tuple[int, ...]], proofs: str
-) -> ScoreReport:
+) -> StageFinding:
     lines = [f"Bot model {old.title} -> {new.title}.", proofs]
     over: list[str] = []
     notes: list[str] = []
@@ -171,11 +155,11 @@ def _compared(
     lines += notes
     if over:
         text = f"The scores drift from {old.title} to {new.title}: {'; '.join(over)}."
-        return ScoreReport(text, tuple(lines), _drifts(text), notes=tuple(notes))
+        return StageFinding(text, tuple(lines), _drifts(text), notes=tuple(notes))
     summary = "drift not measured on traffic"
     if not notes and traffic is not None:
         summary = f"{traffic.moved} of {traffic.count} recent vectors moved far"
-    return ScoreReport(summary, tuple(lines), notes=tuple(notes))
+    return StageFinding(summary, tuple(lines), notes=tuple(notes))
 
 
 def _tell(
