@@ -40,7 +40,7 @@ class Candidate:
     Attributes:
         locations: where each subject was written, to lead Envoy's words back.
         warnings: problems that do not refuse the file.
-        rules: how each site treats bots.
+        rules: whom each site turns away.
         notes: what else is worth knowing.
     """
 

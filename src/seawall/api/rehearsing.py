@@ -15,7 +15,7 @@ from seawall.api.ingredients import Stash
 from seawall.clock import Clock
 from seawall.gate.clients import Rehearse, read_recent
 from seawall.ids import Digest, SiteName
-from seawall.model import OBSERVING, apply_switches
+from seawall.model import apply_switches
 from seawall.release.bundle import Bundle
 from seawall.telemetry.rehearsal import Rehearsal
 from seawall.telemetry.rehearse import SiteRules, rehearse, rules_of
@@ -45,7 +45,7 @@ class Rehearsing:
         return lambda: self._rehearsed(rules, old)
 
     def _rehearsed(self, rules: Rules, old: Bundle | None) -> tuple[Rehearsal, ...] | None:
-        if all(each.policy == OBSERVING and not each.deny for each in rules.values()):
+        if not any(each.turns_away for each in rules.values()):
             return ()
         before: Rules | None = {} if old is None else self._rules_of(old)
         if before is None:

@@ -6,11 +6,9 @@ each length that the list has is written the same way. Nothing of a large list i
 
 from collections.abc import Sequence
 from functools import cached_property
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from seawall.model import IpList
-
-_IPV4_LENGTH_MAX = 32
 
 
 class Addresses:
@@ -33,9 +31,9 @@ class Addresses:
             own = ip_address(address)
         except ValueError:
             return ""
-        if own.version != 4 and own.ipv4_mapped is not None:  # noqa: PLR2004 - a version of IP
+        if isinstance(own, IPv6Address) and own.ipv4_mapped is not None:
             own = own.ipv4_mapped
-        lengths = self._lengths[own.version == 4]  # noqa: PLR2004 - as above
+        lengths = self._lengths[isinstance(own, IPv4Address)]
         networks = [str(ip_network((own, length), strict=False)) for length in lengths]
         for each, held in zip(self._lists, self._networks, strict=True):
             if any(network in held for network in networks):

@@ -6,7 +6,6 @@ every header. Where the answer hangs on what it does not hold, the request is co
 not guessed. Pure.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -26,7 +25,6 @@ from seawall.telemetry.records import AccessRecord, shown
 from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
 from seawall.verify.catalogue import catalogue
 
-_LETS_IN: Final = "allow"
 _TURNS_AWAY: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT, BotDo.CHALLENGE, BotDo.RATE})
 _TIME_CHARS_MAX: Final = 30
 _MAY_ASK_FOR_FEED: Final = frozenset({4, 6})
@@ -47,6 +45,16 @@ class SiteRules:
     policy: BotPolicy
     classes: Mapping[str, RouteClass]
     deny: tuple[IpList, ...] = ()
+
+    @property
+    def asks_bots(self) -> bool:
+        """Whether a bot rule may hold for anybody."""
+        return self.policy.mode is not BotMode.OFF and self.policy != OBSERVING
+
+    @property
+    def turns_away(self) -> bool:
+        """Whether a rule or a list may turn anybody away, or would in mode `enforce`."""
+        return self.asks_bots or bool(self.deny)
 
 
 def rules_of(edge: Edge) -> dict[SiteName, SiteRules]:
@@ -80,9 +88,6 @@ class _Count:
     freed: int = 0
     since: str = ""
     clients: set[str] = field(default_factory=set)
-    new_clients: set[str] = field(default_factory=set)
-    really_clients: set[str] = field(default_factory=set)
-    new_requests: int = 0
     rules: dict[tuple[str, str], _Rule] = field(default_factory=dict)
 
     def add(self, record: AccessRecord, client: str, turn: "_Turn") -> None:
@@ -91,8 +96,8 @@ class _Count:
         self.clients.add(client)
         time = record.time[:_TIME_CHARS_MAX]
         self.since = min(self.since or time, time)
-        self.freed += turn.was_away and not turn.away
-        if not turn.away:
+        if not turn.do:
+            self.freed += turn.was_away
             return
         rule = self.rules.setdefault((turn.rule, turn.do), _Rule())
         rule.requests += 1
@@ -104,10 +109,11 @@ class _Count:
             rule.example = shown(record.request_id)
         rule.new_requests += 1
         rule.new_clients.add(client)
-        self.new_requests += 1
-        self.new_clients.add(client)
-        if turn.really:
-            self.really_clients.add(client)
+
+    def new_clients(self, *does: str) -> set[str]:
+        """Clients that are newly turned away by what does one of `does`."""
+        found = (rule.new_clients for (_, do), rule in self.rules.items() if do in does)
+        return set().union(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +122,12 @@ class _Turn:
 
     Attributes:
         rule: that turns it away, or the name of an address list; empty when it is let in.
-        really: not only noted, as bot rules do in mode `observe`.
+        do: what that does with it; empty likewise.
     """
 
     was_away: bool
     rule: str = ""
-    do: str = _LETS_IN
-    really: bool = False
-
-    @property
-    def away(self) -> bool:
-        return self.do != _LETS_IN
+    do: str = ""
 
 
 def rehearse(
@@ -160,7 +161,7 @@ def _changed(old: SiteRules | None, new: SiteRules) -> bool:
     """Whether anybody that was recorded may be treated otherwise."""
     if new.deny and (old is None or old.deny != new.deny):
         return True
-    if new.policy.mode is BotMode.OFF or new.policy == OBSERVING:
+    if not new.asks_bots:
         return False
     if old is None or old.policy != new.policy:
         return True
@@ -197,7 +198,7 @@ class _Trial:
         if listed := self._denied.of(record.client):
             before = {was_denied or self._was_away(record, each) for each in possible}
             for was_away in before or {was_denied}:
-                yield _Turn(was_away, listed, DENY, really=True)
+                yield _Turn(was_away, listed, DENY)
         elif possible and route_class is not None:
             for facts in possible:
                 yield self._decided(facts, was_denied or self._was_away(record, facts))
@@ -218,8 +219,7 @@ class _Trial:
         do = _done(decision)
         if do not in _TURNS_AWAY:
             return _Turn(was_away)
-        rule = decision.rule.rpartition("+")[2]
-        return _Turn(was_away, rule, do.value, really=self._new.policy.mode is BotMode.ENFORCE)
+        return _Turn(was_away, decision.rule.rpartition("+")[2], do.value)
 
 
 def _done(decision: Decision) -> BotDo:
@@ -277,34 +277,35 @@ def _told(name: SiteName, rules: SiteRules, count: _Count) -> Rehearsal:
     enough = (
         count.requests >= limits.REHEARSAL_REQUESTS_MIN and clients >= limits.REHEARSAL_CLIENTS_MIN
     )
-    share = len(count.new_clients) / clients if enough else None
+    enforced = rules.policy.mode is BotMode.ENFORCE
+    new_clients = len(count.new_clients(DENY, *_TURNS_AWAY))
+    really = len(count.new_clients(DENY, *(_TURNS_AWAY if enforced else ())))
     few = RehearsalState.TOO_FEW if count.requests or count.unsure else RehearsalState.NO_RECORDS
-    turned = Counter({key: len(rule.clients) for key, rule in count.rules.items()})
+    most = sorted(count.rules.items(), key=lambda item: -len(item[1].clients))
     return Rehearsal(
         site=name,
         mode=rules.policy.mode.value,
-        really=rules.policy.mode is BotMode.ENFORCE or bool(rules.deny),
-        state=few if share is None else RehearsalState.MEASURED,
+        really=enforced or bool(rules.deny),
+        state=RehearsalState.MEASURED if enough else few,
         requests=count.requests,
         clients=clients,
         unsure=count.unsure,
-        new_requests=count.new_requests,
-        new_clients=len(count.new_clients),
+        new_requests=sum(rule.new_requests for rule in count.rules.values()),
+        new_clients=new_clients,
         freed_requests=count.freed,
-        share=share,
-        over=share is not None
-        and len(count.really_clients) > limits.REHEARSAL_TURNED_SHARE_MAX * clients,
+        share=new_clients / clients if enough else None,
+        over=enough and really > limits.REHEARSAL_TURNED_SHARE_MAX * clients,
         since=count.since,
         rules=tuple(
             RuleTurns(
                 rule=rule,
                 do=do,
-                requests=count.rules[rule, do].requests,
-                clients=found,
-                new_requests=count.rules[rule, do].new_requests,
-                new_clients=len(count.rules[rule, do].new_clients),
-                example=count.rules[rule, do].example,
+                requests=found.requests,
+                clients=len(found.clients),
+                new_requests=found.new_requests,
+                new_clients=len(found.new_clients),
+                example=found.example,
             )
-            for (rule, do), found in turned.most_common(limits.REHEARSAL_RULES_MAX)
+            for (rule, do), found in most[: limits.REHEARSAL_RULES_MAX]
         ),
     )
