@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from seawall import limits
 from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
-from seawall.daemon.processes import envoys, keeps_ending, read_run_file
+from seawall.daemon.processes import envoys, hardly_starts, read_run_file
 from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
@@ -65,15 +64,11 @@ def is_node_of_fleet(target: Target) -> bool:
 
 
 def _wait_while_starting(data_dir: Path) -> None:
-    """Under a live supervisor control is only starting, or starting again: worth a moment.
-
-    Not where it ends again and again: the next start will hardly be another one.
-    """
+    """Under a live supervisor control is only starting, or starting again: worth a moment."""
     for tick in every(_POLL_S):
         waited_s = tick * _POLL_S
         supervised = read_run_file(data_dir / "run" / "up.json") is not None
-        late = waited_s > limits.CONTROL_START_TIMEOUT_S or keeps_ending(data_dir, "control")
-        if is_running(data_dir) or not supervised or late:
+        if is_running(data_dir) or not supervised or hardly_starts(data_dir, waited_s):
             return
 
 

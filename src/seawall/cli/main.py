@@ -52,8 +52,7 @@ Force = Annotated[
         "--force",
         metavar="KIND",
         help="Let a mass change of this kind pass, `clients`, `score-drift` or `taster` what it "
-        "refuses, "
-        "or name quarantined content by its digest.",
+        "refuses, or name quarantined content by its digest.",
     ),
 ]
 

@@ -126,6 +126,11 @@ def read_run_file(path: Path) -> Process | None:
     return process if process.alive() else None
 
 
+def hardly_starts(data_dir: Path, waited_s: float) -> bool:
+    """Whether control is late, or ends again and again: its next start will hardly be another."""
+    return waited_s > limits.CONTROL_START_TIMEOUT_S or keeps_ending(data_dir, "control")
+
+
 def keeps_ending(data_dir: Path, name: str) -> bool:
     """Whether the child `name` of a supervisor ends again and again soon after its start."""
     try:

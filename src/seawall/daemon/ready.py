@@ -30,7 +30,7 @@ from seawall.console.progress import follow
 from seawall.console.words import duration, place
 from seawall.daemon.ports import require_free
 from seawall.daemon.probe import probe
-from seawall.daemon.processes import envoys, keeps_ending, user_name
+from seawall.daemon.processes import envoys, hardly_starts, user_name
 from seawall.errors import SeawallError, UnreachableError
 from seawall.node.state import StateFile
 from seawall.site.collect import collect
@@ -111,9 +111,7 @@ class Starting:
         """
         while not is_running(self.data_dir):
             waited_s = self.clock.monotonic_s() - began_s
-            late = waited_s > limits.CONTROL_START_TIMEOUT_S
-            late = late or keeps_ending(self.data_dir, "control")
-            if late and self._serves_without_control():
+            if hardly_starts(self.data_dir, waited_s) and self._serves_without_control():
                 return False
             if waited_s > limits.FIRST_RELEASE_TIMEOUT_S:
                 raise UnreachableError(

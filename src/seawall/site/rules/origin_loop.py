@@ -27,14 +27,13 @@ def check(draft: Draft) -> Iterator[Problem]:
     """Each endpoint of an origin to which some route passes requests on unchanged."""
     listen = draft.top.section.listen
     taken = [listener.address for listener in (*listen.http, *listen.https)]
-    ports = {address.port for address in taken}
     unchanged: set[OriginName] | None = None
     for name, placed in draft.origin_places.items():
         section = placed.section
         for part, entries in (("endpoints", section.endpoints), ("backup", section.backup)):
             for index, entry in enumerate(entries):
                 host, port = entry.url.host, entry.url.port
-                if port not in ports or not any(_is(address, host, port) for address in taken):
+                if not any(_is(address, host, port) for address in taken):
                     continue
                 unchanged = _passed_on_unchanged(draft) if unchanged is None else unchanged
                 if name in unchanged:
