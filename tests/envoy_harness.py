@@ -12,6 +12,7 @@ on the way out, also when the test fails.
 
 import contextlib
 import json
+import resource
 import socket
 import subprocess
 import tempfile
@@ -128,6 +129,8 @@ def running_envoy(
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (hard, hard))  # as the agent does
         envoy = EnvoyProcess(process, directory)
         try:
             wait_until(lambda: _ready(envoy), what="Envoy is ready", deadline_s=READY_DEADLINE_S)

@@ -17,7 +17,9 @@ from seawall.limits import CONNECTION_BUFFER_SIZE_BYTES_MAX, HTTP2_STREAM_WINDOW
 from seawall.model import EdgeLimits, PathPrefix
 
 CONNECTIONS_MAX = 20
-HEAP_MAX = 24 * MIB
+HEAP_MAX = 40 * MIB
+"""Room above what an Envoy with nothing to do holds (9 MiB) and what its allocator keeps in parts
+after a flood (up to 13 MiB): that counts as used, and of 24 MiB it would be over 90 %."""
 UNPRESSED = 90
 """Percent of the heap bound below which no request is shed."""
 SLOW_HEAP_MAX = 96 * MIB
@@ -45,7 +47,7 @@ def test_connections_over_the_limit_are_refused_until_others_end() -> None:
 
 
 def test_memory_over_the_limit_sheds_requests_and_frees_again() -> None:
-    limits = replace(build.LIMITS, heap_size_bytes_max=HEAP_MAX)
+    limits = replace(build.LIMITS, heap_size_bytes_max=HEAP_MAX, connections_max=2 * STREAMS_MAX)
     with (
         _deaf_origin() as port,
         contextlib.ExitStack() as uploads,
