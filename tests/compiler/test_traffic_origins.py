@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from seawall.model import (
     Timeouts,
     UpstreamProtocol,
 )
+from seawall.telemetry.records import parse_record
+from seawall.telemetry.why import story
 
 LOCAL = "127.0.0.1"
 QUICK_CHECK = HealthCheck("/healthz", "health.test", 0.05, 0.5, 1, 1, 200, 299)
@@ -128,6 +131,57 @@ def test_a_silent_origin_times_out(timeouts: Timeouts, status: int) -> None:
             response = running.get("/")
             assert response.status == status
             assert running.record_of(response)["route"] == "shop/all"
+
+
+@contextlib.contextmanager
+def _slow_origin(parts: int, pause_s: float) -> Iterator[int]:
+    """Its answer begins at once, and has as many more parts, each after a pause; its port."""
+    gone = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % parts)
+            for _part in range(parts):
+                gone.wait(pause_s)
+                connection.sendall(b"x")
+
+    with socket.create_server((LOCAL, 0)) as listener:
+        answering = threading.Thread(target=answer, args=(listener,))
+        answering.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            gone.set()
+            answering.join(30)
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "whole", "flags"),
+    [
+        pytest.param(Timeouts(0.3, 60, 0), True, "-", id="begun in time, it may last"),
+        pytest.param(Timeouts(0, 60, 0.3), True, "-", id="so may that of one attempt"),
+        pytest.param(Timeouts(0.3, 60, 0, 0.5), False, "UT", id="but not over the total"),
+    ],
+)
+def test_an_answer_that_has_begun_is_bounded_in_all_only_where_a_site_says_so(
+    timeouts: Timeouts, whole: bool, flags: str
+) -> None:
+    with _slow_origin(10, 0.1) as port:
+        slow = site("shop", route(action=forward(timeouts=timeouts)))
+        with served(edge(slow, http=(free_port(),), origins=(origin("app", port),))) as running:
+            if whole:
+                assert running.get("/").body == b"x" * 10
+            else:
+                with pytest.raises(EOFError, match="connection closed"):
+                    running.get("/")
+            [record] = running.records(1)
+    assert (record["status"], record["flags"]) == (200, flags)
+    if not whole:
+        told = parse_record(json.dumps(record).encode())
+        assert told is not None
+        assert "within the route's total_timeout: it was cut off" in str(story(told))
 
 
 def test_each_attempt_has_its_own_bound() -> None:

@@ -66,7 +66,7 @@ def test_defaults_are_safe() -> None:
     site = site_of(loaded)
     action = site.routes[0].action
     assert isinstance(action, Forward)
-    assert action.timeouts == Timeouts(request_s=15, idle_s=300, per_try_s=0)
+    assert action.timeouts == Timeouts(answer_s=15, idle_s=300, per_try_s=0, total_s=0)
     assert action.retries.on == ("connect-failure", "refused-stream", "reset-before-request")
     assert action.retries.attempts == 1
     assert action.body_size_bytes_max == 10 * limits.MIB
@@ -131,12 +131,11 @@ def test_answers_of_routes() -> None:
 
 
 def test_streams_have_no_time_bound_unless_one_is_written() -> None:
-    assert forward_of("{name: r, prefix: /ws, websocket: true}").timeouts.request_s == 0
+    assert forward_of("{name: r, prefix: /ws, websocket: true}").timeouts.answer_s == 0
     assert (
-        forward_of("{name: r, prefix: /ws, websocket: true, timeout: 1h}").timeouts.request_s
-        == 3600
+        forward_of("{name: r, prefix: /ws, websocket: true, timeout: 1h}").timeouts.answer_s == 3600
     )
-    assert forward_of("{name: r, prefix: /x, timeout: 0s}").timeouts.request_s == 0
+    assert forward_of("{name: r, prefix: /x, timeout: 0s}").timeouts.answer_s == 0
 
 
 def test_rewrites_and_bodies() -> None:
@@ -152,9 +151,7 @@ def test_a_route_takes_class_and_times_of_its_site() -> None:
     text = SHOP.replace("origin:", "class: api\n    timeout: 7s\n    origin:")
     site = site_of(load_text(text + "    routes: [{name: r, prefix: /a}]\n"))
     assert [route.route_class for route in site.routes] == [RouteClass.API] * 2
-    assert {r.action.timeouts.request_s for r in site.routes if isinstance(r.action, Forward)} == {
-        7
-    }
+    assert {r.action.timeouts.answer_s for r in site.routes if isinstance(r.action, Forward)} == {7}
 
 
 def test_origins_written_inside_are_called_after_their_place() -> None:

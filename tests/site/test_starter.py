@@ -44,7 +44,6 @@ def test_every_line_that_is_commented_out_may_be_used() -> None:
         "health_check:",
         "backup:",
         "- {name: api",
-        "- {name: files",
         "- {name: live",
         "- {name: old",
     ):

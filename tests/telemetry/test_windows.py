@@ -309,13 +309,13 @@ def test_what_origins_of_one_site_count_is_counted_for_the_site_and_for_the_edge
         "server.uptime: 9",
         "cluster.site/shop.upstream_rq_completed: 5",
         "cluster.site/shop.upstream_rq_5xx: 2",
-        "cluster.site/shop.upstream_rq_timeout: 2",
+        "cluster.site/shop.upstream_rq_504: 2",
         "cluster.site/shop.upstream_cx_connect_fail: 1",
         "cluster.site/shop/api.upstream_rq_completed: 30",
         "cluster.site/shop/api.upstream_rq_time: B10(0,300) B100(0,300)",
         "vhost.shop.route.shop.upstream_rq_completed: 100",
         "cluster.shared.upstream_rq_completed: 100",
-        "cluster.shared.upstream_rq_timeout: 4",
+        "cluster.shared.upstream_rq_504: 4",
         "server.live: 1",
     ]
     windows.observe(parse("\n".join([*lines, ""]).encode()), at_s=10)

@@ -78,9 +78,12 @@ def forward(compiled: Any, action: Forward, match: PathMatch, behind: Behind | N
     compiled.cluster = str(action.origin)
     set_seconds(compiled.idle_timeout, action.timeouts.idle_s)
     if action.grpc:
-        _set_grpc_deadline(compiled, action.timeouts.request_s)
+        _set_grpc_deadline(compiled, action.timeouts.answer_s)
+        attempt_s = action.timeouts.per_try_s
     else:
-        set_seconds(compiled.timeout, action.timeouts.request_s)
+        # Envoy's bound of one attempt ends no answer that has begun; its `timeout` does.
+        set_seconds(compiled.timeout, action.timeouts.total_s)
+        attempt_s = action.timeouts.per_try_s or action.timeouts.answer_s
     if action.host_rewrite:
         compiled.host_rewrite_literal = action.host_rewrite
     if action.rewrite is not None:
@@ -89,10 +92,12 @@ def forward(compiled: Any, action: Forward, match: PathMatch, behind: Behind | N
             compiled.regex_rewrite.substitution = action.rewrite.substitution
         else:
             set_prefix_rewrite(compiled, match, action.rewrite.prefix or "/")
-    if action.retries.attempts:
+    if action.retries.attempts or attempt_s:
         single = behind is not None and behind.single
-        policy = _retry_policy(action.retries, action.timeouts.per_try_s, elsewhere=not single)
-        compiled.retry_policy.CopyFrom(policy)
+        elsewhere = bool(action.retries.attempts) and not single
+        compiled.retry_policy.CopyFrom(
+            _retry_policy(action.retries, attempt_s, elsewhere=elsewhere)
+        )
     if action.websocket:
         compiled.upgrade_configs.add(upgrade_type="websocket", enabled=flag(on=True))
     if behind is not None:
@@ -155,13 +160,13 @@ def _set_grpc_deadline(compiled: Any, request_s: float) -> None:
 
 
 @lru_cache(maxsize=_RETRY_POLICIES_REMEMBERED_MAX)
-def _retry_policy(retries: Retries, per_try_s: float, *, elsewhere: bool) -> Any:
+def _retry_policy(retries: Retries, attempt_s: float, *, elsewhere: bool) -> Any:
     policy = route_components_pb2.RetryPolicy(
         retry_on=",".join(retries.on),
         num_retries=uint32(retries.attempts),
     )
-    if per_try_s:
-        policy.per_try_timeout.CopyFrom(seconds(per_try_s))
+    if attempt_s:
+        policy.per_try_timeout.CopyFrom(seconds(attempt_s))
     if elsewhere:
         policy.host_selection_retry_max_attempts = limits.RETRY_HOST_SELECTION_MAX
         policy.retry_host_predicate.add(

@@ -13,14 +13,14 @@ from seawall.compiler.differ import differences, short, words
 from seawall.compiler.replies import PAGES_NAMESPACE, TYPES_NAMESPACE
 
 _LABELS: Final = {
-    "route.timeout": "timeout",
+    "route.timeout": "total timeout",
     "route.idle_timeout": "idle timeout",
     "route.max_stream_duration.max_stream_duration": "timeout",
     "route.max_stream_duration.grpc_timeout_header_max": "longest gRPC deadline",
     "route.retry_policy": "retries",
     "route.retry_policy.num_retries": "retry attempts",
     "route.retry_policy.retry_on": "retries on",
-    "route.retry_policy.per_try_timeout": "timeout of one attempt",
+    "route.retry_policy.per_try_timeout": "timeout",
     "route.host_rewrite_literal": "Host sent to the origin",
     "route.prefix_rewrite": "path rewrite",
     "route.regex_rewrite": "path rewrite",

@@ -46,9 +46,9 @@ sites:
     origin: {origin}
     routes:
       - {{name: api, prefix: /api, class: api, timeout: 5s}}
-      - {{name: events, path: /events, timeout: 0s}}      # an event stream may last
-      - {{name: echo, path: /echo, websocket: true, timeout: 0s}}
-      - {{name: download, path: /download, timeout: 0s}}
+      - {{name: events, path: /events}}
+      - {{name: echo, path: /echo, websocket: true}}
+      - {{name: download, path: /download}}
 """
 
 

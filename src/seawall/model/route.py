@@ -93,14 +93,17 @@ class Timeouts:
     """Bounds on one exchange with the origin.
 
     Attributes:
-        request_s: whole response must be done; 0 means no bound (streams, WebSockets).
+        answer_s: until the answer begins, of each attempt; of a gRPC call until its end. 0 means no
+            bound (streams, WebSockets).
         idle_s: longest silence on the stream in either direction.
-        per_try_s: bound of one attempt; 0 means only `request_s` bounds it.
+        per_try_s: of one attempt in place of `answer_s`; 0 for the same.
+        total_s: until the whole answer is there, over all attempts; 0 means no bound.
     """
 
-    request_s: float
+    answer_s: float
     idle_s: float
     per_try_s: float
+    total_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,12 +169,14 @@ def _origin_of(site: SiteName, section: SiteSection, route: RouteSection) -> Ori
 
 def _timeouts(section: SiteSection, route: RouteSection) -> Timeouts:
     streams = route.websocket or route.grpc
-    request_s = route.timeout
-    if request_s is None:
-        request_s = 0.0 if streams else section.timeout
+    answer_s, total_s = route.timeout, route.total_timeout
+    if answer_s is None:
+        answer_s = 0.0 if streams else section.timeout
+    if total_s is None:
+        total_s = 0.0 if streams else section.total_timeout
     idle_s = section.idle_timeout if route.idle_timeout is None else route.idle_timeout
     retries = section.retries if route.retries is None else route.retries
-    return Timeouts(request_s, idle_s, retries.per_try_timeout if retries else 0.0)
+    return Timeouts(answer_s, idle_s, retries.per_try_timeout if retries else 0.0, total_s)
 
 
 def _retries(section: RetriesSection | bool) -> Retries:

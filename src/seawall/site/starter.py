@@ -31,7 +31,6 @@ sites:
     # "*" takes every host name. Write your own instead: [example.com, www.example.com]
     hosts: [@HOSTS@]
     origin: app
-    # Until the whole answer is there; long downloads and event streams need a route with 0s.
     timeout: 15s
     max_body: 10MiB
     # With your own certificate (then redirect_to_https and hsts make sense, too):
@@ -43,7 +42,6 @@ sites:
       # Tried in order; what no route takes goes to `origin`.
       - {name: ping, path: /.seawall/ping, respond: {status: 200, body: "pong"}}
       # - {name: api, prefix: /api, class: api, timeout: 30s}
-      # - {name: files, prefix: /files, timeout: 0s}
       # - {name: live, prefix: /live, websocket: true}
       # - {name: old, path: /old, redirect: {to: /new, status: 301}}
 """

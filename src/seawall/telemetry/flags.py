@@ -55,7 +55,7 @@ FLAGS: Final = {
     "DC": Meaning("The client closed its connection before the response was complete."),
     "LH": Meaning("The edge answers health checks with failure, since it is being drained."),
     "UT": Meaning(
-        "The origin did not answer within the route's timeout.",
+        "The origin did not begin to answer within the route's timeout.",
         "Find out why the origin is slow, or raise the route's timeout.",
     ),
     "LR": Meaning("The edge itself reset the connection to the origin.", _ORIGIN_LOG),
@@ -120,9 +120,9 @@ BROKEN_OFF: Final = Meaning(
 """`UPE` after the response began: so Envoy also calls an HTTP/1.1 answer that is cut off."""
 
 CUT_OFF: Final = Meaning(
-    "The origin's answer was not at its end within the route's timeout: it was cut off.",
-    "Give downloads and event streams a route with `timeout: 0s`; its idle_timeout still ends one "
-    "that is silent.",
+    "The origin's answer was not at its end within the route's total_timeout: it was cut off.",
+    "Give downloads and event streams a route with `total_timeout: 0s`; its idle_timeout still "
+    "ends one that is silent.",
 )
 """`UT` after the response began."""
 CERTIFICATE_REFUSED: Final = "CERTIFICATE_VERIFY_FAILED"
@@ -156,9 +156,7 @@ DETAILS: Final = {
     "maintenance_mode": Meaning("The origin is set to drop requests."),
     "response_timeout": FLAGS["UT"],
     "upstream_response_timeout": FLAGS["UT"],
-    "upstream_per_try_timeout": Meaning(
-        "One attempt took longer than the time one try is given.", FLAGS["UT"].remedy
-    ),
+    "upstream_per_try_timeout": FLAGS["UT"],
     "upstream_max_stream_duration_reached": FLAGS["UMSDR"],
     "upstream_reset_before_response_started": Meaning(
         "The exchange with the origin broke before its response began."

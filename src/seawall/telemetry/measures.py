@@ -20,7 +20,7 @@ SITE_COUNTERS: Final = {
     "upstream_rq_3xx": "status_3xx",
     "upstream_rq_4xx": "status_4xx",
     "upstream_rq_5xx": "status_5xx",
-    "upstream_rq_timeout": "timeouts",
+    "upstream_rq_504": "timeouts",
 }
 """Envoy's name to the field of `SiteCounts`. Counted by the router: once a request, whatever the
 retries, and also when the origin gave no answer; not for redirects and fixed responses."""
@@ -197,8 +197,8 @@ MEASURES: Final = (
     Measure(
         "origin_timeouts",
         "counter",
-        "cluster.*.upstream_rq_timeout",
-        "Requests that origins did not answer in time.",
+        "cluster.*.upstream_rq_504",
+        "Requests that origins did not answer in time, or answered 504.",
     ),
     Measure("memory_allocated_bytes", "gauge", "server.memory_allocated", "Envoy's heap in use."),
     Measure(

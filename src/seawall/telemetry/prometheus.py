@@ -45,7 +45,7 @@ _OWN: Final = (
     Metric("seawall_requests_total", "counter", ("site", "code_class"),
            "Requests routed to an origin, by the status class the client got (1xx: upgraded)."),
     Metric("seawall_origin_timeouts_total", "counter", ("site",),
-           "Requests that ran into their route's timeout (also in code_class 5xx)."),
+           "Answers 504: an origin did not answer in time, or said so (also in code_class 5xx)."),
     Metric("seawall_origin_duration_seconds", "gauge", ("site", "quantile"),
            "Time of the exchange with the origin in the newest window with enough requests."),
     Metric("seawall_request_duration_seconds", "gauge", ("node", "slot", "quantile"),

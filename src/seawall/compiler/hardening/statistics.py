@@ -35,7 +35,8 @@ KEPT_PATTERNS: Final = (
     r"cluster\.[^.]+\.(lb_healthy_panic|max_host_weight|update_failure|update_success|version)",
     r"cluster\.[^.]+\.bind_errors",
     rf"cluster\.[^.]+\.upstream_rq_{_CLASS}",
-    r"cluster\.[^.]+\.upstream_rq_(active|cancelled|maintenance_mode|per_try_timeout|time|timeout)",
+    r"cluster\.[^.]+\.upstream_rq_(504|active|cancelled|maintenance_mode|time)",
+    r"cluster\.[^.]+\.upstream_rq_(per_try_timeout|timeout)",
     r"cluster\.[^.]+\.upstream_rq_pending_(active|failure_eject|overflow|total)",
     r"cluster\.[^.]+\.upstream_rq_(retry|retry_limit_exceeded|retry_overflow|retry_success)",
     r"cluster\.[^.]+\.upstream_rq_(rx_reset|tx_reset)",
@@ -50,9 +51,10 @@ KEPT_PATTERNS: Final = (
     r"listener\..*\.(no_filter_chain_match|connections_accepted_per_socket_event)",
     r"listener\..*\.ssl\.(connection_error|fail_verify_[a-z]+|handshake|no_certificate)",
     rf"listener\..*\.http\..*\.downstream_rq_{_CLASS}",
-    rf"vhost\..*\.upstream_rq_({_CLASS}|retry|retry_success|time|timeout)",
+    rf"vhost\..*\.upstream_rq_({_CLASS}|504|retry|retry_success|time)",
 )
-"""Families with foreign parts in their names: only the listed ends, no single status codes.
+"""Families with foreign parts in their names: only the listed ends, and of single status codes only
+504: an attempt that runs into its bound is counted for no route otherwise.
 
 An origin's name holds no dot, so what Envoy counts a second time as `external.` is left out.
 """

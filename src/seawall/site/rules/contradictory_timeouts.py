@@ -38,9 +38,14 @@ def check(draft: Draft) -> Iterator[Problem]:
             at: Location = placed.at("routes", index) if written else placed.at("timeout")
             subject = f"route {route.id}"
             times = route.action.timeouts
-            if times.request_s and times.per_try_s > times.request_s:
-                whole, one = duration_text(times.request_s), duration_text(times.per_try_s)
+            if times.answer_s and times.per_try_s > times.answer_s:
+                whole, one = duration_text(times.answer_s), duration_text(times.per_try_s)
                 what = f"One try may take {one}, but the whole request {whole}."
+                yield RULE.found(at, subject, what)
+            if 0 < times.total_s <= max(times.answer_s, times.per_try_s):
+                whole = duration_text(times.total_s)
+                begun = duration_text(max(times.answer_s, times.per_try_s))
+                what = f"An answer may begin after {begun}, but must be at its end after {whole}."
                 yield RULE.found(at, subject, what)
 
 

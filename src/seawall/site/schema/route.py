@@ -141,7 +141,7 @@ class RetriesSection(Section):
         description="What is retried. The default repeats only what no origin has seen.",
     )
     per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no bound of its own")] = Field(
-        default=0.0, description="Bound of one attempt; `0s`: only the route's `timeout` holds."
+        default=0.0, description="Until the answer of one attempt begins; `0s`: the `timeout`."
     )
 
 
@@ -306,8 +306,13 @@ class RouteSection(Section):
     )
     timeout: RequestTimeout | None = Field(
         default=None,
-        description="Until the whole answer is there; default: the site's, "
-        "and `0s` with `websocket` or `grpc`.",
+        description="Until the answer begins, with `grpc` until its end; default: the site's, and "
+        "`0s` with `websocket` or `grpc`.",
+    )
+    total_timeout: RequestTimeout | None = Field(
+        default=None,
+        description="Until the whole answer is there; default: the site's, and `0s` with "
+        "`websocket` or `grpc`.",
     )
     idle_timeout: IdleTimeout | None = Field(
         default=None, description="Longest silence; default: the site's."
@@ -339,6 +344,7 @@ _FORWARD_KEYS = (
     "websocket",
     "grpc",
     "timeout",
+    "total_timeout",
     "idle_timeout",
     "max_body",
     "retries",

@@ -156,8 +156,12 @@ class SiteSection(Section):
     )
     timeout: RequestTimeout = Field(
         default=15.0,
-        description="Until the whole answer is there. It cuts off downloads and event streams that "
-        "last longer: give them a route with `0s`.",
+        description="Until the answer begins, of each attempt. It may last longer than that.",
+    )
+    total_timeout: RequestTimeout = Field(
+        default=0.0,
+        description="Until the whole answer is there. It cuts off what lasts longer, downloads and "
+        "event streams too.",
     )
     idle_timeout: IdleTimeout = Field(default=300.0, description="Longest silence on a request.")
     max_body: BodySize = Field(default=10_485_760, description="Largest request body.")
