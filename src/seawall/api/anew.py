@@ -7,7 +7,7 @@ refuses, and only then, so that an ordinary release pays nothing.
 
 import hashlib
 
-from seawall.api.candidate import Maker
+from seawall.api.candidate import Maker, served_by
 from seawall.api.extras import Extras
 from seawall.api.ingredients import PinnedReader, Stash
 from seawall.compiler.snapshot import Snapshot
@@ -40,7 +40,7 @@ def loaded_anew(maker: Maker, current: Bundle, stash: Stash) -> Loaded | None:
         None when it cannot be told.
     """
     reader = PinnedReader.of(Extras(pinned=True), current, stash)
-    loaded = maker.load(current.sources, reader, current.feeds)
+    loaded = maker.load(current.sources, reader, current.feeds, served_by(current, current.sources))
     if loaded.edge is None:
         return None
     was = {file.path: file.sha256 for file in current.files}

@@ -14,6 +14,7 @@ from seawall import __version__
 from seawall.api.present import problem_view
 from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, ProblemView
+from seawall.api.work import Facts
 from seawall.clock import Clock
 from seawall.compiler.check import check
 from seawall.compiler.compile import compile_edge
@@ -26,6 +27,7 @@ from seawall.site.certificates import covers
 from seawall.site.disk import file_mode, read_file
 from seawall.site.load import DevelopmentCertificate, FileReader, LoadCache, Loaded, load
 from seawall.site.problem import Location, Severity
+from seawall.site.served import Served
 from seawall.site.sources import Pushed, SourceSet
 from seawall.telemetry.rehearse import SiteRules, rules_of
 
@@ -71,7 +73,11 @@ class Maker:
         self._cache = cache
 
     def load(
-        self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
+        self,
+        sources: SourceSet,
+        read: FileReader = read_file,
+        pushed: Sequence[Pushed] = (),
+        served: Served | None = None,
     ) -> Loaded:
         """Sources to a model, with every problem found.
 
@@ -79,10 +85,12 @@ class Maker:
             sources: the site file and its includes.
             read: reads what they name.
             pushed: what was pushed into feeds.
+            served: what serves now, if something does.
         """
         return load(
             sources,
             pushed=pushed,
+            served=served,
             read=read,
             now_s=self._clock.now_s(),
             development_certificate=self._development_certificate,
@@ -163,6 +171,14 @@ def first_error(loaded: Loaded) -> str:
     """The first error in one line, with its place; empty when there is none."""
     errors = (p for p in loaded.problems if p.severity is Severity.ERROR)
     return next((f"{p.location}: {p.what} [{p.id}]" for p in errors), "")
+
+
+def served_by(current: Bundle | Facts | None, sources: SourceSet) -> Served | None:
+    """What a load of `sources` compares with; None when nothing serves."""
+    if current is None:
+        return None
+    files = {file.path: file.sha256 for file in current.files}
+    return Served(files, same_sources=sources == current.sources)
 
 
 def first_loss(loaded: Loaded, served: Sequence[CertificateView]) -> str:

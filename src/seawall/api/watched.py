@@ -172,7 +172,7 @@ class FileWatch:
         if all(path in lists for path in changed):
             return await self._feed(facts, signature, changed, lists)
         names = _names(changed)
-        problem = await self._workshop.renewal_problem(facts.sources, facts.certificates)
+        problem = await self._workshop.renewal_problem(facts)
         if problem:
             trouble = f"{names}: {problem}"
             self._settled = signature

@@ -40,6 +40,7 @@ from seawall.api.candidate import (
     first_error,
     first_loss,
     same_content,
+    served_by,
 )
 from seawall.api.certificates import certificates_of, listeners_of
 from seawall.api.extras import AS_CURRENT, Extras
@@ -63,7 +64,6 @@ from seawall.api.ingredients import (
 from seawall.api.present import change_views, turned_away_view
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.rehearsing import Rehearsing
-from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
@@ -212,15 +212,15 @@ class Workbench:
         feeds = decode(encoded).feeds
         return next((feed.content for feed in feeds if feed.name == name), None)
 
-    async def renewal_problem(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
+    async def renewal_problem(self, current: Facts) -> str:
         """Why certificates on disk are not taken up, in one line; empty when they are.
 
         Args:
-            sources: of the current release.
-            served: its certificates.
+            current: of the current release.
         """
-        loaded = self._maker.load(sources)
-        return first_error(loaded) or first_loss(loaded, served)
+        sources = current.sources
+        loaded = self._maker.load(sources, served=served_by(current, sources))
+        return first_error(loaded) or first_loss(loaded, current.certificates)
 
     async def collect(self, path: Path) -> SourceSet:
         """A site file and its includes from disk.
@@ -284,7 +284,8 @@ class Workbench:
         self, sources: SourceSet, old: Bundle | None = None
     ) -> tuple[CheckView, Candidate | None]:
         now_s = self._clock.now_s()
-        loaded = self._maker.load(sources, pushed=feeds_of(AS_CURRENT, old, now_s))
+        feeds = feeds_of(AS_CURRENT, old, now_s)
+        loaded = self._maker.load(sources, pushed=feeds, served=served_by(old, sources))
         view = check_view(loaded)
         if not view.ok:
             return view, None
@@ -298,9 +299,10 @@ class Workbench:
         reader = PinnedReader.of(extras, old, self._stash)
         now_s = self._clock.now_s() if extras.at_s is None else extras.at_s
         feeds = feeds_of(extras, old, now_s)
-        loaded = self._maker.load(sources, reader, feeds)
+        served = served_by(old, sources)
+        loaded = self._maker.load(sources, reader, feeds, served)
         if (keyed := with_keys(loaded, feeds, now_s)) is not None:
-            loaded = self._maker.load(sources, reader, keyed)
+            loaded = self._maker.load(sources, reader, keyed, served)
         view = check_view(loaded)
         if not view.ok:
             errors = [problem for problem in view.problems if problem.severity == "error"]

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from seawall import limits
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.status_views import CertificateView
 from seawall.api.views import Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
@@ -109,9 +108,9 @@ class Workshop:
         content: bytes | None = await self._job("pushed", encoded, name)
         return content
 
-    async def renewal_problem(self, sources: SourceSet, served: tuple[CertificateView, ...]) -> str:
+    async def renewal_problem(self, current: Facts) -> str:
         """See `Workbench.renewal_problem`."""
-        return str(await self._job("renewal_problem", sources, served))
+        return str(await self._job("renewal_problem", current))
 
     async def collect(self, path: Path) -> SourceSet:
         """See `Workbench.collect`."""

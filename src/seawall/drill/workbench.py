@@ -25,6 +25,7 @@ from seawall.release.release import Kind
 from seawall.site.disk import read_file
 from seawall.site.load import FileReader, Loaded
 from seawall.site.problem import Location, Problem, Severity
+from seawall.site.served import Served
 from seawall.site.sources import BOT_MODEL, Pushed, SourceFile, SourceSet
 
 ROOT: Final = "/drill/seawall.yaml"
@@ -75,10 +76,14 @@ class FlawedMaker(Maker):
         self._settings = settings
 
     def load(
-        self, sources: SourceSet, read: FileReader = read_file, pushed: Sequence[Pushed] = ()
+        self,
+        sources: SourceSet,
+        read: FileReader = read_file,
+        pushed: Sequence[Pushed] = (),
+        served: Served | None = None,
     ) -> Loaded:
         """As `Maker.load`; data over its bounds is a problem of its file."""
-        loaded = super().load(_site(sources), read, self._readable(pushed))
+        loaded = super().load(_site(sources), read, self._readable(pushed), served)
         loaded = replace(loaded, pushed=tuple(pushed))
         wrong = self._settings.bounds(self._data(sources))
         if not wrong:

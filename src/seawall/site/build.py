@@ -169,12 +169,15 @@ def _certificate(
     subject = f"certificate {name}"
     where, key_where = placed.at("cert"), placed.at("key")
     chain = secret = None
+    chain_path = absolute(placed.file, cert)
     if not placed.lost("cert"):
-        chain = draft.files.get(Named(absolute(placed.file, cert), "certificate", where, subject))
+        chain = draft.files.get(Named(chain_path, "certificate", where, subject))
     if not placed.lost("key"):
         secret = draft.files.get(Named(absolute(placed.file, key), "key", key_where, subject))
     key_pem = None if secret is None else Secret(secret)
-    draft.certificate_files[name] = CertificateFiles(chain, key_pem, where, key_where, subject)
+    draft.certificate_files[name] = CertificateFiles(
+        chain_path, chain, key_pem, where, key_where, subject
+    )
     if chain is not None and key_pem is not None:
         _build_certificate(draft, name, chain, key_pem)
 

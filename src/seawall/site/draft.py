@@ -19,6 +19,7 @@ from seawall.site.problem import Location, Problem, Severity
 from seawall.site.schema.edge import SiteFile
 from seawall.site.schema.origin import OriginSection
 from seawall.site.schema.site import CertificateSection, SiteSection
+from seawall.site.served import Served
 from seawall.site.tree import MapNode, Step, find_mark, is_damaged, is_gone, place
 
 SectionT = TypeVar("SectionT")
@@ -55,6 +56,7 @@ class Placed(Generic[SectionT]):
 class CertificateFiles:
     """The files of one certificate, as read; None for what could not be read."""
 
+    chain_path: str
     chain: bytes | None
     key: Secret | None
     location: Location
@@ -84,6 +86,7 @@ class Draft:
         built_origins: with the place where each was written.
         certificate_files: by certificate name, for those that come from files.
         pushed: what was pushed into feeds, by name.
+        served: what serves now; None when that is not known.
         list_faults: of the content of a list, with the place where it is wrong.
     """
 
@@ -101,6 +104,7 @@ class Draft:
         None
     )
     pushed: Mapping[ListName, bytes] = field(default_factory=dict)
+    served: Served | None = None
     built_lists: dict[ListName, IpList] = field(default_factory=dict)
     list_faults: list[tuple[ListName, Location, Fault]] = field(default_factory=list)
     built_model: BotModel | None = None
@@ -113,6 +117,11 @@ class Draft:
     certificate_files: dict[CertificateName, CertificateFiles] = field(default_factory=dict)
     origin_places: dict[OriginName, Placed[OriginSection]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def serves_already(self) -> bool:
+        """Whether what was written is what serves."""
+        return self.served is not None and self.served.same_sources
 
     def error(
         self, id_: str, at: Location, subject: str, what: str, *, why: str = "", remedy: str = ""

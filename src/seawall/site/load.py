@@ -21,6 +21,7 @@ from seawall.site.files import FileMode, FileReader, Files, ReferencedFile
 from seawall.site.merge import merge
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.rules import run_rules
+from seawall.site.served import Served
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW, CLEARANCE_KEYS, Pushed, SourceSet
 
 DevelopmentCertificate: TypeAlias = Callable[[SiteName, tuple[str, ...]], tuple[bytes, Secret]]
@@ -67,6 +68,7 @@ def load(
     file_mode: FileMode | None = None,
     cache: LoadCache | None = None,
     pushed: Sequence[Pushed] = (),
+    served: Served | None = None,
 ) -> Loaded:
     """Load a configuration.
 
@@ -79,6 +81,7 @@ def load(
         file_mode: permission bits of a file; without it they are not judged.
         cache: remembers parsed files between calls; the result is the same without.
         pushed: the newest content of each list that was pushed.
+        served: what serves now: some of what is wrong there already is no error, but a warning.
     """
     merged = merge(sources, cache or LoadCache())
     if merged.top is None:
@@ -97,6 +100,7 @@ def load(
         development_certificate=development_certificate,
         problems=merged.problems,
         pushed={each.name: each.content for each in pushed},
+        served=served,
     )
     build_parts(draft)
     draft.problems.extend(run_rules(draft))

@@ -12,6 +12,7 @@ from seawall import limits
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem
 from seawall.site.rules import (
+    answer_without_body,
     bad_bot_model,
     bad_bot_rule,
     bad_certificate,
@@ -56,6 +57,7 @@ from seawall.site.rules import (
     protocol_mismatch,
     ranges_without_list,
     redirect_loop,
+    redirect_twice,
     redirect_without_https,
     reserved_list,
     retrain_model_file,
@@ -78,6 +80,7 @@ from seawall.site.rules.rule import Rule
 Check: TypeAlias = Callable[[Draft], Iterator[Problem]]
 
 RULES: Final[tuple[tuple[Rule, Check], ...]] = (
+    (answer_without_body.RULE, answer_without_body.check),
     (bad_bot_model.RULE, bad_bot_model.check),
     (bad_bot_rule.RULE, bad_bot_rule.check),
     (bad_certificate.RULE, bad_certificate.check),
@@ -122,6 +125,7 @@ RULES: Final[tuple[tuple[Rule, Check], ...]] = (
     (protocol_mismatch.RULE, protocol_mismatch.check),
     (ranges_without_list.RULE, ranges_without_list.check),
     (redirect_loop.RULE, redirect_loop.check),
+    (redirect_twice.RULE, redirect_twice.check),
     (redirect_without_https.RULE, redirect_without_https.check),
     (reserved_list.RULE, reserved_list.check),
     (retrain_model_file.RULE, retrain_model_file.check),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from seawall.site.draft import Draft
+from seawall.site.draft import CertificateFiles, Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.dates import date_text, validity
 from seawall.site.rules.rule import Rule, one_site
@@ -10,7 +10,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="certificate-expired",
     severity=Severity.ERROR,
-    meaning="A certificate has expired, or is not valid yet.",
+    meaning="A certificate has expired, or is not valid yet. Where that very file serves "
+    "already it is a warning.",
     why="Browsers refuse it.",
     remedy="Renew it; if it is new, check the clock of this machine.",
     example=one_site(
@@ -25,7 +26,15 @@ def check(draft: Draft) -> Iterator[Problem]:
     for files, begin_s, end_s in validity(draft):
         if end_s <= draft.now_s:
             what = f"The certificate expired on {date_text(end_s)}."
-            yield RULE.found(files.location, files.subject, what)
         elif begin_s > draft.now_s:
             what = f"The certificate is valid from {date_text(begin_s)} only."
-            yield RULE.found(files.location, files.subject, what)
+        else:
+            continue
+        yield RULE.found(files.location, files.subject, what, served=_serves(draft, files))
+
+
+def _serves(draft: Draft, files: CertificateFiles) -> bool:
+    """Whether time passed over a certificate that was good when it was released."""
+    if draft.served is None or files.chain is None:
+        return False
+    return draft.served.holds(files.chain_path, files.chain)

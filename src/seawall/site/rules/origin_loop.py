@@ -38,7 +38,9 @@ def check(draft: Draft) -> Iterator[Problem]:
                 unchanged = _passed_on_unchanged(draft) if unchanged is None else unchanged
                 if name in unchanged:
                     what = f"This edge itself listens on {host}:{port}."
-                    yield RULE.found(placed.at(part, index), f"origin {name}", what)
+                    yield RULE.found(
+                        placed.at(part, index), f"origin {name}", what, served=draft.serves_already
+                    )
 
 
 def _is(address: Address, host: str, port: int) -> bool:

@@ -25,12 +25,23 @@ class Rule:
     example: str = ""
 
     def found(
-        self, at: Location, subject: str, what: str, *, why: str = "", remedy: str = ""
+        self,
+        at: Location,
+        subject: str,
+        what: str,
+        *,
+        why: str = "",
+        remedy: str = "",
+        served: bool = False,
     ) -> Problem:
-        """One finding of this kind; the general reason and remedy stand in for absent ones."""
-        return Problem(
-            self.id, self.severity, at, subject, what, why or self.why, remedy or self.remedy
-        )
+        """One finding of this kind; the general reason and remedy stand in for absent ones.
+
+        What is `served` already is a warning: to refuse it would not help.
+        """
+        severity = Severity.WARNING if served else self.severity
+        if served:
+            what = f"{what} It serves already, so no other change waits for it."
+        return Problem(self.id, severity, at, subject, what, why or self.why, remedy or self.remedy)
 
 
 def one_site(site: str = "", *, top: str = "listen: {http: 127.0.0.1:8080}") -> str:

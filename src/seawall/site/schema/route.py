@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -182,10 +181,6 @@ class RedirectSection(Section):
     def _goes_somewhere(self) -> Self:
         if self.to is None and self.prefix is None:
             refuse("missing-key", "A redirect needs `to` or `prefix`.", "Write where it leads.")
-        parts = urlsplit(self.to or "")
-        if self.prefix is not None and (parts.path not in {"", "/"} or parts.query):
-            what = f"`prefix` says where to go, and so does the path of {shown(self.to)}."
-            refuse("contradictory-keys", what, "Keep one of the two; `to` may name the host.")
         return self
 
 
@@ -197,9 +192,6 @@ def _body(value: Any) -> str:
     return body
 
 
-_WITHOUT_BODY: Final = frozenset({204, 205, 304})
-
-
 class RespondSection(Section):
     """Answer from the edge itself."""
 
@@ -208,14 +200,6 @@ class RespondSection(Section):
     content_type: HeaderValue = Field(
         default="text/plain; charset=utf-8", description="Content type."
     )
-
-    @model_validator(mode="after")
-    def _may_have_a_body(self) -> Self:
-        if self.body and self.status in _WITHOUT_BODY:
-            # Whoever keeps the connection would take it for the beginning of the next answer.
-            what = f"An answer with the status {self.status} has no body (RFC 9110 section 6.4.1)."
-            refuse("contradictory-keys", what, "Remove the body, or choose another status.")
-        return self
 
 
 _REPLACEMENT: Final = re.compile(r"[\x21\x22\x24-\x7e]+")
