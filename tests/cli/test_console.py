@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from seawall.api.status_views import (
+    CertificateView,
     ControlView,
     EnvoyView,
     NodeView,
@@ -249,6 +250,20 @@ def test_status_shows_everything_on_one_screen() -> None:
     ):  # fmt: skip
         assert words_shown in text, words_shown
     assert len(text.splitlines()) < 24
+
+
+@pytest.mark.parametrize(
+    ("days_left", "told"),
+    [
+        (-1, "certificate site/shop has expired: browsers refuse it"),
+        (0, "certificate site/shop ends in 0 days"),
+        (1, "certificate site/shop ends in 1 day"),
+    ],
+)
+def test_status_tells_of_a_certificate_near_its_end_and_after_it(days_left: int, told: str) -> None:
+    certificate = CertificateView("site/shop", ("shop.example.com",), 0.0, days_left, "1")
+    lines = drawn(status.status(status_view(certificates=(certificate,)))).splitlines()
+    assert told in [line.rstrip() for line in lines]
 
 
 def test_notices_come_first_where_the_end_of_a_screen_is_cut_off() -> None:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from seawall.api.status_views import (
     BotsView,
+    CertificateView,
     NodeView,
     ShadowView,
     StatusView,
@@ -45,15 +46,17 @@ def status(view: StatusView, *, cut: bool = False) -> RenderableType:
         parts += [styled(""), _traffic(view)]
     for certificate in view.certificates:
         if certificate.days_left <= _EXPIRY_SHOWN_DAYS:
-            parts.append(
-                styled(
-                    f"certificate {certificate.name} ends in {count(certificate.days_left, 'day')}",
-                    "yellow",
-                )
-            )
+            parts.append(_ending(certificate))
     if cut and notices:
         return Group(state, *notices, styled(""), *parts)
     return Group(state, *parts, *notices)
+
+
+def _ending(certificate: CertificateView) -> Text:
+    if certificate.days_left < 0:
+        return styled(f"certificate {certificate.name} has expired: browsers refuse it", "red")
+    left = count(certificate.days_left, "day")
+    return styled(f"certificate {certificate.name} ends in {left}", "yellow")
 
 
 def _notices(view: StatusView) -> Iterator[Text]:
