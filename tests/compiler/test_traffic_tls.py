@@ -226,6 +226,16 @@ def test_a_wrong_origin_certificate_is_refused_unless_told_not_to_look(
             assert running.get("/").status == status
 
 
+@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("127.0.0.2", 503)])
+def test_an_origin_may_be_known_by_the_address_in_its_certificate(
+    authority: TlsAuthority, address: str, status: int
+) -> None:
+    with _tls_origin(authority, "127.0.0.1", b"inside") as inner:
+        app = origin("app", inner, tls=OriginTls(address, ca_pem=authority.pem))
+        with served(edge(http=(free_port(),), origins=(app,))) as running:
+            assert running.get("/").status == status
+
+
 @pytest.mark.parametrize(
     ("trusted", "sent", "client"),
     [

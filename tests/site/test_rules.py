@@ -146,6 +146,8 @@ def test_trusted_proxies(written: str, found: set[str]) -> None:
         ("endpoints: 'https://10.0.0.1', tls: {sni: a.example}", set()),
         ("endpoints: 'https://a', tls: {sni: '*.a'}", {"invalid-host"}),
         ("endpoints: 'https://a', tls: {sni: 10.0.0.1}", {"origin-tls"}),
+        ("endpoints: 'https://10.0.0.1', tls: {sni: 10.0.0.1}", set()),
+        ("endpoints: 'https://[fd00::1]', tls: {sni: '[fd00::1]'}", set()),
         ("endpoints: 'http://a', tls: {sni: a}", {"origin-tls"}),
         ("endpoints: 'http://a', protocol: auto", {"origin-tls"}),
         ("endpoints: 'https://a', protocol: auto", set()),

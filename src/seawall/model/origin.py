@@ -48,7 +48,8 @@ class OriginTls:
     """TLS to the origin.
 
     Attributes:
-        sni: server name sent and, when `verify`, required in the certificate; never empty.
+        sni: server name sent and, when `verify`, required in the certificate; or an address without
+            brackets, which is not sent but required; never empty.
         verify: check chain and name. Turning it off is a warning at `check`.
         ca_pem: PEM bundle to trust; empty means the system's bundle.
     """

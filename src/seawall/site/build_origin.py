@@ -66,7 +66,7 @@ def _tls(section: OriginSection, read_ca: Callable[[str], bytes | None]) -> Orig
     if first.scheme != "https":
         return None
     sni = (written.sni if written else None) or first.host
-    return OriginTls(sni=sni, verify=written.verify if written else True, ca_pem=ca_pem)
+    return OriginTls(sni=sni.strip("[]"), verify=written.verify if written else True, ca_pem=ca_pem)
 
 
 def _load_balancing(section: BalanceSection) -> LoadBalancing:

@@ -13,8 +13,8 @@ RULE = Rule(
     meaning="The TLS settings of an origin do not fit its endpoints.",
     why="A server name is needed to ask for and to verify a certificate; settings for TLS and "
     "`protocol: auto` mean nothing without https.",
-    remedy="Write `tls: {sni: NAME}` with the name that stands in the origin's certificate, or "
-    "use `https://` URLs.",
+    remedy="Write `tls: {sni: NAME}` with the name that stands in the origin's certificate, "
+    "or the address if that stands there; or use `https://` URLs.",
     example=one_site('origin: {endpoints: "https://10.0.0.1"}'),
 )
 
@@ -35,8 +35,9 @@ def check(draft: Draft) -> Iterator[Problem]:
             elif sni is None and len(hosts) > 1:
                 what = "The https endpoints have different hosts: one server name is needed."
                 yield RULE.found(placed.at("endpoints", of_key=True), subject, what)
-            elif sni is not None and is_ip(sni.strip("[]")):
-                yield RULE.found(placed.at("tls", "sni"), subject, f"`{sni}` is not a name.")
+            elif sni is not None and is_ip(sni.strip("[]")) and not all(map(is_ip, hosts)):
+                what = f"`{sni}` is not a name, and an endpoint has one."
+                yield RULE.found(placed.at("tls", "sni"), subject, what)
         elif section.tls is not None:
             what = "`tls` is given, but the endpoints are http."
             yield RULE.found(placed.at("tls", of_key=True), subject, what)

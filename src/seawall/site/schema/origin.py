@@ -156,7 +156,8 @@ class OriginTlsSection(Section):
 
     sni: OneHost | None = Field(
         default=None,
-        description="Server name asked for and verified; default: the endpoints' host.",
+        description="Server name asked for and verified; default: the endpoints' host. Or the "
+        "address that stands in the certificate of endpoints without a name.",
     )
     ca: FilePath | None = Field(
         default=None, description="PEM file of the authorities to trust; default: the system's."
