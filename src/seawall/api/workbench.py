@@ -312,7 +312,8 @@ class Workbench:
             raise ReleaseRefusedError(
                 "site-file-refused",
                 words,
-                remedy="Mend them and try again; what served before serves on.",
+                remedy="Mend them and try again."
+                + (" What served before serves on." if old is not None else ""),
                 problems=view.problems,
             )
         self._say("done", "check", f"{view.sites} site(s), {view.routes} route(s)")
