@@ -75,7 +75,7 @@ from seawall.site.rules import (
     unused_definition,
     unused_list,
 )
-from seawall.site.rules.rule import Rule
+from seawall.site.rules.rule import Rule, served_already
 
 Check: TypeAlias = Callable[[Draft], Iterator[Problem]]
 
@@ -148,5 +148,6 @@ RULES: Final[tuple[tuple[Rule, Check], ...]] = (
 
 def run_rules(draft: Draft) -> Iterator[Problem]:
     """What every rule finds; of one rule no more than can be shown, and one."""
-    for _, check in RULES:
-        yield from islice(check(draft), limits.SITE_PROBLEMS_MAX + 1)
+    for rule, check in RULES:
+        found = islice(check(draft), limits.SITE_PROBLEMS_MAX + 1)
+        yield from map(served_already, found) if rule.younger and draft.serves_already else found

@@ -15,6 +15,7 @@ RULE = Rule(
     "(RFC 9110 section 6.4.1).",
     remedy="Remove the body, or choose another status.",
     example=one_site("routes: [{name: ping, path: /ping, respond: {status: 204, body: pong}}]"),
+    younger=True,
 )
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 
@@ -28,4 +29,4 @@ def check(draft: Draft) -> Iterator[Problem]:
                 continue
             what = f"An answer with the status {respond.status} has no body."
             at = placed.at("routes", index, "respond")
-            yield RULE.found(at, f"route {name}/{route.name}", what, served=draft.serves_already)
+            yield RULE.found(at, f"route {name}/{route.name}", what)

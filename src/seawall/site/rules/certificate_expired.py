@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from seawall.site.draft import CertificateFiles, Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.dates import date_text, validity
-from seawall.site.rules.rule import Rule, one_site
+from seawall.site.rules.rule import Rule, one_site, served_already
 
 RULE = Rule(
     id="certificate-expired",
@@ -30,7 +30,8 @@ def check(draft: Draft) -> Iterator[Problem]:
             what = f"The certificate is valid from {date_text(begin_s)} only."
         else:
             continue
-        yield RULE.found(files.location, files.subject, what, served=_serves(draft, files))
+        problem = RULE.found(files.location, files.subject, what)
+        yield served_already(problem) if _serves(draft, files) else problem
 
 
 def _serves(draft: Draft, files: CertificateFiles) -> bool:

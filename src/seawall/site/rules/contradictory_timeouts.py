@@ -42,9 +42,9 @@ def check(draft: Draft) -> Iterator[Problem]:
                 whole, one = duration_text(times.answer_s), duration_text(times.per_try_s)
                 what = f"One try may take {one}, but the whole request {whole}."
                 yield RULE.found(at, subject, what)
-            if 0 < times.total_s <= max(times.answer_s, times.per_try_s):
-                whole = duration_text(times.total_s)
-                begun = duration_text(max(times.answer_s, times.per_try_s))
+            begins_s = max(times.answer_s, times.per_try_s)
+            if 0 < times.total_s <= begins_s:
+                whole, begun = duration_text(times.total_s), duration_text(begins_s)
                 what = f"An answer may begin after {begun}, but must be at its end after {whole}."
                 yield RULE.found(at, subject, what)
 

@@ -19,6 +19,7 @@ RULE = Rule(
     remedy="Name the address of the website behind the edge, or let the edge listen on another "
     "port. To hand a request to another site of this edge, give the route a `host_rewrite`.",
     example=one_site("origin: http://127.0.0.1:8080"),
+    younger=True,
 )
 _LOCALHOST = "localhost"
 
@@ -38,9 +39,7 @@ def check(draft: Draft) -> Iterator[Problem]:
                 unchanged = _passed_on_unchanged(draft) if unchanged is None else unchanged
                 if name in unchanged:
                     what = f"This edge itself listens on {host}:{port}."
-                    yield RULE.found(
-                        placed.at(part, index), f"origin {name}", what, served=draft.serves_already
-                    )
+                    yield RULE.found(placed.at(part, index), f"origin {name}", what)
 
 
 def _is(address: Address, host: str, port: int) -> bool:

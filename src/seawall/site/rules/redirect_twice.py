@@ -15,6 +15,7 @@ RULE = Rule(
     why="Only one of them can be the place where it leads.",
     remedy="Keep one of the two; beside `prefix`, `to` may name the host.",
     example=one_site("routes: [{name: old, prefix: /old, redirect: {to: /new, prefix: /newer}}]"),
+    younger=True,
 )
 
 
@@ -30,4 +31,4 @@ def check(draft: Draft) -> Iterator[Problem]:
                 continue
             what = f"`prefix` says where to go, and so does the path of {shown(redirect.to)}."
             at = placed.at("routes", index, "redirect")
-            yield RULE.found(at, f"route {name}/{route.name}", what, served=draft.serves_already)
+            yield RULE.found(at, f"route {name}/{route.name}", what)

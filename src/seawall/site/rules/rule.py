@@ -1,6 +1,6 @@
 """What a rule is: a finding with a stable id, and how the documentation explains it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seawall.site.problem import Location, Problem, Severity
 
@@ -15,6 +15,8 @@ class Rule:
         why: why that is a problem.
         remedy: what to do.
         example: a site file that has this problem, or empty when it cannot be shown as text.
+        younger: than releases that may serve, which an edge can be built of in spite of it. In the
+            very files that serve it is a warning.
     """
 
     id: str
@@ -23,25 +25,21 @@ class Rule:
     why: str
     remedy: str
     example: str = ""
+    younger: bool = False
 
     def found(
-        self,
-        at: Location,
-        subject: str,
-        what: str,
-        *,
-        why: str = "",
-        remedy: str = "",
-        served: bool = False,
+        self, at: Location, subject: str, what: str, *, why: str = "", remedy: str = ""
     ) -> Problem:
-        """One finding of this kind; the general reason and remedy stand in for absent ones.
+        """One finding of this kind; the general reason and remedy stand in for absent ones."""
+        return Problem(
+            self.id, self.severity, at, subject, what, why or self.why, remedy or self.remedy
+        )
 
-        What is `served` already is a warning: to refuse it would not help.
-        """
-        severity = Severity.WARNING if served else self.severity
-        if served:
-            what = f"{what} It serves already, so no other change waits for it."
-        return Problem(self.id, severity, at, subject, what, why or self.why, remedy or self.remedy)
+
+def served_already(problem: Problem) -> Problem:
+    """The same as a warning: to refuse what serves would not help."""
+    what = f"{problem.what} It serves already, so no other change waits for it."
+    return replace(problem, severity=Severity.WARNING, what=what)
 
 
 def one_site(site: str = "", *, top: str = "listen: {http: 127.0.0.1:8080}") -> str:
