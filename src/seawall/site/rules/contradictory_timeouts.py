@@ -39,8 +39,8 @@ def check(draft: Draft) -> Iterator[Problem]:
             subject = f"route {route.id}"
             times = route.action.timeouts
             if times.answer_s and times.per_try_s > times.answer_s:
-                whole, one = duration_text(times.answer_s), duration_text(times.per_try_s)
-                what = f"One try may take {one}, but the whole request {whole}."
+                each, one = duration_text(times.answer_s), duration_text(times.per_try_s)
+                what = f"One try may take {one}, but `timeout` gives each {each}."
                 yield RULE.found(at, subject, what)
             begins_s = max(times.answer_s, times.per_try_s)
             if 0 < times.total_s <= begins_s:
