@@ -26,12 +26,13 @@ from seawall.compiler.static import static_bootstrap
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
 from seawall.judge.gates import GATES, GATES_BY_NAME
-from seawall.limits import WINDOWS_KEPT_MAX
+from seawall.limits import STATS_POLL_INTERVAL_S, WINDOWS_KEPT_MAX
 from seawall.model import Endpoint, FixedResponse, PathExact, PathPrefix, Timeouts
 from seawall.telemetry import rotation
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
 from seawall.telemetry.measures import LATENCY_BOUNDS_MS, MEASURES, edge_source
+from seawall.telemetry.recording import Recording
 from seawall.telemetry.records import AccessRecord, find, tail
 from seawall.telemetry.stats import QUERY, histogram, parse
 from seawall.telemetry.why import story
@@ -344,6 +345,37 @@ def test_origins_without_health_or_address_are_notices(tmp_path: Path) -> None:
         "Origin c has no healthy endpoint (2 are down).",
         "Origin d has no address: its name does not resolve.",
     )
+
+
+def test_one_poll_after_a_flood_began_only_a_share_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen(requests: int) -> bytes:
+        return FINE + b"http.http.downstream_rq_total: %d\nhttp.taste.downstream_rq_total: 9\n" % (
+            requests
+        )
+
+    at_s = [0.0]
+    clock = SystemClock()
+    monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
+    recording = Recording(tmp_path)
+    collector = Collector(
+        Script(*(seen(number) for number in (0, 100, 100_100, 100_100))),
+        tmp_path / "access.ndjson",
+        clock,
+        NodeName("local"),
+        recording=recording,
+    )
+
+    async def shares() -> list[float]:
+        found = []
+        for _ in range(4):
+            await collector.poll()
+            found.append(recording.share)
+            at_s[0] += STATS_POLL_INTERVAL_S
+        return found
+
+    assert asyncio.run(shares()) == [1.0, 1.0, 0.05, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from seawall.compiler.compile import compile_edge
 from seawall.compiler.names import RUNTIME_ACCESS_LOG_NODE_SAMPLE
 from seawall.compiler.static import static_bootstrap
 from seawall.limits import ACCESS_RECORDS_PER_S_MAX
-from seawall.telemetry.recording import Recording, record_share
+from seawall.telemetry.recording import Recording, RequestRate, record_share
 
 
 @given(st.floats(0, 1e7), st.floats(0.0001, 1))
@@ -36,6 +36,27 @@ def test_the_share_does_not_flap_at_the_bound() -> None:
     assert record_share(ACCESS_RECORDS_PER_S_MAX * 2.2, share) == share
     assert record_share(ACCESS_RECORDS_PER_S_MAX * 0.9, share) == share
     assert record_share(ACCESS_RECORDS_PER_S_MAX * 0.5, share) == 1.0
+
+
+def test_the_rate_is_that_of_the_last_poll_alone() -> None:
+    rate = RequestRate()
+    rate.read(7_000, at_s=100.0)
+    assert rate.per_s is None
+    rate.read(7_050, at_s=105.0)
+    assert rate.per_s == 10
+    rate.read(107_050, at_s=110.0)
+    assert rate.per_s == 20_000
+    rate.read(107_050, at_s=115.0)
+    assert rate.per_s == 0
+
+
+def test_two_polls_at_once_are_one() -> None:
+    rate = RequestRate()
+    rate.read(0, at_s=100.0)
+    rate.read(500, at_s=100.01)
+    assert rate.per_s is None
+    rate.read(1_000, at_s=102.0)
+    assert rate.per_s == 500
 
 
 def test_a_directory_that_cannot_be_written_keeps_the_share(tmp_path: Path) -> None:

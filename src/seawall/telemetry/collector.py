@@ -29,7 +29,7 @@ from seawall.tasks import set_within
 from seawall.telemetry import records, rotation
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.bot_sample import BotSample, bot_sample
-from seawall.telemetry.recording import Recording
+from seawall.telemetry.recording import Recording, RequestRate
 from seawall.telemetry.stats import QUERY, Reading, parse
 from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
@@ -81,7 +81,7 @@ class Collector:
         self._closed_s = clock.monotonic_s()
         self._reading: Reading | None = None
         self._reopen_due = False
-        self._requests_per_s: float | None = None
+        self._rate = RequestRate()
         self._serving: tuple[ReleaseId, Generation] | None = None
         self._wake = asyncio.Event()
         self._record_notices: tuple[str, ...] = ()
@@ -165,15 +165,16 @@ class Collector:
         except (UnreachableError, TimeoutError):
             self._reading = None
             return False
-        return self._builder.observe(self._reading, at_s=asked_s, cpu_s=self._cpu_s())
+        observed = self._builder.observe(self._reading, at_s=asked_s, cpu_s=self._cpu_s())
+        if observed:
+            self._rate.read(self._builder.requests, at_s=asked_s)
+        return observed
 
     def _keep(self, window: Window | None) -> Window | None:
         self._closed_s = self._clock.monotonic_s()
         if window is not None:
             self._kept.append(window)
             self._seen(window)
-            if "requests" in window.edge and window.duration_s >= STATS_POLL_INTERVAL_S:
-                self._requests_per_s = window.edge["requests"] / window.duration_s
             while sum(len(kept.sites) for kept in self._kept) > WINDOWS_SITES_KEPT_MAX:
                 self._kept.popleft()
         return window
@@ -229,15 +230,16 @@ class Collector:
 
     def _recording_notice(self) -> Iterator[str]:
         """Fit the share of recorded requests to the traffic, and say so when it is not all."""
-        if self._recording is None or self._requests_per_s is None:
+        per_s = self._rate.per_s
+        if self._recording is None or per_s is None:
             return
         try:
-            self._recording.follow(self._requests_per_s)
+            self._recording.follow(per_s)
         except OSError as error:
             yield f"The share of recorded requests could not be changed: {error.strerror}."
         if self._recording.share < 1.0:
             yield (
-                f"At {self._requests_per_s:,.0f} requests/s only {self._recording.share:.1%} of "
+                f"At {per_s:,.0f} requests/s only {self._recording.share:.1%} of "
                 "the ordinary ones are recorded; errors and slow ones all are."
             )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.compiler.names import RUNTIME_ACCESS_LOG_NODE_SAMPLE, RUNTIME_NODE_DIRECTORY
-from seawall.limits import ACCESS_RECORDS_PER_S_MAX
+from seawall.limits import ACCESS_RECORDS_PER_S_MAX, TRIAL_STATS_INTERVAL_S
 
 _MILLION: Final = 1_000_000
 _CHANGE_WORTH_TELLING: Final = 0.2
@@ -41,6 +41,32 @@ def record_share(requests_per_s: float, share: float) -> float:
     if abs(wanted - share) <= _CHANGE_WORTH_TELLING * share:
         return share
     return wanted
+
+
+class RequestRate:
+    """Requests a second from poll to poll, so that a flood is recorded whole for one poll only.
+
+    Attributes:
+        per_s: between the last two polls; None before there were two.
+    """
+
+    def __init__(self) -> None:
+        self.per_s: float | None = None
+        self._last: tuple[int, float] | None = None
+
+    def read(self, requests: int, *, at_s: float) -> None:
+        """Take the number of requests so far, at monotonic seconds `at_s`.
+
+        Polls that follow one another at once, as around a commit, are put together: so short a
+        time says little.
+        """
+        if self._last is None:
+            self._last = (requests, at_s)
+            return
+        duration_s = at_s - self._last[1]
+        if duration_s >= TRIAL_STATS_INTERVAL_S:
+            self.per_s = (requests - self._last[0]) / duration_s
+            self._last = (requests, at_s)
 
 
 class Recording:

@@ -19,6 +19,7 @@ from seawall.telemetry.measures import (
     CPU,
     EDGE_LATENCY,
     LATENCY_BOUNDS_MS,
+    MEASURES,
     MEASURES_BY_SOURCE,
     SITE_COUNTERS,
     SITE_LATENCY,
@@ -30,6 +31,7 @@ from seawall.telemetry.stats import Histogram, Reading, histogram
 from seawall.telemetry.window import SiteCounts, Window
 
 _UPTIME: Final = "server.uptime"
+_REQUESTS_SOURCE: Final = next(m.source for m in MEASURES if m.name == "requests")
 _EDGE_LATENCY_SOURCE: Final = f"http.*.{EDGE_LATENCY}"
 _EDGE_QUANTILES: Final = (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
 _MS_PER_S: Final = 1000
@@ -43,10 +45,14 @@ class WindowBuilder:
         slot: for example `stable`.
         at_s: monotonic seconds now; an Envoy younger than the builder is counted from zero, an
             older one (adopted) from its first reading.
+
+    Attributes:
+        requests: received since the builder was made, whatever window and release they are of.
     """
 
     def __init__(self, node: NodeName, slot: str, *, at_s: float) -> None:
         self._node, self._slot = node, slot
+        self.requests = 0
         self._born_s = at_s
         self._release: tuple[ReleaseId, Generation] | None = None
         self._start_s = 0.0
@@ -175,6 +181,8 @@ class WindowBuilder:
             growth = value - before if value > before else value
             for key in _counted_as(name):
                 self._counts[key] = self._counts.get(key, 0) + growth
+                if edge_source(key) == _REQUESTS_SOURCE:
+                    self.requests += growth
         for name, text in reading.histograms.items():
             if text == base.histograms.get(name) or not _is_latency(name):
                 continue
