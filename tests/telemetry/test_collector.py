@@ -360,7 +360,7 @@ def test_one_poll_after_a_flood_began_only_a_share_is_recorded(
     monkeypatch.setattr(clock, "monotonic_s", lambda: at_s[0])
     recording = Recording(tmp_path)
     collector = Collector(
-        Script(*(seen(number) for number in (0, 100, 100_100, 100_100))),
+        Script(*(seen(number) for number in (0, 100, 20_100, 20_100))),
         tmp_path / "access.ndjson",
         clock,
         NodeName("local"),
@@ -375,7 +375,7 @@ def test_one_poll_after_a_flood_began_only_a_share_is_recorded(
             at_s[0] += STATS_POLL_INTERVAL_S
         return found
 
-    assert asyncio.run(shares()) == [1.0, 1.0, 0.05, 1.0]
+    assert asyncio.run(shares()) == [1.0, 1.0, 0.125, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,16 @@ from seawall.telemetry.recording import Recording, RequestRate, record_share
 
 
 @given(st.floats(0, 1e7), st.floats(0.0001, 1))
-def test_about_the_bound_is_recorded_and_never_nothing(rate: float, share: float) -> None:
+def test_the_bound_holds_and_never_nothing_is_recorded(rate: float, share: float) -> None:
     for _ in range(3):
         share = record_share(rate, share)
     assert 0 < share <= 1
     assert rate * share <= ACCESS_RECORDS_PER_S_MAX * 1.25 + 1
+
+
+def test_the_busier_the_node_the_fewer_records() -> None:
+    records = [rate * record_share(rate, 1.0) for rate in (1_000, 2_000, 10_000, 100_000)]
+    assert [round(per_s) for per_s in records] == [1_000, 707, 316, 100]
 
 
 def test_quiet_traffic_is_recorded_whole() -> None:
@@ -31,9 +36,9 @@ def test_quiet_traffic_is_recorded_whole() -> None:
 
 
 def test_the_share_does_not_flap_at_the_bound() -> None:
-    share = record_share(ACCESS_RECORDS_PER_S_MAX * 2, 1.0)
-    assert share == 0.5
-    assert record_share(ACCESS_RECORDS_PER_S_MAX * 2.2, share) == share
+    share = record_share(ACCESS_RECORDS_PER_S_MAX * 4, 1.0)
+    assert share == 0.125
+    assert record_share(ACCESS_RECORDS_PER_S_MAX * 4.4, share) == share
     assert record_share(ACCESS_RECORDS_PER_S_MAX * 0.9, share) == share
     assert record_share(ACCESS_RECORDS_PER_S_MAX * 0.5, share) == 1.0
 
