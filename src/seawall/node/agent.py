@@ -34,6 +34,8 @@ from seawall.node import moves
 from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
 from seawall.node.course import Course
+from seawall.node.dns.names import Names
+from seawall.node.dns.resolvers import RESOLV_CONF
 from seawall.node.driver import Driver, Parts
 from seawall.node.envoy import Slot
 from seawall.node.files import Writer, private_directory, write_atomic
@@ -74,6 +76,7 @@ class Agent:
         opener: checks envelopes; by default against the key pinned in DIR/node/trusted.pub.
         kernel: what shares out connections; tests inject one that refuses.
         write: replaces files durably; injected by tests of full disks.
+        resolv_conf: names the resolvers for the names of origins.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Agent:
         opener: Opener | None = None,
         kernel: Kernel | None = None,
         write: Writer = write_atomic,
+        resolv_conf: Path = RESOLV_CONF,
     ) -> None:
         self._home = data_dir / "node"
         self._access = data_dir / "access"
@@ -106,6 +110,7 @@ class Agent:
         opener = opener or trusting(self._home / "trusted.pub")
         self._memory = Memory(self._home, opener, write=write)
         self._ads = AdsServer(self._home / "xds.sock", clock)
+        self.names = Names(self._home, clock, resolv_conf=resolv_conf, write=write)
         slots = Slots(self._home, self._keeper_of, self._spawn)
         self.trials = Trials(slots, clock, self._spawn, kernel=kernel, changed=self._changed)
         self._serving = Serving(slots, self.trials)
@@ -133,10 +138,12 @@ class Agent:
         raise_file_limit()
         try:
             await self._ads.start()
+            await self.names.start()
             try:
                 await self._work()
                 await self._leave()
             finally:
+                await self.names.stop()
                 await self._ads.stop()
         finally:
             os.close(lock)
@@ -161,6 +168,7 @@ class Agent:
             self._spawn(self._reporter.run())
             self._spawn(self._reporter.look())
             self._spawn(self.instruments.run())
+            self._spawn(self.names.run())
             await self._stopped.wait()
             for task in self._running:
                 task.cancel()
@@ -194,6 +202,7 @@ class Agent:
             clock=self._clock,
             looping=self._looping,
             changed=self._keeper_changed,
+            resolvers=self.names.resolvers,
         )
 
     def _cpu_s(self, arm: Arm) -> float | None:
@@ -237,6 +246,7 @@ class Agent:
             own.append(self.trials.why_not_exact)
         if self.keeper.link.session.clusters_pushed_unasked:
             own.append("Envoy did not ask for its origins after a reconnect; they were pushed.")
+        own += self.names.notices((self.keeper,))
         return (*(notice for notice in own if notice), *self.instruments.notices())
 
     # --- Boot, and control ---------------------------------------------------------------------
