@@ -11,7 +11,7 @@ import pytest
 from seawall import limits
 from seawall.verify.dns import Confirmation, Lookups, host_matches
 from seawall.verify.outcome import Outcome
-from verify.dns_server import Zone, serving
+from dns_server import Zone, serving
 from verify.hand_clock import HandClock
 
 GOOGLE = ("googlebot.com", "rate-limited-proxy-*.google.com")

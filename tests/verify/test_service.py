@@ -34,7 +34,7 @@ from seawall.verify.service import SignatureAnswer, Verifier
 from seawall.verify.settle import PrefixBudget, settle
 from seawall.verify.verdicts import Verdict, VerdictTable
 from verify import key_server, lua_side
-from verify.dns_server import Zone, serving
+from dns_server import Zone, serving
 from verify.hand_clock import HandClock
 from verify.key_server import KeyServer
 from verify.signing import AGENT, GET, NOW, document, sign
