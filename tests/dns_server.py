@@ -52,7 +52,7 @@ class Zone:
             reply.set_rcode(dns.rcode.from_text(error))
             return reply.to_wire()
         self._fill(reply, name, kind)
-        wire = reply.to_wire(max_size=65_535 if tcp else 512) if not tcp else reply.to_wire()
+        wire = reply.to_wire(max_size=65_535 if tcp else 1_232)
         return wire[: len(wire) // 2] if error == "cut" else wire
 
     def _fill(self, reply: dns.message.Message, name: str, kind: str) -> None:

@@ -67,7 +67,7 @@ class Listening:
     def __init__(self, forwarder: Forwarder, background: Background) -> None:
         self._forwarder = forwarder
         self._background = background
-        self._transports: list[asyncio.BaseTransport] = []
+        self._datagrams: list[_Datagrams] = []
         self._servers: list[asyncio.Server] = []
         self._writers: set[asyncio.StreamWriter] = set()
         self._waiting = 0
@@ -77,10 +77,10 @@ class Listening:
         loop = asyncio.get_running_loop()
         for own in sockets:
             if own.type == socket.SOCK_DGRAM:
-                transport, _ = await loop.create_datagram_endpoint(
+                _, datagrams = await loop.create_datagram_endpoint(
                     lambda: _Datagrams(self), sock=own
                 )
-                self._transports.append(transport)
+                self._datagrams.append(datagrams)
             else:
                 server = await asyncio.start_server(
                     self._serve, sock=own, limit=DNS_QUERY_SIZE_BYTES_MAX
@@ -88,13 +88,13 @@ class Listening:
                 self._servers.append(server)
 
     async def close(self) -> None:
-        """Close every socket."""
-        for transport in self._transports:
-            transport.close()
+        """Close every socket; when this returns the port is free."""
         for server in self._servers:
             server.close()
         for writer in self._writers:
             writer.close()
+        for datagrams in self._datagrams:
+            await datagrams.close()
 
     def datagram(self, transport: asyncio.DatagramTransport, data: bytes, peer: Peer) -> None:
         """Answer what came in a datagram, now or later."""
@@ -160,10 +160,20 @@ class Listening:
 class _Datagrams(asyncio.DatagramProtocol):
     def __init__(self, owner: Listening) -> None:
         self._owner = owner
+        self._closed = asyncio.Event()
+
+    async def close(self) -> None:
+        """Close the socket."""
+        self._transport.close()
+        await self._closed.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remember the way back."""
         self._transport = cast("asyncio.DatagramTransport", transport)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """The socket is closed."""
+        self._closed.set()
 
     def datagram_received(self, data: bytes, addr: Peer) -> None:
         """Answer it."""
