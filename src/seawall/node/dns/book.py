@@ -1,4 +1,4 @@
-"""The remembered addresses on disk: text with a checksum, since a disk may lie.
+"""The remembered addresses on disk: a line with a checksum, since a disk may lie, then JSON.
 
 A wrong address would be worse than none, so a file that is damaged anywhere is not believed at all.
 """
@@ -19,19 +19,9 @@ _NAME_SIZE_BYTES_MAX: Final = 255
 
 def written(kept: Iterable[Kept]) -> bytes:
     """The content of the file."""
-    rows = [
-        {
-            "name": item.question.name.hex(),
-            "type": KINDS[item.question.kind],
-            "records": base64.b64encode(item.records.body).decode(),
-            "count": len(item.records.ttl_places),
-            "got_s": item.got_s,
-            "for_people": [item.question.text, *item.records.addresses],
-        }
-        for item in kept
-    ]
-    names = json.dumps(rows, indent=1)
-    return json.dumps({"format": _FORMAT, "sha256": _sum(names), "names": names}).encode()
+    names = b"\n".join(_line(item) for item in kept)
+    head = {"format": _FORMAT, "sha256": hashlib.sha256(names).hexdigest()}
+    return json.dumps(head).encode() + b"\n" + names
 
 
 def read(content: bytes) -> tuple[Kept, ...]:
@@ -40,13 +30,26 @@ def read(content: bytes) -> tuple[Kept, ...]:
     Raises:
         ValueError: it is damaged, or of another version.
     """
+    first, _, names = content.partition(b"\n")
     try:
-        told = json.loads(content)
-        if told["format"] != _FORMAT or told["sha256"] != _sum(told["names"]):
+        head = json.loads(first)
+        if head["format"] != _FORMAT or head["sha256"] != hashlib.sha256(names).hexdigest():
             raise ValueError("its checksum is wrong")
-        return tuple(_kept(row) for row in json.loads(told["names"]))
+        return tuple(_kept(json.loads(line)) for line in names.splitlines())
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("it has another form") from error
+
+
+def _line(item: Kept) -> bytes:
+    row = {
+        "name": item.question.name.hex(),
+        "type": KINDS[item.question.kind],
+        "records": base64.b64encode(item.records.body).decode(),
+        "count": len(item.records.ttl_places),
+        "got_s": round(item.got_s, 1),
+        "for_people": [item.question.text, *item.records.addresses],
+    }
+    return json.dumps(row).encode()
 
 
 def _kept(row: dict[str, str]) -> Kept:
@@ -63,7 +66,3 @@ def _is_name(name: bytes) -> bool:
     while at < len(name) and name[at]:
         at += 1 + name[at]
     return at == len(name) - 1 and len(name) <= _NAME_SIZE_BYTES_MAX
-
-
-def _sum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
