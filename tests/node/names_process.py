@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 from node.support import listener, make_node, routes, running, to_cluster, whole
-from node.test_names_envoy import HOST, named_cluster
+from node.test_names_envoy import HOST, named_cluster, names_of
 
 
 async def main(data_dir: Path, port: int, origin: int, resolv_conf: Path) -> None:
     """Run until killed."""
     named = named_cluster("origin", HOST, origin)
     snapshot = whole(named, listener(port), routes([to_cluster("origin")]))
-    async with running(make_node(data_dir, resolv_conf=resolv_conf), keep_envoy=True) as node:
+    async with running(
+        make_node(data_dir, names=names_of(data_dir, resolv_conf)), keep_envoy=True
+    ) as node:
         await node.serve(snapshot)
         sys.stdout.write("ready\n")
         sys.stdout.flush()

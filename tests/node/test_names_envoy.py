@@ -31,9 +31,10 @@ from node.support import (
     until,
     whole,
 )
+from seawall.clock import SystemClock
 from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.processes import envoys
-from seawall.node.dns.names import MEMORY_FILE
+from seawall.node.dns.names import MEMORY_FILE, Names
 from seawall.rollout.ports import Phase
 from seawall.telemetry.admin import AdminClient
 
@@ -53,7 +54,8 @@ class World:
     resolv_conf: Path
 
     def node(self, **options: Any) -> Node:
-        return make_node(self.data_dir, resolv_conf=self.resolv_conf, **options)
+        names = names_of(self.data_dir, self.resolv_conf)
+        return make_node(self.data_dir, names=names, **options)
 
     def edge(self, *more: Any, host: str = HOST) -> Snapshot:
         named = named_cluster("origin", host, self.origin.port)
@@ -67,6 +69,11 @@ class World:
         """Wait until the outage was noticed: the name was asked for so often more."""
         before = self.asked()
         await until(lambda: self.asked() >= before + times, what="the name is asked for again")
+
+
+def names_of(data_dir: Path, resolv_conf: Path) -> Names:
+    """What answers for names in an agent."""
+    return Names(data_dir / "node", SystemClock(), resolv_conf=resolv_conf)
 
 
 def named_cluster(name: str, host: str, port: int) -> Any:

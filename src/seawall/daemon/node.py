@@ -26,6 +26,7 @@ from seawall.errors import SeawallError
 from seawall.heap import keep_small
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
+from seawall.node.dns.names import Names
 from seawall.node.dns.resolvers import RESOLV_CONF
 from seawall.node.lastgood import Opener, trusting
 from seawall.node.process import files_used_up
@@ -155,7 +156,7 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
             concurrency=options.concurrency or None,
             collectors=collectors(data_dir, clock, node),
             opener=opener,
-            resolv_conf=options.resolv_conf,
+            names=Names(data_dir / "node", clock, resolv_conf=options.resolv_conf),
         )
         _end_on_signals(agent, data_dir)
         _end_with_parent(agent, options.parent_fd)

@@ -35,7 +35,6 @@ from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
 from seawall.node.course import Course
 from seawall.node.dns.names import Names
-from seawall.node.dns.resolvers import RESOLV_CONF
 from seawall.node.driver import Driver, Parts
 from seawall.node.envoy import Slot
 from seawall.node.files import Writer, private_directory, write_atomic
@@ -76,7 +75,7 @@ class Agent:
         opener: checks envelopes; by default against the key pinned in DIR/node/trusted.pub.
         kernel: what shares out connections; tests inject one that refuses.
         write: replaces files durably; injected by tests of full disks.
-        resolv_conf: names the resolvers for the names of origins.
+        names: answers Envoy's questions for names of origins; by default by /etc/resolv.conf.
     """
 
     def __init__(
@@ -95,7 +94,7 @@ class Agent:
         opener: Opener | None = None,
         kernel: Kernel | None = None,
         write: Writer = write_atomic,
-        resolv_conf: Path = RESOLV_CONF,
+        names: Names | None = None,
     ) -> None:
         self._home = data_dir / "node"
         self._access = data_dir / "access"
@@ -110,7 +109,7 @@ class Agent:
         opener = opener or trusting(self._home / "trusted.pub")
         self._memory = Memory(self._home, opener, write=write)
         self._ads = AdsServer(self._home / "xds.sock", clock)
-        self.names = Names(self._home, clock, resolv_conf=resolv_conf, write=write)
+        self.names = names or Names(self._home, clock, write=write)
         slots = Slots(self._home, self._keeper_of, self._spawn)
         self.trials = Trials(slots, clock, self._spawn, kernel=kernel, changed=self._changed)
         self._serving = Serving(slots, self.trials)
