@@ -27,6 +27,9 @@ from seawall.tasks import Background
 
 HOSTS: Final = ("127.0.0.1", "127.0.0.2")
 Peer = tuple[str, int]
+PRIVILEGED: Final = range(914, 953)
+"""Ports of no known service that only root, or who may bind 80 and 443, can take: nobody else can
+answer there while the agent is dead. Where the agent may not either, any port has to do."""
 _LENGTH_BYTES: Final = 2
 _KINDS: Final = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 
@@ -37,10 +40,10 @@ def bind(port: int) -> list[socket.socket]:
     Raises:
         OSError: it is taken.
     """
-    if not port:
-        for _ in range(DNS_PORT_TRIES):  # what is free for one of the sockets may not be for all
-            with suppress(OSError):
-                return _bound(port)
+    # What is free for one of the sockets may not be for all of them.
+    for candidate in (*PRIVILEGED, *(0,) * DNS_PORT_TRIES) if not port else ():
+        with suppress(OSError):
+            return _bound(candidate)
     return _bound(port)
 
 
