@@ -32,6 +32,10 @@ class NameServer(asyncio.DatagramProtocol):
         """From now on every name is there and has no address: an empty record."""
         self._empty = True
 
+    def filled(self) -> None:
+        """Undo `emptied`."""
+        self._empty = False
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It listens now."""
         self._transport = cast("asyncio.DatagramTransport", transport)

@@ -4,12 +4,13 @@ from typing import Final
 
 from seawall.drill.scene import Drill, Protection, Scene
 
-_EMPTY_S: Final = 5.0
+_EMPTY_S: Final = 10.0
 
 
 async def _deed(scene: Scene) -> None:
     scene.nameserver.emptied()
     await scene.clock.sleep(_EMPTY_S)
+    scene.nameserver.filled()
 
 
 DRILL: Final = Drill(
@@ -19,8 +20,8 @@ DRILL: Final = Drill(
     story=(
         "The record of a regional service had no address for hours, and whoever looked it up "
         "anew could not reach what ran behind it. Here: the name of the origin is answered without "
-        "an address, while the origin itself runs; Envoys that ask the system's resolvers forget "
-        "where it is."
+        "an address for ten seconds, while the origin itself runs; Envoys that ask the system's "
+        "resolvers forget where it is."
     ),
     protections=(Protection.LAST_ADDRESSES,),
     deed=_deed,
