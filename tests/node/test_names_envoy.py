@@ -271,6 +271,20 @@ def test_a_changed_route_is_served_in_the_outage(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_slow_resolver_does_not_turn_envoy_away_from_the_agent(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with a_world(tmp_path) as world, running(world.node()) as node:
+            world.zone.slow_s = 0.4
+            await node.serve(world.edge())
+            assert await get(world.port) == b"origin"
+            await world.asked_again(5)
+            report = node.agent.names.report()
+            assert len(world.zone.asked) == report.forwarded, "nobody asked but the agent"
+            assert report.from_memory, "Envoy did not have to wait for it"
+
+    asyncio.run(story())
+
+
 def test_many_addresses_come_whole(tmp_path: Path) -> None:
     many = [f"127.0.1.{number}" for number in range(1, 61)]
 
