@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from dns_server import Zone, serving
 from node.support import until
 from seawall.clock import SystemClock
-from seawall.limits import DNS_CONNECTIONS_MAX, DNS_STALE_TTL_S
+from seawall.limits import DNS_CONNECTION_IDLE_S, DNS_CONNECTIONS_MAX, DNS_STALE_TTL_S
 from seawall.node.dns import wire
 from seawall.node.dns.listening import HOSTS
 from seawall.node.dns.names import PORT_FILE, Names
@@ -231,8 +231,9 @@ def test_connections_are_bounded(tmp_path: Path) -> None:
                 for _ in range(DNS_CONNECTIONS_MAX)
             ]
             reader, writer = await asyncio.open_connection(HOSTS[0], names.port)
-            with contextlib.suppress(ConnectionError):
-                assert await reader.read() == b"", "one too many is closed"
+            async with asyncio.timeout(DNS_CONNECTION_IDLE_S / 2):
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b"", "one too many is closed"
             for _, open_writer in (*held, (reader, writer)):
                 open_writer.close()
             assert texts(await ask(names)) == ["10.0.0.5"], "over UDP all goes on"
@@ -299,6 +300,22 @@ def test_without_a_resolv_conf_the_local_resolver_is_asked(tmp_path: Path) -> No
     resolvers = Resolvers(tmp_path / "none")
     assert resolvers.now() == LOCAL
     assert "cannot be read" in resolvers.problem
+
+
+def test_only_the_answer_to_the_question_is_heard() -> None:
+    question = wire.Question(b"\4shop\4test\0", wire.A)
+    query = dns.message.from_wire(wire.ask(question, 7))
+    answer = dns.message.make_response(query).to_wire()
+    assert wire.read_answer(answer, question, 7).rcode == wire.NO_ERROR
+    other = wire.Question(b"\4shop\4evil\0", wire.A)
+    for wrong in (
+        (answer, other, 7),
+        (answer, question.sibling, 7),
+        (answer, question, 8),
+        (wire.ask(question, 7), question, 7),
+    ):
+        with pytest.raises(ValueError, match="another question"):
+            wire.read_answer(*wrong)
 
 
 @given(st.binary(max_size=200), st.binary(max_size=40))

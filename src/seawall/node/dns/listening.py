@@ -58,6 +58,8 @@ def _bound(port: int) -> list[socket.socket]:
                 if kind == socket.SOCK_STREAM:  # of UDP it would let anybody share the port
                     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 own.bind((host, port))
+                if kind == socket.SOCK_STREAM:  # only now is it sure that nobody else does
+                    own.listen()
                 port = own.getsockname()[1]
                 made.append(own)
         undo.pop_all()
