@@ -228,8 +228,9 @@ DNS_STALE_S: Final = 86_400
 """How long the last addresses of a name serve on after their TTL: RFC 8767 advises 1 to 3 days."""
 DNS_STALE_TTL_S: Final = 30
 """TTL of an answer from memory while the name is not answered (RFC 8767)."""
-DNS_SLOW_TTL_S: Final = 2
-"""TTL of an answer from memory while the true one is still awaited: Envoy shall ask again soon."""
+DNS_SLOW_TTL_S: Final = 5
+"""TTL of an answer from memory while the true one is still awaited: Envoy shall ask again soon, and
+4,000 names of silent resolvers shall not keep the agent busy."""
 DNS_TTL_S_MAX: Final = 604_800
 """A longer TTL counts as this one when the end of the memory is reckoned (RFC 8767)."""
 DNS_FRESH_S_MAX: Final = 30
@@ -261,8 +262,11 @@ DNS_SAVE_INTERVAL_S: Final = 10.0
 DNS_SAVE_AGE_S: Final = 600.0
 """Addresses that are only confirmed are written that often: their memory may end so much earlier
 after a restart of the agent."""
-DNS_FLIGHTS_MAX: Final = 512
-"""Questions under way to the resolvers; beyond it only memory answers."""
+DNS_FLIGHTS_MAX: Final = 4_096
+"""Questions that wait for the resolvers: an Envoy that starts asks for all origins at once. Beyond
+it only memory answers."""
+DNS_ASKED_AT_ONCE_MAX: Final = 256
+"""Of these, asked of the resolvers at the same time; each needs a socket."""
 DNS_CONNECTIONS_MAX: Final = 64
 """TCP connections of those who ask; Envoy needs one when an answer is long."""
 DNS_CONNECTION_IDLE_S: Final = 10.0
@@ -271,6 +275,8 @@ DNS_MESSAGE_SIZE_BYTES_MAX: Final = 65_535
 """A DNS message over TCP; over UDP both sides offer `DNS_UDP_SIZE_BYTES`."""
 DNS_UDP_SIZE_BYTES: Final = 1_232
 """Offered for answers over UDP: not fragmented on any usual path (DNS flag day 2020)."""
+DNS_RECEIVE_BUFFER_SIZE_BYTES: Final = MIB
+"""Asked of the kernel for questions that were not read yet; it may give less."""
 DNS_QUERY_SIZE_BYTES_MAX: Final = 512
 """A question that is larger is none: a name has 255 bytes at most."""
 DNS_PORT_TRIES: Final = 16

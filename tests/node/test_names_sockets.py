@@ -21,7 +21,12 @@ from hypothesis import strategies as st
 from dns_server import Zone, serving
 from node.support import until
 from seawall.clock import SystemClock
-from seawall.limits import DNS_CONNECTION_IDLE_S, DNS_CONNECTIONS_MAX, DNS_STALE_TTL_S
+from seawall.limits import (
+    DNS_CONNECTION_IDLE_S,
+    DNS_CONNECTIONS_MAX,
+    DNS_SLOW_TTL_S,
+    DNS_STALE_TTL_S,
+)
 from seawall.node.dns import wire
 from seawall.node.dns.listening import HOSTS
 from seawall.node.dns.names import PORT_FILE, Names
@@ -115,7 +120,7 @@ def test_a_silent_resolver_does_not_keep_envoy_waiting(tmp_path: Path) -> None:
             zone.down = True
             answer = await ask(names)
             assert texts(answer) == ["10.0.0.5"]
-            assert ttls(answer) < {DNS_STALE_TTL_S, 2}
+            assert ttls(answer) == {DNS_SLOW_TTL_S}
             assert names.report().stale == 0, "it may only be slow"
             await until(lambda: names.report().stale, what="the resolver is given up")
             assert ttls(await ask(names)) == {DNS_STALE_TTL_S}
@@ -145,6 +150,22 @@ def test_the_same_question_of_many_is_asked_once(tmp_path: Path) -> None:
             answers = await asyncio.gather(*(ask(names) for _ in range(30)))
             assert all(texts(answer) == ["10.0.0.5"] for answer in answers)
             assert len(zone.asked) == 2
+
+    asyncio.run(story())
+
+
+def test_an_envoy_that_starts_may_ask_for_all_origins_at_once(tmp_path: Path) -> None:
+    names_asked = [f"o{number}.shop.test." for number in range(400)]
+
+    async def story() -> None:
+        async with serving(Zone()) as zone, forwarding(tmp_path, zone) as names:
+            for name in names_asked:
+                zone.add(name, "A", "10.0.0.5")
+            answers = await asyncio.gather(
+                *(ask(names, name, tcp=number % 25 == 0) for number, name in enumerate(names_asked))
+            )
+            assert all(texts(answer) == ["10.0.0.5"] for answer in answers)
+            assert names.report().remembered == len(names_asked)
 
     asyncio.run(story())
 

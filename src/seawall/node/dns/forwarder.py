@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from seawall.clock import Clock
-from seawall.limits import DNS_ANSWER_WITHIN_S, DNS_FLIGHTS_MAX
+from seawall.limits import DNS_ANSWER_WITHIN_S, DNS_ASKED_AT_ONCE_MAX, DNS_FLIGHTS_MAX
 from seawall.node.dns import wire
 from seawall.node.dns.memory import Kind, Memory, Outcome, Told
 from seawall.node.dns.wire import Query, Question
@@ -62,12 +62,18 @@ class Forwarder:
         self._memory, self._upstream, self._clock = memory, upstream, clock
         self._background = background
         self._flights: dict[Question, asyncio.Task[Told]] = {}
+        self._room = asyncio.Semaphore(DNS_ASKED_AT_ONCE_MAX)
         self.counts = Counts()
 
     def at_once(self, query: Query) -> bytes | None:
         """The answer that needs nobody else; None when there is none."""
         self.counts.questions += 1
         told = self._memory.at_once(query.question, self._clock.monotonic_s())
+        return None if told is None else self._written(query, told)
+
+    def from_memory(self, query: Query) -> bytes | None:
+        """The answer where there is no room to wait for a better one; None for silence."""
+        told = self._memory.meanwhile(query.question, self._clock.monotonic_s())
         return None if told is None else self._written(query, told)
 
     async def answer(self, query: Query) -> bytes | None:
@@ -78,16 +84,13 @@ class Forwarder:
             flight = self._background.spawn(self._fly(question), name="dns question")
             self._flights[question] = flight
             flight.add_done_callback(lambda _: self._flights.pop(question, None))
-        told = None
-        if flight is not None:
-            done, _ = await asyncio.wait((flight,), timeout=DNS_ANSWER_WITHIN_S)
-            told = flight.result() if done else None
-        if told is None:
-            told = self._memory.meanwhile(question, self._clock.monotonic_s())
-        if told is None and flight is not None:
-            # Nothing is known of it yet: better late than never. The one who asks may have gone.
-            told = await asyncio.shield(flight)
-        return None if told is None else self._written(query, told)
+        if flight is None:
+            return self.from_memory(query)
+        done, _ = await asyncio.wait((flight,), timeout=DNS_ANSWER_WITHIN_S)
+        if not done and (answer := self.from_memory(query)) is not None:
+            return answer
+        # Nothing is known of it yet: better late than never. The one who asks may have gone.
+        return self._written(query, await asyncio.shield(flight))
 
     async def _fly(self, question: Question) -> Told:
         outcome, sibling = await self._ask(question), None
@@ -100,8 +103,9 @@ class Forwarder:
         return self._memory.settle(question, outcome, now_s, sibling)
 
     async def _ask(self, question: Question) -> Outcome:
-        self.counts.forwarded += 1
-        return await self._upstream.ask(question)
+        async with self._room:
+            self.counts.forwarded += 1
+            return await self._upstream.ask(question)
 
     def _written(self, query: Query, told: Told) -> bytes:
         rcode, records = _RCODES[told.kind], told.records

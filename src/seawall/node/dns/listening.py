@@ -19,6 +19,7 @@ from seawall.limits import (
     DNS_FLIGHTS_MAX,
     DNS_PORT_TRIES,
     DNS_QUERY_SIZE_BYTES_MAX,
+    DNS_RECEIVE_BUFFER_SIZE_BYTES,
 )
 from seawall.node.dns import wire
 from seawall.node.dns.forwarder import Forwarder
@@ -57,6 +58,10 @@ def _bound(port: int) -> list[socket.socket]:
                 )
                 if kind == socket.SOCK_STREAM:  # of UDP it would let anybody share the port
                     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                else:
+                    own.setsockopt(
+                        socket.SOL_SOCKET, socket.SO_RCVBUF, DNS_RECEIVE_BUFFER_SIZE_BYTES
+                    )
                 own.bind((host, port))
                 if kind == socket.SOCK_STREAM:  # only now is it sure that nobody else does
                     own.listen()
@@ -111,11 +116,13 @@ class Listening:
                 transport.sendto(answer, peer)
             return
         answer = self._forwarder.at_once(query)
-        if answer is not None:
-            transport.sendto(_fitting(query, answer), peer)
-        elif self._waiting < DNS_FLIGHTS_MAX:
+        if answer is None and self._waiting < DNS_FLIGHTS_MAX:
             self._waiting += 1
             self._background.spawn(self._later(transport, query, peer), name="dns answer")
+            return
+        answer = answer or self._forwarder.from_memory(query)
+        if answer is not None:
+            transport.sendto(_fitting(query, answer), peer)
 
     async def _later(self, transport: asyncio.DatagramTransport, query: Query, peer: Peer) -> None:
         try:
