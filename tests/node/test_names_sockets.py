@@ -320,6 +320,9 @@ def test_resolv_conf(text: str, found: tuple[Resolver, ...]) -> None:
 def test_without_a_resolv_conf_the_local_resolver_is_asked(tmp_path: Path) -> None:
     resolvers = Resolvers(tmp_path / "none")
     assert resolvers.now() == LOCAL
+    assert not resolvers.problem
+    resolvers = Resolvers(tmp_path)
+    assert resolvers.now() == LOCAL
     assert "cannot be read" in resolvers.problem
 
 

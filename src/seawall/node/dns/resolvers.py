@@ -62,6 +62,7 @@ class Resolvers:
         self._path = path
         self._seen: tuple[int, int, int] | None = None
         self._known = LOCAL
+        self._was_there = False
         self.problem = ""
 
     def now(self) -> tuple[Resolver, ...]:
@@ -72,11 +73,13 @@ class Resolvers:
             if seen != self._seen:
                 content = read_bounded(self._path, DNS_RESOLV_CONF_SIZE_BYTES_MAX)
                 self._known = parse(content.decode("utf-8", "replace"))
-                self._seen = seen
+                self._seen, self._was_there = seen, True
             self.problem = ""
         except OSError as error:
             self._seen = None
-            self.problem = f"{self._path} cannot be read: {error.strerror or error}."
+            missing = isinstance(error, FileNotFoundError)  # as on a machine that never had one
+            if self._was_there or not missing:
+                self.problem = f"{self._path} cannot be read: {error.strerror or error}."
         return self._known
 
 
