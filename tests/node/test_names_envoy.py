@@ -277,7 +277,7 @@ def test_a_slow_resolver_does_not_turn_envoy_away_from_the_agent(tmp_path: Path)
             world.zone.slow_s = 0.4
             await node.serve(world.edge())
             assert await get(world.port) == b"origin"
-            await world.asked_again(5)
+            await world.asked_again(2)
             report = node.agent.names.report()
             assert len(world.zone.asked) <= report.forwarded, "nobody asked but the agent"
             assert report.from_memory, "Envoy did not have to wait for it"
