@@ -204,6 +204,7 @@ def seawall_up(
     text: str | None = None,
     ready: bool = True,
     api: str = "",
+    options: tuple[str, ...] = (),
 ) -> Iterator[Edge]:
     """Write a site file (unless there is one) and run `seawall up` on it, with the API at `api`."""
     port = port or free_port()
@@ -214,6 +215,7 @@ def seawall_up(
         [
             *(*COMMAND, "up", "--config", str(config), "--data-dir", str(directory / "data")),
             *("--concurrency", "1", "--format", "json", *(("--api", api) if api else ())),
+            *options,
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

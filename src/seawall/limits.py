@@ -222,6 +222,74 @@ REPORT_INTERVAL_S: Final = 3.0
 REPORT_STARTING_INTERVAL_S: Final = 0.2
 """And this often while its Envoy is not live yet: somebody waits for it."""
 
+# --- Names of origins ----------------------------------------------------------------------------
+
+DNS_STALE_S: Final = 86_400
+"""How long the last addresses of a name serve on after their TTL: RFC 8767 advises 1 to 3 days."""
+DNS_STALE_TTL_S: Final = 30
+"""TTL of an answer from memory while the name is not answered (RFC 8767)."""
+DNS_SLOW_TTL_S: Final = 5
+"""TTL of an answer from memory while the true one is still awaited: Envoy shall ask again soon, and
+4,000 names of silent resolvers shall not keep the agent busy."""
+DNS_TTL_S_MAX: Final = 604_800
+"""A longer TTL counts as this one when the end of the memory is reckoned (RFC 8767)."""
+DNS_FRESH_S_MAX: Final = 30
+"""Within its TTL, but no longer than this, an answer is given again without asking: an operator who
+empties the cache of a resolver shall not have to wait for the agent."""
+DNS_ANSWER_WITHIN_S: Final = 0.15
+"""Envoy's resolver (c-ares) gives up a server that was always quick after 250 ms and asks the next
+one: the answer from memory must come before, also on a busy machine."""
+DNS_RECHECK_S: Final = 5.0
+"""A name that was not answered is asked again after that long; memory answers until then."""
+DNS_ATTEMPT_TIMEOUT_S: Final = 1.5
+"""One question to one resolver."""
+DNS_QUESTION_TIMEOUT_S: Final = 5.0
+"""One question to all resolvers, with repetitions: what `resolv.conf` calls 5 s by default."""
+DNS_RESOLVERS_MAX: Final = 3
+"""Resolvers used of resolv.conf, as the C library does."""
+DNS_RESOLV_CONF_SIZE_BYTES_MAX: Final = 64 * KIB
+"""A resolv.conf has some hundred bytes."""
+DNS_NAMES_MAX: Final = 8_192
+"""Names with their addresses in memory: twice the origins of an edge."""
+DNS_MEMORY_SIZE_BYTES_MAX: Final = 4 * MIB
+"""All remembered answers together; what was asked longest ago goes first."""
+DNS_RECORDS_SIZE_BYTES_MAX: Final = 16 * KIB
+"""One remembered answer: a thousand addresses. A larger one is passed on and not remembered."""
+DNS_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
+"""The memory on disk, which is text."""
+DNS_SAVE_INTERVAL_S: Final = 10.0
+"""Changed addresses are written that often at most."""
+DNS_SAVE_AGE_S: Final = 600.0
+"""Addresses that are only confirmed are written that often: their memory may end so much earlier
+after a restart of the agent."""
+DNS_FLIGHTS_MAX: Final = 4_096
+"""Questions that wait for the resolvers: an Envoy that starts asks for all origins at once. Beyond
+it only memory answers."""
+DNS_ASKED_AT_ONCE_MAX: Final = 256
+"""Of these, asked of the resolvers at the same time; each needs a socket."""
+DNS_CONNECTIONS_MAX: Final = 64
+"""TCP connections of those who ask; Envoy needs one when an answer is long."""
+DNS_CONNECTION_IDLE_S: Final = 10.0
+"""A connection on which nothing is asked is closed."""
+DNS_MESSAGE_SIZE_BYTES_MAX: Final = 65_535
+"""A DNS message over TCP; over UDP both sides offer `DNS_UDP_SIZE_BYTES`."""
+DNS_UDP_SIZE_BYTES: Final = 1_232
+"""Offered for answers over UDP: not fragmented on any usual path (DNS flag day 2020)."""
+DNS_RECEIVE_BUFFER_SIZE_BYTES: Final = MIB
+"""Asked of the kernel for questions that were not read yet; it may give less."""
+DNS_QUERY_SIZE_BYTES_MAX: Final = 512
+"""A question that is larger is none: a name has 255 bytes at most."""
+DNS_PORT_TRIES: Final = 16
+"""Ports tried until one is free for UDP and TCP on both addresses."""
+DNS_PORT_RETRY_S: Final = 10.0
+"""The port is tried again after that long when none could be had."""
+DNS_ASKED_S: Final = 300.0
+"""A name that nobody asked for in this time is of no origin any more: nothing is told of it."""
+DNS_TOLD_NAMES_MAX: Final = 5
+"""Names told of one by one in notices; more are told together."""
+DNS_TOLD_ADDRESSES_MAX: Final = 4
+"""Addresses of a name shown in a notice."""
+
 # --- Telemetry -----------------------------------------------------------------------------------
 
 ADMIN_RESPONSE_SIZE_BYTES_MAX: Final = 32 * MIB

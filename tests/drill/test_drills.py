@@ -11,6 +11,7 @@ from seawall.drill.outages import (
     ALL,
     core_cut_off,
     empty_parameter,
+    empty_record,
     expired_certificates,
     feature_file,
     slow_poison,
@@ -20,7 +21,7 @@ from seawall.drill.result import Guarded, Result
 from seawall.drill.run import run_guarded
 from seawall.drill.scene import Drill, Protection, Scene
 
-SHOWN = (tenant_config, slow_poison, empty_parameter, core_cut_off)
+SHOWN = (tenant_config, slow_poison, empty_parameter, core_cut_off, empty_record)
 AFTER_S = 1.0
 """How long clients are watched afterwards: the command takes its time, a test need not.
 Only what crashes late is waited for."""

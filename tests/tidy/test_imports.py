@@ -69,6 +69,19 @@ PURE = {
     "rollout/lint.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
     "rollout/state.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
     "rollout/words.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio"},
+    **{
+        f"node/dns/{name}.py": {
+            "os",
+            "io",
+            "socket",
+            "subprocess",
+            "time",
+            "random",
+            "asyncio",
+            "pathlib",
+        }
+        for name in ("book", "memory", "wire", "words")
+    },
     "node/course.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
     "node/hearing.py": {"os", "io", "socket", "subprocess", "time", "random", "asyncio", "pathlib"},
     "node/standing.py": {

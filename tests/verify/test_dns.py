@@ -8,10 +8,10 @@ from typing import Any
 import dns.reversename
 import pytest
 
+from dns_server import Zone, serving
 from seawall import limits
 from seawall.verify.dns import Confirmation, Lookups, host_matches
 from seawall.verify.outcome import Outcome
-from verify.dns_server import Zone, serving
 from verify.hand_clock import HandClock
 
 GOOGLE = ("googlebot.com", "rate-limited-proxy-*.google.com")

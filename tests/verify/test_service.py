@@ -17,6 +17,7 @@ import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from starlette.applications import Starlette
 
+from dns_server import Zone, serving
 from seawall import limits
 from seawall.tasks import Background
 from seawall.verify.agent_url import WELL_KNOWN
@@ -34,7 +35,6 @@ from seawall.verify.service import SignatureAnswer, Verifier
 from seawall.verify.settle import PrefixBudget, settle
 from seawall.verify.verdicts import Verdict, VerdictTable
 from verify import key_server, lua_side
-from verify.dns_server import Zone, serving
 from verify.hand_clock import HandClock
 from verify.key_server import KeyServer
 from verify.signing import AGENT, GET, NOW, document, sign

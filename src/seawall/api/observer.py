@@ -34,11 +34,11 @@ from seawall.heap import resident_bytes
 from seawall.ids import NodeName, RequestId
 from seawall.limits import VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
-from seawall.rollout.ports import NodeReport
+from seawall.rollout.ports import NamesReport, NodeReport
 from seawall.telemetry import records
 from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
-from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NodeFacts, Totals
+from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NamesFacts, NodeFacts, Totals
 from seawall.telemetry.why import Known
 from seawall.telemetry.window import Window
 
@@ -207,7 +207,19 @@ class Observer:
             envoy_live=envoy.live if envoy else None,
             envoy_restarts=envoy.restarts if envoy else None,
             envoy_heap_bytes=envoy.memory_bytes if envoy else None,
+            names=_names_facts(report.names) if report.names else None,
         )
+
+
+def _names_facts(names: NamesReport) -> NamesFacts:
+    return NamesFacts(
+        up=names.port != 0,
+        remembered=names.remembered,
+        stale=names.stale,
+        questions=names.questions,
+        forwarded=names.forwarded,
+        from_memory=names.from_memory,
+    )
 
 
 def _known_bots(store: Store, record: records.AccessRecord) -> KnownBots:

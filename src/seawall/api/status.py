@@ -204,4 +204,5 @@ def _node_view(seen: Seen, monotonic_s: float, *, connected: bool) -> NodeView:
         last_known_good=report.last_known_good,
         listeners=report.listeners,
         agent_pid=report.agent_pid,
+        names=report.names,
     )

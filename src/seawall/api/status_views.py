@@ -10,6 +10,7 @@ from typing import Literal
 from seawall.api.hand_views import SwitchView
 from seawall.api.rollout_views import RolloutsView
 from seawall.api.views import ReleaseView
+from seawall.rollout.ports import NamesReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class NodeView:
         message: one sentence of the node when it has something to say.
         last_known_good: releases on its disk, newest first.
         listeners: addresses Envoy listens on now, for example `0.0.0.0:443`.
+        names: how it answers its Envoys' questions for the names of origins; null when it does not
+            say.
     """
 
     name: str
@@ -50,6 +53,7 @@ class NodeView:
     last_known_good: tuple[str, ...]
     listeners: tuple[str, ...]
     agent_pid: int = 0
+    names: NamesReport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE
-from seawall.cli.run import reachable_file
+from seawall.cli.run import reachable_file, resolv_conf_argument
 from seawall.cli.settings import Target
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
@@ -48,6 +48,7 @@ class NodeOptions:
     name: str
     mirrors: tuple[str, ...]
     concurrency: int
+    resolv_conf: Path | None
 
 
 def control(output: Output, data_dir: Path, options: ControlOptions) -> NoReturn:
@@ -107,6 +108,7 @@ def node(output: Output, data_dir: Path, options: NodeOptions) -> int:
         arguments += ["--mirror", mirror]
     if options.concurrency:
         arguments += ["--concurrency", str(options.concurrency)]
+    arguments += resolv_conf_argument(options.resolv_conf)
     return _become(output, "node", data_dir, arguments)
 
 

@@ -14,6 +14,7 @@ from seawall.cli.settings import (
     Edge,
     Format,
     FormatOption,
+    ResolvConf,
     finish,
     on_edge,
 )
@@ -92,12 +93,15 @@ def node(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=0, help="Envoy worker threads; 0: one a core.")
     ] = 0,
+    resolv_conf: ResolvConf = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Run a node of a fleet until Ctrl-C; join the fleet first when given a token."""
     from seawall.cli import fleet
 
-    options = fleet.NodeOptions(tuple(control_ or ()), join, name, tuple(mirror or ()), concurrency)
+    options = fleet.NodeOptions(
+        tuple(control_ or ()), join, name, tuple(mirror or ()), concurrency, resolv_conf
+    )
     finish(output_format, lambda out: fleet.node(out, data_dir, options))
 
 

@@ -29,6 +29,7 @@ from seawall.cli.settings import (
     Format,
     FormatOption,
     Message,
+    ResolvConf,
     finish,
     on_edge,
 )
@@ -100,6 +101,7 @@ def init(
 def up(
     config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
     api: Annotated[
         str,
         typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
@@ -107,12 +109,14 @@ def up(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=0, help="Envoy worker threads; 0: one a core.")
     ] = 0,
+    resolv_conf: ResolvConf = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Run the edge on this machine until Ctrl-C."""
     from seawall.cli import run
 
-    finish(output_format, lambda out: run.up(out, config, data_dir, api, concurrency))
+    options = run.UpOptions(config, data_dir, api, concurrency, resolv_conf)
+    finish(output_format, lambda out: run.up(out, options))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -14,12 +15,24 @@ from seawall.errors import UsageError
 _PORT_MAX: Final = 65_535
 
 
-def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """Of `seawall up`; empty ones are off."""
+
+    config: Path
+    data_dir: Path
+    api: str
+    concurrency: int
+    resolv_conf: Path | None
+
+
+def up(output: Output, options: UpOptions) -> NoReturn:
     """Become the supervisor: this process is replaced by one that imports next to nothing.
 
     Raises:
-        UsageError: there is no site file, or `api` is no HOST:PORT.
+        UsageError: there is no site file, `api` is no HOST:PORT, or there is no such resolv.conf.
     """
+    config, api = options.config, options.api
     if not reachable_file(config):
         raise UsageError(
             "no-site-file",
@@ -27,14 +40,34 @@ def up(output: Output, config: Path, data_dir: Path, api: str, concurrency: int)
             remedy="Write one with `seawall init --origin URL`, or name it with --config.",
         )
     _check_address(api)
-    arguments = ["--config", os.fspath(config), "--data-dir", os.fspath(data_dir)]
+    arguments = ["--config", os.fspath(config), "--data-dir", os.fspath(options.data_dir)]
     if api:
         arguments += ["--api", api]
-    if concurrency:
-        arguments += ["--concurrency", str(concurrency)]
+    if options.concurrency:
+        arguments += ["--concurrency", str(options.concurrency)]
+    arguments += resolv_conf_argument(options.resolv_conf)
     arguments += ["--format", "json" if output.json_format else "text"]
     command = [sys.executable, "-P", "-m", "seawall.daemon.up", *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is what we want
+
+
+def resolv_conf_argument(path: Path | None) -> list[str]:
+    """What the node's process is told of the resolvers to use; nothing for those of the system.
+
+    Raises:
+        UsageError: there is no such file, or it cannot be read.
+    """
+    if path is None:
+        return []
+    try:
+        path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            "resolv-conf-unreadable",
+            f"The file {path} that --resolv-conf names cannot be read: {error.strerror}.",
+            remedy="Name a file with `nameserver` lines, or leave the option out.",
+        ) from error
+    return ["--resolv-conf", os.fspath(path.absolute())]
 
 
 def reachable_file(config: Path) -> bool:

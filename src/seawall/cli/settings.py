@@ -38,6 +38,14 @@ DataDir = Annotated[
     Path,
     typer.Option("--data-dir", "-d", envvar="SEAWALL_DATA_DIR", help="Where Seawall keeps state."),
 ]
+ResolvConf = Annotated[
+    Path | None,
+    typer.Option(
+        "--resolv-conf",
+        metavar="FILE",
+        help="Whose `nameserver` lines say who is asked for names of origins; /etc/resolv.conf.",
+    ),
+]
 Url = Annotated[
     str,
     typer.Option("--url", envvar="SEAWALL_URL", help="A Seawall elsewhere, by its API address."),

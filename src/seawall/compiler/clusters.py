@@ -103,7 +103,7 @@ def _set_discovery(cluster: Any, origin: Origin) -> None:
         respect_dns_ttl=True,
         dns_lookup_family=dns_pb2.V4_PREFERRED,
     )
-    cluster.cluster_type.name = "envoy.clusters.dns"
+    cluster.cluster_type.name = names.DNS_CLUSTER
     cluster.cluster_type.typed_config.CopyFrom(packed(dns))
 
 

@@ -23,6 +23,8 @@ METADATA_CLASS: Final = "class"
 UNKNOWN_HOST: Final = "_unknown_host"
 """The virtual host of requests for hosts that no site has; no site can have this name."""
 
+DNS_CLUSTER: Final = "envoy.clusters.dns"
+"""What Envoy calls a cluster whose endpoints have names."""
 SYSTEM_CA_FILE: Final = "/etc/ssl/certs/ca-certificates.crt"
 """The system's bundle of authorities where Debian, Ubuntu, Alpine, Arch and Fedora keep it."""
 

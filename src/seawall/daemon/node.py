@@ -26,6 +26,8 @@ from seawall.errors import SeawallError
 from seawall.heap import keep_small
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
+from seawall.node.dns.names import Names
+from seawall.node.dns.resolvers import RESOLV_CONF
 from seawall.node.lastgood import Opener, trusting
 from seawall.node.process import files_used_up
 from seawall.node.report import CollectorMaker
@@ -51,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--parent-fd", type=int, required=True)
     parser.add_argument("--concurrency", type=int, default=0)
+    parser.add_argument("--resolv-conf", type=Path, default=RESOLV_CONF)
     parser.add_argument("--fleet", action="store_true")
     parser.add_argument("--mirror", action="append", default=[])
     options = parser.parse_args(argv)
@@ -153,6 +156,7 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
             concurrency=options.concurrency or None,
             collectors=collectors(data_dir, clock, node),
             opener=opener,
+            names=Names(data_dir / "node", clock, resolv_conf=options.resolv_conf),
         )
         _end_on_signals(agent, data_dir)
         _end_with_parent(agent, options.parent_fd)

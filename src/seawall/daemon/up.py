@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         data_dir=Path(options.data_dir).absolute(),
         api=options.api,
         concurrency=options.concurrency,
+        resolv_conf=options.resolv_conf,
         json_output=options.format == "json",
     )
     try:
@@ -73,6 +74,7 @@ class Supervisor:
         data_dir: Path,
         api: str = "",
         concurrency: int = 0,
+        resolv_conf: str = "",
         json_output: bool = False,
     ) -> None:
         self._config = config
@@ -80,6 +82,7 @@ class Supervisor:
         self._work_in(data_dir)
         self._api = api
         self._concurrency = concurrency
+        self._resolv_conf = resolv_conf
         self._json = json_output
         self._stops = 0
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -200,6 +203,8 @@ class Supervisor:
     def _make_children(self, parent_fd: int) -> list[Child]:
         # The node agent comes first: it is the one to stop first, and it needs nobody to serve.
         node = ["--concurrency", str(self._concurrency)] if self._concurrency else []
+        if self._resolv_conf:
+            node += ["--resolv-conf", self._resolv_conf]
         control = ["--config", os.fspath(self._config)]
         if self._api:
             control += ["--api", self._api]
@@ -334,6 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--api", default="")
     parser.add_argument("--concurrency", type=int, default=0)
+    parser.add_argument("--resolv-conf", default="")
     parser.add_argument("--format", choices=("text", "json"), default="text")
     return parser
 

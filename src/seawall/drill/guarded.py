@@ -23,6 +23,7 @@ from seawall.clock import Clock
 from seawall.daemon.assembly import Control
 from seawall.daemon.node import collectors
 from seawall.drill.address import address_of, rehosted
+from seawall.drill.nameserver import NameServer
 from seawall.drill.scene import Change, Drill, Protection, models
 from seawall.drill.workbench import OUT_OF_BOUNDS, Settings, sources_of
 from seawall.errors import SeawallError, UnreachableError
@@ -34,6 +35,9 @@ from seawall.limits import (
     DRILL_STOP_DRAIN_S,
 )
 from seawall.node.agent import Agent
+from seawall.node.dns.names import Names
+from seawall.node.dns.resolvers import Resolver
+from seawall.node.files import private_directory
 from seawall.node.lastgood import Opener, trusting
 from seawall.release.bundle import Bundle
 from seawall.release.guard import force_names
@@ -100,8 +104,16 @@ class GuardedFleet:
     """A fleet with everything on, but what `off` names; use `running`. Implements `Fleet`."""
 
     def __init__(
-        self, home: Path, clock: Clock, drill: Drill, nodes: int, off: frozenset[Protection]
+        self,
+        home: Path,
+        clock: Clock,
+        drill: Drill,
+        nodes: int,
+        names: NameServer,
+        *,
+        off: frozenset[Protection],
     ) -> None:
+        self._resolver = Resolver("127.0.0.1", names.port)
         self._home = home
         self._clock = clock
         self._drill = drill
@@ -296,7 +308,24 @@ class GuardedFleet:
             concurrency=1,
             collectors=collectors(home, self._clock, node),
             opener=_opener(home, core, address_of(number)),
+            names=self._names(home),
         )
+
+    def _names(self, home: Path) -> Names:
+        """Answers by the drill's name server; without the protection Envoys ask it themselves."""
+        private_directory(home)
+        conf = home / "resolv.conf"
+        conf.write_text(f"nameserver [{self._resolver.host}]:{self._resolver.port}\n")
+        forgets = Protection.LAST_ADDRESSES in self._off
+        return (_Unasked if forgets else Names)(home / "node", self._clock, resolv_conf=conf)
+
+
+class _Unasked(Names):
+    """Listens, and no Envoy is told of it."""
+
+    def resolvers(self) -> tuple[Resolver, ...]:
+        """See `Names.resolvers`."""
+        return tuple(place for place in super().resolvers() if place.port != self.port)
 
 
 def _opener(home: Path, core: Path, address: str) -> Opener:

@@ -18,12 +18,14 @@ from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot
 from seawall.drill.address import address_of, rehosted
 from seawall.drill.flaw import Flaw, weaken
+from seawall.drill.nameserver import NameServer
 from seawall.drill.scene import Change, Drill, models
 from seawall.gate.validate import Validator
 from seawall.ids import NodeName, ReleaseId
 from seawall.limits import DRILL_RESTART_FORGIVEN_S, DRILL_STOP_DRAIN_S, ENVOY_READY_TIMEOUT_S
 from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
+from seawall.node.dns.resolvers import Resolver
 from seawall.node.envoy import Slot
 from seawall.node.files import private_directory
 from seawall.node.keeper import Keeper
@@ -44,8 +46,11 @@ class _Pushed:
 class NaiveFleet:
     """Envoys that all get every change at once; use `running`. Implements `Fleet`."""
 
-    def __init__(self, home: Path, clock: Clock, drill: Drill, nodes: int) -> None:
+    def __init__(
+        self, home: Path, clock: Clock, drill: Drill, nodes: int, names: NameServer
+    ) -> None:
         private_directory(home)
+        self._resolvers = (Resolver("127.0.0.1", names.port),)
         self._home = home
         self._clock = clock
         self._drill = drill
@@ -169,6 +174,7 @@ class NaiveFleet:
             clock=self._clock,
             looping=_go_on,
             changed=lambda: None,
+            resolvers=lambda: self._resolvers,
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from seawall.clock import Clock
 from seawall.drill.account import Account, account
@@ -11,20 +12,24 @@ from seawall.drill.address import address_of, free_port
 from seawall.drill.crowd import Crowd
 from seawall.drill.guarded import GuardedFleet
 from seawall.drill.naive import NaiveFleet
+from seawall.drill.nameserver import running_nameserver
 from seawall.drill.operator import Operator
 from seawall.drill.result import Guarded
 from seawall.drill.scene import NODES, POLICY, Change, Drill, Protection, Scene
 from seawall.drill.website import running_origin
 from seawall.limits import DRILL_POLL_S, DRILL_RATE_PER_S, DRILL_TIMEOUT_S
 
+_SILENT: Final = (Protection.LAST_KNOWN_GOOD, Protection.LAST_ADDRESSES)
+"""Protections that hold without a refusal: that no request failed is all there is to see."""
+
 
 async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
     """The fault on a fleet that is pushed the naive way, with an operator."""
     port = free_port()
-    async with running_origin() as origin_port:
+    async with running_origin() as origin_port, running_nameserver() as names:
         crowd = crowd_of(drill, port, clock)
-        fleet = NaiveFleet(home, clock, drill, NODES)
-        scene = Scene(fleet, clock, port, origin_port, drill.sites, home=home)
+        fleet = NaiveFleet(home, clock, drill, NODES, names)
+        scene = Scene(fleet, clock, port, origin_port, drill.sites, names, drill.origin, home=home)
         operator = Operator(crowd.samples, fleet.undo, clock)
         async with (
             fleet.running(Change(scene.text(), drill.flaw.data, harmful=False)),
@@ -55,10 +60,12 @@ async def run_guarded(
         off: protections to switch off.
     """
     port = free_port()
-    async with running_origin() as origin_port:
+    async with running_origin() as origin_port, running_nameserver() as names:
         crowd = crowd_of(drill, port, clock)
-        fleet = GuardedFleet(home, clock, drill, NODES, off)
-        scene = Scene(fleet, clock, port, origin_port, drill.sites, POLICY, home=home)
+        fleet = GuardedFleet(home, clock, drill, NODES, names, off=off)
+        scene = Scene(
+            fleet, clock, port, origin_port, drill.sites, names, drill.origin, POLICY, home=home
+        )
         first = Change(scene.text(), drill.flaw.data, harmful=False)
         async with fleet.running(first):
             async with visited(crowd):
@@ -74,8 +81,8 @@ async def run_guarded(
             forgiven=fleet.forgiven,
         )
     held_by = fleet.held_by
-    if not held_by and not found.failed and Protection.LAST_KNOWN_GOOD in drill.protections:
-        held_by = Protection.LAST_KNOWN_GOOD.value
+    if not held_by and not found.failed:
+        held_by = next((own.value for own in drill.protections if own in _SILENT), "")
     scores = {s.score for s in crowd.samples if not s.failed} if drill.model is not None else set()
     return Guarded(
         found,

@@ -13,6 +13,7 @@ from typing import Protocol
 from seawall.clock import Clock
 from seawall.drill.crowd import Visit
 from seawall.drill.flaw import Flaw
+from seawall.drill.nameserver import ORIGIN, NameServer
 from seawall.limits import DRILL_WARM_UP_S
 from seawall.release.release import Kind
 from seawall.site.sources import BOT_MODEL, Pushed
@@ -51,6 +52,8 @@ class Protection(StrEnum):
     """Compare-and-set: only the child of the current release may become current."""
     LAST_KNOWN_GOOD = "last-known-good"
     """Boot and serve from the node's own disk."""
+    LAST_ADDRESSES = "last-addresses"
+    """The last addresses of a name serve on while DNS gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,8 @@ class Scene:
     """What the deeds of a drill have at hand.
 
     Attributes:
+        nameserver: whom the fleet asks for names.
+        origin: host of the origin, an address or a name.
         policy: the `rollout:` part of the site file; the naive way has none.
         home: a directory for what the drill itself keeps.
         notes: what the drill has to tell of how it was run.
@@ -123,6 +128,8 @@ class Scene:
     port: int
     origin_port: int
     sites: tuple[str, ...]
+    nameserver: NameServer
+    origin: str
     policy: str = ""
     home: Path = Path()
     notes: list[str] = field(default_factory=list)
@@ -141,7 +148,7 @@ class Scene:
         )
 
     def _site(self, name: str, more: str) -> str:
-        origin = f"http://127.0.0.1:{self.origin_port}"
+        origin = f"http://{self.origin}:{self.origin_port}"
         return f"  {name}:\n    hosts: [{name}.test]\n    origin: {origin}\n{more}"
 
 
@@ -179,6 +186,7 @@ class Drill:
         withdraws: the naive node stops serving when it cannot reach the core.
         boots_from_core: the naive node has its configuration from the core only.
         model: bot model that the fleet begins with; the score of no client may change then.
+        by_name: the site file names the origin, and DNS says where it is.
     """
 
     name: str
@@ -196,6 +204,12 @@ class Drill:
     withdraws: bool = False
     boots_from_core: bool = False
     model: bytes | None = None
+    by_name: bool = False
+
+    @property
+    def origin(self) -> str:
+        """Host of the origin."""
+        return ORIGIN if self.by_name else "127.0.0.1"
 
     @property
     def visits(self) -> tuple[Visit, ...]:

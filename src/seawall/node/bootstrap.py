@@ -8,6 +8,7 @@ https://protobuf.dev/programming-guides/encoding/#last-one-wins
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final
 
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
@@ -15,6 +16,9 @@ from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.core.v3.base_pb2 import RetryPolicy
 from envoy.config.core.v3.config_source_pb2 import AggregatedConfigSource, ApiConfigSource
 from envoy.config.core.v3.config_source_pb2 import ApiVersion as Version
+from envoy.extensions.network.dns_resolver.cares.v3.cares_dns_resolver_pb2 import (
+    CaresDnsResolverConfig,
+)
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
 from google.protobuf.message import DecodeError
 
@@ -24,6 +28,7 @@ from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import RefusedError
 from seawall.ids import Digest, NodeName
 from seawall.limits import XDS_MESSAGE_SIZE_BYTES_MAX, XDS_RECONNECT_MS_MAX, XDS_RECONNECT_MS_MIN
+from seawall.node.dns.resolvers import Resolver
 
 ADS_CLUSTER: Final = "seawall_ads"
 """Envoy's name for the agent; no compiled cluster may be called so."""
@@ -31,6 +36,7 @@ ADMIN_SOCKET: Final = "admin.sock"
 ADS_SOCKET: Final = "../xds.sock"
 """Both relative to Envoy's working directory, the slot's: a socket path is at most 107 bytes."""
 _ADMIN_MODE: Final = 0o600
+_CARES: Final = "envoy.network.dns_resolver.cares"
 
 
 def node_id(node: NodeName, slot: str) -> str:
@@ -63,6 +69,36 @@ def bootstrap(snapshot: Snapshot, node: NodeName, slot: str) -> bytes:
             remedy="This is a defect of Seawall: please report it.",
         ) from error
     return released_part(snapshot) + _node_part(node, slot)
+
+
+def resolvers_part(resolvers: Iterable[Resolver]) -> bytes:
+    """What is added to a bootstrap so that Envoy asks these, in this order, for names of origins.
+
+    Apart from `bootstrap`, since it is of the moment of a start. Empty without any: Envoy does then
+    what the system does.
+    """
+    config = CaresDnsResolverConfig()
+    for resolver in resolvers:
+        address = config.resolvers.add().socket_address
+        address.address, address.port_value = resolver.host, resolver.port
+    if not config.resolvers:
+        return b""
+    message = Bootstrap()
+    message.typed_dns_resolver_config.name = _CARES
+    message.typed_dns_resolver_config.typed_config.Pack(config)
+    return bytes(message.SerializeToString())
+
+
+def names_port(content: bytes) -> int:
+    """Where an Envoy with this bootstrap asks for names first; 0 for the system's resolvers."""
+    config = CaresDnsResolverConfig()
+    try:
+        message = Bootstrap.FromString(content)
+        message.typed_dns_resolver_config.typed_config.Unpack(config)
+    except DecodeError:
+        return 0
+    first = next(iter(config.resolvers), None)
+    return first.socket_address.port_value if first is not None else 0
 
 
 def _node_part(node: NodeName, slot: str) -> bytes:

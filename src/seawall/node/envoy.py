@@ -28,6 +28,7 @@ from seawall.limits import (
     ENVOY_LOG_TAIL_BYTES,
     ENVOY_STOP_TERM_S,
     NODE_STATE_SIZE_BYTES_MAX,
+    XDS_MESSAGE_SIZE_BYTES_MAX,
 )
 from seawall.node.bootstrap import ADMIN_SOCKET
 from seawall.node.files import private_directory, read_bounded, write_atomic
@@ -83,6 +84,13 @@ class Slot:
             target = os.path.relpath(self.access / ACCESS_FILE, self.directory)
             link.unlink(missing_ok=True)
             link.symlink_to(target)
+
+    def bootstrap(self) -> bytes:
+        """What the Envoy here was started with; empty when that cannot be read."""
+        try:
+            return read_bounded(self.directory / BOOTSTRAP_FILE, XDS_MESSAGE_SIZE_BYTES_MAX)
+        except OSError:
+            return b""
 
     def clear(self) -> None:
         """Forget a process that has ended; Envoy leaves the files of Unix listeners behind."""

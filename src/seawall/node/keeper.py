@@ -18,7 +18,8 @@ from seawall.ids import Digest, NodeName
 from seawall.limits import CRASH_LOOP_EXITS, CRASH_LOOP_WINDOW_S, RESTART_BACKOFF_S_MAX
 from seawall.node import envoy
 from seawall.node.ads import Link
-from seawall.node.bootstrap import bootstrap, released_digest
+from seawall.node.bootstrap import bootstrap, names_port, released_digest, resolvers_part
+from seawall.node.dns.resolvers import Resolver
 from seawall.node.envoy import EnvoyProcess, Slot
 from seawall.node.restraint import release, restrain
 
@@ -65,11 +66,13 @@ class Keeper:
         concurrency: worker threads.
         looping: called, and awaited, when Envoy dies again and again; may change the release.
         changed: called when the process came or went.
+        resolvers: whom an Envoy that starts now shall ask for names; none: as the system does.
 
     Attributes:
         on_trial: a death is not mended.
         on_exit: called at each death that nobody asked for, before a new start.
         ending: the last such death, in words.
+        names_port: where its Envoy asks for names of origins; 0 for the system's resolvers.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Keeper:
         clock: Clock,
         looping: Callable[[], Awaitable[None]],
         changed: Callable[[], None],
+        resolvers: Callable[[], tuple[Resolver, ...]] = tuple,
     ) -> None:
         self.slot = slot
         self.link = link
@@ -102,6 +106,8 @@ class Keeper:
         self._clock = clock
         self._looping = looping
         self._changed = changed
+        self._resolvers = resolvers
+        self.names_port = 0
         self._bootstrap = b""
         self._bootstrap_digest = Digest("")
         self._wanted = asyncio.Event()
@@ -138,6 +144,7 @@ class Keeper:
         self.process = envoy.adopt(self.slot, self._binary, self._clock)
         if self.process is None:
             return False
+        self.names_port = names_port(self.slot.bootstrap())
         self._keep()
         return True
 
@@ -224,11 +231,13 @@ class Keeper:
             self.process = None
 
     def _start(self) -> None:
+        content = self._bootstrap + resolvers_part(self._resolvers())
+        self.names_port = names_port(content)
         try:
             self.process = envoy.start(
                 self.slot,
                 self._binary,
-                bootstrap=self._bootstrap,
+                bootstrap=content,
                 bootstrap_digest=self._bootstrap_digest,
                 version=self._version,
                 concurrency=self._workers,

@@ -124,6 +124,7 @@ class Reporter:
             good_digests=tuple(good.digest for good in memory.good),
             bots=agent.instruments.bots(),
             life=agent.life,
+            names=agent.names.report(),
         )
 
 

@@ -67,6 +67,18 @@ _OWN: Final = (
     Metric("seawall_envoy_restarts_total", "counter", ("node",),
            "Times the agent has started Envoy again since the agent itself started."),
     Metric("seawall_envoy_heap_bytes", "gauge", ("node",), "Heap Envoy took from the system."),
+    Metric("seawall_dns_up", "gauge", ("node",),
+           "1 while the agent answers Envoy's questions for names of origins, 0 without a port."),
+    Metric("seawall_dns_names_remembered", "gauge", ("node",),
+           "Names of origins, each family for itself, whose last addresses are known."),
+    Metric("seawall_dns_names_stale", "gauge", ("node",),
+           "Names that DNS does not answer with addresses, and whose last ones serve on."),
+    Metric("seawall_dns_questions_total", "counter", ("node",),
+           "Questions for names of origins since the agent started."),
+    Metric("seawall_dns_forwarded_total", "counter", ("node",),
+           "Questions that the agent asked the system's resolvers since it started."),
+    Metric("seawall_dns_from_memory_total", "counter", ("node",),
+           "Answers with last addresses in place of what DNS says, or while it is slow."),
     Metric("seawall_releases", "gauge", (), "Releases kept in the store."),
     Metric("seawall_certificate_expiry_timestamp_seconds", "gauge", ("certificate",),
            "End of validity of a served certificate, Unix time."),
@@ -107,6 +119,18 @@ _EDGE_COUNTERS: Final = frozenset(measure.name for measure in MEASURES if measur
 
 
 @dataclass(frozen=True, slots=True)
+class NamesFacts:
+    """What a scrape says of how a node answers questions for names of origins."""
+
+    up: bool
+    remembered: int
+    stale: int
+    questions: int
+    forwarded: int
+    from_memory: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeFacts:
     """What a scrape says of one node, from its newest report; None is not exposed."""
 
@@ -119,6 +143,7 @@ class NodeFacts:
     envoy_live: bool | None = None
     envoy_restarts: int | None = None
     envoy_heap_bytes: int | None = None
+    names: NamesFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,3 +304,10 @@ def _node_facts(node: NodeFacts) -> Iterator[tuple[tuple[str, Labels], float]]:
         yield ("seawall_envoy_restarts_total", here), node.envoy_restarts
     if node.envoy_heap_bytes is not None:
         yield ("seawall_envoy_heap_bytes", here), node.envoy_heap_bytes
+    if node.names is not None:
+        yield ("seawall_dns_up", here), float(node.names.up)
+        yield ("seawall_dns_names_remembered", here), node.names.remembered
+        yield ("seawall_dns_names_stale", here), node.names.stale
+        yield ("seawall_dns_questions_total", here), node.names.questions
+        yield ("seawall_dns_forwarded_total", here), node.names.forwarded
+        yield ("seawall_dns_from_memory_total", here), node.names.from_memory

@@ -226,7 +226,7 @@ class OriginSection(Section):
     dns_refresh: Annotated[float, duration("1s", "1h")] = Field(
         default=30.0,
         description="How often the names of endpoints are looked up again. While that fails, "
-        "the last addresses stay; an answer that there is none takes them away.",
+        "or DNS says that there is no such name or no address, the last ones serve on for a day.",
     )
 
 

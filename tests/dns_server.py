@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,12 +21,14 @@ class Zone:
         records: (name with final dot, type) to (ttl, values).
         errors: names to an rcode name, or to `silence`, `truncate`, `noise`, `cut`.
         asked: every question, in order.
+        slow_s: how long every answer over UDP takes.
     """
 
     records: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
+    slow_s: float = 0.0
     port: int = 0
 
     def add(self, name: str, kind: str, *values: str, ttl: int = 300) -> None:
@@ -52,7 +54,7 @@ class Zone:
             reply.set_rcode(dns.rcode.from_text(error))
             return reply.to_wire()
         self._fill(reply, name, kind)
-        wire = reply.to_wire(max_size=65_535 if tcp else 512) if not tcp else reply.to_wire()
+        wire = reply.to_wire(max_size=65_535 if tcp else 1_232)
         return wire[: len(wire) // 2] if error == "cut" else wire
 
     def _fill(self, reply: dns.message.Message, name: str, kind: str) -> None:
@@ -79,22 +81,23 @@ class Zone:
 
 
 class _Udp(asyncio.DatagramProtocol):
-    def __init__(self, answer: Callable[[bytes], bytes | None]) -> None:
-        self._answer = answer
+    def __init__(self, zone: Zone) -> None:
+        self._zone = zone
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         try:
-            wire = self._answer(data)
+            wire = self._zone.answer(data, tcp=False)
         except dns.exception.TooBig:
             query = dns.message.from_wire(data)
             reply = dns.message.make_response(query)
             reply.flags |= dns.flags.TC
             wire = reply.to_wire()
         if wire is not None:
-            self._transport.sendto(wire, addr)
+            loop = asyncio.get_running_loop()
+            loop.call_later(self._zone.slow_s, self._transport.sendto, wire, addr)
 
 
 @contextlib.asynccontextmanager
@@ -114,7 +117,7 @@ async def serving(zone: Zone) -> AsyncIterator[Zone]:
     zone.port = server.sockets[0].getsockname()[1]
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(
-        lambda: _Udp(lambda wire: zone.answer(wire, tcp=False)),
+        lambda: _Udp(zone),
         local_addr=("127.0.0.1", zone.port),
     )
     try:
