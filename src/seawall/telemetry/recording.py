@@ -16,6 +16,7 @@ it is no release. It must never be used for anything a client can notice.
 https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime#file-system
 """
 
+import math
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ def record_share(requests_per_s: float, share: float) -> float:
         requests_per_s: as measured last.
         share: what is in force now, 0 to 1.
     """
-    wanted = min(1.0, (ACCESS_RECORDS_PER_S_MAX / max(requests_per_s, 1.0)) ** _FALL)
+    wanted = min(1.0, math.pow(ACCESS_RECORDS_PER_S_MAX / max(requests_per_s, 1.0), _FALL))
     if wanted >= 1.0 and share < 1.0:
         # Back to everything only with room to spare, so that it does not flap at the bound.
         enough_room = requests_per_s < ACCESS_RECORDS_PER_S_MAX * (1 - _CHANGE_WORTH_TELLING)
