@@ -73,6 +73,22 @@ def test_check_can_ask_envoy_or_not(tmp_path: Path, mode: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("mode", [(), ("--full",), ("--quick",)])
+def test_check_names_the_release_that_it_compares_with(edge: Edge, mode: tuple[str, ...]) -> None:
+    serving = edge.newest()
+    done = edge.run("check", *mode)
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"good: 1 site, 1 route, 1 origin (compared with {serving})\n",
+    )
+    edge.write(more=BAD)
+    refused = edge.run("check", *mode)
+    assert refused.returncode == 1
+    assert refused.stdout.endswith(f"refused: 1 error (compared with {serving})\n")
+    alone = seawall("check", *mode, "--config", str(edge.config), "--format", "json")
+    assert json.loads(alone.stdout)["compared_with"] is None
+
+
 def test_check_of_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     done = seawall("check", cwd=tmp_path)
     assert done.returncode == 2

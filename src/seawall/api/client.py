@@ -88,9 +88,9 @@ class Client(HandCalls):
         """Whether control and its store answer."""
         return self._get(status_views.HealthView, "/healthz")
 
-    def check(self, sources: SourceSet) -> views.CheckView:
-        """Find the problems of a site file."""
-        body = requests.CheckRequest(requests.pack(sources))
+    def check(self, sources: SourceSet, *, full: bool | None = False) -> views.CheckView:
+        """Find the problems of a site file; with `full`, those that Envoy finds too."""
+        body = requests.CheckRequest(requests.pack(sources), full=full)
         return self._post(views.CheckView, "/v1/check", body)
 
     def diff(self, sources: SourceSet, *, force: tuple[str, ...] = ()) -> views.DiffView:

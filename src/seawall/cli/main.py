@@ -142,7 +142,7 @@ def demo(
 @app.command()
 def check(
     config: Config = DEFAULT_CONFIG,
-    _data_dir: DataDir = DEFAULT_DATA_DIR,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     full: Annotated[
         bool | None,
@@ -150,10 +150,10 @@ def check(
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Find every problem of the site file."""
+    """Find every problem of the site file; what serves already is a warning, as for `apply`."""
     from seawall.cli import local
 
-    finish(output_format, lambda out: local.check(out, config, full=full))
+    finish(output_format, lambda out: local.check(out, config, data_dir, full=full))
 
 
 @app.command()
