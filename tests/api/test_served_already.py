@@ -143,6 +143,7 @@ def test_one_that_is_new_and_has_expired_is_refused(shop: Shop, clock: type[Turn
         ("routes: [{name: a, path: /, respond: {status: 204, body: x}}]", "answer-without-body"),
         ("routes: [{name: a, prefix: /a, redirect: {to: /x, prefix: /y}}]", "redirect-twice"),
         ("origin: 'http://127.0.0.1:18080'", "origin-loop"),
+        ("origin: 'http://a:1', headers: {response: {set: {server: x}}}", "header-overwritten"),
     ],
 )
 def test_a_rule_that_is_younger_than_the_release_holds_up_no_kill_switch(
