@@ -62,6 +62,9 @@ def test_body_limits_and_actions_of_a_route_are_told() -> None:
     old = edge(site("shop", route("shop/a", PathExact("/a"), FixedResponse(200, "x"))))
     new = edge(site("shop", route("shop/a", PathExact("/a"), Redirect(301, path="/b"))))
     assert "route =/a of shop: action answer 200 -> redirect to /b" in _texts(old, new)
+    deeper = Redirect(301, path="/b", fragment="50%")
+    newer = edge(site("shop", route("shop/a", PathExact("/a"), deeper)))
+    assert _texts(new, newer) == ["route =/a of shop: action redirect to /b -> redirect to /b#50%"]
 
 
 def test_the_class_of_a_route_is_told() -> None:

@@ -161,6 +161,9 @@ def redirecting() -> Iterator[Served]:
         route("shop/d", PathPrefix("/host"), Redirect(308, scheme="https", host="www.test")),
         route("shop/e", PathPrefix("/q"), Redirect(303, path="/clean", strip_query=True)),
         route("shop/f", PathPrefix("/port"), Redirect(302, port=8443, scheme="https")),
+        route("shop/i", PathExact("/frag"), Redirect(302, path="/new", fragment="a/b?100%")),
+        route("shop/j", PathExact("/fragq"), Redirect(302, path="/new?b=2", fragment="x")),
+        route("shop/k", PathExact("/frags"), Redirect(302, host="a.test", fragment="x")),
         route("shop/g", PathExact("/pong"), FixedResponse(418, "{}", "application/json")),
         route("shop/h", PathExact("/none"), FixedResponse(204)),
     )
@@ -177,6 +180,9 @@ def redirecting() -> Iterator[Served]:
         ("/host/x", 308, "https://www.test/host/x"),
         ("/q?a=1", 303, "http://shop.test/clean"),
         ("/port", 302, "https://shop.test:8443/port"),
+        ("/frag?a=1", 302, "http://shop.test/new?a=1#a/b?100%"),
+        ("/fragq?a=1", 302, "http://shop.test/new?b=2#x"),
+        ("/frags?a=1", 302, "http://a.test/frags?a=1#x"),
     ],
 )
 def test_redirects_say_where_to(

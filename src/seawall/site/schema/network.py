@@ -17,7 +17,7 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _PATH: Final = re.compile(r"/[\x21-\x22\x24-\x3e\x40-\x7e]*")
-_TARGET: Final = re.compile(r"[\x21-\x22\x24-\x7e]{1,2048}")
+_TARGET: Final = re.compile(r"(?=.{1,2048}$)[\x21-\x22\x24-\x7e]+(#[\x21-\x22\x24-\x7e]*)?")
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST_LENGTH_MAX: Final = 253
 _PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -243,7 +243,7 @@ def _path(value: Any) -> str:
 
 
 def _target(value: Any) -> str:
-    """A path with or without query, or a whole http or https URL."""
+    """A path with or without query, or a whole http or https URL; a fragment may follow."""
     target = text(value)
     try:
         parts = urlsplit(target)
