@@ -100,15 +100,16 @@ local function foreign(cookies)
 end
 
 -- What the origin gets of a Cookie header: all but Seawall's own cookies, which say nothing to it, and by
--- which caches would take a page for a personal one. nil for a header of a length that no browser sends:
--- it goes on as it is, and costs nothing.
-local COOKIES_MAX = 16384
+-- which caches would take a page for a personal one. nil for more cookies than browsers keep of a site:
+-- they go on as they are, and cost no more.
+local COOKIES_MAX = 200
 function M.without_own(cookies)
-  if #cookies > COOKIES_MAX then
-    return nil
-  end
-  local kept = {}
+  local kept, n = {}, 0
   for pair in cookies:gmatch("[^; ][^;]*") do
+    n = n + 1
+    if n > COOKIES_MAX then
+      return nil
+    end
     if not is_own(pair:match("^[^= ]*")) then
       kept[#kept + 1] = pair
     end
