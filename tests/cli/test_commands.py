@@ -312,3 +312,33 @@ def test_everything_in_the_data_directory_is_private(edge: Edge) -> None:
             path = Path(folder, name)
             if not path.is_symlink():
                 assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "error"),
+    [
+        ("rollback r99", 1, "release-unknown"),
+        ("show r99", 1, "release-unknown"),
+        ("kill bots --site nosuch", 2, "site-unknown"),
+        ("feed push nosuch seawall.yaml", 1, "feed-unknown"),
+        ("token revoke nosuch", 1, "token-unknown"),
+        ("apply --nosuch", 2, "bad-command-line"),
+        ("nosuch", 2, "bad-command-line"),
+        ("releases --limit 0", 2, "bad-command-line"),
+        ("show", 2, "bad-command-line"),
+    ],
+)
+def test_an_error_has_one_shape_for_programs(
+    edge: Edge, command: str, code: int, error: str
+) -> None:
+    done = edge.run(*command.split(), "--format", "json")
+    assert (done.returncode, done.stderr) == (code, "")
+    told = json.loads(done.stdout)["error"]
+    assert set(told) == {"code", "message", "remedy"}
+    assert (told["code"], bool(told["message"]), bool(told["remedy"])) == (error, True, True)
+
+
+def test_a_wrong_command_line_is_told_in_text_to_people(tmp_path: Path) -> None:
+    done = seawall("show", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: seawall show")

@@ -7,9 +7,10 @@ another machine instead. Nothing here reads a file or opens a connection.
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -59,6 +60,15 @@ class Target:
     data_dir: Path
     url: str = ""
     token: str = ""
+
+
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: for one that is too wrong to be understood."""
+    joined = {"--format=json", "-fjson"}
+    pairs = pairwise(arguments)
+    return not joined.isdisjoint(arguments) or any(
+        flag in {"--format", "-f"} and value == Format.JSON for flag, value in pairs
+    )
 
 
 def finish(output_format: Format, action: Callable[[Output], int]) -> None:

@@ -73,7 +73,7 @@ class Output:
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
         """An error in its four parts; as JSON it is one object on standard output."""
         if self.json_format and not self._lost:
-            error = {"code": code, "message": " ".join(p for p in (what, why) if p), "remedy": do}
+            error = error_json(" ".join(p for p in (what, why) if p), code=code, do=do)
             with suppress(RefusedError):
                 self.write_json({"error": error | ({"where": where} if where else {})})
                 return
@@ -92,6 +92,11 @@ class Output:
                 f"The answer cannot be written to standard output: {error.strerror}.",
                 remedy="Write it to another place. What was begun in the control process goes on.",
             ) from error
+
+
+def error_json(message: str, *, code: str, do: str) -> dict[str, str]:
+    """An error as every command tells it to programs, under `error`."""
+    return {"code": code, "message": message, "remedy": do}
 
 
 def error_text(what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> "Text":

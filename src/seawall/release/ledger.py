@@ -196,7 +196,11 @@ class Tokens:
         with self._database.write() as connection:
             gone = connection.execute(delete(TOKENS).where(TOKENS.c.name == name)).rowcount
             if not gone:
-                raise NotFoundError("token-unknown", f"There is no API token named {name!r}.")
+                raise NotFoundError(
+                    "token-unknown",
+                    f"There is no API token named {name!r}.",
+                    remedy="See `seawall token list`.",
+                )
             record_deed(
                 connection, self._clock.now_s(), actor=actor, action="token-revoked", subject=name
             )
