@@ -319,7 +319,7 @@ def test_everything_in_the_data_directory_is_private(edge: Edge) -> None:
     [
         ("rollback r99", 1, "release-unknown"),
         ("show r99", 1, "release-unknown"),
-        ("kill bots --site nosuch", 2, "site-unknown"),
+        ("kill bots --site nosuch --reason test", 1, "site-unknown"),
         ("feed push nosuch seawall.yaml", 1, "feed-unknown"),
         ("token revoke nosuch", 1, "token-unknown"),
         ("apply --nosuch", 2, "bad-command-line"),

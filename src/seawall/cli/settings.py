@@ -7,6 +7,7 @@ another machine instead. Nothing here reads a file or opens a connection.
 import functools
 import inspect
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from seawall.cli.exit_codes import REFUSED, exit_code
+from seawall.cli.exit_codes import REFUSED, USAGE, exit_code
 from seawall.console.output import Output
 from seawall.errors import SeawallError
 
@@ -89,6 +90,13 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
     except Exception as error:
         if os.environ.get("SEAWALL_TRACEBACK"):
             raise
+        if isinstance(error, UnicodeError) and (odd := _no_text(sys.argv)):
+            output.error(
+                f"{odd!r} is no text.",
+                code="no-text",
+                do="Write it in the encoding of this terminal; `locale` tells which.",
+            )
+            raise typer.Exit(USAGE) from error
         output.error(
             f"Something unexpected went wrong in this command: {error!r}.",
             code="internal",
@@ -97,6 +105,11 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         )
         code = REFUSED
     raise typer.Exit(code)
+
+
+def _no_text(arguments: Sequence[str]) -> str:
+    """The first argument with bytes that are no characters here; empty when all are text."""
+    return next((each for each in arguments if any("\ud800" <= c <= "\udfff" for c in each)), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -32,8 +33,8 @@ class Output:
         self, *, json_format: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
         self.json_format = json_format
-        self._stdout = stdout or sys.stdout or _nowhere()
-        self._stderr = stderr or sys.stderr or _nowhere()
+        self._stdout = _tolerant(stdout or sys.stdout or _nowhere())
+        self._stderr = _tolerant(stderr or sys.stderr or _nowhere())
         self._lost = False
 
     @cached_property
@@ -67,7 +68,7 @@ class Output:
         Raises:
             RefusedError: it takes nothing more, as on a full disk.
         """
-        line = json.dumps(value, ensure_ascii=False) + "\n"
+        line = json.dumps(value, ensure_ascii=not _is_unicode(self._stdout.encoding)) + "\n"
         self._result(lambda: _write(self._stdout, line))
 
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
@@ -127,8 +128,7 @@ def joined(*parts: "Text") -> "Text":
 
 def tick(console: "Console", *, good: bool) -> "Text":
     """A tick or a cross; words where the terminal cannot write them."""
-    unicode = console.encoding.lower().startswith("utf")
-    mark = ("✓" if good else "✗") if unicode else ("ok" if good else "failed")
+    mark = ("✓" if good else "✗") if _is_unicode(console.encoding) else ("ok" if good else "failed")
     return styled(mark, "green" if good else "red")
 
 
@@ -158,7 +158,18 @@ def _draw(console: "Console", stream: TextIO, parts: "tuple[RenderableType, ...]
             console.print(part)
     # Table cells are padded to their column: a file or a pipe needs no trailing spaces.
     text = "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
-    _write(stream, text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding))
+    _write(stream, text)
+
+
+def _tolerant(stream: TextIO) -> TextIO:
+    """The stream, which writes `?` for what its encoding has no character for."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
+
+
+def _is_unicode(encoding: str | None) -> bool:
+    return (encoding or "").lower().startswith("utf")
 
 
 def _write(stream: TextIO, text: str) -> None:
