@@ -248,6 +248,10 @@ NOTICES_MAX: Final = 20
 """Standing notices of one node; more would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98
 """Share of the files that Envoy may open; from here on a silent admin socket is blamed on that."""
+OPEN_FILES_FEW_SHARE: Final = 0.8
+"""Share of the files that Envoy may open; from here on `status` warns."""
+OPEN_FILES_OF_A_CONNECTION: Final = 2
+"""Files that a connection of a client may need: its own, and one to its origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
 """One access record: the largest request header block, escaped as JSON, and as much again."""
 METRIC_SITES_MAX: Final = 2_000

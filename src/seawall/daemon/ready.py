@@ -185,6 +185,8 @@ class Starting:
         status, words = _try_one(view)
         took_s = self.clock.monotonic_s() - began_s
         serving = next((n.release for n in view.nodes if n.release), None)
+        for notice in view.notices:
+            self._say(f"{notice.text} {notice.remedy}".rstrip())
         if self.output.json_format:
             self.output.write_json(
                 {

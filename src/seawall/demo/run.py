@@ -92,8 +92,9 @@ def _supervisor(config: Path, state: Path) -> "Iterator[subprocess.Popen[bytes]]
         *(sys.executable, "-P", "-m", "seawall.daemon.up", "--format", "json"),
         *("--config", os.fspath(config), "--data-dir", os.fspath(state)),
     ]
+    # Without a buffer: `select` tells nothing of a second line that was read with the first.
     up = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, process_group=0
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, bufsize=0, process_group=0
     )
 
     def pass_on(_signum: int, _frame: FrameType | None) -> None:
