@@ -113,6 +113,15 @@ def test_without_a_running_edge_a_command_says_how_to_start_one(
     assert json.loads(as_json.stdout)["error"]["code"] == "not-running"
 
 
+@pytest.mark.parametrize("request_id", ["", " ", "a/b", "ü", "x" * 500])
+def test_what_is_no_request_id_is_told_before_anybody_is_asked(
+    tmp_path: Path, request_id: str
+) -> None:
+    done = seawall("why", request_id, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "[request-id-malformed]" in done.stderr
+
+
 def test_down_with_nothing_to_stop_says_so(tmp_path: Path) -> None:
     done = seawall("down", "--data-dir", "nowhere", "--format", "json", cwd=tmp_path)
     assert done.returncode == 0
