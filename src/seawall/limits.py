@@ -463,6 +463,8 @@ API_SITES_SHOWN_MAX: Final = 100
 """Sites with their traffic in one status, busiest first; the count of the rest is said."""
 API_TOKENS_MAX: Final = 100
 """API tokens alive at once: one for each person and script, not one for each run."""
+API_TOKEN_LIFETIME_S_MAX: Final = 3_653 * 86_400.0
+"""To the end of an API token. Ten years on it is a slip: who means for ever names no end."""
 API_NAME_LENGTH_CHARS_MAX: Final = 200
 """Author, token name, release id or node name as sent by a caller."""
 SOURCE_PATH_LENGTH_CHARS_MAX: Final = 4_096

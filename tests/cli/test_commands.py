@@ -40,6 +40,8 @@ def test_init_takes_a_host_and_an_output(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     written = seawall(*arguments, "--output", "x.yaml", "--format", "json", cwd=tmp_path)
     assert json.loads(written.stdout) == {"path": str(tmp_path / "x.yaml")}
+    spaced = seawall(*arguments, "--output", "my site.yaml", cwd=tmp_path)
+    assert "seawall check --config 'my site.yaml'" in spaced.stdout
 
 
 def test_init_refuses_what_is_no_url(tmp_path: Path) -> None:
@@ -108,6 +110,8 @@ def test_without_a_running_edge_a_command_says_how_to_start_one(
     assert done.returncode == 3
     assert "No Seawall runs on the data directory nowhere" in done.stderr
     assert "seawall up --data-dir nowhere" in done.stderr
+    spaced = seawall(*command.split(), "--data-dir", "no where", cwd=tmp_path)
+    assert "`seawall up --data-dir 'no where'`" in spaced.stderr
     as_json = seawall(*command.split(), "--data-dir", "nowhere", "--format", "json", cwd=tmp_path)
     assert as_json.returncode == 3
     assert json.loads(as_json.stdout)["error"]["code"] == "not-running"

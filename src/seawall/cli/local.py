@@ -20,6 +20,7 @@ from seawall.cli.settings import Target
 from seawall.clock import SystemClock
 from seawall.console import problems as draw
 from seawall.console.output import Output, styled
+from seawall.console.words import argument
 from seawall.daemon.standin import place_of
 from seawall.errors import ConflictError, UsageError
 from seawall.gate.validate import Validator
@@ -62,7 +63,7 @@ def init(output: Output, origin: str, host: str, path: Path, *, force: bool) -> 
     if output.json_format:
         output.write_json({"path": os.fspath(path.absolute())})
     else:
-        named = "" if path == Path("seawall.yaml") else f" --config {path}"
+        named = "" if path == Path("seawall.yaml") else f" --config {argument(path)}"
         output.show(styled(f"Wrote {path}. Next: seawall check{named}, then seawall up{named}"))
     return DONE
 

@@ -255,7 +255,10 @@ def _target(value: Any) -> str:
         parts.scheme in _DEFAULT_PORTS and (is_ip(host) or is_dns_name(host)) and port != 0
     ) and "@" not in parts.netloc
     if not (inside or outside) or not _TARGET.fullmatch(target):
-        remedy = "Write a path such as `/new`, or a URL such as `https://example.com/new`."
+        remedy = (
+            "Write a path such as `/new`, or a URL such as `https://example.com/new`; "
+            "other characters as %XX."
+        )
         refuse("bad-path", f"{shown(target)} is not a place to redirect to.", remedy)
     return target
 
