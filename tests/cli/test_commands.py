@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import free_port
-from seawall_process import Edge, seawall, site_file
+from seawall_process import COMMAND, START_DEADLINE_S, Edge, seawall, site_file
 
 LONGER = "    timeout: 20s\n"
 BAD = "    timeoutt: 20s\n"
@@ -115,15 +115,6 @@ def test_without_a_running_edge_a_command_says_how_to_start_one(
     as_json = seawall(*command.split(), "--data-dir", "nowhere", "--format", "json", cwd=tmp_path)
     assert as_json.returncode == 3
     assert json.loads(as_json.stdout)["error"]["code"] == "not-running"
-
-
-@pytest.mark.parametrize("request_id", ["", " ", "a/b", "ü", "x" * 500])
-def test_what_is_no_request_id_is_told_before_anybody_is_asked(
-    tmp_path: Path, request_id: str
-) -> None:
-    done = seawall("why", request_id, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "[request-id-malformed]" in done.stderr
 
 
 def test_down_with_nothing_to_stop_says_so(tmp_path: Path) -> None:
@@ -355,3 +346,13 @@ def test_a_wrong_command_line_is_told_in_text_to_people(tmp_path: Path) -> None:
     done = seawall("show", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Usage: seawall show")
+
+
+@pytest.mark.parametrize("mode", [("--format", "json"), ()])
+def test_a_watch_ends_when_nobody_reads_on(edge: Edge, mode: tuple[str, ...]) -> None:
+    command = [*COMMAND, "status", "--watch", *edge.where, *mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=edge.directory) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline()
+        watching.stdout.close()
+        assert watching.wait(START_DEADLINE_S) == 0

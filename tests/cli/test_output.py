@@ -82,11 +82,11 @@ def _ends_with(code: int, json_format: bool, *, answers: bool) -> None:
     assert getattr(caught.value, "exit_code", None) == code
 
 
-@pytest.mark.parametrize("request_id", ["", " \r\n", "../status"])
+@pytest.mark.parametrize("request_id", ["", " \r\n", "../status", "ü", "x" * 500])
 def test_what_is_no_request_id_is_said_before_anybody_is_asked(
     tmp_path: Path, request_id: str
 ) -> None:
-    with pytest.raises(UsageError, match="is no request id"):
+    with pytest.raises(UsageError, match="not a request id"):
         look.why(Output(json_format=False), Target(tmp_path), request_id, "")
 
 

@@ -246,3 +246,11 @@ def test_a_second_certificate_is_told_once_and_changes_no_other_site() -> None:
     before, after = contents(compile_edge(old)), contents(compile_edge(new))
     assert {**before.sites, "blog": after.sites["blog"]} == after.sites
     assert {**before.routes, "blog/all": after.routes["blog/all"]} == after.routes
+
+
+def test_where_requests_are_counted_is_told_in_words() -> None:
+    shared = edge(site("shop", route(action=forward("app"))), origins=(origin("app"),))
+    own = edge(site("shop", route(action=forward("shop"))), origins=(origin("shop"),))
+    texts = _texts(shared, own)
+    assert "route / of shop: requests counted at the route -> origin" in texts
+    assert not [text for text in texts if "stat_prefix" in text]

@@ -106,6 +106,8 @@ def _watch(output: Output, client: Client, view: StatusView) -> None:
     if output.json_format or not output.out.is_terminal:
         for _ in every(_REFRESH_S):
             _show_status(output, view)
+            if output.unread:
+                return
             view = client.status()
     from rich.live import Live  # noqa: PLC0415 - only a live screen pays for it
 

@@ -54,6 +54,7 @@ _HANDLED_FIELDS: Final = (
     "response_headers_to_remove",
     "domains",
     "routes",
+    "stat_prefix",
 )
 
 
@@ -92,6 +93,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     yield from change("action", action_text(old), action_text(new))
     yield from host_like_changes(old, new)
     if old.HasField("route") and new.HasField("route"):
+        yield from change("requests counted at the", _counted_at(old), _counted_at(new))
         for difference in differences(old.route, new.route, "route"):
             if difference.path != "route.cluster":
                 yield words(difference, _LABELS)
@@ -148,6 +150,11 @@ def action_text(route: Any) -> str:
     scheme = redirect.scheme_redirect or ("https" if redirect.https_redirect else "")
     fragment = "".join(map(fragment_of, route.response_headers_to_add))
     return short(f"redirect to {to or scheme or 'elsewhere'}{fragment}")
+
+
+def _counted_at(route: Any) -> str:
+    """Where the statistics of a site find a request: an origin of one site alone counts its own."""
+    return "route" if route.stat_prefix else "origin"
 
 
 def _path_text(match: Any) -> str:

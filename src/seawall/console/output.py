@@ -27,7 +27,11 @@ _PIPE_WIDTH_CHARS: Final = 20_000
 
 
 class Output:
-    """The two streams of one command and the format that was asked for."""
+    """The two streams of one command and the format that was asked for.
+
+    Attributes:
+        unread: whoever read standard output has seen enough.
+    """
 
     def __init__(
         self, *, json_format: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
@@ -36,6 +40,7 @@ class Output:
         self._stdout = _tolerant(stdout or sys.stdout or _nowhere())
         self._stderr = _tolerant(stderr or sys.stderr or _nowhere())
         self._lost = False
+        self.unread = False
 
     @cached_property
     def out(self) -> "Console":
@@ -84,7 +89,8 @@ class Output:
         try:
             write()
         except BrokenPipeError:
-            _to_nowhere(self._stdout)  # the reader has seen enough
+            _to_nowhere(self._stdout)
+            self.unread = True
         except OSError as error:
             _to_nowhere(self._stdout)
             self._lost = True
