@@ -316,6 +316,10 @@ NOTICES_MAX: Final = 20
 """Standing notices of one node; more would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98
 """Share of the files that Envoy may open; from here on a silent admin socket is blamed on that."""
+OPEN_FILES_FEW_SHARE: Final = 0.8
+"""Share of the files that Envoy may open; from here on `status` warns."""
+OPEN_FILES_OF_A_CONNECTION: Final = 2
+"""Files that a connection of a client may need: its own, and one to its origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
 """One access record: the largest request header block, escaped as JSON, and as much again."""
 METRIC_SITES_MAX: Final = 2_000
@@ -527,6 +531,8 @@ API_SITES_SHOWN_MAX: Final = 100
 """Sites with their traffic in one status, busiest first; the count of the rest is said."""
 API_TOKENS_MAX: Final = 100
 """API tokens alive at once: one for each person and script, not one for each run."""
+API_TOKEN_LIFETIME_S_MAX: Final = 3_653 * 86_400.0
+"""To the end of an API token. Ten years on it is a slip: who means for ever names no end."""
 API_NAME_LENGTH_CHARS_MAX: Final = 200
 """Author, token name, release id or node name as sent by a caller."""
 SOURCE_PATH_LENGTH_CHARS_MAX: Final = 4_096

@@ -117,6 +117,19 @@ def test_nor_a_change_of_the_site_file_nor_another_certificate(
     assert not shop.released(shop.sources("30s"), Kind.CERTIFICATES).same
 
 
+def test_check_compares_as_a_release_does(shop: Shop, clock: type[Turned]) -> None:
+    clock.ahead_days = 30
+
+    def severity(current: bytes | None) -> str:
+        view = asyncio.run(shop.bench.check(shop.sources("30s"), current, full=False))
+        [found] = [one for one in view.problems if one.id == "certificate-expired"]
+        assert view.ok == (found.severity == "warning")
+        return found.severity
+
+    assert severity(shop.current) == "warning"
+    assert severity(None) == "error"
+
+
 def test_one_that_is_new_and_has_expired_is_refused(shop: Shop, clock: type[Turned]) -> None:
     clock.ahead_days = 30
     shop.renew("one", 25)
@@ -130,6 +143,7 @@ def test_one_that_is_new_and_has_expired_is_refused(shop: Shop, clock: type[Turn
         ("routes: [{name: a, path: /, respond: {status: 204, body: x}}]", "answer-without-body"),
         ("routes: [{name: a, prefix: /a, redirect: {to: /x, prefix: /y}}]", "redirect-twice"),
         ("origin: 'http://127.0.0.1:18080'", "origin-loop"),
+        ("origin: 'http://a:1', headers: {response: {set: {server: x}}}", "header-overwritten"),
     ],
 )
 def test_a_rule_that_is_younger_than_the_release_holds_up_no_kill_switch(

@@ -86,7 +86,7 @@ def test_what_breaks_off_or_is_no_http_is_broken(tmp_path: Path, said: bytes) ->
         session.send("GET", "/", timeout_s=LONG_S)
 
 
-@pytest.mark.parametrize("url", ["", "127.0.0.1:7070", "ftp://host", "http://"])
+@pytest.mark.parametrize("url", ["", "127.0.0.1:7070", "ftp://host", "http://", "http://a..b"])
 def test_a_url_that_makes_no_sense_is_refused(url: str) -> None:
     with pytest.raises(ValueError) as refused:  # noqa: PT011 - its message is the URL, looked at next
         Session.over_tcp(url, {})

@@ -95,7 +95,7 @@ def test_a_refusal_comes_across_with_all_it_says(tmp_path: Path) -> None:
         assert refused.value.remedy
         with pytest.raises(UsageError, match="no site file"):
             await workshop.collect(tmp_path / "missing.yaml")
-        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+        assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
 
     assert run(tmp_path, story) == []
 
@@ -105,16 +105,16 @@ def test_a_workbench_that_dies_costs_its_job_and_nothing_else(
     tmp_path: Path, signum: signal.Signals
 ) -> None:
     async def story(workshop: Workshop) -> None:
-        await workshop.check(sources(site_text(18_080)))
+        await workshop.check(sources(site_text(18_080)), None, full=False)
         assert workshop.pid is not None
         os.kill(workshop.pid, signal.SIGSTOP)
-        job = asyncio.ensure_future(workshop.check(sources(site_text(18_080))))
+        job = asyncio.ensure_future(workshop.check(sources(site_text(18_080)), None, full=False))
         await asyncio.sleep(0)
         os.kill(workshop.pid, signum)
         os.kill(workshop.pid, signal.SIGCONT)
         with pytest.raises(UnreachableError, match=f"code -{int(signum)}"):
             await job
-        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+        assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
 
     told = run(tmp_path, story)
     assert len(told) == 1
@@ -123,15 +123,15 @@ def test_a_workbench_that_dies_costs_its_job_and_nothing_else(
 
 def test_a_workbench_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(workshop: Workshop) -> None:
-        await workshop.check(sources(site_text(18_080)))
+        await workshop.check(sources(site_text(18_080)), None, full=False)
         first = workshop.pid
         assert first is not None
         os.kill(first, signal.SIGSTOP)
         monkeypatch.setattr(limits, "WORKBENCH_JOB_TIMEOUT_S", 0.05)
         with pytest.raises(UnreachableError, match="longer than"):
-            await workshop.check(sources(site_text(18_080)))
+            await workshop.check(sources(site_text(18_080)), None, full=False)
         monkeypatch.undo()
-        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+        assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
         assert workshop.pid != first
 
     run(tmp_path, story)
@@ -141,13 +141,13 @@ def test_an_idle_workbench_goes_and_comes_back_when_needed(tmp_path: Path) -> No
     clock = JumpyClock()
 
     async def story(workshop: Workshop) -> None:
-        await workshop.check(sources(site_text(18_080)))
+        await workshop.check(sources(site_text(18_080)), None, full=False)
         assert workshop.pid is not None
         watching = asyncio.ensure_future(workshop.run())
         clock.moved_s += limits.WORKBENCH_IDLE_S
         await until(lambda: workshop.pid is None, "the idle workbench is ended")
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-        assert (await workshop.check(sources(site_text(18_080)))).view.ok
+        assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
 
     assert run(tmp_path, story, clock) == []

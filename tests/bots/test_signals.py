@@ -267,6 +267,26 @@ def test_the_edges_own_cookies_do_not_count(signals: Signals, cookies: str, code
     assert signals.read(changed(cookie=cookies))["cookie"] == code
 
 
+@pytest.mark.parametrize(
+    ("cookies", "rest"),
+    [
+        ("basket=1", "basket=1"),
+        ("__Host-seawall=1.k1.x", ""),
+        ("a=1; __Host-seawall=1; seawall-try=2;seawall-probe=3; b=x=y", "a=1; b=x=y"),
+        ("my-seawall=1; seawall-2=1;", "my-seawall=1; seawall-2=1"),
+        ("seawall; a", "a"),
+        ('a="b; seawall=1"', 'a="b'),
+        ("; =1 ;seawall =2;;", "=1 "),
+        ("seawall=1" + ";a" * 199, "; ".join("a" * 199)),
+        ("seawall=1" + ";a" * 200, None),
+    ],
+)
+def test_the_edges_own_cookies_are_kept_from_the_origin(
+    signals: Signals, cookies: str, rest: str | None
+) -> None:
+    assert module(signals.runtime, "signals").without_own(cookies) == rest
+
+
 def test_the_tables_of_one_request_do_not_reach_into_the_next(signals: Signals) -> None:
     signals.read(BROWSER)
     seen = signals.read([(":path", "/"), (":method", "GET"), (":scheme", "http")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import free_port
-from seawall_process import Edge, seawall, site_file
+from seawall_process import COMMAND, START_DEADLINE_S, Edge, seawall, site_file
 
 LONGER = "    timeout: 20s\n"
 BAD = "    timeoutt: 20s\n"
@@ -40,6 +40,8 @@ def test_init_takes_a_host_and_an_output(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     written = seawall(*arguments, "--output", "x.yaml", "--format", "json", cwd=tmp_path)
     assert json.loads(written.stdout) == {"path": str(tmp_path / "x.yaml")}
+    spaced = seawall(*arguments, "--output", "my site.yaml", cwd=tmp_path)
+    assert "seawall check --config 'my site.yaml'" in spaced.stdout
 
 
 def test_init_refuses_what_is_no_url(tmp_path: Path) -> None:
@@ -73,6 +75,22 @@ def test_check_can_ask_envoy_or_not(tmp_path: Path, mode: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("mode", [(), ("--full",), ("--quick",)])
+def test_check_names_the_release_that_it_compares_with(edge: Edge, mode: tuple[str, ...]) -> None:
+    serving = edge.newest()
+    done = edge.run("check", *mode)
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"good: 1 site, 1 route, 1 origin (compared with {serving})\n",
+    )
+    edge.write(more=BAD)
+    refused = edge.run("check", *mode)
+    assert refused.returncode == 1
+    assert refused.stdout.endswith(f"refused: 1 error (compared with {serving})\n")
+    alone = seawall("check", *mode, "--config", str(edge.config), "--format", "json")
+    assert json.loads(alone.stdout)["compared_with"] is None
+
+
 def test_check_of_a_missing_file_is_wrong_usage(tmp_path: Path) -> None:
     done = seawall("check", cwd=tmp_path)
     assert done.returncode == 2
@@ -92,6 +110,8 @@ def test_without_a_running_edge_a_command_says_how_to_start_one(
     assert done.returncode == 3
     assert "No Seawall runs on the data directory nowhere" in done.stderr
     assert "seawall up --data-dir nowhere" in done.stderr
+    spaced = seawall(*command.split(), "--data-dir", "no where", cwd=tmp_path)
+    assert "`seawall up --data-dir 'no where'`" in spaced.stderr
     as_json = seawall(*command.split(), "--data-dir", "nowhere", "--format", "json", cwd=tmp_path)
     assert as_json.returncode == 3
     assert json.loads(as_json.stdout)["error"]["code"] == "not-running"
@@ -296,3 +316,43 @@ def test_everything_in_the_data_directory_is_private(edge: Edge) -> None:
             path = Path(folder, name)
             if not path.is_symlink():
                 assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "error"),
+    [
+        ("rollback r99", 1, "release-unknown"),
+        ("show r99", 1, "release-unknown"),
+        ("kill bots --site nosuch --reason test", 1, "site-unknown"),
+        ("feed push nosuch seawall.yaml", 1, "feed-unknown"),
+        ("token revoke nosuch", 1, "token-unknown"),
+        ("apply --nosuch", 2, "bad-command-line"),
+        ("nosuch", 2, "bad-command-line"),
+        ("releases --limit 0", 2, "bad-command-line"),
+        ("show", 2, "bad-command-line"),
+    ],
+)
+def test_an_error_has_one_shape_for_programs(
+    edge: Edge, command: str, code: int, error: str
+) -> None:
+    done = edge.run(*command.split(), "--format", "json")
+    assert (done.returncode, done.stderr) == (code, "")
+    told = json.loads(done.stdout)["error"]
+    assert set(told) == {"code", "message", "remedy"}
+    assert (told["code"], bool(told["message"]), bool(told["remedy"])) == (error, True, True)
+
+
+def test_a_wrong_command_line_is_told_in_text_to_people(tmp_path: Path) -> None:
+    done = seawall("show", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: seawall show")
+
+
+@pytest.mark.parametrize("mode", [("--format", "json"), ()])
+def test_a_watch_ends_when_nobody_reads_on(edge: Edge, mode: tuple[str, ...]) -> None:
+    command = [*COMMAND, "status", "--watch", *edge.where, *mode]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=edge.directory) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline()
+        watching.stdout.close()
+        assert watching.wait(START_DEADLINE_S) == 0

@@ -380,5 +380,7 @@ def test_sizes_and_ages_read_well() -> None:
     assert words.size(1536 * 1024) == "1.5 MiB"
     assert words.age(100.0, 100.5) == "just now"
     assert words.age(100.0, 40.0) == "60 s ahead of this clock"
+    assert words.moment(0.0).startswith("19")
+    assert words.moment(1e300) == words.moment(float("nan")) == "a time beyond any calendar"
     assert words.count(1, "site") == "1 site"
     assert words.count(1200, "site") == "1,200 sites"

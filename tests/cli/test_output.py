@@ -1,11 +1,14 @@
 """Where the streams of a command are closed, full, or read no further."""
 
 import errno
+import json
 import os
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 import pytest
+import typer
 
 from seawall.cli import look
 from seawall.cli.settings import Format, Target, finish
@@ -79,9 +82,55 @@ def _ends_with(code: int, json_format: bool, *, answers: bool) -> None:
     assert getattr(caught.value, "exit_code", None) == code
 
 
-@pytest.mark.parametrize("request_id", ["", " \r\n", "../status"])
+@pytest.mark.parametrize("request_id", ["", " \r\n", "../status", "ü", "x" * 500])
 def test_what_is_no_request_id_is_said_before_anybody_is_asked(
     tmp_path: Path, request_id: str
 ) -> None:
-    with pytest.raises(UsageError, match="is no request id"):
+    with pytest.raises(UsageError, match="not a request id"):
         look.why(Output(json_format=False), Target(tmp_path), request_id, "")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown", "told"),
+    [
+        ("ascii", "? ?\n", "\\u2713 \\u00fc"),
+        ("latin-1", "? ü\n", "\\u2713 \\u00fc"),
+        ("utf-8", "✓ ü\n", "✓ ü"),
+    ],
+)
+@pytest.mark.parametrize("terminal", [False, True])
+def test_what_a_terminal_has_no_character_for_ends_no_command(
+    encoding: str, shown: str, told: str, terminal: bool
+) -> None:
+    class Stream(TextIOWrapper):
+        def isatty(self) -> bool:
+            return terminal
+
+    def written(*, json_format: bool) -> str:
+        raw = BytesIO()
+        output = Output(json_format=json_format, stdout=Stream(raw, encoding))
+        if json_format:
+            output.write_json({"a": "✓ ü"})
+        else:
+            output.show(styled("✓ ü"))
+        return raw.getvalue().decode(encoding)
+
+    assert written(json_format=False) == shown
+    line = written(json_format=True)
+    assert line == f'{{"a": "{told}"}}\n'
+    assert json.loads(line) == {"a": "✓ ü"}
+
+
+def test_an_argument_that_is_no_text_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["seawall", "show", "r\udcff"])
+    with pytest.raises(typer.Exit) as ended:
+        finish(Format.TEXT, lambda _: len("r\udcff".encode()))
+    assert ended.value.exit_code == 2
+    assert "[no-text]" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["seawall", "show", "r1"])
+    with pytest.raises(typer.Exit) as ended:
+        finish(Format.TEXT, lambda _: len("r\udcff".encode()))
+    assert ended.value.exit_code == 1
+    assert "[internal]" in capsys.readouterr().err

@@ -62,6 +62,9 @@ def test_body_limits_and_actions_of_a_route_are_told() -> None:
     old = edge(site("shop", route("shop/a", PathExact("/a"), FixedResponse(200, "x"))))
     new = edge(site("shop", route("shop/a", PathExact("/a"), Redirect(301, path="/b"))))
     assert "route =/a of shop: action answer 200 -> redirect to /b" in _texts(old, new)
+    deeper = Redirect(301, path="/b", fragment="50%")
+    newer = edge(site("shop", route("shop/a", PathExact("/a"), deeper)))
+    assert _texts(new, newer) == ["route =/a of shop: action redirect to /b -> redirect to /b#50%"]
 
 
 def test_the_class_of_a_route_is_told() -> None:
@@ -243,3 +246,11 @@ def test_a_second_certificate_is_told_once_and_changes_no_other_site() -> None:
     before, after = contents(compile_edge(old)), contents(compile_edge(new))
     assert {**before.sites, "blog": after.sites["blog"]} == after.sites
     assert {**before.routes, "blog/all": after.routes["blog/all"]} == after.routes
+
+
+def test_where_requests_are_counted_is_told_in_words() -> None:
+    shared = edge(site("shop", route(action=forward("app"))), origins=(origin("app"),))
+    own = edge(site("shop", route(action=forward("shop"))), origins=(origin("shop"),))
+    texts = _texts(shared, own)
+    assert "route / of shop: requests counted at the route -> origin" in texts
+    assert not [text for text in texts if "stat_prefix" in text]

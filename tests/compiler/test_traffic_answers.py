@@ -12,7 +12,7 @@ import pytest
 
 from compiler.build import edge, forward, origin, route, site
 from compiler.served import Served, served
-from envoy_harness import Origin, OriginRequest, free_port, ok
+from envoy_harness import Origin, OriginRequest, fetch, free_port, ok, wait_until
 from seawall import limits
 from seawall.compiler.access_log import FIELDS
 from seawall.model import (
@@ -286,7 +286,34 @@ def test_without_pages_errors_are_short_and_tell_nothing(running: Served) -> Non
     request_id = response.header("x-request-id")
     assert response.body.decode() == f"Error 503. Request id: {request_id}\n"
     asked = running.get("/dead", "plain.test", headers=("accept: application/json",))
-    assert json.loads(asked.body) == {"request_id": asked.header("x-request-id"), "status": 503}
+    told = json.loads(asked.body)
+    assert told.pop("time").endswith("Z")
+    assert told == {"request_id": asked.header("x-request-id"), "status": 503}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"no request at all\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\n\r\n", 426),
+        (b"GET / HTTP/1.1\r\nhost: plain.test\r\nx: " + b"x" * 100_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /a%2fb HTTP/1.1\r\nhost: plain.test\r\n\r\n", 400),
+    ],
+)
+def test_what_is_refused_without_an_id_is_told_the_time_of_its_record(
+    running: Served, sent: bytes, status: int
+) -> None:
+    response = fetch(running.port, sent)
+    assert (response.status, response.header("x-request-id")) == (status, None)
+    error, _, rest = response.body.decode().partition(" at ")
+    time, _, why = rest.partition(". ")
+    assert (error, why) == (f"Error {status}", "The request was refused before it had an id.\n")
+
+    def recorded() -> bool:
+        return any(one["time"] == time and one["status"] == status for one in running.records(0))
+
+    wait_until(recorded, what=f"the record of {time}")
 
 
 def test_a_path_without_a_route_is_not_found(running: Served) -> None:

@@ -15,11 +15,13 @@ from seawall.model import (
     PathRegex,
     Redirect,
     Rewrite,
+    Route,
     RouteMatch,
     Site,
     StringMatch,
     StringMatchKind,
 )
+from seawall.site.rules.header_overwritten import OVERWRITTEN
 
 Kind = StringMatchKind
 
@@ -159,6 +161,9 @@ def redirecting() -> Iterator[Served]:
         route("shop/d", PathPrefix("/host"), Redirect(308, scheme="https", host="www.test")),
         route("shop/e", PathPrefix("/q"), Redirect(303, path="/clean", strip_query=True)),
         route("shop/f", PathPrefix("/port"), Redirect(302, port=8443, scheme="https")),
+        route("shop/i", PathExact("/frag"), Redirect(302, path="/new", fragment="a/b?100%")),
+        route("shop/j", PathExact("/fragq"), Redirect(302, path="/new?b=2", fragment="x")),
+        route("shop/k", PathExact("/frags"), Redirect(302, host="a.test", fragment="x")),
         route("shop/g", PathExact("/pong"), FixedResponse(418, "{}", "application/json")),
         route("shop/h", PathExact("/none"), FixedResponse(204)),
     )
@@ -175,6 +180,9 @@ def redirecting() -> Iterator[Served]:
         ("/host/x", 308, "https://www.test/host/x"),
         ("/q?a=1", 303, "http://shop.test/clean"),
         ("/port", 302, "https://shop.test:8443/port"),
+        ("/frag?a=1", 302, "http://shop.test/new?a=1#a/b?100%"),
+        ("/fragq?a=1", 302, "http://shop.test/new?b=2#x"),
+        ("/frags?a=1", 302, "http://a.test/frags?a=1#x"),
     ],
 )
 def test_redirects_say_where_to(
@@ -241,3 +249,52 @@ def test_the_origin_learns_who_asked_and_nothing_of_envoy(app: Origin) -> None:
     assert request.values("x-request-id") == [(response.header("x-request-id") or "").encode()]
     assert not [name for name in request.names if name.startswith("x-envoy")]
     assert not [name for name, _ in response.headers if name.startswith("x-envoy")]
+
+
+ANSWERS = (
+    "server", "date", "via", "x-request-id", "content-type", "location", "set-cookie", "vary",
+    "age", "etag", "alt-svc", "strict-transport-security", "retry-after", "cache-control", "x-own",
+)  # fmt: skip
+REQUESTS = (
+    "x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "via", "user-agent",
+    "cookie", "date", "server", "authorization", "accept-encoding", "content-type", "referer",
+    "traceparent", "range", "x-own",
+)  # fmt: skip
+
+
+def test_each_header_that_may_be_changed_is_and_the_rest_is_refused(app: Origin) -> None:
+    there = "".join(f"{name}: origin\r\n" for name in ANSWERS)
+    app.answer = lambda _: f"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n{there}\r\n".encode()
+
+    def changed(side: str, name: str) -> list[Route]:
+        ways = {
+            "set": HeaderChanges(set=((name, "mine"),)),
+            "remove": HeaderChanges(remove=(name,)),
+        }
+        return [
+            route(
+                f"shop/{side}-{name}-{how}",
+                PathExact(f"/{side}/{name}/{how}"),
+                request_headers=change if side == "request" else HeaderChanges(),
+                response_headers=change if side == "response" else HeaderChanges(),
+            )
+            for how, change in ways.items()
+        ]
+
+    both = [each for name in ANSWERS for each in changed("response", name)]
+    both += [each for name in REQUESTS for each in changed("request", name)]
+    shop = edge(site("shop", *both), http=(free_port(),), origins=(origin("app", app.port),))
+    without_effect = set()
+    with served(shop) as running:
+        for name in ANSWERS:
+            for how, wanted in (("set", ["mine"]), ("remove", [])):
+                answer = running.get(f"/response/{name}/{how}")
+                if [value for key, value in answer.headers if key == name] != wanted:
+                    without_effect.add(f"{how} {name}")
+        for name in REQUESTS:
+            for how, sent in (("set", [b"mine"]), ("remove", [])):
+                running.get(f"/request/{name}/{how}", headers=(f"{name}: client",))
+                assert app.requests[-1].values(name) == sent, (name, how)
+    assert without_effect == {
+        f"{how} {name}" for name, (hows, _) in OVERWRITTEN.items() for how in hows if how != "add"
+    }

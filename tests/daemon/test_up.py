@@ -41,6 +41,18 @@ def test_the_ready_event_comes_after_a_request_has_passed(lasting: Edge) -> None
     assert lasting.get()[0] == 200
 
 
+def test_too_few_files_for_max_connections_are_told_at_start_and_in_status(
+    tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_few_files = ("sh", "-c", 'ulimit -n 4096 && exec "$@"', "sh", *COMMAND)
+    monkeypatch.setattr("seawall_process.COMMAND", with_few_files)
+    with seawall_up(tmp_path, origin) as edge:
+        told = [event["message"] for event in edge.events if event.get("event") == "note"]
+        assert any("enough for about 2,048 connections and not for the 50,000" in m for m in told)
+        assert any("enough for about 2,048 connections" in text for text in edge.notices())
+        assert edge.json("status")["state"] in {"serving", "working"}
+
+
 def test_a_long_path_of_the_data_directory_is_no_obstacle(lasting: Edge) -> None:
     assert len(str(lasting.data_dir)) > 120, "longer than the path of a socket may be"
     assert lasting.get()[0] == 200

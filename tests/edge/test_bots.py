@@ -165,6 +165,27 @@ def test_what_a_client_did_before_grows(edge: Serving) -> None:
     assert counts[-1].code("errors-10m") == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "received"),
+    [
+        ((b"a=1; __Host-seawall=1.k1.x; seawall-try=2; b=3",), [b"a=1; b=3"]),
+        ((b"seawall=1; __Host-seawall-probe=2",), []),
+        ((b"my-seawall=1; a=2",), [b"my-seawall=1; a=2"]),
+        ((b"seawall=1", b"a=1"), [b"seawall=1", b"a=1"]),
+    ],
+)
+def test_the_origin_gets_no_cookie_of_the_edge(
+    edge: Serving, sent: tuple[bytes, ...], received: list[bytes]
+) -> None:
+    edge.forget()
+    _seen(edge, *(b"cookie: " + each for each in sent))
+    [request] = edge.origin.requests
+    assert request.values("cookie") == received
+    quiet = edge.get(b"/quiet", *(b"cookie: " + each for each in sent))
+    assert quiet.status == 200
+    assert edge.origin.requests[-1].values("cookie") == list(sent)
+
+
 def test_a_route_or_site_without_bots_leaves_no_text(edge: Serving) -> None:
     for answer in (edge.get(b"/quiet/x"), edge.get(host=b"quiet.test")):
         assert answer.status == 200

@@ -143,3 +143,13 @@ def test_small_facts_are_kept_and_bounded(store: Store, monkeypatch: pytest.Monk
     store.meta.set("envoy", "1.42.0")
     with pytest.raises(UsageError, match="too many"):
         store.meta.set("other", "1")
+
+
+@pytest.mark.parametrize("after_s", [limits.API_TOKEN_LIFETIME_S_MAX + 60, 1e300, float("nan")])
+def test_a_token_ends_within_what_a_calendar_holds(
+    store: Store, clock: made.HandClock, after_s: float
+) -> None:
+    with pytest.raises(UsageError, match="more than 3,653 days away") as refused:
+        store.tokens.create("ci", BOTH, actor="ada", expires_s=clock.time_s + after_s)
+    assert refused.value.remedy
+    assert not store.tokens.list()

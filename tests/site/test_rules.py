@@ -287,3 +287,37 @@ def test_what_follows_from_a_broken_part_is_not_reported() -> None:
 )
 def test_which_hosts_a_certificate_covers(names: tuple[str, ...], host: str, covered: bool) -> None:
     assert covers(names, host) is covered
+
+
+@pytest.mark.parametrize(
+    ("how", "header"),
+    [
+        ("set: {server: x}", "server"),
+        ("add: {Server: x}", "server"),
+        ("remove: server", "server"),
+        ("set: {x-request-id: x}", "x-request-id"),
+        ("remove: [x-a, date]", "date"),
+    ],
+)
+def test_a_change_of_a_header_that_the_edge_writes_last_is_refused(how: str, header: str) -> None:
+    change = f"{{response: {{{how}}}}}"
+    for written in (f"headers: {change}", f"routes: [{{name: a, header_changes: {change}}}]"):
+        [problem] = load_text(f"{SHOP}    {written}\n").problems
+        assert problem.id == "header-overwritten"
+        assert f"`{header}`" in problem.what
+        assert problem.location.line == SHOP.count("\n") + 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    ["{response: {set: {date: x}}}", "{request: {set: {server: x, x-request-id: y}}}"],
+)
+def test_what_reaches_the_other_side_may_be_changed(headers: str) -> None:
+    assert ids(load_text(f"{SHOP}    headers: {headers}\n")) == set()
+
+
+def test_hsts_has_the_last_word_of_a_site() -> None:
+    text = SHOP.replace("version: 1\n", "") + "    headers: {response: {set: {%s: x}}}\n"
+    header = text % "strict-transport-security"
+    assert "header-overwritten" not in ids(load_text(header))
+    assert "header-overwritten" in ids(load_text(f"{header}    hsts: true\n"))

@@ -266,6 +266,11 @@ def test_what_is_no_url_path(path: str) -> None:
     assert refused(network._path, path) in ("bad-path", "wrong-type")
 
 
+@pytest.mark.parametrize("target", ["/a#b#c", "#b", "a#b", "/a# b", "/" + "a" * 2047 + "#"])
+def test_what_is_no_place_to_redirect_to(target: str) -> None:
+    assert refused(network._target, target) == "bad-path"
+
+
 @given(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text()))
 )

@@ -58,8 +58,7 @@ class Client(HandCalls):
         nobody = UnreachableError(
             "not-running",
             f"Seawall is not running for the data directory {data_dir}.",
-            remedy=f"Start it with `seawall up --data-dir {data_dir}`, or name the right directory "
-            "with --data-dir.",
+            remedy="Start it with `seawall up`, or name the right directory with --data-dir.",
         )
         stack = ExitStack()
         try:
@@ -88,9 +87,9 @@ class Client(HandCalls):
         """Whether control and its store answer."""
         return self._get(status_views.HealthView, "/healthz")
 
-    def check(self, sources: SourceSet) -> views.CheckView:
-        """Find the problems of a site file."""
-        body = requests.CheckRequest(requests.pack(sources))
+    def check(self, sources: SourceSet, *, full: bool | None = False) -> views.CheckView:
+        """Find the problems of a site file; with `full`, those that Envoy finds too."""
+        body = requests.CheckRequest(requests.pack(sources), full=full)
         return self._post(views.CheckView, "/v1/check", body)
 
     def diff(self, sources: SourceSet, *, force: tuple[str, ...] = ()) -> views.DiffView:
@@ -287,7 +286,11 @@ def _raise_for(answer: Answer) -> None:
     try:
         view = from_json(views.ErrorView, answer.json(), strict=False)
     except (ValueError, SeawallError):
-        view = views.ErrorView("bad-answer", f"Control answered with HTTP {answer.status}.")
+        view = views.ErrorView(
+            "bad-answer",
+            f"What answered is not Seawall's control: it said HTTP {answer.status}.",
+            "Name the address that `--api` was given, not one that the edge serves at.",
+        )
     raise error_from(view, answer.status)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from seawall.api.present import envoy_refusal, refusal_text
+from seawall.api.remembered import Remembered
 from seawall.api.stages import FORCE_SCORES, FORCE_TASTER, Say, Stages, guard_view
 from seawall.api.views import GuardView
 from seawall.clock import Clock, SystemClock
@@ -140,7 +141,7 @@ class Gatekeeper:
         self._clock = clock or SystemClock()
         self._recent = recent
         self._parts = Parts()
-        self._counted: dict[str, Contents] = {}
+        self._counted: Remembered[Contents] = Remembered()
 
     async def judge(self, case: Case, say: Say) -> Passage:
         """Lead a release through all stages.
@@ -337,11 +338,9 @@ class Gatekeeper:
         return self._contents(case.new.snapshot), before
 
     def _contents(self, snapshot: Snapshot) -> Contents:
-        """What serves is most often what was judged last; only the last two are kept."""
-        found = self._counted.pop(snapshot.digest, None) or contents(snapshot)
-        self._counted[snapshot.digest] = found
-        for oldest in list(self._counted)[:-2]:
-            del self._counted[oldest]
+        if (found := self._counted.of(snapshot)) is None:
+            found = contents(snapshot)
+            self._counted.keep(snapshot, found)
         return found
 
 

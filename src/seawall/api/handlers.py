@@ -41,7 +41,7 @@ async def _metrics(service: Service, _: Call) -> object:
 
 
 async def _check(service: Service, call: Call) -> object:
-    return await service.check(unpack(call.body.sources))
+    return await service.check(unpack(call.body.sources), full=call.body.full)
 
 
 async def _diff(service: Service, call: Call) -> object:

@@ -62,9 +62,7 @@ def turned_away_view(found: Sequence[Rehearsal] | None) -> TurnedAwayView | None
     refusal = report.refusal
     return TurnedAwayView(
         sites=tuple(found or ()),
-        lines=bounded(
-            [*report.lines, *(note for note in report.notes if note not in report.lines)]
-        ),
+        lines=bounded([*(report.lines or report.notes)]),  # notes say no more of what lines say
         code=refusal.code if refusal else "",
         message=refusal.message if refusal else "",
         remedy=refusal.remedy if refusal else "",

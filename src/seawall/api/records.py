@@ -1,7 +1,9 @@
-"""Releases as they are shown, and their content as it is stored."""
+"""Releases and tokens as they are shown, and their content as it is stored."""
 
+from seawall.api.status_views import TokenView
 from seawall.api.views import ReleaseView
 from seawall.release.bundle import Bundle, decode
+from seawall.release.ledger import Token
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport
@@ -23,6 +25,19 @@ def release_view(
         current=current is not None and current.id == record.id,
         serving=report is not None and report.release == record.id,
         last_known_good=report is not None and report.keeps(record.id, record.digest),
+    )
+
+
+def token_view(token: Token, *, revoked: bool = False) -> TokenView:
+    """A token without its value."""
+    return TokenView(
+        id=token.name,
+        name=token.name,
+        scopes=tuple(sorted(scope.value for scope in token.scopes)),
+        created_s=token.created_s,
+        last_used_s=token.last_used_s,
+        expires_s=token.expires_s,
+        revoked=revoked,
     )
 
 

@@ -7,22 +7,20 @@ loaded once more.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from seawall.api.anew import loaded_anew
 from seawall.api.candidate import Maker, edge_of
 from seawall.api.ingredients import Stash
+from seawall.api.remembered import Remembered
 from seawall.clock import Clock
 from seawall.gate.clients import Rehearse, read_recent
-from seawall.ids import Digest, SiteName
+from seawall.ids import SiteName
 from seawall.model import apply_switches
 from seawall.release.bundle import Bundle
 from seawall.telemetry.rehearsal import Rehearsal
 from seawall.telemetry.rehearse import SiteRules, rehearse, rules_of
 
 Rules = Mapping[SiteName, SiteRules]
-_REMEMBERED: Final = 2
-"""What serves, and what was tried last."""
 
 
 class Rehearsing:
@@ -37,11 +35,11 @@ class Rehearsing:
         self._stash = stash
         self._access_file = access_file
         self._clock = clock
-        self._known: dict[Digest, Rules] = {}
+        self._known: Remembered[Rules] = Remembered()
 
     def of(self, new: Bundle, rules: Rules, old: Bundle | None) -> Rehearse:
         """What tries `rules`, those of `new`, when it is called."""
-        self._remember(new, rules)
+        self._known.keep(new.snapshot, rules)
         return lambda: self._rehearsed(rules, old)
 
     def _rehearsed(self, rules: Rules, old: Bundle | None) -> tuple[Rehearsal, ...] | None:
@@ -54,17 +52,11 @@ class Rehearsing:
 
     def _rules_of(self, bundle: Bundle) -> Rules | None:
         """The rules of a release; None when what it was made of cannot be read any more."""
-        rules = self._known.get(bundle.snapshot.digest)
+        rules = self._known.of(bundle.snapshot)
         if rules is None:
             loaded = loaded_anew(self._maker, bundle, self._stash)
             if loaded is None:
                 return None
             rules = rules_of(apply_switches(edge_of(loaded), bundle.switches))
-        self._remember(bundle, rules)
+            self._known.keep(bundle.snapshot, rules)
         return rules
-
-    def _remember(self, bundle: Bundle, rules: Rules) -> None:
-        self._known.pop(bundle.snapshot.digest, None)
-        self._known[bundle.snapshot.digest] = rules
-        for oldest in list(self._known)[:-_REMEMBERED]:
-            del self._known[oldest]

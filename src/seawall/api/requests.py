@@ -32,10 +32,16 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class CheckRequest:
-    """Check or compare these sources."""
+    """Check or compare these sources.
+
+    Attributes:
+        force: names of guards to pass; for a comparison.
+        full: of a check, whether Envoy is asked too; null asks it about up to 200 sites.
+    """
 
     sources: Sources
     force: tuple[str, ...] = ()
+    full: bool | None = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ the part that knows, and turns the answer into views. Everything that blocks run
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from seawall import __version__, limits
@@ -17,7 +17,7 @@ from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.present import gate_views
-from seawall.api.records import release_view
+from seawall.api.records import release_view, token_view
 from seawall.api.releaser import Order, Releaser
 from seawall.api.roster import Roster
 from seawall.api.status import in_fleet
@@ -45,7 +45,7 @@ from seawall.clock import Clock
 from seawall.errors import NotFoundError, RefusedError, SeawallError
 from seawall.gate import report as gate_report
 from seawall.ids import Digest, Generation, NodeName, RequestId
-from seawall.release.ledger import Scope, Token
+from seawall.release.ledger import Scope
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout.ports import Assignment, NodeReport
@@ -112,9 +112,17 @@ class Service:
 
     # --- Site files ------------------------------------------------------------------------------
 
-    async def check(self, sources: SourceSet) -> CheckView:
-        """Find the problems of a site file, those that only compiling finds included."""
-        return (await self._parts.workshop.check(sources)).view
+    async def check(self, sources: SourceSet, *, full: bool | None = False) -> CheckView:
+        """Find the problems of a site file that applying it would find before the guard.
+
+        Args:
+            sources: the site file and its includes.
+            full: whether Envoy is asked too; None asks it about an edge of ordinary size.
+        """
+        current = self._parts.roster.current
+        encoded = await self._parts.releaser.current_bytes()
+        view = await self._parts.workshop.check(sources, encoded, full=full)
+        return _compared(view, current if encoded is not None else None)
 
     async def diff(self, sources: SourceSet, *, force: tuple[str, ...] = ()) -> DiffView:
         """What applying these sources would change, and the guard's arithmetic."""
@@ -123,7 +131,7 @@ class Service:
         found = await self._parts.workshop.compare(sources, force, encoded)
         verdict = found.verdict
         return DiffView(
-            check=found.view,
+            check=_compared(found.view, current if encoded is not None else None),
             current=current.id if current else None,
             identical=found.same,
             changes=verdict.changes.shown if verdict else (),
@@ -305,7 +313,7 @@ class Service:
     async def tokens(self) -> TokensView:
         """All API tokens, without their values."""
         found = await asyncio.to_thread(self._store.tokens.list)
-        views = sorted(map(_token_view, found), key=lambda view: -view.created_s)
+        views = sorted(map(token_view, found), key=lambda view: -view.created_s)
         return TokensView(tuple(views))
 
     async def create_token(
@@ -325,7 +333,7 @@ class Service:
             actor=caller.name,
             expires_s=expires_s,
         )
-        return TokenCreated(_token_view(token), value.reveal().decode())
+        return TokenCreated(token_view(token), value.reveal().decode())
 
     async def revoke_token(self, name: str, *, caller: Caller) -> TokenView:
         """Make a token worthless at once.
@@ -336,7 +344,7 @@ class Service:
         found = await asyncio.to_thread(self._store.tokens.list)
         await asyncio.to_thread(self._store.tokens.revoke, name, actor=caller.name)
         token = next(token for token in found if token.name == name)
-        return _token_view(token, revoked=True)
+        return token_view(token, revoked=True)
 
     # --- Nodes -----------------------------------------------------------------------------------
 
@@ -378,13 +386,5 @@ class Service:
         await self._parts.roster.heard(report)
 
 
-def _token_view(token: Token, *, revoked: bool = False) -> TokenView:
-    return TokenView(
-        id=token.name,
-        name=token.name,
-        scopes=tuple(sorted(scope.value for scope in token.scopes)),
-        created_s=token.created_s,
-        last_used_s=token.last_used_s,
-        expires_s=token.expires_s,
-        revoked=revoked,
-    )
+def _compared(view: CheckView, current: ReleaseRecord | None) -> CheckView:
+    return replace(view, compared_with=current.id if current is not None else None)

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 from urllib.parse import urlencode, urlsplit
 
 _ERROR_STATUS_MIN: Final = 400
@@ -86,7 +86,7 @@ class Session:
             ValueError: the URL makes no sense.
         """
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not _is_name(parts.hostname):
             raise ValueError(url)
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
@@ -170,6 +170,14 @@ class _UnixConnection(http.client.HTTPConnection):
             made.close()
             raise
         self.sock = made
+
+
+def _is_name(host: str | None) -> TypeGuard[str]:
+    """Whether a host can be looked up at all: `getaddrinfo` raises no `OSError` for others."""
+    try:
+        return bool(host and host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def _connect(connection: http.client.HTTPConnection) -> None:

@@ -59,6 +59,8 @@ class CheckView:
         sites: sites of the file; 0 when it was refused.
         routes: routes over all sites; 0 when refused.
         origins: origins; 0 when refused.
+        compared_with: the release that serves: what is wrong there already is a warning, as when
+            the file is applied; None when nothing serves.
     """
 
     ok: bool
@@ -67,6 +69,7 @@ class CheckView:
     sites: int = 0
     routes: int = 0
     origins: int = 0
+    compared_with: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

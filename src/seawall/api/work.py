@@ -136,14 +136,6 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A site file judged; `digest` is empty when it was refused."""
-
-    view: CheckView
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
 class Compared:
     """A site file compared with the current release; `verdict` is None when it was refused."""
 

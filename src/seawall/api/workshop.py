@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from seawall import limits
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.views import Stage
-from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
+from seawall.api.views import CheckView, Stage
+from seawall.api.work import Changes, Compared, Facts, Prepared
 from seawall.clock import Clock
 from seawall.errors import InternalError, UnreachableError
 from seawall.gate.compat import Recipient
@@ -81,9 +81,11 @@ class Workshop:
         )
         return made
 
-    async def check(self, sources: SourceSet) -> Checked:
+    async def check(
+        self, sources: SourceSet, current: bytes | None, *, full: bool | None
+    ) -> CheckView:
         """See `Workbench.check`."""
-        checked: Checked = await self._job("check", sources)
+        checked: CheckView = await self._job("check", sources, current, full=full)
         return checked
 
     async def compare(

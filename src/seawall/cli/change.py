@@ -142,7 +142,10 @@ def _follow_bake(output: Output, client: Client, release: str) -> int:
                 output.show(styled(f"{release}: {newest.outcome}.", "green"))
             return DONE
         if newest.ended_s is not None:
-            words = f"{release} does not serve any more: {newest.outcome}."
-            output.show_aside(styled(words, "red"))
+            output.error(
+                f"{release} does not serve any more: {newest.outcome}.",
+                code="release-gone",
+                do=f"`seawall rollout {release}` tells why.",
+            )
             return REFUSED
     return DONE

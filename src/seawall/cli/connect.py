@@ -8,6 +8,7 @@ from typing import Final
 from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
+from seawall.console.words import argument
 from seawall.daemon.processes import envoys, hardly_starts, read_run_file
 from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
@@ -78,6 +79,6 @@ def _not_running(target: Target) -> UnreachableError:
     return UnreachableError(
         "not-running",
         f"No Seawall runs on the data directory {target.data_dir}.{serving}",
-        remedy=f"Start it with `seawall up --data-dir {target.data_dir}`, "
+        remedy=f"Start it with `seawall up --data-dir {argument(target.data_dir)}`, "
         "or name the right directory with --data-dir.",
     )

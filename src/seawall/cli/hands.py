@@ -212,7 +212,7 @@ def rollout(output: Output, target: Target, release: str, *, watch: bool) -> int
             with suppress(KeyboardInterrupt):
                 for _ in every(_REFRESH_S):
                     story = client.rollout_story(release)
-                    if _ended(story):
+                    if _ended(story) or output.unread:
                         break
                     _show_story(output, story)
         _show_story(output, story)

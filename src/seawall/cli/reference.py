@@ -91,8 +91,9 @@ def cli_markdown() -> str:
         "directory. This page is generated from the commands' own help.",
         "",
         'As JSON, a command writes one object: its result, or `{"error": {"code", "message",',
-        '"remedy"}}`. Streams (`apply --watch`, `status --watch`, `up`) write one object a line.',
-        "The shapes are those of the HTTP API; `seawall openapi` prints them.",
+        '"remedy"}}`, also where the command line itself is wrong; a refused `apply` or `rollback`',
+        "has its outcome beside `error`. Streams (`apply --watch`, `status --watch`, `up`) write",
+        "one object a line. The shapes are those of the HTTP API; `seawall openapi` prints them.",
     ]
     for path, command in _commands(root, "seawall"):
         context = typer.Context(

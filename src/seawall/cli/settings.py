@@ -7,15 +7,17 @@ another machine instead. Nothing here reads a file or opens a connection.
 import functools
 import inspect
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from seawall.cli.exit_codes import REFUSED, exit_code
+from seawall.cli.exit_codes import REFUSED, USAGE, exit_code
 from seawall.console.output import Output
 from seawall.errors import SeawallError
 
@@ -69,6 +71,15 @@ class Target:
     token: str = ""
 
 
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for JSON: for one that is too wrong to be understood."""
+    joined = {"--format=json", "-fjson"}
+    pairs = pairwise(arguments)
+    return not joined.isdisjoint(arguments) or any(
+        flag in {"--format", "-f"} and value == Format.JSON for flag, value in pairs
+    )
+
+
 def finish(output_format: Format, action: Callable[[Output], int]) -> None:
     """Run a command, show its failure if it fails, and end with its exit code.
 
@@ -87,6 +98,13 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
     except Exception as error:
         if os.environ.get("SEAWALL_TRACEBACK"):
             raise
+        if isinstance(error, UnicodeError) and (odd := _no_text(sys.argv)):
+            output.error(
+                f"{odd!r} is no text.",
+                code="no-text",
+                do="Write it in the encoding of this terminal; `locale` tells which.",
+            )
+            raise typer.Exit(USAGE) from error
         output.error(
             f"Something unexpected went wrong in this command: {error!r}.",
             code="internal",
@@ -95,6 +113,11 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         )
         code = REFUSED
     raise typer.Exit(code)
+
+
+def _no_text(arguments: Sequence[str]) -> str:
+    """The first argument with bytes that are no characters here; empty when all are text."""
+    return next((each for each in arguments if any("\ud800" <= c <= "\udfff" for c in each)), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ an Envoy format command.
 import base64
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
@@ -33,6 +33,7 @@ _APPEND = base_pb2.HeaderValueOption.HeaderAppendAction
 _PREVIOUS_HOSTS = packed(previous_hosts_pb2.PreviousHostsPredicate())
 _RETRY_POLICIES_REMEMBERED_MAX = 256
 _WEBSOCKET_KEY = base64.b64encode(bytes(16)).decode()
+_FRAGMENT: Final = "%RESP(LOCATION)%#"
 _CODE = route_components_pb2.RedirectAction.RedirectResponseCode
 _REDIRECT_CODES = {
     301: _CODE.MOVED_PERMANENTLY,
@@ -119,6 +120,25 @@ def redirect(action: Redirect, match: PathMatch) -> Any:
     elif action.prefix:
         set_prefix_rewrite(compiled, match, action.prefix)
     return compiled
+
+
+def set_fragment(route: Any, fragment: str) -> None:
+    """Let the place that `route` redirects to end in `#fragment`.
+
+    Envoy has no field for one. In a path it would stand before the query that the request keeps.
+    """
+    if fragment:
+        option = header("location", fragment)
+        option.header.value = _FRAGMENT + option.header.value
+        route.response_headers_to_add.append(option)
+
+
+def fragment_of(option: Any) -> str:
+    """What `set_fragment` was told, with the `#`; empty for another header edit."""
+    value = str(option.header.value)
+    if option.header.key != "location" or not value.startswith(_FRAGMENT):
+        return ""
+    return "#" + value.removeprefix(_FRAGMENT).replace("%%", "%")
 
 
 def redirect_code(status: int) -> Any:

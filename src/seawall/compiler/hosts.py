@@ -191,6 +191,7 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
             limit_route(compiled, _body_limit_of(action), size_of_host)
         case Redirect():
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
+            actions.set_fragment(compiled, action.fragment)
         case FixedResponse():
             compiled.direct_response.CopyFrom(actions.respond(action))
             if action.body:

@@ -23,6 +23,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 from envoy.extensions.formatter.cel.v3 import cel_pb2 as formatter_cel_pb2
 from google.protobuf import struct_pb2
 
+from seawall.compiler.access_log import FIELDS
 from seawall.compiler.wire import add_newer, inline_text, packed
 from seawall.model import ErrorPage
 
@@ -33,6 +34,11 @@ EDGE_STATUSES: Final = (400, 403, 404, 408, 413, 421, 426, 429, 431, 500, 501, 5
 """Statuses that the edge itself can answer with; pages for others would never be shown."""
 
 _TEXT = "Error %RESPONSE_CODE%. Request id: %REQ(X-REQUEST-ID)%\n"
+_TIME = FIELDS["time"]
+_TEXT_WITHOUT_ID = (
+    f"Error %RESPONSE_CODE% at {_TIME}. The request was refused before it had an id.\n"
+)
+"""Envoy gives no id to what it cannot read as a request: the time leads to its record."""
 _OWN_ANSWER = "response.code_details in ['direct_response', 'lua_response']"
 _PAGES = f"xds.virtual_host_metadata.filter_metadata['{PAGES_NAMESPACE}']"
 _TYPES = f"xds.virtual_host_metadata.filter_metadata['{TYPES_NAMESPACE}']"
@@ -81,6 +87,11 @@ def default_replies() -> Any:
     fields = json.body_format_override.json_format.fields
     fields["status"].string_value = "%RESPONSE_CODE%"
     fields["request_id"].string_value = "%REQ(X-REQUEST-ID)%"
+    fields["time"].string_value = _TIME
+    without_id = config.mappers.add()
+    without_id.filter.header_filter.header.name = "x-request-id"
+    without_id.filter.header_filter.header.present_match = False
+    without_id.body_format_override.text_format_source.CopyFrom(inline_text(_TEXT_WITHOUT_ID))
     return config
 
 

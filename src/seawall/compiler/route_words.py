@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from seawall.compiler import names
+from seawall.compiler.actions import fragment_of
 from seawall.compiler.body_limit import limit_of
 from seawall.compiler.compression import codings_of
 from seawall.compiler.differ import differences, short, words
@@ -53,6 +54,7 @@ _HANDLED_FIELDS: Final = (
     "response_headers_to_remove",
     "domains",
     "routes",
+    "stat_prefix",
 )
 
 
@@ -91,6 +93,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     yield from change("action", action_text(old), action_text(new))
     yield from host_like_changes(old, new)
     if old.HasField("route") and new.HasField("route"):
+        yield from change("requests counted at the", _counted_at(old), _counted_at(new))
         for difference in differences(old.route, new.route, "route"):
             if difference.path != "route.cluster":
                 yield words(difference, _LABELS)
@@ -145,7 +148,13 @@ def action_text(route: Any) -> str:
     redirect = route.redirect
     to = redirect.path_redirect or redirect.prefix_rewrite or redirect.host_redirect
     scheme = redirect.scheme_redirect or ("https" if redirect.https_redirect else "")
-    return short(f"redirect to {to or scheme or 'elsewhere'}")
+    fragment = "".join(map(fragment_of, route.response_headers_to_add))
+    return short(f"redirect to {to or scheme or 'elsewhere'}{fragment}")
+
+
+def _counted_at(route: Any) -> str:
+    """Where the statistics of a site find a request: an origin of one site alone counts its own."""
+    return "route" if route.stat_prefix else "origin"
 
 
 def _path_text(match: Any) -> str:
@@ -179,7 +188,8 @@ def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:
 def _headers(side: str, message: Any) -> dict[str, list[bytes]]:
     edits: dict[str, list[bytes]] = {}
     for option in getattr(message, f"{side}_headers_to_add"):
-        edits.setdefault(option.header.key, []).append(option.SerializeToString())
+        if not fragment_of(option):
+            edits.setdefault(option.header.key, []).append(option.SerializeToString())
     for name in getattr(message, f"{side}_headers_to_remove"):
         edits.setdefault(name, []).append(b"remove")
     return edits

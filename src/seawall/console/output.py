@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, cached_property
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
@@ -26,15 +27,20 @@ _PIPE_WIDTH_CHARS: Final = 20_000
 
 
 class Output:
-    """The two streams of one command and the format that was asked for."""
+    """The two streams of one command and the format that was asked for.
+
+    Attributes:
+        unread: whoever read standard output has seen enough.
+    """
 
     def __init__(
         self, *, json_format: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
         self.json_format = json_format
-        self._stdout = stdout or sys.stdout or _nowhere()
-        self._stderr = stderr or sys.stderr or _nowhere()
+        self._stdout = _tolerant(stdout or sys.stdout or _nowhere())
+        self._stderr = _tolerant(stderr or sys.stderr or _nowhere())
         self._lost = False
+        self.unread = False
 
     @cached_property
     def out(self) -> "Console":
@@ -67,13 +73,13 @@ class Output:
         Raises:
             RefusedError: it takes nothing more, as on a full disk.
         """
-        line = json.dumps(value, ensure_ascii=False) + "\n"
+        line = json.dumps(value, ensure_ascii=not _is_unicode(self._stdout.encoding)) + "\n"
         self._result(lambda: _write(self._stdout, line))
 
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
         """An error in its four parts; as JSON it is one object on standard output."""
         if self.json_format and not self._lost:
-            error = {"code": code, "message": " ".join(p for p in (what, why) if p), "remedy": do}
+            error = error_json(" ".join(p for p in (what, why) if p), code=code, do=do)
             with suppress(RefusedError):
                 self.write_json({"error": error | ({"where": where} if where else {})})
                 return
@@ -83,7 +89,8 @@ class Output:
         try:
             write()
         except BrokenPipeError:
-            _to_nowhere(self._stdout)  # the reader has seen enough
+            _to_nowhere(self._stdout)
+            self.unread = True
         except OSError as error:
             _to_nowhere(self._stdout)
             self._lost = True
@@ -92,6 +99,11 @@ class Output:
                 f"The answer cannot be written to standard output: {error.strerror}.",
                 remedy="Write it to another place. What was begun in the control process goes on.",
             ) from error
+
+
+def error_json(message: str, *, code: str, do: str) -> dict[str, str]:
+    """An error as every command tells it to programs, under `error`."""
+    return {"code": code, "message": message, "remedy": do}
 
 
 def error_text(what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> "Text":
@@ -122,8 +134,7 @@ def joined(*parts: "Text") -> "Text":
 
 def tick(console: "Console", *, good: bool) -> "Text":
     """A tick or a cross; words where the terminal cannot write them."""
-    unicode = console.encoding.lower().startswith("utf")
-    mark = ("✓" if good else "✗") if unicode else ("ok" if good else "failed")
+    mark = ("✓" if good else "✗") if _is_unicode(console.encoding) else ("ok" if good else "failed")
     return styled(mark, "green" if good else "red")
 
 
@@ -153,7 +164,18 @@ def _draw(console: "Console", stream: TextIO, parts: "tuple[RenderableType, ...]
             console.print(part)
     # Table cells are padded to their column: a file or a pipe needs no trailing spaces.
     text = "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
-    _write(stream, text.encode(stream.encoding or "utf-8", "replace").decode(stream.encoding))
+    _write(stream, text)
+
+
+def _tolerant(stream: TextIO) -> TextIO:
+    """The stream, which writes `?` for what its encoding has no character for."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return stream
+
+
+def _is_unicode(encoding: str | None) -> bool:
+    return (encoding or "").lower().startswith("utf")
 
 
 def _write(stream: TextIO, text: str) -> None:

@@ -29,16 +29,17 @@ def problems(found: Sequence[ProblemView], hidden: int = 0) -> RenderableType:
 
 def verdict(check: CheckView) -> Text:
     """The last line of `check`."""
+    against = f" (compared with {check.compared_with})" if check.compared_with else ""
     errors = sum(p.severity == "error" for p in check.problems)
     warnings = len(check.problems) - errors
     tail = f", {count(warnings, 'warning')}" if warnings else ""
     if not check.ok:
         found = count(errors + check.problems_hidden, "error")
-        return joined(styled("refused: ", "bold red"), styled(found + tail))
+        return joined(styled("refused: ", "bold red"), styled(found + tail + against))
     amounts = ", ".join(
         (count(check.sites, "site"), count(check.routes, "route"), count(check.origins, "origin"))
     )
-    return joined(styled("good: ", "bold green"), styled(amounts + tail))
+    return joined(styled("good: ", "bold green"), styled(amounts + tail + against))
 
 
 def _problem(problem: ProblemView) -> Text:

@@ -10,7 +10,7 @@ from seawall.api.codec import to_json
 from seawall.api.views import Applied, ApplyEvent, Progress, Refused
 from seawall.console.changes import changes, guard
 from seawall.console.gate import arithmetic
-from seawall.console.output import Output, error_text, joined, styled, tick
+from seawall.console.output import Output, error_json, error_text, joined, styled, tick
 from seawall.console.problems import problems
 from seawall.console.words import duration, place
 from seawall.errors import UnreachableError
@@ -61,7 +61,7 @@ def follow(
             elif not output.json_format:
                 steps.draw(event)
             if output.json_format and (stream or event is end):
-                output.write_json(to_json(event))
+                output.write_json(_json(event))
     if end is None:
         raise UnreachableError(
             "outcome-unknown",
@@ -85,7 +85,7 @@ def see_off(output: Output, events: Iterable[ApplyEvent]) -> bool:
         for event in events:
             if isinstance(event, Applied | Refused):
                 if output.json_format:
-                    output.write_json(to_json(event))
+                    output.write_json(_json(event))
                 elif isinstance(event, Refused):
                     output.show_aside(refused(event))
                 else:
@@ -104,6 +104,14 @@ def see_off(output: Output, events: Iterable[ApplyEvent]) -> bool:
         "The control process went away before it told the outcome; the edge serves on.",
         remedy="`seawall status` shows what serves now.",
     )
+
+
+def _json(event: ApplyEvent) -> Mapping[str, object]:
+    """What happened; a refusal tells its error where every command does, too."""
+    told: dict[str, object] = to_json(event)
+    if isinstance(event, Refused):
+        told["error"] = error_json(event.message, code=event.code, do=event.remedy)
+    return told
 
 
 class Steps:

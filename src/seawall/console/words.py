@@ -5,6 +5,7 @@ through `clean` before it reaches a terminal: an escape sequence in it must be r
 """
 
 import os
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -51,7 +52,10 @@ def age(then_s: float, now_s: float) -> str:
 
 def moment(at_s: float) -> str:
     """A point in time in the reader's own time zone, to the second."""
-    return datetime.fromtimestamp(at_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    try:
+        return datetime.fromtimestamp(at_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    except (OverflowError, ValueError):
+        return "a time beyond any calendar"
 
 
 def size(value_bytes: float | None) -> str:
@@ -86,6 +90,11 @@ def rate(value: float | None) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """`1 site`, `3 sites`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def argument(path: Path) -> str:
+    """A path as it is typed in a shell: like `place`, in quotes where it needs them."""
+    return shlex.quote(place(os.fspath(path)))
 
 
 def place(file: str, line: int = 0, column: int = 0) -> str:

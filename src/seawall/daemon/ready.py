@@ -10,8 +10,6 @@ somebody rolled back) is not released again by starting; `seawall apply` does th
 """
 
 import argparse
-import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -27,7 +25,7 @@ from seawall.api.views import Refused
 from seawall.clock import Clock, SystemClock
 from seawall.console.output import Output, joined, styled
 from seawall.console.progress import follow
-from seawall.console.words import duration, place
+from seawall.console.words import argument, duration
 from seawall.daemon.ports import require_free
 from seawall.daemon.probe import probe
 from seawall.daemon.processes import envoys, hardly_starts, user_name
@@ -185,6 +183,8 @@ class Starting:
         status, words = _try_one(view)
         took_s = self.clock.monotonic_s() - began_s
         serving = next((n.release for n in view.nodes if n.release), None)
+        for notice in view.notices:
+            self._say(f"{notice.text} {notice.remedy}".rstrip())
         if self.output.json_format:
             self.output.write_json(
                 {
@@ -205,7 +205,7 @@ class Starting:
         )
         for url in view.urls or listeners:
             self.output.show(styled(f"  {url}"))
-        beside = f"--config {_shown(self.config)} --data-dir {_shown(self.data_dir)}"
+        beside = f"--config {argument(self.config)} --data-dir {argument(self.data_dir)}"
         self.output.show(
             styled(
                 f"In another terminal, watch it, and release what you change in {self.config.name}:"
@@ -236,10 +236,6 @@ def _try_one(view: StatusView) -> tuple[int | None, str]:
     elif status == HTTPStatus.MISDIRECTED_REQUEST:
         hint = f": no site has the host of {view.urls[0]}, so ask by a host of your sites."
     return status, f"The first request was answered {status}{hint}"
-
-
-def _shown(path: Path) -> str:
-    return shlex.quote(place(os.fspath(path)))
 
 
 if __name__ == "__main__":

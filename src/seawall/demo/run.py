@@ -6,7 +6,6 @@ The demo's state is its own and is made anew at every start; nothing outside its
 import json
 import os
 import select
-import shlex
 import shutil
 import signal
 import subprocess
@@ -18,7 +17,7 @@ from types import FrameType
 from typing import IO, Any, Final
 
 from seawall.console.output import Output, joined, styled
-from seawall.console.words import duration, place
+from seawall.console.words import argument, duration
 from seawall.daemon.ports import Address, holder
 from seawall.daemon.probe import probe
 from seawall.daemon.processes import stop_signals
@@ -92,8 +91,9 @@ def _supervisor(config: Path, state: Path) -> "Iterator[subprocess.Popen[bytes]]
         *(sys.executable, "-P", "-m", "seawall.daemon.up", "--format", "json"),
         *("--config", os.fspath(config), "--data-dir", os.fspath(state)),
     ]
+    # Without a buffer: `select` tells nothing of a second line that was read with the first.
     up = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, process_group=0
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, bufsize=0, process_group=0
     )
 
     def pass_on(_signum: int, _frame: FrameType | None) -> None:
@@ -151,9 +151,9 @@ def _welcome(
     addresses: dict[str, Address],
     event: dict[str, Any],
 ) -> None:
-    seawall = shlex.quote(place(sys.argv[0]))
-    where = f"--data-dir {shlex.quote(place(os.fspath(state)))}"
-    file = shlex.quote(place(os.fspath(config)))
+    seawall = argument(Path(sys.argv[0]))
+    where = f"--data-dir {argument(state)}"
+    file = argument(config)
     url = f"http://{_LOOPBACK}:{addresses['http'].port}/"
     secure = f"https://localhost:{addresses['https'].port}/"
     output.show(

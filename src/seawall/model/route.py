@@ -157,6 +157,8 @@ class Redirect:
     prefix: str = ""
     """Replaces the matched prefix."""
     strip_query: bool = False
+    fragment: str = ""
+    """Follows path and query, behind a `#`."""
 
 
 @dataclass(frozen=True, slots=True)

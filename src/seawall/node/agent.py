@@ -33,7 +33,7 @@ from seawall.limits import (
 )
 from seawall.node import moves
 from seawall.node.ads import AdsServer
-from seawall.node.bootstrap import node_id
+from seawall.node.bootstrap import node_id, released_part
 from seawall.node.course import Course
 from seawall.node.dns.names import Names
 from seawall.node.driver import Driver, Parts
@@ -44,6 +44,7 @@ from seawall.node.keeper import Keeper
 from seawall.node.kernel import Kernel
 from seawall.node.lastgood import Opener, trusting
 from seawall.node.memory import Memory
+from seawall.node.open_files import files_notice
 from seawall.node.process import only_one, raise_file_limit
 from seawall.node.report import CollectorMaker, NoCollectors
 from seawall.node.reporter import Reporter
@@ -249,6 +250,8 @@ class Agent:
         course = self.course
         own = [self._boot_problems, course.refusal, course.trouble]
         own += [self._memory.problem, self.keeper.trouble]
+        if (target := self.keeper.link.session.target) is not None:
+            own.append(files_notice(self.keeper.pid, released_part(target)))
         if self.trials.steering is not Steering.KERNEL:
             own.append(self.trials.why_not_exact)
         if self.keeper.link.session.clusters_pushed_unasked:

@@ -196,7 +196,11 @@ class Tokens:
         with self._database.write() as connection:
             gone = connection.execute(delete(TOKENS).where(TOKENS.c.name == name)).rowcount
             if not gone:
-                raise NotFoundError("token-unknown", f"There is no API token named {name!r}.")
+                raise NotFoundError(
+                    "token-unknown",
+                    f"There is no API token named {name!r}.",
+                    remedy="See `seawall token list`.",
+                )
             record_deed(
                 connection, self._clock.now_s(), actor=actor, action="token-revoked", subject=name
             )
@@ -256,11 +260,25 @@ def _check_new_token(
         raise UsageError(
             "token-name-invalid",
             "An API token needs a name of 1 to 63 letters, digits, dots, dashes or underscores.",
+            remedy="Name it after the person or script that has it.",
         )
     if not scopes:
         raise UsageError("token-scope-missing", "An API token needs a scope: read or write.")
-    if expires_s is not None and expires_s <= now_s:
-        raise UsageError("token-expired", "The end of the API token has passed already.")
+    if expires_s is None:
+        return
+    if expires_s <= now_s:
+        raise UsageError(
+            "token-expired",
+            "The end of the API token has passed already.",
+            remedy="Let it end later, or not at all.",
+        )
+    if not expires_s <= now_s + limits.API_TOKEN_LIFETIME_S_MAX:  # NaN, too
+        days = limits.API_TOKEN_LIFETIME_S_MAX / 86_400
+        raise UsageError(
+            "token-end-too-far",
+            f"The end of the API token is more than {days:,.0f} days away.",
+            remedy="Let it end sooner, or not at all.",
+        )
 
 
 def _token(row: Row[Any]) -> Token:

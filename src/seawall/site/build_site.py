@@ -197,6 +197,7 @@ def _redirect(section: RedirectSection) -> Redirect:
         path="" if section.prefix else _path_and_query(parts.path, parts.query),
         prefix=section.prefix or "",
         strip_query=section.strip_query,
+        fragment=parts.fragment,
     )
 
 

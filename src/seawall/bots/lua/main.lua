@@ -146,6 +146,19 @@ local function network_of(rules, address, prefix)
   return client.network(address, own.ipv4, own.ipv6)
 end
 
+-- Two Cookie headers are left alone: no browser sends them, and they cannot be told apart any more.
+local function keep_own_cookies(headers)
+  if headers:getNumValues("cookie") ~= 1 then
+    return
+  end
+  local rest = signals.without_own(headers:get("cookie"))
+  if rest == "" then
+    headers:remove("cookie")
+  elseif rest then
+    headers:replace("cookie", rest)
+  end
+end
+
 local function refuse(handle, status, answer, body)
   answer[":status"] = tostring(status)
   reply.send(handle, answer, body)
@@ -237,8 +250,12 @@ local function request(handle)
   if now_s - flushed_s >= FLUSH_S then
     flush(handle, now_s)
   end
+  local own_cookies = read.own_cookies -- before anything waits, as above
   if acts then
     act(handle, headers, read, rules, action, detail, network, s)
+  end
+  if own_cookies then -- and nothing was answered
+    keep_own_cookies(headers)
   end
 end
 

@@ -86,16 +86,35 @@ end
 -- Whether there is a cookie that is not Seawall's own: a clearance is told by itself, and who passed a
 -- challenge must not be taken for a person because of it.
 local OWN = { seawall = true, ["seawall-try"] = true, ["seawall-probe"] = true }
+local function is_own(name)
+  return OWN[name] or (name:sub(1, 7) == "__Host-" and OWN[name:sub(8)])
+end
+
 local function foreign(cookies)
-  if not contains(cookies, "seawall") then
-    return true
-  end
   for name in cookies:gmatch("([^=; ]+)=") do
-    if not OWN[name] and not (name:sub(1, 7) == "__Host-" and OWN[name:sub(8)]) then
+    if not is_own(name) then
       return true
     end
   end
   return false
+end
+
+-- What the origin gets of a Cookie header: all but Seawall's own cookies, which say nothing to it, and by
+-- which caches would take a page for a personal one. nil for more cookies than browsers keep of a site:
+-- they go on as they are, and cost no more.
+local COOKIES_MAX = 200
+function M.without_own(cookies)
+  local kept, n = {}, 0
+  for pair in cookies:gmatch("[^; ][^;]*") do
+    n = n + 1
+    if n > COOKIES_MAX then
+      return nil
+    end
+    if not is_own(pair:match("^[^= ]*")) then
+      kept[#kept + 1] = pair
+    end
+  end
+  return table.concat(kept, "; ")
 end
 
 -- What the page probe's bits come to (seawall/bots/probes.py): 1 driven, 2 one oddity, 3 several.
@@ -365,7 +384,8 @@ function M.read(self, headers, protocol, ja4_of, info)
   local path = self.path_of(values[places[PATH_AT]] or "/")
   local authority = values[places[AUTHORITY_AT]] or ""
   local cookies = values[places[COOKIE_AT]]
-  if cookies and foreign(cookies) then
+  local own = cookies and contains(cookies, "seawall")
+  if cookies and (not own or foreign(cookies)) then
     vector[at.cookie] = BASE + 1
   end
   local referer = values[places[REFERER_AT]]
@@ -387,6 +407,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   self.came = usual.came
   self.method, self.protocol, self.scheme = values[places[METHOD_AT]] or "", protocol, scheme
   self.cookies, self.user_agent, self.accepts = cookies, values[places[AGENT_AT]], values[places[ACCEPT_AT]]
+  self.own_cookies = own
   self.signed = places[26] > 0
   return self
 end

@@ -17,7 +17,7 @@ _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _PATH: Final = re.compile(r"/[\x21-\x22\x24-\x3e\x40-\x7e]*")
-_TARGET: Final = re.compile(r"[\x21-\x22\x24-\x7e]{1,2048}")
+_TARGET: Final = re.compile(r"(?=.{1,2048}$)[\x21-\x22\x24-\x7e]+(#[\x21-\x22\x24-\x7e]*)?")
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST_LENGTH_MAX: Final = 253
 _PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -243,7 +243,7 @@ def _path(value: Any) -> str:
 
 
 def _target(value: Any) -> str:
-    """A path with or without query, or a whole http or https URL."""
+    """A path with or without query, or a whole http or https URL; a fragment may follow."""
     target = text(value)
     try:
         parts = urlsplit(target)
@@ -255,7 +255,10 @@ def _target(value: Any) -> str:
         parts.scheme in _DEFAULT_PORTS and (is_ip(host) or is_dns_name(host)) and port != 0
     ) and "@" not in parts.netloc
     if not (inside or outside) or not _TARGET.fullmatch(target):
-        remedy = "Write a path such as `/new`, or a URL such as `https://example.com/new`."
+        remedy = (
+            "Write a path such as `/new`, or a URL such as `https://example.com/new`; "
+            "other characters as %XX."
+        )
         refuse("bad-path", f"{shown(target)} is not a place to redirect to.", remedy)
     return target
 

@@ -58,7 +58,12 @@ BodySize: TypeAlias = Annotated[int, size("1B", "100GiB", unlimited=True)]
 
 
 class HeaderChangesSection(Section):
-    """Changes of headers in one direction; `remove` first, then `set`, then `add`."""
+    """Changes of headers in one direction; `remove` first, then `set`, then `add`.
+
+    Not to be changed are `server`, `x-request-id` and, with `hsts`, `strict-transport-security` of
+    answers, which the edge writes last, headers of one connection, `host` (see `host_rewrite`),
+    `content-length`, and names that begin with `x-envoy-` or `x-seawall-`.
+    """
 
     set: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
@@ -166,7 +171,8 @@ class RedirectSection(Section):
     to: Target | None = Field(
         default=None,
         description="A path (`/new`), or a URL (`https://example.com/new`). One without a path "
-        "keeps the request's path; one without a query its query.",
+        "keeps the request's path; one without a query its query. A fragment (`/new#top`) may "
+        "follow.",
     )
     prefix: UrlPath | None = Field(
         default=None,

@@ -1,0 +1,78 @@
+"""Whether the files that Envoy may open will do for the connections that it may take."""
+
+import os
+import resource
+from functools import lru_cache
+from typing import Final
+
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.extensions.resource_monitors.downstream_connections.v3 import (
+    downstream_connections_pb2,
+)
+
+from seawall.compiler.hardening.bootstrap import CONNECTIONS
+from seawall.limits import (
+    OPEN_FILES_FEW_SHARE,
+    OPEN_FILES_OF_A_CONNECTION,
+    OPEN_FILES_USED_UP_SHARE,
+)
+
+_REMEDY: Final = (
+    "Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE` of systemd) and start Seawall "
+    "anew, or lower max_connections."
+)
+
+
+def files_notice(pid: int, bootstrap: bytes) -> str:
+    """What a person should know of the files of the Envoy `pid`; empty when they will do.
+
+    Args:
+        pid: 0 when there is none.
+        bootstrap: the release's part of what it was started with.
+    """
+    try:
+        used = _open_files(pid)
+        allowed, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except OSError:  # it ended
+        return ""
+    return notice(used, allowed, connections_max(bootstrap)) if pid else ""
+
+
+def notice(used: int, allowed: int, connections: int) -> str:
+    """The same of numbers.
+
+    One that has used up its files is told by whoever finds it silent.
+
+    Args:
+        used: open files.
+        allowed: how many it may open.
+        connections: how many it may take.
+    """
+    if allowed * OPEN_FILES_FEW_SHARE <= used < allowed * OPEN_FILES_USED_UP_SHARE:
+        return (
+            f"Envoy has {used:,} of {allowed:,} possible files open; without a free one "
+            f"it takes no connection. {_REMEDY}"
+        )
+    possible = allowed // OPEN_FILES_OF_A_CONNECTION
+    if possible < connections:
+        return (
+            f"Envoy may open {allowed:,} files, enough for about {possible:,} connections and not "
+            f"for the {connections:,} of max_connections. {_REMEDY}"
+        )
+    return ""
+
+
+@lru_cache(maxsize=4)
+def connections_max(bootstrap: bytes) -> int:
+    """How many connections of clients a release lets Envoy take; 0 when it does not say."""
+    config = downstream_connections_pb2.DownstreamConnectionsConfig()
+    for monitor in Bootstrap.FromString(bootstrap).overload_manager.resource_monitors:
+        if monitor.name == CONNECTIONS and monitor.typed_config.Unpack(config):
+            return int(config.max_active_downstream_connections)
+    return 0
+
+
+def _open_files(pid: int) -> int:
+    folder = f"/proc/{pid}/fd"
+    counted = os.stat(folder).st_size  # noqa: PTH116 - Linux 6.2 and newer tell so
+    return counted or len(os.listdir(folder))  # noqa: PTH208 - thousands of names, no paths
