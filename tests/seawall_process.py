@@ -78,6 +78,7 @@ class Edge:
     port: int
     origin: str
     process: "subprocess.Popen[str]"
+    reader: threading.Thread = field(init=False)
     events: list[dict[str, Any]] = field(default_factory=list)
     api: str = ""
 
@@ -152,14 +153,16 @@ class Edge:
 
     def event(self, name: str) -> dict[str, Any]:
         """An event of that name, waited for."""
-        return wait_until(
-            lambda: (
-                next((e for e in self.events if e.get("event") == name), None)
-                or (self._ended() and self._fail(name))
-            ),
-            what=f"event {name}",
-            deadline_s=START_DEADLINE_S,
-        )
+
+        def found() -> dict[str, Any] | None:
+            # Looked at first: what it wrote before it ended is there then.
+            all_read = not self.reader.is_alive()
+            event = next((e for e in self.events if e.get("event") == name), None)
+            return self._fail(name) if event is None and all_read else event
+
+        event = wait_until(found, what=f"event {name}", deadline_s=START_DEADLINE_S)
+        assert event is not None
+        return event
 
     def error(self) -> dict[str, Any]:
         """Why it gave up, waited for."""
@@ -183,9 +186,6 @@ class Edge:
         if name == "up":
             self.process.wait(STOP_DEADLINE_S)
         wait_until(lambda: not found.alive(), what=f"{name} is gone")
-
-    def _ended(self) -> bool:
-        return self.process.poll() is not None
 
     def _fail(self, name: str) -> dict[str, Any]:
         raise AssertionError(f"seawall up ended without {name}: {self.events}\n{self._logs()}")
@@ -223,15 +223,15 @@ def seawall_up(
         cwd=directory,
     )
     edge = Edge(directory, port, origin, process, api=api)
-    reader = threading.Thread(target=_read, args=(edge,), daemon=True)
-    reader.start()
+    edge.reader = threading.Thread(target=_read, args=(edge,), daemon=True)
+    edge.reader.start()
     try:
         if ready:
             edge.event("ready")
         yield edge
     finally:
         _end(edge)
-        reader.join(STOP_DEADLINE_S)
+        edge.reader.join(STOP_DEADLINE_S)
         assert process.stdout is not None
         process.stdout.close()
 
