@@ -115,6 +115,13 @@ class RecordDesk:
                 f"There is no node {only[: limits.NODE_NAME_LENGTH_CHARS_MAX]!r} in this fleet.",
                 remedy="See `seawall nodes list`.",
             )
+        about = sum(isinstance(asked, Inquiry) for asked in self._open.values())
+        if about >= limits.RECORD_QUESTIONS_OPEN_MAX:
+            raise UnreachableError(
+                "too-many-questions",
+                f"Nodes are asked about {about} requests already.",
+                remedy="Ask again in a few seconds.",
+            )
         standings = self._standings(Inquiry, names)
         inquiry = Inquiry(request_id, standings, self._clock.monotonic_s())
         try:
@@ -127,8 +134,7 @@ class RecordDesk:
     async def sample(self, wanted: Wanted) -> Sampled:
         """Ask nodes for what they have seen: all, or a part of a large fleet.
 
-        Raises:
-            UnreachableError: too many questions are open.
+        It is not counted with the questions about requests: a release does not wait for people.
         """
         everybody = await self._everybody()
         standings = self._standings(Sampling, everybody)
@@ -222,12 +228,6 @@ class RecordDesk:
         return found
 
     async def _carry_out(self, asked: Open) -> None:
-        if len(self._open) >= limits.RECORD_QUESTIONS_OPEN_MAX:
-            raise UnreachableError(
-                "too-many-questions",
-                f"Nodes are asked about {len(self._open)} requests already.",
-                remedy="Ask again in a few seconds.",
-            )
         name = f"{self._rng.getrandbits(_ID_BITS):016x}"
         self._open[name] = asked
         try:

@@ -23,6 +23,7 @@ _MISSING: Final = {
     Standing.OLD: OLD,
     Standing.GARBLED: GARBLED,
 }
+_UNASKED: Final = frozenset({Standing.SILENT, Standing.OLD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,13 @@ class Sampling(Round):
 
     def hand(self, node: NodeName) -> bool:
         """See `Round.hand`; one that was silent is asked only where there is room for it."""
-        full = len(self._handed) >= limits.REHEARSAL_NODES_ASKED_MAX
-        return (node in self._handed or not full) and super().hand(node)
+        apart = self._standings.get(node) in _UNASKED
+        full = self._asked >= limits.REHEARSAL_NODES_ASKED_MAX
+        return not (apart and full) and super().hand(node)
+
+    @property
+    def _asked(self) -> int:
+        return sum(each not in _UNASKED for each in self._standings.values())
 
     def take(self, node: NodeName, seen: Seen) -> None:
         """Keep what a node answered; what comes too late is dropped."""
@@ -82,12 +88,11 @@ class Sampling(Round):
             word: tuple(n for n, found in self._standings.items() if found is standing)
             for standing, word in _MISSING.items()
         }
-        unasked = sum(each in {Standing.SILENT, Standing.OLD} for each in self._standings.values())
         return Sampled(
             samples,
             NodesAsked(
                 nodes=self._nodes,
-                asked=len(self._standings) - unasked,
+                asked=self._asked,
                 answered=len(samples),
                 missing={
                     word: names[: limits.RECORD_NODES_NAMED_MAX]
@@ -108,11 +113,6 @@ def spread(
         kinds.setdefault(tuple(sorted(groups(name))), []).append(name)
     turns = zip_longest(*(kinds[kind] for kind in sorted(kinds)))
     return tuple(name for name in chain.from_iterable(turns) if name is not None)[:most]
-
-
-def not_asked(why: str) -> Sampled:
-    """Nobody could be asked."""
-    return Sampled({}, NodesAsked(0, 0, 0, problem=why))
 
 
 def outcome(found: NodesAsked) -> str:

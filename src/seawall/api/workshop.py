@@ -14,11 +14,11 @@ from typing import Any, Final
 from seawall import limits
 from seawall.api import frames
 from seawall.api.extras import AS_CURRENT, Extras
-from seawall.api.sampling import Sampled, not_asked
+from seawall.api.sampling import Sampled
 from seawall.api.views import Stage
 from seawall.api.work import Changes, Checked, Compared, Facts, Prepared
 from seawall.clock import Clock
-from seawall.errors import InternalError, SeawallError, UnreachableError
+from seawall.errors import InternalError, UnreachableError
 from seawall.gate.compat import Recipient
 from seawall.ids import ListName
 from seawall.release.release import Kind
@@ -198,14 +198,15 @@ class Workshop:
                 )
 
     async def _sampled(self, wanted: Wanted, step: Step) -> Sampled | None:
-        """What nodes have seen; a fleet that cannot be asked is told as such, and ends no job."""
+        """What nodes have seen."""
         if self.sampler is nobody:
             return None
         step("goes-on", "clients", "asking nodes what they have seen")
         try:
             return await self.sampler(wanted)
-        except SeawallError as error:
-            return not_asked(error.message)
+        except BaseException:
+            await self.close()  # it waits for an answer, and would take the next job for one
+            raise
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is not None:

@@ -74,7 +74,7 @@ def judge_clients(found: Rehearsed | None) -> StageFinding:
     notes = [_too_few(each, fleet=fleet is not None) for each in few[:_SITES_NOTED_MAX]]
     if more := len(few) - len(notes):
         notes.append(f"The same holds for {more} more site(s).")
-    if fleet is not None and (fleet.problem or fleet.missing):
+    if fleet is not None and (fleet.missing or not fleet.nodes):
         notes.append(fleet_line(fleet))
     on = "" if fleet is None else f", by what {fleet.answered} of {fleet.nodes} node(s) have seen"
     return StageFinding(f"{len(found.sites)} site(s) looked at{on}", lines, notes=tuple(notes))
@@ -105,8 +105,8 @@ def rehearsal_lines(found: Rehearsal, *, fleet: bool = False) -> Iterator[str]:
 
 def fleet_line(fleet: NodesAsked) -> str:
     """How many nodes told what they have seen, and which did not."""
-    if fleet.problem:
-        return f"No node was asked what it has seen: {fleet.problem}"
+    if not fleet.nodes:
+        return "The fleet has no nodes that could tell what they have seen."
     part = "" if fleet.asked == fleet.nodes else f", of {fleet.nodes:,} in the fleet"
     words = f"{fleet.answered:,} of {fleet.asked:,} nodes asked told what they have seen{part}."
     for state, head in _MISSING:
@@ -148,11 +148,11 @@ def _rule_line(found: Rehearsal, rule: RuleTurns) -> str:
 def _too_few(found: Rehearsal, *, fleet: bool) -> str:
     where = "by the nodes that answered" if fleet else "on this machine"
     if found.state is RehearsalState.NO_RECORDS:
-        what = f"no request to it is recorded {where} of late"
+        what = f"no request to it is recorded of late {where}"
     else:
         what = (
-            f"{found.requests:,} requests of {found.clients:,} clients are recorded {where} "
-            f"of late, {limits.REHEARSAL_REQUESTS_MIN:,} of "
+            f"{found.requests:,} requests of {found.clients:,} clients are recorded of late "
+            f"{where}, {limits.REHEARSAL_REQUESTS_MIN:,} of "
             f"{limits.REHEARSAL_CLIENTS_MIN:,} are needed"
         )
     return f"{found.site}: whom it turns away is not measured: {what}."

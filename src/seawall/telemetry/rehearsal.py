@@ -84,7 +84,6 @@ class NodesAsked:
             not at all; `silent` were not heard of late; `old` are of a version that cannot be
             asked; `garbled` sent what makes no sense. Bounded.
         missing_count: how many there are of each.
-        problem: why nobody could be asked; empty when somebody could.
     """
 
     nodes: int
@@ -92,7 +91,6 @@ class NodesAsked:
     answered: int
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing_count: Mapping[str, int] = field(default_factory=dict)
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
