@@ -1352,7 +1352,7 @@ REHEARSAL_RULES_MAX: Final = 10
 """Rules and lists of one site that are told, those that turn away most clients first."""
 REHEARSAL_NODES_ASKED_MAX: Final = 16
 """Nodes of a fleet that are asked for what they have seen: each tells the newest part of it, and
-control tries the rules on all of them in two seconds."""
+control tries the default rules on all of them in less than a second."""
 REHEARSAL_NODES_TOLD_MAX: Final = 10
 """Nodes that are told of one site, those on which most of the clients are turned away first."""
 SAMPLE_SITES_NAMED_MAX: Final = 20
@@ -1364,7 +1364,7 @@ SAMPLE_RECORD_SIZE_BYTES_MAX: Final = 4 * KIB
 SAMPLE_SIZE_BYTES_MAX: Final = 1 * MIB
 """All of them unpacked: 1,000 records of 400 bytes, and room for long paths."""
 SAMPLE_PACKED_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The same packed: 1,000 ordinary records are 70 KiB."""
+"""The same packed: 1,000 ordinary records are 90 KiB."""
 SAMPLE_WAIT_S: Final = 4.0
 """Longest wait for what nodes have seen, while a release waits: one that polls another control
 process hears of the question with the answer to its report, within 3 s in a fleet of 450."""
