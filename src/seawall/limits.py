@@ -1351,14 +1351,14 @@ REHEARSAL_SITES_MAX: Final = 100
 REHEARSAL_RULES_MAX: Final = 10
 """Rules and lists of one site that are told, those that turn away most clients first."""
 REHEARSAL_NODES_ASKED_MAX: Final = 16
-"""Nodes of a fleet that are asked for what they have seen: each tells the newest part of it, and
-control tries the default rules on all of them in less than a second."""
+"""Nodes of a fleet that are asked for what they have seen: each tells a part of it, and control
+tries the default rules on all of them in less than a second."""
 REHEARSAL_NODES_TOLD_MAX: Final = 10
 """Nodes that are told of one site, those on which most of the clients are turned away first."""
 SAMPLE_SITES_NAMED_MAX: Final = 20
 """Sites named in a question to a node, in a header; where more change, all are asked for."""
 SAMPLE_RECORDS_MAX: Final = 1_000
-"""Records in one node's answer, the newest: ten times what a share needs."""
+"""Records in one node's answer, evenly of those read: ten times what a share needs."""
 SAMPLE_RECORD_SIZE_BYTES_MAX: Final = 4 * KIB
 """One of them, of what rules look at alone; a longer one, of a path of that length, is left out."""
 SAMPLE_SIZE_BYTES_MAX: Final = 1 * MIB

@@ -65,9 +65,13 @@ def test_only_wanted_sites_are_told_and_all_when_none_is_named() -> None:
     assert unpack(pack(both, Wanted(("other",)))) == ()
 
 
-def test_the_newest_are_told_up_to_a_bound() -> None:
-    told = unpack(pack(crowd(limits.SAMPLE_RECORDS_MAX + 50), NAMED))
-    assert [one.request_id for one in told] == [f"id-{n}" for n in range(limits.SAMPLE_RECORDS_MAX)]
+def test_of_many_an_even_part_is_told() -> None:
+    most = limits.SAMPLE_RECORDS_MAX
+    all_of_them = unpack(pack(crowd(most), NAMED))
+    assert [one.request_id for one in all_of_them] == [f"id-{n}" for n in range(most)]
+    told = unpack(pack(crowd(4 * most), NAMED))
+    assert [one.request_id for one in told] == [f"id-{4 * n}" for n in range(most)]
+    assert len({one.request_id for one in unpack(pack(crowd(most + 7), NAMED))}) == most
 
 
 def test_an_ordinary_answer_is_a_small_part_of_what_it_may_be() -> None:

@@ -8,7 +8,7 @@ address lists are tried. What comes in is a node's word: opened with bounds, and
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,30 +52,25 @@ def read_recent(access_file: Path, now_s: float) -> Iterator[AccessRecord]:
 def pack(
     found: Iterable[AccessRecord], wanted: Wanted, go_on: Callable[[], bool] = lambda: True
 ) -> bytes:
-    """The first of `found` that are wanted, for the way to control; bounded in everything.
+    """What is wanted of `found`, for the way to control; of many an even part, bounded in size.
 
     Args:
-        found: newest first.
+        found: bounded by what is read.
         wanted: by control.
         go_on: False when there is no more time; what was found until then is packed.
     """
-    sites, lines, size_bytes = frozenset(wanted.sites), list[bytes](), 0
+    sites, lines = frozenset(wanted.sites), list[bytes]()
     for record in found:
-        if not go_on() or len(lines) >= limits.SAMPLE_RECORDS_MAX:
+        if not go_on():
             break
         if sites and record.site not in sites:
             continue
         line = _line(record, addresses=wanted.addresses)
-        if len(line) > limits.SAMPLE_RECORD_SIZE_BYTES_MAX:
-            continue
-        size_bytes += len(line) + 1
-        if size_bytes > limits.SAMPLE_SIZE_BYTES_MAX:
-            break
-        lines.append(line)
-    packed = zlib.compress(b"\n".join(lines))
-    while len(packed) > limits.SAMPLE_PACKED_SIZE_BYTES_MAX:
-        lines = lines[: len(lines) // 2]
-        packed = zlib.compress(b"\n".join(lines))
+        if len(line) <= limits.SAMPLE_RECORD_SIZE_BYTES_MAX:
+            lines.append(line)
+    most = limits.SAMPLE_RECORDS_MAX
+    while (packed := _packed(_thinned(lines, most))) is None:
+        most //= 2
     return packed
 
 
@@ -96,6 +91,22 @@ def unpack(packed: bytes) -> tuple[AccessRecord, ...]:
     if len(lines) > limits.SAMPLE_RECORDS_MAX:
         raise SampleError("it holds too many records")
     return tuple(_sensible(line) for line in lines)
+
+
+def _thinned(lines: Sequence[bytes], most: int) -> Sequence[bytes]:
+    """Evenly over all of them: the newest alone would be one second of a busy node."""
+    if len(lines) <= most:
+        return lines
+    return [lines[place * len(lines) // most] for place in range(most)]
+
+
+def _packed(lines: Sequence[bytes]) -> bytes | None:
+    """None when that is over a bound."""
+    text = b"\n".join(lines)
+    if len(text) > limits.SAMPLE_SIZE_BYTES_MAX:
+        return None
+    packed = zlib.compress(text)
+    return packed if len(packed) <= limits.SAMPLE_PACKED_SIZE_BYTES_MAX else None
 
 
 def _line(record: AccessRecord, *, addresses: bool) -> bytes:
