@@ -60,7 +60,7 @@ def test_the_clients_of_one_node_are_enough_to_refuse(tmp_path: Path) -> None:
         assert isinstance(refused, Refused)
         assert (refused.stage, refused.code) == ("clients", "clients-turned-away")
         assert "30 of 30 clients (100%) that are let in now on node b, of the" in refused.message
-        assert "2 of 2 nodes asked told what they have seen." in refused.gate[-1].lines
+        assert "Nodes that told what they have seen: 2 of 2 asked." in refused.gate[-1].lines
         assert nodes.asked == [Wanted(("shop",), addresses=False)]
         applied = await here.apply(here.text(extra=HARSH), force=("clients",))
         assert isinstance(applied, Applied)
@@ -74,7 +74,7 @@ def test_harmless_rules_pass_and_what_goes_on_is_told(tmp_path: Path) -> None:
         view = await here.service.diff(sources(here.text(extra=QUIET)))
         assert view.turned_away is not None
         assert view.turned_away.fleet == NodesAsked(1, 1, 1)
-        assert view.turned_away.lines[-1] == "1 of 1 nodes asked told what they have seen."
+        assert view.turned_away.lines[-1] == "Nodes that told what they have seen: 1 of 1 asked."
         events = [
             event async for event in here.service.apply(sources(here.text(extra=QUIET)), caller=ANN)
         ]
@@ -110,7 +110,7 @@ def test_a_node_that_sends_nonsense_is_named_and_the_others_count(
     async def story(here: World, _nodes: Nodes) -> None:
         tried = await here.applied(here.text(extra=QUIET), dry_run=True)
         assert tried.notes == (
-            "1 of 2 nodes asked told what they have seen. Answered what makes no sense: b.",
+            "Nodes that told what they have seen: 1 of 2 asked. Answered what makes no sense: b.",
         )
         refused = await here.apply(here.text(extra=HARSH))
         assert isinstance(refused, Refused)

@@ -22,12 +22,16 @@ def machines(tmp_path: Path) -> Machines:
 
 
 def site(machines: Machines, *denied: str) -> Path:
-    """The site of the machines, with an address list."""
-    (machines.home / "bad.txt").write_text("".join(f"{network}\n" for network in denied))
+    """The site of the machines, with an address list in a file of its own.
+
+    A file that serves is watched: written anew, it would be released by itself.
+    """
+    name = f"{'-'.join(network.replace('/', '.') for network in denied)}.txt"
+    (machines.home / name).write_text("".join(f"{network}\n" for network in denied))
     path = machines.site("one")
     path.write_text(
         path.read_text().replace("    origin:", "    deny: bad\n    origin:")
-        + "lists: {bad: {file: bad.txt}}\n"
+        + f"lists: {{bad: {{file: {name}}}}}\n"
     )
     return path
 
@@ -140,7 +144,9 @@ def told_by_one(machines: Machines) -> None:
     assert (found["code"], found["fleet"]["asked"], found["fleet"]["answered"]) == ("", 1, 1)
     assert found["fleet"]["missing"] == {"silent": ["edge-1"]}
     tried = apply(machines, site(machines, HERS), "--dry-run")
-    words = "1 of 1 nodes asked told what they have seen, of 2 in the fleet. Not connected here: "
+    words = (
+        "Nodes that told what they have seen: 1 of 1 asked, of 2 in the fleet. Not connected here: "
+    )
     assert words + "edge-1." in tried["notes"]
     refused = apply(machines, site(machines, HIS), code=1)
     assert "on node edge-2" in refused["message"]

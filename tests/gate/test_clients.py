@@ -49,7 +49,7 @@ def test_the_node_over_the_bound_is_named_with_its_own_numbers() -> None:
         "shop: on node edge-2 30 of 30 clients that are let in now would be turned away or "
         "challenged, 100%."
     ) in found.lines
-    assert found.lines[-1] == "2 of 2 nodes asked told what they have seen."
+    assert found.lines[-1] == "Nodes that told what they have seen: 2 of 2 asked."
 
 
 def test_other_nodes_over_the_bound_are_named_a_few_and_counted() -> None:
@@ -76,8 +76,8 @@ def test_all_nodes_that_answered_are_no_note_and_missing_ones_are() -> None:
     found = judge_clients(Rehearsed((good,), missing))
     assert found.notes == (
         (
-            "1 of 1 nodes asked told what they have seen, of 2 in the fleet. Not connected here: "
-            "edge-2."
+            "Nodes that told what they have seen: 1 of 1 asked, of 2 in the fleet. Not connected "
+            "here: edge-2."
         ),
     )
 
@@ -101,7 +101,10 @@ def test_where_no_node_answered_nothing_was_measured_and_nothing_is_refused() ->
             "shop: whom it turns away is not measured: no request to it is recorded of late by the "
             "nodes that answered."
         ),
-        "0 of 2 nodes asked told what they have seen. Did not answer in time: edge-1, edge-2.",
+        (
+            "Nodes that told what they have seen: 0 of 2 asked. Did not answer in time: edge-1, "
+            "edge-2."
+        ),
     )
 
 
@@ -111,12 +114,12 @@ def test_where_no_node_answered_nothing_was_measured_and_nothing_is_refused() ->
         (NodesAsked(0, 0, 0), "The fleet has no nodes that could tell what they have seen."),
         (
             NodesAsked(1000, 16, 16),
-            "16 of 16 nodes asked told what they have seen, of 1,000 in the fleet.",
+            "Nodes that told what they have seen: 16 of 16 asked, of 1,000 in the fleet.",
         ),
         (
             NodesAsked(3, 2, 1, {"old": ("a",), "garbled": ("b",)}, {"old": 12, "garbled": 1}),
             (
-                "1 of 2 nodes asked told what they have seen, of 3 in the fleet. Of an older "
+                "Nodes that told what they have seen: 1 of 2 asked, of 3 in the fleet. Of an older "
                 "version that cannot be asked: a and 11 more. Answered what makes no sense: b."
             ),
         ),

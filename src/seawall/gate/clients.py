@@ -108,7 +108,8 @@ def fleet_line(fleet: NodesAsked) -> str:
     if not fleet.nodes:
         return "The fleet has no nodes that could tell what they have seen."
     part = "" if fleet.asked == fleet.nodes else f", of {fleet.nodes:,} in the fleet"
-    words = f"{fleet.answered:,} of {fleet.asked:,} nodes asked told what they have seen{part}."
+    counts = f"{fleet.answered:,} of {fleet.asked:,} asked{part}"
+    words = f"Nodes that told what they have seen: {counts}."
     for state, head in _MISSING:
         names = fleet.missing.get(state, ())
         if names:
