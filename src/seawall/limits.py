@@ -1368,6 +1368,15 @@ SAMPLE_PACKED_SIZE_BYTES_MAX: Final = 256 * KIB
 SAMPLE_WAIT_S: Final = 4.0
 """Longest wait for what nodes have seen, while a release waits: one that polls another control
 process hears of the question with the answer to its report, within 3 s in a fleet of 450."""
+invariant(SAMPLE_RECORDS_MAX >= REHEARSAL_REQUESTS_MIN, "one node may tell enough for a share")
+invariant(
+    RECORD_ANSWER_SIZE_BYTES_MAX >= SAMPLE_PACKED_SIZE_BYTES_MAX * 4 // 3 + KIB,
+    "what a node has seen fits an answer in base64",
+)
+invariant(
+    RECORD_ANSWER_BYTES_IN_FLIGHT_MAX >= REHEARSAL_NODES_ASKED_MAX * RECORD_ANSWER_SIZE_BYTES_MAX,
+    "all nodes that are asked may answer at once",
+)
 BOT_SHADOW_READ_BYTES: Final = 16 * MIB
 """Newest access records of a place that a shadow is compared on: about 24,000 requests."""
 BOT_SHADOW_REQUESTS_MIN: Final = 2_000

@@ -104,19 +104,30 @@ def test_two_thousand_silent_nodes_are_ten_names_and_a_count() -> None:
     assert found.asked.missing_count == {"silent": 2000}
 
 
+class AheadClock(SystemClock):
+    """The machine's clock, ahead by what the test says."""
+
+    ahead_s = 0.0
+
+    def monotonic_s(self) -> float:
+        return super().monotonic_s() + self.ahead_s
+
+
 class Desk:
     """A desk of a fleet whose nodes the test plays."""
 
     def __init__(self, *names: NodeName) -> None:
         self.names = names
+        self.there = set(names)
+        self.clock = AheadClock()
         self.nudged: list[NodeName] = []
         self.came = asyncio.Event()
         self.said: list[tuple[str, str]] = []
         self.desk = RecordDesk(
             self._names,
-            reachable=lambda _: True,
+            reachable=self.there.__contains__,
             nudge=self._nudge,
-            clock=SystemClock(),
+            clock=self.clock,
             rng=Random(3),
             log=lambda event, text: self.said.append((event, text)),
         )
@@ -202,3 +213,22 @@ def test_a_node_that_says_nothing_is_late(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(limits, "SAMPLE_WAIT_S", 0.05)
     found = asyncio.run(Desk(A).desk.sample(WANTED))
     assert found.asked.missing == {"late": (A,)}
+
+
+def test_nodes_not_heard_yet_are_waited_for_while_control_is_young(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        here = Desk(A, B)
+        here.there.clear()
+        asking = await here.asking()
+        [question] = here.desk.waits_for(B)
+        here.desk.begin(B, question.id)
+        here.desk.take(B, question.id, Seen(b""))
+        found = (await asking).asked
+        assert (found.answered, found.missing) == (1, {"late": (A,)})
+        here.clock.ahead_s = limits.NODE_SILENT_AFTER_S
+        assert (await here.desk.sample(WANTED)).asked.missing == {"silent": (A, B)}
+
+    monkeypatch.setattr(limits, "SAMPLE_WAIT_S", 0.2)
+    asyncio.run(story())

@@ -93,6 +93,7 @@ class RecordDesk:
         self._rng = rng
         self._log = log
         self._groups = groups
+        self._began_s = clock.monotonic_s()
         self._open: dict[str, Open] = {}
         self._over: OrderedDict[str, Open] = OrderedDict()
         self._old: dict[type[Round], set[NodeName]] = {Inquiry: set(), Sampling: set()}
@@ -138,7 +139,12 @@ class RecordDesk:
         """
         everybody = await self._everybody()
         standings = self._standings(Sampling, everybody)
-        able = [name for name, found in standings.items() if found is Standing.ASKED]
+        if self._clock.monotonic_s() - self._began_s < limits.NODE_SILENT_AFTER_S:
+            # After a restart of control its nodes come back one by one: none of them is silent yet.
+            for name, standing in standings.items():
+                if standing is Standing.SILENT:
+                    standings[name] = Standing.ASKED
+        able = [name for name, standing in standings.items() if standing is Standing.ASKED]
         chosen = spread(able, self._groups, limits.REHEARSAL_NODES_ASKED_MAX)
         for name in set(able) - set(chosen):
             del standings[name]
