@@ -74,7 +74,7 @@ def test_harmless_rules_pass_and_what_goes_on_is_told(tmp_path: Path) -> None:
         view = await here.service.diff(sources(here.text(extra=QUIET)))
         assert view.turned_away is not None
         assert view.turned_away.fleet == NodesAsked(1, 1, 1)
-        assert view.turned_away.lines[-1] == "Nodes that told what they have seen: 1 of 1 asked."
+        assert view.turned_away.lines[0] == "Nodes that told what they have seen: 1 of 1 asked."
         events = [
             event async for event in here.service.apply(sources(here.text(extra=QUIET)), caller=ANN)
         ]

@@ -49,7 +49,7 @@ def test_the_node_over_the_bound_is_named_with_its_own_numbers() -> None:
         "shop: on node edge-2 30 of 30 clients that are let in now would be turned away or "
         "challenged, 100%."
     ) in found.lines
-    assert found.lines[-1] == "Nodes that told what they have seen: 2 of 2 asked."
+    assert found.lines[0] == "Nodes that told what they have seen: 2 of 2 asked."
 
 
 def test_other_nodes_over_the_bound_are_named_a_few_and_counted() -> None:

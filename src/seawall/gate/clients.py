@@ -63,9 +63,9 @@ def judge_clients(found: Rehearsed | None) -> StageFinding:
     if not found.sites:
         return StageFinding("no bot rules and no address lists changed")
     fleet = found.fleet
-    lines = (
-        *(line for each in found.sites for line in rehearsal_lines(each, fleet=fleet is not None)),
+    lines = (  # who was asked comes first: of many lines the last ones are not kept
         *(() if fleet is None else (fleet_line(fleet),)),
+        *(line for each in found.sites for line in rehearsal_lines(each, fleet=fleet is not None)),
     )
     over = [each for each in found.sites if each.over]
     if over:
