@@ -79,6 +79,10 @@ async def _measure(home: Path, count: int) -> "Figures":
         found["request that no node has: control, CPU time, s"] = round(
             process.cpu_times().user - before_s, 2
         )
+        asked_s = time.monotonic()
+        told = await asyncio.to_thread(_try_rules, home / "control")
+        found["rules tried on nodes, s"] = round(time.monotonic() - asked_s, 2)
+        found["rules tried on nodes: nodes that told what they have seen"] = told
         print("after", process.memory_info().rss / _MIB)
         await asyncio.to_thread(_end, control)
         crowd.forget_reports()
@@ -121,7 +125,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     process.wait(60)
 
 
-def _apply(home: Path, text: str) -> None:
+def _sources(text: str, more: str = "") -> SourceSet:
     path = "/etc/seawall/seawall.yaml"
     content = f"""version: 1
 listen: {{http: 127.0.0.1:18090}}
@@ -131,11 +135,24 @@ sites:
     hosts: [shop.example.com]
     origin: http://127.0.0.1:9
     routes: [{{name: api, prefix: /{text}}}]
-"""
-    sources = SourceSet(path, (SourceFile(path, content.encode()),))
+{more}"""
+    return SourceSet(path, (SourceFile(path, content.encode()),))
+
+
+def _apply(home: Path, text: str) -> None:
     with Client.for_data_dir(home) as client:
-        for _ in client.apply(sources, message=text, author="bench"):
+        for _ in client.apply(_sources(text), message=text, author="bench"):
             pass
+
+
+def _try_rules(home: Path) -> int:
+    """Compare with a site file that has a new bot rule; how many nodes told what they have seen."""
+    rule = "    bots: {mode: enforce, rules: [{name: low, when: score <= 3, do: block}]}\n"
+    with Client.for_data_dir(home) as client:
+        view = client.diff(_sources("two", rule)).turned_away
+    if view is None or view.fleet is None:
+        raise SystemExit("no node was asked what it has seen")
+    return view.fleet.answered
 
 
 def _why_nobody_knows(home: Path) -> int:

@@ -1424,6 +1424,33 @@ REHEARSAL_SITES_MAX: Final = 100
 """Sites that are told about; more change together only in a change of all."""
 REHEARSAL_RULES_MAX: Final = 10
 """Rules and lists of one site that are told, those that turn away most clients first."""
+REHEARSAL_NODES_ASKED_MAX: Final = 16
+"""Nodes of a fleet that are asked for what they have seen: each tells a part of it, and control
+tries the default rules on all of them in less than a second."""
+REHEARSAL_NODES_TOLD_MAX: Final = 10
+"""Nodes that are told of one site, those on which most of the clients are turned away first."""
+SAMPLE_SITES_NAMED_MAX: Final = 20
+"""Sites named in a question to a node, in a header; where more change, all are asked for."""
+SAMPLE_RECORDS_MAX: Final = 1_000
+"""Records in one node's answer, evenly of those read: ten times what a share needs."""
+SAMPLE_RECORD_SIZE_BYTES_MAX: Final = 4 * KIB
+"""One of them, of what rules look at alone; a longer one, of a path of that length, is left out."""
+SAMPLE_SIZE_BYTES_MAX: Final = 1 * MIB
+"""All of them unpacked: 1,000 records of 400 bytes, and room for long paths."""
+SAMPLE_PACKED_SIZE_BYTES_MAX: Final = 256 * KIB
+"""The same packed: 1,000 ordinary records are 90 KiB."""
+SAMPLE_WAIT_S: Final = 4.0
+"""Longest wait for what nodes have seen, while a release waits: one that polls another control
+process hears of the question with the answer to its report, within 3 s in a fleet of 450."""
+invariant(SAMPLE_RECORDS_MAX >= REHEARSAL_REQUESTS_MIN, "one node may tell enough for a share")
+invariant(
+    RECORD_ANSWER_SIZE_BYTES_MAX >= SAMPLE_PACKED_SIZE_BYTES_MAX * 4 // 3 + KIB,
+    "what a node has seen fits an answer in base64",
+)
+invariant(
+    RECORD_ANSWER_BYTES_IN_FLIGHT_MAX >= REHEARSAL_NODES_ASKED_MAX * RECORD_ANSWER_SIZE_BYTES_MAX,
+    "all nodes that are asked may answer at once",
+)
 BOT_SHADOW_READ_BYTES: Final = 16 * MIB
 """Newest access records of a place that a shadow is compared on: about 24,000 requests."""
 BOT_SHADOW_REQUESTS_MIN: Final = 2_000

@@ -17,7 +17,7 @@ from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.ids import ListName
 from seawall.limits import REHEARSAL_AGE_S
-from seawall.telemetry.rehearsal import Rehearsal, RehearsalState
+from seawall.telemetry.rehearsal import Rehearsal, RehearsalState, Rehearsed
 from telemetry.test_rehearse import crowd
 
 QUIET = "    bots: {mode: enforce, rules: [{name: low, when: score <= 3, do: block}]}\n"
@@ -169,10 +169,10 @@ def test_a_change_of_something_else_is_no_change_of_rules(tmp_path: Path) -> Non
 def test_diff_names_each_site_once_and_counts_none_of_them_again() -> None:
     nothing = (True, RehearsalState.NO_RECORDS, 0, 0, 0, 0, 0, 0, None, False, "", ())
     found = [Rehearsal(f"site{n}", "enforce", *nothing) for n in range(5)]
-    view = turned_away_view(found)
+    view = turned_away_view(Rehearsed(tuple(found)))
     assert view is not None
     assert [line.partition(":")[0] for line in view.lines] == [each.site for each in found]
     unknown = turned_away_view(None)
     assert unknown is not None
     assert "cannot be loaded any more" in unknown.lines[0]
-    assert turned_away_view([]) is None
+    assert turned_away_view(Rehearsed()) is None

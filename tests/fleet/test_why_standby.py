@@ -1,4 +1,4 @@
-"""`seawall why` with two real control processes: nodes poll one and report to the other."""
+"""Questions to nodes with two real control processes: nodes poll one and report to the other."""
 
 import asyncio
 import contextlib
@@ -10,6 +10,7 @@ from random import Random
 
 import pytest
 
+from api.world import site_text, sources
 from fleet.crew import ControlProcess, Loop, loop, two_controls
 from fleet.town import report
 from helpers import wait_until
@@ -22,6 +23,7 @@ from seawall.fleet.identity import Identity
 from seawall.fleet.join import join, parse_token
 from seawall.fleet.remote import FleetControl
 from seawall.ids import Generation, NodeName
+from seawall.telemetry.rehearsal import NodesAsked
 
 DEADLINE_S = 90.0
 POLL_S = 0.2
@@ -99,3 +101,24 @@ def test_the_leader_asks_everybody_and_who_stands_by_whoever_polls_it(pair: Pair
         assert f"Ask the control process that leads, at {pair.leader.address}" in (
             refused.value.remedy
         )
+
+
+def test_the_leader_tries_rules_on_what_all_nodes_have_seen(pair: Pair) -> None:
+    wait_until(lambda: heard(pair), what="both nodes report", deadline_s=DEADLINE_S)
+    rules = "    bots: {mode: enforce, rules: [{name: low, when: score <= 3, do: block}]}\n"
+    wanted = sources(site_text(80, extra=rules))
+
+    def asked(of: ControlProcess) -> NodesAsked:
+        with of.client() as client:
+            view = client.diff(wanted).turned_away
+        assert view is not None
+        assert view.fleet is not None
+        return view.fleet
+
+    assert asked(pair.leader) == NodesAsked(nodes=2, asked=2, answered=2)
+    wait_until(
+        lambda: asked(pair.follower).missing == {"silent": ("edge-1",)},
+        what="the other one polls the leader, and this one here",
+        deadline_s=DEADLINE_S,
+    )
+    assert asked(pair.follower).answered == 1

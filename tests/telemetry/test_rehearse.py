@@ -14,9 +14,11 @@ from seawall.bots.policy import DEFAULT_RULES
 from seawall.ids import ListName, SiteName
 from seawall.limits import (
     REHEARSAL_CLIENTS_MIN,
+    REHEARSAL_NODES_TOLD_MAX,
     REHEARSAL_REQUESTS_MIN,
     REHEARSAL_RULES_MAX,
     REHEARSAL_SITES_MAX,
+    SAMPLE_SITES_NAMED_MAX,
 )
 from seawall.model import (
     OBSERVING,
@@ -31,7 +33,8 @@ from seawall.model import (
 )
 from seawall.telemetry.records import AccessRecord
 from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState
-from seawall.telemetry.rehearse import SiteRules, rehearse
+from seawall.telemetry.rehearse import SiteRules, rehearse, rehearse_fleet, wanted_of
+from seawall.telemetry.samples import Wanted
 
 SHOP = SiteName("shop")
 CLASSES = {"shop/all": RouteClass.PAGE, "shop/api": RouteClass.API}
@@ -339,3 +342,84 @@ def test_any_records_in_any_order_give_one_answer(
         found.unsure,
         found.new_clients,
     )
+
+
+# --- A fleet -------------------------------------------------------------------------------------
+
+LOW = enforcing(rule("low", "score <= 3"))
+
+
+def visitors(first: int, count: int, score: int = 50) -> list[AccessRecord]:
+    """A hundred requests or more, each client's first number being `first`."""
+    requests = max(count, REHEARSAL_REQUESTS_MIN)
+    return [record(n, client=first + n % count, score=score) for n in range(requests)]
+
+
+def on_fleet(new: SiteRules = LOW, **samples: list[AccessRecord]) -> Rehearsal:
+    [found] = rehearse_fleet(samples, {SHOP: enforcing()}, {SHOP: new})
+    return found
+
+
+def test_one_node_over_the_bound_is_enough() -> None:
+    found = on_fleet(a=visitors(0, 300), b=visitors(1000, 30, score=1))
+    assert found.share is not None
+    assert found.share < 0.25
+    assert found.over
+    worst, other = found.nodes
+    assert (worst.node, worst.over, worst.share, worst.new_clients) == ("b", True, 1.0, 30)
+    assert (other.node, other.over, other.share) == ("a", False, 0.0)
+    assert [(one.rule, one.new_clients) for one in worst.rules] == [("low", 30)]
+
+
+def test_all_together_may_be_over_where_no_node_has_seen_enough() -> None:
+    few = REHEARSAL_REQUESTS_MIN // 2
+    found = on_fleet(
+        a=[record(n, client=n, score=1) for n in range(few)],
+        b=[record(n, client=few + n, score=1) for n in range(few)],
+    )
+    assert (found.over, found.share, found.clients) == (True, 1.0, 2 * few)
+    assert [(node.share, node.over) for node in found.nodes] == [(None, False)] * 2
+
+
+def test_a_client_of_two_nodes_is_one_client() -> None:
+    found = on_fleet(a=visitors(0, 50), b=visitors(0, 50))
+    assert (found.clients, found.requests) == (50, 2 * REHEARSAL_REQUESTS_MIN)
+
+
+def test_in_mode_observe_no_node_is_over() -> None:
+    watched = enforcing(rule("low", "score <= 3"), mode=BotMode.OBSERVE)
+    found = on_fleet(watched, a=visitors(0, 50, score=1))
+    assert (found.over, found.nodes[0].over, found.nodes[0].share) == (False, False, 1.0)
+
+
+def test_nodes_that_have_seen_nobody_are_not_told_and_the_others_are_bounded() -> None:
+    names = {f"n{n:02d}": visitors(100 * n, 20) for n in range(REHEARSAL_NODES_TOLD_MAX + 2)}
+    assert len(on_fleet(**names).nodes) == REHEARSAL_NODES_TOLD_MAX
+    [one] = on_fleet(a=visitors(0, 20), b=[], c=[record(1, route="blog/all")]).nodes
+    assert one.node == "a"
+    nobody = on_fleet(a=[])
+    assert (nobody.state, nobody.nodes) == (RehearsalState.NO_RECORDS, ())
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=150, max_size=150))
+def test_all_nodes_together_tell_what_one_machine_would(where: list[str]) -> None:
+    records = [record(n, client=n % 40, score=1 + n % 7) for n in range(150)]
+    samples: dict[str, list[AccessRecord]] = {}
+    for node, one in zip(where, records, strict=True):
+        samples.setdefault(node, []).append(one)
+    together, alone = on_fleet(**samples), tried(LOW, records, enforcing())
+    kept = replace(together, nodes=(), over=alone.over, rules=())
+    assert kept == replace(alone, rules=())
+    assert together.over >= alone.over
+
+
+def test_what_is_wanted_of_nodes_is_what_the_rules_ask_for() -> None:
+    listed = replace(LOW, deny=(IpList(ListName("bad"), ("192.0.2.0/24",)),))
+    assert wanted_of({SHOP: LOW}, {SHOP: LOW}) is None
+    assert wanted_of({}, {SHOP: LOW}) == Wanted(("shop",), addresses=False)
+    assert wanted_of({SHOP: LOW}, {SHOP: listed}) == Wanted(("shop",), addresses=True)
+    assert wanted_of({SHOP: listed}, {SHOP: enforcing(rule("low", "score <= 4"))}) == Wanted(
+        ("shop",), addresses=True
+    ), "who was on a list before is not new"
+    many = {SiteName(f"s{n}"): LOW for n in range(SAMPLE_SITES_NAMED_MAX + 1)}
+    assert wanted_of({}, many) == Wanted()

@@ -36,6 +36,7 @@ from seawall.release.release import Kind
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location
 from seawall.tasks import beside
+from seawall.telemetry.rehearsal import Rehearsed
 
 ResultT = TypeVar("ResultT")
 Anew = Callable[[], Snapshot | None]
@@ -98,7 +99,7 @@ class Case:
     force: Sequence[str] = ()
     guarded: bool = True
     anew: Anew | None = None
-    rehearse: Rehearse = tuple
+    rehearse: Rehearse = Rehearsed
 
 
 @dataclass(frozen=True)

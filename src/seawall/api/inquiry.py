@@ -7,32 +7,13 @@ What a node did not search is never counted as searched: each node has a standin
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 
 from seawall import limits
+from seawall.api.asking import Round, Standing
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.ids import NodeName, RequestId
 from seawall.telemetry.records import MISSING_WORDS, AccessRecord
-
-
-class Standing(StrEnum):
-    """How far one node is with a question."""
-
-    SILENT = "silent"
-    """It was not heard lately, so it is not waited for."""
-    OLD = "old"
-    """Its version does not know the question."""
-    ASKED = "asked"
-    """It did not answer yet, or did not in time."""
-    NOTHING = "nothing"
-    """It searched all its records and has none."""
-    IN_PART = "in-part"
-    """It has none among those that it had time to search."""
-    GARBLED = "garbled"
-    """What it answered makes no sense."""
-    FOUND = "found"
-
 
 _HEADS: Final = (
     (Standing.NOTHING, "Searched"),
@@ -89,8 +70,8 @@ class Finding:
     since: Mapping[NodeName, str] = field(default_factory=dict)
 
 
-class Inquiry:
-    """One question to the nodes.
+class Inquiry(Round):
+    """One question to the nodes about a request.
 
     Args:
         request_id: of the request that is looked for.
@@ -101,38 +82,12 @@ class Inquiry:
     def __init__(
         self, request_id: RequestId, standings: Mapping[NodeName, Standing], began_s: float
     ) -> None:
+        super().__init__(standings, began_s + limits.RECORD_QUESTION_WAIT_S)
         self.request_id = request_id
-        self._standings = dict(standings)
-        self._handed: dict[NodeName, int] = {}
-        self._answering: set[NodeName] = set()
         self._since: dict[NodeName, str] = {}
         self._claims: list[NodeName] = []
         self._record: AccessRecord | None = None
         self._ended = False
-        self._end_s = began_s + limits.RECORD_QUESTION_WAIT_S
-
-    def hand(self, node: NodeName) -> bool:
-        """Whether `node` is to be asked now, with the answer to whatever it just asked itself."""
-        standing, times = self._standings.get(node), self._handed.get(node, 0)
-        if standing not in {Standing.ASKED, Standing.SILENT, Standing.OLD}:
-            return False
-        if times >= limits.RECORD_QUESTION_HANDED_MAX:
-            return False
-        self._handed[node] = times + 1
-        self._standings[node] = Standing.ASKED
-        return True
-
-    def cannot(self, node: NodeName) -> None:
-        """`node` does not know such questions: nobody waits for it."""
-        if self._standings.get(node) is Standing.ASKED:
-            self._standings[node] = Standing.OLD
-
-    def begin(self, node: NodeName) -> bool:
-        """Whether `node` may answer now: it was asked, and answers for the first time."""
-        if node not in self._handed or node in self._answering:
-            return False
-        self._answering.add(node)
-        return True
 
     def take(self, node: NodeName, said: Said, now_s: float) -> str:
         """Note what a node answered; what people should know of it, in words.
@@ -140,8 +95,7 @@ class Inquiry:
         A second record never replaces the first.
         """
         if said.garbled:
-            self._standings[node] = Standing.GARBLED
-            return f"{node}: {said.garbled}"
+            return self.doubt(node, said.garbled)
         self._since[node] = said.since
         if said.record is None:
             self._standings[node] = Standing.NOTHING if said.whole else Standing.IN_PART
@@ -155,12 +109,6 @@ class Inquiry:
         self._record = said.record
         self._end_s = min(self._end_s, now_s + limits.RECORD_CLAIMS_WAIT_S)
         return ""
-
-    def left_s(self, now_s: float) -> float:
-        """How long it is worth waiting yet; 0 when nobody else is waited for."""
-        if Standing.ASKED not in self._standings.values():
-            return 0.0
-        return max(0.0, self._end_s - now_s)
 
     def end(self) -> Finding:
         """What is known now; nobody waits any more, and no record is kept."""

@@ -19,7 +19,7 @@ from seawall.gate.report import GateReport, bounded
 from seawall.ids import SiteName
 from seawall.rollout.ports import Nack
 from seawall.site.problem import Location, Problem
-from seawall.telemetry.rehearsal import Rehearsal
+from seawall.telemetry.rehearsal import Rehearsed
 
 if TYPE_CHECKING:
     from seawall.compiler.diff import Change
@@ -50,7 +50,7 @@ def change_views(changes: Sequence["Change"]) -> tuple[tuple[ChangeView, ...], i
     return shown, len(ordered) - len(shown)
 
 
-def turned_away_view(found: Sequence[Rehearsal] | None) -> TurnedAwayView | None:
+def turned_away_view(found: Rehearsed | None) -> TurnedAwayView | None:
     """Whom changed bot rules and address lists would meet; None when none changed.
 
     Args:
@@ -61,7 +61,8 @@ def turned_away_view(found: Sequence[Rehearsal] | None) -> TurnedAwayView | None
         return None
     refusal = report.refusal
     return TurnedAwayView(
-        sites=tuple(found or ()),
+        sites=found.sites if found is not None else (),
+        fleet=found.fleet if found is not None else None,
         lines=bounded([*(report.lines or report.notes)]),  # notes say no more of what lines say
         code=refusal.code if refusal else "",
         message=refusal.message if refusal else "",

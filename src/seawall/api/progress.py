@@ -44,9 +44,11 @@ class Flow:
         return round(self._clock.monotonic_s() - self._began_s, 6)
 
     def step(self, state: str, stage: Stage, text: str) -> None:
-        """A step of somebody else's: `started` or `done`."""
+        """A step of somebody else's: `started`, `goes-on` or `done`."""
         if state == "done":
             self.done(stage, text)
+        elif state == "goes-on":
+            self.goes_on(text)
         elif stage != self.stage:
             self.started(stage, text)
 

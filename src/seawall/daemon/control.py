@@ -229,7 +229,8 @@ async def running(
         lead = lead or Sole(ways.address)
         if ways.listen_nodes:
             parts = _nodes_parts(control, data_dir, clock, ways, lead)
-            control.service.fleet = await stack.enter_async_context(nodes_port(parts))
+            desk = await stack.enter_async_context(nodes_port(parts))
+            control.service.fleet, control.workshop.sampler = desk, desk.records.sample
         if ways.mirror_dir:
             background = await stack.enter_async_context(Background(_say_error))
             work = keep_exported(control.service.store, Path(ways.mirror_dir), clock, _say)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.api.candidate import Candidate, Maker
+from seawall.api.rehearsing import Ask
 from seawall.api.workbench import Say, Workbench, main
 from seawall.clock import Clock, SystemClock
 from seawall.drill.features.columns import features_of
@@ -135,8 +136,8 @@ def _site(sources: SourceSet) -> SourceSet:
 class DrillBench(Workbench):
     """The workbench with a flawed maker, whose compiler writes the filter that has the flaw."""
 
-    def __init__(self, home: Path, say: Say) -> None:
-        super().__init__(home, say)
+    def __init__(self, home: Path, say: Say, ask: Ask) -> None:
+        super().__init__(home, say, ask)
         FEATURES.update(dict.fromkeys(FLAW_FEATURES, max(FEATURES.values())))
         self._maker = FlawedMaker(SystemClock(), Settings.read(home))
 

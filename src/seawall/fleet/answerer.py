@@ -1,4 +1,4 @@
-"""How a node answers what control asks about requests: one search at a time, off the agent's loop.
+"""How a node answers what control asks: one search of its records at a time, off the agent's loop.
 
 Nobody waits for it but whoever asked: questions wait in a short queue, a search has a thread of its
 own and ends in time, and afterwards the node rests as long as it searched, so that a flood of
@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.api.record_desk import Question
+from seawall.api.record_desk import Asked, SampleQuestion
 from seawall.clock import Clock
 from seawall.errors import SeawallError
-from seawall.fleet.questions import RecordAnswer
+from seawall.fleet.questions import RecordAnswer, SampleAnswer
 from seawall.telemetry.records import search
+from seawall.telemetry.samples import pack, read_recent
 
 _SEARCH_SHARE: Final = 0.8
 """Of the time that is left; the rest is for the way back."""
-Send = Callable[[Question, RecordAnswer], Awaitable[None]]
+Found = RecordAnswer | SampleAnswer
+Send = Callable[[Asked, Found], Awaitable[None]]
 
 
 class Answerer:
@@ -38,11 +40,11 @@ class Answerer:
         self._clock = clock
         self._tell = tell
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._queue: asyncio.Queue[tuple[Question, float, Send]] = asyncio.Queue(
+        self._queue: asyncio.Queue[tuple[Asked, float, Send]] = asyncio.Queue(
             limits.RECORD_QUESTIONS_QUEUED_MAX
         )
 
-    def ask(self, question: Question, send: Send) -> None:
+    def ask(self, question: Asked, send: Send) -> None:
         """Take a question, unless it was taken before or too many wait; never waits."""
         if question.id in self._seen:
             return
@@ -53,7 +55,7 @@ class Answerer:
         try:
             self._queue.put_nowait((question, end_s, send))
         except asyncio.QueueFull:
-            self._tell("question-passed-over", f"Too many questions wait: {question.request_id}.")
+            self._tell("question-passed-over", f"Too many questions wait: {question.id}.")
 
     async def run(self) -> None:
         """Answer until cancelled."""
@@ -72,8 +74,8 @@ class Answerer:
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _search(
-        self, threads: ThreadPoolExecutor, question: Question, left_s: float
-    ) -> RecordAnswer | None:
+        self, threads: ThreadPoolExecutor, question: Asked, left_s: float
+    ) -> Found | None:
         patience_s = min(left_s * _SEARCH_SHARE, limits.RECORD_SEARCH_TIMEOUT_S)
         last_s = self._clock.monotonic_s() + patience_s
         cancelled = False
@@ -81,7 +83,10 @@ class Answerer:
         def go_on() -> bool:
             return not cancelled and self._clock.monotonic_s() < last_s
 
-        def look() -> RecordAnswer:
+        def look() -> Found:
+            if isinstance(question, SampleQuestion):
+                recent = read_recent(self._access_log, self._clock.now_s())
+                return SampleAnswer(pack(recent, question.wanted, go_on))
             found = search(self._access_log, question.request_id, go_on)
             return RecordAnswer(found.line, found.whole, found.since)
 

@@ -22,8 +22,7 @@ from seawall import limits
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, status_of
 from seawall.api.fleet import ElsewhereError
-from seawall.api.inquiry import Said
-from seawall.api.record_desk import Question, RecordDesk
+from seawall.api.record_desk import Asked, RecordDesk
 from seawall.clock import Clock
 from seawall.errors import ConflictError, RefusedError, SeawallError, UsageError
 from seawall.fleet import intake, questions
@@ -75,7 +74,7 @@ class Parts:
         elsewhere: None while this process leads; otherwise why a write is refused.
         behind: whether what this process knows of the fleet may be old; then a node that it kept
             would hear neither of a release nor of its withdrawal.
-        records: what nodes are asked about requests.
+        records: what nodes are asked about requests, and of what they have seen.
         log: told what nodes did that people should know.
     """
 
@@ -221,7 +220,7 @@ class Gateway:
         return _asking(answer, self._questions(request, node))
 
     async def _answer(self, request: Request) -> Response:
-        """Take what a node says of a request; it may be slow, huge, garbled, or a lie."""
+        """Take what a node says to a question; it may be slow, huge, garbled, or a lie."""
         node, question = await self._node(request), request.path_params["question"]
         self._answer_rates.take(node.name, self._parts.clock.monotonic_s())
         records = self._parts.records
@@ -230,9 +229,13 @@ class Gateway:
             size_bytes = declared_size(request, limits.RECORD_ANSWER_SIZE_BYTES_MAX)
             with self._answers.pass_(size_bytes):
                 body = await read(request, size_bytes, limits.RECORD_ANSWER_TIMEOUT_S)
-                said = questions.believed(loads(body), request_id)
+                said = (
+                    questions.believed(loads(body), request_id)
+                    if request_id is not None
+                    else questions.seen(loads(body))
+                )
         except (UsageError, RefusedError) as error:
-            records.take(node.name, question, Said(garbled=error.message))
+            records.doubt(node.name, question, error.message)
             raise
         await self._node(request)  # it may have been removed meanwhile
         records.take(node.name, question, said)
@@ -251,10 +254,14 @@ class Gateway:
             )
         return await self._parts.members.require(request.scope.get(SCOPE_KEY))
 
-    def _questions(self, request: Request, node: FleetNode) -> tuple[Question, ...]:
+    def _questions(self, request: Request, node: FleetNode) -> tuple[Asked, ...]:
         """What to ask a node with the answer to its request."""
-        knows = request.headers.get(questions.KNOWS_HEADER) == questions.KNOWS_RECORDS
-        self._parts.records.heard(node.name, knows=knows)
+        said = request.headers.get
+        self._parts.records.heard(
+            node.name,
+            knows=said(questions.KNOWS_HEADER) == questions.KNOWS_RECORDS,
+            samples=said(questions.KNOWS_SAMPLES_HEADER) == questions.KNOWS_SAMPLES,
+        )
         return self._parts.records.waits_for(node.name)
 
     def _require_lead(self) -> None:
@@ -307,9 +314,9 @@ def _failure(error: SeawallError) -> Response:
     return _json(refusal, _REFUSED.get(error.code, status_of(error)))
 
 
-def _asking(answer: Response, asked: tuple[Question, ...]) -> Response:
-    if asked:
-        answer.headers[questions.QUESTIONS_HEADER] = questions.header_of(asked)
+def _asking(answer: Response, asked: tuple[Asked, ...]) -> Response:
+    for name, value in questions.headers_of(asked):
+        answer.headers[name] = value
     return answer
 
 

@@ -38,6 +38,11 @@ class Members:
         """Of all of them, in order."""
         return tuple(sorted(self._nodes))
 
+    def groups_of(self, name: NodeName) -> tuple[str, ...]:
+        """Groups of a node, as its token said; none of one that is not known."""
+        found = self._nodes.get(name)
+        return found.groups if found is not None else ()
+
     async def require(self, peer: Peer | None) -> FleetNode:
         """The node behind a connection.
 

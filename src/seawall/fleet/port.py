@@ -146,6 +146,7 @@ def _record_desk(parts: PortParts, members: Members) -> RecordDesk:
         clock=parts.clock,
         rng=parts.rng,
         log=parts.log,
+        groups=members.groups_of,
     )
 
 

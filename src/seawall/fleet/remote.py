@@ -15,12 +15,12 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.codec import from_json
-from seawall.api.record_desk import Question
+from seawall.api.record_desk import Asked
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.exchange import Address, Answer, Line
 from seawall.fleet import mirrors
-from seawall.fleet.answerer import Answerer
+from seawall.fleet.answerer import Answerer, Found
 from seawall.fleet.client import (
     SMALL_ANSWER_SIZE_BYTES_MAX,
     TIMEOUT_S,
@@ -39,9 +39,12 @@ from seawall.fleet.pauses import Pauses
 from seawall.fleet.questions import (
     KNOWS_HEADER,
     KNOWS_RECORDS,
+    KNOWS_SAMPLES,
+    KNOWS_SAMPLES_HEADER,
     QUESTIONS_HEADER,
-    RecordAnswer,
+    SAMPLES_HEADER,
     questions_in,
+    samples_in,
 )
 from seawall.fleet.shapes import (
     NOW_HEADER,
@@ -57,6 +60,7 @@ from seawall.rollout.ports import Assignment, NodeReport
 _NOT_HERE: Final = 421
 _BUSY: Final = frozenset({429, 503})
 _REFUSED: Final = frozenset({401, 403})
+_KNOWS: Final = {KNOWS_HEADER: KNOWS_RECORDS, KNOWS_SAMPLES_HEADER: KNOWS_SAMPLES}
 
 
 class FleetControl(ControlClient):
@@ -257,17 +261,19 @@ class FleetControl(ControlClient):
             PROTOCOL_HEADER: str(PROTOCOL),
             NOW_HEADER: repr(self._clock.now_s()),
             **({"Content-Type": "application/json"} if body else {}),
-            **({KNOWS_HEADER: KNOWS_RECORDS} if self._answerer is not None else {}),
+            **(_KNOWS if self._answerer is not None else {}),
         }
 
     def _hear_questions(self, answer: Answer, where: Path | Address) -> None:
         """Take up what control asks; whoever answers it waits for nothing here."""
         if self._answerer is None:
             return
-        for question in questions_in(answer.headers.get(QUESTIONS_HEADER, "")):
+        asked: list[Asked] = [*questions_in(answer.headers.get(QUESTIONS_HEADER, ""))]
+        asked += samples_in(answer.headers.get(SAMPLES_HEADER, ""))
+        for question in asked:
             self._answerer.ask(question, partial(self._bring, where))
 
-    async def _bring(self, where: Path | Address, question: Question, found: RecordAnswer) -> None:
+    async def _bring(self, where: Path | Address, question: Asked, found: Found) -> None:
         """Bring an answer to the control process that asked; one that fails is not brought again.
 
         On the line of reports if that goes there: a thousand nodes make no new connections.

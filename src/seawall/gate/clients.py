@@ -7,18 +7,28 @@ is nothing to try it on, that is said.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from seawall import limits
 from seawall.errors import RefusedError
 from seawall.gate.report import StageFinding
 from seawall.model import BotDo, BotMode
-from seawall.telemetry import records
-from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
+from seawall.telemetry.rehearsal import (
+    DENY,
+    GARBLED,
+    LATE,
+    OLD,
+    SILENT,
+    NodesAsked,
+    NodeTurns,
+    Rehearsal,
+    RehearsalState,
+    Rehearsed,
+    RuleTurns,
+)
 
-Rehearse = Callable[[], Sequence[Rehearsal] | None]
-"""Tries the rules that changed; none when no rules did, None when that is not known. Blocks."""
+Rehearse = Callable[[], Rehearsed | None]
+"""Tries the rules that changed; no site when no rules did, None when that is not known. Blocks."""
 FORCE_CLIENTS: Final = "clients"
 """What `--force` names to go on past clients that would be turned away."""
 _RULES_NAMED_MAX: Final = 3
@@ -29,51 +39,61 @@ _DOES: Final = {
     BotDo.PAYMENT: "asks payment for",
     BotDo.RATE: "slows",
 }
+_NODES_NAMED_MAX: Final = 3
+_MISSING: Final = (
+    (LATE, "Did not answer in time"),
+    (SILENT, "Not connected here"),
+    (OLD, "Of an older version that cannot be asked"),
+    (GARBLED, "Answered what makes no sense"),
+)
 _UNKNOWN: Final = (
     "Whom it turns away is not measured: the site file of the current release cannot be loaded any "
     "more."
 )
 
 
-def read_recent(access_file: Path, now_s: float) -> Iterator[records.AccessRecord]:
-    """The records of this machine that rules are tried on, newest first."""
-    found = records.newest(records.files(access_file), limits.REHEARSAL_READ_BYTES)
-    age_s_max = limits.REHEARSAL_AGE_S
-    return (record for record in found if 0 <= now_s - records.time_s(record.time) <= age_s_max)
-
-
-def judge_clients(found: Sequence[Rehearsal] | None) -> StageFinding:
+def judge_clients(found: Rehearsed | None) -> StageFinding:
     """Decide on what changed rules would do to recorded requests.
 
     Args:
-        found: one for each site whose rules changed; None when that is not known.
+        found: one site for each whose rules changed; None when that is not known.
     """
     if found is None:
         return StageFinding(_UNKNOWN, notes=(_UNKNOWN,))
-    if not found:
+    if not found.sites:
         return StageFinding("no bot rules and no address lists changed")
-    lines = tuple(line for each in found for line in rehearsal_lines(each))
-    over = [each for each in found if each.over]
+    fleet = found.fleet
+    lines = (  # who was asked comes first: of many lines the last ones are not kept
+        *(() if fleet is None else (fleet_line(fleet),)),
+        *(line for each in found.sites for line in rehearsal_lines(each, fleet=fleet is not None)),
+    )
+    over = [each for each in found.sites if each.over]
     if over:
         return StageFinding(f"{len(over)} site(s) over the bound", lines, _refusal(over))
-    few = [each for each in found if each.really and each.state is not RehearsalState.MEASURED]
-    notes = [_too_few(each) for each in few[:_SITES_NOTED_MAX]]
+    few = [each for each in found.sites if each.really and not _measured(each)]
+    notes = [_too_few(each, fleet=fleet is not None) for each in few[:_SITES_NOTED_MAX]]
     if more := len(few) - len(notes):
         notes.append(f"The same holds for {more} more site(s).")
-    return StageFinding(f"{len(found)} site(s) looked at", lines, notes=tuple(notes))
+    if fleet is not None and (fleet.missing or not fleet.nodes):
+        notes.append(fleet_line(fleet))
+    on = "" if fleet is None else f", by what {fleet.answered} of {fleet.nodes} node(s) have seen"
+    return StageFinding(f"{len(found.sites)} site(s) looked at{on}", lines, notes=tuple(notes))
 
 
-def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
-    """What is known of one site, for people."""
-    if found.state is not RehearsalState.MEASURED:
-        yield _too_few(found)
+def rehearsal_lines(found: Rehearsal, *, fleet: bool = False) -> Iterator[str]:
+    """What is known of one site, for people; `fleet` when nodes were asked for the records."""
+    if not _measured(found):
+        yield _too_few(found, fleet=fleet)
     for rule in found.rules:
         yield f"{found.site}: {_rule_line(found, rule)}"
-    if found.state is RehearsalState.MEASURED and not found.rules:
+    if _measured(found) and not found.rules:
         yield (
             f"{found.site}: nobody of {found.clients:,} clients is turned away, of "
             f"{found.requests:,} requests since {found.since}."
         )
+    for node in found.nodes:
+        if node.new_clients:
+            yield f"{found.site}: {_node_line(node)}"
     if found.freed_requests:
         yield f"{found.site}: {found.freed_requests:,} requests that were turned away get in."
     if found.unsure:
@@ -81,6 +101,35 @@ def rehearsal_lines(found: Rehearsal) -> Iterator[str]:
             f"{found.site}: {found.unsure:,} requests hang on what records do not hold, and are "
             "not counted."
         )
+
+
+def fleet_line(fleet: NodesAsked) -> str:
+    """How many nodes told what they have seen, and which did not."""
+    if not fleet.nodes:
+        return "The fleet has no nodes that could tell what they have seen."
+    part = "" if fleet.asked == fleet.nodes else f", of {fleet.nodes:,} in the fleet"
+    counts = f"{fleet.answered:,} of {fleet.asked:,} asked{part}"
+    words = f"Nodes that told what they have seen: {counts}."
+    for state, head in _MISSING:
+        names = fleet.missing.get(state, ())
+        if names:
+            more = fleet.missing_count.get(state, len(names)) - len(names)
+            words += f" {head}: {', '.join(names)}{f' and {more:,} more' if more else ''}."
+    return words
+
+
+def _measured(found: Rehearsal) -> bool:
+    return found.state is RehearsalState.MEASURED
+
+
+def _node_line(node: NodeTurns) -> str:
+    words = (
+        f"on node {node.node} {node.new_clients:,} of {node.clients:,} clients that are let in "
+        "now would be turned away or challenged"
+    )
+    if node.share is None:
+        return f"{words}; it has seen too few to tell a share."
+    return f"{words}, {node.share:.0%}."
 
 
 def _rule_line(found: Rehearsal, rule: RuleTurns) -> str:
@@ -97,32 +146,49 @@ def _rule_line(found: Rehearsal, rule: RuleTurns) -> str:
     )
 
 
-def _too_few(found: Rehearsal) -> str:
+def _too_few(found: Rehearsal, *, fleet: bool) -> str:
+    where = "by the nodes that answered" if fleet else "on this machine"
     if found.state is RehearsalState.NO_RECORDS:
-        what = "no request to it is recorded on this machine of late"
+        what = f"no request to it is recorded of late {where}"
     else:
         what = (
-            f"{found.requests:,} requests of {found.clients:,} clients are recorded on this "
-            f"machine of late, {limits.REHEARSAL_REQUESTS_MIN:,} of "
+            f"{found.requests:,} requests of {found.clients:,} clients are recorded of late "
+            f"{where}, {limits.REHEARSAL_REQUESTS_MIN:,} of "
             f"{limits.REHEARSAL_CLIENTS_MIN:,} are needed"
         )
     return f"{found.site}: whom it turns away is not measured: {what}."
 
 
 def _refusal(over: Sequence[Rehearsal]) -> RefusedError:
-    first = max(over, key=lambda each: each.share or 0.0)
-    most = sorted(first.rules, key=lambda rule: -rule.new_clients)[:_RULES_NAMED_MAX]
+    first = max(over, key=lambda each: _worst(each).share or 0.0)
+    worst = _worst(first)
+    most = sorted(worst.rules, key=lambda rule: -rule.new_clients)[:_RULES_NAMED_MAX]
     rules = ", ".join(
         f"{rule.rule} ({rule.do}) {rule.new_clients:,}" for rule in most if rule.new_clients
     )
     more = f" The same holds for {len(over) - 1} more site(s)." if len(over) > 1 else ""
     return RefusedError(
         "clients-turned-away",
-        f"Site {first.site} would turn away {first.new_clients:,} of {first.clients:,} "
-        f"clients ({first.share or 0.0:.0%}) that are let in now, of the requests recorded since "
-        f"{first.since}; {limits.REHEARSAL_TURNED_SHARE_MAX:.0%} may be. By what: {rules}."
-        f"{more}",
+        f"Site {first.site} would turn away {worst.new_clients:,} of {worst.clients:,} "
+        f"clients ({worst.share or 0.0:.0%}) that are let in now{_where(first)}, of the requests "
+        f"recorded since {worst.since}; {limits.REHEARSAL_TURNED_SHARE_MAX:.0%} may be. By what: "
+        f"{rules}.{more}",
         remedy="Ask `seawall why` about the requests that are named. If it is meant: "
         f"--force {FORCE_CLIENTS}. Bot rules in `mode: observe` turn nobody away, and records name "
         "whom they would meet.",
     )
+
+
+def _worst(found: Rehearsal) -> Rehearsal | NodeTurns:
+    """What is over the bound: one node, where one is, else all of them together."""
+    return found.nodes[0] if found.nodes and found.nodes[0].over else found
+
+
+def _where(found: Rehearsal) -> str:
+    over = [node.node for node in found.nodes if node.over]
+    if not over:
+        return ""
+    others = ", ".join(over[1:_NODES_NAMED_MAX])
+    hidden = len(over) - _NODES_NAMED_MAX
+    more = f" and {hidden} more" if hidden > 0 else ""
+    return f" on node {over[0]}" + (f" (and on {others}{more} likewise)" if others else "")

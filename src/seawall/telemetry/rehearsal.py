@@ -3,12 +3,17 @@
 It needs nothing but the standard library, so that a client reads it cheaply.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 DENY: Final = "deny"
 """What an address list does with its clients, beside what a bot rule may do."""
+LATE: Final = "late"
+SILENT: Final = "silent"
+OLD: Final = "old"
+GARBLED: Final = "garbled"
 
 
 class RehearsalState(StrEnum):
@@ -42,6 +47,53 @@ class RuleTurns:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTurns:
+    """What one node of a fleet has seen of a site, and what would become of it.
+
+    Attributes:
+        requests: recorded ones of which it is sure what becomes of them.
+        clients: that made them.
+        new_requests: turned away or challenged then, and let in by the current release.
+        new_clients: with at least one such request.
+        share: of the clients that are new; None when the records are too few to tell.
+        over: more than may be without being forced.
+        since: when the oldest of these requests began, UTC; empty without any.
+        rules: those that newly turn away most clients first; bounded.
+    """
+
+    node: str
+    requests: int
+    clients: int
+    new_requests: int
+    new_clients: int
+    share: float | None
+    over: bool
+    since: str
+    rules: tuple[RuleTurns, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodesAsked:
+    """Which nodes of a fleet told what they have seen.
+
+    Attributes:
+        nodes: of the fleet.
+        asked: of these; each that can be asked in a small fleet, a part of them in a large one.
+        answered: with records that make sense, or with none.
+        missing: names by why they told nothing: `late` were asked and did not answer in time, or
+            not at all; `silent` were not heard of late; `old` are of a version that cannot be
+            asked; `garbled` sent what makes no sense. Bounded.
+        missing_count: how many there are of each.
+    """
+
+    nodes: int
+    asked: int
+    answered: int
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing_count: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rehearsal:
     """One site whose bot rules or address lists change.
 
@@ -55,9 +107,10 @@ class Rehearsal:
         new_clients: with at least one such request.
         freed_requests: the other way about.
         share: of the clients that are new; None when the records are too few to tell.
-        over: more than may be without being forced.
+        over: more than may be without being forced; of a fleet, also on one node alone.
         since: when the oldest of these requests began, UTC; empty without any.
         rules: those that turn away most first; bounded.
+        nodes: of a fleet, each that has seen somebody, those over the bound first; bounded.
     """
 
     site: str
@@ -74,3 +127,17 @@ class Rehearsal:
     over: bool
     since: str
     rules: tuple[RuleTurns, ...]
+    nodes: tuple[NodeTurns, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What was tried.
+
+    Attributes:
+        sites: one for each whose rules changed.
+        fleet: who was asked for records; None when they are this machine's own.
+    """
+
+    sites: tuple[Rehearsal, ...] = ()
+    fleet: NodesAsked | None = None

@@ -6,8 +6,8 @@ every header. Where the answer hangs on what it does not hold, the request is co
 not guessed. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from typing import Final
@@ -21,12 +21,16 @@ from seawall.telemetry.addresses import Addresses
 from seawall.telemetry.bot_facts import ACCEPT_FEED, REQUESTS
 from seawall.telemetry.bot_words import bucket_least
 from seawall.telemetry.bots import BotVerdict, parse_verdict
-from seawall.telemetry.records import AccessRecord, shown
-from seawall.telemetry.rehearsal import DENY, Rehearsal, RehearsalState, RuleTurns
+from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.rehearsal import (
+    DENY,
+    Rehearsal,
+    RehearsalState,
+)
+from seawall.telemetry.samples import Wanted
+from seawall.telemetry.turned import TURNS_AWAY, Count, Turn, node_turns, rules_counted, weighed
 from seawall.verify.catalogue import catalogue
 
-_TURNS_AWAY: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT, BotDo.CHALLENGE, BotDo.RATE})
-_TIME_CHARS_MAX: Final = 30
 _MAY_ASK_FOR_FEED: Final = frozenset({4, 6})
 """Sorts of `accept`, JSON and other. Who asks for a page, an image or a style is taken to ask for
 no feed beside it: readers of feeds that do are known by their names."""
@@ -70,66 +74,6 @@ def rules_of(edge: Edge) -> dict[SiteName, SiteRules]:
     }
 
 
-@dataclass
-class _Rule:
-    requests: int = 0
-    new_requests: int = 0
-    clients: set[str] = field(default_factory=set)
-    new_clients: set[str] = field(default_factory=set)
-    example: str = ""
-
-
-@dataclass
-class _Count:
-    """What is added up for one site; bounded by what is read."""
-
-    requests: int = 0
-    unsure: int = 0
-    freed: int = 0
-    since: str = ""
-    clients: set[str] = field(default_factory=set)
-    rules: dict[tuple[str, str], _Rule] = field(default_factory=dict)
-
-    def add(self, record: AccessRecord, client: str, turn: "_Turn") -> None:
-        """A request of which it is sure what becomes of it."""
-        self.requests += 1
-        self.clients.add(client)
-        time = record.time[:_TIME_CHARS_MAX]
-        self.since = min(self.since or time, time)
-        if not turn.do:
-            self.freed += turn.was_away
-            return
-        rule = self.rules.setdefault((turn.rule, turn.do), _Rule())
-        rule.requests += 1
-        rule.clients.add(client)
-        if turn.was_away:
-            rule.example = rule.example or shown(record.request_id)
-            return
-        if not rule.new_requests:
-            rule.example = shown(record.request_id)
-        rule.new_requests += 1
-        rule.new_clients.add(client)
-
-    def new_clients(self, *does: str) -> set[str]:
-        """Clients that are newly turned away by what does one of `does`."""
-        found = (rule.new_clients for (_, do), rule in self.rules.items() if do in does)
-        return set().union(*found)
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What becomes of a request, and became of it before.
-
-    Attributes:
-        rule: that turns it away, or the name of an address list; empty when it is let in.
-        do: what that does with it; empty likewise.
-    """
-
-    was_away: bool
-    rule: str = ""
-    do: str = ""
-
-
 def rehearse(
     records: Iterable[AccessRecord],
     old: Mapping[SiteName, SiteRules],
@@ -138,7 +82,7 @@ def rehearse(
     """Try the rules of each site that are others than before.
 
     Args:
-        records: in any order.
+        records: of one machine, in any order.
         old: rules of the current release.
         new: of the one that shall be.
 
@@ -146,15 +90,55 @@ def rehearse(
         One for each site whose rules changed; those over the bound first, and then those that
         turn away most; bounded.
     """
-    changed = (name for name in sorted(new) if _changed(old.get(name), new[name]))
-    trials = {name: _Trial(old.get(name), new[name]) for name in changed}
-    for record in records:
+    return _rehearsed((("", record) for record in records), old, new)
+
+
+def rehearse_fleet(
+    samples: Mapping[str, Sequence[AccessRecord]],
+    old: Mapping[SiteName, SiteRules],
+    new: Mapping[SiteName, SiteRules],
+) -> tuple[Rehearsal, ...]:
+    """The same on what each node has seen; a site is over the bound when it is on one node.
+
+    Args:
+        samples: records by the node's name.
+        old: as for `rehearse`.
+        new: likewise.
+    """
+    seen = ((node, record) for node, records in samples.items() for record in records)
+    return _rehearsed(seen, old, new)
+
+
+def wanted_of(
+    old: Mapping[SiteName, SiteRules], new: Mapping[SiteName, SiteRules]
+) -> Wanted | None:
+    """What has to be known of requests to try these rules; None when there is nothing to try."""
+    names = _changed_sites(old, new)
+    if not names:
+        return None
+    addresses = any(new[name].deny or (name in old and bool(old[name].deny)) for name in names)
+    return Wanted(tuple(names) if len(names) <= limits.SAMPLE_SITES_NAMED_MAX else (), addresses)
+
+
+def _rehearsed(
+    seen: Iterable[tuple[str, AccessRecord]],
+    old: Mapping[SiteName, SiteRules],
+    new: Mapping[SiteName, SiteRules],
+) -> tuple[Rehearsal, ...]:
+    trials = {name: _Trial(old.get(name), new[name]) for name in _changed_sites(old, new)}
+    for node, record in seen:
         trial = trials.get(SiteName(record.site))
         if trial is not None:
-            trial.meet(record)
-    told = [_told(name, new[name], trial.count) for name, trial in trials.items()]
+            trial.meet(record, node)
+    told = [_told(name, new[name], trial) for name, trial in trials.items()]
     told.sort(key=lambda each: (not each.over, -each.new_clients, each.site))
     return tuple(told[: limits.REHEARSAL_SITES_MAX])
+
+
+def _changed_sites(
+    old: Mapping[SiteName, SiteRules], new: Mapping[SiteName, SiteRules]
+) -> list[SiteName]:
+    return [name for name in sorted(new) if _changed(old.get(name), new[name])]
 
 
 def _changed(old: SiteRules | None, new: SiteRules) -> bool:
@@ -172,22 +156,26 @@ class _Trial:
     """One site: its old rules and its new ones."""
 
     def __init__(self, old: SiteRules | None, new: SiteRules) -> None:
-        self.count = _Count()
+        self.count = Count()
+        self.nodes: dict[str, Count] = {}
         self._old, self._new = old, new
         self._denied = Addresses(new.deny)
         self._was_denied = Addresses(old.deny if old is not None else ())
 
-    def meet(self, record: AccessRecord) -> None:
-        """Try both on a request."""
+    def meet(self, record: AccessRecord, node: str) -> None:
+        """Try both on a request; `node` has seen it, empty for the only machine."""
         verdict = parse_verdict(record.bots) if record.bots else None
         turns = set(self._turns(record, verdict))
         if len(turns) == 1:
             client = verdict.client if verdict is not None else record.client
-            self.count.add(record, client, turns.pop())
+            turn = turns.pop()
+            self.count.add(record, client, turn)
+            if node:
+                self.nodes.setdefault(node, Count()).add(record, client, turn)
         elif turns:
             self.count.unsure += 1
 
-    def _turns(self, record: AccessRecord, verdict: BotVerdict | None) -> Iterator[_Turn]:
+    def _turns(self, record: AccessRecord, verdict: BotVerdict | None) -> Iterator[Turn]:
         """What may become of a request.
 
         Several when its record does not tell which; none when it tells nothing.
@@ -198,12 +186,12 @@ class _Trial:
         if listed := self._denied.of(record.client):
             before = {was_denied or self._was_away(record, each) for each in possible}
             for was_away in before or {was_denied}:
-                yield _Turn(was_away, listed, DENY)
+                yield Turn(was_away, listed, DENY)
         elif possible and route_class is not None:
             for facts in possible:
                 yield self._decided(facts, was_denied or self._was_away(record, facts))
         elif was_denied or self._new.deny:
-            yield _Turn(was_denied)
+            yield Turn(was_denied)
 
     def _was_away(self, record: AccessRecord, facts: Facts) -> bool:
         old = self._old
@@ -212,14 +200,14 @@ class _Trial:
             return False
         if route_class.value != facts.route_class:
             facts = replace(facts, route_class=route_class.value)
-        return _done(decide(old.policy, facts)) in _TURNS_AWAY
+        return _done(decide(old.policy, facts)) in TURNS_AWAY
 
-    def _decided(self, facts: Facts, was_away: bool) -> _Turn:
+    def _decided(self, facts: Facts, was_away: bool) -> Turn:
         decision = decide(self._new.policy, facts)
         do = _done(decision)
-        if do not in _TURNS_AWAY:
-            return _Turn(was_away)
-        return _Turn(was_away, decision.rule.rpartition("+")[2], do.value)
+        if do not in TURNS_AWAY:
+            return Turn(was_away)
+        return Turn(was_away, decision.rule.rpartition("+")[2], do.value)
 
 
 def _done(decision: Decision) -> BotDo:
@@ -272,40 +260,31 @@ def _span(verdict: BotVerdict, window: str) -> tuple[int | None, int | None]:
     return least, max(least, bucket_least(code + 1) - 1)
 
 
-def _told(name: SiteName, rules: SiteRules, count: _Count) -> Rehearsal:
-    clients = len(count.clients)
-    enough = (
-        count.requests >= limits.REHEARSAL_REQUESTS_MIN and clients >= limits.REHEARSAL_CLIENTS_MIN
-    )
-    enforced = rules.policy.mode is BotMode.ENFORCE
-    new_clients = len(count.new_clients(DENY, *_TURNS_AWAY))
-    really = len(count.new_clients(DENY, *(_TURNS_AWAY if enforced else ())))
+def _told(name: SiteName, rules: SiteRules, trial: _Trial) -> Rehearsal:
+    count, enforced = trial.count, rules.policy.mode is BotMode.ENFORCE
+    found = weighed(count, enforced=enforced)
+    nodes = [
+        node_turns(node, each, enforced=enforced)
+        for node, each in trial.nodes.items()
+        if each.requests
+    ]
+    nodes.sort(key=lambda each: (not each.over, -(each.share or 0.0), each.node))
+    most = sorted(rules_counted(count), key=lambda rule: -rule.clients)
     few = RehearsalState.TOO_FEW if count.requests or count.unsure else RehearsalState.NO_RECORDS
-    most = sorted(count.rules.items(), key=lambda item: -len(item[1].clients))
     return Rehearsal(
         site=name,
         mode=rules.policy.mode.value,
         really=enforced or bool(rules.deny),
-        state=RehearsalState.MEASURED if enough else few,
+        state=RehearsalState.MEASURED if found.enough else few,
         requests=count.requests,
-        clients=clients,
+        clients=len(count.clients),
         unsure=count.unsure,
-        new_requests=sum(rule.new_requests for rule in count.rules.values()),
-        new_clients=new_clients,
+        new_requests=count.new_requests,
+        new_clients=found.new_clients,
         freed_requests=count.freed,
-        share=new_clients / clients if enough else None,
-        over=enough and really > limits.REHEARSAL_TURNED_SHARE_MAX * clients,
+        share=found.share,
+        over=found.over or any(node.over for node in nodes),
         since=count.since,
-        rules=tuple(
-            RuleTurns(
-                rule=rule,
-                do=do,
-                requests=found.requests,
-                clients=len(found.clients),
-                new_requests=found.new_requests,
-                new_clients=len(found.new_clients),
-                example=found.example,
-            )
-            for (rule, do), found in most[: limits.REHEARSAL_RULES_MAX]
-        ),
+        rules=tuple(most[: limits.REHEARSAL_RULES_MAX]),
+        nodes=tuple(nodes[: limits.REHEARSAL_NODES_TOLD_MAX]),
     )
