@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall import limits
-from seawall.telemetry.records import AccessRecord
+from seawall.telemetry.records import AccessRecord, parse_record
 from seawall.telemetry.samples import SampleError, Wanted, pack, unpack
 from telemetry.test_rehearse import crowd, record
 
@@ -63,6 +63,24 @@ def test_only_wanted_sites_are_told_and_all_when_none_is_named() -> None:
     assert [one.request_id for one in unpack(pack(both, NAMED))] == ["id-1"]
     assert len(unpack(pack(both, Wanted()))) == 3
     assert unpack(pack(both, Wanted(("other",)))) == ()
+
+
+@pytest.mark.parametrize("wanted", [NAMED, Wanted()], ids=["named", "all"])
+@pytest.mark.parametrize("sent_id", ["", "a b/c", "x" * 10_000], ids=["none", "odd", "long"])
+def test_what_was_no_request_spoils_no_sample(sent_id: str, wanted: Wanted) -> None:
+    unreadable = replace(record(2), request_id=sent_id, route="" if not sent_id else "shop/all")
+    assert unpack(pack([unreadable, SECRETS], wanted)) == unpack(pack([SECRETS], wanted))
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["time", "request_id", "route", "path"]), st.text()))
+)
+def test_whatever_a_node_has_recorded_its_sample_can_be_read(lines: list[dict[str, str]]) -> None:
+    found = [each for raw in lines if (each := parse_record(json.dumps(raw).encode())) is not None]
+    assert SECRETS.request_id in {
+        each.request_id for each in unpack(pack([*found, SECRETS], NAMED))
+    }
+    unpack(pack(found, Wanted(addresses=True)))
 
 
 def test_of_many_an_even_part_is_told() -> None:

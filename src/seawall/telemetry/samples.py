@@ -63,8 +63,8 @@ def pack(
     for record in found:
         if not go_on():
             break
-        if sites and record.site not in sites:
-            continue
+        if (sites and record.site not in sites) or _senseless(record):
+            continue  # what was no request has no id, and no rule looks at it
         line = _line(record, addresses=wanted.addresses)
         if len(line) <= limits.SAMPLE_RECORD_SIZE_BYTES_MAX:
             lines.append(line)
@@ -119,14 +119,20 @@ def _line(record: AccessRecord, *, addresses: bool) -> bytes:
 
 
 def _sensible(line: bytes) -> AccessRecord:
-    """A record whose id may be shown and typed, and whose time is one."""
     record = records.parse_record(line)
     if record is None:
         raise SampleError("it holds something that is no record")
+    if why := _senseless(record):
+        raise SampleError(f"it holds {why}")
+    return record
+
+
+def _senseless(record: AccessRecord) -> str:
+    """Why a record is of no use: its id cannot be shown and typed, or its time is none."""
     try:
         records.require_request_id(record.request_id)
-    except SeawallError as error:
-        raise SampleError("it holds an id that is none") from error
+    except SeawallError:
+        return "an id that is none"
     if not TIME.fullmatch(record.time) or records.time_s(record.time) < 0:
-        raise SampleError("it holds a time that is none")
-    return record
+        return "a time that is none"
+    return ""
