@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from seawall import limits
 from seawall.gate.rewrite import MARK
@@ -49,6 +49,7 @@ class Stub:
     def __init__(self, wanted: Mapping[str, Wanted]) -> None:
         self.wanted = wanted
         self.arrived: dict[str, Arrived] = {}
+        self._open: set[_Connection] = set()
 
     @asynccontextmanager
     async def on(self, path: Path) -> AsyncIterator[None]:
@@ -59,30 +60,41 @@ class Stub:
         """
         loop = asyncio.get_running_loop()
         listener = listen_private(path)
-        server = await loop.create_unix_server(lambda: _Connection(self), sock=listener)
+        server = await loop.create_unix_server(lambda: _Connection(self, self._open), sock=listener)
         try:
             yield
         finally:
             server.close()
+            for connection in tuple(self._open):
+                await connection.hang_up()
 
 
 class _Connection(asyncio.Protocol):
     """One connection of an Envoy. Requests have no body: only safe methods are asked."""
 
-    def __init__(self, stub: Stub) -> None:
-        self._stub = stub
+    def __init__(self, stub: Stub, all_open: "set[_Connection]") -> None:
+        self._stub, self._all_open = stub, all_open
         self._buffer = b""
-        self._transport: asyncio.Transport | None = None
+        self._lost = asyncio.Event()
+
+    async def hang_up(self) -> None:
+        """End it; returns when its socket is closed."""
+        self._transport.abort()
+        await self._lost.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport if isinstance(transport, asyncio.Transport) else None
+        self._transport = cast("asyncio.Transport", transport)
+        self._all_open.add(self)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._all_open.discard(self)
+        self._lost.set()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        if self._transport is None or len(self._buffer) > limits.TASTER_ANSWER_SIZE_BYTES_MAX:
+        if len(self._buffer) > limits.TASTER_ANSWER_SIZE_BYTES_MAX:
             self._buffer = b""
-            if self._transport is not None:
-                self._transport.abort()
+            self._transport.abort()
             return
         while _HEAD_END in self._buffer:
             head, self._buffer = self._buffer.split(_HEAD_END, 1)
