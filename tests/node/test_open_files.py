@@ -2,13 +2,16 @@
 
 import os
 import resource
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from compiler.build import edge
 from seawall.compiler.compile import compile_edge
 from seawall.node.bootstrap import released_part
-from seawall.node.open_files import connections_max, files_notice, notice
+from seawall.node.open_files import connections_max, files_notice, files_used_up, notice
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,30 @@ def test_the_numbers_are_those_of_the_process_and_of_the_release() -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert files_notice(0, bootstrap) == ""
+
+
+HOLDER = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+held = []
+for _ in range(int(sys.argv[1])):
+    try:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        break
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_only_a_process_that_has_all_its_files_open_has_used_them_up(tmp_path: Path) -> None:
+    assert files_used_up(tmp_path) is None
+    for count, found in ((10, None), (1000, 64)):
+        command = [sys.executable, "-c", HOLDER, str(count)]
+        with subprocess.Popen(
+            command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"ready\n"
+            assert files_used_up(tmp_path) == found
+            holder.communicate()

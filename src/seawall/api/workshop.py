@@ -28,13 +28,8 @@ from seawall.telemetry.samples import Wanted
 Step = Callable[[str, Stage, str], None]
 """`started`, `goes-on` or `done`, the stage, and a line for people."""
 WORKBENCH: Final = "seawall.api.workbench"
-Sampler = Callable[[Wanted], Awaitable[Sampled | None]]
-"""Asks the nodes of a fleet what they have seen; None where there is no fleet to ask."""
-
-
-async def nobody(_wanted: Wanted) -> Sampled | None:
-    """Of a machine that has no fleet."""
-    return None
+Sampler = Callable[[Wanted], Awaitable[Sampled]]
+"""Asks the nodes of a fleet what they have seen."""
 
 
 def ignore(_state: str, _stage: Stage, _text: str) -> None:
@@ -45,7 +40,7 @@ class Workshop:
     """Owns at most one workbench process. Use `run` as a task, and `close` at the end.
 
     Attributes:
-        sampler: asks nodes what they have seen, when a job wants to know it.
+        sampler: asks nodes what they have seen, when a job wants to know it; None without a fleet.
 
     Args:
         home: control's private directory.
@@ -61,7 +56,7 @@ class Workshop:
         log: Callable[[str, str], None],
         program: str = WORKBENCH,
     ) -> None:
-        self.sampler: Sampler = nobody
+        self.sampler: Sampler | None = None
         self._program = program
         self._home = home
         self._clock = clock
@@ -200,8 +195,8 @@ class Workshop:
                 )
 
     async def _sampled(self, wanted: Wanted, step: Step) -> Sampled | None:
-        """What nodes have seen."""
-        if self.sampler is nobody:
+        """What nodes have seen; None where there is no fleet to ask."""
+        if self.sampler is None:
             return None
         step("goes-on", "clients", "asking nodes what they have seen")
         try:

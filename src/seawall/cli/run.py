@@ -60,7 +60,7 @@ def resolv_conf_argument(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        path.read_bytes()
+        path.open("rb").close()
     except OSError as error:
         raise UsageError(
             "resolv-conf-unreadable",

@@ -29,7 +29,7 @@ from seawall.node.agent import STABLE, Agent
 from seawall.node.dns.names import Names
 from seawall.node.dns.resolvers import RESOLV_CONF
 from seawall.node.lastgood import Opener, trusting
-from seawall.node.process import files_used_up
+from seawall.node.open_files import files_used_up
 from seawall.node.report import CollectorMaker
 from seawall.release.bundle import Bundle
 from seawall.release.signing import load_public_key, pin_public_key

@@ -3,7 +3,7 @@
 import os
 import resource
 from functools import lru_cache
-from typing import Final
+from pathlib import Path
 
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from envoy.extensions.resource_monitors.downstream_connections.v3 import (
@@ -16,11 +16,8 @@ from seawall.limits import (
     OPEN_FILES_OF_A_CONNECTION,
     OPEN_FILES_USED_UP_SHARE,
 )
-
-_REMEDY: Final = (
-    "Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE` of systemd) and start Seawall "
-    "anew, or lower max_connections."
-)
+from seawall.procfs import working_in
+from seawall.telemetry.collector import MORE_FILES
 
 
 def files_notice(pid: int, bootstrap: bytes) -> str:
@@ -30,12 +27,20 @@ def files_notice(pid: int, bootstrap: bytes) -> str:
         pid: 0 when there is none.
         bootstrap: the release's part of what it was started with.
     """
-    try:
-        used = _open_files(pid)
-        allowed, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    except OSError:  # it ended
-        return ""
-    return notice(used, allowed, connections_max(bootstrap)) if pid else ""
+    found = _files_of(pid)
+    return notice(*found, connections_max(bootstrap)) if found is not None else ""
+
+
+def files_used_up(directory: Path) -> int | None:
+    """How many files the Envoy that works in `directory` may open, if it has them open; else None.
+
+    It takes no connection then, also not on its admin socket.
+    """
+    for pid in working_in({os.path.realpath(directory)}):
+        found = _files_of(pid)
+        if found is not None and found[0] >= found[1] * OPEN_FILES_USED_UP_SHARE:
+            return found[1]
+    return None
 
 
 def notice(used: int, allowed: int, connections: int) -> str:
@@ -51,13 +56,13 @@ def notice(used: int, allowed: int, connections: int) -> str:
     if allowed * OPEN_FILES_FEW_SHARE <= used < allowed * OPEN_FILES_USED_UP_SHARE:
         return (
             f"Envoy has {used:,} of {allowed:,} possible files open; without a free one "
-            f"it takes no connection. {_REMEDY}"
+            f"it takes no connection. {MORE_FILES}"
         )
     possible = allowed // OPEN_FILES_OF_A_CONNECTION
     if possible < connections:
         return (
             f"Envoy may open {allowed:,} files, enough for about {possible:,} connections and not "
-            f"for the {connections:,} of max_connections. {_REMEDY}"
+            f"for the {connections:,} of max_connections. {MORE_FILES}"
         )
     return ""
 
@@ -72,7 +77,13 @@ def connections_max(bootstrap: bytes) -> int:
     return 0
 
 
-def _open_files(pid: int) -> int:
+def _files_of(pid: int) -> tuple[int, int] | None:
+    """How many files a process has open, and how many it may; None when there is no process."""
     folder = f"/proc/{pid}/fd"
-    counted = os.stat(folder).st_size  # noqa: PTH116 - Linux 6.2 and newer tell so
-    return counted or len(os.listdir(folder))  # noqa: PTH208 - thousands of names, no paths
+    try:
+        counted = os.stat(folder).st_size  # noqa: PTH116 - Linux 6.2 and newer tell so
+        used = counted or len(os.listdir(folder))  # noqa: PTH208 - thousands of names, no paths
+        allowed, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except OSError:
+        return None
+    return used, allowed

@@ -6,8 +6,6 @@ import resource
 from pathlib import Path
 
 from seawall.errors import ConflictError
-from seawall.limits import OPEN_FILES_USED_UP_SHARE
-from seawall.procfs import working_in
 
 
 def only_one(path: Path) -> int:
@@ -37,19 +35,3 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     except (OSError, ValueError):
         return
-
-
-def files_used_up(directory: Path) -> int | None:
-    """How many files the Envoy that works in `directory` may open, if it has them open; else None.
-
-    It takes no connection then, also not on its admin socket.
-    """
-    for pid in working_in({os.path.realpath(directory)}):
-        try:
-            used = len(os.listdir(f"/proc/{pid}/fd"))  # noqa: PTH208 - thousands of names, no paths
-            allowed, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-        except OSError:  # it ended
-            continue
-        if used >= allowed * OPEN_FILES_USED_UP_SHARE:
-            return allowed
-    return None

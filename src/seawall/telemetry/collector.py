@@ -34,6 +34,11 @@ from seawall.telemetry.stats import QUERY, Reading, parse
 from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
 
+MORE_FILES: Final = (
+    "Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE` of systemd) and start Seawall "
+    "anew, or lower max_connections."
+)
+"""What to do about an Envoy that has too few files."""
 _COMMIT_READ_TIMEOUT_S: Final = 1.0
 _SHORT_WINDOW: Final = 0.9
 """Of the interval: a poll that comes a little early still closes the window it was meant for."""
@@ -186,8 +191,7 @@ class Collector:
             if (allowed := self._files_used_up()) is not None:
                 yield (
                     f"Envoy has all {allowed:,} files open that it may open, so it takes no "
-                    "connection. Each needs two. Raise the hard limit of open files (`ulimit -Hn`, "
-                    "`LimitNOFILE` of systemd) and start Seawall anew, or lower max_connections."
+                    f"connection. Each needs two. {MORE_FILES}"
                 )
             return
         if self._reading.garbled or not self._reading.whole:

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from seawall.node.dns.memory import Kept
-from seawall.node.dns.wire import KINDS, Question, Records
+from seawall.node.dns.wire import KINDS, NAME_SIZE_BYTES_MAX, Question, Records
 
 _FORMAT: Final = 1
 _TYPES: Final = {text: kind for kind, text in KINDS.items()}
-_NAME_SIZE_BYTES_MAX: Final = 255
 
 
 def written(kept: Iterable[Kept]) -> bytes:
@@ -65,4 +64,4 @@ def _is_name(name: bytes) -> bool:
     at = 0
     while at < len(name) and name[at]:
         at += 1 + name[at]
-    return at == len(name) - 1 and len(name) <= _NAME_SIZE_BYTES_MAX
+    return at == len(name) - 1 and len(name) <= NAME_SIZE_BYTES_MAX

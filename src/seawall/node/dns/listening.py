@@ -31,7 +31,6 @@ Peer = tuple[str, int]
 PRIVILEGED: Final = range(914, 953)
 """Ports of no known service that only root, or who may bind 80 and 443, can take: nobody else can
 answer there while the agent is dead. Where the agent may not either, any port has to do."""
-_LENGTH_BYTES: Final = 2
 _KINDS: Final = (socket.SOCK_DGRAM, socket.SOCK_STREAM)
 
 
@@ -140,7 +139,7 @@ class Listening:
         try:
             while True:
                 async with asyncio.timeout(DNS_CONNECTION_IDLE_S):
-                    length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES), "big")
+                    length = int.from_bytes(await reader.readexactly(wire.LENGTH_BYTES), "big")
                     if length > DNS_QUERY_SIZE_BYTES_MAX:
                         return
                     data = await reader.readexactly(length)
@@ -149,7 +148,7 @@ class Listening:
                     answer = self._forwarder.at_once(query) or await self._forwarder.answer(query)
                 if answer is None:
                     return
-                writer.write(len(answer).to_bytes(_LENGTH_BYTES, "big") + answer)
+                writer.write(wire.over_tcp(answer))
                 async with asyncio.timeout(DNS_CONNECTION_IDLE_S):
                     await writer.drain()
         except (OSError, EOFError):

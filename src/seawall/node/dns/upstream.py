@@ -18,10 +18,18 @@ from seawall.limits import (
 )
 from seawall.node.dns.memory import Kind, Outcome
 from seawall.node.dns.resolvers import Resolver, Resolvers
-from seawall.node.dns.wire import NO_ERROR, NO_NAME, Answer, Question, ask, read_answer
+from seawall.node.dns.wire import (
+    LENGTH_BYTES,
+    NO_ERROR,
+    NO_NAME,
+    Answer,
+    Question,
+    ask,
+    over_tcp,
+    read_answer,
+)
 
 _NUMBER_BYTES: Final = 2
-_LENGTH_BYTES: Final = 2
 _ROUNDS: Final = 2
 
 
@@ -120,9 +128,8 @@ async def _over_tcp(resolver: Resolver, question: Question, number: int) -> Answ
         resolver.host, resolver.port, limit=DNS_MESSAGE_SIZE_BYTES_MAX
     )
     try:
-        message = ask(question, number)
-        writer.write(len(message).to_bytes(_LENGTH_BYTES, "big") + message)
-        length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES), "big")
+        writer.write(over_tcp(ask(question, number)))
+        length = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
         return read_answer(await reader.readexactly(length), question, number)
     finally:
         writer.close()

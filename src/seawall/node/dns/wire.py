@@ -20,6 +20,8 @@ NO_ERROR: Final = 0
 FORMAT_ERROR: Final = 1
 NO_NAME: Final = 3
 NOT_IMPLEMENTED: Final = 4
+LENGTH_BYTES: Final = 2
+"""Before each message over TCP."""
 HEAD: Final = struct.Struct("!HHHHHH")
 _FIXED: Final = struct.Struct("!HHIH")
 """Of a record, after its name: type, class, TTL, length of its data."""
@@ -30,7 +32,7 @@ _RESPONSE, _TRUNCATED, _RECURSION, _AVAILABLE = 0x8000, 0x0200, 0x0100, 0x0080
 _OPCODE: Final = 0x7800
 _RCODE: Final = 0x000F
 _POINTER: Final = 0xC0
-_NAME_SIZE_BYTES_MAX: Final = 255
+NAME_SIZE_BYTES_MAX: Final = 255
 _UDP_SIZE_BYTES_MIN: Final = 512
 _OWN_OPT: Final = b"\0" + _FIXED.pack(_OPT, DNS_UDP_SIZE_BYTES, 0, 0)
 _TTL_BYTES: Final = 4
@@ -206,6 +208,11 @@ def ask(question: Question, number: int) -> bytes:
     return head + question.name + _QUESTION.pack(question.kind, _IN) + _OWN_OPT
 
 
+def over_tcp(message: bytes) -> bytes:
+    """The message as it is sent over TCP."""
+    return len(message).to_bytes(LENGTH_BYTES, "big") + message
+
+
 def read_answer(wire: bytes, question: Question, number: int) -> Answer:
     """Read what a resolver said.
 
@@ -235,7 +242,7 @@ def _read_question(wire: bytes) -> tuple[Question, int, int]:
         at += 1 + wire[at]
     at += 1
     name = wire[HEAD.size : at]
-    if at + _QUESTION.size > len(wire) or len(name) > _NAME_SIZE_BYTES_MAX:
+    if at + _QUESTION.size > len(wire) or len(name) > NAME_SIZE_BYTES_MAX:
         raise ValueError("a question that is cut off")
     kind, kind_class = _QUESTION.unpack_from(wire, at)
     return Question(name.lower(), kind), at + _QUESTION.size, kind_class
