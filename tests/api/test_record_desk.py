@@ -1,14 +1,13 @@
 """Questions to nodes: bounded in number and time, handed to whom they are for, answered once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from random import Random
+from collections.abc import Awaitable, Callable
 
 import pytest
 
+from api.desk import Desk
 from seawall import limits
 from seawall.api.inquiry import Finding, Said, Standing
-from seawall.api.record_desk import RecordDesk
 from seawall.clock import SystemClock
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import NodeName, RequestId
@@ -19,37 +18,15 @@ A, B = NodeName("edge-1"), NodeName("edge-2")
 RECORD = AccessRecord(request_id=ID)
 
 
-class Fleet:
-    """Nodes whose polls the test makes itself."""
+class Fleet(Desk):
+    """Nodes that are asked about a request."""
 
     def __init__(self, *names: NodeName) -> None:
-        self.names = names
-        self.there = set(names)
-        self.nudged: list[NodeName] = []
-        self._nudge_came = asyncio.Event()
-        self.said: list[tuple[str, str]] = []
-        self.desk = RecordDesk(
-            self._names,
-            reachable=self.there.__contains__,
-            nudge=self._nudge,
-            clock=SystemClock(),
-            rng=Random(3),
-            log=lambda event, text: self.said.append((event, text)),
-        )
-
-    async def _names(self) -> Sequence[NodeName]:
-        return self.names
-
-    def _nudge(self, node: NodeName) -> None:
-        self.nudged.append(node)
-        self._nudge_came.set()
+        super().__init__(names, SystemClock())
 
     async def asking(self, only: str = "") -> "asyncio.Task[Finding]":
         """A question that is open when this returns."""
-        self._nudge_came.clear()
-        task = asyncio.ensure_future(self.desk.find(ID, only))
-        await self._nudge_came.wait()
-        return task
+        return await self.open(self.desk.find(ID, only))
 
     def answer(self, node: NodeName, said: Said) -> str:
         """Poll as `node`, and answer the one question that comes."""

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from random import Random
 
 import pytest
 
+from api.desk import Desk
 from seawall import limits
 from seawall.api.asking import Standing
-from seawall.api.record_desk import RecordDesk, SampleQuestion
+from seawall.api.record_desk import SampleQuestion
 from seawall.api.sampling import Sampled, Sampling, Seen, outcome, spread
 from seawall.clock import SystemClock
 from seawall.errors import NotFoundError
@@ -113,43 +113,21 @@ class AheadClock(SystemClock):
         return super().monotonic_s() + self.ahead_s
 
 
-class Desk:
-    """A desk of a fleet whose nodes the test plays."""
+class Fleet(Desk):
+    """Nodes that are asked what they have seen."""
 
     def __init__(self, *names: NodeName) -> None:
-        self.names = names
-        self.there = set(names)
         self.clock = AheadClock()
-        self.nudged: list[NodeName] = []
-        self.came = asyncio.Event()
-        self.said: list[tuple[str, str]] = []
-        self.desk = RecordDesk(
-            self._names,
-            reachable=self.there.__contains__,
-            nudge=self._nudge,
-            clock=self.clock,
-            rng=Random(3),
-            log=lambda event, text: self.said.append((event, text)),
-        )
-
-    async def _names(self) -> Sequence[NodeName]:
-        return self.names
-
-    def _nudge(self, node: NodeName) -> None:
-        self.nudged.append(node)
-        self.came.set()
+        super().__init__(names, self.clock)
 
     async def asking(self) -> "asyncio.Task[Sampled]":
         """A question that is open when this returns."""
-        self.came.clear()
-        task = asyncio.ensure_future(self.desk.sample(WANTED))
-        await self.came.wait()
-        return task
+        return await self.open(self.desk.sample(WANTED))
 
 
 def test_of_a_thousand_nodes_a_few_are_woken() -> None:
     async def story() -> None:
-        here = Desk(*named(1000))
+        here = Fleet(*named(1000))
         asking = await here.asking()
         assert len(here.nudged) == MOST
         assert not any(here.desk.waits_for(name) for name in set(here.names) - set(here.nudged))
@@ -168,12 +146,12 @@ def test_of_a_thousand_nodes_a_few_are_woken() -> None:
 
 def test_an_old_node_is_not_waited_for_and_still_asked_about_requests() -> None:
     async def story() -> None:
-        here = Desk(A)
+        here = Fleet(A)
         here.desk.heard(A, knows=True, samples=False)
         found = await here.desk.sample(WANTED)
         assert found.asked.missing == {"old": (A,)}
         asking = asyncio.ensure_future(here.desk.find(RequestId("8d7b")))
-        await here.came.wait()
+        await here.nudge_came.wait()
         assert len(here.desk.waits_for(A)) == 1
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)
@@ -187,12 +165,12 @@ def test_an_old_node_is_not_waited_for_and_still_asked_about_requests() -> None:
 
 def test_a_release_is_not_held_up_by_people_who_ask_about_requests() -> None:
     async def story() -> None:
-        here = Desk(A)
+        here = Fleet(A)
         people = [
             asyncio.ensure_future(here.desk.find(RequestId(f"id-{number}")))
             for number in range(limits.RECORD_QUESTIONS_OPEN_MAX)
         ]
-        await here.came.wait()
+        await here.nudge_came.wait()
         asking = await here.asking()
         questions = here.desk.waits_for(A)
         mine = [each for each in questions if isinstance(each, SampleQuestion)]
@@ -211,7 +189,7 @@ def test_a_release_is_not_held_up_by_people_who_ask_about_requests() -> None:
 
 def test_a_node_that_says_nothing_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SAMPLE_WAIT_S", 0.05)
-    found = asyncio.run(Desk(A).desk.sample(WANTED))
+    found = asyncio.run(Fleet(A).desk.sample(WANTED))
     assert found.asked.missing == {"late": (A,)}
 
 
@@ -219,7 +197,7 @@ def test_nodes_not_heard_yet_are_waited_for_while_control_is_young(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def story() -> None:
-        here = Desk(A, B)
+        here = Fleet(A, B)
         here.there.clear()
         asking = await here.asking()
         [question] = here.desk.waits_for(B)

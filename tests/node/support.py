@@ -1,7 +1,9 @@
 """Small edges as protobuf, signed releases of them, and a running agent: for tests of the node."""
 
 import asyncio
+import os
 import random
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -261,3 +263,32 @@ async def running(node: Node, *, keep_envoy: bool = False) -> AsyncIterator[Node
         finally:
             node.agent.stop(stop_envoy=not keep_envoy)
             await asyncio.wait((task,))
+
+
+@asynccontextmanager
+async def agent_script(
+    script: Path, *arguments: object, ready_s: float = DEADLINE_S
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """An agent in a process of its own that has said `ready`; killed at the end if it still runs.
+
+    Args:
+        script: a program beside the tests.
+        arguments: of it.
+        ready_s: how long it may take.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(script),
+        *map(str, arguments),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(script.parents[1])},
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(ready_s):
+            assert await process.stdout.readline() == b"ready\n"
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()

@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from helpers import free_port
 from node.streams import dripping, echo, open_drip, open_upgrade, origin
 from node.support import (
     Connection,
+    agent_script,
     answer,
     cluster,
     listener,
@@ -25,35 +23,12 @@ from seawall.rollout.ports import Phase
 SCRIPT = Path(__file__).with_name("agent_process.py")
 
 
-@asynccontextmanager
-async def agent_process(
-    data_dir: Path, port: int, upstream: int
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """An agent that serves; killed at the end if it still runs."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(SCRIPT),
-        *(str(data_dir), str(port), str(upstream)),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])},
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(20):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
 def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) -> None:
     port = free_port()
 
     async def story() -> None:
         async with origin() as upstream:
-            async with agent_process(tmp_path, port, upstream) as process:
+            async with agent_script(SCRIPT, tmp_path, port, upstream) as process:
                 keep_alive = await Connection.open(port)
                 assert await keep_alive.get() == b"ok"
                 upgraded, download = await open_upgrade(port), await open_drip(port)
@@ -91,7 +66,7 @@ def test_an_adopted_envoy_that_dies_is_started_again(tmp_path: Path) -> None:
 
     async def story() -> None:
         async with origin() as upstream:
-            async with agent_process(tmp_path, port, upstream):
+            async with agent_script(SCRIPT, tmp_path, port, upstream):
                 pass
             node = make_node(tmp_path)
             async with running(node):

@@ -1,10 +1,7 @@
 """The agent is killed in the middle of a release's course; the next one finds what stands."""
 
 import asyncio
-import os
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -13,33 +10,18 @@ from helpers import free_port
 from node.course_process import SHARE
 from node.course_support import crowd, measuring
 from node.streams import echo, open_upgrade, origin
-from node.support import get, running, until
+from node.support import agent_script, get, running, until
 from seawall.node.steering import Arm
 from seawall.rollout.ports import Phase, TrialPhase
 
 SCRIPT = Path(__file__).with_name("course_process.py")
 
 
-@asynccontextmanager
-async def agent_in(
+def agent_in(
     stage: str, data_dir: Path, port: int, upstream: int
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AbstractAsyncContextManager[asyncio.subprocess.Process]:
     """An agent at that stage; killed at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(SCRIPT),
-        *(str(data_dir), str(port), str(upstream), stage),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])},
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(40):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
-    finally:
-        process.kill()
-        await process.wait()
+    return agent_script(SCRIPT, data_dir, port, upstream, stage, ready_s=40)
 
 
 @pytest.mark.parametrize("stage", ["taste", "canary"])

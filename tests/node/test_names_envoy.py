@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dns_server import Zone, serving
 from envoy_harness import Origin, free_port, ok
 from node.support import (
     Node,
+    agent_script,
     answer,
     cluster,
     edge,
@@ -125,22 +125,10 @@ async def addresses_of(admin: AdminClient) -> list[str]:
 async def agent_process(world: World) -> AsyncIterator[asyncio.subprocess.Process]:
     """An agent in a process of its own; its Envoy is ended with it at the end."""
     places = (world.data_dir, world.port, world.origin.port, world.resolv_conf)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(SCRIPT),
-        *map(str, places),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(SCRIPT.parents[1])},
-    )
-    assert process.stdout is not None
     try:
-        async with asyncio.timeout(20):
-            assert await process.stdout.readline() == b"ready\n"
-        yield process
+        async with agent_script(SCRIPT, *places) as process:
+            yield process
     finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
         for envoy in envoys(world.data_dir):
             envoy.send(signal.SIGKILL)
 
