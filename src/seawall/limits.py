@@ -329,8 +329,9 @@ STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 WHY_FACTS_PER_RULE_MAX: Final = 12
 """What a story tells that one rule asked for: more than a rule of people asks."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
-"""Ordinary requests recorded on one node. Above it only a share, and fewer the more requests come,
-so that a flood costs little CPU and the files below hold 15 minutes of it or more."""
+"""Requests of one kind (ordinary, refused, failed) recorded on one node. Above it only a share, and
+fewer the more requests come, so that a flood costs little CPU and the files below hold a quarter of
+an hour of one kind at its worst, and four minutes of all three."""
 ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB
 """One access-record file before it is rotated: about 100,000 records."""
 ACCESS_LOG_FILES_MAX: Final = 8

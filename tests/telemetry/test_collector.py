@@ -371,7 +371,7 @@ def test_one_poll_after_a_flood_began_only_a_share_is_recorded(
         found = []
         for _ in range(4):
             await collector.poll()
-            found.append(recording.share)
+            found.append(recording.shares.ordinary)
             at_s[0] += STATS_POLL_INTERVAL_S
         return found
 

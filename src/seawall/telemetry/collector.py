@@ -29,7 +29,7 @@ from seawall.tasks import set_within
 from seawall.telemetry import records, rotation
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.bot_sample import BotSample, bot_sample
-from seawall.telemetry.recording import Recording, RequestRate
+from seawall.telemetry.recording import Recording, RequestRate, kinds
 from seawall.telemetry.stats import QUERY, Reading, parse
 from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
@@ -172,7 +172,7 @@ class Collector:
             return False
         observed = self._builder.observe(self._reading, at_s=asked_s, cpu_s=self._cpu_s())
         if observed:
-            self._rate.read(self._builder.requests, at_s=asked_s)
+            self._rate.read(kinds(self._builder.totals), at_s=asked_s)
         return observed
 
     def _keep(self, window: Window | None) -> Window | None:
@@ -233,7 +233,7 @@ class Collector:
         return rotated, tuple(notices), bots
 
     def _recording_notice(self) -> Iterator[str]:
-        """Fit the share of recorded requests to the traffic, and say so when it is not all."""
+        """Fit the shares of recorded requests to the traffic, and say so when it is not all."""
         per_s = self._rate.per_s
         if self._recording is None or per_s is None:
             return
@@ -241,11 +241,8 @@ class Collector:
             self._recording.follow(per_s)
         except OSError as error:
             yield f"The share of recorded requests could not be changed: {error.strerror}."
-        if self._recording.share < 1.0:
-            yield (
-                f"At {per_s:,.0f} requests/s only {self._recording.share:.1%} of "
-                "the ordinary ones are recorded; errors and slow ones all are."
-            )
+        if words := self._recording.in_words(per_s):
+            yield f"Only a part of the requests is recorded: {words}."
 
     def _forwarding_notice(self) -> tuple[str, ...]:
         newest = records.recent(self._access_log, FORWARDED_SAMPLE_SIZE_BYTES_MAX)

@@ -27,10 +27,10 @@ from seawall.limits import (
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
 MISSING_WORDS: Final = (
-    "The record may have been rotated away with the oldest. Errors and slow requests are always "
-    "recorded; of the ordinary ones the share `access_log: sample`, and above "
-    f"{ACCESS_RECORDS_PER_S_MAX:,} a second on a node only a part. A record is written within a "
-    "second."
+    "The record may have been rotated away with the oldest. Errors and slow requests are "
+    "recorded, and of the ordinary ones the share `access_log: sample`; above "
+    f"{ACCESS_RECORDS_PER_S_MAX:,} a second of one kind a node records only a part. A record is "
+    "written within a second."
 )
 """Why there may be no record of a request that was answered."""
 
