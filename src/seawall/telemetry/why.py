@@ -112,6 +112,8 @@ def _asked(record: AccessRecord) -> Iterator[str]:
     yield f"{who}{via} asked for {_target(record)} at {shown(record.time)}{_in(how)}."
     if record.user_agent:
         yield f"It called itself {shown(record.user_agent)}."
+    if record.id_is_claimed:
+        yield "It chose its id itself: it was refused before the edge gives one."
     if record.bytes_in:
         yield f"It sent a body of {record.bytes_in} bytes."
 
