@@ -27,6 +27,11 @@ routes:
 _REFUSED: Final = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"%(?:2d|2e|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE)
 _NOT_PLAIN: Final = re.compile(r"[\"<>^`{|}]")
+_NO_METHOD: Final = (
+    "methods",
+    "Its list of methods is empty.",
+    "Name a method, or remove the key: without it any fits.",
+)
 _DOTS: Final = re.compile(r"^(\.\.?);.*")
 _MATCH_START_BYTES: Final = 16
 """So many bytes of what an expression can match tell whether a `/` can be the first."""
@@ -36,7 +41,10 @@ def check(draft: Draft) -> Iterator[Problem]:
     """Each condition on a path."""
     for name, site in draft.sites.items():
         for index, route in enumerate(site.section.routes):
-            for key, why, remedy in _impossible(route):
+            found = list(_impossible(route))
+            if _names_no_method(route) and not site.lost("routes", index, "methods"):
+                found.append(_NO_METHOD)
+            for key, why, remedy in found:
                 what = f"The route `{route.name}` can never match."
                 where = site.at("routes", index, key)
                 yield RULE.found(where, f"route {name}/{route.name}", what, why=why, remedy=remedy)
@@ -53,6 +61,10 @@ def _impossible(route: RouteSection) -> Iterator[tuple[str, str, str]]:
     if route.regex is not None and not _may_begin_with_slash(route.regex):
         why = "The whole path must be matched, and every path begins with `/`."
         yield "regex", why, "Let it begin with `/`, as in `/.*[.]php`."
+
+
+def _names_no_method(route: RouteSection) -> bool:
+    return "methods" in route.model_fields_set and not route.methods
 
 
 def made_plain(path: str) -> str:
