@@ -180,7 +180,7 @@ def test_a_data_directory_that_cannot_be_written_is_told_in_words(
 ) -> None:
     (tmp_path / "data" / "run" / "up.new").mkdir(parents=True)  # fails as on a full disk
     with seawall_up(tmp_path, origin, ready=False) as edge:
-        assert edge.process.wait(60) == 1
+        assert edge.process.wait(60) == 3
         error = edge.error()
     assert error["code"] == "data-dir-not-written"
     assert "Free some space" in error["remedy"]

@@ -71,8 +71,8 @@ ORIGINS: dict[str, dict[str, Any]] = {
     "no-outlier": {"outlier": False, "protocol": "http2"},
 }
 ROUTES: dict[str, dict[str, Any]] = {
-    "quotes": {"prefix": "/quotes\"<>{}|\\^`'"},
-    "semicolon": {"path": "/%20;a=b,c//d"},
+    "quotes": {"prefix": "/quotes'!$&()*+[]@:~%"},
+    "semicolon": {"path": "/%20;a=b,c/d"},
     "slash": {"prefix": "/slash/"},
     "any": {"regex": "/any.*"},
     "alternative": {"regex": "/a|"},

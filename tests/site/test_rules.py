@@ -60,6 +60,44 @@ def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None
     assert routes(*written) == set()
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "path: /a//b",
+        "prefix: /a/../b",
+        "path: /%41",
+        "path: '/a|b'",
+        "prefix: /a%2Fb",
+        "path: '/a\\b'",
+        "regex: '\\.php$'",
+        "regex: 'item/[0-9]+'",
+        "regex: '(?i)items?/.*'",
+    ],
+)
+def test_a_route_for_a_path_that_no_request_has_is_told(written: str) -> None:
+    assert routes(written) == {"route-matches-nothing"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "path: /a%20b",
+        "prefix: /.well-known/",
+        "path: /a;v=1",
+        "regex: '/.*[.]php'",
+        "regex: '.*[.]php'",
+        "regex: '(a|/b)'",
+        "regex: '[^a]b'",
+        "regex: '^/a$'",
+        "regex: '[!-0]a'",
+        "regex: 'a?/b'",
+        "regex: '(?i)/item'",
+    ],
+)
+def test_a_route_for_a_path_that_a_request_may_have_is_fine(written: str) -> None:
+    assert routes(written) == set()
+
+
 def test_a_wildcard_host_may_stand_beside_an_exact_one_but_not_twice() -> None:
     other = "  other: {{hosts: ['{}'], origin: 'http://127.0.0.1:1'}}\n"
     assert ids(load_text(SHOP + other.format("*.example.com"))) == set()
@@ -185,6 +223,13 @@ def test_origins(written: str, found: set[str]) -> None:
         ("path: /a, rewrite: {regex: '(a)', to: '\\2'}", {"bad-rewrite"}),
         ("path: /a, rewrite: {regex: '(a)', to: '\\x'}", {"bad-rewrite"}),
         ("path: /a, rewrite: {regex: '(a)', to: '\\1\\\\'}", set()),
+        ("regex: '/(a)', rewrite: {regex: '/(a)', to: '/b/$1'}", {"bad-rewrite"}),
+        ("regex: '/(a)', rewrite: {regex: '/(a)', to: '/b/${1}'}", {"bad-rewrite"}),
+        ("regex: '/(a)', rewrite: {regex: '/a', to: '/b/$1'}", set()),
+        ("regex: '/(a)', redirect: '/b/\\1'", {"bad-rewrite"}),
+        ("regex: '/(a)', redirect: 'https://b.example/$1'", {"bad-rewrite"}),
+        ("path: /a, redirect: '/b?price=$1'", set()),
+        ("path: /a, methods: []", {"route-matches-nothing"}),
         ("path: /a, rewrite: {prefix: /b}", {"bad-rewrite"}),
         ("path: /a, redirect: {prefix: /b}", {"bad-rewrite"}),
         ("prefix: /a, rewrite: {prefix: /b, regex: x, to: y}", {"contradictory-keys"}),

@@ -195,6 +195,8 @@ def test_retries_and_a_proxy_in_front_are_told() -> None:
         ("shop/_https", "HTTPS"),
         ("_unknown_host/_any", "no site has"),
         ("shop/_comma", "comma"),
+        ("shop/_dots", "in two ways"),
+        ("shop/_trace", "TRACE"),
         ("shop/_misdirected", "another certificate"),
     ],
 )
