@@ -344,6 +344,8 @@ class Findings:
         suspicion: what speaks against the candidate without being proof; golden requests do not
             outweigh it. Empty when nothing does.
         rates_per_s: requests that met each node lately; one whose traffic is unknown is missing.
+        hesitates: more of the few requests on the candidate fail than beside it: less than a
+            suspicion, and reason enough to look at some more of them.
     """
 
     verdict: Verdict = NOTHING_JUDGED
@@ -354,6 +356,7 @@ class Findings:
     shows_harm: bool = False
     suspicion: str = ""
     rates_per_s: Mapping[NodeName, float] = field(default_factory=lambda: MappingProxyType({}))
+    hesitates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
