@@ -334,18 +334,15 @@ class Findings:
     Attributes:
         step_generation: of the step that was judged (`Rollout.step_generation`): a verdict on
             another step is none.
-        requests: that the candidates answered in this step, for the words of an event.
+        requests: that the candidates answered in this step, for people.
         decides_at_step: the first later step at which the traffic there is could bring a verdict in
             time, or show harm; None when none could.
-        bake: of the stable slots since the release was committed, by the time before; None when
-            nothing was judged.
-        shows_harm: so many requests come in this step's soak that gross harm would show, though
-            health cannot be proved: golden requests decide only after it.
-        suspicion: what speaks against the candidate without being proof; golden requests do not
-            outweigh it. Empty when nothing does.
+        bake: of stable slots since the commit, by the time before; None when nothing was judged.
+        shows_harm: in this step's soak gross harm would show, though health cannot be proved:
+            golden requests decide only after it.
+        suspicion: what speaks against the candidate, and outweighs golden requests, without proof.
         rates_per_s: requests that met each node lately; one whose traffic is unknown is missing.
-        hesitates: more of the few requests on the candidate fail than beside it: less than a
-            suspicion, and reason enough to look at some more of them.
+        hesitates: less than a suspicion, and reason to look at some more requests.
     """
 
     verdict: Verdict = NOTHING_JUDGED
