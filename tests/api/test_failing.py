@@ -11,8 +11,9 @@ from seawall.api.failing import failed_requests, failing_notices
 from seawall.api.status_views import NoticeView
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
-from seawall.ids import Generation, ReleaseId, SiteName
+from seawall.ids import Generation, ReleaseId, RequestId, SiteName
 from seawall.judge.failing import Failing
+from seawall.rollout.ports import NamesReport, StaleName
 from seawall.telemetry.window import Window
 
 NOW_S = 10_000.0
@@ -89,5 +90,34 @@ def test_status_tells_of_a_site_that_fails(tmp_path: Path) -> None:
             board.take(replace(seen.report, windows=(window,)))
             [notice] = [n for n in (await here.service.status()).notices if n.code == "site-errors"]
             assert notice.text.startswith("Site shop: 90 of 100 requests")
+
+    asyncio.run(story())
+
+
+def test_why_tells_of_an_address_that_is_remembered_only(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            stale = StaleName("api.shop.example", "no such name", ("10.0.0.5",), 0, 86_400)
+            names = NamesReport(port=53, stale=1, names=(stale,))
+            row = {
+                "time": "2026-11-29T10:00:00.000Z",
+                "request_id": "abc",
+                "route": "shop/default",
+                "origin": "shop",
+                "endpoint": "10.0.0.5:3000",
+                "status": 503,
+            }
+            path = tmp_path / "access" / ACCESS_FILE
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(row) + "\n")
+            await here.service.report(replace(seen.report, windows=(), names=names))
+            told = await here.service.why(RequestId("abc"))
+            assert (
+                "That address is remembered only: of api.shop.example DNS says 'no such name' "
+                "since 1970-01-01 00:00 UTC."
+            ) in told.story
+            assert told.remedy.startswith("If the origin has moved, mend its DNS record")
 
     asyncio.run(story())

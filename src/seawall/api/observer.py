@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -174,7 +175,8 @@ class Observer:
         """What is known beside a record: what its node serves now, the model and the policy."""
         serving = report.release if report and report.release else ""
         bots = await asyncio.to_thread(_known_bots, self._store, record)
-        return Known(serving=serving, bots=bots)
+        names = report.names if report is not None else None
+        return Known(serving=serving, bots=bots, remembered=_remembered(names))
 
     async def _failing(self) -> tuple[NoticeView, ...]:
         """Sites that answer with errors, each with a request to ask about."""
@@ -226,6 +228,16 @@ class Observer:
             envoy_heap_bytes=envoy.memory_bytes if envoy else None,
             names=_names_facts(report.names) if report.names else None,
         )
+
+
+def _remembered(names: NamesReport | None) -> dict[str, str]:
+    """By address, which name of an origin leads there from memory only."""
+    return {
+        address: f"of {stale.name} DNS says '{stale.why}' since "
+        f"{datetime.fromtimestamp(stale.since_s, UTC):%Y-%m-%d %H:%M} UTC"
+        for stale in (names.names if names is not None else ())
+        for address in stale.addresses
+    }
 
 
 def _names_facts(names: NamesReport) -> NamesFacts:
