@@ -766,6 +766,9 @@ when all have the same share."""
 JUDGE_SUSPICION: Final = 5.0
 """Odds against a candidate at which no step is left, though they are far from proof: a release that
 is worse shows such odds within a few bad requests, one that is not seldom does."""
+JUDGE_HESITATION: Final = 2.0
+"""Odds by `errors` against a candidate at which golden requests do not decide yet: two requests
+failed and none beside them. Some more make these odds less, or a suspicion."""
 JUDGE_SPAN_S: Final = 2.0
 """Slots are compared within spans of this length: longer than the windows of a trial, short enough
 that what hits every slot at one moment cancels."""
@@ -817,6 +820,16 @@ ANOMALY_MARGIN: Final = 0.02
 """Share of failed requests more than in the past that is usual."""
 ANOMALY_ALPHA: Final = 1e-4
 """Chance that one look is called bad by luck; three are needed."""
+FAILING_SHARE: Final = 0.05
+"""Share of a site's requests that may fail before `status` says so: below it is daily life."""
+FAILING_ALPHA: Final = 1e-3
+"""Chance that a site is said to fail that fails less: somebody looks, and nothing is changed."""
+FAILING_RATIO: Final = 2.0
+"""How many times the errors before a release leave it unsuspected: the two are minutes apart."""
+FAILING_SITES_TOLD_MAX: Final = 3
+"""Failing sites that `status` tells one by one, so that the rest of the screen stays in sight."""
+FAILING_RECORDS_SIZE_BYTES: Final = 256 * KIB
+"""How much of the newest access records is searched for a failed request to name."""
 
 # --- Fleet ---------------------------------------------------------------------------------------
 

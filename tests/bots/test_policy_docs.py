@@ -1,10 +1,12 @@
 """docs/bot-policy.md says what the code does."""
 
+import math
 import re
 from pathlib import Path
 
 from seawall import limits
 from seawall.bots.expression_names import NAMES, Type
+from seawall.bots.features import FEATURES, INDEX, Kind
 from seawall.bots.kinds import KINDS
 from seawall.bots.policy import DEFAULT_CATEGORIES, DEFAULT_RULES
 from seawall.model import BotAction, BotDo
@@ -25,6 +27,19 @@ def test_every_name_of_the_language_is_listed_and_no_other_feature() -> None:
     for name in NAMES.values():
         if name.type is Type.CODE:
             assert features[name.text] == name.meaning
+
+
+def test_what_a_size_stands_as_is_what_the_page_says() -> None:
+    head, _, body = PAGE.partition("| n | ")[2].partition("\n|---")
+    sizes = [int(cell.replace(",", "")) for cell in head.strip("| ").split(" | ")]
+    codes = body.partition("stands as |")[2].partition("\n")[0].strip("| ").split(" | ")
+    assert [int(code) for code in codes] == [1 + math.floor(4 * math.log2(n)) for n in sizes]
+    for name in NAMES.values():
+        if name.type is Type.CODE and FEATURES[INDEX[name.text.replace("_", "-")]].kind in (
+            Kind.BUCKET,
+            Kind.SHARE,
+        ):
+            assert name.scale, f"{name.text} is no plain number, and must say so"
 
 
 def test_default_rules_are_the_ones_of_the_page() -> None:

@@ -30,6 +30,10 @@ access_log: {{sample: 100%}}
 origins: {{app: {{endpoints: ["http://127.0.0.1:{origin}"]}}}}
 sites:
   silent: {{hosts: [silent.test], origin: app}}
+  two:
+    hosts: [one.test, other.test]
+    origin: app
+    bots: {{mode: enforce, rules: [{{name: no, when: 'host == "one.test"', do: block}}]}}
   looking:
     hosts: [looking.test]
     origin: app
@@ -96,6 +100,12 @@ def test_a_site_that_observes_names_the_rule_and_lets_everybody_in(
     edge: Served, headers: tuple[str, ...]
 ) -> None:
     assert verdict(edge, "/", "looking.test", *headers) == (200, "observe", "no")
+
+
+@pytest.mark.parametrize("host", ["one.test", "ONE.test", "one.test:8080", "One.Test:80"])
+def test_a_host_is_the_same_however_a_client_writes_it(edge: Served, host: str) -> None:
+    assert verdict(edge, "/", host) == (403, "block", "no")
+    assert verdict(edge, "/", host.lower().replace("one", "other")) == (200, "allow", "-")
 
 
 def test_rules_are_carried_out_and_recorded(edge: Served) -> None:

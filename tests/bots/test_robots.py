@@ -11,7 +11,6 @@ import pytest
 from pydantic import ValidationError
 
 from seawall import limits
-from seawall.bots.policy import DEFAULT_CATEGORIES
 from seawall.bots.robots import CONTROL_TOKENS, robots_txt
 from seawall.model import BotAction, BotCategory, BotDo
 from seawall.site.build_bots import bot_tokens
@@ -33,7 +32,7 @@ def written(
     **categories: BotDo,
 ) -> str:
     actions = {BotCategory(n.replace("_", "-")): BotAction(do) for n, do in categories.items()}
-    return robots_txt({**DEFAULT_CATEGORIES, **actions}, TOKENS, extra=extra, sitemaps=sitemaps)
+    return robots_txt(actions, TOKENS, extra=extra, sitemaps=sitemaps)
 
 
 def stock_reader(text: str, agent: str, path: str) -> bool:
@@ -110,18 +109,28 @@ def test_the_longest_rule_wins_for_readers_of_the_rfc() -> None:
 @pytest.mark.parametrize(
     ("categories", "line"),
     [
-        ({}, "search=yes, ai-input=yes, ai-train=yes"),
-        ({"ai_training": BotDo.BLOCK}, "search=yes, ai-input=yes, ai-train=no"),
-        ({"ai_training": BotDo.PAYMENT}, "search=yes, ai-input=yes, ai-train=no"),
-        ({"ai_user": BotDo.BLOCK}, "search=yes, ai-input=no, ai-train=yes"),
-        ({"ai_search": BotDo.BLOCK}, "search=yes, ai-input=no, ai-train=yes"),
-        ({"search": BotDo.BLOCK}, "search=no, ai-input=yes, ai-train=yes"),
-        ({"search": BotDo.RATE, "seo": BotDo.BLOCK}, "search=yes, ai-input=yes, ai-train=yes"),
+        ({"ai_training": BotDo.BLOCK}, "ai-train=no"),
+        ({"ai_training": BotDo.PAYMENT}, "ai-train=no"),
+        ({"ai_training": BotDo.ALLOW}, "ai-train=yes"),
+        ({"ai_user": BotDo.BLOCK}, "ai-input=no"),
+        ({"ai_search": BotDo.BLOCK, "ai_user": BotDo.ALLOW}, "ai-input=no"),
+        ({"ai_search": BotDo.ALLOW, "ai_user": BotDo.ALLOW}, "ai-input=yes"),
+        ({"search": BotDo.BLOCK}, "search=no"),
+        ({"search": BotDo.RATE, "ai_training": BotDo.BLOCK}, "search=yes, ai-train=no"),
     ],
 )
 def test_content_signals_follow_the_categories(categories: dict[str, BotDo], line: str) -> None:
     lines = written(**categories).splitlines()
     assert lines[lines.index("User-agent: *") + 1] == f"Content-Signal: {line}"
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [{}, {"seo": BotDo.BLOCK}, {"ai_user": BotDo.ALLOW}],
+    ids=["none", "other", "half"],
+)
+def test_no_consent_is_given_that_nobody_wrote(categories: dict[str, BotDo]) -> None:
+    assert "Content-Signal" not in written(**categories)
 
 
 def test_sitemaps_stand_at_the_end_in_order() -> None:

@@ -87,6 +87,28 @@ def test_the_address_behind_a_trusted_proxy_counts() -> None:
     assert statuses == [403, 200]
 
 
+def test_a_proxy_may_tell_an_ipv4_client_in_ipv6_form() -> None:
+    trusted = TrustedProxies(cidrs=("127.0.0.0/8",))
+    lists = (IpList(BAD, ("198.51.100.0/29", "203.0.113.9/32")), ELSEWHERE, IpList(EMPTY))
+    edge_of = _edge(*lists, trusted_proxies=trusted)
+    clients = {
+        "::ffff:198.51.100.7": 403,
+        "::ffff:c633:6407": 403,
+        "::ffff:203.0.113.9": 403,
+        "::ffff:198.51.100.8": 200,
+        "::198.51.100.7": 200,
+        "64:ff9b::198.51.100.7": 200,
+    }
+    with served(edge_of) as running:
+        found = {
+            client: running.get("/", headers=(f"x-forwarded-for: {client}",)).status
+            for client in clients
+        }
+    assert found == clients
+    told = sorted(contents(compile_edge(edge_of)).networks)
+    assert len(told) == 4, "nobody is told of a network twice"
+
+
 def test_a_killed_deny_list_lets_everybody_in_again() -> None:
     switch = Switch(Feature.DENY_LISTS, SiteName("shop"), 0.0, "a provider is on it", "ann")
     with served(apply_switches(_edge(), [switch])) as running:

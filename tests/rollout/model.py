@@ -157,6 +157,7 @@ class Model:
         self.verdict: Verdict | None = None
         self.bake: Verdict | None = None
         self.suspicion = ""
+        self.hesitates = False
         self.said: list[Event] = []
         self.ended: list[Rollout] = []
         self.numbers = 0
@@ -261,7 +262,14 @@ class Model:
                 verdict = NotEnough(Reason.GATHERING, text=f"{requests} requests so far")
         harm = self._harm(step, len(rollout.members))
         return Findings(
-            verdict, rollout.step_generation, requests, later, self.bake, harm, self.suspicion
+            verdict,
+            rollout.step_generation,
+            requests,
+            later,
+            self.bake,
+            harm,
+            self.suspicion,
+            hesitates=self.hesitates,
         )
 
     def _harm(self, step: Step, nodes: int) -> bool:

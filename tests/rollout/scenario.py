@@ -104,6 +104,9 @@ class Scenario:
     def suspect(self, text: str = "") -> None:
         self.model.suspicion = text
 
+    def hesitate(self, word: str = "") -> None:
+        self.model.hesitates = word != "no"
+
     def bake_verdict(self, gate: str, text: str) -> None:
         self.model.bake = unhealthy(gate, text)
 

@@ -135,6 +135,35 @@ def test_a_few_failed_requests_are_a_suspicion_though_no_proof() -> None:
     assert look(fleet, inventory, fine, began_s + 3).suspicion == ""
 
 
+@pytest.mark.parametrize(
+    ("bad", "seconds", "hesitates"),
+    [
+        pytest.param(0.0, 5, False, id="none failed"),
+        pytest.param(0.5, 1, False, id="one failed"),
+        pytest.param(0.5, 2, True, id="two failed"),
+        pytest.param(0.5, 5, True, id="so many that they are suspicious"),
+    ],
+)
+def test_golden_requests_do_not_decide_while_some_more_requests_could(
+    bad: float, seconds: int, *, hesitates: bool
+) -> None:
+    fleet, inventory, began_s, generation = stepping()
+    found = windows(generation, rate=4, share=0.5, start_s=began_s, bad=bad, seconds=seconds)
+    assert look(fleet, inventory, found, began_s + 5).hesitates is hesitates
+
+
+def test_what_fails_beside_the_candidate_too_is_no_reason_to_hesitate() -> None:
+    fleet, inventory, began_s, generation = stepping()
+    found = windows(generation, rate=4, share=0.5, start_s=began_s, bad=0.5, seconds=5)
+    as_bad = [
+        window("stable", one.start_s, 2, 1, node=A, generation=generation)
+        for one in found
+        if one.slot == "stable"
+    ]
+    both = [one for one in found if one.slot == "candidate"] + as_bad
+    assert not look(fleet, inventory, both, began_s + 5).hesitates
+
+
 def baking() -> tuple[Fleet, object, float]:
     scenario = Scenario()
     for line in scenario.run("nodes a\nserving r1\ntraffic 0\napply r2\nuntil baking"):

@@ -121,7 +121,7 @@ def test_robots_txt_follows_the_categories_and_names_real_bots() -> None:
     site = loaded("bots: {mode: observe, categories: {ai-training: block}, robots: true}")
     assert "User-agent: GPTBot\n" in site.bots.robots_txt
     assert "User-agent: Google-Extended\n" in site.bots.robots_txt
-    assert "Content-Signal: search=yes, ai-input=yes, ai-train=no\n" in site.bots.robots_txt
+    assert "Content-Signal: ai-train=no\n" in site.bots.robots_txt
     assert loaded("bots: {mode: observe, robots: false}").bots.robots_txt == ""
 
 

@@ -105,6 +105,13 @@ def test_one_client_with_many_requests_is_one_client() -> None:
     assert found.share == pytest.approx(1 / REHEARSAL_REQUESTS_MIN)
 
 
+def test_a_host_is_what_the_edge_takes_it_for() -> None:
+    written = ["SHOP.test", "shop.test:8080", "Shop.Test:80"]
+    records = [replace(one, host=written[number % 3]) for number, one in enumerate(crowd())]
+    found = tried(enforcing(rule("shop", 'host == "shop.test"')), records, enforcing())
+    assert found.new_requests == len(records)
+
+
 def test_in_mode_observe_it_is_told_and_never_over() -> None:
     observing = enforcing(rule("all", "true"), mode=BotMode.OBSERVE)
     found = tried(observing, crowd(), enforcing())

@@ -43,6 +43,23 @@ def but(**changes: object) -> AccessRecord:
     return AccessRecord(**{**fields, **changes})
 
 
+STALE = "of api.shop.example DNS says 'no such name' since 2026-01-02 03:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address"), [("10.0.0.1:3000", "10.0.0.1"), ("[2001:db8::1]:3000", "2001:db8::1")]
+)
+def test_an_address_that_dns_does_not_give_any_more_is_told(endpoint: str, address: str) -> None:
+    known = Known(remembered={address: STALE})
+    fine = story(but(endpoint=endpoint), known)
+    assert f"That address is remembered only: {STALE}." in fine.sentences
+    assert fine.remedy == "", "it was answered: nothing need be done"
+    failed = but(endpoint=endpoint, status=503, flags="UF", details="upstream_reset")
+    assert story(failed, known).remedy.startswith("If the origin has moved, mend its DNS record")
+    assert not [s for s in story(but(endpoint="10.0.0.9:1"), known).sentences if "remembered" in s]
+    assert "DNS record" not in story(failed).remedy
+
+
 def test_every_flag_that_envoy_accepts_has_words(tmp_path: Path) -> None:
     stdout = "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StdoutAccessLog"
     listener = {

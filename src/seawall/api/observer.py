@@ -4,12 +4,14 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from seawall import __version__
 from seawall.api.bot_status import NO_MODEL
 from seawall.api.configfile import ConfigFile
+from seawall.api.failing import failed_requests, failing_notices
 from seawall.api.fleet import FleetDesk, no_desk
 from seawall.api.inquiry import refusal, sentences
 from seawall.api.job_views import JobsView
@@ -32,6 +34,7 @@ from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import NotFoundError
 from seawall.heap import resident_bytes
 from seawall.ids import NodeName, RequestId
+from seawall.judge.failing import failing
 from seawall.limits import VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
 from seawall.rollout.ports import NamesReport, NodeReport
@@ -100,7 +103,11 @@ class Observer:
                 nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
                 windows=list(self._board.windows()),
                 certificates=await self._certificates(),
-                notices=(*self._notices(), *_stale_ranges(facts, self._clock.now_s())),
+                notices=(
+                    *self._notices(),
+                    *await self._failing(),
+                    *_stale_ranges(facts, self._clock.now_s()),
+                ),
                 control=self._control(),
                 config_differs=differs,
                 busy=self._releaser.busy,
@@ -168,7 +175,19 @@ class Observer:
         """What is known beside a record: what its node serves now, the model and the policy."""
         serving = report.release if report and report.release else ""
         bots = await asyncio.to_thread(_known_bots, self._store, record)
-        return Known(serving=serving, bots=bots)
+        names = report.names if report is not None else None
+        return Known(serving=serving, bots=bots, remembered=_remembered(names))
+
+    async def _failing(self) -> tuple[NoticeView, ...]:
+        """Sites that answer with errors, each with a request to ask about."""
+        now_s = self._clock.now_s()
+        release = current.id if (current := self._roster.current) else None
+        found = failing(self._board.evidence(), release, now_s)
+        if not found:
+            return ()
+        path = self._data_dir / "access" / ACCESS_FILE
+        examples = await asyncio.to_thread(failed_requests, path, [one.site for one in found])
+        return tuple(failing_notices(found, release or "", examples, now_s))
 
     def _bot_sample(self) -> BotSample:
         """Of the newest records of every node that was heard lately and says so."""
@@ -209,6 +228,16 @@ class Observer:
             envoy_heap_bytes=envoy.memory_bytes if envoy else None,
             names=_names_facts(report.names) if report.names else None,
         )
+
+
+def _remembered(names: NamesReport | None) -> dict[str, str]:
+    """By address, which name of an origin leads there from memory only."""
+    return {
+        address: f"of {stale.name} DNS says '{stale.why}' since "
+        f"{datetime.fromtimestamp(stale.since_s, UTC):%Y-%m-%d %H:%M} UTC"
+        for stale in (names.names if names is not None else ())
+        for address in stale.addresses
+    }
 
 
 def _names_facts(names: NamesReport) -> NamesFacts:

@@ -103,10 +103,7 @@ class Compare:
 
     def holds(self, facts: Facts) -> bool:
         """Whether it holds for a request."""
-        left, right = _known(self.left, facts), _known(self.right, facts)
-        if left is None or right is None:
-            return False
-        return _OPERATORS[self.op][1](left, right)
+        return compared(_known(self.left, facts), self.op, _known(self.right, facts))
 
     def lua(self) -> str:
         """The same in Lua."""
@@ -148,7 +145,7 @@ class TextTest:
 
     def holds(self, facts: Facts) -> bool:
         """Whether it holds for a request."""
-        return _TESTS[self.test](str(value_of(self.value, facts)), self.part)
+        return tested(str(value_of(self.value, facts)), self.test, self.part)
 
     def lua(self) -> str:
         """The same in Lua."""
@@ -184,6 +181,16 @@ class Present:
 
 Expression = Every | Some | Not | Compare | OneOf | TextTest | Present
 ALWAYS: Final = Present(NAMES["true"])
+
+
+def compared(left: int | str | bool | None, op: str, right: int | str | bool | None) -> bool:
+    """Whether a comparison holds; None is absent."""
+    return left is not None and right is not None and _OPERATORS[op][1](left, right)
+
+
+def tested(text: str, test: str, part: str) -> bool:
+    """Whether `text` begins with, ends with or holds `part`."""
+    return _TESTS[test](text, part)
 
 
 def quote(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.bots.families import ClientFamily
-from seawall.bots.features import FEATURES, INDEX
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Kind
 from seawall.bots.kinds import KINDS, kind_of
 from seawall.model import BOT_WINDOWS_S, BotCategory, RouteClass
 
@@ -21,6 +21,7 @@ class Facts:
 
     Attributes:
         path: without the query.
+        host: in lower case and without port.
         protocol: `HTTP/1.1`, `HTTP/2` or `HTTP/3`.
         score: 1 to 99; None when absent.
         codes: the feature vector; empty when it is absent.
@@ -76,6 +77,8 @@ class Name:
         words: what a text is compared with, and for a code the number that a word stands for.
         least: smallest number it is sensibly compared with.
         most: largest number.
+        reach: the largest number that it ever has, where `most` allows more; 0 as `most`.
+        scale: what its numbers stand for, where they are not what they count; one sentence.
     """
 
     text: str
@@ -85,6 +88,8 @@ class Name:
     words: tuple[tuple[str, int], ...] = ()
     least: int = 0
     most: int = 0
+    reach: int = 0
+    scale: str = ""
 
 
 _FAMILIES: Final = tuple((f.name.lower().replace("_", "-"), f.value) for f in ClientFamily)
@@ -123,7 +128,7 @@ _OWN: Final = (
     ),
     _text("path", "path without the query"),
     _text("method", "method, such as `GET`"),
-    _text("host", "host asked for"),
+    _text("host", "host asked for, in lower case and without port"),
     _text("route_class", "class of the route", tuple(c.value for c in RouteClass)),
     _text("protocol", "protocol of the request", _PROTOCOLS),
     _text("verified", "bot that the client is proven to be, or empty"),
@@ -132,16 +137,27 @@ _OWN: Final = (
     _text("category", "category of the bot that the client says it is", _PURPOSES),
     Name("kind", Type.TEXT, "kind of the request", "K(s)", _words(KINDS)),
 )
+_SCALES: Final = {
+    Kind.BUCKET: (
+        ", by size",
+        CODE_MAX,
+        "A size n counts as 1 + 4 * log2(n): 9 is 4, 17 is 16, 33 is 256.",
+    ),
+    Kind.SHARE: (", in tenths", 11, "Tenths count from 1: 1 is none, 6 is half, 11 is all."),
+}
+"""How a feature that is no plain number or case is written: words, the largest code, an example."""
 _OWN_NAMES: Final = frozenset(name.text for name in _OWN)
 _FEATURE_NAMES: Final = tuple(
     Name(
         feature.name.replace("-", "_"),
         Type.CODE,
-        feature.meaning,
+        feature.meaning + _SCALES.get(feature.kind, ("",))[0],
         f"C(s,{INDEX[feature.name] + 1})",
         _FAMILIES if feature.name in ("agent-family", "tls-family") else (),
         least=1,
-        most=90,
+        most=CODE_MAX,
+        reach=_SCALES.get(feature.kind, ("", CODE_MAX, ""))[1],
+        scale=_SCALES.get(feature.kind, ("", 0, ""))[2],
     )
     for feature in FEATURES
     if feature.name.replace("-", "_") not in _OWN_NAMES

@@ -4,7 +4,7 @@ It asks; the policy enforces. So it follows the categories in every mode: a site
 may still say what it wishes. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from seawall import limits
@@ -35,16 +35,19 @@ def robots_txt(
     """The text of a robots.txt.
 
     Args:
-        actions: what is done with each category.
+        actions: what is done with each category that the site has written: nothing is said of
+            the others, above all no consent that nobody gave.
         tokens: user-agent tokens of the bots of each category.
         extra: lines for everybody, as written; they may begin groups of their own.
         sitemaps: URLs.
     """
     lines = ["# Written by Seawall from the bot policy of this site."]
     for category in BotCategory:
-        if actions[category].do in _REFUSING:
+        if category in actions and actions[category].do in _REFUSING:
             lines += _group(category, tokens.get(category, ()))
-    lines += ["", "User-agent: *", f"Content-Signal: {', '.join(_signals(actions))}"]
+    lines += ["", "User-agent: *"]
+    if signals := list(_signals(actions)):
+        lines.append(f"Content-Signal: {', '.join(signals)}")
     lines += extra or ["Allow: /"]
     if sitemaps:
         lines += ["", *(f"Sitemap: {url}" for url in sitemaps)]
@@ -61,9 +64,11 @@ def _group(category: BotCategory, tokens: Sequence[str]) -> list[str]:
     return ["", f"# {category.value}", *agents, "Disallow: /"]
 
 
-def _signals(actions: Mapping[BotCategory, BotAction]) -> list[str]:
-    """A signal is yes when every category that it speaks of may come."""
-    return [
-        f"{name}={'no' if any(actions[c].do in _REFUSING for c in categories) else 'yes'}"
-        for name, categories in _SIGNALS
-    ]
+def _signals(actions: Mapping[BotCategory, BotAction]) -> Iterator[str]:
+    """A signal is no when a category that it speaks of is refused, and yes when all may come."""
+    for name, categories in _SIGNALS:
+        written = [actions[each].do for each in categories if each in actions]
+        if any(do in _REFUSING for do in written):
+            yield f"{name}=no"
+        elif len(written) == len(categories):
+            yield f"{name}=yes"

@@ -5,6 +5,9 @@ filter of each chain, a thousand certificates would hold a thousand copies of ev
 sites deny is said once for the whole table; a site that denies nothing switches the filter off, and
 one that denies something else carries its own copy. Addresses are found in a trie, so a list of a
 hundred thousand networks costs a request no more than one of ten.
+
+A proxy that listens on IPv6 for both families tells IPv4 clients as `::ffff:192.0.2.7`, which Envoy
+takes for IPv6. So behind proxies each network of IPv4 is compiled in this form as well.
 """
 
 from collections import Counter
@@ -25,11 +28,14 @@ from seawall.compiler import names
 from seawall.compiler.wire import FILTER_OFF, as_field, body_of, filter_switch, packed
 from seawall.errors import RefusedError
 from seawall.ids import ListName
-from seawall.model import Edge, IpList, Site
+from seawall.model import Edge, IpList, Site, TrustedProxies
 
 _SWITCHES_FIELD: Final = 15
 """`VirtualHost.typed_per_filter_config`."""
 _CONFIGS_REMEMBERED_MAX: Final = 8
+_MAPPED: Final = "::ffff:"
+_MAPPED_BITS: Final = 96
+"""IPv4 in IPv6 (RFC 4291, 2.5.5.2); no list may hold such a network of its own."""
 
 Denied = tuple[IpList, ...]
 """The lists of a site that hold something, by name."""
@@ -49,6 +55,7 @@ class Denials:
 
     def __init__(self, edge: Edge) -> None:
         by_name = {one.name: one for one in edge.lists if one.networks}
+        self._behind_proxies = _behind_proxies(edge)
         self._by_site = {site.name: _denied(site, by_name) for site in edge.sites}
         counted = Counter(denied for denied in self._by_site.values() if denied)
         self.usual: Denied = (
@@ -62,7 +69,12 @@ class Denials:
             RefusedError: with the arithmetic.
         """
         own = [denied for denied in self._by_site.values() if denied not in ((), self.usual)]
-        held = sum(len(one.networks) for denied in (self.usual, *own) for one in denied)
+        held = sum(
+            1 + (self._behind_proxies and ":" not in network)
+            for denied in (self.usual, *own)
+            for one in denied
+            for network in one.networks
+        )
         if held > limits.LIST_COPIES_MAX:
             raise RefusedError(
                 "lists-too-large-together",
@@ -75,14 +87,14 @@ class Denials:
         """Say in a `RouteConfiguration` what most sites deny."""
         if self.usual:
             switch = configuration.typed_per_filter_config[names.FILTER_DENY]
-            switch.CopyFrom(_switch(self.usual))
+            switch.CopyFrom(_switch(self.usual, twice=self._behind_proxies))
 
     def of_site(self, site: Site) -> bytes:
         """What a serialized virtual host of `site` is continued with."""
         denied = self._by_site[site.name]
         if denied == self.usual:
             return b""
-        return _entry(_switch(denied) if denied else FILTER_OFF)
+        return _entry(_switch(denied, twice=self._behind_proxies) if denied else FILTER_OFF)
 
     def of_nobody(self) -> bytes:
         """What a serialized virtual host that belongs to no site is continued with."""
@@ -101,7 +113,9 @@ def lists_in(configuration: Any) -> Mapping[str, frozenset[str]]:
             name = ranges.on_match.action.name
             if name not in found:
                 found[name] = frozenset(
-                    f"{each.address_prefix}/{each.prefix_len.value}" for each in ranges.ranges
+                    f"{each.address_prefix}/{each.prefix_len.value}"
+                    for each in ranges.ranges
+                    if not each.address_prefix.startswith(_MAPPED)
                 )
     return found
 
@@ -123,9 +137,20 @@ def _entry(switch: Any) -> bytes:
     return as_field(_SWITCHES_FIELD, key + as_field(2, body_of(switch)))
 
 
+def _behind_proxies(edge: Edge) -> bool:
+    """Whether others tell the addresses of clients, and so choose how they are written."""
+    listeners = (*edge.listen.http, *edge.listen.https)
+    return edge.trusted_proxies != TrustedProxies() or any(one.proxy_protocol for one in listeners)
+
+
 @lru_cache(maxsize=_CONFIGS_REMEMBERED_MAX)
-def _switch(denied: Denied) -> Any:
-    """The packed `FilterConfig` that turns these away; shared, so never change it."""
+def _switch(denied: Denied, *, twice: bool) -> Any:
+    """The packed `FilterConfig` that turns these away; shared, so never change it.
+
+    Args:
+        denied: the lists.
+        twice: IPv4 networks in their IPv6 form too.
+    """
     matcher = matcher_pb2.Matcher()
     tree = matcher.matcher_tree
     tree.input.name = "source"
@@ -134,6 +159,8 @@ def _switch(denied: Denied) -> Any:
     for one in denied:
         ranges = by_address.range_matchers.add()
         ranges.ranges.extend(_range(network) for network in one.networks)
+        if twice:
+            ranges.ranges.extend(_mapped(n) for n in one.networks if ":" not in n)
         ranges.on_match.action.CopyFrom(_action(one.name, rbac_pb2.RBAC.Action.DENY))
     tree.custom_match.name = "addresses"
     tree.custom_match.typed_config.CopyFrom(packed(by_address))
@@ -146,6 +173,13 @@ def _range(network: str) -> Any:
     prefix, _, length = network.partition("/")
     made = cidr_pb2.CidrRange(address_prefix=prefix)
     made.prefix_len.value = int(length)
+    return made
+
+
+def _mapped(network: str) -> Any:
+    made = _range(network)
+    made.address_prefix = _MAPPED + made.address_prefix
+    made.prefix_len.value += _MAPPED_BITS
     return made
 
 

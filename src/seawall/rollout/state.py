@@ -334,16 +334,15 @@ class Findings:
     Attributes:
         step_generation: of the step that was judged (`Rollout.step_generation`): a verdict on
             another step is none.
-        requests: that the candidates answered in this step, for the words of an event.
+        requests: that the candidates answered in this step, for people.
         decides_at_step: the first later step at which the traffic there is could bring a verdict in
             time, or show harm; None when none could.
-        bake: of the stable slots since the release was committed, by the time before; None when
-            nothing was judged.
-        shows_harm: so many requests come in this step's soak that gross harm would show, though
-            health cannot be proved: golden requests decide only after it.
-        suspicion: what speaks against the candidate without being proof; golden requests do not
-            outweigh it. Empty when nothing does.
+        bake: of stable slots since the commit, by the time before; None when nothing was judged.
+        shows_harm: in this step's soak gross harm would show, though health cannot be proved:
+            golden requests decide only after it.
+        suspicion: what speaks against the candidate, and outweighs golden requests, without proof.
         rates_per_s: requests that met each node lately; one whose traffic is unknown is missing.
+        hesitates: less than a suspicion, and reason to look at some more requests.
     """
 
     verdict: Verdict = NOTHING_JUDGED
@@ -354,6 +353,7 @@ class Findings:
     shows_harm: bool = False
     suspicion: str = ""
     rates_per_s: Mapping[NodeName, float] = field(default_factory=lambda: MappingProxyType({}))
+    hesitates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,8 +145,9 @@ def _lacking(draft: Draft, rollout: Rollout, verdict: NotEnough, step: Step) -> 
     where = f"{step_text(rollout)} on {count_text(rollout.members)}"
     over = in_step_s > step.deadline_s
     soaked = in_step_s >= step.soak_s or not draft.findings.shows_harm
+    enough = soaked and not draft.findings.hesitates
     suspicion = draft.findings.suspicion
-    too_few = {} if suspicion else {Reason.NO_TRAFFIC: soaked, Reason.GATHERING: over}
+    too_few = {} if suspicion else {Reason.NO_TRAFFIC: enough or over, Reason.GATHERING: over}
     if rollout.resumed_by:
         words = f"{where}: {rollout.resumed_by} went on without evidence ({_lack(verdict)})"
         _next_step(draft, _pass(draft, rollout, Basis.PERSON, words))

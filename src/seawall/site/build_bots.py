@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from seawall.bots.policy import DEFAULT_CATEGORIES, DEFAULT_RULES
+from seawall.bots.policy import DEFAULT_RULES
 from seawall.bots.robots import robots_txt
 from seawall.model import (
     OBSERVING,
@@ -76,8 +76,7 @@ def _rate(section: RateSection) -> BotAction:
 
 
 def _robots(section: RobotsSection, written: dict[BotCategory, BotAction]) -> str:
-    actions = {**DEFAULT_CATEGORIES, **written}
-    return robots_txt(actions, bot_tokens(), extra=section.extra, sitemaps=section.sitemaps)
+    return robots_txt(written, bot_tokens(), extra=section.extra, sitemaps=section.sitemaps)
 
 
 @cache

@@ -11,6 +11,7 @@ from typing import Final
 
 from seawall.bots.expression_names import NAMES, WINDOW_NAMES, Type
 from seawall.bots.kinds import kind_of
+from seawall.challenge.binding import bound_host
 from seawall.limits import WHY_FACTS_PER_RULE_MAX
 from seawall.telemetry.bot_words import bucket_least, clause, times
 from seawall.telemetry.bots import BotVerdict
@@ -114,7 +115,7 @@ class _Read:
             "route_class": self.route_class,
             "path": record.path,
             "method": record.method,
-            "host": record.host,
+            "host": bound_host(record.host),
             "protocol": record.protocol,
         }
         found = values.get(name)

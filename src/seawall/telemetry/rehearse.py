@@ -15,6 +15,7 @@ from typing import Final
 from seawall import limits
 from seawall.bots.expression_names import WINDOW_NAMES, Facts
 from seawall.bots.policy import Decision, decide
+from seawall.challenge.binding import bound_host
 from seawall.ids import SiteName
 from seawall.model import OBSERVING, BotDo, BotMode, BotPolicy, Edge, IpList, RouteClass
 from seawall.telemetry.addresses import Addresses
@@ -231,7 +232,7 @@ def _possible(
         yield Facts(
             path=record.path,
             method=record.method,
-            host=record.host,
+            host=bound_host(record.host),
             route_class=(route_class or RouteClass.PAGE).value,
             protocol=record.protocol,
             score=verdict.score,

@@ -5,8 +5,9 @@ flags and details are in `flags`. A record is untrusted text, so every value is 
 without control characters; nothing is left out silently.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from seawall.telemetry.bot_facts import RuleFact
@@ -37,6 +38,10 @@ _NO_FLAG: Final = frozenset({"", "-"})
 _SERVER_ERROR: Final = 500
 _THIS_MACHINE: Final = "127."
 """IPv4 addresses of the loopback interface begin so."""
+_MEND_NAME: Final = (
+    "If the origin has moved, mend its DNS record or change the origin: `seawall status` tells all "
+    "names that DNS does not answer."
+)
 _SHOWN_AS_SECONDS_MS: Final = 10_000
 _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
@@ -61,11 +66,14 @@ class Known:
         serving: the release that serves now; empty when unknown.
         endpoints: the addresses of the record's origin now, for people.
         bots: the bot model and the policy that the record names.
+        remembered: by address, the name of an origin that leads there from memory now, because
+            DNS does not answer it with addresses, and since when; a clause for people.
     """
 
     serving: str = ""
     endpoints: tuple[str, ...] = ()
     bots: KnownBots = field(default_factory=KnownBots)
+    remembered: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,8 @@ def story(record: AccessRecord, known: Known | None = None) -> Story:
         *_ended(record, meanings),
     )
     remedy = remedies[0] or _own_remedy(record)
+    if _remembered(record, known) and (record.status or 0) >= _SERVER_ERROR:
+        remedy = f"{_MEND_NAME} {remedy}".strip()
     return Story(_title(record), sentences, remedy, bot_facts(record, known.bots))
 
 
@@ -145,10 +155,17 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
     if not at and known.endpoints:
         at = f" (endpoints now: {', '.join(known.endpoints)})"
     yield f"It was meant for origin {shown(record.origin)}{at}."
+    if clause := _remembered(record, known):
+        yield f"That address is remembered only: {clause}."
     if record.attempts is not None and record.attempts > 1:
         yield f"It was tried {record.attempts} times; the last attempt counts."
     if record.origin_ms is not None:
         yield f"The origin's response began after {_duration(record.origin_ms)}."
+
+
+def _remembered(record: AccessRecord, known: Known) -> str:
+    """Why the endpoint is one that DNS does not give any more; empty when it does."""
+    return known.remembered.get(record.endpoint.rpartition(":")[0].strip("[]"), "")
 
 
 def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]:

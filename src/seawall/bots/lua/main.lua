@@ -120,9 +120,15 @@ local function request_id(s)
   return s.headers:get("x-request-id")
 end
 
+-- A client may write a host in capitals or with a port, and reaches the same site.
+local function asked_host(s)
+  return clearance.bound_host(s.authority)
+end
+
 local function facts(read, headers, prefix)
   asked.score = nil
-  asked.path, asked.method, asked.host = read.path.path, read.method, read.authority
+  asked.path, asked.method = read.path.path, read.method
+  asked.authority, asked.host = read.authority, read.authority and asked_host
   asked.protocol, asked.request_id = read.protocol, request_id
   asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
   asked.cleared = 0
