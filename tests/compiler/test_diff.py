@@ -11,6 +11,7 @@ from seawall.compiler.contents import contents
 from seawall.compiler.diff import Action, Change, diff
 from seawall.model import (
     AccessLogPolicy,
+    BotMode,
     Compression,
     Edge,
     Endpoint,
@@ -94,9 +95,10 @@ def test_sites_and_routes_come_and_go() -> None:
     shop, blog = site("shop"), site("blog")
     assert _texts(edge(shop), edge(shop, blog)) == ["site blog: added, hosts blog.test"]
     assert _texts(edge(shop, blog), edge(shop)) == ["site blog: removed"]
-    more = site("shop", route("shop/x", PathPrefix("/x")), route("shop/all"))
-    assert _texts(edge(shop), edge(more)) == ["route /x of shop: added, forward to app"]
-    assert _diff(edge(more), edge(shop))[0].action is Action.REMOVED
+    with_y = site("shop", route("shop/y", PathPrefix("/y")), route("shop/all"))
+    more = site("shop", route("shop/x", PathPrefix("/x")), *with_y.routes)
+    assert _texts(edge(with_y), edge(more)) == ["route /x of shop: added, forward to app"]
+    assert _diff(edge(more), edge(with_y))[0].action is Action.REMOVED
     other = site("shop", *reversed(more.routes))
     assert _texts(edge(more), edge(other)) == ["site shop: order of the routes changed"]
 
@@ -254,3 +256,12 @@ def test_where_requests_are_counted_is_told_in_words() -> None:
     texts = _texts(shared, own)
     assert "route / of shop: requests counted at the route -> origin" in texts
     assert not [text for text in texts if "stat_prefix" in text]
+
+
+def test_a_site_that_tells_no_paths_apart_pays_for_no_guard_of_paths() -> None:
+    plain, telling = site("shop"), site("shop", route("shop/x", PathExact("/x")), route("shop/all"))
+    guard = "guard of shop against paths in disguise (`/..;/`)"
+    assert f"{guard}: added, answer 400" in _texts(edge(plain), edge(telling))
+    assert f"{guard}: removed" in _texts(edge(telling), edge(plain))
+    enforcing = replace(plain, bots=replace(plain.bots, mode=BotMode.ENFORCE))
+    assert f"{guard}: added, answer 400" in _texts(edge(plain), edge(enforcing))

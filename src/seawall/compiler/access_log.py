@@ -89,9 +89,11 @@ def _worth_recording() -> Any:
     sampled = _all(
         _share(names.RUNTIME_ACCESS_LOG_NODE_SAMPLE), _share(names.RUNTIME_ACCESS_LOG_SAMPLE)
     )
+    # An ordinary request that is not recorded is asked no more than one status and its flags, time
+    # and share: what it is, is asked of the others, and of those that pass.
     served = _all(
-        _status(_AT_MOST, _REFUSED_MIN - 1, names.RUNTIME_ACCESS_LOG_SERVED_STATUS_MAX),
         _any(_all(_any(flagged, slow), few_refused), sampled),
+        _status(_AT_MOST, _REFUSED_MIN - 1, names.RUNTIME_ACCESS_LOG_SERVED_STATUS_MAX),
     )
     failed = _all(
         _status(_AT_LEAST, _FAILED_MIN, names.RUNTIME_ACCESS_LOG_FAILED_STATUS_MIN),

@@ -90,6 +90,8 @@ STATE_PATH: Final = "seawall.path"
 STATE_CERTIFICATE: Final = "seawall.certificate"
 """Filter state of a TLS connection that tells by which certificate slot it was made."""
 
+ROUTE_DOTS: Final = "/_dots"
+"""Guards the paths of a site that tells paths apart."""
 ROUTE_MISDIRECTED: Final = "/_misdirected"
 """Ends the name of the route that a site has when, and only when, there are several certificates;
 so it comes and goes by what other sites do."""

@@ -61,6 +61,8 @@ _HANDLED_FIELDS: Final = (
 def route_title(name: str, route: Any) -> str:
     """How people call a route: `route /api of shop`."""
     site, _, _ = name.partition("/")
+    if name.endswith(names.ROUTE_DOTS):
+        return f"guard of {site} against paths in disguise (`/..;/`)"
     path = _path_text(route.match)
     return f"route {path} of {site}" if path else f"route {name}"
 
