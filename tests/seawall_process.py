@@ -124,15 +124,15 @@ class Edge:
         with self.client() as client:
             return [notice.text for notice in client.status().notices]
 
-    def wait_for_record(self, request_id: str) -> None:
-        """Until a request that was made can be told about."""
+    def wait_for_record(self, request_id: str) -> Mapping[str, object]:
+        """The record of a request that was made, once it can be told about."""
 
-        def is_written() -> bool:
+        def written() -> Mapping[str, object]:
             with contextlib.suppress(NotFoundError), self.client() as client:
-                return bool(client.why(request_id).request_id)
-            return False
+                return client.why(request_id).record
+            return {}
 
-        wait_until(is_written, what=f"the record of {request_id}")
+        return wait_until(written, what=f"the record of {request_id}")
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one JSON object that a command answers with."""

@@ -87,8 +87,7 @@ def _model(edge: Edge) -> str:
 def _scored_by(edge: Edge) -> str:
     """The model that Envoy scores a request with."""
     request_id = edge.get("/")[1]["x-request-id"]
-    edge.wait_for_record(request_id)
-    return str(edge.json("why", request_id)["record"]["bots"].split(" ")[5])
+    return str(edge.wait_for_record(request_id)["bots"]).split(" ")[5]
 
 
 def _trainer(edge: Edge) -> psutil.Process:
