@@ -402,7 +402,7 @@ TRIAL_ATTEMPTS_MAX: Final = 3
 TRIAL_ANSWER_TIMEOUT_S: Final = 1.0
 """A candidate's answer on its admin socket takes milliseconds; it is asked all the time."""
 TRIAL_UNANSWERED_MAX: Final = 2
-"""Questions in a row without an answer that make a candidate hung: one alone may be our delay."""
+"""Questions in a row without an answer, each answered by stable, that make a candidate hung."""
 TRIAL_WATCH_INTERVAL_S: Final = 0.25
 """Between two looks at a candidate: its life, its memory, its golden requests."""
 TRIAL_STATS_INTERVAL_S: Final = 1.0
