@@ -72,6 +72,9 @@ def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None
         "regex: '\\.php$'",
         "regex: 'item/[0-9]+'",
         "regex: '(?i)items?/.*'",
+        "path: /a, query: {q: a b}",
+        "path: /a, query: {q: {prefix: ä}}",
+        "path: /a, query: {'q&r': '1'}",
     ],
 )
 def test_a_route_for_a_path_that_no_request_has_is_told(written: str) -> None:
@@ -92,6 +95,8 @@ def test_a_route_for_a_path_that_no_request_has_is_told(written: str) -> None:
         "regex: '[!-0]a'",
         "regex: 'a?/b'",
         "regex: '(?i)/item'",
+        "path: /a, query: {q: 'a%20b+c=[d]'}",
+        "path: /a, query: {q: {regex: 'a b'}}",
     ],
 )
 def test_a_route_for_a_path_that_a_request_may_have_is_fine(written: str) -> None:
