@@ -24,6 +24,9 @@ from seawall.model import (
     PathPrefix,
     Redirect,
     RouteClass,
+    RouteMatch,
+    StringMatch,
+    StringMatchKind,
     Timeouts,
     TlsVersion,
     TrustedProxies,
@@ -265,3 +268,65 @@ def test_a_site_that_tells_no_paths_apart_pays_for_no_guard_of_paths() -> None:
     assert f"{guard}: removed" in _texts(edge(telling), edge(plain))
     enforcing = replace(plain, bots=replace(plain.bots, mode=BotMode.ENFORCE))
     assert f"{guard}: added, answer 400" in _texts(edge(plain), edge(enforcing))
+
+
+def _matched(**conditions: object) -> Edge:
+    match = RouteMatch(PathPrefix("/api"), **conditions)  # type: ignore[arg-type]  # - passed on
+    return edge(site("shop", route("shop/api", match=match), route()))
+
+
+def test_conditions_of_a_route_are_told_without_the_values_of_headers() -> None:
+    def header(value: str) -> tuple[StringMatch, ...]:
+        return (StringMatch("x-key", StringMatchKind.EXACT, value),)
+
+    def query(value: str) -> tuple[StringMatch, ...]:
+        return (StringMatch("token", StringMatchKind.PREFIX, value),)
+
+    assert _texts(_matched(), _matched(methods=("GET", "POST"))) == [
+        "route /api of shop: methods any -> GET, POST"
+    ]
+    assert _texts(_matched(methods=("GET",)), _matched()) == [
+        "route /api of shop: methods GET -> any"
+    ]
+    assert _texts(_matched(headers=header("s3cret")), _matched(headers=header("0ther"))) == [
+        "route /api of shop: condition on header x-key changed"
+    ]
+    assert _texts(_matched(), _matched(query=query("s3cret"))) == [
+        "route /api of shop: condition on query parameter token added"
+    ]
+    assert _texts(_matched(query=query("s3cret")), _matched()) == [
+        "route /api of shop: condition on query parameter token removed"
+    ]
+
+
+def test_what_changed_of_a_redirect_is_told() -> None:
+    def redirecting(status: int, *, strip_query: bool = False) -> Edge:
+        action = Redirect(status, path="/new", strip_query=strip_query)
+        return edge(site("shop", route("shop/old", PathExact("/old"), action), route()))
+
+    assert _texts(redirecting(302), redirecting(301)) == ["route =/old of shop: status 302 -> 301"]
+    assert _texts(redirecting(302), redirecting(302, strip_query=True)) == [
+        "route =/old of shop: query kept -> dropped"
+    ]
+
+
+def test_routes_of_one_path_are_told_apart_by_their_names() -> None:
+    def two(timeout_s: float) -> Edge:
+        slow = forward(timeouts=Timeouts(timeout_s, 300.0, 0.0))
+        post = route("shop/post", match=RouteMatch(PathPrefix("/api"), methods=("POST",)))
+        return edge(site("shop", post, route("shop/rest", PathPrefix("/api"), slow), route()))
+
+    assert _texts(two(15.0), two(30.0)) == ["route /api (rest) of shop: timeout 15 s -> 30 s"]
+
+
+def test_a_bound_of_the_edge_is_told_once_for_all_chains_by_its_key(
+    authority: TlsAuthority,
+) -> None:
+    usual = _secure(authority, "shop", "blog")
+    bounds = replace(usual.limits, idle_timeout_s=60.0, headers_max=90, heap_size_bytes_max=2**29)
+    texts = [t for t in _texts(usual, replace(usual, limits=bounds)) if "8443" in t or "edge" in t]
+    assert texts == [
+        "edge: limits.max_heap in bytes 1073741824 -> 536870912",
+        "listener https 127.0.0.1:8443: limits.idle_timeout 5 min -> 1 min",
+        "listener https 127.0.0.1:8443: limits.max_headers 100 -> 90",
+    ]

@@ -86,6 +86,7 @@ class Collector:
         self._closed_s = clock.monotonic_s()
         self._reading: Reading | None = None
         self._reopen_due = False
+        self._reopened: rotation.Identity | None = None
         self._rate = RequestRate()
         self._serving: tuple[ReleaseId, Generation] | None = None
         self._wake = asyncio.Event()
@@ -213,6 +214,7 @@ class Collector:
             except UnreachableError:
                 return
             self._reopen_due = False
+            self._reopened = await asyncio.to_thread(rotation.identity, self._access_log)
 
     def _rotate_and_sample(self) -> tuple[bool, tuple[str, ...], BotSample]:
         """Everything that touches the disk; whether Envoy must reopen, notices, and bots."""
@@ -221,8 +223,8 @@ class Collector:
         removed = rotation.make_room(self._access_log)
         if notice := rotation.disk_notice(self._access_log.parent, removed=removed):
             notices.append(notice)
-        # Without a current file Envoy still writes to the one that was renamed.
-        rotated = not self._access_log.exists() and bool(records.files(self._access_log))
+        # Envoy goes on writing to a file that was renamed or replaced, by logrotate for example.
+        rotated = rotation.replaced(self._access_log, self._reopened)
         if rotation.due(self._access_log):
             try:
                 rotation.rotate(self._access_log)

@@ -12,6 +12,7 @@ from seawall import limits
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem
 from seawall.site.rules import (
+    address_over_https,
     answer_without_body,
     bad_bot_model,
     bad_bot_rule,
@@ -83,6 +84,7 @@ from seawall.site.rules.rule import Rule, served_already
 Check: TypeAlias = Callable[[Draft], Iterator[Problem]]
 
 RULES: Final[tuple[tuple[Rule, Check], ...]] = (
+    (address_over_https.RULE, address_over_https.check),
     (answer_without_body.RULE, answer_without_body.check),
     (bad_bot_model.RULE, bad_bot_model.check),
     (bad_bot_rule.RULE, bad_bot_rule.check),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import quote
 
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
@@ -26,6 +27,7 @@ routes:
 )
 _REFUSED: Final = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"%(?:2d|2e|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE)
+_NOT_IN_QUERY: Final = re.compile(r"[^\x21-\x7e]|[#&]")
 _NOT_PLAIN: Final = re.compile(r"[\"<>^`{|}]")
 _NO_METHOD: Final = (
     "methods",
@@ -44,6 +46,7 @@ def check(draft: Draft) -> Iterator[Problem]:
             found = list(_impossible(route))
             if _names_no_method(route) and not site.lost("routes", index, "methods"):
                 found.append(_NO_METHOD)
+            found += _impossible_query(route)
             for key, why, remedy in found:
                 what = f"The route `{route.name}` can never match."
                 where = site.at("routes", index, key)
@@ -61,6 +64,15 @@ def _impossible(route: RouteSection) -> Iterator[tuple[str, str, str]]:
     if route.regex is not None and not _may_begin_with_slash(route.regex):
         why = "The whole path must be matched, and every path begins with `/`."
         yield "regex", why, "Let it begin with `/`, as in `/.*[.]php`."
+
+
+def _impossible_query(route: RouteSection) -> Iterator[tuple[str, str, str]]:
+    why = "What stands in a query is compared as it was sent, and nobody sends such a character."
+    for name, condition in route.query.items():
+        written = (condition.exact, condition.prefix, condition.suffix, condition.contains)
+        for text in (name, *filter(None, written)):
+            if _NOT_IN_QUERY.search(text):
+                yield "query", why, f"Write `{quote(text)}`."
 
 
 def _names_no_method(route: RouteSection) -> bool:

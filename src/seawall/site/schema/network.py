@@ -63,6 +63,11 @@ def is_ip(name: str) -> bool:
     return "%" not in name
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an address, an IPv6 one in brackets."""
+    return is_ip(host.removeprefix("[").removesuffix("]"))
+
+
 def _host(value: Any) -> str:
     host = text(value).lower().rstrip(".")
     if host == "*":
