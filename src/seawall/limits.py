@@ -1433,6 +1433,11 @@ REHEARSAL_TURNED_SHARE_MAX: Final = 0.25
 """Share of a site's clients that a change may newly turn away or challenge without being forced.
 Bots come as few clients with many requests; a quarter of all clients is most often a comparison the
 wrong way round, or a network of one's own."""
+REHEARSAL_FEW_CLIENTS_MIN: Final = 8
+"""Clients of a quiet site from which on it is told that bot rules turn nearly all of them away."""
+REHEARSAL_FEW_TURNED_SHARE_MAX: Final = 0.75
+"""Share of these few clients that bot rules may turn away without being forced: a comparison the
+wrong way round turns all away, and a quiet site may have more scanners than visitors."""
 REHEARSAL_SITES_MAX: Final = 100
 """Sites that are told about; more change together only in a change of all."""
 REHEARSAL_RULES_MAX: Final = 10
