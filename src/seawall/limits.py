@@ -825,6 +825,9 @@ FAILING_ALPHA: Final = 1e-3
 """Chance that a site is said to fail that fails less: somebody looks, and nothing is changed."""
 FAILING_RATIO: Final = 2.0
 """How many times the errors before a release leave it unsuspected: the two are minutes apart."""
+TURNED_SHARE: Final = 0.25
+"""Share of requests that bot rules may turn away more since a release than before it, until `status`
+says so: the gate's `REHEARSAL_TURNED_SHARE_MAX`, for changes that it had no records to try on."""
 FAILING_SITES_TOLD_MAX: Final = 3
 """Failing sites that `status` tells one by one, so that the rest of the screen stays in sight."""
 FAILING_RECORDS_SIZE_BYTES: Final = 256 * KIB

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from api.world import world
 from judge.windows import site
-from seawall.api.failing import failed_requests, failing_notices
+from seawall.api.failing import failed_requests, failing_notices, turned_notice
 from seawall.api.status_views import NoticeView
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.ids import Generation, ReleaseId, RequestId, SiteName
-from seawall.judge.failing import Failing
+from seawall.judge.failing import Failing, Turned
 from seawall.rollout.ports import NamesReport, StaleName
 from seawall.telemetry.window import Window
 
@@ -56,6 +56,17 @@ def test_many_sites_do_not_fill_the_screen() -> None:
     *single, rest = told(*(failure(f"s{number}") for number in range(9)))
     assert len(single) == 3
     assert rest.text == "So do 6 more sites, among them s3, s4, s5."
+
+
+def test_a_release_that_turns_people_away_is_named_with_the_way_back() -> None:
+    found = Turned(31, 60, NOW_S - 60, (0, 20))
+    notice = turned_notice(found, "r2", NOW_S)
+    assert notice.text == (
+        "Since r2 serves, for 1 min, bot rules turned away or challenged 31 of 60 requests, 52%; "
+        "before it 0 of 20."
+    )
+    assert "`seawall rollback`" in notice.remedy
+    assert turned_notice(replace(found, before=(0, 0)), "r2", NOW_S).text.endswith("no requests.")
 
 
 def test_the_example_is_the_newest_failed_request_of_the_site(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from seawall import __version__
 from seawall.api.bot_status import NO_MODEL
 from seawall.api.configfile import ConfigFile
-from seawall.api.failing import failed_requests, failing_notices
+from seawall.api.failing import failed_requests, failing_notices, turned_notice
 from seawall.api.fleet import FleetDesk, no_desk
 from seawall.api.inquiry import refusal, sentences
 from seawall.api.job_views import JobsView
@@ -34,7 +34,7 @@ from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import NotFoundError
 from seawall.heap import resident_bytes
 from seawall.ids import NodeName, RequestId
-from seawall.judge.failing import failing
+from seawall.judge.failing import failing, turned_away
 from seawall.limits import VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
 from seawall.rollout.ports import NamesReport, NodeReport
@@ -179,15 +179,18 @@ class Observer:
         return Known(serving=serving, bots=bots, remembered=_remembered(names))
 
     async def _failing(self) -> tuple[NoticeView, ...]:
-        """Sites that answer with errors, each with a request to ask about."""
+        """Sites that answer with errors, each with a request to ask about, or turn many away."""
         now_s = self._clock.now_s()
         release = current.id if (current := self._roster.current) else None
-        found = failing(self._board.evidence(), release, now_s)
+        evidence = self._board.evidence()
+        turned = turned_away(evidence, release, now_s)
+        notices = () if turned is None else (turned_notice(turned, release or "", now_s),)
+        found = failing(evidence, release, now_s)
         if not found:
-            return ()
+            return notices
         path = self._data_dir / "access" / ACCESS_FILE
         examples = await asyncio.to_thread(failed_requests, path, [one.site for one in found])
-        return tuple(failing_notices(found, release or "", examples, now_s))
+        return (*failing_notices(found, release or "", examples, now_s), *notices)
 
     def _bot_sample(self) -> BotSample:
         """Of the newest records of every node that was heard lately and says so."""
