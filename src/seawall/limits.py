@@ -826,7 +826,7 @@ FAILING_ALPHA: Final = 1e-3
 FAILING_RATIO: Final = 2.0
 """How many times the errors before a release leave it unsuspected: the two are minutes apart."""
 TURNED_SHARE: Final = 0.25
-"""Share of requests that bot rules may turn away more since a release than before it, until `status`
+"""Share of requests that bot rules may turn away more since a release than before, until `status`
 says so: the gate's `REHEARSAL_TURNED_SHARE_MAX`, for changes that it had no records to try on."""
 FAILING_SITES_TOLD_MAX: Final = 3
 """Failing sites that `status` tells one by one, so that the rest of the screen stays in sight."""
