@@ -555,6 +555,11 @@ TRAFFIC_SPAN_S: Final = 60.0
 """Span of the rates in `status`: long enough to be steady, short enough to be now."""
 TRAFFIC_WINDOWS_MAX: Final = 2_000
 """Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
+STATUS_NAMES_TOLD_MAX: Final = 3
+"""Nodes that are named in one notice of `status`, where many of a fleet say the same."""
+STATUS_NODES_SHOWN_MAX: Final = 4
+"""Nodes of a fleet that `status` shows with their Envoys; of more, those that are not well, so that
+what is wrong is on one screen."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits for a node to serve; it goes on without the caller after that."""
 APPLY_WAITS_S: Final = 2.0
