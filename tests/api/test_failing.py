@@ -5,8 +5,11 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from api.world import world
 from judge.windows import site
+from seawall.api import observer
 from seawall.api.failing import failed_requests, failing_notices, turned_notice
 from seawall.api.status_views import NoticeView
 from seawall.clock import SystemClock
@@ -103,6 +106,30 @@ def test_status_tells_of_a_site_that_fails(tmp_path: Path) -> None:
             assert notice.text.startswith("Site shop: 90 of 100 requests")
 
     asyncio.run(story())
+
+
+def test_what_was_found_in_a_large_fleet_is_told_again_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told(per_s: int) -> list[int]:
+        monkeypatch.setattr(observer, "FAILING_WINDOWS_PER_S_MAX", per_s)
+        looked = []
+        monkeypatch.setattr(observer, "failing", lambda *seen: looked.append(len(seen[0])) or ())
+        async with world(tmp_path / str(per_s)) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            window = Window(
+                seen.report.node, "stable", ReleaseId("r1"), Generation(1), 0.0, 1.0, sites={}
+            )
+            start_s = SystemClock().now_s()
+            windows = tuple(replace(window, start_s=start_s - n) for n in range(100))
+            here.control.board.take(replace(seen.report, windows=windows))
+            for _ in range(3):
+                await here.service.status()
+        return looked
+
+    assert len(asyncio.run(told(1))) == 1, "100 windows are looked at once in 100 s"
+    assert len(asyncio.run(told(10**9))) == 3
 
 
 def test_why_tells_of_an_address_that_is_remembered_only(tmp_path: Path) -> None:
