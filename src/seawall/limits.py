@@ -556,6 +556,11 @@ TRAFFIC_SPAN_S: Final = 60.0
 """Span of the rates in `status`: long enough to be steady, short enough to be now."""
 TRAFFIC_WINDOWS_MAX: Final = 2_000
 """Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
+STATUS_NAMES_TOLD_MAX: Final = 3
+"""Nodes that are named in one notice of `status`, where many of a fleet say the same."""
+STATUS_NODES_SHOWN_MAX: Final = 4
+"""Nodes of a fleet that `status` shows with their Envoys; of more, those that are not well, so that
+what is wrong is on one screen."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits for a node to serve; it goes on without the caller after that."""
 APPLY_WAITS_S: Final = 2.0
@@ -826,6 +831,12 @@ FAILING_ALPHA: Final = 1e-3
 """Chance that a site is said to fail that fails less: somebody looks, and nothing is changed."""
 FAILING_RATIO: Final = 2.0
 """How many times the errors before a release leave it unsuspected: the two are minutes apart."""
+TURNED_SHARE: Final = 0.25
+"""Share of requests that bot rules may turn away more since a release than before, until `status`
+says so: the gate's `REHEARSAL_TURNED_SHARE_MAX`, for changes that it had no records to try on."""
+FAILING_WINDOWS_PER_S_MAX: Final = 5_000
+"""Windows that `status` looks at for failing sites, for each second that it then tells the same:
+all of a fleet of 1,000 nodes take 0.2 s, so one who watches costs 3 % of a core."""
 FAILING_SITES_TOLD_MAX: Final = 3
 """Failing sites that `status` tells one by one, so that the rest of the screen stays in sight."""
 FAILING_RECORDS_SIZE_BYTES: Final = 256 * KIB
@@ -1434,6 +1445,11 @@ REHEARSAL_TURNED_SHARE_MAX: Final = 0.25
 """Share of a site's clients that a change may newly turn away or challenge without being forced.
 Bots come as few clients with many requests; a quarter of all clients is most often a comparison the
 wrong way round, or a network of one's own."""
+REHEARSAL_FEW_CLIENTS_MIN: Final = 8
+"""Clients of a quiet site from which on it is told that bot rules turn nearly all of them away."""
+REHEARSAL_FEW_TURNED_SHARE_MAX: Final = 0.75
+"""Share of these few clients that bot rules may turn away without being forced: a comparison the
+wrong way round turns all away, and a quiet site may have more scanners than visitors."""
 REHEARSAL_SITES_MAX: Final = 100
 """Sites that are told about; more change together only in a change of all."""
 REHEARSAL_RULES_MAX: Final = 10

@@ -5,14 +5,17 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from api.world import world
 from judge.windows import site
-from seawall.api.failing import failed_requests, failing_notices
+from seawall.api import observer
+from seawall.api.failing import failed_requests, failing_notices, turned_notice
 from seawall.api.status_views import NoticeView
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.ids import Generation, ReleaseId, RequestId, SiteName
-from seawall.judge.failing import Failing
+from seawall.judge.failing import Failing, Turned
 from seawall.rollout.ports import NamesReport, StaleName
 from seawall.telemetry.window import Window
 
@@ -58,6 +61,17 @@ def test_many_sites_do_not_fill_the_screen() -> None:
     assert rest.text == "So do 6 more sites, among them s3, s4, s5."
 
 
+def test_a_release_that_turns_people_away_is_named_with_the_way_back() -> None:
+    found = Turned(31, 60, NOW_S - 60, (0, 20))
+    notice = turned_notice(found, "r2", NOW_S)
+    assert notice.text == (
+        "Since r2 serves, for 1 min, bot rules turned away or challenged 31 of 60 requests, 52%; "
+        "before it 0 of 20."
+    )
+    assert "`seawall rollback`" in notice.remedy
+    assert turned_notice(replace(found, before=(0, 0)), "r2", NOW_S).text.endswith("no requests.")
+
+
 def test_the_example_is_the_newest_failed_request_of_the_site(tmp_path: Path) -> None:
     path = tmp_path / ACCESS_FILE
     assert failed_requests(path, ["shop"]) == {}, "on a fleet there are no records here"
@@ -92,6 +106,30 @@ def test_status_tells_of_a_site_that_fails(tmp_path: Path) -> None:
             assert notice.text.startswith("Site shop: 90 of 100 requests")
 
     asyncio.run(story())
+
+
+def test_what_was_found_in_a_large_fleet_is_told_again_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told(per_s: int) -> list[int]:
+        monkeypatch.setattr(observer, "FAILING_WINDOWS_PER_S_MAX", per_s)
+        looked = []
+        monkeypatch.setattr(observer, "failing", lambda *seen: looked.append(len(seen[0])) or ())
+        async with world(tmp_path / str(per_s)) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            window = Window(
+                seen.report.node, "stable", ReleaseId("r1"), Generation(1), 0.0, 1.0, sites={}
+            )
+            start_s = SystemClock().now_s()
+            windows = tuple(replace(window, start_s=start_s - n) for n in range(100))
+            here.control.board.take(replace(seen.report, windows=windows))
+            for _ in range(3):
+                await here.service.status()
+        return looked
+
+    assert len(asyncio.run(told(1))) == 1, "100 windows are looked at once in 100 s"
+    assert len(asyncio.run(told(10**9))) == 3
 
 
 def test_why_tells_of_an_address_that_is_remembered_only(tmp_path: Path) -> None:

@@ -88,3 +88,33 @@ def test_bots_in_the_newest_records_are_those_of_all_nodes_that_say_so(tmp_path:
             assert bots.sampled_unknown_tls_share == 9 / 180
 
     asyncio.run(story())
+
+
+def test_what_nodes_say_is_told_once_with_who_says_it(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            for number in range(1, 6):
+                notices = ("The disk is full.", *(("Only here.",) if number == 2 else ()))
+                node = NodeName(f"edge-{number}")
+                await here.service.report(
+                    replace(seen.report, node=node, notices=notices, windows=())
+                )
+            texts = [n.text for n in (await here.service.status()).notices]
+            assert texts.count("Nodes edge-1, edge-2, edge-3 and 2 more: The disk is full.") == 1
+            assert "Node edge-2: Only here." in texts
+            assert len([text for text in texts if "disk is full" in text]) == 1
+
+    asyncio.run(story())
+
+
+def test_the_only_node_of_a_machine_need_not_be_named(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            here.control.board.take(replace(seen.report, notices=("The disk is full.",)))
+            assert "The disk is full." in [n.text for n in (await here.service.status()).notices]
+
+    asyncio.run(story())

@@ -95,7 +95,9 @@ def test_a_bad_site_file_is_refused_with_its_problems_and_nothing_changes(tmp_pa
         assert here.node.history == ["r1"]
         status = await here.service.status()
         assert status.state == "serving"
-        assert [notice.code for notice in status.notices] == ["last-release-refused"]
+        [notice] = status.notices
+        assert notice.code == "last-release-refused"
+        assert "seawall.yaml:9: `colour` is not a key" in notice.text, "whoever looks can begin"
 
     run(tmp_path, story)
 

@@ -203,6 +203,7 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
         assert frozen.frozen is not None
         end = await here.refused(here.text(timeout="3s"))
         assert (end.code, "errors everywhere" in end.message) == ("frozen", True)
+        assert "`--break-glass REASON`" in end.remedy
         back = await here.rollback()
         assert isinstance(back, Applied), back
         assert here.node.serving == "r1"

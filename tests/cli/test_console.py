@@ -3,6 +3,7 @@ import json
 import os
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,46 @@ def status_view(**changed: object) -> StatusView:
         "urls": ("http://localhost",),
     }  # fmt: skip
     return StatusView(**(fields | changed))  # type: ignore[arg-type]  # - a test's own fields
+
+
+def fleet_of(count: int, **third: object) -> tuple[NodeView, ...]:
+    """Nodes of which the third is as given."""
+    (local,) = status_view().nodes
+    nodes = [replace(local, name=f"edge-{number}") for number in range(1, count + 1)]
+    nodes[2] = replace(nodes[2], **third)  # type: ignore[arg-type]  # - a test's own fields
+    return tuple(nodes)
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        {"connected": False},
+        {"release": "r1"},
+        {"envoy": None},
+        {"envoy": replace(ENVOY, live=False)},
+    ],
+    ids=["silent", "another release", "no Envoy", "a dead Envoy"],
+)
+def test_a_large_fleet_fits_one_screen_and_shows_who_is_not_well(third: dict[str, object]) -> None:
+    text = drawn(status.status(status_view(nodes=fleet_of(1_000, **third))))
+    assert "999 of 1,000 serve r2" in text
+    assert "edge-3" in text
+    assert "edge-4" not in text
+    assert "seawall nodes list" in text
+    assert len(text.splitlines()) < 24
+
+
+def test_many_nodes_that_are_not_well_are_counted() -> None:
+    nodes = tuple(replace(node, release="r1") for node in fleet_of(50))
+    text = drawn(status.status(status_view(nodes=nodes)))
+    assert "0 of 50 serve r2" in text
+    assert "and 46 more that do not" in text
+    assert len(text.splitlines()) < 28
+
+
+def test_a_small_fleet_is_shown_whole() -> None:
+    text = drawn(status.status(status_view(nodes=fleet_of(4))))
+    assert all(f"edge-{number}" in text for number in range(1, 5))
 
 
 def test_status_shows_everything_on_one_screen() -> None:

@@ -67,6 +67,14 @@ def test_all_together_over_the_bound_name_no_node() -> None:
     assert any("has seen too few to tell a share" in line for line in found.lines)
 
 
+def test_of_few_clients_the_bound_is_another_one() -> None:
+    few = replace(SITE, requests=22, clients=22, new_clients=22, share=1.0, nodes=())
+    found = judge_clients(Rehearsed((few,)))
+    assert found.refusal is not None
+    assert "22 of 22 clients (100%)" in found.refusal.message
+    assert "; 75% may be." in found.refusal.message
+
+
 def test_all_nodes_that_answered_are_no_note_and_missing_ones_are() -> None:
     good = replace(SITE, over=False, nodes=(OTHER,))
     found = judge_clients(Rehearsed((good,), ALL))

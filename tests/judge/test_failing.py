@@ -6,7 +6,7 @@ import pytest
 
 from judge.windows import site, window
 from seawall.ids import NodeName, ReleaseId, SiteName
-from seawall.judge.failing import Failing, failing
+from seawall.judge.failing import Failing, failing, turned_away
 from seawall.telemetry.window import Window
 
 R1, R2 = ReleaseId("r1"), ReleaseId("r2")
@@ -108,3 +108,65 @@ def test_the_worst_site_comes_first_and_windows_that_are_too_old_do_not_count() 
     assert [each.site for each in failing([one], R1, NOW_S)] == [SiteName("b"), SiteName("a")]
     assert failing([replace(one, start_s=NOW_S - 700)], R1, NOW_S) == ()
     assert one.node == NodeName("n1")
+
+
+def looked_at(ago_s: range, requests: int, away: int, *, release: str = R1) -> list[Window]:
+    """Windows of 10 s in which bot rules turned requests away."""
+    return [
+        replace(
+            window("stable", NOW_S - ago, requests, bots_scored=requests, bots_unscored=0.0,
+                   bots_blocked=away / 2, bots_challenged=away / 2),
+            duration_s=10.0,
+            release=ReleaseId(release),
+        )
+        for ago in ago_s
+    ]  # fmt: skip
+
+
+def test_a_rule_the_wrong_way_round_is_told_while_its_release_is_new() -> None:
+    windows = [
+        *looked_at(range(300, 60, -10), 10, 0),
+        *looked_at(range(60, 0, -10), 10, 10, release=R2),
+    ]
+    found = turned_away(windows, R2, NOW_S)
+    assert found is not None
+    assert (found.bad, found.of, found.since_s, found.before) == (60, 60, NOW_S - 60, (0, 240))
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        pytest.param(looked_at(range(300, 0, -10), 10, 10), id="no new release"),
+        pytest.param(
+            [
+                *looked_at(range(300, 60, -10), 10, 6),
+                *looked_at(range(60, 0, -10), 10, 8, release=R2),
+            ],
+            id="a flood that began before",
+        ),
+        pytest.param(
+            [
+                *looked_at(range(300, 60, -10), 10, 0),
+                *looked_at(range(60, 0, -10), 10, 2, release=R2),
+            ],
+            id="some, as a rule should",
+        ),
+        pytest.param(
+            [
+                *looked_at(range(300, 60, -10), 10, 0),
+                *looked_at(range(20, 0, -10), 1, 1, release=R2),
+            ],
+            id="two requests",
+        ),
+        pytest.param([], id="nothing known"),
+        pytest.param(
+            [
+                *past(range(300, 60, -10), 10, 0),
+                *past(range(60, 0, -10), 10, 0, release=R2),
+            ],
+            id="nodes that do not count",
+        ),
+    ],
+)
+def test_what_is_no_fault_of_a_release_is_not_told(windows: list[Window]) -> None:
+    assert turned_away(windows, R2, NOW_S) is None

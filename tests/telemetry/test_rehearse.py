@@ -210,8 +210,36 @@ def test_the_default_rules_turn_no_ordinary_browser_away() -> None:
 def test_too_little_is_a_state_of_its_own(
     records: list[AccessRecord], state: RehearsalState
 ) -> None:
-    found = tried(enforcing(rule("all", "true")), records, enforcing())
+    written = [replace(one, path="/b") if n % 19 % 2 else one for n, one in enumerate(records)]
+    found = tried(enforcing(rule("most", 'path == "/b"')), written, enforcing())
     assert (found.state, found.share, found.over) == (state, None, False)
+
+
+@pytest.mark.parametrize(
+    ("clients", "turned", "over"),
+    [
+        pytest.param(7, 7, False, id="too few even for that"),
+        pytest.param(8, 8, True, id="all"),
+        pytest.param(8, 7, True, id="nearly all"),
+        pytest.param(8, 6, False, id="three quarters"),
+        pytest.param(REHEARSAL_REQUESTS_MIN - 1, REHEARSAL_REQUESTS_MIN - 10, True, id="nearly"),
+    ],
+)
+def test_a_rule_that_turns_nearly_all_of_few_clients_away_is_over_the_bound(
+    clients: int, turned: int, *, over: bool
+) -> None:
+    records = [record(n, client=n, path="/b" if n < turned else "/a") for n in range(clients)]
+    rules = rule("most", 'path == "/b"')
+    found = tried(enforcing(rules), records, enforcing())
+    assert (found.over, found.state is RehearsalState.MEASURED) == (over, over)
+    assert not tried(enforcing(rules, mode=BotMode.OBSERVE), records, enforcing()).over
+
+
+def test_an_address_list_may_turn_away_most_clients_of_a_quiet_site() -> None:
+    records = [replace(one, client=f"192.0.2.{n}") for n, one in enumerate(crowd(20))]
+    listed = replace(enforcing(), deny=(IpList(ListName("bad"), ("192.0.2.0/24",)),))
+    found = tried(listed, records, enforcing())
+    assert (found.new_clients, found.over, found.share) == (20, False, None)
 
 
 def test_the_site_that_is_over_the_bound_is_told_however_many_change() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.api.status_views import NoticeView
-from seawall.judge.failing import Failing
+from seawall.judge.failing import Failing, Turned
 from seawall.limits import FAILING_RECORDS_SIZE_BYTES, FAILING_SITES_TOLD_MAX
 from seawall.telemetry import records
 
@@ -36,6 +36,21 @@ def failing_notices(
             "Where many sites fail at once, look at what they share first: a release, an origin, "
             "DNS, the network.",
         )
+
+
+def turned_notice(found: Turned, release: str, now_s: float) -> NoticeView:
+    """That bot rules turn away far more since `release` serves."""
+    bad, of = found.before
+    usual = f"before it {bad:,} of {of:,}" if of else "before it there were no requests"
+    ago = max(1, round((now_s - found.since_s) / _MINUTE_S))
+    return NoticeView(
+        "warning",
+        "bots-turn-away",
+        f"Since {release} serves, for {ago} min, bot rules turned away or challenged "
+        f"{found.bad:,} of {found.of:,} requests, {found.bad / found.of:.0%}; {usual}.",
+        f"`seawall why` on such a request names the rule. If {release} is to blame: `seawall "
+        "rollback`; `seawall kill bots --reason WHY` lets everybody in for a while.",
+    )
 
 
 def failed_requests(path: Path, sites: Iterable[str]) -> Mapping[str, str]:

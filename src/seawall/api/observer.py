@@ -1,8 +1,9 @@
 """Looking at the edge: status, metrics, the story of a request. It reads and changes nothing."""
 
 import asyncio
+import math
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Final
 from seawall import __version__
 from seawall.api.bot_status import NO_MODEL
 from seawall.api.configfile import ConfigFile
-from seawall.api.failing import failed_requests, failing_notices
+from seawall.api.failing import failed_requests, failing_notices, turned_notice
 from seawall.api.fleet import FleetDesk, no_desk
 from seawall.api.inquiry import refusal, sentences
 from seawall.api.job_views import JobsView
@@ -33,9 +34,9 @@ from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import NotFoundError
 from seawall.heap import resident_bytes
-from seawall.ids import NodeName, RequestId
-from seawall.judge.failing import failing
-from seawall.limits import VERIFY_RANGES_STALE_S
+from seawall.ids import NodeName, ReleaseId, RequestId
+from seawall.judge.failing import failing, turned_away
+from seawall.limits import FAILING_WINDOWS_PER_S_MAX, VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
 from seawall.rollout.ports import NamesReport, NodeReport
 from seawall.telemetry import records
@@ -81,6 +82,8 @@ class Observer:
         self._notices = notices
         self._jobs = jobs
         self._totals = Totals()
+        self._failing_told: tuple[NoticeView, ...] = ()
+        self._failing_until_s = -math.inf
         self._began_s = clock.monotonic_s()
 
     def count(self, windows: tuple[Window, ...]) -> None:
@@ -179,15 +182,21 @@ class Observer:
         return Known(serving=serving, bots=bots, remembered=_remembered(names))
 
     async def _failing(self) -> tuple[NoticeView, ...]:
-        """Sites that answer with errors, each with a request to ask about."""
-        now_s = self._clock.now_s()
+        """Sites that answer with errors, each with a request to ask about, or turn many away.
+
+        Much is looked at in a large fleet, so what was found there is told again for some seconds.
+        """
+        if self._clock.monotonic_s() < self._failing_until_s:
+            return self._failing_told
+        evidence = self._board.evidence()
         release = current.id if (current := self._roster.current) else None
-        found = failing(self._board.evidence(), release, now_s)
-        if not found:
-            return ()
         path = self._data_dir / "access" / ACCESS_FILE
-        examples = await asyncio.to_thread(failed_requests, path, [one.site for one in found])
-        return tuple(failing_notices(found, release or "", examples, now_s))
+        self._failing_told = await asyncio.to_thread(
+            _failing_notices, evidence, release, self._clock.now_s(), path
+        )
+        rest_s = len(evidence) / FAILING_WINDOWS_PER_S_MAX
+        self._failing_until_s = self._clock.monotonic_s() + rest_s
+        return self._failing_told
 
     def _bot_sample(self) -> BotSample:
         """Of the newest records of every node that was heard lately and says so."""
@@ -228,6 +237,16 @@ class Observer:
             envoy_heap_bytes=envoy.memory_bytes if envoy else None,
             names=_names_facts(report.names) if report.names else None,
         )
+
+
+def _failing_notices(
+    evidence: Sequence[Window], release: ReleaseId | None, now_s: float, path: Path
+) -> tuple[NoticeView, ...]:
+    turned = turned_away(evidence, release, now_s)
+    notices = () if turned is None else (turned_notice(turned, release or "", now_s),)
+    found = failing(evidence, release, now_s)
+    examples = failed_requests(path, [one.site for one in found]) if found else {}
+    return (*failing_notices(found, release or "", examples, now_s), *notices)
 
 
 def _remembered(names: NamesReport | None) -> dict[str, str]:

@@ -333,7 +333,10 @@ def _basis(now: state.Rollout) -> str:
 _ENDINGS: Final = {
     state.Stage.ROLLED_BACK: ("rolled-back", "Mend the cause and apply again."),
     state.Stage.ABORTED: ("aborted", "Apply again when it is right."),
-    state.Stage.SUPERSEDED: ("superseded", "See `seawall releases` and `seawall status`."),
+    state.Stage.SUPERSEDED: (
+        "superseded",
+        "Nobody found fault with it: bring it again if it is still meant. See `seawall releases`.",
+    ),
 }
 
 

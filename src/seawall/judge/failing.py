@@ -18,10 +18,13 @@ from seawall.limits import (
     FAILING_RATIO,
     FAILING_SHARE,
     TRAFFIC_SPAN_S,
+    TURNED_SHARE,
 )
 from seawall.telemetry.window import Window
 
 _STABLE: Final = "stable"
+_LOOKED_AT: Final = ("bots_scored", "bots_unscored")
+_TURNED: Final = ("bots_challenged", "bots_blocked", "bots_limited", "bots_payment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,23 @@ class Failing:
     since_s: float | None = None
     before: tuple[int, int] = (0, 0)
     began: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """Far more requests are turned away or challenged by bot rules since a release serves.
+
+    Attributes:
+        bad: turned away or challenged since then.
+        of: requests that were looked at since then.
+        since_s: when it began.
+        before: the same two before that.
+    """
+
+    bad: int
+    of: int
+    since_s: float
+    before: tuple[int, int]
 
 
 class _Sums:
@@ -91,6 +111,37 @@ def failing(
         began = since_s is not None and _more(after.of(site), before.of(site))
         found.append(Failing(site, bad, of, span_s, since_s, before.of(site), began))
     return tuple(sorted(found, key=lambda one: (-one.bad, one.site)))
+
+
+def turned_away(
+    windows: Iterable[Window], release: ReleaseId | None, now_s: float
+) -> Turned | None:
+    """Whether bot rules turn away far more since `release` serves; None when they do not.
+
+    A flood of bots looks the same, so it is asked only while the release is new.
+
+    Args:
+        windows: of all slots and nodes, as far back as they are kept.
+        release: what should serve.
+        now_s: Unix seconds.
+    """
+    kept = [w for w in windows if w.start_s + w.duration_s > now_s - EVIDENCE_SPAN_S]
+    earlier, later = _sides(kept, release)
+    if not earlier or not later:
+        return None
+    before, after = _turned(earlier), _turned(later)
+    usual = before[0] / before[1] if before[1] else 0.0
+    bound = FAILING_RATIO * usual + TURNED_SHARE
+    if bound >= 1 or rate_lower(*after, FAILING_ALPHA) <= bound:
+        return None
+    return Turned(*after, min(w.start_s for w in later), before)
+
+
+def _turned(windows: Iterable[Window]) -> tuple[int, int]:
+    counted = [w.edge for w in windows if all(name in w.edge for name in _LOOKED_AT)]
+    of = sum(edge[name] for edge in counted for name in _LOOKED_AT)
+    bad = sum(edge.get(name, 0.0) for edge in counted for name in _TURNED)
+    return round(min(bad, of)), round(of)
 
 
 def _sides(

@@ -327,7 +327,8 @@ def _frozen(frozen: Freeze) -> RefusedError:
     return RefusedError(
         "frozen",
         f"Releases are frozen by {frozen.actor}{why}.",
-        remedy="`seawall unfreeze` lifts it; going back to a good release works all the same.",
+        remedy="`seawall unfreeze` lifts it; going back to a good release works all the same. In "
+        "an emergency `apply`, `rollback`, `kill` and `unkill` pass by `--break-glass REASON`.",
     )
 
 

@@ -80,7 +80,7 @@ class Turn:
 
 def node_turns(node: str, count: Count, *, enforced: bool) -> NodeTurns:
     """What is told of one node of a fleet."""
-    found = weighed(count, enforced=enforced)
+    found = weighed(count, enforced=enforced, all_of_it=False)
     most = sorted(rules_counted(count), key=lambda rule: -rule.new_clients)
     return NodeTurns(
         node=node,
@@ -105,8 +105,17 @@ class Weighed:
     over: bool
 
 
-def weighed(count: Count, *, enforced: bool) -> Weighed:
-    """The share of clients that are newly turned away; over the bound only by what is enforced."""
+def weighed(count: Count, *, enforced: bool, all_of_it: bool = True) -> Weighed:
+    """The share of clients that are newly turned away; over the bound only by what is enforced.
+
+    Of few clients no share can be told, but one: when rules turn nearly all of them away. Address
+    lists are left out there, since those who attack a quiet site may well be most of its clients.
+
+    Args:
+        count: what was added up.
+        enforced: rules are carried out.
+        all_of_it: it is all that is known of the site, and not what one node of several has seen.
+    """
     clients = len(count.clients)
     enough = (
         count.requests >= limits.REHEARSAL_REQUESTS_MIN and clients >= limits.REHEARSAL_CLIENTS_MIN
@@ -114,6 +123,9 @@ def weighed(count: Count, *, enforced: bool) -> Weighed:
     new_clients = len(count.new_clients(DENY, *TURNS_AWAY))
     really = len(count.new_clients(DENY, *(TURNS_AWAY if enforced else ())))
     over = enough and really > limits.REHEARSAL_TURNED_SHARE_MAX * clients
+    if all_of_it and not enough and enforced and clients >= limits.REHEARSAL_FEW_CLIENTS_MIN:
+        by_rules = len(count.new_clients(*TURNS_AWAY))
+        enough = over = by_rules > limits.REHEARSAL_FEW_TURNED_SHARE_MAX * clients
     return Weighed(enough, new_clients, new_clients / clients if enough else None, over)
 
 
