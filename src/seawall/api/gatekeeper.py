@@ -8,7 +8,7 @@ still told in order, and a refusal before them ends them.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,6 +24,7 @@ from seawall.errors import InternalError, RefusedError, UsageError
 from seawall.gate.clients import FORCE_CLIENTS, Rehearse, judge_clients
 from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
+from seawall.gate.narrow import sites_alone
 from seawall.gate.parts import Parts
 from seawall.gate.process import Ending
 from seawall.gate.report import GateReport, GateStage, StageFinding
@@ -326,7 +327,8 @@ class Gatekeeper:
 
         async def change() -> Changed:
             held, before = await both
-            return changed(before, held)
+            alone = await asyncio.to_thread(sites_alone, old, case.new.snapshot)
+            return replace(changed(before, held), alone=alone)
 
         order = Order(
             *(case.new.snapshot, old, change, case.new.golden),

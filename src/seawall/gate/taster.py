@@ -21,6 +21,7 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
 from seawall.gate.ask import Answer, Asker, Failure
 from seawall.gate.compare import Changed, Comparison, Finding, compare
+from seawall.gate.narrow import comparable, needed, unasked
 from seawall.gate.plate import Plate, Tasting
 from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_probes
 from seawall.gate.rewrite import harmless
@@ -142,16 +143,19 @@ class Taster:
             memory = await asyncio.to_thread(self._remembered)
             change = await order.change()
             golden = tuple(golden_probes(order.golden))
-            probes = await asyncio.to_thread(
-                choose, golden, memory.samples, order.new, change.routes
+            questions = await asyncio.to_thread(
+                choose, golden, memory.samples, order.new, change.routes, change.alone
             )
-            say(f"asking {len(probes)} requests")
             known = memory.of(order.old.digest) if order.old is not None else None
-            if known is not None and not _covers(known.answers, probes):
+            if known is not None and not _covers(known.answers, questions.all):
                 known = None
+            probes = needed(questions, known, change, memory.turn)
+            say(f"asking {len(probes)} requests")
             new, old = await self._asked(first, order.old, probes, known, change)
-        found = _judge(probes, new, old, change)
+        part = len(probes) < len(questions.all)
+        found = _judge(probes, new, old, change, part=part)
         if found.refusals and known is not None:
+            probes, known = questions.all, None
             async with self._eaten(order.new) as again:
                 new, old = await self._asked(again, order.old, probes, None, change)
             found = _judge(probes, new, old, change)
@@ -161,9 +165,16 @@ class Taster:
         wrong = tuple(each for each in (odd, doubt) if each is not None)
         found = replace(found, refusals=(*found.refusals, *wrong))
         if not found.refusals:
-            memory = memory.added(order.new.digest, probes, new.answers, new.memory_bytes)
+            memory = memory.added(
+                order.new.digest,
+                {**unasked(questions, known, change), **tasted.told(probes, new.answers)},
+                new.memory_bytes,
+            )
             await asyncio.to_thread(tasted.save, self._work_dir, memory)
         lines = [*_arithmetic(probes, new, old, remembered=known is not None)]
+        if spared := len(questions.all) - len(probes):
+            sites = ", ".join(sorted(change.alone))
+            lines.append(f"Not asked: {spared} that cannot differ, as only {sites} changed.")
         lines += [line for line in (scored, shadowed) if line]
         lines += [each.text for each in found.refusals]
         shown = found.differences[: limits.TASTER_DIFFERENCES_MAX]
@@ -248,11 +259,17 @@ def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
 
 
 def _judge(
-    probes: Sequence[Probe], new: Tasting, old: Tasting | None, change: Changed
+    probes: Sequence[Probe],
+    new: Tasting,
+    old: Tasting | None,
+    change: Changed,
+    *,
+    part: bool = False,
 ) -> Comparison:
     before: list[Answer | None] = []
     if old is not None:
-        before = [a if a.failure is not Failure.NOT_ASKED else None for a in old.answers]
+        known = (comparable(a, change) if part else a for a in old.answers)
+        before = [a if a.failure is not Failure.NOT_ASKED else None for a in known]
     found = compare(probes, new.answers, before, change)
     whole = [each for each in (_ended(probes, new, old), _memory(new, old)) if each is not None]
     return replace(found, refusals=(*whole, *found.refusals))
