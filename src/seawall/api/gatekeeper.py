@@ -221,6 +221,16 @@ class Gatekeeper:
         """See `Validator.trust`; blocks."""
         self._validator.trust(snapshot)
 
+    async def expect(self, current: Snapshot) -> None:
+        """A release after `current` will be judged soon; call `tidy` once it is told of."""
+        if self._taster is not None:
+            await self._taster.expect(current)
+
+    async def tidy(self) -> None:
+        """Remove what is left of a judgement; nobody waits for it."""
+        if self._taster is not None:
+            await self._taster.tidy()
+
     async def validate(self, snapshot: Snapshot) -> Validation:
         """Ask the real Envoy.
 

@@ -59,6 +59,22 @@ class Plate:
         self._stub = stub
         self._clock = clock
         self._begin_s = clock.monotonic_s()
+        self._told_late = False
+
+    @property
+    def end(self) -> End:
+        """How its Envoy ended, if it has."""
+        return self._envoy.end
+
+    @property
+    def directory(self) -> Path:
+        """Of its Envoy."""
+        return self._envoy.directory
+
+    def told_now(self) -> None:
+        """Only now it was told what it shall meet; what it says from here on may be a refusal."""
+        self._begin_s = self._clock.monotonic_s()
+        self._told_late = True
 
     async def tasting(self, probes: Sequence[Probe]) -> Tasting:
         """Wait until it serves, ask everything once, and read what it decided."""
@@ -106,12 +122,16 @@ class Plate:
         probe = Probe(Source.MADE, https, "seawall-taste.invalid", "GET", "/")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limits.TASTER_START_TIMEOUT_S):
-                while self._envoy.end is End.RUNNING:
+                while self._envoy.end is End.RUNNING and not self._objects:
                     answer = await self._asker.ask(probe, "start")
                     if answer.failure is Failure.NONE or (https and self._asker.met):
                         return True  # a stranger may be shown no certificate
                     await asyncio.sleep(_PAUSE_S)
         return False
+
+    @property
+    def _objects(self) -> bool:
+        return self._told_late and bool(self._envoy.words)
 
     async def _ask(self, index: int, probe: Probe) -> Answer:
         """Ask, and once more when there is no answer."""
