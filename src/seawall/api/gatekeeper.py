@@ -157,13 +157,15 @@ class Gatekeeper:
             UsageError: `force` names something that does not exist.
             UnreachableError: the work directory cannot be written.
         """
-        encoded = await asyncio.to_thread(encode, case.new)
-        stages = Stages(self._clock, say, digest_of(encoded))
+        begun = asyncio.Event()
         async with (
-            beside(asyncio.to_thread(self._held, case)) as both,
-            beside(self._taste(case, both)) as tasting,
-            beside(self.validate(case.new.snapshot)) as validation,
+            beside(_after(begun, lambda: asyncio.to_thread(self._held, case))) as both,
+            beside(self._taste(case, both, begun)) as tasting,
+            beside(_after(begun, lambda: self.validate(case.new.snapshot))) as validation,
         ):
+            await begun.wait()
+            encoded = await asyncio.to_thread(encode, case.new)
+            stages = Stages(self._clock, say, digest_of(encoded))
             held, _ = await both
             await self._limits(stages, case, held)
             await self._compatibility(stages, case, encoded)
@@ -329,9 +331,13 @@ class Gatekeeper:
         raise stages.refuse(error, found.lines, blames_content=refusal.blames_content)
 
     async def _taste(
-        self, case: Case, both: Awaitable[tuple[Contents, Contents | None]]
+        self,
+        case: Case,
+        both: Awaitable[tuple[Contents, Contents | None]],
+        begun: asyncio.Event,
     ) -> TasteReport:
         if self._taster is None:
+            begun.set()
             raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
         old = case.old.snapshot if case.old is not None else None
 
@@ -343,8 +349,12 @@ class Gatekeeper:
         order = Order(
             *(case.new.snapshot, old, change, case.new.golden),
             switch=case.new.kind is Kind.SWITCH,
+            begun=begun.set,
         )
-        return await self._taster.taste(order)
+        try:
+            return await self._taster.taste(order)
+        finally:
+            begun.set()  # also when it could not: nobody shall wait for it
 
     def _held(self, case: Case) -> tuple[Contents, Contents | None]:
         before = None if case.old is None else self._contents(case.old.snapshot)
@@ -355,6 +365,12 @@ class Gatekeeper:
             found = contents(snapshot)
             self._counted.keep(snapshot, found)
         return found
+
+
+async def _after(begun: asyncio.Event, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Nothing of Python shall delay what the process is told that the gate waits for at last."""
+    await begun.wait()
+    return await work()
 
 
 async def _told(stages: Stages, stage: GateStage, work: "asyncio.Task[ResultT]") -> ResultT:

@@ -34,10 +34,11 @@ from seawall.heap import resident_bytes
 from seawall.ids import NodeName, RequestId
 from seawall.limits import VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
-from seawall.rollout.ports import NamesReport, NodeReport
+from seawall.rollout.ports import NodeReport
 from seawall.telemetry import records
 from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
+from seawall.telemetry.origin_names import NamesReport
 from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NamesFacts, NodeFacts, Totals
 from seawall.telemetry.why import Known
 from seawall.telemetry.window import Window

@@ -30,7 +30,7 @@ from seawall.gate.rewrite import BOOTSTRAP
 
 DIRECTORY_PREFIX: Final = "taste-"
 _PAGE_SIZE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_FLUSH_MS: Final = "20"
+_FLUSH_MS: Final = "5"
 _SAYS_NO: Final = ("--component-log-level", "config:warning")
 """A part of its configuration that Envoy does not take while it runs is a warning, not an end."""
 

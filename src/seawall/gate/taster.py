@@ -51,6 +51,7 @@ class Order:
         new: the release.
         old: the current one; None before the first.
         change: tells what differs between them; asked while the release starts.
+        begun: called once an Envoy reads the release, and nothing more is done for it here.
         golden: requests of the new release.
         switch: a kill switch is thrown, or ends; it brings nothing that was not there before.
     """
@@ -60,6 +61,7 @@ class Order:
     change: Callable[[], Awaitable[Changed]]
     golden: tuple[Golden, ...]
     switch: bool = False
+    begun: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class Taster:
             first = early
             if first is None:
                 first = await stack.enter_async_context(self._eaten(order.new))
+            order.begun()
             memory = await asyncio.to_thread(self._remembered)
             change = await order.change()
             golden = tuple(golden_probes(order.golden))
