@@ -13,7 +13,7 @@ from seawall.clock import SystemClock
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.contents import contents
 from seawall.compiler.names import ROUTES_HTTP
-from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.gate import taster as taster_module
 from seawall.gate.compare import Changed, changed
 from seawall.gate.sacrifice import sacrifice
@@ -210,6 +210,22 @@ def test_an_envoy_that_cannot_be_started_early_is_told_of_when_it_is_needed(tmp_
     report = asyncio.run(run())
     assert report.refusal is not None
     assert report.refusal.code == "taster-cannot-run"
+
+
+def test_a_current_release_that_is_not_understood_any_more_hinders_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    victim = BASE.of_type(TypeUrl.CLUSTER)[0]
+    rest = [r for r in BASE.resources if r is not victim]
+    odd = Resource(victim.type_url, victim.name, b"\xff\xff", victim.owner)
+    watched = Watched(tmp_path, monkeypatch)
+
+    async def run() -> TasteReport:
+        await watched.judge.expect(Snapshot.of([*rest, odd]))
+        return await watched.judge.taste(Order(BASE, None, made.known(Changed()), GOLDEN))
+
+    assert asyncio.run(run()).refusal is None
+    assert watched.started == [False]
 
 
 def test_an_envoy_that_ends_before_it_met_anything_is_replaced(

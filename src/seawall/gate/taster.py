@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from google.protobuf.message import DecodeError
+
 from seawall import limits
 from seawall.clock import Clock
 from seawall.compiler.model_words import model_of, shadow_of
@@ -40,6 +42,9 @@ _WORDS_SHOWN_CHARS_MAX: Final = 300
 _CANNOT_RUN: Final = "taster-cannot-run"
 _PROOFS: Final = frozenset({End.CRASHED, End.OUT_OF_MEMORY})
 """Ends that come again on any machine; processor time depends on what else runs."""
+_NOT_EARLY: Final = (OSError, KeyError, ValueError, DecodeError)
+"""Why no Envoy is started early: what is wrong is told when the release is tasted, and a current
+release of an older Seawall may hold what is not written any more."""
 _FORCE: Final = "`--force taster` goes on without it, and is recorded."
 
 
@@ -117,7 +122,7 @@ class Taster:
         Whoever calls this calls `tidy` when the release is told of, tasted or not.
         """
         await self._early.end()
-        with suppress(OSError):  # told when it is tasted
+        with suppress(*_NOT_EARLY):
             await asyncio.to_thread(self._make_room)
             await self._early.begin(current)
 
