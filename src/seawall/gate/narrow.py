@@ -7,8 +7,7 @@ than before, no other host can answer otherwise than it did. Whatever cannot be 
 here makes a change wide. Pure.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from envoy.config.route.v3.route_components_pb2 import VirtualHost
@@ -17,6 +16,7 @@ from google.protobuf.message import DecodeError
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.tables import Table
 from seawall.gate.ask import Answer
 from seawall.gate.compare import Changed
 from seawall.gate.probes import Probe, Questions
@@ -24,8 +24,6 @@ from seawall.gate.tasted import Tasted, key_of
 from seawall.model import BotDo
 
 _LETS_IN: Final = ([BotDo.ALLOW], [BotDo.OBSERVE])
-_HOSTS_FIELD: Final = 2
-"""`virtual_hosts` of a `RouteConfiguration`."""
 
 
 def sites_alone(old: Snapshot | None, new: Snapshot) -> frozenset[str]:
@@ -44,8 +42,8 @@ def sites_alone(old: Snapshot | None, new: Snapshot) -> frozenset[str]:
         if key[0] is not TypeUrl.ROUTES:
             return frozenset()
         try:
-            differing = _differing(_Table.read(before), _Table.read(resource.body))
-        except (ValueError, IndexError, DecodeError):
+            differing = _differing(Table.read(before), Table.read(resource.body))
+        except (ValueError, DecodeError):
             return frozenset()
         if not differing:
             return frozenset()
@@ -93,26 +91,7 @@ def unasked(questions: Questions, known: Tasted | None, change: Changed) -> dict
 # --- What differs ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A route table taken apart without reading its hosts, of which there may be thousands."""
-
-    hosts: tuple[bytes, ...]
-    rest: bytes
-
-    @staticmethod
-    def read(body: bytes) -> "_Table":
-        hosts: list[bytes] = []
-        rest = bytearray()
-        for number, begin, inside, end in _fields(body):
-            if number == _HOSTS_FIELD:
-                hosts.append(body[inside:end])
-            else:
-                rest += body[begin:end]
-        return _Table(tuple(hosts), bytes(rest))
-
-
-def _differing(old: _Table, new: _Table) -> set[str]:
+def _differing(old: Table, new: Table) -> set[str]:
     """The hosts that differ; none when something else does."""
     if old.rest != new.rest or len(old.hosts) != len(new.hosts):
         return set()
@@ -126,38 +105,3 @@ def _differing(old: _Table, new: _Table) -> set[str]:
             return set()
         found.add(str(after.name))
     return found
-
-
-def _fields(body: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Number, begin, begin of the content, and end of each field of a serialized message."""
-    at = 0
-    while at < len(body):
-        begin = at
-        tag, at = _varint(body, at)
-        inside = at
-        match tag & 7:
-            case 0:
-                _, at = _varint(body, at)
-            case 1:
-                at += 8
-            case 2:
-                length, inside = _varint(body, at)
-                at = inside + length
-            case 5:
-                at += 4
-            case _:
-                raise ValueError("a field of no known sort")
-        if at > len(body):
-            raise ValueError("a field that ends after its message")
-        yield tag >> 3, begin, inside, at
-
-
-def _varint(body: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = body[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - seven bits a byte: the encoding of protobuf
-            return value, at
-        shift += 7

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import Any, Final
 
 from envoy.config.route.v3 import route_pb2
@@ -133,7 +133,7 @@ def _is_word(text: str) -> bool:
 
 def made_probes(
     snapshot: Snapshot, changed: frozenset[str], alone: frozenset[str] = frozenset()
-) -> tuple[list[Probe], list[Probe]]:
+) -> tuple[list[Probe], Iterator[Probe]]:
     """One request for each route that can be told from its path.
 
     Args:
@@ -142,29 +142,37 @@ def made_probes(
         alone: sites of which all routes are asked first.
 
     Returns:
-        Those to ask first, and the rest, in turn from all sites.
+        Those to ask first, and the rest, in turn from all sites, made as they are taken.
     """
-    first: list[Probe] = []
-    rest: list[list[Probe]] = []
+    first: dict[Probe, None] = {}
+    rest: list[Iterator[Probe]] = []
+    sites = {name.partition("/")[0] for name in changed} | alone
     for resource in snapshot.of_type(TypeUrl.ROUTES):
         configuration = route_pb2.RouteConfiguration.FromString(resource.body)
         https = resource.name == names.ROUTES_HTTPS
         for host in configuration.virtual_hosts:
             if host.name == names.UNKNOWN_HOST:
                 continue
+            if host.name not in sites:  # nothing of it is asked first
+                rest.append(probe for _, probe in _made(host, https=https))
+                continue
             of_host: list[Probe] = []
-            rest.append(of_host)
-            for route in host.routes:
-                if (path := _path(route.match)) is None or not host.domains:
-                    continue
-                domain = str(host.domains[0])
-                probe = Probe(Source.MADE, https, _host(domain), _method(route.match), path)
-                early = route.name in changed or host.name in alone
-                (first if early else of_host).append(probe)
+            for name, probe in _made(host, https=https):
+                if name in changed or host.name in alone:
+                    first[probe] = None
+                else:
+                    of_host.append(probe)
+            rest.append(iter(of_host))
     turns = chain.from_iterable(zip_longest(*rest))
-    others = dict.fromkeys(probe for probe in turns if probe is not None)
-    once = list(dict.fromkeys(first))
-    return once, [probe for probe in others if probe not in set(once)]
+    return list(first), (probe for probe in turns if probe is not None and probe not in first)
+
+
+def _made(host: Any, *, https: bool) -> Iterator[tuple[str, Probe]]:
+    """A request for each route of a host, with the name of the route."""
+    for route in host.routes if host.domains else ():
+        if (path := _path(route.match)) is not None:
+            domain = _host(str(host.domains[0]))
+            yield route.name, Probe(Source.MADE, https, domain, _method(route.match), path)
 
 
 def _path(match: Any) -> str | None:
@@ -241,9 +249,18 @@ def choose(
     known = {_place(probe) for probe in asked}
     touched, others = made_probes(snapshot, changed, alone)
     first = [probe for probe in touched if _place(probe) not in known]
-    around = [probe for probe in others if _place(probe) not in known]
+    fresh = (probe for probe in _once(others) if _place(probe) not in known)
+    around = tuple(islice(fresh, room))
     taken = first[:room]
-    return Questions((*asked, *taken), tuple(around[:room]), whole=len(taken) == len(first))
+    return Questions((*asked, *taken), around, whole=len(taken) == len(first))
+
+
+def _once(probes: Iterable[Probe]) -> Iterator[Probe]:
+    met: set[Probe] = set()
+    for probe in probes:
+        if probe not in met:
+            met.add(probe)
+            yield probe
 
 
 def _place(probe: Probe) -> tuple[bool, str, str, str]:
