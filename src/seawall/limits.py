@@ -947,6 +947,11 @@ TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
 """What is kept of its words, half from each end."""
 TASTER_PROBES_MAX: Final = 250
 """Requests asked of a release: the golden ones first, then recent ones, then one for each route."""
+TASTER_NARROW_SITES_MAX: Final = 25
+"""Sites that a change may touch and still be tasted as one that touches these alone."""
+TASTER_AROUND_MAX: Final = 50
+"""Made-up requests to what such a change does not touch: other ones at each release, so that every
+fifth release has asked all that a change of everything asks."""
 TASTER_SAMPLES_MAX: Final = 100
 """Recent real requests replayed, spread over their routes."""
 TASTER_SAMPLE_AGE_S: Final = 3_600.0
@@ -1086,6 +1091,7 @@ invariant(NODE_CONNECTIONS_MAX >= 3 * NODES_MAX, "every node can poll, report an
 invariant(LEADER_SILENT_S > 3 * LEADER_BEAT_S, "one late beat costs no lead")
 invariant(LEADER_SILENT_S < STORE_HANG_TIMEOUT_S, "a leader is replaced before it is cut off")
 invariant(TASTER_START_TIMEOUT_S < TASTER_TIMEOUT_S, "a slow start is told from a slow tasting")
+invariant(TASTER_AROUND_MAX < TASTER_PROBES_MAX, "a narrow change is asked less than a wide one")
 invariant(TASTER_ADDRESS_SPACE_BYTES_MAX >= 4 * GIB, "Envoy's allocator can reserve its regions")
 invariant(
     API_FEED_BODY_SIZE_BYTES_MAX * 2 >= LIST_SIZE_BYTES_MAX * 3, "the largest list can be pushed"

@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,27 @@ def test_a_release_is_prepared_step_by_step(tmp_path: Path) -> None:
         assert (same.same, again) == (True, ["check", "compile"])
         _, asked = await prepared(workshop, made.bundle, validate_same=True)  # type: ignore[misc]  # - a pair
         assert asked[-2:] == ["validate", "taster"]
+
+    assert run(tmp_path, story) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["version: 1\nnonsense: 1\n", site_text(18_080), site_text(18_081)]
+)
+def test_no_sacrificial_envoy_is_left_whatever_becomes_of_a_release(
+    tmp_path: Path, text: str
+) -> None:
+    """It is started before the site file is read: refused, unchanged and released alike."""
+
+    async def story(workshop: Workshop) -> None:
+        made, _ = await prepared(workshop)  # type: ignore[misc]  # - a pair
+        with suppress(ReleaseRefusedError):
+            await workshop.prepare(
+                sources(text), Kind.SITE, (), made.bundle, validate_same=False, step=lambda *_: None
+            )
+        work_dir = tmp_path / "taste"
+        await until(lambda: not list(work_dir.glob("taste-*")), "its directory is gone")
+        assert (work_dir / "tasted.json").exists()
 
     assert run(tmp_path, story) == []
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seawall import limits
-from seawall.daemon import ready
+from seawall.daemon import ports, ready
 from seawall.daemon.children import Child
 from seawall.daemon.ports import Address, addresses, holder
 from seawall.daemon.processes import (
@@ -177,6 +177,18 @@ def test_who_listens_on_a_port_is_named() -> None:
         assert holder(Address("http", "127.0.0.2", port)) is None
         assert holder(Address("http", "127.0.0.1", port), ours={os.getpid()}) is None
     assert holder(Address("http", "127.0.0.1", port)) is None
+
+
+def test_nobody_else_is_looked_at_while_all_sockets_are_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = Address("http", "127.0.0.1", server.getsockname()[1])
+        assert holder(address, ours={os.getpid(), 2**22 + 1}) is None
+        assert holder(address, ours={1}) is not None
+        with monkeypatch.context() as patched:
+            patched.setattr(ports, "process_ids", lambda: pytest.fail("everybody is looked at"))
+            assert holder(address, ours={os.getpid()}) is None
 
 
 def test_who_listens_on_an_ipv6_port_is_named() -> None:

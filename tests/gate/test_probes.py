@@ -85,13 +85,17 @@ def test_the_sample_is_bounded_and_spread_over_routes() -> None:
 
 def test_one_request_is_made_up_for_each_route_and_changed_ones_come_first() -> None:
     snapshot = made.snapshot(3, 4)
-    probes = made_probes(snapshot, frozenset({"s2/r3"}), 100)
-    assert (probes[0].host, probes[0].path) == ("s2.test", "/p3")
-    assert {(p.host, p.path) for p in probes} >= {
+    first, others = made_probes(snapshot, frozenset({"s2/r3"}))
+    rest = list(others)
+    assert [(probe.host, probe.path) for probe in first] == [("s2.test", "/p3")]
+    assert {(p.host, p.path) for p in (*first, *rest)} >= {
         (f"s{site}.test", f"/p{route}") for site in range(3) for route in range(4)
     }
-    few = made_probes(snapshot, frozenset(), 3)
-    assert {probe.host for probe in few} == {"s0.test", "s1.test", "s2.test"}
+    assert not set(first) & set(rest)
+    assert {probe.host for probe in rest[:3]} == {"s0.test", "s1.test", "s2.test"}
+    first, others = made_probes(snapshot, frozenset(), frozenset({"s1"}))
+    assert {(p.host, p.path) for p in first} >= {("s1.test", f"/p{route}") for route in range(4)}
+    assert "s1.test" not in {probe.host for probe in others}
 
 
 def test_hosts_of_wildcards_are_made_up_too() -> None:
@@ -102,7 +106,7 @@ def test_hosts_of_wildcards_are_made_up_too() -> None:
         hosts=("*.shop.test",),
     )
     other = build.site("rest", hosts=("*",))
-    probes = made_probes(compile_edge(build.edge(site, other)), frozenset(), 100)
+    _, probes = made_probes(compile_edge(build.edge(site, other)), frozenset())
     assert {(p.host, p.path) for p in probes} >= {
         ("seawall-taste.shop.test", "/y"),
         ("localhost", "/"),
@@ -117,9 +121,32 @@ def test_golden_requests_are_always_asked_and_others_fill_the_rest() -> None:
     )
     recent = recent_probes([record("/p1")], NOW_S)
     snapshot = made.snapshot()
-    assert choose(golden, recent, snapshot, frozenset())[: len(golden)] == golden
-    asked = choose(golden[:1], recent, snapshot, frozenset())
+    full = choose(golden, recent, snapshot, frozenset())
+    assert full.all[: len(golden)] == golden
+    assert len(full.all) == len(golden) + len(recent)
+    asked = choose(golden[:1], recent, snapshot, frozenset()).all
     assert [probe.source for probe in asked[:3]] == [Source.GOLDEN, Source.RECENT, Source.MADE]
     assert len({(p.https, p.host, p.method, p.path) for p in asked}) == len(asked)
     crowd = choose(golden[:1], recent, made.snapshot(200, 5), frozenset())
-    assert len(crowd) == limits.TASTER_PROBES_MAX
+    assert len(crowd.all) == limits.TASTER_PROBES_MAX
+    assert crowd.whole
+
+
+def test_what_was_changed_has_room_or_it_is_said_that_it_had_none() -> None:
+    snapshot, sites = made.snapshot(60, 5), frozenset(f"s{site}" for site in range(60))
+    few = choose((), (), snapshot, frozenset(), sites)
+    assert len(few.all) == limits.TASTER_PROBES_MAX
+    assert few.all == few.first
+    assert not few.whole
+
+
+def test_a_narrow_change_is_asked_another_part_of_the_rest_at_each_turn() -> None:
+    found = choose((), (), made.snapshot(100, 5), frozenset(), frozenset({"s7"}))
+    assert found.whole
+    turns = [found.narrow(turn) for turn in range(1_000, 1_005)]
+    assert all(asked[: len(found.first)] == found.first for asked in turns)
+    assert all(len(asked) <= len(found.first) + limits.TASTER_AROUND_MAX for asked in turns)
+    assert {probe for asked in turns for probe in asked} == {*found.first, *found.around}
+    assert set(found.all) < {*found.first, *found.around}
+    nothing = choose((), (), made.snapshot(1, 1), frozenset(), frozenset({"s0"}))
+    assert nothing.narrow(3) == nothing.all

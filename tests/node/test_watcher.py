@@ -73,9 +73,10 @@ class Prober:
 
     def __init__(self, *, well: bool = True) -> None:
         self._well = well
+        self.warmed: list[Path] = []
 
-    async def warm(self, *_: Path) -> None:
-        pass
+    async def warm(self, *slots: Path) -> None:
+        self.warmed += slots
 
     async def round(self, count: int) -> Probes:
         return Probes(asked=count) if self._well else Probes(count, count, "Connection refused")
@@ -112,6 +113,24 @@ def test_a_step_that_begins_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch
         return found
 
     assert asyncio.run(story()) == [2, 3]
+
+
+@pytest.mark.parametrize("baseline", [True, False])
+def test_only_who_is_compared_with_a_baseline_is_warmed_before(*, baseline: bool) -> None:
+    """Without one, the questions that are compared are the first that the candidate meets."""
+    trials, prober = Trials(), Prober()
+    trials.baseline = baseline
+    baseline_slot = SimpleNamespace(slot=SimpleNamespace(directory=Path("baseline")))
+    arms = {Arm.CANDIDATE: trials._candidate, **({Arm.BASELINE: baseline_slot} if baseline else {})}
+    trials.keeper = arms.get  # type: ignore[method-assign]  # - as many as there are
+
+    async def story() -> None:
+        with _watching(trials, prober) as (_, told):
+            async with asyncio.timeout(30):
+                await told.get()
+
+    asyncio.run(story())
+    assert prober.warmed == ([Path("candidate"), Path("baseline")] if baseline else [])
 
 
 @pytest.mark.parametrize("well", [True, False])

@@ -8,7 +8,7 @@ still told in order, and a refusal before them ends them.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,6 +24,7 @@ from seawall.errors import InternalError, RefusedError, UsageError
 from seawall.gate.clients import FORCE_CLIENTS, Rehearse, judge_clients
 from seawall.gate.compare import Changed, changed
 from seawall.gate.compat import Recipient, require_compatible
+from seawall.gate.narrow import sites_alone
 from seawall.gate.parts import Parts
 from seawall.gate.process import Ending
 from seawall.gate.report import GateReport, GateStage, StageFinding
@@ -156,13 +157,15 @@ class Gatekeeper:
             UsageError: `force` names something that does not exist.
             UnreachableError: the work directory cannot be written.
         """
-        encoded = await asyncio.to_thread(encode, case.new)
-        stages = Stages(self._clock, say, digest_of(encoded))
+        begun = asyncio.Event()
         async with (
-            beside(asyncio.to_thread(self._held, case)) as both,
-            beside(self._taste(case, both)) as tasting,
-            beside(self.validate(case.new.snapshot)) as validation,
+            beside(_after(begun, lambda: asyncio.to_thread(self._held, case))) as both,
+            beside(self._taste(case, both, begun)) as tasting,
+            beside(_after(begun, lambda: self.validate(case.new.snapshot))) as validation,
         ):
+            await begun.wait()
+            encoded = await asyncio.to_thread(encode, case.new)
+            stages = Stages(self._clock, say, digest_of(encoded))
             held, _ = await both
             await self._limits(stages, case, held)
             await self._compatibility(stages, case, encoded)
@@ -219,6 +222,16 @@ class Gatekeeper:
     def trust(self, snapshot: Snapshot) -> None:
         """See `Validator.trust`; blocks."""
         self._validator.trust(snapshot)
+
+    async def expect(self, current: Snapshot) -> None:
+        """A release after `current` will be judged soon; call `tidy` once it is told of."""
+        if self._taster is not None:
+            await self._taster.expect(current)
+
+    async def tidy(self) -> None:
+        """Remove what is left of a judgement; nobody waits for it."""
+        if self._taster is not None:
+            await self._taster.tidy()
 
     async def validate(self, snapshot: Snapshot) -> Validation:
         """Ask the real Envoy.
@@ -318,21 +331,30 @@ class Gatekeeper:
         raise stages.refuse(error, found.lines, blames_content=refusal.blames_content)
 
     async def _taste(
-        self, case: Case, both: Awaitable[tuple[Contents, Contents | None]]
+        self,
+        case: Case,
+        both: Awaitable[tuple[Contents, Contents | None]],
+        begun: asyncio.Event,
     ) -> TasteReport:
         if self._taster is None:
+            begun.set()
             raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
         old = case.old.snapshot if case.old is not None else None
 
         async def change() -> Changed:
             held, before = await both
-            return changed(before, held)
+            alone = await asyncio.to_thread(sites_alone, old, case.new.snapshot)
+            return replace(changed(before, held), alone=alone)
 
         order = Order(
             *(case.new.snapshot, old, change, case.new.golden),
             switch=case.new.kind is Kind.SWITCH,
+            begun=begun.set,
         )
-        return await self._taster.taste(order)
+        try:
+            return await self._taster.taste(order)
+        finally:
+            begun.set()  # also when it could not: nobody shall wait for it
 
     def _held(self, case: Case) -> tuple[Contents, Contents | None]:
         before = None if case.old is None else self._contents(case.old.snapshot)
@@ -343,6 +365,12 @@ class Gatekeeper:
             found = contents(snapshot)
             self._counted.keep(snapshot, found)
         return found
+
+
+async def _after(begun: asyncio.Event, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+    """Nothing of Python shall delay what the process is told that the gate waits for at last."""
+    await begun.wait()
+    return await work()
 
 
 async def _told(stages: Stages, stage: GateStage, work: "asyncio.Task[ResultT]") -> ResultT:

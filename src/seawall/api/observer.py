@@ -38,10 +38,11 @@ from seawall.ids import NodeName, ReleaseId, RequestId
 from seawall.judge.failing import failing, turned_away
 from seawall.limits import FAILING_WINDOWS_PER_S_MAX, VERIFY_RANGES_STALE_S
 from seawall.release.store import Store
-from seawall.rollout.ports import NamesReport, NodeReport
+from seawall.rollout.ports import NodeReport
 from seawall.telemetry import records
 from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
+from seawall.telemetry.origin_names import NamesReport
 from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NamesFacts, NodeFacts, Totals
 from seawall.telemetry.why import Known
 from seawall.telemetry.window import Window

@@ -10,7 +10,7 @@ from typing import Literal
 from seawall.api.hand_views import SwitchView
 from seawall.api.rollout_views import RolloutsView
 from seawall.api.views import ReleaseView
-from seawall.rollout.ports import NamesReport
+from seawall.telemetry.origin_names import NamesReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,6 +147,8 @@ class Workbench:
             UsageError: `force` names something that does not exist.
         """
         old = self._decoded(current)
+        if old is not None:
+            await self._gate.expect(old.snapshot)
         candidate = self._candidate(sources, kind, extras, old)
         same = old is not None and same_content(old, candidate.bundle)
         if old is not None and old.envoy_version == ENVOY_VERSION and not validate_same:
@@ -172,6 +174,10 @@ class Workbench:
             policy=candidate.bundle.policy or DEFAULT_POLICY,
             report=passed.report,
         )
+
+    async def tidy(self) -> None:
+        """After a job has been answered: remove what it has left."""
+        await self._gate.tidy()
 
     async def check(
         self, sources: SourceSet, current: bytes | None, *, full: bool | None
@@ -392,6 +398,7 @@ async def _work(
     except Exception as error:  # noqa: BLE001 - told to control, which logs it
         answer = "broken", "".join(traceback.format_exception(error))
     frames.write(answers, answer)
+    await bench.tidy()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from seawall.compiler.route_words import (
 )
 from seawall.compiler.secret_words import certificate_changes
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
+from seawall.compiler.tables import Table
 
 _EDGE: Final = "edge"
 
@@ -224,7 +225,8 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         yield from _lists(old, new)
         yield from _model(before, old, new)
         yield from _misdirected(name, old_hosts, new_hosts)
-        for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST}):
+        same = _same_hosts(before.get(name), after.get(name), old, new)
+        for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST} - same):
             if host in old_hosts and host in new_hosts:
                 before_words = ", ".join(denied_by(old, old_hosts[host]))
                 after_words = ", ".join(denied_by(new, new_hosts[host]))
@@ -239,6 +241,25 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         if name in before and name in after:
             for difference in differences(old, new):
                 yield Change(Action.CHANGED, _EDGE, f"edge: {name}: {words(difference, {})}")
+
+
+def _same_hosts(before: Resource | None, after: Resource | None, old: Any, new: Any) -> set[str]:
+    """Hosts of which there is nothing to say: their bytes are the same, and those for all hosts.
+
+    Args:
+        before: the table before.
+        after: the table now.
+        old: `before`, read.
+        new: `after`, read.
+    """
+    if before is None or after is None:
+        return set()
+    one, other = Table.read(before.body), Table.read(after.body)
+    if one.rest != other.rest:
+        return set()
+    hosts = {host.name: body for host, body in zip(old.virtual_hosts, one.hosts, strict=True)}
+    pairs = zip(new.virtual_hosts, other.hosts, strict=True)
+    return {host.name for host, body in pairs if hosts.get(host.name) == body}
 
 
 def _misdirected(name: str, before: _Hosts, after: _Hosts) -> Iterator[Change]:

@@ -7,7 +7,8 @@ sockets is read instead of binding a probe: a probe could collide with our own E
 
 import ipaddress
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ _LISTEN_STATE: Final = "0A"
 _TABLES: Final = ("tcp", "tcp6")
 _FIELDS_MIN: Final = 10
 _INODE_FIELD: Final = 9
+_SOCKET: Final = "socket:["
 _PORT_MAX: Final = 65_535
 
 
@@ -68,8 +70,9 @@ def addresses(listen: Node) -> list[Address]:
 
 def holder(address: Address, *, ours: Collection[int] = ()) -> Holder | None:
     """Somebody else who listens on `address`; `ours` are the process ids of our own Envoys."""
+    own = _sockets(ours)  # most often all of them: who has the others takes a look at everybody
     for host, inode in _listening(address.port):
-        if not _overlap(address.host, host):
+        if inode in own or not _overlap(address.host, host):
             continue
         pid, name = _owner(inode)
         if pid is None or pid not in ours:
@@ -151,7 +154,7 @@ def _overlap(wanted: str, held: str) -> bool:
 
 
 def _owner(inode: str) -> tuple[int | None, str]:
-    wanted = f"socket:[{inode}]"
+    wanted = f"{_SOCKET}{inode}]"
     for pid in process_ids():
         process = Path(f"/proc/{pid}")
         try:
@@ -160,6 +163,16 @@ def _owner(inode: str) -> tuple[int | None, str]:
         except OSError:
             continue
     return None, ""
+
+
+def _sockets(pids: Iterable[int]) -> frozenset[str]:
+    """Inodes of the sockets that processes hold; one that has ended, or is another's, has none."""
+    found: set[str] = set()
+    for pid in pids:
+        with suppress(OSError):
+            links = map(_link, Path(f"/proc/{pid}/fd").iterdir())
+            found |= {link[len(_SOCKET) : -1] for link in links if link.startswith(_SOCKET)}
+    return frozenset(found)
 
 
 def _link(path: Path) -> str:

@@ -27,10 +27,12 @@ class Changed:
     Attributes:
         routes: added, removed or changed.
         origins: the same, of what they are, not of their endpoints.
+        alone: the sites to which all of it is confined; empty when it is not: see `narrow`.
     """
 
     routes: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
+    alone: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

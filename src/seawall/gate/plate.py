@@ -22,7 +22,9 @@ from seawall.gate.stub import Stub, Wanted
 
 _UNANSWERED_MAX: Final = 2
 """Requests without an answer in time after which no more are asked: it hangs."""
-_PAUSE_S: Final = 0.01
+_PAUSE_S: Final = 0.004
+_AGAIN_S: Final = 0.01
+"""Before a request is asked again: an Envoy that has died of it has been noticed then."""
 _DECISIONS_TIMEOUT_S: Final = 2.0
 _CPU_RETRIES: Final = 3
 
@@ -59,6 +61,22 @@ class Plate:
         self._stub = stub
         self._clock = clock
         self._begin_s = clock.monotonic_s()
+        self._told_late = False
+
+    @property
+    def end(self) -> End:
+        """How its Envoy ended, if it has."""
+        return self._envoy.end
+
+    @property
+    def directory(self) -> Path:
+        """Of its Envoy."""
+        return self._envoy.directory
+
+    def told_now(self) -> None:
+        """Only now it was told what it shall meet; what it says from here on may be a refusal."""
+        self._begin_s = self._clock.monotonic_s()
+        self._told_late = True
 
     async def tasting(self, probes: Sequence[Probe]) -> Tasting:
         """Wait until it serves, ask everything once, and read what it decided."""
@@ -106,19 +124,23 @@ class Plate:
         probe = Probe(Source.MADE, https, "seawall-taste.invalid", "GET", "/")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limits.TASTER_START_TIMEOUT_S):
-                while self._envoy.end is End.RUNNING:
+                while self._envoy.end is End.RUNNING and not self._objects:
                     answer = await self._asker.ask(probe, "start")
                     if answer.failure is Failure.NONE or (https and self._asker.met):
                         return True  # a stranger may be shown no certificate
                     await asyncio.sleep(_PAUSE_S)
         return False
 
+    @property
+    def _objects(self) -> bool:
+        return self._told_late and bool(self._envoy.words)
+
     async def _ask(self, index: int, probe: Probe) -> Answer:
         """Ask, and once more when there is no answer."""
         answer = await self._ask_once(index, probe)
         if answer.failure in (Failure.NONE, Failure.NOT_SERVED):
             return answer
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_AGAIN_S)
         if self._envoy.end is not End.RUNNING:
             return answer
         return await self._ask_once(index, probe)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import Any, Final
 
 from envoy.config.route.v3 import route_pb2
@@ -131,33 +131,48 @@ def _is_word(text: str) -> bool:
 # --- Made up --------------------------------------------------------------------------------------
 
 
-def made_probes(snapshot: Snapshot, changed: frozenset[str], count: int) -> list[Probe]:
+def made_probes(
+    snapshot: Snapshot, changed: frozenset[str], alone: frozenset[str] = frozenset()
+) -> tuple[list[Probe], Iterator[Probe]]:
     """One request for each route that can be told from its path.
 
     Args:
         snapshot: the release.
         changed: names of routes to ask first.
-        count: how many at most; the rest is taken in turn from all sites.
+        alone: sites of which all routes are asked first.
+
+    Returns:
+        Those to ask first, and the rest, in turn from all sites, made as they are taken.
     """
-    first: list[Probe] = []
-    rest: list[list[Probe]] = []
+    first: dict[Probe, None] = {}
+    rest: list[Iterator[Probe]] = []
+    sites = {name.partition("/")[0] for name in changed} | alone
     for resource in snapshot.of_type(TypeUrl.ROUTES):
         configuration = route_pb2.RouteConfiguration.FromString(resource.body)
         https = resource.name == names.ROUTES_HTTPS
         for host in configuration.virtual_hosts:
             if host.name == names.UNKNOWN_HOST:
                 continue
+            if host.name not in sites:  # nothing of it is asked first
+                rest.append(probe for _, probe in _made(host, https=https))
+                continue
             of_host: list[Probe] = []
-            rest.append(of_host)
-            for route in host.routes:
-                if (path := _path(route.match)) is None or not host.domains:
-                    continue
-                domain = str(min(host.domains, key=_is_address))  # over https nobody names one
-                probe = Probe(Source.MADE, https, _host(domain), _method(route.match), path)
-                (first if route.name in changed else of_host).append(probe)
+            for name, probe in _made(host, https=https):
+                if name in changed or host.name in alone:
+                    first[probe] = None
+                else:
+                    of_host.append(probe)
+            rest.append(iter(of_host))
     turns = chain.from_iterable(zip_longest(*rest))
-    ordered = dict.fromkeys(probe for probe in (*first, *turns) if probe is not None)
-    return list(ordered)[:count]
+    return list(first), (probe for probe in turns if probe is not None and probe not in first)
+
+
+def _made(host: Any, *, https: bool) -> Iterator[tuple[str, Probe]]:
+    """A request for each route of a host, with the name of the route."""
+    for route in host.routes if host.domains else ():
+        if (path := _path(route.match)) is not None:
+            domain = str(min(host.domains, key=_is_address))  # over https nobody names one
+            yield route.name, Probe(Source.MADE, https, _host(domain), _method(route.match), path)
 
 
 def _path(match: Any) -> str | None:
@@ -184,18 +199,73 @@ def _host(domain: str) -> str:
     return f"{_BELOW}{host[1:]}" if host.startswith("*") else host
 
 
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What one release may be asked, each request once.
+
+    Attributes:
+        first: golden requests, recent ones, and those to what was changed.
+        around: made up for the rest, always the same for the same routes.
+        whole: there was room for all to what was changed.
+    """
+
+    first: tuple[Probe, ...]
+    around: tuple[Probe, ...]
+    whole: bool
+
+    @property
+    def all(self) -> tuple[Probe, ...]:
+        """For a change that may be felt anywhere."""
+        return self.first + self.around[: max(0, limits.TASTER_PROBES_MAX - len(self.first))]
+
+    def narrow(self, turn: int) -> tuple[Probe, ...]:
+        """For a change that touches only what is asked first: with a part of the rest.
+
+        Args:
+            turn: any number; with the next one, the next part.
+        """
+        size = limits.TASTER_AROUND_MAX
+        parts = max(1, -(-len(self.around) // size))
+        begin = turn % parts * size
+        return self.first + self.around[begin : begin + size]
+
+
 def choose(
-    golden: Sequence[Probe], recent: Sequence[Probe], snapshot: Snapshot, changed: frozenset[str]
-) -> tuple[Probe, ...]:
-    """All that one release is asked, each request once.
+    golden: Sequence[Probe],
+    recent: Sequence[Probe],
+    snapshot: Snapshot,
+    changed: frozenset[str],
+    alone: frozenset[str] = frozenset(),
+) -> Questions:
+    """All that one release may be asked.
 
     Golden requests are always asked; with others there are at most `limits.TASTER_PROBES_MAX`.
+
+    Args:
+        golden: of the release.
+        recent: real ones.
+        snapshot: the release.
+        changed: names of its routes that differ.
+        alone: the sites to which the change is confined; see `narrow`.
     """
     asked = dict.fromkeys((*golden, *recent))
-    room = limits.TASTER_PROBES_MAX - len(asked)
-    if room > 0:
-        known = {(p.https, p.host, p.method, p.path) for p in asked}
-        for probe in made_probes(snapshot, changed, room):
-            if (probe.https, probe.host, probe.method, probe.path) not in known:
-                asked[probe] = None
-    return tuple(asked)
+    room = max(0, limits.TASTER_PROBES_MAX - len(asked))
+    known = {_place(probe) for probe in asked}
+    touched, others = made_probes(snapshot, changed, alone)
+    first = [probe for probe in touched if _place(probe) not in known]
+    fresh = (probe for probe in _once(others) if _place(probe) not in known)
+    around = tuple(islice(fresh, room))
+    taken = first[:room]
+    return Questions((*asked, *taken), around, whole=len(taken) == len(first))
+
+
+def _once(probes: Iterable[Probe]) -> Iterator[Probe]:
+    met: set[Probe] = set()
+    for probe in probes:
+        if probe not in met:
+            met.add(probe)
+            yield probe
+
+
+def _place(probe: Probe) -> tuple[bool, str, str, str]:
+    return probe.https, probe.host, probe.method, probe.path

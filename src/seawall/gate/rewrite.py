@@ -35,6 +35,8 @@ from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 
 BOOTSTRAP: Final = "bootstrap.pb"
+CLUSTERS: Final = "clusters.pb"
+LISTENERS: Final = "listeners.pb"
 DECISIONS: Final = "decisions.ndjson"
 MARK: Final = "seawall-taste"
 """The request header that carries a probe's number, to the stub and into the decisions."""
@@ -83,7 +85,7 @@ def harmless(snapshot: Snapshot, stub: str) -> Harmless:
     routes: dict[str, str] = {}
     for index, resource in enumerate(snapshot.of_type(TypeUrl.ROUTES)):
         routes[resource.name] = f"./routes-{index}.pb"
-        files[f"routes-{index}.pb"] = _discovery(resource.body)
+        files[f"routes-{index}.pb"] = _discovery(TypeUrl.ROUTES, resource.body)
     sockets: dict[str, str] = {}
     rewriter = _Listeners(routes)
     for resource in snapshot.of_type(TypeUrl.LISTENER):
@@ -97,6 +99,31 @@ def harmless(snapshot: Snapshot, stub: str) -> Harmless:
     bootstrap.ClearField("admin")
     files[BOOTSTRAP] = body_of(bootstrap)
     return Harmless(files, sockets)
+
+
+def followed(ready: Harmless) -> Harmless:
+    """The same, but origins and listeners stand in files that Envoy follows while it runs.
+
+    Whoever replaces such a file changes what the Envoy holds. All other files must not change.
+    """
+    bootstrap = bootstrap_pb2.Bootstrap.FromString(ready.files[BOOTSTRAP])
+    static, dynamic = bootstrap.static_resources, bootstrap.dynamic_resources
+    files = dict(ready.files)
+    for name, file, config, kind in (
+        ("clusters", CLUSTERS, dynamic.cds_config, TypeUrl.CLUSTER),
+        ("listeners", LISTENERS, dynamic.lds_config, TypeUrl.LISTENER),
+    ):
+        files[file] = _discovery(kind, *(body_of(each) for each in getattr(static, name)))
+        static.ClearField(name)
+        config.path_config_source.path = f"./{file}"
+        config.resource_api_version = "V3"
+    files[BOOTSTRAP] = body_of(bootstrap)
+    return Harmless(files, ready.sockets)
+
+
+def without_listeners(ready: Harmless) -> Harmless:
+    """What `followed` made, before it is told to listen anywhere."""
+    return Harmless({**ready.files, LISTENERS: _discovery(TypeUrl.LISTENER)}, ready.sockets)
 
 
 def _inline_runtime(bootstrap: Any, snapshot: Snapshot) -> None:
@@ -218,7 +245,8 @@ def _decision_log() -> Any:
     return accesslog_pb2.AccessLog(name="envoy.access_loggers.file", typed_config=packed(logger))
 
 
-def _discovery(routes: bytes) -> bytes:
+def _discovery(kind: TypeUrl, *bodies: bytes) -> bytes:
     response = discovery_pb2.DiscoveryResponse(version_info="1")
-    response.resources.add(type_url=TypeUrl.ROUTES.value, value=routes)
+    for body in bodies:
+        response.resources.add(type_url=kind.value, value=body)
     return body_of(response)

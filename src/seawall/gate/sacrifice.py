@@ -30,7 +30,9 @@ from seawall.gate.rewrite import BOOTSTRAP
 
 DIRECTORY_PREFIX: Final = "taste-"
 _PAGE_SIZE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_FLUSH_MS: Final = "20"
+_FLUSH_MS: Final = "5"
+_SAYS_NO: Final = ("--component-log-level", "config:warning")
+"""A part of its configuration that Envoy does not take while it runs is a warning, not an end."""
 
 
 class End(StrEnum):
@@ -159,7 +161,12 @@ class Sacrifice:
 
 @asynccontextmanager
 async def sacrifice(
-    envoy: Path, files: Mapping[str, bytes], *, work_dir: Path, bounds: Bounds
+    envoy: Path,
+    files: Mapping[str, bytes],
+    *,
+    work_dir: Path,
+    bounds: Bounds,
+    follows: bool = False,
 ) -> AsyncIterator[Sacrifice]:
     """An Envoy that runs inside the `with` block, and nothing of it after that.
 
@@ -168,6 +175,7 @@ async def sacrifice(
         files: content of its private directory.
         work_dir: where that directory is made; must be private.
         bounds: what it may use.
+        follows: files will be replaced while it runs; it says when it does not take one.
 
     Raises:
         OSError: the directory cannot be written, or no process can be started.
@@ -176,7 +184,7 @@ async def sacrifice(
     try:
         for name, content in files.items():
             _write_private(directory / name, content)
-        process = await _start(envoy, directory, bounds)
+        process = await _start(envoy, directory, bounds, _SAYS_NO if follows else ())
         started = Sacrifice(process, directory, bounds)
         watching = asyncio.ensure_future(started.watch())
         try:
@@ -196,7 +204,9 @@ def remove_leftovers(work_dir: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-async def _start(envoy: Path, directory: Path, bounds: Bounds) -> asyncio.subprocess.Process:
+async def _start(
+    envoy: Path, directory: Path, bounds: Bounds, more: tuple[str, ...]
+) -> asyncio.subprocess.Process:
     numbers = (
         bounds.cpu_s,
         bounds.address_space_bytes,
@@ -210,6 +220,7 @@ async def _start(envoy: Path, directory: Path, bounds: Bounds) -> asyncio.subpro
         *("--concurrency", "1", "--disable-hot-restart"),
         *("--log-level", "error", "--log-format", "%v"),
         *("--file-flush-interval-msec", _FLUSH_MS),
+        *more,
         cwd=directory,
         env={},
         stdin=asyncio.subprocess.DEVNULL,

@@ -39,30 +39,35 @@ class Memory:
         releases: by digest of the snapshot, newest last.
         samples: the recent requests that were chosen last.
         chosen_s: when, in Unix seconds.
+        turn: how many releases were added; another part of what did not change is asked each time.
     """
 
     envoy: str = ""
     releases: Mapping[Digest, Tasted] | None = None
     samples: tuple[Probe, ...] = ()
     chosen_s: float = 0.0
+    turn: int = 0
 
     def of(self, digest: Digest) -> Tasted | None:
         """What is known of one snapshot."""
         return (self.releases or {}).get(digest)
 
-    def added(
-        self, digest: Digest, probes: Sequence[Probe], answers: Sequence[Answer], memory: int
-    ) -> "Memory":
+    def added(self, digest: Digest, answers: Mapping[str, Answer], memory: int) -> "Memory":
         """The same with one more snapshot, and the oldest forgotten."""
         known = {key: value for key, value in (self.releases or {}).items() if key != digest}
-        told = {key_of(p): a for p, a in zip(probes, answers, strict=False)}
-        known[digest] = Tasted(told, memory)
-        return replace(self, releases=dict(list(known.items())[-_RELEASES_MAX:]))
+        known[digest] = Tasted(answers, memory)
+        releases = dict(list(known.items())[-_RELEASES_MAX:])
+        return replace(self, releases=releases, turn=self.turn + 1)
 
 
 def key_of(probe: Probe) -> str:
     """Names a request by everything that is sent and expected."""
     return hashlib.sha256(repr(probe).encode()).hexdigest()[:24]
+
+
+def told(probes: Sequence[Probe], answers: Sequence[Answer]) -> dict[str, Answer]:
+    """Answers by what was asked."""
+    return {key_of(probe): answer for probe, answer in zip(probes, answers, strict=False)}
 
 
 def load(directory: Path, envoy: str) -> Memory:
@@ -78,6 +83,7 @@ def load(directory: Path, envoy: str) -> Memory:
             releases={Digest(k): _tasted(v) for k, v in found["releases"].items()},
             samples=tuple(_probe(each) for each in found["samples"]),
             chosen_s=float(found["chosen_s"]),
+            turn=int(found.get("turn", 0)),
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return Memory(envoy)
@@ -91,6 +97,7 @@ def save(directory: Path, memory: Memory) -> None:
             "releases": {key: asdict(value) for key, value in (memory.releases or {}).items()},
             "samples": [asdict(probe) for probe in memory.samples],
             "chosen_s": memory.chosen_s,
+            "turn": memory.turn,
         }
     ).encode()
     if len(text) > limits.TASTER_CACHE_SIZE_BYTES_MAX:

@@ -9,10 +9,12 @@ refused too, without blame: nothing passes in silence. `--force taster` passes e
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from google.protobuf.message import DecodeError
 
 from seawall import limits
 from seawall.clock import Clock
@@ -21,12 +23,15 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
 from seawall.gate.ask import Answer, Asker, Failure
 from seawall.gate.compare import Changed, Comparison, Finding, compare
+from seawall.gate.early import Early
+from seawall.gate.narrow import comparable, needed, unasked
 from seawall.gate.plate import Plate, Tasting
 from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_probes
-from seawall.gate.rewrite import harmless
+from seawall.gate.rewrite import Harmless, harmless
 from seawall.gate.sacrifice import MACHINE, Bounds, End, remove_leftovers, sacrifice
 from seawall.gate.stub import Stub
 from seawall.gate.tasted_scores import look_at_scores, look_at_shadow
+from seawall.gate.tasted_words import arithmetic, mib
 from seawall.model import Golden
 from seawall.telemetry import records
 
@@ -37,6 +42,9 @@ _WORDS_SHOWN_CHARS_MAX: Final = 300
 _CANNOT_RUN: Final = "taster-cannot-run"
 _PROOFS: Final = frozenset({End.CRASHED, End.OUT_OF_MEMORY})
 """Ends that come again on any machine; processor time depends on what else runs."""
+_NOT_EARLY: Final = (OSError, KeyError, ValueError, DecodeError)
+"""Why no Envoy is started early: what is wrong is told when the release is tasted, and a current
+release of an older Seawall may hold what is not written any more."""
 _FORCE: Final = "`--force taster` goes on without it, and is recorded."
 
 
@@ -48,6 +56,7 @@ class Order:
         new: the release.
         old: the current one; None before the first.
         change: tells what differs between them; asked while the release starts.
+        begun: called once an Envoy reads the release, and nothing more is done for it here.
         golden: requests of the new release.
         switch: a kill switch is thrown, or ends; it brings nothing that was not there before.
     """
@@ -57,6 +66,7 @@ class Order:
     change: Callable[[], Awaitable[Changed]]
     golden: tuple[Golden, ...]
     switch: bool = False
+    begun: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +113,25 @@ class Taster:
         self._bounds = bounds or Bounds()
         self._answer_timeout_s = answer_timeout_s
         self._turn = asyncio.Lock()
+        self._early = Early(lambda ready: self._served(ready, follows=True), _made_harmless)
+        self._unsaved: tasted.Memory | None = None
+
+    async def expect(self, current: Snapshot) -> None:
+        """A release after `current` will be tasted soon: what takes long can begin.
+
+        Whoever calls this calls `tidy` when the release is told of, tasted or not.
+        """
+        await self._early.end()
+        with suppress(*_NOT_EARLY):
+            await asyncio.to_thread(self._make_room)
+            await self._early.begin(current)
+
+    async def tidy(self) -> None:
+        """Remove what is left of a tasting, and remember what was found; nobody waits for it."""
+        await self._early.end()
+        memory, self._unsaved = self._unsaved, None
+        if memory is not None:
+            await asyncio.to_thread(tasted.save, self._work_dir, memory)
 
     async def taste(
         self, order: Order, *, say: Callable[[str], None] = lambda _: None
@@ -134,24 +163,32 @@ class Taster:
     async def _taste(
         self, order: Order, say: Callable[[str], None]
     ) -> tuple[Finding | None, str, list[str]]:
-        self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(remove_leftovers, self._work_dir)
+        if not self._early.stands:
+            await asyncio.to_thread(self._make_room)
         async with AsyncExitStack() as stack:
             # It takes longest to start, and needs to know nothing of what it will be asked.
-            first = await stack.enter_async_context(self._eaten(order.new))
+            early = await self._early.meet(order.new)
+            first = early
+            if first is None:
+                first = await stack.enter_async_context(self._eaten(order.new))
+            order.begun()
             memory = await asyncio.to_thread(self._remembered)
             change = await order.change()
             golden = tuple(golden_probes(order.golden))
-            probes = await asyncio.to_thread(
-                choose, golden, memory.samples, order.new, change.routes
+            questions = await asyncio.to_thread(
+                choose, golden, memory.samples, order.new, change.routes, change.alone
             )
-            say(f"asking {len(probes)} requests")
             known = memory.of(order.old.digest) if order.old is not None else None
-            if known is not None and not _covers(known.answers, probes):
+            if known is not None and not _covers(known.answers, questions.all):
                 known = None
+            probes = needed(questions, known, change, memory.turn)
+            say(f"asking {len(probes)} requests")
             new, old = await self._asked(first, order.old, probes, known, change)
-        found = _judge(probes, new, old, change)
-        if found.refusals and known is not None:
+        part = len(probes) < len(questions.all)
+        found = _judge(probes, new, old, change, part=part)
+        doubtful = early is not None and bool(found.refusals or new.words)
+        if doubtful or (found.refusals and known is not None):
+            probes, known = questions.all, None
             async with self._eaten(order.new) as again:
                 new, old = await self._asked(again, order.old, probes, None, change)
             found = _judge(probes, new, old, change)
@@ -161,9 +198,18 @@ class Taster:
         wrong = tuple(each for each in (odd, doubt) if each is not None)
         found = replace(found, refusals=(*found.refusals, *wrong))
         if not found.refusals:
-            memory = memory.added(order.new.digest, probes, new.answers, new.memory_bytes)
-            await asyncio.to_thread(tasted.save, self._work_dir, memory)
-        lines = [*_arithmetic(probes, new, old, remembered=known is not None)]
+            memory = memory.added(
+                order.new.digest,
+                {**unasked(questions, known, change), **tasted.told(probes, new.answers)},
+                new.memory_bytes,
+            )
+            self._unsaved = memory
+            if early is None:
+                await self.tidy()
+        lines = [*arithmetic(probes, new, old, remembered=known is not None)]
+        if spared := len(questions.all) - len(probes):
+            sites = ", ".join(sorted(change.alone))
+            lines.append(f"Not asked: {spared} that cannot differ, as only {sites} changed.")
         lines += [line for line in (scored, shadowed) if line]
         lines += [each.text for each in found.refusals]
         shown = found.differences[: limits.TASTER_DIFFERENCES_MAX]
@@ -173,6 +219,10 @@ class Taster:
         refusal = _first(found.refusals)
         summary = f"{len(new.answers)} request(s) asked, {len(found.differences)} differ"
         return refusal, summary if refusal is None else refusal.text, lines
+
+    def _make_room(self) -> None:
+        self._work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_leftovers(self._work_dir)
 
     def _stamp(self) -> str:
         stat = self._envoy.stat()
@@ -219,11 +269,18 @@ class Taster:
     @asynccontextmanager
     async def _eaten(self, snapshot: Snapshot) -> AsyncIterator[Plate]:
         """A sacrificial Envoy of `snapshot` with its stub, inside the `with` block."""
-        ready = await asyncio.to_thread(harmless, snapshot, _STUB)
+        ready = await asyncio.to_thread(_made_harmless, snapshot)
+        async with self._served(ready) as plate:
+            yield plate
+
+    @asynccontextmanager
+    async def _served(self, ready: Harmless, *, follows: bool = False) -> AsyncIterator[Plate]:
         stub = Stub({})
-        files, bounds = ready.files, self._bounds
+        where, bounds = self._work_dir, self._bounds
         async with (
-            sacrifice(self._envoy, files, work_dir=self._work_dir, bounds=bounds) as envoy,
+            sacrifice(
+                self._envoy, ready.files, work_dir=where, bounds=bounds, follows=follows
+            ) as envoy,
             stub.on(envoy.directory / _STUB),
         ):
             asker = Asker(envoy.directory, ready.sockets, self._answer_timeout_s)
@@ -231,6 +288,10 @@ class Taster:
                 yield Plate(envoy, asker, stub, clock=self._clock)
             finally:
                 asker.close()
+
+
+def _made_harmless(snapshot: Snapshot) -> Harmless:
+    return harmless(snapshot, _STUB)
 
 
 # --- Judging --------------------------------------------------------------------------------------
@@ -248,11 +309,17 @@ def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
 
 
 def _judge(
-    probes: Sequence[Probe], new: Tasting, old: Tasting | None, change: Changed
+    probes: Sequence[Probe],
+    new: Tasting,
+    old: Tasting | None,
+    change: Changed,
+    *,
+    part: bool = False,
 ) -> Comparison:
     before: list[Answer | None] = []
     if old is not None:
-        before = [a if a.failure is not Failure.NOT_ASKED else None for a in old.answers]
+        known = (comparable(a, change) if part else a for a in old.answers)
+        before = [a if a.failure is not Failure.NOT_ASKED else None for a in known]
     found = compare(probes, new.answers, before, change)
     whole = [each for each in (_ended(probes, new, old), _memory(new, old)) if each is not None]
     return replace(found, refusals=(*whole, *found.refusals))
@@ -312,9 +379,9 @@ def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
     if new.memory_bytes <= most:
         return None
     text = (
-        f"It uses {_mib(new.memory_bytes)}, over {_mib(most)}: "
-        f"{limits.TASTER_MEMORY_GROWTH_MAX:g} times the {_mib(old.memory_bytes)} of the current "
-        f"release, or {_mib(limits.TASTER_MEMORY_GROWTH_BYTES)} more."
+        f"It uses {mib(new.memory_bytes)}, over {mib(most)}: "
+        f"{limits.TASTER_MEMORY_GROWTH_MAX:g} times the {mib(old.memory_bytes)} of the current "
+        f"release, or {mib(limits.TASTER_MEMORY_GROWTH_BYTES)} more."
     )
     remedy = "Look for what grows: a list, a filter, a table."
     return Finding("taster-memory", text, remedy)
@@ -325,35 +392,3 @@ def _first(findings: Sequence[Finding]) -> Finding | None:
     if not findings or findings[0].code == _CANNOT_RUN:
         return findings[0] if findings else None
     return next((finding for finding in findings if finding.blames_content), findings[0])
-
-
-def _arithmetic(
-    probes: Sequence[Probe], new: Tasting, old: Tasting | None, *, remembered: bool
-) -> list[str]:
-    counts = [f"{sum(p.source is s for p in probes)} {s.value}" for s in Source]
-    lines = [
-        f"Asked {len(new.answers)} of {len(probes)} requests: {', '.join(counts)}.",
-        (f"Started in {new.start_s:.2f} s, " if new.start_s is not None else "Not started, ")
-        + f"{_mib(new.memory_bytes)} of memory"
-        + (f", the current release {_mib(old.memory_bytes)}." if old else "."),
-    ]
-    pairs = [(a.cpu_s, b.cpu_s) for a, b in _both(new, old) if a.status and b.status]
-    if pairs:
-        new_s, old_s = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
-        lines.append(
-            f"Processor time for a request: {new_s * 1000:.2f} ms, the current release "
-            f"{old_s * 1000:.2f} ms, over {len(pairs)} request(s)."
-        )
-    if old is None:
-        lines.append("There is no current release to compare with.")
-    elif remembered:
-        lines.append("What the current release answers was known from when it was tasted.")
-    return lines
-
-
-def _both(new: Tasting, old: Tasting | None) -> list[tuple[Answer, Answer]]:
-    return list(zip(new.answers, old.answers, strict=False)) if old is not None else []
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / limits.MIB:.0f} MiB"

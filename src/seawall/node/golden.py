@@ -121,8 +121,12 @@ class Prober:
         await asyncio.gather(*work)
 
     async def round(self, count_max: int) -> Probes:
-        """Ask the next questions, in turn; everything of this step so far."""
-        count = min(count_max, len(self._questions))
+        """Ask the next questions, in turn; everything of this step so far.
+
+        The round that makes a step complete asks what is missing, and nothing twice.
+        """
+        missing = len(self._questions) - self.probes.asked
+        count = min(count_max, missing if missing > 0 else len(self._questions))
         places = range(self._next, self._next + count)
         self._next += count
         turn = [self._questions[place % len(self._questions)] for place in places]

@@ -113,7 +113,8 @@ class Watcher:
             await self._clock.sleep(TRIAL_WATCH_INTERVAL_S)
 
     async def _ask(self, slots: tuple[Path, ...]) -> None:
-        await self._prober.warm(*slots)
+        if self._baseline:  # whoever is compared begins alike; else the first questions warm it
+            await self._prober.warm(*slots)
         while not self._committing.is_set():
             self._stepped.clear()
             step = self._steps[-1]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from seawall import limits
 from seawall.ids import CertificateName, OriginName, SiteName
+from seawall.site.anew import read_anew
 from seawall.site.cache import CachedFile, LoadCache
 from seawall.site.draft import Placed
 from seawall.site.files import absolute
@@ -71,6 +72,10 @@ def _file(file: SourceFile, *, is_root: bool, cache: LoadCache) -> CachedFile:
     known = cache.files.get(file.path)
     if known and known.content == file.content and known.is_root == is_root:
         return known
+    if known and known.is_root == is_root:
+        changed = read_anew(file.path, known, file.content)
+        if changed is not None:
+            return changed
     tree, problems = parse(file.path, file.content)
     if tree is None:
         return CachedFile(file.content, is_root, None, None, tuple(problems))

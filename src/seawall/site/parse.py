@@ -5,14 +5,14 @@ and merge keys within bounds. It knows nothing of sites. It never raises for bad
 is a problem, and the tree is None when no meaning can be given to the file.
 """
 
-import re
 from typing import Any, Final
 
 import yaml
 from yaml._yaml import CParser
 
 from seawall import limits
-from seawall.site.problem import Location, Problem, Severity
+from seawall.site.encoding import decode, fault, syntax_error
+from seawall.site.problem import Location, Problem
 from seawall.site.scalars import NotFiniteError, resolve
 from seawall.site.tree import (
     ANY_KEY,
@@ -26,9 +26,6 @@ from seawall.site.tree import (
     place,
 )
 
-_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
-_LINE_END: Final = re.compile("\r\n|\r|\n")
-_BOM: Final = "\ufeff"
 _MERGE: Final = "<<"
 
 
@@ -39,7 +36,7 @@ def parse(path: str, content: bytes) -> tuple[MapNode | None, list[Problem]]:
         path: named in problems.
         content: the bytes of the file.
     """
-    text, problem = _decode(path, content)
+    text, problem = decode(path, content)
     if problem:
         return None, [problem]
     parser = _TreeParser(path, text)
@@ -48,16 +45,29 @@ def parse(path: str, content: bytes) -> tuple[MapNode | None, list[Problem]]:
     except _Stop:
         return None, parser.problems
     except yaml.YAMLError as error:
-        return None, [*parser.problems, _syntax(path, text, error)]
+        return None, [*parser.problems, syntax_error(path, text, error)]
     if node is None and not parser.problems:
         return None, [
-            _error("empty-file", Location(path, 0, 0), "The file is empty.", "", _REMEDY_EMPTY)
+            fault("empty-file", Location(path, 0, 0), "The file is empty.", "", _REMEDY_EMPTY)
         ]
     if node is not None and not isinstance(node, MapNode):
         where = place(path, parser.root_at)
         what = "The file is not a mapping of keys to values."
-        return None, [*parser.problems, _error("not-a-mapping", where, what, "", _REMEDY_EMPTY)]
+        return None, [*parser.problems, fault("not-a-mapping", where, what, "", _REMEDY_EMPTY)]
     return node, parser.problems
+
+
+def parse_plain(path: str, content: bytes) -> MapNode | None:
+    """The same of a part of a file; None unless it is good, and without anchors and aliases."""
+    text, problem = decode(path, content)
+    if problem:
+        return None
+    parser = _TreeParser(path, text)
+    try:
+        node = parser.run()
+    except (_Stop, yaml.YAMLError):
+        return None
+    return node if isinstance(node, MapNode) and parser.plain else None
 
 
 def value_of(path: str, content: bytes, key: str) -> Node:
@@ -68,7 +78,7 @@ def value_of(path: str, content: bytes, key: str) -> Node:
     if _MERGE.encode() in content:  # the value may come from anywhere
         tree, _ = parse(path, content)
         return None if tree is None else tree.get(key)
-    text, problem = _decode(path, content)
+    text, problem = decode(path, content)
     if problem or (key not in text and "\\" not in text):  # `\\` may spell a letter of the key
         return None
     try:
@@ -98,6 +108,11 @@ class _TreeParser:
         self._damage_count = 0
         self.problems: list[Problem] = []
         self.root_at: Mark = 0
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing was wrong, and nothing was given a name or used by one."""
+        return not (self.problems or self._anchors)
 
     def run(self) -> Node:
         next_event = self._events.get_event
@@ -334,7 +349,7 @@ class _TreeParser:
 
     def _problem(self, id_: str, at: Mark, what: str, why: str, remedy: str) -> None:
         self._damage_count += 1
-        self.problems.append(_error(id_, place(self._path, at), what, why, remedy))
+        self.problems.append(fault(id_, place(self._path, at), what, why, remedy))
         if len(self.problems) >= limits.SITE_PROBLEMS_MAX:
             raise _Stop
 
@@ -344,54 +359,3 @@ def _at(event: Any) -> Mark:
     column = start.column
     # Asked for each value of a file: `mark` is called only where it has something to decide.
     return start.line << COLUMN_BITS | column if column < COLUMN_MAX else mark(start.line, column)
-
-
-def _error(id_: str, location: Location, what: str, why: str, remedy: str) -> Problem:
-    return Problem(id_, Severity.ERROR, location, "", what, why, remedy)
-
-
-def _decode(path: str, content: bytes) -> tuple[str, Problem | None]:
-    """The text of a file, or why it is none."""
-    whole = Location(path, 0, 0)
-    if len(content) > limits.SITE_FILE_SIZE_BYTES_MAX:
-        what = f"The file has {len(content):,} bytes."
-        why = f"At most {limits.SITE_FILE_SIZE_BYTES_MAX:,} are read."
-        return "", _error("file-too-large", whole, what, why, "Split it with `includes`.")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8")
-        what = f"Byte 0x{content[error.start]:02x} is not UTF-8 text."
-        remedy = "Save the file in the encoding UTF-8."
-        return "", _error("not-utf8", _place_after(path, before), what, "", remedy)
-    text = text.removeprefix(_BOM)
-    if found := _FORBIDDEN.search(text):
-        what = f"The file holds the control character U+{ord(found[0]):04X}."
-        remedy = 'Remove it, or write it as an escape such as "\\u2028" in double quotes.'
-        where = _place_after(path, text[: found.start()])
-        return "", _error("control-character", where, what, "", remedy)
-    return text, None
-
-
-def _place_after(path: str, before: str) -> Location:
-    lines = _LINE_END.split(before)
-    return Location(path, len(lines), len(lines[-1]) + 1)
-
-
-def _syntax(path: str, text: str, error: yaml.YAMLError) -> Problem:
-    """A parser's complaint in our words, with its own words as the reason."""
-    at = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    words = ", ".join(
-        part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
-    )
-    lines = _LINE_END.split(text)
-    remedy = "Check the indentation and the quotes on this line and on the one before."
-    location = Location(path, 0, 0)
-    if at is not None:
-        line = min(at.line, len(lines) - 1)
-        location = Location(path, line + 1, at.column + 1)
-        nearby = lines[max(0, line - 1) : line + 1]
-        if any("\t" in part[: len(part) - len(part.lstrip())] for part in nearby):
-            remedy = "Replace the tab by spaces: YAML is indented with spaces only."
-    what = "The file is not valid YAML here."
-    return _error("yaml-syntax", location, what, f"The parser says: {words or error}.", remedy)

@@ -25,8 +25,8 @@ from seawall.node.dns.memory import Memory
 from seawall.node.dns.resolvers import RESOLV_CONF, Resolver, Resolvers
 from seawall.node.dns.upstream import Upstream
 from seawall.node.files import Writer, read_bounded, write_atomic
-from seawall.rollout.ports import NamesReport, StaleName
 from seawall.tasks import Background
+from seawall.telemetry.origin_names import NamesReport, StaleName
 
 PORT_FILE: Final = "names.port"
 MEMORY_FILE: Final = "names.json"

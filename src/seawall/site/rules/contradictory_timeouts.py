@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from seawall.model import Forward
-from seawall.site.draft import Draft
+from seawall.site.draft import Draft, Placed
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
+from seawall.site.schema.site import SiteSection
 from seawall.site.schema.values import duration_text
 
 RULE = Rule(
@@ -35,18 +36,23 @@ def check(draft: Draft) -> Iterator[Problem]:
             written = index < len(placed.section.routes)
             if written and any(placed.lost("routes", index, key) for key in _DECIDE):
                 continue
-            at: Location = placed.at("routes", index) if written else placed.at("timeout")
             subject = f"route {route.id}"
             times = route.action.timeouts
             if times.answer_s and times.per_try_s > times.answer_s:
                 each, one = duration_text(times.answer_s), duration_text(times.per_try_s)
                 what = f"One try may take {one}, but `timeout` gives each {each}."
-                yield RULE.found(at, subject, what)
+                yield RULE.found(_place(placed, index), subject, what)
             begins_s = max(times.answer_s, times.per_try_s)
             if 0 < times.total_s <= begins_s:
                 whole, begun = duration_text(times.total_s), duration_text(begins_s)
                 what = f"An answer may begin after {begun}, but must be at its end after {whole}."
-                yield RULE.found(at, subject, what)
+                yield RULE.found(_place(placed, index), subject, what)
+
+
+def _place(placed: Placed[SiteSection], index: int) -> Location:
+    """Of a route; of the site's own times for the route that nobody wrote."""
+    written = index < len(placed.section.routes)
+    return placed.at("routes", index) if written else placed.at("timeout")
 
 
 def _of_origins(draft: Draft) -> Iterator[Problem]:

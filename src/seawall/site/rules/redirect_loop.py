@@ -29,9 +29,9 @@ def check(draft: Draft) -> Iterator[Problem]:
         site = draft.built_sites[name]
         for index in range(len(placed.section.routes)):
             route = site.routes[index]
-            if any(placed.gone("routes", index, *steps) for steps in _WHERE):
-                continue
             if _loops(site, route):
+                if any(placed.gone("routes", index, *steps) for steps in _WHERE):
+                    continue
                 what = f"The redirect of the route `{placed.section.routes[index].name}` loops."
                 key = "redirect" if isinstance(route.action, Redirect) else "respond"
                 yield RULE.found(placed.at("routes", index, key), f"route {route.id}", what)

@@ -32,9 +32,13 @@ def check(draft: Draft) -> Iterator[Problem]:
         written = site.routes[: len(placed.section.routes)]
         seen = _Seen()
         for index, route in enumerate(written):
-            earlier = seen.cover_of(route)
-            if not any(placed.lost("routes", index, key) for key in _CONDITIONS):
-                seen.add(route)
+            conditions = _Conditions(route)
+            earlier = seen.cover_of(conditions)
+            lost = placed.root.damaged and any(
+                placed.lost("routes", index, key) for key in _CONDITIONS
+            )
+            if not lost:
+                seen.add(conditions)
             if earlier:
                 first = earlier.id.partition("/")[2]
                 what = f"The route `{placed.section.routes[index].name}` can never match."
@@ -70,17 +74,16 @@ class _Seen:
         self._prefix: dict[str, list[_Conditions]] = defaultdict(list)
         self._regex: dict[str, list[_Conditions]] = defaultdict(list)
 
-    def cover_of(self, route: Route) -> Route | None:
-        """An earlier route that takes all that `route` would take."""
-        conditions = _Conditions(route)
-        return next(
-            (one.route for one in self._by_path(route) if one.hold_whenever(conditions)), None
-        )
+    def cover_of(self, later: _Conditions) -> Route | None:
+        """An earlier route that takes all that `later` would take."""
+        for one in self._by_path(later.route):
+            if one.hold_whenever(later):
+                return one.route
+        return None
 
-    def add(self, route: Route) -> None:
-        """Say that `route` is earlier from now on."""
-        conditions = _Conditions(route)
-        match route.match.path:
+    def add(self, conditions: _Conditions) -> None:
+        """Say that a route is earlier from now on."""
+        match conditions.route.match.path:
             case PathExact(path):
                 self._exact[path].append(conditions)
             case PathPrefix(prefix):
