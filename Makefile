@@ -8,6 +8,9 @@ RUNTIME := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 ZOO := $(VENV)/.installed-zoo
 
+# The tests start hundreds of Pythons: each would compile Seawall's sources again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up test check lint types unit bench power sim zoo starter fuzz docs lock golden clean
 
 help:  ## Show this list

@@ -22,9 +22,10 @@ from typing import Any, Final
 
 from helpers import free_port, wait_until
 from seawall.api.client import Client
+from seawall.api.status_views import StatusView
 from seawall.daemon.processes import Process, read_run_file
 from seawall.daemon.standin import place_of
-from seawall.errors import NotFoundError
+from seawall.errors import NotFoundError, SeawallError
 
 START_DEADLINE_S: Final = 60.0
 STOP_DEADLINE_S: Final = 40.0
@@ -98,9 +99,20 @@ class Edge:
         """A command beside the running edge."""
         return seawall(*arguments, *self.where, cwd=self.directory)
 
+    def agent(self) -> int:
+        """Process id of the agent that control has heard; 0 while that is not known."""
+        seen = self.status()
+        return seen.nodes[0].agent_pid if seen is not None and seen.nodes else 0
+
     def client(self) -> Client:
         """To look, as commands do, without starting a process each time."""
         return Client.for_data_dir(place_of(self.data_dir))
+
+    def status(self) -> StatusView | None:
+        """What `status` would show; None while nobody answers."""
+        with contextlib.suppress(SeawallError), self.client() as client:
+            return client.status()
+        return None
 
     def newest(self) -> str:
         """Of its releases."""
@@ -112,15 +124,15 @@ class Edge:
         with self.client() as client:
             return [notice.text for notice in client.status().notices]
 
-    def wait_for_record(self, request_id: str) -> None:
-        """Until a request that was made can be told about."""
+    def wait_for_record(self, request_id: str) -> Mapping[str, object]:
+        """The record of a request that was made, once it can be told about."""
 
-        def is_written() -> bool:
+        def written() -> Mapping[str, object]:
             with contextlib.suppress(NotFoundError), self.client() as client:
-                return bool(client.why(request_id).request_id)
-            return False
+                return client.why(request_id).record
+            return {}
 
-        wait_until(is_written, what=f"the record of {request_id}")
+        return wait_until(written, what=f"the record of {request_id}")
 
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one JSON object that a command answers with."""

@@ -2,7 +2,7 @@
 
 `code` is for machines and never changes; `message` is for the person (what, where, why); `remedy`
 says what to do. `detail` is for logs only and may hold text of other programs. How a kind becomes
-an exit code or an HTTP status is said once, in `seawall.cli.exit_codes` and `seawall.api.errors`.
+an exit code or an HTTP status is said once, in `seawall.exit_codes` and `seawall.api.errors`.
 """
 
 from typing import NoReturn, assert_never

@@ -329,8 +329,9 @@ STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 WHY_FACTS_PER_RULE_MAX: Final = 12
 """What a story tells that one rule asked for: more than a rule of people asks."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
-"""Ordinary requests recorded on one node. Above it only a share, and fewer the more requests come,
-so that a flood costs little CPU and the files below hold 15 minutes of it or more."""
+"""Requests of one kind (ordinary, refused, failed) recorded on one node. Above it only a share, and
+fewer the more requests come, so that a flood costs little CPU and the files below hold a quarter of
+an hour of one kind at its worst, and four minutes of all three."""
 ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB
 """One access-record file before it is rotated: about 100,000 records."""
 ACCESS_LOG_FILES_MAX: Final = 8
@@ -401,7 +402,7 @@ TRIAL_ATTEMPTS_MAX: Final = 3
 TRIAL_ANSWER_TIMEOUT_S: Final = 1.0
 """A candidate's answer on its admin socket takes milliseconds; it is asked all the time."""
 TRIAL_UNANSWERED_MAX: Final = 2
-"""Questions in a row without an answer that make a candidate hung: one alone may be our delay."""
+"""Questions in a row without an answer, each answered by stable, that make a candidate hung."""
 TRIAL_WATCH_INTERVAL_S: Final = 0.25
 """Between two looks at a candidate: its life, its memory, its golden requests."""
 TRIAL_STATS_INTERVAL_S: Final = 1.0

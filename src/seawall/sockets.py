@@ -1,6 +1,7 @@
-"""Unix sockets that are private, and that work however long the path of the data directory is.
+"""Unix sockets that are private, and that work whatever the path of the data directory is.
 
-A socket address holds 107 bytes of path (`unix(7)`, `sun_path`); a data directory may be deeper.
+A socket address holds 107 bytes of path (`unix(7)`, `sun_path`), and gRPC takes text only; a data
+directory may be deeper, and the bytes of its name need be no text in this locale, or in any.
 `short_path` reaches such a socket through `/proc/self/fd`, so nothing moves and nothing is linked.
 `claim` and `listen_private` remove a socket file that a dead process left behind, and never one
 that somebody still answers on: two owners of one socket would each see half of the requests.
@@ -26,7 +27,7 @@ _PROBE_TIMEOUT_S: Final = 1.0
 
 @contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """A name for the socket `path` that fits a socket address, valid inside the `with` block.
+    """A name for the socket `path` that fits every socket address, valid inside the `with` block.
 
     A connection made or a socket bound inside the block stays good after it.
 
@@ -34,7 +35,7 @@ def short_path(path: Path) -> Iterator[str]:
         OSError: the directory of a long path cannot be opened.
     """
     plain = os.fspath(path)
-    if len(os.fsencode(plain)) <= _PATH_SIZE_BYTES_MAX:
+    if plain.isascii() and len(plain) <= _PATH_SIZE_BYTES_MAX:
         yield plain
         return
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

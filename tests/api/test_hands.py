@@ -357,8 +357,14 @@ def test_a_freeze_stops_releases_and_leaves_the_way_back_open(tmp_path: Path) ->
             assert (await hands.unfreeze(DeedRequest(), ANN)).frozen is None
             with pytest.raises(ConflictError, match="Nothing is frozen"):
                 await hands.unfreeze(DeedRequest(), ANN)
-            deeds = await _deeds(at)
-            assert {"freeze", "unfreeze", "kill"} <= {what for what, _ in deeds}
+            assert "kill" in {what for what, _ in await _deeds(at)}
+            audit = (await at.service.audit(limit=50)).entries
+            told = [(e.what, e.outcome) for e in audit if "froze" in e.what or "freeze" in e.what]
+            assert told == [
+                ("unfreeze", "refused: Nothing is frozen."),
+                ("unfrozen", ""),
+                ("frozen", "the network team works"),
+            ]
 
     asyncio.run(scenario())
 
@@ -370,6 +376,9 @@ def test_a_hand_on_a_rollout_that_is_not_there_is_refused(tmp_path: Path) -> Non
             for deed in (hands.pause, hands.resume, hands.abort):
                 with pytest.raises(NotFoundError, match="No release is on its way"):
                     await deed(DeedRequest(), ANN)
+            audit = (await at.service.audit(limit=50)).entries
+            refused = [e.what for e in audit if e.outcome == "refused: No release is on its way."]
+            assert refused == ["abort", "resume", "pause"]
             await at.applied(at.text())
             story = await hands.rollout_story("r1")
             assert [one.release for one in story.rollouts] == ["r1"]

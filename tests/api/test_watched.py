@@ -182,6 +182,21 @@ def test_a_certificate_near_its_end_is_loaded_again_and_released_only_if_it_is_a
     run(tmp_path, story)
 
 
+def test_going_back_tells_that_an_older_certificate_is_served_again(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        pair.renew(days=300)
+        await here.applied(pair.site(here.port))
+        older = await here.rollback("r1")
+        assert isinstance(older, Applied)
+        (note,) = older.notes
+        assert "Certificate shop is that of r1 again" in note
+        newer = await here.rollback("r2")
+        assert isinstance(newer, Applied)
+        assert newer.notes == ()
+
+    run(tmp_path, story)
+
+
 def test_status_shows_the_certificate_that_is_served(tmp_path: Path) -> None:
     async def story(here: World, pair: Pair) -> None:
         pair.renew(days=40)

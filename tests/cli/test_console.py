@@ -1,7 +1,10 @@
 import io
 import json
+import os
 import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -425,3 +428,15 @@ def test_sizes_and_ages_read_well() -> None:
     assert words.moment(1e300) == words.moment(float("nan")) == "a time beyond any calendar"
     assert words.count(1, "site") == "1 site"
     assert words.count(1200, "site") == "1,200 sites"
+
+
+@pytest.mark.parametrize(
+    "name", [b"data", b"new line", b"d\xe4t\xe4 'x'", b"a\nb", "数据".encode()]
+)
+def test_a_path_is_shown_as_a_shell_takes_it(name: bytes) -> None:
+    typed = words.argument(Path(os.fsdecode(b"/x/" + name)))
+    assert typed.isprintable()
+    echoed = subprocess.run(
+        ["/bin/bash", "-c", f"printf %s {typed}"], capture_output=True, check=True
+    )
+    assert echoed.stdout == b"/x/" + name

@@ -9,8 +9,8 @@ from rollout.model import Model
 from seawall.api.rollout_present import rollout_view
 from seawall.api.rollout_views import RolloutHistoryView
 from seawall.cli import change
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.console.output import Output
+from seawall.exit_codes import DONE, REFUSED
 from seawall.rollout.state import Fleet, Inventory, Stage
 
 if TYPE_CHECKING:

@@ -108,7 +108,7 @@ def test_apply_without_waiting_says_that_it_is_on_its_way(own_edge: Edge) -> Non
     own_edge.write(more="    timeout: 22s\n")
     done = own_edge.run("apply", "--no-wait")
     assert done.returncode == 0, done.stderr
-    wait_until(lambda: own_edge.json("status")["state"] == "serving", what="it serves")
+    wait_until(lambda: (seen := own_edge.status()) and seen.state == "serving", what="it serves")
     own_edge.write()
     assert own_edge.run("apply").returncode == 0
 

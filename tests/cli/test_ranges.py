@@ -238,5 +238,4 @@ def _proof(edge: Edge) -> str:
         answer = connection.getresponse()
         answer.read()
     request_id = answer.getheader("x-request-id") or ""
-    edge.wait_for_record(request_id)
-    return str(edge.json("why", request_id)["record"]["bots"].split(" ")[3])
+    return str(edge.wait_for_record(request_id)["bots"]).split(" ")[3]

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from seawall import errors, limits
+from seawall import errors, exit_codes, limits
 from seawall.api.operations import OPERATIONS
-from seawall.cli import exit_codes
 from seawall.cli.reference import cli_markdown
 from seawall_process import seawall
 

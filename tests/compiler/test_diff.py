@@ -11,6 +11,7 @@ from seawall.compiler.contents import contents
 from seawall.compiler.diff import Action, Change, diff
 from seawall.model import (
     AccessLogPolicy,
+    BotMode,
     Compression,
     Edge,
     Endpoint,
@@ -23,6 +24,9 @@ from seawall.model import (
     PathPrefix,
     Redirect,
     RouteClass,
+    RouteMatch,
+    StringMatch,
+    StringMatchKind,
     Timeouts,
     TlsVersion,
     TrustedProxies,
@@ -94,9 +98,10 @@ def test_sites_and_routes_come_and_go() -> None:
     shop, blog = site("shop"), site("blog")
     assert _texts(edge(shop), edge(shop, blog)) == ["site blog: added, hosts blog.test"]
     assert _texts(edge(shop, blog), edge(shop)) == ["site blog: removed"]
-    more = site("shop", route("shop/x", PathPrefix("/x")), route("shop/all"))
-    assert _texts(edge(shop), edge(more)) == ["route /x of shop: added, forward to app"]
-    assert _diff(edge(more), edge(shop))[0].action is Action.REMOVED
+    with_y = site("shop", route("shop/y", PathPrefix("/y")), route("shop/all"))
+    more = site("shop", route("shop/x", PathPrefix("/x")), *with_y.routes)
+    assert _texts(edge(with_y), edge(more)) == ["route /x of shop: added, forward to app"]
+    assert _diff(edge(more), edge(with_y))[0].action is Action.REMOVED
     other = site("shop", *reversed(more.routes))
     assert _texts(edge(more), edge(other)) == ["site shop: order of the routes changed"]
 
@@ -254,3 +259,74 @@ def test_where_requests_are_counted_is_told_in_words() -> None:
     texts = _texts(shared, own)
     assert "route / of shop: requests counted at the route -> origin" in texts
     assert not [text for text in texts if "stat_prefix" in text]
+
+
+def test_a_site_that_tells_no_paths_apart_pays_for_no_guard_of_paths() -> None:
+    plain, telling = site("shop"), site("shop", route("shop/x", PathExact("/x")), route("shop/all"))
+    guard = "guard of shop against paths in disguise (`/..;/`)"
+    assert f"{guard}: added, answer 400" in _texts(edge(plain), edge(telling))
+    assert f"{guard}: removed" in _texts(edge(telling), edge(plain))
+    enforcing = replace(plain, bots=replace(plain.bots, mode=BotMode.ENFORCE))
+    assert f"{guard}: added, answer 400" in _texts(edge(plain), edge(enforcing))
+
+
+def _matched(**conditions: object) -> Edge:
+    match = RouteMatch(PathPrefix("/api"), **conditions)  # type: ignore[arg-type]  # - passed on
+    return edge(site("shop", route("shop/api", match=match), route()))
+
+
+def test_conditions_of_a_route_are_told_without_the_values_of_headers() -> None:
+    def header(value: str) -> tuple[StringMatch, ...]:
+        return (StringMatch("x-key", StringMatchKind.EXACT, value),)
+
+    def query(value: str) -> tuple[StringMatch, ...]:
+        return (StringMatch("token", StringMatchKind.PREFIX, value),)
+
+    assert _texts(_matched(), _matched(methods=("GET", "POST"))) == [
+        "route /api of shop: methods any -> GET, POST"
+    ]
+    assert _texts(_matched(methods=("GET",)), _matched()) == [
+        "route /api of shop: methods GET -> any"
+    ]
+    assert _texts(_matched(headers=header("s3cret")), _matched(headers=header("0ther"))) == [
+        "route /api of shop: condition on header x-key changed"
+    ]
+    assert _texts(_matched(), _matched(query=query("s3cret"))) == [
+        "route /api of shop: condition on query parameter token added"
+    ]
+    assert _texts(_matched(query=query("s3cret")), _matched()) == [
+        "route /api of shop: condition on query parameter token removed"
+    ]
+
+
+def test_what_changed_of_a_redirect_is_told() -> None:
+    def redirecting(status: int, *, strip_query: bool = False) -> Edge:
+        action = Redirect(status, path="/new", strip_query=strip_query)
+        return edge(site("shop", route("shop/old", PathExact("/old"), action), route()))
+
+    assert _texts(redirecting(302), redirecting(301)) == ["route =/old of shop: status 302 -> 301"]
+    assert _texts(redirecting(302), redirecting(302, strip_query=True)) == [
+        "route =/old of shop: query kept -> dropped"
+    ]
+
+
+def test_routes_of_one_path_are_told_apart_by_their_names() -> None:
+    def two(timeout_s: float) -> Edge:
+        slow = forward(timeouts=Timeouts(timeout_s, 300.0, 0.0))
+        post = route("shop/post", match=RouteMatch(PathPrefix("/api"), methods=("POST",)))
+        return edge(site("shop", post, route("shop/rest", PathPrefix("/api"), slow), route()))
+
+    assert _texts(two(15.0), two(30.0)) == ["route /api (rest) of shop: timeout 15 s -> 30 s"]
+
+
+def test_a_bound_of_the_edge_is_told_once_for_all_chains_by_its_key(
+    authority: TlsAuthority,
+) -> None:
+    usual = _secure(authority, "shop", "blog")
+    bounds = replace(usual.limits, idle_timeout_s=60.0, headers_max=90, heap_size_bytes_max=2**29)
+    texts = [t for t in _texts(usual, replace(usual, limits=bounds)) if "8443" in t or "edge" in t]
+    assert texts == [
+        "edge: limits.max_heap in bytes 1073741824 -> 536870912",
+        "listener https 127.0.0.1:8443: limits.idle_timeout 5 min -> 1 min",
+        "listener https 127.0.0.1:8443: limits.max_headers 100 -> 90",
+    ]

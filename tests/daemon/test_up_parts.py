@@ -89,6 +89,23 @@ def test_a_file_in_place_of_the_data_directory_is_told(tmp_path: Path) -> None:
         prepare_data_dir(tmp_path / "data")
 
 
+@pytest.mark.parametrize("role", [("up", "--config", "x"), ("roles", "node")], ids=["up", "node"])
+def test_an_unusable_data_directory_is_wrong_usage_and_told_on_every_terminal(
+    tmp_path: Path, role: tuple[str, ...]
+) -> None:
+    place = tmp_path / "数据"
+    place.write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", f"seawall.daemon.{role[0]}", "--data-dir", str(place), *role[1:]],
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"{tmp_path}/?? cannot be used" in done.stderr.decode()
+    assert "[data-dir-unusable]" in done.stderr.decode()
+
+
 def test_the_second_supervisor_is_told_who_the_first_is(tmp_path: Path) -> None:
     prepare_data_dir(tmp_path)
     lock = lock_data_dir(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from bot_models import random_content
 from helpers import free_port, wait_until
 from raw_http import RawClient
+from seawall.api.status_views import BotsView
 from seawall.demo.website import running_website
 from seawall_process import Edge, seawall_up
 
@@ -66,6 +67,17 @@ class Asking:
             client.send("\r\n".join((f"GET {path} HTTP/1.1", *lines, "", "")).encode())
             answer = client.response()
         return answer.status, answer.header("x-request-id") or ""
+
+    def ask_until_served_by(self, release: str) -> str:
+        """The id of a request to `shop` that a new release served."""
+
+        def served() -> str:
+            status, request_id = self.ask("shop")
+            assert status == 200
+            by = self.edge.wait_for_record(request_id)["release"]
+            return request_id if by == release else ""
+
+        return wait_until(served, what="a request that the new release serves", deadline_s=40)
 
     def why(self, request_id: str) -> Any:
         """The story, once the record is written."""
@@ -149,13 +161,7 @@ def test_a_pushed_model_scores_and_is_named_with_its_release(
     pushed = asking.edge.json("feed", "push", "bot-model", str(model), "--force", "score-drift")
     release = pushed["release"]["id"]
 
-    def scored() -> Any:
-        status, request_id = asking.ask("shop")
-        assert status == 200
-        told = asking.why(request_id)
-        return told if told["record"]["release"] == release else None
-
-    told = wait_until(scored, what="a request that the new release serves", deadline_s=40)
+    told = asking.why(asking.ask_until_served_by(release))
     text = " ".join(told["story"])
     score = int(told["record"]["bots"].split(" ")[0])
     assert f"Its score is {score} of 99 (1 automated, 99 human)" in text
@@ -165,14 +171,17 @@ def test_a_pushed_model_scores_and_is_named_with_its_release(
 
 
 def test_status_tells_how_much_is_scored_and_refused(asking: Asking) -> None:
-    def told() -> Any:
+    def told() -> BotsView | None:
         asking.ask("shop")
-        bots = asking.edge.json("status")["bots"]
-        return bots if bots and bots["requests"] and bots["sampled"] else None
+        seen = asking.edge.status()
+        bots = seen.bots if seen is not None else None
+        return bots if bots is not None and bots.requests and bots.sampled else None
 
     bots = wait_until(told, what="a window with bots, and the newest records", deadline_s=60)
-    assert 0 <= bots["scored_share"] <= 1
-    assert (bots["errors"], bots["unavailable"]) == (0, 0)
+    assert bots is not None
+    assert bots.scored_share is not None
+    assert 0 <= bots.scored_share <= 1
+    assert (bots.errors, bots.unavailable) == (0, 0)
     text = asking.edge.run("status").stdout
     assert "scored" in next(line for line in text.splitlines() if line.startswith("bots"))
 
@@ -186,11 +195,7 @@ def test_a_shadow_scores_beside_the_model_is_compared_and_promoted(
     pushed = edge.json("feed", "push", "bot-model-shadow", str(shadow))
     release = pushed["release"]["id"]
 
-    def scored() -> Any:
-        told = asking.why(asking.ask("shop")[1])
-        return told if told["record"]["release"] == release else None
-
-    told = wait_until(scored, what="a request that the new release serves", deadline_s=40)
+    told = asking.why(asking.ask_until_served_by(release))
     text = " ".join(told["story"])
     found = edge.json("feed", "list")
     digest = found["shadow"]["id"]

@@ -5,9 +5,11 @@ import uuid
 import pytest
 
 from compiler import build
+from edge.bot_records import record
 from edge.serving import Serving, request, serving
 from envoy_harness import RawClient
 from seawall.model import TrustedProxies
+from seawall.telemetry.why import story
 
 STEERING = (
     "x-envoy-fault-delay-request",
@@ -78,6 +80,29 @@ def test_a_request_id_is_ours_and_told_to_client_and_origin(edge: Serving) -> No
     (seen,) = edge.origin.requests[0].values("x-request-id")
     assert answer.header("x-request-id") == seen.decode()
     assert uuid.UUID(seen.decode()).version == 4
+
+
+@pytest.mark.parametrize(
+    ("start", "host"),
+    [
+        (b"GET /a%2fb HTTP/1.1", b"host: shop.test"),
+        (b"OPTIONS * HTTP/1.1", b"host: shop.test"),
+        (b"GET / HTTP/1.1", b"accept: */*"),
+    ],
+    ids=["path", "asterisk", "no-host"],
+)
+def test_what_is_refused_before_it_has_an_id_hides_no_request_whose_id_it_claims(
+    edge: Serving, start: bytes, host: bytes
+) -> None:
+    genuine = edge.get(b"/genuine").header("x-request-id") or ""
+    for claimed in (genuine, unused := str(uuid.uuid4())):
+        refused = b"\r\n".join((start, host, b"x-request-id: " + claimed.encode(), b"\r\n"))
+        assert edge.send(refused).status in {400, 404}
+    assert [seen.target for seen in edge.origin.requests] == [b"/genuine"]
+    told = record(edge, unused)
+    assert told.id_is_claimed
+    assert "It chose its id itself" in " ".join(story(told).sentences)
+    assert record(edge, genuine).path == "/genuine"
 
 
 def test_a_trusted_proxy_is_believed_and_nobody_else() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from edge.serving import Serving
+from seawall.site.rules.route_matches_nothing import made_plain
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,32 @@ def test_the_origin_sees_the_normal_form(edge: Serving, sent: bytes, seen: bytes
 @pytest.mark.parametrize(
     "path",
     [
+        *(
+            "/a//b",
+            "/a/./b",
+            "/a/../b",
+            "/a/..",
+            "/a/.",
+            "/a/",
+            "/..",
+            "/a//",
+            "/a\\b",
+            "/a/..;x/b",
+        ),
+        *("/%41%7e%2d%5F%2e%30", "/%20", "/%c3%A4", "/%3A%5b%60", '/a"b', "/{a}|<b>^`c", "/%zz%"),
+        *("/a;b/;c", "/...", "/.well-known/x", "/[x]/!$&'()*+,;=:@", "/a/.;x"),
+    ],
+)
+def test_the_site_file_is_told_what_the_edge_makes_of_a_path(edge: Serving, path: str) -> None:
+    assert edge.get(path.encode()).status == 200
+    (seen,) = edge.origin.requests
+    assert made_plain(path) == seen.target.decode()
+    assert made_plain(made_plain(path)) == made_plain(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
         b"/private",
         b"/private/x",
         b"//private",
@@ -51,6 +78,29 @@ def test_no_spelling_of_a_guarded_path_gets_past_its_route(edge: Serving, path: 
     answer = edge.get(path)
     assert (answer.status, answer.body) == (403, b"private\n")
     edge.assert_origin_untouched()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        rb"/a\..;/private",
+        rb"/a\..;x=1/private",
+        rb"/a\%2e%2e;/private",
+        rb"/a/%2e%2e;\private",
+        rb"/\.;/private",
+        rb"/a/b\..;",
+    ],
+)
+def test_a_dot_segment_that_a_backslash_hid_is_refused(edge: Serving, path: bytes) -> None:
+    answer = edge.get(path)
+    assert (answer.status, answer.body) == (400, b"Bad path.\n")
+    edge.assert_origin_untouched()
+
+
+@pytest.mark.parametrize("path", [b"/a.;v=1/b", b"/a?b=/..;/c", b"/...;/a", b"/a..;"])
+def test_a_parameter_of_another_segment_is_left_alone(edge: Serving, path: bytes) -> None:
+    assert edge.get(path).status == 200
+    assert [r.target for r in edge.origin.requests] == [path]
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,11 @@ def told_by_one(machines: Machines) -> None:
     """One node is away: the other one is asked, and what is not known is said."""
     config = site(machines, HERS)
     wait_until(
+        lambda: sorted(machines.connected()) == [False, True],
+        what="edge-1 reports no more",
+        deadline_s=DEADLINE_S,
+    )
+    wait_until(
         lambda: "silent" in diff(machines, config)["fleet"]["missing"],
         what="edge-1 is silent",
         deadline_s=DEADLINE_S,

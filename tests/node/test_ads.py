@@ -1,6 +1,7 @@
 """The ADS server against clients that are not Envoy."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import grpc
@@ -13,6 +14,7 @@ from seawall.clock import SystemClock
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError
 from seawall.node.ads import METHOD, SERVICE, AdsServer
+from seawall.sockets import short_path
 
 
 def open_stream(channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall:
@@ -32,6 +34,24 @@ async def ask_clusters(channel: grpc.aio.Channel) -> DeltaDiscoveryResponse:
         answer = DeltaDiscoveryResponse.FromString(await stream.read())
     stream.cancel()
     return answer
+
+
+def test_the_data_directory_may_have_a_name_that_is_no_text(tmp_path: Path) -> None:
+    # So is every name beyond ASCII to a process in the locale C; gRPC takes UTF-8 only.
+    path = tmp_path / os.fsdecode(b"d\xe4t\xe4") / "xds.sock"
+    path.parent.mkdir()
+
+    async def story() -> None:
+        ads = AdsServer(path, SystemClock())
+        ads.link("local/a").aim(edge(1, "one"))
+        await ads.start()
+        with short_path(path) as address:
+            async with grpc.aio.insecure_channel(f"unix:{address}") as channel:
+                answer = await ask_clusters(channel)
+        assert [resource.name for resource in answer.resources] == ["origin"]
+        await ads.stop()
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,16 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from node.support import edge, until
 from seawall.clock import SystemClock
+from seawall.errors import UnreachableError
 from seawall.ids import NodeName
 from seawall.node.ads import Link
 from seawall.node.envoy import Slot
 from seawall.node.keeper import Keeper
+from seawall.telemetry.admin import ADMIN_LATE, AdminClient
 
 
 def keeper_of(home: Path) -> Keeper:
@@ -66,3 +70,31 @@ def test_a_process_launched_when_the_one_before_died_is_kept(tmp_path: Path) -> 
         assert not second.alive
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("answers", "looks"),
+    [((ADMIN_LATE, 1, 0), 3), ((1, ADMIN_LATE, 0), 3), (("envoy-admin-unreachable", 1, 0), 1)],
+    ids=["late", "late in between", "gone"],
+)
+def test_requests_in_flight_may_finish_also_when_envoy_answers_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: tuple[str | int, ...], looks: int
+) -> None:
+    told = iter(answers)
+    asked: list[str | int] = []
+
+    async def gauge(*_: object) -> int:
+        asked.append(next(told))
+        if isinstance(asked[-1], str):
+            raise UnreachableError(asked[-1], "no answer")
+        return asked[-1]
+
+    monkeypatch.setattr(AdminClient, "http_gauge", gauge)
+
+    async def scenario() -> None:
+        keeper = keeper_of(tmp_path)
+        keeper.launch()
+        await keeper.stop(drain_s=60)
+
+    asyncio.run(scenario())
+    assert len(asked) == looks

@@ -1,3 +1,4 @@
+import os
 import socket
 from pathlib import Path
 
@@ -6,8 +7,10 @@ import pytest
 from seawall.errors import ConflictError
 from seawall.sockets import listen_private, short_path
 
+NO_TEXT = os.fsdecode(b"d\xe4t\xe4")  # Latin-1 where names are UTF-8, as any name is in `C`
 
-@pytest.fixture(params=["short", "deep" * 50], ids=["short", "long"])
+
+@pytest.fixture(params=["short", "deep" * 50, NO_TEXT], ids=["short", "long", "no text"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     directory = tmp_path / str(request.param)
     directory.mkdir()
@@ -41,3 +44,10 @@ def test_a_file_that_is_no_socket_is_left_alone(path: Path) -> None:
     with pytest.raises(ConflictError, match="not a socket"):
         listen_private(path)
     assert path.read_text() == "precious"
+
+
+def test_a_path_that_is_no_text_has_a_name_that_is_one(tmp_path: Path) -> None:
+    directory = tmp_path / NO_TEXT
+    directory.mkdir()
+    with listen_private(directory / "a.sock"), short_path(directory / "a.sock") as address:
+        assert address.isascii()

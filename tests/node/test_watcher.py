@@ -43,6 +43,21 @@ class Trials:
         return None
 
 
+class BusyMachine(Trials):
+    """For three looks nobody answers in time, stable neither; then both do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.over = asyncio.Event()
+        self._looks = 0
+
+    async def answers(self, arm: Arm) -> bool:
+        self._looks += arm is Arm.CANDIDATE
+        if self._looks > 5:
+            self.over.set()
+        return self._looks > 3
+
+
 class Instruments:
     async def measure(self, _: object) -> None:
         await asyncio.Event().wait()
@@ -115,3 +130,37 @@ def test_answers_that_are_missing_because_the_candidate_died_are_told_as_its_dea
 
     event = asyncio.run(story())
     assert isinstance(event, moves.Probed if well else moves.Died)
+
+
+def test_a_candidate_that_is_late_where_stable_is_late_too_does_not_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watcher, "TRIAL_WATCH_INTERVAL_S", 0.001)
+
+    async def story() -> list[moves.Event]:
+        trials = BusyMachine()
+        with _watching(trials, Prober()) as (_, told):
+            async with asyncio.timeout(30):
+                await trials.over.wait()
+        return [told.get_nowait() for _ in range(told.qsize())]
+
+    assert not [event for event in asyncio.run(story()) if isinstance(event, moves.Unanswered)]
+
+
+def test_a_candidate_that_is_late_alone_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "TRIAL_WATCH_INTERVAL_S", 0.001)
+
+    class Trial(Trials):
+        async def answers(self, arm: Arm) -> bool:
+            return arm is Arm.STABLE
+
+    async def story() -> moves.Event:
+        with _watching(Trial(), Prober()) as (_, told):
+            async with asyncio.timeout(30):
+                while (
+                    not isinstance(event := await told.get(), moves.Unanswered) or event.count < 2
+                ):
+                    pass
+        return event
+
+    assert asyncio.run(story()) == moves.Unanswered(2)

@@ -71,8 +71,8 @@ ORIGINS: dict[str, dict[str, Any]] = {
     "no-outlier": {"outlier": False, "protocol": "http2"},
 }
 ROUTES: dict[str, dict[str, Any]] = {
-    "quotes": {"prefix": "/quotes\"<>{}|\\^`'"},
-    "semicolon": {"path": "/%20;a=b,c//d"},
+    "quotes": {"prefix": "/quotes'!$&()*+[]@:~%"},
+    "semicolon": {"path": "/%20;a=b,c/d"},
     "slash": {"prefix": "/slash/"},
     "any": {"regex": "/any.*"},
     "alternative": {"regex": "/a|"},
@@ -80,7 +80,7 @@ ROUTES: dict[str, dict[str, Any]] = {
     "unicode": {"regex": "/ä[ö-ü]"},
     "bytes": {"regex": "/[\\x{80}-\\xff]*"},
     "methods": {"prefix": "/methods", "methods": ["PURGE", "M-SEARCH", "TRACE"]},
-    "query": {"prefix": "/query", "query": {"a[]": "x", "ä b": {"present": True}, "e": ""}},
+    "query": {"prefix": "/query", "query": {"a[]": "x", "%C3%A4%20b": {"present": True}, "e": ""}},
     "headers": {
         "prefix": "/headers",
         "headers": {

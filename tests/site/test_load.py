@@ -70,7 +70,7 @@ def test_defaults_are_safe() -> None:
     assert action.retries.on == ("connect-failure", "refused-stream", "reset-before-request")
     assert action.retries.attempts == 1
     assert action.body_size_bytes_max == 10 * limits.MIB
-    assert site.compression == (Compression.BROTLI, Compression.ZSTD, Compression.GZIP)
+    assert site.compression == (Compression.BROTLI, Compression.GZIP, Compression.ZSTD)
     assert site.response_headers.set_if_absent == (
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "SAMEORIGIN"),

@@ -60,6 +60,49 @@ def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None
     assert routes(*written) == set()
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        "path: /a//b",
+        "prefix: /a/../b",
+        "path: /%41",
+        "path: '/a|b'",
+        "prefix: /a%2Fb",
+        "path: '/a\\b'",
+        "regex: '\\.php$'",
+        "regex: 'item/[0-9]+'",
+        "regex: '(?i)items?/.*'",
+        "path: /a, query: {q: a b}",
+        "path: /a, query: {q: {prefix: ä}}",
+        "path: /a, query: {'q&r': '1'}",
+    ],
+)
+def test_a_route_for_a_path_that_no_request_has_is_told(written: str) -> None:
+    assert routes(written) == {"route-matches-nothing"}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "path: /a%20b",
+        "prefix: /.well-known/",
+        "path: /a;v=1",
+        "regex: '/.*[.]php'",
+        "regex: '.*[.]php'",
+        "regex: '(a|/b)'",
+        "regex: '[^a]b'",
+        "regex: '^/a$'",
+        "regex: '[!-0]a'",
+        "regex: 'a?/b'",
+        "regex: '(?i)/item'",
+        "path: /a, query: {q: 'a%20b+c=[d]'}",
+        "path: /a, query: {q: {regex: 'a b'}}",
+    ],
+)
+def test_a_route_for_a_path_that_a_request_may_have_is_fine(written: str) -> None:
+    assert routes(written) == set()
+
+
 def test_a_wildcard_host_may_stand_beside_an_exact_one_but_not_twice() -> None:
     other = "  other: {{hosts: ['{}'], origin: 'http://127.0.0.1:1'}}\n"
     assert ids(load_text(SHOP + other.format("*.example.com"))) == set()
@@ -185,6 +228,13 @@ def test_origins(written: str, found: set[str]) -> None:
         ("path: /a, rewrite: {regex: '(a)', to: '\\2'}", {"bad-rewrite"}),
         ("path: /a, rewrite: {regex: '(a)', to: '\\x'}", {"bad-rewrite"}),
         ("path: /a, rewrite: {regex: '(a)', to: '\\1\\\\'}", set()),
+        ("regex: '/(a)', rewrite: {regex: '/(a)', to: '/b/$1'}", {"bad-rewrite"}),
+        ("regex: '/(a)', rewrite: {regex: '/(a)', to: '/b/${1}'}", {"bad-rewrite"}),
+        ("regex: '/(a)', rewrite: {regex: '/a', to: '/b/$1'}", set()),
+        ("regex: '/(a)', redirect: '/b/\\1'", {"bad-rewrite"}),
+        ("regex: '/(a)', redirect: 'https://b.example/$1'", {"bad-rewrite"}),
+        ("path: /a, redirect: '/b?price=$1'", set()),
+        ("path: /a, methods: []", {"route-matches-nothing"}),
         ("path: /a, rewrite: {prefix: /b}", {"bad-rewrite"}),
         ("path: /a, redirect: {prefix: /b}", {"bad-rewrite"}),
         ("prefix: /a, rewrite: {prefix: /b, regex: x, to: y}", {"contradictory-keys"}),
@@ -275,6 +325,7 @@ def test_what_follows_from_a_broken_part_is_not_reported() -> None:
 @pytest.mark.parametrize(
     ("names", "host", "covered"),
     [
+        (("::1",), "[::1]", True),
         (("a.example",), "a.example", True),
         (("*.a.example",), "b.a.example", True),
         (("*.a.example",), "c.b.a.example", False),
@@ -321,3 +372,28 @@ def test_hsts_has_the_last_word_of_a_site() -> None:
     header = text % "strict-transport-security"
     assert "header-overwritten" not in ids(load_text(header))
     assert "header-overwritten" in ids(load_text(f"{header}    hsts: true\n"))
+
+
+@pytest.mark.parametrize(
+    ("hosts", "more", "found"),
+    [
+        ("['127.0.0.1', '[::1]']", "", {"address-over-https"}),
+        ("['127.0.0.1', shop.example.com]", "", set()),
+        ("['127.0.0.1']", "    tls: false\n", set()),
+        ("['127.0.0.1']", "  all: {hosts: '*', origin: 'http://127.0.0.1:1'}\n", set()),
+    ],
+)
+def test_a_site_of_addresses_alone_cannot_be_reached_over_https(
+    hosts: str, more: str, found: set[str]
+) -> None:
+    text = SHOP.replace(HEAD, HTTPS + "tls: {development_ca: true}\n")
+    text = text.replace("[shop.example.com]", hosts)
+    other = "  other: {hosts: other.example.com, origin: 'http://127.0.0.1:1'}\n"
+    assert ids(load_text(text + more + other)) == found
+
+
+def test_a_golden_request_asks_for_a_name_before_an_address() -> None:
+    hosts = "[192.0.2.7, '[2001:db8::1]', '*.example.com', shop.example.com]"
+    loaded = load_text(SHOP.replace("[shop.example.com]", hosts) + "    golden: /\n")
+    assert loaded.edge is not None
+    assert [golden.host for golden in loaded.edge.golden] == ["shop.example.com"]

@@ -303,3 +303,19 @@ def _refusal(check: Any, value: object) -> tuple[str, str] | None:
         context = error.context or {}
         return context.get("what", ""), context.get("remedy", "")
     return None
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("straße.de", "xn--strae-oqa.de"),
+        ("*.Straße.MÜNCHEN.de", "*.xn--strae-oqa.xn--mnchen-3ya.de"),
+        ("βόλος.com", "xn--nxasmm1c.com"),
+        ("\uff21.example", "a.example"),
+        ("::1", "[::1]"),
+    ],
+)
+def test_the_remedy_of_a_host_names_no_other_host(written: str, hint: str) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        network._host(written)
+    assert f"`{hint}`" in str(caught.value.context)

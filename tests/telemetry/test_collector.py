@@ -270,6 +270,20 @@ def test_a_rename_that_envoy_was_not_told_of_is_made_good(watched: Watched) -> N
     wait_until(watched.access_log.exists, what="Envoy has opened a new file")
 
 
+@pytest.mark.parametrize("created", [False, True], ids=["rename", "rename and create"])
+def test_records_follow_their_name_when_somebody_else_rotates(
+    watched: Watched, created: bool
+) -> None:
+    collector = watched.collector()
+    watched.record(watched.get("/before"))
+    asyncio.run(collector.poll())
+    watched.access_log.rename(watched.access_log.with_name("access.ndjson-20261129"))
+    if created:
+        watched.access_log.touch()
+    asyncio.run(collector.poll())
+    assert watched.record(watched.get("/after")).path == "/after"
+
+
 def test_forwarded_for_from_an_untrusted_peer_becomes_a_notice(watched: Watched) -> None:
     collector = watched.collector()
     watched.record(watched.get("/x", "x-forwarded-for: 1.2.3.4"))
@@ -371,7 +385,7 @@ def test_one_poll_after_a_flood_began_only_a_share_is_recorded(
         found = []
         for _ in range(4):
             await collector.poll()
-            found.append(recording.share)
+            found.append(recording.shares.ordinary)
             at_s[0] += STATS_POLL_INTERVAL_S
         return found
 

@@ -52,6 +52,25 @@ def test_a_line_is_one_json_object_with_time_level_and_component(log: Path) -> N
     assert line["time"].endswith("Z")
 
 
+@pytest.mark.parametrize("created", [False, True], ids=["rename", "rename and create"])
+def test_lines_follow_the_name_when_somebody_else_rotates(log: Path, created: bool) -> None:
+    structlog.get_logger().info("before")
+    log.rename(log.with_name("control.log-1"))
+    if created:
+        log.touch()
+    structlog.get_logger().info("after")
+    structlog.get_logger().info("more")
+    assert [line["event"] for line in lines(log)] == ["after", "more"]
+    assert [line["event"] for line in lines(log.with_name("control.log-1"))] == ["before"]
+
+
+def test_lines_go_on_behind_what_somebody_cut_off(log: Path) -> None:
+    structlog.get_logger().info("before")
+    log.write_text("")
+    structlog.get_logger().info("after")
+    assert [line["event"] for line in lines(log)] == ["after"]
+
+
 def test_lines_of_other_libraries_come_out_in_the_same_form(log: Path) -> None:
     logging.getLogger("uvicorn").warning("hello %s", "you")
     (line,) = lines(log)

@@ -183,6 +183,13 @@ def test_an_answer_that_was_cut_off_by_the_timeout_is_told_from_none() -> None:
     assert story(none).remedy == FLAGS["UT"].remedy
 
 
+def test_an_attempt_that_took_too_long_names_the_bound_of_attempts_too() -> None:
+    told = story(
+        AccessRecord(status=504, flags="UT", details="upstream_per_try_timeout", origin="a")
+    )
+    assert "per_try_timeout" in told.remedy
+
+
 def test_an_address_list_that_refused_is_named() -> None:
     told = story(
         but(status=403, details="rbac_access_denied_matched_policy[bad-\x1b]", endpoint="")
@@ -212,6 +219,8 @@ def test_retries_and_a_proxy_in_front_are_told() -> None:
         ("shop/_https", "HTTPS"),
         ("_unknown_host/_any", "no site has"),
         ("shop/_comma", "comma"),
+        ("shop/_dots", "in two ways"),
+        ("shop/_trace", "TRACE"),
         ("shop/_misdirected", "another certificate"),
     ],
 )

@@ -7,6 +7,7 @@ here passes through the edge that it controls: it works with every Envoy dead an
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +37,7 @@ from seawall.api.shadow_desk import ShadowDesk
 from seawall.api.status_views import StatusView
 from seawall.api.switchboard import Switchboard
 from seawall.api.views import ApplyEvent
-from seawall.errors import ConflictError, NotFoundError, UsageError
+from seawall.errors import ConflictError, NotFoundError, SeawallError, UsageError
 from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.store import Store
 from seawall.site.sources import Pushed
@@ -285,8 +286,8 @@ class Hands:
         Raises:
             NotFoundError: no release is on its way.
         """
-        actor = await self._deed(request, caller, "pause")
-        return await self._course().pause(actor)
+        async with self._steering(request, caller, "pause") as (actor, reason):
+            return await self._course().pause(actor, reason)
 
     async def resume(self, request: DeedRequest, caller: "Caller") -> RolloutView:
         """Let the rollout go on.
@@ -295,8 +296,8 @@ class Hands:
             NotFoundError: no release is on its way.
             ConflictError: it does not wait.
         """
-        actor = await self._deed(request, caller, "resume")
-        return await self._course().resume(actor)
+        async with self._steering(request, caller, "resume") as (actor, reason):
+            return await self._course().resume(actor, reason)
 
     async def abort(self, request: DeedRequest, caller: "Caller") -> RolloutView:
         """Withdraw the running rollout from every node.
@@ -304,13 +305,13 @@ class Hands:
         Raises:
             NotFoundError: no release is on its way.
         """
-        actor = await self._deed(request, caller, "abort")
-        return await self._course().abort(actor, message_of(request.reason))
+        async with self._steering(request, caller, "abort") as (actor, reason):
+            return await self._course().abort(actor, reason)
 
     async def freeze(self, request: DeedRequest, caller: "Caller") -> RolloutsView:
         """Stop every start and advance."""
-        actor = await self._deed(request, caller, "freeze")
-        return await self._course().freeze(actor, message_of(request.reason))
+        async with self._steering(request, caller, "freeze") as (actor, reason):
+            return await self._course().freeze(actor, reason)
 
     async def unfreeze(self, request: DeedRequest, caller: "Caller") -> RolloutsView:
         """Lift the freeze.
@@ -318,8 +319,8 @@ class Hands:
         Raises:
             ConflictError: nothing is frozen.
         """
-        actor = await self._deed(request, caller, "unfreeze")
-        return await self._course().unfreeze(actor)
+        async with self._steering(request, caller, "unfreeze") as (actor, reason):
+            return await self._course().unfreeze(actor, reason)
 
     def _course(self) -> Rollouts:
         if self.rollouts is None:
@@ -329,6 +330,24 @@ class Hands:
                 remedy="Update it.",
             )
         return self.rollouts
+
+    @asynccontextmanager
+    async def _steering(
+        self, request: DeedRequest, caller: "Caller", action: str
+    ) -> AsyncIterator[tuple[str, str]]:
+        """Who steers, and why. The order itself writes down what it did; here, what was refused."""
+        actor = author_of(request.author, caller.name, local=caller.local)
+        try:
+            yield actor, message_of(request.reason)
+        except SeawallError as error:
+            await asyncio.to_thread(
+                self._store.audit.add,
+                actor=actor,
+                action=action,
+                subject="rollouts",
+                detail=f"refused: {error.message}",
+            )
+            raise
 
     async def _deed(self, request: DeedRequest, caller: "Caller", action: str) -> str:
         """Who does it; written down before it is done, so that also a refused deed is known."""

@@ -7,11 +7,13 @@ returns when every node has committed; the release goes on baking by itself.
 
 import asyncio
 import math
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
 from seawall import limits
 from seawall.api import refusals
+from seawall.api.going_back import certificates_again
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import bundle_of, release_view
@@ -24,6 +26,7 @@ from seawall.errors import ConflictError, SeawallError
 from seawall.ids import ReleaseId
 from seawall.model import DEFAULT_POLICY
 from seawall.model.rollout import WithoutTraffic
+from seawall.release.bundle import Bundle
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout import state
@@ -139,7 +142,8 @@ class Rollout:
 
         Raises:
             NotFoundError: no such release, or none to go back to.
-            RefusedError: it is quarantined and not forced, or its content is damaged.
+            RefusedError: it is quarantined, or serves a certificate that has ended, and is not
+                forced, or its content is damaged.
             SeawallError: as `Rollouts.start` and `watch`.
         """
         flow.started("check")
@@ -157,6 +161,7 @@ class Rollout:
             flow.end(self._outcome(flow, target, current, None))
             return
         bundle = await asyncio.to_thread(bundle_of, self._store, target)
+        notes = await asyncio.to_thread(self._certificates, target, bundle, current, force)
         flow.done("check", f"back to {target.id}")
         self._roster.forget_refusal(target.digest)
         flow.started("assign")
@@ -179,7 +184,23 @@ class Rollout:
                 detail=message,
             )
         generation = await self.watch(flow, started, target)
-        flow.end(self._outcome(flow, target, current, generation))
+        flow.end(replace(self._outcome(flow, target, current, generation), notes=notes))
+
+    def _certificates(
+        self,
+        target: ReleaseRecord,
+        bundle: Bundle,
+        current: ReleaseRecord | None,
+        force: tuple[str, ...],
+    ) -> tuple[str, ...]:
+        try:
+            serving = None if current is None else bundle_of(self._store, current)
+        except SeawallError:  # a damaged release is no reason to keep it
+            serving = None
+        if current is None or serving is None:
+            return ()
+        back, today = (target.id, bundle.snapshot), (current.id, serving.snapshot)
+        return certificates_again(back, today, self._clock.now_s(), force)
 
     def _target(self, release: ReleaseId | None, current: ReleaseRecord | None) -> ReleaseRecord:
         if release is not None:

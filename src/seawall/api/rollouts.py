@@ -93,22 +93,22 @@ class Rollouts:
         )
         return await self._start(order)
 
-    async def pause(self, actor: str) -> RolloutView:
+    async def pause(self, actor: str, reason: str = "") -> RolloutView:
         """Stop the running rollout where it stands; bad news still withdraws it.
 
         Raises:
             NotFoundError: no release is on its way.
         """
-        return await self._steer("rollout-paused", actor, "", orders.pause)
+        return await self._steer("rollout-paused", actor, reason, orders.pause)
 
-    async def resume(self, actor: str) -> RolloutView:
+    async def resume(self, actor: str, reason: str = "") -> RolloutView:
         """Lift a pause; of a rollout that is held, go on without the evidence, in `actor`'s name.
 
         Raises:
             NotFoundError: no release is on its way.
             ConflictError: it is neither paused nor held.
         """
-        return await self._steer("rollout-resumed", actor, "", orders.resume)
+        return await self._steer("rollout-resumed", actor, reason, orders.resume)
 
     async def abort(self, actor: str, reason: str = "") -> RolloutView:
         """Withdraw the running rollout from every node, those that committed included.
@@ -131,7 +131,7 @@ class Rollouts:
         await self._executor.order(make, [Deed(actor, "frozen", "rollouts", reason)])
         return await self.status()
 
-    async def unfreeze(self, actor: str) -> RolloutsView:
+    async def unfreeze(self, actor: str, reason: str = "") -> RolloutsView:
         """Lift the freeze.
 
         Raises:
@@ -141,7 +141,7 @@ class Rollouts:
         def make(fleet: Fleet, now_s: float) -> Plan:
             return orders.unfreeze(fleet, actor, now_s)
 
-        await self._executor.order(make, [Deed(actor, "unfrozen", "rollouts")])
+        await self._executor.order(make, [Deed(actor, "unfrozen", "rollouts", reason)])
         return await self.status()
 
     async def forget(self, name: NodeName) -> bool:

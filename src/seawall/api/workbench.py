@@ -74,7 +74,7 @@ from seawall.gate.compat import Recipient
 from seawall.gate.scores import read_vectors
 from seawall.gate.taster import Taster
 from seawall.gate.validate import Validator
-from seawall.heap import give_back
+from seawall.heap import give_back, settle
 from seawall.ids import ListName
 from seawall.model import DEFAULT_POLICY
 from seawall.release.bundle import Bundle, decode, digest_of, encode
@@ -344,6 +344,7 @@ def main(make: Make = Workbench) -> None:
     Args:
         make: another kind of workbench; drills have one.
     """
+    settle()
     _confine()
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")

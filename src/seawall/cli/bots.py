@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seawall import limits
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.clock import SystemClock
 from seawall.console import bots as console
 from seawall.console.output import Output
+from seawall.exit_codes import DONE, REFUSED
 from seawall.learn import needs
 from seawall.learn.explain import explain as explain_vector
 from seawall.learn.modelfile import read_model

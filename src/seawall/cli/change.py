@@ -10,13 +10,13 @@ from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.views import Refused
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import DEFAULT_CONFIG, Target
 from seawall.cli.watch import every
 from seawall.console import changes, problems, progress
 from seawall.console.output import Output, styled
 from seawall.daemon.ports import require_free
 from seawall.daemon.processes import user_name
+from seawall.exit_codes import DONE, REFUSED
 from seawall.site.collect import collect
 
 _BAKE_POLL_S: Final = 0.25

@@ -5,7 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.clock import SystemClock
 from seawall.console.output import Output, joined, styled, tick
 from seawall.console.releases import plain_table
@@ -16,6 +15,7 @@ from seawall.drill.result import Guarded, Result, Summary, to_json
 from seawall.drill.run import run_guarded, run_naive
 from seawall.drill.scene import Drill, Protection
 from seawall.errors import UsageError
+from seawall.exit_codes import DONE, REFUSED
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

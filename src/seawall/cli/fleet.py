@@ -11,13 +11,13 @@ from typing import Final, NoReturn
 
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE
 from seawall.cli.run import reachable_file, resolv_conf_argument
 from seawall.cli.settings import Target
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import prepare_data_dir, read_run_file
 from seawall.errors import UsageError
+from seawall.exit_codes import DONE
 from seawall.fleet.identity import Identity
 from seawall.fleet.join import join, parse_control, parse_token
 from seawall.fleet.mirrors import parse_mirror

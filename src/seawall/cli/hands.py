@@ -16,7 +16,6 @@ from seawall.api.hand_requests import KillRequest, UnkillRequest
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView
 from seawall.api.views import ApplyEvent, Refused
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import hands as draw
@@ -24,6 +23,7 @@ from seawall.console import progress
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import user_name
 from seawall.errors import RefusedError, UsageError
+from seawall.exit_codes import DONE, REFUSED
 from seawall.site.disk import read_file
 
 _TTL: Final = re.compile(r"([0-9]{1,6})(s|m|h|d)")

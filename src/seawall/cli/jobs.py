@@ -6,13 +6,13 @@ from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.job_views import JobsView, JobView
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import jobs as draw
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import user_name
 from seawall.errors import UnreachableError
+from seawall.exit_codes import DONE, REFUSED
 
 _REFRESH_S: Final = 0.5
 _GOOD: Final = frozenset({"released", "unchanged"})

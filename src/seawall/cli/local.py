@@ -15,7 +15,6 @@ from seawall.api.codec import to_json
 from seawall.api.gatekeeper import Gatekeeper
 from seawall.api.views import CheckView
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.clock import SystemClock
 from seawall.console import problems as draw
@@ -23,6 +22,7 @@ from seawall.console.output import Output, styled
 from seawall.console.words import argument
 from seawall.daemon.standin import place_of
 from seawall.errors import ConflictError, UsageError
+from seawall.exit_codes import DONE, REFUSED
 from seawall.gate.validate import Validator
 from seawall.release.release import Kind
 from seawall.site.collect import collect

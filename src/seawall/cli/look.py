@@ -7,13 +7,13 @@ from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.status_views import StatusView
 from seawall.cli.connect import connect, is_node_of_fleet
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import releases as draw
 from seawall.console import status as draw_status
 from seawall.console.output import Output, styled
 from seawall.errors import UnreachableError
+from seawall.exit_codes import DONE, REFUSED
 
 _REFRESH_S: Final = 1.0
 _WELL: Final = frozenset({"serving", "working", "standby"})

@@ -19,7 +19,6 @@ from seawall.cli import (
     reference_commands,
     wheel,
 )
-from seawall.cli.exit_codes import REFUSED
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
@@ -35,6 +34,7 @@ from seawall.cli.settings import (
     on_edge,
 )
 from seawall.console.output import Output
+from seawall.exit_codes import REFUSED
 
 app = typer.Typer(
     name="seawall",

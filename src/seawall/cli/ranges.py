@@ -13,12 +13,12 @@ from seawall import limits
 from seawall.api.range_feeds import Feeds, last_of, renew_feeds
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.console import progress
 from seawall.console.output import Output, error_text, styled
 from seawall.daemon.processes import user_name
 from seawall.errors import RefusedError, SeawallError, UnreachableError, UsageError
+from seawall.exit_codes import DONE, REFUSED
 from seawall.node.files import read_bounded, write_atomic
 from seawall.verify.ranges import RangeList, known
 from seawall.verify.renewing import Fetched, World, real_world, renewed, wanted

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from seawall import __version__
 from seawall import limits as all_limits
-from seawall.cli.exit_codes import DONE
 from seawall.console.output import Output, joined, styled
+from seawall.exit_codes import DONE
 
 _ENVOY_TIMEOUT_S: Final = 10
 _PAGE_WIDTH_CHARS: Final = 90

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.console.output import Output, styled
 from seawall.daemon.standin import place_of
 from seawall.daemon.stop import running, stop
 from seawall.errors import UsageError
+from seawall.exit_codes import DONE, REFUSED
 
 _PORT_MAX: Final = 65_535
 

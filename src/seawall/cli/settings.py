@@ -17,9 +17,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from seawall.cli.exit_codes import REFUSED, USAGE, exit_code
 from seawall.console.output import Output
 from seawall.errors import SeawallError
+from seawall.exit_codes import REFUSED, USAGE, exit_code
 
 DEFAULT_CONFIG: Final = Path("seawall.yaml")
 DEFAULT_DATA_DIR: Final = Path("seawall-data")

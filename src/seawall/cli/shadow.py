@@ -8,12 +8,12 @@ from seawall.api.codec import to_json
 from seawall.api.hand_requests import PromoteRequest
 from seawall.api.views import ApplyEvent, Refused
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE, REFUSED
 from seawall.cli.settings import Target
 from seawall.console import progress
 from seawall.console import shadow as draw
 from seawall.console.output import Output
 from seawall.daemon.processes import user_name
+from seawall.exit_codes import DONE, REFUSED
 from seawall.telemetry.bot_shadow import compare, newest_pair
 from seawall.telemetry.records import AccessRecord, newest
 from seawall.telemetry.shadow_report import NO_RECORDS, ShadowReport

@@ -5,10 +5,10 @@ from typing import Final
 
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
-from seawall.cli.exit_codes import DONE
 from seawall.cli.settings import Target
 from seawall.console import releases as draw
 from seawall.console.output import Output, styled
+from seawall.exit_codes import DONE
 
 _DAY_S: Final = 86_400
 

@@ -1,9 +1,9 @@
 """The access record of a request: which fields, in what form, and which requests are recorded.
 
 Records are NDJSON in `access.ndjson` beside the Envoy process. Errors, requests that Envoy flagged
-and slow ones are always recorded; of the rest a share that is a runtime key, so that changing the
-share never touches a listener, and no more than a busy node allows itself. Query strings
-are never recorded: they carry tokens.
+and slow ones are recorded; of the rest a share that is a runtime key, so that changing the share
+never touches a listener. Of each kind a busy node records no more than it allows itself, so that a
+flood of one hides none of the others. Query strings are never recorded: they carry tokens.
 """
 
 from typing import Any, Final
@@ -51,6 +51,11 @@ FIELDS: Final = {
 }
 """Keys of a record and the Envoy commands that fill them."""
 
+_REFUSED_MIN: Final = 400
+_FAILED_MIN: Final = 500
+_AT_LEAST: Final = accesslog_pb2.ComparisonFilter.GE
+_AT_MOST: Final = accesslog_pb2.ComparisonFilter.LE
+
 
 def access_log(policy: AccessLogPolicy) -> Any:
     """The access logger of every connection manager."""
@@ -73,32 +78,61 @@ def access_log(policy: AccessLogPolicy) -> Any:
 
 
 def _worth_recording() -> Any:
-    status = accesslog_pb2.AccessLogFilter()
-    status.status_code_filter.comparison.op = accesslog_pb2.ComparisonFilter.GE
-    status.status_code_filter.comparison.value.CopyFrom(
-        base_pb2.RuntimeUInt32(default_value=400, runtime_key=names.RUNTIME_ACCESS_LOG_STATUS_MIN)
-    )
     flagged = accesslog_pb2.AccessLogFilter()
     flagged.response_flag_filter.SetInParent()
     slow = accesslog_pb2.AccessLogFilter()
-    slow.duration_filter.comparison.op = accesslog_pb2.ComparisonFilter.GE
-    slow.duration_filter.comparison.value.CopyFrom(
-        base_pb2.RuntimeUInt32(
-            default_value=limits.ACCESS_LOG_SLOW_MS, runtime_key=names.RUNTIME_ACCESS_LOG_SLOW_MS
-        )
+    _compare(
+        slow.duration_filter, _AT_LEAST, limits.ACCESS_LOG_SLOW_MS, names.RUNTIME_ACCESS_LOG_SLOW_MS
     )
-    # Both compare with the same number made from the request id: the smaller share decides.
-    sampled = accesslog_pb2.AccessLogFilter()
-    sampled.and_filter.filters.extend(
-        _share(key)
-        for key in (names.RUNTIME_ACCESS_LOG_NODE_SAMPLE, names.RUNTIME_ACCESS_LOG_SAMPLE)
+    few_refused = _share(names.RUNTIME_ACCESS_LOG_NODE_REFUSED)
+    # Shares compare with one number made from the request id: the smaller of two decides.
+    sampled = _all(
+        _share(names.RUNTIME_ACCESS_LOG_NODE_SAMPLE), _share(names.RUNTIME_ACCESS_LOG_SAMPLE)
     )
-    worth = accesslog_pb2.AccessLogFilter()
-    worth.or_filter.filters.extend([status, flagged, slow, sampled])
-    recorded = accesslog_pb2.AccessLogFilter()
+    # An ordinary request that is not recorded is asked no more than one status and its flags, time
+    # and share: what it is, is asked of the others, and of those that pass.
+    served = _all(
+        _any(_all(_any(flagged, slow), few_refused), sampled),
+        _status(_AT_MOST, _REFUSED_MIN - 1, names.RUNTIME_ACCESS_LOG_SERVED_STATUS_MAX),
+    )
+    failed = _all(
+        _status(_AT_LEAST, _FAILED_MIN, names.RUNTIME_ACCESS_LOG_FAILED_STATUS_MIN),
+        _share(names.RUNTIME_ACCESS_LOG_NODE_FAILED),
+    )
+    refused = _all(
+        _status(_AT_MOST, _FAILED_MIN - 1, names.RUNTIME_ACCESS_LOG_REFUSED_STATUS_MAX), few_refused
+    )
+    error = _all(
+        _status(_AT_LEAST, _REFUSED_MIN, names.RUNTIME_ACCESS_LOG_STATUS_MIN),
+        _any(failed, refused),
+    )
     # The switch is asked last: most requests of a busy node are not recorded anyway.
-    recorded.and_filter.filters.extend([worth, _share(names.RUNTIME_ACCESS_LOG_ON)])
-    return recorded
+    return _all(_any(served, error), _share(names.RUNTIME_ACCESS_LOG_ON))
+
+
+def _all(*filters: Any) -> Any:
+    found = accesslog_pb2.AccessLogFilter()
+    found.and_filter.filters.extend(filters)
+    return found
+
+
+def _any(*filters: Any) -> Any:
+    found = accesslog_pb2.AccessLogFilter()
+    found.or_filter.filters.extend(filters)
+    return found
+
+
+def _status(operator: int, status: int, runtime_key: str) -> Any:
+    found = accesslog_pb2.AccessLogFilter()
+    _compare(found.status_code_filter, operator, status, runtime_key)
+    return found
+
+
+def _compare(target: Any, operator: int, value: int, runtime_key: str) -> None:
+    target.comparison.op = operator
+    target.comparison.value.CopyFrom(
+        base_pb2.RuntimeUInt32(default_value=value, runtime_key=runtime_key)
+    )
 
 
 def _share(runtime_key: str) -> Any:

@@ -146,6 +146,11 @@ def redirect_code(status: int) -> Any:
     return _REDIRECT_CODES[status]
 
 
+def redirect_status(code: int) -> int:
+    """The redirect status of Envoy's number `code`."""
+    return next(status for status, number in _REDIRECT_CODES.items() if number == code)
+
+
 def respond(action: FixedResponse) -> Any:
     """The `DirectResponseAction` of `action`; its content type is a header of the route."""
     compiled = route_components_pb2.DirectResponseAction(status=action.status)

@@ -11,8 +11,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 from envoy.config.core.v3 import extension_pb2
-from envoy.config.route.v3 import route_components_pb2
-from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from google.protobuf import wrappers_pb2
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
@@ -20,7 +18,8 @@ from xds.type.matcher.v3 import matcher_pb2
 
 from seawall import limits
 from seawall.compiler import names
-from seawall.compiler.wire import FILTER_OFF, body_of, empty, filter_switch, packed
+from seawall.compiler.composite import composite_filter, composite_switch, matcher_of
+from seawall.compiler.wire import FILTER_OFF, body_of, empty, packed
 
 _BODY_SIZE_LIMIT: Final = "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
 _USUAL: Final = limits.USUAL_BODY_SIZE_BYTES_MAX
@@ -34,14 +33,7 @@ def usual_limit_filter() -> Any:
 
 def other_limit_filter() -> Any:
     """The filter as it stands in the connection manager: it does nothing until a route says so."""
-    return packed(
-        extension_matcher_pb2.ExtensionWithMatcher(
-            xds_matcher=matcher_pb2.Matcher(),
-            extension_config=extension_pb2.TypedExtensionConfig(
-                name="composite", typed_config=packed(composite_pb2.Composite())
-            ),
-        )
-    )
+    return composite_filter(matcher_pb2.Matcher(), {})
 
 
 def limit_host(compiled: Any, size_bytes_max: int) -> None:
@@ -71,9 +63,7 @@ def limit_of(host: Any, route: Any) -> int:
     switch = switches.get(names.FILTER_BODY_LIMIT)
     if switch is None:
         return 0 if names.FILTER_USUAL_LIMIT in switches else _USUAL
-    config = route_components_pb2.FilterConfig.FromString(switch.value).config
-    per_route = extension_matcher_pb2.ExtensionWithMatcherPerRoute.FromString(config.value)
-    action = per_route.xds_matcher.on_no_match.action.typed_config
+    action = matcher_of(switch).on_no_match.action.typed_config
     limit = composite_pb2.ExecuteFilterAction.FromString(action.value).typed_config.typed_config
     size = wrappers_pb2.BytesValue.FromString(limit.value).value
     return int(wrappers_pb2.UInt64Value.FromString(size).value)
@@ -95,9 +85,7 @@ def _limit(size_bytes_max: int) -> Any:
     matcher.on_no_match.action.CopyFrom(
         xds_extension_pb2.TypedExtensionConfig(name="body_limit", typed_config=packed(action))
     )
-    return filter_switch(
-        packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=matcher))
-    )
+    return composite_switch(matcher)
 
 
 def _size_limit(size_bytes_max: int) -> Any:

@@ -10,23 +10,20 @@ of them is right (RFC 9110 section 12.5.3), and one with a weight of zero is nev
 from functools import lru_cache
 from typing import Any, Final
 
-from envoy.config.core.v3 import extension_pb2
-from envoy.config.route.v3 import route_components_pb2
-from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
 from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from seawall.compiler import names
+from seawall.compiler.composite import composite_filter, composite_switch, matcher_of
 from seawall.compiler.compressors import compressor
 from seawall.compiler.matching import request_header
-from seawall.compiler.wire import FILTER_OFF, add_map_entry, filter_switch, packed, set_newer_text
+from seawall.compiler.wire import FILTER_OFF, packed, set_newer_text
 from seawall.model import Compression
 
 USUAL: Final = tuple(Compression)
 """What a site compresses with that says nothing of it, the preferred coding first."""
 
-_NAMED_CHAINS_FIELD: Final = 1
 _CHAIN_NAME_FIELD: Final = 5
 _WEIGHT_ABOVE_ZERO: Final = r"(?:1(?:\.0*)?|0\.\d*[1-9]\d*)"
 _ORDERS_REMEMBERED_MAX: Final = 32
@@ -34,18 +31,8 @@ _ORDERS_REMEMBERED_MAX: Final = 32
 
 def compression_filter() -> Any:
     """The filter as it stands in the connection manager: with the rule of usual sites."""
-    composite = composite_pb2.Composite()
-    for coding in Compression:
-        chain = composite_pb2.FilterChainConfiguration()
-        chain.typed_config.add(name=coding.value, typed_config=compressor(coding))
-        add_map_entry(composite, _NAMED_CHAINS_FIELD, coding.value, chain)
-    return packed(
-        extension_matcher_pb2.ExtensionWithMatcher(
-            xds_matcher=_rule(USUAL),
-            extension_config=extension_pb2.TypedExtensionConfig(
-                name="composite", typed_config=packed(composite)
-            ),
-        )
+    return composite_filter(
+        _rule(USUAL), {coding.value: compressor(coding) for coding in Compression}
     )
 
 
@@ -71,9 +58,7 @@ def codings_of(
     switch = compiled.typed_per_filter_config.get(names.FILTER_COMPRESS)
     if switch is None:
         return inherited
-    config = route_components_pb2.FilterConfig.FromString(switch.value).config
-    per_route = extension_matcher_pb2.ExtensionWithMatcherPerRoute.FromString(config.value)
-    outer = per_route.xds_matcher.matcher_list.matchers
+    outer = matcher_of(switch).matcher_list.matchers
     inner = outer[0].on_match.matcher.matcher_list.matchers if outer else ()
     return tuple(Compression(entry.on_match.action.name) for entry in inner)
 
@@ -81,9 +66,7 @@ def codings_of(
 @lru_cache(maxsize=_ORDERS_REMEMBERED_MAX)
 def _switch(codings: tuple[Compression, ...]) -> Any:
     """The packed `FilterConfig` of a route or host; shared, so never change what is returned."""
-    return filter_switch(
-        packed(extension_matcher_pb2.ExtensionWithMatcherPerRoute(xds_matcher=_rule(codings)))
-    )
+    return composite_switch(_rule(codings))
 
 
 def _rule(codings: tuple[Compression, ...]) -> Any:

@@ -20,6 +20,7 @@ from seawall.compiler import names
 from seawall.compiler.bot_policy_words import bot_changes, route_bots_text
 from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
+from seawall.compiler.listener_words import chain_changes, told
 from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.model_words import model_changes
 from seawall.compiler.origin_words import origin_changes, origin_summary
@@ -33,6 +34,7 @@ from seawall.compiler.route_words import (
     other_changes,
     route_changes,
     route_title,
+    shared_paths,
 )
 from seawall.compiler.secret_words import certificate_changes
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
@@ -125,7 +127,7 @@ def _bootstrap(before: _Resources, after: _Resources) -> Iterator[Change]:
     old = bootstrap_pb2.Bootstrap.FromString(before[names.BOOTSTRAP].body)
     new = bootstrap_pb2.Bootstrap.FromString(after[names.BOOTSTRAP].body)
     for difference in differences(old, new):
-        text = f"edge: {words(difference, {})}"
+        text = f"edge: {told(difference)}"
         yield Change(Action.CHANGED, _EDGE, text, restarts=True)
 
 
@@ -200,16 +202,14 @@ def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change
         elif name not in after:
             text = f"{subject}: chain {name!r} removed"
             yield Change(Action.CHANGED, subject, text, drains=True)
-        else:
-            for difference in differences(before[name], after[name]):
-                text = f"{subject}: chain {name!r}: {words(difference, {})}"
-                yield Change(Action.CHANGED, subject, text, drains=True)
+    for text in chain_changes(before, after):
+        yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=True)
     if list(before) != list(after) and sorted(before) == sorted(after):
         yield Change(Action.CHANGED, subject, f"{subject}: order of the chains changed")
     for listener in (old, new):
         listener.ClearField("filter_chains")
     for difference in differences(old, new):
-        text = f"{subject}: {words(difference, {})}"
+        text = f"{subject}: {told(difference)}"
         yield Change(Action.CHANGED, subject, text, drains=True)
 
 
@@ -300,12 +300,13 @@ def _site(name: str, old: Any | None, new: Any | None, suffix: str) -> Iterator[
 def _routes(site: str, old: Any, new: Any) -> Iterator[Change]:
     before = {route.name: route for route in old.routes}
     after = {route.name: route for route in new.routes}
+    shared = shared_paths(old.routes, new.routes)
     for name, route in before.items():
         if name not in after:
-            text = f"{route_title(name, route)}: removed"
+            text = f"{route_title(name, route, shared)}: removed"
             yield Change(Action.REMOVED, f"route {name}", text)
     for name, route in after.items():
-        title = route_title(name, route)
+        title = route_title(name, route, shared)
         if name not in before:
             text = f"{title}: added, {action_text(route)}"
             yield Change(Action.ADDED, f"route {name}", text)

@@ -2,8 +2,9 @@
 
 Results are serialized and remembered by value, so that a release that changes one site of a
 thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE is
-refused, where a wildcard could match it an authority with a comma (two joined Host headers), and
-where there are several certificates a request that came by another one.
+refused; where paths decide something, one that servers read in two ways; where a wildcard could
+match it, an authority with a comma (two joined Host headers); and where there are several
+certificates, a request that came by another one.
 """
 
 from collections import Counter
@@ -30,6 +31,7 @@ from seawall.model import (
     FixedResponse,
     Forward,
     HeaderChanges,
+    PathPrefix,
     Redirect,
     Route,
     RouteClass,
@@ -37,6 +39,8 @@ from seawall.model import (
 )
 from seawall.model.clearance import ClearanceKeys
 
+_ANY_PATH = PathPrefix("/")
+_DOTS = r".*/\.\.?;.*"
 _ROBOTS_PATH = "/robots.txt"
 _NEEDED_OF_REQUESTS = frozenset(
     {"accept-language", "content-type", "cookie", "origin", "sec-fetch-site"}
@@ -136,15 +140,34 @@ def answer(name: str, status: int, text: str) -> Any:
 def _guarded_host(site: Site) -> Any:
     compiled = route_components_pb2.VirtualHost(name=str(site.name), domains=site.hosts)
     compiled.routes.append(_trace_route(str(site.name)))
+    if _looks_at_paths(site):
+        compiled.routes.append(_dots_route(str(site.name)))
     if any(name.startswith("*") for name in site.hosts):
         compiled.routes.append(comma_route(str(site.name)))
     return compiled
+
+
+def _looks_at_paths(site: Site) -> bool:
+    """Whether there is anything that a path in disguise could get past."""
+    return enforced(site) or any(route.match.path != _ANY_PATH for route in site.routes)
 
 
 def _trace_route(host_name: str) -> Any:
     """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
     route = answer(f"{host_name}/_trace", 405, "Method not allowed.\n")
     route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
+    return route
+
+
+def _dots_route(host_name: str) -> Any:
+    """Refuse a dot segment with a parameter, which some servers take for one without.
+
+    Envoy resolves `/..;/`, but not when a backslash or an escaped dot hid it. Only what holds the
+    rare two characters is matched as a whole, without its query.
+    """
+    route = answer(f"{host_name}{names.ROUTE_DOTS}", 400, "Bad path.\n")
+    route.match.safe_regex.regex = _DOTS
+    route.match.headers.append(header_is(":path", string_pb2.StringMatcher(contains=".;")))
     return route
 
 

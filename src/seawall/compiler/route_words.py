@@ -3,11 +3,12 @@
 Values of headers and bodies are not shown: they may be secrets, and are long.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from seawall.compiler import names
-from seawall.compiler.actions import fragment_of
+from seawall.compiler.actions import fragment_of, redirect_status
 from seawall.compiler.body_limit import limit_of
 from seawall.compiler.compression import codings_of
 from seawall.compiler.differ import differences, short, words
@@ -30,6 +31,7 @@ _LABELS: Final = {
     "route.hash_policy": "stickiness",
     "route.upgrade_configs": "WebSocket",
 }
+_METHODS: Final = "methods"
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
     names.FILTER_BOTS,
@@ -58,11 +60,23 @@ _HANDLED_FIELDS: Final = (
 )
 
 
-def route_title(name: str, route: Any) -> str:
-    """How people call a route: `route /api of shop`."""
-    site, _, _ = name.partition("/")
+def route_title(name: str, route: Any, shared: Container[str] = ()) -> str:
+    """How people call a route: `route /api of shop`, with its name where others have the path."""
+    site, _, rest = name.partition("/")
+    if name.endswith(names.ROUTE_DOTS):
+        return f"guard of {site} against paths in disguise (`/..;/`)"
     path = _path_text(route.match)
-    return f"route {path} of {site}" if path else f"route {name}"
+    named = f" ({rest})" if path in shared else ""
+    return f"route {path}{named} of {site}" if path else f"route {name}"
+
+
+def shared_paths(*tables: Iterable[Any]) -> frozenset[str]:
+    """The paths for which the site file gives a host several routes, in any of the tables."""
+    found: set[str] = set()
+    for routes in tables:
+        counts = Counter(_path_text(one.match) for one in routes if "/_" not in one.name)
+        found.update(path for path, count in counts.items() if count > 1)
+    return frozenset(found)
 
 
 def body_limit_text(route: Any, host: Any) -> str:
@@ -87,8 +101,7 @@ def codings_text(host: Any) -> str:
 def route_changes(old: Any, new: Any) -> Iterator[str]:
     """What changed between two compiled routes of one name, but for what holds for bodies."""
     yield from change("path", _path_text(old.match), _path_text(new.match))
-    if _conditions(old.match) != _conditions(new.match):
-        yield "conditions on method, headers or query changed"
+    yield from _condition_changes(old.match, new.match)
     yield from change("class", _class(old), _class(new))
     yield from change("action", action_text(old), action_text(new))
     yield from host_like_changes(old, new)
@@ -100,7 +113,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     if old.direct_response.body != new.direct_response.body:
         yield "body of the answer changed"
     if old.redirect != new.redirect and action_text(old) == action_text(new):
-        yield "details of the redirect changed"
+        yield from _redirect_changes(old.redirect, new.redirect)
     yield from other_changes(old, new)
 
 
@@ -170,8 +183,44 @@ def _class(route: Any) -> str:
     return values.fields[names.METADATA_CLASS].string_value if values is not None else "page"
 
 
-def _conditions(match: Any) -> list[bytes]:
-    return [c.SerializeToString() for c in (*match.headers, *match.query_parameters)]
+def _condition_changes(old: Any, new: Any) -> Iterator[str]:
+    """Which conditions besides the path changed; the values of headers and queries stay secret."""
+    before, after = _conditions(old), _conditions(new)
+    for what in sorted({*before, *after}):
+        if before.get(what) == after.get(what):
+            continue
+        if what == _METHODS:
+            yield from change(what, before.get(what, "any"), after.get(what, "any"))
+            continue
+        did = "added" if what not in before else "changed" if what in after else "removed"
+        yield f"condition on {what} {did}"
+
+
+def _conditions(match: Any) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for kind, conditions in (
+        ("header", match.headers),
+        ("query parameter", match.query_parameters),
+    ):
+        for condition in conditions:
+            if kind == "header" and condition.name == ":method":
+                text = condition.string_match
+                found[_METHODS] = ", ".join((text.exact or text.safe_regex.regex).split("|"))
+                continue
+            what = f"{kind} {condition.name}"
+            found[what] = found.get(what, "") + condition.SerializeToString().hex()
+    return found
+
+
+def _redirect_changes(old: Any, new: Any) -> Iterator[str]:
+    said = [
+        *change("status", *(str(redirect_status(one.response_code)) for one in (old, new))),
+        *change("query", *("dropped" if one.strip_query else "kept" for one in (old, new))),
+        *change("port", *(str(one.port_redirect or "") for one in (old, new))),
+        *change("host", old.host_redirect, new.host_redirect),
+        *change("scheme", old.scheme_redirect, new.scheme_redirect),
+    ]
+    yield from said or ["details of the redirect changed"]
 
 
 def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:

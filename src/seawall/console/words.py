@@ -5,11 +5,13 @@ through `clean` before it reaches a terminal: an escape sequence in it must be r
 """
 
 import os
+import re
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+_PLAIN: Final = re.compile(r"[A-Za-z0-9 ./_-]")
 _KIB: Final = 1024
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
@@ -93,8 +95,15 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def argument(path: Path) -> str:
-    """A path as it is typed in a shell: like `place`, in quotes where it needs them."""
-    return shlex.quote(place(os.fspath(path)))
+    """A path as it is typed in a shell: like `place`, in quotes where it needs them.
+
+    What cannot be shown, such as the bytes of a name in another encoding, is written in numbers.
+    """
+    shown = place(os.fspath(path))
+    if shown.isprintable():
+        return shlex.quote(shown)
+    letters = (chr(byte) for byte in os.fsencode(shown))
+    return "$'" + "".join(c if _PLAIN.fullmatch(c) else f"\\{ord(c):03o}" for c in letters) + "'"
 
 
 def place(file: str, line: int = 0, column: int = 0) -> str:

@@ -33,7 +33,7 @@ from seawall.clock import Clock, SystemClock
 from seawall.compiler.bot_service import Challenged
 from seawall.daemon.bot_counts import Tally
 from seawall.errors import SeawallError
-from seawall.heap import keep_small
+from seawall.heap import keep_small, settle
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.node import bot_settings
 from seawall.node.bot_settings import Settings
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--parent-fd", type=int, required=True)
     options = parser.parse_args(argv)
     data_dir = Path(options.data_dir)
+    settle()
     keep_small()
     try:
         configure("bots", path=data_dir / "logs" / "bots.log")

@@ -34,7 +34,7 @@ from seawall.fleet import tls
 from seawall.fleet.export import keep_exported
 from seawall.fleet.leader import Sole, election
 from seawall.fleet.port import PortParts, listen_tcp, nodes_port
-from seawall.heap import give_back, keep_small
+from seawall.heap import give_back, keep_small, settle
 from seawall.ids import NodeName
 from seawall.node.process import raise_file_limit
 from seawall.release.reserve import Reserve
@@ -63,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code (1: could not start)."""
     options = _options(argv)
     data_dir = Path(options.data_dir).absolute()
+    settle()
     keep_small()
     tls.keep_small()
     raise_file_limit()

@@ -23,7 +23,7 @@ from seawall.daemon.bot_keeper import BotKeeper
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.processes import envoys
 from seawall.errors import SeawallError
-from seawall.heap import keep_small
+from seawall.heap import keep_small, settle
 from seawall.ids import Digest, Generation, NodeName
 from seawall.node.agent import STABLE, Agent
 from seawall.node.dns.names import Names
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--mirror", action="append", default=[])
     options = parser.parse_args(argv)
     data_dir = Path(options.data_dir)
+    settle()
     keep_small()
     try:
         (data_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)

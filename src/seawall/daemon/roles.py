@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 from seawall.daemon.children import Child
-from seawall.daemon.up import Supervisor
+from seawall.daemon.up import Supervisor, take_every_character
 from seawall.errors import SeawallError
+from seawall.exit_codes import exit_code
 
 ROLES: Final = ("control", "node")
-_EXIT_REFUSED: Final = 1
 
 
 class Role(Supervisor):
@@ -44,13 +44,14 @@ class Role(Supervisor):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until stopped; returns the exit code (1: could not start)."""
+    """Run until stopped; returns the exit code."""
     parser = argparse.ArgumentParser(prog="seawall.daemon.roles", allow_abbrev=False)
     parser.add_argument("role", choices=ROLES)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args(argv)
+    take_every_character()
     data_dir = Path(options.data_dir).absolute()
     arguments = [argument for argument in options.arguments if argument != "--"]
     role = Role(options.role, data_dir, arguments, json=options.format == "json")
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return role.run()
     except SeawallError as error:
         role.say_error(error)
-        return _EXIT_REFUSED
+        return exit_code(error)
 
 
 if __name__ == "__main__":

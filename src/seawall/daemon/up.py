@@ -10,6 +10,7 @@ short-lived process, `seawall.daemon.ready`, so that its libraries are gone when
 """
 
 import argparse
+import io
 import json
 import os
 import select
@@ -37,18 +38,18 @@ from seawall.daemon.processes import (
 )
 from seawall.daemon.standin import copy, remove, served
 from seawall.errors import SeawallError
+from seawall.exit_codes import DONE, REFUSED, exit_code
 from seawall.files import write_error
 
 _POLL_S: Final = 0.05
-_EXIT_DONE: Final = 0
-_EXIT_REFUSED: Final = 1
 
 _monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio into this process
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until stopped; returns the exit code (1: could not start)."""
+    """Run until stopped; returns the exit code."""
     options = _parser().parse_args(argv)
+    take_every_character()
     supervisor = Supervisor(
         config=Path(options.config).absolute(),
         data_dir=Path(options.data_dir).absolute(),
@@ -61,7 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return supervisor.run()
     except SeawallError as error:
         supervisor.say_error(error)
-        return _EXIT_REFUSED
+        return exit_code(error)
+
+
+def take_every_character() -> None:
+    """Write `?` for what the terminal has no character for: last words of a child may hold any."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 class Supervisor:
@@ -176,9 +184,9 @@ class Supervisor:
             )
             return
         with suppress(OSError):
-            sys.stderr.write(f"error: {error.message}\n")
+            sys.stderr.write(f"error: {error.message} [{error.code}]\n")
             if error.remedy:
-                sys.stderr.write(f"  do:  {error.remedy}\n")
+                sys.stderr.write(f"  do:    {error.remedy}\n")
             sys.stderr.flush()
 
     def _supervise(self) -> int:
@@ -194,7 +202,7 @@ class Supervisor:
             self._stop(quick=True)
             raise
         else:
-            self._stop(quick=code != _EXIT_DONE)
+            self._stop(quick=code != DONE)
             return code
         finally:
             os.close(read_end)
@@ -232,10 +240,10 @@ class Supervisor:
             if self._ready is not None and (code := self._ready.poll()) is not None:
                 self._ready = None
                 if code:
-                    return code if code > 0 else _EXIT_REFUSED
+                    return code if code > 0 else REFUSED
             due = (child.due_in_s(now_s) for child in self._children)
             self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
-        return _EXIT_DONE
+        return DONE
 
     def _stop(self, *, quick: bool) -> None:
         """End every part, Envoy last of the node's; bounded in time; nothing is left behind."""

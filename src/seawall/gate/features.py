@@ -25,6 +25,7 @@ _NAMES: Final = (
     "envoy.extensions.compression.zstd.compressor.v3.Zstd",
     "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit",
     "envoy.extensions.filters.http.composite.v3.Composite",
+    "envoy.extensions.filters.http.composite.v3.CompositePerRoute",
     "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction",
     "envoy.extensions.filters.http.compressor.v3.Compressor",
     "envoy.extensions.filters.http.lua.v3.Lua",

@@ -152,7 +152,7 @@ def made_probes(snapshot: Snapshot, changed: frozenset[str], count: int) -> list
             for route in host.routes:
                 if (path := _path(route.match)) is None or not host.domains:
                     continue
-                domain = str(host.domains[0])
+                domain = str(min(host.domains, key=_is_address))  # over https nobody names one
                 probe = Probe(Source.MADE, https, _host(domain), _method(route.match), path)
                 (first if route.name in changed else of_host).append(probe)
     turns = chain.from_iterable(zip_longest(*rest))
@@ -171,6 +171,10 @@ def _path(match: Any) -> str | None:
 def _method(match: Any) -> str:
     wanted = [header for header in match.headers if header.name == ":method"]
     return "HEAD" if any(h.string_match.exact == "HEAD" for h in wanted) else "GET"
+
+
+def _is_address(domain: str) -> bool:
+    return domain.startswith("[") or domain.replace(".", "").isdecimal()
 
 
 def _host(domain: str) -> str:

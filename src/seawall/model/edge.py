@@ -51,7 +51,7 @@ class AccessLogPolicy:
     """What is recorded of each request.
 
     Attributes:
-        sample_share: share of ordinary requests recorded; errors are always recorded.
+        sample_share: share of ordinary requests recorded; errors are recorded besides.
         request_headers: extra request headers to record, lower-case.
         response_headers: extra response headers to record, lower-case.
         off: nothing is recorded, not even errors; only a kill switch sets it.

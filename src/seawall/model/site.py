@@ -11,12 +11,14 @@ from seawall.model.route import HeaderChanges, Route
 class Compression(StrEnum):
     """A content coding the edge may apply.
 
-    Of those that a client accepts the first one of the site is taken.
+    Of those that a client accepts the first one of the site is taken. Here they stand in the order
+    of a site that says nothing: Envoy's zstd keeps back what it is given until an answer ends or
+    128 KiB have come, so that a page or text that is sent bit by bit would seem to hang.
     """
 
     BROTLI = "br"
-    ZSTD = "zstd"
     GZIP = "gzip"
+    ZSTD = "zstd"
 
 
 @dataclass(frozen=True, slots=True)

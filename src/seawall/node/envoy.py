@@ -34,7 +34,7 @@ from seawall.node.bootstrap import ADMIN_SOCKET
 from seawall.node.files import private_directory, read_bounded, write_atomic
 from seawall.procfs import working_in
 from seawall.tasks import set_within
-from seawall.telemetry.admin import AdminClient
+from seawall.telemetry.admin import ADMIN_LATE, AdminClient
 
 BOOTSTRAP_FILE: Final = "bootstrap.pb"
 """Envoy reads binary protobuf from a file of this suffix, so the release's bytes stay as signed."""
@@ -197,10 +197,10 @@ class EnvoyProcess:
             drain_s: bounds the wait; 0 ends it at once.
             patient: wait for idle connections too: a client may be about to use one.
         """
+        deadline_s = self._clock.monotonic_s() + drain_s
         if self.alive and drain_s > 0:
             await self.stop_accepting()
-            with suppress(SeawallError):
-                await self._drained(drain_s, _CONNECTIONS if patient else _REQUESTS)
+            await self._drained(deadline_s, _CONNECTIONS if patient else _REQUESTS)
         await self._end()
 
     async def kill(self) -> None:
@@ -224,16 +224,14 @@ class EnvoyProcess:
             if self._child is not None:
                 self._child.returncode = 0  # it outlives us on purpose: no "still running" warning
 
-    async def _drained(self, drain_s: float, gauge: str) -> None:
-        pattern = rf"^http\..*\.{gauge}$"
-        deadline_s = self._clock.monotonic_s() + drain_s
+    async def _drained(self, deadline_s: float, gauge: str) -> None:
         while self.alive and self._clock.monotonic_s() < deadline_s:
-            # Not `server.total_connections`: Envoy sets that one only every 5 s (stats flush).
-            text = await self.slot.admin.stats_text(stats_filter=pattern)
-            counts = dict(line.split(b":") for line in text.splitlines() if b":" in line)
-            counts.pop(f"http.admin.{gauge}".encode(), None)
-            if not any(int(count) for count in counts.values()):
-                return
+            try:
+                if not await self.slot.admin.http_gauge(gauge):
+                    return
+            except SeawallError as error:
+                if error.code != ADMIN_LATE:  # late, on a busy machine, is not idle
+                    return
             await set_within(self._gone, _POLL_S)
 
     def _signal(self, number: signal.Signals) -> None:

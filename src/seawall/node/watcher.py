@@ -95,8 +95,14 @@ class Watcher:
     async def _look(self) -> None:
         unanswered = 0
         while self._stands:
-            unanswered = 0 if await self._trials.answers(Arm.CANDIDATE) else unanswered + 1
-            if unanswered and self._stands:
+            answered, stable_answered = await asyncio.gather(
+                *(self._trials.answers(arm) for arm in (Arm.CANDIDATE, Arm.STABLE))
+            )
+            if answered:
+                unanswered = 0
+            elif stable_answered and self._stands:
+                # Where stable is late too, the machine is, or we are: it proves nothing.
+                unanswered += 1
                 self._tell(moves.Unanswered(unanswered))
             ours, theirs = (self._trials.usage(arm) for arm in (Arm.CANDIDATE, Arm.STABLE))
             if ours is not None and theirs is not None:

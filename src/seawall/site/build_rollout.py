@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from seawall.ids import SiteName
 from seawall.model import Golden, RolloutPolicy, Step, Wave, WithoutTraffic
 from seawall.site.schema.edge import ListenSection
+from seawall.site.schema.network import is_address
 from seawall.site.schema.rollout import RolloutSection
 from seawall.site.schema.site import SiteSection
 from seawall.site.schema.values import per_cent
@@ -57,7 +58,8 @@ def build_golden(
 
 def default_host(hosts: tuple[str, ...]) -> str:
     """The host that a golden request asks for when it names none; empty when there is none."""
-    exact = next((host for host in hosts if "*" not in host), "")
+    named = sorted((host for host in hosts if "*" not in host), key=is_address)
+    exact = next(iter(named), "")
     return exact or (ANY_NAME if "*" in hosts else "")
 
 

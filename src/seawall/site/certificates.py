@@ -135,6 +135,7 @@ def covers(dns_names: tuple[str, ...], host: str) -> bool:
 
     A wildcard host needs the same wildcard; `*` is covered by anything.
     """
+    host = host.removeprefix("[").removesuffix("]")  # an IPv6 address stands in no brackets there
     if host == "*" or host in dns_names:
         return True
     _, _, parent = host.partition(".")

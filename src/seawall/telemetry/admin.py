@@ -22,6 +22,8 @@ from seawall.limits import (
     ENVOY_MESSAGE_LENGTH_CHARS_MAX,
 )
 
+ADMIN_LATE: Final = "envoy-admin-late"
+"""The code of an answer that did not come in time: Envoy may be well, and the machine busy."""
 _STATUS_OK: Final = 200
 _REMEDY: Final = "See `seawall status`; the node agent restarts an Envoy that has died."
 
@@ -85,6 +87,14 @@ class AdminClient:
         query = {"filter": stats_filter} if stats_filter else {}
         return await self.get("/stats", query)
 
+    async def http_gauge(self, name: str) -> int:
+        """A gauge of all HTTP connection managers together, but for admin's own."""
+        # Not `server.total_connections`: Envoy sets that one only every 5 s (stats flush).
+        text = await self.stats_text(stats_filter=rf"^http\..*\.{name}$")
+        counts = dict(line.split(b":") for line in text.splitlines() if b":" in line)
+        counts.pop(f"http.admin.{name}".encode(), None)
+        return sum(int(count) for count in counts.values())
+
     async def memory(self) -> Memory:
         """Heap in use and taken from the system (`/memory`)."""
         found = _object(await self.get("/memory"), "/memory")
@@ -121,7 +131,7 @@ class AdminClient:
                 size_bytes_max=ADMIN_RESPONSE_SIZE_BYTES_MAX,
             )
         except TimeoutError as error:
-            raise self._unreachable(f"no answer in {self._timeout_s:g} s") from error
+            raise self._unreachable(f"no answer in {self._timeout_s:g} s", ADMIN_LATE) from error
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from error
 
@@ -138,9 +148,9 @@ class AdminClient:
             )
         return body
 
-    def _unreachable(self, why: str) -> UnreachableError:
+    def _unreachable(self, why: str, code: str = "envoy-admin-unreachable") -> UnreachableError:
         return UnreachableError(
-            "envoy-admin-unreachable",
+            code,
             f"Envoy's admin socket does not answer: {why or 'closed'}.",
             remedy=_REMEDY,
             detail=str(self._path),

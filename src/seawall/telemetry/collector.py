@@ -29,7 +29,7 @@ from seawall.tasks import set_within
 from seawall.telemetry import records, rotation
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.bot_sample import BotSample, bot_sample
-from seawall.telemetry.recording import Recording, RequestRate
+from seawall.telemetry.recording import Recording, RequestRate, kinds
 from seawall.telemetry.stats import QUERY, Reading, parse
 from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
@@ -86,6 +86,7 @@ class Collector:
         self._closed_s = clock.monotonic_s()
         self._reading: Reading | None = None
         self._reopen_due = False
+        self._reopened: rotation.Identity | None = None
         self._rate = RequestRate()
         self._serving: tuple[ReleaseId, Generation] | None = None
         self._wake = asyncio.Event()
@@ -172,7 +173,7 @@ class Collector:
             return False
         observed = self._builder.observe(self._reading, at_s=asked_s, cpu_s=self._cpu_s())
         if observed:
-            self._rate.read(self._builder.requests, at_s=asked_s)
+            self._rate.read(kinds(self._builder.totals), at_s=asked_s)
         return observed
 
     def _keep(self, window: Window | None) -> Window | None:
@@ -213,6 +214,7 @@ class Collector:
             except UnreachableError:
                 return
             self._reopen_due = False
+            self._reopened = await asyncio.to_thread(rotation.identity, self._access_log)
 
     def _rotate_and_sample(self) -> tuple[bool, tuple[str, ...], BotSample]:
         """Everything that touches the disk; whether Envoy must reopen, notices, and bots."""
@@ -221,8 +223,8 @@ class Collector:
         removed = rotation.make_room(self._access_log)
         if notice := rotation.disk_notice(self._access_log.parent, removed=removed):
             notices.append(notice)
-        # Without a current file Envoy still writes to the one that was renamed.
-        rotated = not self._access_log.exists() and bool(records.files(self._access_log))
+        # Envoy goes on writing to a file that was renamed or replaced, by logrotate for example.
+        rotated = rotation.replaced(self._access_log, self._reopened)
         if rotation.due(self._access_log):
             try:
                 rotation.rotate(self._access_log)
@@ -233,7 +235,7 @@ class Collector:
         return rotated, tuple(notices), bots
 
     def _recording_notice(self) -> Iterator[str]:
-        """Fit the share of recorded requests to the traffic, and say so when it is not all."""
+        """Fit the shares of recorded requests to the traffic, and say so when it is not all."""
         per_s = self._rate.per_s
         if self._recording is None or per_s is None:
             return
@@ -241,11 +243,8 @@ class Collector:
             self._recording.follow(per_s)
         except OSError as error:
             yield f"The share of recorded requests could not be changed: {error.strerror}."
-        if self._recording.share < 1.0:
-            yield (
-                f"At {per_s:,.0f} requests/s only {self._recording.share:.1%} of "
-                "the ordinary ones are recorded; errors and slow ones all are."
-            )
+        if words := self._recording.in_words(per_s):
+            yield f"Only a part of the requests is recorded: {words}."
 
     def _forwarding_notice(self) -> tuple[str, ...]:
         newest = records.recent(self._access_log, FORWARDED_SAMPLE_SIZE_BYTES_MAX)

@@ -55,8 +55,9 @@ FLAGS: Final = {
     "DC": Meaning("The client closed its connection before the response was complete."),
     "LH": Meaning("The edge answers health checks with failure, since it is being drained."),
     "UT": Meaning(
-        "The origin did not begin to answer within the route's timeout.",
-        "Find out why the origin is slow, or raise the route's timeout.",
+        "The origin did not begin to answer within the route's timeout, or the per_try_timeout of "
+        "its retries.",
+        "Find out why the origin is slow, or raise the timeout, with retries also per_try_timeout.",
     ),
     "LR": Meaning("The edge itself reset the connection to the origin.", _ORIGIN_LOG),
     "UR": Meaning("The origin reset the request.", _ORIGIN_LOG),

@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -130,7 +131,10 @@ def _shared(component: str) -> list[structlog.typing.Processor]:
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """A rotated log file that only its owner may read."""
+    """A rotated log file that only its owner may read.
+
+    Whoever renames, replaces or removes it, as logrotate does, finds the next line in a new one.
+    """
 
     def __init__(self, path: Path) -> None:
         super().__init__(
@@ -140,6 +144,23 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
             encoding="utf-8",
             errors="backslashreplace",
         )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line, where the name now leads to."""
+        if (stream := self.stream) is not None and not self._is_current(stream):
+            self.stream = None
+            with suppress(OSError):
+                stream.close()
+        super().emit(record)
+
+    def _is_current(self, stream: io.TextIOWrapper) -> bool:
+        try:
+            there = Path(self.baseFilename).stat()
+            return os.path.samestat(os.fstat(stream.fileno()), there)
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError):
+            return True
 
     def _open(self) -> io.TextIOWrapper:
         return open(

@@ -27,12 +27,22 @@ from seawall.limits import (
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
 MISSING_WORDS: Final = (
-    "The record may have been rotated away with the oldest. Errors and slow requests are always "
-    "recorded; of the ordinary ones the share `access_log: sample`, and above "
-    f"{ACCESS_RECORDS_PER_S_MAX:,} a second on a node only a part. A record is written within a "
-    "second."
+    "The record may have been rotated away with the oldest. Errors and slow requests are "
+    "recorded, and of the ordinary ones the share `access_log: sample`; above "
+    f"{ACCESS_RECORDS_PER_S_MAX:,} a second of one kind a node records only a part. A record is "
+    "written within a second."
 )
 """Why there may be no record of a request that was answered."""
+_BEFORE_ID: Final = frozenset(
+    {
+        "absolute_path_rejected",
+        "missing_host_header",
+        "missing_path_rejected",
+        "overload",
+        "path_normalization_failed",
+    }
+)
+"""Details of what Envoy refuses before it makes an id, with the headers as the client sent them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,11 @@ class AccessRecord:
     def site(self) -> str:
         """The site part of `route`."""
         return self.route.partition("/")[0]
+
+    @property
+    def id_is_claimed(self) -> bool:
+        """Whether the client wrote the id itself, so that it may be that of another request."""
+        return self.details in _BEFORE_ID and bool(self.request_id)
 
 
 _NUMBERS: Final = frozenset(
@@ -146,7 +161,8 @@ class Search:
     """What came of looking for one request.
 
     Attributes:
-        line: the newest record of it, as Envoy wrote it; empty when none was found.
+        line: the newest record of it, as Envoy wrote it; empty when none was found. One whose id
+            the client only claimed is found when there is no other.
         whole: whether every record was looked at, or the one was found; not when a file could not
             be read.
         since: when the oldest request began whose record was looked at, as Envoy wrote it; empty
@@ -166,18 +182,21 @@ def search(current: Path, request_id: str, go_on: Callable[[], bool] = lambda: T
     """
     require_request_id(request_id)
     needle = request_id.encode("ascii")
-    oldest, unread = b"", list[Path]()
+    oldest, claimed, unread = b"", b"", list[Path]()
     for block in _blocks(current, unread):
         if not go_on():
-            return Search(whole=False, since=_time_of(oldest))
+            return Search(claimed, whole=False, since=_time_of(oldest))
         oldest = block
         if needle not in block:
             continue
         for line in reversed(block.split(b"\n")):
             record = parse_record(line) if needle in line else None
-            if record is not None and record.request_id == request_id:
+            if record is None or record.request_id != request_id:
+                continue
+            if not record.id_is_claimed:
                 return Search(line, since=record.time)
-    return Search(whole=not unread, since=_time_of(oldest))
+            claimed = claimed or line
+    return Search(claimed, whole=not unread, since=_time_of(oldest))
 
 
 def find(current: Path, request_id: str) -> AccessRecord:

@@ -10,7 +10,7 @@ import errno
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from seawall.files import write_error
 from seawall.limits import (
@@ -21,6 +21,8 @@ from seawall.limits import (
     MIB,
 )
 
+Identity: TypeAlias = tuple[int, int]
+"""Tells a file from another one of the same name: its device and inode."""
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -30,6 +32,26 @@ def due(current: Path) -> bool:
         return current.stat().st_size >= ACCESS_LOG_FILE_SIZE_BYTES_MAX
     except OSError:
         return False
+
+
+def identity(current: Path) -> Identity | None:
+    """Which file the current one is; None when there is none."""
+    try:
+        status = current.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def replaced(current: Path, opened: Identity | None) -> bool:
+    """Whether Envoy may write to another file than the current one.
+
+    Args:
+        current: where it was told to write.
+        opened: what was there when it was last asked to open it.
+    """
+    now = identity(current)
+    return now != opened if now is not None else current.parent.is_dir()
 
 
 def rotate(current: Path) -> None:

@@ -47,6 +47,8 @@ _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
     "_misdirected": "it refuses what comes on the connection of another certificate, so that the "
     "client asks again on one of its own",
+    "_trace": "it refuses TRACE, which would show what the edge adds for the origin",
+    "_dots": "it refuses a path with `..;` in it, which servers read in two ways",
     "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
     "_any": "it answers for hosts that no site has",
     "_bots": "it hands the request to the bot service of the node",
@@ -122,6 +124,8 @@ def _asked(record: AccessRecord) -> Iterator[str]:
     yield f"{who}{via} asked for {_target(record)} at {shown(record.time)}{_in(how)}."
     if record.user_agent:
         yield f"It called itself {shown(record.user_agent)}."
+    if record.id_is_claimed:
+        yield "It chose its id itself: it was refused before the edge gives one."
     if record.bytes_in:
         yield f"It sent a body of {record.bytes_in} bytes."
 

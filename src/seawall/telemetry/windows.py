@@ -31,7 +31,9 @@ from seawall.telemetry.stats import Histogram, Reading, histogram
 from seawall.telemetry.window import SiteCounts, Window
 
 _UPTIME: Final = "server.uptime"
-_REQUESTS_SOURCE: Final = next(m.source for m in MEASURES if m.name == "requests")
+TOTALS: Final = ("requests", "responses_4xx", "responses_5xx", "client_resets")
+"""Measures of the edge that are also counted from one window to the next."""
+_TOTAL_OF: Final = {m.source: m.name for m in MEASURES if m.name in TOTALS}
 _EDGE_LATENCY_SOURCE: Final = f"http.*.{EDGE_LATENCY}"
 _EDGE_QUANTILES: Final = (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
 _MS_PER_S: Final = 1000
@@ -47,12 +49,12 @@ class WindowBuilder:
             older one (adopted) from its first reading.
 
     Attributes:
-        requests: received since the builder was made, whatever window and release they are of.
+        totals: growth of `TOTALS` since the builder was made, whatever window and release it is of.
     """
 
     def __init__(self, node: NodeName, slot: str, *, at_s: float) -> None:
         self._node, self._slot = node, slot
-        self.requests = 0
+        self.totals = dict.fromkeys(TOTALS, 0)
         self._born_s = at_s
         self._release: tuple[ReleaseId, Generation] | None = None
         self._start_s = 0.0
@@ -181,8 +183,8 @@ class WindowBuilder:
             growth = value - before if value > before else value
             for key in _counted_as(name):
                 self._counts[key] = self._counts.get(key, 0) + growth
-                if edge_source(key) == _REQUESTS_SOURCE:
-                    self.requests += growth
+                if (total := _TOTAL_OF.get(edge_source(key))) is not None:
+                    self.totals[total] += growth
         for name, text in reading.histograms.items():
             if text == base.histograms.get(name) or not _is_latency(name):
                 continue

@@ -12,6 +12,7 @@ from seawall import limits
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem
 from seawall.site.rules import (
+    address_over_https,
     answer_without_body,
     bad_bot_model,
     bad_bot_rule,
@@ -67,6 +68,7 @@ from seawall.site.rules import (
     rollout_cannot_finish,
     rollout_deadline,
     rollout_not_growing,
+    route_matches_nothing,
     too_many,
     trusted_proxies_everyone,
     unknown_bot,
@@ -82,6 +84,7 @@ from seawall.site.rules.rule import Rule, served_already
 Check: TypeAlias = Callable[[Draft], Iterator[Problem]]
 
 RULES: Final[tuple[tuple[Rule, Check], ...]] = (
+    (address_over_https.RULE, address_over_https.check),
     (answer_without_body.RULE, answer_without_body.check),
     (bad_bot_model.RULE, bad_bot_model.check),
     (bad_bot_rule.RULE, bad_bot_rule.check),
@@ -137,6 +140,7 @@ RULES: Final[tuple[tuple[Rule, Check], ...]] = (
     (rollout_cannot_finish.RULE, rollout_cannot_finish.check),
     (rollout_deadline.RULE, rollout_deadline.check),
     (rollout_not_growing.RULE, rollout_not_growing.check),
+    (route_matches_nothing.RULE, route_matches_nothing.check),
     (too_many.RULE, too_many.check),
     (trusted_proxies_everyone.RULE, trusted_proxies_everyone.check),
     (unknown_bot.RULE, unknown_bot.check),

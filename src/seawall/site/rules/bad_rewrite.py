@@ -7,12 +7,13 @@ from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.regex import compile_regex
 from seawall.site.rules.rule import Rule, one_site
-from seawall.site.schema.route import RewriteSection
+from seawall.site.schema.route import RedirectSection, RewriteSection
 
 RULE = Rule(
     id="bad-rewrite",
     severity=Severity.ERROR,
-    meaning="A route rewrites a part of the path that it does not match.",
+    meaning="A route rewrites a part of the path that it does not match, or names a group that "
+    "is none.",
     why="`prefix` replaces what the route's own `prefix` matched; `\\1` is the first group.",
     remedy="Give the route a `prefix`, or rewrite with `regex` and `to`.",
     example=one_site("""
@@ -20,8 +21,11 @@ origin: http://127.0.0.1:3000
 routes:
   - {name: old, path: /old, rewrite: {prefix: /new}}
 """),
+    younger=True,
 )
 _GROUP = re.compile(r"\\([0-9]|.|$)")
+_FOREIGN_GROUP = re.compile(r"\$(?:[0-9]|\{)")
+_HOW_TO_REDIRECT = "A redirect keeps the rest of the path with `prefix`, and takes no groups."
 
 
 def check(draft: Draft) -> Iterator[Problem]:
@@ -37,6 +41,9 @@ def check(draft: Draft) -> Iterator[Problem]:
                     yield RULE.found(site.at("routes", index, key, "prefix"), subject, what)
             if route.rewrite is not None and (what := _bad_group(route.rewrite)):
                 yield RULE.found(site.at("routes", index, "rewrite", "to"), subject, what)
+            if route.redirect is not None and (what := _group_in(route.redirect, route.regex)):
+                at = site.at("routes", index, "redirect")
+                yield RULE.found(at, subject, what, remedy=_HOW_TO_REDIRECT)
 
 
 def _bad_group(rewrite: RewriteSection) -> str:
@@ -51,4 +58,13 @@ def _bad_group(rewrite: RewriteSection) -> str:
             return f"`\\{written}` names a group, but the expression has {compiled.groups}."
         if not written.isdigit() and written != "\\":
             return f"`\\{written}` means nothing here; write `\\\\` for a backslash."
+    if compiled.groups and (foreign := _FOREIGN_GROUP.search(rewrite.to)):
+        return f"`{foreign[0]}` is no group, but text; write `\\1` for the first one."
     return ""
+
+
+def _group_in(redirect: RedirectSection, regex: str | None) -> str:
+    found = _GROUP.search(redirect.to or "")
+    if found is None and regex is not None and compile_regex(regex).groups:
+        found = _FOREIGN_GROUP.search(redirect.to or "")
+    return "" if found is None else f"`{found[0]}` would stand in the place to go to as it is."

@@ -136,7 +136,7 @@ class AccessLogSection(Section):
 
     sample: Annotated[float, per_cent(0, 100)] = Field(
         default=1.0,
-        description="Share of ordinary requests; errors and slow ones are always recorded.",
+        description="Share of ordinary requests; errors and slow ones are recorded besides.",
     )
     request_headers: _LoggedHeaders = Field(
         default=(), description="Request headers to record as well."

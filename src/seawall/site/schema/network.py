@@ -6,6 +6,7 @@ is lower-case, a header name is a token that belongs to nobody else, a path is a
 
 import ipaddress
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*")
 _PATH: Final = re.compile(r"/[\x21-\x22\x24-\x3e\x40-\x7e]*")
 _TARGET: Final = re.compile(r"(?=.{1,2048}$)[\x21-\x22\x24-\x7e]+(#[\x21-\x22\x24-\x7e]*)?")
+_SINCE_IDNA_2008: Final = frozenset("\u00df\u03c2\u200c\u200d")
+"""Letters of names of their own, which Python's coder, of RFC 3490, makes others or drops: `ß`."""
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST_LENGTH_MAX: Final = 253
 _PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -60,6 +63,11 @@ def is_ip(name: str) -> bool:
     return "%" not in name
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an address, an IPv6 one in brackets."""
+    return is_ip(host.removeprefix("[").removesuffix("]"))
+
+
 def _host(value: Any) -> str:
     host = text(value).lower().rstrip(".")
     if host == "*":
@@ -70,6 +78,8 @@ def _host(value: Any) -> str:
         _bad_host(value, _punycode_hint(host))
     if host.startswith("[") and host.endswith("]") and is_ip(host[1:-1]):
         return host
+    if is_ip(host) and ":" in host:
+        _bad_host(value, f"Write an IPv6 address as `[{host}]`.")
     if ":" in host:
         _bad_host(value, "Write the host name without a port: ports stand in `listen`.")
     name = host.removeprefix("*.")
@@ -86,9 +96,16 @@ def _bad_host(value: Any, remedy: str) -> None:
 
 def _punycode_hint(host: str) -> str:
     try:
-        return f"Write it in its ASCII form: `{host.encode('idna').decode('ascii')}`."
+        labels = [_coded(label) for label in host.split(".")]
     except UnicodeError:
         return "Write it in its ASCII form (`xn--...`)."
+    return f"Write it in its ASCII form: `{'.'.join(labels)}`."
+
+
+def _coded(label: str) -> str:
+    if not _SINCE_IDNA_2008.isdisjoint(label):
+        return f"xn--{unicodedata.normalize('NFC', label).encode('punycode').decode()}"
+    return label.encode("idna").decode()
 
 
 def _one_host(value: Any) -> str:

@@ -144,8 +144,8 @@ class GoldenSection(Section):
     )
     host: OneHost | None = Field(
         default=None,
-        description="Host asked for; default: the site's first one without `*`, and `localhost` "
-        "where the site takes every name.",
+        description="Host asked for; default: the site's first one without `*`, an address last, "
+        "and `localhost` where the site takes every name.",
     )
     method: Method = Field(default="GET", description="`GET`, `HEAD` or `OPTIONS`.")
     https: Flag | None = Field(

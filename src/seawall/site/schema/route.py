@@ -261,10 +261,14 @@ class RouteSection(Section):
         Field((), description="Condition: the method is one of these; default: any.")
     )
     headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
-        default_factory=dict, description="Conditions on request headers: name to text or mapping."
+        default_factory=dict,
+        description="Conditions on request headers: name to text or mapping. Of one that is sent "
+        "several times any may fit.",
     )
     query: Annotated[dict[QueryName, Match], Field(max_length=32)] = Field(
-        default_factory=dict, description="Conditions on query parameters: name to text or mapping."
+        default_factory=dict,
+        description="Conditions on query parameters: name to text or mapping, written as in the "
+        "URL (`a%20b`). Of one that is sent several times the first counts.",
     )
     route_class: RouteClassWord | None = Field(
         default=None,

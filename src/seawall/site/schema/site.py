@@ -1,6 +1,6 @@
 """The `sites` of the site file."""
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
@@ -81,9 +81,12 @@ class SecurityHeadersSection(Section):
     )
 
 
+_USUAL_CODINGS: Final = ("br", "gzip", "zstd")
+
+
 def _compression(value: Any) -> Any:
     if value is True:
-        return ("br", "zstd", "gzip")
+        return _USUAL_CODINGS
     return () if value is False else one_or_many(value)
 
 
@@ -94,7 +97,7 @@ def _status_key(value: Any) -> str:
 
 StatusKey: TypeAlias = Annotated[str, Checked(_status_key, "status, class or range")]
 CompressionList: TypeAlias = Annotated[
-    tuple[Annotated[str, one_of("br", "zstd", "gzip")], ...],
+    tuple[Annotated[str, one_of(*_USUAL_CODINGS)], ...],
     Field(max_length=3),
     BeforeValidator(_compression),
 ]
@@ -126,8 +129,9 @@ class SiteSection(Section):
         default=False, description="Tell browsers to use https only."
     )
     compression: CompressionList = Field(
-        default=("br", "zstd", "gzip"),
-        description="Codings in order of preference; `false`: none. Not for gRPC and WebSocket.",
+        default=_USUAL_CODINGS,
+        description="Codings in order of preference; `false`: none. Not for gRPC and WebSocket. "
+        "`zstd` keeps back an answer that is sent bit by bit, up to its end.",
     )
     security_headers: Annotated[
         SecurityHeadersSection | Literal[False],
