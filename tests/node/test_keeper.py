@@ -98,3 +98,25 @@ def test_requests_in_flight_may_finish_also_when_envoy_answers_late(
 
     asyncio.run(scenario())
     assert len(asked) == looks
+
+
+def test_an_envoy_that_was_late_is_asked_again_to_begin_its_log_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.node.envoy.ENVOY_LOG_SIZE_BYTES_MAX", 10)
+    slot = Slot("a", tmp_path, tmp_path)
+    log = tmp_path / "envoy.log"
+    log.write_text("x" * 11)
+    late = iter((True, False))
+
+    async def reopen(_: AdminClient) -> None:
+        if next(late):
+            raise UnreachableError(ADMIN_LATE, "no answer")
+        log.touch()
+
+    monkeypatch.setattr(AdminClient, "reopen_logs", reopen)
+    asyncio.run(slot.bound_log())
+    assert not log.exists()
+    asyncio.run(slot.bound_log())
+    assert log.exists()
+    assert (tmp_path / "envoy.log.1").read_text() == "x" * 11

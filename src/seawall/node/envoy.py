@@ -105,9 +105,11 @@ class Slot:
             if path.stat().st_size <= ENVOY_LOG_SIZE_BYTES_MAX:
                 return
             path.replace(path.with_name(f"{LOG_FILE}.1"))
+        except FileNotFoundError:
+            pass  # renamed before, and Envoy, which was late, writes to the older part still
         except OSError:
             return
-        with suppress(SeawallError):  # an Envoy that does not answer now reopens at its next start
+        with suppress(SeawallError):
             await self.admin.reopen_logs()
 
     def log_tail(self) -> str:
