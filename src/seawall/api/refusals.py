@@ -1,9 +1,12 @@
 """What a release is told when it may not go on: each refusal once, with its remedy."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Final
 
 from seawall import limits
+from seawall.api.progress import ReleaseRefusedError
+from seawall.api.views import CheckView
 from seawall.errors import (
     ConflictError,
     InternalError,
@@ -24,6 +27,28 @@ def forces(names: Sequence[str], digest: Digest) -> bool:
     """Whether one of the forced names is this digest, in full or by its first 12 digits or more."""
     return any(
         len(name) >= _DIGEST_PREFIX_CHARS_MIN and digest.startswith(name.lower()) for name in names
+    )
+
+
+def site_file_refused(view: CheckView, feed: str, *, serves: bool) -> ReleaseRefusedError:
+    """A site file, or what is pushed into it, has errors.
+
+    Args:
+        view: all problems.
+        feed: the name of the feed that is pushed; empty for a person's release.
+        serves: there is a release that goes on serving.
+    """
+    errors = [problem for problem in view.problems if problem.severity == "error"]
+    words = f"The site file has {len(errors)} error(s)."
+    if errors and feed:
+        words = f"The feed {feed} is not taken: {errors[0].what}"
+    elif errors:  # `status` tells these words alone
+        words = f"{words} {PurePath(errors[0].file).name}:{errors[0].line}: {errors[0].what}"
+    return ReleaseRefusedError(
+        "site-file-refused",
+        words,
+        remedy="Mend them and try again." + (" What served before serves on." if serves else ""),
+        problems=view.problems,
     )
 
 

