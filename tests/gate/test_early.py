@@ -169,6 +169,23 @@ def test_what_is_harmful_is_believed_only_of_an_envoy_that_was_started_with_it(
     assert early.refusal.probe == late.refusal.probe
 
 
+@pytest.mark.parametrize("listener", [False, True])
+def test_what_it_does_not_take_is_decided_by_another_also_when_nothing_is_known(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    listener: bool,
+) -> None:
+    """Without known answers nothing is asked a second time but for what the early one said."""
+    spoilt = made.spoilt(BASE, TypeUrl.CLUSTER, "o1", made.maglev_that_is_not_prime)
+    new = poison.with_manager(BASE, _impossible) if listener else spoilt
+    watched = Watched(tmp_path, monkeypatch)
+    report = asyncio.run(watched.tasted(new, BASE, early=True))
+    assert report.refusal is not None
+    assert report.refusal.code == "taster-refused"
+    assert watched.started.count(True) == 1
+
+
 def _impossible(manager: Any) -> None:
     """What Envoy's own schema forbids: a filter without a name and a type."""
     manager.http_filters.add(name="")
