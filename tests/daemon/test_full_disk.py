@@ -107,7 +107,7 @@ def test_nothing_that_ever_served_is_needed_to_start_on_a_full_disk(
     (tmp_path / "data" / "node").mkdir()
     disk.fill()
     with seawall_up(tmp_path, origin, ready=False) as edge:
-        assert edge.process.wait(60) == 1
+        assert edge.process.wait(60) == 3
         error = edge.error()
     assert error["code"] == "data-dir-not-written"
 
