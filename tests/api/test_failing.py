@@ -16,7 +16,7 @@ from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.ids import Generation, ReleaseId, RequestId, SiteName
 from seawall.judge.failing import Failing, Turned
-from seawall.rollout.ports import NamesReport, StaleName
+from seawall.telemetry.origin_names import NamesReport, StaleName
 from seawall.telemetry.window import Window
 
 NOW_S = 10_000.0

@@ -71,7 +71,7 @@ def test_a_kill_is_a_release_of_its_own_and_ends_by_hand(tmp_path: Path) -> None
             assert killed.release is not None
             assert killed.release.kind == "switch"
             assert [c.text for c in killed.changes] == [
-                "site shop: compression br, zstd, gzip -> none"
+                "site shop: compression br, gzip, zstd -> none"
             ]
             assert await _on(at) == [("compression", "shop")]
             ended = await _unkill(at, "compression", site="shop")
