@@ -153,7 +153,7 @@ def test_control_that_is_started_again_by_its_parent_finds_its_node(machines: Ma
             deadline_s=DEADLINE_S,
         )
         with staying(machines.home, *machines.line(), "--name", "edge-1", "--concurrency", "1"):
-            wait_until(machines.connected, what="the node", deadline_s=DEADLINE_S)
+            machines.wait_connected()
             pid = int(json.loads(run_file.read_text())["pid"])
             os.kill(pid, signal.SIGKILL)
             wait_until(
