@@ -13,7 +13,7 @@ RANKS = {
     for rank, names in enumerate(
         (
             ("errors",),
-            ("limits", "clock", "ids", "secret", "exit_codes", "__init__"),
+            ("limits", "clock", "ids", "secret", "exit_codes", "phrases", "__init__"),
             ("sockets", "tasks", "files", "procfs", "heap"),
             ("exchange",),
             ("model",),

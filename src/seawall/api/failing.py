@@ -9,7 +9,6 @@ from seawall.judge.failing import Failing, Turned
 from seawall.limits import FAILING_RECORDS_SIZE_BYTES, FAILING_SITES_TOLD_MAX
 from seawall.telemetry import records
 
-_SERVER_ERROR: Final = 500
 _MINUTE_S: Final = 60.0
 
 
@@ -42,7 +41,7 @@ def turned_notice(found: Turned, release: str, now_s: float) -> NoticeView:
     """That bot rules turn away far more since `release` serves."""
     bad, of = found.before
     usual = f"before it {bad:,} of {of:,}" if of else "before it there were no requests"
-    ago = max(1, round((now_s - found.since_s) / _MINUTE_S))
+    ago = _minutes(now_s - found.since_s)
     return NoticeView(
         "warning",
         "bots-turn-away",
@@ -62,7 +61,7 @@ def failed_requests(path: Path, sites: Iterable[str]) -> Mapping[str, str]:
     """
     wanted, found = set(sites), dict[str, str]()
     for record in records.recent(path, FAILING_RECORDS_SIZE_BYTES).records:
-        if record.site in wanted and (record.status or 0) >= _SERVER_ERROR and record.request_id:
+        if record.site in wanted and record.failed and record.request_id:
             found[record.site] = record.request_id
             wanted.discard(record.site)
     return found
@@ -77,10 +76,14 @@ def _told(one: Failing, release: str, now_s: float) -> str:
     )
     if one.since_s is None:
         return f"{text} No release began to serve in the time that is remembered here."
-    ago = max(1, round((now_s - one.since_s) / _MINUTE_S))
+    ago = _minutes(now_s - one.since_s)
     bad, of = one.before
     usual = f"{bad:,} of {of:,} were" if of else "there were no requests"
     return f"{text} Before {release}, which began to serve {ago} min ago, {usual}."
+
+
+def _minutes(span_s: float) -> int:
+    return max(1, round(span_s / _MINUTE_S))
 
 
 def _remedy(one: Failing, release: str, example: str) -> str:

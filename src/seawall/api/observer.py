@@ -5,7 +5,6 @@ import math
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +36,7 @@ from seawall.heap import resident_bytes
 from seawall.ids import NodeName, ReleaseId, RequestId
 from seawall.judge.failing import failing, turned_away
 from seawall.limits import FAILING_WINDOWS_PER_S_MAX, VERIFY_RANGES_STALE_S
+from seawall.phrases import minute
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport
 from seawall.telemetry import records
@@ -253,8 +253,7 @@ def _failing_notices(
 def _remembered(names: NamesReport | None) -> dict[str, str]:
     """By address, which name of an origin leads there from memory only."""
     return {
-        address: f"of {stale.name} DNS says '{stale.why}' since "
-        f"{datetime.fromtimestamp(stale.since_s, UTC):%Y-%m-%d %H:%M} UTC"
+        address: f"of {stale.name} DNS says '{stale.why}' since {minute(stale.since_s)}"
         for stale in (names.names if names is not None else ())
         for address in stale.addresses
     }

@@ -25,6 +25,7 @@ from seawall.api.views import ReleaseView
 from seawall.api.work import ModelFacts
 from seawall.ids import NodeName
 from seawall.limits import STATUS_NAMES_TOLD_MAX
+from seawall.phrases import few
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.bot_sample import BotSample
 from seawall.telemetry.window import Window
@@ -193,10 +194,7 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
 
 def names_text(nodes: Sequence[NodeName]) -> str:
     """Nodes by name, a few of many: `Node a`, `Nodes a, b and 7 more`."""
-    shown, rest = ", ".join(nodes[:STATUS_NAMES_TOLD_MAX]), len(nodes) - STATUS_NAMES_TOLD_MAX
-    return (
-        f"{'Node' if len(nodes) == 1 else 'Nodes'} {shown}{f' and {rest} more' if rest > 0 else ''}"
-    )
+    return f"{'Node' if len(nodes) == 1 else 'Nodes'} {few(nodes, STATUS_NAMES_TOLD_MAX)}"
 
 
 def _node_view(seen: Seen, monotonic_s: float, *, connected: bool) -> NodeView:

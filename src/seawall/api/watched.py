@@ -29,6 +29,7 @@ from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.ids import ListName
+from seawall.phrases import few
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
 from seawall.site.disk import read_file
@@ -228,9 +229,7 @@ class FileWatch:
 
 
 def _names(paths: Sequence[str]) -> str:
-    shown = ", ".join(os.path.basename(path) for path in paths[:_NAMES_SHOWN])  # noqa: PTH119 - text
-    rest = len(paths) - _NAMES_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return few([os.path.basename(path) for path in paths], _NAMES_SHOWN)  # noqa: PTH119 - text
 
 
 def _signature(files: Sequence[FileDigest]) -> Signature:

@@ -69,12 +69,10 @@ class Denials:
             RefusedError: with the arithmetic.
         """
         own = [denied for denied in self._by_site.values() if denied not in ((), self.usual)]
-        held = sum(
-            1 + (self._behind_proxies and ":" not in network)
-            for denied in (self.usual, *own)
-            for one in denied
-            for network in one.networks
-        )
+        lists = [one.networks for denied in (self.usual, *own) for one in denied]
+        held = sum(map(len, lists))
+        if self._behind_proxies:
+            held += sum(":" not in network for networks in lists for network in networks)
         if held > limits.LIST_COPIES_MAX:
             raise RefusedError(
                 "lists-too-large-together",

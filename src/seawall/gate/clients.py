@@ -25,6 +25,7 @@ from seawall.telemetry.rehearsal import (
     RehearsalState,
     Rehearsed,
     RuleTurns,
+    is_enough,
 )
 
 Rehearse = Callable[[], Rehearsed | None]
@@ -185,8 +186,7 @@ def _worst(found: Rehearsal) -> Rehearsal | NodeTurns:
 
 
 def _may_be(worst: Rehearsal | NodeTurns) -> float:
-    enough = worst.requests >= limits.REHEARSAL_REQUESTS_MIN
-    if enough and worst.clients >= limits.REHEARSAL_CLIENTS_MIN:
+    if is_enough(worst.requests, worst.clients):
         return limits.REHEARSAL_TURNED_SHARE_MAX
     return limits.REHEARSAL_FEW_TURNED_SHARE_MAX
 

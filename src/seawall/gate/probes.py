@@ -17,6 +17,7 @@ from envoy.config.route.v3 import route_pb2
 
 from seawall import limits
 from seawall.compiler import names
+from seawall.compiler.clusters import is_ip
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.model import Golden
 from seawall.telemetry.records import AccessRecord, time_s
@@ -171,7 +172,8 @@ def _made(host: Any, *, https: bool) -> Iterator[tuple[str, Probe]]:
     """A request for each route of a host, with the name of the route."""
     for route in host.routes if host.domains else ():
         if (path := _path(route.match)) is not None:
-            domain = str(min(host.domains, key=_is_address))  # over https nobody names one
+            # Over https nobody names an address.
+            domain = str(min(host.domains, key=lambda one: is_ip(one.strip("[]"))))
             yield route.name, Probe(Source.MADE, https, _host(domain), _method(route.match), path)
 
 
@@ -186,10 +188,6 @@ def _path(match: Any) -> str | None:
 def _method(match: Any) -> str:
     wanted = [header for header in match.headers if header.name == ":method"]
     return "HEAD" if any(h.string_match.exact == "HEAD" for h in wanted) else "GET"
-
-
-def _is_address(domain: str) -> bool:
-    return domain.startswith("[") or domain.replace(".", "").isdecimal()
 
 
 def _host(domain: str) -> str:

@@ -32,7 +32,7 @@ from seawall.node.state import NodeState, Served
 from seawall.node.steering import Arm
 from seawall.node.trials import Trials
 from seawall.node.watcher import Watcher
-from seawall.rollout.ports import ControlPort, Phase
+from seawall.rollout.ports import ControlPort, Phase, Trial
 from seawall.tasks import set_within
 from seawall.telemetry.window import Window
 
@@ -265,10 +265,7 @@ class Driver:
     def _runs_as_candidate(self, served: Served) -> bool:
         trial = self.course.trial
         wanted = trial.want if trial is not None and trial.opened and trial.active else None
-        return wanted is not None and (wanted.release, wanted.digest) == (
-            served.release,
-            served.digest,
-        )
+        return wanted is not None and _same_release(wanted, served)
 
     async def _go_back(self, back: moves.GoBack) -> moves.Done:
         parts = self._parts
@@ -294,7 +291,7 @@ class Driver:
             self._watcher.saw(window)
 
 
-def _same_release(one: Served, other: Served) -> bool:
+def _same_release(one: Served | Trial, other: Served) -> bool:
     """Whether Envoy is given the same bytes for both: the generation is not among them."""
     return (one.release, one.digest) == (other.release, other.digest)
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from seawall.ids import NodeName
+from seawall.phrases import few
 from seawall.rollout.standing import Look
 from seawall.rollout.state import TASTE, Inventory, Rollout, Stage
 
@@ -34,9 +35,7 @@ def count_text(names: Collection[NodeName]) -> str:
 
 def names_text(names: Sequence[NodeName]) -> str:
     """The first few names."""
-    shown = ", ".join(names[:_NAMES_SHOWN])
-    rest = len(names) - _NAMES_SHOWN
-    return f"{shown} and {rest} more" if rest > 0 else shown
+    return few(names, _NAMES_SHOWN)
 
 
 def looks_text(looks: Sequence[Look]) -> str:

@@ -33,6 +33,7 @@ MISSING_WORDS: Final = (
     "written within a second."
 )
 """Why there may be no record of a request that was answered."""
+_SERVER_ERROR: Final = 500
 _BEFORE_ID: Final = frozenset(
     {
         "absolute_path_rejected",
@@ -96,6 +97,11 @@ class AccessRecord:
     def site(self) -> str:
         """The site part of `route`."""
         return self.route.partition("/")[0]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the client was told that the site is at fault."""
+        return (self.status or 0) >= _SERVER_ERROR
 
     @property
     def id_is_claimed(self) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from seawall import limits
+
 DENY: Final = "deny"
 """What an address list does with its clients, beside what a bot rule may do."""
 LATE: Final = "late"
@@ -141,3 +143,8 @@ class Rehearsed:
 
     sites: tuple[Rehearsal, ...] = ()
     fleet: NodesAsked | None = None
+
+
+def is_enough(requests: int, clients: int) -> bool:
+    """Whether a share of the clients can be told."""
+    return requests >= limits.REHEARSAL_REQUESTS_MIN and clients >= limits.REHEARSAL_CLIENTS_MIN

@@ -7,7 +7,7 @@ from typing import Final
 from seawall import limits
 from seawall.model import BotDo
 from seawall.telemetry.records import AccessRecord, shown
-from seawall.telemetry.rehearsal import DENY, NodeTurns, RuleTurns
+from seawall.telemetry.rehearsal import DENY, NodeTurns, RuleTurns, is_enough
 
 TURNS_AWAY: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT, BotDo.CHALLENGE, BotDo.RATE})
 _TIME_CHARS_MAX: Final = 30
@@ -117,9 +117,7 @@ def weighed(count: Count, *, enforced: bool, all_of_it: bool = True) -> Weighed:
         all_of_it: it is all that is known of the site, and not what one node of several has seen.
     """
     clients = len(count.clients)
-    enough = (
-        count.requests >= limits.REHEARSAL_REQUESTS_MIN and clients >= limits.REHEARSAL_CLIENTS_MIN
-    )
+    enough = is_enough(count.requests, clients)
     new_clients = len(count.new_clients(DENY, *TURNS_AWAY))
     really = len(count.new_clients(DENY, *(TURNS_AWAY if enforced else ())))
     over = enough and really > limits.REHEARSAL_TURNED_SHARE_MAX * clients

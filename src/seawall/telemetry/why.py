@@ -35,7 +35,6 @@ from seawall.telemetry.records import AccessRecord, shown
 
 _NO_FLAG: Final = frozenset({"", "-"})
 """How Envoy writes that it flagged nothing."""
-_SERVER_ERROR: Final = 500
 _THIS_MACHINE: Final = "127."
 """IPv4 addresses of the loopback interface begin so."""
 _MEND_NAME: Final = (
@@ -106,7 +105,7 @@ def story(record: AccessRecord, known: Known | None = None) -> Story:
         *_ended(record, meanings),
     )
     remedy = remedies[0] or _own_remedy(record)
-    if _remembered(record, known) and (record.status or 0) >= _SERVER_ERROR:
+    if _remembered(record, known) and record.failed:
         remedy = f"{_MEND_NAME} {remedy}".strip()
     return Story(_title(record), sentences, remedy, bot_facts(record, known.bots))
 
@@ -211,7 +210,7 @@ def _detail(record: AccessRecord) -> Meaning | None:
 
 
 def _own_remedy(record: AccessRecord) -> str:
-    if record.origin and record.details == "via_upstream" and (record.status or 0) >= _SERVER_ERROR:
+    if record.origin and record.details == "via_upstream" and record.failed:
         return "The origin answered with an error of its own: look at its log."
     if record.route.startswith("_unknown_host/"):
         return "If this host is yours, add it to the hosts of a site."

@@ -1,10 +1,10 @@
 """What people are told of names that are answered from memory: pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 
 from seawall.limits import DNS_TOLD_ADDRESSES_MAX, DNS_TOLD_NAMES_MAX
 from seawall.node.dns.memory import Stale
+from seawall.phrases import few, minute
 
 
 def notices(stale: Sequence[Stale], wall_s: float) -> Iterator[str]:
@@ -15,29 +15,21 @@ def notices(stale: Sequence[Stale], wall_s: float) -> Iterator[str]:
     ends_s = min(item.left_s for item in stale)
     yield (
         f"{len(stale):,} origin names are not answered with addresses since "
-        f"{moment(wall_s - stale[0].for_s)}, among them "
+        f"{minute(wall_s - stale[0].for_s)}, among them "
         f"{', '.join(item.question.text for item in stale[:DNS_TOLD_NAMES_MAX])}. Their last "
-        f"addresses serve on, the first of them until {moment(wall_s + ends_s)}. Look at this "
+        f"addresses serve on, the first of them until {minute(wall_s + ends_s)}. Look at this "
         "machine's DNS."
     )
 
 
-def moment(wall_s: float) -> str:
-    """A time in UTC, to the minute."""
-    return datetime.fromtimestamp(wall_s, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
 def addresses(found: Iterable[str]) -> str:
     """A few of them, and how many more."""
-    known = list(found)
-    shown = ", ".join(known[:DNS_TOLD_ADDRESSES_MAX])
-    more = len(known) - DNS_TOLD_ADDRESSES_MAX
-    return f"{shown} and {more} more" if more > 0 else shown
+    return few(list(found), DNS_TOLD_ADDRESSES_MAX)
 
 
 def _one(item: Stale, wall_s: float) -> str:
     return (
-        f"Origin name {item.question.text}: {item.why} since {moment(wall_s - item.for_s)}; its "
+        f"Origin name {item.question.text}: {item.why} since {minute(wall_s - item.for_s)}; its "
         f"last addresses ({addresses(item.addresses)}) serve on until "
-        f"{moment(wall_s + item.left_s)}. Mend its DNS record, or change the origin."
+        f"{minute(wall_s + item.left_s)}. Mend its DNS record, or change the origin."
     )

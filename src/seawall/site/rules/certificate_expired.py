@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from seawall.phrases import minute
 from seawall.site.draft import CertificateFiles, Draft
 from seawall.site.problem import Problem, Severity
-from seawall.site.rules.dates import date_text, validity
+from seawall.site.rules.dates import validity
 from seawall.site.rules.rule import Rule, one_site, served_already
 
 RULE = Rule(
@@ -25,9 +26,9 @@ def check(draft: Draft) -> Iterator[Problem]:
     """Each certificate from a file, by the time of this load."""
     for files, begin_s, end_s in validity(draft):
         if end_s <= draft.now_s:
-            what = f"The certificate expired on {date_text(end_s)}."
+            what = f"The certificate expired on {minute(end_s)}."
         elif begin_s > draft.now_s:
-            what = f"The certificate is valid from {date_text(begin_s)} only."
+            what = f"The certificate is valid from {minute(begin_s)} only."
         else:
             continue
         problem = RULE.found(files.location, files.subject, what)

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from seawall import limits
+from seawall.phrases import minute
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
-from seawall.site.rules.dates import date_text, validity
+from seawall.site.rules.dates import validity
 from seawall.site.rules.rule import Rule, one_site
 
 RULE = Rule(
@@ -27,5 +28,5 @@ def check(draft: Draft) -> Iterator[Problem]:
         left_s = end_s - draft.now_s
         if 0 < left_s < limits.CERTIFICATE_EXPIRY_WARNING_S:
             days = int(left_s // 86_400)
-            what = f"The certificate expires on {date_text(end_s)}, in {days} days."
+            what = f"The certificate expires on {minute(end_s)}, in {days} days."
             yield RULE.found(files.location, files.subject, what)

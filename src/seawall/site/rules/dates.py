@@ -1,7 +1,6 @@
 """Validity of certificates, for the rules that look at it."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from seawall.site.certificates import CertificateError, read_chain
 from seawall.site.draft import CertificateFiles, Draft
@@ -17,8 +16,3 @@ def validity(draft: Draft) -> Iterator[tuple[CertificateFiles, float, float]]:
         except CertificateError:
             continue  # `bad-certificate` says so
         yield files, facts.not_before_s, facts.not_after_s
-
-
-def date_text(time_s: float) -> str:
-    """A day, as people write it."""
-    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

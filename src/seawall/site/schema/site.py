@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import BeforeValidator, Field
 
 from seawall import limits
+from seawall.model import Compression
 from seawall.site.schema.base import Section, one_or_many, short_form
 from seawall.site.schema.bots import Bots
 from seawall.site.schema.network import Host, OneHost, header_value
@@ -81,7 +82,7 @@ class SecurityHeadersSection(Section):
     )
 
 
-_USUAL_CODINGS: Final = ("br", "gzip", "zstd")
+_USUAL_CODINGS: Final = tuple(coding.value for coding in Compression)
 
 
 def _compression(value: Any) -> Any:
