@@ -41,6 +41,7 @@ def test_a_killed_agent_is_replaced_and_no_connection_notices(tmp_path: Path) ->
                 await until(lambda: node.agent.keeper.link.session.settled, what="settled")
                 assert node.agent.keeper.process is not None
                 assert node.agent.keeper.process.adopted
+                await until(lambda: node.agent.course.booted, what="told to the course")
                 assert node.agent.course.phase is Phase.GOOD
                 await node.reported(lambda r: r.envoy is not None and r.envoy.live)
                 envoys = [report.envoy for report in node.control.reports if report.envoy]
