@@ -143,6 +143,20 @@ AUDIT: Final = Table(
     Column("detail", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+WAITING_FEEDS: Final = Table(
+    "waiting_feeds",
+    METADATA,
+    # Of one feed only the newest push waits.
+    Column("name", String, primary_key=True),
+    # Orders pushes, and tells a newer one into the same feed from the one that somebody worked on.
+    Column("number", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    # A list of names, as JSON.
+    Column("force", Text, nullable=False),
+    Column("at_s", Float, nullable=False),
+)
 TOKENS: Final = Table(
     "tokens",
     METADATA,
