@@ -238,6 +238,7 @@ def test_what_waited_and_is_refused_says_why_until_something_else_is_pushed(
             await course(at).resume("ann")
             await _released(at, "worse", ONE)
             assert await _held(at, "bad") is None
+            assert isinstance(await at.apply(at.text(timeout="19s", extra=LISTED)), Applied)
             told = (await _notices(at))["feed-refused"]
             assert "What ann pushed into bad at " in told
             assert "wider than" in told

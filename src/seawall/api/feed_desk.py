@@ -100,7 +100,7 @@ class FeedDesk:
         self._log = log
         self._taking = asyncio.Lock()
         self._pushes: dict[ListName, _Push] = {}
-        self._refused: dict[ListName, tuple[str, str]] = {}
+        self._refused: dict[ListName, tuple[str, Refused]] = {}
 
     async def push(
         self, feed: Pushed, *, author: str, message: str, force: tuple[str, ...]
@@ -176,8 +176,10 @@ class FeedDesk:
                 f"{words} waits: {waits[0].why}",
                 "It is released by itself when that has ended. See `seawall feed list`.",
             )
-        for words, remedy in self._refused.values():
-            yield NoticeView("warning", "feed-refused", words, remedy)
+        newest = self._releaser.notice()
+        for words, outcome in self._refused.values():
+            if newest is None or not newest.text.endswith(outcome.message):  # it tells of the same
+                yield NoticeView("warning", "feed-refused", words, outcome.remedy)
 
     # --- One push --------------------------------------------------------------------------------
 
@@ -342,7 +344,7 @@ class FeedDesk:
         if isinstance(outcome, Refused):
             words = f"{push.words} was refused: {outcome.message}"
             if self._stands(push) and push.waited:
-                self._refused[name] = words, outcome.remedy
+                self._refused[name] = words, outcome
             self._log("feed-refused", words)
             await self._noted(push.feed.author, "feed-refused", name, outcome.message)
         try:

@@ -146,16 +146,17 @@ AUDIT: Final = Table(
 WAITING_FEEDS: Final = Table(
     "waiting_feeds",
     METADATA,
+    # Orders pushes. AUTOINCREMENT: what somebody works on is never taken for a newer one.
+    Column("number", Integer, primary_key=True),
     # Of one feed only the newest push waits.
-    Column("name", String, primary_key=True),
-    # Orders pushes, and tells a newer one into the same feed from the one that somebody worked on.
-    Column("number", Integer, nullable=False),
+    Column("name", String, nullable=False, unique=True),
     Column("content", LargeBinary, nullable=False),
     Column("author", Text, nullable=False),
     Column("message", Text, nullable=False),
     # A list of names, as JSON.
     Column("force", Text, nullable=False),
     Column("at_s", Float, nullable=False),
+    sqlite_autoincrement=True,
 )
 TOKENS: Final = Table(
     "tokens",

@@ -54,20 +54,16 @@ class WaitingFeeds:
         """
         with self._database.write() as connection:
             connection.execute(delete(WAITING_FEEDS).where(WAITING_FEEDS.c.name == feed.name))
-            count, newest = connection.execute(
-                select(func.count(), func.coalesce(func.max(WAITING_FEEDS.c.number), 0))
-            ).one()
-            if count >= limits.FEEDS_WAITING_MAX:
+            others = select(func.count()).select_from(WAITING_FEEDS)
+            if connection.execute(others).scalar_one() >= limits.FEEDS_WAITING_MAX:
                 raise RefusedError(
                     "too-many-waiting",
                     f"Pushes into {limits.FEEDS_WAITING_MAX} feeds wait already.",
                     remedy="See `seawall feed list` for what they wait for.",
                 )
-            number = int(newest) + 1
-            connection.execute(
+            added = connection.execute(
                 insert(WAITING_FEEDS).values(
                     name=feed.name,
-                    number=number,
                     content=feed.content,
                     author=feed.author,
                     message=feed.message,
@@ -75,7 +71,7 @@ class WaitingFeeds:
                     at_s=feed.at_s,
                 )
             )
-        return number
+            return int(added.inserted_primary_key[0]) if added.inserted_primary_key else _NOT_KEPT
 
     def drop(self, name: ListName, number: int) -> None:
         """Forget a push, unless a newer one has taken its place.

@@ -11,11 +11,12 @@ def upgrade() -> None:
     """Create the table."""
     op.create_table(
         "waiting_feeds",
-        sa.Column("name", sa.String, primary_key=True),
-        sa.Column("number", sa.Integer, nullable=False),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("name", sa.String, nullable=False, unique=True),
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.Column("author", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("force", sa.Text, nullable=False),
         sa.Column("at_s", sa.Float, nullable=False),
+        sqlite_autoincrement=True,
     )
