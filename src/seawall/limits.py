@@ -733,7 +733,7 @@ SWITCH_POLL_S: Final = 1.0
 SWITCH_RETRY_S: Final = 30.0
 """Pause before a release that ends switches and was refused is tried again."""
 SWITCH_TURN_WAIT_S: Final = 20.0
-"""How long a switch or a feed waits for a release that is in the gate just now."""
+"""How long a switch or a promoted model waits for a release that is in the gate just now."""
 FEEDS_WAITING_MAX: Final = 32
 """Feeds whose newest push waits for its turn: more than the lists and models that an edge has."""
 FEED_FOLLOW_S: Final = 600.0

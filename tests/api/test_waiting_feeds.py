@@ -208,6 +208,31 @@ def test_what_waits_outlives_control(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_push_in_the_gate_is_not_lost_when_control_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with _listed(tmp_path) as at:
+            begun = asyncio.Event()
+
+            async def for_ever(*_: Any, **__: Any) -> Any:
+                begun.set()
+                await asyncio.Event().wait()
+
+            monkeypatch.setattr(at.control.workshop, "prepare", for_ever)
+            pushing = asyncio.ensure_future(_end(at, "bad", ONE))
+            await begun.wait()
+        told = await pushing
+        assert isinstance(told, Refused)
+        assert told.code == WAITING
+        assert "the control process is being stopped" in told.message
+        async with world(tmp_path / "data", trials=True) as at, measuring(at, at.node):
+            await at.service.hands.desk.take_up()
+            await _released(at, "bad", ONE)
+
+    asyncio.run(story())
+
+
 def test_what_was_released_before_control_ended_is_not_released_again(tmp_path: Path) -> None:
     async def story() -> None:
         async with _listed(tmp_path) as at:

@@ -13,9 +13,9 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.extras import Extras
-from seawall.api.hand_views import WAITING, WaitingFeedView
+from seawall.api.hand_views import WaitingFeedView
 from seawall.api.progress import Flow
-from seawall.api.refusals import no_release, require_pushed, stopping
+from seawall.api.refusals import no_release, push_waits, require_pushed, stopping
 from seawall.api.releaser import Order, Releaser
 from seawall.api.rollout import STAYS
 from seawall.api.rollouts import Rollouts
@@ -34,7 +34,14 @@ from seawall.site.sources import Pushed
 from seawall.tasks import Background
 
 _AGAIN: Final = frozenset(
-    {"release-in-progress", "parent-moved", "superseded", "frozen", "too-many-waiting"}
+    {
+        "release-in-progress",
+        "parent-moved",
+        "superseded",
+        "frozen",
+        "too-many-waiting",
+        "control-stopping",
+    }
 )
 """Refusals that say nothing about the content: somebody else was first, or nobody may now."""
 _POLL_S: Final = 0.1
@@ -212,7 +219,7 @@ class FeedDesk:
                 while self._stands(push) and not await self._tried(push):
                     pass
         except asyncio.CancelledError:
-            self._end(push, stopping())
+            self._end(push, push_waits(push.words, "the control process is being stopped."))
             raise
 
     async def _tried(self, push: _Push) -> bool:
@@ -249,7 +256,7 @@ class FeedDesk:
                 push.why, push.waited = turn.why, True
                 push.flow.started("check", f"waits: {turn.why}")
             if turn.stands or self._clock.monotonic_s() >= until_s:
-                self._end(push, _waits(push))
+                self._end(push, push_waits(push.words, push.why))
             await self._clock.sleep(_POLL_S)
         return False
 
@@ -387,12 +394,3 @@ class FeedDesk:
         await asyncio.to_thread(
             self._store.audit.add, actor=actor, action=action, subject=subject, detail=detail
         )
-
-
-def _waits(push: _Push) -> ConflictError:
-    return ConflictError(
-        WAITING,
-        f"{push.words} waits: {push.why}",
-        remedy="It is kept, and released by itself when that has ended: `seawall feed list` and "
-        "`seawall status` tell. A newer push takes its place.",
-    )

@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Final
 
 from seawall import limits
+from seawall.api.hand_views import WAITING
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView
 from seawall.api.work import Facts
@@ -144,6 +145,16 @@ def require_pushed(facts: Facts, name: ListName) -> None:
             f"The feed {name} is read from {paths[name]}.",
             remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
         )
+
+
+def push_waits(what: str, why: str) -> ConflictError:
+    """It is on nobody's way yet; nothing is lost."""
+    return ConflictError(
+        WAITING,
+        f"{what} waits: {why}",
+        remedy="It is kept, and released by itself when that has ended: `seawall feed list` and "
+        "`seawall status` tell. A newer push takes its place.",
+    )
 
 
 def no_shadow() -> NotFoundError:
