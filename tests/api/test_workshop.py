@@ -9,11 +9,12 @@ import pytest
 
 from api.world import site_text, sources, until
 from seawall import limits
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.workshop import Workshop
 from seawall.clock import SystemClock
 from seawall.errors import UnreachableError, UsageError
-from seawall.model import DEFAULT_POLICY
+from seawall.model import DEFAULT_POLICY, Feature, Switch
 from seawall.release.bundle import decode, digest_of
 from seawall.release.release import Kind
 
@@ -97,6 +98,30 @@ def test_no_sacrificial_envoy_is_left_whatever_becomes_of_a_release(
         work_dir = tmp_path / "taste"
         await until(lambda: not list(work_dir.glob("taste-*")), "its directory is gone")
         assert (work_dir / "tasted.json").exists()
+
+    assert run(tmp_path, story) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "extras"),
+    [
+        (Kind.SWITCH, Extras(on=Switch(Feature.RETRIES, None, 2e9, "", "ann"), pinned=True)),
+        (Kind.CERTIFICATES, AS_CURRENT),
+    ],
+)
+def test_what_changes_no_site_file_undoes_none_that_came_while_it_was_asked_for(
+    tmp_path: Path, kind: Kind, extras: Extras
+) -> None:
+    async def story(workshop: Workshop) -> None:
+        made, _ = await prepared(workshop)  # type: ignore[misc]  # - a pair
+        found = await workshop.prepare(
+            *(sources(site_text(18_081)), kind, (), made.bundle),
+            validate_same=False,
+            step=lambda *_: None,
+            extras=extras,
+        )
+        assert decode(found.bundle).sources == sources(site_text(18_080))
+        assert found.same == (kind is Kind.CERTIFICATES)
 
     assert run(tmp_path, story) == []
 

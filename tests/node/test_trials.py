@@ -279,7 +279,8 @@ def test_nobody_meets_a_candidate_that_opens(tmp_path: Path) -> None:
             await stand.serve(old)
             async with Load(port).going() as load:
                 for _ in range(4):
-                    await stand.trials.start(new, old, baseline=True, deadline_s=20)
+                    begun = await stand.trials.start(new, old, baseline=True, deadline_s=20)
+                    assert begun.why == ""
                     assert (await stand.trials.open()).why == ""
                     await load.some()
                     await stand.trials.withdraw(0)

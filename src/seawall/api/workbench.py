@@ -135,7 +135,8 @@ class Workbench:
         """Everything up to storing: check, compile, and the gate.
 
         Args:
-            sources: what shall be released.
+            sources: what shall be released; of a release that changes no site file, those of
+                the current release are taken.
             kind: of the release.
             force: guards to pass.
             current: the current release's bundle.
@@ -148,6 +149,9 @@ class Workbench:
             UsageError: `force` names something that does not exist.
         """
         old = self._decoded(current)
+        if old is not None and (extras.pinned or kind is Kind.CERTIFICATES):
+            # Who asked for it may have looked at the release before: that would undo this one.
+            sources = old.sources
         if old is not None and (validate_same or may_differ(sources, kind, extras, old)):
             await self._gate.expect(old.snapshot)
         candidate = self._candidate(sources, kind, extras, old)
