@@ -22,10 +22,11 @@ from seawall.node import moves
 from seawall.node.candidacy import report
 from seawall.node.commit import Attempt
 from seawall.node.course import Course, decide, wakeup_s
-from seawall.node.golden import Prober, questions
+from seawall.node.golden import Prober
 from seawall.node.instruments import Instruments
 from seawall.node.lastgood import Loaded  # noqa: TC001 - a type of values made at run time
 from seawall.node.memory import Memory
+from seawall.node.questions import questions
 from seawall.node.serving import Serving
 from seawall.node.slots import STABLE
 from seawall.node.state import NodeState, Served
@@ -130,9 +131,10 @@ class Driver:
         parts = self._parts
         loaded, stable = self._ready.get(True), parts.trials.keeper(Arm.STABLE)
         candidate = parts.trials.keeper(Arm.CANDIDATE)
-        if self._watcher is None and loaded and stable and candidate:
+        current = parts.serving.current
+        if self._watcher is None and loaded and current and stable and candidate:
             prober = Prober(
-                questions(loaded.snapshot, loaded.golden),
+                questions(loaded.snapshot, loaded.golden, current.snapshot),
                 candidate.slot.directory,
                 stable.slot.directory,
             )

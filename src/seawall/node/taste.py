@@ -2,8 +2,9 @@
 
 A taste listener is a copy of the first public listener of its scheme, on a Unix socket in the
 slot's directory that only the agent can open. What asks there is not a client: the copy has its own
-name in Envoy's statistics, writes no access records, and has route tables and a router of its own
-that count for no site. Everything else is the release's own: TLS, filters, routes, headers. Pure.
+name in Envoy's statistics, writes no access records, has route tables and a router of its own that
+count for no site, and says why it could not reach an origin. Everything else is the release's own:
+TLS, filters, routes, headers. Pure.
 """
 
 import ipaddress
@@ -24,6 +25,8 @@ from seawall.node.kernel import Place
 
 TASTE: Final = "taste"
 """Of the statistics of taste listeners (`http.taste.*`), and first word of their names."""
+PROXY_STATUS: Final = "proxy-status"
+"""Header in which a taste listener says why it answered itself: RFC 9209."""
 _SOCKET_MODE: Final = 0o600
 _TYPES: Final = (TypeUrl.LISTENER, TypeUrl.ROUTES)
 _KEPT_FILTERS: Final = ("envoy.filters.listener.tls_inspector",)
@@ -128,6 +131,7 @@ def _make_private(listener: Any, scheme: str) -> set[str]:
             tables.add(manager.rds.route_config_name)
             manager.stat_prefix = TASTE
             manager.ClearField("access_log")
+            manager.proxy_status_config.literal_proxy_name = TASTE
             manager.rds.route_config_name = _table(manager.rds.route_config_name)
             _quiet_router(manager)
             done[config.value] = packed(manager)
