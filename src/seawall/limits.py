@@ -428,6 +428,9 @@ GOLDEN_CONCURRENCY_MAX: Final = 8
 """Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
 GOLDEN_IMPLICIT_MAX: Final = 50
 """Requests made up for sites that have no golden ones: `GET /` of so many."""
+GOLDEN_AROUND_MAX: Final = 10
+"""So many of them for sites that did not change, where nothing did that is common to all: they only
+show that the candidate serves at all."""
 GOLDEN_TOUCHED_MAX: Final = 50
 """Changed routes whose way to their origin is tried before a client takes it: one of each origin
 first; a release of more is a migration, and clients come by."""

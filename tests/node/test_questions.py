@@ -10,7 +10,7 @@ from google.protobuf import json_format
 from node.support import cluster, whole
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.ids import ReleaseId, SiteName
-from seawall.limits import GOLDEN_IMPLICIT_MAX, GOLDEN_TOUCHED_MAX
+from seawall.limits import GOLDEN_AROUND_MAX, GOLDEN_IMPLICIT_MAX, GOLDEN_TOUCHED_MAX
 from seawall.model.rollout import Golden
 from seawall.node.questions import Question, questions
 from seawall.node.stamp import stamp
@@ -129,6 +129,20 @@ def test_what_serves_over_tls_is_not_asked_without() -> None:
     assert start.golden.https
 
 
+@pytest.mark.parametrize("common", [True, False])
+def test_where_only_routes_of_few_sites_differ_few_others_are_asked(*, common: bool) -> None:
+    count = GOLDEN_AROUND_MAX + 20
+    rules = [
+        host(f"s{i:03}", [forward(f"s{i:03}/all", "o", prefix=f"/{'x' * (i == count - 1)}")])
+        for i in range(count)
+    ]
+    new = whole(cluster("o", 1), cluster("p", 2 if common else 3), table(rules))
+    asked = questions(new, (), shops(count, cluster("o", 1), cluster("p", 2)))
+    starts = [one.golden.site for one in asked if not one.route]
+    assert starts[0] == f"s{count - 1:03}"
+    assert len(starts) == (GOLDEN_AROUND_MAX + 1 if common else count)
+
+
 def test_the_start_of_a_changed_site_is_asked_though_there_are_many_before_it() -> None:
     count = 2 * GOLDEN_IMPLICIT_MAX
     last = f"s{count - 1:03}"
@@ -136,7 +150,7 @@ def test_the_start_of_a_changed_site_is_asked_though_there_are_many_before_it() 
         host(f"s{i:03}", [forward(f"s{i:03}/all", "p" if i == count - 1 else "o")])
         for i in range(count)
     ]
-    asked = questions(whole(table(rules)), (), shops(count))
+    asked = questions(whole(cluster("p", 1), table(rules)), (), shops(count))
     starts = [one.golden.site for one in asked if not one.route]
     assert len(starts) == GOLDEN_IMPLICIT_MAX
     assert starts[:2] == [last, "s000"]
