@@ -443,8 +443,9 @@ GOLDEN_ROUND_INTERVAL_S: Final = 1.0
 
 # --- Steering on a node --------------------------------------------------------------------------
 
-PROBE_TIMEOUT_S: Final = 2.0
-"""An Envoy accepts a connection in microseconds; one that has not by now does not accept."""
+PROBE_TIMEOUT_S: Final = 10.0
+"""An Envoy accepts a connection in microseconds, and in up to 0.8 s on a machine with nine times as
+much work as it can do: a candidate stands behind. One that has not by now does not accept."""
 STEER_SETTLE_S: Final = 1.0
 """After an Envoy is given no more connections, handshakes that began with it may end: a client far
 away answers within this time."""
@@ -738,7 +739,12 @@ SWITCH_POLL_S: Final = 1.0
 SWITCH_RETRY_S: Final = 30.0
 """Pause before a release that ends switches and was refused is tried again."""
 SWITCH_TURN_WAIT_S: Final = 20.0
-"""How long a switch or a feed waits for a release that is in the gate just now."""
+"""How long a switch or a promoted model waits for a release that is in the gate just now."""
+FEEDS_WAITING_MAX: Final = 32
+"""Feeds whose newest push waits for its turn: more than the lists and models that an edge has."""
+FEED_FOLLOW_S: Final = 600.0
+"""How long whoever pushed into a feed is kept while it waits for its turn: a rollout in steps takes
+minutes. The push waits on after that."""
 SWITCH_REASON_LENGTH_CHARS_MAX: Final = 500
 """Why a switch was thrown: a sentence or two."""
 LISTS_MAX: Final = 16
@@ -1561,11 +1567,6 @@ JOB_WORDS_LENGTH_CHARS_MAX: Final = 2_000
 """What is kept of an outcome in words: 21 lists with a sentence each."""
 JOB_OUTPUT_SIZE_BYTES_MAX: Final = 8 * KIB
 """Last words on standard error that are kept of a run that broke."""
-JOB_PUSH_PATIENCE_S: Final = 600.0
-"""How long a run waits for another release to end before it gives its own up: a rollout in steps
-takes minutes."""
-JOB_PUSH_RETRY_S: Final = 5.0
-"""How often it asks meanwhile."""
 JOB_LABEL_RULES_MAX: Final = 64
 """Rules that a site file names as labels; a site has at most as many."""
 JOB_TELL_S: Final = 0.5

@@ -18,7 +18,7 @@ from seawall.api.client import Client, is_running
 from seawall.api.codec import to_json
 from seawall.api.operations import OPERATIONS, endpoints_table
 from seawall.api.requests import pack
-from seawall.api.views import Applied, Refused
+from seawall.api.views import Applied, Progress, Refused
 from seawall.errors import NotFoundError, SeawallError, UnreachableError, UsageError
 from seawall.site.sources import SourceFile, SourceSet
 
@@ -254,9 +254,9 @@ def test_the_client_does_everything_with_views(here: Served) -> None:
         assert second.release is not None
         assert client.show(second.release.id).release.author == "ann"
         assert not client.diff(sources(site_text(port))).identical
-        back = list(client.rollback())[-1]
+        *steps, back = client.rollback()
         assert isinstance(back, Applied)
-        assert back.elapsed_s < 1
+        assert {"compile", "taster"}.isdisjoint(e.stage for e in steps if isinstance(e, Progress))
         status = client.status()
         assert status.state == "serving", status
         assert status.nodes[0].release == status.current.id if status.current else False

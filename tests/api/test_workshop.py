@@ -101,6 +101,70 @@ def test_no_sacrificial_envoy_is_left_whatever_becomes_of_a_release(
     assert run(tmp_path, story) == []
 
 
+def _tasters(work_dir: Path) -> list[int]:
+    """Processes that work in a directory of a sacrificial Envoy, also one that is removed."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if str((entry / "cwd").readlink()).startswith(f"{work_dir}/taste-"):
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_release_that_changes_nothing_starts_no_sacrificial_envoy(tmp_path: Path) -> None:
+    async def story(workshop: Workshop) -> None:
+        made, _ = await prepared(workshop)  # type: ignore[misc]  # - a pair
+        work_dir = tmp_path / "taste"
+        await until(lambda: not list(work_dir.glob("taste-*")), "the first one is gone")
+        before = work_dir.stat().st_mtime_ns  # each one has a directory of its own there
+        same, _ = await prepared(workshop, made.bundle)  # type: ignore[misc]  # - a pair
+        assert same.same
+        await workshop.check(sources(site_text(18_080)), None, full=False)  # after all was tidied
+        assert work_dir.stat().st_mtime_ns == before
+        with suppress(ReleaseRefusedError):
+            await workshop.prepare(
+                *(sources("version: 1\n"), Kind.SITE, (), made.bundle),
+                validate_same=False,
+                step=lambda *_: None,
+            )
+        await workshop.check(sources(site_text(18_080)), None, full=False)
+        assert work_dir.stat().st_mtime_ns != before, "what may be a change has one"
+
+    assert run(tmp_path, story) == []
+
+
+@pytest.mark.parametrize("way", ["cancelled", "closed", "killed", "lost"])
+def test_a_sacrificial_envoy_ends_with_whoever_started_it_at_whatever_moment(
+    tmp_path: Path, way: str
+) -> None:
+    """A job that is given up, control that stops, a workbench that is killed or hangs."""
+
+    async def story(workshop: Workshop) -> None:
+        made, _ = await prepared(workshop)  # type: ignore[misc]  # - a pair
+        for port in range(18_081, 18_085):
+            job = asyncio.ensure_future(
+                workshop.prepare(
+                    *(sources(site_text(port)), Kind.SITE, (), made.bundle),
+                    validate_same=False,
+                    step=lambda *_: None,
+                )
+            )
+            await until(lambda: _tasters(tmp_path / "taste"), "one is started")
+            assert not job.done()
+            assert workshop.pid is not None
+            if way == "cancelled":
+                job.cancel()
+            elif way == "closed":
+                await workshop.close()
+            else:
+                os.kill(workshop.pid, signal.SIGKILL if way == "killed" else signal.SIGSEGV)
+            with suppress(UnreachableError, asyncio.CancelledError):
+                await job
+            await until(lambda: not _tasters(tmp_path / "taste"), "nothing of it is left")
+
+    run(tmp_path, story)
+
+
 def test_a_refusal_comes_across_with_all_it_says(tmp_path: Path) -> None:
     async def story(workshop: Workshop) -> None:
         with pytest.raises(ReleaseRefusedError) as refused:

@@ -93,6 +93,30 @@ def test_a_list_is_pushed_and_turns_clients_away(own_edge: Edge, tmp_path: Path)
     assert own_edge.run("apply").returncode == 0
 
 
+def test_a_push_while_releases_are_frozen_waits_is_seen_and_comes_by_itself(
+    own_edge: Edge, tmp_path: Path
+) -> None:
+    own_edge.write(more=LISTED)
+    assert own_edge.run("apply").returncode == 0
+    assert own_edge.run("freeze", "--reason", "the network team works").returncode == 0
+    bad = tmp_path / "bad.txt"
+    bad.write_text("127.0.0.0/8\n")
+    told = own_edge.run("feed", "push", "bad", str(bad))
+    assert told.returncode == 1
+    assert "waits: Releases are frozen by" in told.stderr
+    assert "It is kept" in told.stderr
+    as_json = json.loads(own_edge.run("feed", "push", "bad", str(bad), "--format", "json").stdout)
+    assert as_json["error"]["code"] == "waiting"
+    assert "wait: Releases are frozen by" in " ".join(own_edge.run("feed", "list").stdout.split())
+    assert "waits: Releases are frozen" in " ".join(own_edge.run("status").stdout.split())
+    assert own_edge.get()[0] == 200
+    assert own_edge.run("unfreeze").returncode == 0
+    wait_until(lambda: own_edge.get()[0] == 403, what="the list that waited turns us away")
+    wait_until(lambda: "wait:" not in own_edge.run("feed", "list").stdout, what="nothing waits")
+    own_edge.write()
+    assert own_edge.run("apply").returncode == 0
+
+
 def test_break_glass_leaves_a_loud_record(own_edge: Edge) -> None:
     own_edge.write(more="    timeout: 21s\n")
     done = own_edge.run("apply", "--break-glass", "the origin moved")

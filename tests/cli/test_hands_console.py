@@ -13,6 +13,7 @@ from seawall.api.hand_views import (
     QuarantineView,
     SwitchesView,
     SwitchView,
+    WaitingFeedView,
 )
 from seawall.api.rollout_views import (
     FreezeView,
@@ -100,6 +101,11 @@ def test_switches_feeds_and_quarantine_are_tables_and_say_when_they_are_empty() 
     feeds = FeedsView((FeedView("bad", "", 3, 40), FeedView("new", "", None, None)))
     assert "nothing was pushed yet" in _drawn(hands.feeds(feeds, 0.0))
     assert "no list" in _drawn(hands.feeds(FeedsView(()), 0.0))
+    push = WaitingFeedView("bad", 1_234, "ann", NOW_S - 60, "Releases are frozen by bob.")
+    waits = "bad: 1,234 bytes that ann pushed 60 s ago wait: Releases are frozen by bob."
+    for lists in (feeds.feeds, ()):
+        told = _drawn(hands.feeds(FeedsView(lists, waiting=(push,)), NOW_S))
+        assert waits in " ".join(told.split())
     held = QuarantinedView("ab" * 32, "it answered 500", "judge", NOW_S - 5, ("r9",))
     assert "abababababab" in _drawn(hands.quarantine(QuarantineView((held,)), NOW_S))
     assert "Nothing is quarantined." in _drawn(hands.quarantine(QuarantineView(()), NOW_S))

@@ -236,6 +236,11 @@ def test_an_origin_may_be_known_by_the_address_in_its_certificate(
             assert running.get("/").status == status
 
 
+PROXIES = TrustedProxies(
+    ("127.0.0.0/8", "10.0.0.0/8", "::ffff:10.0.0.0/104", "10.0.0.0/8", "2001:db8::/32")
+)
+
+
 @pytest.mark.parametrize(
     ("trusted", "sent", "client"),
     [
@@ -246,6 +251,14 @@ def test_an_origin_may_be_known_by_the_address_in_its_certificate(
         (TrustedProxies(("127.0.0.0/8",), hops=1), "6.6.6.6, 9.9.9.9", "9.9.9.9"),
         (TrustedProxies(("127.0.0.0/8",), hops=2), "6.6.6.6, 9.9.9.9, 10.1.1.1", "9.9.9.9"),
         (TrustedProxies(("10.0.0.0/8",), hops=1), "9.9.9.9", "127.0.0.1"),
+        (PROXIES, "6.6.6.6, 9.9.9.9, ::ffff:10.1.1.1", "9.9.9.9"),
+        (PROXIES, "6.6.6.6, 9.9.9.9, ::ffff:0a01:0101", "9.9.9.9"),
+        (PROXIES, "9.9.9.9, ::ffff:10.0.0.1, 2001:db8::1, 10.0.0.1", "9.9.9.9"),
+        (PROXIES, "::ffff:9.9.9.9, ::ffff:10.0.0.1", "::ffff:9.9.9.9"),
+        (PROXIES, "6.6.6.6, ::ffff:11.0.0.1, ::ffff:10.0.0.1", "::ffff:11.0.0.1"),
+        (PROXIES, "6.6.6.6, ::10.0.0.1", "::10.0.0.1"),
+        (PROXIES, "6.6.6.6, 64:ff9b::10.0.0.1", "64:ff9b::a00:1"),
+        (TrustedProxies(("127.0.0.0/8", "::ffff:10.0.0.0/104")), "9.9.9.9, 10.1.1.1", "10.1.1.1"),
     ],
 )
 def test_only_trusted_proxies_say_who_the_client_is(
@@ -279,6 +292,26 @@ def test_the_proxy_protocol_says_who_the_client_is() -> None:
             bare.sendall(REQUEST % b"shop.test")
             with contextlib.suppress(ConnectionResetError):
                 assert bare.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("TCP4 10.0.0.1 127.0.0.1", "9.9.9.9"),
+        ("TCP6 ::ffff:10.0.0.1 ::1", "9.9.9.9"),
+        ("TCP6 ::ffff:11.0.0.1 ::1", "::ffff:11.0.0.1"),
+    ],
+)
+def test_a_trusted_proxy_is_known_also_behind_the_proxy_protocol(peer: str, client: str) -> None:
+    port = free_port()
+    listener = Listener(LOCAL, port, proxy_protocol=True)
+    quick = site("shop", route(action=FixedResponse(200, "hi")))
+    whole = edge(quick, http=(listener,), trusted_proxies=TrustedProxies(("10.0.0.0/8",)))
+    request = f"PROXY {peer} 1234 80\r\n".encode() + REQUEST.replace(
+        b"\r\n", b"\r\nx-forwarded-for: 9.9.9.9\r\n", 1
+    )
+    with served(whole) as running:
+        assert running.record_of(fetch(port, request % b"shop.test"))["client"] == client
 
 
 def test_an_ipv6_listener_is_dual_stack_on_any() -> None:

@@ -105,6 +105,48 @@ def test_what_is_refused_before_it_has_an_id_hides_no_request_whose_id_it_claims
     assert record(edge, genuine).path == "/genuine"
 
 
+OWN, NONE, CLAIMED = "own", "none", "claimed"
+REFUSED: dict[str, tuple[bytes, int, str]] = {
+    "escaped slash": (b"GET /a%2fb HTTP/1.1\r\nhost: shop.test\r\n", 400, CLAIMED),
+    "asterisk": (b"OPTIONS * HTTP/1.1\r\nhost: shop.test\r\n", 404, CLAIMED),
+    "no host": (b"GET / HTTP/1.1\r\naccept: */*\r\n", 400, CLAIMED),
+    "unknown host": (b"GET / HTTP/1.1\r\nhost: nobody.test\r\n", 421, OWN),
+    "foreign upgrade": (
+        b"GET / HTTP/1.1\r\nhost: shop.test\r\nconnection: upgrade\r\nupgrade: foo\r\n", 403, OWN,
+    ),
+    "tunnel": (b"CONNECT shop.test:80 HTTP/1.1\r\nhost: shop.test\r\n", 404, OWN),
+    "old version": (b"GET / HTTP/1.0\r\nhost: shop.test\r\n", 426, NONE),
+    "too large": (b"GET / HTTP/1.1\r\nhost: shop.test\r\nx: " + b"a" * 70_000 + b"\r\n", 431, NONE),
+    "underscore": (b"GET / HTTP/1.1\r\nhost: shop.test\r\na_b: 1\r\n", 400, NONE),
+    "two lengths": (
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ncontent-length: 1\r\n",
+        400, NONE,
+    ),
+    "coding": (
+        b"POST / HTTP/1.1\r\nhost: shop.test\r\ntransfer-encoding: nonsense\r\n", 501, NONE,
+    ),
+    "scheme": (b"GET ftp://x/a HTTP/1.1\r\nhost: shop.test\r\n", 400, NONE),
+    "bad host": (b"GET / HTTP/1.1\r\nhost: a b\r\n", 400, NONE),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_an_id_that_a_client_chose_is_known_for_one_wherever_envoy_keeps_it(
+    edge: Serving, kind: str
+) -> None:
+    """What keeps it is listed in `records`: a newer Envoy may add to it, or mend it."""
+    head, status, whose = REFUSED[kind]
+    chosen = str(uuid.uuid4())
+    answer = edge.send(head + b"x-request-id: " + chosen.encode() + b"\r\n\r\n")
+    assert answer.status == status
+    told = answer.header("x-request-id")
+    if whose == NONE:
+        assert told is None
+        return
+    assert (told == chosen) == (whose == CLAIMED)
+    assert record(edge, told).id_is_claimed == (whose == CLAIMED)
+
+
 def test_a_trusted_proxy_is_believed_and_nobody_else() -> None:
     trusted = TrustedProxies(cidrs=("127.0.0.2/32",), hops=0)
     lines = (

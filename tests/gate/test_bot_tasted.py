@@ -91,3 +91,15 @@ def test_a_score_is_the_one_of_the_model_or_the_release_is_refused(told: Answer,
     assert (finding.code if finding else "") == code
     assert bool(line) is (finding is None)
     assert look_at_scores([PROBE], [told], [answer("31")], None) == (None, "")
+
+
+def test_whoever_a_new_list_turns_away_need_not_be_scored() -> None:
+    """Nor what the current release does not score either, such as a host that nobody serves."""
+    turned_away, elsewhere = Answer(status=403), Answer(status=421)
+    found = look_at_scores(
+        [PROBE, PROBE], [turned_away, elsewhere], [answer("31"), elsewhere], MODEL
+    )
+    assert found[0] is None
+    failed, _ = look_at_scores([PROBE, PROBE], [elsewhere] * 2, [answer("31"), elsewhere], MODEL)
+    assert failed is not None
+    assert "None of 1 answers is scored that" in failed.text

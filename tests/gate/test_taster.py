@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -362,3 +363,42 @@ def test_a_sacrificial_envoy_does_not_outlive_a_killed_taster(tmp_path: Path) ->
         parent.kill()
         parent.wait()
     wait_until(lambda: _is_gone(pid), what="the end of the sacrificial process")
+
+
+def test_a_sacrificial_envoy_never_begins_when_the_taster_was_killed_before_it_could(
+    tmp_path: Path,
+) -> None:
+    """On a busy machine the script that confines it begins only after its parent has ended."""
+    mark = tmp_path / "begun"
+    code = (
+        "import os, signal, subprocess, sys; from seawall.gate import sacrifice\n"
+        "started = subprocess.Popen\n"
+        "async def stopped(*command, cwd, env, **_):\n"
+        "  null = subprocess.DEVNULL\n"
+        "  process = started(command, cwd=cwd, env=env, stdout=null, stderr=null)\n"
+        "  os.kill(process.pid, signal.SIGSTOP)\n"
+        "  print(process.pid, flush=True)\n"
+        "  os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sacrifice.asyncio.create_subprocess_exec = stopped\n"
+        "async def run():\n"
+        "  p = sacrifice.Path\n"
+        "  bounds = sacrifice.Bounds()\n"
+        "  envoy, work_dir = p(sys.argv[1]), p(sys.argv[2])\n"
+        "  async with sacrifice.sacrifice(envoy, {}, work_dir=work_dir, bounds=bounds):\n"
+        "    pass\n"
+        "sacrifice.asyncio.run(run())\n"
+    )
+    script = tmp_path / "envoy"
+    script.write_text(f"#!/bin/sh\necho > {mark}\nexec sleep 600\n")
+    script.chmod(0o700)
+    command = [sys.executable, "-c", code, str(script), str(tmp_path)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid = done.stdout.strip()
+    try:
+        os.kill(int(pid), signal.SIGCONT)
+        wait_until(lambda: _is_gone(pid) or mark.exists(), what="the end of the orphan")
+        assert not mark.exists()
+    finally:
+        if not _is_gone(pid):
+            os.kill(int(pid), signal.SIGKILL)

@@ -168,7 +168,7 @@ def test_a_node_serves_from_its_disk_when_control_is_absent_at_boot(tmp_path: Pa
         async with running(again):
             await until(lambda: again.agent.keeper.link.session.settled, what="settled")
             assert await get(port) == b"one"
-            assert again.agent.course.phase is Phase.GOOD
+            await until(lambda: again.agent.course.phase is Phase.GOOD, what="the course knows")
 
     asyncio.run(story())
 

@@ -64,7 +64,7 @@ def test_an_agent_killed_in_the_canary_ends_the_trial_while_control_is_away(
                 await until(lambda: not agent.course.leftover, what="the withdrawal")
                 assert agent.trials.keeper(Arm.CANDIDATE) is None
                 assert agent.course.trial is None
-                assert agent.course.phase is Phase.GOOD
+                await until(lambda: agent.course.phase is Phase.GOOD, what="the course knows")
                 count = clients.statuses["200"]
                 await until(lambda: clients.statuses["200"] > count + 20, what="answers")
             assert clients.failures == {}

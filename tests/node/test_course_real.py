@@ -12,7 +12,6 @@ from helpers import free_port
 from node.course_support import Story, crowd, failing, measuring, site
 from node.streams import echo, open_upgrade, origin
 from node.support import answer, bad_cluster, cluster, get, running, to_cluster, until
-from seawall.clock import SystemClock
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.node.steering import Arm
 from seawall.rollout.ports import Phase, TrialPhase
@@ -89,7 +88,7 @@ def test_a_window_never_spans_two_steps(tmp_path: Path) -> None:
 
 
 def test_a_candidate_that_answers_5xx_is_withdrawn_by_the_node_alone(tmp_path: Path) -> None:
-    port, clock = free_port(), SystemClock()
+    port = free_port()
 
     async def tell() -> None:
         async with origin() as upstream, running(measuring(tmp_path)) as node:
@@ -99,14 +98,12 @@ def test_a_candidate_that_answers_5xx_is_withdrawn_by_the_node_alone(tmp_path: P
                 await story.try_out(failing(port, upstream))
                 await story.tasted()
                 await story.steered(10)
-                began_s = clock.monotonic_s()
                 report = await story.reaches(TrialPhase.FAILED)
-                took_s = clock.monotonic_s() - began_s
             assert report.trial is not None
             assert report.trial.blames_content
             assert "5xx" in report.trial.message
             assert clients.failures.keys() <= {"503"}
-            assert clients.statuses["503"] <= 10 or took_s <= 15
+            assert clients.statuses["503"] <= max(10, clients.statuses.total() // 20)
 
     asyncio.run(tell())
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import math
+import os
 import signal
 import ssl
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -15,12 +17,14 @@ from helpers import free_port
 from node.stage_support import Stand, addressed, alive, answers, certificate, loaded, standing
 from node.support import Connection, answer, bad_cluster, cluster, edge, routes, until, whole
 from seawall.compiler.snapshot import Snapshot
+from seawall.node.groups import Groups
 from seawall.node.steering import PERMILLE, Arm
 from seawall.rollout.ports import Steering
 from tls_material import TlsAuthority
 
 CONNECTIONS = 2000
 CHANCE_OF_A_FALSE_ALARM = 1e-9
+STALL_S = 3.0
 
 Story = Callable[[Stand], Awaitable[None]]
 
@@ -285,6 +289,38 @@ def test_nobody_meets_a_candidate_that_opens(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_candidate_that_gets_no_processor_for_some_seconds_is_opened_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that is busy: whose sockets are where is seen by what each one accepts."""
+    port = free_port()
+    accepted = Groups._accepted
+
+    async def story() -> None:
+        async with standing(tmp_path) as stand:
+            old, new = loaded(edge(port, "one")), loaded(edge(port, "two"), "r2")
+            await stand.serve(old)
+            await stand.trials.start(new, old, baseline=False, deadline_s=20)
+            keeper = stand.trials.keeper(Arm.CANDIDATE)
+            assert keeper is not None
+            goes_on = threading.Timer(STALL_S, os.kill, (keeper.pid, signal.SIGCONT))
+
+            def stalled(groups: Groups, ports: list[int]) -> dict[int, int]:
+                os.kill(keeper.pid, signal.SIGSTOP)
+                goes_on.start()
+                return accepted(groups, ports)
+
+            monkeypatch.setattr(Groups, "_accepted", stalled)
+            found = await stand.trials.open()
+            monkeypatch.undo()
+            goes_on.join()
+            assert found.why == ""
+            await stand.trials.steer(1000)
+            assert await answers(port, 50) == Counter(two=50)
+
+    asyncio.run(story())
+
+
 def test_a_withdrawal_under_load_loses_no_request(tmp_path: Path) -> None:
     port = free_port()
 
@@ -293,12 +329,12 @@ def test_a_withdrawal_under_load_loses_no_request(tmp_path: Path) -> None:
             for permille in (100, 500, 1000):
                 await stand.trials.steer(permille)
                 await load.some()
+            await until(lambda: load.answers["two"] > 100, what="answers of the candidate")
             await stand.trials.steer(0)
             await load.some()
             await stand.trials.withdraw()
             await load.some()
         assert load.lost == []
-        assert load.answers["two"] > 100
         assert await answers(port, 100) == Counter(one=100)
 
     play(tmp_path, story, old=edge(port, "one"), new=edge(port, "two"))
@@ -386,8 +422,11 @@ def test_a_killed_candidate_costs_only_its_own_connections(tmp_path: Path) -> No
     play(tmp_path, story, old=edge(port, "one"), new=edge(port, "two"))
 
 
-def test_a_candidate_that_hangs_is_noticed_and_its_share_returns_at_once(tmp_path: Path) -> None:
+def test_a_candidate_that_hangs_is_noticed_and_its_share_returns_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = free_port()
+    monkeypatch.setattr("seawall.node.envoy.ENVOY_STOP_TERM_S", 3_600.0)  # it is not asked to end
 
     async def story(stand: Stand) -> None:
         await stand.trials.steer(100)
@@ -401,8 +440,7 @@ def test_a_candidate_that_hangs_is_noticed_and_its_share_returns_at_once(tmp_pat
         assert await stand.trials.answers(Arm.STABLE)
         await stand.trials.steer(0)
         assert await answers(port, 500) == Counter(one=500)
-        async with asyncio.timeout(3):
-            await stand.trials.withdraw(0)
+        await stand.trials.withdraw(0)
         assert not alive(pid)
         assert await answers(port, 500) == Counter(one=500)
 

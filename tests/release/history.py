@@ -23,6 +23,7 @@ from seawall.release.ledger import Scope
 from seawall.release.migrations import REVISIONS
 from seawall.release.release import Kind
 from seawall.release.store import Store
+from seawall.release.waiting import WaitingFeed
 from seawall.rollout import orders
 from seawall.rollout.book import Book
 from seawall.rollout.ports import Trial
@@ -34,6 +35,14 @@ HISTORY = Path(__file__).parents[1] / "golden" / "history"
 CURRENT = (
     f"schema-{REVISIONS[-1]}-bundle-{bundle.FORMAT}-envelope-{envelope.FORMAT}"
     f"-model-{artifact.FORMAT}"
+)
+WAITING = WaitingFeed(
+    ListName("bad-clients"),
+    b"192.0.2.0/24\n203.0.113.0/24\n",
+    "ranges",
+    "Ä list",
+    1_700_000_600.0,
+    force=("networks-added",),
 )
 
 
@@ -115,6 +124,7 @@ def write(directory: Path) -> None:
         store.set_last_known_good(NodeName("local"), [newest.id])
         store.tokens.create("ci", frozenset({Scope.READ}), actor="ada")
         store.meta.set("example", "kept")
+        store.waiting.keep(WAITING)
         _roll_out(store, clock)
         (directory / "newest.envelope").write_bytes(store.envelope(newest.digest))
     (directory / "newest.bundle").write_bytes(encode(content(Kind.SWITCH, 3)))

@@ -1,13 +1,14 @@
 """Whatever an earlier version stored is loaded, verified, checked, and taken by Envoy."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gate import made as gate
 from release import made
-from release.history import CURRENT, HISTORY, write
+from release.history import CURRENT, HISTORY, WAITING, write
 from seawall.bots import artifact
 from seawall.bots.features import from_text
 from seawall.compiler.check import check
@@ -116,3 +117,16 @@ def test_a_rollout_that_an_earlier_version_left_goes_on(version: Path, tmp_path:
         trial = fleet.assigned[NodeName("local")].trial
         assert trial is not None
         assert trial.share_permille == 100
+
+
+WAITING_SINCE = "schema-0004"
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
+def test_a_push_that_waited_in_an_earlier_version_still_waits(
+    version: Path, tmp_path: Path
+) -> None:
+    shutil.copy(version / "seawall.db", tmp_path / "seawall.db")
+    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        waited = [replace(WAITING, number=1)] if version.name >= WAITING_SINCE else []
+        assert list(store.waiting.all()) == waited

@@ -6,11 +6,12 @@ Nothing here talks to the store or a node.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Final
 
 from seawall import __version__
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.present import problem_view
 from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, ProblemView
@@ -165,6 +166,16 @@ def same_content(one: Bundle, other: Bundle) -> bool:
         and (one.golden, one.policy) == (other.golden, other.policy)
         and (one.switches, one.feeds) == (other.switches, other.feeds)
     )
+
+
+def may_differ(sources: SourceSet, kind: Kind, extras: Extras, old: Bundle) -> bool:
+    """Whether it is worth while to begin with what takes long before anything is read.
+
+    The same text with nothing else asked for is most often the release that serves. Where it is
+    not, since a file that it names has changed, the gate begins a moment later.
+    """
+    same = sources == old.sources and replace(extras, at_s=None) == AS_CURRENT
+    return not same or kind is Kind.CERTIFICATES
 
 
 def first_error(loaded: Loaded) -> str:

@@ -6,6 +6,10 @@ renamed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+WAITING: Final = "waiting"
+"""Code of a refusal to a push that is kept for its turn: nobody need push it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +101,35 @@ class BotModelView:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingFeedView:
+    """A push into a feed that is not on its way yet; it is released by itself.
+
+    Attributes:
+        name: of the feed, `bot-model` and the like included.
+        author: who pushed it.
+        at_s: when.
+        why: what it waits for.
+    """
+
+    name: str
+    size_bytes: int
+    author: str
+    at_s: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class FeedsView:
     """All lists of the current release, its bot model, and the shadow beside it.
 
-    `model` is null when nothing is scored, `shadow` when there is none.
+    `model` is null when nothing is scored, `shadow` when there is none; `waiting` are pushes that
+    are kept for their turn.
     """
 
     feeds: tuple[FeedView, ...]
     model: BotModelView | None = None
     shadow: BotModelView | None = None
+    waiting: tuple[WaitingFeedView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from seawall import limits
 from seawall.api.asked import author_of, message_of, release_id
+from seawall.api.feed_desk import FeedDesk
 from seawall.api.hand_requests import (
     DeedRequest,
     FeedRequest,
@@ -57,6 +58,7 @@ class Hands:
         keys: rotates what clearances are signed with.
         jobs: what control does by itself at intervals.
         shadows: compares, promotes and takes away the shadow model.
+        desk: takes pushes into feeds.
     """
 
     rollouts: Rollouts | None = None
@@ -68,12 +70,15 @@ class Hands:
         keys: KeyWatch,
         jobs: JobRunner,
         shadows: ShadowDesk,
+        *,
+        desk: FeedDesk,
     ) -> None:
         self._store = store
         self._switchboard = switchboard
         self.keys = keys
         self.jobs = jobs
         self.shadows = shadows
+        self.desk = desk
 
     async def kill(self, request: KillRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
         """Switch a feature off for a while.
@@ -114,21 +119,24 @@ class Hands:
     async def push_feed(
         self, name: str, request: FeedRequest, caller: "Caller"
     ) -> AsyncIterator[ApplyEvent]:
-        """Release new content of a feed.
+        """Release new content of a feed; it waits for a release that is on its way.
 
         Raises:
             NotFoundError: there is no such list.
-            ConflictError: the list is a file, or another release does not end.
+            ConflictError: the list is a file, or there is no release yet.
             UsageError: no content, or two.
             RefusedError: too large.
+            UnreachableError: the store cannot be written.
         """
-        flow = await self._switchboard.push(
-            Pushed(_list_name(name), feed_content(request)),
-            author=author_of(request.author, caller.name, local=caller.local),
-            message=message_of(request.message),
-            force=request.force,
-            break_glass=request.break_glass,
-        )
+        feed = Pushed(_list_name(name), feed_content(request))
+        author = author_of(request.author, caller.name, local=caller.local)
+        message = message_of(request.message)
+        if request.break_glass:
+            await self.desk.forget(feed.name, author)
+            push = self._switchboard.push_now
+        else:
+            push = self.desk.push
+        flow = await push(feed, author=author, message=message, force=request.force)
         return flow.events()
 
     async def rotate_keys(
@@ -183,7 +191,7 @@ class Hands:
 
     async def feeds(self) -> FeedsView:
         """The lists of the current release."""
-        return await self._switchboard.feeds()
+        return replace(await self._switchboard.feeds(), waiting=self.desk.waiting())
 
     async def feed(self, name: str) -> FeedContentView:
         """What was pushed last into a list.

@@ -6,6 +6,7 @@ release. The last event, `Applied` or `Refused`, is always kept for a reader tha
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from seawall import limits
 from seawall.api.present import gate_views
@@ -67,6 +68,11 @@ class Flow:
         duration_s = round(self.elapsed_s - self._stage_began_s, 6)
         self.steps.append(GateStepView(stage, text, duration_s))
         self._say(Progress(stage, "done", text, self.elapsed_s))
+
+    def passes_on(self, event: Progress) -> None:
+        """A step of another operation that is part of this one."""
+        self.stage = event.stage
+        self._say(replace(event, elapsed_s=self.elapsed_s))
 
     def refuse(self, error: SeawallError, *, serving: str | None) -> None:
         """End with a refusal at the step that began last."""

@@ -5,8 +5,10 @@ from pathlib import PurePath
 from typing import Final
 
 from seawall import limits
+from seawall.api.hand_views import WAITING
 from seawall.api.progress import ReleaseRefusedError
 from seawall.api.views import CheckView
+from seawall.api.work import Facts
 from seawall.errors import (
     ConflictError,
     InternalError,
@@ -15,9 +17,9 @@ from seawall.errors import (
     SeawallError,
     UnreachableError,
 )
-from seawall.ids import Digest
+from seawall.ids import Digest, ListName
 from seawall.release.release import ReleaseRecord
-from seawall.site.sources import BOT_SHADOW
+from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
 _DIGEST_PREFIX_CHARS_MIN: Final = 12
 """Of a digest named to force it: what is shown everywhere, and long enough to mean it."""
@@ -105,6 +107,53 @@ def unexpected() -> SeawallError:
         "internal",
         "Something unexpected went wrong in the control process; the edge is not touched by it.",
         remedy="The log of control tells more; please report it.",
+    )
+
+
+def no_release() -> ConflictError:
+    """There is nothing that a switch or a feed could change."""
+    return ConflictError(
+        "no-release",
+        "There is no release yet that could be changed.",
+        remedy="Make the first with `seawall apply`.",
+    )
+
+
+def feed_unknown(name: str) -> NotFoundError:
+    """The site file names no such feed."""
+    return NotFoundError(
+        "feed-unknown",
+        f"The current release has no list {name[:60]!r}.",
+        remedy="Write it under `lists`, and apply; see `seawall feed list`.",
+    )
+
+
+def require_pushed(facts: Facts, name: ListName) -> None:
+    """Only what the site file names, and does not read from a file, is pushed.
+
+    Raises:
+        NotFoundError: the current release has no such feed.
+        ConflictError: it is a file.
+    """
+    paths = {one.name: one.path for one in facts.feeds}
+    paths |= {BOT_MODEL: facts.model.path, BOT_SHADOW: facts.shadow.path}
+    if name not in paths:
+        raise feed_unknown(name)
+    if paths[name]:
+        raise ConflictError(
+            "feed-is-a-file",
+            f"The feed {name} is read from {paths[name]}.",
+            remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
+        )
+
+
+def push_waits(what: str, why: str) -> ConflictError:
+    """It is on nobody's way yet; nothing is lost."""
+    return ConflictError(
+        WAITING,
+        f"{what} waits: {why}",
+        remedy="It is kept, and released by itself when that has ended: `seawall feed list` and "
+        "`seawall status` tell. A newer push takes its place.",
     )
 
 

@@ -21,18 +21,19 @@ from seawall.api.hand_views import (
     SwitchView,
 )
 from seawall.api.progress import Flow
+from seawall.api.refusals import no_release, require_pushed
 from seawall.api.releaser import Order, Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.api.work import Facts, ModelFacts
 from seawall.clock import Clock
-from seawall.errors import ConflictError, NotFoundError, SeawallError, UsageError
+from seawall.errors import NotFoundError, SeawallError, UsageError
 from seawall.ids import ListName, SiteName
 from seawall.model import FEATURES, Feature, Switch
 from seawall.model.switches import still_on, switch_words
 from seawall.release.ledger import Audit
 from seawall.release.release import Kind
-from seawall.site.sources import BOT_MODEL, BOT_SHADOW, Pushed
+from seawall.site.sources import Pushed
 
 AUTHOR: Final = "seawall"
 _WAIT_POLL_S: Final = 0.1
@@ -128,24 +129,18 @@ class Switchboard:
             )
         )
 
-    async def push(
-        self,
-        feed: Pushed,
-        *,
-        author: str,
-        message: str,
-        force: tuple[str, ...],
-        break_glass: bool = False,
+    async def push_now(
+        self, feed: Pushed, *, author: str, message: str, force: tuple[str, ...]
     ) -> Flow:
-        """Begin to release new content of a feed.
+        """Begin to release new content of a feed by break-glass, ahead of everything else.
 
         Raises:
             NotFoundError: the site file has no such list.
-            ConflictError: the list is a file; or there is no release yet, or one is on its way and
-                does not end.
+            ConflictError: the list is a file; or there is no release yet, or one is in the gate
+                and does not end.
         """
         facts = await self.turn()
-        _require_pushed(facts, feed.name)
+        require_pushed(facts, feed.name)
         detail = f"{len(feed.content)} bytes"
         await self._note(author, "feed-pushed", feed.name, detail)
         return self._releaser.apply(
@@ -157,7 +152,7 @@ class Switchboard:
                 force=force,
                 extras=Extras(feed=feed, pinned=True),
                 feed=feed.name,
-                break_glass=break_glass,
+                break_glass=True,
             )
         )
 
@@ -194,8 +189,8 @@ class Switchboard:
         """
         facts = await self._releaser.current_facts()
         if facts is None:
-            raise _no_release()
-        _require_pushed(facts, name)
+            raise no_release()
+        require_pushed(facts, name)
         content = await self._releaser.pushed(name)
         return FeedContentView(
             name, None if content is None else content.decode("utf-8", "replace")
@@ -262,42 +257,13 @@ class Switchboard:
             await self._clock.sleep(_WAIT_POLL_S)
         facts = await self._releaser.current_facts()
         if facts is None:
-            raise _no_release()
+            raise no_release()
         return facts
 
     async def _note(self, actor: str, action: str, subject: str, detail: str) -> None:
         await asyncio.to_thread(
             self._audit.add, actor=actor, action=action, subject=subject, detail=detail
         )
-
-
-def _require_pushed(facts: Facts, name: ListName) -> None:
-    paths = {one.name: one.path for one in facts.feeds}
-    paths |= {BOT_MODEL: facts.model.path, BOT_SHADOW: facts.shadow.path}
-    if name not in paths:
-        raise _feed_unknown(name)
-    if paths[name]:
-        raise ConflictError(
-            "feed-is-a-file",
-            f"The feed {name} is read from {paths[name]}.",
-            remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
-        )
-
-
-def _no_release() -> ConflictError:
-    return ConflictError(
-        "no-release",
-        "There is no release yet that could be changed.",
-        remedy="Make the first with `seawall apply`.",
-    )
-
-
-def _feed_unknown(name: str) -> NotFoundError:
-    return NotFoundError(
-        "feed-unknown",
-        f"The current release has no list {name[:60]!r}.",
-        remedy="Write it under `lists`, and apply; see `seawall feed list`.",
-    )
 
 
 def _model_view(model: ModelFacts) -> BotModelView | None:

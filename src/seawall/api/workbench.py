@@ -39,6 +39,7 @@ from seawall.api.candidate import (
     edge_of,
     first_error,
     first_loss,
+    may_differ,
     same_content,
     served_by,
 )
@@ -147,7 +148,7 @@ class Workbench:
             UsageError: `force` names something that does not exist.
         """
         old = self._decoded(current)
-        if old is not None:
+        if old is not None and (validate_same or may_differ(sources, kind, extras, old)):
             await self._gate.expect(old.snapshot)
         candidate = self._candidate(sources, kind, extras, old)
         same = old is not None and same_content(old, candidate.bundle)

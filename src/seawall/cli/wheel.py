@@ -165,7 +165,10 @@ def feed_push(
         ),
     ] = None,
 ) -> None:
-    """Release new content of a list, another bot model, or a shadow beside it."""
+    """Release new content of a list, another bot model, or a shadow beside it.
+
+    While another release is on its way, or releases are frozen, it waits and is released by itself.
+    """
     from seawall.cli import hands
 
     forced = tuple(force or ())
@@ -177,7 +180,7 @@ def feed_push(
 @feed_app.command("list")
 @on_edge
 def feed_list(edge: Edge) -> None:
-    """List the address lists of the current release, and tell its bot model."""
+    """List the address lists of the current release and what waits; tell its bot model."""
     from seawall.cli import hands
 
     edge.finish(hands.feeds)

@@ -6,8 +6,7 @@ sites deny is said once for the whole table; a site that denies nothing switches
 one that denies something else carries its own copy. Addresses are found in a trie, so a list of a
 hundred thousand networks costs a request no more than one of ten.
 
-A proxy that listens on IPv6 for both families tells IPv4 clients as `::ffff:192.0.2.7`, which Envoy
-takes for IPv6. So behind proxies each network of IPv4 is compiled in this form as well.
+Behind proxies each network of IPv4 is compiled in its IPv6 form as well: see `addresses`.
 """
 
 from collections import Counter
@@ -25,6 +24,7 @@ from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 
 from seawall import limits
 from seawall.compiler import names
+from seawall.compiler.addresses import MAPPED, mapped
 from seawall.compiler.wire import FILTER_OFF, as_field, body_of, filter_switch, packed
 from seawall.errors import RefusedError
 from seawall.ids import ListName
@@ -33,9 +33,6 @@ from seawall.model import Edge, IpList, Site, TrustedProxies
 _SWITCHES_FIELD: Final = 15
 """`VirtualHost.typed_per_filter_config`."""
 _CONFIGS_REMEMBERED_MAX: Final = 8
-_MAPPED: Final = "::ffff:"
-_MAPPED_BITS: Final = 96
-"""IPv4 in IPv6 (RFC 4291, 2.5.5.2); no list may hold such a network of its own."""
 
 Denied = tuple[IpList, ...]
 """The lists of a site that hold something, by name."""
@@ -113,7 +110,7 @@ def lists_in(configuration: Any) -> Mapping[str, frozenset[str]]:
                 found[name] = frozenset(
                     f"{each.address_prefix}/{each.prefix_len.value}"
                     for each in ranges.ranges
-                    if not each.address_prefix.startswith(_MAPPED)
+                    if not each.address_prefix.startswith(MAPPED)
                 )
     return found
 
@@ -158,7 +155,7 @@ def _switch(denied: Denied, *, twice: bool) -> Any:
         ranges = by_address.range_matchers.add()
         ranges.ranges.extend(_range(network) for network in one.networks)
         if twice:
-            ranges.ranges.extend(_mapped(n) for n in one.networks if ":" not in n)
+            ranges.ranges.extend(_range(n, as_ipv6=True) for n in one.networks if ":" not in n)
         ranges.on_match.action.CopyFrom(_action(one.name, rbac_pb2.RBAC.Action.DENY))
     tree.custom_match.name = "addresses"
     tree.custom_match.typed_config.CopyFrom(packed(by_address))
@@ -167,17 +164,11 @@ def _switch(denied: Denied, *, twice: bool) -> Any:
     return filter_switch(packed(per_route))
 
 
-def _range(network: str) -> Any:
+def _range(network: str, *, as_ipv6: bool = False) -> Any:
     prefix, _, length = network.partition("/")
-    made = cidr_pb2.CidrRange(address_prefix=prefix)
-    made.prefix_len.value = int(length)
-    return made
-
-
-def _mapped(network: str) -> Any:
-    made = _range(network)
-    made.address_prefix = _MAPPED + made.address_prefix
-    made.prefix_len.value += _MAPPED_BITS
+    address, bits = mapped((prefix, int(length))) if as_ipv6 else (prefix, int(length))
+    made = cidr_pb2.CidrRange(address_prefix=address)
+    made.prefix_len.value = bits
     return made
 
 

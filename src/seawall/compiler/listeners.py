@@ -8,7 +8,6 @@ With trusted proxies each chain stands twice: connections from a trusted network
 manager that believes `x-forwarded-for`, all others one that does not.
 """
 
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +23,7 @@ from envoy.extensions.transport_sockets.tls.v3 import tls_pb2
 
 from seawall.compiler import filters, names
 from seawall.compiler.access_log import access_log
+from seawall.compiler.addresses import Range, both_forms
 from seawall.compiler.fingerprint import fingerprint_filter
 from seawall.compiler.hardening import harden_http, harden_listener
 from seawall.compiler.misdirected import marking_filter
@@ -100,11 +100,10 @@ def _chains(edge: Edge, managers: _Managers, name: str) -> Iterator[Any]:
     """One chain, or two when some peers are trusted."""
     if managers.trusted is not None:
         chain = _chain(f"{name} trusted", managers.trusted)
-        for cidr in edge.trusted_proxies.cidrs:
-            network = ipaddress.ip_network(cidr, strict=False)
+        for address, bits in _proxies(edge.trusted_proxies):
             chain.filter_chain_match.source_prefix_ranges.add(
-                address_prefix=str(network.network_address)
-            ).prefix_len.value = network.prefixlen
+                address_prefix=address
+            ).prefix_len.value = bits
         yield chain
     yield _chain(name, managers.untrusted)
 
@@ -186,13 +185,18 @@ def _set_client_address(manager: Any, trusted: TrustedProxies | None) -> None:
         manager.xff_num_trusted_hops = trusted.hops if trusted else 0
         return
     detection = xff_pb2.XffConfig(skip_xff_append=flag(on=False))
-    for cidr in trusted.cidrs:
-        network = ipaddress.ip_network(cidr, strict=False)
-        detection.xff_trusted_cidrs.cidrs.add(
-            address_prefix=str(network.network_address)
-        ).prefix_len.value = network.prefixlen
+    for address, bits in _proxies(trusted):
+        detection.xff_trusted_cidrs.cidrs.add(address_prefix=address).prefix_len.value = bits
     manager.original_ip_detection_extensions.append(
         extension_pb2.TypedExtensionConfig(
             name="envoy.http.original_ip_detection.xff", typed_config=packed(detection)
         )
     )
+
+
+def _proxies(trusted: TrustedProxies) -> Iterator[Range]:
+    """Networks of the proxies, in each form that another proxy may tell their addresses in.
+
+    Each once: Envoy refuses a filter chain that names one twice.
+    """
+    yield from dict.fromkeys(each for cidr in trusted.cidrs for each in both_forms(cidr))

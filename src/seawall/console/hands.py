@@ -46,6 +46,14 @@ def feeds(view: FeedsView, now_s: float) -> RenderableType:
     model = _model_lines(view.model)
     if view.shadow is not None:
         model += _described("Shadow, which decides nothing", view.shadow)
+    model += [
+        styled(
+            f"{one.name}: {one.size_bytes:,} bytes that {one.author} pushed "
+            f"{age(one.at_s, now_s)} wait: {one.why}",
+            "yellow",
+        )
+        for one in view.waiting
+    ]
     if not view.feeds:
         none = "The current release has no list. Write one under `lists` of the site file."
         return Group(styled(none), *model)

@@ -14,6 +14,7 @@ from typing import Self
 
 from seawall import limits
 from seawall.api.configfile import ConfigFile
+from seawall.api.feed_desk import FeedDesk
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
 from seawall.api.jobs import JobRunner
@@ -88,6 +89,7 @@ class Control:
         self.watch.one_of_several = one_of_several
         self._background.spawn(self.watch.run(), name="file watch")
         self._background.spawn(self.switchboard.run(), name="switchboard")
+        self._background.spawn(self.service.hands.desk.take_up(), name="waiting feeds")
         self._background.spawn(self.service.hands.keys.run(), name="key watch")
         self._background.spawn(self.service.fleet_watch.run(), name="fleet watch")
         self._background.spawn(self.service.hands.jobs.run(), name="jobs")
@@ -195,6 +197,11 @@ class _Core:
         watch = FileWatch(releaser, self.workshop, clock, log=log)
         switchboard = Switchboard(releaser, self.store.audit, clock, log=log)
         keys = KeyWatch(releaser, clock, log=log)
+        desk = FeedDesk(
+            *(releaser, self.rollouts, self.store, self.workshop, clock),
+            background=self.background,
+            log=log,
+        )
         jobs = JobRunner(
             self.store,
             releaser,
@@ -208,7 +215,8 @@ class _Core:
         def notices() -> tuple[NoticeView, ...]:
             parts = (watch, releaser, switchboard, keys, self.rollouts)
             found = [_copied(data_dir), *(part.notice() for part in parts)]
-            return (*(notice for notice in found if notice is not None), *jobs.notices())
+            told = (notice for notice in found if notice is not None)
+            return (*told, *desk.notices(), *jobs.notices())
 
         observer = Observer(
             store=self.store,
@@ -222,7 +230,7 @@ class _Core:
             jobs=jobs.view,
         )
         shadows = ShadowDesk(releaser, switchboard.turn, self.store.audit, data_dir)
-        hands = Hands(self.store, switchboard, keys, jobs, shadows)
+        hands = Hands(self.store, switchboard, keys, jobs, shadows, desk=desk)
         hands.rollouts = self.rollouts
         parts = Parts(
             store=self.store,

@@ -22,7 +22,6 @@ from seawall.api.client import Client
 from seawall.api.range_feeds import Feeds, last_of, renew_feeds
 from seawall.api.views import ApplyEvent
 from seawall.clock import Clock, SystemClock
-from seawall.daemon.job_push import patient
 from seawall.daemon.job_retrain import DATABASE_VARIABLE, retrain
 from seawall.errors import ConflictError, InternalError, SeawallError, UnreachableError
 from seawall.jobs.memory import Ending, Outcome
@@ -138,10 +137,7 @@ def _ranges(data_dir: Path, world: World, teller: Teller) -> Outcome:
     with Client.for_data_dir(data_dir) as client:
 
         def push(name: str, content: bytes, message: str) -> Iterator[ApplyEvent]:
-            return patient(
-                lambda: client.push_feed(name, content, author=_AUTHOR, message=message),
-                world.clock,
-            )
+            return client.push_feed(name, content, author=_AUTHOR, message=message)
 
         feeds = Feeds(client, push, last_of)
         return _told(renew_feeds(world, client, (), feeds, told=teller.tell))

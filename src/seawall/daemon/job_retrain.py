@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 from seawall import limits
 from seawall.api.client import Client
+from seawall.api.hand_views import WAITING
 from seawall.api.range_feeds import last_of
 from seawall.api.views import Refused
 from seawall.bots.starter import starter_content
 from seawall.clock import Clock
-from seawall.daemon.job_push import patient
 from seawall.errors import ConflictError, RefusedError
 from seawall.jobs.memory import Ending, Outcome
 from seawall.learn import needs
@@ -73,7 +73,7 @@ def retrain(
             if trained.written is None or not trained.acceptance or not trained.acceptance.accepted:
                 return _refused(trained, report)
             tell("Release the model", 0, 0)
-            return _pushed(client, settings, trained, report, clock)
+            return _pushed(client, settings, trained, report)
     finally:
         shutil.rmtree(work, ignore_errors=True)
         with suppress(OSError):
@@ -183,15 +183,13 @@ def _refused(trained: "Trained", report: Path) -> Outcome:
     )
 
 
-def _pushed(
-    client: Client, settings: Retraining, trained: "Trained", report: Path, clock: Clock
-) -> Outcome:
+def _pushed(client: Client, settings: Retraining, trained: "Trained", report: Path) -> Outcome:
     content = (report / _MODEL).read_bytes()
     message = f"Retrained; report in {report.name}"
-    push = patient(
-        lambda: client.push_feed(settings.feed, content, author=_AUTHOR, message=message), clock
-    )
-    end = last_of(push)
+    end = last_of(client.push_feed(settings.feed, content, author=_AUTHOR, message=message))
+    if isinstance(end, Refused) and end.code == WAITING:
+        words = f"The trained model was accepted, and is not released yet. {end.message}"
+        return Outcome(Ending.UNCHANGED, "bot-model-waits", words, report=str(report))
     if isinstance(end, Refused):
         words = f"The trained model was accepted, but its release was refused: {end.message}"
         remedy = f"{end.remedy} The model is {_MODEL} in the folder."

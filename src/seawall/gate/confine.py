@@ -1,7 +1,9 @@
 """Starts a sacrificial process: bounded, without a network, and never alive without its parent.
 
-Run as a script, `python -I -S confine.py BOUNDS COMMAND...`, so that nothing of Seawall and no
-package is imported: it replaces itself with the command after a few milliseconds. `BOUNDS` is
+Run as a script, `python -I -S confine.py PARENT BOUNDS COMMAND...`, so that nothing of Seawall and
+no package is imported: it replaces itself with the command after a few milliseconds. `PARENT` is
+the process that starts it, as that process itself says: whoever asks here for the parent is told
+of the one that inherits orphans, when the parent has ended meanwhile. `BOUNDS` is
 `CPU_S,ADDRESS_SPACE_BYTES,OPEN_FILES,FILE_SIZE_BYTES`. The limits hold before the command's first
 instruction. A kernel or container that allows no network namespace is no reason to stop: what
 runs here was made unable to name anything but Unix sockets.
@@ -22,8 +24,8 @@ _NOT_RUN = 127
 
 def main() -> None:
     """Confine this process, then become the command."""
-    parent = os.getppid()
-    cpu_s, address_space, open_files, file_size = map(int, sys.argv[1].split(","))
+    parent = int(sys.argv[1])
+    cpu_s, address_space, open_files, file_size = map(int, sys.argv[2].split(","))
     for kind, value in (
         (resource.RLIMIT_CPU, cpu_s),
         (resource.RLIMIT_AS, address_space),
@@ -40,11 +42,11 @@ def main() -> None:
     if libc.unshare(_CLONE_NEWNET) != 0:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
     if os.getppid() != parent:
-        sys.exit(1)  # the parent ended before it could be watched
+        sys.exit(1)  # it ended before it could be watched
     try:
-        os.execv(sys.argv[2], sys.argv[2:])  # noqa: S606 - no shell is wanted
+        os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606 - no shell is wanted
     except OSError as error:
-        print(f"{sys.argv[2]}: {error.strerror}", file=sys.stderr)  # noqa: T201 - to the taster
+        print(f"{sys.argv[3]}: {error.strerror}", file=sys.stderr)  # noqa: T201 - to the taster
         sys.exit(_NOT_RUN)
 
 

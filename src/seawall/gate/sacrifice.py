@@ -214,7 +214,8 @@ async def _start(
         bounds.file_size_bytes,
     )
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", str(confine.__file__), ",".join(map(str, numbers))),
+        *(sys.executable, "-I", "-S", str(confine.__file__)),
+        *(str(os.getpid()), ",".join(map(str, numbers))),
         *(str(envoy), "--config-path", BOOTSTRAP),
         *("--service-node", "taste", "--service-cluster", "taste"),
         *("--concurrency", "1", "--disable-hot-restart"),

@@ -45,12 +45,12 @@ def look_at_scores(
             )
             remedy = "The model behaves otherwise in Envoy: report this, with the model."
             return Finding("taster-score-parity", text, remedy, index), ""
-    before = sum(_is_scored(answer) for answer in old)
-    looked_at = sum(not _turned_away(answer) for answer in new)
-    if before and looked_at and not scored:
+    pairs = zip(new, old, strict=False)
+    due = sum(_is_scored(before) and not _turned_away(now) for now, before in pairs)
+    if due and not scored:
         text = (
-            f"None of {looked_at} answers is scored, where the current release scores {before}: "
-            "the filter fails, and every score would be absent."
+            f"None of {due} answers is scored that the current release scores: the filter fails, "
+            "and every score would be absent."
         )
         return Finding("taster-unscored", text, "Report this, with the model."), ""
     return None, f"Envoy scored {scored} of {len(new)} requests as {model.title} does."

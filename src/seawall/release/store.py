@@ -33,6 +33,7 @@ from seawall.release.rows import StoredAssignment
 from seawall.release.signing import SigningKey
 from seawall.release.tables import QUARANTINE, RELEASES
 from seawall.release.upsert import upsert
+from seawall.release.waiting import WaitingFeeds
 
 __all__ = ["Quarantined", "Store", "StoredAssignment"]
 
@@ -55,6 +56,7 @@ class Store:
         tokens: who may use the API over the network.
         meta: small facts by name.
         fleet: nodes of other machines, and the tokens that let them in.
+        waiting: what was pushed into feeds and is no release yet.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Store:
         self.tokens = Tokens(self._database, clock)
         self.meta = Meta(self._database)
         self.fleet = Registry(self._database, clock)
+        self.waiting = WaitingFeeds(self._database)
 
     @property
     def database(self) -> Database:

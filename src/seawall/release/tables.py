@@ -143,6 +143,21 @@ AUDIT: Final = Table(
     Column("detail", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+WAITING_FEEDS: Final = Table(
+    "waiting_feeds",
+    METADATA,
+    # Orders pushes. AUTOINCREMENT: what somebody works on is never taken for a newer one.
+    Column("number", Integer, primary_key=True),
+    # Of one feed only the newest push waits.
+    Column("name", String, nullable=False, unique=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    # A list of names, as JSON.
+    Column("force", Text, nullable=False),
+    Column("at_s", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
 TOKENS: Final = Table(
     "tokens",
     METADATA,

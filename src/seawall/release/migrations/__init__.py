@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-REVISIONS: Final = ("0001", "0002", "0003")
+REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Every schema so far, oldest first."""
 
 

@@ -70,8 +70,9 @@ class TrustedProxiesSection(Section):
         tuple[Cidr, ...], Field(max_length=limits.TRUSTED_PROXIES_MAX), BeforeValidator(one_or_many)
     ] = Field(
         default=(),
-        description="Networks of the proxies in front of this edge. An entry of the header that is "
-        "no plain address, such as one with a port, is not read: the proxy's own address counts.",
+        description="Networks of the proxies in front of this edge, also where one of them writes "
+        "an IPv4 address as `::ffff:10.0.0.1`. An entry of the header that is no plain address, "
+        "such as one with a port, is not read: the proxy's own address counts.",
     )
     hops: Annotated[int, count(0, 16)] = Field(
         default=0, description="How many proxies each request passed; 0: as `cidrs` say."
