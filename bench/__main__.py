@@ -16,7 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", choices=("cpu", "size"), help="measure one half alone")
     parser.add_argument("--rounds", type=int, default=9, help="alternating rounds (9)")
-    parser.add_argument("--requests", type=int, default=15_000, help="requests a round (15,000)")
+    parser.add_argument("--requests", type=int, default=25_000, help="requests a round (25,000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="put the tables into this page")
     options = parser.parse_args()

@@ -1,8 +1,10 @@
 """CPU per request of each target, measured in alternating rounds of one run.
 
-The ratio to the bare Envoy is taken within a round, and the median of the rounds is given: what
-disturbs the machine disturbs neighbours alike. CPU time is the target's own, from /proc, so other
-programs, the origin and the load generator do not count.
+CPU time is the target's own, from /proc, so other programs, the origin and the load generator do
+not count. But whoever shares the processor and its caches makes the same work take longer, never
+shorter, for seconds at a time: so each round takes several samples, and the lower quartile of all
+samples of a target is given, for all targets alike. The ratios within the rounds say how disturbed
+the run was.
 """
 
 import contextlib
@@ -24,6 +26,8 @@ RAMP_S = 10.5
 """Load before each measured run of the operated edge: two polls of its agent, which then knows how
 busy the node is. Between its rounds the node rests, and records everything again."""
 WARM_UP_REQUESTS = 5_000
+SAMPLES = 5
+"""Measured one after the other in each round."""
 LIVES = 3
 """How often all targets are started anew: where a process's memory happens to lie makes the same
 program up to a tenth faster or slower, for as long as it runs."""
@@ -34,10 +38,10 @@ class Cost:
     """One target under one protocol.
 
     Attributes:
-        cpu_us: CPU microseconds per request, median of the rounds.
-        bots_us: of `seawall-bots`, how much more than `seawall`, median of the rounds.
-        ratio: of `cpu_us` to the bare Envoy's, median of the rounds' own ratios.
-        ratio_min: smallest and, below, largest ratio of a round: the noise.
+        cpu_us: CPU microseconds per request, lower quartile of the samples.
+        bots_us: of `seawall-bots`, how much more than `seawall`.
+        ratio: of `cpu_us` to the bare Envoy's.
+        ratio_min: smallest and, below, largest ratio of the medians of a round: the noise.
         memory_bytes: resident memory after the load.
     """
 
@@ -58,33 +62,43 @@ def costs(rounds: int, requests: int) -> list[Cost]:
         rounds: of each protocol; they are shared out among the lives.
         requests: of one target in one round.
     """
-    taken: dict[tuple[str, str], list[float]] = {}
+    taken: dict[tuple[str, str], list[list[float]]] = {}
     memory: dict[tuple[str, str], int] = {}
     for _ in range(LIVES):
-        for key, cpu_us, memory_bytes in _life(max(1, rounds // LIVES), requests):
-            taken.setdefault(key, []).append(cpu_us)
+        for key, samples, memory_bytes in _life(max(1, rounds // LIVES), requests):
+            taken.setdefault(key, []).append(samples)
             memory[key] = memory_bytes
+    quiet_us = {key: _quiet(own) for key, own in taken.items()}
     found = []
     for (protocol, name), own in taken.items():
-        pairs = zip(own, taken[protocol, BASE], strict=True)
-        ratios = [cpu_us / base_us for cpu_us, base_us in pairs]
-        more = zip(own, taken[protocol, WITHOUT_BOTS], strict=True)
+        base = taken[protocol, BASE]
+        ratios = [
+            statistics.median(ours) / statistics.median(theirs)
+            for ours, theirs in zip(own, base, strict=True)
+        ]
+        cpu_us = quiet_us[protocol, name]
         found.append(
             Cost(
                 name,
                 protocol,
-                statistics.median(own),
-                statistics.median(ratios),
+                cpu_us,
+                cpu_us / quiet_us[protocol, BASE],
                 min(ratios),
                 max(ratios),
                 memory[protocol, name],
-                statistics.median(a - b for a, b in more) if name == WITH_BOTS else None,
+                cpu_us - quiet_us[protocol, WITHOUT_BOTS] if name == WITH_BOTS else None,
             )
         )
     return found
 
 
-def _life(rounds: int, requests: int) -> Iterator[tuple[tuple[str, str], float, int]]:
+def _quiet(rounds: list[list[float]]) -> float:
+    """The lower quartile of all samples."""
+    samples = [sample for samples in rounds for sample in samples]
+    return statistics.quantiles(samples, n=4, method="inclusive")[0]
+
+
+def _life(rounds: int, requests: int) -> Iterator[tuple[tuple[str, str], list[float], int]]:
     """Start all targets, and measure each in turn: its key, CPU microseconds, memory."""
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="seawall-bench-")))
@@ -101,7 +115,7 @@ def _life(rounds: int, requests: int) -> Iterator[tuple[tuple[str, str], float, 
 
 def _rounds(
     targets: list[Target], protocol: str, rounds: int, requests: int
-) -> Iterator[tuple[tuple[str, str], float, int]]:
+) -> Iterator[tuple[tuple[str, str], list[float], int]]:
     for target in targets:
         _one(target, protocol, WARM_UP_REQUESTS)
     for number in range(rounds):
@@ -110,8 +124,8 @@ def _rounds(
             start_s = time.monotonic()
             while target.name in OPERATED and time.monotonic() - start_s < RAMP_S:
                 _one(target, protocol, WARM_UP_REQUESTS)
-            cpu_us = _one(target, protocol, requests)
-            yield (protocol, target.name), cpu_us, target.program.memory_bytes()
+            samples = [_one(target, protocol, requests // SAMPLES) for _ in range(SAMPLES)]
+            yield (protocol, target.name), samples, target.program.memory_bytes()
 
 
 def _one(target: Target, protocol: str, requests: int) -> float:

@@ -125,6 +125,7 @@ def _size_rows(size: Size) -> list[tuple[str, str]]:
         ("model to checked Envoy resources", f"{size.compile_s:.2f} s"),
         ("`seawall up` to the first served request", f"{size.up_large_s:.2f} s"),
         ("`seawall apply` of a one-route change until served", f"{size.apply_s:.2f} s"),
+        ("the same past the canary (`--break-glass`)", f"{size.break_glass_s:.2f} s"),
         ("memory of the node agent", f"{size.agent_bytes / MIB:.0f} MiB"),
         ("memory of control", f"{size.control_bytes / MIB:.0f} MiB"),
         ("memory of Envoy", f"{size.envoy_bytes / MIB:.0f} MiB"),

@@ -28,6 +28,7 @@ from seawall.site.load import load
 
 SITES = 1_000
 CHANGES = 5
+PAST = ("--break-glass", "bench")
 COMMAND = (sys.executable, "-P", "-m", "seawall.cli.main")
 
 
@@ -42,6 +43,7 @@ class Size:
         up_large_s: the same with the large site file.
         apply_s: `seawall apply` of a one-route change to the large file on an idle edge, from the
             command's start until it has ended and every client is answered by the change.
+        break_glass_s: the same with `--break-glass`, past the canary; the gate judges all the same.
         agent_bytes: resident memory of the node agent at the large size, after the changes.
         control_bytes: of the control process.
         envoy_bytes: of Envoy.
@@ -52,6 +54,7 @@ class Size:
     up_small_s: float
     up_large_s: float
     apply_s: float
+    break_glass_s: float
     agent_bytes: int
     control_bytes: int
     envoy_bytes: int
@@ -71,12 +74,14 @@ def size(sites: int = SITES) -> Size:
         with _up(root / "large", port, sites) as large:
             time.sleep(limits.WINDOW_DURATION_S + limits.ROLLOUT_RATE_SPAN_S)  # until it is idle
             apply_s = statistics.median(_change(large, port, sites, n) for n in range(CHANGES))
+            numbers = range(CHANGES, 2 * CHANGES)
+            past_s = statistics.median(_change(large, port, sites, n, *PAST) for n in numbers)
             agent, control, envoy = (
                 _memory(large.directory / "data" / part)
                 for part in ("run/node.json", "run/control.json", "node/stable/envoy.json")
             )
             return Size(
-                load_s, compile_s, up_small_s, large.ready_s, apply_s, agent, control, envoy
+                load_s, compile_s, up_small_s, large.ready_s, apply_s, past_s, agent, control, envoy
             )
 
 
@@ -134,13 +139,13 @@ def _up(directory: Path, origin_port: int, sites: int) -> Iterator[Up]:
             _command(directory, "down")
 
 
-def _change(up: Up, origin_port: int, sites: int, number: int) -> float:
+def _change(up: Up, origin_port: int, sites: int, number: int, *options: str) -> float:
     """Until the command says that it serves; nobody asks meanwhile, which would be traffic."""
     mark = f"{number + 1}"
     write_config(up.directory, up.port, origin_port, sites, mark)
     start_s = time.perf_counter()
     apply = subprocess.run(
-        [*COMMAND, "apply", *_options(up.directory), "--format", "json"],
+        [*COMMAND, "apply", *_options(up.directory), *options, "--format", "json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,

@@ -428,6 +428,12 @@ GOLDEN_CONCURRENCY_MAX: Final = 8
 """Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
 GOLDEN_IMPLICIT_MAX: Final = 50
 """Requests made up for sites that have no golden ones: `GET /` of so many."""
+GOLDEN_AROUND_MAX: Final = 10
+"""So many of them for sites that did not change, where nothing did that is common to all: they only
+show that the candidate serves at all."""
+GOLDEN_TOUCHED_MAX: Final = 50
+"""Changed routes whose way to their origin is tried before a client takes it: one of each origin
+first; a release of more is a migration, and clients come by."""
 GOLDEN_ROUND_MAX: Final = 20
 """Golden requests in one round of a canary; the next round goes on where this one ended."""
 GOLDEN_ROUNDS_QUICK: Final = 8
@@ -780,6 +786,9 @@ is worse shows such odds within a few bad requests, one that is not seldom does.
 JUDGE_HESITATION: Final = 2.0
 """Odds by `errors` against a candidate at which golden requests do not decide yet: two requests
 failed and none beside them. Some more make these odds less, or a suspicion."""
+JUDGE_SITES_WEIGHED_MAX: Final = 64
+"""Sites with the most errors on a candidate whose odds are worked out at each look: a release that
+harms more shows in the whole edge."""
 JUDGE_SPAN_S: Final = 2.0
 """Slots are compared within spans of this length: longer than the windows of a trial, short enough
 that what hits every slot at one moment cancels."""

@@ -20,6 +20,8 @@ from seawall.judge.verdict import (
     combine,
     severity,
 )
+from seawall.judge.weigh import odds_against, worst_site
+from seawall.limits import JUDGE_SITES_WEIGHED_MAX
 from seawall.telemetry.window import Window
 
 SECONDS = 60
@@ -242,6 +244,60 @@ def test_the_site_that_suffers_is_named_though_the_total_looks_well() -> None:
     assert isinstance(found, Unhealthy)
     assert found.site == "small"
     assert "site small" in describe(found)
+
+
+def quiet_site(failed: int, *, beside: int = 0, seconds: int = 3) -> list[Window]:
+    """A large site that is well, and a small one with a request a second on each side."""
+    windows = []
+    for at_s in range(SECONDS):
+        for slot, requests in (("stable", 400), ("candidate", 400), ("baseline", 400)):
+            bad = (failed if slot == "candidate" else beside) if at_s < seconds else 0
+            sites = {"large": site(requests - 1), "small": site(1, bad)}
+            windows.append(window(slot, at_s, requests, bad, sites=sites))
+    return windows
+
+
+def test_a_quiet_site_that_fails_holds_a_step_up_though_it_is_far_from_proof() -> None:
+    found = verdict(quiet_site(1, seconds=6), share=0.5, sites=2)
+    assert isinstance(found, NotEnough)
+    assert found.reason is Reason.GATHERING
+    assert "Of small 6 of 60 requests" in found.text
+    assert isinstance(verdict(quiet_site(0), share=0.5, sites=2), Healthy)
+
+
+def test_a_quiet_site_that_fails_beside_the_candidate_too_holds_nothing_up() -> None:
+    found = verdict(quiet_site(1, beside=1, seconds=6), share=0.5, sites=2)
+    assert isinstance(found, Healthy), found
+
+
+def test_among_many_sites_it_takes_more_to_doubt_one() -> None:
+    windows = quiet_site(1, seconds=6)
+    few, _ = worst_site(gather(windows, STEP), 2)
+    many, series = worst_site(gather(windows, STEP), 1_000)
+    assert few == pytest.approx(500 * many)
+    assert series is not None
+    assert series.site == "small"
+    assert worst_site(gather(windows, STEP), 0)[0] == few, "as many as were seen"
+    assert worst_site(gather(trial(), STEP), 1) == (0.0, None)
+
+
+def test_only_the_sites_with_the_most_errors_are_weighed() -> None:
+    names = [f"s{number}" for number in range(JUDGE_SITES_WEIGHED_MAX + 10)]
+    windows = []
+    for at_s in range(SECONDS):
+        for slot in ("stable", "candidate"):
+            bad = int(slot == "candidate")
+            sites = {name: site(10, bad * (1 + (name == "s70"))) for name in names}
+            errors = sum(counts.status_5xx for counts in sites.values())
+            windows.append(window(slot, at_s, 10 * len(names), errors, sites=sites))
+    evidence = gather(windows, STEP)
+    odds, series = worst_site(evidence, 0)
+    assert series is not None
+    assert series.site == "s70"
+    one = odds_against(next(s for s in evidence.suspects if s.site == "s0"), evidence)
+    worst = odds_against(series, evidence)
+    weighed = (JUDGE_SITES_WEIGHED_MAX - 1) * one + worst
+    assert odds == pytest.approx(weighed / len(names))
 
 
 def test_harm_of_an_earlier_step_still_counts_and_its_health_does_not() -> None:

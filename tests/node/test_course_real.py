@@ -11,7 +11,7 @@ from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 from helpers import free_port
 from node.course_support import Story, crowd, failing, measuring, site
 from node.streams import echo, open_upgrade, origin
-from node.support import answer, bad_cluster, get, running, until
+from node.support import answer, bad_cluster, cluster, get, running, to_cluster, until
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.node.steering import Arm
 from seawall.rollout.ports import Phase, TrialPhase
@@ -104,6 +104,35 @@ def test_a_candidate_that_answers_5xx_is_withdrawn_by_the_node_alone(tmp_path: P
             assert "5xx" in report.trial.message
             assert clients.failures.keys() <= {"503"}
             assert clients.statuses["503"] <= max(10, clients.statuses.total() // 20)
+
+    asyncio.run(tell())
+
+
+@pytest.mark.parametrize("upstream_fails", [True, False])
+def test_a_route_that_leads_nowhere_meets_no_client(
+    tmp_path: Path, *, upstream_fails: bool
+) -> None:
+    """A part of a site that few ask for: no count of clients would find it."""
+    port = free_port()
+
+    async def tell() -> None:
+        async with origin() as upstream, running(measuring(tmp_path)) as node:
+            story = Story(node)
+            await story.serve(site(port, upstream))
+            nowhere = cluster("nowhere", free_port() if upstream_fails else upstream)
+            api = {**to_cluster("nowhere"), "match": {"prefix": "/api"}, "name": "demo/api"}
+            await story.try_out(site(port, upstream, nowhere, first=api))
+            if not upstream_fails:
+                await story.tasted()
+                return
+            report = await story.reaches(TrialPhase.FAILED)
+            assert report.trial is not None
+            assert report.trial.share_permille == 0
+            assert report.trial.blames_content
+            assert "HEAD http://golden.invalid/api of demo, for the route demo/api: 503 (" in (
+                report.trial.message
+            )
+            assert "(connection_refused), stable: 200" in report.trial.message
 
     asyncio.run(tell())
 

@@ -18,13 +18,15 @@ from seawall.limits import (
 )
 from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
-from seawall.node.golden import Prober, Question, difference, questions
+from seawall.node.golden import Prober, difference
+from seawall.node.questions import Question, questions
 from seawall.node.taste import socket_name
 from tls_material import TlsAuthority
 
 SITE = SiteName("shop")
 OK = Answer(200, {"content-type": "text/html; charset=utf-8"}, b"welcome to the shop")
 ERROR = Answer(503, {}, b"")
+CUT = Answer(503, {"proxy-status": "taste; error=connection_refused; details=delayed"}, b"")
 DEAD = Silence("no answer in 5 s")
 
 
@@ -43,6 +45,20 @@ def golden(**options: object) -> Golden:
         (Question(golden(), implicit=True), ERROR, DEAD, False),
         (Question(golden(), implicit=True), Answer(404), OK, False),
         (Question(golden(), implicit=True), ERROR, Answer(421), True),
+        # The way of a changed route: only a candidate that cannot reach the origin.
+        (Question(golden(), implicit=True, route="shop/api"), CUT, OK, True),
+        (Question(golden(), implicit=True, route="shop/api"), DEAD, OK, True),
+        (Question(golden(), implicit=True, route="shop/api"), CUT, Answer(405), True),
+        (Question(golden(), implicit=True, route="shop/api"), CUT, ERROR, True),
+        (Question(golden(), implicit=True, route="shop/api"), CUT, CUT, False),
+        (Question(golden(), implicit=True, route="shop/api"), CUT, DEAD, False),
+        (Question(golden(), implicit=True, route="shop/api"), ERROR, OK, False),
+        (Question(golden(), implicit=True, route="shop/api"), Answer(404), OK, False),
+        (Question(golden(), implicit=True, route="shop/api"), OK, CUT, False),
+        # A route that is new takes nothing away where nothing was served.
+        (Question(golden(), implicit=True, route="shop/api", added=True), CUT, OK, True),
+        (Question(golden(), implicit=True, route="shop/api", added=True), CUT, Answer(404), False),
+        (Question(golden(), implicit=True, route="shop/api", added=True), CUT, ERROR, False),
         # Written without a status: as stable answers.
         (Question(golden()), OK, OK, False),
         (Question(golden()), Answer(404), OK, True),
@@ -84,21 +100,21 @@ def test_a_difference_is_what_the_release_is_to_blame_for(
 
 
 def test_a_release_without_golden_requests_is_asked_for_the_start_of_each_site() -> None:
-    (asked,) = questions(edge(80, "one"), ())
+    (asked,) = questions(edge(80, "one"), (), edge(80, "one"))
     assert asked.implicit
     assert (asked.golden.path, asked.golden.host) == ("/", "golden.invalid")
 
 
 def test_written_golden_requests_are_asked_and_nothing_else_of_their_site() -> None:
-    (made,) = questions(edge(80, "one"), ())
+    (made,) = questions(edge(80, "one"), (), edge(80, "one"))
     written = Golden(made.golden.site, "shop.test", "/cart")
-    assert questions(edge(80, "one"), (written,)) == (Question(written),)
-    assert questions(whole(routes([answer("x")])), ()) != ()
+    assert questions(edge(80, "one"), (written,), edge(80, "one")) == (Question(written),)
+    assert questions(whole(routes([answer("x")])), (), edge(80, "one")) != ()
 
 
 def test_a_site_without_golden_requests_is_asked_for_its_start_though_another_has_some() -> None:
     written = Golden(SiteName("another"), "another.test", "/cart")
-    first, made = questions(edge(80, "one"), (written,))
+    first, made = questions(edge(80, "one"), (written,), edge(80, "one"))
     assert first == Question(written)
     assert made.implicit
 
@@ -287,6 +303,24 @@ def test_a_candidate_that_hangs_is_asked_once_more_and_not_twice(tmp_path: Path)
         assert (probes.asked, probes.differed) == (1, 1)
         assert probes.first.endswith("no answer in 2 s, stable: 200")
         assert asked == GOLDEN_LATE_ATTEMPTS_MAX < GOLDEN_ATTEMPTS_MAX
+
+    asyncio.run(tell())
+
+
+def test_the_way_of_a_change_is_tried_before_clients_come_and_not_again(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with slot(tmp_path / "c", http(200)) as one, slot(tmp_path / "s", http(200)) as two:
+            way = Question(golden(), implicit=True, route="shop/api")
+            prober = Prober((Question(golden()), way), one, two)
+            assert (await prober.round(10)).asked == 2
+            prober.step()
+            prober.opened()
+            assert (await prober.round(1)).asked == 1
+            assert prober.complete
+            alone = Prober((way,), one, two)
+            alone.opened()
+            assert (await alone.round(10)).asked == 0
+            assert alone.complete
 
     asyncio.run(tell())
 

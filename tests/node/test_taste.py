@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.listener.v3.listener_pb2 import Listener
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
@@ -12,7 +13,7 @@ from helpers import POLL_S, free_port
 from node.stage_support import addressed, loaded, standing
 from node.streams import origin
 from node.support import Connection, answer, cluster, edge, routes, to_cluster, until, whole
-from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of
 from seawall.node.kernel import Place
 from seawall.node.steering import Arm
@@ -36,7 +37,7 @@ def two_listeners() -> Snapshot:
 
 def test_each_scheme_has_one_private_listener_and_one_private_table() -> None:
     plain = two_listeners()
-    tasty = with_taste(plain)
+    tasty = with_taste(plain, ())
     assert names(tasty, TypeUrl.LISTENER) - names(plain, TypeUrl.LISTENER) == {
         "taste http",
         "taste https",
@@ -52,7 +53,7 @@ def test_each_scheme_has_one_private_listener_and_one_private_table() -> None:
 
 def test_what_is_added_can_be_taken_away_exactly() -> None:
     plain = two_listeners()
-    assert without_taste(with_taste(plain)) == plain
+    assert without_taste(with_taste(plain, ())) == plain
     assert without_taste(plain) is plain
 
 
@@ -63,20 +64,55 @@ def test_only_the_wanted_public_addresses_are_opened() -> None:
         Place("::", 8080, dual=True),
         Place("0.0.0.0", 443),
     )
-    private = with_taste(plain, ())
+    private = with_taste(plain, (), ())
     assert public_places(private) == ()
     assert names(private, TypeUrl.ROUTES) == {"taste http"}  # Envoy would not ask for the other
-    opened = with_taste(plain, [Place("0.0.0.0", 443)])
+    opened = with_taste(plain, (), [Place("0.0.0.0", 443)])
     assert public_places(opened) == (Place("0.0.0.0", 443),)
     assert names(opened, TypeUrl.ROUTES) == {"http", "taste http"}
 
 
 def test_routes_of_a_private_table_count_for_no_site() -> None:
     rule = {**answer("x"), "stat_prefix": "shop"}
-    tasty = with_taste(whole(cluster("o", 1), addressed("0.0.0.0", 80), routes([rule])))
+    tasty = with_taste(whole(cluster("o", 1), addressed("0.0.0.0", 80), routes([rule])), ())
     table = RouteConfiguration.FromString(tasty.by_key[(TypeUrl.ROUTES, "taste http")].body)
     assert [route.stat_prefix for route in table.virtual_hosts[0].routes] == [""]
     assert b"shop" in tasty.by_key[(TypeUrl.ROUTES, "http")].body
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("shop.test", ["shop", "any"]),
+        ("SHOP.test:8443", ["shop", "any"]),
+        ("[::1]:80", ["any"]),
+        ("a.wild.test", ["wild", "one", "any"]),
+        ("a.wild.test.other", ["any"]),
+        ("old.test", ["old", "any"]),
+        ("old.example", ["old", "any"]),
+        ("", ["any"]),
+    ],
+)
+def test_a_private_table_holds_what_answers_the_hosts_that_are_asked(
+    asked: str, kept: list[str]
+) -> None:
+    hosts = {
+        "shop": ["www.shop.test", "shop.test"],
+        "wild": ["*.wild.test"],
+        "one": ["a.wild.test"],
+        "old": ["old.*"],
+        "any": ["*"],
+    }
+    table = RouteConfiguration(name="http", ignore_port_in_host_matching=True)
+    for name, domains in hosts.items():
+        table.virtual_hosts.add(name=name, domains=domains)
+    whole_table = Resource(TypeUrl.ROUTES, "http", table.SerializeToString(), "edge")
+    release = whole(addressed("0.0.0.0", 80), whole_table)
+    tasty = with_taste(release, [asked])
+    private = RouteConfiguration.FromString(tasty.by_key[TypeUrl.ROUTES, "taste http"].body)
+    assert [host.name for host in private.virtual_hosts] == kept
+    assert private.ignore_port_in_host_matching
+    assert tasty.by_key[TypeUrl.ROUTES, "http"] == whole_table
 
 
 def test_golden_requests_are_in_no_count_of_clients(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ class Prober:
     def __init__(self, *, well: bool = True) -> None:
         self._well = well
         self.warmed: list[Path] = []
+        self.met_clients = False
 
     async def warm(self, *slots: Path) -> None:
         self.warmed += slots
@@ -83,6 +84,9 @@ class Prober:
 
     def step(self) -> None:
         pass
+
+    def opened(self) -> None:
+        self.met_clients = True
 
 
 @contextmanager
@@ -113,6 +117,18 @@ def test_a_step_that_begins_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch
         return found
 
     assert asyncio.run(story()) == [2, 3]
+
+
+@pytest.mark.parametrize("share", [0, 10])
+def test_questions_of_the_taste_end_with_it(share: int) -> None:
+    prober = Prober()
+
+    async def story() -> None:
+        with _watching(Trials(), prober) as (made, _):
+            made.step(moves.Watch(SERVED, Generation(3), share))
+
+    asyncio.run(story())
+    assert prober.met_clients is bool(share)
 
 
 @pytest.mark.parametrize("baseline", [True, False])

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from judge.windows import window
+from judge.windows import site, window
 from rollout.scenario import Scenario
 from rollout.test_lint import in_step
 from seawall.ids import Generation, NodeName, ReleaseId
@@ -162,6 +162,25 @@ def test_what_fails_beside_the_candidate_too_is_no_reason_to_hesitate() -> None:
     ]
     both = [one for one in found if one.slot == "candidate"] + as_bad
     assert not look(fleet, inventory, both, began_s + 5).hesitates
+
+
+@pytest.mark.parametrize(("bad", "hesitates"), [(0, False), (1, True)])
+def test_a_quiet_site_of_a_busy_edge_is_waited_for_too(bad: int, *, hesitates: bool) -> None:
+    fleet, inventory, began_s, generation = stepping()
+    found = [
+        window(
+            slot,
+            began_s + second,
+            200,
+            failed,
+            node=A,
+            generation=generation,
+            sites={"large": site(199), "small": site(1, failed)},
+        )
+        for second in range(5)
+        for slot, failed in (("candidate", bad), ("stable", 0))
+    ]
+    assert look(fleet, inventory, found, began_s + 5).hesitates is hesitates
 
 
 def baking() -> tuple[Fleet, object, float]:

@@ -18,6 +18,7 @@ from envoy.config.route.v3 import route_pb2
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.clusters import is_ip
+from seawall.compiler.samples import is_word, methods, sample_path
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.model import Golden
 from seawall.telemetry.records import AccessRecord, time_s
@@ -105,7 +106,7 @@ def recent_probes(records: Iterable[AccessRecord], now_s: float) -> list[Probe]:
 def _recent(record: AccessRecord) -> Probe | None:
     if record.method not in _SAFE_METHODS or record.status in (None, 0, _SWITCHING_PROTOCOLS):
         return None
-    if not (_is_word(record.host) and _is_word(record.path) and record.path.startswith("/")):
+    if not (is_word(record.host) and is_word(record.path) and record.path.startswith("/")):
         return None
     agent = record.user_agent if record.user_agent.isprintable() else ""
     return Probe(
@@ -116,16 +117,6 @@ def _recent(record: AccessRecord) -> Probe | None:
         path=record.path.partition("?")[0],
         headers=(("user-agent", agent[: limits.STORY_VALUE_LENGTH_CHARS_MAX]),) if agent else (),
         client=record.client or _CLIENT,
-    )
-
-
-def _is_word(text: str) -> bool:
-    """Printable ASCII without spaces: what can stand in the first line of a request."""
-    return (
-        0 < len(text) <= limits.PATH_LENGTH_CHARS_MAX
-        and text.isascii()
-        and text.isprintable()
-        and " " not in text
     )
 
 
@@ -171,23 +162,11 @@ def made_probes(
 def _made(host: Any, *, https: bool) -> Iterator[tuple[str, Probe]]:
     """A request for each route of a host, with the name of the route."""
     for route in host.routes if host.domains else ():
-        if (path := _path(route.match)) is not None:
+        if (path := sample_path(route.match)) is not None:
             # Over https nobody names an address.
             domain = str(min(host.domains, key=lambda one: is_ip(one.strip("[]"))))
-            yield route.name, Probe(Source.MADE, https, _host(domain), _method(route.match), path)
-
-
-def _path(match: Any) -> str | None:
-    kind = match.WhichOneof("path_specifier")
-    if kind not in ("path", "prefix", "path_separated_prefix"):
-        return None
-    path = str(getattr(match, kind))
-    return path if _is_word(path) and path.startswith("/") else None
-
-
-def _method(match: Any) -> str:
-    wanted = [header for header in match.headers if header.name == ":method"]
-    return "HEAD" if any(h.string_match.exact == "HEAD" for h in wanted) else "GET"
+            method = "HEAD" if methods(route.match) == ("HEAD",) else "GET"
+            yield route.name, Probe(Source.MADE, https, _host(domain), method, path)
 
 
 def _host(domain: str) -> str:

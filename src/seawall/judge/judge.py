@@ -15,14 +15,20 @@ from seawall.judge.evidence import Evidence, Memory, Series
 from seawall.judge.gates import GATES, GATES_BY_NAME, Control, Count, Gate
 from seawall.judge.sequential import (
     STAKE,
-    Span,
     exposures_needed,
-    log_e,
     most_log_e,
     rate_lower,
     rate_upper,
 )
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy, Verdict, combine
+from seawall.judge.weigh import (
+    arms,
+    control_of,
+    log_evidence,
+    odds_against,
+    tolerance_of,
+    worst_site,
+)
 from seawall.limits import (
     JUDGE_ALPHA,
     JUDGE_DOUBT,
@@ -124,7 +130,7 @@ def is_futile(evidence: Evidence, demands: Demands) -> bool:
     rate = demands.rate_per_s
     if series is None or margin is None or rate is None or demands.elapsed_s < demands.soak_s:
         return False
-    _, (bad, of) = _arms(series, gate, baseline=evidence.baseline, current=True)
+    _, (bad, of) = arms(series, gate, baseline=evidence.baseline, current=True)
     if of <= 0:
         return False
     usual, requests = bad / of, rate * demands.deadline_s
@@ -139,8 +145,8 @@ def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]
     gate = GATES_BY_NAME[series.gate]
     wanted = -math.log(alpha) if alpha > 0 else math.inf
     candidate, stable, fresh = series.sums()
-    control = _control(gate, stable, fresh, baseline=evidence.baseline)
-    tolerance = _tolerance(gate, baseline=evidence.baseline)
+    control = control_of(gate, stable, fresh, baseline=evidence.baseline)
+    tolerance = tolerance_of(gate, baseline=evidence.baseline)
     # No release is worse that does not even look worse: than its control, and than the baseline
     # slot, which has new connections only and so the same clients.
     if not (_looks_worse(candidate, control, *tolerance) and _looks_worse(candidate, fresh)):
@@ -164,29 +170,6 @@ def _looks_worse(
 ) -> bool:
     (bad, of), (control_bad, control_of) = candidate, control
     return bad * control_of >= of * (ratio * control_bad + floor * control_of)
-
-
-def log_evidence(series: Series, *, clump: float, baseline: bool, cap: float = math.inf) -> float:
-    """Logarithm of the evidence that the candidate is worse by this gate, over all steps so far."""
-    gate = GATES_BY_NAME[series.gate]
-    ratio, floor = _tolerance(gate, baseline=baseline)
-    spans = [
-        Span(m.at, *m.candidate, *_control(gate, m.stable, m.baseline, baseline=baseline))
-        for m in series.moments
-    ]
-    together = max(clump, gate.clump, series.clump)
-    return log_e(spans, ratio=ratio, floor=floor, clump=together, cap=cap)
-
-
-def _tolerance(gate: Gate, *, baseline: bool) -> tuple[float, float]:
-    alone = gate.control is Control.BASELINE and not baseline
-    return (gate.ratio_alone, gate.floor_alone) if alone else (gate.ratio, gate.floor)
-
-
-def _control(gate: Gate, stable: Count, fresh: Count, *, baseline: bool) -> Count:
-    if gate.control is Control.BASELINE:
-        return fresh if baseline else stable
-    return stable[0] + fresh[0], stable[1] + fresh[1]
 
 
 def _facts(evidence: Evidence) -> Iterator[Verdict]:
@@ -257,13 +240,6 @@ def _harm(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
         yield from worse(series, evidence, gate.budget_sites * demands.alpha / many)
 
 
-def _arms(
-    series: Series, gate: Gate, *, baseline: bool, current: bool = False
-) -> tuple[Count, Count]:
-    candidate, stable, fresh = series.sums(current=current)
-    return candidate, _control(gate, stable, fresh, baseline=baseline)
-
-
 def _advance(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
     """Why the step cannot be left yet."""
     expected = _expected(evidence, demands)
@@ -281,6 +257,7 @@ def _advance(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
                 f"many requests {gate.title}.",
             )
         yield from _not_shown(series, gate, evidence, demands)
+    yield from _doubtful_site(evidence, demands)
     if demands.elapsed_s < demands.soak_s:
         yield NotEnough(
             Reason.GATHERING,
@@ -297,20 +274,21 @@ def _not_shown(
     if margin is None:
         return
     margin *= demands.slack
-    arms = _arms(series, gate, baseline=evidence.baseline, current=True)
-    (bad, of), (control, control_of) = arms
+    found = arms(series, gate, baseline=evidence.baseline, current=True)
+    (bad, of), (control, beside) = found
     upper = rate_upper(bad, of, demands.doubt / 2)
-    lower = rate_lower(control, control_of, demands.doubt / 2)
+    lower = rate_lower(control, beside, demands.doubt / 2)
     allowed = max(lower + margin, RATIO_TO_ADVANCE * lower)
     if upper <= allowed:
-        suspicion = _suspicion(series, evidence)
-        if suspicion >= math.log(JUDGE_SUSPICION):
+        odds = odds_against(series, evidence)
+        if odds >= JUDGE_SUSPICION:
             yield NotEnough(
                 Reason.GATHERING,
                 gate.name,
-                f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
-                f"{_control_text(gate, baseline=evidence.baseline)}: odds of {_odds(suspicion)} to "
-                "1 against the candidate are no proof, and too much to go on.",
+                f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, beside)} on "
+                f"{_control_text(gate, baseline=evidence.baseline)}: odds of "
+                f"{_odds(math.log(odds))} to 1 against the candidate are no proof, and too much "
+                "to go on.",
             )
         return
     needed = exposures_needed(margin, demands.doubt / 2)
@@ -323,14 +301,20 @@ def _not_shown(
     )
 
 
-def _suspicion(series: Series, evidence: Evidence) -> float:
-    """Logarithm of the odds against the candidate; not worked out where they are surely small."""
-    (bad, of), (control, control_of) = _arms(
-        series, GATES_BY_NAME[series.gate], baseline=evidence.baseline
+def _doubtful_site(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
+    """A site that may be harmed, though the whole edge is shown to be well."""
+    odds, series = worst_site(evidence, demands.sites)
+    if series is None or odds < JUDGE_SUSPICION:
+        return
+    gate = GATES_BY_NAME[series.gate]
+    ours, beside = arms(series, gate, baseline=evidence.baseline)
+    yield NotEnough(
+        Reason.GATHERING,
+        gate.name,
+        f"Of {series.site} {_arm_text(*ours)} {gate.title}, {_arm_text(*beside)} on "
+        f"{_control_text(gate, baseline=evidence.baseline)}: odds of {_odds(math.log(odds))} to 1 "
+        "that a site is harmed are no proof, and too much to go on.",
     )
-    if bad * control_of <= of * control:
-        return 0.0
-    return log_evidence(series, clump=evidence.clump, baseline=evidence.baseline)
 
 
 def _expected(evidence: Evidence, demands: Demands) -> float | None:
@@ -364,10 +348,10 @@ def _summary(evidence: Evidence, demands: Demands) -> str:
     if series is None:
         return "Nothing speaks against it."
     gate = GATES_BY_NAME["errors"]
-    arms = _arms(series, gate, baseline=evidence.baseline, current=True)
-    (bad, of), (control, control_of) = arms
+    found = arms(series, gate, baseline=evidence.baseline, current=True)
+    (bad, of), (control, beside) = found
     text = (
-        f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, control_of)} on "
+        f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, beside)} on "
         f"{_control_text(gate, baseline=evidence.baseline)}; no gate is worse than the margin of "
         f"a {demands.share:.1%} share allows."
     )

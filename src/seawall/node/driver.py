@@ -22,10 +22,11 @@ from seawall.node import moves
 from seawall.node.candidacy import report
 from seawall.node.commit import Attempt
 from seawall.node.course import Course, decide, wakeup_s
-from seawall.node.golden import Prober, questions
+from seawall.node.golden import Prober
 from seawall.node.instruments import Instruments
 from seawall.node.lastgood import Loaded  # noqa: TC001 - a type of values made at run time
 from seawall.node.memory import Memory
+from seawall.node.questions import Question, questions
 from seawall.node.serving import Serving
 from seawall.node.slots import STABLE
 from seawall.node.state import NodeState, Served
@@ -75,6 +76,7 @@ class Driver:
         self._changed = changed
         self._lanes: dict[bool, asyncio.Task[None]] = {}
         self._ready: dict[bool, Loaded] = {}
+        self._questions: tuple[Question, ...] = ()
         self._watcher: Watcher | None = None
         self._watching: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
@@ -131,11 +133,7 @@ class Driver:
         loaded, stable = self._ready.get(True), parts.trials.keeper(Arm.STABLE)
         candidate = parts.trials.keeper(Arm.CANDIDATE)
         if self._watcher is None and loaded and stable and candidate:
-            prober = Prober(
-                questions(loaded.snapshot, loaded.golden),
-                candidate.slot.directory,
-                stable.slot.directory,
-            )
+            prober = Prober(self._questions, candidate.slot.directory, stable.slot.directory)
             self._watcher = Watcher(parts.trials, parts.instruments, prober, parts.clock, self.tell)
             self._watcher.step(watch)
             self._watching = self._spawn(self._watcher.run())
@@ -243,8 +241,10 @@ class Driver:
             return moves.Refused(start.ticket, why, blames_content=False)
         trial = self.course.trial
         deadline_s = trial.want.taste_deadline_s if trial else 0.0
+        self._questions = questions(loaded.snapshot, loaded.golden, current.snapshot)
+        asked = {question.golden.host for question in self._questions}
         found = await parts.trials.start(
-            loaded, current, baseline=start.baseline, deadline_s=deadline_s
+            loaded, current, asked, baseline=start.baseline, deadline_s=deadline_s
         )
         if found.why:
             return _answer(start.ticket, found)

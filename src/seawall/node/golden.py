@@ -3,69 +3,43 @@
 What is written in the release (`status`, `contains`) must hold for the candidate. Where no status
 is written, the candidate must answer as stable does: status, place of a redirect, media type. What
 is wrong in the same way on both is the world's fault (an origin that is down), not the release's:
-it does not count, else one site's origin would stop every other site's release. A release without
-golden requests gets one for each site, `GET /`, and only a candidate that fails (5xx, or no
-answer) where stable does not is held against it: nobody has said what `/` should be.
+it does not count, else one site's origin would stop every other site's release. Of what nobody
+wrote (see `questions`), only a candidate that fails (5xx, or no answer) where stable does not is
+held against it: nobody has said what the answer should be. On the way of a changed route, not even
+an origin's own 5xx is: it may not like to be asked so. That the edge cannot reach it, is.
 
 A difference counts once it has shown itself several times in a row.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from envoy.config.route.v3.route_pb2 import RouteConfiguration
-
-from seawall.compiler.names import ROUTES_HTTPS, UNKNOWN_HOST
-from seawall.compiler.snapshot import Snapshot, TypeUrl
-from seawall.ids import SiteName
 from seawall.limits import (
     GOLDEN_ATTEMPTS_MAX,
     GOLDEN_CONCURRENCY_MAX,
-    GOLDEN_IMPLICIT_MAX,
     GOLDEN_LATE_ATTEMPTS_MAX,
     GOLDEN_TIMEOUT_S,
 )
 from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
-from seawall.node.taste import socket_name
+from seawall.node.questions import Question
+from seawall.node.taste import PROXY_STATUS, socket_name
 from seawall.rollout.ports import Probes
 
 _FAILED_FROM: Final = 500
-_ANY_HOST: Final = "golden.invalid"
+_REFUSED_FROM: Final = 400
+_ERROR: Final = re.compile(r"\berror=([a-z_]+)")
 _COMPARED_HEADERS: Final = ("location", "content-type")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A golden request; `implicit` when nobody wrote it."""
-
-    golden: Golden
-    implicit: bool = False
-
-    def __str__(self) -> str:
-        golden = self.golden
-        scheme = "https" if golden.https else "http"
-        return f"{golden.method} {scheme}://{golden.host}{golden.path} of {golden.site}"
-
-
-def questions(snapshot: Snapshot, golden: Sequence[Golden]) -> tuple[Question, ...]:
-    """What to ask of a release: its own golden requests, and one of each site that has none."""
-    written = tuple(Question(one) for one in golden)
-    asked = {one.site for one in golden}
-    others = (one for one in _implicit(snapshot) if one.site not in asked)
-    made = (Question(one, implicit=True) for one in others)
-    return (*written, *islice(made, GOLDEN_IMPLICIT_MAX))
 
 
 def difference(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> str:
     """What is wrong with the candidate's answer, in words; empty when nothing is."""
     golden = question.golden
     if question.implicit:
-        wrong = _failed(candidate) and not _failed(stable)
+        wrong = _takes_away(question, candidate, stable)
         return f"{question}: {_said(candidate)}, stable: {_said(stable)}" if wrong else ""
     if isinstance(candidate, Silence):
         same = isinstance(stable, Silence)
@@ -115,9 +89,14 @@ class Prober:
         """Another step begins: count from zero."""
         self.probes = Probes()
 
+    def opened(self) -> None:
+        """Clients meet the candidate: what is asked before they do is not asked again."""
+        self._questions = tuple(one for one in self._questions if not one.route)
+
     async def warm(self, *slots: Path) -> None:
-        """Ask everything once without looking at the answers: pools, caches and TLS warm up."""
-        work = [self._ask(slot, question) for slot in slots for question in self._questions]
+        """Ask without looking at the answers: pools, caches and TLS warm up."""
+        again = [question for question in self._questions if not question.route]
+        work = [self._ask(slot, question) for slot in slots for question in again]
         await asyncio.gather(*work)
 
     async def round(self, count_max: int) -> Probes:
@@ -158,12 +137,37 @@ class Prober:
             return await ask(socket, golden, timeout_s=self._timeout_s)
 
 
+def _takes_away(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> bool:
+    """Whether the candidate fails at what nobody wrote, and stable does not."""
+    if not question.route:
+        return _failed(candidate) and not _failed(stable)
+    return _cut_off(candidate) and (_served(stable) if question.added else not _cut_off(stable))
+
+
 def _failed(answer: Answer | Silence) -> bool:
     return isinstance(answer, Silence) or answer.status >= _FAILED_FROM
 
 
+def _cut_off(answer: Answer | Silence) -> bool:
+    """Whether the edge itself failed, since no answer came from behind it."""
+    return isinstance(answer, Silence) or (_failed(answer) and bool(_why(answer)))
+
+
+def _served(answer: Answer | Silence) -> bool:
+    return isinstance(answer, Answer) and answer.status < _REFUSED_FROM
+
+
+def _why(answer: Answer) -> str:
+    """What the edge says of an answer that it had to make itself; see `PROXY_STATUS`."""
+    found = _ERROR.search(answer.headers.get(PROXY_STATUS, ""))
+    return found[1] if found else ""
+
+
 def _said(answer: Answer | Silence) -> str:
-    return answer.why if isinstance(answer, Silence) else str(answer.status)
+    if isinstance(answer, Silence):
+        return answer.why
+    why = _why(answer)
+    return f"{answer.status} ({why})" if why else str(answer.status)
 
 
 def _faults(golden: Golden, answer: Answer) -> str:
@@ -188,17 +192,3 @@ def _unlike(question: Question, candidate: Answer, stable: Answer) -> str:
 def _plain(name: str, answer: Answer) -> str:
     value = answer.headers.get(name, "")
     return value.partition(";")[0].strip().lower() if name == "content-type" else value
-
-
-def _implicit(snapshot: Snapshot) -> Iterator[Golden]:
-    """`GET /` of each site, over TLS where it has TLS; for any host, of a made-up one."""
-    found: dict[str, Golden] = {}
-    for resource in snapshot.of_type(TypeUrl.ROUTES):
-        https = resource.name == ROUTES_HTTPS
-        for host in RouteConfiguration.FromString(resource.body).virtual_hosts:
-            if host.name == UNKNOWN_HOST or not host.domains or (host.name in found and not https):
-                continue
-            name = str(host.domains[0])
-            name = _ANY_HOST if name == "*" else name.replace("*", "golden", 1)
-            found[host.name] = Golden(SiteName(host.name), name, "/", https=https)
-    yield from found.values()

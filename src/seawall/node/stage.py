@@ -5,7 +5,7 @@ once; when stable dies, whoever is left serves, and when it is back, its share i
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Final
 
 from seawall.clock import Clock
@@ -63,6 +63,7 @@ class Stage:
         self._loaded: Loaded | None = None
         self._current: Loaded | None = None
         self._opened = False
+        self._asked: Collection[str] = ()
 
     def runs(self, arm: Arm) -> Keeper | None:
         """The keeper of an arm whose Envoy runs."""
@@ -77,10 +78,17 @@ class Stage:
     # --- Start ---------------------------------------------------------------------------------
 
     async def start(
-        self, loaded: Loaded, current: Loaded, *, baseline: bool, deadline_s: float
+        self,
+        loaded: Loaded,
+        current: Loaded,
+        asked: Collection[str],
+        *,
+        baseline: bool,
+        deadline_s: float,
     ) -> Attempt:
         """See `Trials.start`."""
         await self._clear(loaded, current)
+        self._asked = asked
         places = (public_places(release.snapshot) for release in (loaded, current))
         await self.sharing.prepare(self.pids().get(Arm.STABLE, 0), *places)
         workers = 0 if self.sharing.exact else 1
@@ -139,14 +147,14 @@ class Stage:
         keeper.launch(on_trial=True, concurrency=workers)
         if keeper.trouble:
             return Attempt(keeper.trouble, blames_content=False)
-        private = with_taste(release.snapshot, ())
+        private = with_taste(release.snapshot, self._asked, ())
         return await attempt(keeper, private, timeout_s=deadline_s, ready_timeout_s=deadline_s)
 
     async def _let_taste(self, snapshot: Snapshot) -> None:
         """Stable answers golden requests too; when it will not, the comparison goes without."""
         stable = self.runs(Arm.STABLE)
         if stable is not None:
-            found = await attempt(stable, with_taste(snapshot), proven=True)
+            found = await attempt(stable, with_taste(snapshot, self._asked), proven=True)
             if found.why:
                 stable.link.aim(snapshot)
 
@@ -179,7 +187,7 @@ class Stage:
         if keeper is None:
             return Attempt(f"The {arm} does not run. {self.ending}")
         places = self.sharing.places
-        snapshot = with_taste(self._release_of(arm), places)
+        snapshot = with_taste(self._release_of(arm), self._asked, places)
         found = await attempt(keeper, snapshot, proven=arm is Arm.BASELINE)
         own = [place for place in public_places(snapshot) if place in places]
         if not found.why and not await self.sharing.bound(keeper.pid, own):
@@ -215,7 +223,8 @@ class Stage:
         self.share_permille = 0
         if keeper is None or self.sharing.steering is not Steering.COARSE:
             return
-        snapshot = with_taste(self._release_of(Arm.CANDIDATE), self.sharing.places if on else ())
+        places = self.sharing.places if on else ()
+        snapshot = with_taste(self._release_of(Arm.CANDIDATE), self._asked, places)
         found = await attempt(keeper, snapshot, proven=not on)
         if on and not found.why:
             everybody = keeper.workers + self._slots.active.workers

@@ -2,11 +2,13 @@
 
 A taste listener is a copy of the first public listener of its scheme, on a Unix socket in the
 slot's directory that only the agent can open. What asks there is not a client: the copy has its own
-name in Envoy's statistics, writes no access records, and has route tables and a router of its own
-that count for no site. Everything else is the release's own: TLS, filters, routes, headers. Pure.
+name in Envoy's statistics, writes no access records, has route tables and a router of its own that
+count for no site, and says why it could not reach an origin. Everything else is the release's own:
+TLS, filters, routes, headers. Pure.
 """
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -24,7 +26,10 @@ from seawall.node.kernel import Place
 
 TASTE: Final = "taste"
 """Of the statistics of taste listeners (`http.taste.*`), and first word of their names."""
+PROXY_STATUS: Final = "proxy-status"
+"""Header in which a taste listener says why it answered itself: RFC 9209."""
 _SOCKET_MODE: Final = 0o600
+_PORT: Final = re.compile(r":[0-9]+$")
 _TYPES: Final = (TypeUrl.LISTENER, TypeUrl.ROUTES)
 _KEPT_FILTERS: Final = ("envoy.filters.listener.tls_inspector",)
 _ROUTER: Final = router_pb2.Router.DESCRIPTOR.full_name
@@ -41,14 +46,19 @@ def public_places(snapshot: Snapshot) -> tuple[Place, ...]:
     return tuple(place for place in found if place is not None)
 
 
-def with_taste(snapshot: Snapshot, places: Collection[Place] | None = None) -> Snapshot:
+def with_taste(
+    snapshot: Snapshot, asked: Collection[str], places: Collection[Place] | None = None
+) -> Snapshot:
     """`snapshot` with taste listeners, and of its public ones only those at `places`.
 
     Args:
         snapshot: of a release, stamped.
+        asked: the hosts that are asked. The tables of taste listeners hold what answers them and
+            no more: Envoy reads a table whole, and there may be thousands of hosts.
         places: None keeps every public listener; an empty set none.
     """
-    return Snapshot.of(_with_taste(snapshot, places))
+    hosts = frozenset(_PORT.sub("", host.lower()) for host in asked)
+    return Snapshot.of(_with_taste(snapshot, hosts, places))
 
 
 def without_taste(snapshot: Snapshot) -> Snapshot:
@@ -66,7 +76,9 @@ def _of_taste(resource: Resource) -> bool:
     return resource.type_url in _TYPES and resource.name.startswith(f"{TASTE} ")
 
 
-def _with_taste(snapshot: Snapshot, places: Collection[Place] | None) -> Iterator[Resource]:
+def _with_taste(
+    snapshot: Snapshot, hosts: frozenset[str], places: Collection[Place] | None
+) -> Iterator[Resource]:
     used: set[str] = set()
     tasted: set[str] = set()
     copied: set[bool] = set()
@@ -83,7 +95,7 @@ def _with_taste(snapshot: Snapshot, places: Collection[Place] | None) -> Iterato
     for resource in snapshot.resources:
         if resource.type_url is TypeUrl.ROUTES:
             if resource.name in tasted:
-                yield _uncounted(resource)
+                yield _private_table(resource, hosts)
             if resource.name not in used:  # Envoy would not ask for it
                 continue
         if resource.type_url is not TypeUrl.LISTENER:
@@ -128,6 +140,7 @@ def _make_private(listener: Any, scheme: str) -> set[str]:
             tables.add(manager.rds.route_config_name)
             manager.stat_prefix = TASTE
             manager.ClearField("access_log")
+            manager.proxy_status_config.literal_proxy_name = TASTE
             manager.rds.route_config_name = _table(manager.rds.route_config_name)
             _quiet_router(manager)
             done[config.value] = packed(manager)
@@ -158,10 +171,24 @@ def _table(name: str) -> str:
     return f"{TASTE} {name}"
 
 
-def _uncounted(resource: Resource) -> Resource:
+def _private_table(resource: Resource, hosts: frozenset[str]) -> Resource:
+    """What answers `hosts`, counted for no site."""
     table = RouteConfiguration.FromString(resource.body)
     table.name = _table(resource.name)
+    kept = [host for host in table.virtual_hosts if any(_has(d, hosts) for d in host.domains)]
+    table.ClearField("virtual_hosts")
+    table.virtual_hosts.extend(kept)
     for host in table.virtual_hosts:
         for route in host.routes:
             route.stat_prefix = ""
     return Resource(TypeUrl.ROUTES, table.name, body_of(table), resource.owner)
+
+
+def _has(domain: str, hosts: frozenset[str]) -> bool:
+    """Whether a domain of a virtual host may take one of these hosts."""
+    domain = domain.lower()
+    if domain.startswith("*"):
+        return domain == "*" or any(host.endswith(domain[1:]) for host in hosts)
+    if domain.endswith("*"):
+        return any(host.startswith(domain[:-1]) for host in hosts)
+    return domain in hosts

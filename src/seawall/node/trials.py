@@ -12,7 +12,7 @@ One thing is done at a time, in the order asked.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from pathlib import Path
 
 from seawall.clock import Clock
@@ -144,7 +144,13 @@ class Trials:
     # --- The steps of a trial ------------------------------------------------------------------
 
     async def start(
-        self, loaded: Loaded, current: Loaded, *, baseline: bool, deadline_s: float
+        self,
+        loaded: Loaded,
+        current: Loaded,
+        asked: Collection[str] = (),
+        *,
+        baseline: bool,
+        deadline_s: float,
     ) -> Attempt:
         """Start a candidate with `loaded` on private sockets only, and a baseline if wanted.
 
@@ -155,12 +161,13 @@ class Trials:
         Args:
             loaded: the release on trial.
             current: what stable serves; the baseline serves it too.
+            asked: the hosts that are asked on private sockets; others may be unknown there.
             baseline: run a control beside the candidate.
             deadline_s: for all of it.
         """
         async with self._stage.one:
             return await self._stage.start(
-                loaded, current, baseline=baseline, deadline_s=deadline_s
+                loaded, current, asked, baseline=baseline, deadline_s=deadline_s
             )
 
     async def open(self) -> Attempt:

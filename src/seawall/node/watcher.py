@@ -57,6 +57,8 @@ class Watcher:
         self._steps.append(watch.generation)
         self._rounds = 0
         self._prober.step()
+        if watch.share_permille:
+            self._prober.opened()
         self._instruments.step(watch.served, watch.generation)
         self._stepped.set()
 

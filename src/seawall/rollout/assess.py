@@ -5,17 +5,17 @@ given for this step, and those of earlier steps for signs of harm; of nodes that
 those before and after. The verdict is the judge's.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from seawall import limits
 from seawall.judge.brake import during_bake
-from seawall.judge.evidence import Evidence, Facts, Series, gather
+from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES_BY_NAME
-from seawall.judge.judge import Demands, is_futile, judge, log_evidence
+from seawall.judge.judge import Demands, is_futile, judge
 from seawall.judge.pooling import STABLE, pooled_in_time
 from seawall.judge.verdict import NotEnough, Reason, Verdict
+from seawall.judge.weigh import odds_against, worst_site
 from seawall.rollout.ports import TrialPhase
 from seawall.rollout.state import (
     Findings,
@@ -28,7 +28,6 @@ from seawall.rollout.traffic import is_worth_waiting, rate_per_s, rates_per_s, s
 from seawall.telemetry.window import Window
 
 _PERMILLE = 1_000
-_LOG_ODDS_MAX = 100.0
 
 
 def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s: float) -> Findings:
@@ -78,7 +77,7 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         shows_harm=shows_harm(step, rate or 0.0),
         suspicion=_suspicion(evidence),
         decides_at_step=later,
-        hesitates=_odds_against(evidence.totals.get("errors"), evidence) >= limits.JUDGE_HESITATION,
+        hesitates=_hesitates(evidence),
     )
 
 
@@ -139,10 +138,17 @@ def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
     return Facts(restarts, nacks, None, asked, differed, first)
 
 
+def _hesitates(evidence: Evidence) -> bool:
+    """Whether a few requests more may show that the edge, or a site of it, fails."""
+    edge = odds_against(evidence.totals.get("errors"), evidence)
+    site, _ = worst_site(evidence, evidence.sites)
+    return max(edge, site) >= limits.JUDGE_HESITATION
+
+
 def _suspicion(evidence: Evidence) -> str:
     """The first gate by which the odds are against the candidate, in words."""
     for series in evidence.totals.values():
-        if _odds_against(series, evidence) >= limits.JUDGE_SUSPICION:
+        if odds_against(series, evidence) >= limits.JUDGE_SUSPICION:
             (bad, of), stable, baseline = series.sums()
             title = GATES_BY_NAME[series.gate].title
             return (
@@ -150,17 +156,6 @@ def _suspicion(evidence: Evidence) -> str:
                 f"{stable[0] + baseline[0]:.0f} of {stable[1] + baseline[1]:.0f} beside it"
             )
     return ""
-
-
-def _odds_against(series: Series | None, evidence: Evidence) -> float:
-    """How many to 1 the odds are against the candidate by this gate; 0 when it looks no worse."""
-    if series is None:
-        return 0.0
-    (bad, of), stable, baseline = series.sums()
-    if bad * (stable[1] + baseline[1]) <= of * (stable[0] + baseline[0]):
-        return 0.0
-    found = log_evidence(series, clump=evidence.clump, baseline=evidence.baseline)
-    return math.exp(min(found, _LOG_ODDS_MAX))
 
 
 def _decides_at(rollout: Rollout, rate_per_s: float) -> int | None:
