@@ -899,6 +899,9 @@ WINDOW_AGE_S_MAX: Final = 1_200.0
 """Older windows are not taken: twice what a node keeps for a control process that is away."""
 CLOCK_SKEW_S_TOLD: Final = 5.0
 """A node whose clock differs by more is told so; its windows are shifted whatever it is."""
+CLOCK_SET_S_MIN: Final = 5.0
+"""A clock that goes on by so much more or less than time does was set, or the machine slept: what
+counts time in a rollout moves with it. Less is a busy machine between two looks."""
 GENERATION_MAX: Final = 2**48
 """Generations above are not believed: a thousand a second for nine thousand years."""
 RECONNECT_SPREAD_S: Final = 8.0

@@ -19,6 +19,7 @@ from seawall.rollout.book import Deed
 from seawall.rollout.draft import Draft
 from seawall.rollout.lint import lint
 from seawall.rollout.plan import plan
+from seawall.rollout.retimed import retimed, set_by_s
 from seawall.rollout.state import (
     Event,
     Findings,
@@ -114,6 +115,7 @@ class Executor:
         self._said: deque[tuple[int, Event]] = deque(maxlen=limits.ROLLOUT_EVENTS_LIVE_MAX)
         self._count = 0
         self._read_at_s = clock.monotonic_s()
+        self._offset_s = self._offset()
         self.fleet = Fleet()
         self.findings = Findings()
         self.trouble: SeawallError | None = None
@@ -138,6 +140,7 @@ class Executor:
         """
         async with self._turn:
             await self._read()
+            self._offset_s = self._offset()  # times in the store are by the leader's clock
 
     async def run(self) -> None:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
@@ -168,6 +171,7 @@ class Executor:
         """
         async with self._turn:
             await self._read()
+            await self._follow_clock()
             inventory, now_s = self._board.inventory(), self._clock.now_s()
             self.findings = self._judged(self.fleet, inventory, self._board.evidence(), now_s)
             made = plan(self.fleet, inventory, self.findings, now_s)
@@ -192,6 +196,7 @@ class Executor:
             for attempt in range(_ORDER_ATTEMPTS):
                 await self._read()
                 try:
+                    await self._follow_clock()
                     await self._write(make(self.fleet, self._clock.now_s()), deeds)
                 except ConflictError as error:
                     if error.code != "fleet-moved" or attempt == _ORDER_ATTEMPTS - 1:
@@ -221,6 +226,18 @@ class Executor:
         if version != self.fleet.version:
             await self._take(await self._blocking(self._book.load))
         self._read_at_s = asked_s
+
+    async def _follow_clock(self) -> None:
+        """Whatever counts time counts on as before when somebody sets the clock."""
+        offset_s = self._offset()
+        now_s = self._clock.now_s()
+        by_s = set_by_s(self.fleet, now_s, offset_s - self._offset_s)
+        if by_s:
+            await self._write(retimed(self.fleet, by_s, now_s))
+        self._offset_s = offset_s
+
+    def _offset(self) -> float:
+        return self._clock.now_s() - self._clock.monotonic_s()
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)
