@@ -116,6 +116,7 @@ class Executor:
         self._count = 0
         self._read_at_s = clock.monotonic_s()
         self._offset_s = self._offset()
+        self._well_s: float | None = None
         self.fleet = Fleet()
         self.findings = Findings()
         self.trouble: SeawallError | None = None
@@ -132,6 +133,11 @@ class Executor:
         """How old what is known of the fleet is, at most."""
         return self._clock.monotonic_s() - self._read_at_s
 
+    @property
+    def stuck_s(self) -> float:
+        """How long no step has ended well; 0 for a process that does not lead."""
+        return 0.0 if self._well_s is None else self._clock.monotonic_s() - self._well_s
+
     async def refresh(self) -> None:
         """Take up what another process has written since; for one that does not lead.
 
@@ -144,12 +150,20 @@ class Executor:
 
     async def run(self) -> None:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
+        self._well_s = self._clock.monotonic_s()
+        try:
+            await self._run()
+        finally:
+            self._well_s = None
+
+    async def _run(self) -> None:
         while True:
             self._wake.clear()
             began_s = self._clock.monotonic_s()
             try:
                 await self.step()
                 self.trouble = None
+                self._well_s = self._clock.monotonic_s()
             except SeawallError as error:
                 if self.trouble is None or self.trouble.code != error.code:
                     self._log("rollout-step-failed", f"{error.code}: {error.message}")
