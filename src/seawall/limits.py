@@ -346,8 +346,8 @@ STORE_RESERVE_SIZE_BYTES_MIN: Final = 64 * KIB
 """As much is kept where there is no more: enough for the store to be read."""
 STORE_RESERVE_ROOM_BYTES_MIN: Final = 16 * MIB
 """Free space from which that room is taken again while control runs."""
-STORE_RESERVE_INTERVAL_S: Final = 60.0
-"""How often it is looked for: a disk that was full is made room on by people."""
+STORE_RESERVE_INTERVAL_S: Final = 5.0
+"""How often it is looked for, which takes microseconds: a disk that was full is soon full again."""
 STAND_IN_SIZE_BYTES_MAX: Final = 512 * MIB
 """Of a data directory that is copied into memory because its disk has become read-only: a store of
 some thousand releases, and no machine that serves an edge has less memory than twice that."""
@@ -619,6 +619,8 @@ ROLLOUT_TICK_S: Final = 0.5
 """How often a running rollout is looked at though nothing was heard: deadlines are this exact."""
 ROLLOUT_IDLE_TICK_S: Final = 5.0
 """The same without one: a node may have fallen silent, or another leader have written."""
+ROLLOUT_STUCK_S: Final = 20.0
+"""Control that carried nothing out for so long answers no node in a trial: its lease ends then."""
 ROLLOUT_PAUSE_S: Final = 0.02
 """Least time between two plans: a fleet's reports come in bursts."""
 ROLLOUT_PAUSE_FACTOR: Final = 2
@@ -914,6 +916,9 @@ WINDOW_AGE_S_MAX: Final = 1_200.0
 """Older windows are not taken: twice what a node keeps for a control process that is away."""
 CLOCK_SKEW_S_TOLD: Final = 5.0
 """A node whose clock differs by more is told so; its windows are shifted whatever it is."""
+CLOCK_SET_S_MIN: Final = 5.0
+"""A clock that goes on by so much more or less than time does was set, or the machine slept: what
+counts time in a rollout moves with it. Less is a busy machine between two looks."""
 GENERATION_MAX: Final = 2**48
 """Generations above are not believed: a thousand a second for nine thousand years."""
 RECONNECT_SPREAD_S: Final = 8.0

@@ -257,6 +257,25 @@ def test_control_that_is_dead_for_the_lease_ends_the_trial(
     asyncio.run(tell())
 
 
+def test_control_that_only_takes_reports_is_as_good_as_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setattr("seawall.node.hearing.TRIAL_LEASE_S", 2.0)
+
+    async def tell() -> None:
+        async with origin() as upstream, running(measuring(tmp_path)) as node:
+            story = Story(node)
+            await story.serve(site(port, upstream))
+            await story.try_out(site(port, upstream, first=answer("new")))
+            report = await story.reaches(TrialPhase.FAILED)  # its poll waits for longer than that
+            assert report.trial is not None
+            assert "could not end it" in report.trial.message
+            assert not report.trial.blames_content
+
+    asyncio.run(tell())
+
+
 def test_a_trial_gives_way_to_another_one_under_traffic(tmp_path: Path) -> None:
     port = free_port()
 

@@ -60,6 +60,7 @@ class NodeBoard:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began_s = clock.monotonic_s()
+        self._offset_s = self._offset()
         self._assigned: dict[NodeName, Assigned] = {}
         self._nodes: dict[NodeName, _Node] = {}
         self._traffic: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
@@ -89,6 +90,7 @@ class NodeBoard:
 
     def evidence(self) -> Sequence[Window]:
         """Windows of all slots that are kept for the judge."""
+        self._follow_clock()
         oldest_s = self._clock.now_s() - limits.EVIDENCE_SPAN_S
         return [
             window
@@ -123,6 +125,7 @@ class NodeBoard:
 
     def windows(self) -> Iterator[Window]:
         """What clients met in the last span, oldest first."""
+        self._follow_clock()
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
         return (w for w in self._traffic if w.start_s + w.duration_s > oldest_s)
 
@@ -183,8 +186,11 @@ class NodeBoard:
             RefusedError: one node too many.
         """
         node = self._node(report.node)
+        self._follow_clock()
+        latest_s = self._clock.now_s() + limits.CLOCK_SKEW_S_TOLD
         for window in report.windows:
-            self._keep(node, window)
+            if window.start_s + window.duration_s <= latest_s:  # not of before a clock was set back
+                self._keep(node, window)
         node.at_s = self._clock.monotonic_s()
         node.seen = Seen(replace(report, windows=()), node.at_s)
         node.lives = node.lives.heard(report.life, node.at_s)
@@ -253,6 +259,29 @@ class NodeBoard:
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
         while self._traffic and self._traffic[0].start_s + self._traffic[0].duration_s <= oldest_s:
             self._traffic.popleft()
+
+    def _offset(self) -> float:
+        return self._clock.now_s() - self._clock.monotonic_s()
+
+    def _follow_clock(self) -> None:
+        """What is kept was measured as long ago as before when somebody sets the clock."""
+        before_s, self._offset_s = self._offset_s, self._offset()
+        by_s = self._offset_s - before_s
+        if abs(by_s) < limits.CLOCK_SET_S_MIN:
+            return
+        later: dict[int, Window] = {}
+
+        def moved(window: Window) -> Window:
+            # The same window is kept in several places, and known there by its identity.
+            found = later.get(id(window))
+            if found is None:
+                found = later[id(window)] = replace(window, start_s=window.start_s + by_s)
+            return found
+
+        for node in self._nodes.values():
+            node.windows = deque(map(moved, node.windows))
+        self._order = deque((node, moved(window)) for node, window in self._order)
+        self._traffic = deque(map(moved, self._traffic), maxlen=self._traffic.maxlen)
 
     def _say_heard(self) -> None:
         self._heard.set()

@@ -98,7 +98,8 @@ class Rollout:
             if now.stage is state.Stage.BAKING and self._clock.monotonic_s() > end_s:
                 raise refusals.silent_node(record.id)
             teller.queues(now, self._rollouts.fleet.running)
-            teller.waits(now, self._rollouts.executor.findings, self._clock.now_s())
+            if not teller.stands_still(self._rollouts.trouble):
+                teller.waits(now, self._rollouts.executor.findings, self._clock.now_s())
             if now.stage is not state.Stage.BAKING:
                 end_s = self._clock.monotonic_s() + limits.APPLY_SERVE_TIMEOUT_S
             await self._rollouts.changed(_POLL_S)
@@ -279,6 +280,13 @@ class _Teller:
         baked = f"last known good, {before.policy.bake_s:.0f} s after it was served"
         there = baked if before.stage is state.Stage.BAKING else "brought out"
         self._flow.goes_on(f"waits until {before.release} is {there}")
+
+    def stands_still(self, trouble: SeawallError | None) -> bool:
+        """Once in a while, why nothing goes on; whether there is such a reason."""
+        if trouble is not None and self._flow.elapsed_s - self._said_s >= limits.APPLY_WAITS_S:
+            self._said_s = self._flow.elapsed_s
+            self._flow.goes_on(f"stands still, and is tried again and again: {trouble.message}")
+        return trouble is not None
 
     def waits(self, now: state.Rollout, found: state.Findings, now_s: float) -> None:
         """Once in a while, what a step with clients waits for, how long at most, and what then."""

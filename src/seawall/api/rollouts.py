@@ -7,10 +7,11 @@ node or decides an advance. Who may call what is decided by the app.
 import asyncio
 from collections.abc import Callable
 
+from seawall import limits
 from seawall.api.rollout_present import event_view, rollout_view, rollouts_view
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.api.status_views import NoticeView
-from seawall.errors import NotFoundError
+from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.ids import NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
 from seawall.release.release import ReleaseRecord
@@ -172,6 +173,25 @@ class Rollouts:
             ),
             events=tuple(event_view(stored) for stored in events),
         )
+
+    @property
+    def trouble(self) -> SeawallError | None:
+        """Why nothing goes on; None while all is well."""
+        return self._executor.trouble
+
+    def require_going_on(self, node: NodeName) -> None:
+        """Let nobody take control for one that looks after a trial when it does not.
+
+        Raises:
+            UnreachableError: the node is in a trial, and for long nothing was carried out.
+        """
+        told = self.fleet.assigned.get(node)
+        if told is not None and told.trial and self._executor.stuck_s > limits.ROLLOUT_STUCK_S:
+            raise UnreachableError(
+                "rollouts-stand-still",
+                f"No rollout was carried out for {limits.ROLLOUT_STUCK_S:g} s.",
+                remedy="See the notices of `seawall status`.",
+            )
 
     def notice(self) -> NoticeView | None:
         """Why nothing goes on, when the store cannot be used."""

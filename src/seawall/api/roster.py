@@ -7,10 +7,12 @@ whoever waits for a release can be told where it went wrong.
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from seawall import limits
 from seawall.api.nodes import NodeBoard
+from seawall.errors import UnreachableError
 from seawall.gate.compat import Recipient
 from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.release.store import Store
@@ -88,8 +90,10 @@ class Roster:
                 self._refusals.popitem(last=False)
         good = report.last_known_good, report.good_digests
         if good != self._good.get(report.node, ((), ())):
-            await asyncio.to_thread(self._store.set_last_known_good, report.node, *good)
-            self._good[report.node] = good
+            # A full disk is no reason not to hear a node: its next report says it again.
+            with suppress(UnreachableError):
+                await asyncio.to_thread(self._store.set_last_known_good, report.node, *good)
+                self._good[report.node] = good
 
     def _refused(self, report: NodeReport) -> Digest | None:
         trial = report.trial

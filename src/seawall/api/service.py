@@ -351,9 +351,16 @@ class Service:
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
     ) -> Assignment | None:
-        """Long poll of a node."""
+        """Long poll of a node.
+
+        Raises:
+            UnreachableError: it is in a trial that nobody here could end: its lease ends it.
+        """
         check_node(node)
-        return await self._parts.board.poll(node, known, wait_s)
+        found = await self._parts.board.poll(node, known, wait_s)
+        if found is None and self.hands.rollouts is not None:
+            self.hands.rollouts.require_going_on(node)
+        return found
 
     async def bundle(self, digest: Digest) -> bytes:
         """The sealed bundle of a release.
@@ -374,16 +381,16 @@ class Service:
         return self.hands.rollouts is not None and await self.hands.rollouts.forget(node)
 
     async def report(self, report: NodeReport) -> None:
-        """Take a node's report.
+        """Take a node's report, or nothing of it: what is refused is told again.
 
         Raises:
             RefusedError: one node too many.
         """
         check_node(report.node)
+        await self._parts.roster.heard(report)
         self._parts.board.take(report)
         self._parts.observer.count(report.windows)
         self.fleet_watch.heard(report.windows)
-        await self._parts.roster.heard(report)
 
 
 def _compared(view: CheckView, current: ReleaseRecord | None) -> CheckView:

@@ -92,11 +92,11 @@ def down(output: Output, data_dir: Path) -> int:
     if found is None:
         _tell(output, stopped=False, words=f"Nothing runs on {data_dir}.")
         return DONE
-    who = f"{found.name} (process {found.process.pid})"
+    have = "has" if len(found.processes) == 1 else "have"
     if not stop(found):
-        _tell(output, stopped=False, words=f"{who} has not ended yet.")
+        _tell(output, stopped=False, words=f"{found.words} {have} not ended yet.")
         return REFUSED
-    _tell(output, stopped=True, words=f"{who} has stopped.")
+    _tell(output, stopped=True, words=f"{found.words} {have} stopped.")
     return DONE
 
 

@@ -14,26 +14,38 @@ _POLL_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs on a data directory; `name` is for people."""
+    """What runs on a data directory; `name` is for people.
+
+    Attributes:
+        processes: one supervisor, or the Envoys that outlived one, the one that serves last.
+    """
 
     name: str
-    process: Process
+    processes: tuple[Process, ...]
+
+    @property
+    def words(self) -> str:
+        """For example `Envoy (processes 17, 19)`."""
+        pids = ", ".join(str(process.pid) for process in self.processes)
+        return f"{self.name} (process{'es' if len(self.processes) > 1 else ''} {pids})"
 
 
 def running(data_dir: Path) -> Running | None:
-    """The supervisor, or the Envoy that outlived one; None when nothing runs."""
+    """The supervisor, or the Envoys that outlived one; None when nothing runs."""
     supervisor = read_run_file(data_dir / "run" / "up.json")
     if supervisor is not None:
-        return Running("Seawall", supervisor)
+        return Running("Seawall", (supervisor,))
     left = envoys(data_dir)
-    return Running("Envoy", left[0]) if left else None
+    # A candidate first: the kernel would give it everything once what serves is gone.
+    return Running("Envoy", left[::-1]) if left else None
 
 
 def stop(found: Running) -> bool:
-    """Ask it to end and wait; whether it ended in time. A supervisor ends all its parts."""
-    found.process.send(signal.SIGTERM)
+    """Ask all to end and wait; whether they ended in time. A supervisor ends all its parts."""
+    for process in found.processes:
+        process.send(signal.SIGTERM)
     for _ in range(int((limits.STOP_TIMEOUT_S + limits.STOP_NOW_TIMEOUT_S) / _POLL_S)):
-        if not found.process.alive():
+        if not any(process.alive() for process in found.processes):
             return True
         time.sleep(_POLL_S)
-    return not found.process.alive()
+    return not any(process.alive() for process in found.processes)

@@ -207,7 +207,7 @@ def _fresh(home: Path) -> Path:
     if former is not None and former.name == "Seawall":
         raise ConflictError(
             "already-running",
-            f"A demo runs on {home} already (process {former.process.pid}).",
+            f"A demo runs on {home} already (process {former.processes[0].pid}).",
             remedy="Stop it with Ctrl-C, or choose another folder with --data-dir.",
         )
     if former is not None:

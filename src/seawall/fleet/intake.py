@@ -133,7 +133,9 @@ def _require_sense(report: NodeReport) -> None:
 def _windows(
     report: NodeReport, heard: Heard, sent_s: float
 ) -> tuple[tuple[Window, ...], Heard, tuple[str, ...]]:
-    until = dict(heard)
+    # What lies in the node's own future was told before its clock was set back.
+    latest_s = sent_s + limits.CLOCK_SKEW_S_TOLD
+    until = {slot: until_s for slot, until_s in heard.items() if until_s <= latest_s}
     kept: list[Window] = []
     dropped: dict[str, int] = {}
     for window in report.windows[-limits.WINDOWS_KEPT_MAX * len(SLOTS) :]:

@@ -27,6 +27,9 @@ _AGAIN_S: Final = 0.01
 """Before a request is asked again: an Envoy that has died of it has been noticed then."""
 _DECISIONS_TIMEOUT_S: Final = 2.0
 _CPU_RETRIES: Final = 3
+_ROOM: Final = "room"
+_ROOM_BYTES: Final = 16 * limits.KIB
+"""More than the decisions of one tasting that fit into what is left of a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,11 @@ class Plate:
         self._told_late = True
 
     async def tasting(self, probes: Sequence[Probe]) -> Tasting:
-        """Wait until it serves, ask everything once, and read what it decided."""
+        """Wait until it serves, ask everything once, and read what it decided.
+
+        Raises:
+            OSError: it could not write what it decided, so nothing can be said of its answers.
+        """
         self._stub.wanted = {
             str(index): Wanted(probe.status[0] if probe.status else 200, probe.contains)
             for index, probe in enumerate(probes)
@@ -95,7 +102,10 @@ class Plate:
             answer = await self._ask(index, probe)
             unanswered += answer.failure is Failure.TIMED_OUT
             answers.append(answer)
-        decided = await self._decisions(sum(a.failure is Failure.NONE for a in answers))
+        answered = sum(answer.failure is Failure.NONE for answer in answers)
+        decided = await self._decisions(answered)
+        if len(decided) < answered and self._envoy.end is End.RUNNING:
+            await asyncio.to_thread(_require_room, self._envoy.directory)
         told = [self._told(index, answer, decided) for index, answer in enumerate(answers)]
         await self._envoy.look()
         return Tasting(
@@ -174,6 +184,15 @@ class Plate:
             ):
                 return found
             await asyncio.sleep(_PAUSE_S)
+
+
+def _require_room(directory: Path) -> None:
+    """A filter that failed and a full disk look the same; only writing tells them apart."""
+    path = directory / _ROOM
+    try:
+        path.write_bytes(bytes(_ROOM_BYTES))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _read_decisions(path: Path) -> dict[str, Mapping[str, str]]:

@@ -30,6 +30,7 @@ from seawall.limits import (
     CONTROL_BACKOFF_S_MAX,
     CONTROL_BACKOFF_S_MIN,
     ENVOY_STOP_DRAIN_S,
+    ENVOY_SWAP_DRAIN_S,
 )
 from seawall.node import moves
 from seawall.node.ads import AdsServer
@@ -153,6 +154,8 @@ class Agent:
     def stop(self, *, stop_envoy: bool, drain_s: float = ENVOY_STOP_DRAIN_S) -> None:
         """End `run`; with `stop_envoy` Envoy is drained and ended, otherwise it goes on serving.
 
+        It goes on alone: candidate and baseline are withdrawn in either case.
+
         Args:
             stop_envoy: whether Envoy ends too.
             drain_s: how long its requests in flight may take then.
@@ -174,14 +177,24 @@ class Agent:
             await self._stopped.wait()
             for task in self._running:
                 task.cancel()
+            if not self._stop_envoy:
+                await self._withdraw()
+
+    async def _withdraw(self) -> None:
+        """Nobody will watch a candidate any more: what serves gets its connections back."""
+        await asyncio.wait(self._running)
+        if self.trials.leftover:
+            await self.trials.withdraw()
 
     async def _leave(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             for keeper in self._serving.slots.all:
                 if self._stop_envoy:
                     tasks.create_task(keeper.stop(drain_s=self._drain_s))
-                else:
+                elif keeper is self.keeper:
                     keeper.leave()
+                else:
+                    tasks.create_task(keeper.stop(drain_s=ENVOY_SWAP_DRAIN_S, patient=True))
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         self._begin(work)

@@ -8,8 +8,8 @@ makes reality equal to the newest assignment, and by itself it only ever goes ba
 * a candidate that dies, hangs, grows, is refused, answers wrongly or is judged unhealthy loses its
   connections first and is reported then; it is tried again only from the taste on, by a larger
   generation;
-* a trial needs control: without an answer for `TRIAL_LEASE_S` it ends, and an agent that starts
-  anew begins none before it has heard control;
+* a trial needs control: without an answered poll for `TRIAL_LEASE_S` it ends, and an agent that
+  starts anew begins none before it has heard control;
 * the stable slot keeps what it serves until the next release has been acknowledged, and goes back
   to an older good one when it keeps dying, or when a baking release is unhealthy.
 
@@ -155,7 +155,7 @@ def _expire(course: Course, now_s: float) -> Course:
     if why:
         return fail(course, why, blames_content=blames_content)
     if course.lease_due_s is not None and course.lease_due_s <= now_s:
-        why = f"control was not heard for {TRIAL_LEASE_S:g} s"
+        why = f"control was not heard, or could not end it, for {TRIAL_LEASE_S:g} s"
         return replace(fail(course, why, blames_content=False), lease_due_s=None)
     return course
 

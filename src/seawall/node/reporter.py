@@ -59,8 +59,9 @@ class Reporter:
                 continue
             backoff_s = CONTROL_BACKOFF_S_MIN
             self._agent.instruments.accepted(report.windows)
-            self._agent.heard()
             in_trial = self._agent.course.trial is not None
+            if not in_trial:  # only a poll is answered by somebody who could end it
+                self._agent.heard()
             await set_within(self._due, TRIAL_STATS_INTERVAL_S if in_trial else REPORT_INTERVAL_S)
 
     async def look(self) -> None:

@@ -19,6 +19,7 @@ from seawall.rollout.book import Deed
 from seawall.rollout.draft import Draft
 from seawall.rollout.lint import lint
 from seawall.rollout.plan import plan
+from seawall.rollout.retimed import retimed, set_by_s
 from seawall.rollout.state import (
     Event,
     Findings,
@@ -114,6 +115,8 @@ class Executor:
         self._said: deque[tuple[int, Event]] = deque(maxlen=limits.ROLLOUT_EVENTS_LIVE_MAX)
         self._count = 0
         self._read_at_s = clock.monotonic_s()
+        self._offset_s = self._offset()
+        self._well_s: float | None = None
         self.fleet = Fleet()
         self.findings = Findings()
         self.trouble: SeawallError | None = None
@@ -130,6 +133,11 @@ class Executor:
         """How old what is known of the fleet is, at most."""
         return self._clock.monotonic_s() - self._read_at_s
 
+    @property
+    def stuck_s(self) -> float:
+        """How long no step has ended well; 0 for a process that does not lead."""
+        return 0.0 if self._well_s is None else self._clock.monotonic_s() - self._well_s
+
     async def refresh(self) -> None:
         """Take up what another process has written since; for one that does not lead.
 
@@ -138,15 +146,24 @@ class Executor:
         """
         async with self._turn:
             await self._read()
+            self._offset_s = self._offset()  # times in the store are by the leader's clock
 
     async def run(self) -> None:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
+        self._well_s = self._clock.monotonic_s()
+        try:
+            await self._run()
+        finally:
+            self._well_s = None
+
+    async def _run(self) -> None:
         while True:
             self._wake.clear()
             began_s = self._clock.monotonic_s()
             try:
                 await self.step()
                 self.trouble = None
+                self._well_s = self._clock.monotonic_s()
             except SeawallError as error:
                 if self.trouble is None or self.trouble.code != error.code:
                     self._log("rollout-step-failed", f"{error.code}: {error.message}")
@@ -168,6 +185,7 @@ class Executor:
         """
         async with self._turn:
             await self._read()
+            await self._follow_clock()
             inventory, now_s = self._board.inventory(), self._clock.now_s()
             self.findings = self._judged(self.fleet, inventory, self._board.evidence(), now_s)
             made = plan(self.fleet, inventory, self.findings, now_s)
@@ -192,6 +210,7 @@ class Executor:
             for attempt in range(_ORDER_ATTEMPTS):
                 await self._read()
                 try:
+                    await self._follow_clock()
                     await self._write(make(self.fleet, self._clock.now_s()), deeds)
                 except ConflictError as error:
                     if error.code != "fleet-moved" or attempt == _ORDER_ATTEMPTS - 1:
@@ -221,6 +240,18 @@ class Executor:
         if version != self.fleet.version:
             await self._take(await self._blocking(self._book.load))
         self._read_at_s = asked_s
+
+    async def _follow_clock(self) -> None:
+        """Whatever counts time counts on as before when somebody sets the clock."""
+        offset_s = self._offset()
+        now_s = self._clock.now_s()
+        by_s = set_by_s(self.fleet, now_s, offset_s - self._offset_s)
+        if by_s:
+            await self._write(retimed(self.fleet, by_s, now_s))
+        self._offset_s = offset_s
+
+    def _offset(self) -> float:
+        return self._clock.now_s() - self._clock.monotonic_s()
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)

@@ -57,7 +57,6 @@ class WindowBuilder:
         self.totals = dict.fromkeys(TOTALS, 0)
         self._born_s = at_s
         self._release: tuple[ReleaseId, Generation] | None = None
-        self._start_s = 0.0
         self._opened_s = at_s
         self._seen_s: float | None = None
         self._last: Reading | None = None
@@ -132,14 +131,16 @@ class WindowBuilder:
         """
         window = None
         if self._release and self._last and self._seen_s is not None:
-            window = self._window(self._last, at_s - self._opened_s)
-        self._start_s, self._opened_s = wall_s, at_s
+            # Not by when it was opened: the clock may have been set since.
+            duration_s = at_s - self._opened_s
+            window = self._window(self._last, wall_s - duration_s, duration_s)
+        self._opened_s = at_s
         # Growth that the window had to leave out, because its newest value is unknown, stays.
         self._counts = {n: c for n, c in self._counts.items() if window and self._unknown(n)}
         self._buckets, self._cpu_s = {}, None
         return window
 
-    def _window(self, last: Reading, duration_s: float) -> Window | None:
+    def _window(self, last: Reading, start_s: float, duration_s: float) -> Window | None:
         if self._release is None:
             return None
         release, generation = self._release
@@ -148,7 +149,7 @@ class WindowBuilder:
             slot=self._slot,
             release=release,
             generation=generation,
-            start_s=self._start_s,
+            start_s=start_s,
             duration_s=duration_s,
             sites=MappingProxyType(self._sites(last)),
             edge=MappingProxyType(self._edge(last)),
