@@ -225,7 +225,11 @@ local function fetch(at, vector, site, mode, dest, user, method)
   local code = 0
   if site or mode or dest or user then
     local page = dest == "document" or dest == "iframe" or dest == "frame"
-    local agree = site and mode and dest and (mode == "navigate") == page and (user == nil or mode == "navigate")
+    local navigates = mode == "navigate"
+    -- Nothing is to be shown of a download, nor, as far as Chromium tells, of what a service worker
+    -- fetches for a page.
+    local fits = navigates == page or (navigates and dest == "empty")
+    local agree = site and mode and dest and fits and (user == nil or navigates)
     -- A form is sent from a page; nobody types an address that posts.
     code = agree and not (method == "POST" and site == "none") and 2 or 1
   end
