@@ -105,6 +105,14 @@ def _sent(origin: Origin) -> list[bytes]:
     return [seen.body for seen in list(origin.requests) if seen.method == b"POST"]
 
 
+def _send_from_another_site(browser: Any, port: int) -> None:
+    browser.get(f"https://127.0.0.1:{port}/open/form")
+    browser.execute_script(
+        "document.forms[0].action = arguments[0]; document.forms[0].submit()",
+        f"https://localhost:{port}/sent",
+    )
+
+
 @needs_chromium
 def test_a_page_behind_a_service_worker_of_the_site_can_be_passed(
     edge: tuple[Edge, Origin, int],
@@ -164,11 +172,7 @@ def test_what_another_site_sends_is_told_to_be_lost_and_not_sent_from_here(
     _, origin, port = edge
     origin.requests.clear()
     with chromium(automated=False) as browser:
-        browser.get(f"https://127.0.0.1:{port}/open/form")
-        browser.execute_script(
-            "document.forms[0].action = arguments[0]; document.forms[0].submit()",
-            f"https://localhost:{port}/sent",
-        )
+        _send_from_another_site(browser, port)
         WebDriverWait(browser, PASS_S).until(lambda b: b.get_cookie("__Host-seawall"))
         WebDriverWait(browser, PASS_S).until(
             lambda b: b.find_element(By.TAG_NAME, "h1").text == "The check is done"
@@ -178,6 +182,10 @@ def test_what_another_site_sends_is_told_to_be_lost_and_not_sent_from_here(
         browser.find_element(By.LINK_TEXT, "Continue").click()
         _titled(browser, "GET")
         assert browser.current_url == f"https://localhost:{port}/sent"
+        # As from a payment: who has a clearance is not asked again.
+        _send_from_another_site(browser, port)
+        _titled(browser, "POST")
+        assert len(_sent(origin)) == 1
 
 
 @needs_chromium

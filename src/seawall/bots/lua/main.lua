@@ -224,8 +224,10 @@ local function request(handle)
   if rules.decide then
     network = network_of(rules, address, prefix)
     local found
+    -- A page of another site cannot spend the clearances of its visitors.
+    local cookies = not read.borrowed and read.cookies or nil
     pass, found = prover:cleared(
-      s, site.clearance, read.cookies, read.scheme, read.authority, network,
+      s, site.clearance, cookies, read.scheme, read.authority, network,
       read.tls.stable, now_s)
     if found then
       read:probed_before(found)

@@ -412,6 +412,8 @@ function M.read(self, headers, protocol, ja4_of, info)
   self.method, self.protocol, self.scheme = values[places[METHOD_AT]] or "", protocol, scheme
   self.cookies, self.user_agent, self.accepts = cookies, values[places[AGENT_AT]], values[places[ACCEPT_AT]]
   self.own_cookies = own
+  -- What a page of another site asks for by itself, while its visitor goes nowhere.
+  self.borrowed = vector[at.fetch_site] == BASE + SITE["cross-site"] and vector[at.fetch_mode] ~= BASE + MODE.navigate
   self.signed = places[26] > 0
   return self
 end
