@@ -7,7 +7,7 @@ import pytest
 
 from compiler import build
 from edge.bot_records import faults, verdict
-from edge.serving import Serving, serving
+from edge.serving import Serving, request, serving
 from seawall.challenge.binding import Bound
 from seawall.challenge.token import mint
 from seawall.limits import CLEARANCE_EPOCH
@@ -16,6 +16,7 @@ from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
 
 KEYS = ClearanceKeys(ClearanceKey("k1", Secret(b"1" * 32)))
+SHOP, SIBLING, OTHER = "http://shop.test:8080", "https://eu.shop.test", "https://eu.other.test"
 LOOKED_AT = {
     "a form of another site": ("cross-site", "navigate"),
     "a script of a sibling": ("same-site", "cors"),
@@ -23,6 +24,9 @@ LOOKED_AT = {
     "a typed address": ("none", "navigate"),
     "a browser that tells nothing": (None, None),
 }
+SOCKETS = {SHOP: 2, SIBLING: 2, OTHER: 0, "https://test": 0, "null": 0, "nonsense": 0}
+SOCKETS["https://" + "a" * 30_000 + ".shop.test"] = 0
+"""Where pages stand that open a WebSocket, of which Chromium tells no more."""
 LEFT = {
     "an image in another site": ("cross-site", "no-cors"),
     "a script of another site": ("cross-site", "cors"),
@@ -40,7 +44,9 @@ def edge() -> Iterator[Serving]:
         assert faults(running) == 0
 
 
-def _level(edge: Serving, site: str | None, mode: str | None) -> int:
+def _level(
+    edge: Serving, site: str | None, mode: str | None, origin: str = "", method: bytes = b"GET"
+) -> int:
     token = mint(
         KEYS,
         Bound("shop.test", "127.0.0.0/24", "-"),
@@ -51,9 +57,15 @@ def _level(edge: Serving, site: str | None, mode: str | None) -> int:
         nonce="n" * 16,
         probes=0,
     )
-    told = {"cookie": f"seawall={token}", "sec-fetch-site": site, "sec-fetch-mode": mode}
+    told = {
+        "cookie": f"seawall={token}",
+        "sec-fetch-site": site,
+        "sec-fetch-mode": mode,
+        "origin": origin,
+    }
     lines = [f"{name}: {value}".encode() for name, value in told.items() if value]
-    answer = edge.get(b"/", *lines)
+    lines += [b"content-length: 0"] if method == b"POST" else []
+    answer = edge.send(request(b"/", *lines, method=method))
     return verdict(edge, answer.header("x-request-id")).level
 
 
@@ -69,3 +81,14 @@ def test_a_clearance_does_not_go_with_what_a_page_of_another_site_asks_for(
     edge: Serving, site: str | None, mode: str | None
 ) -> None:
     assert _level(edge, site, mode) == 0
+
+
+@pytest.mark.parametrize(("origin", "level"), SOCKETS.items(), ids=range(len(SOCKETS)))
+def test_a_socket_is_told_by_its_origin(edge: Serving, origin: str, level: int) -> None:
+    assert _level(edge, None, None, origin) == level
+
+
+def test_a_form_of_another_site_brings_it_where_a_browser_tells_its_origin_only(
+    edge: Serving,
+) -> None:
+    assert _level(edge, None, None, OTHER, b"POST") == 2
