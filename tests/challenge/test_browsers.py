@@ -26,10 +26,11 @@ from challenge.front import Front
 from helpers import wait_until
 from seawall.bots.probes import Probe
 from seawall.challenge.reply import Event, Outcome
+from seawall.limits import CHALLENGE_FALLBACK_S
 from tls_material import TlsAuthority
 
-QUIET_S = 4.0
-"""Longer than the wait of a page without scripts: a loop would show within it."""
+QUIET_S = CHALLENGE_FALLBACK_S + 1.0
+"""Longer than any page waits before it goes on by itself: a loop would show within it."""
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@
     return url.href;
   }
 
+  // The last that this page says. It would go on without scripts after a while; that ends here.
   function close(heading) {
+    window.stop();
     document.getElementById("heading").textContent = heading;
     document.getElementById("why").hidden = true;
     const onward = document.getElementById("onward");
