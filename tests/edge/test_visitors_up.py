@@ -1,5 +1,6 @@
 """Visitors of a real `seawall up` who were in the middle of something when the challenge came."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,31 @@ def test_what_is_sent_into_a_challenge_arrives_once_and_back_leads_to_its_form(
         browser.back()
         _titled(browser, "form")
         assert len(_sent(origin)) == 1
+
+
+@needs_firefox
+def test_firefox_asks_before_it_sends_an_upload_again_and_then_does(
+    edge: tuple[Edge, Origin, int], tmp_path: Path
+) -> None:
+    running, origin, _ = edge
+    origin.requests.clear()
+    with read_aloud_firefox(tmp_path / "profile", {}) as browser:
+
+        def is_asked() -> bool:
+            with contextlib.suppress(RuntimeError):
+                return bool(browser.ask("WebDriver:GetAlertText")["value"])
+            return False
+
+        page = f"http://localhost:{running.port}/open/upload"
+        browser.ask("WebDriver:Navigate", {"url": page})
+        send = "setTimeout(() => document.querySelector('button').click())"
+        browser.ask("WebDriver:ExecuteScript", {"script": send, "args": []})
+        wait_until(is_asked, what="Firefox asks", deadline_s=PASS_S)
+        assert not _sent(origin)
+        browser.ask("WebDriver:AcceptAlert")
+        wait_until(lambda: _sent(origin), what="the upload arrives", deadline_s=PASS_S)
+    (body,) = _sent(origin)
+    assert b"words to keep" in body
 
 
 @needs_chromium
