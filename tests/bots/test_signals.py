@@ -180,6 +180,14 @@ def test_fetch_metadata_that_cannot_be(signals: Signals) -> None:
     assert signals.read(changed(sec_fetch_site="none"))["fetch-coherence"] == 2
 
 
+def test_what_a_service_worker_passes_on_does_not_contradict_itself(signals: Signals) -> None:
+    chromium = {"sec_fetch_dest": "empty", "sec_fetch_user": None}
+    assert signals.read(changed(**chromium))["fetch-coherence"] == 2
+    firefox = {**chromium, "sec_fetch_mode": "same-origin"}
+    assert signals.read(changed(**firefox))["fetch-coherence"] == 2
+    assert signals.read(changed(**firefox, sec_fetch_site=None))["fetch-coherence"] == 1
+
+
 TYPED = {"sec_fetch_site": "none", "referer": None}
 
 

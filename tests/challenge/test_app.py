@@ -66,7 +66,7 @@ def test_a_visitor_passes_and_envoy_takes_the_clearance(tmp_path: Path) -> None:
         assert reply.json() == {"do": "go", "to": "/shop?a=1"}
         set_cookie = reply.headers.get_list("set-cookie")[0]
         token = set_cookie.partition(f"{CLEARANCE}=")[2].partition(";")[0]
-        for word in ("Path=/", "HttpOnly", "SameSite=Lax", "Secure", "Max-Age="):
+        for word in ("Path=/", "HttpOnly", "SameSite=None", "Secure", "Max-Age="):
             assert f"; {word}" in set_cookie
         found = LuaClearance(KEYS, 7).check(token, BOUND.host, BOUND.prefix, BOUND.ja4, NOW_S)
         assert found == (1, None, 0)

@@ -17,6 +17,7 @@ from seawall.challenge.forms import FORM_TYPE, Kept, NotKept, is_same_origin, ke
 from seawall.challenge.language import LANGUAGES, choose, direction, words
 from seawall.challenge.opening import Asked, open_challenge
 from seawall.challenge.passing import Return, refresh
+from seawall.challenge.reply import Reply
 from seawall.challenge.signed import reference_of, safe_path, safe_reference
 
 OWN = {"fetch_site": "same-origin", "content_type": FORM_TYPE, "method": "POST"}
@@ -307,7 +308,54 @@ def test_a_form_that_another_site_posts_is_not_sent_on() -> None:
     text, _ = challenge_in(page)
     place.clock.time_s += 3
     back = Return(text, "POST", FORM_TYPE, "https://evil.example", "cross-site", b"a=1")
-    assert refresh(place.counter(cookie_of(page, ECHO) or ""), back).status == 303
+    reply = refresh(place.counter(cookie_of(page, ECHO) or ""), back)
+    _says_what_is_lost_and_stays(reply)
+
+
+def _says_what_is_lost_and_stays(reply: Reply) -> None:
+    assert cookie_of(reply, CLEARANCE)
+    assert reply.status == 403
+    assert not {"location", "refresh"} & {name for name, _ in reply.headers}
+    said = Read(reply.body)
+    assert not [attrs for _, attrs in said.tags if attrs.get("http-equiv") == "refresh"]
+    assert words()["en"]["passed"] in said.text
+    assert words()["en"]["lost"] in said.text
+    assert {"href": "/shop?item=1"} in [attrs for tag, attrs in said.tags if tag == "a"]
+
+
+UPLOAD = {"fetch_site": "same-origin", "content_type": "multipart/form-data", "method": "POST"}
+LOST = {"upload": UPLOAD, "other site": OWN | {"fetch_site": "cross-site"}}
+
+
+@pytest.mark.parametrize("asked", LOST.values(), ids=LOST)
+def test_without_scripts_a_visitor_whose_form_is_lost_is_told_so_after_the_check(
+    asked: dict[str, str],
+) -> None:
+    place = Workplace()
+    page = opened(place, body=None, **asked)
+    text, _ = challenge_in(page)
+    assert words()["en"]["lost"] in Read(page.body).text
+    place.clock.time_s += 3
+    counter = place.counter(cookie_of(page, ECHO) or "")
+    passed = refresh(counter, Return(text, "GET"))
+    _says_what_is_lost_and_stays(passed)
+    again = place.counter(f"{cookie_of(page, ECHO)}; {cookie_of(passed, CLEARANCE)}")
+    assert refresh(again, Return(text, "GET")).status == 403
+    place.clock.time_s += limits.CHALLENGE_LIFETIME_NO_SCRIPT_S
+    ended = refresh(place.counter(), Return(text, "GET"))
+    assert words()["en"]["expired"] in Read(ended.body).text
+    assert words()["en"]["lost"] in Read(ended.body).text
+
+
+@pytest.mark.parametrize(
+    ("asked", "who"), [(UPLOAD, "own"), (LOST["other site"], "foreign"), (OWN, "")]
+)
+def test_only_what_a_page_of_the_site_sent_may_be_sent_again_by_the_browser(
+    asked: dict[str, str], who: str
+) -> None:
+    page = opened(Workplace(), body=b"a=1", **asked)
+    (main,) = [attrs for tag, attrs in Read(page.body).tags if tag == "main"]
+    assert main["data-lost"] == who
 
 
 def test_keep_looks_at_methods_with_a_body_only() -> None:

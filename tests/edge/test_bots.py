@@ -19,7 +19,17 @@ from machine import needs_curl
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
 from seawall.limits import ACCESS_TAIL_RECORDS_MAX
-from seawall.model import BotMode, BotPolicy, PathExact, PathPrefix, Redirect
+from seawall.model import (
+    BotAction,
+    BotChallenge,
+    BotDo,
+    BotMode,
+    BotPolicy,
+    BotRule,
+    PathExact,
+    PathPrefix,
+    Redirect,
+)
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import tail
 from seawall.telemetry.why import story
@@ -163,6 +173,23 @@ def test_what_a_client_did_before_grows(edge: Serving) -> None:
     assert counts[-1].code("requests-10m") > counts[0].code("requests-10m")
     assert counts[-1].code("paths-10m") > counts[0].code("paths-10m")
     assert counts[-1].code("errors-10m") == 1
+
+
+@pytest.mark.parametrize(("path", "status", "tenths"), [(b"/asked", 403, 1), (b"/shut", 403, 9)])
+def test_a_challenge_is_no_error_of_its_visitor(path: bytes, status: int, tenths: int) -> None:
+    rules = (
+        BotRule("asked", 'path == "/asked"', BotAction(BotDo.CHALLENGE)),
+        BotRule("shut", 'path == "/shut"', BotAction(BotDo.BLOCK)),
+    )
+    # Envoy runs alone here, without the bot service: a challenge is a plain 403 then.
+    refusing = BotChallenge(passes_unavailable=False)
+    policy = BotPolicy(mode=BotMode.ENFORCE, rules=rules, challenge=refusing)
+    with serving(build.site("shop", build.route("shop/all"), bots=policy)) as running:
+        for _ in range(8):
+            assert running.get(path, b"accept: text/html").status == status
+        answer = running.get(path, b"accept: text/html")
+        seen = verdict(running, answer.header("x-request-id"))
+    assert {seen.code(f"errors-{span}") for span in ("10s", "60s", "10m")} == {tenths}
 
 
 @pytest.mark.parametrize(

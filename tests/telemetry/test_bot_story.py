@@ -216,6 +216,19 @@ def test_a_challenge_that_was_not_to_be_had_is_told_as_one_that_let_pass() -> No
     assert "Rule slow challenged it. It passed all the same" in told(seen)
 
 
+def test_who_was_challenged_without_opening_a_page_is_told_to_have_got_json() -> None:
+    policy = KnownPolicy(watched=True, route_class="page")
+    verdict, here = "- challenge slow - - -", {"details": "lua_response", "path": "/x"}
+    script = vector(**{"fetch-mode": 3, "fetch-dest": 5})
+    asked = told(record(verdict, script, method="GET", **here), policy=policy)
+    assert "Rule slow challenged it. A challenge is shown to who opens a page" in asked
+    assert "the answer was JSON" in asked
+    worker = vector(**{"fetch-mode": 1, "fetch-dest": 5})
+    opened = told(record(verdict, worker, method="GET", **here), policy=policy)
+    assert "Rule slow challenged it." in opened
+    assert "JSON" not in opened
+
+
 @pytest.mark.parametrize("does", [do for do in BotDo if do is not BotDo.OBSERVE])
 def test_a_site_that_observes_is_told_what_its_rule_would_have_done(does: BotDo) -> None:
     policy = KnownPolicy(watched=True, actions=(("slow", does), ("seen", BotDo.OBSERVE)))
@@ -232,7 +245,9 @@ def test_who_was_refused_is_told_what_to_do() -> None:
     refused = record("- block slow - - -", details="lua_response", status="403")
     remedy = story(refused).remedy
     assert "rule slow of site shop" in remedy
-    assert "seawall kill bots --site shop" in remedy
+    assert "`seawall kill bots --site shop --reason WHY`" in remedy
+    challenged = record("- challenge slow - - -", details="lua_response", status="403")
+    assert "`seawall kill challenge --site shop --reason WHY`" in story(challenged).remedy
     noted = record("- block noted+slow - - -", details="lua_response", status=403)
     assert "change rule slow of site shop" in story(noted).remedy
     assert story(record("- allow - - - -")).remedy == ""

@@ -61,7 +61,7 @@ def bot_notices(view: BotsView | None, sample: BotSample) -> Iterator[NoticeView
             "bot-filter-faults",
             f"The bot filter had {view.errors} faults lately; such requests pass unscored.",
             "See node/stable/envoy.log in the data directory. A rollback takes a bad model or "
-            "policy back; `seawall kill bots` takes the filter out for a while.",
+            "policy back; `seawall kill bots --reason WHY` takes the filter out for a while.",
         )
     if sample.idle:
         yield NoticeView(

@@ -42,8 +42,12 @@ _FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "applicatio
 _SITEMAP: Final = 9
 _ACCEPTS_PAGE: Final = 2
 _NAVIGATES: Final = 1
-_SHOWN: Final = frozenset({0, 1, 7})
-"""Fetch destinations that people look at: not told, a document, a frame."""
+_SAME_ORIGIN: Final = 4
+_PASSED_ON: Final = 5
+"""The empty destination: of what scripts fetch, and of a page that a service worker passes on.
+Chromium then still says `navigate`; Firefox says `same-origin`, which no script says by default."""
+_SHOWN: Final = frozenset({0, 1, _PASSED_ON, 7})
+"""Fetch destinations that people look at: not told, a document, one that was passed on, a frame."""
 
 
 def exempt(path: str) -> str:
@@ -91,9 +95,11 @@ def kind_of(  # noqa: PLR0911 - one for each kind
 
 def _navigates(codes: Sequence[int]) -> bool:
     mode = _code(codes, "fetch-mode")
-    if mode:
-        return mode == _NAVIGATES and _code(codes, "fetch-dest") in _SHOWN
-    return _code(codes, "accept") == _ACCEPTS_PAGE
+    if mode == _NAVIGATES:
+        return _code(codes, "fetch-dest") in _SHOWN
+    asks_for_page = _code(codes, "accept") == _ACCEPTS_PAGE
+    passed_on = mode == _SAME_ORIGIN and _code(codes, "fetch-dest") == _PASSED_ON
+    return asks_for_page and (mode == 0 or passed_on)
 
 
 def _code(codes: Sequence[int], name: str) -> int:

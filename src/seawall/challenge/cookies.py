@@ -1,7 +1,10 @@
 """The two cookies: the clearance, and the echo that shows that cookies work.
 
 Over https both carry the `__Host-` prefix, so no other host, path or plain connection can set
-them (RFC 6265bis section 4.1.3). `Lax` lets them come along when a visitor follows a link.
+them (RFC 6265bis section 4.1.3). The echo is `Lax`: it comes along when a visitor follows a link.
+The clearance is `None` over https, so that it also comes with a form that another site sends, as
+payments and sign-ins do; the filter looks at it for no other request of another site's pages. Over
+plain http browsers know `Lax` only.
 """
 
 from dataclasses import dataclass
@@ -32,18 +35,19 @@ class Jar:
 
     def set_clearance(self, token: str, lifetime_s: int) -> str:
         """`Set-Cookie` for a clearance."""
-        return self._set(self.clearance, token, lifetime_s)
+        site = "None" if self.secure else "Lax"
+        return self._set(self.clearance, token, lifetime_s, site)
 
     def set_echo(self, text: str) -> str:
         """`Set-Cookie` for the echo."""
-        return self._set(self.echo, text, CHALLENGE_ECHO_LIFETIME_S)
+        return self._set(self.echo, text, CHALLENGE_ECHO_LIFETIME_S, "Lax")
 
     def _name(self, plain: str) -> str:
         return f"__Host-{plain}" if self.secure else plain
 
-    def _set(self, name: str, value: str, lifetime_s: int) -> str:
+    def _set(self, name: str, value: str, lifetime_s: int, site: str) -> str:
         secure = "; Secure" if self.secure else ""
-        return f"{name}={value}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite=Lax{secure}"
+        return f"{name}={value}; Path=/; Max-Age={lifetime_s}; HttpOnly; SameSite={site}{secure}"
 
 
 def values(header: str, name: str) -> list[str]:

@@ -22,11 +22,15 @@ class Kept:
     fields: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
 class NotKept:
-    """There was a body, and it cannot be sent again unchanged."""
+    """There was a body, and a page cannot send it again unchanged.
 
+    Attributes:
+        own: a page of this very site sent it, so the browser itself may send it again.
+    """
 
-NOT_KEPT: Final = NotKept()
+    own: bool = False
 
 
 def keep(
@@ -36,10 +40,10 @@ def keep(
     if method in {"GET", "HEAD"}:
         return None
     if method != "POST" or not same_origin or not (is_form(content_type) or not body):
-        return NOT_KEPT
+        return NotKept(own=same_origin)
     fields = _fields(body)
     if fields is None or not all(_returns_unchanged(name, value) for name, value in fields):
-        return NOT_KEPT
+        return NotKept(own=same_origin)
     return Kept(fields)
 
 

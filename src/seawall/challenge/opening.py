@@ -49,6 +49,7 @@ def open_challenge(counter: Counter, asked: Asked, assets: Assets) -> Reply:
         issued_s=counter.issue_s,
         wanted=asked.wanted,
         resend=isinstance(body, Kept),
+        lost=isinstance(body, NotKept),
         reference=safe_reference(asked.request_id, nonce),
         nonce=nonce,
         path=safe_path(asked.path),
@@ -100,6 +101,7 @@ def checking(
             "solve": f"{PLACE}solve",
             "worker": assets.url("worker.js"),
             "library": assets.url("argon2.umd.min.js"),
+            "lost": ("own" if body.own else "foreign") if isinstance(body, NotKept) else "",
         },
         script_url=assets.url("script.js"),
     )
@@ -114,6 +116,7 @@ def notice(
     refresh: str | None = None,
     wait_s: int = 0,
     kept: Kept | None = None,
+    cookies: tuple[str, ...] = (),
 ) -> Reply:
     """A page without script. An unknown challenge leads to the start page: its path is not ours."""
     nonce = counter.tools.nonce()
@@ -130,7 +133,8 @@ def notice(
         kept=kept,
         lost=lost,
     )
-    return Reply(403, tuple(headers(page)), render(page))
+    set_cookies = [("set-cookie", cookie) for cookie in cookies]
+    return Reply(403, (*headers(page), *set_cookies), render(page))
 
 
 def way_without_scripts(challenge: Challenge, text: str) -> str | None:
@@ -141,5 +145,5 @@ def way_without_scripts(challenge: Challenge, text: str) -> str | None:
 def _kept(asked: Asked) -> Kept | NotKept | None:
     own = is_same_origin(asked.origin, asked.fetch_site, asked.client.host, asked.client.scheme)
     if asked.body is None:
-        return None if asked.method in {"GET", "HEAD"} else NotKept()
+        return None if asked.method in {"GET", "HEAD"} else NotKept(own)
     return keep(asked.method, asked.content_type, asked.body, same_origin=own)

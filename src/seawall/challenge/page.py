@@ -22,6 +22,8 @@ _CHECK_WORDS: Final = {
     "working": "working",
     "busy": "busy",
     "done": "done",
+    "passed": "passed",
+    "continue": "continue",
     "cookies": "cookies",
     "human": "human",
     "form": "noscript_form",
@@ -38,6 +40,7 @@ class Kind(StrEnum):
     EXPIRED = "expired"
     COOKIES = "cookies"
     HUMAN = "human"
+    PASSED = "passed"
 
 
 _HEADINGS: Final[Mapping[Kind, str]] = {
@@ -46,6 +49,7 @@ _HEADINGS: Final[Mapping[Kind, str]] = {
     Kind.EXPIRED: "heading",
     Kind.COOKIES: "cookies_heading",
     Kind.HUMAN: "human_heading",
+    Kind.PASSED: "passed",
 }
 
 
@@ -150,7 +154,7 @@ def _data(page: Page, say: Mapping[str, str]) -> str:
 
 def _body(page: Page, say: Mapping[str, str]) -> list[str]:
     status = '<p id="status" role="status" aria-live="polite">{}</p>'
-    lost = [f"<p>{_text(say['lost'])}</p>"] if page.lost else []
+    lost = [f'<p id="lost">{_text(say["lost"])}</p>'] if page.lost else []
     match page.kind:
         case Kind.CHECK:
             return [
@@ -163,6 +167,11 @@ def _body(page: Page, say: Mapping[str, str]) -> list[str]:
             ]
         case Kind.EARLY:
             return [status.format(_text(say["early"])), *lost, *_way_on(page, say)]
+        case Kind.PASSED:
+            return [
+                status.format(_text(say["lost"])),
+                f"<p>{_anchor(page.to, say['continue'])}</p>",
+            ]
         case Kind.EXPIRED | Kind.COOKIES | Kind.HUMAN:
             said = _text(say[page.kind.value])
             return [status.format(said), *lost, f"<p>{_anchor(page.to, say['again'])}</p>"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from seawall.challenge.binding import b64
 from seawall.challenge.desk import Counter
-from seawall.challenge.forms import NOT_KEPT, Kept, NotKept, is_form, is_same_origin, keep
+from seawall.challenge.forms import Kept, NotKept, is_form, is_same_origin, keep
 from seawall.challenge.ladder import Rung, level_of, next_rung, wait_s
 from seawall.challenge.opening import notice, way_without_scripts
 from seawall.challenge.page import Kind
@@ -175,14 +175,12 @@ def refresh(counter: Counter, back: Return) -> Reply:
     if challenge is None:
         counter.report(Event.FAILED, None, "stale", 0)
         known = counter.authentic(back.text)
-        return notice(counter, known, Kind.EXPIRED, lost=back.method == "POST")
+        lost = back.method == "POST" or (known is not None and known.lost)
+        return notice(counter, known, Kind.EXPIRED, lost=lost)
     form = _form_of(counter, challenge, back)
-    lost = isinstance(form, NotKept)
-    # 307 makes the browser send the same body again, to the page that it was for.
-    status = 307 if isinstance(form, Kept) else 303
-    to = reference_of(challenge.path)
+    lost = challenge.lost or isinstance(form, NotKept)
     if counter.cleared_level() >= challenge.wanted:
-        return moved(status, to, ())
+        return _onward(counter, challenge, form, ())
     kind = _missing(counter, challenge)
     if kind is Kind.EARLY:
         left_s = max(1, round((wait_s(challenge.wanted) or 0) - challenge.age_s(counter.now_s)))
@@ -197,13 +195,27 @@ def refresh(counter: Counter, back: Return) -> Reply:
         )
     if kind is not None:
         counter.report(Event.FAILED, challenge, kind.value, challenge.wanted)
-        return notice(counter, challenge, kind, lost=form is not None)
+        return notice(counter, challenge, kind, lost=lost or form is not None)
     level = level_of(Rung.REFRESH, None, challenge.age_s(counter.now_s))
     cookies = counter.grant(challenge, Rung.REFRESH, level, None)
     if isinstance(cookies, Spending):
         counter.report(Event.FAILED, challenge, cookies.value, challenge.wanted)
-        return notice(counter, challenge, Kind.EXPIRED, lost=form is not None)
-    return moved(status, to, cookies)
+        return notice(counter, challenge, Kind.EXPIRED, lost=lost or form is not None)
+    return _onward(counter, challenge, form, cookies)
+
+
+def _onward(
+    counter: Counter,
+    challenge: Challenge,
+    form: Kept | NotKept | None,
+    cookies: tuple[str, ...],
+) -> Reply:
+    """To the page asked for; where what was sent is lost, a page that says so and stays."""
+    if challenge.lost or isinstance(form, NotKept):
+        return notice(counter, challenge, Kind.PASSED, lost=True, cookies=cookies)
+    # 307 makes the browser send the same body again, to the page that it was for.
+    status = 307 if isinstance(form, Kept) else 303
+    return moved(status, reference_of(challenge.path), cookies)
 
 
 def _missing(counter: Counter, challenge: Challenge) -> Kind | None:
@@ -222,7 +234,7 @@ def _form_of(counter: Counter, challenge: Challenge, back: Return) -> Kept | Not
         return None
     own = is_same_origin(back.origin, back.fetch_site, counter.client.host, counter.client.scheme)
     if not challenge.resend or back.body is None or not is_form(back.content_type):
-        return NOT_KEPT
+        return NotKept(own)
     return keep("POST", back.content_type, back.body, same_origin=own)
 
 

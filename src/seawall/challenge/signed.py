@@ -3,7 +3,7 @@
 All are signed with a clearance key under a first word of their own, so that none can stand for
 another, and all are bound to the client (`Bound`). Nothing about an open challenge is stored.
 
-    c1.kid.issued.wanted.method.reference.nonce.path.mac     the challenge
+    c1.kid.issued.wanted.body.reference.nonce.path.mac     the challenge
     e1.kid.issued.passes.last.mac                            the echo, a cookie
 """
 
@@ -25,7 +25,7 @@ from seawall.model.clearance import ClearanceKeys
 
 _NUMBER: Final = r"(0|[1-9][0-9]{0,10})"
 _CHALLENGE: Final = re.compile(
-    rf"c1\.([a-z0-9]{{1,8}})\.{_NUMBER}\.([1-3])\.([gp])\.([A-Za-z0-9-]{{1,64}})"
+    rf"c1\.([a-z0-9]{{1,8}})\.{_NUMBER}\.([1-3])\.([gpl])\.([A-Za-z0-9-]{{1,64}})"
     r"\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]{1,2800})\.([A-Za-z0-9_-]{22})",
     re.ASCII,
 )
@@ -45,6 +45,7 @@ class Challenge:
         issued_s: whole seconds since 1970.
         wanted: the level to reach, 1 to 3.
         resend: the page keeps a form that is posted after the challenge.
+        lost: there was a body that the page could not keep.
         reference: request id that a person can name.
         path: path and query to bring the visitor back to; begins with one slash.
     """
@@ -52,6 +53,7 @@ class Challenge:
     issued_s: int
     wanted: int
     resend: bool
+    lost: bool
     reference: str
     nonce: str
     path: str
@@ -93,9 +95,16 @@ def write_challenge(challenge: Challenge, keys: ClearanceKeys, bound: Bound) -> 
     path = b64(challenge.path.encode("ascii"))
     body = (
         f"c1.{keys.current.kid}.{challenge.issued_s}.{challenge.wanted}"
-        f".{'p' if challenge.resend else 'g'}.{challenge.reference}.{challenge.nonce}.{path}"
+        f".{_letter_of(challenge)}.{challenge.reference}.{challenge.nonce}.{path}"
     )
     return f"{body}.{mac(keys.current, b'challenge ', body.encode('ascii'), words_of(bound))}"
+
+
+def _letter_of(challenge: Challenge) -> str:
+    """What becomes of the body: `p`osted again, `l`ost, or `g` for a page that is got."""
+    if challenge.lost:
+        return "l"
+    return "p" if challenge.resend else "g"
 
 
 def read_challenge(
@@ -120,6 +129,7 @@ def read_challenge(
         issued_s=int(issued),
         wanted=int(wanted),
         resend=method == "p",
+        lost=method == "l",
         reference=reference,
         nonce=nonce,
         path=base64.urlsafe_b64decode(path + "=" * (-len(path) % 4)).decode("ascii"),

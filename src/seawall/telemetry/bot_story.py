@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from seawall.bots.families import ClientFamily
+from seawall.bots.kinds import kind_of
 from seawall.bots.model import Model
 from seawall.limits import BOT_DRIFT_THRESHOLDS
 from seawall.model import BotDo
+from seawall.model.switches import Feature
 from seawall.telemetry.bot_facts import RuleFact, fact_words, rule_facts
-from seawall.telemetry.bot_words import GAP_NONE, clause, share_percent, times
+from seawall.telemetry.bot_words import GAP_NONE, NO_PAGE, SCORE_WORDS, clause, share_percent, times
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.flags import denied
 from seawall.telemetry.records import AccessRecord
@@ -22,13 +24,6 @@ from seawall.telemetry.records import AccessRecord
 _REASONS_MAX: Final = 4
 _REASON_SHARE_MIN: Final = 0.1
 """Of the strongest reason: a weaker one explains nothing."""
-_SCORE_WORDS: Final = (
-    (2, "almost certainly automated"),
-    (29, "probably automated"),
-    (70, "either, by what is known"),
-    (97, "probably a person's browser"),
-    (99, "almost certainly a person's browser"),
-)
 _DONE: Final = {
     BotDo.BLOCK: "refused it (403)",
     BotDo.CHALLENGE: "challenged it",
@@ -159,10 +154,11 @@ def bot_remedy(record: AccessRecord) -> str:
     verdict = parse_verdict(record.bots)
     if verdict is None or record.details != ANSWERED_HERE:
         return ""
+    feature = Feature.CHALLENGE if verdict.action is BotDo.CHALLENGE else Feature.BOTS
+    site, rule = record.site[:63], _rule_words(verdict.rules[-1:])
     return (
-        f"If it should have passed, change {_rule_words(verdict.rules[-1:])} of site "
-        f"{record.site[:63]} in the site file; in a hurry: `seawall kill bots --site "
-        f"{record.site[:63]}`."
+        f"If it should have passed, change {rule} of site {site} in the site file; in a hurry: "
+        f"`seawall kill {feature} --site {site} --reason WHY`."
     )
 
 
@@ -205,7 +201,7 @@ def _score(verdict: BotVerdict, known: KnownBots) -> Iterator[str]:
     if verdict.score is None:
         yield f"It has no score: {_why_no_score(verdict, known.policy)}."
         return
-    words = next(words for most, words in _SCORE_WORDS if verdict.score <= most)
+    words = next(words for most, words in SCORE_WORDS if verdict.score <= most)
     yield (
         f"Its score is {verdict.score} of 99 (1 automated, 99 human): {words}. "
         f"{_model_words(verdict, known.model)}"
@@ -353,6 +349,9 @@ def _decision(
         yield (
             "It passed all the same: the challenge was not to be had, and the site lets pass then."
         )
+    elif verdict.action is BotDo.CHALLENGE and policy is not None:
+        kind = kind_of(record.path, record.method, policy.route_class, verdict.codes)
+        yield from () if kind == "page" else (NO_PAGE,)
 
 
 def _observed(verdict: BotVerdict, policy: KnownPolicy | None) -> Iterator[str]:

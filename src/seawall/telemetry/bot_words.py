@@ -12,6 +12,19 @@ from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES, INDEX, Kind
 from seawall.telemetry.bot_cases import CASES
 
+NO_PAGE: Final = (
+    "A challenge is shown to who opens a page, and this was asked for otherwise: the answer was "
+    "JSON. Its visitor can pass on a page that is challenged."
+)
+"""Of a challenge that could not be shown."""
+SCORE_WORDS: Final = (
+    (2, "almost certainly automated"),
+    (29, "probably automated"),
+    (70, "either, by what is known"),
+    (97, "probably a person's browser"),
+    (99, "almost certainly a person's browser"),
+)
+"""What a score says, each up to its number."""
 _FAMILIES: Final[Mapping[int, str]] = {
     ClientFamily.CHROMIUM: "Chromium",
     ClientFamily.FIREFOX: "Firefox",

@@ -241,5 +241,6 @@ def denied(details: str) -> Meaning | None:
     name = shown(details.removeprefix(DENIED).rstrip("]"))
     return Meaning(
         f"The client's address stands on the address list {name}, which the site denies.",
-        f"If it should not, take it from the list {name}; in a hurry: `seawall kill deny-lists`.",
+        f"If it should not, take it from the list {name}; in a hurry: `seawall kill "
+        "deny-lists --reason WHY`.",
     )

@@ -7,6 +7,7 @@
 local ffi = require("ffi")
 
 local NAMESPACE, KEY = "seawall.bots", "d"
+local CHALLENGED = "^%S+ challenge "
 local JA4_STATE = "seawall.ja4"
 local CLASS_KEY, CLASS_USUAL, CLEARANCE_KEY = "class", "page", "clearance"
 local DIGEST_KEY, CLASSES_KEY = "digest", "classes"
@@ -224,8 +225,10 @@ local function request(handle)
   if rules.decide then
     network = network_of(rules, address, prefix)
     local found
+    -- A page of another site cannot spend the clearances of its visitors.
+    local cookies = not read.borrowed and read.cookies or nil
     pass, found = prover:cleared(
-      s, site.clearance, read.cookies, read.scheme, read.authority, network,
+      s, site.clearance, cookies, read.scheme, read.authority, network,
       read.tls.stable, now_s)
     if found then
       read:probed_before(found)
@@ -270,18 +273,19 @@ function envoy_on_request(handle)
 end
 
 -- An answer of 400 and up is a fact about its client, as is a redirect; the record's own text tells
--- whose.
+-- whose. A challenge is none: who is asked once would look the more automated for it, and with a whole
+-- network be asked again.
 function envoy_on_response(handle)
   local headers = handle:headers()
   local status = headers:get(":status")
   if not status or status:byte(1) < 51 or status == "304" then
     return
   end
-  reply.settle(headers)
+  local own = reply.settle(headers)
   if past then
     local decided = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local text = decided and decided[KEY]
-    if text then
+    if text and not (own and text:find(CHALLENGED)) then
       local first, second, place = text:match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
       if first then
         local tell = status:byte(1) == 51 and past.led_on or past.failed

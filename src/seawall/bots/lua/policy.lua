@@ -104,12 +104,13 @@ local function exempt(path)
 end
 
 local function navigates(s)
-  local mode = C(s, FETCH_MODE)
-  if mode then
-    local dest = C(s, FETCH_DEST)
-    return mode == 1 and (dest == false or dest == 1 or dest == 7)
+  local mode, dest = C(s, FETCH_MODE), C(s, FETCH_DEST)
+  -- A service worker that passes a navigation on leaves its destination empty (5). Chromium then
+  -- still says "navigate", Firefox "same-origin".
+  if mode == 1 then
+    return dest == false or dest == 1 or dest == 5 or dest == 7
   end
-  return C(s, ACCEPT) == 2
+  return C(s, ACCEPT) == 2 and (mode == false or (mode == 4 and dest == 5))
 end
 
 local function accepts_feed(s)

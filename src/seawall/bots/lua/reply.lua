@@ -21,11 +21,11 @@ function M.send(handle, headers, body)
   handle:respond(sent, body)
 end
 
--- To be called with the headers of every answer that may be one.
+-- To be called with the headers of every answer that may be one; tells whether it is.
 function M.settle(headers)
   local names = headers:get(NAMES)
   if not names then
-    return
+    return false
   end
   headers:remove(NAMES)
   for name in names:gmatch("%S+") do
@@ -36,6 +36,7 @@ function M.settle(headers)
       headers:add(name, value)
     end
   end
+  return true
 end
 
 return M

@@ -160,6 +160,28 @@ local function read_authority(text)
   return text:match("^https?://([^/?#]+)") or (text == "null" and "null") or ""
 end
 
+-- Whether two hosts share the last two labels of their names: hosts that do not are of two sites. What
+-- is one site more exactly only a list of all registries tells.
+local HOST_MAX = 255
+local function site_of(host)
+  host = host:gsub(":%d+$", "")
+  return #host <= HOST_MAX and (host:match("[^.]+%.[^.]+$") or host)
+end
+local function kin(one, other)
+  local site = site_of(one)
+  return site and site == site_of(other)
+end
+
+-- What a page of another site asks for by itself, while its visitor goes nowhere. Chromium says of a
+-- WebSocket only where it comes from.
+local function borrowed(at, vector, method, origin, authority)
+  local site = vector[at.fetch_site]
+  if site == BASE then
+    return origin ~= nil and method == "GET" and not kin(origin, authority)
+  end
+  return site == BASE + SITE["cross-site"] and vector[at.fetch_mode] ~= BASE + MODE.navigate
+end
+
 local METHOD_AT, PATH_AT, AUTHORITY_AT, SCHEME_AT, AGENT_AT, ACCEPT_AT = 1, 2, 3, 4, 5, 6
 local REFERER_AT, COOKIE_AT, ORIGIN_AT = 19, 20, 24
 local function put(vector, place, code)
@@ -225,7 +247,11 @@ local function fetch(at, vector, site, mode, dest, user, method)
   local code = 0
   if site or mode or dest or user then
     local page = dest == "document" or dest == "iframe" or dest == "frame"
-    local agree = site and mode and dest and (mode == "navigate") == page and (user == nil or mode == "navigate")
+    local navigates = mode == "navigate"
+    -- Nothing is to be shown of a download, nor, as far as Chromium tells, of what a service worker
+    -- fetches for a page.
+    local fits = navigates == page or (navigates and dest == "empty")
+    local agree = site and mode and dest and fits and (user == nil or navigates)
     -- A form is sent from a page; nobody types an address that posts.
     code = agree and not (method == "POST" and site == "none") and 2 or 1
   end
@@ -408,6 +434,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   self.method, self.protocol, self.scheme = values[places[METHOD_AT]] or "", protocol, scheme
   self.cookies, self.user_agent, self.accepts = cookies, values[places[AGENT_AT]], values[places[ACCEPT_AT]]
   self.own_cookies = own
+  self.borrowed = borrowed(at, vector, self.method, origin, authority)
   self.signed = places[26] > 0
   return self
 end

@@ -9,14 +9,36 @@
     status.textContent = data["w" + name];
   };
 
-  // The end of the way: what is wrong, and what a person can do.
-  function end(name) {
-    document.getElementById("heading").textContent = data["w" + name + "Heading"];
+  // No user or password of the page's own address: no script may fetch one that has them.
+  function at(path) {
+    const url = new URL(path, location.href);
+    url.username = url.password = "";
+    return url.href;
+  }
+
+  // The last that this page says. It would go on without scripts after a while; that ends here.
+  function close(heading) {
+    window.stop();
+    document.getElementById("heading").textContent = heading;
     document.getElementById("why").hidden = true;
     const onward = document.getElementById("onward");
     if (onward) onward.hidden = true;
     if (!form) document.getElementById("retry").hidden = false;
+  }
+
+  // The end of the way: what is wrong, and what a person can do.
+  function end(name) {
+    close(data["w" + name + "Heading"]);
     say(name);
+  }
+
+  // Passed, and what was being sent is not in this page: said, and not left by itself.
+  function stay() {
+    const lost = document.getElementById("lost");
+    close(data.wpassed);
+    status.textContent = lost.textContent;
+    lost.hidden = true;
+    document.querySelector("#retry a").textContent = data.wcontinue;
   }
 
   // FNV-1a of 32 bits: shows that a script ran, nothing more.
@@ -34,7 +56,7 @@
   }
 
   async function post(answer) {
-    const response = await fetch(data.solve, {
+    const response = await fetch(at(data.solve), {
       method: "POST",
       headers: { "content-type": "application/json" },
       credentials: "same-origin",
@@ -49,7 +71,7 @@
     return new Promise((resolve, reject) => {
       const element = document.createElement("script");
       element.nonce = nonce;
-      element.src = source;
+      element.src = at(source);
       element.onload = resolve;
       element.onerror = reject;
       document.head.append(element);
@@ -58,14 +80,14 @@
 
   function inWorker(puzzle) {
     return new Promise((resolve, reject) => {
-      const worker = new Worker(data.worker);
+      const worker = new Worker(at(data.worker));
       worker.onerror = reject;
       worker.onmessage = (event) => {
         worker.terminate();
         if (event.data.key) resolve(event.data.key);
         else reject(event.data.error);
       };
-      worker.postMessage({ puzzle, library: new URL(data.library, location.href).href });
+      worker.postMessage({ puzzle, library: at(data.library) });
     });
   }
 
@@ -89,15 +111,28 @@
     else location.replace(target.href);
   }
 
+  // Sends the kept form from a page that is still being loaded: the answer then takes this page's place
+  // in the history. "Back" would ask to send the form a second time otherwise.
+  function send(to) {
+    // A field of the form may be called "action" or "submit": only these calls are safe.
+    Element.prototype.setAttribute.call(form, "action", to);
+    const shown = document.documentElement;
+    document.open();
+    document.append(shown);
+    HTMLFormElement.prototype.submit.call(form);
+  }
+
   function go(to) {
-    say("done");
-    if (form) {
-      // A field of the form may be called "action" or "submit": only these calls are safe.
-      Element.prototype.setAttribute.call(form, "action", to);
-      HTMLFormElement.prototype.submit.call(form);
-    } else {
-      open(to);
+    if (data.lost) {
+      stay();
+      // The browser still has what a page of this site sent, files too, and sends it again; some ask
+      // before. What another site sent is not: sent from here it would carry `SameSite` cookies.
+      if (data.lost === "own") location.reload();
+      return;
     }
+    say("done");
+    if (form) send(to);
+    else open(to);
   }
 
   // A new page is a new challenge. Three in a row do not help: then a person is told.
@@ -112,6 +147,8 @@
     }
     if (form) say("form");
     else if (count >= 3) end("human");
+    else if (data.lost === "own") location.reload();
+    else if (data.lost) location.replace(data.refresh || data.to);
     else open(data.to);
   }
 
