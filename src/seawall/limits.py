@@ -742,6 +742,9 @@ SWITCH_RETRY_S: Final = 30.0
 """Pause before a release that ends switches and was refused is tried again."""
 SWITCH_TURN_WAIT_S: Final = 20.0
 """How long a switch or a promoted model waits for a release that is in the gate just now."""
+SWITCH_ATTEMPTS_MAX: Final = 3
+"""How often a switch is made anew since something else went live while it was in the gate, which
+takes a second: feeds and site files come minutes apart."""
 FEEDS_WAITING_MAX: Final = 32
 """Feeds whose newest push waits for its turn: more than the lists and models that an edge has."""
 FEED_FOLLOW_S: Final = 600.0

@@ -14,6 +14,7 @@ from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest
 from seawall.api.hand_views import WAITING
 from seawall.api.views import Applied, ApplyEvent, Progress, Refused
 from seawall.errors import NotFoundError
+from seawall.ids import Digest
 
 LISTED = """
     deny: [bad, worse]
@@ -38,11 +39,21 @@ async def _paused(at: World) -> None:
 
 
 async def _stopped(at: World, release: Coroutine[Any, Any, Applied | Refused]) -> None:
-    """Let it begin, and pause it there."""
-    applying = asyncio.ensure_future(release)
-    await until(lambda: course(at).fleet.running, "the release is on its way")
-    await course(at).pause("ann")
-    told = await applying
+    """Let it begin, and pause it there: the node cannot try it before."""
+    control, paused = at.node._control, asyncio.Event()
+    bundle = control.bundle
+
+    async def later(digest: Digest) -> bytes:
+        await paused.wait()
+        return await bundle(digest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(control, "bundle", later)
+        applying = asyncio.ensure_future(release)
+        await until(lambda: course(at).fleet.running, "the release is on its way")
+        await course(at).pause("ann")
+        paused.set()
+        told = await applying
     assert isinstance(told, Refused), told
     assert told.code == "paused"
 
@@ -191,6 +202,44 @@ def test_a_push_that_had_to_give_way_is_made_anew_on_what_came_instead(tmp_path:
             assert "timeout: 18s" in (await at.service.show("r4")).sources[0].content
 
     asyncio.run(story())
+
+
+def test_a_kill_that_is_in_the_gate_while_something_goes_live_is_made_anew_on_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        async with _listed(tmp_path) as at:
+            await _paused(at)
+            passed, go_on, prepare = asyncio.Event(), asyncio.Event(), at.control.workshop.prepare
+
+            async def slowly(*given: Any, **options: Any) -> Any:
+                found = await prepare(*given, **options)
+                passed.set()
+                await go_on.wait()
+                return found
+
+            monkeypatch.setattr(at.control.workshop, "prepare", slowly)
+            kill = await at.service.hands.kill(KillRequest("compression", reason="a storm"), ANN)
+            killing = asyncio.ensure_future(_events(kill))
+            async with asyncio.timeout(20):
+                await passed.wait()
+                await course(at).resume("ann")
+                await until(lambda: at.current == "r2", "the release before it serves")
+                go_on.set()
+                events = await killing
+            assert isinstance(events[-1], Applied), events[-1]
+            texts = [event.text for event in events if isinstance(event, Progress)]
+            assert [text for text in texts if text.startswith("begins anew: r3 was made on r1")]
+            (switch,) = (await at.service.hands.switches()).switches
+            assert switch.feature == "compression"
+            current = await at.service.show(at.current)
+            assert "timeout: 16s" in current.sources[0].content, "what went live is not undone"
+
+    asyncio.run(story())
+
+
+async def _events(told: AsyncIterator[ApplyEvent]) -> list[ApplyEvent]:
+    return [event async for event in told]
 
 
 def test_what_waits_outlives_control(tmp_path: Path) -> None:

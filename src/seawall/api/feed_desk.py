@@ -14,9 +14,10 @@ from typing import Final
 from seawall import limits
 from seawall.api.extras import Extras
 from seawall.api.hand_views import WaitingFeedView
+from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.refusals import no_release, push_waits, require_pushed, stopping
-from seawall.api.releaser import Order, Releaser
+from seawall.api.releaser import Releaser
 from seawall.api.rollout import STAYS
 from seawall.api.rollouts import Rollouts
 from seawall.api.status_views import NoticeView

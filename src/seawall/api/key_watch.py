@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from seawall import limits
 from seawall.api.extras import Extras
+from seawall.api.order import Order
 from seawall.api.progress import Flow
-from seawall.api.releaser import Order, Releaser
+from seawall.api.releaser import Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.clock import Clock

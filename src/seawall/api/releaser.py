@@ -7,11 +7,12 @@ steps judge nothing themselves: the site loader, the compiler, the guard, Envoy 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
+from seawall import limits
 from seawall.api import refusals
-from seawall.api.extras import AS_CURRENT, Extras
+from seawall.api.order import Order
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import release_view
 from seawall.api.rollout import STAYS, Rollout
@@ -31,48 +32,14 @@ from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
 from seawall.release.store import Store
 from seawall.rollout.state import Speed
-from seawall.site.sources import SourceSet
 from seawall.tasks import Background
 
-_SUBJECTS: Final = {
-    Kind.SITE: "a site file",
-    Kind.CERTIFICATES: "new certificates",
-    Kind.FEED: "a feed",
-    Kind.SWITCH: "kill switches",
-}
 _SPEEDS: Final = {
     Kind.SITE: Speed.CONFIG,
     Kind.CERTIFICATES: Speed.CONFIG,
     Kind.FEED: Speed.FEED,
     Kind.SWITCH: Speed.SWITCH,
 }
-
-
-@dataclass(frozen=True)
-class Order:
-    """What somebody asks for.
-
-    Attributes:
-        feed: of a feed, its name.
-        break_glass: skip the steps of the rollout; recorded.
-    """
-
-    sources: SourceSet
-    author: str
-    message: str = ""
-    kind: Kind = Kind.SITE
-    dry_run: bool = False
-    force: tuple[str, ...] = ()
-    parent: str = ""
-    extras: Extras = AS_CURRENT
-    feed: str = ""
-    break_glass: bool = False
-
-    @property
-    def words(self) -> str:
-        """For whoever comes second."""
-        what = "tries" if self.dry_run else "applies"
-        return f"{self.author} {what} {_SUBJECTS[self.kind]}"
 
 
 class Releaser:
@@ -249,6 +216,19 @@ class Releaser:
     # --- Apply -----------------------------------------------------------------------------------
 
     async def _apply(self, flow: Flow, order: Order) -> None:
+        """A switch is made anew on what went live while it was in the gate: it cannot wait."""
+        for _ in range(limits.SWITCH_ATTEMPTS_MAX - 1 if order.kind is Kind.SWITCH else 0):
+            try:
+                await self._apply_once(flow, order)
+            except ConflictError as error:
+                if error.code != "parent-moved":
+                    raise
+                flow.goes_on(f"begins anew: {error.message}")
+            else:
+                return
+        await self._apply_once(flow, order)
+
+    async def _apply_once(self, flow: Flow, order: Order) -> None:
         current = self._roster.current
         flow.started("check")
         if order.parent and (current is None or order.parent != current.id):

@@ -16,9 +16,10 @@ from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
+from seawall.api.order import Order
 from seawall.api.present import gate_views
 from seawall.api.records import release_view, token_view
-from seawall.api.releaser import Order, Releaser
+from seawall.api.releaser import Releaser
 from seawall.api.roster import Roster
 from seawall.api.status import in_fleet
 from seawall.api.status_views import (

@@ -12,9 +12,10 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.extras import Extras
+from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.refusals import model_is_a_file, no_shadow
-from seawall.api.releaser import Order, Releaser
+from seawall.api.releaser import Releaser
 from seawall.api.work import Facts
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import ConflictError

@@ -20,9 +20,10 @@ from seawall.api.hand_views import (
     SwitchesView,
     SwitchView,
 )
+from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.refusals import no_release, require_pushed
-from seawall.api.releaser import Order, Releaser
+from seawall.api.releaser import Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.api.work import Facts, ModelFacts

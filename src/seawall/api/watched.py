@@ -20,8 +20,9 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.extras import Extras
+from seawall.api.order import Order
 from seawall.api.progress import Flow
-from seawall.api.releaser import Order, Releaser
+from seawall.api.releaser import Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.api.work import Facts
