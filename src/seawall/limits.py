@@ -446,6 +446,9 @@ GOLDEN_ROUND_INTERVAL_S: Final = 1.0
 PROBE_TIMEOUT_S: Final = 10.0
 """An Envoy accepts a connection in microseconds, and in up to 0.8 s on a machine with nine times as
 much work as it can do: a candidate stands behind. One that has not by now does not accept."""
+LEARN_ATTEMPTS_MAX: Final = 3
+"""How often the sockets of an address are looked at before they are said to be somebody else's: an
+Envoy has one for each worker, and begins to listen with one after the other."""
 STEER_SETTLE_S: Final = 1.0
 """After an Envoy is given no more connections, handshakes that began with it may end: a client far
 away answers within this time."""

@@ -16,7 +16,7 @@ from helpers import free_port, wait_until
 from seawall.clock import SystemClock
 from seawall.errors import RefusedError, UnreachableError
 from seawall.node.groups import Groups
-from seawall.node.kernel import Kernel, Place
+from seawall.node.kernel import Kernel, Listening, Place
 from seawall.node.steering import PERMILLE, Arm, Shares
 
 ACCEPTOR = """
@@ -138,6 +138,32 @@ def test_stable_has_its_share_from_its_first_socket_after_a_restart() -> None:
         assert sum(ask(place) == "two" for _ in range(300)) < 30
         groups.learn({Arm.STABLE: again.pid, Arm.CANDIDATE: candidate.pid}, [place])
         assert sum(ask(place) == "two" for _ in range(300)) < 30
+
+
+class Late(Kernel):
+    """One socket begins to listen only after it was looked for."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.looked = 0
+
+    def listening(self) -> tuple[Listening, ...]:
+        found = super().listening()
+        self.looked += 1
+        if self.looked > 1:
+            return found
+        late = next(one for one in found if one.port == self._port)
+        return tuple(one for one in found if one is not late)
+
+
+def test_a_socket_that_begins_to_listen_while_the_order_is_seen_is_seen_too() -> None:
+    place = Place("127.0.0.1", free_port())
+    groups = Groups(Late(place.port), SystemClock())
+    with acceptor(place, "one") as stable, acceptor(place, "two") as candidate:
+        groups.learn({Arm.STABLE: stable.pid, Arm.CANDIDATE: candidate.pid}, [place])
+        assert sorted(groups._groups[0].order) == [Arm.CANDIDATE] * 2 + [Arm.STABLE] * 2
+        groups.share(Shares(candidate=PERMILLE))
+        assert served(place) == {"two"}
 
 
 def test_sockets_of_a_stranger_are_no_place_to_steer() -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError
-from seawall.limits import PROBE_TIMEOUT_S
+from seawall.limits import LEARN_ATTEMPTS_MAX, PROBE_TIMEOUT_S
 from seawall.node.kernel import Kernel, Place
 from seawall.node.steering import Arm, Probe, Program, Shares, by_arm, safe_indexes, shared
 
@@ -119,8 +119,7 @@ class Groups:
             UnreachableError: somebody did not accept, or sockets came and went.
             OSError: a process is gone.
         """
-        owned = {pid: self._kernel.sockets(pid) for pid in pids.values()}
-        self._groups = tuple(self._learnt(place, pids, owned) for place in places)
+        self._groups = tuple(self._learnt(place, pids) for place in places)
         self.share(self.shares)
 
     def fresh(self) -> bool:
@@ -199,7 +198,20 @@ class Groups:
 
     # --- One group -----------------------------------------------------------------------------
 
-    def _learnt(self, place: Place, pids: Pids, owned: Mapping[int, Mapping[int, int]]) -> Group:
+    def _learnt(self, place: Place, pids: Pids) -> Group:
+        """Looked at anew while sockets come: an Envoy begins to listen with one after the other."""
+        for _ in range(LEARN_ATTEMPTS_MAX):
+            if (group := self._seen(place, pids)) is not None:
+                return group
+        raise UnreachableError(
+            "socket-order-unknown",
+            f"Sockets of somebody else listen on {place}, or some came and went meanwhile.",
+            remedy="See with `ss -ltnp` who listens there.",
+        )
+
+    def _seen(self, place: Place, pids: Pids) -> Group | None:
+        """None when not all sockets are known to be ours, or others came meanwhile."""
+        owned = {pid: self._kernel.sockets(pid) for pid in pids.values()}
         inodes = self._inodes(place)
         members = {
             inode: (pid, descriptors[inode])
@@ -214,11 +226,7 @@ class Groups:
         order = self._probe(place, len(inodes), members, arms)
         known = tuple(arm for arm in order if arm is not None)
         if len(known) != len(order) or self._inodes(place) != inodes:
-            raise UnreachableError(
-                "socket-order-unknown",
-                f"Sockets of somebody else listen on {place}, or some came and went meanwhile.",
-                remedy="See with `ss -ltnp` who listens there.",
-            )
+            return None
         return Group(place, known, members)
 
     def _probe(
