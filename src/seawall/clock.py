@@ -21,6 +21,11 @@ class Clock(Protocol):
         ...
 
 
+def offset_s(clock: Clock) -> float:
+    """Wall-clock seconds when `monotonic_s` was 0: it changes when somebody sets the clock."""
+    return clock.now_s() - clock.monotonic_s()
+
+
 class SystemClock:
     """The machine's own clock."""
 

@@ -10,6 +10,11 @@ def few(texts: Sequence[str], most: int) -> str:
     return f"{shown} and {rest} more" if rest > 0 else shown
 
 
+def frozen(actor: str, reason: str) -> str:
+    """Who has frozen releases, and why where that was said; a sentence."""
+    return f"Releases are frozen by {actor}{f': {reason}' if reason else ''}."
+
+
 def minute(at_s: float) -> str:
     """A time of Unix seconds, in UTC and to the minute."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -58,6 +58,22 @@ async def _stopped(at: World, release: Coroutine[Any, Any, Applied | Refused]) -
     assert told.code == "paused"
 
 
+async def _in_the_gate(
+    at: World, monkeypatch: pytest.MonkeyPatch
+) -> tuple["asyncio.Future[Applied | Refused]", asyncio.Event]:
+    """A release of a person that stays in the gate until the event is set."""
+    go_on, prepare = asyncio.Event(), at.control.workshop.prepare
+
+    async def slowly(*given: Any, **options: Any) -> Any:
+        await go_on.wait()
+        return await prepare(*given, **options)
+
+    monkeypatch.setattr(at.control.workshop, "prepare", slowly)
+    applying = asyncio.ensure_future(at.apply(at.text(timeout="17s", extra=LISTED)))
+    await until(lambda: at.control.watch._releaser.busy, "a release is in the gate")
+    return applying, go_on
+
+
 async def _push(at: World, name: str, text: str, **options: Any) -> AsyncIterator[ApplyEvent]:
     return await at.service.hands.push_feed(name, FeedRequest(text=text, **options), ANN)
 
@@ -119,15 +135,7 @@ def test_a_push_waits_for_a_release_in_the_gate_however_long_and_its_client_is_t
 ) -> None:
     async def story() -> None:
         async with _listed(tmp_path) as at:
-            go_on, prepare = asyncio.Event(), at.control.workshop.prepare
-
-            async def slowly(*given: Any, **options: Any) -> Any:
-                await go_on.wait()
-                return await prepare(*given, **options)
-
-            monkeypatch.setattr(at.control.workshop, "prepare", slowly)
-            applying = asyncio.ensure_future(at.apply(at.text(timeout="17s", extra=LISTED)))
-            await until(lambda: at.control.watch._releaser.busy, "a release is in the gate")
+            applying, go_on = await _in_the_gate(at, monkeypatch)
             events = []
             async for event in await _push(at, "bad", ONE):
                 events.append(event)
@@ -168,15 +176,7 @@ def test_whoever_waits_with_an_older_push_hears_that_a_newer_one_took_its_place(
 ) -> None:
     async def story() -> None:
         async with _listed(tmp_path) as at:
-            go_on, prepare = asyncio.Event(), at.control.workshop.prepare
-
-            async def slowly(*given: Any, **options: Any) -> Any:
-                await go_on.wait()
-                return await prepare(*given, **options)
-
-            monkeypatch.setattr(at.control.workshop, "prepare", slowly)
-            applying = asyncio.ensure_future(at.apply(at.text(timeout="17s", extra=LISTED)))
-            await until(lambda: at.control.watch._releaser.busy, "a release is in the gate")
+            applying, go_on = await _in_the_gate(at, monkeypatch)
             older = asyncio.ensure_future(_end(at, "bad", ONE))
             await until(at.service.hands.desk.waiting, "the older push waits")
             newer = asyncio.ensure_future(_end(at, "bad", OTHER))

@@ -1,6 +1,7 @@
 """An edge as operators get it: compiled, run by a real Envoy, in front of a real origin."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,8 +17,11 @@ from envoy_harness import (
     running_envoy,
     wait_until,
 )
+from seawall.challenge.binding import Bound
+from seawall.challenge.token import mint
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.static import static_bootstrap
+from seawall.limits import CLEARANCE_EPOCH
 from seawall.model import (
     Edge,
     EdgeLimits,
@@ -28,8 +32,11 @@ from seawall.model import (
     Site,
 )
 from seawall.model import Origin as OriginModel
+from seawall.model.clearance import ClearanceKey, ClearanceKeys
+from seawall.secret import Secret
 
 HOST = b"shop.test"
+CLEARANCE_KEYS = ClearanceKeys(ClearanceKey("k1", Secret(b"1" * 32)))
 
 
 @dataclass
@@ -86,6 +93,20 @@ def request(
     """An HTTP/1.1 request with `Connection: close`."""
     head = [method + b" " + path + b" HTTP/1.1", b"host: " + host, b"connection: close", *lines]
     return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+def clearance(*, probes: int | None = 0) -> str:
+    """A clearance of shop.test for a client on this machine, signed with `CLEARANCE_KEYS`."""
+    return mint(
+        CLEARANCE_KEYS,
+        Bound("shop.test", "127.0.0.0/24", "-"),
+        level=2,
+        epoch=CLEARANCE_EPOCH,
+        now_s=time.time(),
+        lifetime_s=600,
+        nonce="n" * 16,
+        probes=probes,
+    )
 
 
 def standard_sites() -> tuple[Site, ...]:

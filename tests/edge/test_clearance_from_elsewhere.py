@@ -1,21 +1,14 @@
 """Whose requests a clearance goes with: pages of other sites cannot spend those of visitors."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from compiler import build
 from edge.bot_records import faults, verdict
-from edge.serving import Serving, request, serving
-from seawall.challenge.binding import Bound
-from seawall.challenge.token import mint
-from seawall.limits import CLEARANCE_EPOCH
+from edge.serving import CLEARANCE_KEYS, Serving, clearance, request, serving
 from seawall.model import BotMode, BotPolicy
-from seawall.model.clearance import ClearanceKey, ClearanceKeys
-from seawall.secret import Secret
 
-KEYS = ClearanceKeys(ClearanceKey("k1", Secret(b"1" * 32)))
 SHOP, SIBLING, OTHER = "http://shop.test:8080", "https://eu.shop.test", "https://eu.other.test"
 LOOKED_AT = {
     "a form of another site": ("cross-site", "navigate"),
@@ -39,7 +32,7 @@ LEFT = {
 def edge() -> Iterator[Serving]:
     enforced = BotPolicy(mode=BotMode.ENFORCE, rules=())
     shop = build.site("shop", build.route("shop/all"), bots=enforced)
-    with serving(shop, clearance_keys=KEYS) as running:
+    with serving(shop, clearance_keys=CLEARANCE_KEYS) as running:
         yield running
         assert faults(running) == 0
 
@@ -47,18 +40,8 @@ def edge() -> Iterator[Serving]:
 def _level(
     edge: Serving, site: str | None, mode: str | None, origin: str = "", method: bytes = b"GET"
 ) -> int:
-    token = mint(
-        KEYS,
-        Bound("shop.test", "127.0.0.0/24", "-"),
-        level=2,
-        epoch=CLEARANCE_EPOCH,
-        now_s=time.time(),
-        lifetime_s=600,
-        nonce="n" * 16,
-        probes=0,
-    )
     told = {
-        "cookie": f"seawall={token}",
+        "cookie": f"seawall={clearance()}",
         "sec-fetch-site": site,
         "sec-fetch-mode": mode,
         "origin": origin,

@@ -1,7 +1,6 @@
 """The page probe in real browsers on a real Envoy: who drives one is told, a person is not."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,16 +12,12 @@ from bot_models import random_model
 from challenge.browsers import CHROMIUM, FIREFOX, chromium, needs_chromium, needs_firefox
 from compiler import build
 from edge.bot_records import faults, packed, record, record_of_path, verdict
-from edge.serving import Serving, request, serving, wait_until
+from edge.serving import CLEARANCE_KEYS, Serving, clearance, request, serving, wait_until
 from seawall.bots import web_scripts
 from seawall.bots.policy import DEFAULT_RULES
 from seawall.bots.probes import DRIVEN, Probe, code_of
-from seawall.challenge.binding import Bound
-from seawall.challenge.token import mint
-from seawall.limits import CLEARANCE_EPOCH, PAGE_PROBE_CACHE_S
+from seawall.limits import PAGE_PROBE_CACHE_S
 from seawall.model import BotChallenge, BotMode, BotPolicy, FixedResponse, PathExact
-from seawall.model.clearance import ClearanceKey, ClearanceKeys
-from seawall.secret import Secret
 from seawall.telemetry.bots import parse_verdict
 from seawall.telemetry.why import story
 
@@ -188,20 +183,10 @@ def test_a_browser_with_a_window_that_nobody_drives_is_not_driven(
 def test_what_a_challenge_found_is_told_by_its_clearance(
     probes: int | None, cookie: str, code: int
 ) -> None:
-    keys = ClearanceKeys(ClearanceKey("k1", Secret(b"1" * 32)))
     enforced = replace(PROBED, mode=BotMode.ENFORCE)
     shop = build.site("shop", build.route("shop/all"), bots=enforced)
-    with serving(shop, bot_model=packed(MODEL), clearance_keys=keys) as running:
-        token = mint(
-            keys,
-            Bound("shop.test", "127.0.0.0/24", "-"),
-            level=2,
-            epoch=CLEARANCE_EPOCH,
-            now_s=time.time(),
-            lifetime_s=600,
-            nonce="n" * 16,
-            probes=probes,
-        )
+    with serving(shop, bot_model=packed(MODEL), clearance_keys=CLEARANCE_KEYS) as running:
+        token = clearance(probes=probes)
         told = f"; seawall-probe={cookie}" if cookie else ""
         answer = running.get(b"/", f"cookie: seawall={token}{told}".encode())
         seen = verdict(running, answer.header("x-request-id"))

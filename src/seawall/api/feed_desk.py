@@ -26,7 +26,7 @@ from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
 from seawall.ids import Digest, ListName
-from seawall.phrases import few, minute
+from seawall.phrases import few, frozen, minute
 from seawall.release.release import Kind
 from seawall.release.store import Store
 from seawall.release.waiting import WaitingFeed
@@ -264,8 +264,7 @@ class FeedDesk:
     def _in_the_way(self, push: _Push) -> _Turn | None:
         fleet = self._rollouts.fleet
         if fleet.frozen is not None:
-            why = f": {fleet.frozen.reason}" if fleet.frozen.reason else ""
-            return _Turn(f"Releases are frozen by {fleet.frozen.actor}{why}.", stands=True)
+            return _Turn(frozen(fleet.frozen.actor, fleet.frozen.reason), stands=True)
         if self._releaser.busy:
             moving = fleet.running
             stands = moving is not None and (moving.held or moving.paused) is not None
@@ -373,14 +372,7 @@ class FeedDesk:
 
     def _refusal(self, push: _Push, error: SeawallError) -> Refused:
         current = self._releaser.current
-        return Refused(
-            stage=push.flow.stage,
-            code=error.code,
-            message=error.message,
-            remedy=error.remedy,
-            elapsed_s=push.flow.elapsed_s,
-            serving=current.id if current is not None else None,
-        )
+        return push.flow.refusal(error, serving=current.id if current is not None else None)
 
     def _end(self, push: _Push, error: SeawallError) -> None:
         push.flow.end(self._refusal(push, error))

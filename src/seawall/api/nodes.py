@@ -14,7 +14,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.twins import Lives
-from seawall.clock import Clock
+from seawall.clock import Clock, offset_s
 from seawall.errors import RefusedError
 from seawall.ids import Generation, NodeName
 from seawall.rollout import state
@@ -60,7 +60,7 @@ class NodeBoard:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began_s = clock.monotonic_s()
-        self._offset_s = self._offset()
+        self._offset_s = offset_s(clock)
         self._assigned: dict[NodeName, Assigned] = {}
         self._nodes: dict[NodeName, _Node] = {}
         self._traffic: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
@@ -260,12 +260,9 @@ class NodeBoard:
         while self._traffic and self._traffic[0].start_s + self._traffic[0].duration_s <= oldest_s:
             self._traffic.popleft()
 
-    def _offset(self) -> float:
-        return self._clock.now_s() - self._clock.monotonic_s()
-
     def _follow_clock(self) -> None:
         """What is kept was measured as long ago as before when somebody sets the clock."""
-        before_s, self._offset_s = self._offset_s, self._offset()
+        before_s, self._offset_s = self._offset_s, offset_s(self._clock)
         by_s = self._offset_s - before_s
         if abs(by_s) < limits.CLOCK_SET_S_MIN:
             return

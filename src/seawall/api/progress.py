@@ -76,21 +76,23 @@ class Flow:
 
     def refuse(self, error: SeawallError, *, serving: str | None) -> None:
         """End with a refusal at the step that began last."""
+        self.end(self.refusal(error, serving=serving))
+
+    def refusal(self, error: SeawallError, *, serving: str | None) -> Refused:
+        """A refusal at the step that began last."""
         found = error if isinstance(error, ReleaseRefusedError) else None
-        self.end(
-            Refused(
-                stage=self.stage,
-                code=error.code,
-                message=error.message,
-                remedy=error.remedy,
-                elapsed_s=self.elapsed_s,
-                problems=found.problems if found else (),
-                guard=found.guard if found else None,
-                envoy=found.envoy if found else (),
-                release=found.release if found else None,
-                serving=serving,
-                gate=gate_views(found.report) if found else (),
-            )
+        return Refused(
+            stage=self.stage,
+            code=error.code,
+            message=error.message,
+            remedy=error.remedy,
+            elapsed_s=self.elapsed_s,
+            problems=found.problems if found else (),
+            guard=found.guard if found else None,
+            envoy=found.envoy if found else (),
+            release=found.release if found else None,
+            serving=serving,
+            gate=gate_views(found.report) if found else (),
         )
 
     def end(self, outcome: Applied | Refused) -> None:

@@ -217,16 +217,16 @@ class Releaser:
 
     async def _apply(self, flow: Flow, order: Order) -> None:
         """A switch is made anew on what went live while it was in the gate: it cannot wait."""
-        for _ in range(limits.SWITCH_ATTEMPTS_MAX - 1 if order.kind is Kind.SWITCH else 0):
+        attempts = limits.SWITCH_ATTEMPTS_MAX if order.kind is Kind.SWITCH else 1
+        for left in reversed(range(attempts)):
             try:
                 await self._apply_once(flow, order)
             except ConflictError as error:
-                if error.code != "parent-moved":
+                if not left or error.code != "parent-moved":
                     raise
                 flow.goes_on(f"begins anew: {error.message}")
             else:
                 return
-        await self._apply_once(flow, order)
 
     async def _apply_once(self, flow: Flow, order: Order) -> None:
         current = self._roster.current

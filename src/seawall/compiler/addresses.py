@@ -24,9 +24,8 @@ def both_forms(network: str) -> tuple[Range, ...]:
         plain = str(found.network_address), bits
         return plain, mapped(plain)
     ipv4 = found.network_address.ipv4_mapped
-    if (
-        ipv4 is not None and bits >= _MAPPED_BITS
-    ):  # written as everywhere else, so it is found twice
+    if ipv4 is not None and bits >= _MAPPED_BITS:
+        # Written as everywhere else, so that it is found twice.
         return (mapped((str(ipv4), bits - _MAPPED_BITS)),)
     return ((str(found.network_address), bits),)
 

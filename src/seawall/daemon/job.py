@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from seawall import limits
+from seawall import limits, phrases
 from seawall.api.client import Client
 from seawall.api.range_feeds import Feeds, last_of, renew_feeds
 from seawall.api.views import ApplyEvent
@@ -116,10 +116,9 @@ def _require_thaw(data_dir: Path) -> None:
     with Client.for_data_dir(data_dir) as client:
         frozen = client.rollouts().frozen
     if frozen is not None:
-        why = f": {frozen.reason}" if frozen.reason else ""
         raise ConflictError(
             "frozen",
-            f"Releases are frozen by {frozen.actor}{why}.",
+            phrases.frozen(frozen.actor, frozen.reason),
             remedy="`seawall unfreeze` lifts it; the job is tried again by itself.",
         )
 

@@ -168,8 +168,8 @@ def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]
 def _looks_worse(
     candidate: Count, control: Count, ratio: float = RATIO_SEEN, floor: float = 0.0
 ) -> bool:
-    (bad, of), (control_bad, control_of) = candidate, control
-    return bad * control_of >= of * (ratio * control_bad + floor * control_of)
+    (bad, of), (control_bad, beside) = candidate, control
+    return bad * beside >= of * (ratio * control_bad + floor * beside)
 
 
 def _facts(evidence: Evidence) -> Iterator[Verdict]:
@@ -274,10 +274,9 @@ def _not_shown(
     if margin is None:
         return
     margin *= demands.slack
-    found = arms(series, gate, baseline=evidence.baseline, current=True)
-    (bad, of), (control, beside) = found
-    upper = rate_upper(bad, of, demands.doubt / 2)
-    lower = rate_lower(control, beside, demands.doubt / 2)
+    ours, theirs = arms(series, gate, baseline=evidence.baseline, current=True)
+    upper = rate_upper(*ours, demands.doubt / 2)
+    lower = rate_lower(*theirs, demands.doubt / 2)
     allowed = max(lower + margin, RATIO_TO_ADVANCE * lower)
     if upper <= allowed:
         odds = odds_against(series, evidence)
@@ -285,7 +284,7 @@ def _not_shown(
             yield NotEnough(
                 Reason.GATHERING,
                 gate.name,
-                f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, beside)} on "
+                f"{_arm_text(*ours)} {gate.title}, {_arm_text(*theirs)} on "
                 f"{_control_text(gate, baseline=evidence.baseline)}: odds of "
                 f"{_odds(math.log(odds))} to 1 against the candidate are no proof, and too much "
                 "to go on.",
@@ -296,7 +295,7 @@ def _not_shown(
     yield NotEnough(
         _lacking(needed, expected, demands),
         gate.name,
-        f"{_arm_text(bad, of)} {gate.title}: up to {upper:.2%} are possible, {allowed:.2%} are "
+        f"{_arm_text(*ours)} {gate.title}: up to {upper:.2%} are possible, {allowed:.2%} are "
         f"allowed. At least {needed} requests are needed. {_outlook(expected)}",
     )
 
@@ -307,11 +306,11 @@ def _doubtful_site(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
     if series is None or odds < JUDGE_SUSPICION:
         return
     gate = GATES_BY_NAME[series.gate]
-    ours, beside = arms(series, gate, baseline=evidence.baseline)
+    ours, theirs = arms(series, gate, baseline=evidence.baseline)
     yield NotEnough(
         Reason.GATHERING,
         gate.name,
-        f"Of {series.site} {_arm_text(*ours)} {gate.title}, {_arm_text(*beside)} on "
+        f"Of {series.site} {_arm_text(*ours)} {gate.title}, {_arm_text(*theirs)} on "
         f"{_control_text(gate, baseline=evidence.baseline)}: odds of {_odds(math.log(odds))} to 1 "
         "that a site is harmed are no proof, and too much to go on.",
     )
@@ -348,10 +347,9 @@ def _summary(evidence: Evidence, demands: Demands) -> str:
     if series is None:
         return "Nothing speaks against it."
     gate = GATES_BY_NAME["errors"]
-    found = arms(series, gate, baseline=evidence.baseline, current=True)
-    (bad, of), (control, beside) = found
+    ours, theirs = arms(series, gate, baseline=evidence.baseline, current=True)
     text = (
-        f"{_arm_text(bad, of)} {gate.title}, {_arm_text(control, beside)} on "
+        f"{_arm_text(*ours)} {gate.title}, {_arm_text(*theirs)} on "
         f"{_control_text(gate, baseline=evidence.baseline)}; no gate is worse than the margin of "
         f"a {demands.share:.1%} share allows."
     )

@@ -69,15 +69,16 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         sites=evidence.sites,
     )
     later = _decides_at(rollout, rate or 0.0)
+    verdict = _verdict(evidence, demands, later)
     return replace(
         found,
-        verdict=_verdict(evidence, demands, later),
+        verdict=verdict,
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
         shows_harm=shows_harm(step, rate or 0.0),
         suspicion=_suspicion(evidence),
         decides_at_step=later,
-        hesitates=_hesitates(evidence),
+        hesitates=isinstance(verdict, NotEnough) and _hesitates(evidence),
     )
 
 
@@ -140,9 +141,10 @@ def _facts(rollout: Rollout, inventory: Inventory) -> Facts:
 
 def _hesitates(evidence: Evidence) -> bool:
     """Whether a few requests more may show that the edge, or a site of it, fails."""
-    edge = odds_against(evidence.totals.get("errors"), evidence)
+    if odds_against(evidence.totals.get("errors"), evidence) >= limits.JUDGE_HESITATION:
+        return True
     site, _ = worst_site(evidence, evidence.sites)
-    return max(edge, site) >= limits.JUDGE_HESITATION
+    return site >= limits.JUDGE_HESITATION
 
 
 def _suspicion(evidence: Evidence) -> str:

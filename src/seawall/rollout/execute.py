@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from seawall import limits
-from seawall.clock import Clock
+from seawall.clock import Clock, offset_s
 from seawall.errors import ConflictError, InternalError, SeawallError
 from seawall.rollout.assess import assess
 from seawall.rollout.book import Deed
@@ -115,7 +115,7 @@ class Executor:
         self._said: deque[tuple[int, Event]] = deque(maxlen=limits.ROLLOUT_EVENTS_LIVE_MAX)
         self._count = 0
         self._read_at_s = clock.monotonic_s()
-        self._offset_s = self._offset()
+        self._offset_s = offset_s(self._clock)
         self._well_s: float | None = None
         self.fleet = Fleet()
         self.findings = Findings()
@@ -146,7 +146,7 @@ class Executor:
         """
         async with self._turn:
             await self._read()
-            self._offset_s = self._offset()  # times in the store are by the leader's clock
+            self._offset_s = offset_s(self._clock)  # times in the store are by the leader's clock
 
     async def run(self) -> None:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
@@ -243,15 +243,12 @@ class Executor:
 
     async def _follow_clock(self) -> None:
         """Whatever counts time counts on as before when somebody sets the clock."""
-        offset_s = self._offset()
+        now_offset_s = offset_s(self._clock)
         now_s = self._clock.now_s()
-        by_s = set_by_s(self.fleet, now_s, offset_s - self._offset_s)
+        by_s = set_by_s(self.fleet, now_s, now_offset_s - self._offset_s)
         if by_s:
             await self._write(retimed(self.fleet, by_s, now_s))
-        self._offset_s = offset_s
-
-    def _offset(self) -> float:
-        return self._clock.now_s() - self._clock.monotonic_s()
+        self._offset_s = now_offset_s
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)

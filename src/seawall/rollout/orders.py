@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from seawall import limits
+from seawall import limits, phrases
 from seawall.errors import ConflictError, NotFoundError, RefusedError
 from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
@@ -323,10 +323,9 @@ def _moved(rollout: Rollout, target: Target | None) -> ConflictError:
 
 
 def _frozen(frozen: Freeze) -> RefusedError:
-    why = f": {frozen.reason}" if frozen.reason else ""
     return RefusedError(
         "frozen",
-        f"Releases are frozen by {frozen.actor}{why}.",
+        phrases.frozen(frozen.actor, frozen.reason),
         remedy="`seawall unfreeze` lifts it; going back to a good release works all the same. In "
         "an emergency `apply`, `rollback`, `kill` and `unkill` pass by `--break-glass REASON`.",
     )
