@@ -15,6 +15,7 @@ from seawall.limits import (
     GOLDEN_ATTEMPTS_MAX,
     GOLDEN_BODY_SIZE_BYTES_MAX,
     GOLDEN_LATE_ATTEMPTS_MAX,
+    STORY_VALUE_LENGTH_CHARS_MAX,
 )
 from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
@@ -97,6 +98,23 @@ def test_a_difference_is_what_the_release_is_to_blame_for(
     assert bool(words) is wrong
     if wrong:
         assert "shop.test" in words
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("delayed_connect_error:_Connection_refused", "connection_refused"),
+        ("TLS_error:|26:CERTIFICATE_VERIFY_FAILED", "TLS error:|26:CERTIFICATE VERIFY FAILED"),
+        ("_" * 5_000, " " * STORY_VALUE_LENGTH_CHARS_MAX),
+        ("", "connection_refused"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_what_kept_the_edge_from_its_origin_is_told(reason: str, words: str) -> None:
+    details = f'details="upstream_reset_before_response_started{{{reason}}}; URX,UF"'
+    cut = Answer(503, {"proxy-status": f"taste; error=connection_refused; {details}"})
+    question = Question(golden(), implicit=True, route="shop/api")
+    assert difference(question, cut, OK).endswith(f": 503 ({words}), stable: 200")
 
 
 def test_a_release_without_golden_requests_is_asked_for_the_start_of_each_site() -> None:

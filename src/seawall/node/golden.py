@@ -22,6 +22,7 @@ from seawall.limits import (
     GOLDEN_CONCURRENCY_MAX,
     GOLDEN_LATE_ATTEMPTS_MAX,
     GOLDEN_TIMEOUT_S,
+    STORY_VALUE_LENGTH_CHARS_MAX,
 )
 from seawall.model.rollout import Golden
 from seawall.node.asking import Answer, Silence, ask
@@ -32,6 +33,8 @@ from seawall.rollout.ports import Probes
 _FAILED_FROM: Final = 500
 _REFUSED_FROM: Final = 400
 _ERROR: Final = re.compile(r"\berror=([a-z_]+)")
+_REASON: Final = re.compile(r"\bdetails=\"[a-z_]+\{([^}\"]+)")
+_REFUSED: Final = "Connection_refused"
 _COMPARED_HEADERS: Final = ("location", "content-type")
 
 
@@ -158,9 +161,15 @@ def _served(answer: Answer | Silence) -> bool:
 
 
 def _why(answer: Answer) -> str:
-    """What the edge says of an answer that it had to make itself; see `PROXY_STATUS`."""
-    found = _ERROR.search(answer.headers.get(PROXY_STATUS, ""))
-    return found[1] if found else ""
+    """What the edge says of an answer that it had to make itself; see `PROXY_STATUS`.
+
+    Envoy calls every connection that it could not use refused. What really was stands behind it.
+    """
+    told = answer.headers.get(PROXY_STATUS, "")
+    error, reason = _ERROR.search(told), _REASON.search(told)
+    if error is None or reason is None or _REFUSED in reason[1]:
+        return error[1] if error else ""
+    return reason[1].replace("_", " ")[:STORY_VALUE_LENGTH_CHARS_MAX]
 
 
 def _said(answer: Answer | Silence) -> str:
