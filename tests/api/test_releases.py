@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from api.world import ANN, World, last, sources, until, world
+from api.world import ANN, DEADLINE_S, World, last, sources, until, world
+from seawall.api.rollouts import Rollouts
 from seawall.api.views import Applied, Progress, Refused
 from seawall.compiler.snapshot import Snapshot, TypeUrl
-from seawall.errors import ConflictError
+from seawall.errors import ConflictError, UnreachableError
 from seawall.rollout.ports import Nack
 
 Story = Callable[[World], Awaitable[None]]
@@ -318,6 +319,42 @@ def test_control_restarted_takes_up_where_it_was(tmp_path: Path) -> None:
 
     run(tmp_path, first, port=18_999)
     run(tmp_path, second, port=18_999)
+
+
+def test_what_was_stored_and_never_put_on_its_way_is_told_after_a_restart(tmp_path: Path) -> None:
+    async def first(here: World) -> None:
+        await here.applied(here.text())
+        with pytest.MonkeyPatch.context() as dying:
+            dying.setattr(Rollouts, "start", _dies)
+            end = await here.apply(here.text(timeout="2s"))
+            assert isinstance(end, Refused)
+
+    async def second(here: World) -> None:
+        here.control.start()
+        await _until_told(here, ["last-release-unfinished"])
+        [notice] = (await here.service.status()).notices
+        assert notice.text.startswith("r2 by ann was stored and never put on its way"), notice
+        listed = (await here.service.releases(limit=9)).releases
+        assert [(one.id, one.rollout) for one in listed] == [("r2", "none"), ("r1", "done")]
+        assert (await here.service.show("r2")).release.rollout == "none"
+        await here.applied(here.text(timeout="2s"))
+        await _until_told(here, [])
+        newest = (await here.service.releases(limit=1)).releases[0]
+        assert newest.id == "r3"
+        assert newest.rollout in ("baking", "done")
+
+    run(tmp_path, first, port=18_998)
+    run(tmp_path, second, port=18_998)
+
+
+async def _dies(*_: object, **__: object) -> None:
+    raise UnreachableError("store-unreachable", "the process is killed just then")
+
+
+async def _until_told(here: World, codes: list[str]) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while [notice.code for notice in (await here.service.status()).notices] != codes:  # noqa: ASYNC110 - asked, not told
+            await asyncio.sleep(0)
 
 
 def test_a_node_that_is_away_leaves_the_release_assigned_and_says_so(tmp_path: Path) -> None:

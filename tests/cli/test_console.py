@@ -351,6 +351,17 @@ def test_releases_are_a_table_that_a_pipe_can_cut() -> None:
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
+@pytest.mark.parametrize(
+    ("rollout", "words"),
+    [(None, ""), ("done", ""), ("rolled-back", "rolled back"), ("none", "no rollout")],
+)
+def test_a_release_says_how_its_rollout_went_unless_it_is_done(
+    rollout: str | None, words: str
+) -> None:
+    idle = replace(RELEASE, current=False, serving=False, rollout=rollout)
+    assert releases.state(idle).plain == words
+
+
 def test_why_tells_its_story_one_sentence_a_line() -> None:
     view = WhyView("x", "GET a/ answered 503", ("It came.", "It went."), "Start it.", {})
     assert drawn(status.why(view)).splitlines() == [

@@ -1,5 +1,8 @@
 """Releases and tokens as they are shown, and their content as it is stored."""
 
+from dataclasses import replace
+from typing import Final
+
 from seawall.api.status_views import TokenView
 from seawall.api.views import ReleaseView
 from seawall.release.bundle import Bundle, decode
@@ -7,6 +10,9 @@ from seawall.release.ledger import Token
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport
+
+NO_ROLLOUT: Final = "none"
+"""In place of a stage: no rollout of a release is remembered."""
 
 
 def release_view(
@@ -26,6 +32,13 @@ def release_view(
         serving=report is not None and report.release == record.id,
         last_known_good=report is not None and report.keeps(record.id, record.digest),
     )
+
+
+def looked_up_view(
+    record: ReleaseRecord, current: ReleaseRecord | None, report: NodeReport | None
+) -> ReleaseView:
+    """A release that was read from the store just now, with where its newest rollout stands."""
+    return replace(release_view(record, current, report), rollout=record.stage or NO_ROLLOUT)
 
 
 def token_view(token: Token, *, revoked: bool = False) -> TokenView:

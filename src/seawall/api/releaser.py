@@ -79,19 +79,26 @@ class Releaser:
         self._log = log
         self._log_error = log_error
         self._busy = ""
-        self._refused = ""
+        self._notice: NoticeView | None = None
         self._facts: tuple[Digest, Facts] | None = None
 
     def notice(self) -> NoticeView | None:
         """That the last change asked for is not what serves; gone with the next one that does."""
-        if not self._refused:
-            return None
-        return NoticeView(
-            "warning",
-            "last-release-refused",
-            f"The last release was refused: {self._refused}",
-            "Mend the cause and apply again; what served before serves on.",
-        )
+        return self._notice
+
+    async def look_back(self) -> None:
+        """Find what the process before this one stored and did not put on its way any more."""
+        newest = next(iter(await asyncio.to_thread(self._store.list, count_max=1)), None)
+        if newest is None or newest.stage or self._busy:
+            return
+        if self._roster.current is None or self._roster.current.id != newest.id:
+            self._notice = NoticeView(
+                "warning",
+                "last-release-unfinished",
+                f"{newest.id} by {newest.author} was stored and never put on its way: Seawall "
+                "ended or refused it just then, and no node runs it.",
+                "Apply again; what served before serves on.",
+            )
 
     @property
     def busy(self) -> str:
@@ -189,10 +196,10 @@ class Releaser:
     async def _carry_out(self, flow: Flow, what: str, work: Awaitable[None]) -> None:
         try:
             await work
-            self._refused = ""
+            self._notice = None
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
-            self._refused = "" if error.code in STAYS else error.message
+            self._notice = None if error.code in STAYS else _refused(error)
             flow.refuse(error, serving=self._serving())
         except asyncio.CancelledError:
             flow.refuse(refusals.stopping(), serving=self._serving())
@@ -378,3 +385,12 @@ class Releaser:
             notes=verdict.notes,
             node_generation=generation,
         )
+
+
+def _refused(error: SeawallError) -> NoticeView:
+    return NoticeView(
+        "warning",
+        "last-release-refused",
+        f"The last release was refused: {error.message}",
+        "Mend the cause and apply again; what served before serves on.",
+    )

@@ -18,7 +18,7 @@ from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.order import Order
 from seawall.api.present import gate_views
-from seawall.api.records import release_view, token_view
+from seawall.api.records import looked_up_view, token_view
 from seawall.api.releaser import Releaser
 from seawall.api.roster import Roster
 from seawall.api.status import in_fleet
@@ -265,7 +265,7 @@ class Service:
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
         roster = self._parts.roster
-        return release_view(record, roster.current, roster.report())
+        return looked_up_view(record, roster.current, roster.report())
 
     # --- Looking ---------------------------------------------------------------------------------
 

@@ -187,6 +187,8 @@ class ReleaseView:
         current: it is what the edge is meant to serve.
         serving: a node serves it now.
         last_known_good: a node keeps it on disk as good.
+        rollout: where its newest rollout stands, such as `canary`, `done` or `rolled-back`; `none`
+            when none is remembered. Told of releases that are looked up; null elsewhere.
     """
 
     id: str
@@ -200,6 +202,7 @@ class ReleaseView:
     current: bool
     serving: bool
     last_known_good: bool
+    rollout: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,15 +31,24 @@ def releases(view: ReleasesView, now_s: float) -> RenderableType:
 
 def state(release: ReleaseView) -> Text:
     """Where a release stands, in a few words."""
+    rollout = _rollout(release)
     words = [
         (release.current, "current", "bold green"),
         (release.serving and not release.current, "serving", "bold yellow"),
         (release.last_known_good, "last known good", "green"),
+        (bool(rollout), rollout, "yellow"),
         (bool(release.quarantined), "quarantined", "bold red"),
         (release.kind != "site", release.kind, "dim"),
     ]
     parts = [styled(text, style) for holds, text, style in words if holds]
     return Text(", ").join(parts)
+
+
+def _rollout(release: ReleaseView) -> str:
+    """Of its rollout what is worth saying: nothing when it is done."""
+    if release.rollout in (None, "done"):
+        return ""
+    return "no rollout" if release.rollout == "none" else release.rollout.replace("-", " ")
 
 
 def release_detail(view: ReleaseDetailView) -> RenderableType:

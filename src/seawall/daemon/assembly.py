@@ -55,6 +55,7 @@ class Control:
         switchboard: throws kill switches, and ends them in time.
         workshop: where site files are checked and compiled.
         executor: brings releases to nodes.
+        releaser: makes them.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Control:
         board: NodeBoard,
         workshop: Workshop,
         executor: Executor,
+        releaser: Releaser,
         background: Background,
     ) -> None:
         self.service = service
@@ -74,6 +76,7 @@ class Control:
         self.board = board
         self.workshop = workshop
         self.executor = executor
+        self.releaser = releaser
         self._background = background
         self._carries_out = False
 
@@ -89,6 +92,7 @@ class Control:
         self.watch.one_of_several = one_of_several
         self._background.spawn(self.watch.run(), name="file watch")
         self._background.spawn(self.switchboard.run(), name="switchboard")
+        self._background.spawn(self.releaser.look_back(), name="last release")
         self._background.spawn(self.service.hands.desk.take_up(), name="waiting feeds")
         self._background.spawn(self.service.hands.keys.run(), name="key watch")
         self._background.spawn(self.service.fleet_watch.run(), name="fleet watch")
@@ -171,6 +175,7 @@ class Control:
                     board=board,
                     workshop=workshop,
                     executor=executor,
+                    releaser=releaser,
                     background=background,
                 )
 

@@ -36,6 +36,7 @@ class ReleaseRecord:
         created_s: Unix seconds, from the control process's clock.
         signature: Ed25519 over `signed_bytes` of this record.
         quarantined: why this digest may not be rolled out again; empty when it may.
+        stage: of its newest rollout, when this was read; empty when there is none.
     """
 
     id: ReleaseId
@@ -47,3 +48,4 @@ class ReleaseRecord:
     created_s: float
     signature: bytes
     quarantined: str = ""
+    stage: str = ""

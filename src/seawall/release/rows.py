@@ -11,7 +11,14 @@ from seawall import limits
 from seawall.errors import NotFoundError, UsageError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
-from seawall.release.tables import ASSIGNMENTS, BUNDLES, KNOWN_GOOD, QUARANTINE, RELEASES
+from seawall.release.tables import (
+    ASSIGNMENTS,
+    BUNDLES,
+    KNOWN_GOOD,
+    QUARANTINE,
+    RELEASES,
+    ROLLOUTS,
+)
 from seawall.release.upsert import upsert
 
 _RELEASE_ID: Final = re.compile(r"r([1-9][0-9]{0,17})")
@@ -62,8 +69,17 @@ def next_release_id(connection: Connection) -> ReleaseId:
 
 
 def select_releases() -> Select[Any]:
-    """Releases with the reason of their quarantine (`reason`, None when there is none)."""
-    return select(RELEASES, QUARANTINE.c.reason).outerjoin(
+    """Releases, with why they are quarantined and where their newest rollouts stand.
+
+    These are `reason` and `stage`; each is None when there is none.
+    """
+    newest = (
+        select(ROLLOUTS.c.stage)
+        .where(ROLLOUTS.c.release == RELEASES.c.number)
+        .order_by(ROLLOUTS.c.number.desc())
+        .limit(1)
+    )
+    return select(RELEASES, QUARANTINE.c.reason, newest.scalar_subquery().label("stage")).outerjoin(
         QUARANTINE, QUARANTINE.c.digest == RELEASES.c.digest
     )
 
@@ -135,6 +151,7 @@ def to_record(row: Row[Any]) -> ReleaseRecord:
         created_s=row.created_s,
         signature=row.signature,
         quarantined=row.reason or "",
+        stage=row.stage or "",
     )
 
 

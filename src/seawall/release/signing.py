@@ -104,7 +104,7 @@ def signed_bytes(record: ReleaseRecord) -> bytes:
 
 
 def record_text(record: ReleaseRecord) -> bytes:
-    """Canonical JSON of every signed field: all but `signature` and `quarantined`."""
+    """Canonical JSON of every signed field: all that never changes, but the signature."""
     return canonical.dumps(
         {
             "author": record.author,
