@@ -29,14 +29,17 @@ def origin() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@contextlib.contextmanager
-def _starting(edge: Edge, *, style: str = "json") -> "Iterator[subprocess.Popen[str]]":
-    command = [
+def _command(edge: Edge, style: str) -> list[str]:
+    return [
         *(sys.executable, "-P", "-m", "seawall.daemon.ready", "--format", style),
         *("--config", str(edge.config), "--data-dir", str(edge.data_dir)),
     ]
+
+
+@contextlib.contextmanager
+def _starting(edge: Edge, *, style: str = "json") -> "Iterator[subprocess.Popen[str]]":
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        _command(edge, style), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             yield process
@@ -70,6 +73,16 @@ def test_a_control_process_that_is_killed_meanwhile_is_waited_for(
         assert status is not None
         assert status.current is not None
         assert status.current.id != "r1", "it is offered once more"
+
+
+def test_a_log_on_a_full_disk_is_no_reason_to_stop(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge, open("/dev/full", "w") as full:
+        edge.write(more="    timeout: 21s\n")
+        for style in ("text", "json"):
+            done = subprocess.run(
+                _command(edge, style), stdout=full, timeout=DEADLINE_S, check=False
+            )
+            assert done.returncode == 0, style
 
 
 def test_another_release_on_its_way_is_told_and_goes_on(tmp_path: Path, origin: str) -> None:

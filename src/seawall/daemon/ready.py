@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--format", choices=("text", "json"), required=True)
     options = parser.parse_args(argv)
-    output = Output(json_format=options.format == "json")
+    output = Output(json_format=options.format == "json", serves=True)
     starting = Starting(Path(options.config), Path(options.data_dir), output, SystemClock())
     try:
         return starting.run()
