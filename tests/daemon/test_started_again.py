@@ -76,7 +76,7 @@ def test_a_control_process_that_is_killed_meanwhile_is_waited_for(
 
 
 def test_a_log_on_a_full_disk_is_no_reason_to_stop(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge, open("/dev/full", "w") as full:
+    with seawall_up(tmp_path, origin) as edge, Path("/dev/full").open("w") as full:
         edge.write(more="    timeout: 21s\n")
         for style in ("text", "json"):
             done = subprocess.run(

@@ -30,7 +30,7 @@ class Output:
     """The two streams of one command and the format that was asked for.
 
     Args:
-        serves: of a process that does more than answer: what it cannot write is lost, and it goes on.
+        serves: a process that does more than answer goes on when it cannot write.
 
     Attributes:
         unread: whoever read standard output has seen enough.
