@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -195,6 +196,19 @@ def test_a_killed_service_comes_back(edge: tuple[Edge, int]) -> None:
     running, _ = edge
     _kill_service(running)
     assert ask(running.port, *BROWSER_LINES, path=b"/api/time")[0] == 200
+    _wait_for_challenges(running)
+
+
+def test_a_service_that_hangs_is_replaced(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    _wait_for_challenges(running)
+    hanging = read_run_file(running.data_dir / "run" / "bots.json")
+    assert hanging is not None
+    hanging.send(signal.SIGSTOP)
+    try:
+        wait_until(lambda: not hanging.alive(), what="it is ended", deadline_s=60)
+    finally:
+        hanging.send(signal.SIGCONT)
     _wait_for_challenges(running)
 
 
