@@ -249,6 +249,14 @@ def test_a_key_is_rotated_by_a_release_and_the_old_one_is_still_believed(
     )
     assert after[2] == before[1]
     assert after[1] not in before
+    again = running.run("bots", "rotate-keys", "-m", "a leak", "--break-glass")
+    assert again.returncode == 0, again.stdout + again.stderr
+    wait_until(
+        lambda: before[1] not in json.loads(settings.read_text())["sites"][0]["keys"].split(),
+        what="the leaked key is gone",
+    )
+    told = json.loads(running.run("rollout", "--format", "json").stdout)
+    assert "break-glass" in json.dumps(told)
 
 
 @needs_chromium
