@@ -73,7 +73,7 @@ class BotKeeper:
             pid = self._pid
             if pid != looked_at:
                 looked_at, silent = pid, 0
-            if pid is None or await _answers(self._data_dir / "node" / "bots.sock"):
+            if pid is None or await answers(self._data_dir / "node" / "bots.sock"):
                 silent = 0
                 continue
             silent += 1
@@ -140,7 +140,7 @@ class BotKeeper:
             os.close(end)
 
 
-async def _answers(socket: Path) -> bool:
+async def answers(socket: Path) -> bool:
     """False when somebody listens there and says nothing."""
     writer = None
     try:
