@@ -11,6 +11,7 @@ from seawall.compiler.contents import contents
 from seawall.compiler.diff import Action, Change, diff
 from seawall.model import (
     AccessLogPolicy,
+    BalanceBy,
     BotMode,
     Compression,
     Edge,
@@ -20,6 +21,7 @@ from seawall.model import (
     HeaderChanges,
     Hsts,
     Listener,
+    LoadBalancing,
     PathExact,
     PathPrefix,
     Redirect,
@@ -69,6 +71,24 @@ def test_body_limits_and_actions_of_a_route_are_told() -> None:
     deeper = Redirect(301, path="/b", fragment="50%")
     newer = edge(site("shop", route("shop/a", PathExact("/a"), deeper)))
     assert _texts(new, newer) == ["route =/a of shop: action redirect to /b -> redirect to /b#50%"]
+
+
+@pytest.mark.parametrize(
+    ("balancing", "said"),
+    [
+        (LoadBalancing(BalanceBy.HASH_CLIENT_IP), "by client address"),
+        (LoadBalancing(BalanceBy.HASH_HEADER, "x-user"), "by header x-user"),
+        (LoadBalancing(BalanceBy.HASH_COOKIE, "sid"), "by cookie sid"),
+    ],
+)
+def test_websockets_and_stickiness_are_told_in_words(balancing: LoadBalancing, said: str) -> None:
+    before = edge(site("shop", route()))
+    sticky = origin(load_balancing=balancing)
+    after = edge(site("shop", route(action=forward(websocket=True))), origins=(sticky,))
+    assert [text for text in _texts(before, after) if text.startswith("route")] == [
+        "route / of shop: WebSocket off -> on",
+        f"route / of shop: stickiness none -> {said}",
+    ]
 
 
 def test_the_class_of_a_route_is_told() -> None:

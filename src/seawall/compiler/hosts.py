@@ -211,7 +211,8 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
             if action.websocket:
                 compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)
-            limit_route(compiled, _body_limit_of(action), size_of_host)
+            size = action.body_size_bytes_max
+            limit_route(compiled, size, size_of_host, upgrades=action.websocket)
         case Redirect():
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
             actions.set_fragment(compiled, action.fragment)
@@ -276,13 +277,10 @@ def _change_first(route: Any, side: str, changes: HeaderChanges) -> None:
     options.extend([*kept, *own])
 
 
-def _body_limit_of(action: Forward) -> int:
-    """The bound of a route; what flows after an upgrade is no request body."""
-    return 0 if action.websocket else action.body_size_bytes_max
-
-
 def _usual_body_limit(site: Site) -> int:
     """The bound that most routes of a site share: said once on the host, it keeps routes small."""
-    sizes = [_body_limit_of(r.action) for r in site.routes if isinstance(r.action, Forward)]
-    counted = Counter(size for size in sizes if size)
+    forwards = [route.action for route in site.routes if isinstance(route.action, Forward)]
+    counted = Counter(
+        one.body_size_bytes_max for one in forwards if one.body_size_bytes_max and not one.websocket
+    )
     return min(counted, key=lambda size: (-counted[size], size)) if counted else 0

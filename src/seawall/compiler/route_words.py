@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from seawall.compiler import names
-from seawall.compiler.actions import fragment_of, redirect_status
+from seawall.compiler.actions import fragment_of, redirect_status, websocket_key
 from seawall.compiler.body_limit import limit_of
 from seawall.compiler.compression import codings_of
 from seawall.compiler.differ import differences, short, words
@@ -28,10 +28,10 @@ _LABELS: Final = {
     "route.regex_rewrite": "path rewrite",
     "route.regex_rewrite.pattern.regex": "path rewrite pattern",
     "route.regex_rewrite.substitution": "path rewrite to",
-    "route.hash_policy": "stickiness",
-    "route.upgrade_configs": "WebSocket",
 }
+_TOLD_ALREADY: Final = ("route.cluster", "route.hash_policy", "route.upgrade_configs")
 _METHODS: Final = "methods"
+_WEBSOCKET_KEY: Final = websocket_key()
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
     names.FILTER_BOTS,
@@ -107,8 +107,10 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     yield from host_like_changes(old, new)
     if old.HasField("route") and new.HasField("route"):
         yield from change("requests counted at the", _counted_at(old), _counted_at(new))
+        yield from change("WebSocket", *(_websocket_text(one.route) for one in (old, new)))
+        yield from change("stickiness", *(_stickiness_text(one.route) for one in (old, new)))
         for difference in differences(old.route, new.route, "route"):
-            if difference.path != "route.cluster":
+            if not difference.path.startswith(_TOLD_ALREADY):
                 yield words(difference, _LABELS)
     if old.direct_response.body != new.direct_response.body:
         yield "body of the answer changed"
@@ -168,6 +170,23 @@ def action_text(route: Any) -> str:
 def _counted_at(route: Any) -> str:
     """Where the statistics of a site find a request: an origin of one site alone counts its own."""
     return "route" if route.stat_prefix else "origin"
+
+
+def _websocket_text(action: Any) -> str:
+    return "on" if action.upgrade_configs else "off"
+
+
+def _stickiness_text(action: Any) -> str:
+    """By what a client keeps its endpoint; empty when it keeps none."""
+    found = []
+    for policy in action.hash_policy:
+        if policy.HasField("header"):
+            found.append(f"by header {policy.header.header_name}")
+        elif policy.HasField("cookie"):
+            found.append(f"by cookie {policy.cookie.name}")
+        else:
+            found.append("by client address")
+    return ", ".join(found)
 
 
 def _path_text(match: Any) -> str:
@@ -237,7 +256,7 @@ def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:
 def _headers(side: str, message: Any) -> dict[str, list[bytes]]:
     edits: dict[str, list[bytes]] = {}
     for option in getattr(message, f"{side}_headers_to_add"):
-        if not fragment_of(option):
+        if not fragment_of(option) and option != _WEBSOCKET_KEY:
             edits.setdefault(option.header.key, []).append(option.SerializeToString())
     for name in getattr(message, f"{side}_headers_to_remove"):
         edits.setdefault(name, []).append(b"remove")
