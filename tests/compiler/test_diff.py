@@ -91,6 +91,17 @@ def test_websockets_and_stickiness_are_told_in_words(balancing: LoadBalancing, s
     ]
 
 
+def test_a_redirect_to_https_is_told_apart_from_the_routes(authority: TlsAuthority) -> None:
+    before = _secure(authority, "shop")
+    trusting = replace(before, trusted_proxies=TrustedProxies(("10.0.0.0/8",)))
+
+    def redirecting(one: Edge) -> Edge:
+        return replace(one, sites=tuple(replace(s, redirect_to_https=True) for s in one.sites))
+
+    told = "redirect of shop to https: added, redirect to https"
+    assert told in _texts(trusting, redirecting(trusting))
+
+
 def test_the_class_of_a_route_is_told() -> None:
     api = edge(site("shop", route("shop/all", route_class=RouteClass.API)))
     assert _texts(edge(), api) == ["route / of shop: class page -> api"]

@@ -125,7 +125,7 @@ def redirecting_host(site: Site, port: int) -> bytes:
 
 
 def _to_https(site: Site, port: int) -> Any:
-    route = route_components_pb2.Route(name=f"{site.name}/_https")
+    route = route_components_pb2.Route(name=f"{site.name}{names.ROUTE_HTTPS}")
     route.match.prefix = "/"
     route.redirect.https_redirect = True
     route.redirect.port_redirect = port

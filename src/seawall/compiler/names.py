@@ -95,6 +95,8 @@ ROUTE_DOTS: Final = "/_dots"
 ROUTE_MISDIRECTED: Final = "/_misdirected"
 """Ends the name of the route that a site has when, and only when, there are several certificates;
 so it comes and goes by what other sites do."""
+ROUTE_HTTPS: Final = "/_https"
+"""Ends the name of the route that sends plain http to https."""
 ROUTE_ROBOTS: Final = "/_robots"
 """Ends the name of the route that answers for `/robots.txt`."""
 

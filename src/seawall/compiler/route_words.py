@@ -65,6 +65,8 @@ def route_title(name: str, route: Any, shared: Container[str] = ()) -> str:
     site, _, rest = name.partition("/")
     if name.endswith(names.ROUTE_DOTS):
         return f"guard of {site} against paths in disguise (`/..;/`)"
+    if name.endswith(names.ROUTE_HTTPS):
+        return f"redirect of {site} to https"
     path = _path_text(route.match)
     named = f" ({rest})" if path in shared else ""
     return f"route {path}{named} of {site}" if path else f"route {name}"

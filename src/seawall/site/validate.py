@@ -25,6 +25,8 @@ _ENTRIES_MAX: Final = {
 }
 _SITES: Final = "sites"
 _OF_KEY: Final = "[key]"
+_WRITTEN_OUT: Final = {"version": "1"}
+"""Keys whose absence is a problem of its own, though something stands in for them."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -51,11 +53,13 @@ def validate(
         root = renamed(path, root, _SITES, misnamed)
     if root.damaged:
         root = without(model, root, lost_paths(root))
+    given = {key: fallback[key] for key in fallback if key not in _WRITTEN_OUT.keys() - root.lost}
     for left in reversed(range(limits.SITE_SALVAGE_ROUNDS_MAX)):
         try:
-            return model.model_validate({**fallback, **root}), problems, root
+            return model.model_validate({**given, **root}), problems, root
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
+        given = dict(fallback)
         wrong = _Wrong(model, root, details)
         room = max(0, limits.SITE_PROBLEMS_MAX + 1 - len(problems))
         problems.extend(_problem(model, path, root, detail) for detail in wrong.telling()[:room])
@@ -208,7 +212,7 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
         remedy = _key_hint(key, _keys_of(model, steps[:-1]))
     elif kind == "missing":
         id_, what = "missing-key", f"The key `{key}` is missing."
-        remedy = f"Write `{key}: ...` here."
+        remedy = f"Write `{key}: {_WRITTEN_OUT.get(key, '...')}` here."
     elif kind == "too_long":
         id_, what = "too-many", f"`{key}` holds {context.get('actual_length')} entries."
         remedy = f"At most {context.get('max_length')} are allowed: split it."

@@ -203,6 +203,8 @@ _Sites = dict[Name, SiteSection]
 
 
 def _format_version(value: Any) -> int:
+    if value == str(VERSION):
+        refuse("bad-version", f"`{value}` is text here.", f"Write `{VERSION}`, without quotes.")
     if value != VERSION or not isinstance(value, int) or isinstance(value, bool):
         refuse("bad-version", f"{shown(value)} is not a version this program knows.", "Write `1`.")
     return VERSION
