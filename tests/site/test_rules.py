@@ -34,6 +34,10 @@ def origin(written: str) -> set[str]:
         ("path: /a, methods: [GET, POST]", "path: /a, methods: GET"),
         ("path: /a, headers: {x: '1'}", "path: /a, headers: {y: '2', x: '1'}"),
         ("path: /a, query: {q: {present: true}}", "path: /a, query: {q: {present: true}}"),
+        ("prefix: /a", "regex: '/a/[0-9]+'"),
+        ("prefix: /a/", "regex: '^/a/b?'"),
+        ("prefix: /a", "regex: '/a/b.php', methods: GET"),
+        ("prefix: /", "regex: '/(a|b)'"),
     ],
 )
 def test_a_route_behind_a_broader_one_is_unreachable(written: tuple[str, str]) -> None:
@@ -54,6 +58,14 @@ def test_a_route_behind_a_broader_one_is_unreachable(written: tuple[str, str]) -
         ("path: /a, query: {q: '1'}", "path: /a"),
         ("regex: '/x[0-9]+'", "path: /x"),
         ("prefix: /x", "regex: '/x.*'"),
+        ("prefix: /x", "regex: '/xy[0-9]'"),
+        ("prefix: /x", "regex: '/x/?y'"),
+        ("prefix: /x", "regex: '/x/*y'"),
+        ("prefix: /x", "regex: '/x/{0,2}y'"),
+        ("prefix: /x", "regex: '/x/a|/y/b'"),
+        ("prefix: /x", "regex: '(?i)/x/a'"),
+        ("prefix: /x", "regex: '/(x/a)?b'"),
+        ("prefix: /x, methods: GET", "regex: '/x/a'"),
     ],
 )
 def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None:

@@ -33,7 +33,10 @@ VERSION = 1
 class ListenerSection(Section):
     """One address to listen on. Short form: the address."""
 
-    address: ListenAddress = Field(description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`.")
+    address: ListenAddress = Field(
+        description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`, "
+        "which is `0.0.0.0:PORT`. `[::]:PORT` listens on IPv6 and IPv4."
+    )
     proxy_protocol: Flag = Field(
         default=False,
         description="Every connection begins with a PROXY protocol header (v1 or v2).",
