@@ -44,6 +44,17 @@ def test_a_route_behind_a_broader_one_is_unreachable(written: tuple[str, str]) -
     assert routes(*written) == {"unreachable-route"}
 
 
+@pytest.mark.parametrize("path", ["/a/*", "/*.php", "/a/:id", "/a/:id/b", "/a$"])
+@pytest.mark.parametrize("key", ["path", "prefix"])
+def test_a_path_that_looks_like_a_pattern_is_told(key: str, path: str) -> None:
+    assert routes(f"{key}: '{path}'") == {"path-is-no-pattern"}
+
+
+@pytest.mark.parametrize("path", ["/a/b:c", "/a:b/c", "/:", "/$a/b", "/a/:1", "/a/~b"])
+def test_a_path_of_odd_letters_is_fine(path: str) -> None:
+    assert routes(f"path: '{path}'") == set()
+
+
 @pytest.mark.parametrize(
     "written",
     [

@@ -25,8 +25,7 @@ _ENTRIES_MAX: Final = {
 }
 _SITES: Final = "sites"
 _OF_KEY: Final = "[key]"
-_WRITTEN_OUT: Final = {"version": "1"}
-"""Keys whose absence is a problem of its own, though something stands in for them."""
+_NO_MAPPING: Final = ("dict_type", "model_attributes_type", "model_type")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -53,13 +52,11 @@ def validate(
         root = renamed(path, root, _SITES, misnamed)
     if root.damaged:
         root = without(model, root, lost_paths(root))
-    given = {key: fallback[key] for key in fallback if key not in _WRITTEN_OUT.keys() - root.lost}
     for left in reversed(range(limits.SITE_SALVAGE_ROUNDS_MAX)):
         try:
-            return model.model_validate({**given, **root}), problems, root
+            return model.model_validate({**fallback, **root}), problems, root
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
-        given = dict(fallback)
         wrong = _Wrong(model, root, details)
         room = max(0, limits.SITE_PROBLEMS_MAX + 1 - len(problems))
         problems.extend(_problem(model, path, root, detail) for detail in wrong.telling()[:room])
@@ -212,10 +209,14 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
         remedy = _key_hint(key, _keys_of(model, steps[:-1]))
     elif kind == "missing":
         id_, what = "missing-key", f"The key `{key}` is missing."
-        remedy = f"Write `{key}: {_WRITTEN_OUT.get(key, '...')}` here."
+        remedy = f"Write `{key}: ...` here."
     elif kind == "too_long":
         id_, what = "too-many", f"`{key}` holds {context.get('actual_length')} entries."
         remedy = f"At most {context.get('max_length')} are allowed: split it."
+    elif kind in _NO_MAPPING:
+        id_, what = "wrong-type", f"`{key}` is no mapping of keys to values."
+        keys = ", ".join(f"`{one}`" for one in _keys_of(model, steps))
+        remedy = f"Write a mapping; its keys are {keys}." if keys else "Write `NAME: ...` below it."
     elif "what" not in context:
         id_, what = "wrong-type", f"`{key}` has the wrong form: {detail['msg'].lower()}."
         remedy = "See docs/site-file.md for what is written here."

@@ -23,6 +23,7 @@ routes:
   - {name: everything, prefix: /}
   - {name: api, prefix: /api, timeout: 30s}
 """),
+    younger=True,
 )
 _PLAIN: Final = re.compile(r"[\w/~-]+", re.ASCII)
 _CONDITIONS = ("path", "prefix", "regex", "methods", "headers", "query")
