@@ -237,6 +237,18 @@ def test_a_new_listener_drains_nobody_and_a_removed_one_does() -> None:
     assert removed.drains
 
 
+def test_the_proxy_protocol_of_a_listener_is_told(authority: TlsAuthority) -> None:
+    plain = _secure(authority, "shop")
+    ports = (Listener("127.0.0.1", 8443, proxy_protocol=True),)
+    asking = replace(plain, listen=replace(plain.listen, https=ports))
+    (change,) = _diff(plain, asking)
+    assert change.text == "listener https 127.0.0.1:8443: PROXY protocol off -> on"
+    assert change.drains
+    assert [one.text for one in _diff(asking, plain)] == [
+        "listener https 127.0.0.1:8443: PROXY protocol on -> off"
+    ]
+
+
 def test_the_sample_of_the_access_log_is_a_runtime_change() -> None:
     (change,) = _diff(edge(), edge(access_log=AccessLogPolicy(0.1)))
     assert change.text == "edge: share of ordinary requests in the access log 100 % -> 10 %"

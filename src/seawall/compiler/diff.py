@@ -20,7 +20,7 @@ from seawall.compiler import names
 from seawall.compiler.bot_policy_words import bot_changes, route_bots_text
 from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
-from seawall.compiler.listener_words import chain_changes, told
+from seawall.compiler.listener_words import chain_changes, take_proxy_protocol, told
 from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.model_words import model_changes
 from seawall.compiler.origin_words import origin_changes, origin_summary
@@ -207,6 +207,9 @@ def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change
         yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=True)
     if list(before) != list(after) and sorted(before) == sorted(after):
         yield Change(Action.CHANGED, subject, f"{subject}: order of the chains changed")
+    asked = (take_proxy_protocol(old), take_proxy_protocol(new))
+    for text in change("PROXY protocol", *("on" if one else "off" for one in asked)):
+        yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=True)
     for listener in (old, new):
         listener.ClearField("filter_chains")
     for difference in differences(old, new):

@@ -89,7 +89,7 @@ def _listener(scheme: str, listener: Listener) -> Any:
     if listener.proxy_protocol:
         message.listener_filters.append(
             listener_components_pb2.ListenerFilter(
-                name="envoy.filters.listener.proxy_protocol",
+                name=names.FILTER_PROXY_PROTOCOL,
                 typed_config=packed(proxy_protocol_pb2.ProxyProtocol()),
             )
         )
