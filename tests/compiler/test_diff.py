@@ -219,8 +219,50 @@ def test_what_touches_a_filter_chain_is_marked_as_draining() -> None:
 
 def test_trusting_a_proxy_adds_a_chain_and_drains_nobody() -> None:
     (change,) = _diff(edge(), edge(trusted_proxies=TrustedProxies(("10.0.0.0/8",))))
-    assert change.text == "listener http 127.0.0.1:8080: chain 'plain trusted' added"
+    assert change.text == ("listener http 127.0.0.1:8080: trusted_proxies.cidrs none -> 10.0.0.0/8")
     assert not change.drains
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            TrustedProxies(("10.0.0.0/8",)),
+            TrustedProxies(("10.0.0.0/8", "2001:db8::/32")),
+            ["cidrs 10.0.0.0/8 -> 10.0.0.0/8, 2001:db8::/32"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",)),
+            TrustedProxies(("10.0.0.0/8",), hops=1),
+            ["hops 0 -> 1"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",), hops=1),
+            TrustedProxies(("192.0.2.0/24",), hops=2),
+            ["cidrs 10.0.0.0/8 -> 192.0.2.0/24", "hops 1 -> 2"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",), hops=1),
+            TrustedProxies(),
+            ["cidrs 10.0.0.0/8 -> none", "hops 1 -> 0"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",)),
+            TrustedProxies(("::ffff:10.0.0.0/104", "10.0.0.0/8")),
+            ["cidrs are written otherwise"],
+        ),
+    ],
+)
+def test_trusted_proxies_are_told_once_by_their_keys(
+    authority: TlsAuthority, old: TrustedProxies, new: TrustedProxies, said: list[str]
+) -> None:
+    plain = _secure(authority, "shop", "blog")
+    changes = _diff(replace(plain, trusted_proxies=old), replace(plain, trusted_proxies=new))
+    secure = [one for one in changes if one.subject.startswith("listener https")]
+    assert [one.text for one in secure] == [
+        f"listener https 127.0.0.1:8443: trusted_proxies.{text}" for text in said
+    ]
+    assert all(one.drains for one in secure)
 
 
 def test_a_tls_version_drains(authority: TlsAuthority) -> None:

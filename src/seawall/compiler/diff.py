@@ -39,6 +39,7 @@ from seawall.compiler.route_words import (
 from seawall.compiler.secret_words import certificate_changes
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.tables import Table
+from seawall.compiler.trust_words import take_trust
 
 _EDGE: Final = "edge"
 
@@ -197,6 +198,9 @@ def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change
     new = listener_pb2.Listener.FromString(new_body)
     before = {chain.name: chain for chain in old.filter_chains}
     after = {chain.name: chain for chain in new.filter_chains}
+    known = any(name.endswith(names.CHAIN_TRUSTED) for name in before)
+    for text in take_trust(before, after):
+        yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=known)
     for name in sorted({*before, *after}):
         if name not in before:
             yield Change(Action.CHANGED, subject, f"{subject}: chain {name!r} added")
