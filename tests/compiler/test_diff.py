@@ -19,12 +19,15 @@ from seawall.model import (
     ErrorPage,
     FixedResponse,
     HeaderChanges,
+    HealthCheck,
     Hsts,
     Listener,
     LoadBalancing,
     PathExact,
     PathPrefix,
     Redirect,
+    Retries,
+    Rewrite,
     RouteClass,
     RouteMatch,
     StringMatch,
@@ -32,6 +35,7 @@ from seawall.model import (
     Timeouts,
     TlsVersion,
     TrustedProxies,
+    UpstreamProtocol,
 )
 from tls_material import TlsAuthority
 
@@ -122,7 +126,38 @@ def test_settings_of_an_origin_have_names() -> None:
     new = edge(origins=(origin("app", connect_timeout_s=5.0, idle_timeout_s=120.0),))
     texts = _texts(edge(), new)
     assert "origin app: connect timeout 2 s -> 5 s" in texts
-    assert any("idle_timeout 1 min -> 2 min" in text for text in texts)
+    assert "origin app: idle timeout 1 min -> 2 min" in texts
+    assert _texts(edge(), edge(origins=(origin("app", protocol=UpstreamProtocol.HTTP2),))) == [
+        "origin app: protocol http1 -> http2"
+    ]
+
+
+def test_a_health_check_is_told_in_words() -> None:
+    check = HealthCheck("/healthz", "a.test", 5.0, 2.0, 2, 3, 200, 299)
+    none = edge()
+    one = edge(origins=(origin("app", health_check=check),))
+    more = edge(origins=(origin("app", health_check=replace(check, status_max=399)),))
+    assert _texts(none, one) == [
+        "origin app: health check none -> on",
+        "origin app: health check expects none -> 200-299",
+    ]
+    assert _texts(one, more) == ["origin app: health check expects 200-299 -> 200-399"]
+
+
+def test_what_follows_from_a_rewrite_or_a_retry_is_told_by_its_cause() -> None:
+    assert _texts(_api(), _api(rewrite=Rewrite(prefix="/z"))) == [
+        "route /api of shop: path rewrite none -> /z"
+    ]
+    two = (origin("app", 3000, 3001),)
+    once, never = (
+        replace(_api(retries=retries), origins=two)
+        for retries in (Retries(1, ("connect-failure",)), Retries(0, ()))
+    )
+    assert _texts(once, never) == [
+        "route /api of shop: retries at another endpoint yes -> no",
+        "route /api of shop: retries on connect-failure -> none",
+        "route /api of shop: retry attempts 1 -> 0",
+    ]
 
 
 def test_sites_and_routes_come_and_go() -> None:

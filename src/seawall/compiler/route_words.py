@@ -29,6 +29,10 @@ _LABELS: Final = {
     "route.regex_rewrite.pattern.regex": "path rewrite pattern",
     "route.regex_rewrite.substitution": "path rewrite to",
 }
+_ELSEWHERE: Final = (
+    "route.retry_policy.retry_host_predicate",
+    "route.retry_policy.host_selection_retry_max_attempts",
+)
 _TOLD_ALREADY: Final = ("route.cluster", "route.hash_policy", "route.upgrade_configs")
 _METHODS: Final = "methods"
 _WEBSOCKET_KEY: Final = websocket_key()
@@ -111,13 +115,18 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
         yield from change("requests counted at the", _counted_at(old), _counted_at(new))
         yield from change("WebSocket", *(_websocket_text(one.route) for one in (old, new)))
         yield from change("stickiness", *(_stickiness_text(one.route) for one in (old, new)))
+        elsewhere = tuple(_retried_elsewhere(one.route) for one in (old, new))
+        yield from change("retries at another endpoint", *elsewhere)
+        told = _TOLD_ALREADY + (_ELSEWHERE if len({*elsewhere}) > 1 else ())
         for difference in differences(old.route, new.route, "route"):
-            if not difference.path.startswith(_TOLD_ALREADY):
+            if not difference.path.startswith(told):
                 yield words(difference, _LABELS)
     if old.direct_response.body != new.direct_response.body:
         yield "body of the answer changed"
     if old.redirect != new.redirect and action_text(old) == action_text(new):
         yield from _redirect_changes(old.redirect, new.redirect)
+    if _rewrites(old) != _rewrites(new):
+        old, new = _without_kept_path(old), _without_kept_path(new)
     yield from other_changes(old, new)
 
 
@@ -172,6 +181,22 @@ def action_text(route: Any) -> str:
 def _counted_at(route: Any) -> str:
     """Where the statistics of a site find a request: an origin of one site alone counts its own."""
     return "route" if route.stat_prefix else "origin"
+
+
+def _retried_elsewhere(action: Any) -> str:
+    return "yes" if action.retry_policy.retry_host_predicate else "no"
+
+
+def _rewrites(route: Any) -> bool:
+    return bool(route.route.prefix_rewrite) or route.route.HasField("regex_rewrite")
+
+
+def _without_kept_path(route: Any) -> Any:
+    """A copy without the filter that keeps the path as it was asked, which a rewrite brings."""
+    copy = type(route)()
+    copy.CopyFrom(route)
+    copy.typed_per_filter_config.pop(names.FILTER_KEEP_PATH, None)
+    return copy
 
 
 def _websocket_text(action: Any) -> str:
