@@ -105,6 +105,21 @@ def test_a_route_for_a_path_that_no_request_has_is_told(written: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "path", "regex"),
+    [
+        ("path", "/a.b/{id}", "/a[.]b/[^/]+"),
+        ("prefix", "/{user}/b/{id}", "/[^/]+/b/[^/]+(/.*)?"),
+    ],
+)
+def test_a_path_with_named_parts_is_told_as_an_expression(key: str, path: str, regex: str) -> None:
+    route = f"    routes:\n      - {{name: a, {key}: '{path}'}}\n"
+    (problem,) = load_text(SHOP + route).problems
+    assert problem.id == "route-matches-nothing"
+    assert problem.remedy == f"Write `regex: '{regex}'`."
+    assert routes(f"regex: '{regex}'") == set()
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "path: /a%20b",
