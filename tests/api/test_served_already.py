@@ -144,6 +144,11 @@ def test_one_that_is_new_and_has_expired_is_refused(shop: Shop, clock: type[Turn
         ("routes: [{name: a, prefix: /a, redirect: {to: /x, prefix: /y}}]", "redirect-twice"),
         ("origin: 'http://127.0.0.1:18080'", "origin-loop"),
         ("origin: 'http://a:1', headers: {response: {set: {server: x}}}", "header-overwritten"),
+        ("origin: 'http://a:1'", "missing-version"),
+        (
+            "routes: [{name: a, prefix: /a, respond: {}}, {name: b, regex: /a/b, respond: {}}]",
+            "unreachable-route",
+        ),
     ],
 )
 def test_a_rule_that_is_younger_than_the_release_holds_up_no_kill_switch(
@@ -151,6 +156,8 @@ def test_a_rule_that_is_younger_than_the_release_holds_up_no_kill_switch(
 ) -> None:
     shop = Shop(tmp_path)
     text = HEAD.replace(", https: 127.0.0.1:18443", "") + SITE % written
+    if problem == "missing-version":
+        text = text.replace("version: 1\n", "")
     sources = SourceSet("/a.yaml", (SourceFile("/a.yaml", text.encode()),))
     assert shop.refusal(sources) == ("site-file-refused", [problem])
     with monkeypatch.context() as older:

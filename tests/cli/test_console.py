@@ -136,6 +136,19 @@ def test_a_diff_is_told_in_words_with_what_it_interrupts() -> None:
     ]
 
 
+def test_a_diff_of_a_remark_says_that_nothing_changes_but_text() -> None:
+    view = DiffView(
+        check=CheckView(ok=True, problems=()),
+        current="r2",
+        identical=False,
+        changes=(),
+        changes_hidden=0,
+        guard=None,
+    )
+    said = drawn(changes.diff(view))
+    assert " ".join(said.split()).startswith("No change against r2 but in the text:")
+
+
 def test_a_refusing_guard_shows_its_arithmetic_and_how_to_force_it() -> None:
     line = GuardLineView(
         "routes", 10, 2, 8, 0, 0.8, 0.5, refused=True, text="8 of 10 routes go: 80 % > 50 %."

@@ -11,6 +11,7 @@ from seawall.compiler.contents import contents
 from seawall.compiler.diff import Action, Change, diff
 from seawall.model import (
     AccessLogPolicy,
+    BalanceBy,
     BotMode,
     Compression,
     Edge,
@@ -18,11 +19,15 @@ from seawall.model import (
     ErrorPage,
     FixedResponse,
     HeaderChanges,
+    HealthCheck,
     Hsts,
     Listener,
+    LoadBalancing,
     PathExact,
     PathPrefix,
     Redirect,
+    Retries,
+    Rewrite,
     RouteClass,
     RouteMatch,
     StringMatch,
@@ -30,6 +35,7 @@ from seawall.model import (
     Timeouts,
     TlsVersion,
     TrustedProxies,
+    UpstreamProtocol,
 )
 from tls_material import TlsAuthority
 
@@ -71,6 +77,35 @@ def test_body_limits_and_actions_of_a_route_are_told() -> None:
     assert _texts(new, newer) == ["route =/a of shop: action redirect to /b -> redirect to /b#50%"]
 
 
+@pytest.mark.parametrize(
+    ("balancing", "said"),
+    [
+        (LoadBalancing(BalanceBy.HASH_CLIENT_IP), "by client address"),
+        (LoadBalancing(BalanceBy.HASH_HEADER, "x-user"), "by header x-user"),
+        (LoadBalancing(BalanceBy.HASH_COOKIE, "sid"), "by cookie sid"),
+    ],
+)
+def test_websockets_and_stickiness_are_told_in_words(balancing: LoadBalancing, said: str) -> None:
+    before = edge(site("shop", route()))
+    sticky = origin(load_balancing=balancing)
+    after = edge(site("shop", route(action=forward(websocket=True))), origins=(sticky,))
+    assert [text for text in _texts(before, after) if text.startswith("route")] == [
+        "route / of shop: WebSocket off -> on",
+        f"route / of shop: stickiness none -> {said}",
+    ]
+
+
+def test_a_redirect_to_https_is_told_apart_from_the_routes(authority: TlsAuthority) -> None:
+    before = _secure(authority, "shop")
+    trusting = replace(before, trusted_proxies=TrustedProxies(("10.0.0.0/8",)))
+
+    def redirecting(one: Edge) -> Edge:
+        return replace(one, sites=tuple(replace(s, redirect_to_https=True) for s in one.sites))
+
+    told = "redirect of shop to https: added, redirect to https"
+    assert told in _texts(trusting, redirecting(trusting))
+
+
 def test_the_class_of_a_route_is_told() -> None:
     api = edge(site("shop", route("shop/all", route_class=RouteClass.API)))
     assert _texts(edge(), api) == ["route / of shop: class page -> api"]
@@ -91,7 +126,38 @@ def test_settings_of_an_origin_have_names() -> None:
     new = edge(origins=(origin("app", connect_timeout_s=5.0, idle_timeout_s=120.0),))
     texts = _texts(edge(), new)
     assert "origin app: connect timeout 2 s -> 5 s" in texts
-    assert any("idle_timeout 1 min -> 2 min" in text for text in texts)
+    assert "origin app: idle timeout 1 min -> 2 min" in texts
+    assert _texts(edge(), edge(origins=(origin("app", protocol=UpstreamProtocol.HTTP2),))) == [
+        "origin app: protocol http1 -> http2"
+    ]
+
+
+def test_a_health_check_is_told_in_words() -> None:
+    check = HealthCheck("/healthz", "a.test", 5.0, 2.0, 2, 3, 200, 299)
+    none = edge()
+    one = edge(origins=(origin("app", health_check=check),))
+    more = edge(origins=(origin("app", health_check=replace(check, status_max=399)),))
+    assert _texts(none, one) == [
+        "origin app: health check none -> on",
+        "origin app: health check expects none -> 200-299",
+    ]
+    assert _texts(one, more) == ["origin app: health check expects 200-299 -> 200-399"]
+
+
+def test_what_follows_from_a_rewrite_or_a_retry_is_told_by_its_cause() -> None:
+    assert _texts(_api(), _api(rewrite=Rewrite(prefix="/z"))) == [
+        "route /api of shop: path rewrite none -> /z"
+    ]
+    two = (origin("app", 3000, 3001),)
+    once, never = (
+        replace(_api(retries=retries), origins=two)
+        for retries in (Retries(1, ("connect-failure",)), Retries(0, ()))
+    )
+    assert _texts(once, never) == [
+        "route /api of shop: retries at another endpoint yes -> no",
+        "route /api of shop: retries on connect-failure -> none",
+        "route /api of shop: retry attempts 1 -> 0",
+    ]
 
 
 def test_sites_and_routes_come_and_go() -> None:
@@ -188,8 +254,50 @@ def test_what_touches_a_filter_chain_is_marked_as_draining() -> None:
 
 def test_trusting_a_proxy_adds_a_chain_and_drains_nobody() -> None:
     (change,) = _diff(edge(), edge(trusted_proxies=TrustedProxies(("10.0.0.0/8",))))
-    assert change.text == "listener http 127.0.0.1:8080: chain 'plain trusted' added"
+    assert change.text == ("listener http 127.0.0.1:8080: trusted_proxies.cidrs none -> 10.0.0.0/8")
     assert not change.drains
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            TrustedProxies(("10.0.0.0/8",)),
+            TrustedProxies(("10.0.0.0/8", "2001:db8::/32")),
+            ["cidrs 10.0.0.0/8 -> 10.0.0.0/8, 2001:db8::/32"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",)),
+            TrustedProxies(("10.0.0.0/8",), hops=1),
+            ["hops 0 -> 1"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",), hops=1),
+            TrustedProxies(("192.0.2.0/24",), hops=2),
+            ["cidrs 10.0.0.0/8 -> 192.0.2.0/24", "hops 1 -> 2"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",), hops=1),
+            TrustedProxies(),
+            ["cidrs 10.0.0.0/8 -> none", "hops 1 -> 0"],
+        ),
+        (
+            TrustedProxies(("10.0.0.0/8",)),
+            TrustedProxies(("::ffff:10.0.0.0/104", "10.0.0.0/8")),
+            ["cidrs are written otherwise"],
+        ),
+    ],
+)
+def test_trusted_proxies_are_told_once_by_their_keys(
+    authority: TlsAuthority, old: TrustedProxies, new: TrustedProxies, said: list[str]
+) -> None:
+    plain = _secure(authority, "shop", "blog")
+    changes = _diff(replace(plain, trusted_proxies=old), replace(plain, trusted_proxies=new))
+    secure = [one for one in changes if one.subject.startswith("listener https")]
+    assert [one.text for one in secure] == [
+        f"listener https 127.0.0.1:8443: trusted_proxies.{text}" for text in said
+    ]
+    assert all(one.drains for one in secure)
 
 
 def test_a_tls_version_drains(authority: TlsAuthority) -> None:
@@ -204,6 +312,18 @@ def test_a_new_listener_drains_nobody_and_a_removed_one_does() -> None:
     assert not added.drains
     (removed,) = _diff(two, one)
     assert removed.drains
+
+
+def test_the_proxy_protocol_of_a_listener_is_told(authority: TlsAuthority) -> None:
+    plain = _secure(authority, "shop")
+    ports = (Listener("127.0.0.1", 8443, proxy_protocol=True),)
+    asking = replace(plain, listen=replace(plain.listen, https=ports))
+    (change,) = _diff(plain, asking)
+    assert change.text == "listener https 127.0.0.1:8443: PROXY protocol off -> on"
+    assert change.drains
+    assert [one.text for one in _diff(asking, plain)] == [
+        "listener https 127.0.0.1:8443: PROXY protocol on -> off"
+    ]
 
 
 def test_the_sample_of_the_access_log_is_a_runtime_change() -> None:

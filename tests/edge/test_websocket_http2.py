@@ -27,7 +27,8 @@ def edge() -> Iterator[Serving]:
     with serve(echo, "127.0.0.1", 0, compression=None) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        chat = build.route("shop/chat", PathPrefix("/chat"), build.forward("chat", websocket=True))
+        action = build.forward("chat", websocket=True, body_size_bytes_max=len(HELLO) - 1)
+        chat = build.route("shop/chat", PathPrefix("/chat"), action)
         shop = build.site("shop", chat, build.route("shop/all"), certificate="shop")
         origin = build.origin("chat", server.socket.getsockname()[1])
         with serving(shop, more_origins=(origin,)) as running:

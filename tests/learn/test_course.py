@@ -204,7 +204,7 @@ class TestRefusals:
     def test_records_without_vectors(self, tmp_path: Path) -> None:
         path = tmp_path / "old.ndjson"
         path.write_text('{"time": "2026-11-28T10:00:00.000Z"}\nbroken\n')
-        with pytest.raises(RefusedError, match="no record"):
+        with pytest.raises(RefusedError, match="no line is an access record"):
             course.train(Order(Source((path,)), "x"), _At(), _quiet)
 
     def test_a_check_that_does_not_exist(self, data: Source) -> None:

@@ -314,6 +314,19 @@ def test_a_word_for_a_switch_is_met_with_true_or_false() -> None:
     assert "Write `true`." in problem.remedy
 
 
+@pytest.mark.parametrize(
+    ("written", "keys"),
+    [
+        ("routes: [{name: a, path: /a, respond: hi}]", "`status`, `body`, `content_type`"),
+        ("routes: [{name: a, prefix: /a, rewrite: /b}]", "`prefix`, `regex`, `to`"),
+    ],
+)
+def test_what_is_no_mapping_is_told_with_the_keys_of_one(written: str, keys: str) -> None:
+    (problem,) = load_text(f"{SHOP}    {written}\n").problems
+    assert problem.id == "wrong-type"
+    assert problem.remedy == f"Write a mapping; its keys are {keys}."
+
+
 HTTPS = "version: 1\nlisten: {https: 127.0.0.1:8443}\ntls: {development_ca: true}\n"
 
 

@@ -34,10 +34,25 @@ def origin(written: str) -> set[str]:
         ("path: /a, methods: [GET, POST]", "path: /a, methods: GET"),
         ("path: /a, headers: {x: '1'}", "path: /a, headers: {y: '2', x: '1'}"),
         ("path: /a, query: {q: {present: true}}", "path: /a, query: {q: {present: true}}"),
+        ("prefix: /a", "regex: '/a/[0-9]+'"),
+        ("prefix: /a/", "regex: '^/a/b?'"),
+        ("prefix: /a", "regex: '/a/b.php', methods: GET"),
+        ("prefix: /", "regex: '/(a|b)'"),
     ],
 )
 def test_a_route_behind_a_broader_one_is_unreachable(written: tuple[str, str]) -> None:
     assert routes(*written) == {"unreachable-route"}
+
+
+@pytest.mark.parametrize("path", ["/a/*", "/*.php", "/a/:id", "/a/:id/b", "/a$"])
+@pytest.mark.parametrize("key", ["path", "prefix"])
+def test_a_path_that_looks_like_a_pattern_is_told(key: str, path: str) -> None:
+    assert routes(f"{key}: '{path}'") == {"path-is-no-pattern"}
+
+
+@pytest.mark.parametrize("path", ["/a/b:c", "/a:b/c", "/:", "/$a/b", "/a/:1", "/a/~b"])
+def test_a_path_of_odd_letters_is_fine(path: str) -> None:
+    assert routes(f"path: '{path}'") == set()
 
 
 @pytest.mark.parametrize(
@@ -54,6 +69,14 @@ def test_a_route_behind_a_broader_one_is_unreachable(written: tuple[str, str]) -
         ("path: /a, query: {q: '1'}", "path: /a"),
         ("regex: '/x[0-9]+'", "path: /x"),
         ("prefix: /x", "regex: '/x.*'"),
+        ("prefix: /x", "regex: '/xy[0-9]'"),
+        ("prefix: /x", "regex: '/x/?y'"),
+        ("prefix: /x", "regex: '/x/*y'"),
+        ("prefix: /x", "regex: '/x/{0,2}y'"),
+        ("prefix: /x", "regex: '/x/a|/y/b'"),
+        ("prefix: /x", "regex: '(?i)/x/a'"),
+        ("prefix: /x", "regex: '/(x/a)?b'"),
+        ("prefix: /x, methods: GET", "regex: '/x/a'"),
     ],
 )
 def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None:
@@ -79,6 +102,21 @@ def test_a_route_behind_a_narrower_one_is_fine(written: tuple[str, str]) -> None
 )
 def test_a_route_for_a_path_that_no_request_has_is_told(written: str) -> None:
     assert routes(written) == {"route-matches-nothing"}
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "regex"),
+    [
+        ("path", "/a.b/{id}", "/a[.]b/[^/]+"),
+        ("prefix", "/{user}/b/{id}", "/[^/]+/b/[^/]+(/.*)?"),
+    ],
+)
+def test_a_path_with_named_parts_is_told_as_an_expression(key: str, path: str, regex: str) -> None:
+    route = f"    routes:\n      - {{name: a, {key}: '{path}'}}\n"
+    (problem,) = load_text(SHOP + route).problems
+    assert problem.id == "route-matches-nothing"
+    assert problem.remedy == f"Write `regex: '{regex}'`."
+    assert routes(f"regex: '{regex}'") == set()
 
 
 @pytest.mark.parametrize(

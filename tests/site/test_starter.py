@@ -3,6 +3,7 @@
 import pytest
 
 from seawall.errors import UsageError
+from seawall.model import Forward
 from seawall.site.load import Loaded, load
 from seawall.site.starter import starter_file
 from site_text import certificate_files, sources
@@ -50,6 +51,44 @@ def test_every_line_that_is_commented_out_may_be_used() -> None:
         assert f"# {written}" in text
         text = text.replace(f"# {written}", written)
     assert _load(text).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "sent"),
+    [
+        ("https://shop.example.com", ("*",), "shop.example.com"),
+        ("https://shop.example.com", ("www.example.com",), ""),
+        ("http://localhost:3000", ("*",), ""),
+        ("http://app:3000", ("*",), ""),
+        ("http://192.0.2.7:3000", ("*",), ""),
+    ],
+)
+def test_a_website_elsewhere_is_asked_for_by_its_own_name(
+    url: str, hosts: tuple[str, ...], sent: str
+) -> None:
+    loaded = _load(starter_file(url, hosts=hosts))
+    assert loaded.problems == ()
+    assert loaded.edge is not None
+    route = loaded.edge.sites[0].routes[-1]
+    assert isinstance(route.action, Forward)
+    assert route.action.host_rewrite == sent
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_a_site_of_addresses_alone_is_served_without_https(host: str) -> None:
+    loaded = _load(starter_file("http://a:1", hosts=(host,)))
+    assert loaded.problems == ()
+    assert loaded.edge is not None
+    assert loaded.edge.listen.https == ()
+
+
+@pytest.mark.parametrize(
+    "host", ["a b", "http://a.example", "a.example:80", "b\u00fccher.example", ""]
+)
+def test_what_is_no_host_is_refused(host: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        starter_file("http://a:1", hosts=(host,))
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize("url", ["localhost:3000", "", "ftp://a", "http://a/path"])

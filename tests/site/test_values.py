@@ -120,7 +120,7 @@ def test_a_count_is_a_bare_number() -> None:
     ],
 )
 def test_hosts(written: str, host: str) -> None:
-    assert network._host(written) == host
+    assert network.host_name(written) == host
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_hosts(written: str, host: str) -> None:
     ],
 )
 def test_what_is_no_host(written: str) -> None:
-    assert refused(network._host, written) == "invalid-host"
+    assert refused(network.host_name, written) == "invalid-host"
 
 
 def test_a_host_in_unicode_is_shown_in_ascii() -> None:
     with pytest.raises(PydanticCustomError) as caught:
-        network._host("münchen.de")
+        network.host_name("münchen.de")
     assert "xn--mnchen-3ya.de" in str(caught.value.context)
 
 
@@ -280,7 +280,7 @@ def test_every_check_answers_or_refuses(value: object) -> None:
         size,
         per_cent,
         count,
-        network._host,
+        network.host_name,
         network._address,
         network.origin_url,
         network._cidr,
@@ -317,5 +317,5 @@ def _refusal(check: Any, value: object) -> tuple[str, str] | None:
 )
 def test_the_remedy_of_a_host_names_no_other_host(written: str, hint: str) -> None:
     with pytest.raises(PydanticCustomError) as caught:
-        network._host(written)
+        network.host_name(written)
     assert f"`{hint}`" in str(caught.value.context)

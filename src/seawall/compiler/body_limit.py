@@ -5,6 +5,9 @@ stands in the connection manager as it is, which costs a request one per cent. A
 inside a composite filter: the route names the instance to run, at five times the cost. Both hold
 for every request: neither its method nor its headers tell whether a body follows, since Envoy takes
 `transfer-encoding` away before filters look.
+
+What flows after an upgrade is no request body. A route that lets WebSockets through bounds all
+other requests: Envoy drops `upgrade` where a request asks for none, so that none hides behind it.
 """
 
 from functools import lru_cache
@@ -19,11 +22,13 @@ from xds.type.matcher.v3 import matcher_pb2
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.composite import composite_filter, composite_switch, matcher_of
+from seawall.compiler.matching import request_header
 from seawall.compiler.wire import FILTER_OFF, body_of, empty, packed
 
 _BODY_SIZE_LIMIT: Final = "envoy.extensions.filters.http.body_size_limit.v3.BodySizeLimit"
 _USUAL: Final = limits.USUAL_BODY_SIZE_BYTES_MAX
 _SIZES_CACHED_MAX: Final = 64
+_ANY: Final = ".*"
 
 
 def usual_limit_filter() -> Any:
@@ -45,14 +50,24 @@ def limit_host(compiled: Any, size_bytes_max: int) -> None:
         _set(compiled, names.FILTER_BODY_LIMIT, _limit(size_bytes_max))
 
 
-def limit_route(compiled: Any, size_bytes_max: int, of_host: int) -> None:
-    """Make a bound hold for a route of a virtual host that `limit_host` gave `of_host`."""
-    if size_bytes_max == of_host:
+def limit_route(
+    compiled: Any, size_bytes_max: int, of_host: int, *, upgrades: bool = False
+) -> None:
+    """Make a bound hold for a route of a virtual host that `limit_host` gave `of_host`.
+
+    Args:
+        compiled: the route.
+        size_bytes_max: its bound; 0 means none.
+        of_host: what `limit_host` was given.
+        upgrades: the route takes upgrades, which the bound does not hold for.
+    """
+    own = upgrades and bool(size_bytes_max)
+    if size_bytes_max == of_host and not own:
         return
     if of_host == _USUAL:
         _set(compiled, names.FILTER_USUAL_LIMIT, FILTER_OFF)
     if size_bytes_max:
-        _set(compiled, names.FILTER_BODY_LIMIT, _limit(size_bytes_max))
+        _set(compiled, names.FILTER_BODY_LIMIT, _limit(size_bytes_max, upgrades=upgrades))
     elif of_host != _USUAL:
         _set(compiled, names.FILTER_BODY_LIMIT, FILTER_OFF)
 
@@ -63,9 +78,11 @@ def limit_of(host: Any, route: Any) -> int:
     switch = switches.get(names.FILTER_BODY_LIMIT)
     if switch is None:
         return 0 if names.FILTER_USUAL_LIMIT in switches else _USUAL
-    action = matcher_of(switch).on_no_match.action.typed_config
-    limit = composite_pb2.ExecuteFilterAction.FromString(action.value).typed_config.typed_config
-    size = wrappers_pb2.BytesValue.FromString(limit.value).value
+    matcher = matcher_of(switch)
+    among = matcher.matcher_list.matchers
+    chosen = among[0].on_match if among else matcher.on_no_match
+    action = composite_pb2.ExecuteFilterAction.FromString(chosen.action.typed_config.value)
+    size = wrappers_pb2.BytesValue.FromString(action.typed_config.typed_config.value).value
     return int(wrappers_pb2.UInt64Value.FromString(size).value)
 
 
@@ -74,7 +91,7 @@ def _set(compiled: Any, name: str, switch: Any) -> None:
 
 
 @lru_cache(maxsize=_SIZES_CACHED_MAX)
-def _limit(size_bytes_max: int) -> Any:
+def _limit(size_bytes_max: int, *, upgrades: bool = False) -> Any:
     """The packed `FilterConfig` of a route or host; shared, so never change what is returned."""
     action = composite_pb2.ExecuteFilterAction(
         typed_config=extension_pb2.TypedExtensionConfig(
@@ -82,7 +99,12 @@ def _limit(size_bytes_max: int) -> Any:
         )
     )
     matcher = matcher_pb2.Matcher()
-    matcher.on_no_match.action.CopyFrom(
+    held = matcher.on_no_match
+    if upgrades:
+        rule = matcher.matcher_list.matchers.add()
+        request_header(rule.predicate.not_matcher, "upgrade", _ANY)
+        held = rule.on_match
+    held.action.CopyFrom(
         xds_extension_pb2.TypedExtensionConfig(name="body_limit", typed_config=packed(action))
     )
     return composite_switch(matcher)

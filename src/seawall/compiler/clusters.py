@@ -33,7 +33,6 @@ from seawall.model import (
     UpstreamProtocol,
 )
 
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _LB_POLICY = {
     BalanceBy.ROUND_ROBIN: "ROUND_ROBIN",
     BalanceBy.LEAST_REQUEST: "LEAST_REQUEST",
@@ -55,7 +54,7 @@ def compile_origin(origin: Origin, *, private: bool = False) -> Resource:
         load_assignment=_endpoints(name, origin.endpoints),
         per_connection_buffer_limit_bytes=uint32(limits.CONNECTION_BUFFER_SIZE_BYTES_MAX),
         circuit_breakers=_circuit_breakers(origin),
-        typed_extension_protocol_options={_HTTP_OPTIONS: packed(_http_options(origin))},
+        typed_extension_protocol_options={names.HTTP_OPTIONS: packed(_http_options(origin))},
         upstream_connection_options=cluster_pb2.UpstreamConnectionOptions(
             tcp_keepalive=address_pb2.TcpKeepalive(
                 keepalive_probes=uint32(limits.ORIGIN_KEEPALIVE_PROBES),

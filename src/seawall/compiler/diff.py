@@ -20,7 +20,7 @@ from seawall.compiler import names
 from seawall.compiler.bot_policy_words import bot_changes, route_bots_text
 from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
-from seawall.compiler.listener_words import chain_changes, told
+from seawall.compiler.listener_words import chain_changes, take_proxy_protocol, told
 from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.model_words import model_changes
 from seawall.compiler.origin_words import origin_changes, origin_summary
@@ -39,6 +39,7 @@ from seawall.compiler.route_words import (
 from seawall.compiler.secret_words import certificate_changes
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.tables import Table
+from seawall.compiler.trust_words import take_trust
 
 _EDGE: Final = "edge"
 
@@ -197,6 +198,9 @@ def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change
     new = listener_pb2.Listener.FromString(new_body)
     before = {chain.name: chain for chain in old.filter_chains}
     after = {chain.name: chain for chain in new.filter_chains}
+    known = any(name.endswith(names.CHAIN_TRUSTED) for name in before)
+    for text in take_trust(before, after):
+        yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=known)
     for name in sorted({*before, *after}):
         if name not in before:
             yield Change(Action.CHANGED, subject, f"{subject}: chain {name!r} added")
@@ -207,6 +211,9 @@ def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change
         yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=True)
     if list(before) != list(after) and sorted(before) == sorted(after):
         yield Change(Action.CHANGED, subject, f"{subject}: order of the chains changed")
+    asked = (take_proxy_protocol(old), take_proxy_protocol(new))
+    for text in change("PROXY protocol", *("on" if one else "off" for one in asked)):
+        yield Change(Action.CHANGED, subject, f"{subject}: {text}", drains=True)
     for listener in (old, new):
         listener.ClearField("filter_chains")
     for difference in differences(old, new):

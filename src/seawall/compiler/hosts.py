@@ -26,7 +26,7 @@ from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
 from seawall.compiler.replies import error_pages
-from seawall.compiler.wire import body_of, inline_text
+from seawall.compiler.wire import FILTER_OFF, body_of, inline_text
 from seawall.model import (
     FixedResponse,
     Forward,
@@ -41,6 +41,7 @@ from seawall.model.clearance import ClearanceKeys
 
 _ANY_PATH = PathPrefix("/")
 _DOTS = r".*/\.\.?;.*"
+_HSTS = "strict-transport-security"
 _ROBOTS_PATH = "/robots.txt"
 _NEEDED_OF_REQUESTS = frozenset(
     {"accept-language", "content-type", "cookie", "origin", "sec-fetch-site"}
@@ -62,6 +63,7 @@ def host(
     tls: bool,
     alone: bool = True,
     keys: ClearanceKeys | None = None,
+    to_https: int | None = None,
 ) -> bytes:
     """The serialized virtual host that serves `site`.
 
@@ -71,8 +73,13 @@ def host(
         tls: with HSTS.
         alone: no other certificate is shown than that of `site`.
         keys: what its clearances are signed with.
+        to_https: the port of https, 0 to name none: only what a trusted proxy took in over https
+            is served, and the rest sent there. None: all is served.
     """
     compiled = _guarded_host(site)
+    if to_https is not None:
+        compiled.routes.append(_unless_taken_over_https(site, to_https))
+        tls = True
     if tls and not alone and site.certificate is not None:
         misdirected = answer(f"{site.name}{names.ROUTE_MISDIRECTED}", 421, "Misdirected request.\n")
         misdirected.match.filter_state.append(other_mark(site.certificate))
@@ -96,7 +103,7 @@ def host(
         value = f"max-age={site.hsts.max_age_s}"
         value += "; includeSubDomains" if site.hsts.include_subdomains else ""
         value += "; preload" if site.hsts.preload else ""
-        compiled.response_headers_to_add.append(actions.header("strict-transport-security", value))
+        compiled.response_headers_to_add.append(actions.header(_HSTS, value))
     for namespace, values in error_pages(site.error_pages).items():
         compiled.metadata.filter_metadata[namespace].CopyFrom(values)
     return body_of(compiled)
@@ -113,12 +120,33 @@ def redirecting_host(site: Site, port: int) -> bytes:
     compiled = _guarded_host(site)
     compress(compiled, ())
     limit_host(compiled, 0)
-    to_https = compiled.routes.add(name=f"{site.name}/_https")
-    to_https.match.prefix = "/"
-    to_https.redirect.https_redirect = True
-    to_https.redirect.port_redirect = port
-    to_https.redirect.response_code = actions.redirect_code(308)
+    compiled.routes.append(_to_https(site, port))
     return body_of(compiled)
+
+
+def _to_https(site: Site, port: int) -> Any:
+    route = route_components_pb2.Route(name=f"{site.name}{names.ROUTE_HTTPS}")
+    route.match.prefix = "/"
+    route.redirect.https_redirect = True
+    route.redirect.port_redirect = port
+    route.redirect.response_code = actions.redirect_code(308)
+    return route
+
+
+def _unless_taken_over_https(site: Site, port: int) -> Any:
+    """Send to https what came without; sent there again, a proxy that ends TLS would loop.
+
+    Envoy itself writes `x-forwarded-proto`, unless a trusted proxy sent it.
+    """
+    route = _to_https(site, port)
+    taken = string_pb2.StringMatcher(exact="https", ignore_case=True)
+    route.match.headers.append(header_is("x-forwarded-proto", taken))
+    route.match.headers[0].invert_match = True
+    route.match.headers[0].treat_missing_header_as_empty = True
+    route.response_headers_to_remove.append(_HSTS)
+    if watched(site):
+        route.typed_per_filter_config[names.FILTER_BOTS].CopyFrom(FILTER_OFF)
+    return route
 
 
 def comma_route(host_name: str) -> Any:
@@ -211,7 +239,8 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
             if action.websocket:
                 compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)
-            limit_route(compiled, _body_limit_of(action), size_of_host)
+            size = action.body_size_bytes_max
+            limit_route(compiled, size, size_of_host, upgrades=action.websocket)
         case Redirect():
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
             actions.set_fragment(compiled, action.fragment)
@@ -276,13 +305,10 @@ def _change_first(route: Any, side: str, changes: HeaderChanges) -> None:
     options.extend([*kept, *own])
 
 
-def _body_limit_of(action: Forward) -> int:
-    """The bound of a route; what flows after an upgrade is no request body."""
-    return 0 if action.websocket else action.body_size_bytes_max
-
-
 def _usual_body_limit(site: Site) -> int:
     """The bound that most routes of a site share: said once on the host, it keeps routes small."""
-    sizes = [_body_limit_of(r.action) for r in site.routes if isinstance(r.action, Forward)]
-    counted = Counter(size for size in sizes if size)
+    forwards = [route.action for route in site.routes if isinstance(route.action, Forward)]
+    counted = Counter(
+        one.body_size_bytes_max for one in forwards if one.body_size_bytes_max and not one.websocket
+    )
     return min(counted, key=lambda size: (-counted[size], size)) if counted else 0

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from seawall.compiler import names
 from seawall.compiler.differ import Difference, differences, words
 
 _FILTER: Final = re.compile(r"^filters\[\d+\]\.typed_config\.")
@@ -46,6 +47,15 @@ def told(difference: Difference) -> str:
     path = _FILTER.sub("", difference.path)
     label = _LABELS.get(_INDEX.sub("", path))
     return words(replace(difference, path=label or difference.path), {})
+
+
+def take_proxy_protocol(listener: Any) -> bool:
+    """Whether connections must begin with a PROXY header; takes what says so out of `listener`."""
+    kept = [one for one in listener.listener_filters if one.name != names.FILTER_PROXY_PROTOCOL]
+    asked = len(kept) < len(listener.listener_filters)
+    del listener.listener_filters[:]
+    listener.listener_filters.extend(kept)
+    return asked
 
 
 def chain_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

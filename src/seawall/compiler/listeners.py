@@ -89,7 +89,7 @@ def _listener(scheme: str, listener: Listener) -> Any:
     if listener.proxy_protocol:
         message.listener_filters.append(
             listener_components_pb2.ListenerFilter(
-                name="envoy.filters.listener.proxy_protocol",
+                name=names.FILTER_PROXY_PROTOCOL,
                 typed_config=packed(proxy_protocol_pb2.ProxyProtocol()),
             )
         )
@@ -99,7 +99,7 @@ def _listener(scheme: str, listener: Listener) -> Any:
 def _chains(edge: Edge, managers: _Managers, name: str) -> Iterator[Any]:
     """One chain, or two when some peers are trusted."""
     if managers.trusted is not None:
-        chain = _chain(f"{name} trusted", managers.trusted)
+        chain = _chain(f"{name}{names.CHAIN_TRUSTED}", managers.trusted)
         for address, bits in _proxies(edge.trusted_proxies):
             chain.filter_chain_match.source_prefix_ranges.add(
                 address_prefix=address

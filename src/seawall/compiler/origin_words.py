@@ -4,15 +4,21 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from envoy.config.cluster.v3 import cluster_pb2
+from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 
 from seawall.compiler.contents import endpoint_text
 from seawall.compiler.differ import differences, words
+from seawall.compiler.names import HTTP_OPTIONS
+from seawall.compiler.route_words import change
 
+_PROTOCOL: Final = f"typed_extension_protocol_options[{HTTP_OPTIONS}]"
+_NO_TRAFFIC: Final = "health_checks[0].no_traffic_interval"
+"""Always as the interval."""
 _THRESHOLDS: Final = "circuit_breakers.thresholds[0]"
 _LABELS: Final = {
     "connect_timeout": "connect timeout",
+    f"{_PROTOCOL}.common_http_protocol_options.idle_timeout": "idle timeout",
     "lb_policy": "load balancing",
-    "health_checks": "health check",
     "health_checks[0].timeout": "health check timeout",
     "health_checks[0].interval": "health check interval",
     "health_checks[0].healthy_threshold": "health check up after",
@@ -50,9 +56,43 @@ def origin_changes(old_body: bytes, new_body: bytes) -> Iterator[str]:
     yield from _endpoint_changes(old, new)
     for cluster in (old, new):
         cluster.ClearField("load_assignment")
+    skipped = [_NO_TRAFFIC]
+    for label, text, paths in (
+        ("protocol", _protocol_text, (f"{_PROTOCOL}.explicit", f"{_PROTOCOL}.auto")),
+        ("health check", _check_text, ("health_checks",)),
+        ("health check expects", _expected_text, ("health_checks[0].http_health_check.expected",)),
+    ):
+        before, after = text(old), text(new)
+        if before != after:
+            skipped += [path for path in paths if path != "health_checks" or not (before and after)]
+            yield from change(label, before, after)
     for difference in differences(old, new):
-        if difference.path != "health_checks[0].no_traffic_interval":
+        if not difference.path.startswith(tuple(skipped)):
             yield words(difference, _LABELS)
+
+
+def _protocol_text(cluster: Any) -> str:
+    packed = cluster.typed_extension_protocol_options.get(HTTP_OPTIONS)
+    if packed is None:
+        return "http1"
+    options = http_protocol_options_pb2.HttpProtocolOptions.FromString(packed.value)
+    if options.HasField("auto_config"):
+        return "auto"
+    return "http2" if options.explicit_http_config.HasField("http2_protocol_options") else "http1"
+
+
+def _check_text(cluster: Any) -> str:
+    return "on" if cluster.health_checks else ""
+
+
+def _expected_text(cluster: Any) -> str:
+    """Statuses that count as success; empty without a check."""
+    found = [
+        f"{one.start}-{one.end - 1}"
+        for check in cluster.health_checks
+        for one in check.http_health_check.expected_statuses
+    ]
+    return ", ".join(found)
 
 
 def _endpoint_changes(old: Any, new: Any) -> Iterator[str]:

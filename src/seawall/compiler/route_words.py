@@ -8,7 +8,7 @@ from collections.abc import Container, Iterable, Iterator
 from typing import Any, Final
 
 from seawall.compiler import names
-from seawall.compiler.actions import fragment_of, redirect_status
+from seawall.compiler.actions import fragment_of, redirect_status, websocket_key
 from seawall.compiler.body_limit import limit_of
 from seawall.compiler.compression import codings_of
 from seawall.compiler.differ import differences, short, words
@@ -28,10 +28,14 @@ _LABELS: Final = {
     "route.regex_rewrite": "path rewrite",
     "route.regex_rewrite.pattern.regex": "path rewrite pattern",
     "route.regex_rewrite.substitution": "path rewrite to",
-    "route.hash_policy": "stickiness",
-    "route.upgrade_configs": "WebSocket",
 }
+_ELSEWHERE: Final = (
+    "route.retry_policy.retry_host_predicate",
+    "route.retry_policy.host_selection_retry_max_attempts",
+)
+_TOLD_ALREADY: Final = ("route.cluster", "route.hash_policy", "route.upgrade_configs")
 _METHODS: Final = "methods"
+_WEBSOCKET_KEY: Final = websocket_key()
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
     names.FILTER_BOTS,
@@ -65,6 +69,8 @@ def route_title(name: str, route: Any, shared: Container[str] = ()) -> str:
     site, _, rest = name.partition("/")
     if name.endswith(names.ROUTE_DOTS):
         return f"guard of {site} against paths in disguise (`/..;/`)"
+    if name.endswith(names.ROUTE_HTTPS):
+        return f"redirect of {site} to https"
     path = _path_text(route.match)
     named = f" ({rest})" if path in shared else ""
     return f"route {path}{named} of {site}" if path else f"route {name}"
@@ -107,13 +113,20 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     yield from host_like_changes(old, new)
     if old.HasField("route") and new.HasField("route"):
         yield from change("requests counted at the", _counted_at(old), _counted_at(new))
+        yield from change("WebSocket", *(_websocket_text(one.route) for one in (old, new)))
+        yield from change("stickiness", *(_stickiness_text(one.route) for one in (old, new)))
+        elsewhere = tuple(_retried_elsewhere(one.route) for one in (old, new))
+        yield from change("retries at another endpoint", *elsewhere)
+        told = _TOLD_ALREADY + (_ELSEWHERE if len({*elsewhere}) > 1 else ())
         for difference in differences(old.route, new.route, "route"):
-            if difference.path != "route.cluster":
+            if not difference.path.startswith(told):
                 yield words(difference, _LABELS)
     if old.direct_response.body != new.direct_response.body:
         yield "body of the answer changed"
     if old.redirect != new.redirect and action_text(old) == action_text(new):
         yield from _redirect_changes(old.redirect, new.redirect)
+    if _rewrites(old) != _rewrites(new):
+        old, new = _without_kept_path(old), _without_kept_path(new)
     yield from other_changes(old, new)
 
 
@@ -168,6 +181,39 @@ def action_text(route: Any) -> str:
 def _counted_at(route: Any) -> str:
     """Where the statistics of a site find a request: an origin of one site alone counts its own."""
     return "route" if route.stat_prefix else "origin"
+
+
+def _retried_elsewhere(action: Any) -> str:
+    return "yes" if action.retry_policy.retry_host_predicate else "no"
+
+
+def _rewrites(route: Any) -> bool:
+    return bool(route.route.prefix_rewrite) or route.route.HasField("regex_rewrite")
+
+
+def _without_kept_path(route: Any) -> Any:
+    """A copy without the filter that keeps the path as it was asked, which a rewrite brings."""
+    copy = type(route)()
+    copy.CopyFrom(route)
+    copy.typed_per_filter_config.pop(names.FILTER_KEEP_PATH, None)
+    return copy
+
+
+def _websocket_text(action: Any) -> str:
+    return "on" if action.upgrade_configs else "off"
+
+
+def _stickiness_text(action: Any) -> str:
+    """By what a client keeps its endpoint; empty when it keeps none."""
+    found = []
+    for policy in action.hash_policy:
+        if policy.HasField("header"):
+            found.append(f"by header {policy.header.header_name}")
+        elif policy.HasField("cookie"):
+            found.append(f"by cookie {policy.cookie.name}")
+        else:
+            found.append("by client address")
+    return ", ".join(found)
 
 
 def _path_text(match: Any) -> str:
@@ -237,7 +283,7 @@ def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:
 def _headers(side: str, message: Any) -> dict[str, list[bytes]]:
     edits: dict[str, list[bytes]] = {}
     for option in getattr(message, f"{side}_headers_to_add"):
-        if not fragment_of(option):
+        if not fragment_of(option) and option != _WEBSOCKET_KEY:
             edits.setdefault(option.header.key, []).append(option.SerializeToString())
     for name in getattr(message, f"{side}_headers_to_remove"):
         edits.setdefault(name, []).append(b"remove")

@@ -37,14 +37,19 @@ def compile_routes(edge: Edge) -> list[Resource]:
     if edge.listen.http:
         bodies = []
         for site in edge.sites:
-            if site.redirect_to_https and site.certificate is not None:
-                body = hosts.redirecting_host(site, _redirect_port(edge))
-                bodies.append(body + bots.of_nobody())
-            else:
-                body = hosts.host(
-                    site, behind_routes(site, behind), tls=False, keys=edge.clearance_keys
-                )
-                bodies.append(body + bots.of_site(site))
+            redirects = site.redirect_to_https and site.certificate is not None
+            port = _redirect_port(edge) if redirects else None
+            if port is not None and not edge.trusted_proxies.cidrs:
+                bodies.append(hosts.redirecting_host(site, port) + bots.of_nobody())
+                continue
+            body = hosts.host(
+                site,
+                behind_routes(site, behind),
+                tls=False,
+                keys=edge.clearance_keys,
+                to_https=port,
+            )
+            bodies.append(body + bots.of_site(site))
         resources.append(_configuration(names.ROUTES_HTTP, edge.sites, bodies, denials, bots))
     sites = tuple(site for site in edge.sites if site.certificate is not None)
     if edge.listen.https and sites:

@@ -17,6 +17,9 @@ def diff(view: DiffView) -> RenderableType:
     against = f"against {view.current}" if view.current else "nothing is released yet"
     if view.identical:
         return styled(f"No change {against}.")
+    if not view.changes and view.current:
+        what = "what the edge does stays as it is. A release would keep the new text of the files"
+        return styled(f"No change {against} but in the text: {what}.")
     parts: list[RenderableType] = [styled(f"Changes {against}:", "bold")]
     parts += [changes(view.changes, view.changes_hidden)]
     if view.guard is not None and not view.guard.ok:

@@ -31,7 +31,7 @@ sites:
     # "*" takes every host name. Write your own instead: [example.com, www.example.com]
     hosts: [@HOSTS@]
     origin: app
-    timeout: 15s
+@REWRITE@    timeout: 15s
     max_body: 10MiB
     # With your own certificate (then redirect_to_https and hsts make sense, too):
     # tls: {cert: certs/example.pem, key: certs/example.key}
@@ -44,6 +44,11 @@ sites:
       # - {name: api, prefix: /api, class: api, timeout: 30s}
       # - {name: live, prefix: /live, websocket: true}
       # - {name: old, path: /old, redirect: {to: /new, status: 301}}
+"""
+_REWRITE: Final = """\
+    # The website behind knows itself by this name. Without this line it is asked for by the name
+    # that the client used.
+    host_rewrite: @NAME@
 """
 _HTTPS: Final = """\
   https: @HTTPS@
@@ -65,19 +70,26 @@ def starter_file(
 
     Args:
         origin_url: where the website answers now, for example `http://localhost:3000`.
-        hosts: its host names; `*` takes every name.
+        hosts: its host names; `*` takes every name, and sends it to a website on the internet
+            under the name that this one has in `origin_url`.
         http: address to listen on; the next port where the website itself has this one.
-        https: likewise, with development certificates; empty for none.
+        https: likewise, with development certificates; empty for none. None where all hosts are
+            addresses: nobody could ask for those.
 
     Raises:
-        UsageError: `origin_url` is not the URL of an origin.
+        UsageError: `origin_url` is not the URL of an origin, or one of `hosts` is no host name.
     """
     try:
         url = network.origin_url(origin_url)
+        hosts = tuple(map(network.host_name, hosts))
     except PydanticCustomError as error:
         raise UsageError(
-            "bad-url", error.message(), remedy=str((error.context or {}).get("remedy", ""))
+            error.type, error.message(), remedy=str((error.context or {}).get("remedy", ""))
         ) from None
+    if all(map(network.is_address, hosts)):
+        https = ""
+    elsewhere = "." in url.host and not network.is_ip(url.host)
+    rewrite = _REWRITE.replace("@NAME@", url.host) if elsewhere and "*" in hosts else ""
     host = f"[{url.host}]" if ":" in url.host else url.host
     return (
         _TEXT.replace(
@@ -85,6 +97,7 @@ def starter_file(
         )
         .replace("@HTTP@", _beside(http, url))
         .replace("@ORIGIN@", f"{url.scheme}://{host}:{url.port}")
+        .replace("@REWRITE@", rewrite)
         .replace("@HOSTS@", ", ".join(f'"{host}"' for host in hosts))
     )
 

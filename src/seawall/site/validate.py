@@ -25,6 +25,7 @@ _ENTRIES_MAX: Final = {
 }
 _SITES: Final = "sites"
 _OF_KEY: Final = "[key]"
+_NO_MAPPING: Final = ("dict_type", "model_attributes_type", "model_type")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -212,6 +213,10 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
     elif kind == "too_long":
         id_, what = "too-many", f"`{key}` holds {context.get('actual_length')} entries."
         remedy = f"At most {context.get('max_length')} are allowed: split it."
+    elif kind in _NO_MAPPING:
+        id_, what = "wrong-type", f"`{key}` is no mapping of keys to values."
+        keys = ", ".join(f"`{one}`" for one in _keys_of(model, steps))
+        remedy = f"Write a mapping; its keys are {keys}." if keys else "Write `NAME: ...` below it."
     elif "what" not in context:
         id_, what = "wrong-type", f"`{key}` has the wrong form: {detail['msg'].lower()}."
         remedy = "See docs/site-file.md for what is written here."

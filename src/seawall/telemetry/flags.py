@@ -195,6 +195,12 @@ DETAILS: Final = {
         "The client asked for a protocol upgrade that the route does not allow.",
         "For WebSockets say `websocket: true` on the route.",
     ),
+    "websocket_handshake_unsuccessful": Meaning(
+        "The client asked for a WebSocket, and the origin answered without opening one. Its status "
+        "and headers were passed on, and its body was not.",
+        "Look at what the application answers on this path: it may want a login first, or not "
+        "speak WebSocket there.",
+    ),
     "invalid_envoy_request_headers": FLAGS["IH"],
     "request_headers_failed_strict_check": FLAGS["IH"],
     "overload": FLAGS["OM"],

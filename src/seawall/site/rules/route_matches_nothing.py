@@ -29,6 +29,7 @@ _REFUSED: Final = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"%(?:2d|2e|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE)
 _NOT_IN_QUERY: Final = re.compile(r"[^\x21-\x7e]|[#&]")
 _NOT_PLAIN: Final = re.compile(r"[\"<>^`{|}]")
+_NAMED_PART: Final = re.compile(r"/\{\w+\}(?=/|$)", re.ASCII)
 _NO_METHOD: Final = (
     "methods",
     "Its list of methods is empty.",
@@ -59,11 +60,20 @@ def _impossible(route: RouteSection) -> Iterator[tuple[str, str, str]]:
             continue
         if found := _REFUSED.search(path):
             yield key, f"A path with `{found[0]}` is refused before routes are tried.", ""
+        elif _NAMED_PART.search(path):
+            why = "A path is no pattern: `{` and `}` are letters of it."
+            yield key, why, f"Write `regex: '{_as_regex(path, below=key == 'prefix')}'`."
         elif (plain := made_plain(path)) != path:
             yield key, "", f"Write `{plain}`, which the edge makes of such a path."
     if route.regex is not None and not _may_begin_with_slash(route.regex):
         why = "The whole path must be matched, and every path begins with `/`."
         yield "regex", why, "Let it begin with `/`, as in `/.*[.]php`."
+
+
+def _as_regex(path: str, *, below: bool) -> str:
+    """The expression that a path with named parts stands for, with or without all below it."""
+    plain = re.sub(r"[.+*$()|]", r"[\g<0>]", path)
+    return _NAMED_PART.sub("/[^/]+", plain) + ("(/.*)?" if below else "")
 
 
 def _impossible_query(route: RouteSection) -> Iterator[tuple[str, str, str]]:

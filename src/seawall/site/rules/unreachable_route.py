@@ -1,7 +1,9 @@
 """A route that an earlier one of the same site always takes first."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from seawall.model import PathExact, PathPrefix, PathRegex, Route
 from seawall.site.draft import Draft
@@ -21,7 +23,9 @@ routes:
   - {name: everything, prefix: /}
   - {name: api, prefix: /api, timeout: 30s}
 """),
+    younger=True,
 )
+_PLAIN: Final = re.compile(r"[\w/~-]+", re.ASCII)
 _CONDITIONS = ("path", "prefix", "regex", "methods", "headers", "query")
 
 
@@ -44,6 +48,16 @@ def check(draft: Draft) -> Iterator[Problem]:
                 what = f"The route `{placed.section.routes[index].name}` can never match."
                 why = f"The route `{first}` above takes every request that it would take."
                 yield RULE.found(placed.at("routes", index), f"route {route.id}", what, why=why)
+
+
+def _beginning(regex: str) -> str:
+    """What every path that `regex` matches surely begins with; may be empty, or too short."""
+    if "|" in regex:
+        return ""
+    regex = regex.removeprefix("^")
+    plain = _PLAIN.match(regex)
+    found = plain[0] if plain else ""
+    return found[:-1] if regex[len(found) :].startswith(("*", "?", "{")) else found
 
 
 class _Conditions:
@@ -105,14 +119,18 @@ class _Seen:
                 yield from self._under_prefixes(prefix)
             case PathRegex(regex):
                 yield from self._regex.get(regex, ())
-                yield from self._prefix.get("/", ())
+                yield from self._above(_beginning(regex) or "/")
 
-    def _under_prefixes(self, path: str) -> Iterator[_Conditions]:
-        """Routes of every prefix that `path` is or lies under, on a `/` boundary."""
+    def _above(self, path: str) -> Iterator[_Conditions]:
+        """Routes of every prefix that whatever begins with `path` lies under."""
         for end, letter in enumerate(path):
             if letter == "/":
                 yield from self._prefix.get(path[: end + 1], ())
                 if end:
                     yield from self._prefix.get(path[:end], ())
+
+    def _under_prefixes(self, path: str) -> Iterator[_Conditions]:
+        """Routes of every prefix that `path` is or lies under, on a `/` boundary."""
+        yield from self._above(path)
         if not path.endswith("/"):
             yield from self._prefix.get(path, ())

@@ -33,7 +33,10 @@ VERSION = 1
 class ListenerSection(Section):
     """One address to listen on. Short form: the address."""
 
-    address: ListenAddress = Field(description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`.")
+    address: ListenAddress = Field(
+        description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`, "
+        "which is `0.0.0.0:PORT`. `[::]:PORT` listens on IPv6 and IPv4."
+    )
     proxy_protocol: Flag = Field(
         default=False,
         description="Every connection begins with a PROXY protocol header (v1 or v2).",
@@ -203,6 +206,8 @@ _Sites = dict[Name, SiteSection]
 
 
 def _format_version(value: Any) -> int:
+    if value == str(VERSION):
+        refuse("bad-version", f"`{value}` is text here.", f"Write `{VERSION}`, without quotes.")
     if value != VERSION or not isinstance(value, int) or isinstance(value, bool):
         refuse("bad-version", f"{shown(value)} is not a version this program knows.", "Write `1`.")
     return VERSION

@@ -68,7 +68,8 @@ def is_address(host: str) -> bool:
     return is_ip(host.removeprefix("[").removesuffix("]"))
 
 
-def _host(value: Any) -> str:
+def host_name(value: Any) -> str:
+    """A host of a site in lower case: a name, one with `*.` in front, an address, or `*`."""
     host = text(value).lower().rstrip(".")
     if host == "*":
         return host
@@ -109,13 +110,13 @@ def _coded(label: str) -> str:
 
 
 def _one_host(value: Any) -> str:
-    host = _host(value)
+    host = host_name(value)
     if "*" in host:
         _bad_host(value, "Write one host name, without `*`.")
     return host
 
 
-Host: TypeAlias = Annotated[str, Checked(_host, "host")]
+Host: TypeAlias = Annotated[str, Checked(host_name, "host")]
 OneHost: TypeAlias = Annotated[str, Checked(_one_host, "host without `*`")]
 
 

@@ -124,7 +124,9 @@ class SiteSection(Section):
         short_form(lambda v: v if v is False else None, "`{certificate: NAME}` or `{cert, key}`"),
     ] = Field(default=None, description="The certificate; `false`: plain http only, on purpose.")
     redirect_to_https: Flag = Field(
-        default=False, description="Answer plain http with a 308 to https."
+        default=False,
+        description="Answer plain http with a 308 to https; "
+        "not what a trusted proxy says it took in over https.",
     )
     hsts: Annotated[HstsSection | Literal[False], short_form(_hsts, "`true` or a mapping")] = Field(
         default=False, description="Tell browsers to use https only."

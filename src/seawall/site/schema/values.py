@@ -227,7 +227,8 @@ def text(value: Any, *, empty: bool = False) -> str:
     """A string, not a number that was written without quotes."""
     if not isinstance(value, str):
         is_word = isinstance(value, bool | int | float)
-        remedy = f'Put it in quotes: "{value}".' if is_word else "Write a single value here."
+        written = str(value).lower() if isinstance(value, bool) else value
+        remedy = f'Put it in quotes: "{written}".' if is_word else "Write a single value here."
         refuse("wrong-type", f"{shown(value)} is not text.", remedy)
     if not value and not empty:
         refuse("wrong-type", "The text is empty.", "Write a value, or remove the key.")
