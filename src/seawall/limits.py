@@ -312,6 +312,10 @@ WINDOWS_SITES_KEPT_MAX: Final = 20_000
 """Site entries over all kept windows, oldest dropped first: about 5 MiB."""
 STATS_POLL_INTERVAL_S: Final = 5.0
 """Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
+STATS_AGAIN_S: Final = 1.0
+"""Until statistics that Envoy did not give are asked for again: most often it has just begun."""
+STATS_UNANSWERED_TOLD: Final = 4
+"""Questions in a row that an Envoy which never answered leaves open before that is a notice."""
 NOTICES_MAX: Final = 20
 """Standing notices of one node; more would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98

@@ -215,14 +215,18 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
     run(tmp_path, story)
 
 
-def test_rollback_while_a_release_is_on_its_way_withdraws_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [None, "r1"])
+def test_rollback_while_a_release_is_on_its_way_withdraws_it_and_says_so(
+    tmp_path: Path, named: str | None
+) -> None:
     async def story(here: World) -> None:
         await here.applied(HOLD + here.text())
         await here.refused(HOLD + here.text(timeout="2s"))
-        end = await last(here.service.rollback(None, caller=ANN))
+        end = await last(here.service.rollback(named, caller=ANN))
         assert isinstance(end, Applied), end
         assert end.release is not None
-        assert end.release.id == "r1"
+        assert (end.release.id, end.withdrawn) == ("r1", "r2")
+        assert "nothing to change" not in " ".join(end.notes)
         await until(lambda: here.node.trial is None, "withdrawn")
 
     run(tmp_path, story)

@@ -323,6 +323,7 @@ class Applied:
         previous: what was current before.
         node_generation: of the assignment that serves.
         notes: things worth knowing, for example a warning of the check.
+        withdrawn: the release that was on its way, when a rollback took it back; empty otherwise.
     """
 
     release: ReleaseView | None
@@ -336,6 +337,7 @@ class Applied:
     problems: tuple[ProblemView, ...] = ()
     notes: tuple[str, ...] = ()
     node_generation: int = 0
+    withdrawn: str = ""
     event: Literal["applied"] = "applied"
 
 
