@@ -204,8 +204,11 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
         end = await here.refused(here.text(timeout="3s"))
         assert (end.code, "errors everywhere" in end.message) == ("frozen", True)
         assert "`--break-glass REASON`" in end.remedy
-        back = await here.rollback()
+        listed = (await here.service.releases(limit=10)).releases
+        assert [release.id for release in listed] == ["r2", "r1"], "nothing was stored"
+        back = await here.rollback(force=("sites-removed",))
         assert isinstance(back, Applied), back
+        assert "forced by 'sites-removed'" in back.notes[0]
         assert here.node.serving == "r1"
         await course(here).unfreeze("ann")
         await here.applied(here.text(timeout="4s"))

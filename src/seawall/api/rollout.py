@@ -13,7 +13,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.api import refusals
-from seawall.api.going_back import certificates_again
+from seawall.api.going_back import certificates_again, idle_force
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import bundle_of, release_view
@@ -162,7 +162,8 @@ class Rollout:
             flow.end(self._outcome(flow, target, current, None))
             return
         bundle = await asyncio.to_thread(bundle_of, self._store, target)
-        notes = await asyncio.to_thread(self._certificates, target, bundle, current, force)
+        notes = idle_force(force)
+        notes += await asyncio.to_thread(self._certificates, target, bundle, current, force)
         flow.done("check", f"back to {target.id}")
         self._roster.forget_refusal(target.digest)
         flow.started("assign")
