@@ -533,7 +533,7 @@ API_HEADER_TIMEOUT_S: Final = 10.0
 API_BODY_TIMEOUT_S: Final = 30.0
 """A whole request body: 48 MiB at 13 Mbit/s. Slower senders only hold memory."""
 SOCKET_LOOK_S: Final = 2.0
-"""Between looks for the file of control's own socket, which a cleaner may take away."""
+"""Between looks for the files of own sockets, which a cleaner may take away."""
 API_KEEP_ALIVE_S: Final = 60
 """An idle connection. Longer than a node's long poll, so that it need not connect each time."""
 API_CONNECTIONS_MAX: Final = 128

@@ -41,7 +41,7 @@ from seawall.node.process import raise_file_limit
 from seawall.release.reserve import Reserve
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
-from seawall.sockets import listen_private
+from seawall.sockets import inode, listen_private
 from seawall.tasks import Background
 from seawall.telemetry.logs import configure
 
@@ -239,7 +239,7 @@ async def running(
             background.spawn(work, name="bundles for mirrors")
         local = build_app(control.service, needs_token=False, log_error=_say_error)
         listeners = [(ApiServer(local), listen_private(data_dir / SOCKET_NAME))]
-        bound = _inode(data_dir / SOCKET_NAME)
+        bound = inode(data_dir / SOCKET_NAME)
         if ways.api:
             remote = build_app(control.service, needs_token=True, log_error=_say_error)
             listeners.append((ApiServer(remote), listen_tcp(ways.api, "api")))
@@ -270,23 +270,15 @@ async def _listen_again(
     """
     while True:
         await clock.sleep(limits.SOCKET_LOOK_S)
-        if _inode(path) == bound:
+        if inode(path) == bound:
             continue
         try:
             listener = listen_private(path)
         except (OSError, SeawallError):  # the directory is gone too, or somebody else is there
             continue
-        bound = _inode(path)
+        bound = inode(path)
         _say("socket-made-again", f"{path} was gone, and is there again.")
         serve_on(listener)
-
-
-def _inode(path: Path) -> int:
-    """What names the file at `path`; 0 when there is none."""
-    try:
-        return path.lstat().st_ino
-    except OSError:
-        return 0
 
 
 def _nodes_parts(
