@@ -189,6 +189,7 @@ class ReleaseView:
         last_known_good: a node keeps it on disk as good.
         rollout: where its newest rollout stands, such as `canary`, `done` or `rolled-back`; `none`
             when none is remembered. Told of releases that are looked up; null elsewhere.
+        signed: author, message, time, parent and digest are as they were signed; null likewise.
     """
 
     id: str
@@ -203,6 +204,7 @@ class ReleaseView:
     serving: bool
     last_known_good: bool
     rollout: str | None = None
+    signed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
