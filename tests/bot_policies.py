@@ -74,6 +74,8 @@ PATHS = (
     "/.well-known/security.txt",
     "/repo.git/info/refs",
     "/sitemap.xml",
+    "/blog/Post-Sitemap.xml.gz",
+    "/en/Feed.XML",
     "/ä%41'\"]]",
 )
 WORDS = ("", "a", "/", "googlebot", '"', "' or true --", "]]", "\x00", "GET", "a" * 150)

@@ -109,7 +109,9 @@ def running_envoy(
     A failing block shows the tail of Envoy's log.
     """
     with tempfile.TemporaryDirectory(prefix="sw-") as name:
-        directory = Path(name)
+        # One below: what lies beside the folders of a node's Envoys is this one's alone as well.
+        directory = Path(name, "e")
+        directory.mkdir()
         config = _write(directory, bootstrap)
         with (directory / "envoy.log").open("wb") as log:
             process = subprocess.Popen(

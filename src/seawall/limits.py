@@ -1167,6 +1167,12 @@ BOT_SERVICE_REQUESTS_MAX: Final = 1_024
 BOT_KEEPER_TICK_S: Final = 0.5
 """How often the agent looks whether the bot service runs and is told the newest; and how often the
 service looks for what it is told."""
+BOT_SERVICE_LOOK_S: Final = 1.0
+"""How often the agent asks the bot service for a sign of life."""
+BOT_SERVICE_LOOK_TIMEOUT_S: Final = 3.0
+"""For that sign; as long as Envoy waits for a challenge. A flood delays it by under a second."""
+BOT_SERVICE_SILENT_LOOKS_MAX: Final = 3
+"""Looks without one, one after the other; then the service hangs, and is started anew."""
 BOT_SETTINGS_SIZE_BYTES_MAX: Final = 16 * MIB
 """What the agent tells the bot service: every site with its hosts and keys."""
 BOT_SERVICE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB

@@ -152,10 +152,11 @@ def test_a_spoilt_model_is_refused(what: str) -> None:
         b'{"a":1,"a":2}',
         b"\xff\xfe",
         random_content(7)[:-100],
+        random_content(7).decode().encode("utf-16"),
         random_content(7) * 2,
         b" " * (limits.BOT_MODEL_SIZE_BYTES_MAX + 1),
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_what_is_no_model_is_refused(content: bytes) -> None:
     with pytest.raises(RefusedError):

@@ -126,8 +126,8 @@ def test_content_signals_follow_the_categories(categories: dict[str, BotDo], lin
 
 @pytest.mark.parametrize(
     "categories",
-    [{}, {"seo": BotDo.BLOCK}, {"ai_user": BotDo.ALLOW}],
-    ids=["none", "other", "half"],
+    [{}, {"seo": BotDo.BLOCK}, {"ai_user": BotDo.ALLOW}, {"ai_training": BotDo.OBSERVE}],
+    ids=["none", "other", "half", "observed"],
 )
 def test_no_consent_is_given_that_nobody_wrote(categories: dict[str, BotDo]) -> None:
     assert "Content-Signal" not in written(**categories)

@@ -120,6 +120,14 @@ def test_a_script_without_styles_or_sum_must_work() -> None:
         assert told(reply)["do"] == "work", wrong
 
 
+def test_a_challenge_that_cannot_be_read_is_told_by_the_id_of_the_request() -> None:
+    place = Workplace()
+    back = Return("c1.made.up", "GET", request_id="4423d9dd-038f-40a3-a693-fc9a31297abb")
+    page = refresh(place.counter(), back)
+    assert page.status == 403
+    assert b"4423d9dd-038f-40a3-a693-fc9a31297abb" in page.body
+
+
 @pytest.mark.parametrize(
     "cookies", ["", f"{ECHO}=", f"{ECHO}=e1.k2.1800000000.0.0.AAAAAAAAAAAAAAAAAAAAAA", "x" * 20_000]
 )

@@ -45,6 +45,14 @@ def test_an_answer_that_cannot_be_written_is_said_where_people_look(
     assert "[output-lost]" in (tmp_path / "err").read_text()
 
 
+def test_what_serves_goes_on_when_nobody_can_read_it(tmp_path: Path, json_format: bool) -> None:
+    with Path(FULL).open("w", encoding="utf-8") as full, opened(tmp_path) as aside:
+        output = Output(json_format=json_format, stdout=full, stderr=aside, serves=True)
+        write(output)
+        write(output)
+    assert not (tmp_path / "err").read_text()
+
+
 def test_a_reader_that_has_seen_enough_is_no_error(json_format: bool) -> None:
     reading, writing = os.pipe()
     os.close(reading)

@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,6 +199,19 @@ def test_a_killed_service_comes_back(edge: tuple[Edge, int]) -> None:
     _wait_for_challenges(running)
 
 
+def test_a_service_that_hangs_is_replaced(edge: tuple[Edge, int]) -> None:
+    running, _ = edge
+    _wait_for_challenges(running)
+    hanging = read_run_file(running.data_dir / "run" / "bots.json")
+    assert hanging is not None
+    hanging.send(signal.SIGSTOP)
+    try:
+        wait_until(lambda: not hanging.alive(), what="it is ended", deadline_s=60)
+    finally:
+        hanging.send(signal.SIGCONT)
+    _wait_for_challenges(running)
+
+
 def test_without_the_service_the_fail_mode_of_the_site_decides(edge: tuple[Edge, int]) -> None:
     running, _ = edge
     hosts = {b"shop.test": 200, b"strict.test": 403}
@@ -235,6 +249,14 @@ def test_a_key_is_rotated_by_a_release_and_the_old_one_is_still_believed(
     )
     assert after[2] == before[1]
     assert after[1] not in before
+    again = running.run("bots", "rotate-keys", "-m", "a leak", "--break-glass")
+    assert again.returncode == 0, again.stdout + again.stderr
+    wait_until(
+        lambda: before[1] not in json.loads(settings.read_text())["sites"][0]["keys"].split(),
+        what="the leaked key is gone",
+    )
+    told = json.loads(running.run("rollout", "--format", "json").stdout)
+    assert "break-glass" in json.dumps(told)
 
 
 @needs_chromium

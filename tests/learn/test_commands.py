@@ -123,6 +123,8 @@ def test_drift_ends_with_one_on_an_alarm(folder: Path, tmp_path: Path) -> None:
         (("train", "--records", ".", "--force", "all"), 2, "no check named"),
         (("train", "--records", ".", "--without", "height"), 2, "no feature named"),
         (("train", "--name", "A B", "--records", "."), 2, "no name of a model"),
+        (("train", "--records", ".", "--out", "nowhere/m.json"), 3, "No such file or directory"),
+        (("train", "--records", ".", "--out", "/"), 3, "Is a directory"),
         (("eval", "nowhere"), 3, "cannot be read"),
         (("show", "nowhere"), 3, "cannot be read"),
         (("explain", "nowhere", VECTOR), 3, "cannot be read"),

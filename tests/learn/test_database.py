@@ -84,6 +84,16 @@ def test_a_whole_data_set_has_the_codes_of_the_records(database: Database, tmp_p
     assert sorted(set(ordinals.tolist())) == [1, 2, 3, 4, 5]
 
 
+def test_where_nothing_is_a_record_it_is_not_labels_that_are_asked_for(
+    embedded: Database, tmp_path: Path
+) -> None:
+    garbled = tmp_path / "access.ndjson.gz"
+    garbled.write_bytes(b"\x1f\x8b\x08\0" * 100)
+    assert records.load(embedded, [garbled], "train").kept == 0
+    with pytest.raises(RefusedError, match="no line is an access record"):
+        dataset.gather(embedded, "train", dataset.Rules())
+
+
 def test_the_same_records_twice_are_the_same_rows(embedded: Database, tmp_path: Path) -> None:
     _loaded(embedded, tmp_path, clients=2, each=3)
     once = len(dataset.gather(embedded, "train", dataset.Rules()).rows)

@@ -185,6 +185,14 @@ class TestSessions:
             ("client\tclass\tfamily\tstart\na\tbot\tx\tsoon\n", "line 2, starts at 'soon'"),
             ("client\tclass\tfamily\tstart\na\tbot\tx\tnan\n", "line 2, starts at 'nan'"),
             ("client\tclass\tfamily\tstart\na\tbot\tx\t-1\n", "line 2, starts at '-1'"),
+            (
+                "client\tclass\tfamily\nb\ttool\tx\na\tbot\tx\na\thuman\tx\n",
+                "says two things of a at once: bot and human",
+            ),
+            (
+                "client\tclass\tfamily\tstart\na\tbot\tx\t5\na\tbot\ty\t5.0\n",
+                "says two things of a at once: x and y",
+            ),
         ],
     )
     def test_a_wrong_truth_is_refused_whole(self, tmp_path: Path, text: str, words: str) -> None:
@@ -203,6 +211,16 @@ class TestSessions:
     def test_what_cannot_be_read(self, tmp_path: Path) -> None:
         with pytest.raises(UnreachableError):
             records.load_sessions(_Nowhere(), tmp_path)
+
+    def test_a_line_that_comes_twice_and_a_mark_of_byte_order_do_no_harm(
+        self, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "sessions.tsv"
+        line = "a\tbot\tx\r\n"
+        path.write_text(f"\ufeffclient\tclass\tfamily\r\n{line}{line}", newline="")
+        database = _Nowhere()
+        assert records.load_sessions(database, path) == 1
+        assert [row["label"] for row in database.lines] == ["bot"]
 
     def test_times_of_an_address_follow_one_another(self, tmp_path: Path) -> None:
         path = tmp_path / "sessions.tsv"

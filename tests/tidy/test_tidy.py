@@ -55,6 +55,15 @@ def test_silenced_checks_give_a_reason(file: Path) -> None:
             assert " - " in silenced["rest"], f"{file}:{number}: silenced without a reason"
 
 
+def test_tests_run_against_the_versions_that_users_get() -> None:
+    def pinned(lock: str) -> dict[str, str]:
+        return dict(re.findall(r"^(\S+)==(\S+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+    installed, tested = pinned("requirements.lock"), pinned("requirements-dev.lock")
+    assert installed
+    assert {name: tested.get(name) for name in installed} == installed
+
+
 def test_nothing_is_left_for_later() -> None:
     words = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
     for file in SOURCE_FILES:

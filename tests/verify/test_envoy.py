@@ -1,9 +1,6 @@
 """The Lua module inside a real Envoy with two workers: ranges, verdicts, claims, and questions."""
 
-import asyncio
-import contextlib
 import ipaddress
-import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,25 +8,21 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from starlette.applications import Starlette
 
 from envoy_harness import EnvoyProcess, free_port, running_envoy
 from seawall import limits
 from seawall.clock import SystemClock
-from seawall.verify.app import verify_routes
 from seawall.verify.catalogue import catalogue
 from seawall.verify.claims import Claim, ClaimsBoard
 from seawall.verify.lua import render
 from seawall.verify.outcome import Outcome
 from seawall.verify.ranges import parse
 from seawall.verify.ranges import render as render_list
-from seawall.verify.service import SignatureAnswer
-from seawall.verify.signature import Request
 from seawall.verify.verdicts import Verdict, VerdictTable
 from verify.lua_side import SOURCE
 from verify.signing import sign
+from verify.stand_in import Signatures, answering
 
 ED = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 NOW = int(SystemClock().now_s())
@@ -102,33 +95,6 @@ def _bootstrap(port: int, script: str, folder: Path) -> dict[str, Any]:
 _CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30)  # noqa: S501 - plain http on loopback
 
 
-class _Signatures:
-    """Stands in for the verifier: says what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[Request] = []
-
-    async def signature(self, request: Request) -> SignatureAnswer:
-        self.asked.append(request)
-        return SignatureAnswer(Outcome.VERIFIED, "test-agent", "")
-
-
-@contextlib.contextmanager
-def _service(folder: Path, verifier: Any) -> Iterator[None]:
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(folder / "bots.sock"))
-    listener.listen()
-    app = Starlette(routes=verify_routes(verifier))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
-    thread.start()
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
 @pytest.fixture(scope="module")
 def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EnvoyProcess, int, Path]]:
     folder = tmp_path_factory.mktemp("maps")
@@ -194,11 +160,11 @@ def test_two_workers_claim_at_once_and_nothing_is_made_up(
 
 def test_a_signed_request_is_asked_about(edge: tuple[EnvoyProcess, int, Path]) -> None:
     _, port, folder = edge
-    verifier = _Signatures()
+    verifier = Signatures()
     signed = dict(sign(ED, covered='"@authority" "signature-agent";key="sig" "accept"').headers)
     signed.pop("user-agent")
     assert _get(port, "x", **signed) == "unknown nil", "no service, no answer"
-    with _service(folder, verifier):
+    with answering(folder / "bots.sock", verifier):
         assert _get(port, "x", **signed) == "verified test-agent"
     (request,) = verifier.asked
     assert (request.method, request.scheme, request.path) == ("GET", "https", "/a?b=1")

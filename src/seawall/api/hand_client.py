@@ -55,9 +55,11 @@ class HandCalls:
             body = hand_requests.FeedRequest(base64=content, **options)
         return self._stream(f"/v1/feeds/{quote(name, safe='')}", body, method="PUT")
 
-    def rotate_keys(self: _Sender, author: str, reason: str = "") -> Iterator[views.ApplyEvent]:
+    def rotate_keys(
+        self: _Sender, author: str, reason: str = "", *, break_glass: bool = False
+    ) -> Iterator[views.ApplyEvent]:
         """Sign clearances with a new key; events as those of apply."""
-        body = hand_requests.DeedRequest(author, reason)
+        body = hand_requests.RotateRequest(author, reason, break_glass)
         return self._stream("/v1/clearance-keys/rotate", body)
 
     def jobs(self: _Sender) -> job_views.JobsView:

@@ -46,7 +46,7 @@ HAND_OPERATIONS: Final = (
     Operation(
         "POST", "/v1/clearance-keys/rotate", "rotate_keys",
         "Sign clearances with a new key; the one before stays believed.", "write",
-        views.ApplyEvent, hand_requests.DeedRequest, media=NDJSON,
+        views.ApplyEvent, hand_requests.RotateRequest, media=NDJSON,
     ),
     Operation(
         "GET", "/v1/jobs", "jobs", "Work that control does by itself at intervals.", "read",

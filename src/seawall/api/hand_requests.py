@@ -75,6 +75,19 @@ class DeedRequest:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RotateRequest:
+    """Sign clearances with a new key.
+
+    Attributes:
+        break_glass: skip the steps of the rollout; recorded.
+    """
+
+    author: str = ""
+    reason: str = ""
+    break_glass: bool = False
+
+
 def feed_content(request: FeedRequest) -> bytes:
     """The bytes of a pushed feed.
 

@@ -19,6 +19,7 @@ from seawall.api.hand_requests import (
     FeedRequest,
     KillRequest,
     PromoteRequest,
+    RotateRequest,
     UnkillRequest,
     feed_content,
 )
@@ -140,15 +141,17 @@ class Hands:
         return flow.events()
 
     async def rotate_keys(
-        self, request: DeedRequest, caller: "Caller"
+        self, request: RotateRequest, caller: "Caller"
     ) -> AsyncIterator[ApplyEvent]:
         """Sign clearances with a new key; the one before stays believed.
 
         Raises:
             ConflictError: nothing is signed yet, or another release is on its way.
         """
-        actor = await self._deed(request, caller, "rotate-clearance-keys")
-        flow = await self.keys.rotate(actor, message_of(request.reason) or "New clearance key")
+        deed = DeedRequest(request.author, request.reason)
+        actor = await self._deed(deed, caller, "rotate-clearance-keys")
+        message = message_of(request.reason) or "New clearance key"
+        flow = await self.keys.rotate(actor, message, break_glass=request.break_glass)
         return flow.events()
 
     async def run_job(self, name: str, request: JobRequest, caller: "Caller") -> JobView:

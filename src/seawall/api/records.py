@@ -1,19 +1,15 @@
 """Releases and tokens as they are shown, and their content as it is stored."""
 
 from dataclasses import replace
-from typing import Final
 
 from seawall.api.roster import Roster
 from seawall.api.status_views import TokenView
-from seawall.api.views import ReleaseView
+from seawall.api.views import NO_ROLLOUT, ReleaseView
 from seawall.release.bundle import Bundle, decode
 from seawall.release.ledger import Token
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport
-
-NO_ROLLOUT: Final = "none"
-"""In place of a stage: no rollout of a release is remembered."""
 
 
 def release_view(

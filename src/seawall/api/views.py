@@ -10,9 +10,12 @@ into one, except the token in `TokenCreated`, which is shown exactly once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from seawall.telemetry.rehearsal import NodesAsked, Rehearsal
+
+NO_ROLLOUT: Final = "none"
+"""In place of where a rollout stands: none of that release is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +190,8 @@ class ReleaseView:
         current: it is what the edge is meant to serve.
         serving: a node serves it now.
         last_known_good: a node keeps it on disk as good.
-        rollout: where its newest rollout stands, such as `canary`, `done` or `rolled-back`; `none`
-            when none is remembered. Told of releases that are looked up; null elsewhere.
+        rollout: where its newest rollout stands, such as `canary`, `done` or `rolled-back`;
+            `none` when none is remembered. Told of releases that are looked up; null elsewhere.
         signed: author, message, time, parent and digest are as they were signed; null likewise.
     """
 

@@ -157,7 +157,10 @@ def write(model: Model) -> bytes:
 
 def _parsed(content: bytes) -> _File:
     try:
-        value = json.loads(content, object_pairs_hook=_unique)
+        # Bytes in UTF-16 would be read as well, and the model in force travels as text.
+        value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)
+        if not isinstance(value, dict):
+            raise _refused("it is no JSON object")
         return _File.model_validate(value)
     except ValidationError as error:
         found = [
@@ -167,7 +170,9 @@ def _parsed(content: bytes) -> _File:
         more = error.error_count() - len(found)
         raise _refused("; ".join(found) + (f"; and {more} more" if more > 0 else "")) from error
     except (ValueError, RecursionError) as error:
-        raise _refused("it is no JSON text, or only a part of one") from error
+        raise _refused(
+            "it is no JSON text in UTF-8, or only a part of one, or says something twice"
+        ) from error
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

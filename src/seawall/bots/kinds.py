@@ -38,8 +38,29 @@ _EXEMPT_PREFIXES: Final = (
 _GIT_ENDS: Final = ("/info/refs", "/git-upload-pack", "/git-receive-pack")
 _ASSETS: Final = frozenset({2, 3, 7})
 _FEED: Final = 4
-_FEED_TYPES: Final = ("application/rss+xml", "application/atom+xml", "application/feed+json")
+_FEED_TYPES: Final = (
+    "application/rss+xml",
+    "application/atom+xml",
+    "application/rdf+xml",
+    "application/feed+json",
+)
+_FEED_NAMES: Final = frozenset(
+    (
+        "feed.xml",
+        "rss.xml",
+        "atom.xml",
+        "index.xml",
+        "podcast.xml",
+        "feed.json",
+        "feed.php",
+        "rss.php",
+    )
+)
+"""Files that site generators and blogs write their feeds to."""
+_FEED_ENDS: Final = (".atom.xml", ".rss.xml", ".feed.xml")
+_DATA: Final = 5
 _SITEMAP: Final = 9
+_SITEMAP_ENDS: Final = (".xml", ".xml.gz", ".txt", ".txt.gz")
 _ACCEPTS_PAGE: Final = 2
 _NAVIGATES: Final = 1
 _SAME_ORIGIN: Final = 4
@@ -77,10 +98,11 @@ def kind_of(  # noqa: PLR0911 - one for each kind
         return "preflight"
     path_kind = _code(codes, "path-kind")
     family = _code(codes, "agent-family")
-    if path_kind == _SITEMAP:
+    named = _named(path)
+    if path_kind == _SITEMAP or named == "sitemap":
         return "sitemap"
-    reads = path_kind == _FEED or family == ClientFamily.FEED_READER
-    if route_class == "feed" or reads or any(kind in accept for kind in _FEED_TYPES):
+    reads = path_kind == _FEED or named == "feed" or family == ClientFamily.FEED_READER
+    if route_class == "feed" or reads or any(kind in accept.lower() for kind in _FEED_TYPES):
         return "feed"
     if family == ClientFamily.GIT or path.endswith(_GIT_ENDS):
         return "git"
@@ -93,10 +115,20 @@ def kind_of(  # noqa: PLR0911 - one for each kind
     return "page" if _navigates(codes) else "data"
 
 
+def _named(path: str) -> str:
+    """What the name of a file says, in whatever folder; empty when it says nothing."""
+    name = path.rpartition("/")[2].lower()
+    if "sitemap" in name and name.endswith(_SITEMAP_ENDS):
+        return "sitemap"
+    return "feed" if name in _FEED_NAMES or name.endswith(_FEED_ENDS) else ""
+
+
 def _navigates(codes: Sequence[int]) -> bool:
     mode = _code(codes, "fetch-mode")
     if mode == _NAVIGATES:
         return _code(codes, "fetch-dest") in _SHOWN
+    if mode == 0 and _code(codes, "path-kind") == _DATA:
+        return False  # some programs accept HTML first, whatever they ask for
     asks_for_page = _code(codes, "accept") == _ACCEPTS_PAGE
     passed_on = mode == _SAME_ORIGIN and _code(codes, "fetch-dest") == _PASSED_ON
     return asks_for_page and (mode == 0 or passed_on)

@@ -14,6 +14,7 @@ from seawall.model import BotAction, BotCategory, BotDo
 _NAMES: Final = {"Yahoo! Slurp": "Slurp"}
 """What a bot calls itself in robots.txt, where that is not what its user agent holds."""
 _REFUSING: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT})
+_CONSENTING: Final = frozenset({BotDo.ALLOW, BotDo.RATE})
 _SIGNALS: Final = (
     ("search", (BotCategory.SEARCH,)),
     ("ai-input", (BotCategory.AI_SEARCH, BotCategory.AI_USER)),
@@ -65,10 +66,13 @@ def _group(category: BotCategory, tokens: Sequence[str]) -> list[str]:
 
 
 def _signals(actions: Mapping[BotCategory, BotAction]) -> Iterator[str]:
-    """A signal is no when a category that it speaks of is refused, and yes when all may come."""
+    """No when a category that it speaks of is refused, yes when all are let in by name.
+
+    To observe one is no consent: who only looks has not decided yet.
+    """
     for name, categories in _SIGNALS:
         written = [actions[each].do for each in categories if each in actions]
         if any(do in _REFUSING for do in written):
             yield f"{name}=no"
-        elif len(written) == len(categories):
+        elif len(written) == len(categories) and _CONSENTING.issuperset(written):
             yield f"{name}=yes"

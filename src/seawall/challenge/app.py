@@ -148,6 +148,7 @@ async def _refresh(counter: Counter, request: Request) -> Reply:
         origin=said.get("origin", ""),
         fetch_site=said.get("sec-fetch-site", ""),
         body=await _body(request, CHALLENGE_FORM_SIZE_BYTES_MAX),
+        request_id=said.get("x-request-id", ""),
     )
     return refresh(counter, back)
 

@@ -117,15 +117,19 @@ def notice(
     wait_s: int = 0,
     kept: Kept | None = None,
     cookies: tuple[str, ...] = (),
+    request_id: str = "",
 ) -> Reply:
-    """A page without script. An unknown challenge leads to the start page: its path is not ours."""
+    """A page without script. An unknown challenge leads to the start page: its path is not ours.
+
+    `request_id`: of this request, which is the reference where the challenge tells none.
+    """
     nonce = counter.tools.nonce()
     page = Page(
         kind=kind,
         language=choose(counter.client.language),
         style=f"{PLACE}style.css?c={nonce}",
         csp_nonce=nonce,
-        reference=challenge.reference if challenge else safe_reference("", nonce),
+        reference=challenge.reference if challenge else safe_reference(request_id, nonce),
         contact=counter.policy.contact,
         to=reference_of(challenge.path) if challenge else "/",
         refresh=refresh,

@@ -167,6 +167,7 @@ class Return:
     origin: str = ""
     fetch_site: str = ""
     body: bytes | None = b""
+    request_id: str = ""
 
 
 def refresh(counter: Counter, back: Return) -> Reply:
@@ -176,7 +177,7 @@ def refresh(counter: Counter, back: Return) -> Reply:
         counter.report(Event.FAILED, None, "stale", 0)
         known = counter.authentic(back.text)
         lost = back.method == "POST" or (known is not None and known.lost)
-        return notice(counter, known, Kind.EXPIRED, lost=lost)
+        return notice(counter, known, Kind.EXPIRED, lost=lost, request_id=back.request_id)
     form = _form_of(counter, challenge, back)
     lost = challenge.lost or isinstance(form, NotKept)
     if counter.cleared_level() >= challenge.wanted:

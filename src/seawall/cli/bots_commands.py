@@ -8,6 +8,7 @@ from typer.core import TyperCommand
 
 from seawall import limits
 from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, on_edge
+from seawall.cli.wheel import BreakGlass
 
 bots_app = typer.Typer(
     help="Bot models: trained, measured, explained, tried as a shadow; and clearance keys.",
@@ -243,11 +244,15 @@ def unshadow(edge: Edge, message: Message = "") -> None:
 
 @bots_app.command("rotate-keys")
 @on_edge
-def rotate_keys(edge: Edge, message: Message = "") -> None:
+def rotate_keys(edge: Edge, message: Message = "", break_glass: BreakGlass = False) -> None:
     """Sign clearances with a new key, as a release; nobody is logged out.
 
-    The key before is believed until the next rotation. After a leak rotate twice.
+    The key before is believed until the next rotation. After a leak rotate twice, the second time
+    with --break-glass: who shows a clearance by the leaked key is challenged anew, and a rollout in
+    steps would take that for a fault and go back.
     """
     from seawall.cli import hands
 
-    edge.finish(lambda out, target: hands.rotate_keys(out, target, reason=message))
+    edge.finish(
+        lambda out, target: hands.rotate_keys(out, target, reason=message, break_glass=break_glass)
+    )

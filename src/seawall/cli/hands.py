@@ -109,14 +109,15 @@ def push_feed(
         return _follow(output, events)
 
 
-def rotate_keys(output: Output, target: Target, *, reason: str) -> int:
+def rotate_keys(output: Output, target: Target, *, reason: str, break_glass: bool) -> int:
     """Sign clearances with a new key.
 
     Raises:
         ConflictError: nothing is signed yet, or another release is on its way.
     """
     with connect(target) as client:
-        return _follow(output, client.rotate_keys(user_name(), reason))
+        events = client.rotate_keys(user_name(), reason, break_glass=break_glass)
+        return _follow(output, events)
 
 
 def feeds(output: Output, target: Target) -> int:

@@ -29,14 +29,23 @@ _PIPE_WIDTH_CHARS: Final = 20_000
 class Output:
     """The two streams of one command and the format that was asked for.
 
+    Args:
+        serves: a process that does more than answer goes on when it cannot write.
+
     Attributes:
         unread: whoever read standard output has seen enough.
     """
 
     def __init__(
-        self, *, json_format: bool, stdout: TextIO | None = None, stderr: TextIO | None = None
+        self,
+        *,
+        json_format: bool,
+        stdout: TextIO | None = None,
+        stderr: TextIO | None = None,
+        serves: bool = False,
     ) -> None:
         self.json_format = json_format
+        self._serves = serves
         self._stdout = _tolerant(stdout or sys.stdout or _nowhere())
         self._stderr = _tolerant(stderr or sys.stderr or _nowhere())
         self._lost = False
@@ -94,6 +103,8 @@ class Output:
         except OSError as error:
             _to_nowhere(self._stdout)
             self._lost = True
+            if self._serves:
+                return
             raise RefusedError(
                 "output-lost",
                 f"The answer cannot be written to standard output: {error.strerror}.",

@@ -5,11 +5,13 @@ Nothing serves worse without it but challenges and proofs of bots. It runs only 
 challenge, so an edge that only observes does not pay for it.
 """
 
+import asyncio
 import os
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import structlog
 
@@ -20,6 +22,8 @@ from seawall.daemon.children import Child
 from seawall.node import bot_settings
 from seawall.node.files import write_atomic
 
+_SIGN_OF_LIFE: Final = b"GET /internal/alive HTTP/1.1\r\nhost: seawall\r\nconnection: close\r\n\r\n"
+"""Whatever is answered: who answers at all does not hang."""
 _LOG = structlog.stdlib.get_logger("seawall.node")
 
 
@@ -33,7 +37,7 @@ class Holder(Protocol):
 
 
 class BotKeeper:
-    """Writes the service's settings and minds its process; use `run` as a task.
+    """Writes the service's settings and minds its process; use `run` and `watch` as tasks.
 
     Args:
         holder: the agent.
@@ -57,6 +61,31 @@ class BotKeeper:
                 await self._clock.sleep(limits.BOT_KEEPER_TICK_S)
         finally:
             self._stop()
+
+    async def watch(self) -> None:
+        """End a service that answers nothing, so that `run` starts another; until cancelled.
+
+        Each visitor to be challenged would wait for it, and be let pass or refused only then.
+        """
+        looked_at, silent = None, 0
+        while True:
+            await self._clock.sleep(limits.BOT_SERVICE_LOOK_S)
+            pid = self._pid
+            if pid != looked_at:
+                looked_at, silent = pid, 0
+            if pid is None or await _answers(self._data_dir / "node" / "bots.sock"):
+                silent = 0
+                continue
+            silent += 1
+            if silent >= limits.BOT_SERVICE_SILENT_LOOKS_MAX and self._pid == pid:
+                _LOG.warning("bot-service-hangs", pid=pid)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                silent = 0
+
+    @property
+    def _pid(self) -> int | None:
+        return self._child.pid if self._child is not None else None
 
     def _tick(self) -> None:
         snapshots = self._holder.snapshots
@@ -109,6 +138,23 @@ class BotKeeper:
         pipe, self._pipe = self._pipe, None
         for end in pipe or ():
             os.close(end)
+
+
+async def _answers(socket: Path) -> bool:
+    """False when somebody listens there and says nothing."""
+    writer = None
+    try:
+        async with asyncio.timeout(limits.BOT_SERVICE_LOOK_TIMEOUT_S):
+            reader, writer = await asyncio.open_unix_connection(os.fspath(socket))
+            writer.write(_SIGN_OF_LIFE)
+            return bool(await reader.read(1))
+    except (FileNotFoundError, ConnectionError):
+        return True  # nobody listens: it is about to start, or has ended
+    except (OSError, TimeoutError):
+        return False
+    finally:
+        if writer is not None:
+            writer.transport.abort()
 
 
 _monotonic_s = time.monotonic  # noqa: TID251 - `Child` counts in the machine's own seconds

@@ -162,7 +162,9 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
         _end_on_signals(agent, data_dir)
         _end_with_parent(agent, options.parent_fd)
         async with Background(_keeper_failed) as background:
-            background.spawn(BotKeeper(data_dir, agent, clock).run(), name="bot keeper")
+            keeper = BotKeeper(data_dir, agent, clock)
+            background.spawn(keeper.run(), name="bot keeper")
+            background.spawn(keeper.watch(), name="bot watch")
             await agent.run()
 
 

@@ -21,7 +21,7 @@ from typing import Final
 from seawall import limits
 from seawall.api.client import Client, is_running
 from seawall.api.status_views import StatusView
-from seawall.api.views import Refused
+from seawall.api.views import NO_ROLLOUT, Refused
 from seawall.clock import Clock, SystemClock
 from seawall.console.output import Output, joined, styled
 from seawall.console.progress import follow
@@ -29,7 +29,8 @@ from seawall.console.words import argument, duration
 from seawall.daemon.ports import require_free
 from seawall.daemon.probe import probe
 from seawall.daemon.processes import envoys, hardly_starts, user_name
-from seawall.errors import SeawallError, UnreachableError
+from seawall.errors import ConflictError, SeawallError, UnreachableError
+from seawall.ids import ReleaseId
 from seawall.node.state import StateFile
 from seawall.site.collect import collect
 from seawall.site.sources import SourceSet
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--format", choices=("text", "json"), required=True)
     options = parser.parse_args(argv)
-    output = Output(json_format=options.format == "json")
+    output = Output(json_format=options.format == "json", serves=True)
     starting = Starting(Path(options.config), Path(options.data_dir), output, SystemClock())
     try:
         return starting.run()
@@ -71,35 +72,58 @@ class Starting:
 
         Raises:
             UsageError: the site file cannot be read and nothing was ever released.
-            ConflictError: another program listens on an address of the site file.
+            ConflictError: another program listens on an address of the site file, and no Envoy
+                of this edge serves.
             UnreachableError: control or the node did not come up in time.
         """
         began_s = self.clock.monotonic_s()
-        sources, unreadable = self._collect()
-        if sources is not None:
-            require_free(sources, self.data_dir)
-        if not self._wait_for_control(began_s):
-            return _EXIT_SERVES
-        with Client.for_data_dir(self.data_dir) as client:
-            before = client.status()
-            if before.current is None and unreadable is not None:
-                raise unreadable
-            if unreadable is not None:
-                self.output.error(unreadable.message, code=unreadable.code, do=unreadable.remedy)
-            elif sources is not None and not self._release(client, sources, before):
+        sources, trouble = self._collect()
+        while self._wait_for_control(began_s):
+            try:
+                view = self._bring_up(sources, trouble, began_s)
+            except UnreachableError as error:
+                if self.clock.monotonic_s() - began_s <= limits.FIRST_RELEASE_TIMEOUT_S:
+                    time.sleep(_POLL_S)  # control has ended meanwhile, and is started again
+                    continue
+                if self._serving() is None:
+                    raise
+                self.output.error(error.message, code=error.code, do=error.remedy)
+                return _EXIT_SERVES
+            if view is None:
                 return _EXIT_NOTHING
+            self._announce(view, began_s)
+            return _EXIT_SERVES
+        return _EXIT_SERVES
+
+    def _bring_up(
+        self, sources: SourceSet | None, trouble: SeawallError | None, began_s: float
+    ) -> StatusView | None:
+        with Client.for_data_dir(self.data_dir) as client:
+            if not self._offer(client, sources, trouble):
+                return None
             view = self._wait_until_served(client, began_s)
         if sources is not None:
             # Another edge may have started at the same moment, before either listened.
             require_free(sources, self.data_dir)
-        self._announce(view, began_s)
-        return _EXIT_SERVES
+        return view
 
     def _collect(self) -> tuple[SourceSet | None, SeawallError | None]:
+        """The site file, or why it is not offered to an edge that serves already.
+
+        Raises:
+            ConflictError: somebody else listens on its ports, and no Envoy of ours runs.
+        """
         try:
-            return collect(self.config), None
+            sources = collect(self.config)
         except SeawallError as error:
             return None, error
+        try:
+            require_free(sources, self.data_dir)
+        except ConflictError as error:
+            if self._serving() is None:
+                raise
+            return None, error
+        return sources, None
 
     def _wait_for_control(self, began_s: float) -> bool:
         """Wait for the control process; False when it stays away and the edge serves without it.
@@ -120,13 +144,18 @@ class Starting:
             time.sleep(_POLL_S)
         return True
 
+    def _serving(self) -> ReleaseId | None:
+        """What an Envoy serves that the node has; None when there is none."""
+        state, _ = StateFile(self.data_dir / "node").load()
+        return state.serving.release if state.serving and envoys(self.data_dir) else None
+
     def _serves_without_control(self) -> bool:
         """Whether the node serves from its own disk; if so, say what is wrong."""
-        state, _ = StateFile(self.data_dir / "node").load()
-        if not envoys(self.data_dir) or state.serving is None:
+        serving = self._serving()
+        if serving is None:
             return False
         words = (
-            f"{state.serving.release} serves from the node's own disk, but the control process "
+            f"{serving} serves from the node's own disk, but the control process "
             "does not start: nothing can be changed until it does. It is tried again and again."
         )
         do = f"Read {self.data_dir}/logs/control.log and control.out beside it."
@@ -134,7 +163,7 @@ class Starting:
             self.output.write_json(
                 {
                     "event": "degraded",
-                    "release": state.serving.release,
+                    "release": serving,
                     "message": words,
                     "remedy": do,
                 }
@@ -143,14 +172,38 @@ class Starting:
             self.output.error(words, code="control-did-not-start", do=do)
         return True
 
+    def _offer(
+        self, client: Client, sources: SourceSet | None, trouble: SeawallError | None
+    ) -> bool:
+        """Offer the site file where that is right; False when nothing serves afterwards.
+
+        Whatever is wrong with it, what served before serves on.
+
+        Raises:
+            UnreachableError: control has ended.
+            SeawallError: the file cannot be offered, and nothing was ever released.
+        """
+        before = client.status()
+        try:
+            if trouble is not None:
+                raise trouble
+            return sources is None or self._release(client, sources, before)
+        except UnreachableError:
+            raise
+        except SeawallError as error:
+            if before.current is None and not isinstance(error, ConflictError):
+                raise
+            self.output.error(error.message, code=error.code, do=error.remedy)
+            return True
+
     def _release(self, client: Client, sources: SourceSet, before: StatusView) -> bool:
-        """Offer the site file where that is right; False when nothing serves afterwards."""
         if before.current is not None:
             view = client.diff(sources)
             known = client.releases(limit=_RELEASES_COMPARED).releases
             if view.identical:
                 return True
-            if view.check.ok and any(release.digest == view.digest for release in known):
+            went_out = (one.digest for one in known if one.rollout != NO_ROLLOUT)
+            if view.check.ok and view.digest in went_out:
                 self._say(
                     f"{self.config.name} was released before and is not current: "
                     f"{before.current.id} stays. `seawall apply` releases the file again."

@@ -33,7 +33,7 @@ from seawall.learn import (
 from seawall.learn import train as trainer
 from seawall.learn.accept import Acceptance
 from seawall.learn.database import Database, open_database
-from seawall.learn.modelfile import read_model, write_model
+from seawall.learn.modelfile import read_model, require_place, write_model
 from seawall.learn.report import Report
 from seawall.learn.report import write as write_report
 from seawall.learn.rows import HUMAN, TOOL
@@ -263,6 +263,8 @@ def _require_sense(order: Order) -> None:
             remedy="Use up to 100 small letters, digits, dots, dashes and underscores.",
         )
     _require_budget(order.budget)
+    if order.out is not None:
+        require_place(order.out)
 
 
 def _require_budget(budget: float) -> None:

@@ -83,8 +83,16 @@ def gather(database: Database, part: str, rules: Rules) -> Dataset:
         rows=limits.LEARN_ROWS_MAX,
     )
     found = _rows(database, features)
+    if not labels:
+        raise RefusedError(
+            "bot-training-too-little",
+            "There is too little to learn from: no line is an access record with what the bot "
+            "filter saw.",
+            remedy="Name access.ndjson files of nodes, unpacked where they are compressed, whose "
+            "sites are not `bots: off`.",
+        )
     if not len(found):
-        counts = ", ".join(f"{each.records:,} {each.label}" for each in labels) or "no record"
+        counts = ", ".join(f"{each.records:,} {each.label}" for each in labels)
         raise RefusedError(
             "bot-training-unlabelled",
             f"No record has a label to learn from: {counts}.",

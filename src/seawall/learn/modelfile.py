@@ -1,5 +1,6 @@
 """Model files: read with bounds, written whole or not at all. Needs none of the heavy packages."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def write_model(path: Path, content: bytes) -> None:
     Raises:
         UnreachableError: it cannot be written; what was there is untouched.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = _beside(path)
     try:
         with beside.open("wb") as file:
             file.write(content)
@@ -43,8 +44,32 @@ def write_model(path: Path, content: bytes) -> None:
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise UnreachableError(
-            "model-unwritable",
-            f"The model cannot be written to {path}: {error.strerror or error}.",
-            remedy="Name another place with --out.",
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def require_place(path: Path) -> None:
+    """Find out that a model cannot be written to `path` before it is trained.
+
+    Raises:
+        UnreachableError: there is no such folder, or nothing can be written in it.
+    """
+    beside = _beside(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UnreachableError:
+    return UnreachableError(
+        "model-unwritable",
+        f"The model cannot be written to {path}: {error.strerror or error}.",
+        remedy="Name another place with --out.",
+    )
+
+
+def _beside(path: Path) -> Path:
+    return path.parent / f".{path.name}.{os.getpid()}"

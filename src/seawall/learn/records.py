@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -223,7 +224,7 @@ def _sessions(path: Path) -> list[tuple[str, float, str, str]]:
             content = file.read(limits.LEARN_SESSIONS_SIZE_BYTES_MAX + 1)
     except OSError as error:
         raise _unreadable(path, error) from error
-    lines = content.decode("utf-8", "replace").splitlines()
+    lines = content.decode("utf-8-sig", "replace").splitlines()
     if len(content) > limits.LEARN_SESSIONS_SIZE_BYTES_MAX or (
         len(lines) > limits.LEARN_SESSIONS_MAX
     ):
@@ -238,7 +239,21 @@ def _sessions(path: Path) -> list[tuple[str, float, str, str]]:
         if len(values) != len(head):
             raise _bad_session(path, number, f"has {len(values)} values for {len(head)} columns")
         found.append(_session(path, number, {n: values[p] for n, p in places.items()}))
-    return sorted(found)
+    sessions = sorted(set(found))
+    for one, other in pairwise(sessions):
+        if one[:2] == other[:2]:
+            raise UsageError(
+                "sessions-malformed",
+                f"{path} says two things of {one[0]} at once: {_said(one, other)}.",
+                remedy="Tell its sessions apart by a column start, or leave one line.",
+            )
+    return sessions
+
+
+def _said(*sessions: tuple[str, float, str, str]) -> str:
+    """The classes that they tell, or, where these are the same, the families."""
+    classes = [label for _, _, label, _ in sessions]
+    return " and ".join(classes if len(set(classes)) > 1 else [family for *_, family in sessions])
 
 
 def _session(path: Path, number: int, values: Mapping[str, str]) -> tuple[str, float, str, str]:

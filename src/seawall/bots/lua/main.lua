@@ -194,6 +194,8 @@ local function request(handle)
   local signed
   if read.signed and config.service then
     signed = prover:ask_signature(handle, headers)
+    -- What Envoy hands out of a request is dead after a wait, and has to be had anew.
+    headers, info = handle:headers(), handle:streamInfo()
     read = reader:read(headers, info:protocol(), ja4_of, info)
   end
   local address = info:downstreamRemoteAddress()
@@ -264,7 +266,7 @@ local function request(handle)
     act(handle, headers, read, rules, action, detail, network, s)
   end
   if own_cookies then -- and nothing was answered
-    keep_own_cookies(headers)
+    keep_own_cookies(handle:headers()) -- anew: asking for a challenge waited
   end
 end
 

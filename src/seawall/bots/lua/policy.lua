@@ -110,13 +110,34 @@ local function navigates(s)
   if mode == 1 then
     return dest == false or dest == 1 or dest == 5 or dest == 7
   end
+  if mode == false and C(s, PATH_KIND) == 5 then
+    return false -- some programs accept HTML first, whatever they ask for
+  end
   return C(s, ACCEPT) == 2 and (mode == false or (mode == 4 and dest == 5))
 end
 
 local function accepts_feed(s)
-  local accept = T(s, "accept")
+  local accept = T(s, "accept"):lower()
   return holds(accept, "application/rss+xml") or holds(accept, "application/atom+xml")
-    or holds(accept, "application/feed+json")
+    or holds(accept, "application/rdf+xml") or holds(accept, "application/feed+json")
+end
+
+local FEED_NAMES = { ["feed.xml"] = true, ["rss.xml"] = true, ["atom.xml"] = true, ["index.xml"] = true,
+  ["podcast.xml"] = true, ["feed.json"] = true, ["feed.php"] = true, ["rss.php"] = true }
+
+-- What the name of a file says, in whatever folder.
+local function named(path)
+  local dot = sub(path, -5):find(".", 1, true)
+  if not dot then return nil end -- most paths
+  local name = path:match("[^/]*$"):lower()
+  if holds(name, "sitemap") and (ends(name, ".xml") or ends(name, ".xml.gz") or ends(name, ".txt")
+    or ends(name, ".txt.gz")) then
+    return "sitemap"
+  end
+  if FEED_NAMES[name] or ends(name, ".atom.xml") or ends(name, ".rss.xml") or ends(name, ".feed.xml") then
+    return "feed"
+  end
+  return nil
 end
 
 function M.kind(s, route_class)
@@ -125,8 +146,9 @@ function M.kind(s, route_class)
   if starts(path, "/.well-known/") then return "well-known" end
   if method == "OPTIONS" then return "preflight" end
   local kind, family = C(s, PATH_KIND), C(s, AGENT_FAMILY)
-  if kind == 9 then return "sitemap" end
-  if route_class == "feed" or kind == 4 or family == FAMILY_FEED or accepts_feed(s) then
+  local says = named(path)
+  if kind == 9 or says == "sitemap" then return "sitemap" end
+  if route_class == "feed" or kind == 4 or says == "feed" or family == FAMILY_FEED or accepts_feed(s) then
     return "feed"
   end
   if family == FAMILY_GIT or ends(path, "/info/refs") or ends(path, "/git-upload-pack")

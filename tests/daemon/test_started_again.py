@@ -1,0 +1,126 @@
+"""`seawall up` on an edge that serves already: whatever goes wrong then, what serves goes on.
+
+What starts is its part that offers the site file, `seawall.daemon.ready`; when that ends with
+anything but 0, the supervisor stops the edge.
+"""
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers import free_port
+from seawall.demo.website import running_website
+from seawall_process import Edge, seawall_up, site_file
+
+_STAYS = "rollout: {steps: [{share: 50%, soak: 10m, deadline: 10m}], bake: 1s}\n"
+DEADLINE_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[str]:
+    with running_website() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def _command(edge: Edge, style: str) -> list[str]:
+    return [
+        *(sys.executable, "-P", "-m", "seawall.daemon.ready", "--format", style),
+        *("--config", str(edge.config), "--data-dir", str(edge.data_dir)),
+    ]
+
+
+@contextlib.contextmanager
+def _starting(edge: Edge, *, style: str = "json") -> "Iterator[subprocess.Popen[str]]":
+    with subprocess.Popen(
+        _command(edge, style), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _end(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
+    """What it said until it ended well."""
+    said, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, said
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def _errors(said: list[dict[str, Any]]) -> list[str]:
+    return [event["error"]["code"] for event in said if "error" in event]
+
+
+def test_a_control_process_that_is_killed_meanwhile_is_waited_for(
+    tmp_path: Path, origin: str
+) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        edge.write(more="    timeout: 21s\n")
+        with _starting(edge, style="text") as process:
+            assert process.stdout is not None
+            assert "Check the site file" in process.stdout.readline()
+            edge.kill("control")
+            said, _ = process.communicate(timeout=DEADLINE_S)
+        assert process.returncode == 0, said
+        status = edge.status()
+        assert status is not None
+        assert status.current is not None
+        assert status.current.id != "r1", "it is offered once more"
+
+
+def test_a_log_on_a_full_disk_is_no_reason_to_stop(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge, Path("/dev/full").open("w") as full:
+        edge.write(more="    timeout: 21s\n")
+        for style in ("text", "json"):
+            done = subprocess.run(
+                _command(edge, style), stdout=full, timeout=DEADLINE_S, check=False
+            )
+            assert done.returncode == 0, style
+
+
+def test_another_release_on_its_way_is_told_and_goes_on(tmp_path: Path, origin: str) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        text = site_file(edge.port, edge.origin, more="    timeout: 21s\n")
+        edge.write(text=text.partition("rollout:")[0] + _STAYS)
+        assert edge.run("apply", "--no-wait").returncode == 0
+        edge.write(more="    timeout: 22s\n")
+        with _starting(edge) as process:
+            said = _end(process)
+        assert _errors(said) == ["release-in-progress"]
+        assert said[-1]["event"] == "ready"
+        assert edge.run("abort").returncode == 0
+
+
+def test_a_port_of_somebody_else_in_a_file_that_changed_is_told(
+    tmp_path: Path, origin: str
+) -> None:
+    with seawall_up(tmp_path, origin) as edge, socket.create_server(("127.0.0.1", 0)) as taken:
+        edge.write(text=site_file(taken.getsockname()[1], edge.origin))
+        with _starting(edge) as process:
+            said = _end(process)
+        assert _errors(said) == ["port-taken"]
+        assert said[-1] | {"event": "ready", "release": "r1"} == said[-1]
+
+
+def test_a_supervisor_that_was_killed_in_a_canary_leaves_an_edge_that_starts(
+    tmp_path: Path, origin: str
+) -> None:
+    port = free_port()
+    with seawall_up(tmp_path, origin, port=port) as edge:
+        envoy = edge.pid("envoy")
+        text = site_file(edge.port, edge.origin, more="    timeout: 21s\n")
+        edge.write(text=text.partition("rollout:")[0] + _STAYS)
+        assert edge.run("apply", "--no-wait").returncode == 0
+        edge.kill("up")
+        edge.write(more="    timeout: 22s\n")
+        with seawall_up(tmp_path, origin, port=port) as second:
+            assert second.pid("envoy") == envoy
+            assert second.get()[0] == 200
+            assert second.process.poll() is None
