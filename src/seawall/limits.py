@@ -312,6 +312,10 @@ WINDOWS_SITES_KEPT_MAX: Final = 20_000
 """Site entries over all kept windows, oldest dropped first: about 5 MiB."""
 STATS_POLL_INTERVAL_S: Final = 5.0
 """Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
+STATS_AGAIN_S: Final = 1.0
+"""Until statistics that Envoy did not give are asked for again: most often it has just begun."""
+STATS_UNANSWERED_TOLD: Final = 4
+"""Questions in a row that an Envoy which never answered leaves open before that is a notice."""
 NOTICES_MAX: Final = 20
 """Standing notices of one node; more would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98
@@ -528,6 +532,8 @@ API_HEADER_TIMEOUT_S: Final = 10.0
 """From connecting, or from the previous answer's next byte, to a complete request head."""
 API_BODY_TIMEOUT_S: Final = 30.0
 """A whole request body: 48 MiB at 13 Mbit/s. Slower senders only hold memory."""
+SOCKET_LOOK_S: Final = 2.0
+"""Between looks for the files of own sockets, which a cleaner may take away."""
 API_KEEP_ALIVE_S: Final = 60
 """An idle connection. Longer than a node's long poll, so that it need not connect each time."""
 API_CONNECTIONS_MAX: Final = 128

@@ -71,6 +71,14 @@ def claim(path: Path) -> None:
         path.unlink()
 
 
+def inode(path: Path) -> int:
+    """What names the file at `path`; 0 when there is none."""
+    try:
+        return path.lstat().st_ino
+    except OSError:
+        return 0
+
+
 def listen_private(path: Path, *, backlog: int = 128) -> socket.socket:
     """A listening stream socket at `path`, mode 0600; replaces a socket file nobody answers on.
 

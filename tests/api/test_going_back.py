@@ -5,7 +5,7 @@ import time
 import pytest
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
-from seawall.api.going_back import FORCE, certificates_again
+from seawall.api.going_back import FORCE, certificates_again, idle_force
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import RefusedError
 from seawall.ids import ReleaseId
@@ -67,3 +67,8 @@ def test_authorities_of_origins_are_no_certificates_of_the_edge() -> None:
     secret.validation_context.trusted_ca.inline_bytes = AUTHORITY.pem
     ca = Snapshot.of([Resource(TypeUrl.SECRET, "origin-ca", secret.SerializeToString(), "edge")])
     assert going_back(ca, holding(shop=80)) == ()
+
+
+def test_a_name_that_forces_nothing_is_told() -> None:
+    (note,) = idle_force((FORCE, "0a1b2c3d4e5f", "certifcate-expired"))
+    assert "forced by 'certifcate-expired'" in note

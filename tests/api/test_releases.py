@@ -1,5 +1,7 @@
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -370,3 +372,17 @@ def test_a_node_that_is_away_leaves_the_release_assigned_and_says_so(tmp_path: P
         assert status.state == "degraded"
 
     run(tmp_path, story, with_node=False)
+
+
+def test_a_record_that_somebody_changed_in_the_store_is_told(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        for timeout in ("1s", "2s"):
+            await here.applied(here.text(timeout=timeout))
+        path = here.data_dir / "control" / "seawall.db"
+        with closing(sqlite3.connect(path, isolation_level=None)) as store:
+            store.execute("UPDATE releases SET author = 'mallory' WHERE number = 1")
+        listed = (await here.service.releases(limit=10)).releases
+        assert [(one.id, one.signed) for one in listed] == [("r2", True), ("r1", False)]
+        assert (await here.service.show("r1")).release.signed is False
+
+    run(tmp_path, story)

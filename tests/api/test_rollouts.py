@@ -204,8 +204,11 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
         end = await here.refused(here.text(timeout="3s"))
         assert (end.code, "errors everywhere" in end.message) == ("frozen", True)
         assert "`--break-glass REASON`" in end.remedy
-        back = await here.rollback()
+        listed = (await here.service.releases(limit=10)).releases
+        assert [release.id for release in listed] == ["r2", "r1"], "nothing was stored"
+        back = await here.rollback(force=("sites-removed",))
         assert isinstance(back, Applied), back
+        assert "forced by 'sites-removed'" in back.notes[0]
         assert here.node.serving == "r1"
         await course(here).unfreeze("ann")
         await here.applied(here.text(timeout="4s"))
@@ -215,14 +218,18 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
     run(tmp_path, story)
 
 
-def test_rollback_while_a_release_is_on_its_way_withdraws_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("named", [None, "r1"])
+def test_rollback_while_a_release_is_on_its_way_withdraws_it_and_says_so(
+    tmp_path: Path, named: str | None
+) -> None:
     async def story(here: World) -> None:
         await here.applied(HOLD + here.text())
         await here.refused(HOLD + here.text(timeout="2s"))
-        end = await last(here.service.rollback(None, caller=ANN))
+        end = await last(here.service.rollback(named, caller=ANN))
         assert isinstance(end, Applied), end
         assert end.release is not None
-        assert end.release.id == "r1"
+        assert (end.release.id, end.withdrawn) == ("r1", "r2")
+        assert "nothing to change" not in " ".join(end.notes)
         await until(lambda: here.node.trial is None, "withdrawn")
 
     run(tmp_path, story)

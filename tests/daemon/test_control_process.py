@@ -62,6 +62,21 @@ def test_it_serves_until_sigterm_and_leaves_nothing_behind(tmp_path: Path) -> No
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+def test_a_socket_file_that_was_taken_away_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "control.sock"
+    with control_process(tmp_path / "data") as (process, _):
+        for _ in range(2):
+            wait_until(lambda: is_running(tmp_path / "data"), what="control answers")
+            path.unlink()
+        wait_until(path.exists, what="the socket is there again")
+        with Client.for_data_dir(tmp_path / "data") as client:
+            assert client.status().control.pid == process.pid, "it was never started anew"
+        assert path.stat().st_mode & 0o077 == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert not path.exists()
+
+
 def test_it_ends_when_its_parent_is_gone(tmp_path: Path) -> None:
     with control_process(tmp_path / "data") as (process, parent):
         wait_until(lambda: is_running(tmp_path / "data"), what="control answers")

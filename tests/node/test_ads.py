@@ -9,7 +9,7 @@ import grpc.aio
 import pytest
 from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 
-from node.support import edge
+from node.support import edge, until
 from seawall.clock import SystemClock
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError
@@ -49,6 +49,32 @@ def test_the_data_directory_may_have_a_name_that_is_no_text(tmp_path: Path) -> N
             async with grpc.aio.insecure_channel(f"unix:{address}") as channel:
                 answer = await ask_clusters(channel)
         assert [resource.name for resource in answer.resources] == ["origin"]
+        await ads.stop()
+
+    asyncio.run(story())
+
+
+def test_a_socket_file_that_was_taken_away_comes_back_and_open_streams_stay(tmp_path: Path) -> None:
+    path = tmp_path / "xds.sock"
+
+    async def story() -> None:
+        ads = AdsServer(path, SystemClock())
+        ads.link("local/a").aim(edge(1, "one"))
+        await ads.start()
+        async with grpc.aio.insecure_channel(f"unix:{path}") as before:
+            stream = open_stream(before)
+            await stream.write(subscribe("local/a", TypeUrl.CLUSTER))
+            await stream.read()
+            path.unlink()
+            await until(path.exists, what="the socket is there again")
+            assert path.stat().st_mode & 0o077 == 0
+            ads.link("local/b").aim(edge(1, "one"))
+            async with grpc.aio.insecure_channel(f"unix:{path}") as after:
+                other = open_stream(after)
+                await other.write(subscribe("local/b", TypeUrl.CLUSTER))
+                async with asyncio.timeout(10):
+                    await other.read()
+            assert not stream.done()
         await ads.stop()
 
     asyncio.run(story())

@@ -72,6 +72,31 @@ def test_a_process_launched_when_the_one_before_died_is_kept(tmp_path: Path) -> 
     asyncio.run(scenario())
 
 
+def test_what_cannot_be_started_is_tried_again_and_blames_no_release(tmp_path: Path) -> None:
+    """As on a disk that became read-only. `looping` of this keeper fails the test."""
+
+    async def scenario() -> None:
+        keeper = keeper_of(tmp_path)
+        keeper.launch()
+        assert keeper.process is not None
+        place, aside = tmp_path / "a", tmp_path / "aside"
+        place.rename(aside)
+        place.write_text("no directory")
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(keeper.run())
+            os.kill(keeper.pid, signal.SIGKILL)
+            await until(lambda: keeper.unstarted.looping, what="starts that fail")
+            assert "cannot be started" in keeper.trouble
+            place.unlink()
+            aside.rename(place)
+            await until(lambda: keeper.running, what="a start")
+            assert not keeper.trouble
+            await keeper.kill()
+            running.cancel()
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize(
     ("answers", "looks"),
     [((ADMIN_LATE, 1, 0), 3), ((1, ADMIN_LATE, 0), 3), (("envoy-admin-unreachable", 1, 0), 1)],

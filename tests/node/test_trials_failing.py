@@ -1,6 +1,7 @@
 """Trials where the kernel forbids what they need, or the agent dies in the middle."""
 
 import asyncio
+import errno
 import os
 import resource
 import socket
@@ -14,9 +15,11 @@ from helpers import free_port
 from node.stage_support import alive, answers, loaded, standing
 from node.support import Connection, edge, until
 from node.test_trials import CONNECTIONS, Load, assert_share
+from seawall.clock import SystemClock
 from seawall.errors import RefusedError
 from seawall.node.kernel import Kernel, Place
 from seawall.node.restraint import usage
+from seawall.node.sharing import Sharing
 from seawall.node.steering import Arm, Program
 from seawall.rollout.ports import Steering
 
@@ -123,6 +126,21 @@ def test_a_kernel_that_refuses_in_the_middle_makes_the_candidate_private(tmp_pat
             assert await answers(port, 200) == Counter(one=200)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file", "/proc/6848/fd"), False),
+        (ProcessLookupError(errno.ESRCH, "No such process"), False),
+        (PermissionError(errno.EPERM, "Operation not permitted"), True),
+    ],
+)
+def test_a_process_that_died_is_no_kernel_that_refuses(error: OSError, *, refused: bool) -> None:
+    sharing = Sharing(Kernel(), SystemClock())
+    sharing.not_exact(error)
+    assert sharing.steering is Steering.COARSE
+    assert bool(sharing.why_not_exact) is refused
 
 
 def test_what_can_be_shared_is_known_before_there_is_a_trial(tmp_path: Path) -> None:

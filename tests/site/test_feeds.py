@@ -82,3 +82,10 @@ def test_a_list_at_the_bound_is_taken_and_one_over_it_is_refused() -> None:
     lines = [f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in numbers]
     assert len(_read("".join(lines[:-1])).entries) == limits.LIST_ENTRIES_MAX
     assert "more than 100,000" in _read("".join(lines)).faults[0].what
+
+
+def test_a_file_that_is_no_list_is_not_told_line_by_line() -> None:
+    secret = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIC\npassword: hunter2\n192.0.2.300\n"
+    first, second, third, fourth = _read(secret).faults
+    assert {one.what for one in (first, second, third)} == {"This line is not a network."}
+    assert fourth.what == "'192.0.2.300' is not a network."

@@ -26,7 +26,7 @@ from seawall.compiler.static import static_bootstrap
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
 from seawall.judge.gates import GATES, GATES_BY_NAME
-from seawall.limits import STATS_POLL_INTERVAL_S, WINDOWS_KEPT_MAX
+from seawall.limits import STATS_POLL_INTERVAL_S, STATS_UNANSWERED_TOLD, WINDOWS_KEPT_MAX
 from seawall.model import Endpoint, FixedResponse, PathExact, PathPrefix, Timeouts
 from seawall.telemetry import rotation
 from seawall.telemetry.admin import AdminClient
@@ -322,6 +322,22 @@ def test_an_envoy_that_is_away_is_a_notice_and_not_an_error(tmp_path: Path) -> N
         await collector.poll()
         assert collector.notices() == ()
         await collector.poll()
+
+    asyncio.run(scenario())
+    assert "does not answer" in collector.notices()[0]
+
+
+def test_an_envoy_that_has_just_been_started_is_no_notice_until_it_stays_silent(
+    tmp_path: Path,
+) -> None:
+    collector = scripted(tmp_path, AWAY)
+
+    async def scenario() -> None:
+        await commit(collector, 1)
+        await collector.poll()
+        assert collector.notices() == ()
+        for _ in range(STATS_UNANSWERED_TOLD):
+            await collector.poll()
 
     asyncio.run(scenario())
     assert "does not answer" in collector.notices()[0]

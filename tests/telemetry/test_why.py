@@ -228,6 +228,11 @@ def test_rules_of_seawall_itself_are_explained(route: str, words: str) -> None:
     assert words in " ".join(story(but(route=route, origin="")).sentences)
 
 
+def test_only_a_host_that_no_site_has_is_to_be_added_to_one() -> None:
+    assert "add it to the hosts" in story(but(route="_unknown_host/_any", origin="")).remedy
+    assert not story(but(route="_unknown_host/_comma", origin="")).remedy
+
+
 def test_an_unknown_flag_is_shown_and_not_dropped() -> None:
     assert "flagged it XYZ" in " ".join(story(but(flags="XYZ,UH")).sentences)
 

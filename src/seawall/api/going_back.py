@@ -5,6 +5,7 @@ ended since shuts every browser out, which nobody means who undoes a change. Pur
 """
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,10 +15,21 @@ from seawall.ids import ReleaseId
 
 FORCE: Final = "certificate-expired"
 """What lets a rollback pass that serves a certificate which has ended."""
+_DIGEST: Final = re.compile("[0-9a-fA-F]{12,64}")
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _END: Final = b"-----END CERTIFICATE-----"
 _KEY: Final = b"PRIVATE KEY-----"
 _NAMES_SHOWN: Final = 5
+
+
+def idle_force(force: Sequence[str]) -> tuple[str, ...]:
+    """What to tell of names that let nothing pass here; they are no reason to stay where one is."""
+    return tuple(
+        f"Nothing in a rollback is forced by {name[:60]!r}: known are {FORCE}, and the first 12 "
+        "digits or more of a quarantined digest."
+        for name in dict.fromkeys(force)
+        if name != FORCE and not _DIGEST.fullmatch(name)
+    )
 
 
 def certificates_again(

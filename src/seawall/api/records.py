@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from seawall.api.roster import Roster
 from seawall.api.status_views import TokenView
 from seawall.api.views import NO_ROLLOUT, ReleaseView
 from seawall.release.bundle import Bundle, decode
@@ -30,11 +31,10 @@ def release_view(
     )
 
 
-def looked_up_view(
-    record: ReleaseRecord, current: ReleaseRecord | None, report: NodeReport | None
-) -> ReleaseView:
-    """A release that was read from the store just now, with where its newest rollout stands."""
-    return replace(release_view(record, current, report), rollout=record.stage or NO_ROLLOUT)
+def looked_up_view(record: ReleaseRecord, roster: Roster) -> ReleaseView:
+    """A release that was read from the store just now: its newest rollout, and its signature."""
+    seen = release_view(record, roster.current, roster.report())
+    return replace(seen, rollout=record.stage or NO_ROLLOUT, signed=roster.signed(record))
 
 
 def token_view(token: Token, *, revoked: bool = False) -> TokenView:

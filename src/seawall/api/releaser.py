@@ -315,6 +315,7 @@ class Releaser:
         self, flow: Flow, order: Order, prepared: Prepared, current: ReleaseRecord | None
     ) -> ReleaseRecord:
         flow.started("store")
+        self._rollouts.may_start_anew(break_glass=order.break_glass)
 
         def add() -> ReleaseRecord:
             return self._store.add_encoded(

@@ -13,7 +13,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.api import refusals
-from seawall.api.going_back import certificates_again
+from seawall.api.going_back import certificates_again, idle_force
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.records import bundle_of, release_view
@@ -139,7 +139,7 @@ class Rollout:
     ) -> None:
         """Serve an earlier release again: at once when it was good before, else step by step.
 
-        Without a name, a release that is on its way is withdrawn.
+        Without a name, or with that of the current one, a release that is on its way is withdrawn.
 
         Raises:
             NotFoundError: no such release, or none to go back to.
@@ -149,10 +149,10 @@ class Rollout:
         """
         flow.started("check")
         current = self._roster.current
-        if release is None and self.under_way and current is not None:
-            await self._rollouts.abort(author, message)
-            flow.done("check", f"{current.id} stays")
-            flow.end(self._outcome(flow, current, current, None))
+        if current is not None and release in {None, current.id} and self.under_way:
+            withdrawn = (await self._rollouts.abort(author, message)).release
+            flow.done("check", f"{withdrawn} is withdrawn, {current.id} stays")
+            flow.end(self._outcome(flow, current, current, None, withdrawn=withdrawn))
             return
         target = await asyncio.to_thread(self._target, release, current)
         forced = bool(target.quarantined) and refusals.forces(force, target.digest)
@@ -162,7 +162,8 @@ class Rollout:
             flow.end(self._outcome(flow, target, current, None))
             return
         bundle = await asyncio.to_thread(bundle_of, self._store, target)
-        notes = await asyncio.to_thread(self._certificates, target, bundle, current, force)
+        notes = idle_force(force)
+        notes += await asyncio.to_thread(self._certificates, target, bundle, current, force)
         flow.done("check", f"back to {target.id}")
         self._roster.forget_refusal(target.digest)
         flow.started("assign")
@@ -225,8 +226,12 @@ class Rollout:
         target: ReleaseRecord,
         current: ReleaseRecord | None,
         generation: int | None,
+        *,
+        withdrawn: str = "",
     ) -> Applied:
         note = f"{target.id} is current already: nothing to change."
+        if withdrawn:
+            note = f"To go back from {target.id} too: `seawall rollback` once more."
         return Applied(
             release=release_view(target, self._roster.current, self._roster.report()),
             changed=generation is not None,
@@ -235,6 +240,7 @@ class Rollout:
             elapsed_s=flow.elapsed_s,
             notes=() if generation is not None else (note,),
             node_generation=generation or 0,
+            withdrawn=withdrawn,
         )
 
 

@@ -43,6 +43,15 @@ class Rollouts:
         """Who carries them out, for those that follow the events."""
         return self._executor
 
+    def may_start_anew(self, *, break_glass: bool) -> None:
+        """Whether content that never was a release could start now: before it becomes one.
+
+        Raises:
+            RefusedError: frozen.
+        """
+        if self.fleet.target is not None and not break_glass:
+            orders.unless_frozen(self.fleet)
+
     async def start(
         self,
         record: ReleaseRecord,

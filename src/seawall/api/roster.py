@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from seawall import limits
 from seawall.api.nodes import NodeBoard
-from seawall.errors import UnreachableError
+from seawall.errors import RefusedError, UnreachableError
 from seawall.gate.compat import Recipient
 from seawall.ids import Digest, NodeName, ReleaseId
+from seawall.release.signing import PublicKey
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport, Phase, TrialPhase
 from seawall.rollout.state import Fleet
@@ -34,8 +35,9 @@ class Roster:
         fleet: as the executor knows it.
     """
 
-    def __init__(self, store: Store, board: NodeBoard) -> None:
+    def __init__(self, store: Store, board: NodeBoard, key: PublicKey) -> None:
         self._store = store
+        self._key = key
         self._board = board
         self._good: dict[NodeName, tuple[tuple[ReleaseId, ...], tuple[Digest, ...]]] = {}
         self._refusals: OrderedDict[Digest, NodeReport] = OrderedDict()
@@ -49,6 +51,14 @@ class Roster:
             None if target is None else await asyncio.to_thread(self._store.get, target.release)
         )
         self.fleet = fleet
+
+    def signed(self, record: "ReleaseRecord") -> bool:
+        """Whether a record from the store is what this control made: nobody wrote in it."""
+        try:
+            self._key.verify(record)
+        except RefusedError:
+            return False
+        return True
 
     def recipients(self) -> tuple[Recipient, ...]:
         """The nodes that would be given a release, as far as they have said what they read."""

@@ -265,7 +265,7 @@ class Service:
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
         roster = self._parts.roster
-        return looked_up_view(record, roster.current, roster.report())
+        return looked_up_view(record, roster)
 
     # --- Looking ---------------------------------------------------------------------------------
 

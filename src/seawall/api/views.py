@@ -192,6 +192,7 @@ class ReleaseView:
         last_known_good: a node keeps it on disk as good.
         rollout: where its newest rollout stands, such as `canary`, `done` or `rolled-back`;
             `none` when none is remembered. Told of releases that are looked up; null elsewhere.
+        signed: author, message, time, parent and digest are as they were signed; null likewise.
     """
 
     id: str
@@ -206,6 +207,7 @@ class ReleaseView:
     serving: bool
     last_known_good: bool
     rollout: str | None = None
+    signed: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +328,7 @@ class Applied:
         previous: what was current before.
         node_generation: of the assignment that serves.
         notes: things worth knowing, for example a warning of the check.
+        withdrawn: the release that was on its way, when a rollback took it back; empty otherwise.
     """
 
     release: ReleaseView | None
@@ -339,6 +342,7 @@ class Applied:
     problems: tuple[ProblemView, ...] = ()
     notes: tuple[str, ...] = ()
     node_generation: int = 0
+    withdrawn: str = ""
     event: Literal["applied"] = "applied"
 
 

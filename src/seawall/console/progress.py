@@ -219,6 +219,8 @@ def _applied_words(view: Applied) -> str:
     if view.dry_run:
         return f"Dry run: this would be accepted ({took}). Nothing was released."
     name = view.release.id if view.release else "the current release"
+    if view.withdrawn:
+        return f"{view.withdrawn}, which was on its way, is withdrawn; {name} stays."
     if not view.changed:
         return f"No change: {name} already serves this."
     before = f" (before: {view.previous})" if view.previous else ""

@@ -38,6 +38,7 @@ def state(release: ReleaseView) -> Text:
         (release.last_known_good, "last known good", "green"),
         (bool(rollout), rollout, "yellow"),
         (bool(release.quarantined), "quarantined", "bold red"),
+        (release.signed is False, "signature wrong", "bold red"),
         (release.kind != "site", release.kind, "dim"),
     ]
     parts = [styled(text, style) for holds, text, style in words if holds]
@@ -66,6 +67,9 @@ def release_detail(view: ReleaseDetailView) -> RenderableType:
     ]
     if release.quarantined:
         rows.append(("quarantined", styled(release.quarantined, "red")))
+    if release.signed is False:
+        wrong = "wrong: somebody wrote in its record, or the key is another; no node takes it anew"
+        rows.append(("signature", styled(wrong, "red")))
     parts: list[RenderableType] = [pairs(rows)]
     if not view.bundle_kept:
         parts.append(styled("Its content is no longer kept: it cannot be rolled back to.", "red"))

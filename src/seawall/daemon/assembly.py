@@ -143,7 +143,7 @@ class Control:
         with _opened(shared, home, clock) as store:
             async with contextlib.AsyncExitStack() as stack, Background(log_error) as background:
                 board = NodeBoard(clock)
-                roster = Roster(store, board)
+                roster = Roster(store, board, signer.public)
                 book = Book(store.database, clock)
                 executor = Executor(
                     book, board, clock, on_fleet=roster.take_up, log=log, log_error=log_error

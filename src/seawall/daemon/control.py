@@ -13,8 +13,9 @@ import contextlib
 import fcntl
 import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,7 @@ from seawall.node.process import raise_file_limit
 from seawall.release.reserve import Reserve
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
-from seawall.sockets import listen_private
+from seawall.sockets import inode, listen_private
 from seawall.tasks import Background
 from seawall.telemetry.logs import configure
 
@@ -238,11 +239,18 @@ async def running(
             background.spawn(work, name="bundles for mirrors")
         local = build_app(control.service, needs_token=False, log_error=_say_error)
         listeners = [(ApiServer(local), listen_private(data_dir / SOCKET_NAME))]
+        bound = inode(data_dir / SOCKET_NAME)
         if ways.api:
             remote = build_app(control.service, needs_token=True, log_error=_say_error)
             listeners.append((ApiServer(remote), listen_tcp(ways.api, "api")))
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(server.run_on(sock)) for server, sock in listeners]
+
+            def serve_on(sock: socket.socket) -> None:
+                serving.append(tasks.create_task(ApiServer(local).run_on(sock)))
+
+            again = _listen_again(data_dir / SOCKET_NAME, bound, serve_on, clock)
+            serving.append(tasks.create_task(again))
             try:
                 yield control
             finally:
@@ -251,6 +259,26 @@ async def running(
                     task.cancel()
     with contextlib.suppress(OSError):
         (data_dir / SOCKET_NAME).unlink()
+
+
+async def _listen_again(
+    path: Path, bound: int, serve_on: Callable[[socket.socket], None], clock: Clock
+) -> None:
+    """Serve at `path` anew when somebody took the socket's file away: nobody could get in.
+
+    Who is connected stays with the server of before, which nobody new can find.
+    """
+    while True:
+        await clock.sleep(limits.SOCKET_LOOK_S)
+        if inode(path) == bound:
+            continue
+        try:
+            listener = listen_private(path)
+        except (OSError, SeawallError):  # the directory is gone too, or somebody else is there
+            continue
+        bound = inode(path)
+        _say("socket-made-again", f"{path} was gone, and is there again.")
+        serve_on(listener)
 
 
 def _nodes_parts(

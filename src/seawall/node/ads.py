@@ -7,8 +7,10 @@ never the server.
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +23,19 @@ from google.protobuf.message import DecodeError
 
 from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.errors import SeawallError
 from seawall.heap import give_back
-from seawall.limits import COMMIT_TIMEOUT_S, MIB, XDS_HEAL_TIMEOUT_S, XDS_MESSAGE_SIZE_BYTES_MAX
+from seawall.limits import (
+    COMMIT_TIMEOUT_S,
+    MIB,
+    SOCKET_LOOK_S,
+    XDS_HEAL_TIMEOUT_S,
+    XDS_MESSAGE_SIZE_BYTES_MAX,
+)
 from seawall.node.tickets import Tickets
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
-from seawall.sockets import SOCKET_MODE, claim, short_path
+from seawall.sockets import SOCKET_MODE, claim, inode, short_path
 from seawall.tasks import Background
 
 _LOG: Final = structlog.stdlib.get_logger("seawall.node")
@@ -202,7 +211,8 @@ class AdsServer:
         self._tickets = Tickets(path.with_name(_TICKETS_FILE))
         self._background = Background(_log)
         self._links: dict[str, Link] = {}
-        self._server: Any = None
+        self._servers: list[Any] = []
+        self._bound = 0
         self.malformed_requests = 0
 
     def link(self, node_id: str) -> Link:
@@ -220,8 +230,13 @@ class AdsServer:
             ConflictError: another process answers on the socket.
             OSError: it cannot be bound.
         """
-        claim(self._path)
         self._tickets.refresh(self._clock.now_s())
+        await self._listen()
+        self._background.spawn(self._renew_tickets(), name="session tickets")
+        self._background.spawn(self._listen_again(), name="socket of xDS")
+
+    async def _listen(self) -> None:
+        claim(self._path)
         server = grpc.aio.server(
             options=(
                 ("grpc.max_send_message_length", XDS_MESSAGE_SIZE_BYTES_MAX),
@@ -237,15 +252,26 @@ class AdsServer:
             server.add_insecure_port(f"unix:{address}")
             self._path.chmod(SOCKET_MODE)
             await server.start()
-        self._server = server
-        self._background.spawn(self._renew_tickets(), name="session tickets")
+        self._servers.append(server)
+        self._bound = inode(self._path)
+
+    async def _listen_again(self) -> None:
+        """Serve anew when somebody took the socket's file away: no Envoy that starts could get in.
+
+        Who is connected stays with the server of before.
+        """
+        while True:
+            await self._clock.sleep(SOCKET_LOOK_S)
+            if inode(self._path) != self._bound:
+                with suppress(OSError, SeawallError, RuntimeError):  # its directory may be gone too
+                    await self._listen()
+                    _LOG.info("socket-made-again", path=os.fspath(self._path))
 
     async def stop(self) -> None:
         """End every stream and stop listening."""
         await self._background.close()
-        if self._server is not None:
-            await self._server.stop(_STOP_GRACE_S)
-            self._server = None
+        while self._servers:
+            await self._servers.pop().stop(_STOP_GRACE_S)
 
     async def _renew_tickets(self) -> None:
         behind: list[Link] = []

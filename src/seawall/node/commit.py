@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import UnreachableError
-from seawall.limits import COMMIT_TIMEOUT_S, ENVOY_READY_TIMEOUT_S
+from seawall.limits import COMMIT_TIMEOUT_S, ENVOY_LOG_TAIL_BYTES, ENVOY_READY_TIMEOUT_S
 from seawall.node.ads import Outcome
+from seawall.node.envoy import LOG_FILE, EnvoyProcess
 from seawall.node.keeper import Keeper
 from seawall.node.report import nacks
 from seawall.rollout.ports import Nack
@@ -37,6 +39,8 @@ async def attempt(
     """Commit `snapshot` and wait until Envoy serves; nothing is undone here."""
     process = keeper.process
     outcome, died = Outcome(settled=False), True
+    log = keeper.slot.directory / LOG_FILE
+    begins_at = log.stat().st_size if log.exists() else 0
     if process is not None:
         async with asyncio.TaskGroup() as tasks:
             commit = tasks.create_task(
@@ -50,8 +54,9 @@ async def attempt(
         outcome = outcome if died else commit.result()
     if outcome.settled and await _ready(keeper, ready_timeout_s):
         return Attempt()
-    why = _why(outcome, timeout_s, log=keeper.slot.log_tail() if died else None)
-    return Attempt(why, nacks(snapshot, outcome.rejected))
+    if died:
+        return Attempt(_death(process, _worst(log, begins_at)))
+    return Attempt(_why(outcome, timeout_s), nacks(snapshot, outcome.rejected))
 
 
 async def _ready(keeper: Keeper, timeout_s: float) -> bool:
@@ -65,11 +70,25 @@ async def _ready(keeper: Keeper, timeout_s: float) -> bool:
     return True
 
 
-def _why(outcome: Outcome, timeout_s: float, *, log: str | None) -> str:
-    """The failure in words; `log` is given when Envoy died."""
-    if log is not None:
-        last = log.strip().rpartition("\n")[2]
-        return f"Envoy died while it took it. Its last words: {last}" if last else "Envoy died"
+def _death(process: EnvoyProcess | None, worst: str) -> str:
+    """How it died in words, with what its log says of that."""
+    told = ("Envoy died while it took it.", process.ending if process is not None else "")
+    return " ".join(part for part in (*told, f"Its log: {worst}" if worst else "") if part)
+
+
+def _worst(log: Path, begins_at: int) -> str:
+    """The first line since `begins_at` that tells of a crash: earlier ones are of another life."""
+    try:
+        with log.open("rb") as file:
+            file.seek(begins_at)
+            lines = file.read(ENVOY_LOG_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if "[critical]" in line or "[error]" in line), "")
+
+
+def _why(outcome: Outcome, timeout_s: float) -> str:
+    """The failure in words, of an Envoy that lives."""
     if outcome.rejected:
         return f"Envoy refused it: {outcome.rejected[0].words}"
     if outcome.settled:

@@ -72,6 +72,7 @@ class Keeper:
         on_trial: a death is not mended.
         on_exit: called at each death that nobody asked for, before a new start.
         ending: the last such death, in words.
+        unstarted: starts that failed, as on a disk that takes no files.
         names_port: where its Envoy asks for names of origins; 0 for the system's resolvers.
     """
 
@@ -94,6 +95,7 @@ class Keeper:
         self.process: EnvoyProcess | None = None
         self.restarts = 0
         self.crashes = CrashLoop()
+        self.unstarted = CrashLoop()
         self.trouble = ""
         self.ending = ""
         self.on_trial = False
@@ -197,12 +199,14 @@ class Keeper:
                 self.link.restart()
                 self._changed()
                 continue
-            self.crashes.exited(self._clock.monotonic_s())
+            # What cannot be started did not die: the machine is at fault, no older release helps.
+            deaths = self.crashes if process is not None else self.unstarted
+            deaths.exited(self._clock.monotonic_s())
             self.link.session.new_process()
             self._changed()
-            if self.crashes.looping:
+            if deaths is self.crashes and deaths.looping:
                 await self._looping()
-            await self._clock.sleep(self.crashes.backoff_s)
+            await self._clock.sleep(deaths.backoff_s)
             if not self.running and not self._stopping:  # a commit may have started it meanwhile
                 self._start()
                 self._changed()

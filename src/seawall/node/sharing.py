@@ -28,7 +28,7 @@ class Sharing:
 
     Attributes:
         steering: how exactly it can be done here; known after `prepare`.
-        why_not_exact: when it is not `KERNEL`: a sentence for people.
+        why_not_exact: when it is not `KERNEL`: a sentence for people; empty when a process died.
         places: where stable and candidate meet.
     """
 
@@ -166,6 +166,9 @@ class Sharing:
     def not_exact(self, error: Exception) -> None:
         """The kernel refused: from now on shares are what its own hash gives."""
         self.steering = Steering.COARSE
+        self.why_not_exact = ""
+        if isinstance(error, FileNotFoundError | ProcessLookupError):
+            return  # of a process that has just died: that is told elsewhere, and is no refusal
         self.why_not_exact = (
             f"Connections cannot be shared out exactly: {error} A candidate gets the share of one "
             "socket among those of the serving Envoy."

@@ -73,8 +73,8 @@ def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
     rollout = _made(fleet, order, number, now_s)
     if not (rollout.feed or may_follow(rollout, fleet.target)):
         raise _moved(rollout, fleet.target)
-    if fleet.frozen is not None and rollout.straight is None:
-        raise _frozen(fleet.frozen)
+    if rollout.straight is None:
+        unless_frozen(fleet)
     draft = Draft(fleet, NOBODY, Findings(NOTHING_JUDGED), now_s)
     for other in draft.fleet.rollouts:
         _make_room(draft, rollout, other)
@@ -84,6 +84,16 @@ def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
     draft.fleet = replace(draft.fleet, rollouts=(*draft.fleet.rollouts, rollout))
     draft.say(rollout, "ordered", _ordered(rollout))
     return draft.plan()
+
+
+def unless_frozen(fleet: Fleet) -> None:
+    """For what may not start now.
+
+    Raises:
+        RefusedError: frozen.
+    """
+    if fleet.frozen is not None:
+        raise _frozen(fleet.frozen)
 
 
 def pause(fleet: Fleet, actor: str, now_s: float) -> Plan:

@@ -19,7 +19,9 @@ from seawall.limits import (
     BOT_SAMPLE_SIZE_BYTES_MAX,
     FORWARDED_SAMPLE_SIZE_BYTES_MAX,
     NOTICES_MAX,
+    STATS_AGAIN_S,
     STATS_POLL_INTERVAL_S,
+    STATS_UNANSWERED_TOLD,
     TRIAL_STATS_INTERVAL_S,
     WINDOW_DURATION_S,
     WINDOWS_KEPT_MAX,
@@ -85,6 +87,8 @@ class Collector:
         self._kept: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
         self._closed_s = clock.monotonic_s()
         self._reading: Reading | None = None
+        self._answered = False
+        self._unanswered = 0
         self._reopen_due = False
         self._reopened: rotation.Identity | None = None
         self._rate = RequestRate()
@@ -101,7 +105,8 @@ class Collector:
             if serving is not None:
                 await self.commit(*serving)
             await self.poll()
-            await set_within(self._wake, self._interval_s)
+            again_s = STATS_AGAIN_S if self._reading is None else self._interval_s
+            await set_within(self._wake, min(again_s, self._interval_s))
 
     def hurry(self, *, on: bool) -> None:
         """Poll often and close short windows: while a release proves itself."""
@@ -170,7 +175,9 @@ class Collector:
                 self._reading = parse(await self._admin.get("/stats", QUERY))
         except (UnreachableError, TimeoutError):
             self._reading = None
+            self._unanswered += 1
             return False
+        self._answered, self._unanswered = True, 0
         observed = self._builder.observe(self._reading, at_s=asked_s, cpu_s=self._cpu_s())
         if observed:
             self._rate.read(kinds(self._builder.totals), at_s=asked_s)
@@ -187,7 +194,8 @@ class Collector:
 
     def _envoy_notices(self) -> Iterator[str]:
         if self._reading is None:
-            if self._builder.release is not None:
+            starting = not self._answered and self._unanswered < STATS_UNANSWERED_TOLD
+            if self._builder.release is not None and not starting:
                 yield "Envoy's admin socket does not answer: its numbers are missing."
             if (allowed := self._files_used_up()) is not None:
                 yield (

@@ -188,7 +188,8 @@ MEASURES: Final = (
         "origin_overflows",
         "counter",
         "cluster.*.upstream_rq_pending_overflow",
-        "Requests refused by a circuit breaker.",
+        "Requests refused because `max_pending` others waited for a connection. Envoy counts those "
+        "that `max_requests` refuses nowhere: see 5xx, and `seawall why`.",
     ),
     Measure("origin_retries", "counter", "cluster.*.upstream_rq_retry", "Retries sent to origins."),
     Measure(

@@ -212,7 +212,7 @@ def _detail(record: AccessRecord) -> Meaning | None:
 def _own_remedy(record: AccessRecord) -> str:
     if record.origin and record.details == "via_upstream" and record.failed:
         return "The origin answered with an error of its own: look at its log."
-    if record.route.startswith("_unknown_host/"):
+    if record.route == "_unknown_host/_any":
         return "If this host is yours, add it to the hosts of a site."
     return ""
 

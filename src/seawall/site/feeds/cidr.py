@@ -7,6 +7,7 @@ only be a mistake. Bounds come first, so that a hostile file costs no more than 
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +18,9 @@ from seawall.site.feeds.fault import Fault, Parsed
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _PREFIX_MIN: Final = {4: limits.LIST_PREFIX_IPV4_MIN, 6: limits.LIST_PREFIX_IPV6_MIN}
-_SHOWN_CHARS_MAX: Final = 60
+_SHOWN: Final = re.compile(r"(?=.*[.:/])[0-9A-Fa-f.:/]{1,60}")
+"""What may have been meant as a network. Nothing else of a file is told: whoever may have a site
+file checked can name any file in it, and need not be allowed to read it."""
 _REMEMBERED: Final = 8
 """Contents read several times while one release is made."""
 
@@ -49,6 +52,10 @@ def parse_networks(content: bytes) -> Parsed:
 def sorted_networks(networks: Iterable[Network]) -> list[Network]:
     """IPv4 before IPv6, by address, wider first."""
     return sorted(networks, key=lambda n: (n.version, int(n.network_address), n.prefixlen))
+
+
+def _shown(text: str) -> str:
+    return f"'{text}'" if _SHOWN.fullmatch(text) else "This line"
 
 
 def _network(text: str) -> Network | None:
@@ -92,7 +99,7 @@ class _Reader:
             self.faults += [Fault(number, what, remedy)] * limits.LIST_PROBLEMS_MAX
 
     def _checked(self, number: int, text: str) -> Network | None:
-        shown = ascii(text[:_SHOWN_CHARS_MAX])
+        shown = _shown(text)
         network = _network(text)
         if network is None:
             remedy = "Write for example `192.0.2.0/24` or `2001:db8::1`."
