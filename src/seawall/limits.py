@@ -534,6 +534,8 @@ API_BODY_TIMEOUT_S: Final = 30.0
 """A whole request body: 48 MiB at 13 Mbit/s. Slower senders only hold memory."""
 SOCKET_LOOK_S: Final = 2.0
 """Between looks for the files of own sockets, which a cleaner may take away."""
+SOCKETS_MADE_AGAIN_MAX: Final = 100
+"""In the life of a process: each leaves the server of before to its clients."""
 API_KEEP_ALIVE_S: Final = 60
 """An idle connection. Longer than a node's long poll, so that it need not connect each time."""
 API_CONNECTIONS_MAX: Final = 128

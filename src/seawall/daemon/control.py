@@ -268,7 +268,8 @@ async def _listen_again(
 
     Who is connected stays with the server of before, which nobody new can find.
     """
-    while True:
+    made = 0
+    while made < limits.SOCKETS_MADE_AGAIN_MAX:
         await clock.sleep(limits.SOCKET_LOOK_S)
         if inode(path) == bound:
             continue
@@ -276,7 +277,7 @@ async def _listen_again(
             listener = listen_private(path)
         except (OSError, SeawallError):  # the directory is gone too, or somebody else is there
             continue
-        bound = inode(path)
+        bound, made = inode(path), made + 1
         _say("socket-made-again", f"{path} was gone, and is there again.")
         serve_on(listener)
 

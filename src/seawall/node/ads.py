@@ -29,6 +29,7 @@ from seawall.limits import (
     COMMIT_TIMEOUT_S,
     MIB,
     SOCKET_LOOK_S,
+    SOCKETS_MADE_AGAIN_MAX,
     XDS_HEAL_TIMEOUT_S,
     XDS_MESSAGE_SIZE_BYTES_MAX,
 )
@@ -260,7 +261,7 @@ class AdsServer:
 
         Who is connected stays with the server of before.
         """
-        while True:
+        while len(self._servers) <= SOCKETS_MADE_AGAIN_MAX:
             await self._clock.sleep(SOCKET_LOOK_S)
             if inode(self._path) != self._bound:
                 with suppress(OSError, SeawallError, RuntimeError):  # its directory may be gone too
