@@ -46,6 +46,14 @@ def golden(**options: object) -> Golden:
         (Question(golden(), implicit=True), ERROR, DEAD, False),
         (Question(golden(), implicit=True), Answer(404), OK, False),
         (Question(golden(), implicit=True), ERROR, Answer(421), True),
+        # The start of a site that leads elsewhere: a page that is shown may not be gone.
+        (Question(golden(), implicit=True, led_anew=True), Answer(404), OK, True),
+        (Question(golden(), implicit=True, led_anew=True), Answer(410), OK, True),
+        (Question(golden(), implicit=True, led_anew=True), Answer(404), Answer(404), False),
+        (Question(golden(), implicit=True, led_anew=True), Answer(404), Answer(302), False),
+        (Question(golden(), implicit=True, led_anew=True), Answer(404), DEAD, False),
+        (Question(golden(), implicit=True, led_anew=True), Answer(401), OK, False),
+        (Question(golden(), implicit=True, led_anew=True), Answer(301), OK, False),
         # The way of a changed route: only a candidate that cannot reach the origin.
         (Question(golden(), implicit=True, route="shop/api"), CUT, OK, True),
         (Question(golden(), implicit=True, route="shop/api"), DEAD, OK, True),

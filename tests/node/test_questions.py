@@ -107,6 +107,36 @@ def test_answers_of_the_edge_itself_and_guards_have_no_way_to_try() -> None:
     assert ways(one_site(said, guard, ALL), one_site(ALL)) == []
 
 
+MISSING = {"direct_response": {"status": 404}}
+REGEX = {"safe_regex": {"regex": "/.*"}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "led"),
+    [
+        ([forward("shop/all", "p")], True),
+        ([forward("shop/start", "p", path="/"), ALL], True),
+        (
+            [{"name": "shop/no", "match": {"prefix": "/no"}, **MISSING}, forward("shop/all", "p")],
+            True,
+        ),
+        ([ALL], False),
+        (
+            [{"name": "shop/gone", "match": {"path": "/"}, **MISSING}, forward("shop/all", "p")],
+            False,
+        ),
+        ([{"name": "shop/gone", "match": REGEX, **MISSING}, forward("shop/all", "p")], False),
+        ([forward("shop/api", "p", prefix="/api")], False),
+    ],
+)
+def test_a_start_that_an_origin_answers_is_led_anew_where_its_site_changes(
+    rules: list[dict[str, Any]], *, led: bool
+) -> None:
+    asked = questions(stamp(one_site(*rules), NEW), (), stamp(one_site(ALL), OLD))
+    [start] = [one for one in asked if not one.route]
+    assert start.led_anew is led
+
+
 def test_a_site_that_nobody_is_served_yet_is_asked_for_its_start_alone() -> None:
     new = whole(table([host("shop", [ALL]), host("new", [forward("new/all", "p")], "*.new.test")]))
     old = whole(table([host("shop", [ALL])]))

@@ -5,8 +5,9 @@ is written, the candidate must answer as stable does: status, place of a redirec
 is wrong in the same way on both is the world's fault (an origin that is down), not the release's:
 it does not count, else one site's origin would stop every other site's release. Of what nobody
 wrote (see `questions`), only a candidate that fails (5xx, or no answer) where stable does not is
-held against it: nobody has said what the answer should be. On the way of a changed route, not even
-an origin's own 5xx is: it may not like to be asked so. That the edge cannot reach it, is.
+held against it: nobody has said what the answer should be. So is a page that stable shows at the
+start of a site, and that is gone (404, 410) where the release leads. On the way of a changed route,
+not even an origin's own 5xx is: it may not like to be asked so. That the edge cannot reach it, is.
 
 A difference counts once it has shown itself several times in a row.
 """
@@ -32,6 +33,8 @@ from seawall.rollout.ports import Probes
 
 _FAILED_FROM: Final = 500
 _REFUSED_FROM: Final = 400
+_GONE: Final = frozenset({404, 410})
+_PAGE: Final = 200
 _ERROR: Final = re.compile(r"\berror=([a-z_]+)")
 _REASON: Final = re.compile(r"\bdetails=\"[a-z_]+\{([^}\"]+)")
 _REFUSED: Final = "Connection_refused"
@@ -42,8 +45,7 @@ def difference(question: Question, candidate: Answer | Silence, stable: Answer |
     """What is wrong with the candidate's answer, in words; empty when nothing is."""
     golden = question.golden
     if question.implicit:
-        wrong = _takes_away(question, candidate, stable)
-        return f"{question}: {_said(candidate)}, stable: {_said(stable)}" if wrong else ""
+        return _of_implicit(question, candidate, stable)
     if isinstance(candidate, Silence):
         same = isinstance(stable, Silence)
         return "" if same else f"{question}: {_said(candidate)}, stable: {_said(stable)}"
@@ -140,10 +142,18 @@ class Prober:
             return await ask(socket, golden, timeout_s=self._timeout_s)
 
 
+def _of_implicit(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> str:
+    if not _takes_away(question, candidate, stable):
+        return ""
+    meant = "; if that is meant, write it under `golden`" if _is_gone(candidate) else ""
+    return f"{question}: {_said(candidate)}, stable: {_said(stable)}{meant}"
+
+
 def _takes_away(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> bool:
     """Whether the candidate fails at what nobody wrote, and stable does not."""
     if not question.route:
-        return _failed(candidate) and not _failed(stable)
+        gone = question.led_anew and _is_gone(candidate) and _shown(stable)
+        return gone or (_failed(candidate) and not _failed(stable))
     return _cut_off(candidate) and (_served(stable) if question.added else not _cut_off(stable))
 
 
@@ -154,6 +164,14 @@ def _failed(answer: Answer | Silence) -> bool:
 def _cut_off(answer: Answer | Silence) -> bool:
     """Whether the edge itself failed, since no answer came from behind it."""
     return isinstance(answer, Silence) or (_failed(answer) and bool(_why(answer)))
+
+
+def _is_gone(answer: Answer | Silence) -> bool:
+    return isinstance(answer, Answer) and answer.status in _GONE
+
+
+def _shown(answer: Answer | Silence) -> bool:
+    return isinstance(answer, Answer) and answer.status == _PAGE
 
 
 def _served(answer: Answer | Silence) -> bool:

@@ -36,12 +36,15 @@ class Question:
         route: whose way to its origin it tries; empty for all others. Asked before clients come,
             and not again.
         added: the current release has no such route.
+        led_anew: the start of a site that an origin answers, and that the release changes: a page
+            that the current one shows there must not be gone.
     """
 
     golden: Golden
     implicit: bool = False
     route: str = ""
     added: bool = False
+    led_anew: bool = False
 
     def __str__(self) -> str:
         golden = self.golden
@@ -65,6 +68,7 @@ def questions(
     starts: dict[SiteName, Golden] = {}
     ways: dict[str, _Way] = {}
     changed: set[SiteName] = set()
+    led_anew: set[SiteName] = set()
     origins = _other_origins(snapshot, current)
     for host in _hosts(snapshot, current):
         site = SiteName(host.new.name)
@@ -74,7 +78,13 @@ def questions(
             ways.setdefault(way.route, way)
         if found or host.new != host.old:
             changed.add(site)
-    made = [Question(one, implicit=True) for one in starts.values() if one.site not in asked]
+        if found and _start_forwards(host.new):
+            led_anew.add(site)
+    made = [
+        Question(one, implicit=True, led_anew=one.site in led_anew)
+        for one in starts.values()
+        if one.site not in asked
+    ]
     made.sort(key=lambda one: one.golden.site not in changed)
     if _only_hosts_differ(snapshot, current):
         others = sum(one.golden.site in changed for one in made) + GOLDEN_AROUND_MAX
@@ -132,6 +142,19 @@ def _name_of(host: Any) -> str:
     """One that it answers to."""
     domain = str(host.domains[0])
     return _ANY_HOST if domain == "*" else domain.replace("*", "golden", 1)
+
+
+def _start_forwards(host: Any) -> bool:
+    """Whether every route that may take `/` leads to an origin, so that no answer is written."""
+    takes = [route for route in host.routes if _GUARD not in route.name and _may_take_start(route)]
+    return bool(takes) and all(route.HasField("route") for route in takes)
+
+
+def _may_take_start(route: Any) -> bool:
+    match = route.match
+    if match.HasField("safe_regex"):
+        return True
+    return bool(match.path == "/" if match.HasField("path") else match.prefix == "/")
 
 
 # --- The way of what changed ----------------------------------------------------------------------
