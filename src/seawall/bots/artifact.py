@@ -243,5 +243,6 @@ def _refused(why: str) -> RefusedError:
     return RefusedError(
         "bot-model-refused",
         f"The bot model is refused: {why}.",
-        remedy="Check what made it; the model before stays in force.",
+        remedy="Check what made it; the model before stays in force. One that was pushed, for "
+        "another version of Seawall, is replaced by `seawall feed push bot-model FILE`.",
     )

@@ -11,6 +11,9 @@ from seawall.console.gate import gate
 from seawall.console.output import joined, styled
 from seawall.console.words import age, count, moment, place, size
 
+_KINDS = {"certificates": "changed files"}
+"""Where the name of a kind tells less than it holds: lists and pages on disk make such, too."""
+
 
 def releases(view: ReleasesView, now_s: float) -> RenderableType:
     """One line a release, newest first."""
@@ -39,7 +42,7 @@ def state(release: ReleaseView) -> Text:
         (bool(rollout), rollout, "yellow"),
         (bool(release.quarantined), "quarantined", "bold red"),
         (release.signed is False, "signature wrong", "bold red"),
-        (release.kind != "site", release.kind, "dim"),
+        (release.kind != "site", _KINDS.get(release.kind, release.kind), "dim"),
     ]
     parts = [styled(text, style) for holds, text, style in words if holds]
     return Text(", ").join(parts)

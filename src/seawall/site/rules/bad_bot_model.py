@@ -13,7 +13,8 @@ RULE = Rule(
     "unknown one, has trees that do not end, or does not give the scores that it promises.",
     why="A model is made by a program, and a program that breaks makes such models. The model "
     "before stays in force.",
-    remedy="Check what made it. A bad shadow that was pushed goes with `seawall bots unshadow`.",
+    remedy="Check what made it. One that was pushed is replaced by `seawall feed push bot-model "
+    "FILE`, a shadow that was pushed goes with `seawall bots unshadow`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="""\
