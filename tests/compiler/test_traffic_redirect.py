@@ -1,13 +1,14 @@
 """Real traffic on a site that redirects to https, with and without a proxy that ends TLS."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from compiler.build import certificate, edge, origin, route, site
 from compiler.served import Served, served
 from envoy_harness import Origin, free_port, ok
-from seawall.model import Edge, Hsts, TrustedProxies
+from seawall.model import Edge, Hsts, Listen, TrustedProxies
 from tls_material import TlsAuthority
 
 PROXY = TrustedProxies(("127.0.0.0/8",))
@@ -67,3 +68,21 @@ def test_whatever_else_came_without_https_is_sent_there(
     response = one.get("/a?b=1", headers=headers)
     assert (response.status, response.header(HSTS)) == (308, None)
     assert response.header("location") == f"https://shop.test:{https}/a?b=1"
+
+
+@pytest.mark.parametrize(
+    ("public", "place"),
+    [
+        ((80, 443), "https://shop.test/a"),
+        ((0, 443), "https://shop.test:443/a"),
+        ((80, 4443), "https://shop.test:4443/a"),
+    ],
+)
+def test_the_port_that_clients_know_is_named(public: tuple[int, int], place: str) -> None:
+    plain, secure = public
+    made = _edge(TlsAuthority(), free_port(), free_port(), TrustedProxies())
+    [http], [https] = made.listen.http, made.listen.https
+    listen = Listen((replace(http, public_port=plain),), (replace(https, public_port=secure),))
+    with served(replace(made, listen=listen)) as one:
+        response = one.get("/a", host="shop.test")
+        assert (response.status, response.header("location")) == (308, place)

@@ -96,8 +96,8 @@ def _configuration(
 
 def _redirect_port(edge: Edge) -> int:
     """The port of https when the redirect must name it, else 0."""
-    port = edge.listen.https[0].port if edge.listen.https else _HTTPS_PORT
-    if port == _HTTPS_PORT and all(one.port == _HTTP_PORT for one in edge.listen.http):
+    port = edge.listen.https[0].asked_port if edge.listen.https else _HTTPS_PORT
+    if port == _HTTPS_PORT and all(one.asked_port == _HTTP_PORT for one in edge.listen.http):
         return 0
     return port
 

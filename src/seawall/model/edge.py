@@ -17,11 +17,19 @@ class Listener:
     Attributes:
         address: IPv4 or IPv6 address, for example `0.0.0.0` or `::`.
         proxy_protocol: every connection must begin with a PROXY protocol header (v1 or v2).
+        public_port: what clients call the port, where something in front maps one to the other; 0
+            where nothing does.
     """
 
     address: str
     port: int
     proxy_protocol: bool = False
+    public_port: int = 0
+
+    @property
+    def asked_port(self) -> int:
+        """The port that clients ask."""
+        return self.public_port or self.port
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,10 @@ def build_listen(file: SiteFile) -> Listen:
 
 
 def _listeners(sections: tuple[ListenerSection, ...]) -> tuple[Listener, ...]:
-    return tuple(Listener(s.address.host, s.address.port, s.proxy_protocol) for s in sections)
+    return tuple(
+        Listener(s.address.host, s.address.port, s.proxy_protocol, s.public_port or 0)
+        for s in sections
+    )
 
 
 def _used_origins(draft: Draft) -> set[OriginName]:

@@ -90,7 +90,7 @@ https:
   - {address: "[::]:443", proxy_protocol: true}
 """,
     ),
-    ("listen, one address", ListenerSection, "{address: 127.0.0.1:8080, proxy_protocol: true}"),
+    ("listen, one address", ListenerSection, "{address: 0.0.0.0:8443, public_port: 443}"),
     ("trusted_proxies", TrustedProxiesSection, "{cidrs: [10.0.0.0/8], hops: 1}"),
     ("tls", TlsSection, 'min_version: "1.3"\ndevelopment_ca: true'),
     (

@@ -8,7 +8,7 @@ from seawall import limits
 from seawall.site.feeds import FEED_TYPES
 from seawall.site.schema.base import Section, one_or_many, short_form
 from seawall.site.schema.jobs import RangesSection, RetrainSection
-from seawall.site.schema.network import Cidr, HeaderName, ListenAddress
+from seawall.site.schema.network import PORT_MAX, Cidr, HeaderName, ListenAddress
 from seawall.site.schema.origin import OriginSection
 from seawall.site.schema.rollout import RolloutSection
 from seawall.site.schema.site import CertificateSection, SiteSection
@@ -40,6 +40,11 @@ class ListenerSection(Section):
     proxy_protocol: Flag = Field(
         default=False,
         description="Every connection begins with a PROXY protocol header (v1 or v2).",
+    )
+    public_port: Annotated[int, count(1, PORT_MAX)] | None = Field(
+        default=None,
+        description="What clients call this port, where something in front maps one to the other, "
+        "such as 443 to 8443: redirects to https name it. Default: the port of the address.",
     )
 
 

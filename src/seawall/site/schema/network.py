@@ -24,7 +24,8 @@ _SINCE_IDNA_2008: Final = frozenset("\u00df\u03c2\u200c\u200d")
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 _HOST_LENGTH_MAX: Final = 253
 _PORT: Final = re.compile(r"[0-9]{1,5}")
-_PORT_MAX: Final = 65_535
+PORT_MAX: Final = 65_535
+"""Of TCP (RFC 9293, section 3.1)."""
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -147,8 +148,8 @@ def _address(value: Any) -> Address:
 
 
 def _port(value: Any, port: str) -> int:
-    if not _PORT.fullmatch(port) or not 1 <= int(port) <= _PORT_MAX:
-        remedy = f"Write a port from 1 to {_PORT_MAX}."
+    if not _PORT.fullmatch(port) or not 1 <= int(port) <= PORT_MAX:
+        remedy = f"Write a port from 1 to {PORT_MAX}."
         refuse("bad-address", f"{shown(value)} has no valid port.", remedy)
     return int(port)
 
@@ -184,7 +185,7 @@ def origin_url(value: Any) -> OriginUrl:
         remedy = f"Write `{parts.scheme}://{host}`; to change the path use `rewrite` on a route."
         refuse("bad-url", f"{shown(url)} holds more than scheme, host and port.", remedy)
     if port == 0:
-        refuse("bad-url", f"{shown(url)} has no valid port.", f"Write a port up to {_PORT_MAX}.")
+        refuse("bad-url", f"{shown(url)} has no valid port.", f"Write a port up to {PORT_MAX}.")
     return OriginUrl(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
 
 
