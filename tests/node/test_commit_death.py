@@ -32,13 +32,15 @@ def _dying(directory: Path, last: bytes) -> "Keeper":
 
     process = SimpleNamespace(exited=begun.wait, ending="It was killed by SIGKILL.")
     link, slot = SimpleNamespace(commit=commit), SimpleNamespace(directory=directory)
-    return cast("Keeper", SimpleNamespace(process=process, link=link, slot=slot))
+    keeper = SimpleNamespace(process=process, link=link, slot=slot, log_begins_at=len(EARLIER))
+    return cast("Keeper", keeper)
 
 
 @pytest.mark.parametrize(
     ("last", "told"),
     [
         (b"[2026-11-29 20:26:10.498][6848][info][main] all clusters initialized\n", ""),
+        (b"[x][1][info] a\n}\n: no such layer\n", " Its log: : no such layer"),
         (CRASH, f" Its log: {CRASH.splitlines()[1].decode()}"),
     ],
 )

@@ -39,8 +39,6 @@ async def attempt(
     """Commit `snapshot` and wait until Envoy serves; nothing is undone here."""
     process = keeper.process
     outcome, died = Outcome(settled=False), True
-    log = keeper.slot.directory / LOG_FILE
-    begins_at = log.stat().st_size if log.exists() else 0
     if process is not None:
         async with asyncio.TaskGroup() as tasks:
             commit = tasks.create_task(
@@ -55,7 +53,8 @@ async def attempt(
     if outcome.settled and await _ready(keeper, ready_timeout_s):
         return Attempt()
     if died:
-        return Attempt(_death(process, _worst(log, begins_at)))
+        log = keeper.slot.directory / LOG_FILE
+        return Attempt(_death(process, _worst(log, keeper.log_begins_at)))
     return Attempt(_why(outcome, timeout_s), nacks(snapshot, outcome.rejected))
 
 
@@ -77,14 +76,18 @@ def _death(process: EnvoyProcess | None, worst: str) -> str:
 
 
 def _worst(log: Path, begins_at: int) -> str:
-    """The first line since `begins_at` that tells of a crash: earlier ones are of another life."""
+    """The line since `begins_at` that tells of its end; before that is another life.
+
+    It is the first of an error, or the last if that has no level: what Envoy says of a bootstrap.
+    """
     try:
         with log.open("rb") as file:
             file.seek(begins_at)
             lines = file.read(ENVOY_LOG_TAIL_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    return next((line for line in lines if "[critical]" in line or "[error]" in line), "")
+    last = lines[-1] if lines and not lines[-1].startswith("[") else ""
+    return next((line for line in lines if "[critical]" in line or "[error]" in line), last)
 
 
 def _why(outcome: Outcome, timeout_s: float) -> str:

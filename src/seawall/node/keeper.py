@@ -73,6 +73,7 @@ class Keeper:
         on_exit: called at each death that nobody asked for, before a new start.
         ending: the last such death, in words.
         unstarted: starts that failed, as on a disk that takes no files.
+        log_begins_at: bytes of Envoy's log that are of earlier lives.
         names_port: where its Envoy asks for names of origins; 0 for the system's resolvers.
     """
 
@@ -96,6 +97,7 @@ class Keeper:
         self.restarts = 0
         self.crashes = CrashLoop()
         self.unstarted = CrashLoop()
+        self.log_begins_at = 0
         self.trouble = ""
         self.ending = ""
         self.on_trial = False
@@ -143,6 +145,7 @@ class Keeper:
 
     def adopt(self) -> bool:
         """Take over the Envoy that an earlier agent left in the slot, if there is one."""
+        self.log_begins_at = self._log_size()
         self.process = envoy.adopt(self.slot, self._binary, self._clock)
         if self.process is None:
             return False
@@ -237,6 +240,7 @@ class Keeper:
     def _start(self) -> None:
         content = self._bootstrap + resolvers_part(self._resolvers())
         self.names_port = names_port(content)
+        self.log_begins_at = self._log_size()
         try:
             self.process = envoy.start(
                 self.slot,
@@ -251,6 +255,12 @@ class Keeper:
         except UnreachableError as error:
             self.process = None
             self.trouble = error.message
+
+    def _log_size(self) -> int:
+        try:
+            return (self.slot.directory / envoy.LOG_FILE).stat().st_size
+        except OSError:
+            return 0
 
 
 def _nothing(_: Keeper) -> None:
