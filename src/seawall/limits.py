@@ -207,6 +207,8 @@ ENVOY_LOG_SIZE_BYTES_MAX: Final = 16 * MIB
 """Envoy's own log; beyond it the file is renamed to `.1` and begun again."""
 ENVOY_LOG_TAIL_BYTES: Final = 2 * KIB
 """How much of that log a message about a failed start may quote."""
+ENVOY_LOG_SEARCHED_BYTES: Final = 64 * KIB
+"""Of its end, looked through for why Envoy died: a bootstrap in text, a trace of calls."""
 CRASH_LOOP_EXITS: Final = 3
 """Envoy dying so many times within `CRASH_LOOP_WINDOW_S` is a crash loop."""
 CRASH_LOOP_WINDOW_S: Final = 60.0

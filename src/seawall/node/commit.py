@@ -1,12 +1,18 @@
 """One attempt to make an Envoy hold a snapshot: awaited together with the death it may cause."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import UnreachableError
-from seawall.limits import COMMIT_TIMEOUT_S, ENVOY_LOG_TAIL_BYTES, ENVOY_READY_TIMEOUT_S
+from seawall.limits import (
+    COMMIT_TIMEOUT_S,
+    ENVOY_LOG_SEARCHED_BYTES,
+    ENVOY_LOG_TAIL_BYTES,
+    ENVOY_READY_TIMEOUT_S,
+)
 from seawall.node.ads import Outcome
 from seawall.node.envoy import LOG_FILE, EnvoyProcess
 from seawall.node.keeper import Keeper
@@ -78,16 +84,20 @@ def _death(process: EnvoyProcess | None, worst: str) -> str:
 def _worst(log: Path, begins_at: int) -> str:
     """The line since `begins_at` that tells of its end; before that is another life.
 
-    It is the first of an error, or the last if that has no level: what Envoy says of a bootstrap.
+    It is the last if that has no level, which is what Envoy says of a bootstrap, or else the first
+    of an error.
     """
     try:
         with log.open("rb") as file:
-            file.seek(begins_at)
-            lines = file.read(ENVOY_LOG_TAIL_BYTES).decode("utf-8", "replace").splitlines()
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begins_at, size - ENVOY_LOG_SEARCHED_BYTES))
+            lines = file.read(ENVOY_LOG_SEARCHED_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    last = lines[-1] if lines and not lines[-1].startswith("[") else ""
-    return next((line for line in lines if "[critical]" in line or "[error]" in line), last)
+    if lines and not lines[-1].startswith("["):
+        return lines[-1][:ENVOY_LOG_TAIL_BYTES]
+    found = (line for line in lines if "[critical]" in line or "[error]" in line)
+    return next(found, "")[:ENVOY_LOG_TAIL_BYTES]
 
 
 def _why(outcome: Outcome, timeout_s: float) -> str:
