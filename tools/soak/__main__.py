@@ -1,8 +1,10 @@
 """`python -m tools.soak --seconds 600 --seed 7`: see the package."""
 
 import argparse
+import contextlib
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,7 @@ from bench.process import accepts, free_port, running, wait_until
 import tools.soak
 from seawall.clock import SystemClock
 from tools.soak.edge import Edge
+from tools.soak.plan import deeds
 from tools.soak.run import Journal, Soak
 from tools.soak.visitors import Visitors
 
@@ -31,16 +34,19 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the logs of a good run, too")
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix=f"seawall-soak-{options.seed}-"))
-    soak = run(home, seed=options.seed, seconds=options.seconds)
-    if soak.journal.broken or options.keep:
-        print(f"\nThe logs are in {home}; the same deeds: make soak SEED={options.seed}")
+    with prepared(home, f"seed {options.seed}, {options.seconds:.0f} s") as soak:
+        soak.run(deeds(options.seed), options.seconds)
+    broken = soak.journal.broken
+    if broken or options.keep:
+        print(f"\nAll logs are in {home}; the same deeds: make soak SEED={options.seed}")
     else:
         soak.edge.remove()
-    return 1 if soak.journal.broken else 0
+    return 1 if broken else 0
 
 
-def run(home: Path, *, seed: int, seconds: float) -> Soak:
-    """One run in that directory, with its summary on the terminal."""
+@contextlib.contextmanager
+def prepared(home: Path, title: str) -> Iterator[Soak]:
+    """A run in that directory, with its origin; its summary is printed at the end of the block."""
     clock = SystemClock()
     edge = Edge(home, free_port(), clock)
     origin_port = free_port()
@@ -48,17 +54,14 @@ def run(home: Path, *, seed: int, seconds: float) -> Soak:
     with (home / "soak.log").open("w") as file, running(command, _ROOT, log_dir=home):
         wait_until(lambda: accepts(origin_port), "the origin listens")
         journal = Journal(clock, file, clock.monotonic_s())
-        journal.say(f"seed {seed}, {seconds:.0f} s, in {home}")
+        journal.say(f"{title}, in {home}")
         soak = Soak(edge, Visitors(edge.port, clock), journal, clock, origin_port)
         try:
-            soak.run(seed, seconds)
+            yield soak
         finally:
-            summary = soak.table()
-            print(f"\n{summary}", flush=True)
-            file.write(f"\n{summary}\n")
-            for text in journal.broken:
-                print(f"BROKEN  {text}")
-    return soak
+            summary = "\n".join(["", soak.table(), *(f"BROKEN  {one}" for one in journal.broken)])
+            print(summary, flush=True)
+            file.write(f"{summary}\n")
 
 
 if __name__ == "__main__":

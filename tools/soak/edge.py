@@ -32,10 +32,10 @@ WORDS: Final[Mapping[Victim, str]] = MappingProxyType(
         Victim.CONTROL: "seawall.daemon.control",
         Victim.NODE: "seawall.daemon.node",
         Victim.WORKBENCH: "seawall.api.workbench",
-        Victim.TASTER: "taster",
+        Victim.TASTER: "control/taste",
     }
 )
-"""In the command line of each, beside the name of the run's directory."""
+"""In the command line of each, or in the name of the place where it works."""
 COMMAND_S_MAX: Final = 150.0
 START_S_MAX: Final = 60.0
 STOP_S_MAX: Final = 40.0
@@ -198,10 +198,10 @@ class Edge:
         home = os.fspath(self.home)
         found = []
         for pid in sorted(process_ids()):
-            line = _command_line(pid)
-            if pid == os.getpid() or word not in line:
+            traits = f"{_command_line(pid)} {_place(pid)}"
+            if pid == os.getpid() or home not in traits or word not in traits:
                 continue
-            if (home in line or home in _place(pid)) and (ticks := start_ticks(pid)) is not None:
+            if (ticks := start_ticks(pid)) is not None:
                 found.append(Process(pid, ticks))
         return found
 

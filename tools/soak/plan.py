@@ -185,6 +185,15 @@ class Deed:
     rest_s: float = 0.0
 
 
+_BROKEN: Final = (
+    "",
+    "version: 1\nsites: {",
+    "version: 1\nlisten: {http: 1}\nsites: {a: {}}",
+    Site(0).text(port=80, origin_port=81) + "colour: red\n",
+    "\0",
+)
+
+
 def deeds(seed: int) -> Iterator[Deed]:
     """Deeds without end; the same ones for the same seed."""
     rng = random.Random(seed)  # noqa: S311 - a simulation of people, no secret
@@ -198,7 +207,7 @@ def deeds(seed: int) -> Iterator[Deed]:
             number=number,
             kind=kind,
             sites=sites,
-            broken=rng.choice(_broken(releases)) if kind is Kind.BROKEN else "",
+            broken=rng.choice(_BROKEN) if kind is Kind.BROKEN else "",
             pick=rng.random(),
             pause_s=rng.random() * _PAUSE_S_MAX,
             feature=rng.choice(_FEATURES),
@@ -234,16 +243,6 @@ def _sites(rng: random.Random, kind: Kind, before: int) -> tuple[Site, ...]:
             timeout_s=rng.choice(_TIMEOUTS_S),
         )
         for n in range(1, count + 1)
-    )
-
-
-def _broken(number: int) -> tuple[str, ...]:
-    return (
-        "",
-        "version: 1\nsites: {",
-        "version: 1\nlisten: {http: 1}\nsites: {a: {}}",
-        Site(number).text(port=80, origin_port=81) + "colour: red\n",
-        "\0",
     )
 
 

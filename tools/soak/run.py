@@ -1,10 +1,10 @@
 """One run: deed after deed, the promises looked at after each, and the account of it all."""
 
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TextIO
@@ -12,8 +12,8 @@ from typing import Final, TextIO
 from seawall.api.status_views import StatusView
 from seawall.clock import Clock
 from tools.soak import promises
-from tools.soak.edge import STOP_S_MAX, Edge, marks_in
-from tools.soak.plan import Death, Deed, Kind, Site, Victim, deeds, picked
+from tools.soak.edge import START_S_MAX, STOP_S_MAX, Edge, marks_in
+from tools.soak.plan import Death, Deed, Kind, Site, Victim, picked
 from tools.soak.promises import Answer, Forgiveness, Served
 from tools.soak.visitors import Visitors
 
@@ -105,8 +105,8 @@ class Soak:
     account: Account = field(default_factory=Account)
     _sites: dict[str, Site] = field(default_factory=dict)
 
-    def run(self, seed: int, seconds: float) -> None:
-        """Everything: start, deeds for that long, a last rest, stop."""
+    def run(self, plan: Iterable[Deed], seconds: float) -> None:
+        """Everything: start, deeds for that long, a last rest, stop; Ctrl-C only ends it early."""
         self._write(self.edge.config, Site(0))
         try:
             if not self.edge.start(serving=True):
@@ -114,11 +114,13 @@ class Soak:
                 return
             self.visitors.start()
             end_s = self.journal.began_s + seconds
-            for deed in deeds(seed):
+            for deed in plan:
                 if self.clock.monotonic_s() >= end_s or not self._carry_out(deed):
                     break
             if self.edge.ended() is None:
                 self._rest()
+        except KeyboardInterrupt:
+            self.journal.say("interrupted")
         finally:
             self._stop()
 
@@ -134,11 +136,13 @@ class Soak:
 
     def _carry_out(self, deed: Deed) -> bool:
         """Do it, and look at what was promised; False when there is nothing left to go on with."""
+        if deed.number > 1 and deed.number % DEEDS_PER_REST == 1:
+            self._rest()
         self.journal.say(f"--- {deed.number} {deed.kind}")
-        killer = threading.Thread(target=self._kill_each, args=(deed.deaths,), daemon=True)
-        killer.start()
-        answers = self._do(deed)
-        killer.join()
+        with ThreadPoolExecutor(1) as killer:
+            killing = killer.submit(self._kill_each, deed.deaths)
+            answers = self._do(deed)
+            killing.result()
         self.account.deeds[deed.kind] += 1
         code = min((answer.code for answer in answers), default=_DONE)
         self.account.ends[deed.kind, code] += 1
@@ -148,8 +152,6 @@ class Soak:
         if self.edge.ended() is not None:
             self.journal.broke([f"seawall up ended by itself with {self.edge.ended()}"])
             return False
-        if deed.number % DEEDS_PER_REST == 0:
-            self._rest()
         return True
 
     def _do(self, deed: Deed) -> list[Answer]:
@@ -164,12 +166,12 @@ class Soak:
             Kind.FREEZE: lambda: [
                 self._command("freeze", "--reason", "soak"),
                 *(self._apply(site) for site in deed.sites),
-                self._command("unfreeze"),
+                self._heard("unfreeze"),
             ],
             Kind.ABORT: lambda: [self._command("abort")],
             Kind.PAUSE: lambda: [
                 *self._paused(self._command("pause"), deed),
-                self._command("resume"),
+                self._heard("resume"),
             ],
             Kind.TWO: lambda: self._both(deed),
         }
@@ -202,19 +204,21 @@ class Soak:
         return [self._command("rollback", release)]
 
     def _both(self, deed: Deed) -> list[Answer]:
-        answers: list[Answer] = []
+        mine, other = deed.sites
+        with ThreadPoolExecutor(1) as somebody:
+            theirs = somebody.submit(self._apply, other, config=self.edge.home / "other.yaml")
+            time.sleep(deed.pick)
+            return [self._apply(mine), theirs.result()]
 
-        def apply(site: Site, config: Path) -> None:
-            answers.append(self._apply(site, config=config))
-
-        other = threading.Thread(
-            target=apply, args=(deed.sites[1], self.edge.home / "other.yaml"), daemon=True
-        )
-        other.start()
-        time.sleep(deed.pick)
-        apply(deed.sites[0], self.edge.config)
-        other.join()
-        return answers
+    def _heard(self, word: str) -> Answer:
+        """An order that ends a hold: given again until somebody hears it, as people would."""
+        end_s = self.clock.monotonic_s() + START_S_MAX
+        while (answer := self._command(word)).code == _NOBODY:
+            if self.clock.monotonic_s() > end_s:
+                self.journal.broke([f"nobody hears {word} for {START_S_MAX:.0f} s"])
+                break
+            time.sleep(_POLL_S)
+        return answer
 
     def _command(self, *words: str, config: Path | None = None, must_fail: bool = False) -> Answer:
         answer = self.edge.run(*words, config=config)
@@ -311,7 +315,8 @@ class Soak:
                 self.journal.broke([f"{release} ({mark}), which fails, was committed: {stage}"])
 
     def _stop(self) -> None:
-        self.visitors.end()
+        if not self.visitors.end():
+            self.journal.broke(["a client of the soak itself gave up: see the terminal"])
         self._look_at_requests()
         if self.edge.ended() is None and not self.edge.stop():
             self.journal.broke([f"seawall up did not end well in {STOP_S_MAX:.0f} s"])

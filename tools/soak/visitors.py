@@ -48,11 +48,13 @@ class Visitors:
         for thread in self._threads:
             thread.start()
 
-    def end(self) -> None:
-        """Stop, and wait for the last answers."""
+    def end(self) -> bool:
+        """Stop, and wait for the last answers; whether all had gone on until now."""
+        all_there = all(thread.is_alive() for thread in self._threads)
         self._stop.set()
         for thread in self._threads:
             thread.join(_END_S_MAX)
+        return all_there
 
     def taken(self) -> list[Sample]:
         """What came since this was called last."""
