@@ -74,11 +74,11 @@ class Victim(StrEnum):
 
 WEIGHTS: Final[Mapping[Kind, int]] = MappingProxyType(
     {
-        Kind.GOOD: 6,
+        Kind.GOOD: 4,
         Kind.UNWATCHED: 6,
-        Kind.FAILING: 2,
-        Kind.DEAD: 1,
-        Kind.BROKEN: 1,
+        Kind.FAILING: 3,
+        Kind.DEAD: 2,
+        Kind.BROKEN: 2,
         Kind.BACK: 2,
         Kind.BACK_TO: 2,
         Kind.SWITCH: 2,
