@@ -65,7 +65,7 @@ class Account:
     deaths: Counter[Victim] = field(default_factory=Counter)
     rests: int = 0
     logged: Counter[str] = field(default_factory=Counter)
-    """Tracebacks in the logs: no promise, and a look worth."""
+    """Tracebacks in the logs, by their last line."""
 
     def table(self, served: Served, *, anew: int, cuts: int, broken: int) -> str:
         """The summary."""
@@ -291,7 +291,7 @@ class Soak:
         current = status.current.id if status.current else ""
         wanted = self.edge.mark_of(current)
         got = [self.visitors.one() for _ in range(FRESH_CLIENTS)]
-        count = self.edge.envoys()
+        count = self._envoys_left(end_s)
         self.journal.broke(promises.at_rest(current, wanted, got, count, ENVOYS_AT_REST_MAX))
         self._look_for_failing(current)
         self._look_at_requests()
@@ -307,6 +307,14 @@ class Soak:
             return None
         going = status.rollouts
         return None if going is not None and (going.running or going.waiting) else status
+
+    def _envoys_left(self, end_s: float) -> int:
+        """How many stay: those of a release that was withdrawn just now let their requests end."""
+        while (count := self.edge.envoys()) > ENVOYS_AT_REST_MAX:
+            if self.clock.monotonic_s() > end_s:
+                break
+            time.sleep(_POLL_S)
+        return count
 
     def _look_for_failing(self, current: str) -> None:
         for release, stage in self.edge.releases():
