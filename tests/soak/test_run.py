@@ -7,6 +7,8 @@ from pathlib import Path
 from tools.soak.__main__ import prepared
 from tools.soak.plan import Death, Deed, Kind, Victim
 
+from helpers import wait_until
+
 
 def test_a_short_soak_and_a_death_that_nobody_forgives(tmp_path: Path) -> None:
     with prepared(tmp_path, "a test") as soak:
@@ -19,6 +21,8 @@ def test_a_short_soak_and_a_death_that_nobody_forgives(tmp_path: Path) -> None:
             serves = soak.edge.stable()
             assert serves is not None
             serves.send(signal.SIGKILL)  # and the soak was not told
+            wait_until(lambda: not serves.alive(), what="it is gone")
+            wait_until(lambda: soak.visitors.one().status == 200, what="another one serves")
             yield Deed(4, Kind.ABORT)
 
         soak.run(plan(), seconds=60.0)
