@@ -11,7 +11,7 @@ ZOO := $(VENV)/.installed-zoo
 # The tests start hundreds of Pythons: each would compile Seawall's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check lint types unit bench power sim zoo starter fuzz docs lock golden clean
+.PHONY: help up test check lint types unit bench power sim soak zoo starter fuzz docs lock golden clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ power: $(DEV)  ## Recompute the figures of docs/judge.md; a quick look: make pow
 
 sim: $(DEV)  ## Simulate fleets through chaos: make sim SEEDS=1-5000; failing seeds are kept
 	$(BIN)/python -m seawall.testing.sim.run --seeds $(or $(SEEDS),1-2000) --keep tests/sim/kept.txt
+
+soak: $(DEV)  ## Random deeds and kills on a real edge under load: make soak SECONDS=600 SEED=7
+	$(BIN)/python -m tools.soak --seconds $(or $(SECONDS),600) --seed $(or $(SEED),1) $(ARGS)
 
 zoo: $(ZOO)  ## Make labelled traffic with real clients and report on it; all of it: make zoo ARGS=--full
 	$(BIN)/python -m zoo $(ARGS)
