@@ -140,12 +140,18 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
     """Withdraw the running rollout everywhere; without one, the one that waits longest.
 
     Raises:
-        NotFoundError: no release is on its way.
+        NotFoundError: no release is on its way, or nothing is there to go back to from it.
     """
     rollout = _running(fleet)
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     words = f"aborted by {actor}" + (f": {reason}" if reason else "")
     draft.withdraw(rollout, Stage.ABORTED, words)
+    if draft.fleet.target is None and rollout.committed:
+        raise NotFoundError(
+            "nothing-to-go-back-to",
+            f"{rollout.release} serves already, and no release before it did: nothing would serve.",
+            remedy="Apply a better one: it takes its place.",
+        )
     return draft.plan()
 
 
