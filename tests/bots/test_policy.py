@@ -1,5 +1,6 @@
 """What a policy does, asked of the Lua that Envoy runs."""
 
+import time
 from typing import Any
 
 import pytest
@@ -517,3 +518,19 @@ def test_the_largest_policy_compiles_and_decides() -> None:
 def test_a_faulty_condition_is_a_defect_and_never_compiled() -> None:
     with pytest.raises(InternalError, match="faulty condition"):
         policy_text(enforced(BotRule("x", "scor < 2", BLOCK)), SiteName("shop"), RouteClass.PAGE)
+
+
+LONG_CHARS = 60_000
+SLOW_S = 1.0
+"""A walk over such a path takes 1 ms; anew from each letter takes minutes."""
+
+
+@pytest.mark.parametrize("folder", ["a", ".", "%", "a."])
+@pytest.mark.parametrize("name", ["/x.xml", "/feed.xml", ".xml", "/a.b/"])
+def test_no_long_path_holds_up_a_worker(folder: str, name: str) -> None:
+    path = "/" + folder * (LONG_CHARS // len(folder)) + name
+    asked = LUA.table(facts(path=path))
+    begun = time.thread_time()
+    kind = LUA.module.kind(asked, "page")
+    assert time.thread_time() - begun < SLOW_S
+    assert kind == ("feed" if name == "/feed.xml" else "page")

@@ -1,3 +1,4 @@
+import time
 from typing import Any
 
 import pytest
@@ -318,6 +319,26 @@ def test_nothing_a_client_sends_raises_or_leaves_the_codes(
 ) -> None:
     seen = READER.read(headers, protocol=protocol, ja4="nonsense")
     assert all(0 <= code <= CODE_MAX for code in seen.values())
+
+
+LONG_CHARS = 60_000
+"""About what `limits.max_header_size` lets through, in one text."""
+SLOW_S = 1.0
+"""A walk over such a text takes 1 ms; anew from each letter takes minutes."""
+TEXTS = (*'a1=;/."(, ', "/.", "a.", '",', "a@", "Chrome/", ":1", "=a")
+
+
+@pytest.mark.parametrize(
+    "name", sorted({name for name, _ in BROWSER} | {"origin", "cache-control"})
+)
+def test_no_long_text_holds_up_a_worker(name: str) -> None:
+    usual = {"cookie": "seawall", "referer": "https://", "origin": "https://", ":path": "/"}
+    for end in ("", "/x.xml", "="):
+        for text in TEXTS:
+            value = usual.get(name, "") + text * (LONG_CHARS // len(text)) + end
+            begun = time.thread_time()
+            READER.read([*(p for p in BROWSER if p[0] != name), (name, value)])
+            assert time.thread_time() - begun < SLOW_S, (text, end)
 
 
 READER = Signals()

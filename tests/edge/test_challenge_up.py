@@ -5,6 +5,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from helpers import free_port, wait_until
 from raw_http import RawClient
 from seawall.daemon.processes import read_run_file
 from seawall.demo.website import running_website
+from seawall.limits import BOT_SERVICE_CONNECTIONS_MAX
 from seawall_process import Edge, seawall_up
 
 BROWSER_LINES = (
@@ -154,6 +156,24 @@ def test_headers_that_only_envoy_may_say_are_not_believed(edge: tuple[Edge, int]
     assert status == 200
     assert ask(running.port, path=b"/internal/challenge")[0] != 200
     assert ask(running.port, path=b"/.well-known/seawall/../../internal/challenge")[0] != 200
+
+
+@pytest.mark.parametrize("name", [b"solve", b"refresh"])
+def test_answers_that_come_slowly_spare_nobody_a_challenge(
+    edge: tuple[Edge, int], name: bytes
+) -> None:
+    """They held every connection to the service, and the fail mode of the site let all pass."""
+    running, _ = edge
+    with ExitStack() as stack:
+        for _ in range(2 * BOT_SERVICE_CONNECTIONS_MAX):
+            client = stack.enter_context(RawClient(running.port))
+            client.send(
+                b"POST /.well-known/seawall/challenge/" + name + b" HTTP/1.1\r\nhost: shop.test\r\n"
+                b'content-type: application/json\r\ncontent-length: 500\r\n\r\n{"'
+            )
+        for _ in range(3):
+            status, body = ask(running.port, *BROWSER_LINES)
+            assert (status, b"<html" in body) == (403, True)
 
 
 def test_robots_txt_and_data_are_never_challenged_with_html(edge: tuple[Edge, int]) -> None:

@@ -208,6 +208,9 @@ local function request(handle)
       challenge.identify(function(name, value)
         headers:replace(name, value)
       end, read, network_of(rules, address, prefix))
+      -- Waits until the whole body is here: the service has few connections, and slow bodies would hold
+      -- them all, so that nobody else could be shown a challenge.
+      handle:body()
       return
     end
   end

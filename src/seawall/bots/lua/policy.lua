@@ -129,7 +129,8 @@ local FEED_NAMES = { ["feed.xml"] = true, ["rss.xml"] = true, ["atom.xml"] = tru
 local function named(path)
   local dot = sub(path, -5):find(".", 1, true)
   if not dot then return nil end -- most paths
-  local name = path:match("[^/]*$"):lower()
+  -- Not "[^/]*$", which tries every folder's name anew from each of its letters: minutes for a long one.
+  local name = (path:match("^.*/(.*)$") or path):lower()
   if holds(name, "sitemap") and (ends(name, ".xml") or ends(name, ".xml.gz") or ends(name, ".txt")
     or ends(name, ".txt.gz")) then
     return "sitemap"

@@ -91,8 +91,9 @@ local function is_own(name)
 end
 
 local function foreign(cookies)
-  for name in cookies:gmatch("([^=; ]+)=") do
-    if not is_own(name) then
+  -- Not "([^=; ]+)=", which tries a word without `=` anew from each of its letters: minutes for a long one.
+  for name, sign in cookies:gmatch("([^=; ]+)(=?)") do
+    if sign == "=" and not is_own(name) then
       return true
     end
   end
