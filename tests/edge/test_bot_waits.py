@@ -5,7 +5,8 @@ import pytest
 from compiler import build
 from edge.bot_records import faults, harsh_model, verdict
 from edge.serving import serving
-from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule
+from envoy_harness import Origin
+from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule, HeaderChanges
 from seawall.verify.outcome import Outcome
 from verify.stand_in import Signatures, answering
 
@@ -66,3 +67,18 @@ def test_the_origin_gets_no_cookie_of_the_edge_where_no_challenge_was_to_be_had(
         assert faults(running) == 0
         [request] = running.origin.requests
     assert request.values("cookie") == [b"a=1"]
+
+
+def test_an_origin_cannot_pass_for_the_filter_and_take_a_header_of_the_edge_away() -> None:
+    body = b"x-seawall-reply: x-kept\r\ncontent-length: 0\r\n\r\n"
+    with Origin(lambda _: b"HTTP/1.1 404 Not Found\r\n" + body) as forger:
+        site = build.site(
+            "shop",
+            build.route("shop/all", action=build.forward("forger")),
+            bots=POLICY,
+            response_headers=HeaderChanges(set=(("x-kept", "yes"),)),
+        )
+        more = (build.origin("forger", forger.port),)
+        with serving(site, more_origins=more) as running:
+            answer = running.get(b"/")
+    assert (answer.status, answer.header("x-kept")) == (404, "yes")
