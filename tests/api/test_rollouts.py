@@ -17,7 +17,7 @@ from seawall.ids import NodeName, ReleaseId
 from seawall.release.signing import load_public_key
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.window import Window
-from seawall.testing.memory_node import MemoryNode
+from seawall.testing.memory_node import MemoryNode, accept
 
 Story = Callable[[World], Awaitable[None]]
 IDLE = {"requests": 0.0}
@@ -301,3 +301,45 @@ def test_a_node_whose_generation_is_a_lie_does_not_use_the_numbers_up(tmp_path: 
         assert executor.fleet.generation < 1_000
 
     run(tmp_path, story)
+
+
+def test_who_brought_a_release_that_was_withdrawn_is_told_what_the_fleet_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what the first node said last: it had committed what is withdrawn."""
+    withdrawn: list[NodeReport] = []
+
+    async def main() -> None:
+        async with world(tmp_path / "data", with_node=False) as here:
+            key = load_public_key(tmp_path / "data" / "control" / "signing.pub")
+            nodes = [
+                MemoryNode(here.service, key, name=name, refuse=refuse)
+                for name, refuse in (("a", accept), ("b", refuse_timeouts_of_66_s))
+            ]
+            take, had = here.service.report, set[ReleaseId]()
+
+            async def slow(report: NodeReport) -> None:
+                """What the first node says of its way back comes when all is over."""
+                had.update({report.release} if report.release and report.node == "a" else ())
+                if report.node == "a" and report.release == "r1" and "r2" in had:
+                    withdrawn.append(report)
+                else:
+                    await take(report)
+
+            monkeypatch.setattr(here.service, "report", slow)
+            following = [asyncio.ensure_future(node.run()) for node in nodes]
+            try:
+                policy = "rollout: {steps: [], waves: [50%]}\n"
+                await here.applied(here.text(extra=policy))
+                await until(lambda: all(node.serving == "r1" for node in nodes), "r1 everywhere")
+                end = await here.refused(here.text(timeout="66s", extra=policy))
+                assert "r2" in nodes[0].history, "the first wave had it"
+                assert end.remedy.startswith("r1 serves.")
+                assert end.serving == "r1"
+            finally:
+                here.control.close_polls()
+                for each in following:
+                    each.cancel()
+                await asyncio.gather(*following, return_exceptions=True)
+
+    asyncio.run(main())

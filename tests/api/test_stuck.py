@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from api.test_rollouts import measuring
-from api.world import ANN, World, sources, until, world
+from api.world import ANN, World, last, sources, until, world
 from seawall import limits
 from seawall.api.views import ApplyEvent, Progress
 from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.store import Store
+from seawall.rollout.execute import Executor
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.window import Window
 
@@ -69,6 +70,31 @@ def test_a_node_in_a_trial_is_not_answered_by_control_that_could_not_end_it(
                     "whoever follows is told",
                 )
             await until(lambda: executor.stuck_s < limits.ROLLOUT_STUCK_S, "it goes on")
+            assert await here.service.assignment(node, known, 0.0) is None
+            following.cancel()
+            await asyncio.wait((following,))
+
+    asyncio.run(tell())
+
+
+def test_a_node_in_a_trial_is_not_answered_by_control_that_stands_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tell() -> None:
+        async with _busy_edge(tmp_path) as here:
+            await here.applied(here.text())
+            slow = sources(here.text(timeout="2s", extra=_SLOW))
+            following = asyncio.ensure_future(last(here.service.apply(slow, caller=ANN)))
+            await until(lambda: here.step == 1, "the canary")
+            executor, node = here.control.executor, NodeName(here.node.name)
+            known = executor.fleet.generation
+            with monkeypatch.context() as elsewhere:
+                elsewhere.setattr(Executor, "leads", False)
+                with pytest.raises(UnreachableError, match="does not lead"):
+                    await here.service.assignment(node, known, 0.0)
+                told = await here.service.assignment(node, Generation(known - 1), 0.0)
+                assert told is not None, "what is new is told by whoever knows it"
+                assert await here.service.assignment(NodeName("other"), known, 0.0) is None
             assert await here.service.assignment(node, known, 0.0) is None
             following.cancel()
             await asyncio.wait((following,))

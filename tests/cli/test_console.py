@@ -208,6 +208,10 @@ def test_a_refusal_names_the_place_envoys_words_and_what_serves() -> None:
     assert "/etc/s.yaml:4: origin api: Envoy says: table_size not prime" in text
     assert "error: Envoy refused it. [envoy-refused]" in text
     assert "r1 serves on, unchanged." in text
+    view = Refused("commit", "held", "r2 is on its way, but it is held.", "", 0.1, serving="r1")
+    text = drawn(progress.refused(view))
+    assert "unchanged" not in text
+    assert "r1 is current; `seawall status` tells what each node serves meanwhile." in text
 
 
 def test_a_stream_without_an_end_is_an_error_and_no_success() -> None:

@@ -217,8 +217,9 @@ class Releaser:
             self._busy = ""
 
     def _serving(self) -> str | None:
-        report, current = self._roster.report(), self._roster.current
-        return report.release if report is not None else current.id if current else None
+        """The target; what a node of a fleet said last may be what was just withdrawn from it."""
+        target = self._rollouts.fleet.target
+        return target.release if target is not None else None
 
     # --- Apply -----------------------------------------------------------------------------------
 

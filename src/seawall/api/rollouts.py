@@ -192,10 +192,19 @@ class Rollouts:
         """Let nobody take control for one that looks after a trial when it does not.
 
         Raises:
-            UnreachableError: the node is in a trial, and for long nothing was carried out.
+            UnreachableError: the node is in a trial, and for long nothing was carried out, or
+                another process does that, and would be heard by a node that can reach it.
         """
         told = self.fleet.assigned.get(node)
-        if told is not None and told.trial and self._executor.stuck_s > limits.ROLLOUT_STUCK_S:
+        if told is None or not told.trial:
+            return
+        if not self._executor.leads:
+            raise UnreachableError(
+                "trial-elsewhere",
+                f"Node {node} is in a trial, and this control process does not lead.",
+                remedy="The node asks the one that leads, and withdraws if that one is away.",
+            )
+        if self._executor.stuck_s > limits.ROLLOUT_STUCK_S:
             raise UnreachableError(
                 "rollouts-stand-still",
                 f"No rollout was carried out for {limits.ROLLOUT_STUCK_S:g} s.",

@@ -62,10 +62,16 @@ def run(output: Output, name: str, off: list[str], page: Path | None, *, with_na
     results = []
     for drill in _drills(name):
         output.show_aside(styled(f"{drill.name}: {drill.outage} ...", "dim"))
-        with tempfile.TemporaryDirectory(prefix="seawall-drill-") as home:
-            results.append(
-                asyncio.run(_both(drill, Path(home), switched_off, with_naive=with_naive))
-            )
+        try:
+            with tempfile.TemporaryDirectory(prefix="seawall-drill-") as home:
+                results.append(
+                    asyncio.run(_both(drill, Path(home), switched_off, with_naive=with_naive))
+                )
+        except KeyboardInterrupt:
+            if results and not output.json_format:
+                output.show(*_shown(output, Summary(results)))
+            _interrupted(output, drill)
+            raise
     summary = Summary(results)
     if page is not None:
         write_page(page, summary)
@@ -74,6 +80,15 @@ def run(output: Output, name: str, off: list[str], page: Path | None, *, with_na
     else:
         output.show(*_shown(output, summary))
     return DONE if summary.passed else REFUSED
+
+
+def _interrupted(output: Output, drill: Drill) -> None:
+    """It ends with the code of a drill that failed: say that this one did not."""
+    output.error(
+        f"Interrupted in {drill.name}: it neither held nor failed. What it started has ended.",
+        code="interrupted",
+        do=f"Run it again: seawall drill run {drill.name}",
+    )
 
 
 async def _both(

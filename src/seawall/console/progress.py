@@ -209,9 +209,16 @@ def refused(view: Refused) -> RenderableType:
             )
         )
     parts.append(error_text(view.message, code=view.code, do=view.remedy))
-    serving = f"{view.serving} serves on, unchanged." if view.serving else "Nothing serves yet."
-    parts.append(styled(serving, "bold"))
+    parts.append(styled(_goes_on_serving(view), "bold"))
     return Group(*parts)
+
+
+def _goes_on_serving(view: Refused) -> str:
+    if not view.serving:
+        return "Nothing serves yet."
+    if view.code in ("held", "paused"):  # some nodes may have committed it
+        return f"{view.serving} is current; `seawall status` tells what each node serves meanwhile."
+    return f"{view.serving} serves on, unchanged."
 
 
 def _applied_words(view: Applied) -> str:

@@ -134,6 +134,11 @@ class Executor:
         return self._clock.monotonic_s() - self._read_at_s
 
     @property
+    def leads(self) -> bool:
+        """Whether this process carries out."""
+        return self._well_s is not None
+
+    @property
     def stuck_s(self) -> float:
         """How long no step has ended well; 0 for a process that does not lead."""
         return 0.0 if self._well_s is None else self._clock.monotonic_s() - self._well_s

@@ -89,9 +89,10 @@ def everywhere(draft: Draft, rollout: Rollout) -> None:
         rollout, stage=Stage.BAKING, members=(), step_started_s=draft.now_s, resumed_by=""
     )
     draft.put(baking)
-    nodes = count_text(baking.committed)
+    serving = tuple(name for name in baking.committed if name not in baking.aside)
+    nodes = count_text(serving)
     words = f"serves on {nodes}; last known good after {baking.policy.bake_s:.0f} s"
-    draft.say(baking, "committed", words if baking.committed else "no node is connected yet")
+    draft.say(baking, "committed", words if serving else "no node is connected yet")
 
 
 def target_of(rollout: Rollout) -> Target:
