@@ -58,68 +58,73 @@ def _errors(said: list[dict[str, Any]]) -> list[str]:
     return [event["error"]["code"] for event in said if "error" in event]
 
 
-def test_a_control_process_that_is_killed_meanwhile_is_waited_for(
-    tmp_path: Path, origin: str
-) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        edge.write(more="    timeout: 21s\n")
-        with _starting(edge, style="text") as process:
-            assert process.stdout is not None
-            assert "Check the site file" in process.stdout.readline()
-            edge.kill("control")
-            said, _ = process.communicate(timeout=DEADLINE_S)
-        assert process.returncode == 0, said
-        status = edge.status()
-        assert status is not None
-        assert status.current is not None
-        assert status.current.id != "r1", "it is offered once more"
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory: pytest.TempPathFactory, origin: str) -> Iterator[Edge]:
+    """One that serves, whatever is done to it here."""
+    with seawall_up(tmp_path_factory.mktemp("edge"), origin) as running:
+        yield running
 
 
-def test_a_log_on_a_full_disk_is_no_reason_to_stop(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge, Path("/dev/full").open("w") as full:
-        edge.write(more="    timeout: 21s\n")
-        for style in ("text", "json"):
-            done = subprocess.run(
-                _command(edge, style), stdout=full, timeout=DEADLINE_S, check=False
-            )
-            assert done.returncode == 0, style
+def _current(edge: Edge) -> str:
+    status = edge.status()
+    assert status is not None
+    assert status.current is not None
+    return status.current.id
 
 
-def test_another_release_on_its_way_is_told_and_goes_on(tmp_path: Path, origin: str) -> None:
-    with seawall_up(tmp_path, origin) as edge:
-        text = site_file(edge.port, edge.origin, more="    timeout: 21s\n")
-        edge.write(text=text.partition("rollout:")[0] + _STAYS)
-        assert edge.run("apply", "--no-wait").returncode == 0
-        edge.write(more="    timeout: 22s\n")
-        with _starting(edge) as process:
-            said = _end(process)
-        assert _errors(said) == ["release-in-progress"]
-        assert said[-1]["event"] == "ready"
-        edge.run("abort")  # unless it was given up already, as on a busy machine
+def test_a_control_process_that_is_killed_meanwhile_is_waited_for(edge: Edge) -> None:
+    before = _current(edge)
+    edge.write(more="    timeout: 21s\n")
+    with _starting(edge, style="text") as process:
+        assert process.stdout is not None
+        assert "Check the site file" in process.stdout.readline()
+        edge.kill("control")
+        said, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, said
+    assert _current(edge) != before, "it is offered once more"
 
 
-def test_a_port_of_somebody_else_in_a_file_that_changed_is_told(
-    tmp_path: Path, origin: str
-) -> None:
-    with seawall_up(tmp_path, origin) as edge, socket.create_server(("127.0.0.1", 0)) as taken:
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_log_on_a_full_disk_is_no_reason_to_stop(edge: Edge, style: str) -> None:
+    edge.write(more=f"    timeout: {22 + len(style)}s\n")
+    with Path("/dev/full").open("w") as full:
+        command = _command(edge, style)
+        done = subprocess.run(command, stdout=full, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0
+
+
+def test_another_release_on_its_way_is_told_and_goes_on(edge: Edge) -> None:
+    text = site_file(edge.port, edge.origin, more="    timeout: 31s\n")
+    edge.write(text=text.partition("rollout:")[0] + _STAYS)
+    assert edge.run("apply", "--no-wait").returncode == 0
+    edge.write(more="    timeout: 32s\n")
+    with _starting(edge) as process:
+        said = _end(process)
+    edge.run("abort")  # unless it was given up already, as on a busy machine
+    assert _errors(said) == ["release-in-progress"]
+    assert said[-1]["event"] == "ready"
+
+
+def test_a_port_of_somebody_else_in_a_file_that_changed_is_told(edge: Edge) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         edge.write(text=site_file(taken.getsockname()[1], edge.origin))
         with _starting(edge) as process:
             said = _end(process)
-        assert _errors(said) == ["port-taken"]
-        assert said[-1] | {"event": "ready", "release": "r1"} == said[-1]
+    assert _errors(said) == ["port-taken"]
+    assert said[-1] | {"event": "ready", "release": _current(edge)} == said[-1]
 
 
 def test_a_supervisor_that_was_killed_in_a_canary_leaves_an_edge_that_starts(
     tmp_path: Path, origin: str
 ) -> None:
     port = free_port()
-    with seawall_up(tmp_path, origin, port=port) as edge:
-        envoy = edge.pid("envoy")
-        text = site_file(edge.port, edge.origin, more="    timeout: 21s\n")
-        edge.write(text=text.partition("rollout:")[0] + _STAYS)
-        assert edge.run("apply", "--no-wait").returncode == 0
-        edge.kill("up")
-        edge.write(more="    timeout: 22s\n")
+    with seawall_up(tmp_path, origin, port=port) as first:
+        envoy = first.pid("envoy")
+        text = site_file(first.port, first.origin, more="    timeout: 21s\n")
+        first.write(text=text.partition("rollout:")[0] + _STAYS)
+        assert first.run("apply", "--no-wait").returncode == 0
+        first.kill("up")
+        first.write(more="    timeout: 22s\n")
         with seawall_up(tmp_path, origin, port=port) as second:
             assert second.pid("envoy") == envoy
             assert second.get()[0] == 200
