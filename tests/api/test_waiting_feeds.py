@@ -52,6 +52,8 @@ async def _stopped(at: World, release: Coroutine[Any, Any, Applied | Refused]) -
         applying = asyncio.ensure_future(release)
         await until(lambda: course(at).fleet.running, "the release is on its way")
         await course(at).pause("ann")
+        # Told before the node goes on, where it can be: else it may serve before anybody looks.
+        await asyncio.wait([applying], timeout=2.0)
         paused.set()
         told = await applying
     assert isinstance(told, Refused), told
