@@ -15,7 +15,7 @@ RANKS = {
             ("errors",),
             ("limits", "clock", "ids", "secret", "exit_codes", "phrases", "__init__"),
             ("sockets", "tasks", "files", "procfs", "heap"),
-            ("exchange",),
+            ("exchange", "socket_watch"),
             ("model",),
             ("bots",),
             ("challenge", "verify"),

@@ -13,9 +13,8 @@ import contextlib
 import fcntl
 import os
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +40,7 @@ from seawall.node.process import raise_file_limit
 from seawall.release.reserve import Reserve
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
+from seawall.socket_watch import listen_again
 from seawall.sockets import inode, listen_private
 from seawall.tasks import Background
 from seawall.telemetry.logs import configure
@@ -238,19 +238,21 @@ async def running(
             work = keep_exported(control.service.store, Path(ways.mirror_dir), clock, _say)
             background.spawn(work, name="bundles for mirrors")
         local = build_app(control.service, needs_token=False, log_error=_say_error)
-        listeners = [(ApiServer(local), listen_private(data_dir / SOCKET_NAME))]
-        bound = inode(data_dir / SOCKET_NAME)
+        path = data_dir / SOCKET_NAME
+        listeners = [(ApiServer(local), listen_private(path))]
+        bound = inode(path)
         if ways.api:
             remote = build_app(control.service, needs_token=True, log_error=_say_error)
             listeners.append((ApiServer(remote), listen_tcp(ways.api, "api")))
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(server.run_on(sock)) for server, sock in listeners]
 
-            def serve_on(sock: socket.socket) -> None:
-                serving.append(tasks.create_task(ApiServer(local).run_on(sock)))
+            async def serve_anew() -> None:
+                anew = listen_private(path)
+                _say("socket-made-again", f"{path} was gone, and is there again.")
+                serving.append(tasks.create_task(ApiServer(local).run_on(anew)))
 
-            again = _listen_again(data_dir / SOCKET_NAME, bound, serve_on, clock)
-            serving.append(tasks.create_task(again))
+            serving.append(tasks.create_task(listen_again(path, bound, serve_anew, clock)))
             try:
                 yield control
             finally:
@@ -258,28 +260,7 @@ async def running(
                 for task in serving:
                     task.cancel()
     with contextlib.suppress(OSError):
-        (data_dir / SOCKET_NAME).unlink()
-
-
-async def _listen_again(
-    path: Path, bound: int, serve_on: Callable[[socket.socket], None], clock: Clock
-) -> None:
-    """Serve at `path` anew when somebody took the socket's file away: nobody could get in.
-
-    Who is connected stays with the server of before, which nobody new can find.
-    """
-    made = 0
-    while made < limits.SOCKETS_MADE_AGAIN_MAX:
-        await clock.sleep(limits.SOCKET_LOOK_S)
-        if inode(path) == bound:
-            continue
-        try:
-            listener = listen_private(path)
-        except (OSError, SeawallError):  # the directory is gone too, or somebody else is there
-            continue
-        bound, made = inode(path), made + 1
-        _say("socket-made-again", f"{path} was gone, and is there again.")
-        serve_on(listener)
+        path.unlink()
 
 
 def _nodes_parts(

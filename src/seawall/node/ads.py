@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,19 +22,17 @@ from google.protobuf.message import DecodeError
 
 from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot, TypeUrl
-from seawall.errors import SeawallError
 from seawall.heap import give_back
 from seawall.limits import (
     COMMIT_TIMEOUT_S,
     MIB,
-    SOCKET_LOOK_S,
-    SOCKETS_MADE_AGAIN_MAX,
     XDS_HEAL_TIMEOUT_S,
     XDS_MESSAGE_SIZE_BYTES_MAX,
 )
 from seawall.node.tickets import Tickets
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
+from seawall.socket_watch import listen_again
 from seawall.sockets import SOCKET_MODE, claim, inode, short_path
 from seawall.tasks import Background
 
@@ -213,7 +210,6 @@ class AdsServer:
         self._background = Background(_log)
         self._links: dict[str, Link] = {}
         self._servers: list[Any] = []
-        self._bound = 0
         self.malformed_requests = 0
 
     def link(self, node_id: str) -> Link:
@@ -234,7 +230,8 @@ class AdsServer:
         self._tickets.refresh(self._clock.now_s())
         await self._listen()
         self._background.spawn(self._renew_tickets(), name="session tickets")
-        self._background.spawn(self._listen_again(), name="socket of xDS")
+        kept = listen_again(self._path, inode(self._path), self._serve_anew, self._clock)
+        self._background.spawn(kept, name="socket of xDS")
 
     async def _listen(self) -> None:
         claim(self._path)
@@ -254,19 +251,10 @@ class AdsServer:
             self._path.chmod(SOCKET_MODE)
             await server.start()
         self._servers.append(server)
-        self._bound = inode(self._path)
 
-    async def _listen_again(self) -> None:
-        """Serve anew when somebody took the socket's file away: no Envoy that starts could get in.
-
-        Who is connected stays with the server of before.
-        """
-        while len(self._servers) <= SOCKETS_MADE_AGAIN_MAX:
-            await self._clock.sleep(SOCKET_LOOK_S)
-            if inode(self._path) != self._bound:
-                with suppress(OSError, SeawallError, RuntimeError):  # its directory may be gone too
-                    await self._listen()
-                    _LOG.info("socket-made-again", path=os.fspath(self._path))
+    async def _serve_anew(self) -> None:
+        await self._listen()
+        _LOG.info("socket-made-again", path=os.fspath(self._path))
 
     async def stop(self) -> None:
         """End every stream and stop listening."""
