@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from seawall.node.commit import attempt
+from seawall.node.envoy import Slot
 
 if TYPE_CHECKING:
     from seawall.compiler.snapshot import Snapshot
@@ -31,7 +32,7 @@ def _dying(directory: Path, last: bytes) -> "Keeper":
         await asyncio.Event().wait()
 
     process = SimpleNamespace(exited=begun.wait, ending="It was killed by SIGKILL.")
-    link, slot = SimpleNamespace(commit=commit), SimpleNamespace(directory=directory)
+    link, slot = SimpleNamespace(commit=commit), Slot("a", directory, directory / "access")
     keeper = SimpleNamespace(process=process, link=link, slot=slot, log_begins_at=len(EARLIER))
     return cast("Keeper", keeper)
 

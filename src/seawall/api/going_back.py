@@ -5,17 +5,16 @@ ended since shuts every browser out, which nobody means who undoes a change. Pur
 """
 
 import datetime as dt
-import re
 from collections.abc import Sequence
 from typing import Final
 
+from seawall.api.refusals import is_digest
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import RefusedError
 from seawall.ids import ReleaseId
 
 FORCE: Final = "certificate-expired"
 """What lets a rollback pass that serves a certificate which has ended."""
-_DIGEST: Final = re.compile("[0-9a-fA-F]{12,64}")
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _END: Final = b"-----END CERTIFICATE-----"
 _KEY: Final = b"PRIVATE KEY-----"
@@ -28,7 +27,7 @@ def idle_force(force: Sequence[str]) -> tuple[str, ...]:
         f"Nothing in a rollback is forced by {name[:60]!r}: known are {FORCE}, and the first 12 "
         "digits or more of a quarantined digest."
         for name in dict.fromkeys(force)
-        if name != FORCE and not _DIGEST.fullmatch(name)
+        if name != FORCE and not is_digest(name)
     )
 
 

@@ -148,8 +148,7 @@ class Hands:
         Raises:
             ConflictError: nothing is signed yet, or another release is on its way.
         """
-        deed = DeedRequest(request.author, request.reason)
-        actor = await self._deed(deed, caller, "rotate-clearance-keys")
+        actor = await self._deed(request, caller, "rotate-clearance-keys")
         message = message_of(request.reason) or "New clearance key"
         flow = await self.keys.rotate(actor, message, break_glass=request.break_glass)
         return flow.events()
@@ -360,7 +359,7 @@ class Hands:
             )
             raise
 
-    async def _deed(self, request: DeedRequest, caller: "Caller", action: str) -> str:
+    async def _deed(self, request: RotateRequest, caller: "Caller", action: str) -> str:
         """Who does it; written down before it is done, so that also a refused deed is known."""
         actor = author_of(request.author, caller.name, local=caller.local)
         reason = message_of(request.reason)

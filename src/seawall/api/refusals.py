@@ -1,5 +1,6 @@
 """What a release is told when it may not go on: each refusal once, with its remedy."""
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Final
@@ -21,15 +22,18 @@ from seawall.ids import Digest, ListName
 from seawall.release.release import ReleaseRecord
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
-_DIGEST_PREFIX_CHARS_MIN: Final = 12
-"""Of a digest named to force it: what is shown everywhere, and long enough to mean it."""
+_DIGEST: Final = re.compile("[0-9a-fA-F]{12,64}")
+"""As it is named to force it: what is shown everywhere, and long enough to mean it."""
+
+
+def is_digest(name: str) -> bool:
+    """Whether a forced name can be a digest: in full, or its first 12 digits or more."""
+    return _DIGEST.fullmatch(name) is not None
 
 
 def forces(names: Sequence[str], digest: Digest) -> bool:
     """Whether one of the forced names is this digest, in full or by its first 12 digits or more."""
-    return any(
-        len(name) >= _DIGEST_PREFIX_CHARS_MIN and digest.startswith(name.lower()) for name in names
-    )
+    return any(is_digest(name) and digest.startswith(name.lower()) for name in names)
 
 
 def site_file_refused(view: CheckView, feed: str, *, serves: bool) -> ReleaseRefusedError:

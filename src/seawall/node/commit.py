@@ -1,9 +1,7 @@
 """One attempt to make an Envoy hold a snapshot: awaited together with the death it may cause."""
 
 import asyncio
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import UnreachableError
@@ -14,7 +12,7 @@ from seawall.limits import (
     ENVOY_READY_TIMEOUT_S,
 )
 from seawall.node.ads import Outcome
-from seawall.node.envoy import LOG_FILE, EnvoyProcess
+from seawall.node.envoy import EnvoyProcess
 from seawall.node.keeper import Keeper
 from seawall.node.report import nacks
 from seawall.rollout.ports import Nack
@@ -59,8 +57,8 @@ async def attempt(
     if outcome.settled and await _ready(keeper, ready_timeout_s):
         return Attempt()
     if died:
-        log = keeper.slot.directory / LOG_FILE
-        return Attempt(_death(process, _worst(log, keeper.log_begins_at)))
+        log = keeper.slot.log_tail(ENVOY_LOG_SEARCHED_BYTES, begins_at=keeper.log_begins_at)
+        return Attempt(_death(process, _worst(log)))
     return Attempt(_why(outcome, timeout_s), nacks(snapshot, outcome.rejected))
 
 
@@ -81,19 +79,13 @@ def _death(process: EnvoyProcess | None, worst: str) -> str:
     return " ".join(part for part in (*told, f"Its log: {worst}" if worst else "") if part)
 
 
-def _worst(log: Path, begins_at: int) -> str:
-    """The line since `begins_at` that tells of its end; before that is another life.
+def _worst(log: str) -> str:
+    """The line that tells of its end; empty when none does.
 
     It is the last if that has no level, which is what Envoy says of a bootstrap, or else the first
     of an error.
     """
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(begins_at, size - ENVOY_LOG_SEARCHED_BYTES))
-            lines = file.read(ENVOY_LOG_SEARCHED_BYTES).decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
+    lines = log.splitlines()
     if lines and not lines[-1].startswith("["):
         return lines[-1][:ENVOY_LOG_TAIL_BYTES]
     found = (line for line in lines if "[critical]" in line or "[error]" in line)

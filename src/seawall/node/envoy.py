@@ -112,13 +112,12 @@ class Slot:
         with suppress(SeawallError):
             await self.admin.reopen_logs()
 
-    def log_tail(self) -> str:
-        """The last words of Envoy's log, for a message about a start that failed."""
+    def log_tail(self, size_bytes: int = ENVOY_LOG_TAIL_BYTES, *, begins_at: int = 0) -> str:
+        """The last words of Envoy's log, and nothing before byte `begins_at`."""
         try:
             with (self.directory / LOG_FILE).open("rb") as file:
-                file.seek(0, os.SEEK_END)
-                file.seek(max(0, file.tell() - ENVOY_LOG_TAIL_BYTES))
-                return file.read(ENVOY_LOG_TAIL_BYTES).decode("utf-8", "replace")
+                file.seek(max(begins_at, file.seek(0, os.SEEK_END) - size_bytes))
+                return file.read(size_bytes).decode("utf-8", "replace")
         except OSError:
             return ""
 
