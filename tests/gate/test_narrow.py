@@ -20,7 +20,8 @@ from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.gate.ask import Answer
 from seawall.gate.compare import Changed, changed
 from seawall.gate.narrow import comparable, needed, sites_alone, unasked
-from seawall.gate.probes import choose
+from seawall.gate.plate import Plate
+from seawall.gate.probes import Probe, choose
 from seawall.gate.tasted import Tasted, key_of, load
 from seawall.gate.taster import Order, Taster, TasteReport
 
@@ -234,3 +235,24 @@ def test_what_is_wrong_with_a_narrow_change_is_asked_again_with_everything(tmp_p
     assert report.refusal is not None
     assert report.refusal.code == "taster-new-error"
     assert _asked(report) == limits.TASTER_PROBES_MAX
+
+
+def test_what_took_long_once_is_measured_again_and_not_all_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _taste(tmp_path, BASE, None).refusal is None
+    slow = [3, 20]
+    ask_once = Plate._ask_once
+
+    async def on_a_busy_machine(plate: Plate, index: int, probe: Probe) -> Answer:
+        answer = await ask_once(plate, index, probe)
+        if index in slow:
+            slow.remove(index)
+            return replace(answer, cpu_s=1.0)
+        return answer
+
+    monkeypatch.setattr(Plate, "_ask_once", on_a_busy_machine)
+    report = _taste(tmp_path, in_table(other_text("s3")), BASE)
+    assert report.refusal is None, report
+    assert slow == []
+    assert _asked(report) < limits.TASTER_PROBES_MAX

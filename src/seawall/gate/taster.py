@@ -22,30 +22,24 @@ from seawall.compiler.model_words import model_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
 from seawall.gate.ask import Answer, Asker, Failure
-from seawall.gate.compare import Changed, Comparison, Finding, compare
+from seawall.gate.compare import Changed, Finding
 from seawall.gate.early import Early
-from seawall.gate.narrow import comparable, needed, unasked
+from seawall.gate.judged import CANNOT_RUN, FORCE, costly, judge, to_tell
+from seawall.gate.narrow import needed, unasked
 from seawall.gate.plate import Plate, Tasting
 from seawall.gate.probes import Probe, Source, choose, golden_probes, recent_probes
 from seawall.gate.rewrite import Harmless, harmless
-from seawall.gate.sacrifice import MACHINE, Bounds, End, remove_leftovers, sacrifice
+from seawall.gate.sacrifice import Bounds, End, remove_leftovers, sacrifice
 from seawall.gate.stub import Stub
 from seawall.gate.tasted_scores import look_at_scores, look_at_shadow
-from seawall.gate.tasted_words import arithmetic, mib
+from seawall.gate.tasted_words import arithmetic
 from seawall.model import Golden
 from seawall.telemetry import records
 
 _STUB: Final = "stub.sock"
-_CPU_RETRIES_MAX: Final = 8
-"""Requests whose processor time is measured again before it refuses a release."""
-_WORDS_SHOWN_CHARS_MAX: Final = 300
-_CANNOT_RUN: Final = "taster-cannot-run"
-_PROOFS: Final = frozenset({End.CRASHED, End.OUT_OF_MEMORY})
-"""Ends that come again on any machine; processor time depends on what else runs."""
 _NOT_EARLY: Final = (OSError, KeyError, ValueError, DecodeError)
 """Why no Envoy is started early: what is wrong is told when the release is tasted, and a current
 release of an older Seawall may hold what is not written any more."""
-_FORCE: Final = "`--force taster` goes on without it, and is recorded."
 
 
 @dataclass(frozen=True)
@@ -149,13 +143,13 @@ class Taster:
                     refusal, summary, lines = await self._taste(order, say)
             except TimeoutError:
                 text = f"The tasting did not end within {limits.TASTER_TIMEOUT_S:g} s."
-                remedy = f"Try again when the machine is less busy. {_FORCE}"
+                remedy = f"Try again when the machine is less busy. {FORCE}"
                 refusal = Finding("taster-too-slow", text, remedy, blames_content=False)
                 summary, lines = text, []
             except OSError as error:
                 text = f"The release cannot be tasted here: {error.strerror or error}."
-                remedy = f"Check the data directory and free memory and disk. {_FORCE}"
-                refusal = Finding(_CANNOT_RUN, text, remedy, blames_content=False)
+                remedy = f"Check the data directory and free memory and disk. {FORCE}"
+                refusal = Finding(CANNOT_RUN, text, remedy, blames_content=False)
                 summary, lines = text, []
             elapsed_s = self._clock.monotonic_s() - begin_s
             return TasteReport(refusal, summary, tuple(lines), elapsed_s)
@@ -185,13 +179,13 @@ class Taster:
             say(f"asking {len(probes)} requests")
             new, old = await self._asked(first, order.old, probes, known, change)
         part = len(probes) < len(questions.all)
-        found = _judge(probes, new, old, change, part=part)
+        found = judge(probes, new, old, change, part=part)
         doubtful = early is not None and bool(found.refusals or new.words)
         if doubtful or (found.refusals and known is not None):
             probes, known = questions.all, None
             async with self._eaten(order.new) as again:
                 new, old = await self._asked(again, order.old, probes, None, change)
-            found = _judge(probes, new, old, change)
+            found = judge(probes, new, old, change)
         model = await asyncio.to_thread(model_of, order.new)
         odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
         doubt, shadowed = await asyncio.to_thread(_shadow, order, probes, new.answers)
@@ -216,7 +210,7 @@ class Taster:
         lines += [f"Differs: {text}" for text in shown]
         if rest := len(found.differences) - len(shown):
             lines.append(f"And {rest} more differences.")
-        refusal = _first(found.refusals)
+        refusal = to_tell(found.refusals)
         summary = f"{len(new.answers)} request(s) asked, {len(found.differences)} differ"
         return refusal, summary if refusal is None else refusal.text, lines
 
@@ -251,17 +245,16 @@ class Taster:
         change: Changed,
     ) -> tuple[Tasting, Tasting | None]:
         """Ask the new release, and the one before beside it unless its answers are known."""
-        if before is None or known is not None:
-            told = _told(known, probes) if known is not None else None
-            return await new.tasting(probes), told
+        if before is None:
+            return await new.tasting(probes), None
+        if known is not None:
+            one, other = await new.tasting(probes), _told(known, probes)
+            for index in costly(probes, one, other, change):
+                one = await new.again(one, index, probes[index])
+            return one, other
         async with self._eaten(before) as old:
             one, other = await asyncio.gather(new.tasting(probes), old.tasting(probes))
-            suspects = {
-                finding.probe
-                for finding in _judge(probes, one, other, change).refusals
-                if finding.code == "taster-cpu"
-            }
-            for index in sorted(suspects)[:_CPU_RETRIES_MAX]:
+            for index in costly(probes, one, other, change):
                 one = await new.again(one, index, probes[index])
                 other = await old.again(other, index, probes[index])
             return one, other
@@ -308,23 +301,6 @@ def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
     return Tasting(End.RUNNING, "", "", answers, known.memory_bytes, 0.0)
 
 
-def _judge(
-    probes: Sequence[Probe],
-    new: Tasting,
-    old: Tasting | None,
-    change: Changed,
-    *,
-    part: bool = False,
-) -> Comparison:
-    before: list[Answer | None] = []
-    if old is not None:
-        known = (comparable(a, change) if part else a for a in old.answers)
-        before = [a if a.failure is not Failure.NOT_ASKED else None for a in known]
-    found = compare(probes, new.answers, before, change)
-    whole = [each for each in (_ended(probes, new, old), _memory(new, old)) if each is not None]
-    return replace(found, refusals=(*whole, *found.refusals))
-
-
 def _shadow(
     order: Order, probes: Sequence[Probe], answers: Sequence[Answer]
 ) -> tuple[Finding | None, str]:
@@ -333,62 +309,3 @@ def _shadow(
     changed = shadow is not None and (before is None or before.id != shadow.id)
     brought = changed and not order.switch
     return look_at_shadow(probes, answers, shadow, brought=brought)
-
-
-def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Finding | None:
-    """Why it is not running at the end, or never answered."""
-    too = old is not None and old.end is new.end and (old.start_s is None) is (new.start_s is None)
-    beside = " The current release does so too." if too else ""
-    if new.end is End.RUNNING:
-        if new.start_s is not None:
-            return None
-        text = f"It does not serve within {limits.TASTER_START_TIMEOUT_S:g} s.{beside}"
-        remedy = f"Look at what was changed for the whole edge. {_FORCE}"
-        return Finding("taster-not-serving", text, remedy, blames_content=False)
-    where = _where(probes, new)
-    words = f" {new.words[:_WORDS_SHOWN_CHARS_MAX]}" if new.words else ""
-    if new.end in MACHINE:
-        text = f"The sacrificial Envoy {new.end.value}{where}.{words}"
-        remedy = f"The machine may be out of memory, or its Envoy gone. {_FORCE}"
-        return Finding(_CANNOT_RUN, text, remedy, blames_content=False)
-    how = f"crashed with {new.signal}" if new.end is End.CRASHED else new.end.value
-    text = f"Envoy with this release {how}{where}.{beside}{words}"
-    remedy = "This would have been an outage: look at what was changed, and report the crash."
-    code = f"taster-{new.end.name.lower().replace('_', '-')}"
-    blames = not too and new.end in _PROOFS
-    return Finding(code, text, remedy, blames_content=blames)
-
-
-def _where(probes: Sequence[Probe], new: Tasting) -> str:
-    """At which request it ended: the first that was not answered."""
-    if not new.answers:
-        return " while starting"
-    lost = (
-        i for i, a in enumerate(new.answers) if a.failure in (Failure.CLOSED, Failure.TIMED_OUT)
-    )
-    return f" at {probes[next(lost, len(new.answers) - 1)].name}"
-
-
-def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
-    if old is None or not old.memory_bytes or new.end is not End.RUNNING:
-        return None
-    most = max(
-        int(limits.TASTER_MEMORY_GROWTH_MAX * old.memory_bytes),
-        old.memory_bytes + limits.TASTER_MEMORY_GROWTH_BYTES,
-    )
-    if new.memory_bytes <= most:
-        return None
-    text = (
-        f"It uses {mib(new.memory_bytes)}, over {mib(most)}: "
-        f"{limits.TASTER_MEMORY_GROWTH_MAX:g} times the {mib(old.memory_bytes)} of the current "
-        f"release, or {mib(limits.TASTER_MEMORY_GROWTH_BYTES)} more."
-    )
-    remedy = "Look for what grows: a list, a filter, a table."
-    return Finding("taster-memory", text, remedy)
-
-
-def _first(findings: Sequence[Finding]) -> Finding | None:
-    """The one to tell: what blames the content, unless the machine ended the tasting."""
-    if not findings or findings[0].code == _CANNOT_RUN:
-        return findings[0] if findings else None
-    return next((finding for finding in findings if finding.blames_content), findings[0])
