@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from api.world import World, until, world
+from api.world import ANN, World, until, world
 from seawall import limits
+from seawall.api.hand_requests import DeedRequest
 from seawall.errors import UnreachableError
 from seawall.ids import Digest, Generation, NodeName
 from seawall.release.signing import load_public_key
@@ -25,6 +26,7 @@ class Way:
 
     def __init__(self) -> None:
         self.here: World | None = None
+        self.newest = ""
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
@@ -64,7 +66,8 @@ async def lived(home: Path, way: Way) -> MemoryNode:
             await here.applied(here.text())
             await until(lambda: not here.control.executor.fleet.rollouts, "r1 is good")
             await asyncio.to_thread(shutil.copytree, home, home.with_name("backup"))
-            await here.applied(here.text(timeout="20s"))
+            way.newest = here.text(timeout="20s")
+            await here.applied(way.newest)
             await until(lambda: not here.control.executor.fleet.rollouts, "r2 is good")
             assert node.serving == "r2"
         way.here = None
@@ -81,6 +84,9 @@ def test_a_number_that_is_given_again_is_not_good_because_its_first_content_was(
         async with world(tmp_path / "backup", with_node=False) as here:
             way.here, executor = here, here.control.executor
             async with running(node):
+                await until(lambda: executor.fleet.frozen, "releases are frozen")
+                assert (node.serving, node.digest) == ("r2", first)
+                await here.service.hands.unfreeze(DeedRequest(), ANN)
                 await until(lambda: node.serving == "r1", "it is told what the store says")
                 node.bakes = False
                 await here.applied(here.text(timeout="30s"))
@@ -122,6 +128,30 @@ def test_a_node_that_has_the_first_content_of_its_number_is_told_again(
                 await until(lambda: node.digest == told.digest, "it has what it was told")
             alone.cancel()
             await asyncio.gather(alone, return_exceptions=True)
+            way.here = None
+
+    asyncio.run(story())
+
+
+def test_a_restored_store_moves_no_node_and_is_told_what_serves(tmp_path: Path) -> None:
+    async def story() -> None:
+        way = Way()
+        home = tmp_path / "data"
+        node = await lived(home, way)
+        kept = node.digest
+        home.rename(tmp_path / "lost")
+        (tmp_path / "backup").rename(home)  # what is compiled names its directory
+        async with world(home, with_node=False) as here:
+            way.here, executor = here, here.control.executor
+            async with running(node):
+                await until(lambda: executor.fleet.frozen, "releases are frozen")
+                frozen = executor.fleet.frozen
+                assert frozen is not None
+                assert "older than what was released to" in frozen.reason
+                assert (await here.refused(here.text(timeout="30s"))).code == "frozen"
+                await here.applied(way.newest, break_glass="it serves already")
+                await until(lambda: executor.fleet.frozen is None, "nothing is kept any more")
+                assert node.digest == kept
             way.here = None
 
     asyncio.run(story())

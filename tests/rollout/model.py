@@ -162,6 +162,8 @@ class Model:
         self.ended: list[Rollout] = []
         self.numbers = 0
         self.stale: Fleet | None = None
+        self.backup: Fleet | None = None
+        self.pace_s = 1
 
     # --- What a scenario does --------------------------------------------------------------------
 
@@ -206,7 +208,7 @@ class Model:
         return said
 
     def tick(self) -> None:
-        self.now_s += 1
+        self.now_s += self.pace_s
         for node in self.nodes.values():
             node.hear(self.fleet.assigned.get(node.name))
             node.live()

@@ -124,6 +124,10 @@ class Scenario:
             self.model.tick()
             yield from self._events()
 
+    def pace(self, seconds: str) -> None:
+        """How far apart control looks, where nothing happens for long."""
+        self.model.pace_s = int(seconds)
+
     def until(self, what: str) -> Iterator[str]:
         """Until every rollout has ended (`ended`), or one is held, or in a stage."""
         for _ in range(TICKS_MAX):
@@ -224,6 +228,15 @@ class Scenario:
         }
         generation = type(fleet.generation)(fleet.generation - int(behind))
         self.model.fleet = replace(fleet, assigned=lower, generation=generation)
+
+    def backup(self) -> None:
+        """The store is copied."""
+        self.model.backup = self.model.fleet
+
+    def restore(self) -> None:
+        """The copy takes the place of the store; nodes live on."""
+        assert self.model.backup is not None
+        self.model.fleet = self.model.backup
 
     def show(self) -> Iterator[str]:
         target = self.model.fleet.target

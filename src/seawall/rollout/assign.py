@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from seawall import limits
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.rollout.behind import keeps, reachable
 from seawall.rollout.draft import Draft
 from seawall.rollout.ports import NodeReport, Phase, Trial, TrialPhase, TrialReport
 from seawall.rollout.standing import steers, tries
@@ -58,6 +59,8 @@ def assign(draft: Draft) -> None:
         if want is None:
             if told is not None:
                 gone.append(name)
+        elif told is not None and _kept(draft, told, want):
+            continue
         elif (
             told is None
             or _without_number(told) != want
@@ -67,6 +70,14 @@ def assign(draft: Draft) -> None:
             changes[name] = want
     if changes or gone:
         _apply(draft, changes, gone)
+
+
+def _kept(draft: Draft, told: Assigned, want: Wanted) -> bool:
+    """The store is older than the node; what a rollout has committed is told all the same."""
+    running = draft.fleet.running
+    if running is not None and told.node in running.committed:
+        return False
+    return keeps(draft.fleet, told, draft.inventory.report(told.node), want.digest)
 
 
 def _apply(draft: Draft, changes: dict[NodeName, Wanted], gone: list[NodeName]) -> None:
@@ -135,7 +146,7 @@ def _tell_again(draft: Draft, name: NodeName, told: Assigned) -> bool:
     report = draft.inventory.report(name)
     if report is None:
         return False
-    if told.generation < report.generation <= _reachable(draft.fleet):
+    if told.generation < report.generation <= reachable(draft.fleet):
         return True
     if report.generation != told.generation:
         return False
@@ -158,10 +169,6 @@ def _next_generation(fleet: Fleet, reports: list[NodeReport | None]) -> Generati
     believed = [
         report.generation
         for report in reports
-        if report is not None and report.generation <= _reachable(fleet)
+        if report is not None and report.generation <= reachable(fleet)
     ]
     return Generation(max(fleet.generation, *believed, 0) + 1)
-
-
-def _reachable(fleet: Fleet) -> int:
-    return fleet.generation + limits.GENERATION_LEAD_MAX

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from seawall.ids import Digest, NodeName
 from seawall.judge.verdict import Healthy
 from seawall.model.rollout import WithoutTraffic
+from seawall.rollout.behind import reachable
 from seawall.rollout.state import (
     NO_GENERATION,
     STRAIGHT,
@@ -41,6 +42,7 @@ def lint(
     """Everything that is wrong with a plan made on `before`."""
     return (
         *_generations(before, plan),
+        *_ahead(before, plan, inventory),
         *_targets(before, plan),
         *_known(before, plan),
         *_one_at_a_time(plan),
@@ -64,6 +66,20 @@ def _generations(before: Fleet, plan: Plan) -> Iterator[Violation]:
             yield Violation(1, words)
         if plan.fleet.assigned.get(new.node) != new:
             yield Violation(1, f"{new.node} is told what the fleet does not say")
+
+
+def _ahead(before: Fleet, plan: Plan, inventory: Inventory) -> Iterator[Violation]:
+    """1: a node that was told more than this store knows is not given other content unasked."""
+    running = plan.fleet.running
+    committed = running.committed if running is not None else ()
+    for new in plan.assignments:
+        report = inventory.report(new.node)
+        if report is None or new.node not in before.assigned or new.node in committed:
+            continue
+        ahead = before.generation < report.generation <= reachable(before)
+        if ahead and report.digest not in {None, new.digest}:
+            words = f"{new.node} serves what this store has forgotten, and gets {new.release}"
+            yield Violation(1, words)
 
 
 def _targets(before: Fleet, plan: Plan) -> Iterator[Violation]:

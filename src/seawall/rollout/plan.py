@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from seawall import limits
 from seawall.errors import invariant
+from seawall.rollout import behind
 from seawall.rollout.assign import assign
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import target_of
@@ -32,6 +33,7 @@ def plan(fleet: Fleet, inventory: Inventory, findings: Findings, now_s: float) -
     draft = Draft(fleet, inventory, findings, now_s)
     for _ in range(limits.ROLLOUT_MOVES_MAX):
         before = draft.fleet
+        behind.look(draft)
         _leave_refused(draft)
         _begin_next(draft)
         running = draft.fleet.running
