@@ -102,7 +102,7 @@ class Watcher:
             )
             if answered:
                 unanswered = 0
-            elif stable_answered and self._stands and not self._trials.loads(Arm.CANDIDATE):
+            elif stable_answered and not self._trials.loads(Arm.CANDIDATE) and self._stands:
                 # Where stable is late too, the machine is, or we are: it proves nothing. Nor does a
                 # candidate that loads what it was told, which nobody has seen yet.
                 unanswered += 1
