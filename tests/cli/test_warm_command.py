@@ -1,16 +1,20 @@
 """A forked command is what a started one is, and no command needs what another one has loaded."""
 
+import contextlib
 import os
 import pkgutil
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import seawall.cli
 import warm_command
+from seawall.api import frames
 from seawall_process import COMMAND
 
 _EACH = """
@@ -84,3 +88,34 @@ def test_every_module_of_the_commands_loads_before_all_others() -> None:
         [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
     )
     assert ran.stdout.split() == [], ran.stderr
+
+
+@contextlib.contextmanager
+def workbench(home: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    program = warm_command.offer_workbench()
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", program, str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        yield process
+
+
+def test_a_workbench_that_is_killed_is_gone(tmp_path: Path) -> None:
+    with workbench(tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.writelines(frames.framed(("collect", (tmp_path / "none.yaml",), {})))
+        process.stdin.flush()
+        answer = frames.read(process.stdout)
+        assert answer is not None
+        assert answer[0] == "refused"
+        process.kill()
+        assert process.stdout.read() == b"", "who could write there has ended"
+        assert process.wait(60) == -signal.SIGKILL
+
+
+def test_a_workbench_without_work_ends_as_a_started_one(tmp_path: Path) -> None:
+    with workbench(tmp_path) as process:
+        assert process.communicate(timeout=60)[0] == b""
+        assert process.returncode == 0
