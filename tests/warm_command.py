@@ -32,7 +32,8 @@ COMMANDS: Final = (
     *("bots", "change", "fleet", "hands", "jobs", "local", "look", "main", "own", "ranges"),
     *("reference", "run", "shadow", "tokens", "watch"),
 )
-_WARM: Final = (*LIBRARIES, *(f"seawall.cli.{name}" for name in COMMANDS), forked.PROGRAM)
+WORKBENCHES: Final = (forked.WORKBENCH, "seawall.drill.workbench")
+_WARM: Final = (*LIBRARIES, *(f"seawall.cli.{name}" for name in COMMANDS), *WORKBENCHES)
 _REQUEST_SIZE_BYTES: Final = 256 * 1024
 _CODE_SIZE_BYTES: Final = 64
 _STREAMS: Final = 3
