@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 POLL_S: Final = 0.01
+POLL_S_MAX: Final = 0.25
+POLL_SHARE: Final = 5
+"""A poll waits so many times as long as the question took, and no longer than `POLL_S_MAX`."""
 Value = TypeVar("Value")
 _GIVEN_OUT: Final[deque[int]] = deque(maxlen=100)
 
@@ -31,12 +34,18 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], Value], *, what: str, deadline_s: float = 15.0) -> Value:
-    """Poll until `condition()` is true and return its value; fail with `what` at the deadline."""
+    """Poll until `condition()` is true and return its value; fail with `what` at the deadline.
+
+    What takes long to ask is asked less often: whoever answers needs the processor for what is
+    waited for.
+    """
     end = time.monotonic() + deadline_s
     while True:
+        asked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        now = time.monotonic()
+        if now > end:
             raise AssertionError(f"waited {deadline_s} s in vain: {what}")
-        time.sleep(POLL_S)
+        time.sleep(min(max(POLL_S, POLL_SHARE * (now - asked)), POLL_S_MAX))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import warm_command
 from helpers import free_port, wait_until
 from seawall.api.client import Client
 from seawall.api.status_views import StatusView
@@ -59,7 +60,11 @@ def site_file(port: int, origin: str, *, more: str = "") -> str:
 def seawall(
     *arguments: str, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command to its end."""
+    """Run a command to its end; with `env` in a Python that is started with it."""
+    if env is None:
+        return warm_command.run(
+            arguments, timeout_s=START_DEADLINE_S, cwd=cwd, env={**os.environ, "NO_COLOR": ""}
+        )
     return subprocess.run(
         [*COMMAND, *arguments],
         capture_output=True,
@@ -67,7 +72,7 @@ def seawall(
         timeout=START_DEADLINE_S,
         check=False,
         cwd=cwd,
-        env={**os.environ, "NO_COLOR": "", **(env or {})},
+        env={**os.environ, "NO_COLOR": "", **env},
     )
 
 

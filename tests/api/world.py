@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import warm_command
 from helpers import free_port
 from seawall.api.service import Caller, Service
 from seawall.api.views import Applied, ApplyEvent, Refused
@@ -118,6 +119,7 @@ async def world(
         clock or SystemClock(),
         log=lambda _event, _text: None,
         log_error=lambda _where, error: errors.append(error),
+        workbench=warm_command.offer_workbench(),
     )
     async with opened as control:
         control.carry_out()

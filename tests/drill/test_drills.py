@@ -27,12 +27,14 @@ AFTER_S = 1.0
 Only what crashes late is waited for."""
 UNJUDGED_S = 0.5
 """Of traffic before the fault where nothing is judged by it."""
+UNJUDGED_PER_S = 60.0
+"""And requests a second then. What must fail there fails for each of them."""
 
 
 def run(drill: Drill, home: Path, off: frozenset[Protection] = frozenset()) -> Result:
     short = drill if drill is slow_poison.DRILL else replace(drill, after_s=AFTER_S)
     if Protection.CANARY in off:
-        short = replace(short, warm_up_s=UNJUDGED_S)
+        short = replace(short, warm_up_s=UNJUDGED_S, rate_per_s=UNJUDGED_PER_S)
     guarded: Guarded = asyncio.run(run_guarded(short, home, SystemClock(), off=off))
     return Result(drill.name, drill.outage, drill.title, guarded, None)
 
@@ -51,8 +53,8 @@ def test_a_drill_fails_without_its_protections(drill: Drill, tmp_path: Path) -> 
 
 
 async def _flap(scene: Scene) -> None:
-    """The part of the drill that the data plane would fail at."""
-    await feature_file.flap(scene)
+    """The part of the drill that the data plane would fail at: bad, good, and bad again."""
+    await feature_file.flap(scene, cycles=3)
 
 
 def test_each_layer_holds_when_the_one_before_it_is_off(tmp_path: Path) -> None:

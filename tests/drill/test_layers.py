@@ -1,6 +1,7 @@
 """What a candidate does to itself, it does to nobody else: faults that the gate did not see."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def drill(name: str, lua: str) -> Drill:
 
 @pytest.mark.parametrize(
     "fault",
-    [drill("leaks", _LEAKS), drill("hangs", _HANGS), rule_cpu.DRILL],
+    [drill("leaks", _LEAKS), drill("hangs", _HANGS), replace(rule_cpu.DRILL, after_s=1.0)],
     ids=lambda d: d.name,
 )
 def test_a_candidate_harms_no_request_of_the_stable_slot(fault: Drill, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import warm_command
 from helpers import free_port, wait_until
 from seawall.api.client import Client
 from seawall.daemon.processes import envoys
@@ -25,8 +26,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "fleet.md"
 
 
 def seawall(*arguments: object, code: int = 0) -> str:
-    command = [sys.executable, "-m", "seawall.cli.main", *map(str, arguments)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, check=False)
+    ran = warm_command.run([*map(str, arguments)], timeout_s=DEADLINE_S, cwd=None, env=os.environ)
     assert ran.returncode == code, ran.stdout + ran.stderr
     return ran.stdout if code == 0 else ran.stdout + ran.stderr
 

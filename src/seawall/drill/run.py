@@ -17,7 +17,7 @@ from seawall.drill.operator import Operator
 from seawall.drill.result import Guarded
 from seawall.drill.scene import NODES, POLICY, Change, Drill, Protection, Scene
 from seawall.drill.website import running_origin
-from seawall.limits import DRILL_POLL_S, DRILL_RATE_PER_S, DRILL_TIMEOUT_S
+from seawall.limits import DRILL_POLL_S, DRILL_TIMEOUT_S
 
 _SILENT: Final = (Protection.LAST_KNOWN_GOOD, Protection.LAST_ADDRESSES)
 """Protections that hold without a refusal: that no request failed is all there is to see."""
@@ -98,7 +98,7 @@ async def run_guarded(
 def crowd_of(drill: Drill, port: int, clock: Clock) -> Crowd:
     """The clients of a drill."""
     addresses = [(address_of(number), port) for number in range(NODES)]
-    return Crowd(addresses, drill.visits, clock, rate_per_s=DRILL_RATE_PER_S)
+    return Crowd(addresses, drill.visits, clock, rate_per_s=drill.rate_per_s)
 
 
 async def play(drill: Drill, scene: Scene, *, busy: Callable[[], bool]) -> float:

@@ -14,7 +14,7 @@ from seawall.clock import Clock
 from seawall.drill.crowd import Visit
 from seawall.drill.flaw import Flaw
 from seawall.drill.nameserver import ORIGIN, NameServer
-from seawall.limits import DRILL_WARM_UP_S
+from seawall.limits import DRILL_RATE_PER_S, DRILL_WARM_UP_S
 from seawall.release.release import Kind
 from seawall.site.sources import BOT_MODEL, Pushed
 
@@ -181,6 +181,7 @@ class Drill:
         deed: injects the fault, and returns when nothing more is done.
         prepare: what is made ready before, while all is well.
         sites: of the edge; each is asked in turn.
+        rate_per_s: of the crowd.
         warm_up_s: of traffic before the fault, so that the judge knows what is usual.
         after_s: how long clients are watched after that.
         withdraws: the naive node stops serving when it cannot reach the core.
@@ -199,6 +200,7 @@ class Drill:
     flaw: Flaw = field(default_factory=Flaw)
     bounds: Bounds = unbounded
     sites: tuple[str, ...] = SITES
+    rate_per_s: float = DRILL_RATE_PER_S
     warm_up_s: float = DRILL_WARM_UP_S
     after_s: float = 3.0
     withdraws: bool = False

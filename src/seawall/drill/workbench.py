@@ -13,7 +13,8 @@ from typing import Final
 
 from seawall.api.candidate import Candidate, Maker
 from seawall.api.rehearsing import Ask
-from seawall.api.workbench import Say, Workbench, main
+from seawall.api.workbench import Say, Workbench
+from seawall.api.workbench import main as work
 from seawall.clock import Clock, SystemClock
 from seawall.drill.features.columns import features_of
 from seawall.drill.flaw import FEATURES as FLAW_FEATURES
@@ -142,5 +143,10 @@ class DrillBench(Workbench):
         self._maker = FlawedMaker(SystemClock(), Settings.read(home))
 
 
+def main() -> None:
+    """As `seawall.api.workbench.main`."""
+    work(DrillBench)
+
+
 if __name__ == "__main__":
-    main(DrillBench)
+    main()

@@ -29,11 +29,11 @@ async def _prepare(scene: Scene) -> None:
     scene.files.extend(model_file(answers.by_databases[grant]) for grant in reversed(GRANTS))
 
 
-async def flap(scene: Scene) -> bool:
+async def flap(scene: Scene, cycles: int = _CYCLES) -> bool:
     """Good and bad replicas take turns; whether every bad file was held."""
     worst, _, good = scene.files
     held = True
-    for cycle in range(_CYCLES):
+    for cycle in range(cycles):
         held &= await _is_held(scene, good if cycle % 2 else worst)
         await scene.clock.sleep(_CYCLE_S)
     return held

@@ -1,0 +1,38 @@
+"""Stands for the workbench in tests of control: the real one, forked where its libraries are warm.
+
+`python -P -m seawall.testing.forked DIR` hands its arguments and standard streams to the process
+that listens at the address in `SEAWALL_TESTS_FORK`, which forks the workbench. Each of the two ends
+with the other, so that whoever kills or waits for this process does so to the workbench.
+`SEAWALL_TESTS_WORKBENCH` names another workbench than that of control: a drill has its own.
+"""
+
+import json
+import os
+import socket
+import sys
+from typing import Final
+
+ADDRESS: Final = "SEAWALL_TESTS_FORK"
+PROGRAM: Final = "SEAWALL_TESTS_WORKBENCH"
+WORKBENCH: Final = "seawall.api.workbench"
+_CODE_SIZE_BYTES: Final = 64
+
+
+def main() -> None:
+    """Be the workbench, and end as it ended."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
+        program = os.environ.get(PROGRAM, WORKBENCH)
+        line.connect("\0" + os.environ[ADDRESS])
+        request = json.dumps([program, sys.argv[1:], os.getcwd(), dict(os.environ)])  # noqa: PTH109 - pathlib is slow to load
+        socket.send_fds(line, [request.encode()], [0, 1, 2])
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)  # control sees its pipes end when the workbench ends
+        os.dup2(nothing, 1)
+        code = int(line.recv(_CODE_SIZE_BYTES) or 1)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
