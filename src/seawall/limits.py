@@ -912,6 +912,10 @@ BUNDLE_CACHE_SIZE_BYTES_MAX: Final = 70 * MIB
 """Bundles kept in memory for the nodes that come next: at least the largest one fits."""
 BUNDLE_FETCH_TIMEOUT_S: Final = 120.0
 """How long a node tries to get a bundle, mirrors and waits included, before it says so."""
+MIRROR_PATIENCE_S: Final = 3.0
+"""Then control is asked beside the mirrors: a kill switch is tasted within 15 s or given up."""
+MIRROR_REST_S: Final = 60.0
+"""A mirror that was slow is not asked again so soon: the release after it loses no time."""
 RETRY_AFTER_S_MAX: Final = 5
 """Longest wait that control asks of a node it cannot serve at once."""
 REPORTS_BURST_MAX: Final = 30

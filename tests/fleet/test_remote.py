@@ -2,6 +2,7 @@
 
 import asyncio
 import stat
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 import pytest
 
+from api.world import until
 from fleet.town import Hand, Town, mirror, report, town
 from helpers import free_port
 from release import made
@@ -103,6 +105,44 @@ def test_a_mirror_that_sends_too_much_is_cut_off(
         with mirror({f"/{GOOD_DIGEST}.bundle": bytes(20_000)}) as (url, _):
             control = here.control("edge-1", mirrors=(url, "http://127.0.0.1:1"))
             assert await control.bundle(GOOD_DIGEST) == GOOD
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_mirror_that_hangs_holds_up_no_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MIRROR_PATIENCE_S", 0.1)
+
+    async def story(here: Town) -> None:
+        here.hand.bundles |= {GOOD_DIGEST: GOOD, OTHER_DIGEST: OTHER}
+        with mirror({}, answers=threading.Event()) as (url, asked):
+            control = here.control("edge-1", mirrors=(url,))
+            async with asyncio.timeout(10):
+                assert await control.bundle(GOOD_DIGEST) == GOOD
+                assert await control.bundle(OTHER_DIGEST) == OTHER
+            assert len(asked) == 1, "it rests"
+            assert [text for event, text in here.said if event == "mirror-passed-over"]
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_slow_mirror_is_believed_when_control_has_not_got_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MIRROR_PATIENCE_S", 0.1)
+
+    async def story(here: Town) -> None:
+        answers = threading.Event()
+        with mirror({f"/{GOOD_DIGEST}.bundle": GOOD}, answers=answers) as (url, _):
+            control = here.control("edge-1", mirrors=(url,))
+            async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+                found = tasks.create_task(control.bundle(GOOD_DIGEST))
+                await until(lambda: here.hand.bundle_reads, "control is asked")
+                answers.set()
+                assert await found == GOOD
             control.close()
 
     run(tmp_path, story)

@@ -19,7 +19,6 @@ from seawall.api.record_desk import Asked
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.exchange import Address, Answer, Line
-from seawall.fleet import mirrors
 from seawall.fleet.answerer import Answerer, Found
 from seawall.fleet.client import (
     SMALL_ANSWER_SIZE_BYTES_MAX,
@@ -34,7 +33,7 @@ from seawall.fleet.client import (
 )
 from seawall.fleet.identity import Identity, renewal_due_s
 from seawall.fleet.join import parse_control
-from seawall.fleet.mirrors import Mirror
+from seawall.fleet.mirrors import Mirror, Mirrors
 from seawall.fleet.pauses import Pauses
 from seawall.fleet.questions import (
     KNOWS_HEADER,
@@ -88,8 +87,13 @@ class FleetControl(ControlClient):
         self._identity = identity
         self._clock = clock
         self._rng = rng
-        self._trusted = trusted
-        self._mirrors = mirrors
+        self._mirrors = Mirrors(
+            mirrors,
+            clock,
+            rng,
+            trusted=trusted,
+            passed_over=lambda words: self._say("mirror-passed-over", words),
+        )
         self._answerer = answerer
         self._tell = tell
         self._told: dict[str, str] = {}
@@ -117,12 +121,9 @@ class FleetControl(ControlClient):
 
     async def bundle(self, digest: Digest) -> bytes:
         """See `ControlPort.bundle`: from a mirror if one has it, otherwise from control."""
-        for mirror in self._rng.sample(self._mirrors, len(self._mirrors)):
-            try:
-                return await mirrors.fetch(mirror, digest, self._trusted)
-            except (OSError, ValueError, SeawallError) as error:
-                words = f"{mirror.address}: {mirrors.words_of(error)}"
-                self._say("mirror-passed-over", words)
+        return await self._mirrors.bundle(digest, lambda: self._from_control(digest))
+
+    async def _from_control(self, digest: Digest) -> bytes:
         deadline_s = self._clock.monotonic_s() + limits.BUNDLE_FETCH_TIMEOUT_S
         while True:
             try:
