@@ -20,6 +20,7 @@ from seawall.clock import Clock
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.exchange import Address, Answer, Line
 from seawall.fleet.answerer import Answerer, Found
+from seawall.fleet.away import Away
 from seawall.fleet.client import (
     SMALL_ANSWER_SIZE_BYTES_MAX,
     TIMEOUT_S,
@@ -54,6 +55,7 @@ from seawall.fleet.shapes import (
     Reported,
 )
 from seawall.ids import Digest, Generation, NodeName
+from seawall.phrases import minute
 from seawall.rollout.ports import Assignment, NodeReport
 
 _NOT_HERE: Final = 421
@@ -97,6 +99,7 @@ class FleetControl(ControlClient):
         self._answerer = answerer
         self._tell = tell
         self._told: dict[str, str] = {}
+        self._away = Away()
         self._lines: dict[Purpose, Line] = {}
         self._chosen: dict[Purpose, int] = {}
         self._failed: dict[Purpose, int] = {}
@@ -185,7 +188,8 @@ class FleetControl(ControlClient):
             self._say(
                 "certificate-over",
                 "The certificate of this node is over: control does not know it any more. The "
-                f"edge serves on. Let it join again: seawall token join --name {standing.node}.",
+                f"edge serves on. Let it join again: seawall token join --name {standing.node}. "
+                f"If it is not {minute(now_s)} now, set this machine's clock instead.",
             )
         if now_s < renewal_due_s(standing, self._rng):
             return False
@@ -219,11 +223,12 @@ class FleetControl(ControlClient):
         body: bytes = b"",
     ) -> Answer:
         asked_as: object = None
+        where: object = None
 
         async def once() -> Answer:
-            nonlocal asked_as
+            nonlocal asked_as, where
             line = await self._line(purpose)
-            asked_as = self._stamp
+            asked_as, where = self._stamp, line.where
             answer = await line.ask(
                 method,
                 target,
@@ -252,8 +257,10 @@ class FleetControl(ControlClient):
             if answer.status == _NOT_HERE and self._follow(purpose, answer):
                 answer = await once()
         except (OSError, ValueError) as error:
+            self._say("control-away", self._away.failed(where, error, self._clock.now_s()))
             self._turn(purpose)
             raise unreachable(error) from error
+        self._say("control-away", self._away.answered(where))
         self._heed(purpose, answer)
         return checked(answer)
 
