@@ -885,7 +885,9 @@ cost nothing."""
 CERTIFICATE_BACKDATE_S: Final = 86_400
 """A new certificate is valid since a day: a node whose clock is behind can use it."""
 CERTIFICATE_RENEWAL_CHECK_S: Final = 3_600.0
-"""How often a node and control look whether their certificate is due."""
+"""How often a node looks whether its certificate is due."""
+SERVER_CERTIFICATE_CHECK_S: Final = 5.0
+"""How often control looks whether its own fits the clock: set after a boot, it may not any more."""
 JOIN_TOKEN_TTL_S: Final = 3_600.0
 """A join token, unless asked otherwise: long enough to walk to the machine."""
 JOIN_TOKEN_TTL_S_MAX: Final = 7 * 86_400.0

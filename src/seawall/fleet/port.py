@@ -211,6 +211,7 @@ class _ServerCertificate:
         self._authority = authority
         self._clock = clock
         self._due_s = 0.0
+        self._starts_s = 0.0
 
     def context(self) -> ssl.SSLContext:
         """A TLS context with a new certificate; with the last one where none can be written.
@@ -236,10 +237,14 @@ class _ServerCertificate:
             ) from error
 
     async def keep(self, context: ssl.SSLContext, log: Callable[[str, str], None]) -> None:
-        """Put a new certificate into `context` in time, until cancelled."""
+        """Put a new certificate into `context` in time, until cancelled.
+
+        Also when the clock was set: a machine whose clock was wrong when it booted has one of
+        another year, which no node takes.
+        """
         while True:
-            await self._clock.sleep(limits.CERTIFICATE_RENEWAL_CHECK_S)
-            if self._clock.now_s() < self._due_s:
+            await self._clock.sleep(limits.SERVER_CERTIFICATE_CHECK_S)
+            if self._starts_s <= self._clock.now_s() < self._due_s:
                 continue
             try:
                 await asyncio.to_thread(self._issue)
@@ -252,4 +257,5 @@ class _ServerCertificate:
         key, issued = self._authority.server_identity(now_s)
         write_atomic(self._key, key.reveal())
         write_atomic(self._certificate, issued.pem)
+        self._starts_s = now_s - limits.CERTIFICATE_BACKDATE_S
         self._due_s = issued.ends_s - (issued.ends_s - now_s) / _RENEW_SHARE
