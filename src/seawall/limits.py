@@ -900,6 +900,11 @@ NODE_NAME_LENGTH_CHARS_MAX: Final = 63
 """A node's name is a DNS label: it stands in certificates, metrics and file names."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
 """Connections of nodes at once: each of the largest fleet polls, reports and fetches."""
+NODE_STRANGERS_MAX: Final = 256
+"""Connections to the nodes' port without a certificate at once, besides: machines that join, which
+take well under a second. More are closed, and join when they try again."""
+NODE_STRANGER_IDLE_S: Final = 1
+"""One of them that has its answer: joining uses a connection once."""
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
 """Read buffer of a node's connection; asyncio takes 256 KiB each, which 2,000 connections make
 half a gigabyte."""

@@ -1,6 +1,7 @@
 """The nodes' port against nodes that lie, replay, flood, are old, slow or strangers."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from seawall.exchange import Address, Answer, Line
 from seawall.fleet import gateway
 from seawall.fleet.ca import SERVER_NAME
 from seawall.fleet.shapes import NOW_HEADER, PROTOCOL_HEADER
-from seawall.fleet.tls import client_context
+from seawall.fleet.tls import client_context, unverified_context
 from seawall.ids import Digest, Generation, NodeName, SiteName
 from seawall.rollout.ports import NodeReport
 from seawall.telemetry.bot_sample import BotSample
@@ -286,6 +287,34 @@ def test_texts_of_a_report_are_bounded_and_printable(tmp_path: Path) -> None:
         assert heard.message == "\ufffd[2Jgone\ufffd"
         assert len(heard.notices) == limits.REPORT_TEXTS_MAX
         assert max(map(len, heard.notices)) == limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX
+
+    run(tmp_path, story)
+
+
+def test_strangers_who_hold_connections_keep_no_node_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NODE_STRANGERS_MAX", 3)
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_MAX", 2)
+
+    async def open_one(here: Town) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        tls = unverified_context()
+        return await asyncio.open_connection("127.0.0.1", here.port, ssl=tls)
+
+    async def story(here: Town) -> None:
+        held = [await open_one(here) for _ in range(3)]
+        held.append(await open_one(here))
+        with contextlib.suppress(OSError):
+            assert await held[3][0].read() == b"", "one too many"
+        assert (await tell(here, report("edge-1"))).status == 200
+        for _, writer in held[:3]:
+            writer.write(b"GET /v1/ca HTTP/1.1\r\nHost: control\r\n\r\n")
+        async with asyncio.timeout(10):
+            answers = [await reader.read() for reader, _ in held[:3]]
+        for _, writer in held:
+            writer.close()
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers), "and closed"
+        await here.join("edge-2")
 
     run(tmp_path, story)
 

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from seawall import limits
 from seawall.api.server import BoundedProtocol
 from seawall.errors import SeawallError
 from seawall.fleet.ca import NODE_URI, key_sha256
@@ -34,12 +35,25 @@ class Peer:
 
 
 class PeerProtocol(BoundedProtocol):
-    """HTTP on a TLS connection, with `scope["seawall.peer"]`: a `Peer`, or None."""
+    """HTTP on a TLS connection, with `scope["seawall.peer"]`: a `Peer`, or None.
+
+    Whoever shows no certificate may join and nothing else: few of them at once, for a moment each.
+    Otherwise strangers who hold connections would have every node answered that control is busy.
+    """
+
+    stranger = False
 
     def connection_made(self, transport: Any) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self.app = _told(cast("ASGIApp", self.app), peer_of(transport.get_extra_info("ssl_object")))
+        peer = peer_of(transport.get_extra_info("ssl_object"))
+        self.app = _told(cast("ASGIApp", self.app), peer)
+        if peer is None:
+            self.stranger = True
+            self.timeout_keep_alive = limits.NODE_STRANGER_IDLE_S
+            here = sum(getattr(one, "stranger", False) for one in self.connections)
+            if here > limits.NODE_STRANGERS_MAX:
+                transport.abort()
 
 
 def peer_of(connection: ssl.SSLObject | None) -> Peer | None:

@@ -107,7 +107,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
         gateway.app(),
         protocol=PeerProtocol,
         tls=context,
-        connections_max=limits.NODE_CONNECTIONS_MAX,
+        connections_max=limits.NODE_CONNECTIONS_MAX + limits.NODE_STRANGERS_MAX,
     )
     listener = listen_tcp(parts.listen, "listen-nodes")
     with contextlib.closing(listener):
