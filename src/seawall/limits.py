@@ -900,6 +900,8 @@ NODE_NAME_LENGTH_CHARS_MAX: Final = 63
 """A node's name is a DNS label: it stands in certificates, metrics and file names."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
 """Connections of nodes at once: each of the largest fleet polls, reports and fetches."""
+NODE_CONNECTIONS_EACH_MAX: Final = 32
+"""Connections of one node at once: it polls, reports, fetches and answers, and so does its twin."""
 NODE_STRANGERS_MAX: Final = 256
 """Connections to the nodes' port without a certificate at once, besides: machines that join, which
 take well under a second. More are closed, and join when they try again."""

@@ -319,6 +319,34 @@ def test_strangers_who_hold_connections_keep_no_node_away(
     run(tmp_path, story)
 
 
+def test_a_node_that_holds_connections_keeps_no_other_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_EACH_MAX", 3)
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_MAX", 5)
+    monkeypatch.setattr(limits, "NODE_STRANGERS_MAX", 1)
+
+    async def story(here: Town) -> None:
+        await here.join("edge-2")
+        [address] = here.identity("edge-1").addresses()
+        lines = [Line(address) for _ in range(6)]
+        for line in lines:
+            with contextlib.suppress(OSError):
+                headers = dict(SPOKEN)
+                await line.ask("GET", "/v1/ca", timeout_s=5, size_bytes_max=10**6, headers=headers)
+        said = await ask(
+            *(here, "POST", "/v1/node/report"),
+            body=to_json(report("edge-2")),
+            headers={**SPOKEN, NOW_HEADER: str(here.clock.now_s())},
+            name="edge-2",
+        )
+        assert said.status == 200
+        for line in lines:
+            line.close()
+
+    run(tmp_path, story)
+
+
 def test_a_flood_is_held_off_and_others_are_heard(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         await here.join("edge-2")

@@ -24,7 +24,7 @@ from seawall.fleet.ca import Authority, load_or_create_authority
 from seawall.fleet.gateway import Gateway, Parts
 from seawall.fleet.join import token_text
 from seawall.fleet.members import Members
-from seawall.fleet.peer import PeerProtocol
+from seawall.fleet.peer import peer_protocol
 from seawall.fleet.tls import server_context
 from seawall.ids import NodeName
 from seawall.node.files import write_atomic
@@ -105,7 +105,7 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
     )
     server = ApiServer(
         gateway.app(),
-        protocol=PeerProtocol,
+        protocol=peer_protocol(),
         tls=context,
         connections_max=limits.NODE_CONNECTIONS_MAX + limits.NODE_STRANGERS_MAX,
     )
