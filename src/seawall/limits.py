@@ -890,7 +890,9 @@ cost nothing."""
 CERTIFICATE_BACKDATE_S: Final = 86_400
 """A new certificate is valid since a day: a node whose clock is behind can use it."""
 CERTIFICATE_RENEWAL_CHECK_S: Final = 3_600.0
-"""How often a node and control look whether their certificate is due."""
+"""How often a node looks whether its certificate is due."""
+SERVER_CERTIFICATE_CHECK_S: Final = 5.0
+"""How often control looks whether its own fits the clock: set after a boot, it may not any more."""
 JOIN_TOKEN_TTL_S: Final = 3_600.0
 """A join token, unless asked otherwise: long enough to walk to the machine."""
 JOIN_TOKEN_TTL_S_MAX: Final = 7 * 86_400.0
@@ -903,6 +905,13 @@ NODE_NAME_LENGTH_CHARS_MAX: Final = 63
 """A node's name is a DNS label: it stands in certificates, metrics and file names."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
 """Connections of nodes at once: each of the largest fleet polls, reports and fetches."""
+NODE_CONNECTIONS_EACH_MAX: Final = 32
+"""Connections of one node at once: it polls, reports, fetches and answers, and so does its twin."""
+NODE_STRANGERS_MAX: Final = 256
+"""Connections to the nodes' port without a certificate at once, besides: machines that join, which
+take well under a second. More are closed, and join when they try again."""
+NODE_STRANGER_IDLE_S: Final = 1
+"""One of them that has its answer: joining uses a connection once."""
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
 """Read buffer of a node's connection; asyncio takes 256 KiB each, which 2,000 connections make
 half a gigabyte."""
@@ -917,6 +926,10 @@ BUNDLE_CACHE_SIZE_BYTES_MAX: Final = 70 * MIB
 """Bundles kept in memory for the nodes that come next: at least the largest one fits."""
 BUNDLE_FETCH_TIMEOUT_S: Final = 120.0
 """How long a node tries to get a bundle, mirrors and waits included, before it says so."""
+MIRROR_PATIENCE_S: Final = 3.0
+"""Then control is asked beside the mirrors: a kill switch is tasted within 15 s or given up."""
+MIRROR_REST_S: Final = 60.0
+"""A mirror that was slow is not asked again so soon: the release after it loses no time."""
 RETRY_AFTER_S_MAX: Final = 5
 """Longest wait that control asks of a node it cannot serve at once."""
 REPORTS_BURST_MAX: Final = 30

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 from api.test_hands import TurnedClock
 from judge.windows import window
 from seawall import limits
-from seawall.api.fleet_watch import ACTOR, FleetWatch
+from seawall.api.fleet_watch import FleetWatch
 from seawall.api.rollout_views import FreezeView, RolloutsView
+from seawall.rollout.behind import BRAKE
 
 if TYPE_CHECKING:
     from seawall.api.rollouts import Rollouts
@@ -53,7 +54,7 @@ def test_a_surge_of_errors_freezes_and_calm_lifts_it_again() -> None:
         await _looks(watch, limits.ANOMALY_PAST_LOOKS_MIN + 4, errors=1)
         assert not frozen.told
         await _looks(watch, limits.ANOMALY_DOWN_COUNT, errors=400)
-        assert frozen.by == ACTOR
+        assert frozen.by == BRAKE
         assert "requests of the whole fleet failed" in frozen.told[0]
         await _looks(watch, 5, errors=400)
         assert len(frozen.told) == 1

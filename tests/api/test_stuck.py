@@ -11,10 +11,12 @@ import pytest
 from api.test_rollouts import measuring
 from api.world import ANN, World, last, sources, until, world
 from seawall import limits
+from seawall.api.hand_requests import DeedRequest
 from seawall.api.views import ApplyEvent, Progress
 from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.store import Store
+from seawall.rollout.book import Book
 from seawall.rollout.execute import Executor
 from seawall.rollout.ports import NodeReport, Phase
 from seawall.telemetry.window import Window
@@ -73,6 +75,39 @@ def test_a_node_in_a_trial_is_not_answered_by_control_that_could_not_end_it(
             assert await here.service.assignment(node, known, 0.0) is None
             following.cancel()
             await asyncio.wait((following,))
+
+    asyncio.run(tell())
+
+
+def test_a_node_in_a_trial_is_not_answered_when_nobody_could_write_that_it_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step that has nothing to write goes well also on a store that takes nothing."""
+    monkeypatch.setattr(limits, "ROLLOUT_STUCK_S", 0.5)
+
+    def read_only(*_: object, **__: object) -> None:
+        raise _FULL
+
+    async def tell() -> None:
+        async with _busy_edge(tmp_path) as here:
+            await here.applied(here.text())
+            slow = sources(here.text(timeout="2s", extra=_SLOW))
+            following = asyncio.ensure_future(last(here.service.apply(slow, caller=ANN)))
+            await until(lambda: here.step == 1, "the canary")
+            executor, node = here.control.executor, NodeName(here.node.name)
+            known = executor.fleet.generation
+            with monkeypatch.context() as broken:
+                broken.setattr(Book, "write", read_only)
+                with pytest.raises(UnreachableError, match="The disk is full"):
+                    await here.service.hands.abort(DeedRequest(), ANN)
+                await until(lambda: executor.stuck_s > limits.ROLLOUT_STUCK_S, "it is stuck")
+                with pytest.raises(UnreachableError, match="No rollout was carried out"):
+                    await here.service.assignment(node, known, 0.0)
+                assert executor.trouble is _FULL
+            await until(lambda: executor.trouble is None, "it goes on")
+            assert await here.service.assignment(node, known, 0.0) is None
+            await here.service.hands.abort(DeedRequest(), ANN)
+            await following
 
     asyncio.run(tell())
 

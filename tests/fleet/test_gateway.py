@@ -1,6 +1,7 @@
 """The nodes' port against nodes that lie, replay, flood, are old, slow or strangers."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,13 +19,16 @@ from seawall.exchange import Address, Answer, Line
 from seawall.fleet import gateway
 from seawall.fleet.ca import SERVER_NAME
 from seawall.fleet.shapes import NOW_HEADER, PROTOCOL_HEADER
-from seawall.fleet.tls import client_context
-from seawall.ids import Digest, Generation, NodeName
+from seawall.fleet.tls import client_context, unverified_context
+from seawall.ids import Digest, Generation, NodeName, SiteName
 from seawall.rollout.ports import NodeReport
 from seawall.telemetry.bot_sample import BotSample
+from seawall.telemetry.origin_names import NamesReport, StaleName
+from seawall.telemetry.window import SiteCounts
 
 Result = TypeVar("Result")
 NODE = NodeName("edge-1")
+COUNTS = SiteCounts(1, 1, 0, 0, 0, 0)
 SPOKEN = {PROTOCOL_HEADER: "1"}
 
 
@@ -183,6 +187,9 @@ def test_an_older_node_is_heard_and_a_newer_one_too(tmp_path: Path) -> None:
         ({"envoy": {"pid": 1}}, "is required"),
         ({"last_known_good": ["../../etc"]}, "`release`"),
         ({"windows": 7}, "expected a list"),
+        ({"bundle_format": -5}, "`bundle_format`"),
+        ({"level": -1}, "`level`"),
+        ({"agent_pid": -(10**40)}, "`agent_pid`"),
     ],
 )
 def test_a_report_that_makes_no_sense_is_refused_with_words(
@@ -234,15 +241,39 @@ def test_windows_that_cannot_be_are_left_out_and_the_rest_is_heard(tmp_path: Pat
             window("edge-1", now_s - 2 * limits.WINDOW_AGE_S_MAX),
             replace(window("edge-1", now_s - 20), duration_s=-1.0),
             replace(window("edge-1", now_s - 20), edge={"cpu_s": 1e300}),
+            replace(window("edge-1", now_s - 20), sites={SiteName("\x1b[2Jshop"): COUNTS}),
         )
         answer = await tell(here, report("edge-1", *bad, good))
         assert answer.status == 200
-        assert words(answer).count("not taken") == len(bad)
+        assert words(answer).count("not taken") == len(bad) - 1  # two of them for one reason
         assert len(here.hand.reports[-1].windows) == 1
         assert (
             "report-doubted",
             f"{NODE}: 1 windows were not taken: they are too old",
         ) in here.said
+
+    run(tmp_path, story)
+
+
+def test_what_a_report_says_of_names_and_versions_is_bounded_and_printable(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        said = report("edge-1")
+        assert said.envoy is not None
+        envoy = replace(said.envoy, version="\x1b]0;x\x07" + "9" * 10**6)
+        stale = StaleName("\x1b[2J.example", "no \x07 answer", ("\x1b[31m",) * 99, 1, 2)
+        names = NamesReport(port=53, stale=99, names=(stale,) * 99)
+        assert (await tell(here, replace(said, envoy=envoy, names=names))).status == 200
+        kept = here.hand.reports[-1]
+        assert kept.names is not None
+        assert kept.envoy is not None
+        assert "\x1b" not in json.dumps(to_json(kept), ensure_ascii=False)
+        assert "\\u001b" not in json.dumps(to_json(kept))
+        assert len(json.dumps(to_json(kept))) < 100_000
+        assert len(kept.names.names) == limits.DNS_TOLD_NAMES_MAX
+        for wrong in (replace(names, questions=-1), replace(names, remembered=10**30)):
+            answer = await tell(here, replace(said, names=wrong))
+            assert words(answer) == "its account of names was not taken: it makes no sense"
+            assert here.hand.reports[-1].names is None
 
     run(tmp_path, story)
 
@@ -256,6 +287,62 @@ def test_texts_of_a_report_are_bounded_and_printable(tmp_path: Path) -> None:
         assert heard.message == "\ufffd[2Jgone\ufffd"
         assert len(heard.notices) == limits.REPORT_TEXTS_MAX
         assert max(map(len, heard.notices)) == limits.ENVOY_MESSAGE_LENGTH_CHARS_MAX
+
+    run(tmp_path, story)
+
+
+def test_strangers_who_hold_connections_keep_no_node_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NODE_STRANGERS_MAX", 3)
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_MAX", 2)
+
+    async def open_one(here: Town) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        tls = unverified_context()
+        return await asyncio.open_connection("127.0.0.1", here.port, ssl=tls)
+
+    async def story(here: Town) -> None:
+        held = [await open_one(here) for _ in range(3)]
+        held.append(await open_one(here))
+        with contextlib.suppress(OSError):
+            assert await held[3][0].read() == b"", "one too many"
+        assert (await tell(here, report("edge-1"))).status == 200
+        for _, writer in held[:3]:
+            writer.write(b"GET /v1/ca HTTP/1.1\r\nHost: control\r\n\r\n")
+        async with asyncio.timeout(10):
+            answers = [await reader.read() for reader, _ in held[:3]]
+        for _, writer in held:
+            writer.close()
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers), "and closed"
+        await here.join("edge-2")
+
+    run(tmp_path, story)
+
+
+def test_a_node_that_holds_connections_keeps_no_other_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_EACH_MAX", 3)
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_MAX", 5)
+    monkeypatch.setattr(limits, "NODE_STRANGERS_MAX", 1)
+
+    async def story(here: Town) -> None:
+        await here.join("edge-2")
+        [address] = here.identity("edge-1").addresses()
+        lines = [Line(address) for _ in range(6)]
+        for line in lines:
+            with contextlib.suppress(OSError):
+                headers = dict(SPOKEN)
+                await line.ask("GET", "/v1/ca", timeout_s=5, size_bytes_max=10**6, headers=headers)
+        said = await ask(
+            *(here, "POST", "/v1/node/report"),
+            body=to_json(report("edge-2")),
+            headers={**SPOKEN, NOW_HEADER: str(here.clock.now_s())},
+            name="edge-2",
+        )
+        assert said.status == 200
+        for line in lines:
+            line.close()
 
     run(tmp_path, story)
 

@@ -1,6 +1,7 @@
 """Joining: both sides know each other before either says a secret, and a token works once."""
 
 import asyncio
+import contextlib
 import errno
 import os
 import stat
@@ -70,6 +71,29 @@ def test_keys_are_for_their_owner_alone(tmp_path: Path) -> None:
     private = [*tmp_path.rglob("*.key"), *tmp_path.rglob("identity/*")]
     assert len(private) >= 5
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+
+
+@pytest.mark.parametrize("days", [-200, 30])
+def test_control_that_booted_with_a_wrong_clock_is_reached_once_it_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    monkeypatch.setattr(limits, "SERVER_CERTIFICATE_CHECK_S", 0.05)
+    clock = TurnedClock()
+
+    async def story() -> None:
+        async with town(tmp_path, clock=clock) as before:
+            token = await before.token(ttl_s=3_600)  # its authority is of now
+        clock.ahead_s = days * 86_400.0
+        async with town(tmp_path, clock=clock, port=before.port) as here:
+            with pytest.raises(UnreachableError, match="certificate"):
+                await here.join("edge-1", token=token)
+            clock.ahead_s = 0.0
+            async with asyncio.timeout(20):
+                while not here.identity("edge-1").exists:
+                    with contextlib.suppress(UnreachableError):
+                        await here.join("edge-1", token=token)
+
+    asyncio.run(story())
 
 
 def test_a_token_lets_in_one_machine_once(tmp_path: Path) -> None:

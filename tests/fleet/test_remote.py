@@ -1,7 +1,9 @@
 """A node's way to control: mirrors that are not trusted, restarts, pauses, several addresses."""
 
 import asyncio
+import ssl
 import stat
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
@@ -9,12 +11,15 @@ from typing import TypeVar
 
 import pytest
 
+from api.world import until
 from fleet.town import Hand, Town, mirror, report, town
 from helpers import free_port
 from release import made
 from seawall import limits
 from seawall.errors import NotFoundError, UnreachableError, UsageError
 from seawall.exchange import Address
+from seawall.fleet.away import Away
+from seawall.fleet.ca import Authority
 from seawall.fleet.export import export
 from seawall.fleet.join import join, parse_token
 from seawall.fleet.mirrors import parse_mirror
@@ -108,6 +113,44 @@ def test_a_mirror_that_sends_too_much_is_cut_off(
     run(tmp_path, story)
 
 
+def test_a_mirror_that_hangs_holds_up_no_release(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MIRROR_PATIENCE_S", 0.1)
+
+    async def story(here: Town) -> None:
+        here.hand.bundles |= {GOOD_DIGEST: GOOD, OTHER_DIGEST: OTHER}
+        with mirror({}, answers=threading.Event()) as (url, asked):
+            control = here.control("edge-1", mirrors=(url,))
+            async with asyncio.timeout(10):
+                assert await control.bundle(GOOD_DIGEST) == GOOD
+                assert await control.bundle(OTHER_DIGEST) == OTHER
+            assert len(asked) == 1, "it rests"
+            assert [text for event, text in here.said if event == "mirror-passed-over"]
+            control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_slow_mirror_is_believed_when_control_has_not_got_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MIRROR_PATIENCE_S", 0.1)
+
+    async def story(here: Town) -> None:
+        answers = threading.Event()
+        with mirror({f"/{GOOD_DIGEST}.bundle": GOOD}, answers=answers) as (url, _):
+            control = here.control("edge-1", mirrors=(url,))
+            async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+                found = tasks.create_task(control.bundle(GOOD_DIGEST))
+                await until(lambda: here.hand.bundle_reads, "control is asked")
+                answers.set()
+                assert await found == GOOD
+            control.close()
+
+    run(tmp_path, story)
+
+
 def test_what_control_writes_for_mirrors_is_what_nodes_fetch(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         record = made.add(here.store)
@@ -138,6 +181,46 @@ def test_a_release_that_nobody_has_is_not_found(tmp_path: Path) -> None:
 def test_a_mirror_url_that_is_none_is_said_so(url: str) -> None:
     with pytest.raises(UsageError, match="no URL of a mirror"):
         parse_mirror(url)
+
+
+@pytest.mark.parametrize("days", [-3, 120])
+def test_a_node_whose_clock_is_far_off_says_why_it_reaches_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """What TLS compares certificates with is the machine's clock: here those of control move."""
+    issue = Authority.server_identity
+    moved_s = -days * 86_400
+    said: list[tuple[str, str]] = []
+
+    async def story() -> None:
+        async with town(tmp_path) as well:
+            await well.join("edge-1")
+            control = well.control("edge-1")
+            monkeypatch.setattr(
+                Authority, "server_identity", lambda ca, now_s: issue(ca, now_s + moved_s)
+            )
+        async with town(tmp_path, port=well.port) as off:
+            for _ in range(3):
+                with pytest.raises(UnreachableError):
+                    await control.report(report("edge-1"))
+                off.clock.ahead_s += limits.RECONNECT_PAUSE_S_MAX
+        said.extend(text for text in well.said if text[0] == "control-away")
+        control.close()
+
+    asyncio.run(story())
+    assert len(said) == 1, said
+    assert "this machine's clock says 20" in said[0][1]
+
+
+def test_what_cuts_a_node_off_is_said_once_for_each_address_until_it_answers() -> None:
+    away = Away()
+    first = away.failed("a:1", TimeoutError(), 0.0)
+    assert first == "a:1 does not answer: no answer in time"
+    assert away.failed("a:1", ConnectionResetError("reset"), 1.0) == first
+    assert away.failed("b:1", ConnectionRefusedError("refused"), 2.0).endswith("answer: refused")
+    assert "unknown ca" in away.failed("a:1", ssl.SSLError(1, "unknown ca"), 3.0)
+    assert away.answered("b:1") == "a:1 does not answer: unknown ca"
+    assert not away.answered("a:1")
 
 
 def test_a_node_comes_back_after_a_restart_of_control(tmp_path: Path) -> None:

@@ -221,18 +221,27 @@ def window(node: str, start_s: float, *, generation: int = 1, slot: str = "stabl
 
 
 @contextlib.contextmanager
-def mirror(files: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
-    """A plain HTTP server that has `files` by path; its URL, and the paths it was asked for."""
+def mirror(
+    files: dict[str, bytes], *, answers: threading.Event | None = None
+) -> Iterator[tuple[str, list[str]]]:
+    """A plain HTTP server that has `files` by path; its URL, and the paths it was asked for.
+
+    Args:
+        answers: it says nothing until this is set.
+    """
     asked: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
+            if answers is not None:
+                answers.wait(30)
             body = files.get(self.path)
             self.send_response(404 if body is None else 200)
             self.send_header("content-length", str(len(body or b"")))
             self.end_headers()
-            self.wfile.write(body or b"")
+            with contextlib.suppress(OSError):  # who asked may have gone
+                self.wfile.write(body or b"")
 
         def log_message(self, *_: object) -> None:
             return
@@ -243,5 +252,7 @@ def mirror(files: dict[str, bytes]) -> Iterator[tuple[str, list[str]]]:
         try:
             yield f"http://127.0.0.1:{server.server_port}", asked
         finally:
+            if answers is not None:
+                answers.set()
             server.shutdown()
             thread.join()

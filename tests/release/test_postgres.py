@@ -81,6 +81,20 @@ def test_a_reader_cannot_write(store: Store) -> None:
         connection.execute(text("DELETE FROM releases"))
 
 
+def test_a_database_that_was_made_read_only_is_said_so(
+    store: Store, postgres: PostgresServer, url: str
+) -> None:
+    name = url.rpartition("/")[2]
+    with postgres.connect(name) as other:
+        other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    store.close()  # settings are of new connections
+    with _open(url) as again:
+        again.meta.get("anything")
+        with pytest.raises(UnreachableError, match="it is read-only") as failed:
+            again.meta.set("key", "value")
+        assert failed.value.code == "store-read-only"
+
+
 def test_a_transaction_that_hangs_is_cut_off_and_others_write_on(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,9 +14,9 @@ from seawall.clock import Clock
 from seawall.errors import SeawallError
 from seawall.judge.anomaly import Anomaly, errors_of, look
 from seawall.judge.gates import Count
+from seawall.rollout.behind import BRAKE
 from seawall.telemetry.window import Window
 
-ACTOR = "seawall"
 _NOTHING: Count = (0.0, 0.0)
 
 
@@ -58,13 +58,13 @@ class FleetWatch:
         self._state = look(self._state, seen)
         if self._state.active and not self._acted:
             if (await self._rollouts.status()).frozen is None:
-                await self._rollouts.freeze(ACTOR, self._state.text)
+                await self._rollouts.freeze(BRAKE, self._state.text)
             self._acted = True
             self._log("fleet-anomaly", self._state.text)
         elif self._acted and not self._state.active:
             frozen = (await self._rollouts.status()).frozen
-            if frozen is not None and frozen.actor == ACTOR:
-                await self._rollouts.unfreeze(ACTOR)
+            if frozen is not None and frozen.actor == BRAKE:
+                await self._rollouts.unfreeze(BRAKE)
             self._acted = False
             self._log("fleet-well-again", "The fleet's error rate is usual again.")
         return self._state

@@ -112,7 +112,7 @@ class Gateway:
         self._skewed: set[NodeName] = set()
 
     def app(self) -> Starlette:
-        """Serve it with `peer.PeerProtocol`."""
+        """Serve it with `peer.peer_protocol`."""
         table = (
             ("GET", "/v1/ca", self._authority),
             ("POST", "/v1/join", self._join),

@@ -15,16 +15,22 @@ from seawall import limits
 from seawall.errors import RefusedError, UsageError
 from seawall.ids import NodeName
 from seawall.rollout.ports import Nack, NodeReport, TrialReport
+from seawall.telemetry.origin_names import NamesReport
 from seawall.telemetry.window import SiteCounts, Window
 
 SLOTS: Final = frozenset({"stable", "candidate", "baseline"})
 _RELEASE: Final = re.compile(r"r[1-9][0-9]{0,17}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_SITE: Final = re.compile(rf"[a-z0-9_-]{{1,{limits.NAME_LENGTH_CHARS_MAX}}}")
 _LIFE: Final = re.compile(r"([0-9a-f]{16})?")
 _COUNT_MAX: Final = 1e15
 _HIGHEST: Final = {"generation": limits.GENERATION_MAX, "trial.share_permille": 1000}
 _EDGE_VALUES_MAX: Final = 256
 _BUCKETS_MAX: Final = 64
+_WORD: Final = 64
+"""Characters of a version, an address, or another single word."""
+_TIME_S_MAX: Final = 2**40
+"""Of Unix times and counts that are shown: far beyond both, and a number everywhere."""
 _OVERLAP_S: Final = 0.25
 """Windows of one slot follow each other; clocks of a machine may be nudged by so much."""
 
@@ -73,9 +79,15 @@ def clean(
     bots = report.bots if report.bots is not None and report.bots.possible else None
     if bots is not report.bots:
         words = (*words, "its counts of bots were not taken: they make no sense")
+    names = _names(report.names)
+    if names is None and report.names is not None:
+        words = (*words, "its account of names was not taken: it makes no sense")
+    envoy = report.envoy
     return Cleaned(
         report=replace(
             report,
+            envoy=None if envoy is None else replace(envoy, version=_text(envoy.version)[:_WORD]),
+            names=names,
             groups=groups,
             message=_text(report.message),
             nacks=_nacks(report.nacks),
@@ -100,11 +112,17 @@ def shifted(report: NodeReport, skew_s: float) -> NodeReport:
 
 def _require_sense(report: NodeReport) -> None:
     envoy, trial = report.envoy, report.trial
-    numbers: dict[str, float] = {"generation": report.generation}
+    numbers: dict[str, float] = {
+        "generation": report.generation,
+        "agent_pid": report.agent_pid,
+        "level": report.level,
+        "bundle_format": report.bundle_format,
+    }
     releases = [report.release, *report.last_known_good]
     digests = [report.digest, *report.good_digests]
     if envoy is not None:
         numbers |= {
+            "envoy.pid": envoy.pid,
             "envoy.uptime_s": envoy.uptime_s,
             "envoy.restarts": envoy.restarts,
             "envoy.memory_bytes": envoy.memory_bytes,
@@ -176,7 +194,8 @@ def _plausible(window: Window) -> bool:
     return (
         all(_plausible_site(counts) for counts in window.sites.values())
         and all(math.isfinite(v) and abs(v) <= _COUNT_MAX for v in window.edge.values())
-        and all(len(name) <= limits.PATH_LENGTH_CHARS_MAX for name in (*window.sites, *window.edge))
+        and all(map(_SITE.fullmatch, window.sites))
+        and all(len(name) <= limits.PATH_LENGTH_CHARS_MAX for name in window.edge)
         and len(window.latency_buckets) <= _BUCKETS_MAX
         and all(map(_countable, window.latency_buckets))
     )
@@ -205,6 +224,30 @@ def _trial(trial: TrialReport | None) -> TrialReport | None:
         verdict=_text(trial.verdict),
         probes=replace(trial.probes, first=_text(trial.probes.first)),
     )
+
+
+def _names(names: NamesReport | None) -> NamesReport | None:
+    """None also where numbers make no sense: metrics count with them."""
+    if names is None:
+        return None
+    told = names.names[: limits.DNS_TOLD_NAMES_MAX]
+    numbers: Iterable[float] = (
+        *(names.port, names.remembered, names.questions, names.forwarded),
+        *(names.from_memory, names.stale),
+        *(at_s for name in told for at_s in (name.since_s, name.until_s)),
+    )
+    if not all(0 <= number <= _TIME_S_MAX for number in numbers):
+        return None
+    clean = tuple(
+        replace(
+            name,
+            name=_text(name.name),
+            why=_text(name.why)[:_WORD],
+            addresses=tuple(text[:_WORD] for text in _texts(name.addresses)),
+        )
+        for name in told
+    )
+    return replace(names, names=clean)
 
 
 def _nacks(nacks: tuple[Nack, ...]) -> tuple[Nack, ...]:

@@ -6,17 +6,20 @@ from the certificate alone; nothing in a request can change it.
 """
 
 import ssl
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from seawall import limits
 from seawall.api.server import BoundedProtocol
 from seawall.errors import SeawallError
 from seawall.fleet.ca import NODE_URI, key_sha256
 from seawall.ids import NodeName
 
 SCOPE_KEY: Final = "seawall.peer"
+_NOBODY: Final = NodeName("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,48 @@ class Peer:
 
 
 class PeerProtocol(BoundedProtocol):
-    """HTTP on a TLS connection, with `scope["seawall.peer"]`: a `Peer`, or None."""
+    """HTTP on a TLS connection, with `scope["seawall.peer"]`: a `Peer`, or None.
+
+    Whoever shows no certificate may join and nothing else: few of them at once, for a moment each.
+    A node has a share too. Otherwise one who holds thousands of connections would have every other
+    node answered that control is busy.
+    """
+
+    held: ClassVar[Counter[NodeName]] = Counter()
+    """Connections of each node; `peer_protocol` gives every server its own."""
+    _whose: NodeName | None = None
 
     def connection_made(self, transport: Any) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self.app = _told(cast("ASGIApp", self.app), peer_of(transport.get_extra_info("ssl_object")))
+        peer = peer_of(transport.get_extra_info("ssl_object"))
+        self.app = _told(cast("ASGIApp", self.app), peer)
+        most = limits.NODE_CONNECTIONS_EACH_MAX
+        if peer is None:
+            most = limits.NODE_STRANGERS_MAX
+            self.timeout_keep_alive = limits.NODE_STRANGER_IDLE_S
+        self._whose = peer.node if peer is not None else _NOBODY
+        self.held[self._whose] += 1
+        if self.held[self._whose] > most:
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol`."""
+        super().connection_lost(exc)
+        if self._whose is not None:
+            self.held[self._whose] -= 1
+            if not self.held[self._whose]:
+                del self.held[self._whose]
+            self._whose = None
+
+
+def peer_protocol() -> type[PeerProtocol]:
+    """`PeerProtocol` for one server."""
+
+    class Protocol(PeerProtocol):
+        held: ClassVar[Counter[NodeName]] = Counter()
+
+    return Protocol
 
 
 def peer_of(connection: ssl.SSLObject | None) -> Peer | None:

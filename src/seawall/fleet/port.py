@@ -24,7 +24,7 @@ from seawall.fleet.ca import Authority, load_or_create_authority
 from seawall.fleet.gateway import Gateway, Parts
 from seawall.fleet.join import token_text
 from seawall.fleet.members import Members
-from seawall.fleet.peer import PeerProtocol
+from seawall.fleet.peer import peer_protocol
 from seawall.fleet.tls import server_context
 from seawall.ids import NodeName
 from seawall.node.files import write_atomic
@@ -105,9 +105,9 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
     )
     server = ApiServer(
         gateway.app(),
-        protocol=PeerProtocol,
+        protocol=peer_protocol(),
         tls=context,
-        connections_max=limits.NODE_CONNECTIONS_MAX,
+        connections_max=limits.NODE_CONNECTIONS_MAX + limits.NODE_STRANGERS_MAX,
     )
     listener = listen_tcp(parts.listen, "listen-nodes")
     with contextlib.closing(listener):
@@ -211,6 +211,7 @@ class _ServerCertificate:
         self._authority = authority
         self._clock = clock
         self._due_s = 0.0
+        self._starts_s = 0.0
 
     def context(self) -> ssl.SSLContext:
         """A TLS context with a new certificate; with the last one where none can be written.
@@ -236,10 +237,14 @@ class _ServerCertificate:
             ) from error
 
     async def keep(self, context: ssl.SSLContext, log: Callable[[str, str], None]) -> None:
-        """Put a new certificate into `context` in time, until cancelled."""
+        """Put a new certificate into `context` in time, until cancelled.
+
+        Also when the clock was set: a machine whose clock was wrong when it booted has one of
+        another year, which no node takes.
+        """
         while True:
-            await self._clock.sleep(limits.CERTIFICATE_RENEWAL_CHECK_S)
-            if self._clock.now_s() < self._due_s:
+            await self._clock.sleep(limits.SERVER_CERTIFICATE_CHECK_S)
+            if self._starts_s <= self._clock.now_s() < self._due_s:
                 continue
             try:
                 await asyncio.to_thread(self._issue)
@@ -252,4 +257,5 @@ class _ServerCertificate:
         key, issued = self._authority.server_identity(now_s)
         write_atomic(self._key, key.reveal())
         write_atomic(self._certificate, issued.pem)
+        self._starts_s = now_s - limits.CERTIFICATE_BACKDATE_S
         self._due_s = issued.ends_s - (issued.ends_s - now_s) / _RENEW_SHARE

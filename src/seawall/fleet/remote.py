@@ -19,8 +19,8 @@ from seawall.api.record_desk import Asked
 from seawall.clock import Clock
 from seawall.errors import NotFoundError, SeawallError, UnreachableError
 from seawall.exchange import Address, Answer, Line
-from seawall.fleet import mirrors
 from seawall.fleet.answerer import Answerer, Found
+from seawall.fleet.away import Away
 from seawall.fleet.client import (
     SMALL_ANSWER_SIZE_BYTES_MAX,
     TIMEOUT_S,
@@ -34,7 +34,7 @@ from seawall.fleet.client import (
 )
 from seawall.fleet.identity import Identity, renewal_due_s
 from seawall.fleet.join import parse_control
-from seawall.fleet.mirrors import Mirror
+from seawall.fleet.mirrors import Mirror, Mirrors
 from seawall.fleet.pauses import Pauses
 from seawall.fleet.questions import (
     KNOWS_HEADER,
@@ -55,6 +55,7 @@ from seawall.fleet.shapes import (
     Reported,
 )
 from seawall.ids import Digest, Generation, NodeName
+from seawall.phrases import minute
 from seawall.rollout.ports import Assignment, NodeReport
 
 _NOT_HERE: Final = 421
@@ -88,11 +89,17 @@ class FleetControl(ControlClient):
         self._identity = identity
         self._clock = clock
         self._rng = rng
-        self._trusted = trusted
-        self._mirrors = mirrors
+        self._mirrors = Mirrors(
+            mirrors,
+            clock,
+            rng,
+            trusted=trusted,
+            passed_over=lambda words: self._say("mirror-passed-over", words),
+        )
         self._answerer = answerer
         self._tell = tell
         self._told: dict[str, str] = {}
+        self._away = Away()
         self._lines: dict[Purpose, Line] = {}
         self._chosen: dict[Purpose, int] = {}
         self._failed: dict[Purpose, int] = {}
@@ -117,12 +124,9 @@ class FleetControl(ControlClient):
 
     async def bundle(self, digest: Digest) -> bytes:
         """See `ControlPort.bundle`: from a mirror if one has it, otherwise from control."""
-        for mirror in self._rng.sample(self._mirrors, len(self._mirrors)):
-            try:
-                return await mirrors.fetch(mirror, digest, self._trusted)
-            except (OSError, ValueError, SeawallError) as error:
-                words = f"{mirror.address}: {mirrors.words_of(error)}"
-                self._say("mirror-passed-over", words)
+        return await self._mirrors.bundle(digest, lambda: self._from_control(digest))
+
+    async def _from_control(self, digest: Digest) -> bytes:
         deadline_s = self._clock.monotonic_s() + limits.BUNDLE_FETCH_TIMEOUT_S
         while True:
             try:
@@ -184,7 +188,8 @@ class FleetControl(ControlClient):
             self._say(
                 "certificate-over",
                 "The certificate of this node is over: control does not know it any more. The "
-                f"edge serves on. Let it join again: seawall token join --name {standing.node}.",
+                f"edge serves on. Let it join again: seawall token join --name {standing.node}. "
+                f"If it is not {minute(now_s)} now, set this machine's clock instead.",
             )
         if now_s < renewal_due_s(standing, self._rng):
             return False
@@ -218,11 +223,12 @@ class FleetControl(ControlClient):
         body: bytes = b"",
     ) -> Answer:
         asked_as: object = None
+        where: object = None
 
         async def once() -> Answer:
-            nonlocal asked_as
+            nonlocal asked_as, where
             line = await self._line(purpose)
-            asked_as = self._stamp
+            asked_as, where = self._stamp, line.where
             answer = await line.ask(
                 method,
                 target,
@@ -251,8 +257,10 @@ class FleetControl(ControlClient):
             if answer.status == _NOT_HERE and self._follow(purpose, answer):
                 answer = await once()
         except (OSError, ValueError) as error:
+            self._say("control-away", self._away.failed(where, error, self._clock.now_s()))
             self._turn(purpose)
             raise unreachable(error) from error
+        self._say("control-away", self._away.answered(where))
         self._heed(purpose, answer)
         return checked(answer)
 

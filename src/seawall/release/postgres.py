@@ -26,6 +26,7 @@ _WRITER: Final = "seawall_writer"
 _MS: Final = 1000
 _NOT_NOW: Final = frozenset({"55P03", "40001", "40P01", "57014", "25P03"})
 """SQLSTATEs: lock not available, serialization, deadlock, cancelled, idle in transaction."""
+_READ_ONLY: Final = "25006"
 _FULL: Final = frozenset({"53100", "53200"})
 """SQLSTATEs: disk full, out of memory."""
 _DENIED: Final = frozenset({"28000", "28P01", "3D000", "42501"})
@@ -143,6 +144,14 @@ def translate(name: str, error: BaseException | None) -> SeawallError:
             "store-full",
             f"The machine that holds the store {name} has no disk space or memory left.",
             remedy="Make room there and try again: nothing was changed, and the edge serves on.",
+            detail=detail,
+        )
+    if state == _READ_ONLY:
+        return UnreachableError(
+            "store-read-only",
+            f"PostgreSQL takes no writes for the store {name}: it is read-only.",
+            remedy="Look whether it is a standby, or was switched to read-only, and name the one "
+            "that takes writes. Nothing was changed, and the edge serves on.",
             detail=detail,
         )
     if state in _DENIED:

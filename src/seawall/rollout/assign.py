@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from seawall import limits
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
-from seawall.rollout.behind import keeps, reachable
+from seawall.rollout.behind import keeps, news, reachable
 from seawall.rollout.draft import Draft
 from seawall.rollout.ports import NodeReport, Phase, Trial, TrialPhase, TrialReport
 from seawall.rollout.standing import steers, tries
@@ -73,9 +73,8 @@ def assign(draft: Draft) -> None:
 
 
 def _kept(draft: Draft, told: Assigned, want: Wanted) -> bool:
-    """The store is older than the node; what a rollout has committed is told all the same."""
-    running = draft.fleet.running
-    if running is not None and told.node in running.committed:
+    """The store is older than the node; what a rollout commits now is told all the same."""
+    if news(draft.fleet, told):
         return False
     return keeps(draft.fleet, told, draft.inventory.report(told.node), want.digest)
 

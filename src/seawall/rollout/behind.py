@@ -19,6 +19,10 @@ from seawall.rollout.words import names_text
 
 ACTOR: Final = "control"
 """Who freezes; a person is named otherwise."""
+BRAKE: Final = "seawall"
+"""Who freezes while most of the fleet is unwell, and lifts that by itself."""
+_MARK: Final = "this store is older than"
+"""Before what is said here in the reason of a freeze."""
 
 
 def reachable(fleet: Fleet) -> int:
@@ -53,48 +57,74 @@ def look(draft: Draft) -> None:
     fleet = draft.fleet
     apart = tuple(_nodes_apart(draft))
     newest = max((report.generation for report in apart), default=0)
-    if newest > fleet.generation:
-        words = _words([report.node for report in apart], fleet)
-        # From here on its numbers are known to the store: once they are looked at, they count.
-        draft.fleet = replace(
-            fleet, frozen=_frozen(fleet.frozen, words, draft.now_s), generation=Generation(newest)
-        )
-        draft.say(None, "store-behind", words)
-    elif _lifts(draft, apart):
+    unheard = [n for n in sorted(fleet.assigned) if draft.inventory.report(n) is None]
+    if newest > fleet.generation or (apart and fleet.frozen is not None):
+        _freeze(draft, _words([report.node for report in apart], fleet), newest)
+    elif fleet.frozen is None or _MARK not in fleet.frozen.reason:
+        return
+    elif unheard:
+        _note(draft, _waits(unheard))
+    elif fleet.frozen.actor == ACTOR:
         draft.fleet = replace(fleet, frozen=None)
         draft.say(None, "unfrozen", "unfrozen: every node was told what this store says")
+    else:
+        _note(draft, "")
 
 
-def _frozen(before: Freeze | None, words: str, now_s: float) -> Freeze:
-    """A freeze by a person stays theirs: only they lift it."""
-    if before is None or before.actor == ACTOR:
-        return Freeze(ACTOR, words, before.since_s if before else now_s)
-    return replace(before, reason=f"{before.reason}; {words}" if before.reason else words)
+def with_standing(frozen: Freeze | None, reason: str) -> str:
+    """The reason of a new freeze, with what this module had to say in the one before."""
+    mark = frozen.reason.find(_MARK) if frozen is not None else -1
+    kept = frozen.reason[mark:] if frozen is not None and mark >= 0 else ""
+    return "; ".join(part for part in (reason, kept) if part)
 
 
-def _lifts(draft: Draft, apart: tuple[NodeReport, ...]) -> bool:
-    """Whether all that were told something were heard, and none keeps anything else."""
+def _freeze(draft: Draft, words: str, newest: int) -> None:
+    """From here on the store knows the nodes' numbers: once they are looked at, they count."""
     fleet = draft.fleet
-    if fleet.frozen is None or fleet.frozen.actor != ACTOR or apart:
-        return False
-    return all(draft.inventory.report(name) is not None for name in fleet.assigned)
+    before = fleet.frozen
+    if before is None or before.actor == BRAKE:
+        # The brake lets go when the fleet is well again, and nobody has looked at this by then.
+        frozen = Freeze(ACTOR, words, before.since_s if before else draft.now_s)
+        draft.fleet = replace(fleet, frozen=frozen)
+    else:
+        _note(draft, words)
+    if newest > fleet.generation:
+        draft.fleet = replace(draft.fleet, generation=Generation(newest))
+        if before is None or words not in before.reason:
+            draft.say(None, "store-behind", words)
+
+
+def _note(draft: Draft, words: str) -> None:
+    """Put `words` in the place of what was said of this store before; a person's reason stays."""
+    frozen = draft.fleet.frozen
+    if frozen is not None:
+        own = frozen.reason.partition(_MARK)[0].removesuffix("; ")
+        reason = "; ".join(part for part in (own, words) if part)
+        draft.fleet = replace(draft.fleet, frozen=replace(frozen, reason=reason))
+
+
+def news(fleet: Fleet, told: Assigned) -> bool:
+    """Whether a rollout commits on a node what it was not told yet: a person's word, or judged."""
+    running = fleet.running
+    return running is not None and told.node in running.committed and told.digest != running.digest
 
 
 def _nodes_apart(draft: Draft) -> Iterator[NodeReport]:
     fleet = draft.fleet
-    if fleet.target is None:
-        return
-    for name in _uncommitted(fleet):
-        report = draft.inventory.report(name)
-        if report is not None and _apart(fleet, fleet.assigned[name], report, fleet.target.digest):
+    for name, told in sorted(fleet.assigned.items()):
+        report, digest = draft.inventory.report(name), _wanted(fleet, name)
+        if report is None or digest is None or news(fleet, told):
+            continue
+        if _apart(fleet, told, report, digest):
             yield report
 
 
-def _uncommitted(fleet: Fleet) -> list[NodeName]:
-    """Nodes that no rollout has told to commit: that is a person's word, or was judged."""
+def _wanted(fleet: Fleet, name: NodeName) -> Digest | None:
+    """What a node is to serve."""
     running = fleet.running
-    committed = running.committed if running is not None else ()
-    return sorted(name for name in fleet.assigned if name not in committed)
+    if running is not None and name in running.committed:
+        return running.digest
+    return fleet.target.digest if fleet.target is not None else None
 
 
 def _apart(fleet: Fleet, told: Assigned, report: NodeReport | None, digest: Digest) -> bool:
@@ -108,8 +138,17 @@ def _apart(fleet: Fleet, told: Assigned, report: NodeReport | None, digest: Dige
 def _words(names: Sequence[NodeName], fleet: Fleet) -> str:
     target = fleet.target.release if fleet.target is not None else "nothing"
     return (
-        f"this store is older than what was released to {names_text(names)}: it was restored from "
+        f"{_MARK} what was released to {names_text(names)}: it was restored from "
         "a backup, or lost what it wrote last. They keep what they serve. `seawall apply "
         "--break-glass REASON` of the site file of today says that this is what serves; `seawall "
-        f"unfreeze` takes them to {target}, without steps"
+        f"unfreeze` takes them to {target}, without steps, and so does a kill switch by "
+        "`--break-glass`"
+    )
+
+
+def _waits(names: Sequence[NodeName]) -> str:
+    return (
+        f"{_MARK} its nodes were, and {names_text(names)} may serve what it does not know: not "
+        "heard yet. `seawall unfreeze` does not wait for that; `seawall nodes remove` takes out "
+        "what is gone for good"
     )

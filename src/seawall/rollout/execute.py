@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from seawall import limits
 from seawall.clock import Clock, offset_s
-from seawall.errors import ConflictError, InternalError, SeawallError
+from seawall.errors import ConflictError, InternalError, SeawallError, UnreachableError
 from seawall.rollout.assess import assess
 from seawall.rollout.book import Deed
 from seawall.rollout.draft import Draft
@@ -117,6 +117,9 @@ class Executor:
         self._read_at_s = clock.monotonic_s()
         self._offset_s = offset_s(self._clock)
         self._well_s: float | None = None
+        # An order that the store did not take may be the one that ends a trial: a step that has
+        # nothing to write does not show that the store can be written again.
+        self._unwritten = False
         self.fleet = Fleet()
         self.findings = Findings()
         self.trouble: SeawallError | None = None
@@ -198,7 +201,7 @@ class Executor:
             if violations:
                 words = "; ".join(f"{v.text} (invariant {v.invariant})" for v in violations)
                 made = self._refuse(words)
-            if made.fleet != self.fleet or made.events:
+            if self._unwritten or made.fleet != self.fleet or made.events:
                 await self._write(made)
 
     async def order(self, make: Make, deeds: Sequence[Deed] = ()) -> Fleet:
@@ -217,6 +220,10 @@ class Executor:
                 try:
                     await self._follow_clock()
                     await self._write(make(self.fleet, self._clock.now_s()), deeds)
+                except UnreachableError:
+                    self._unwritten = True
+                    self._wake.set()
+                    raise
                 except ConflictError as error:
                     if error.code != "fleet-moved" or attempt == _ORDER_ATTEMPTS - 1:
                         raise
@@ -257,6 +264,7 @@ class Executor:
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)
+        self._unwritten = False
         for event in made.events:
             self._count += 1
             self._said.append((self._count, event))

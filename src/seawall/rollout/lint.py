@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from seawall.ids import Digest, NodeName
 from seawall.judge.verdict import Healthy
 from seawall.model.rollout import WithoutTraffic
-from seawall.rollout.behind import reachable
+from seawall.rollout.behind import news, reachable
 from seawall.rollout.state import (
     NO_GENERATION,
     STRAIGHT,
@@ -70,11 +70,9 @@ def _generations(before: Fleet, plan: Plan) -> Iterator[Violation]:
 
 def _ahead(before: Fleet, plan: Plan, inventory: Inventory) -> Iterator[Violation]:
     """1: a node that was told more than this store knows is not given other content unasked."""
-    running = plan.fleet.running
-    committed = running.committed if running is not None else ()
     for new in plan.assignments:
-        report = inventory.report(new.node)
-        if report is None or new.node not in before.assigned or new.node in committed:
+        report, told = inventory.report(new.node), before.assigned.get(new.node)
+        if report is None or told is None or news(plan.fleet, told):
             continue
         ahead = before.generation < report.generation <= reachable(before)
         if ahead and report.digest not in {None, new.digest}:

@@ -12,6 +12,7 @@ from seawall import limits, phrases
 from seawall.errors import ConflictError, NotFoundError, RefusedError
 from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
+from seawall.rollout.behind import with_standing
 from seawall.rollout.draft import Draft, shifted
 from seawall.rollout.speed import deadline_s, paced
 from seawall.rollout.state import (
@@ -159,7 +160,8 @@ def freeze(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
     """Stop every start and advance."""
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     since_s = fleet.frozen.since_s if fleet.frozen else now_s
-    draft.fleet = replace(fleet, frozen=Freeze(actor, reason, since_s))
+    kept = with_standing(fleet.frozen, reason)  # it must be known to whoever lifts the freeze
+    draft.fleet = replace(fleet, frozen=Freeze(actor, kept, since_s))
     draft.say(None, "frozen", f"frozen by {actor}" + (f": {reason}" if reason else ""))
     return draft.plan()
 
