@@ -16,7 +16,7 @@ from helpers import free_port, wait_until
 from raw_http import RawClient
 from seawall.daemon.processes import read_run_file
 from seawall.demo.website import running_website
-from seawall.limits import BOT_SERVICE_CONNECTIONS_MAX
+from seawall.limits import BOT_SERVICE_BROWSER_CONNECTIONS_MAX
 from seawall_process import Edge, seawall_up
 
 BROWSER_LINES = (
@@ -165,7 +165,7 @@ def test_answers_that_come_slowly_spare_nobody_a_challenge(
     """They held every connection to the service, and the fail mode of the site let all pass."""
     running, _ = edge
     with ExitStack() as stack:
-        for _ in range(2 * BOT_SERVICE_CONNECTIONS_MAX):
+        for _ in range(2 * BOT_SERVICE_BROWSER_CONNECTIONS_MAX):
             client = stack.enter_context(RawClient(running.port))
             client.send(
                 b"POST /.well-known/seawall/challenge/" + name + b" HTTP/1.1\r\nhost: shop.test\r\n"
