@@ -1297,6 +1297,9 @@ SIGNATURE_MEMBERS_MAX: Final = 8
 """Signatures of one request that are read."""
 SIGNATURE_COMPONENTS_MAX: Final = 32
 """Components that one signature covers."""
+SIGNATURE_QUERY_PARAMETERS_MAX: Final = 256
+"""Parameters of a query of which a signature covers single ones: all are read for that. One that
+covers `@query` as a whole has no such bound."""
 SIGNATURE_LIFETIME_S_MAX: Final = 86_400
 """From `created` to `expires`; the draft says at most 24 hours."""
 SIGNATURE_SKEW_S: Final = 30
