@@ -1049,6 +1049,9 @@ CHALLENGE_FALLBACK_LONG_S: Final = 30
 """The same where scripts must work: the slowest phones solve in ten seconds."""
 CHALLENGE_TEXT_LENGTH_CHARS_MAX: Final = 3_072
 """A signed challenge: the longest path in base64 and 200 characters around it."""
+CHALLENGE_QUERY_SIZE_BYTES_MAX: Final = 4 * KIB
+"""Query of what a browser asks of the bot service: a signed challenge, and its name. One of 50 KB
+takes 50 ms to parse, in which nobody else is answered."""
 CHALLENGE_PATH_LENGTH_CHARS_MAX: Final = 2_048
 """Path and query that a visitor is brought back to; longer ones lose their query first."""
 CHALLENGE_REFERENCE_LENGTH_CHARS_MAX: Final = 64
