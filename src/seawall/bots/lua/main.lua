@@ -127,7 +127,7 @@ local function asked_host(s)
   return clearance.bound_host(s.authority)
 end
 
-local function facts(read, headers, prefix)
+local function facts(read, headers, address)
   asked.score = nil
   asked.path, asked.method = read.path.path, read.method
   asked.authority, asked.host = read.authority, read.authority and asked_host
@@ -135,7 +135,7 @@ local function facts(read, headers, prefix)
   asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
   asked.cleared = 0
   -- Only the node itself asks over a Unix socket, with golden requests.
-  asked.private = prefix == "-"
+  asked.private = client.is_socket(address)
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
   asked.headers, asked.accept = headers, read.accepts
   return asked
@@ -243,7 +243,7 @@ local function request(handle)
     read:no_past()
   end
 
-  local s = facts(read, headers, prefix)
+  local s = facts(read, headers, address)
   local proven = prover:bot(s, read.user_agent, host_of(address), now_s, signed)
   local pass, network = "-", prefix
   if rules.decide then
