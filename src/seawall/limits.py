@@ -1067,6 +1067,9 @@ CHALLENGE_FALLBACK_LONG_S: Final = 30
 """The same where scripts must work: the slowest phones solve in ten seconds."""
 CHALLENGE_TEXT_LENGTH_CHARS_MAX: Final = 3_072
 """A signed challenge: the longest path in base64 and 200 characters around it."""
+CHALLENGE_QUERY_SIZE_BYTES_MAX: Final = 4 * KIB
+"""Query of what a browser asks of the bot service: a signed challenge, and its name. One of 50 KB
+takes 50 ms to parse, in which nobody else is answered."""
 CHALLENGE_PATH_LENGTH_CHARS_MAX: Final = 2_048
 """Path and query that a visitor is brought back to; longer ones lose their query first."""
 CHALLENGE_REFERENCE_LENGTH_CHARS_MAX: Final = 64
@@ -1182,10 +1185,23 @@ BOT_SERVICE_TIMEOUT_S: Final = 10.0
 """A whole exchange of a visitor's browser with the node's bot service."""
 BOT_SERVICE_CONNECT_TIMEOUT_S: Final = 1.0
 """To its Unix socket: it is on the same machine, or not there."""
-BOT_SERVICE_CONNECTIONS_MAX: Final = 64
-"""From one Envoy to the bot service; more waiting visitors wait in Envoy."""
-BOT_SERVICE_REQUESTS_MAX: Final = 1_024
-"""Waiting at once for the bot service; beyond that the fail mode of the site decides."""
+BOT_SERVICE_REQUESTS_MAX: Final = 128
+"""Questions of one Envoy that the bot service is asked at once: it answers some hundred in a
+second, so that none takes the 3 s after which it counts as down. More are told to come again."""
+BOT_SERVICE_CONNECTIONS_MAX: Final = 192
+"""From one Envoy to the bot service for these; more, since some lie idle with one worker while
+another needs its own."""
+BOT_SERVICE_TURNS_PER_NETWORK_MAX: Final = 16
+"""Of these questions, those of one network (/24, /48) in one worker: its flood takes no turn of
+anybody else's. At 30 ms each they are 500 a second."""
+BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
+"""From one Envoy to the bot service, for what browsers ask of it while they are challenged: apart,
+so that neither holds the other up."""
+BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
+"""Requests of these browsers that wait at once for such a connection."""
+BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832
+"""Taken by the bot service: all of the three Envoys of a canary, and some, of the 1,024 files that
+a process has at least."""
 BOT_KEEPER_TICK_S: Final = 0.5
 """How often the agent looks whether the bot service runs and is told the newest; and how often the
 service looks for what it is told."""
@@ -1302,6 +1318,9 @@ SIGNATURE_MEMBERS_MAX: Final = 8
 """Signatures of one request that are read."""
 SIGNATURE_COMPONENTS_MAX: Final = 32
 """Components that one signature covers."""
+SIGNATURE_QUERY_PARAMETERS_MAX: Final = 256
+"""Parameters of a query of which a signature covers single ones: all are read for that. One that
+covers `@query` as a whole has no such bound."""
 SIGNATURE_LIFETIME_S_MAX: Final = 86_400
 """From `created` to `expires`; the draft says at most 24 hours."""
 SIGNATURE_SKEW_S: Final = 30

@@ -402,6 +402,8 @@ CLIENT = module(machine(), "client")
         ("[2001:db8::1]:443", "2001:db8::/48"),
         ("[::1]:80", "::/48"),
         ("[fe80:0:0:0:1:2:3:4]:80", "fe80::/48"),
+        ("[fe80::1:2%4]:80", "fe80::/48"),
+        ("[fe80::1:2%eth0]:80", "fe80::/48"),
         ("[::ffff:203.0.113.7]:80", "203.0.113.0/24"),
         ("/run/some.sock", "-"),
         ("", "-"),
@@ -410,3 +412,9 @@ CLIENT = module(machine(), "client")
 )
 def test_networks_of_clients(address: str, network: str) -> None:
     assert prefix(address) == network
+
+
+@pytest.mark.parametrize("address", ["[fe80::1%4]:80", "[zz]:1", "203.0.113.7:1", "[::1%x%y]:0"])
+def test_only_a_socket_of_this_machine_is_one(address: str) -> None:
+    assert not CLIENT.is_socket(address)
+    assert CLIENT.is_socket("taste-http.sock")

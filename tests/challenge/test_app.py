@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from challenge.lua_clearance import KEYS, NOW_S, LuaClearance
 from challenge.workplace import BOUND, CLEARANCE, HEADERS, Workplace, answer, served
@@ -17,7 +18,11 @@ from seawall.challenge.binding import b64
 from seawall.challenge.page import PLACE
 from seawall.challenge.pool import KernelPool
 from seawall.challenge.puzzle import key_of, make_kernel
-from seawall.limits import CHALLENGE_ANSWER_SIZE_BYTES_MAX, CHALLENGE_FORM_SIZE_BYTES_MAX
+from seawall.limits import (
+    CHALLENGE_ANSWER_SIZE_BYTES_MAX,
+    CHALLENGE_FORM_SIZE_BYTES_MAX,
+    CHALLENGE_QUERY_SIZE_BYTES_MAX,
+)
 
 JSON = {"content-type": "application/json"}
 PUBLIC = ["solve", "refresh", "style.css", "script.js", "worker.js", "argon2.umd.min.js"]
@@ -213,3 +218,23 @@ def test_odd_headers_never_fault(tmp_path: Path) -> None:
                 assert (await ask(client, **raw)).status_code == 403
 
     over_socket(tmp_path, Workplace(), talk)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_long_query_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """64 clients that sent some at once held everybody's challenge up until the site let pass."""
+    place = Workplace()
+
+    def never(_: object) -> None:
+        raise AssertionError
+
+    async def talk(client: httpx.AsyncClient) -> None:
+        monkeypatch.setattr(Request, "query_params", property(never))
+        long = "&a" * (CHALLENGE_QUERY_SIZE_BYTES_MAX // 2)
+        method = "POST" if name == "solve" else "GET"
+        refused = await client.request(method, f"{PLACE}{name}?c={long}", headers=HEADERS)
+        assert refused.status_code == 414
+
+    over_socket(tmp_path, place, talk)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from challenge.workplace import ASSETS, CLEARANCE, ECHO, Workplace, challenge_in, cookie_of, opened
 from seawall import limits
+from seawall.challenge import forms
 from seawall.challenge.forms import FORM_TYPE, Kept, NotKept, is_same_origin, keep
 from seawall.challenge.language import LANGUAGES, choose, direction, words
 from seawall.challenge.opening import Asked, open_challenge
@@ -362,6 +363,14 @@ def test_keep_looks_at_methods_with_a_body_only() -> None:
     assert keep("GET", "", b"", same_origin=False) is None
     assert keep("POST", "", b"", same_origin=True) == Kept(())
     assert isinstance(keep("DELETE", "", b"", same_origin=True), NotKept)
+
+
+@pytest.mark.parametrize("body", [b"a=%", b"a=%4", b"a=%zz", b"%%41=1", b"a=" + b"%" * 60_000])
+def test_what_no_browser_writes_is_not_decoded(
+    monkeypatch: pytest.MonkeyPatch, body: bytes
+) -> None:
+    monkeypatch.setattr(forms, "parse_qsl", None)
+    assert keep("POST", FORM_TYPE, body, same_origin=True) == NotKept(own=True)
 
 
 def test_fields_survive_a_whole_round() -> None:

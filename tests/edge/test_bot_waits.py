@@ -1,11 +1,22 @@
 """Requests that the bot service is asked about: what Envoy handed out before the wait is dead."""
 
+import contextlib
+import selectors
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
 import pytest
 
 from compiler import build
 from edge.bot_records import faults, harsh_model, verdict
-from edge.serving import serving
+from edge.serving import request, serving
 from envoy_harness import Origin
+from raw_http import RawClient, Response
+from seawall.limits import BOT_SERVICE_REQUESTS_MAX, BOT_SERVICE_TURNS_PER_NETWORK_MAX
 from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule, HeaderChanges
 from seawall.verify.outcome import Outcome
 from verify.stand_in import Signatures, answering
@@ -82,3 +93,88 @@ def test_an_origin_cannot_pass_for_the_filter_and_take_a_header_of_the_edge_away
         with serving(site, more_origins=more) as running:
             answer = running.get(b"/")
     assert (answer.status, answer.header("x-kept")) == (404, "yes")
+
+
+@pytest.mark.parametrize(
+    ("networks", "each", "turns"),
+    [
+        pytest.param(1, 40, BOT_SERVICE_TURNS_PER_NETWORK_MAX, id="of one network"),
+        pytest.param(30, 8, BOT_SERVICE_REQUESTS_MAX, id="of many networks"),
+    ],
+)
+def test_who_floods_the_bot_service_is_told_to_come_again_and_not_let_in(
+    networks: int, each: int, turns: int
+) -> None:
+    """Of a service that had too much to do everybody was let in, as if it were down."""
+    site = build.site("shop", build.route("shop/all"), bots=POLICY)
+    asked = request(b"/asked", b"accept: text/html")
+    with serving(site) as running, contextlib.ExitStack() as stack:
+        go_on = stack.enter_context(_held(running.envoy.directory.parent / "bots.sock"))
+        clients = [
+            stack.enter_context(RawClient(running.port, source=f"127.0.{network}.1"))
+            for _ in range(each)
+            for network in range(networks)
+        ]
+        for client in clients:
+            client.send(asked)
+        refused = _answered(clients, len(clients) - turns)
+        go_on.set()
+        shown = _answered(clients, len(clients))
+        told = [(answer.status, answer.header("retry-after")) for answer in refused]
+        assert set(told) == {(429, "3")}
+        assert {answer.status for answer in shown} == {403}
+        assert len(shown) == turns
+        for _ in range(2 * BOT_SERVICE_TURNS_PER_NETWORK_MAX):
+            assert running.send(asked).status == 403
+        assert faults(running) == 0
+        running.assert_origin_untouched()
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[threading.Event]:
+    """A bot service that answers nothing until it may."""
+    go_on = threading.Event()
+
+    class Page(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            go_on.wait()
+            self.send_response(403)
+            self.send_header("content-length", "4")
+            self.end_headers()
+            self.wfile.write(b"page")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    class Server(socketserver.ThreadingUnixStreamServer):
+        daemon_threads = True
+        request_queue_size = 512
+
+    with Server(str(path), Page) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield go_on
+        finally:
+            go_on.set()
+            server.shutdown()
+            thread.join()
+
+
+def _answered(clients: list[RawClient], count: int) -> list[Response]:
+    """The first `count` answers; their clients are taken out."""
+    found: list[Response] = []
+    ends_s = time.monotonic() + 10
+    with selectors.DefaultSelector() as selector:
+        for client in clients:
+            selector.register(client.socket, selectors.EVENT_READ, client)
+        while len(found) < count:
+            ready = selector.select(ends_s - time.monotonic())
+            assert ready, f"{len(found)} of {count} were answered"
+            for key, _ in ready:
+                selector.unregister(key.fileobj)
+                clients.remove(key.data)
+                found.append(key.data.response())
+    return found

@@ -30,6 +30,7 @@ from seawall.model import (
     PathExact,
     PathPrefix,
     Redirect,
+    TrustedProxies,
 )
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.records import tail
@@ -257,6 +258,18 @@ def test_a_site_that_says_nothing_of_bots_never_blocks_whatever_the_score() -> N
         seen = verdict(running, answer.header("x-request-id"))
         assert faults(running) == 0
     assert (seen.score, seen.action.value, seen.rules) == (1, "observe", ())
+
+
+@pytest.mark.parametrize("zone", ["", "%1"])
+def test_no_client_passes_for_the_node_itself(zone: str) -> None:
+    """Link-local addresses have a zone, and whoever had one was asked by no rule."""
+    rules = (BotRule("no", "true", BotAction(BotDo.BLOCK)),)
+    site = build.site("shop", bots=BotPolicy(mode=BotMode.ENFORCE, rules=rules))
+    with serving(site, trusted_proxies=TrustedProxies(("127.0.0.0/8",))) as running:
+        answer = running.get(b"/", b"x-forwarded-for: fe80::1" + zone.encode())
+        assert answer.status == 403
+        seen = record(running, answer.header("x-request-id"))
+    assert seen.client == f"fe80::1{zone}"
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,12 @@ def test_who_was_challenged_without_opening_a_page_is_told_to_have_got_json() ->
     assert "JSON" not in opened
 
 
+def test_who_was_told_to_come_again_for_a_challenge_is_told_so() -> None:
+    policy = KnownPolicy(watched=True, route_class="page")
+    seen = record("- challenge slow - - -", details="lua_response", status=429)
+    assert "Rule slow challenged it. Too many waited for a challenge" in told(seen, policy=policy)
+
+
 @pytest.mark.parametrize("does", [do for do in BotDo if do is not BotDo.OBSERVE])
 def test_a_site_that_observes_is_told_what_its_rule_would_have_done(does: BotDo) -> None:
     policy = KnownPolicy(watched=True, actions=(("slow", does), ("seen", BotDo.OBSERVE)))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seawall import limits
-from seawall.verify import keys
+from seawall.verify import keys, signature
 from seawall.verify.agent_url import WELL_KNOWN, canonical
 from seawall.verify.fields import dictionary, serialize
 from seawall.verify.keys import Key
@@ -237,6 +238,31 @@ def test_one_parameter_of_the_query_can_be_covered(query: str) -> None:
     assert _verify(other, public(ED)) == (Outcome.IMPOSTOR, "signature-wrong")
     twice = replace(request, path=f"/a?{query}&b=1")
     assert _verify(twice, public(ED)) == (Outcome.UNKNOWN, "component-missing")
+
+
+def test_a_query_is_read_once_however_many_parameters_are_covered_and_none_of_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Read for each of them, one request held the bot service up for seconds."""
+    reads: list[str] = []
+
+    def counted(query: str, **more: Any) -> list[tuple[str, str]]:
+        reads.append(query)
+        return parse_qsl(query, **more)
+
+    monkeypatch.setattr(signature, "parse_qsl", counted)
+    names = [f"b{number}" for number in range(20)]
+    covered = [f'"@query-param";name="{name}"' for name in names]
+    query = "&".join(f"{name}=1" for name in names)
+    request = sign_with_library(
+        ED, "@authority", *covered, '"signature-agent";key="sig"', query=query
+    )
+    assert _verify(request, public(ED)) == (Outcome.VERIFIED, "")
+    assert len(reads) == 1
+    most = f"&{'a&' * limits.SIGNATURE_QUERY_PARAMETERS_MAX}"
+    longer = replace(request, path=request.path + most)
+    assert _verify(longer, public(ED)) == (Outcome.UNKNOWN, "query-too-long")
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,11 @@ from seawall.challenge.page import PLACE
 from seawall.challenge.passing import Return, refresh, solve
 from seawall.challenge.reply import Reply, problem
 from seawall.challenge.signed import style_proof
-from seawall.limits import CHALLENGE_ANSWER_SIZE_BYTES_MAX, CHALLENGE_FORM_SIZE_BYTES_MAX
+from seawall.limits import (
+    CHALLENGE_ANSWER_SIZE_BYTES_MAX,
+    CHALLENGE_FORM_SIZE_BYTES_MAX,
+    CHALLENGE_QUERY_SIZE_BYTES_MAX,
+)
 
 INTERNAL: Final = "/internal/challenge"
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{16}", re.ASCII)
@@ -80,7 +84,10 @@ def _guarded(desk: Desk, handler: _Handler) -> Callable[[Request], Awaitable[Res
     async def handle(request: Request) -> Response:
         try:
             client = client_of(request)
-            if client is None:
+            if len(request.scope["query_string"]) > CHALLENGE_QUERY_SIZE_BYTES_MAX:
+                # Before anything parses it: a long one holds up everybody else.
+                reply = problem(414, "challenge-query-size", "The query is too large.")
+            elif client is None:
                 reply = problem(400, "challenge-unknown-client", "Envoy's headers are missing.")
             else:
                 counter = desk.counter(client)

@@ -6,6 +6,7 @@ a visitor's name arrives without `SameSite` cookies and with that site's `Origin
 again from our page it would carry the cookies. Such a form is not kept.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
@@ -13,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 from seawall.limits import CHALLENGE_FORM_FIELDS_MAX, CHALLENGE_FORM_SIZE_BYTES_MAX
 
 FORM_TYPE: Final = "application/x-www-form-urlencoded"
+_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+"""No browser writes that, and to decode 60 KiB of it takes 30 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def keep(
 
 def _fields(body: bytes) -> tuple[tuple[str, str], ...] | None:
     """The fields of a form within its bounds and in UTF-8; None for any other body."""
-    if len(body) > CHALLENGE_FORM_SIZE_BYTES_MAX:
+    if len(body) > CHALLENGE_FORM_SIZE_BYTES_MAX or _BROKEN.search(body):
         return None
     try:
         found = parse_qsl(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from seawall import limits
@@ -23,17 +24,24 @@ def service_route(site: Site) -> Any:
     route.match.prefix = names.PATH_BOTS
     route.route.cluster = names.CLUSTER_BOTS
     route.route.timeout.CopyFrom(seconds(limits.BOT_SERVICE_TIMEOUT_S))
+    # Bounds of its own, and no other meaning: neither kind of question waits behind the other.
+    route.route.priority = base_pb2.HIGH
     return route
 
 
 def bots_cluster(socket: str) -> Any:
-    """The node's bot service as a cluster: a Unix socket, few connections, no second try."""
+    """The node's bot service as a cluster: a Unix socket, bounds, no second try."""
     cluster = cluster_pb2.Cluster(name=names.CLUSTER_BOTS, type=cluster_pb2.Cluster.STATIC)
     cluster.connect_timeout.CopyFrom(seconds(limits.BOT_SERVICE_CONNECT_TIMEOUT_S))
-    bounds = cluster.circuit_breakers.thresholds.add()
-    bounds.max_connections.value = limits.BOT_SERVICE_CONNECTIONS_MAX
-    bounds.max_pending_requests.value = limits.BOT_SERVICE_REQUESTS_MAX
-    bounds.max_requests.value = limits.BOT_SERVICE_REQUESTS_MAX
+    asked = cluster.circuit_breakers.thresholds.add()
+    asked.max_connections.value = limits.BOT_SERVICE_CONNECTIONS_MAX
+    asked.max_pending_requests.value = limits.BOT_SERVICE_REQUESTS_MAX
+    asked.max_requests.value = limits.BOT_SERVICE_REQUESTS_MAX
+    # Browsers while they are challenged: see `service_route`.
+    own = cluster.circuit_breakers.thresholds.add(priority=base_pb2.HIGH)
+    own.max_connections.value = limits.BOT_SERVICE_BROWSER_CONNECTIONS_MAX
+    own.max_pending_requests.value = limits.BOT_SERVICE_BROWSER_REQUESTS_MAX
+    own.max_requests.value = limits.BOT_SERVICE_BROWSER_REQUESTS_MAX
     cluster.load_assignment.cluster_name = names.CLUSTER_BOTS
     endpoint = cluster.load_assignment.endpoints.add().lb_endpoints.add()
     endpoint.endpoint.address.pipe.path = socket

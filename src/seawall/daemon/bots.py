@@ -162,7 +162,11 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
             background.spawn(verifier.run(), name="verifier")
             background.spawn(tally.run(), name="counts")
             # Only Envoy asks here: no deadline for a slow request head is needed.
-            server = ApiServer(Starlette(routes=routes), protocol=HttpToolsProtocol)
+            server = ApiServer(
+                Starlette(routes=routes),
+                protocol=HttpToolsProtocol,
+                connections_max=limits.BOT_SERVICE_SERVED_CONNECTIONS_MAX,
+            )
             background.spawn(server.run_on(listener), name="server")
             await stop.wait()
     finally:

@@ -15,6 +15,7 @@ from seawall.bots.model import Model
 from seawall.limits import BOT_DRIFT_THRESHOLDS
 from seawall.model import BotDo
 from seawall.model.switches import Feature
+from seawall.telemetry import bot_words
 from seawall.telemetry.bot_facts import RuleFact, fact_words, rule_facts
 from seawall.telemetry.bot_words import GAP_NONE, NO_PAGE, SCORE_WORDS, clause, share_percent, times
 from seawall.telemetry.bots import BotVerdict, parse_verdict
@@ -349,6 +350,8 @@ def _decision(
         yield (
             "It passed all the same: the challenge was not to be had, and the site lets pass then."
         )
+    elif verdict.action is BotDo.CHALLENGE and record.status == bot_words.BUSY_STATUS:
+        yield bot_words.BUSY
     elif verdict.action is BotDo.CHALLENGE and policy is not None:
         kind = kind_of(record.path, record.method, policy.route_class, verdict.codes)
         yield from () if kind == "page" else (NO_PAGE,)

@@ -17,6 +17,12 @@ NO_PAGE: Final = (
     "JSON. Its visitor can pass on a page that is challenged."
 )
 """Of a challenge that could not be shown."""
+BUSY: Final = (
+    "Too many waited for a challenge, of its network or of all, so it was told to come again: a "
+    "flood is let in as little as anybody else."
+)
+"""Of a challenge that was answered with `BUSY_STATUS`."""
+BUSY_STATUS: Final = 429
 SCORE_WORDS: Final = (
     (2, "almost certainly automated"),
     (29, "probably automated"),

@@ -155,6 +155,12 @@ MEASURES: Final = (
         "Challenges that were not to be had: the bot service was down, or there is none.",
     ),
     Measure(
+        "bots_challenge_busy",
+        "counter",
+        "http.*.lua.bots_challenge_busy",
+        "Challenges answered with 429, since too many waited: of one network, or of all.",
+    ),
+    Measure(
         "bots_errors",
         "counter",
         "http.*.lua.errors",

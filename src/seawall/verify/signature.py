@@ -12,6 +12,7 @@ is worth nothing elsewhere.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
@@ -87,12 +88,33 @@ Read: TypeAlias = Candidate | Refusal
 Agents: TypeAlias = Mapping[str, Item] | Item | None
 
 
+class _Query:
+    """The parameters of a query: read when one is asked for, and once for all that ask."""
+
+    def __init__(self, path: str) -> None:
+        self._text = path.partition("?")[2]
+
+    @cached_property
+    def _values(self) -> Mapping[str, list[str]]:
+        if self._text.count("&") >= limits.SIGNATURE_QUERY_PARAMETERS_MAX:
+            raise _RefusedError("query-too-long")
+        found: dict[str, list[str]] = {}
+        for name, value in parse_qsl(self._text, keep_blank_values=True):
+            found.setdefault(name, []).append(value)
+        return found
+
+    def of(self, name: str) -> list[str]:
+        """The values of a parameter, decoded; `name` is encoded as in the query."""
+        return self._values.get(unquote(name), [])
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The two other fields of a signed request."""
+    """What else of a signed request its signatures need."""
 
     signatures: Mapping[str, Member]
     agents: Agents
+    query: _Query
 
 
 class _RefusedError(Exception):
@@ -107,9 +129,10 @@ def read(request: Request, *, now_s: float) -> tuple[Read, ...]:
     try:
         inputs = dictionary(headers.get("signature-input", ""))
         signatures = dictionary(headers.get("signature", ""))
-        parts = _Parts(signatures, _agents(headers.get("signature-agent")))
+        agents = _agents(headers.get("signature-agent"))
     except ValueError:
         return (Refusal("", "malformed"),)
+    parts = _Parts(signatures, agents, _Query(request.path))
     found: list[Read] = []
     for label, member in inputs.items():
         if isinstance(member, InnerList) and _text(member.parameters, "tag") == TAG:
@@ -155,7 +178,7 @@ def _candidate(
     if "nonce" in parameters and _text(parameters, "nonce") is None:
         raise _RefusedError("malformed")
     _timely(parameters, now_s)
-    base = _base(request, member, parts.agents)
+    base = _base(request, member, parts)
     return Candidate(
         label=label,
         directory=_directory(label, member, parts.agents),
@@ -184,26 +207,26 @@ def _timely(parameters: Parameters, now_s: float) -> None:
         raise _RefusedError("expired")
 
 
-def _base(request: Request, member: InnerList, agents: Agents) -> bytes:
+def _base(request: Request, member: InnerList, parts: _Parts) -> bytes:
     """The signature base of RFC 9421 section 2.5."""
     lines: dict[str, str] = {}
     for component in member.items:
         name = serialize(component)
         if name in lines:
             raise _RefusedError("component-twice")
-        lines[name] = _value(request, component, agents)
+        lines[name] = _value(request, component, parts)
     if not {'"@authority"', '"@target-uri"'} & set(lines):
         raise _RefusedError("authority-not-covered")
     lines['"@signature-params"'] = serialize(member)
     return "\n".join(f"{name}: {value}" for name, value in lines.items()).encode()
 
 
-def _value(request: Request, component: Item, agents: Agents) -> str:
-    name, parameters = component.value, component.parameters
+def _value(request: Request, component: Item, parts: _Parts) -> str:
+    name, parameters, agents = component.value, component.parameters, parts.agents
     if not isinstance(name, str) or type(name) is not str:
         raise _RefusedError("malformed")
     if name == "@query-param":
-        return _query_parameter(request, parameters)
+        return _query_parameter(parts.query, parameters)
     if parameters:
         if name != "signature-agent" or set(parameters) != {"key"} or not isinstance(agents, dict):
             raise _RefusedError("component-not-supported")
@@ -241,15 +264,12 @@ def _derived(request: Request, name: str) -> str:
     return values[name]
 
 
-def _query_parameter(request: Request, parameters: Parameters) -> str:
+def _query_parameter(query: _Query, parameters: Parameters) -> str:
     """One parameter of the query, encoded again as RFC 9421 section 2.2.8 says."""
     name = _text(parameters, "name")
     if name is None or set(parameters) != {"name"}:
         raise _RefusedError("component-not-supported")
-    query = request.path.partition("?")[2]
-    found = [
-        value for key, value in parse_qsl(query, keep_blank_values=True) if key == unquote(name)
-    ]
+    found = query.of(name)
     if len(found) != 1:
         raise _RefusedError("component-missing")
     # The set of the URL standard: of Python's plain characters it encodes `~`, and it keeps `*`.

@@ -5,6 +5,7 @@ local M = {}
 local CLUSTER, AUTHORITY = "seawall_bots", "seawall"
 local PLACE, PROBE = "/.well-known/seawall/", "/.well-known/seawall/probe"
 local TIMEOUT_MS = 3000
+M.TIMEOUT_S = TIMEOUT_MS / 1000
 local FORM_MAX = 61440 -- a little under what Envoy buffers of a connection
 local FORM = "application/x-www-form-urlencoded"
 
@@ -21,8 +22,10 @@ function M.identify(set, read, network)
   set("x-seawall-ja4", read.tls.stable)
 end
 
--- Answers with the page; false when there is none, and then nothing was answered.
-function M.show(handle, headers, read, network, level)
+-- Answers with the page; false when there is none, and then nothing was answered. "busy" when too many
+-- wait for one: that is no service that is down.
+-- `turn`: of `turns`, for the time of the question.
+function M.show(handle, headers, read, network, level, turns, turn)
   local asked = {
     [":method"] = "POST", [":path"] = "/internal/challenge", [":authority"] = AUTHORITY,
     ["x-seawall-path"] = headers:get(":path"), ["x-seawall-method"] = read.method,
@@ -45,7 +48,11 @@ function M.show(handle, headers, read, network, level)
   local answer, page = handle:httpCall(CLUSTER, asked, body, {
     timeout_ms = TIMEOUT_MS, return_duplicate_headers = true,
   })
+  turns:done(turn) -- now, since an answer ends this script
   local status = tonumber(answer[":status"])
+  if answer["x-envoy-overloaded"] then
+    return "busy"
+  end
   if not status or status >= 500 or not page then
     return false
   end

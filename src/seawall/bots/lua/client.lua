@@ -11,9 +11,17 @@ local AF_INET, AF_INET6 = 2, 10
 local TEXT_MAX = 64
 local bytes, text = ffi.new("uint8_t[16]"), ffi.new("char[?]", TEXT_MAX)
 
--- Without the port: `203.0.113.7:4711` and `[2001:db8::3]:4711`.
+-- Without the port: `203.0.113.7:4711` and `[2001:db8::3]:4711`. Nor the zone of `fe80::1%4`, which is the
+-- machine's own number of an interface.
 function M.host(address)
-  return address:match("^%[(.+)%]:%d+$") or address:match("^([^:]+):%d+$") or address
+  local host = address:match("^%[(.+)%]:%d+$") or address:match("^([^:]+):%d+$") or address
+  return host:match("^(.*:.*)%%") or host
+end
+
+-- Whether it is that of a Unix socket, and so of nobody outside of this machine: every other one has a
+-- port, also one that this module cannot read.
+function M.is_socket(address)
+  return not address:find(":", 1, true)
 end
 
 -- `203.0.113.0/24`, `2001:db8:1::/48`: the network that an address lies in, with so many bits for

@@ -49,8 +49,9 @@ local host_of = memo.new(client.host, MEMO_MAX)
 local hash_of = memo.new(function(address)
   return windows.hash(host_of(address), 3)
 end, MEMO_MAX)
+local turn_of = turns.new()
 local prover = proof.new({
-  verified = verified, clearance = clearance, memo = memo, data = bot_data,
+  verified = verified, clearance = clearance, memo = memo, data = bot_data, turns = turn_of,
 })
 local key_of = memo.new(function(text)
   local first, second = windows.hash(text, 1), windows.hash(text, 2)
@@ -125,7 +126,7 @@ local function asked_host(s)
   return clearance.bound_host(s.authority)
 end
 
-local function facts(read, headers, prefix)
+local function facts(read, headers, address)
   asked.score = nil
   asked.path, asked.method = read.path.path, read.method
   asked.authority, asked.host = read.authority, read.authority and asked_host
@@ -133,7 +134,7 @@ local function facts(read, headers, prefix)
   asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
   asked.cleared = 0
   -- Only the node itself asks over a Unix socket, with golden requests.
-  asked.private = prefix == "-"
+  asked.private = client.is_socket(address)
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
   asked.headers, asked.accept = headers, read.accepts
   return asked
@@ -170,11 +171,28 @@ local function refuse(handle, status, answer, body)
   reply.send(handle, answer, body)
 end
 
-local function act(handle, headers, read, rules, action, detail, network, s)
+-- Shows the challenge; false when there is none. Of too many at once the rest is told to come again: a
+-- browser does by itself.
+local BUSY = { retry_after_s = 3 }
+local function challenged(handle, headers, read, detail, network, prefix, now_s, s)
+  local status, answer, body = policy.response("rate", BUSY, s)
+  answer.refresh = read.method == "GET" and tostring(BUSY.retry_after_s) or nil
+  local turn, shown = turn_of:begin(prefix, challenge.TIMEOUT_S, now_s), "busy"
+  if turn then
+    shown = challenge.show(handle, headers, read, network, detail.level, turn_of, turn)
+  end
+  if shown == "busy" then
+    count("bots_challenge_busy")
+    refuse(handle, status, answer, body)
+  end
+  return shown
+end
+
+local function act(handle, headers, read, rules, action, detail, network, prefix, now_s, s)
   -- Made before anything waits: `s` and `read` serve the next request while this one does.
   local status, answer, body = policy.response(action, detail, s)
   if action == "challenge" and detail.page and config.service then
-    if challenge.show(handle, headers, read, network, detail.level) then
+    if challenged(handle, headers, read, detail, network, prefix, now_s, s) then
       return
     end
     count("bots_challenge_unavailable")
@@ -192,7 +210,8 @@ local function request(handle)
   local read = reader:read(headers, info:protocol(), ja4_of, info)
   local signed
   if read.signed and config.service then
-    signed = prover:ask_signature(handle, headers)
+    local network = prefix_of(info:downstreamRemoteAddress())
+    signed = prover:ask_signature(handle, headers, network, now_s)
     -- What Envoy hands out of a request is dead after a wait, and has to be had anew.
     headers, info = handle:headers(), handle:streamInfo()
     read = reader:read(headers, info:protocol(), ja4_of, info)
@@ -223,7 +242,7 @@ local function request(handle)
     read:no_past()
   end
 
-  local s = facts(read, headers, prefix)
+  local s = facts(read, headers, address)
   local proven = prover:bot(s, read.user_agent, host_of(address), now_s, signed)
   local pass, network = "-", prefix
   if rules.decide then
@@ -265,7 +284,7 @@ local function request(handle)
   end
   local own_cookies = read.own_cookies -- before anything waits, as above
   if acts then
-    act(handle, headers, read, rules, action, detail, network, s)
+    act(handle, headers, read, rules, action, detail, network, prefix, now_s, s)
   end
   if own_cookies then -- and nothing was answered
     keep_own_cookies(handle:headers()) -- anew: asking for a challenge waited

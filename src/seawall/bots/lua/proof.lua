@@ -3,6 +3,7 @@ local M = {}
 
 local MEMO_MAX = 256
 local TIMEOUT_MS = 1000
+local TIMEOUT_S = TIMEOUT_MS / 1000
 
 -- Turns `EPOCH KID:HEX KID:HEX` into what checks tokens; false when it is not that.
 local function read_keys(clearance)
@@ -27,6 +28,7 @@ function M.new(parts)
     verified = parts.verified,
     clearance = parts.clearance,
     keys_of = parts.memo.new(read_keys(parts.clearance), MEMO_MAX, parts.memo.ANY_LENGTH),
+    turns = parts.turns,
   }, { __index = M })
 end
 
@@ -55,19 +57,22 @@ function M.bot(self, s, user_agent, address, now_s, signed)
   return told(s, self.verified.state(address, bot.number, now_s), bot)
 end
 
--- Asks the bot service about a signed request (Web Bot Auth, RFC 9421); nil when nothing is proven.
+-- Asks the bot service about a signed request (Web Bot Auth, RFC 9421); nil when nothing is proven, also
+-- because the client's network has too many questions open.
 -- Waits for the answer, so whatever the caller has read of the request before is another request's
 -- afterwards.
-function M.ask_signature(self, handle, headers)
+function M.ask_signature(self, handle, headers, network, now_s)
   local question = self.verified.question(
     headers:get(":method"), headers:get(":scheme"), headers:get(":authority"), headers:get(":path"),
     function(name)
       return headers:get(name)
     end)
-  if not question then
+  local turn = question and self.turns:begin(network, TIMEOUT_S, now_s)
+  if not turn then
     return nil
   end
   local _, body = handle:httpCall("seawall_bots", question, "", TIMEOUT_MS)
+  self.turns:done(turn)
   local outcome, name = self.verified.answer(body)
   local bot = name and self.verified.named(name)
   return bot and outcome ~= "unknown" and { outcome = outcome, bot = bot } or nil
