@@ -602,6 +602,11 @@ WORKBENCH_READ_SIZE_BYTES: Final = 1 * MIB
 """Read from it at once: a bundle of a few MiB comes in a few pieces."""
 CERTIFICATE_POLL_S: Final = 3.0
 """How often referenced files are looked at: a stat of each, and a read when it changed."""
+FILES_RETRY_S_MIN: Final = 600.0
+"""Until files that changed on disk and were refused are tried again: most causes are over by then,
+a freeze, another release, a busy machine. Twice as long after each further refusal."""
+FILES_RETRY_S_MAX: Final = 6 * 3_600.0
+"""Longest time until then: a renewed certificate has weeks, and each try is a release."""
 CERTIFICATE_RENEWAL_POLL_S: Final = 12 * 3_600.0
 """How often control looks for development certificates that are due."""
 CERTIFICATE_RENEWAL_BEFORE_S: Final = 30 * 86_400.0

@@ -148,7 +148,8 @@ def test_a_restored_store_moves_no_node_and_is_told_what_serves(tmp_path: Path) 
                 frozen = executor.fleet.frozen
                 assert frozen is not None
                 assert "older than what was released to" in frozen.reason
-                assert (await here.refused(here.text(timeout="30s"))).code == "frozen"
+                refused = await here.refused(here.text(timeout="30s"))
+                assert (refused.code, refused.serving) == ("frozen", "r2")
                 await here.applied(way.newest, break_glass="it serves already")
                 await until(lambda: executor.fleet.frozen is None, "nothing is kept any more")
                 assert node.digest == kept

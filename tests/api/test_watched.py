@@ -5,8 +5,11 @@ from pathlib import Path
 
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
-from api.world import World, sources, world
-from seawall.api.views import Applied
+from api.world import ANN, World, sources, world
+from release.made import HandClock
+from seawall import limits
+from seawall.api.hand_requests import DeedRequest
+from seawall.api.views import Applied, Refused
 from seawall.api.watched import FileWatch
 from seawall.clock import SystemClock
 from seawall.compiler.snapshot import TypeUrl
@@ -314,5 +317,38 @@ def test_what_was_renewed_while_nobody_led_is_released(tmp_path: Path) -> None:
         watch.one_of_several, watch._digest = True, ""
         assert await watch.poll() is not None
         assert served_chain(here) == chain
+
+    run(tmp_path, story)
+
+
+def test_a_renewal_that_was_refused_is_tried_again_by_itself(tmp_path: Path) -> None:
+    async def story(here: World, pair: Pair) -> None:
+        clock = HandClock()
+        watch = FileWatch(
+            here.control.service._parts.releaser,
+            here.control.workshop,
+            clock,
+            log=lambda _event, _text: None,
+        )
+        serves = served_chain(here)
+        await here.service.hands.freeze(DeedRequest(reason="a test"), ANN)
+        chain = pair.renew()
+        pauses = []
+        for _ in range(3):
+            flow = await watch.poll()
+            assert flow is not None
+            assert isinstance(flow.outcome, Refused)
+            assert flow.outcome.code == "frozen"
+            notice = watch.notice()
+            assert notice is not None
+            pauses.append(notice.remedy.split(",")[0])
+            assert await watch.poll() is None
+            clock.time_s += limits.FILES_RETRY_S_MIN * 2 ** len(pauses)
+        assert pauses == [f"It is tried again in {minutes} min" for minutes in (10, 20, 40)]
+        assert served_chain(here) == serves
+        await here.service.hands.unfreeze(DeedRequest(), ANN)
+        assert await watch.poll() is not None
+        assert served_chain(here) == chain
+        assert watch.notice() is None
 
     run(tmp_path, story)

@@ -26,6 +26,7 @@ from seawall.model import (
     BotMode,
     BotPolicy,
     BotRule,
+    FixedResponse,
     PathExact,
     PathPrefix,
     Redirect,
@@ -176,16 +177,31 @@ def test_what_a_client_did_before_grows(edge: Serving) -> None:
     assert counts[-1].code("errors-10m") == 1
 
 
-@pytest.mark.parametrize(("path", "status", "tenths"), [(b"/asked", 403, 1), (b"/shut", 403, 9)])
-def test_a_challenge_is_no_error_of_its_visitor(path: bytes, status: int, tenths: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "status", "tenths"),
+    [
+        (b"/asked", 403, 1),
+        (b"/shut", 403, 1),
+        (b"/paid", 402, 1),
+        (b"/often", 429, 1),
+        (b"/gone", 410, 9),
+    ],
+)
+def test_what_the_edge_decides_is_no_error_of_its_visitor(
+    path: bytes, status: int, tenths: int
+) -> None:
     rules = (
         BotRule("asked", 'path == "/asked"', BotAction(BotDo.CHALLENGE)),
         BotRule("shut", 'path == "/shut"', BotAction(BotDo.BLOCK)),
+        BotRule("paid", 'path == "/paid"', BotAction(BotDo.PAYMENT)),
+        BotRule("often", 'path == "/often"', BotAction(BotDo.RATE, requests=0, per_s=60)),
     )
     # Envoy runs alone here, without the bot service: a challenge is a plain 403 then.
     refusing = BotChallenge(passes_unavailable=False)
     policy = BotPolicy(mode=BotMode.ENFORCE, rules=rules, challenge=refusing)
-    with serving(build.site("shop", build.route("shop/all"), bots=policy)) as running:
+    gone = build.route("shop/gone", PathExact("/gone"), FixedResponse(410, "", "text/plain"))
+    site = build.site("shop", gone, build.route("shop/all"), bots=policy)
+    with serving(site) as running:
         for _ in range(8):
             assert running.get(path, b"accept: text/html").status == status
         answer = running.get(path, b"accept: text/html")

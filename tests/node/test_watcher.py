@@ -39,6 +39,9 @@ class Trials:
             asyncio.get_running_loop().call_soon(self.died.set)
         return self._well
 
+    def loads(self, _: Arm) -> bool:
+        return False
+
     def usage(self, _: Arm) -> None:
         return None
 
@@ -199,3 +202,27 @@ def test_a_candidate_that_is_late_alone_hangs(monkeypatch: pytest.MonkeyPatch) -
         return event
 
     assert asyncio.run(story()) == moves.Unanswered(2)
+
+
+def test_a_candidate_that_loads_a_release_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "TRIAL_WATCH_INTERVAL_S", 0.001)
+
+    class Trial(Trials):
+        looks = 0
+
+        async def answers(self, arm: Arm) -> bool:
+            self.looks += arm is Arm.CANDIDATE
+            return arm is Arm.STABLE
+
+        def loads(self, arm: Arm) -> bool:
+            return arm is Arm.CANDIDATE and self.looks <= 5
+
+    async def story() -> tuple[int, moves.Event]:
+        trials = Trial()
+        with _watching(trials, Prober()) as (_, told):
+            async with asyncio.timeout(30):
+                while not isinstance(event := await told.get(), moves.Unanswered):
+                    pass
+        return trials.looks, event
+
+    assert asyncio.run(story()) == (6, moves.Unanswered(1))

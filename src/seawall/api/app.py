@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -27,6 +28,8 @@ from seawall.api.views import ErrorView
 from seawall.errors import NotFoundError, RefusedError, SeawallError, UsageError
 
 LogError = Callable[[str, BaseException], None]
+_MOST: Final = 2.0**53
+"""Of a number in a query, as of one in JSON; it also refuses what is none."""
 LOCAL: Final = Caller("local", local=True)
 """Whoever may open the Unix socket owns the data directory: file permissions are the token."""
 
@@ -104,7 +107,7 @@ async def _caller(
     return caller
 
 
-def _query(operation: Operation, given: Mapping[str, str]) -> Mapping[str, Any]:
+def _query(operation: Operation, given: QueryParams) -> Mapping[str, Any]:
     known = {query.name: query for query in operation.query}
     for name in given:
         if name not in known:
@@ -112,6 +115,10 @@ def _query(operation: Operation, given: Mapping[str, str]) -> Mapping[str, Any]:
                 "bad-request",
                 f"There is no query parameter `{name[:80]}` here.",
                 remedy="Known: " + (", ".join(known) or "none") + ".",
+            )
+        if len(given.getlist(name)) > 1:
+            raise UsageError(
+                "bad-request", f"`{name}` stands there more than once.", remedy="Say it once."
             )
     return {name: _parameter(query, given.get(name)) for name, query in known.items()}
 
@@ -123,10 +130,10 @@ def _parameter(query: Query, text: str | None) -> int | float | str | None:
         value = query.kind(text or "")
     except ValueError:
         value = None
-    if value is None or (isinstance(value, float) and not 0 <= value <= 1e9):  # noqa: PLR2004 - also refuses nan
+    if value is None or (isinstance(value, int | float) and not query.least <= value <= _MOST):
         raise UsageError(
             "bad-request",
-            f"The query parameter `{query.name}` is missing or no {query.kind.__name__}.",
+            f"`{query.name}` is missing, or no {query.kind.__name__} that can be meant.",
             remedy=query.doc,
         )
     return value
@@ -142,7 +149,7 @@ async def _body(operation: Operation, request: Request) -> Any:
         )
     raw = await _read_body(request, operation.body_size_bytes_max)
     try:
-        value = json.loads(raw, parse_constant=_no_constant)
+        value = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             "bad-request",
@@ -175,6 +182,16 @@ async def _read_body(request: Request, size_bytes_max: int) -> bytes:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 8259 leaves open which of two values of one name counts; neither does here."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"`{name[:80]}` stands there more than once")
+        found[name] = value
+    return found
 
 
 def _response(operation: Operation, result: Any) -> Response:

@@ -371,8 +371,7 @@ class FeedDesk:
         return sorted(self._pushes.values(), key=lambda push: push.feed.number)
 
     def _refusal(self, push: _Push, error: SeawallError) -> Refused:
-        current = self._releaser.current
-        return push.flow.refusal(error, serving=current.id if current is not None else None)
+        return push.flow.refusal(error, serving=self._releaser.serving)
 
     def _end(self, push: _Push, error: SeawallError) -> None:
         push.flow.end(self._refusal(push, error))

@@ -92,6 +92,8 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 def _query(query: Query) -> dict[str, Any]:
     schema: dict[str, Any] = dict(_PLAIN[query.kind])
+    if query.kind is not str:
+        schema["minimum"] = query.least
     if not query.required:
         schema["default"] = query.default
     return {

@@ -11,13 +11,18 @@ NDJSON: Final = "application/x-ndjson"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query parameter; without a default it is required."""
+    """A query parameter; without a default it is required.
+
+    Attributes:
+        least: of a number; a smaller one is refused.
+    """
 
     name: str
     kind: type[int] | type[float] | type[str]
     doc: str
     default: int | float | str | None = None
     required: bool = False
+    least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/releases", "releases", "Releases, newest first.", "read", views.ReleasesView,
         query=(
-            Query("limit", int, "How many, at most 200.", 20),
+            Query("limit", int, "How many, 1 to 200.", 20, least=1),
             Query("before", str, "Continue below this release.", ""),
         ),
     ),
@@ -79,7 +79,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET", "/v1/audit", "audit", "Who did what, newest first.", "read",
-        status_views.AuditView, query=(Query("limit", int, "How many, at most 200.", 50),),
+        status_views.AuditView, query=(Query("limit", int, "How many, 1 to 200.", 50, least=1),),
     ),
     Operation(
         "POST", "/v1/join-tokens", "join_token", "Let a machine join the fleet as a node.",

@@ -115,6 +115,11 @@ class Releaser:
         return self._roster.current
 
     @property
+    def serving(self) -> ReleaseId | None:
+        """See `Roster.serving`."""
+        return self._roster.serving
+
+    @property
     def went_back(self) -> bool:
         """Whether the current release is older than the one before it: somebody rolled back."""
         current, before = self._roster.current, self._roster.fleet.target_before
@@ -200,13 +205,13 @@ class Releaser:
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
             self._notice = None if error.code in STAYS else _refused(error)
-            flow.refuse(error, serving=self._serving())
+            flow.refuse(error, serving=self._roster.serving)
         except asyncio.CancelledError:
-            flow.refuse(refusals.stopping(), serving=self._serving())
+            flow.refuse(refusals.stopping(), serving=self._roster.serving)
             raise
         except Exception as error:  # noqa: BLE001 - one broken release must not end the process
             self._log_error("release", error)
-            flow.refuse(refusals.unexpected(), serving=self._serving())
+            flow.refuse(refusals.unexpected(), serving=self._roster.serving)
         finally:
             self._prepared(what)
         await give_back_soon(self._clock)
@@ -215,11 +220,6 @@ class Releaser:
         """From here on the rollout itself tells who is first."""
         if self._busy == what:
             self._busy = ""
-
-    def _serving(self) -> str | None:
-        """The target; what a node of a fleet said last may be what was just withdrawn from it."""
-        target = self._rollouts.fleet.target
-        return target.release if target is not None else None
 
     # --- Apply -----------------------------------------------------------------------------------
 

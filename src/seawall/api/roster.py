@@ -17,6 +17,7 @@ from seawall.gate.compat import Recipient
 from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.release.signing import PublicKey
 from seawall.release.store import Store
+from seawall.rollout import behind
 from seawall.rollout.ports import NodeReport, Phase, TrialPhase
 from seawall.rollout.state import Fleet
 
@@ -73,6 +74,16 @@ class Roster:
         seen = self._board.nodes()
         local = next((each.report for each in seen if each.report.node == LOCAL), None)
         return local or (seen[0].report if seen else None)
+
+    @property
+    def serving(self) -> ReleaseId | None:
+        """What goes on serving: the target, or what nodes keep while this store is behind them.
+
+        What a node of a fleet said last may be what was just withdrawn from it.
+        """
+        target = self.fleet.target
+        kept = behind.kept(self.fleet, (seen.report for seen in self._board.nodes()))
+        return kept or (target.release if target is not None else None)
 
     def good(self, release: ReleaseId) -> bool:
         """Whether a node keeps it as last known good."""

@@ -204,7 +204,7 @@ class Service:
 
     async def releases(self, *, limit: int, before: str = "") -> ReleasesView:
         """Releases, newest first."""
-        count = max(1, min(limit, limits.API_PAGE_ITEMS_MAX))
+        count = min(limit, limits.API_PAGE_ITEMS_MAX)
         below = release_id(before) if before else None
         records = await asyncio.to_thread(self._store.list, count_max=count, before=below)
         more = len(records) == count and records[-1].id != "r1"
@@ -293,7 +293,7 @@ class Service:
 
     async def audit(self, *, limit: int) -> AuditView:
         """Who did what, newest first."""
-        count = max(1, min(limit, limits.API_PAGE_ITEMS_MAX))
+        count = min(limit, limits.API_PAGE_ITEMS_MAX)
         entries = await asyncio.to_thread(self._store.audit.entries, count_max=count)
         return AuditView(
             tuple(AuditEntryView(e.at_s, e.actor, e.action, e.subject, e.detail) for e in entries)

@@ -5,7 +5,8 @@ current release's own sources are loaded again; if that succeeds, an automatic r
 ordinary path. A pair that does not match yet (the certificate is written, the key is not) is a
 problem of the load like any other: nothing changes, and the next change on disk is tried again. An
 address list that changes is a feed: its release takes up the list and nothing else.
-A file that stays bad becomes a notice in `status`.
+A file that stays bad becomes a notice in `status`. A release of files that was refused is tried
+again later, and later still: releases may have been frozen, or the machine busy.
 
 A rollback is a decision: files that differ from the release somebody went back to are left alone
 until they change again. So are, when a control process takes over from another one, files that are
@@ -14,6 +15,7 @@ older than the release: it was made on that other machine, and the copy here was
 
 import asyncio
 import hashlib
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -74,6 +76,8 @@ class FileWatch:
         self._settled: Signature | None = None
         self._bad_polls = 0
         self._trouble = ""
+        self._pause_s = limits.FILES_RETRY_S_MIN
+        self._again_s: float | None = None
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -99,11 +103,18 @@ class FileWatch:
             )
         if not self._trouble or self._bad_polls <= _GRACE_POLLS:
             return None
+        remedy = "Mend the file; it is taken up by itself."
+        if self._again_s is not None:
+            left_s = max(0.0, self._again_s - self._clock.monotonic_s())
+            remedy = (
+                f"It is tried again in {math.ceil(left_s / 60)} min, or at once by `seawall "
+                "apply`. Where the file is at fault, mend it; it is taken up by itself."
+            )
         return NoticeView(
             "warning",
             "files-on-disk-refused",
             f"Files changed on disk but are not served: {self._trouble}",
-            "Mend the file; it is taken up by itself. What served before serves on.",
+            f"{remedy} What served before serves on.",
         )
 
     async def poll(self) -> Flow | None:
@@ -112,7 +123,9 @@ class FileWatch:
             return None
         await self._follow_current()
         signature = await asyncio.to_thread(_signature, self._files)
-        if signature == self._settled:
+        if signature != self._settled:
+            self._pause_s = limits.FILES_RETRY_S_MIN
+        elif self._again_s is None or self._clock.monotonic_s() < self._again_s:
             self._bad_polls += bool(self._trouble)
             return None
         changed = await asyncio.to_thread(_changed, self._files)
@@ -220,6 +233,8 @@ class FileWatch:
             where = f" {first.file}:{first.line}: {first.what}" if first else ""
             self._trouble = f"{order.message}. {outcome.message}{where}"
             self._bad_polls = _GRACE_POLLS + 1
+            self._again_s = self._clock.monotonic_s() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, limits.FILES_RETRY_S_MAX)
             self._log("files-on-disk-refused", self._trouble)
         return flow
 
@@ -227,6 +242,7 @@ class FileWatch:
         self._settled = signature
         self._trouble = ""
         self._bad_polls = 0
+        self._again_s = None
 
 
 def _names(paths: Sequence[str]) -> str:

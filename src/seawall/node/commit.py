@@ -41,6 +41,22 @@ async def attempt(
     ready_timeout_s: float = ENVOY_READY_TIMEOUT_S,
 ) -> Attempt:
     """Commit `snapshot` and wait until Envoy serves; nothing is undone here."""
+    keeper.loads = True
+    try:
+        return await _attempt(
+            keeper,
+            snapshot,
+            proven=proven,
+            timeout_s=timeout_s,
+            ready_timeout_s=ready_timeout_s,
+        )
+    finally:
+        keeper.loads = False
+
+
+async def _attempt(
+    keeper: Keeper, snapshot: Snapshot, *, proven: bool, timeout_s: float, ready_timeout_s: float
+) -> Attempt:
     process = keeper.process
     outcome, died = Outcome(settled=False), True
     if process is not None:

@@ -73,6 +73,7 @@ class Keeper:
         on_exit: called at each death that nobody asked for, before a new start.
         ending: the last such death, in words.
         unstarted: starts that failed, as on a disk that takes no files.
+        loads: its Envoy is being given a release, and has not taken it yet.
         log_begins_at: bytes of Envoy's log that are of earlier lives.
         names_port: where its Envoy asks for names of origins; 0 for the system's resolvers.
     """
@@ -97,6 +98,7 @@ class Keeper:
         self.restarts = 0
         self.crashes = CrashLoop()
         self.unstarted = CrashLoop()
+        self.loads = False
         self.log_begins_at = 0
         self.trouble = ""
         self.ending = ""

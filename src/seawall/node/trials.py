@@ -119,6 +119,14 @@ class Trials:
         keeper = self._stage.runs(arm)
         return None if keeper is None else usage(keeper.pid)
 
+    def loads(self, arm: Arm) -> bool:
+        """Whether an arm's Envoy is being given a release: its main thread may do nothing else.
+
+        Some 4 ms for each certificate, and longer on a busy machine; it has a deadline of its own.
+        """
+        keeper = self._stage.runs(arm)
+        return keeper is not None and keeper.loads
+
     async def answers(self, arm: Arm) -> bool:
         """Whether an arm's Envoy answers on its admin socket in time: a hung one does not."""
         keeper = self._stage.runs(arm)

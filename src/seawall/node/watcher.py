@@ -102,8 +102,9 @@ class Watcher:
             )
             if answered:
                 unanswered = 0
-            elif stable_answered and self._stands:
-                # Where stable is late too, the machine is, or we are: it proves nothing.
+            elif stable_answered and not self._trials.loads(Arm.CANDIDATE) and self._stands:
+                # Where stable is late too, the machine is, or we are: it proves nothing. Nor does a
+                # candidate that loads what it was told, which nobody has seen yet.
                 unanswered += 1
                 self._tell(moves.Unanswered(unanswered))
             ours, theirs = (self._trials.usage(arm) for arm in (Arm.CANDIDATE, Arm.STABLE))

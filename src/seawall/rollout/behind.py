@@ -6,12 +6,12 @@ that was told a larger number than this store ever gave shows it. Then releases 
 node that serves other content than it would be told keeps it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
 from seawall import limits
-from seawall.ids import Digest, Generation, NodeName
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.rollout.draft import Draft
 from seawall.rollout.ports import NodeReport
 from seawall.rollout.state import Assigned, Fleet, Freeze
@@ -36,6 +36,16 @@ def keeps(fleet: Fleet, told: Assigned, report: NodeReport | None, digest: Diges
         digest: of what it would be told to serve.
     """
     return fleet.frozen is not None and _apart(fleet, told, report, digest)
+
+
+def kept(fleet: Fleet, reports: Iterable[NodeReport]) -> ReleaseId | None:
+    """What the first node that keeps something serves, by the name it had then; None for none."""
+    target = fleet.target
+    for report in reports:
+        told = fleet.assigned.get(report.node)
+        if target and told and keeps(fleet, told, report, target.digest):
+            return report.release
+    return None
 
 
 def look(draft: Draft) -> None:

@@ -7,7 +7,6 @@
 local ffi = require("ffi")
 
 local NAMESPACE, KEY = "seawall.bots", "d"
-local CHALLENGED = "^%S+ challenge "
 local JA4_STATE = "seawall.ja4"
 local CLASS_KEY, CLASS_USUAL, CLEARANCE_KEY = "class", "page", "clearance"
 local DIGEST_KEY, CLASSES_KEY = "digest", "classes"
@@ -297,19 +296,18 @@ function envoy_on_request(handle)
 end
 
 -- An answer of 400 and up is a fact about its client, as is a redirect; the record's own text tells
--- whose. A challenge is none: who is asked once would look the more automated for it, and with a whole
--- network be asked again.
+-- whose. An answer of this filter is none: who is challenged, refused or slowed down once would look
+-- the more automated for it, with a whole network, and what was decided once would confirm itself.
 function envoy_on_response(handle)
   local headers = handle:headers()
   local status = headers:get(":status")
   if not status or status:byte(1) < 51 or status == "304" then
     return
   end
-  local own = reply.settle(headers)
-  if past then
+  if not reply.settle(headers) and past then
     local decided = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
     local text = decided and decided[KEY]
-    if text and not (own and text:find(CHALLENGED)) then
+    if text then
       local first, second, place = text:match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
       if first then
         local tell = status:byte(1) == 51 and past.led_on or past.failed
