@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from api.world import ANN, World, until, world
+from api.world import ANN, World, last, until, world
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest
+from seawall.api.views import Refused
 from seawall.errors import UnreachableError
 from seawall.ids import Digest, Generation, NodeName
 from seawall.release.signing import load_public_key
@@ -150,6 +151,12 @@ def test_a_restored_store_moves_no_node_and_is_told_what_serves(tmp_path: Path) 
                 assert "older than what was released to" in frozen.reason
                 refused = await here.refused(here.text(timeout="30s"))
                 assert (refused.code, refused.serving) == ("frozen", "r2")
+                for named in (None, "r1"):
+                    refused = await last(here.service.rollback(named, caller=ANN))
+                    assert isinstance(refused, Refused), refused
+                    assert refused.code == "store-behind"
+                    assert "which this store has forgotten" in refused.message
+                assert node.digest == kept
                 await here.applied(way.newest, break_glass="it serves already")
                 await until(lambda: executor.fleet.frozen is None, "nothing is kept any more")
                 assert node.digest == kept

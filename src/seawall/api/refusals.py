@@ -18,7 +18,7 @@ from seawall.errors import (
     SeawallError,
     UnreachableError,
 )
-from seawall.ids import Digest, ListName
+from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.release import ReleaseRecord
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
@@ -73,6 +73,17 @@ def overtaken(parent: str, current: ReleaseRecord | None) -> SeawallError:
         "parent-moved",
         f"You compared with {parent[:40]}, but {current.id if current else 'nothing'} is current.",
         remedy="Look at `seawall diff` again, then apply.",
+    )
+
+
+def kept(serving: ReleaseId, current: ReleaseId) -> ConflictError:
+    """Going back from what nodes serve is no step back in a store that does not know it."""
+    return ConflictError(
+        "store-behind",
+        f"Nodes keep what they call {serving}, which this store has forgotten: its newest is "
+        f"{current}.",
+        remedy=f"`seawall unfreeze` takes them to {current}, without steps. To go further back, "
+        "name the release: seawall rollback RELEASE.",
     )
 
 

@@ -154,7 +154,7 @@ class Rollout:
             flow.done("check", f"{withdrawn} is withdrawn, {current.id} stays")
             flow.end(self._outcome(flow, current, current, None, withdrawn=withdrawn))
             return
-        target = await asyncio.to_thread(self._target, release, current)
+        target = await asyncio.to_thread(self._target, self._named(release, current), current)
         forced = bool(target.quarantined) and refusals.forces(force, target.digest)
         if target.quarantined and not forced:
             raise refusals.quarantined(target.id, target.quarantined, target.digest)
@@ -203,6 +203,13 @@ class Rollout:
             return ()
         back, today = (target.id, bundle.snapshot), (current.id, serving.snapshot)
         return certificates_again(back, today, self._clock.now_s(), force)
+
+    def _named(self, release: ReleaseId | None, current: ReleaseRecord | None) -> ReleaseId | None:
+        """`release`; where nodes keep what this store has forgotten it must be one to go to."""
+        kept = self._roster.kept
+        if kept is not None and current is not None and release in {None, current.id}:
+            raise refusals.kept(kept, current.id)
+        return release
 
     def _target(self, release: ReleaseId | None, current: ReleaseRecord | None) -> ReleaseRecord:
         if release is not None:

@@ -82,8 +82,12 @@ class Roster:
         What a node of a fleet said last may be what was just withdrawn from it.
         """
         target = self.fleet.target
-        kept = behind.kept(self.fleet, (seen.report for seen in self._board.nodes()))
-        return kept or (target.release if target is not None else None)
+        return self.kept or (target.release if target is not None else None)
+
+    @property
+    def kept(self) -> ReleaseId | None:
+        """What nodes serve that this store has forgotten, by the name it had; None for nothing."""
+        return behind.kept(self.fleet, (seen.report for seen in self._board.nodes()))
 
     def good(self, release: ReleaseId) -> bool:
         """Whether a node keeps it as last known good."""
