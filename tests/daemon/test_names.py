@@ -65,6 +65,7 @@ def test_changes_and_kill_switches_pass_while_the_name_is_gone(tmp_path: Path) -
         assert edge.get()[0] == 200
         os.kill(edge.pid("envoy"), signal.SIGKILL)
         wait_until(lambda: _answers(edge), what="Envoy is back", deadline_s=30)
+        wait_until(lambda: edge.run("status").returncode == 0, what="its node has said so")
         [node] = edge.json("status")["nodes"]
         assert node["names"]["stale"] == 1
         assert node["names"]["names"][0]["addresses"] == ["127.0.0.1"]
