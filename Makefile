@@ -80,9 +80,10 @@ $(RUNTIME): $(VENV)/bin/python requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Of the tools' modules the tests load a part: that part is compiled when it is first loaded.
 $(DEV): $(RUNTIME) requirements-dev.lock
 	@echo "Installing the test tools into $(VENV) (once) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
 # The clients have an interpreter of their own: several want other versions than Seawall's tests do.
