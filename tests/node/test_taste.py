@@ -115,6 +115,49 @@ def test_a_private_table_holds_what_answers_the_hosts_that_are_asked(
     assert tasty.by_key[TypeUrl.ROUTES, "http"] == whole_table
 
 
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        (["shop.test"], ["shop", "any"]),
+        (["SHOP.test:8443", "a.wild.test"], ["shop", "wild", "one", "any"]),
+        ([], ["any"]),
+    ],
+)
+def test_a_private_listener_holds_the_chains_of_the_hosts_that_are_asked(
+    asked: list[str], kept: list[str]
+) -> None:
+    release, _ = _with_chains(
+        {"shop": ["www.shop.test", "shop.test"], "wild": ["*.wild.test"], "one": ["a.wild.test"]}
+        | {"any": []}
+    )
+    tasty = with_taste(release, asked)
+    private = Listener.FromString(tasty.by_key[TypeUrl.LISTENER, "taste https"].body)
+    assert [chain.name for chain in private.filter_chains] == kept
+
+
+def test_a_private_listener_has_a_chain_also_where_none_is_asked() -> None:
+    release, public = _with_chains({"shop": ["shop.test"], "blog": ["blog.test"]})
+    tasty = with_taste(release, ["other.test"])
+    private = Listener.FromString(tasty.by_key[TypeUrl.LISTENER, "taste https"].body)
+    assert [chain.name for chain in private.filter_chains] == ["shop"]
+    assert tasty.by_key[TypeUrl.LISTENER, public.name] == public
+
+
+def _with_chains(names_of: dict[str, list[str]]) -> tuple[Snapshot, Resource]:
+    """A release with a TLS chain for each of these names, and its public listener."""
+    made = addressed("0.0.0.0", 443, tls=True)
+    listener = Listener.FromString(made.body)
+    chain = type(listener.filter_chains[0]).FromString(body_of(listener.filter_chains[0]))
+    listener.ClearField("filter_chains")
+    for name, hosts in names_of.items():
+        chain.name = name
+        chain.filter_chain_match.Clear()
+        chain.filter_chain_match.server_names.extend(hosts)
+        listener.filter_chains.append(chain)
+    public = replace(made, body=body_of(listener))
+    return whole(cluster("o", 1), public, routes([answer("x")])), public
+
+
 def test_golden_requests_are_in_no_count_of_clients(tmp_path: Path) -> None:
     port = free_port()
 
