@@ -12,7 +12,7 @@ from api.test_rollouts import measuring
 from api.world import ANN, World, last, sources, until, world
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest
-from seawall.api.views import ApplyEvent, Progress
+from seawall.api.views import Applied, ApplyEvent, Progress, Refused
 from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.store import Store
@@ -34,6 +34,15 @@ async def _busy_edge(tmp_path: Path) -> AsyncIterator[World]:
         measuring(here, here.node, requests=50.0),
     ):
         yield here
+
+
+async def _in_canary(here: World) -> asyncio.Future[Applied | Refused]:
+    """Bring out a release that waits in its canary; how it ends."""
+    await here.applied(here.text())
+    slow = sources(here.text(timeout="2s", extra=_SLOW))
+    following = asyncio.ensure_future(last(here.service.apply(slow, caller=ANN)))
+    await until(lambda: here.step == 1, "the canary")
+    return following
 
 
 async def _fails() -> None:
@@ -90,10 +99,7 @@ def test_a_node_in_a_trial_is_not_answered_when_nobody_could_write_that_it_ends(
 
     async def tell() -> None:
         async with _busy_edge(tmp_path) as here:
-            await here.applied(here.text())
-            slow = sources(here.text(timeout="2s", extra=_SLOW))
-            following = asyncio.ensure_future(last(here.service.apply(slow, caller=ANN)))
-            await until(lambda: here.step == 1, "the canary")
+            following = await _in_canary(here)
             executor, node = here.control.executor, NodeName(here.node.name)
             known = executor.fleet.generation
             with monkeypatch.context() as broken:
@@ -117,10 +123,7 @@ def test_a_node_in_a_trial_is_not_answered_by_control_that_stands_by(
 ) -> None:
     async def tell() -> None:
         async with _busy_edge(tmp_path) as here:
-            await here.applied(here.text())
-            slow = sources(here.text(timeout="2s", extra=_SLOW))
-            following = asyncio.ensure_future(last(here.service.apply(slow, caller=ANN)))
-            await until(lambda: here.step == 1, "the canary")
+            following = await _in_canary(here)
             executor, node = here.control.executor, NodeName(here.node.name)
             known = executor.fleet.generation
             with monkeypatch.context() as elsewhere:

@@ -13,7 +13,16 @@ RANKS = {
     for rank, names in enumerate(
         (
             ("errors",),
-            ("limits", "clock", "ids", "secret", "exit_codes", "phrases", "__init__"),
+            (
+                "limits",
+                "clock",
+                "ids",
+                "secret",
+                "exit_codes",
+                "phrases",
+                "strict_json",
+                "__init__",
+            ),
             ("sockets", "tasks", "files", "procfs", "heap"),
             ("exchange", "socket_watch"),
             ("model",),

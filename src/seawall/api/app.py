@@ -26,6 +26,7 @@ from seawall.api.operations import OPERATIONS
 from seawall.api.service import Caller, Service
 from seawall.api.views import ErrorView
 from seawall.errors import NotFoundError, RefusedError, SeawallError, UsageError
+from seawall.strict_json import once
 
 LogError = Callable[[str, BaseException], None]
 _MOST: Final = 2.0**53
@@ -149,7 +150,7 @@ async def _body(operation: Operation, request: Request) -> Any:
         )
     raw = await _read_body(request, operation.body_size_bytes_max)
     try:
-        value = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=_once)
+        value = json.loads(raw, parse_constant=_no_constant, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise UsageError(
             "bad-request",
@@ -182,16 +183,6 @@ async def _read_body(request: Request, size_bytes_max: int) -> bytes:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """RFC 8259 leaves open which of two values of one name counts; neither does here."""
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"`{name[:80]}` stands there more than once")
-        found[name] = value
-    return found
 
 
 def _response(operation: Operation, result: Any) -> Response:

@@ -18,6 +18,7 @@ from seawall import limits
 from seawall.bots.features import CODE_MAX, FEATURES, from_text, schema_digest
 from seawall.bots.model import CUTS, SCORE_MAX, SCORE_MIN, Golden, Model, Tree
 from seawall.errors import RefusedError
+from seawall.strict_json import once
 
 FORMAT: Final = 1
 """A change here needs a new folder in tests/golden/history."""
@@ -158,7 +159,7 @@ def write(model: Model) -> bytes:
 def _parsed(content: bytes) -> _File:
     try:
         # Bytes in UTF-16 would be read as well, and the model in force travels as text.
-        value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=_unique)
+        value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=once)
         if not isinstance(value, dict):
             raise _refused("it is no JSON object")
         return _File.model_validate(value)
@@ -173,13 +174,6 @@ def _parsed(content: bytes) -> _File:
         raise _refused(
             "it is no JSON text in UTF-8, or only a part of one, or says something twice"
         ) from error
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key stands twice")
-    return made
 
 
 def _require_kind(file: _File) -> None:

@@ -41,37 +41,22 @@ async def attempt(
     ready_timeout_s: float = ENVOY_READY_TIMEOUT_S,
 ) -> Attempt:
     """Commit `snapshot` and wait until Envoy serves; nothing is undone here."""
-    keeper.loads = True
-    try:
-        return await _attempt(
-            keeper,
-            snapshot,
-            proven=proven,
-            timeout_s=timeout_s,
-            ready_timeout_s=ready_timeout_s,
-        )
-    finally:
-        keeper.loads = False
-
-
-async def _attempt(
-    keeper: Keeper, snapshot: Snapshot, *, proven: bool, timeout_s: float, ready_timeout_s: float
-) -> Attempt:
     process = keeper.process
     outcome, died = Outcome(settled=False), True
-    if process is not None:
-        async with asyncio.TaskGroup() as tasks:
-            commit = tasks.create_task(
-                keeper.link.commit(snapshot, proven=proven, timeout_s=timeout_s)
-            )
-            death = tasks.create_task(process.exited())
-            await asyncio.wait((commit, death), return_when=asyncio.FIRST_COMPLETED)
-            died = not commit.done()
-            commit.cancel()
-            death.cancel()
-        outcome = outcome if died else commit.result()
-    if outcome.settled and await _ready(keeper, ready_timeout_s):
-        return Attempt()
+    with keeper.loading():
+        if process is not None:
+            async with asyncio.TaskGroup() as tasks:
+                commit = tasks.create_task(
+                    keeper.link.commit(snapshot, proven=proven, timeout_s=timeout_s)
+                )
+                death = tasks.create_task(process.exited())
+                await asyncio.wait((commit, death), return_when=asyncio.FIRST_COMPLETED)
+                died = not commit.done()
+                commit.cancel()
+                death.cancel()
+            outcome = outcome if died else commit.result()
+        if outcome.settled and await _ready(keeper, ready_timeout_s):
+            return Attempt()
     if died:
         log = keeper.slot.log_tail(ENVOY_LOG_SEARCHED_BYTES, begins_at=keeper.log_begins_at)
         return Attempt(_death(process, _worst(log)))

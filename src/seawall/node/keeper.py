@@ -7,7 +7,8 @@ not mended.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -118,6 +119,15 @@ class Keeper:
         self._bootstrap_digest = Digest("")
         self._wanted = asyncio.Event()
         self._stopping = False
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Inside the `with` block it is being given a release."""
+        self.loads = True
+        try:
+            yield
+        finally:
+            self.loads = False
 
     @property
     def workers(self) -> int:

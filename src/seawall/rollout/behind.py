@@ -57,18 +57,10 @@ def look(draft: Draft) -> None:
     fleet = draft.fleet
     apart = tuple(_nodes_apart(draft))
     newest = max((report.generation for report in apart), default=0)
-    unheard = [n for n in sorted(fleet.assigned) if draft.inventory.report(n) is None]
     if newest > fleet.generation or (apart and fleet.frozen is not None):
         _freeze(draft, _words([report.node for report in apart], fleet), newest)
-    elif fleet.frozen is None or _MARK not in fleet.frozen.reason:
-        return
-    elif unheard:
-        _note(draft, _waits(unheard))
-    elif fleet.frozen.actor == ACTOR:
-        draft.fleet = replace(fleet, frozen=None)
-        draft.say(None, "unfrozen", "unfrozen: every node was told what this store says")
-    else:
-        _note(draft, "")
+    elif fleet.frozen is not None and _MARK in fleet.frozen.reason:
+        _lift(draft, fleet.frozen)
 
 
 def with_standing(frozen: Freeze | None, reason: str) -> str:
@@ -92,6 +84,19 @@ def _freeze(draft: Draft, words: str, newest: int) -> None:
         draft.fleet = replace(draft.fleet, generation=Generation(newest))
         if before is None or words not in before.reason:
             draft.say(None, "store-behind", words)
+
+
+def _lift(draft: Draft, frozen: Freeze) -> None:
+    """Take back what was said of this store once every node was heard, and the own freeze."""
+    fleet = draft.fleet
+    unheard = [name for name in sorted(fleet.assigned) if draft.inventory.report(name) is None]
+    if unheard:
+        _note(draft, _waits(unheard))
+    elif frozen.actor == ACTOR:
+        draft.fleet = replace(fleet, frozen=None)
+        draft.say(None, "unfrozen", "unfrozen: every node was told what this store says")
+    else:
+        _note(draft, "")
 
 
 def _note(draft: Draft, words: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from seawall import limits
 from seawall.errors import RefusedError
+from seawall.strict_json import once
 from seawall.verify.catalogue import RangeSource
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -157,7 +158,7 @@ def failed(name: str, old: RangeList | None, why: str, *, now_s: float) -> Renew
 
 
 def _from_json(text: str) -> list[str]:
-    data: Any = json.loads(text, object_pairs_hook=_once)
+    data: Any = json.loads(text, object_pairs_hook=once)
     prefixes = data.get("prefixes") if isinstance(data, dict) else None
     if not isinstance(prefixes, list):
         raise ValueError("it has no list of prefixes")  # noqa: TRY004 - one kind for all that is refused
@@ -169,13 +170,6 @@ def _from_json(text: str) -> list[str]:
             raise ValueError("one of its prefixes is neither ipv4Prefix nor ipv6Prefix")
         found += values
     return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise ValueError("a key stands twice in it")
-    return made
 
 
 def _from_text(text: str) -> list[str]:
