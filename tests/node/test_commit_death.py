@@ -1,6 +1,7 @@
 """What is said of an Envoy that dies while it takes a release."""
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -33,7 +34,9 @@ def _dying(directory: Path, last: bytes) -> "Keeper":
 
     process = SimpleNamespace(exited=begun.wait, ending="It was killed by SIGKILL.")
     link, slot = SimpleNamespace(commit=commit), Slot("a", directory, directory / "access")
-    keeper = SimpleNamespace(process=process, link=link, slot=slot, log_begins_at=len(EARLIER))
+    keeper = SimpleNamespace(
+        process=process, link=link, slot=slot, log_begins_at=len(EARLIER), loading=nullcontext
+    )
     return cast("Keeper", keeper)
 
 
