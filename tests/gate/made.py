@@ -1,6 +1,7 @@
 """Snapshots made by the real compiler, some of them spoilt, for the gate to judge."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,22 @@ def script(path: Path, text: str) -> Path:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o700)
     return path
+
+
+def record(path: str, age_s: float, **changes: str | int) -> str:
+    """A line of the access records."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - age_s))
+    fields: dict[str, str | int] = {
+        "time": stamp,
+        "route": "s0/r1",
+        "method": "GET",
+        "host": "s0.test",
+        "path": path,
+        "status": 200,
+        "client": "192.0.2.9",
+    }
+    pairs = ",".join(
+        f'"{key}":"{value}"' if isinstance(value, str) else f'"{key}":{value}'
+        for key, value in (fields | changes).items()
+    )
+    return f"{{{pairs}}}\n"

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +21,8 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.gate.compare import Changed, changed
 from seawall.gate.sacrifice import Bounds
 from seawall.gate.taster import Order, Taster, TasteReport
-from seawall.ids import CertificateName, SiteName
+from seawall.ids import SiteName
 from seawall.model import FixedResponse, Golden, PathExact, PathPrefix, Redirect
-from tls_material import TlsAuthority
 
 GOLDEN = Golden(SiteName("s0"), "s0.test", "/p1/a", status=(200,))
 
@@ -182,19 +180,6 @@ def test_a_golden_request_for_a_host_nobody_serves_is_refused(tmp_path: Path) ->
     refused(taste(taster(tmp_path), edge(), golden=(want,)), "golden-answered-otherwise")
 
 
-def test_https_is_asked_with_the_certificates_of_the_release(tmp_path: Path) -> None:
-    chain, key = TlsAuthority().issue("shop.test")
-    site = build.site("shop", certificate=CertificateName("shop"), redirect_to_https=True)
-    certificate = build.certificate("shop", chain, key, "shop.test")
-    whole = compile_edge(build.edge(site, https=(8443,), certificates=(certificate,)))
-    want = (
-        Golden(SiteName("shop"), "shop.test", "/", https=True, status=(200,)),
-        Golden(SiteName("shop"), "shop.test", "/", status=(308,)),
-    )
-    report = taste(taster(tmp_path), whole, whole, want)
-    assert report.refusal is None, report
-
-
 def test_what_the_current_release_answered_is_remembered(tmp_path: Path) -> None:
     first, second = made.snapshot(3, 5), made.snapshot(3, 6)
     assert taste(taster(tmp_path), first, None, (GOLDEN,)).refusal is None
@@ -214,35 +199,17 @@ def test_a_memory_that_makes_no_sense_is_forgotten(tmp_path: Path) -> None:
         assert taste(judge, made.snapshot(), made.snapshot()).refusal is None
 
 
-def _record(path: str, age_s: float, **changes: str | int) -> str:
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - age_s))
-    fields: dict[str, str | int] = {
-        "time": stamp,
-        "route": "s0/r1",
-        "method": "GET",
-        "host": "s0.test",
-        "path": path,
-        "status": 200,
-        "client": "192.0.2.9",
-    }
-    pairs = ",".join(
-        f'"{key}":"{value}"' if isinstance(value, str) else f'"{key}":{value}'
-        for key, value in (fields | changes).items()
-    )
-    return f"{{{pairs}}}\n"
-
-
 def test_recent_requests_are_replayed_and_only_harmless_ones(tmp_path: Path) -> None:
     access = tmp_path / "access.ndjson"
     access.write_text(
-        _record("/p1/real", 5)
-        + _record("/p1/real", 4)
-        + _record("/p1/posted", 3, method="POST")
-        + _record("/p1/old", 7_200)
-        + _record("/p1/switched", 3, status=101)
-        + _record("/p1/broken path", 3)
+        made.record("/p1/real", 5)
+        + made.record("/p1/real", 4)
+        + made.record("/p1/posted", 3, method="POST")
+        + made.record("/p1/old", 7_200)
+        + made.record("/p1/switched", 3, status=101)
+        + made.record("/p1/broken path", 3)
         + "not json\n"
-        + _record("/p2/real?token=secret", 2, method="HEAD")
+        + made.record("/p2/real?token=secret", 2, method="HEAD")
     )
     judge = taster(tmp_path / "work", access_file=access)
     spoilt = poison.with_lua(made.snapshot(), poison.ERROR, path="/p1/real")

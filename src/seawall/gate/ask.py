@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
+from seawall.compiler.domains import server_name
 from seawall.gate.probes import Probe
 from seawall.gate.rewrite import MARK
 from seawall.sockets import short_path
@@ -38,6 +39,7 @@ class Failure(StrEnum):
     NOT_SERVED = "nothing listens for it"
     TIMED_OUT = "no answer in time"
     CLOSED = "the connection was closed without an answer"
+    NO_TLS = "the TLS handshake was refused"
     GARBLED = "what came back is not an answer"
 
 
@@ -65,6 +67,10 @@ class Answer:
     cluster: str = ""
     arrived: str = ""
     bots: str = ""
+
+
+class _NoTlsError(Exception):
+    """What listens closed the connection in the handshake: it has no certificate for the name."""
 
 
 class Asker:
@@ -114,6 +120,8 @@ class Asker:
         except (ValueError, zlib.error):
             self._drop(key)
             return Answer(Failure.GARBLED)
+        except _NoTlsError:
+            return Answer(Failure.NO_TLS)
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             self._drop(key)
             return Answer(Failure.CLOSED)
@@ -143,7 +151,10 @@ class Asker:
         try:
             writer.write(_proxy_line(probe.client))
             if probe.https:
-                await writer.start_tls(self._tls, server_hostname=probe.host)
+                await writer.start_tls(self._tls, server_hostname=server_name(probe.host))
+        except OSError as error:
+            connection.close()
+            raise _NoTlsError from error
         except BaseException:
             connection.close()
             raise

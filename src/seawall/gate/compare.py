@@ -28,11 +28,13 @@ class Changed:
         routes: added, removed or changed.
         origins: the same, of what they are, not of their endpoints.
         alone: the sites to which all of it is confined; empty when it is not: see `narrow`.
+        without_tls: hosts among those asked that no site of the new release has over TLS.
     """
 
     routes: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
     alone: frozenset[str] = frozenset()
+    without_tls: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def compare(
     differences: list[str] = []
     for index, (probe, answer) in enumerate(zip(probes, new, strict=False)):
         before = old[index] if index < len(old) else None
-        meant = _is_meant(answer, before, change)
+        meant = _is_meant(probe, answer, before, change)
         finding = _refusal(index, probe, answer, before, meant=meant)
         if finding is not None:
             refusals.append(finding)
@@ -103,8 +105,10 @@ def compare(
     return Comparison(tuple(refusals), tuple(differences))
 
 
-def _is_meant(answer: Answer, before: Answer | None, change: Changed) -> bool:
+def _is_meant(probe: Probe, answer: Answer, before: Answer | None, change: Changed) -> bool:
     """Whether what decided the answer was changed, so that another answer is no surprise."""
+    if answer.failure is Failure.NO_TLS:
+        return probe.host in change.without_tls
     routes = {answer.route, before.route if before else ""}
     origins = {answer.cluster, before.cluster if before else ""}
     return not (routes.isdisjoint(change.routes) and origins.isdisjoint(change.origins))
@@ -115,6 +119,9 @@ def _refusal(
 ) -> Finding | None:
     if answer.failure not in (Failure.NONE, Failure.NOT_SERVED):
         if before is not None and before.failure is answer.failure:
+            return None
+        refused = answer.failure is Failure.NO_TLS
+        if refused and meant and probe.source is not Source.GOLDEN:
             return None
         text = f"{probe.name}: {answer.failure.value}, {_was(before)}; twice."
         remedy = "Look at what was changed on the way of this request."

@@ -18,6 +18,7 @@ FORCE: Final = "`--force taster` goes on without it, and is recorded."
 _CPU_RETRIES_MAX: Final = 8
 """Requests whose processor time is measured again before it refuses a release."""
 _WORDS_SHOWN_CHARS_MAX: Final = 300
+_UNANSWERED: Final = (Failure.CLOSED, Failure.NO_TLS, Failure.TIMED_OUT)
 _PROOFS: Final = frozenset({End.CRASHED, End.OUT_OF_MEMORY})
 """Ends that come again on any machine; processor time depends on what else runs."""
 
@@ -90,9 +91,7 @@ def _where(probes: Sequence[Probe], new: Tasting) -> str:
     """At which request it ended: the first that was not answered."""
     if not new.answers:
         return " while starting"
-    lost = (
-        i for i, a in enumerate(new.answers) if a.failure in (Failure.CLOSED, Failure.TIMED_OUT)
-    )
+    lost = (i for i, a in enumerate(new.answers) if a.failure in _UNANSWERED)
     return f" at {probes[next(lost, len(new.answers) - 1)].name}"
 
 

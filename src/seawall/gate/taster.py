@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 
 from seawall import limits
 from seawall.clock import Clock
+from seawall.compiler.domains import without_site_over_tls
 from seawall.compiler.model_words import model_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
@@ -178,6 +179,7 @@ class Taster:
             probes = needed(questions, known, change, memory.turn)
             say(f"asking {len(probes)} requests")
             new, old = await self._asked(first, order.old, probes, known, change)
+            change = await asyncio.to_thread(_with_refused, change, order.new, probes, new)
         part = len(probes) < len(questions.all)
         found = judge(probes, new, old, change, part=part)
         doubtful = early is not None and bool(found.refusals or new.words)
@@ -185,6 +187,7 @@ class Taster:
             probes, known = questions.all, None
             async with self._eaten(order.new) as again:
                 new, old = await self._asked(again, order.old, probes, None, change)
+                change = await asyncio.to_thread(_with_refused, change, order.new, probes, new)
             found = judge(probes, new, old, change)
         model = await asyncio.to_thread(model_of, order.new)
         odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
@@ -293,6 +296,20 @@ def _made_harmless(snapshot: Snapshot) -> Harmless:
 def _covers(answers: Mapping[str, Answer], probes: Sequence[Probe]) -> bool:
     """Whether all is known that the current release would be asked about a route it has."""
     return all(p.source is Source.MADE or tasted.key_of(p) in answers for p in probes)
+
+
+def _with_refused(
+    change: Changed, release: Snapshot, probes: Sequence[Probe], tasting: Tasting
+) -> Changed:
+    """`change` with those hosts refused over TLS that the release serves to nobody."""
+    refused = {
+        probe.host
+        for probe, answer in zip(probes, tasting.answers, strict=False)
+        if answer.failure is Failure.NO_TLS
+    }
+    if not refused:
+        return change
+    return replace(change, without_tls=without_site_over_tls(release, refused))
 
 
 def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:

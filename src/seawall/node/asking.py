@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from seawall.compiler.domains import server_name
 from seawall.limits import (
     GOLDEN_BODY_SIZE_BYTES_MAX,
     GOLDEN_HEAD_SIZE_BYTES_MAX,
@@ -72,7 +73,7 @@ async def _talk(socket: Path, golden: Golden, request: bytes) -> Answer:
             reader, writer = await asyncio.open_unix_connection(
                 address,
                 ssl=_tls(),
-                server_hostname=golden.host.partition(":")[0],
+                server_hostname=server_name(golden.host),
                 limit=GOLDEN_HEAD_SIZE_BYTES_MAX,
             )
         else:

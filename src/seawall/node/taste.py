@@ -8,7 +8,6 @@ TLS, filters, routes, headers. Pure.
 """
 
 import ipaddress
-import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 )
 
 from seawall.compiler.chains import managers
+from seawall.compiler.domains import takes, without_port
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.node.kernel import Place
@@ -29,7 +29,6 @@ TASTE: Final = "taste"
 PROXY_STATUS: Final = "proxy-status"
 """Header in which a taste listener says why it answered itself: RFC 9209."""
 _SOCKET_MODE: Final = 0o600
-_PORT: Final = re.compile(r":[0-9]+$")
 _TYPES: Final = (TypeUrl.LISTENER, TypeUrl.ROUTES)
 _KEPT_FILTERS: Final = ("envoy.filters.listener.tls_inspector",)
 _ROUTER: Final = router_pb2.Router.DESCRIPTOR.full_name
@@ -57,7 +56,7 @@ def with_taste(
             and no more: Envoy reads a table whole, and there may be thousands of hosts.
         places: None keeps every public listener; an empty set none.
     """
-    hosts = frozenset(_PORT.sub("", host.lower()) for host in asked)
+    hosts = frozenset(without_port(host) for host in asked)
     return Snapshot.of(_with_taste(snapshot, hosts, places))
 
 
@@ -157,7 +156,7 @@ def _make_private(listener: Any, scheme: str, hosts: frozenset[str]) -> set[str]
 def _takes(chain: Any, hosts: frozenset[str]) -> bool:
     """Whether a connection for one of these hosts may come to this chain."""
     names = chain.filter_chain_match.server_names
-    return not names or any(_has(name, hosts) for name in names)
+    return not names or any(takes(name, hosts) for name in names)
 
 
 def _managers(listener: Any) -> Iterator[tuple[Any, Any]]:
@@ -187,20 +186,10 @@ def _private_table(resource: Resource, hosts: frozenset[str]) -> Resource:
     """What answers `hosts`, counted for no site."""
     table = RouteConfiguration.FromString(resource.body)
     table.name = _table(resource.name)
-    kept = [host for host in table.virtual_hosts if any(_has(d, hosts) for d in host.domains)]
+    kept = [host for host in table.virtual_hosts if any(takes(d, hosts) for d in host.domains)]
     table.ClearField("virtual_hosts")
     table.virtual_hosts.extend(kept)
     for host in table.virtual_hosts:
         for route in host.routes:
             route.stat_prefix = ""
     return Resource(TypeUrl.ROUTES, table.name, body_of(table), resource.owner)
-
-
-def _has(domain: str, hosts: frozenset[str]) -> bool:
-    """Whether a domain of a virtual host may take one of these hosts."""
-    domain = domain.lower()
-    if domain.startswith("*"):
-        return domain == "*" or any(host.endswith(domain[1:]) for host in hosts)
-    if domain.endswith("*"):
-        return any(host.startswith(domain[:-1]) for host in hosts)
-    return domain in hosts
