@@ -93,6 +93,7 @@ def test_what_an_observing_site_would_do_is_told() -> None:
 # --- Defaults -------------------------------------------------------------------------------------
 
 PLAIN_PAGE = {"path-kind": 1, "accept": 1}
+PROBING = {"path-kind": 10, "errors-60s": 4}
 FEED_READER = {"agent-family": ClientFamily.FEED_READER}
 GIT = {"agent-family": ClientFamily.GIT}
 PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
@@ -116,9 +117,11 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
         (facts(score=1, impostor="bingbot", cleared=3), ("block", "category:impostor")),
         (facts(score=50, claims="bingbot"), ("observe", "category:unverified")),
         (facts(score=1, cleared=1), ("allow", "")),
-        (facts({"path-kind": 10}, path="/.env", requests=(1, 10, 10)), ("allow", "")),
-        (facts({"path-kind": 10}, path="/.env", requests=(1, 11, 11)), ("rate", "probes")),
-        (facts({"path-kind": 10}, path="/.env"), ("allow", "")),
+        (facts(PROBING, path="/.env", requests=(1, 10, 10)), ("allow", "")),
+        (facts(PROBING, path="/.env", requests=(1, 11, 11)), ("rate", "probes")),
+        (facts(PROBING | {"errors-60s": 3}, requests=(1, 11, 11)), ("allow", "")),
+        (facts(PROBING | {"errors-60s": 0}, requests=(1, 11, 11)), ("allow", "")),
+        (facts(PROBING, path="/.env"), ("allow", "")),
     ],
 )  # fmt: skip
 def test_defaults(request_: Facts, expected: tuple[str, str]) -> None:

@@ -33,7 +33,11 @@ _CATEGORY: Final = "category:"
 _REFUSING: Final = (BotDo.BLOCK, BotDo.RATE, BotDo.PAYMENT)
 
 DEFAULT_RULES: Final = (
-    BotRule("probes", "path_kind == 10", BotAction(BotDo.RATE, requests=10, per_s=60)),
+    BotRule(
+        "probes",
+        "path_kind == 10 and errors_60s >= 4",
+        BotAction(BotDo.RATE, requests=10, per_s=60),
+    ),
     BotRule(
         "automated",
         '(score <= 2 or page_probe == 1) and route_class == "page" and path_kind == 1 '
@@ -41,7 +45,11 @@ DEFAULT_RULES: Final = (
         BotAction(BotDo.CHALLENGE),
     ),
 )
-"""What a site in mode `enforce` does that writes no `rules`: nobody is blocked by a score alone."""
+"""What a site in mode `enforce` does that writes no `rules`: nobody is blocked by a score alone.
+
+The paths that scanners ask for are, on some sites, where their editors work all day: who is
+answered there is no scanner.
+"""
 
 DEFAULT_CATEGORIES: Final = {
     **dict.fromkeys(BotCategory, BotAction(BotDo.ALLOW)),
