@@ -93,6 +93,7 @@ def test_what_an_observing_site_would_do_is_told() -> None:
 # --- Defaults -------------------------------------------------------------------------------------
 
 PLAIN_PAGE = {"path-kind": 1, "accept": 1}
+BROWSER = PLAIN_PAGE | {"accept": 2, "agent-family": ClientFamily.CHROMIUM, "family-agreement": 2}
 PROBING = {"path-kind": 10, "errors-60s": 4}
 FEED_READER = {"agent-family": ClientFamily.FEED_READER}
 GIT = {"agent-family": ClientFamily.GIT}
@@ -103,6 +104,10 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
     ("request_", "expected"),
     [
         (facts(score=2), ("challenge", "automated")),
+        (facts(BROWSER, score=1, requests=(3, 3, 3)), ("allow", "")),
+        (facts(BROWSER, score=1, requests=(1, 1, 4)), ("challenge", "automated")),
+        (facts(BROWSER | {"family-agreement": 1}, score=1), ("challenge", "automated")),
+        (facts(BROWSER | {"page-probe": 1}, score=50), ("challenge", "automated")),
         (facts(score=3), ("allow", "")),
         (facts(score=None), ("allow", "")),
         (facts(PLAIN_PAGE, score=1), ("challenge", "automated")),

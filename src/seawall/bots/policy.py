@@ -40,15 +40,18 @@ DEFAULT_RULES: Final = (
     ),
     BotRule(
         "automated",
-        '(score <= 2 or page_probe == 1) and route_class == "page" and path_kind == 1 '
-        'and kind in ["page", "data"]',
+        "(score <= 2 and (requests_10m > 3 or family_agreement == 1 or agent_family not in "
+        '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
+        'and route_class == "page" and path_kind == 1 and kind in ["page", "data"]',
         BotAction(BotDo.CHALLENGE),
     ),
 )
 """What a site in mode `enforce` does that writes no `rules`: nobody is blocked by a score alone.
 
 The paths that scanners ask for are, on some sites, where their editors work all day: who is
-answered there is no scanner.
+answered there is no scanner. What a browser asks before it has loaded the parts of a page shows
+little of it, least where a proxy ended TLS: without a contradiction the first three requests of a
+client are not judged by their score.
 """
 
 DEFAULT_CATEGORIES: Final = {
