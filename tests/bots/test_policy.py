@@ -95,6 +95,7 @@ def test_what_an_observing_site_would_do_is_told() -> None:
 PLAIN_PAGE = {"path-kind": 1, "accept": 1}
 BROWSER = PLAIN_PAGE | {"accept": 2, "agent-family": ClientFamily.CHROMIUM, "family-agreement": 2}
 PROBING = {"path-kind": 10, "errors-60s": 4}
+ELINKS = {"agent-family": ClientFamily.TEXT_BROWSER}
 FEED_READER = {"agent-family": ClientFamily.FEED_READER}
 GIT = {"agent-family": ClientFamily.GIT}
 PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
@@ -180,6 +181,9 @@ TOOL = {"accept": 1}
         (facts(NAVIGATION | {"path-kind": 5}, path="/feeds/all.atom.xml"), "feed"),
         (facts(NAVIGATION | {"path-kind": 5}, path="/feed.json"), "feed"),
         (facts(NAVIGATION | {"path-kind": 5}, path="/feed.xml/x"), "page"),
+        (facts(TOOL | ELINKS), "page"),
+        (facts(TOOL | ELINKS | {"path-kind": 5}, path="/data.json"), "data"),
+        (facts(TOOL), "data"),
         (facts(TOOL | FEED_READER), "feed"),
         (facts(accept="text/html, Application/RSS+XML"), "feed"),
         (facts(accept="application/rdf+xml, text/html"), "feed"),
