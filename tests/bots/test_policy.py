@@ -94,6 +94,8 @@ def test_what_an_observing_site_would_do_is_told() -> None:
 
 PLAIN_PAGE = {"path-kind": 1, "accept": 1}
 BROWSER = PLAIN_PAGE | {"accept": 2, "agent-family": ClientFamily.CHROMIUM, "family-agreement": 2}
+TOOL = {"accept": 1, "path-kind": 1}
+OBSERVED = ("observe", "category:unverified")
 PROBING = {"path-kind": 10, "errors-60s": 4}
 ELINKS = {"agent-family": ClientFamily.TEXT_BROWSER}
 FEED_READER = {"agent-family": ClientFamily.FEED_READER}
@@ -109,6 +111,16 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
         (facts(BROWSER, score=1, requests=(1, 1, 4)), ("challenge", "automated")),
         (facts(BROWSER | {"family-agreement": 1}, score=1), ("challenge", "automated")),
         (facts(BROWSER | {"page-probe": 1}, score=50), ("challenge", "automated")),
+        (facts(TOOL, score=1), ("challenge", "automated")),
+        (facts(TOOL, score=1, method="HEAD"), ("challenge", "automated")),
+        (facts(TOOL, score=1, method="POST"), ("allow", "")),
+        (facts(TOOL | {"accept": 6}, score=1), ("allow", "")),
+        (facts(TOOL | {"agent-family": ClientFamily.MONITOR}, score=1), ("allow", "")),
+        (facts(TOOL | {"agent-family": ClientFamily.PREVIEW}, score=1), ("allow", "")),
+        (facts(TOOL | {"agent-family": ClientFamily.MOBILE_APP}, score=1), ("allow", "")),
+        (facts(TOOL, score=1, path="/team.ics"), ("allow", "")),
+        (facts(TOOL, score=1, claims="slackbot", category="preview"), OBSERVED),
+        (facts(score=1, claims="googlebot", category="search"), OBSERVED),
         (facts(score=3), ("allow", "")),
         (facts(score=None), ("allow", "")),
         (facts(PLAIN_PAGE, score=1), ("challenge", "automated")),
@@ -144,7 +156,6 @@ def test_defaults_block_nobody_by_a_score() -> None:
 # --- Whom a challenge is shown --------------------------------------------------------------------
 
 EVERYBODY = enforced(BotRule("all", "", CHALLENGE))
-TOOL = {"accept": 1}
 
 
 @pytest.mark.parametrize(

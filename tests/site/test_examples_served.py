@@ -195,7 +195,7 @@ def test_bots(tmp_path: Path) -> None:
         scanner = {"headers": "user-agent: sqlmap/1.7\r\n"}
         crawler = {"headers": "user-agent: Mozilla/5.0 (compatible; GPTBot/1.2)\r\n"}
         assert example.answers(host, **PERSON) == (200, "8000 /")
-        assert [example.answers(host)[0] for _ in range(4)] == [200, 200, 200, 403]
+        assert {example.answers(host)[0] for _ in range(5)} == {200}, "none could pass"
         robots = example.get(host, "/robots.txt", **crawler)
         assert robots.status == 200
         assert robots.header("content-type") == "text/plain; charset=utf-8"

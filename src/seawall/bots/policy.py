@@ -42,7 +42,10 @@ DEFAULT_RULES: Final = (
         "automated",
         "(score <= 2 and (requests_10m > 3 or family_agreement == 1 or agent_family not in "
         '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
-        'and route_class == "page" and path_kind == 1 and kind in ["page", "data"]',
+        'and route_class == "page" and path_kind == 1 and (kind == "page" or kind == "data" '
+        'and method in ["GET", "HEAD"] and (accept == 1 or accept is absent)) '
+        'and not claims and agent_family not in ["monitor", "preview", "mobile-app", '
+        '"media-player"] and not path.endswith(".ics") and not path.endswith(".txt")',
         BotAction(BotDo.CHALLENGE),
     ),
 )
@@ -51,7 +54,8 @@ DEFAULT_RULES: Final = (
 The paths that scanners ask for are, on some sites, where their editors work all day: who is
 answered there is no scanner. What a browser asks before it has loaded the parts of a page shows
 little of it, least where a proxy ended TLS: without a contradiction the first three requests of a
-client are not judged by their score.
+client are not judged by their score. And a challenge refuses every program: those by which a site
+lives (webhooks, checks of a load balancer, cards for shared links, apps, calendars) are not meant.
 """
 
 DEFAULT_CATEGORIES: Final = {
