@@ -1434,6 +1434,8 @@ LEARN_UNKNOWN_ALARM: Final = 0.2
 """Share of clients with unknown JA4 from which the table of fingerprints is out of date."""
 LEARN_DATABASE_TIMEOUT_S: Final = 300
 """One statement of a ClickHouse server over HTTP."""
+LEARN_ANSWER_SIZE_BYTES_MAX: Final = 512 * MIB
+"""One answer of a ClickHouse server: the codes of all rows are 128 MiB, their labels twice that."""
 LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
 """How much of a database's own words an error repeats."""
 

@@ -9,6 +9,7 @@ import pytest
 from bot_models import random_model
 from learn import made
 from learn.conftest import clickhouse_server
+from origin_server import Origin, ok
 from seawall.bots import artifact
 from seawall.bots.features import FEATURES, from_text
 from seawall.errors import RefusedError, UnreachableError, UsageError
@@ -306,6 +307,23 @@ class TestServer:
             with pytest.raises(UnreachableError) as failed:
                 open_database(url, tmp_path)
         assert "hush" not in str(failed.value)
+
+    @pytest.mark.parametrize("answer", [b"<html>hello</html>", b'{"error": 1}', b"\xff\x00"])
+    def test_a_server_of_another_kind_is_told(self, tmp_path: Path, answer: bytes) -> None:
+        with Origin(lambda _: ok(answer)) as other:
+            database = open_database(f"http://127.0.0.1:{other.port}/", tmp_path)
+            with closing(database), pytest.raises(RefusedError, match="something else than rows"):
+                rows(database, "SELECT 1")
+
+    def test_an_answer_without_end_is_given_up(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("seawall.limits.LEARN_ANSWER_SIZE_BYTES_MAX", 4096)
+        with (
+            Origin(lambda _: ok(b"x" * 5000)) as other,
+            pytest.raises(RefusedError, match="over 4,096 bytes"),
+        ):
+            open_database(f"http://127.0.0.1:{other.port}/", tmp_path)
 
     def test_the_password_is_sent_and_never_shown(self, tmp_path: Path) -> None:
         with clickhouse_server(tmp_path / "clickhouse", key="hush hush") as url:

@@ -88,7 +88,13 @@ def statements(text: str) -> list[str]:
 def rows(database: Database, statement: str, **parameters: Value) -> list[list[Any]]:
     """The answer to a query, as rows of values. Raises as `Database.ask`."""
     answer = database.ask(statement, _ROW_FORMAT, **parameters)
-    return [json.loads(line) for line in answer.splitlines() if line]
+    try:
+        found = [json.loads(line) for line in answer.splitlines() if line]
+    except ValueError:
+        found = [None]
+    if not all(isinstance(row, list) for row in found):
+        raise _refused("it answers with something else than rows, as a server of another kind does")
+    return found
 
 
 def insert(database: Database, table: str, found: Iterable[Mapping[str, object]]) -> None:
@@ -178,16 +184,28 @@ class Server:
         # An answer is sent when it is whole: an error in its middle is then an error status.
         asked["wait_end_of_query"] = "1"
         try:
-            response = self._client.post(self._address, params=asked, content=body)
+            status, content = self._answer(asked, body)
         except httpx.HTTPError as error:
             raise UnreachableError(
                 "database-unreachable",
                 f"ClickHouse at {self._address} does not answer: {type(error).__name__}.",
                 remedy="Check the address, and that its HTTP interface is open to this machine.",
             ) from error
-        if response.status_code != _ANSWERED:
-            raise _refused(f"HTTP status {response.status_code}: {response.text}")
-        return response.content
+        if status != _ANSWERED:
+            raise _refused(f"HTTP status {status}: {content.decode(errors='replace')}")
+        return content
+
+    def _answer(self, asked: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
+        """Status and content, which what is not ClickHouse may send without end."""
+        content = bytearray()
+        with self._client.stream("POST", self._address, params=asked, content=body) as response:
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > limits.LEARN_ANSWER_SIZE_BYTES_MAX:
+                    raise _refused(
+                        f"its answer has over {limits.LEARN_ANSWER_SIZE_BYTES_MAX:,} bytes"
+                    )
+            return response.status_code, bytes(content)
 
 
 def _text(value: Value) -> str:
