@@ -196,9 +196,11 @@ contains: '"ok"'
 mode: enforce
 rules:
   - {name: partner, when: 'path.startswith("/export/") and cleared', do: allow}
-  - {name: searching, when: 'path == "/search"', do: {rate: {requests: 30, per: 60s}}}
+  - name: searching
+    when: path == "/search" and assets_60s == 1
+    do: {rate: {requests: 30, per: 60s}}
   - {name: login, when: 'path == "/login" and score <= 20', do: {challenge: {level: 2}}}
-  - {name: low, when: score <= 2, do: challenge}
+  - {name: low, when: 'score <= 2 and requests_10m > 3 and kind == "page"', do: challenge}
 categories: {ai-training: block, seo: {limit: {requests: 60, per: 10m}}}
 robots: {sitemaps: [https://shop.example.com/sitemap.xml], extra: ["Disallow: /cart"]}
 """,

@@ -214,7 +214,7 @@ CASES: Final[Mapping[str, Cases]] = {
         7: "it asks for the favicon",
         8: "it asks for something well-known",
         9: "it asks for a sitemap",
-        10: "it asks for what only scanners ask for",
+        10: "it asks for what few but scanners ask for",
     },
     "page-probe": {
         1: "a script of the page found that a program drives its browser",
