@@ -95,6 +95,7 @@ def test_what_an_observing_site_would_do_is_told() -> None:
 PLAIN_PAGE = {"path-kind": 1, "accept": 1}
 BROWSER = PLAIN_PAGE | {"accept": 2, "agent-family": ClientFamily.CHROMIUM, "family-agreement": 2}
 TOOL = {"accept": 1, "path-kind": 1}
+NETSURF = {"agent-family": ClientFamily.OTHER_BROWSER}
 OBSERVED = ("observe", "category:unverified")
 PROBING = {"path-kind": 10, "errors-60s": 4}
 ELINKS = {"agent-family": ClientFamily.TEXT_BROWSER}
@@ -115,6 +116,8 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
         (facts(TOOL, score=1, method="HEAD"), ("challenge", "automated")),
         (facts(TOOL, score=1, method="POST"), ("allow", "")),
         (facts(TOOL | {"accept": 6}, score=1), ("allow", "")),
+        (facts(TOOL | NETSURF, score=1, requests=(9, 9, 9)), ("allow", "")),
+        (facts(PLAIN_PAGE | NETSURF | {"accept": 2}, score=1), ("allow", "")),
         (facts(TOOL | {"agent-family": ClientFamily.MONITOR}, score=1), ("allow", "")),
         (facts(TOOL | {"agent-family": ClientFamily.PREVIEW}, score=1), ("allow", "")),
         (facts(TOOL | {"agent-family": ClientFamily.MOBILE_APP}, score=1), ("allow", "")),

@@ -43,7 +43,8 @@ DEFAULT_RULES: Final = (
         "(score <= 2 and (requests_10m > 3 or family_agreement == 1 or agent_family not in "
         '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
         'and route_class == "page" and path_kind == 1 and (kind == "page" or kind == "data" '
-        'and method in ["GET", "HEAD"] and (accept == 1 or accept is absent)) '
+        'and method in ["GET", "HEAD"] and (accept == 1 or accept is absent) '
+        'and agent_family != "other-browser") '
         'and not claims and agent_family not in ["monitor", "preview", "mobile-app", '
         '"media-player"] and not path.endswith(".ics") and not path.endswith(".txt")',
         BotAction(BotDo.CHALLENGE),
