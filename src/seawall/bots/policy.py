@@ -44,7 +44,7 @@ DEFAULT_RULES: Final = (
         '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
         'and route_class == "page" and path_kind == 1 and (kind == "page" or kind == "data" '
         'and method in ["GET", "HEAD"] and (accept == 1 or accept is absent) '
-        'and agent_family != "other-browser") '
+        'and agent_family not in ["other-browser"]) '
         'and not claims and agent_family not in ["monitor", "preview", "mobile-app", '
         '"media-player"] and not path.endswith(".ics") and not path.endswith(".txt")',
         BotAction(BotDo.CHALLENGE),
