@@ -122,7 +122,8 @@ def is_public(address: Address) -> bool:
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
         inner = [address.sixtofour, *(address.teredo or ())]
-        if address.is_site_local or address in _NAT64 or any(part is not None and not is_public(part) for part in inner):
+        inside = any(part is not None and not is_public(part) for part in inner)
+        if inside or address.is_site_local or address in _NAT64:
             return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
