@@ -391,6 +391,9 @@ STOP_TIMEOUT_S: Final = 20.0
 """From Ctrl-C to the end: Envoy's drain and each part's own end; killed beyond it."""
 STOP_NOW_TIMEOUT_S: Final = 3.0
 """The same after a second Ctrl-C."""
+LEAVE_TIMEOUT_S: Final = 40.0
+"""From `seawall down --keep-serving` to the end of every part but Envoy; a candidate is withdrawn
+first, and what is open there may go on for `ENVOY_SWAP_DRAIN_S`. Killed beyond it."""
 LEFTOVER_TIMEOUT_S: Final = 5.0
 """Parts of a killed supervisor end when its pipe closes; a new one waits this long for them."""
 CONTROL_START_TIMEOUT_S: Final = 15.0
@@ -1121,6 +1124,7 @@ invariant(
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
 invariant(STOP_NOW_TIMEOUT_S < STOP_TIMEOUT_S, "the second Ctrl-C is faster")
+invariant(LEAVE_TIMEOUT_S > ENVOY_SWAP_DRAIN_S, "a candidate is withdrawn before its agent ends")
 invariant(
     ENVELOPE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX + RELEASE_RECORD_SIZE_BYTES_MAX + 64 * KIB,
     "an incompressible bundle fits its envelope",

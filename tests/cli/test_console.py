@@ -468,3 +468,13 @@ def test_a_path_is_shown_as_a_shell_takes_it(name: bytes) -> None:
         ["/bin/bash", "-c", f"printf %s {typed}"], capture_output=True, check=True
     )
     assert echoed.stdout == b"/x/" + name
+
+
+def test_a_path_is_shortened_where_it_is_read_and_not_for_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = f"{tmp_path}/seawall.yaml"
+    monkeypatch.chdir(tmp_path)
+    assert words.place(file, 3) == "seawall.yaml:3"
+    monkeypatch.chdir("/")
+    assert words.place(file, 3) == f"{file}:3"

@@ -14,7 +14,7 @@ import pytest
 from helpers import free_port, wait_until
 from seawall import limits
 from seawall.demo.website import running_website
-from seawall_process import COMMAND, Edge, seawall, seawall_up, site_file
+from seawall_process import COMMAND, STOP_DEADLINE_S, Edge, seawall, seawall_up, site_file
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +291,35 @@ def test_down_stops_an_envoy_that_was_left_serving(tmp_path: Path, origin: str) 
         assert f"Its Envoy (process {edge.pid('envoy')}) still serves" in found.stderr
         assert edge.run("down").returncode == 0
         assert edge.part("envoy") is None
+
+
+def test_an_edge_that_is_left_serves_on_until_the_next_start(
+    tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(f"\0seawall-test-{os.getpid()}")
+    manager.settimeout(30)
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@seawall-test-{os.getpid()}")
+    with manager, seawall_up(tmp_path, origin) as first:
+        assert manager.recv(100) == b"READY=1"
+        envoy = first.pid("envoy")
+        with contextlib.ExitStack() as clients:
+            stream = clients.enter_context(_stream(first))
+            failures = clients.enter_context(_traffic(first))
+            left = first.json("down", "--keep-serving")
+            assert (left["stopped"], left["serving"]) == (True, [envoy])
+            assert first.process.wait(STOP_DEADLINE_S) == 0
+            first.reader.join(STOP_DEADLINE_S)
+            assert [event["event"] for event in first.events][-2:] == ["leaving", "left"]
+            assert manager.recv(100) == b"STOPPING=1"
+            assert not any(first.part(name) for name in ("up", "control", "node"))
+            again = first.json("down", "--keep-serving")
+            assert (again["stopped"], again["serving"]) == (False, [envoy])
+            with seawall_up(tmp_path, origin, port=first.port) as second:
+                assert second.pid("envoy") == envoy
+                _read_event(stream)
+                clients.close()  # an edge that stops lets a stream go on for a while
+                assert failures == []
 
 
 def test_a_restart_serves_what_was_decided_or_else_what_served_before(

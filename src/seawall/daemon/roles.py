@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.daemon.children import Child
+from seawall.daemon.manager import tell_manager
 from seawall.daemon.up import Supervisor, take_every_character
 from seawall.errors import SeawallError
 from seawall.exit_codes import exit_code
@@ -41,6 +42,7 @@ class Role(Supervisor):
         }
         where = self._data_dir / "logs" / f"{self._role}.log"
         self._say("started", f"{words[self._role]}. Log: {where}. Ctrl-C stops it.")
+        tell_manager("READY=1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

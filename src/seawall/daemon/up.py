@@ -2,8 +2,9 @@
 
 It decides nothing about traffic: it starts two children, starts them again when they end, and
 stops everything on Ctrl-C. It stays small on purpose (standard library only), because it must
-outlive whatever happens to the rest. When this process is killed outright, the children see their
-pipe close and end, Envoy serves on, and the next `seawall up` adopts that Envoy.
+outlive whatever happens to the rest. When this process ends without stopping them, killed outright
+or told to leave (SIGUSR1), the children see their pipe close and end, Envoy serves on, and the next
+`seawall up` adopts that Envoy.
 
 What the operator reads while starting (problems, progress, addresses) is written by a third,
 short-lived process, `seawall.daemon.ready`, so that its libraries are gone when it ends.
@@ -22,11 +23,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import BinaryIO, Final
 
 from seawall import limits
 from seawall.daemon.children import Child
+from seawall.daemon.manager import tell_manager
 from seawall.daemon.processes import (
+    LEAVE,
     Process,
     RunFile,
     envoys,
@@ -93,6 +96,7 @@ class Supervisor:
         self._resolv_conf = resolv_conf
         self._json = json_output
         self._stops = 0
+        self._leaving = False
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._children: list[Child] = []
         self._ready: subprocess.Popen[bytes] | None = None
@@ -191,22 +195,22 @@ class Supervisor:
 
     def _supervise(self) -> int:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._children = self._make_children(read_end)
-            now_s = _monotonic_s()
-            for child in self._children:
-                child.start(now_s)
-            self._start_ready()
-            code = self._watch()
-        except BaseException:
-            self._stop(quick=True)
-            raise
-        else:
-            self._stop(quick=code != DONE)
+        with os.fdopen(read_end, "rb", 0) as followed, os.fdopen(write_end, "wb", 0) as lifeline:
+            try:
+                self._children = self._make_children(followed.fileno())
+                now_s = _monotonic_s()
+                for child in self._children:
+                    child.start(now_s)
+                self._start_ready()
+                code = self._watch()
+            except BaseException:
+                self._stop(quick=True)
+                raise
+            if self._leaving and not self._stops:
+                self._leave(lifeline)
+            else:
+                self._stop(quick=code != DONE)
             return code
-        finally:
-            os.close(read_end)
-            os.close(write_end)
 
     def _make_children(self, parent_fd: int) -> list[Child]:
         # The node agent comes first: it is the one to stop first, and it needs nobody to serve.
@@ -231,7 +235,7 @@ class Supervisor:
 
     def _watch(self) -> int:
         """Keep the children running until told to stop, or until starting has failed."""
-        while not self._stops:
+        while not (self._stops or self._leaving):
             now_s = _monotonic_s()
             self._run_file.tell_again()
             for child in self._children:
@@ -241,6 +245,7 @@ class Supervisor:
                 self._ready = None
                 if code:
                     return code if code > 0 else REFUSED
+                tell_manager("READY=1")
             due = (child.due_in_s(now_s) for child in self._children)
             self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
         return DONE
@@ -248,9 +253,8 @@ class Supervisor:
     def _stop(self, *, quick: bool) -> None:
         """End every part, Envoy last of the node's; bounded in time; nothing is left behind."""
         self._say("stopping", "Stopping: letting open requests finish. Ctrl-C again to hurry.")
-        if self._ready is not None and self._ready.poll() is None:
-            self._ready.kill()
-            self._ready.wait()
+        tell_manager("STOPPING=1")
+        self._end_ready()
         began_s, stops_seen = _monotonic_s(), self._stops
         limit_s = limits.STOP_TIMEOUT_S
         for child in self._children:
@@ -269,6 +273,26 @@ class Supervisor:
         self._end_envoy()
         self._remove_sockets()
         self._say("stopped", "Stopped.")
+
+    def _leave(self, lifeline: BinaryIO) -> None:
+        """End every part but the Envoy that serves, which the next supervisor takes over."""
+        self._say("leaving", "Leaving: Envoy serves on, and the next start takes it over.")
+        tell_manager("STOPPING=1")
+        self._end_ready()
+        lifeline.close()
+        deadline_s = _monotonic_s() + limits.LEAVE_TIMEOUT_S
+        for child in self._children:
+            while not child.stopped():
+                if self._stops or _monotonic_s() > deadline_s:
+                    child.kill()
+                    break
+                self._sleep(_POLL_S)
+        self._say("left", "Left.")
+
+    def _end_ready(self) -> None:
+        if self._ready is not None and self._ready.poll() is None:
+            self._ready.kill()
+            self._ready.wait()
 
     def _end_envoy(self) -> None:
         """End what Envoy of this data directory still runs, when no agent was there to do it."""
@@ -307,10 +331,14 @@ class Supervisor:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         for signum in stop_signals():
             signal.signal(signum, self._on_stop_signal)
+        signal.signal(LEAVE, self._on_leave_signal)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
 
     def _on_stop_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self._stops += 1
+
+    def _on_leave_signal(self, _signum: int, _frame: FrameType | None) -> None:
+        self._leaving = True
 
     def _sleep(self, duration_s: float) -> None:
         """Wait, but wake up for any signal."""
