@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 ANALYSE = shutil.which("systemd-analyze")
 PROGRAM = "/opt/seawall/current/bin/seawall"
+_CODE = {".py", ".pyc"}
 ADDED_BY_PROMETHEUS = {"instance", "exported_job"}
 """Its own label `job` moves ours aside: prometheus.io/docs, scrape_config, honor_labels."""
 RULES: list[dict[str, Any]] = [
@@ -62,3 +64,13 @@ def test_an_alert_asks_for_what_is_measured_and_says_what_to_do(rule: dict[str, 
     assert set(re.findall(r"\$labels\.(\w+)", words)) <= labels
     for command in re.findall(r"`seawall (\w+)", words):
         assert seawall(command, "--help").returncode == 0
+
+
+def test_what_lies_beside_the_modules_is_packaged() -> None:
+    project = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())
+    globs = project["tool"]["setuptools"]["package-data"]["seawall"]
+    package = DEPLOY.parent / "src" / "seawall"
+    packaged = {path for glob in globs for path in package.glob(glob)}
+    beside = {path for path in package.rglob("*") if path.is_file() and path.suffix not in _CODE}
+    assert beside - packaged == set()
+    assert all((path.parent / "__init__.py").exists() for path in package.rglob("*.py"))
