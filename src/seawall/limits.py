@@ -385,6 +385,8 @@ CHILD_ENDS_MAX: Final = 3
 been a kill, and a second one what it left behind."""
 CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
 """What a part writes outside its log (tracebacks); cut to nothing beyond."""
+STRANGERS_REAPED_MAX: Final = 64
+"""Ended processes of others that a supervisor lets go of at once; the rest at its next look."""
 SUPERVISOR_TICK_S: Final = 5.0
 """How often the supervisor looks without being woken: bounds the growth of an output file."""
 STOP_TIMEOUT_S: Final = 20.0

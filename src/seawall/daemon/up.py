@@ -26,7 +26,7 @@ from types import FrameType
 from typing import BinaryIO, Final
 
 from seawall import limits
-from seawall.daemon.children import Child
+from seawall.daemon.children import Child, reap_strangers
 from seawall.daemon.manager import tell_manager
 from seawall.daemon.processes import (
     LEAVE,
@@ -246,9 +246,14 @@ class Supervisor:
                 if code:
                     return code if code > 0 else REFUSED
                 tell_manager("READY=1")
+            reap_strangers(self._own_pids())
             due = (child.due_in_s(now_s) for child in self._children)
             self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
         return DONE
+
+    def _own_pids(self) -> set[int]:
+        pids = {child.pid for child in self._children if child.pid is not None}
+        return pids | ({self._ready.pid} if self._ready is not None else set())
 
     def _stop(self, *, quick: bool) -> None:
         """End every part, Envoy last of the node's; bounded in time; nothing is left behind."""
