@@ -8,10 +8,8 @@ import ctypes, os, signal, subprocess, sys
 from seawall.daemon.children import reap_strangers
 
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans are left to this process
-left = subprocess.run(
-    [sys.executable, "-c", "import subprocess; print(subprocess.Popen(['sleep', '600']).pid)"],
-    capture_output=True, text=True,
-)
+leaves = "import subprocess as s; print(s.Popen(['sleep', '600'], stdout=s.DEVNULL).pid)"
+left = subprocess.run([sys.executable, "-c", leaves], stdout=subprocess.PIPE)
 stranger = int(left.stdout)
 own = subprocess.Popen(["sleep", "600"])
 reap_strangers({own.pid})
