@@ -389,6 +389,9 @@ STRANGERS_REAPED_MAX: Final = 64
 """Ended processes of others that a supervisor lets go of at once; the rest at its next look."""
 SUPERVISOR_TICK_S: Final = 5.0
 """How often the supervisor looks without being woken: bounds the growth of an output file."""
+SUPERVISOR_UNREAD_SIZE_BYTES_MAX: Final = 64 * KIB
+"""What the supervisor keeps of its own words while nobody reads its terminal or pipe: some hundred
+lines. More is left out, since nothing may wait for a reader."""
 STOP_TIMEOUT_S: Final = 20.0
 """From Ctrl-C to the end: Envoy's drain and each part's own end; killed beyond it."""
 STOP_NOW_TIMEOUT_S: Final = 3.0

@@ -11,7 +11,6 @@ short-lived process, `seawall.daemon.ready`, so that its libraries are gone when
 """
 
 import argparse
-import io
 import json
 import os
 import select
@@ -40,6 +39,7 @@ from seawall.daemon.processes import (
     writing,
 )
 from seawall.daemon.standin import copy, remove, served
+from seawall.daemon.voice import STDERR, STDOUT, Voice, hold_standard_files
 from seawall.errors import SeawallError
 from seawall.exit_codes import DONE, REFUSED, exit_code
 from seawall.files import write_error
@@ -51,8 +51,8 @@ _monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio int
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
+    hold_standard_files()
     options = _parser().parse_args(argv)
-    take_every_character()
     supervisor = Supervisor(
         config=Path(options.config).absolute(),
         data_dir=Path(options.data_dir).absolute(),
@@ -66,13 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeawallError as error:
         supervisor.say_error(error)
         return exit_code(error)
-
-
-def take_every_character() -> None:
-    """Write `?` for what the terminal has no character for: last words of a child may hold any."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 class Supervisor:
@@ -95,6 +88,8 @@ class Supervisor:
         self._concurrency = concurrency
         self._resolv_conf = resolv_conf
         self._json = json_output
+        self._voice = Voice(STDOUT)
+        self._complaints = Voice(STDERR)
         self._stops = 0
         self._leaving = False
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -187,11 +182,8 @@ class Supervisor:
                 }
             )
             return
-        with suppress(OSError):
-            sys.stderr.write(f"error: {error.message} [{error.code}]\n")
-            if error.remedy:
-                sys.stderr.write(f"  do:    {error.remedy}\n")
-            sys.stderr.flush()
+        remedy = f"  do:    {error.remedy}\n" if error.remedy else ""
+        self._complaints.say(f"error: {error.message} [{error.code}]\n{remedy}")
 
     def _supervise(self) -> int:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
@@ -237,6 +229,8 @@ class Supervisor:
         """Keep the children running until told to stop, or until starting has failed."""
         while not (self._stops or self._leaving):
             now_s = _monotonic_s()
+            self._voice.go_on()
+            self._complaints.go_on()
             self._run_file.tell_again()
             for child in self._children:
                 if happened := child.tick(now_s):
@@ -356,22 +350,16 @@ class Supervisor:
         if self._json:
             self._write({"event": event, "message": text, "remedy": remedy})
             return
-        with suppress(OSError):
-            sys.stderr.write(f"warning: {text}\n  do:  {remedy}\n")
-            sys.stderr.flush()
+        self._complaints.say(f"warning: {text}\n  do:  {remedy}\n")
 
     def _say(self, event: str, text: str, **fields: str) -> None:
         if self._json:
             self._write({"event": event, "message": text, **fields})
             return
-        with suppress(OSError):
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+        self._voice.say(text + "\n")
 
     def _write(self, record: dict[str, object]) -> None:
-        with suppress(OSError):
-            sys.stdout.write(json.dumps(record) + "\n")
-            sys.stdout.flush()
+        self._voice.say(json.dumps(record) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
