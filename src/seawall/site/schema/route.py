@@ -171,8 +171,8 @@ class RedirectSection(Section):
     to: Target | None = Field(
         default=None,
         description="A path (`/new`), or a URL (`https://example.com/new`). One without a path "
-        "keeps the request's path; one without a query its query. A fragment (`/new#top`) may "
-        "follow.",
+        "and query keeps the request's path; one without a query its query. A fragment "
+        "(`/new#top`) may follow.",
     )
     prefix: UrlPath | None = Field(
         default=None,

@@ -152,7 +152,8 @@ class SiteSection(Section):
     error_pages: dict[StatusKey, FilePath] = Field(
         default_factory=dict,
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "
-        "errors that the edge itself answers; `{request_id}` and `{status}` are filled in.",
+        "errors that the edge itself answers; `{request_id}`, or the time of what was refused "
+        "before it had one, and `{status}` are filled in.",
     )
     headers: HeadersSection | None = Field(
         default=None,
