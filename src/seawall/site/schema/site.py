@@ -164,7 +164,9 @@ class SiteSection(Section):
     )
     timeout: RequestTimeout = Field(
         default=15.0,
-        description="Until the answer begins, of each attempt. It may last longer than that.",
+        description="Until the answer begins, of each attempt, from when the origin can be asked: "
+        "a wait for one of its `max_connections` is bounded by `total_timeout` and `idle_timeout` "
+        "alone. The answer may last longer than that.",
     )
     total_timeout: RequestTimeout = Field(
         default=0.0,
