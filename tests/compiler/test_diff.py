@@ -157,6 +157,10 @@ def test_what_follows_from_a_rewrite_or_a_retry_is_told_by_its_cause() -> None:
     assert _texts(_api(), _api(rewrite=Rewrite(prefix="/z"))) == [
         "route /api of shop: path rewrite none -> /z"
     ]
+    inner = _api(rewrite=Rewrite(prefix="/z"), host_rewrite="inner.test")
+    assert _texts(_api(rewrite=Rewrite(prefix="/z")), inner) == [
+        "route /api of shop: Host sent to the origin none -> inner.test"
+    ]
     two = (origin("app", 3000, 3001),)
     once, never = (
         replace(_api(retries=retries), origins=two)

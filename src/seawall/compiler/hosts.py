@@ -237,8 +237,8 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
             actions.forward(compiled.route, action, route.match, behind)
             if (more := retry_header(action.retries, route.match.methods)) is not None:
                 compiled.request_headers_to_add.append(more)
-            if action.rewrite is not None:
-                filters.keep_path(compiled)
+            path, asked_host = action.rewrite is not None, bool(action.host_rewrite)
+            filters.keep_asked(compiled, path=path, host=asked_host)
             if action.websocket:
                 compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)

@@ -129,7 +129,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     if old.redirect != new.redirect and action_text(old) == action_text(new):
         yield from _redirect_changes(old.redirect, new.redirect)
     if _rewrites(old) != _rewrites(new):
-        old, new = _without_kept_path(old), _without_kept_path(new)
+        old, new = _without_kept(old), _without_kept(new)
     yield from other_changes(old, new)
 
 
@@ -195,12 +195,15 @@ def _besides(route: Any) -> str:
     return "".join(map(retried_besides, route.request_headers_to_add))
 
 
-def _rewrites(route: Any) -> bool:
-    return bool(route.route.prefix_rewrite) or route.route.HasField("regex_rewrite")
+def _rewrites(route: Any) -> tuple[bool, bool]:
+    """Whether a route rewrites the path, and the host."""
+    action = route.route
+    path = bool(action.prefix_rewrite) or action.HasField("regex_rewrite")
+    return path, bool(action.host_rewrite_literal)
 
 
-def _without_kept_path(route: Any) -> Any:
-    """A copy without the filter that keeps the path as it was asked, which a rewrite brings."""
+def _without_kept(route: Any) -> Any:
+    """A copy without the filter that keeps path and host as asked, which a rewrite brings."""
     copy = type(route)()
     copy.CopyFrom(route)
     copy.typed_per_filter_config.pop(names.FILTER_KEEP_PATH, None)
