@@ -149,9 +149,13 @@ def test_rewrites_reach_the_origin_and_the_record_keeps_what_was_asked(
     assert rewriting.record_of(response)["path"] == target.partition("?")[0]
 
 
-def test_the_host_can_be_rewritten(rewriting: Served, app: Origin) -> None:
-    rewriting.get("/host")
+def test_the_host_can_be_rewritten_and_the_record_keeps_what_was_asked(
+    rewriting: Served, app: Origin
+) -> None:
+    response = rewriting.get("/host", "SHOP.test:80")
     assert app.requests[-1].values("host") == [b"inner.test"]
+    record = rewriting.record_of(response)
+    assert (record["host"], record["path"]) == ("SHOP.test:80", "/host")
     rewriting.get("/v1")
     assert app.requests[-1].values("host") == [b"shop.test"]
 

@@ -192,6 +192,8 @@ def _health_check(origin: Origin, check: HealthCheck) -> Any:
         host=check.host,
         path=check.path,
         expected_statuses=[range_pb2.Int64Range(start=check.status_min, end=check.status_max + 1)],
+        # Without it one wrong status is enough for Envoy, whatever the threshold.
+        retriable_statuses=[range_pb2.Int64Range(start=100, end=600)],
     )
     message = health_check_pb2.HealthCheck(
         timeout=seconds(check.timeout_s),

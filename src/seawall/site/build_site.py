@@ -182,7 +182,7 @@ def _timeouts(section: SiteSection, route: RouteSection) -> Timeouts:
 def _retries(section: RetriesSection | bool) -> Retries:
     if isinstance(section, bool) or section.attempts == 0:
         return Retries(0, ())
-    return Retries(section.attempts, section.on)
+    return Retries(section.attempts, section.on, section.any_method)
 
 
 def _redirect(section: RedirectSection) -> Redirect:
