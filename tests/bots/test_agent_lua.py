@@ -287,8 +287,36 @@ def test_claim_against_handshake(
 
 def test_every_browser_of_an_iphone_shakes_hands_as_safari() -> None:
     shell = IPHONE + "(KHTML, like Gecko) CriOS/156.0 Mobile/15E148 Safari/604.1"
-    assert AGENTS.against(shell, "t13d2014h2_a09f3c656075_e42f34c56612") == (3, 0)
+    assert AGENTS.against(shell, "t13d2014h2_a09f3c656075_e42f34c56612") == (3, 45)
     assert AGENTS.against(shell, CHROMIUM) == (1, 0)
+
+
+IOS_17 = "t13d2014h2_a09f3c656075_14788d8d241b"
+IOS_18 = "t13d2014h2_a09f3c656075_e42f34c56612"
+IOS_26_0 = "t13d2015h2_a09f3c656075_c258b721e490"
+TOR = "t13d1513h2_8daaf6152771_748f4c70de1c"
+TOR_128 = "Mozilla/5.0 (Windows NT 10.0; rv:128.0) Gecko/20100101 Firefox/128.0"
+
+
+@pytest.mark.parametrize(
+    ("text", "fingerprint", "gap"),
+    [
+        (IPHONE + "Mobile/15E148 [FBAN/FBIOS;FBAV/511.0.0.39.94;FBSV/18.5]", IOS_18, 45),
+        (IPHONE + "GSA/370.0 Mobile/15E148 Safari/604.1", IOS_18, 45),
+        (IPHONE + "CriOS/156.0 Mobile/15E148 Safari/604.1", IOS_17, 46),
+        (IPHONE + "Version/18.5 Mobile/15E148 Safari/604.1", IOS_17, 46),
+        (IPHONE + "Version/26.0 Mobile/15E148 Safari/604.1", IOS_26_0, 45),
+        (MAC + "Version/15.5 Safari/605.1.15", IOS_17, 45),
+        (TOR_128, TOR, 45),
+        (CHROME_156, TOR, 0),
+        (IPHONE.replace("18_5", "11_0") + "Mobile/15E148", IOS_18, 0),
+        (IPHONE.replace(" OS 18_5", "") + "CriOS/156.0", IOS_18, 0),
+    ],
+)
+def test_who_tells_no_major_of_its_own_is_behind_nobody(
+    text: str, fingerprint: str, gap: int
+) -> None:
+    assert AGENTS.against(text, fingerprint)[1] == gap
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=255), max_size=700))

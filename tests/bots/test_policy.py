@@ -93,6 +93,9 @@ def test_what_an_observing_site_would_do_is_told() -> None:
 # --- Defaults -------------------------------------------------------------------------------------
 
 PLAIN_PAGE = {"path-kind": 1, "accept": 1}
+BROWSER = PLAIN_PAGE | {"accept": 2, "agent-family": ClientFamily.CHROMIUM, "family-agreement": 2}
+PROBING = {"path-kind": 10, "errors-60s": 4}
+ELINKS = {"agent-family": ClientFamily.TEXT_BROWSER}
 FEED_READER = {"agent-family": ClientFamily.FEED_READER}
 GIT = {"agent-family": ClientFamily.GIT}
 PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
@@ -102,6 +105,10 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
     ("request_", "expected"),
     [
         (facts(score=2), ("challenge", "automated")),
+        (facts(BROWSER, score=1, requests=(3, 3, 3)), ("allow", "")),
+        (facts(BROWSER, score=1, requests=(1, 1, 4)), ("challenge", "automated")),
+        (facts(BROWSER | {"family-agreement": 1}, score=1), ("challenge", "automated")),
+        (facts(BROWSER | {"page-probe": 1}, score=50), ("challenge", "automated")),
         (facts(score=3), ("allow", "")),
         (facts(score=None), ("allow", "")),
         (facts(PLAIN_PAGE, score=1), ("challenge", "automated")),
@@ -116,9 +123,11 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
         (facts(score=1, impostor="bingbot", cleared=3), ("block", "category:impostor")),
         (facts(score=50, claims="bingbot"), ("observe", "category:unverified")),
         (facts(score=1, cleared=1), ("allow", "")),
-        (facts({"path-kind": 10}, path="/.env", requests=(1, 10, 10)), ("allow", "")),
-        (facts({"path-kind": 10}, path="/.env", requests=(1, 11, 11)), ("rate", "probes")),
-        (facts({"path-kind": 10}, path="/.env"), ("allow", "")),
+        (facts(PROBING, path="/.env", requests=(1, 10, 10)), ("allow", "")),
+        (facts(PROBING, path="/.env", requests=(1, 11, 11)), ("rate", "probes")),
+        (facts(PROBING | {"errors-60s": 3}, requests=(1, 11, 11)), ("allow", "")),
+        (facts(PROBING | {"errors-60s": 0}, requests=(1, 11, 11)), ("allow", "")),
+        (facts(PROBING, path="/.env"), ("allow", "")),
     ],
 )  # fmt: skip
 def test_defaults(request_: Facts, expected: tuple[str, str]) -> None:
@@ -172,6 +181,9 @@ TOOL = {"accept": 1}
         (facts(NAVIGATION | {"path-kind": 5}, path="/feeds/all.atom.xml"), "feed"),
         (facts(NAVIGATION | {"path-kind": 5}, path="/feed.json"), "feed"),
         (facts(NAVIGATION | {"path-kind": 5}, path="/feed.xml/x"), "page"),
+        (facts(TOOL | ELINKS), "page"),
+        (facts(TOOL | ELINKS | {"path-kind": 5}, path="/data.json"), "data"),
+        (facts(TOOL), "data"),
         (facts(TOOL | FEED_READER), "feed"),
         (facts(accept="text/html, Application/RSS+XML"), "feed"),
         (facts(accept="application/rdf+xml, text/html"), "feed"),

@@ -246,6 +246,13 @@ def test_arrivals_are_told_of_who_sends_fetch_metadata(signals: Signals) -> None
         ("/x/.git/config", 10),
         ("/wp-login.php", 10),
         ("/dump.sql", 10),
+        ("/wp-admin/edit.php", 10),
+        ("/wp-admin/css/common.min.css", 2),
+        ("/wp-admin/images/logo.png", 3),
+        ("/products.aspx", 1),
+        ("/default.asp", 1),
+        ("/show_bug.cgi?id=1", 1),
+        ("/cgi-bin/shop.pl", 1),
     ],
 )
 def test_kinds_of_paths(signals: Signals, path: str, kind: int) -> None:

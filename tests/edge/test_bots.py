@@ -18,6 +18,7 @@ from edge.serving import HOST, Serving, request, serving
 from machine import needs_curl
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
+from seawall.bots.policy import DEFAULT_RULES
 from seawall.limits import ACCESS_TAIL_RECORDS_MAX
 from seawall.model import (
     BotAction,
@@ -207,6 +208,20 @@ def test_what_the_edge_decides_is_no_error_of_its_visitor(
         answer = running.get(path, b"accept: text/html")
         seen = verdict(running, answer.header("x-request-id"))
     assert {seen.code(f"errors-{span}") for span in ("10s", "60s", "10m")} == {tenths}
+
+
+def test_who_edits_a_site_is_no_scanner_for_the_paths_of_its_tools() -> None:
+    gone = build.route("shop/gone", PathExact("/.env"), FixedResponse(404, "", "text/plain"))
+    policy = BotPolicy(mode=BotMode.ENFORCE, rules=DEFAULT_RULES)
+    site = build.site("shop", gone, build.route("shop/all"), bots=policy)
+    with serving(site) as running:
+        work = (b"/wp-login.php", b"/wp-admin/edit.php", b"/wp-admin/admin-ajax.php")
+        editor = [
+            running.get(path, b"user-agent: " + BROWSER).status for _ in range(10) for path in work
+        ]
+        scanner = [running.get(b"/.env", b"user-agent: scan/1").status for _ in range(12)]
+    assert set(editor) == {200}
+    assert scanner == [404] * 10 + [429] * 2
 
 
 @pytest.mark.parametrize(

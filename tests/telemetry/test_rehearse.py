@@ -156,7 +156,8 @@ def test_a_kind_that_hangs_on_a_header_is_unsure_unless_the_header_is_recorded()
 
 @pytest.mark.parametrize(("accept", "sure"), [(0, True), (1, True), (2, True), (4, False)])
 def test_who_asks_for_a_page_asks_for_no_feed(accept: int, sure: bool) -> None:
-    driven = crowd(score=1, agent_family=ClientFamily.FIREFOX, path_kind=1, accept=accept)
+    seen = {"agent_family": ClientFamily.FIREFOX, "path_kind": 1, "requests_10m": 9}
+    driven = crowd(score=1, accept=accept, **seen)
     found = tried(enforcing(*DEFAULT_RULES), driven, enforcing())
     count = REHEARSAL_REQUESTS_MIN
     assert (found.unsure, found.new_requests) == ((0, count) if sure else (count, 0))

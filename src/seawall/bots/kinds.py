@@ -61,6 +61,7 @@ _FEED_ENDS: Final = (".atom.xml", ".rss.xml", ".feed.xml")
 _DATA: Final = 5
 _SITEMAP: Final = 9
 _SITEMAP_ENDS: Final = (".xml", ".xml.gz", ".txt", ".txt.gz")
+_ACCEPTS_ANY: Final = 1
 _ACCEPTS_PAGE: Final = 2
 _NAVIGATES: Final = 1
 _SAME_ORIGIN: Final = 4
@@ -129,7 +130,10 @@ def _navigates(codes: Sequence[int]) -> bool:
         return _code(codes, "fetch-dest") in _SHOWN
     if mode == 0 and _code(codes, "path-kind") == _DATA:
         return False  # some programs accept HTML first, whatever they ask for
-    asks_for_page = _code(codes, "accept") == _ACCEPTS_PAGE
+    accept = _code(codes, "accept")
+    # Links and ELinks accept anything, run no scripts, and open nothing but pages.
+    reads = accept == _ACCEPTS_ANY and _code(codes, "agent-family") == ClientFamily.TEXT_BROWSER
+    asks_for_page = accept == _ACCEPTS_PAGE or reads
     passed_on = mode == _SAME_ORIGIN and _code(codes, "fetch-dest") == _PASSED_ON
     return asks_for_page and (mode == 0 or passed_on)
 

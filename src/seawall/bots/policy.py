@@ -33,15 +33,26 @@ _CATEGORY: Final = "category:"
 _REFUSING: Final = (BotDo.BLOCK, BotDo.RATE, BotDo.PAYMENT)
 
 DEFAULT_RULES: Final = (
-    BotRule("probes", "path_kind == 10", BotAction(BotDo.RATE, requests=10, per_s=60)),
+    BotRule(
+        "probes",
+        "path_kind == 10 and errors_60s >= 4",
+        BotAction(BotDo.RATE, requests=10, per_s=60),
+    ),
     BotRule(
         "automated",
-        '(score <= 2 or page_probe == 1) and route_class == "page" and path_kind == 1 '
-        'and kind in ["page", "data"]',
+        "(score <= 2 and (requests_10m > 3 or family_agreement == 1 or agent_family not in "
+        '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
+        'and route_class == "page" and path_kind == 1 and kind in ["page", "data"]',
         BotAction(BotDo.CHALLENGE),
     ),
 )
-"""What a site in mode `enforce` does that writes no `rules`: nobody is blocked by a score alone."""
+"""What a site in mode `enforce` does that writes no `rules`: nobody is blocked by a score alone.
+
+The paths that scanners ask for are, on some sites, where their editors work all day: who is
+answered there is no scanner. What a browser asks before it has loaded the parts of a page shows
+little of it, least where a proxy ended TLS: without a contradiction the first three requests of a
+client are not judged by their score.
+"""
 
 DEFAULT_CATEGORIES: Final = {
     **dict.fromkeys(BotCategory, BotAction(BotDo.ALLOW)),

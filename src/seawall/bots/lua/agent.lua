@@ -5,7 +5,8 @@
 --                                     are read here. A malformed line is an error at load.
 -- object:read(user_agent) -> facts    nil is allowed; never raises; cached for each text.
 -- object:agreement(ja4, agent)        1 handshake and claim contradict, 2 unknown, 3 they agree.
--- object:gap(ja4, agent)              45 + claimed - seen generation, 0 when not comparable.
+-- object:gap(ja4, agent)              45 + claimed - seen generation, 0 when not comparable; 45 where
+--                                     no claim goes with what is seen, but for the family.
 --
 -- facts, all codes 0..90 with 0 absent unless said otherwise: family and engine (ClientFamily;
 -- engine only for a browser's), name (text), version (the claimed major, a number), major (its
@@ -294,6 +295,13 @@ local function generation_of(generations, engine, version)
   return 0
 end
 
+-- What Safari's major would be where another browser of iOS, or an app that shows pages, does not say it:
+-- all of them shake hands as their system does, whose major Safari's is.
+local function ios_major(seen, text, ios_shell)
+  if not (seen.iphone or seen.ipad or seen.ipod) or (seen.version and not ios_shell) then return nil end
+  return tonumber(text:match(" os (%d%d?)_")) or 0
+end
+
 local function facts_of(generations, original)
   local facts = blank()
   if type(original) ~= "string" or not original:find("%S") then return facts end
@@ -331,8 +339,8 @@ local function facts_of(generations, original)
   facts.headless = (facts.family == HEADLESS or text:find("headless", 1, true)) and 2 or 1
   facts.mobile = (seen.mobile or seen.iphone) and 2 or 1
   facts.bot = (robot or strength >= 3) and 2 or 1
-  if engine and not (ios_shell and engine == SAFARI) then
-    facts.generation = generation_of(generations, engine, version)
+  if engine then
+    facts.generation = generation_of(generations, engine, ios_major(seen, text, ios_shell) or version)
   end
   return facts
 end
@@ -365,13 +373,15 @@ end
 
 function Reader:gap(ja4, agent)
   local seen, claimed = ja4.generation, agent.generation
+  -- No major goes with it, so none contradicts it: Tor Browser claims that of its base.
+  if self.loose[seen] then return self.loose[seen] == agent.engine and GAP_ZERO or 0 end
   if seen == 0 or claimed == 0 then return 0 end
   if self.owner[seen] ~= self.owner[claimed] then return 0 end
   return GAP_ZERO + claimed - seen
 end
 
 function M.new(table_text)
-  local generations, owner, usual = {}, {}, {}
+  local generations, owner, loose, usual = {}, {}, {}, {}
   for line in table_text:gmatch("([^\n]*)\n") do
     local kind = line:sub(1, 2)
     if kind == "g " then
@@ -382,6 +392,7 @@ function M.new(table_text)
       table.insert(generations[family],
         { code = code, first = tonumber(first), last = tonumber(last) })
       owner[code] = family
+      if tonumber(last) == 0 then loose[code] = family end
     elseif kind == "a " then
       local family, handshakes = line:match("^a (%d+) ([%d ]+)$")
       if not family then error("agent table: a row of no form: " .. line:sub(1, 80)) end
@@ -391,7 +402,7 @@ function M.new(table_text)
     end
   end
   return setmetatable({
-    generations = generations, owner = owner, usual = usual, cache = {}, cached = 0,
+    generations = generations, owner = owner, loose = loose, usual = usual, cache = {}, cached = 0,
     empty = blank(),
   }, Reader)
 end

@@ -7,10 +7,11 @@ local KIND = {
   png = 3, jpg = 3, jpeg = 3, gif = 3, svg = 3, webp = 3, avif = 3, bmp = 3, woff = 3, woff2 = 3,
   ttf = 3, otf = 3, mp4 = 3, webm = 3, mp3 = 3, ogg = 3, ico = 3,
   rss = 4, atom = 4, rdf = 4, json = 5, xml = 5, txt = 1,
-  env = 10, git = 10, sql = 10, bak = 10, asp = 10, aspx = 10, cgi = 10, ini = 10, log = 10,
+  env = 10, git = 10, sql = 10, bak = 10, ini = 10, log = 10,
 }
+-- No site has pages there, but for its own people. Whole sites are written in .aspx or .cgi.
 local PROBES = { "/.git/", "/.env", "/.aws/", "/.ssh/", "/wp-login", "/wp-admin", "/xmlrpc.php",
-  "/phpmyadmin", "/cgi-bin/", "/etc/passwd", "/vendor/phpunit", "/.ds_store", "/.svn/", "/server-status" }
+  "/phpmyadmin", "/etc/passwd", "/vendor/phpunit", "/.ds_store", "/.svn/", "/server-status" }
 local REPORT = "/.well-known/seawall/probe?v=" -- of the page probe
 
 local min = math.min
@@ -42,7 +43,8 @@ function M.reader(windows, bucket)
     elseif kind == 1 and (lower:find("/feed/?$") or lower:find("/rss/?$") or lower:find("/atom/?$")) then
       kind = 4
     end
-    for i = 1, #PROBES do
+    -- What a page loads is none: those who write a site have the parts of /wp-admin loaded.
+    for i = 1, (kind == 2 or kind == 3) and 0 or #PROBES do
       if contains(lower, PROBES[i]) then
         kind = 10
       end

@@ -32,12 +32,13 @@ local NOTED_MAX = 4
 local RETRY_CHALLENGE_S = 600
 -- Places of features in the vector. The schema grows at its end only; a test compares them.
 local AGENT_FAMILY, ACCEPT, FETCH_MODE, FETCH_DEST, PATH_KIND = 10, 32, 36, 37, 49
-local FAMILY_GIT, FAMILY_PACKAGE, FAMILY_FEED = 12, 13, 14
+local FAMILY_GIT, FAMILY_PACKAGE, FAMILY_FEED, FAMILY_TEXT = 12, 13, 14, 15
 M.PLACES = {
   ["agent-family"] = AGENT_FAMILY, accept = ACCEPT, ["fetch-mode"] = FETCH_MODE,
   ["fetch-dest"] = FETCH_DEST, ["path-kind"] = PATH_KIND,
 }
-M.FAMILIES = { git = FAMILY_GIT, ["package-manager"] = FAMILY_PACKAGE, ["feed-reader"] = FAMILY_FEED }
+M.FAMILIES = { git = FAMILY_GIT, ["package-manager"] = FAMILY_PACKAGE, ["feed-reader"] = FAMILY_FEED,
+  ["text-browser"] = FAMILY_TEXT }
 
 local find, sub = string.find, string.sub
 
@@ -113,7 +114,10 @@ local function navigates(s)
   if mode == false and C(s, PATH_KIND) == 5 then
     return false -- some programs accept HTML first, whatever they ask for
   end
-  return C(s, ACCEPT) == 2 and (mode == false or (mode == 4 and dest == 5))
+  local accept = C(s, ACCEPT)
+  -- Links and ELinks accept anything, run no scripts, and open nothing but pages.
+  local reads = accept == 1 and C(s, AGENT_FAMILY) == FAMILY_TEXT
+  return (accept == 2 or reads) and (mode == false or (mode == 4 and dest == 5))
 end
 
 local function accepts_feed(s)
