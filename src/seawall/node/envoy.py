@@ -2,8 +2,9 @@
 
 Envoy lives in its own session and holds nothing of the agent's, so it survives the agent. What a
 new agent needs to find it again stands in `envoy.json` beside it; a process is believed to be that
-Envoy only if its id, its start time and its executable all match, so a reused process id is never
-signalled. Exits are noticed by a pidfd, which works for children and adopted processes alike.
+Envoy only if its id, its start time and the name of its executable match, so a reused process id is
+never signalled. Where that executable lies does not matter: an update of Seawall may bring another.
+Exits are noticed by a pidfd, which works for children and adopted processes alike.
 """
 
 import asyncio
@@ -348,7 +349,7 @@ def _is_ours(identity: Identity, binary: Path) -> bool:
         executable = str(Path(f"/proc/{identity.pid}/exe").readlink()).removesuffix(_DELETED)
     except OSError:
         return False
-    return executable == os.path.realpath(binary)
+    return Path(executable).name == Path(os.path.realpath(binary)).name
 
 
 def _identity(fields: Mapping[str, object]) -> Identity:
