@@ -302,6 +302,8 @@ class Supervisor:
         for signum in stop_signals():
             signal.signal(signum, self._on_stop_signal)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+        # Whoever started us may have blocked them, and our children would have it from us.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def _on_stop_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self._stops += 1
