@@ -79,12 +79,18 @@ def test_a_reader_that_is_gone_is_no_error() -> None:
         voice.go_on()
 
 
-@pytest.mark.parametrize("how", ["full", "closed"])
+DEAF = "import os, signal, sys; signal.pthread_sigmask(0, signal.valid_signals()); "
+"""Blocks every signal, and becomes another program."""
+
+
+@pytest.mark.parametrize("how", ["full", "closed", "deaf"])
 def test_parts_are_started_again_and_stopped_whoever_listens(tmp_path: Path, how: str) -> None:
     prepare_data_dir(tmp_path)
     command = [sys.executable, "-m", "seawall.daemon.roles", "--data-dir", str(tmp_path), "node"]
     if how == "closed":
         command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *command]
+    if how == "deaf":
+        command = [sys.executable, "-c", f"{DEAF}os.execv(sys.argv[1], sys.argv[1:])", *command]
     with full_pipe() as (_, writer):
         process = subprocess.Popen(command, stdout=writer, stderr=writer)
         try:

@@ -332,6 +332,8 @@ class Supervisor:
             signal.signal(signum, self._on_stop_signal)
         signal.signal(LEAVE, self._on_leave_signal)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+        # Whoever started us may have blocked them, and our children would have it from us.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def _on_stop_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self._stops += 1
