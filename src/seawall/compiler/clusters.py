@@ -22,7 +22,7 @@ from envoy.type.v3 import http_pb2, percent_pb2, range_pb2
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.snapshot import Resource, TypeUrl
-from seawall.compiler.wire import body_of, packed, seconds, uint32
+from seawall.compiler.wire import body_of, flag, packed, seconds, uint32
 from seawall.model import (
     BalanceBy,
     Endpoint,
@@ -217,6 +217,8 @@ def _outlier(ejection: OutlierEjection) -> Any:
         base_ejection_time=seconds(ejection.ejection_base_s),
         max_ejection_percent=uint32(round(ejection.ejected_share_max * 100)),
         enforcing_consecutive_5xx=uint32(100),
+        # Else the next good probe ends the rest: who fails requests may well answer those.
+        successful_active_health_check_uneject_host=flag(on=False),
         # Comparing endpoints by success rate needs more traffic than most origins have.
         enforcing_success_rate=uint32(0),
     )
