@@ -90,16 +90,19 @@ def _set_discovery(cluster: Any, origin: Origin) -> None:
     if all(is_ip(endpoint.host) for endpoint in origin.endpoints):
         cluster.type = cluster_pb2.Cluster.STATIC
         return
+    # Else an address that DNS gave up is asked for as long as it answers its health check.
+    cluster.ignore_health_on_host_removal = True
     failure = dns_cluster_pb2.DnsCluster.RefreshRate(
         base_interval=seconds(limits.DNS_RETRY_MIN_S),
         max_interval=seconds(max(origin.dns_refresh_s, limits.DNS_RETRY_MIN_S)),
     )
     # Every address of every name is an endpoint. With both families asked for at once, a host
-    # without IPv6 would fail half of its connections.
+    # without IPv6 would fail half of its connections. A TTL counts in place of the rate, so it
+    # must be none that may be longer: the agent tells no long ones.
     dns = dns_cluster_pb2.DnsCluster(
         dns_refresh_rate=seconds(origin.dns_refresh_s),
         dns_failure_refresh_rate=failure,
-        respect_dns_ttl=True,
+        respect_dns_ttl=origin.dns_refresh_s >= limits.DNS_TOLD_TTL_S_MAX,
         dns_lookup_family=dns_pb2.V4_PREFERRED,
     )
     cluster.cluster_type.name = names.DNS_CLUSTER
