@@ -235,9 +235,12 @@ DNS_SLOW_TTL_S: Final = 5
 4,000 names of silent resolvers shall not keep the agent busy."""
 DNS_TTL_S_MAX: Final = 604_800
 """A longer TTL counts as this one when the end of the memory is reckoned (RFC 8767)."""
-DNS_FRESH_S_MAX: Final = 30
-"""Within its TTL, but no longer than this, an answer is given again without asking: an operator who
-empties the cache of a resolver shall not have to wait for the agent."""
+DNS_FRESH_S_MAX: Final = 1
+"""Within its TTL, but no longer than this, an answer is given again without asking: the shortest
+`dns_refresh`, which would not hold with a longer one."""
+DNS_TOLD_TTL_S_MAX: Final = 30
+"""Longest TTL that Envoy is told: it asks again when a TTL is over, and not before. With one of a
+day an origin that moved would not be found for a day. A shorter `dns_refresh` counts instead."""
 DNS_ANSWER_WITHIN_S: Final = 0.15
 """Envoy's resolver (c-ares) gives up a server that was always quick after 250 ms and asks the next
 one: the answer from memory must come before, also on a busy machine."""

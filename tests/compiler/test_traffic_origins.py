@@ -133,6 +133,37 @@ def test_an_endpoint_that_keeps_failing_is_ejected() -> None:
             assert [running.get("/").status for _ in range(6)] == [200] * 6
 
 
+def test_a_good_probe_does_not_end_the_rest_of_an_endpoint_that_fails_requests() -> None:
+    with _origins(2) as (bad, good):
+        probes = 0
+
+        def answer(request: OriginRequest) -> bytes:
+            nonlocal probes
+            probed = request.target == b"/healthz"
+            probes += probed
+            return ok() if probed else ok(status="500 Oops")
+
+        bad.answer = answer
+        app = origin(
+            "app",
+            bad.port,
+            good.port,
+            outlier_ejection=OutlierEjection(3, 0.1, 30.0, 0.5),
+            health_check=QUICK_CHECK,
+        )
+        with served(edge(http=(free_port(),), origins=(app,))) as running:
+            active = "cluster.app.outlier_detection.ejections_active"
+
+            def rests() -> bool:
+                running.get("/")
+                return running.envoy.stats(active).get(active, 0) == 1
+
+            wait_until(rests, what="the bad endpoint rests")
+            seen = probes
+            wait_until(lambda: probes >= seen + 3, what="good probes")
+            assert running.envoy.stats(active)[active] == 1
+
+
 def test_a_retry_goes_to_another_endpoint() -> None:
     with _origins(1) as (good,):
         app = origin("app", free_port(), good.port)

@@ -7,8 +7,9 @@ import pytest
 
 from compiler.build import edge, forward, origin, route, site
 from compiler.served import Served, served
-from envoy_harness import Origin, free_port, ok
-from seawall.model import PathPrefix, Retries, Route, RouteMatch
+from envoy_harness import Origin, RawClient, free_port, ok, wait_until
+from seawall.limits import CONNECTION_BUFFER_SIZE_BYTES_MAX
+from seawall.model import ErrorPage, PathPrefix, Retries, Route, RouteMatch
 
 _RETRIES = Retries(2, ("5xx",))
 
@@ -32,11 +33,14 @@ def retrying() -> Iterator[Served]:
             _failing("posts", "POST"),
             _failing("reads", "GET"),
             _failing("half", to="half"),
+            _failing("dead", to="dead", retries=Retries(10, ("connect-failure",))),
             route(action=forward(retries=_RETRIES)),
+            error_pages=(ErrorPage(500, 599, "text/html", "page {status}"),),
         )
         app_origin = origin("app", app.port)
         half = origin("half", free_port(), app.port)
-        with served(edge(shop, http=(free_port(),), origins=(app_origin, half))) as running:
+        origins = (app_origin, half, origin("dead", free_port()))
+        with served(edge(shop, http=(free_port(),), origins=origins)) as running:
             yield running
 
 
@@ -71,3 +75,20 @@ def test_what_no_origin_has_seen_is_repeated_for_each_method(retrying: Served) -
     answers = [retrying.get("/half", method="POST", headers=posted, body=b"ok") for _ in range(4)]
     assert {answer.status for answer in answers} == {500}
     assert 2 in {retrying.record_of(answer)["attempts"] for answer in answers}
+
+
+def test_a_body_that_is_too_long_to_be_kept_between_attempts_gets_the_page_of_the_site(
+    retrying: Served,
+) -> None:
+    size = CONNECTION_BUFFER_SIZE_BYTES_MAX + 1
+
+    def retried() -> bool:
+        counted = retrying.envoy.stats("rq_retry$")
+        return counted.get("cluster.dead.upstream_rq_retry", 0) > 2
+
+    with RawClient(retrying.port) as client:
+        client.send(b"POST /dead HTTP/1.1\r\nhost: shop.test\r\ncontent-length: %d\r\n\r\n" % size)
+        wait_until(retried, what="some retries")
+        client.send(b"x" * size)
+        response = client.response()
+    assert response.body.decode() == f"page {response.status}"

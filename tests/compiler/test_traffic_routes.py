@@ -199,6 +199,7 @@ def test_redirects_say_where_to(
 ) -> None:
     response = redirecting.get(target)
     assert (response.status, response.header("location")) == (status, location)
+    assert redirecting.record_of(response)["path"] == target.partition("?")[0]
 
 
 def test_fixed_responses_are_sent_as_written(redirecting: Served) -> None:

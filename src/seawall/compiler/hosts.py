@@ -245,6 +245,7 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
             size = action.body_size_bytes_max
             limit_route(compiled, size, size_of_host, upgrades=action.websocket)
         case Redirect():
+            filters.keep_asked(compiled, path=bool(action.prefix), host=False)
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
             actions.set_fragment(compiled, action.fragment)
         case FixedResponse():

@@ -197,9 +197,9 @@ def _besides(route: Any) -> str:
 
 def _rewrites(route: Any) -> tuple[bool, bool]:
     """Whether a route rewrites the path, and the host."""
-    action = route.route
+    action = route.redirect if route.HasField("redirect") else route.route
     path = bool(action.prefix_rewrite) or action.HasField("regex_rewrite")
-    return path, bool(action.host_rewrite_literal)
+    return path, bool(route.route.host_rewrite_literal)
 
 
 def _without_kept(route: Any) -> Any:

@@ -189,10 +189,11 @@ def _redirect(section: RedirectSection) -> Redirect:
     if section.prefix is not None and section.to is None:
         return Redirect(section.status, prefix=section.prefix, strip_query=section.strip_query)
     parts = urlsplit(section.to or "/")
+    host = parts.hostname or ""
     return Redirect(
         status=section.status,
         scheme=parts.scheme,
-        host=parts.hostname or "",
+        host=f"[{host}]" if ":" in host else host,
         port=parts.port or 0,
         path="" if section.prefix else _path_and_query(parts.path, parts.query),
         prefix=section.prefix or "",

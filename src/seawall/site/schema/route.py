@@ -131,7 +131,7 @@ Match: TypeAlias = Annotated[
 
 
 class RetriesSection(Section):
-    """Automatic retries."""
+    """Automatic retries. A request of which more than 64 KiB of body have come is not repeated."""
 
     attempts: Annotated[int, count(0, 10)] = Field(
         default=1, description="Retries after the first try."
