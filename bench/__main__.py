@@ -3,8 +3,10 @@
 import argparse
 import compileall
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import seawall
 from bench import cpu, report
@@ -20,6 +22,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     parser.add_argument("--page", type=Path, metavar="FILE", help="put the tables into this page")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)  # as Ctrl-C: what was started is stopped
     _keep_bytecode()
     costs = cpu.costs(options.rounds, options.requests) if options.only != "size" else []
     large = size() if options.only != "cpu" else None
@@ -30,6 +33,10 @@ def main() -> int:
     if options.page:
         options.page.write_text(report.into_page(options.page.read_text(), tables))
     return 0 if all(goal.reached for goal in report.goals(costs, large)) else 1
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _keep_bytecode() -> None:

@@ -235,9 +235,12 @@ DNS_SLOW_TTL_S: Final = 5
 4,000 names of silent resolvers shall not keep the agent busy."""
 DNS_TTL_S_MAX: Final = 604_800
 """A longer TTL counts as this one when the end of the memory is reckoned (RFC 8767)."""
-DNS_FRESH_S_MAX: Final = 30
-"""Within its TTL, but no longer than this, an answer is given again without asking: an operator who
-empties the cache of a resolver shall not have to wait for the agent."""
+DNS_FRESH_S_MAX: Final = 1
+"""Within its TTL, but no longer than this, an answer is given again without asking: the shortest
+`dns_refresh`, which would not hold with a longer one."""
+DNS_TOLD_TTL_S_MAX: Final = 30
+"""Longest TTL that Envoy is told: it asks again when a TTL is over, and not before. With one of a
+day an origin that moved would not be found for a day. A shorter `dns_refresh` counts instead."""
 DNS_ANSWER_WITHIN_S: Final = 0.15
 """Envoy's resolver (c-ares) gives up a server that was always quick after 250 ms and asks the next
 one: the answer from memory must come before, also on a busy machine."""
@@ -385,12 +388,20 @@ CHILD_ENDS_MAX: Final = 3
 been a kill, and a second one what it left behind."""
 CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
 """What a part writes outside its log (tracebacks); cut to nothing beyond."""
+STRANGERS_REAPED_MAX: Final = 64
+"""Ended processes of others that a supervisor lets go of at once; the rest at its next look."""
 SUPERVISOR_TICK_S: Final = 5.0
 """How often the supervisor looks without being woken: bounds the growth of an output file."""
+SUPERVISOR_UNREAD_SIZE_BYTES_MAX: Final = 64 * KIB
+"""What the supervisor keeps of its own words while nobody reads its terminal or pipe: some hundred
+lines. More is left out, since nothing may wait for a reader."""
 STOP_TIMEOUT_S: Final = 20.0
 """From Ctrl-C to the end: Envoy's drain and each part's own end; killed beyond it."""
 STOP_NOW_TIMEOUT_S: Final = 3.0
 """The same after a second Ctrl-C."""
+LEAVE_TIMEOUT_S: Final = 40.0
+"""From `seawall down --keep-serving` to the end of every part but Envoy; a candidate is withdrawn
+first, and what is open there may go on for `ENVOY_SWAP_DRAIN_S`. Killed beyond it."""
 LEFTOVER_TIMEOUT_S: Final = 5.0
 """Parts of a killed supervisor end when its pipe closes; a new one waits this long for them."""
 CONTROL_START_TIMEOUT_S: Final = 15.0
@@ -1121,6 +1132,7 @@ invariant(
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
 invariant(STOP_NOW_TIMEOUT_S < STOP_TIMEOUT_S, "the second Ctrl-C is faster")
+invariant(LEAVE_TIMEOUT_S > ENVOY_SWAP_DRAIN_S, "a candidate is withdrawn before its agent ends")
 invariant(
     ENVELOPE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX + RELEASE_RECORD_SIZE_BYTES_MAX + 64 * KIB,
     "an incompressible bundle fits its envelope",

@@ -468,3 +468,23 @@ def test_a_path_is_shown_as_a_shell_takes_it(name: bytes) -> None:
         ["/bin/bash", "-c", f"printf %s {typed}"], capture_output=True, check=True
     )
     assert echoed.stdout == b"/x/" + name
+
+
+def test_a_path_is_shortened_where_it_is_read_and_not_for_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = f"{tmp_path}/seawall.yaml"
+    monkeypatch.chdir(tmp_path)
+    assert words.place(file, 3) == "seawall.yaml:3"
+    monkeypatch.chdir("/")
+    assert words.place(file, 3) == f"{file}:3"
+
+
+def test_json_holds_nothing_that_a_terminal_obeys() -> None:
+    hostile = "a\x1b[2J\x7f\x9b31m\u202egnp.exe\u2066 ä"
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+    Output(json_format=True, stdout=stream).write_json({"path": hostile})
+    written = stream.buffer.getvalue().decode()  # type: ignore[attr-defined]  # - it is a BytesIO
+    assert written.removesuffix("\n").isprintable()
+    assert "ä" in written
+    assert json.loads(written) == {"path": hostile}

@@ -144,9 +144,22 @@ def test_a_health_check_is_told_in_words() -> None:
     assert _texts(one, more) == ["origin app: health check expects 200-299 -> 200-399"]
 
 
+def test_what_is_retried_besides_for_some_methods_is_told() -> None:
+    unseen = Retries(1, ("connect-failure", "refused-stream", "reset-before-request"))
+    old, new = _api(retries=unseen), _api(retries=Retries(1, ("5xx",)))
+    methods = "DELETE, GET, HEAD, OPTIONS, PUT"
+    assert _texts(old, new) == [
+        f"route /api of shop: retries of {methods} also on none -> 5xx",
+    ]
+
+
 def test_what_follows_from_a_rewrite_or_a_retry_is_told_by_its_cause() -> None:
     assert _texts(_api(), _api(rewrite=Rewrite(prefix="/z"))) == [
         "route /api of shop: path rewrite none -> /z"
+    ]
+    inner = _api(rewrite=Rewrite(prefix="/z"), host_rewrite="inner.test")
+    assert _texts(_api(rewrite=Rewrite(prefix="/z")), inner) == [
+        "route /api of shop: Host sent to the origin none -> inner.test"
     ]
     two = (origin("app", 3000, 3001),)
     once, never = (

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
 
@@ -315,6 +316,23 @@ def test_what_is_refused_without_an_id_is_told_the_time_of_its_record(
         return any(one["time"] == time and one["status"] == status for one in running.records(0))
 
     wait_until(recorded, what=f"the record of {time}")
+
+
+@pytest.mark.parametrize("claimed", ["", "x-request-id: <b>\r\n"])
+def test_a_page_for_what_is_refused_without_an_id_tells_the_time(
+    running: Served, claimed: str
+) -> None:
+    sent = f"GET /a%2fb HTTP/1.1\r\nhost: shop.test\r\n{claimed}\r\n"
+    response = fetch(running.port, sent.encode())
+    told = json.loads(response.body)
+    assert (response.status, told["s"]) == (400, 400)
+    millisecond = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})\d*Z", told["id"])
+    assert millisecond, told
+
+    def recorded() -> bool:
+        return any(one["time"] == f"{millisecond[1]}Z" for one in running.records(0))
+
+    wait_until(recorded, what=f"the record of {told['id']}")
 
 
 def test_a_path_without_a_route_is_not_found(running: Served) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import h2.config
 import h2.connection
@@ -81,6 +82,34 @@ def test_the_backup_serves_only_while_the_first_pool_is_down() -> None:
     assert probe.values("host") == [b"health.test"]
 
 
+def test_an_endpoint_goes_down_only_after_as_many_failed_probes_in_a_row() -> None:
+    with _origins(2) as (first, backup):
+        bad, probes = 0, 0
+        usual = first.answer
+
+        def answer(request: OriginRequest) -> bytes:
+            nonlocal bad, probes
+            if request.target != b"/healthz":
+                answered = usual(request)
+                assert isinstance(answered, bytes)
+                return answered
+            probes += 1
+            bad = max(bad - 1, 0)
+            return ok(status="503 Down") if bad else ok()
+
+        first.answer = answer
+        endpoints = (Endpoint(LOCAL, first.port), Endpoint(LOCAL, backup.port, backup=True))
+        check = replace(QUICK_CHECK, up_count=2, down_count=3)
+        app = origin("app", endpoints=endpoints, health_check=check)
+        with served(edge(http=(free_port(),), origins=(app,))) as running:
+            wait_until(lambda: running.get("/").body == b"0", what="the first pool is up")
+            bad, seen = 3, probes  # two of them fail
+            while probes < seen + 5:
+                assert running.get("/").body == b"0"
+            bad = 1_000
+            wait_until(lambda: running.get("/").body == b"1", what="the backup takes over")
+
+
 def test_an_unhealthy_origin_is_still_tried_when_nothing_else_is_left() -> None:
     with contextlib.ExitStack() as stack:
         app = stack.enter_context(
@@ -102,6 +131,37 @@ def test_an_endpoint_that_keeps_failing_is_ejected() -> None:
             for _ in range(12):
                 running.get("/")
             assert [running.get("/").status for _ in range(6)] == [200] * 6
+
+
+def test_a_good_probe_does_not_end_the_rest_of_an_endpoint_that_fails_requests() -> None:
+    with _origins(2) as (bad, good):
+        probes = 0
+
+        def answer(request: OriginRequest) -> bytes:
+            nonlocal probes
+            probed = request.target == b"/healthz"
+            probes += probed
+            return ok() if probed else ok(status="500 Oops")
+
+        bad.answer = answer
+        app = origin(
+            "app",
+            bad.port,
+            good.port,
+            outlier_ejection=OutlierEjection(3, 0.1, 30.0, 0.5),
+            health_check=QUICK_CHECK,
+        )
+        with served(edge(http=(free_port(),), origins=(app,))) as running:
+            active = "cluster.app.outlier_detection.ejections_active"
+
+            def rests() -> bool:
+                running.get("/")
+                return running.envoy.stats(active).get(active, 0) == 1
+
+            wait_until(rests, what="the bad endpoint rests")
+            seen = probes
+            wait_until(lambda: probes >= seen + 3, what="good probes")
+            assert running.envoy.stats(active)[active] == 1
 
 
 def test_a_retry_goes_to_another_endpoint() -> None:

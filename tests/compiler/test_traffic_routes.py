@@ -149,9 +149,13 @@ def test_rewrites_reach_the_origin_and_the_record_keeps_what_was_asked(
     assert rewriting.record_of(response)["path"] == target.partition("?")[0]
 
 
-def test_the_host_can_be_rewritten(rewriting: Served, app: Origin) -> None:
-    rewriting.get("/host")
+def test_the_host_can_be_rewritten_and_the_record_keeps_what_was_asked(
+    rewriting: Served, app: Origin
+) -> None:
+    response = rewriting.get("/host", "SHOP.test:80")
     assert app.requests[-1].values("host") == [b"inner.test"]
+    record = rewriting.record_of(response)
+    assert (record["host"], record["path"]) == ("SHOP.test:80", "/host")
     rewriting.get("/v1")
     assert app.requests[-1].values("host") == [b"shop.test"]
 
@@ -195,6 +199,7 @@ def test_redirects_say_where_to(
 ) -> None:
     response = redirecting.get(target)
     assert (response.status, response.header("location")) == (status, location)
+    assert redirecting.record_of(response)["path"] == target.partition("?")[0]
 
 
 def test_fixed_responses_are_sent_as_written(redirecting: Served) -> None:

@@ -14,7 +14,7 @@ import pytest
 from helpers import free_port, wait_until
 from seawall import limits
 from seawall.demo.website import running_website
-from seawall_process import COMMAND, Edge, seawall, seawall_up, site_file
+from seawall_process import COMMAND, STOP_DEADLINE_S, Edge, seawall, seawall_up, site_file
 
 
 @pytest.fixture(scope="module")
@@ -293,6 +293,35 @@ def test_down_stops_an_envoy_that_was_left_serving(tmp_path: Path, origin: str) 
         assert edge.part("envoy") is None
 
 
+def test_an_edge_that_is_left_serves_on_until_the_next_start(
+    tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(f"\0seawall-test-{os.getpid()}")
+    manager.settimeout(30)
+    monkeypatch.setenv("NOTIFY_SOCKET", f"@seawall-test-{os.getpid()}")
+    with manager, seawall_up(tmp_path, origin) as first:
+        assert manager.recv(100) == b"READY=1"
+        envoy = first.pid("envoy")
+        with contextlib.ExitStack() as clients:
+            stream = clients.enter_context(_stream(first))
+            failures = clients.enter_context(_traffic(first))
+            left = first.json("down", "--keep-serving")
+            assert (left["stopped"], left["serving"]) == (True, [envoy])
+            assert first.process.wait(STOP_DEADLINE_S) == 0
+            first.reader.join(STOP_DEADLINE_S)
+            assert [event["event"] for event in first.events][-2:] == ["leaving", "left"]
+            assert manager.recv(100) == b"STOPPING=1"
+            assert not any(first.part(name) for name in ("up", "control", "node"))
+            again = first.json("down", "--keep-serving")
+            assert (again["stopped"], again["serving"]) == (False, [envoy])
+            with seawall_up(tmp_path, origin, port=first.port) as second:
+                assert second.pid("envoy") == envoy
+                _read_event(stream)
+                clients.close()  # an edge that stops lets a stream go on for a while
+                assert failures == []
+
+
 def test_a_restart_serves_what_was_decided_or_else_what_served_before(
     tmp_path: Path, origin: str
 ) -> None:
@@ -300,27 +329,29 @@ def test_a_restart_serves_what_was_decided_or_else_what_served_before(
         edge.write(more="    timeout: 23s\n")
         assert edge.json("apply")["changed"] is True
         assert edge.json("rollback", "r1")["changed"] is True
+        # The file that was gone back from would be another release now, and is the same file.
+        assert edge.json("kill", "compression")["release"]["id"] == "r3"
         assert edge.interrupt() == 0
     with seawall_up(tmp_path, origin, port=edge.port) as again:
-        assert again.event("ready")["release"] == "r1", "a rollback is not undone"
+        assert again.event("ready")["release"] == "r3", "a rollback is not undone"
         assert "was released before" in again.event("note")["message"]
-        assert again.json("status")["current"]["id"] == "r1"
+        assert again.json("status")["current"]["id"] == "r3"
         assert again.interrupt() == 0
     edge.write(more="    nonsense: 1\n")
     with seawall_up(tmp_path, origin, port=edge.port) as again:
-        assert again.event("ready")["release"] == "r1", "a bad file stops nothing"
+        assert again.event("ready")["release"] == "r3", "a bad file stops nothing"
         assert again.event("refused")["problems"]
         assert again.get()[0] == 200
         assert again.interrupt() == 0
     edge.write(more="    timeout: 24s\n")
     with seawall_up(tmp_path, origin, port=edge.port) as again:
-        assert again.event("ready")["release"] == "r3", "a file changed meanwhile is released"
+        assert again.event("ready")["release"] == "r4", "a file changed meanwhile is released"
         assert again.interrupt() == 0
     for name in ("seawall.db", "seawall.db-wal"):
         (edge.data_dir / "control" / name).write_bytes(b"not a database" * 1000)
     with seawall_up(tmp_path, origin, port=edge.port, ready=False) as again:
         degraded = again.event("degraded")
-        assert degraded["release"] == "r3", "a damaged store stops no traffic"
+        assert degraded["release"] == "r4", "a damaged store stops no traffic"
         assert "control process does not start" in degraded["message"]
         assert again.get()[0] == 200
         assert any("seawall.db" in e.get("message", "") for e in again.events), again.events

@@ -141,6 +141,14 @@ def test_failures_have_words_and_stable_codes(
     assert "Traceback" not in found.stderr
 
 
+def test_the_shipped_model_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = json.loads(_here("show", "starter", "-f", "json").stdout)
+    assert shown["name"].startswith("starter-")
+    (tmp_path / "starter").write_text("a file of one's own comes first")
+    assert _here("show", "starter").exit_code == 1
+
+
 def test_a_bad_model_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_bytes(random_content(1)[:-40])

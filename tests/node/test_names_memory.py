@@ -17,6 +17,7 @@ from seawall.limits import (
     DNS_SLOW_TTL_S,
     DNS_STALE_S,
     DNS_STALE_TTL_S,
+    DNS_TOLD_TTL_S_MAX,
     DNS_TTL_S_MAX,
 )
 from seawall.node.dns import book, words
@@ -82,12 +83,23 @@ def test_an_answer_is_given_again_within_its_ttl_and_grows_older() -> None:
     memory = Memory()
     assert memory.at_once(SHOP, 0.0) is None
     memory.settle(SHOP, ONE, 0.0)
-    told = memory.at_once(SHOP, 7.9)
-    assert told == Told(Kind.FOUND, ONE.records, age_s=7)
+    told = memory.at_once(SHOP, DNS_FRESH_S_MAX - 0.1)
+    assert told == Told(Kind.FOUND, ONE.records, age_s=int(DNS_FRESH_S_MAX - 0.1))
     assert memory.at_once(SHOP, DNS_FRESH_S_MAX) is None, "resolvers are asked in between"
-    memory.settle(SHOP, found("10.0.0.5", ttl_s=5), 100.0)
-    assert memory.at_once(SHOP, 104.9) is not None
-    assert memory.at_once(SHOP, 105.0) is None
+    memory.settle(SHOP, found("10.0.0.5", ttl_s=0), 100.0)
+    assert memory.at_once(SHOP, 100.0) is None
+
+
+@pytest.mark.parametrize(
+    ("ttl_s", "age_s", "told_s"),
+    [(5, 0, 5), (5, 2, 3), (5, 9, 1), (0, 0, 0), (DNS_TOLD_TTL_S_MAX, 0, DNS_TOLD_TTL_S_MAX)]
+    + [(86_400, age_s, DNS_TOLD_TTL_S_MAX) for age_s in (0, 100)],
+)
+def test_envoy_is_told_no_long_ttl(ttl_s: int, age_s: int, told_s: int) -> None:
+    found_records = found("10.0.0.5", ttl_s=ttl_s).records
+    assert found_records is not None
+    at = found_records.ttl_places[0]
+    assert int.from_bytes(found_records.aged(age_s)[at : at + 4], "big") == told_s
 
 
 def test_a_name_in_trouble_is_answered_at_once_and_asked_again_soon() -> None:

@@ -18,8 +18,8 @@ from release import made
 from seawall import limits
 from seawall.errors import InternalError, RefusedError, UnreachableError
 from seawall.ids import Digest, ReleaseId
-from seawall.release.bundle import encode
-from seawall.release.envelope import compress, open_envelope, seal
+from seawall.release.bundle import encode, files_digest_of
+from seawall.release.envelope import compress, head, open_envelope, seal
 from seawall.release.release import Kind
 from seawall.release.signing import (
     load_or_create_key,
@@ -143,6 +143,18 @@ def test_a_decompression_bomb_stops_at_its_announced_size() -> None:
         assert tracemalloc.get_traced_memory()[1] < 8 * limits.MIB
     finally:
         tracemalloc.stop()
+
+
+def test_the_beginning_of_a_bundle_is_read_alone_and_damage_is_told() -> None:
+    compressed = compress(encode(made.bundle(padding=bytes(limits.MIB))))
+    assert len(head(compressed)) < limits.KIB * 4
+    assert files_digest_of(head(compressed)) == files_digest_of(encode(BUNDLE))
+    changed = encode(made.bundle("version: 1 # another\n"))
+    assert files_digest_of(changed) != files_digest_of(encode(BUNDLE))
+    bomb = compress(encode(BUNDLE)[:8] + bytes([255] * 4) + bytes(256 * limits.MIB))
+    for damaged in (b"", b"nothing", compressed[:30], compress(b""), bomb):
+        with pytest.raises(RefusedError):
+            files_digest_of(head(damaged))
 
 
 def test_an_oversized_envelope_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:

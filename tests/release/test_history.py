@@ -14,8 +14,15 @@ from seawall.bots.features import from_text
 from seawall.compiler.check import check
 from seawall.compiler.model_words import model_of
 from seawall.ids import NodeName
-from seawall.release.bundle import Bundle, decode, digest_of, encode
-from seawall.release.envelope import open_envelope
+from seawall.release.bundle import (
+    Bundle,
+    decode,
+    digest_of,
+    encode,
+    files_digest,
+    files_digest_of,
+)
+from seawall.release.envelope import compress, head, open_envelope
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
 from seawall.rollout.book import Book
@@ -51,6 +58,8 @@ def test_a_stored_bundle_and_envelope_still_open(version: Path, tmp_path: Path) 
     assert digest_of(encoded) == record.digest
     assert record.message == "Änderung 3"
     assert encode(bundle) == encoded
+    written = files_digest(file.content for file in bundle.sources.files)
+    assert files_digest_of(head(compress(encoded))) == written
     _usable(bundle, tmp_path)
 
 

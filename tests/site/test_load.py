@@ -124,6 +124,9 @@ def test_answers_of_routes() -> None:
     assert route_of(
         "{name: r, path: /a, redirect: https://b.example:8443/c?d=e}"
     ).action == Redirect(302, scheme="https", host="b.example", port=8443, path="/c?d=e")
+    assert route_of("{name: r, path: /a, redirect: 'http://[::1]:81/c'}").action == Redirect(
+        302, scheme="http", host="[::1]", port=81, path="/c"
+    )
     assert route_of("{name: r, path: /a, redirect: '/b?c#d/e'}").action == Redirect(
         302, path="/b?c", fragment="d/e"
     )

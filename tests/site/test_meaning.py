@@ -121,3 +121,34 @@ def _publicly_issued() -> tuple[bytes, bytes]:
 
     leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "shop.example.com")])
     return signed(leaf, ca=False), signed(issuer, ca=True)
+
+
+@pytest.mark.parametrize(
+    ("route", "loops"),
+    [
+        ("redirect: 'http://www.test'", True),
+        ("redirect: 'http://www.test:8080/x'", True),
+        ("redirect: 'http://www.test:9000'", False),
+        ("redirect: 'https://www.test'", True),
+        ("redirect: 'https://www.test:8443/'", False),
+        ("redirect: 'http://other.test'", False),
+        ("path: /a, redirect: 'http://www.test/b'", False),
+        ("headers: {host: a.test}, redirect: 'http://www.test'", False),
+        ("headers: {host: {suffix: .test}}, redirect: 'http://www.test'", False),
+        ("headers: {host: www.test}, redirect: 'http://www.test'", True),
+        ("headers: {x-a: b}, redirect: 'http://www.test'", True),
+        ("path: /a, methods: POST, redirect: {to: /a, status: 303}", False),
+        ("path: /a, methods: POST, redirect: {to: /a, status: 307}", True),
+        ("path: /a, query: {old: {present: true}}, redirect: {to: /a, strip_query: true}", False),
+    ],
+)
+def test_a_redirect_loops_that_leads_to_its_own_host_and_that_nothing_ends(
+    route: str, loops: bool
+) -> None:
+    text = (
+        "version: 1\nlisten: {http: ['127.0.0.1:8080', {address: ':8081', public_port: 80}], "
+        "https: {address: ':8444', public_port: 443}}\ntls: {development_ca: true}\n"
+        "sites:\n  shop: {hosts: [www.test, a.test], origin: 'http://x', "
+        f"routes: [{{name: r, {route}}}]}}\n"
+    )
+    assert ids(load_text(text)) == ({"redirect-loop"} if loops else set())

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from seawall import limits
+from seawall.api.made_of import MadeOf
 from seawall.api.nodes import NodeBoard
 from seawall.errors import RefusedError, UnreachableError
 from seawall.gate.compat import Recipient
@@ -20,6 +21,7 @@ from seawall.release.store import Store
 from seawall.rollout import behind
 from seawall.rollout.ports import NodeReport, Phase, TrialPhase
 from seawall.rollout.state import Fleet
+from seawall.site.sources import SourceSet
 
 if TYPE_CHECKING:
     from seawall.release.release import ReleaseRecord
@@ -40,6 +42,7 @@ class Roster:
         self._store = store
         self._key = key
         self._board = board
+        self._made_of = MadeOf(store)
         self._good: dict[NodeName, tuple[tuple[ReleaseId, ...], tuple[Digest, ...]]] = {}
         self._refusals: OrderedDict[Digest, NodeReport] = OrderedDict()
         self.current: ReleaseRecord | None = None
@@ -60,6 +63,10 @@ class Roster:
         except RefusedError:
             return False
         return True
+
+    async def made_of(self, sources: SourceSet) -> ReleaseId | None:
+        """The current release, or else the newest that went out, if made of these very files."""
+        return await self._made_of.newest(sources, self.current)
 
     def recipients(self) -> tuple[Recipient, ...]:
         """The nodes that would be given a release, as far as they have said what they read."""

@@ -139,6 +139,7 @@ class Service:
             changes_hidden=verdict.changes.hidden if verdict else 0,
             guard=verdict.guard if verdict else None,
             digest=found.digest,
+            made_before=await self._parts.roster.made_of(sources),
             turned_away=verdict.turned_away if verdict else None,
         )
 

@@ -162,6 +162,7 @@ class DiffView:
         changes: bounded; `changes_hidden` counts the rest.
         identical: nothing would change at all.
         digest: of the content that `apply` would release; empty when the check failed.
+        made_before: the current release or the newest that went out, made of these very files.
         turned_away: None when neither bot rules nor address lists change.
     """
 
@@ -172,6 +173,7 @@ class DiffView:
     changes_hidden: int
     guard: GuardView | None
     digest: str = ""
+    made_before: str | None = None
     turned_away: TurnedAwayView | None = None
 
 

@@ -54,7 +54,9 @@ ToolRule = Annotated[
         help="A rule for programs that say what they are; declared by default.",
     ),
 ]
-ModelFile = Annotated[Path, typer.Argument(help="A model file.")]
+ModelFile = Annotated[
+    Path, typer.Argument(help="A model file; `starter`: the one that Seawall ships.")
+]
 
 
 def add_to(app: typer.Typer) -> None:

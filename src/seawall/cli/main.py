@@ -132,12 +132,19 @@ def up(
 def down(
     _config: Config = DEFAULT_CONFIG,
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    *,
+    keep_serving: Annotated[
+        bool,
+        typer.Option(
+            "--keep-serving", help="Let Envoy serve on; the next start takes it over: for updates."
+        ),
+    ] = False,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Stop what runs, also an Envoy that was left serving."""
     from seawall.cli import run
 
-    finish(output_format, lambda out: run.down(out, data_dir))
+    finish(output_format, lambda out: run.down(out, data_dir, keep_serving=keep_serving))
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 from seawall.console.output import Output, styled
 from seawall.daemon.standin import place_of
-from seawall.daemon.stop import running, stop
+from seawall.daemon.stop import Running, leave, running, stop
 from seawall.errors import UsageError
 from seawall.exit_codes import DONE, REFUSED
 
@@ -86,17 +86,31 @@ def reachable_file(config: Path) -> bool:
         ) from error
 
 
-def down(output: Output, data_dir: Path) -> int:
-    """Stop the supervisor, which stops everything; or the Envoy that outlived one."""
-    found = running(place_of(data_dir.absolute()))
+def down(output: Output, data_dir: Path, *, keep_serving: bool) -> int:
+    """Stop the supervisor, which stops everything; or the Envoy that outlived one.
+
+    Args:
+        output: where it is told.
+        data_dir: what runs on it.
+        keep_serving: let Envoy serve on, for the next start to take over.
+    """
+    place = place_of(data_dir.absolute())
+    found = running(place)
     if found is None:
         _tell(output, stopped=False, words=f"Nothing runs on {data_dir}.")
         return DONE
     have = "has" if len(found.processes) == 1 else "have"
-    if not stop(found):
+    if keep_serving and not found.supervised:
+        _tell(output, stopped=False, words=f"{found.words} serves by itself already.", left=found)
+        return DONE
+    if not (leave(found) if keep_serving else stop(found)):
         _tell(output, stopped=False, words=f"{found.words} {have} not ended yet.")
         return REFUSED
-    _tell(output, stopped=True, words=f"{found.words} {have} stopped.")
+    words = f"{found.words} {have} stopped."
+    left = running(place) if keep_serving else None
+    if left is not None:
+        words += f" {left.words} serves on; the next start on {data_dir} takes it over."
+    _tell(output, stopped=True, words=words, left=left)
     return DONE
 
 
@@ -107,9 +121,10 @@ def demo(output: Output, data_dir: Path) -> int:
     return run_demo(output, data_dir.absolute())
 
 
-def _tell(output: Output, *, stopped: bool, words: str) -> None:
+def _tell(output: Output, *, stopped: bool, words: str, left: Running | None = None) -> None:
     if output.json_format:
-        output.write_json({"stopped": stopped, "message": words})
+        serving = [process.pid for process in left.processes] if left is not None else []
+        output.write_json({"stopped": stopped, "message": words, "serving": serving})
     else:
         output.show(styled(words))
 

@@ -25,7 +25,10 @@ FIELDS: Final = {
     "release": f"%METADATA(VIRTUAL_HOST:{names.METADATA_NAMESPACE}:release)%",
     "route": "%ROUTE_NAME%",
     "method": "%REQ(:METHOD)%",
-    "host": "%REQ(:AUTHORITY)%",
+    "host": (
+        '%COALESCE({"operators": [{"command": "FILTER_STATE", "param": "seawall.host:PLAIN"},'
+        ' {"command": "REQ", "param": ":AUTHORITY"}]})%'
+    ),
     "path": (
         '%COALESCE({"operators": [{"command": "FILTER_STATE", "param": "seawall.path:PLAIN"},'
         ' {"command": "PATH", "param": "NQ:PATH"}]})%'

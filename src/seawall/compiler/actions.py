@@ -6,17 +6,15 @@ an Envoy format command.
 
 import base64
 import re
-from functools import lru_cache
 from typing import Any, Final
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
-from envoy.extensions.retry.host.previous_hosts.v3 import previous_hosts_pb2
 from envoy.type.matcher.v3 import regex_pb2
 
-from seawall import limits
 from seawall.compiler.behind import Behind
-from seawall.compiler.wire import flag, inline_text, packed, seconds, set_seconds, uint32
+from seawall.compiler.retries import retry_policy
+from seawall.compiler.wire import flag, inline_text, seconds, set_seconds
 from seawall.model import (
     BalanceBy,
     FixedResponse,
@@ -26,12 +24,10 @@ from seawall.model import (
     PathMatch,
     PathPrefix,
     Redirect,
-    Retries,
+    RouteMatch,
 )
 
 _APPEND = base_pb2.HeaderValueOption.HeaderAppendAction
-_PREVIOUS_HOSTS = packed(previous_hosts_pb2.PreviousHostsPredicate())
-_RETRY_POLICIES_REMEMBERED_MAX = 256
 _WEBSOCKET_KEY = base64.b64encode(bytes(16)).decode()
 _FRAGMENT: Final = "%RESP(LOCATION)%#"
 _CODE = route_components_pb2.RedirectAction.RedirectResponseCode
@@ -74,7 +70,9 @@ def websocket_key() -> Any:
     return header("sec-websocket-key", _WEBSOCKET_KEY, _APPEND.ADD_IF_ABSENT)
 
 
-def forward(compiled: Any, action: Forward, match: PathMatch, behind: Behind | None = None) -> None:
+def forward(
+    compiled: Any, action: Forward, matched: RouteMatch, behind: Behind | None = None
+) -> None:
     """Fill in the `RouteAction` that sends a request to the origin of `action`."""
     compiled.cluster = str(action.origin)
     set_seconds(compiled.idle_timeout, action.timeouts.idle_s)
@@ -92,12 +90,12 @@ def forward(compiled: Any, action: Forward, match: PathMatch, behind: Behind | N
             compiled.regex_rewrite.pattern.regex = action.rewrite.regex
             compiled.regex_rewrite.substitution = action.rewrite.substitution
         else:
-            set_prefix_rewrite(compiled, match, action.rewrite.prefix or "/")
+            set_prefix_rewrite(compiled, matched.path, action.rewrite.prefix or "/")
     if action.retries.attempts or attempt_s:
         single = behind is not None and behind.single
         elsewhere = bool(action.retries.attempts) and not single
         compiled.retry_policy.CopyFrom(
-            _retry_policy(action.retries, attempt_s, elsewhere=elsewhere)
+            retry_policy(action.retries, matched.methods, attempt_s, elsewhere=elsewhere)
         )
     if action.websocket:
         compiled.upgrade_configs.add(upgrade_type="websocket", enabled=flag(on=True))
@@ -182,22 +180,6 @@ def _set_grpc_deadline(compiled: Any, request_s: float) -> None:
     set_seconds(compiled.timeout, 0)
     set_seconds(compiled.max_stream_duration.grpc_timeout_header_max, request_s)
     set_seconds(compiled.max_stream_duration.max_stream_duration, request_s)
-
-
-@lru_cache(maxsize=_RETRY_POLICIES_REMEMBERED_MAX)
-def _retry_policy(retries: Retries, attempt_s: float, *, elsewhere: bool) -> Any:
-    policy = route_components_pb2.RetryPolicy(
-        retry_on=",".join(retries.on),
-        num_retries=uint32(retries.attempts),
-    )
-    if attempt_s:
-        policy.per_try_timeout.CopyFrom(seconds(attempt_s))
-    if elsewhere:
-        policy.host_selection_retry_max_attempts = limits.RETRY_HOST_SELECTION_MAX
-        policy.retry_host_predicate.add(
-            name="envoy.retry_host_predicates.previous_hosts", typed_config=_PREVIOUS_HOSTS
-        )
-    return policy
 
 
 def _add_hash_policy(compiled: Any, balancing: LoadBalancing) -> None:

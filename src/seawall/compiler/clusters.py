@@ -22,7 +22,7 @@ from envoy.type.v3 import http_pb2, percent_pb2, range_pb2
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.snapshot import Resource, TypeUrl
-from seawall.compiler.wire import body_of, packed, seconds, uint32
+from seawall.compiler.wire import body_of, flag, packed, seconds, uint32
 from seawall.model import (
     BalanceBy,
     Endpoint,
@@ -90,16 +90,19 @@ def _set_discovery(cluster: Any, origin: Origin) -> None:
     if all(is_ip(endpoint.host) for endpoint in origin.endpoints):
         cluster.type = cluster_pb2.Cluster.STATIC
         return
+    # Else an address that DNS gave up is asked for as long as it answers its health check.
+    cluster.ignore_health_on_host_removal = True
     failure = dns_cluster_pb2.DnsCluster.RefreshRate(
         base_interval=seconds(limits.DNS_RETRY_MIN_S),
         max_interval=seconds(max(origin.dns_refresh_s, limits.DNS_RETRY_MIN_S)),
     )
     # Every address of every name is an endpoint. With both families asked for at once, a host
-    # without IPv6 would fail half of its connections.
+    # without IPv6 would fail half of its connections. A TTL counts in place of the rate, so it
+    # must be none that may be longer: the agent tells no long ones.
     dns = dns_cluster_pb2.DnsCluster(
         dns_refresh_rate=seconds(origin.dns_refresh_s),
         dns_failure_refresh_rate=failure,
-        respect_dns_ttl=True,
+        respect_dns_ttl=origin.dns_refresh_s >= limits.DNS_TOLD_TTL_S_MAX,
         dns_lookup_family=dns_pb2.V4_PREFERRED,
     )
     cluster.cluster_type.name = names.DNS_CLUSTER
@@ -192,6 +195,8 @@ def _health_check(origin: Origin, check: HealthCheck) -> Any:
         host=check.host,
         path=check.path,
         expected_statuses=[range_pb2.Int64Range(start=check.status_min, end=check.status_max + 1)],
+        # Without it one wrong status is enough for Envoy, whatever the threshold.
+        retriable_statuses=[range_pb2.Int64Range(start=100, end=600)],
     )
     message = health_check_pb2.HealthCheck(
         timeout=seconds(check.timeout_s),
@@ -215,6 +220,8 @@ def _outlier(ejection: OutlierEjection) -> Any:
         base_ejection_time=seconds(ejection.ejection_base_s),
         max_ejection_percent=uint32(round(ejection.ejected_share_max * 100)),
         enforcing_consecutive_5xx=uint32(100),
+        # Else the next good probe ends the rest: who fails requests may well answer those.
+        successful_active_health_check_uneject_host=flag(on=False),
         # Comparing endpoints by success rate needs more traffic than most origins have.
         enforcing_success_rate=uint32(0),
     )

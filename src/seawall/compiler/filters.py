@@ -6,7 +6,8 @@ and off through `typed_per_filter_config`: a change of routes, which drains nobo
 the listener.
 """
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.common.set_filter_state.v3 import value_pb2
@@ -23,21 +24,8 @@ from seawall.compiler.compression import compression_filter
 from seawall.compiler.deny import deny_filter
 from seawall.compiler.wire import filter_switch, inline_text, packed
 
-_KEEP_PATH = filter_switch(
-    packed(
-        set_filter_state_pb2.Config(
-            on_request_headers=[
-                value_pb2.FilterStateValue(
-                    object_key=names.STATE_PATH,
-                    factory_key="envoy.string",
-                    format_string=substitution_format_string_pb2.SubstitutionFormatString(
-                        text_format_source=inline_text("%PATH(NQ:PATH)%")
-                    ),
-                )
-            ]
-        )
-    )
-)
+_ASKED_PATH: Final = (names.STATE_PATH, "%PATH(NQ:PATH)%")
+_ASKED_HOST: Final = (names.STATE_HOST, "%REQ(:AUTHORITY)%")
 
 
 def http_filters() -> list[Any]:
@@ -64,6 +52,24 @@ def http_filters() -> list[Any]:
     ]
 
 
-def keep_path(target: Any) -> None:
-    """Remember the path a client asked for on a route that rewrites it, for the access record."""
-    target.typed_per_filter_config[names.FILTER_KEEP_PATH].CopyFrom(_KEEP_PATH)
+def keep_asked(target: Any, *, path: bool, host: bool) -> None:
+    """Remember what a client asked for on a route that rewrites it, for the access record."""
+    asked = ((_ASKED_PATH,) if path else ()) + ((_ASKED_HOST,) if host else ())
+    if asked:
+        target.typed_per_filter_config[names.FILTER_KEEP_PATH].CopyFrom(_keep(asked))
+
+
+@lru_cache(maxsize=3)
+def _keep(asked: tuple[tuple[str, str], ...]) -> Any:
+    """The switch that keeps `asked`, each a name and its text; shared: never change it."""
+    values = [
+        value_pb2.FilterStateValue(
+            object_key=key,
+            factory_key="envoy.string",
+            format_string=substitution_format_string_pb2.SubstitutionFormatString(
+                text_format_source=inline_text(text)
+            ),
+        )
+        for key, text in asked
+    ]
+    return filter_switch(packed(set_filter_state_pb2.Config(on_request_headers=values)))

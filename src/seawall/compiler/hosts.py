@@ -26,6 +26,7 @@ from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
 from seawall.compiler.replies import error_pages
+from seawall.compiler.retries import retry_header
 from seawall.compiler.wire import FILTER_OFF, body_of, inline_text
 from seawall.model import (
     FixedResponse,
@@ -233,15 +234,18 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     action = route.action
     match action:
         case Forward():
-            actions.forward(compiled.route, action, route.match.path, behind)
-            if action.rewrite is not None:
-                filters.keep_path(compiled)
+            actions.forward(compiled.route, action, route.match, behind)
+            if (more := retry_header(action.retries, route.match.methods)) is not None:
+                compiled.request_headers_to_add.append(more)
+            path, asked_host = action.rewrite is not None, bool(action.host_rewrite)
+            filters.keep_asked(compiled, path=path, host=asked_host)
             if action.websocket:
                 compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)
             size = action.body_size_bytes_max
             limit_route(compiled, size, size_of_host, upgrades=action.websocket)
         case Redirect():
+            filters.keep_asked(compiled, path=bool(action.prefix), host=False)
             compiled.redirect.CopyFrom(actions.redirect(action, route.match.path))
             actions.set_fragment(compiled, action.fragment)
         case FixedResponse():

@@ -92,6 +92,8 @@ FILTER_PROXY_PROTOCOL: Final = "envoy.filters.listener.proxy_protocol"
 FILTER_KEEP_PATH: Final = "seawall.keep_path"
 STATE_PATH: Final = "seawall.path"
 """Filter state that holds the path as it came, where a route rewrites it."""
+STATE_HOST: Final = "seawall.host"
+"""Filter state that holds the host that was asked for, where a route rewrites it."""
 STATE_CERTIFICATE: Final = "seawall.certificate"
 """Filter state of a TLS connection that tells by which certificate slot it was made."""
 

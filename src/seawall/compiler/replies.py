@@ -30,7 +30,10 @@ from seawall.model import ErrorPage
 PAGES_NAMESPACE: Final = "seawall.pages"
 """Namespace of the virtual host's metadata that holds pages by status and their types."""
 TYPES_NAMESPACE: Final = "seawall.page_types"
-EDGE_STATUSES: Final = (400, 403, 404, 408, 413, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505)
+EDGE_STATUSES: Final = (
+    *(400, 403, 404, 408, 413, 421, 426, 429, 431),
+    *(500, 501, 502, 503, 504, 505, 507),
+)
 """Statuses that the edge itself can answer with; pages for others would never be shown."""
 
 _TEXT = "Error %RESPONSE_CODE%. Request id: %REQ(X-REQUEST-ID)%\n"
@@ -54,7 +57,12 @@ _HAS_PAGE = (
     f"'{PAGES_NAMESPACE}' in xds.virtual_host_metadata.filter_metadata"
     f" && string(response.code) in {_PAGES}"
 )
-_PAGE = f"%CEL({_PAGES}[string(response.code)].replace('{{request_id}}', request.id))%"
+_ID = (  # of what is refused before it has one, the header is what the client wrote, if anything
+    "'x-request-id' in request.headers"
+    " && request.headers['x-request-id'].matches('^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')"
+    " ? request.headers['x-request-id'] : string(request.time)"
+)
+_PAGE = f"%CEL({_PAGES}[string(response.code)].replace('{{request_id}}', {_ID}))%"
 _PAGE_TYPE = f"%CEL({_TYPES}[{_STATUS_KEY}])%"
 _CEL = core_cel_pb2.CelExpressionConfig(enable_string_conversion=True, enable_string_functions=True)
 _FORMATTER_CEL_CONFIG_FIELD = 1

@@ -13,6 +13,7 @@ from seawall.compiler.body_limit import limit_of
 from seawall.compiler.compression import codings_of
 from seawall.compiler.differ import differences, short, words
 from seawall.compiler.replies import PAGES_NAMESPACE, TYPES_NAMESPACE
+from seawall.compiler.retries import IDEMPOTENT, retried_besides
 
 _LABELS: Final = {
     "route.timeout": "total timeout",
@@ -36,6 +37,7 @@ _ELSEWHERE: Final = (
 _TOLD_ALREADY: Final = ("route.cluster", "route.hash_policy", "route.upgrade_configs")
 _METHODS: Final = "methods"
 _WEBSOCKET_KEY: Final = websocket_key()
+_IDEMPOTENT: Final = ", ".join(IDEMPOTENT)
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
     names.FILTER_BOTS,
@@ -117,6 +119,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
         yield from change("stickiness", *(_stickiness_text(one.route) for one in (old, new)))
         elsewhere = tuple(_retried_elsewhere(one.route) for one in (old, new))
         yield from change("retries at another endpoint", *elsewhere)
+        yield from change(f"retries of {_IDEMPOTENT} also on", *map(_besides, (old, new)))
         told = _TOLD_ALREADY + (_ELSEWHERE if len({*elsewhere}) > 1 else ())
         for difference in differences(old.route, new.route, "route"):
             if not difference.path.startswith(told):
@@ -126,7 +129,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
     if old.redirect != new.redirect and action_text(old) == action_text(new):
         yield from _redirect_changes(old.redirect, new.redirect)
     if _rewrites(old) != _rewrites(new):
-        old, new = _without_kept_path(old), _without_kept_path(new)
+        old, new = _without_kept(old), _without_kept(new)
     yield from other_changes(old, new)
 
 
@@ -187,12 +190,20 @@ def _retried_elsewhere(action: Any) -> str:
     return "yes" if action.retry_policy.retry_host_predicate else "no"
 
 
-def _rewrites(route: Any) -> bool:
-    return bool(route.route.prefix_rewrite) or route.route.HasField("regex_rewrite")
+def _besides(route: Any) -> str:
+    """On what idempotent requests are retried besides."""
+    return "".join(map(retried_besides, route.request_headers_to_add))
 
 
-def _without_kept_path(route: Any) -> Any:
-    """A copy without the filter that keeps the path as it was asked, which a rewrite brings."""
+def _rewrites(route: Any) -> tuple[bool, bool]:
+    """Whether a route rewrites the path, and the host."""
+    action = route.redirect if route.HasField("redirect") else route.route
+    path = bool(action.prefix_rewrite) or action.HasField("regex_rewrite")
+    return path, bool(route.route.host_rewrite_literal)
+
+
+def _without_kept(route: Any) -> Any:
+    """A copy without the filter that keeps path and host as asked, which a rewrite brings."""
     copy = type(route)()
     copy.CopyFrom(route)
     copy.typed_per_filter_config.pop(names.FILTER_KEEP_PATH, None)
@@ -283,7 +294,7 @@ def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:
 def _headers(side: str, message: Any) -> dict[str, list[bytes]]:
     edits: dict[str, list[bytes]] = {}
     for option in getattr(message, f"{side}_headers_to_add"):
-        if not fragment_of(option) and option != _WEBSOCKET_KEY:
+        if not (fragment_of(option) or retried_besides(option) or option == _WEBSOCKET_KEY):
             edits.setdefault(option.header.key, []).append(option.SerializeToString())
     for name in getattr(message, f"{side}_headers_to_remove"):
         edits.setdefault(name, []).append(b"remove")

@@ -8,6 +8,7 @@ not there.
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _PIPE_WIDTH_CHARS: Final = 20_000
+_CONTROLS: Final = re.compile("[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What JSON may hold as it is, and a terminal obeys: C1 controls, and what turns text around."""
 
 
 class Output:
@@ -82,8 +85,9 @@ class Output:
         Raises:
             RefusedError: it takes nothing more, as on a full disk.
         """
-        line = json.dumps(value, ensure_ascii=not _is_unicode(self._stdout.encoding)) + "\n"
-        self._result(lambda: _write(self._stdout, line))
+        line = json.dumps(value, ensure_ascii=not _is_unicode(self._stdout.encoding))
+        plain = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
+        self._result(lambda: _write(self._stdout, plain + "\n"))
 
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
         """An error in its four parts; as JSON it is one object on standard output."""

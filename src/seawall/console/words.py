@@ -107,13 +107,16 @@ def argument(path: Path) -> str:
 
 
 def place(file: str, line: int = 0, column: int = 0) -> str:
-    """`file:line:column`, relative to the current directory when the file lies beneath it."""
+    """`file:line:column`, relative to the current directory when the file lies beneath it.
+
+    Not to `/`, where services run: what stands in their log is read elsewhere.
+    """
     shown = file
     try:
         relative = os.path.relpath(file) if Path(file).is_absolute() else file
     except (OSError, ValueError):
         relative = file
-    if not relative.startswith(".."):
+    if not relative.startswith("..") and file != f"/{relative}":
         shown = relative
     if not line:
         return shown

@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -157,3 +158,22 @@ def _how(status: int | str) -> str:
     if status < 0:
         return f"signal {signal.Signals(-status).name}"
     return f"exit code {status}"
+
+
+def reap_strangers(own: Collection[int]) -> None:
+    """Let go of ended processes that became this one's children when their own parent died.
+
+    The first process of a container is given all of them; without this an Envoy that was adopted
+    stays as a zombie when it ends.
+
+    Args:
+        own: children whose end somebody else here waits for.
+    """
+    for _ in range(limits.STRANGERS_REAPED_MAX):
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None or ended.si_pid in own:
+                return
+            os.waitpid(ended.si_pid, os.WNOHANG)
+        except ChildProcessError:
+            return

@@ -5,8 +5,9 @@ never released, waits until the node serves, sends one request through Envoy and
 look. It ends with 0 when the edge serves (the new release or the one before), and with 1 when
 there is nothing to serve; the supervisor then stops everything.
 
-A restart must not undo a decision: content that was released before and is not current (because
-somebody rolled back) is not released again by starting; `seawall apply` does that.
+A restart must not undo a decision: a site file that was released before and is not current (because
+somebody rolled back) is not released again by starting, whatever was released or updated since;
+`seawall apply` does that.
 """
 
 import argparse
@@ -203,7 +204,8 @@ class Starting:
             if view.identical:
                 return True
             went_out = (one.digest for one in known if one.rollout != NO_ROLLOUT)
-            if view.check.ok and view.digest in went_out:
+            left = view.made_before not in {None, before.current.id}
+            if view.check.ok and (left or view.digest in went_out):
                 self._say(
                     f"{self.config.name} was released before and is not current: "
                     f"{before.current.id} stays. `seawall apply` releases the file again."

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from seawall.daemon.children import Child
-from seawall.daemon.up import Supervisor, take_every_character
+from seawall.daemon.manager import tell_manager
+from seawall.daemon.up import Supervisor
+from seawall.daemon.voice import hold_standard_files
 from seawall.errors import SeawallError
 from seawall.exit_codes import exit_code
 
@@ -41,17 +43,18 @@ class Role(Supervisor):
         }
         where = self._data_dir / "logs" / f"{self._role}.log"
         self._say("started", f"{words[self._role]}. Log: {where}. Ctrl-C stops it.")
+        tell_manager("READY=1")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
+    hold_standard_files()
     parser = argparse.ArgumentParser(prog="seawall.daemon.roles", allow_abbrev=False)
     parser.add_argument("role", choices=ROLES)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args(argv)
-    take_every_character()
     data_dir = Path(options.data_dir).absolute()
     arguments = [argument for argument in options.arguments if argument != "--"]
     role = Role(options.role, data_dir, arguments, json=options.format == "json")

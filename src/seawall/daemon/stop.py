@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.daemon.processes import Process, envoys, read_run_file
+from seawall.daemon.processes import LEAVE, Process, envoys, read_run_file
 
 _POLL_S: Final = 0.05
 
@@ -18,10 +18,12 @@ class Running:
 
     Attributes:
         processes: one supervisor, or the Envoys that outlived one, the one that serves last.
+        supervised: it is a supervisor.
     """
 
     name: str
     processes: tuple[Process, ...]
+    supervised: bool = True
 
     @property
     def words(self) -> str:
@@ -37,14 +39,23 @@ def running(data_dir: Path) -> Running | None:
         return Running("Seawall", (supervisor,))
     left = envoys(data_dir)
     # A candidate first: the kernel would give it everything once what serves is gone.
-    return Running("Envoy", left[::-1]) if left else None
+    return Running("Envoy", left[::-1], supervised=False) if left else None
 
 
 def stop(found: Running) -> bool:
     """Ask all to end and wait; whether they ended in time. A supervisor ends all its parts."""
+    return _end(found, signal.SIGTERM, limits.STOP_TIMEOUT_S + limits.STOP_NOW_TIMEOUT_S)
+
+
+def leave(supervisor: Running) -> bool:
+    """Ask a supervisor to end and let Envoy serve on; whether it ended in time."""
+    return _end(supervisor, LEAVE, limits.LEAVE_TIMEOUT_S + limits.STOP_NOW_TIMEOUT_S)
+
+
+def _end(found: Running, signum: signal.Signals, wait_s: float) -> bool:
     for process in found.processes:
-        process.send(signal.SIGTERM)
-    for _ in range(int((limits.STOP_TIMEOUT_S + limits.STOP_NOW_TIMEOUT_S) / _POLL_S)):
+        process.send(signum)
+    for _ in range(int(wait_s / _POLL_S)):
         if not any(process.alive() for process in found.processes):
             return True
         time.sleep(_POLL_S)

@@ -2,15 +2,15 @@
 
 It decides nothing about traffic: it starts two children, starts them again when they end, and
 stops everything on Ctrl-C. It stays small on purpose (standard library only), because it must
-outlive whatever happens to the rest. When this process is killed outright, the children see their
-pipe close and end, Envoy serves on, and the next `seawall up` adopts that Envoy.
+outlive whatever happens to the rest. When this process ends without stopping them, killed outright
+or told to leave (SIGUSR1), the children see their pipe close and end, Envoy serves on, and the next
+`seawall up` adopts that Envoy.
 
 What the operator reads while starting (problems, progress, addresses) is written by a third,
 short-lived process, `seawall.daemon.ready`, so that its libraries are gone when it ends.
 """
 
 import argparse
-import io
 import json
 import os
 import select
@@ -22,11 +22,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import BinaryIO, Final
 
 from seawall import limits
-from seawall.daemon.children import Child
+from seawall.daemon.children import Child, reap_strangers
+from seawall.daemon.manager import tell_manager
 from seawall.daemon.processes import (
+    LEAVE,
     Process,
     RunFile,
     envoys,
@@ -37,6 +39,7 @@ from seawall.daemon.processes import (
     writing,
 )
 from seawall.daemon.standin import copy, remove, served
+from seawall.daemon.voice import STDERR, STDOUT, Voice, hold_standard_files
 from seawall.errors import SeawallError
 from seawall.exit_codes import DONE, REFUSED, exit_code
 from seawall.files import write_error
@@ -48,8 +51,8 @@ _monotonic_s = time.monotonic  # noqa: TID251 - seawall.clock brings asyncio int
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until stopped; returns the exit code."""
+    hold_standard_files()
     options = _parser().parse_args(argv)
-    take_every_character()
     supervisor = Supervisor(
         config=Path(options.config).absolute(),
         data_dir=Path(options.data_dir).absolute(),
@@ -63,13 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeawallError as error:
         supervisor.say_error(error)
         return exit_code(error)
-
-
-def take_every_character() -> None:
-    """Write `?` for what the terminal has no character for: last words of a child may hold any."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 class Supervisor:
@@ -92,7 +88,10 @@ class Supervisor:
         self._concurrency = concurrency
         self._resolv_conf = resolv_conf
         self._json = json_output
+        self._voice = Voice(STDOUT)
+        self._complaints = Voice(STDERR)
         self._stops = 0
+        self._leaving = False
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._children: list[Child] = []
         self._ready: subprocess.Popen[bytes] | None = None
@@ -183,30 +182,27 @@ class Supervisor:
                 }
             )
             return
-        with suppress(OSError):
-            sys.stderr.write(f"error: {error.message} [{error.code}]\n")
-            if error.remedy:
-                sys.stderr.write(f"  do:    {error.remedy}\n")
-            sys.stderr.flush()
+        remedy = f"  do:    {error.remedy}\n" if error.remedy else ""
+        self._complaints.say(f"error: {error.message} [{error.code}]\n{remedy}")
 
     def _supervise(self) -> int:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
-        try:
-            self._children = self._make_children(read_end)
-            now_s = _monotonic_s()
-            for child in self._children:
-                child.start(now_s)
-            self._start_ready()
-            code = self._watch()
-        except BaseException:
-            self._stop(quick=True)
-            raise
-        else:
-            self._stop(quick=code != DONE)
+        with os.fdopen(read_end, "rb", 0) as followed, os.fdopen(write_end, "wb", 0) as lifeline:
+            try:
+                self._children = self._make_children(followed.fileno())
+                now_s = _monotonic_s()
+                for child in self._children:
+                    child.start(now_s)
+                self._start_ready()
+                code = self._watch()
+            except BaseException:
+                self._stop(quick=True)
+                raise
+            if self._leaving and not self._stops:
+                self._leave(lifeline)
+            else:
+                self._stop(quick=code != DONE)
             return code
-        finally:
-            os.close(read_end)
-            os.close(write_end)
 
     def _make_children(self, parent_fd: int) -> list[Child]:
         # The node agent comes first: it is the one to stop first, and it needs nobody to serve.
@@ -231,8 +227,10 @@ class Supervisor:
 
     def _watch(self) -> int:
         """Keep the children running until told to stop, or until starting has failed."""
-        while not self._stops:
+        while not (self._stops or self._leaving):
             now_s = _monotonic_s()
+            self._voice.go_on()
+            self._complaints.go_on()
             self._run_file.tell_again()
             for child in self._children:
                 if happened := child.tick(now_s):
@@ -241,16 +239,21 @@ class Supervisor:
                 self._ready = None
                 if code:
                     return code if code > 0 else REFUSED
+                tell_manager("READY=1")
+            reap_strangers(self._own_pids())
             due = (child.due_in_s(now_s) for child in self._children)
             self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
         return DONE
 
+    def _own_pids(self) -> set[int]:
+        pids = {child.pid for child in self._children if child.pid is not None}
+        return pids | ({self._ready.pid} if self._ready is not None else set())
+
     def _stop(self, *, quick: bool) -> None:
         """End every part, Envoy last of the node's; bounded in time; nothing is left behind."""
         self._say("stopping", "Stopping: letting open requests finish. Ctrl-C again to hurry.")
-        if self._ready is not None and self._ready.poll() is None:
-            self._ready.kill()
-            self._ready.wait()
+        tell_manager("STOPPING=1")
+        self._end_ready()
         began_s, stops_seen = _monotonic_s(), self._stops
         limit_s = limits.STOP_TIMEOUT_S
         for child in self._children:
@@ -269,6 +272,26 @@ class Supervisor:
         self._end_envoy()
         self._remove_sockets()
         self._say("stopped", "Stopped.")
+
+    def _leave(self, lifeline: BinaryIO) -> None:
+        """End every part but the Envoy that serves, which the next supervisor takes over."""
+        self._say("leaving", "Leaving: Envoy serves on, and the next start takes it over.")
+        tell_manager("STOPPING=1")
+        self._end_ready()
+        lifeline.close()
+        deadline_s = _monotonic_s() + limits.LEAVE_TIMEOUT_S
+        for child in self._children:
+            while not child.stopped():
+                if self._stops or _monotonic_s() > deadline_s:
+                    child.kill()
+                    break
+                self._sleep(_POLL_S)
+        self._say("left", "Left.")
+
+    def _end_ready(self) -> None:
+        if self._ready is not None and self._ready.poll() is None:
+            self._ready.kill()
+            self._ready.wait()
 
     def _end_envoy(self) -> None:
         """End what Envoy of this data directory still runs, when no agent was there to do it."""
@@ -307,10 +330,16 @@ class Supervisor:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
         for signum in stop_signals():
             signal.signal(signum, self._on_stop_signal)
+        signal.signal(LEAVE, self._on_leave_signal)
         signal.signal(signal.SIGCHLD, lambda _signum, _frame: None)
+        # Whoever started us may have blocked them, and our children would have it from us.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def _on_stop_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self._stops += 1
+
+    def _on_leave_signal(self, _signum: int, _frame: FrameType | None) -> None:
+        self._leaving = True
 
     def _sleep(self, duration_s: float) -> None:
         """Wait, but wake up for any signal."""
@@ -323,22 +352,16 @@ class Supervisor:
         if self._json:
             self._write({"event": event, "message": text, "remedy": remedy})
             return
-        with suppress(OSError):
-            sys.stderr.write(f"warning: {text}\n  do:  {remedy}\n")
-            sys.stderr.flush()
+        self._complaints.say(f"warning: {text}\n  do:  {remedy}\n")
 
     def _say(self, event: str, text: str, **fields: str) -> None:
         if self._json:
             self._write({"event": event, "message": text, **fields})
             return
-        with suppress(OSError):
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+        self._voice.say(text + "\n")
 
     def _write(self, record: dict[str, object]) -> None:
-        with suppress(OSError):
-            sys.stdout.write(json.dumps(record) + "\n")
-            sys.stdout.flush()
+        self._voice.say(json.dumps(record) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,20 +3,30 @@
 import errno
 import os
 from pathlib import Path
+from typing import Final
 
 from seawall import limits
 from seawall.bots import artifact
 from seawall.bots.model import Model
+from seawall.bots.starter import starter_content
 from seawall.errors import UnreachableError
+
+STARTER: Final = "starter"
 
 
 def read_model(path: Path) -> tuple[Model, str]:
     """A model and its digest.
 
+    Args:
+        path: of its file; `STARTER`, where no file is called so, is the one that Seawall ships.
+
     Raises:
         RefusedError: the file holds no good model.
         UnreachableError: it cannot be read.
     """
+    shipped = starter_content() if str(path) == STARTER and not path.exists() else None
+    if shipped is not None:
+        return artifact.read(shipped), artifact.digest(shipped)
     try:
         with path.open("rb") as file:
             content = file.read(limits.BOT_MODEL_SIZE_BYTES_MAX + 1)

@@ -108,10 +108,17 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Automatic retries. `on` holds Envoy's `retry_on` words; `attempts` 0 turns them off."""
+    """Automatic retries.
+
+    Attributes:
+        attempts: after the first one; 0 turns them off.
+        on: Envoy's `retry_on` words.
+        any_method: repeat also what is not idempotent and what an origin may have seen.
+    """
 
     attempts: int
     on: tuple[str, ...]
+    any_method: bool = False
 
 
 @dataclass(frozen=True, slots=True)

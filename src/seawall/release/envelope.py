@@ -12,7 +12,13 @@ from typing import Final
 
 from seawall import limits
 from seawall.errors import RefusedError, invariant
-from seawall.release.bundle import Bundle, decode, digest_of
+from seawall.release.bundle import (
+    HEADER_SIZE_BYTES,
+    Bundle,
+    decode,
+    digest_of,
+    manifest_size_bytes,
+)
 from seawall.release.canonical import unreadable
 from seawall.release.release import ReleaseRecord
 from seawall.release.signing import SIGNATURE_SIZE_BYTES, PublicKey, parse_record, record_text
@@ -105,6 +111,22 @@ def decompress(compressed: bytes, size_bytes: int) -> bytes:
     if len(content) != size_bytes or not stream.eof or stream.unused_data:
         raise unreadable(_WHAT, "holds a bundle of another size than announced")
     return content
+
+
+def head(compressed: bytes) -> bytes:
+    """The beginning of a bundle, with its whole manifest, without undoing the rest.
+
+    Raises:
+        RefusedError: it is not compressed like one.
+    """
+    stream = zlib.decompressobj()
+    try:
+        start = stream.decompress(compressed, HEADER_SIZE_BYTES)
+        size_bytes = min(manifest_size_bytes(start), limits.BUNDLE_MANIFEST_SIZE_BYTES_MAX)
+        rest = stream.decompress(stream.unconsumed_tail, size_bytes) if size_bytes else b""
+    except zlib.error as error:
+        raise unreadable(_WHAT, "has a damaged compressed part") from error
+    return start + rest
 
 
 def _checked_content(data: bytes) -> bytes:

@@ -182,17 +182,18 @@ def _timeouts(section: SiteSection, route: RouteSection) -> Timeouts:
 def _retries(section: RetriesSection | bool) -> Retries:
     if isinstance(section, bool) or section.attempts == 0:
         return Retries(0, ())
-    return Retries(section.attempts, section.on)
+    return Retries(section.attempts, section.on, section.any_method)
 
 
 def _redirect(section: RedirectSection) -> Redirect:
     if section.prefix is not None and section.to is None:
         return Redirect(section.status, prefix=section.prefix, strip_query=section.strip_query)
     parts = urlsplit(section.to or "/")
+    host = parts.hostname or ""
     return Redirect(
         status=section.status,
         scheme=parts.scheme,
-        host=parts.hostname or "",
+        host=f"[{host}]" if ":" in host else host,
         port=parts.port or 0,
         path="" if section.prefix else _path_and_query(parts.path, parts.query),
         prefix=section.prefix or "",

@@ -177,7 +177,10 @@ DETAILS: Final = {
         "If such bodies are wanted, raise max_body of the site or route.",
     ),
     "request_payload_exceeded_retry_buffer_limit": Meaning(
-        "The request body was too large to be kept for a retry, so it was sent only once."
+        "An endpoint could not be asked, and more of the body had come by then than is kept for "
+        "another try.",
+        "Look at the endpoint that fails; with a `health_check` it is left out before requests "
+        "meet it.",
     ),
     "response_payload_too_large": Meaning("The response was too large to be buffered."),
     "downstream_remote_disconnect": FLAGS["DC"],

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Self
 
-from seawall.limits import DNS_QUERY_SIZE_BYTES_MAX, DNS_UDP_SIZE_BYTES
+from seawall.limits import DNS_QUERY_SIZE_BYTES_MAX, DNS_TOLD_TTL_S_MAX, DNS_UDP_SIZE_BYTES
 
 A: Final = 1
 AAAA: Final = 28
@@ -131,13 +131,12 @@ class Records:
         return tuple(map(str, sorted(known, key=lambda address: (address.version, int(address)))))
 
     def aged(self, age_s: int) -> bytes:
-        """The section `age_s` seconds later; no TTL falls under a second."""
-        if not age_s:
-            return self.body
+        """The section `age_s` seconds later; no TTL falls under a second, or is very long."""
         told = bytearray(self.body)
         for at in self.ttl_places:
-            ttl_s = max(1, int.from_bytes(told[at : at + _TTL_BYTES], "big") - age_s)
-            told[at : at + _TTL_BYTES] = ttl_s.to_bytes(_TTL_BYTES, "big")
+            ttl_s = int.from_bytes(told[at : at + _TTL_BYTES], "big")
+            left_s = min(max(1, ttl_s - age_s) if age_s else ttl_s, DNS_TOLD_TTL_S_MAX)
+            told[at : at + _TTL_BYTES] = left_s.to_bytes(_TTL_BYTES, "big")
         return bytes(told)
 
     def lasting(self, ttl_s: int) -> bytes:

@@ -225,8 +225,10 @@ class OriginSection(Section):
     tls: OriginTlsSection | None = Field(default=None, description="Only with https endpoints.")
     dns_refresh: Annotated[float, duration("1s", "1h")] = Field(
         default=30.0,
-        description="How often the names of endpoints are looked up again. While that fails, "
-        "or DNS says that there is no such name or no address, the last ones serve on for a day.",
+        description="How often, at least, the names of endpoints are looked up again: when their "
+        "TTL is over, after `30s` at the latest; or, where less is written here, after that. "
+        "While that fails, or DNS says that there is no such name or no address, the last ones "
+        "serve on for a day.",
     )
 
 

@@ -131,7 +131,7 @@ Match: TypeAlias = Annotated[
 
 
 class RetriesSection(Section):
-    """Automatic retries."""
+    """Automatic retries. A request of which more than 64 KiB of body have come is not repeated."""
 
     attempts: Annotated[int, count(0, 10)] = Field(
         default=1, description="Retries after the first try."
@@ -142,7 +142,14 @@ class RetriesSection(Section):
         BeforeValidator(one_or_many),
     ] = Field(
         default=("connect-failure", "refused-stream", "reset-before-request"),
-        description="What is retried. The default repeats only what no origin has seen.",
+        description="What is retried. The default repeats only what no origin has seen. What one "
+        "may have seen (`reset`, `5xx`, `gateway-error`, `retriable-4xx`) is repeated for `GET`, "
+        "`HEAD`, `OPTIONS`, `PUT` and `DELETE` alone.",
+    )
+    any_method: Flag = Field(
+        default=False,
+        description="Repeat that of `POST` and all other methods as well: for an origin that knows "
+        "a repeated request when it sees one.",
     )
     per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no bound of its own")] = Field(
         default=0.0, description="Until the answer of one attempt begins; `0s`: the `timeout`."
@@ -171,8 +178,8 @@ class RedirectSection(Section):
     to: Target | None = Field(
         default=None,
         description="A path (`/new`), or a URL (`https://example.com/new`). One without a path "
-        "keeps the request's path; one without a query its query. A fragment (`/new#top`) may "
-        "follow.",
+        "and query keeps the request's path; one without a query its query. A fragment "
+        "(`/new#top`) may follow.",
     )
     prefix: UrlPath | None = Field(
         default=None,

@@ -152,7 +152,8 @@ class SiteSection(Section):
     error_pages: dict[StatusKey, FilePath] = Field(
         default_factory=dict,
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "
-        "errors that the edge itself answers; `{request_id}` and `{status}` are filled in.",
+        "errors that the edge itself answers; `{request_id}`, or the time of what was refused "
+        "before it had one, and `{status}` are filled in.",
     )
     headers: HeadersSection | None = Field(
         default=None,
@@ -163,7 +164,9 @@ class SiteSection(Section):
     )
     timeout: RequestTimeout = Field(
         default=15.0,
-        description="Until the answer begins, of each attempt. It may last longer than that.",
+        description="Until the answer begins, of each attempt, from when the origin can be asked: "
+        "a wait for one of its `max_connections` is bounded by `total_timeout` and `idle_timeout` "
+        "alone. The answer may last longer than that.",
     )
     total_timeout: RequestTimeout = Field(
         default=0.0,
