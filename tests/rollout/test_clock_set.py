@@ -242,3 +242,44 @@ def test_a_node_whose_clock_was_set_back_is_heard_at_once() -> None:
         replace(report, windows=(window(sent_s - 2),)), A, (), before.heard, sent_s=sent_s
     )
     assert len(after.report.windows) == 1, after.words
+
+
+def test_a_control_process_that_stood_still_hears_its_nodes_before_it_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tell() -> None:
+        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+            world = World(store)
+            canary(store, world)
+            await world.executor.start()
+            world.hears()
+            before = world.ages()
+            planned: asyncio.Queue[bool] = asyncio.Queue()
+
+            def plans(fleet: Fleet, seen: Inventory, *_: object) -> Plan:
+                planned.put_nowait(seen.connected(A))
+                return Plan(fleet)
+
+            async def paused(_wait_s: float) -> bool:
+                world.clock.time_s += 90
+                return True
+
+            async def rests(duration_s: float) -> None:
+                world.clock.time_s += duration_s
+                world.hears()
+
+            monkeypatch.setattr(execute, "plan", plans)
+            monkeypatch.setattr(world.board, "changed", paused)
+            monkeypatch.setattr(world.clock, "sleep", rests)
+            running = asyncio.ensure_future(world.executor.run())
+            async with asyncio.timeout(30):
+                assert await planned.get()
+                assert await planned.get(), "it seemed silent, and nobody had listened"
+            after = world.ages()
+            running.cancel()
+            await asyncio.wait((running,))
+            least_s, most_s = limits.ROLLOUT_STOOD_PATIENCE_S, limits.ROLLOUT_STOOD_PATIENCE_S + 1
+            assert all(least_s <= after[name] - before[name] <= most_s for name in after), after
+            assert [text for text in world.said if "control stood still for 1 min" in text]
+
+    asyncio.run(tell())
