@@ -640,9 +640,6 @@ ROLLOUT_TICK_S: Final = 0.5
 """How often a running rollout is looked at though nothing was heard: deadlines are this exact."""
 ROLLOUT_IDLE_TICK_S: Final = 5.0
 """The same without one: a node may have fallen silent, or another leader have written."""
-ROLLOUT_STOOD_PATIENCE_S: Final = 4.0
-"""After control stood still (a paused container, a machine without air): nodes are heard for so
-long before the next plan, or all of them would seem silent. They report every second or two."""
 ROLLOUT_STUCK_S: Final = 20.0
 """Control that carried nothing out for so long answers no node in a trial: its lease ends then."""
 ROLLOUT_PAUSE_S: Final = 0.02

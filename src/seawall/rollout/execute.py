@@ -117,7 +117,6 @@ class Executor:
         self._read_at_s = clock.monotonic_s()
         self._offset_s = offset_s(self._clock)
         self._well_s: float | None = None
-        self._stood_s = 0.0
         # An order that the store did not take may be the one that ends a trial: a step that has
         # nothing to write does not show that the store can be written again.
         self._unwritten = False
@@ -181,20 +180,10 @@ class Executor:
                 self._log_error("rollout step", error)
             ended_s = self._clock.monotonic_s()
             busy = bool(self.fleet.rollouts)
-            wait_s = limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S
-            await self._woken(wait_s)
+            await self._woken(limits.ROLLOUT_TICK_S if busy else limits.ROLLOUT_IDLE_TICK_S)
             least_s = limits.ROLLOUT_PAUSE_S if busy else limits.ROLLOUT_IDLE_PAUSE_S
             pause_s = max(least_s, limits.ROLLOUT_PAUSE_FACTOR * (ended_s - began_s))
             await self._pause(ended_s + pause_s - self._clock.monotonic_s())
-            await self._look_back(ended_s + max(wait_s, pause_s))
-
-    async def _look_back(self, due_s: float) -> None:
-        """When this process stood still: what nodes say is heard before the next plan."""
-        late_s = self._clock.monotonic_s() - due_s
-        if late_s >= limits.CLOCK_SET_S_MIN:
-            self._stood_s += late_s
-            self._well_s = self._clock.monotonic_s()
-            await self._clock.sleep(limits.ROLLOUT_STOOD_PATIENCE_S)
 
     async def step(self) -> None:
         """Look once, and do what the planner says.
@@ -265,16 +254,13 @@ class Executor:
         self._read_at_s = asked_s
 
     async def _follow_clock(self) -> None:
-        """Whatever counts time counts on as before when the clock was set or nobody could look."""
+        """Whatever counts time counts on as before when somebody sets the clock."""
         now_offset_s = offset_s(self._clock)
         now_s = self._clock.now_s()
         by_s = set_by_s(self.fleet, now_s, now_offset_s - self._offset_s)
         if by_s:
             await self._write(retimed(self.fleet, by_s, now_s))
         self._offset_s = now_offset_s
-        stood_s, self._stood_s = self._stood_s, 0.0
-        if stood_s:
-            await self._write(retimed(self.fleet, stood_s, now_s, stood=True))
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)

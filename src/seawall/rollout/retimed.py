@@ -32,15 +32,8 @@ def set_by_s(fleet: Fleet, now_s: float, moved_s: float) -> float:
     return now_s - began_s if began_s - now_s >= limits.CLOCK_SET_S_MIN else 0.0
 
 
-def retimed(fleet: Fleet, by_s: float, now_s: float, *, stood: bool = False) -> Plan:
-    """All of the fleet's times `by_s` later, and a sentence in the history of what is running.
-
-    Args:
-        fleet: as stored.
-        by_s: how much later.
-        now_s: Unix seconds.
-        stood: the clock went on as it should, and control stood still meanwhile.
-    """
+def retimed(fleet: Fleet, by_s: float, now_s: float) -> Plan:
+    """All of the fleet's times `by_s` later, and a sentence in the history of what is running."""
     following = replace(
         fleet,
         frozen=replace(fleet.frozen, since_s=fleet.frozen.since_s + by_s)
@@ -53,11 +46,8 @@ def retimed(fleet: Fleet, by_s: float, now_s: float, *, stood: bool = False) -> 
     )
     draft = Draft(following, _NOBODY, Findings(), now_s)
     where = "ahead" if by_s > 0 else "back"
-    what = f"control stood still for {_span(by_s)}"
-    if not stood:
-        what = f"the clock was set {where} by {_span(abs(by_s))}"
-    words = f"{what}: its steps last as long as before"
-    draft.say(following.running, "stood-still" if stood else "clock-set", words)
+    words = f"the clock was set {where} by {_span(abs(by_s))}: its steps last as long as before"
+    draft.say(following.running, "clock-set", words)
     return replace(draft.plan(), assignments=tuple(following.assigned.values()))
 
 
