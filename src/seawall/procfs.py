@@ -6,6 +6,30 @@ Standard library only: the supervisor imports this file.
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Final
+
+START_TIME_FIELD: Final = 19
+"""Index in `stat_fields` of `starttime` (field 22), in clock ticks since boot."""
+_DELETED: Final = " (deleted)"
+
+
+def stat_fields(pid: int) -> list[str]:
+    """What `/proc/PID/stat` says after the name, which may hold anything: the state comes first.
+
+    Raises:
+        OSError: no such process.
+    """
+    text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    return text.rpartition(")")[2].split()
+
+
+def executable_name(pid: int) -> str:
+    """The file name of what it runs, also where that was removed or replaced since.
+
+    Raises:
+        OSError: no such process, or another user's.
+    """
+    return Path(f"/proc/{pid}/exe").readlink().name.removesuffix(_DELETED)
 
 
 def process_ids() -> Iterator[int]:

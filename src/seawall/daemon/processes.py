@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from seawall import limits
 from seawall.errors import ConflictError, UnreachableError, UsageError
-from seawall.procfs import working_in
+from seawall.procfs import START_TIME_FIELD, executable_name, stat_fields, working_in
 
 PRIVATE_DIRECTORY_MODE: Final = 0o700
 LEAVE: Final = signal.SIGUSR1
@@ -33,8 +33,6 @@ _PRIVATE_FILE_MODE: Final = 0o600
 _RUN_FILE_SIZE_BYTES_MAX: Final = 4096
 _ENVOY: Final = "envoy"
 """The name of its executable."""
-_START_TICKS_FIELD: Final = 19
-"""`starttime` counted after the command name in /proc/PID/stat (proc(5) field 22)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +56,12 @@ class Process:
 def start_ticks(pid: int) -> int | None:
     """Start time of a live process in clock ticks since boot; None when it is gone or a zombie."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except (OSError, ValueError):
+        fields = stat_fields(pid)
+    except OSError:
         return None
-    fields = text.rpartition(")")[2].split()
-    if len(fields) <= _START_TICKS_FIELD or fields[0] in {"Z", "X"}:
+    if len(fields) <= START_TIME_FIELD or fields[0] in {"Z", "X"}:
         return None
-    return int(fields[_START_TICKS_FIELD])
+    return int(fields[START_TIME_FIELD])
 
 
 def write_run_file(path: Path, pid: int, ends: int = 0) -> None:
@@ -166,8 +163,7 @@ def _at_work_in(node: Path) -> Iterator[Process]:
     places = {os.path.realpath(place) for place in node.glob("*") if place.is_dir()}
     for pid in working_in(places):
         with suppress(OSError):  # it ended
-            name = Path(f"/proc/{pid}/exe").readlink().name.split(" ")[0]
-            if name == _ENVOY and (ticks := start_ticks(pid)) is not None:
+            if executable_name(pid) == _ENVOY and (ticks := start_ticks(pid)) is not None:
                 yield Process(pid, ticks)
 
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from seawall import limits
+from seawall.compiler.domains import without_site_over_tls
+from seawall.compiler.snapshot import Snapshot
 from seawall.gate.ask import Answer, Failure
 from seawall.gate.compare import Changed, Comparison, Finding, compare
 from seawall.gate.narrow import comparable
@@ -28,6 +30,7 @@ def judge(
     new: Tasting,
     old: Tasting | None,
     change: Changed,
+    release: Snapshot | None = None,
     *,
     part: bool = False,
 ) -> Comparison:
@@ -38,15 +41,25 @@ def judge(
         new: what came of the release.
         old: what came of the current one; None before the first.
         change: what was changed on purpose.
+        release: what was asked; without it no refused TLS handshake is meant.
         part: only a part was asked, as one site changed: scores cannot be compared.
     """
     before: list[Answer | None] = []
     if old is not None:
         known = (comparable(a, change) if part else a for a in old.answers)
         before = [a if a.failure is not Failure.NOT_ASKED else None for a in known]
+    if release is not None:
+        change = replace(change, without_tls=_without_tls(probes, new, release))
     found = compare(probes, new.answers, before, change)
     whole = [each for each in (_ended(probes, new, old), _memory(new, old)) if each is not None]
     return replace(found, refusals=(*whole, *found.refusals))
+
+
+def _without_tls(probes: Sequence[Probe], new: Tasting, release: Snapshot) -> frozenset[str]:
+    """Hosts that were refused in the handshake, and that no site of the release has over TLS."""
+    answered = zip(probes, new.answers, strict=False)
+    refused = {probe.host for probe, answer in answered if answer.failure is Failure.NO_TLS}
+    return without_site_over_tls(release, refused) if refused else frozenset()
 
 
 def costly(probes: Sequence[Probe], new: Tasting, old: Tasting, change: Changed) -> tuple[int, ...]:

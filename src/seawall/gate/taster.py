@@ -18,12 +18,11 @@ from google.protobuf.message import DecodeError
 
 from seawall import limits
 from seawall.clock import Clock
-from seawall.compiler.domains import without_site_over_tls
 from seawall.compiler.model_words import model_of, shadow_of
 from seawall.compiler.snapshot import Snapshot
 from seawall.gate import tasted
 from seawall.gate.ask import Answer, Asker, Failure
-from seawall.gate.compare import Changed, Comparison, Finding
+from seawall.gate.compare import Changed, Finding
 from seawall.gate.early import Early
 from seawall.gate.judged import CANNOT_RUN, FORCE, costly, judge, to_tell
 from seawall.gate.narrow import needed, unasked
@@ -180,13 +179,13 @@ class Taster:
             say(f"asking {len(probes)} requests")
             new, old = await self._asked(first, order.old, probes, known, change)
         part = len(probes) < len(questions.all)
-        found = await _judged(order.new, probes, new, old, change, part=part)
+        found = await asyncio.to_thread(judge, probes, new, old, change, order.new, part=part)
         doubtful = early is not None and bool(found.refusals or new.words)
         if doubtful or (found.refusals and known is not None):
             probes, known = questions.all, None
             async with self._eaten(order.new) as again:
                 new, old = await self._asked(again, order.old, probes, None, change)
-            found = await _judged(order.new, probes, new, old, change)
+            found = await asyncio.to_thread(judge, probes, new, old, change, order.new)
         model = await asyncio.to_thread(model_of, order.new)
         odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
         doubt, shadowed = await asyncio.to_thread(_shadow, order, probes, new.answers)
@@ -294,24 +293,6 @@ def _made_harmless(snapshot: Snapshot) -> Harmless:
 def _covers(answers: Mapping[str, Answer], probes: Sequence[Probe]) -> bool:
     """Whether all is known that the current release would be asked about a route it has."""
     return all(p.source is Source.MADE or tasted.key_of(p) in answers for p in probes)
-
-
-async def _judged(
-    release: Snapshot,
-    probes: Sequence[Probe],
-    new: Tasting,
-    old: Tasting | None,
-    change: Changed,
-    *,
-    part: bool = False,
-) -> Comparison:
-    """See `judge`. A host refused over TLS that the release serves to nobody is meant."""
-    answered = zip(probes, new.answers, strict=False)
-    refused = {probe.host for probe, answer in answered if answer.failure is Failure.NO_TLS}
-    if refused:
-        gone = await asyncio.to_thread(without_site_over_tls, release, refused)
-        change = replace(change, without_tls=gone)
-    return judge(probes, new, old, change, part=part)
 
 
 def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:

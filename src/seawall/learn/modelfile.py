@@ -24,18 +24,9 @@ def read_model(path: Path) -> tuple[Model, str]:
         RefusedError: the file holds no good model.
         UnreachableError: it cannot be read.
     """
-    shipped = starter_content() if str(path) == STARTER and not path.exists() else None
-    if shipped is not None:
-        return artifact.read(shipped), artifact.digest(shipped)
-    try:
-        with path.open("rb") as file:
-            content = file.read(limits.BOT_MODEL_SIZE_BYTES_MAX + 1)
-    except OSError as error:
-        raise UnreachableError(
-            "file-unreadable",
-            f"{path} cannot be read: {error.strerror or error}.",
-            remedy="Check its name and permissions.",
-        ) from error
+    content = starter_content() if str(path) == STARTER and not path.exists() else None
+    if content is None:
+        content = _read(path)
     return artifact.read(content), artifact.digest(content)
 
 
@@ -83,3 +74,15 @@ def _unwritable(path: Path, error: OSError) -> UnreachableError:
 
 def _beside(path: Path) -> Path:
     return path.parent / f".{path.name}.{os.getpid()}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(limits.BOT_MODEL_SIZE_BYTES_MAX + 1)
+    except OSError as error:
+        raise UnreachableError(
+            "file-unreadable",
+            f"{path} cannot be read: {error.strerror or error}.",
+            remedy="Check its name and permissions.",
+        ) from error

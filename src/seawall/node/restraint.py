@@ -18,11 +18,12 @@ from seawall.limits import (
     TRIAL_NICE,
     TRIAL_OOM_SCORE,
 )
+from seawall.procfs import stat_fields
 
 _UTIME_FIELD: Final = 11
 _STIME_FIELD: Final = 12
 _RESIDENT_FIELD: Final = 21
-"""Of proc(5) stat, counted after the command name."""
+"""Of `procfs.stat_fields`."""
 _NICE_LIMIT_BASE: Final = 20
 """RLIMIT_NICE of 20 - n allows a nice value of n."""
 _NICE_MAX: Final = 19
@@ -39,10 +40,9 @@ class Usage:
 def usage(pid: int) -> Usage | None:
     """Readings of a process; None when it is gone."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = stat_fields(pid)
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()
     ticks = int(fields[_UTIME_FIELD]) + int(fields[_STIME_FIELD])
     return Usage(
         cpu_s=ticks / os.sysconf("SC_CLK_TCK"),
