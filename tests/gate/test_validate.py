@@ -4,6 +4,7 @@ import asyncio
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from envoy.config.route.v3.route_pb2 import RouteConfiguration
@@ -243,14 +244,28 @@ def test_an_envoy_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
         wait_until(lambda pid=pid: not _alive(pid), what="the process is gone")
 
 
-def test_cancelling_ends_envoy_with_its_children(tmp_path: Path) -> None:
+@pytest.mark.parametrize("starting", [False, True])
+def test_cancelling_ends_envoy_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, starting: bool
+) -> None:
     pids = [tmp_path / "one", tmp_path / "two"]
     envoy = made.script(
         tmp_path / "envoy",
         f"sh -c 'echo $$ > {pids[1]}; exec sleep 600' & echo $$ > {pids[0]}; exec sleep 600",
     )
+    start = asyncio.create_subprocess_exec
 
     async def start_and_cancel() -> None:
+        returned, go_on = asyncio.Event(), asyncio.Event()
+
+        async def started(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+            process = await start(*arguments, **options)
+            if starting:
+                await go_on.wait()
+            returned.set()
+            return process
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", started)
         task = asyncio.ensure_future(
             made.validator(envoy).validate(made.snapshot(), work_dir=tmp_path / "gate")
         )
@@ -259,7 +274,11 @@ def test_cancelling_ends_envoy_with_its_children(tmp_path: Path) -> None:
             lambda: all(pid.exists() and pid.read_text().strip() for pid in pids),
             what="both processes run",
         )
+        if not starting:
+            await returned.wait()
         task.cancel()
+        await asyncio.sleep(0)  # it is told before the start returns
+        go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await task
 

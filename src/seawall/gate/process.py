@@ -101,18 +101,7 @@ def _write_private(path: Path, content: bytes) -> None:
 
 async def _run(envoy: Path, directory: Path, bounds: Limits) -> Run:
     try:
-        process = await asyncio.create_subprocess_exec(
-            envoy,
-            *("--mode", "validate", "--config-path", _CONFIG),
-            *("--concurrency", "1", "--disable-hot-restart"),
-            *("--log-level", "error", "--log-format", "%v"),
-            cwd=directory,
-            env={},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = await _started(envoy, directory)
     except FileNotFoundError:
         return Run(Ending.MISSING, f"There is no Envoy at {envoy}.")
     except OSError as error:
@@ -128,6 +117,29 @@ async def _run(envoy: Path, directory: Path, bounds: Limits) -> Run:
         return Run(Ending.TIMED_OUT, f"Envoy did not end within {bounds.timeout_s:g} s.")
     finally:
         await _end(process)
+
+
+async def _started(envoy: Path, directory: Path) -> asyncio.subprocess.Process:
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            envoy,
+            *("--mode", "validate", "--config-path", _CONFIG),
+            *("--concurrency", "1", "--disable-hot-restart"),
+            *("--log-level", "error", "--log-format", "%v"),
+            cwd=directory,
+            env={},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:  # asyncio would end the process alone, and not its children
+        with contextlib.suppress(OSError):  # it could not be started at all
+            await _end(await starting)
+        raise
 
 
 def _limit(pid: int, bounds: Limits) -> None:
