@@ -77,6 +77,8 @@ class MemoryNode:
         self._trials = trials
         self._groups = groups
         self._good: tuple[tuple[ReleaseId, Digest], ...] = ()
+        self._not_taken = ""
+        self._nacks: tuple[Nack, ...] = ()
         self.refuse = refuse
         self.generation = Generation(0)
         self.serving: ReleaseId | None = None
@@ -92,7 +94,7 @@ class MemoryNode:
         """Follow control until cancelled."""
         while True:
             try:
-                await self._report(Phase.GOOD)
+                await self._stands()
                 while True:
                     assignment = await self._control.assignment(self.name, self.generation, _WAIT_S)
                     if assignment is not None:
@@ -102,12 +104,18 @@ class MemoryNode:
 
     async def say(self, *windows: Window) -> None:
         """Report as things stand, with `windows`."""
-        await self._report(Phase.GOOD, windows=windows)
+        await self._stands(windows)
+
+    async def _stands(self, windows: tuple[Window, ...] = ()) -> None:
+        """What was not taken is said until something else is to be taken: a report may be lost."""
+        phase = Phase.REJECTED if self._not_taken else Phase.GOOD
+        await self._report(phase, message=self._not_taken, nacks=self._nacks, windows=windows)
 
     async def _take(self, assignment: Assignment) -> None:
         invariant(assignment.generation > self.generation, "a generation never falls")
         generation = assignment.generation
         self.trial = None
+        self._not_taken, self._nacks = "", ()
         if self._trials and assignment.release == self.serving:
             self.generation = generation
             if assignment.trial is not None:
@@ -125,15 +133,17 @@ class MemoryNode:
             raise
         except SeawallError as error:
             self.generation = generation
-            await self._report(Phase.REJECTED, message=f"was not taken: {error.message}")
+            self._not_taken = f"was not taken: {error.message}"
+            await self._stands()
             return
         await self._report(Phase.COMMITTING, generation)
         nacks = self.refuse(bundle.snapshot)
         self.generation = generation
         if nacks:
-            message = f"{assignment.release} was not taken: Envoy refused it: "
-            message += nacks[0].envoy_words
-            await self._report(Phase.REJECTED, message=message, nacks=nacks)
+            self._not_taken = f"{assignment.release} was not taken: Envoy refused it: "
+            self._not_taken += nacks[0].envoy_words
+            self._nacks = nacks
+            await self._stands()
             return
         self.serving, self.digest = assignment.release, assignment.digest
         self.snapshot = bundle.snapshot
