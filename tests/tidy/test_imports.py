@@ -23,7 +23,7 @@ RANKS = {
                 "strict_json",
                 "__init__",
             ),
-            ("sockets", "tasks", "files", "procfs", "heap"),
+            ("sockets", "tasks", "files", "procfs", "heap", "installation"),
             ("exchange", "socket_watch"),
             ("model",),
             ("bots",),

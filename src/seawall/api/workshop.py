@@ -2,7 +2,8 @@
 
 A workbench that crashes, hangs or is killed by the machine costs the job it was doing, never
 control: the caller is told, and the next job starts a new one. One that had nothing to do for a
-while is ended, because its memory belongs to Envoy.
+while is ended, because its memory belongs to Envoy. None is started from files that are not those
+of control any more: what the two tell each other has a meaning in one version only.
 """
 
 import asyncio
@@ -18,9 +19,10 @@ from seawall.api.sampling import Sampled
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Compared, Facts, Prepared
 from seawall.clock import Clock
-from seawall.errors import InternalError, UnreachableError
+from seawall.errors import ConflictError, InternalError, UnreachableError
 from seawall.gate.compat import Recipient
 from seawall.ids import ListName
+from seawall.installation import Installation, started_from
 from seawall.release.release import Kind
 from seawall.site.sources import SourceSet
 from seawall.telemetry.samples import Wanted
@@ -28,6 +30,10 @@ from seawall.telemetry.samples import Wanted
 Step = Callable[[str, Stage, str], None]
 """`started`, `goes-on` or `done`, the stage, and a line for people."""
 WORKBENCH: Final = "seawall.api.workbench"
+RESTART: Final = (
+    "Take the new version up without losing a request: `seawall down --keep-serving`, then "
+    "`seawall up` with the same options, unless a service manager starts it."
+)
 Sampler = Callable[[Wanted], Awaitable[Sampled]]
 """Asks the nodes of a fleet what they have seen."""
 
@@ -46,6 +52,7 @@ class Workshop:
         home: control's private directory.
         log: told why a workbench ended unasked.
         program: module to run; drills have one of their own.
+        installation: the files that this process was started from.
     """
 
     def __init__(
@@ -55,9 +62,11 @@ class Workshop:
         *,
         log: Callable[[str, str], None],
         program: str = WORKBENCH,
+        installation: Installation | None = None,
     ) -> None:
         self.sampler: Sampler | None = None
         self._program = program
+        self._installation = installation or started_from()
         self._home = home
         self._clock = clock
         self._log = log
@@ -209,6 +218,8 @@ class Workshop:
         if self._process is not None and self._process.returncode is not None:
             await self.close()
         if self._process is None:
+            if await asyncio.to_thread(self._installation.replaced):
+                raise _replaced()
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", self._program, str(self._home)),
                 stdin=asyncio.subprocess.PIPE,
@@ -235,6 +246,15 @@ def _rebuilt(kind: type[Exception], arguments: tuple[Any, ...], state: dict[str,
     error.args = arguments
     error.__dict__.update(state)
     return error
+
+
+def _replaced() -> ConflictError:
+    return ConflictError(
+        "installation-replaced",
+        "Seawall's own files were replaced since this control process was started from them, so "
+        "it cannot check or compile anything. Nothing was changed, and what serves serves on.",
+        remedy=RESTART,
+    )
 
 
 def _lost(how: str) -> UnreachableError:
