@@ -221,14 +221,21 @@ def _fixed(site: Part, route: Part, request: Request) -> Answer:
 
 def _forwarded(site: Part, route: Part, request: Request) -> Forwarded:
     """ "Where it goes: default: the site's"; "Host sent to the origin; default: the site's", and of
-    the site: "what the client sent".
+    the site: "what the client sent". "The origin is told the client's by `x-forwarded-host`, unless
+    the file itself changes that header."
     """
     path = _rewritten(route, request.path)
-    host = route.get("host_rewrite") or site.get("host_rewrite") or _without_dot(request.host)
-    headers = _changed(request.headers, _changes(site.get("headers"), "request"))
-    headers = _changed(headers, _changes(route.get("header_changes"), "request"))
+    asked = _without_dot(request.host)
+    rewritten = route.get("host_rewrite") or site.get("host_rewrite")
+    own = (
+        _changes(site.get("headers"), "request"),
+        _changes(route.get("header_changes"), "request"),
+    )
+    headers = _changed(_changed(request.headers, own[0]), own[1])
+    if rewritten and not any("x-forwarded-host" in names for one in own for names in one.values()):
+        headers = (*headers, ("x-forwarded-host", asked))
     origin = route.get("origin") or site["origin"]
-    return Forwarded(origin, path + _question(request.query), host, headers)
+    return Forwarded(origin, path + _question(request.query), rewritten or asked, headers)
 
 
 def _rewritten(route: Part, path: str) -> str:

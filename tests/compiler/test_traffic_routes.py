@@ -120,6 +120,18 @@ def rewriting(app: Origin) -> Iterator[Served]:
             Rewrite(regex="^/item/([0-9]+)$", substitution="/i/\\1"),
         ),
         route("shop/host", PathPrefix("/host"), forward(host_rewrite="inner.test")),
+        *(
+            route(
+                f"shop/own-{how}",
+                PathPrefix(f"/own-{how}"),
+                forward(host_rewrite="inner.test"),
+                request_headers=changes,
+            )
+            for how, changes in (
+                ("set", HeaderChanges(set=(("x-forwarded-host", "www.test"),))),
+                ("remove", HeaderChanges(remove=("x-forwarded-host",))),
+            )
+        ),
         rewritten("deep", PathPrefix("/"), Rewrite(prefix="/deep")),
     ]
     shop = site("shop", *routes)  # type: ignore[arg-type] - each is a Route
@@ -158,6 +170,17 @@ def test_the_host_can_be_rewritten_and_the_record_keeps_what_was_asked(
     assert (record["host"], record["path"]) == ("SHOP.test:80", "/host")
     rewriting.get("/v1")
     assert app.requests[-1].values("host") == [b"shop.test"]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("/host", [b"shop.test"]), ("/v1", []), ("/own-set", [b"www.test"]), ("/own-remove", [])],
+)
+def test_an_origin_that_is_sent_another_host_is_told_the_one_that_was_asked(
+    rewriting: Served, app: Origin, path: str, told: list[bytes]
+) -> None:
+    rewriting.get(path, headers=("x-forwarded-host: outside.test",))
+    assert app.requests[-1].values("x-forwarded-host") == told
 
 
 @pytest.fixture(scope="module")

@@ -71,9 +71,22 @@ def websocket_key() -> Any:
 
 
 def forward(
-    compiled: Any, action: Forward, matched: RouteMatch, behind: Behind | None = None
+    compiled: Any,
+    action: Forward,
+    matched: RouteMatch,
+    behind: Behind | None = None,
+    *,
+    tell_host: bool = True,
 ) -> None:
-    """Fill in the `RouteAction` that sends a request to the origin of `action`."""
+    """Fill in the `RouteAction` that sends a request to the origin of `action`.
+
+    Args:
+        compiled: the empty `RouteAction`.
+        action: what the route does.
+        matched: by which requests.
+        behind: what is known of the origin; None for what no site is behind.
+        tell_host: where the origin is sent another Host, tell it the client's beside it.
+    """
     compiled.cluster = str(action.origin)
     set_seconds(compiled.idle_timeout, action.timeouts.idle_s)
     if action.grpc:
@@ -85,6 +98,7 @@ def forward(
         attempt_s = action.timeouts.per_try_s or action.timeouts.answer_s
     if action.host_rewrite:
         compiled.host_rewrite_literal = action.host_rewrite
+        compiled.append_x_forwarded_host = tell_host
     if action.rewrite is not None:
         if action.rewrite.regex is not None:
             compiled.regex_rewrite.pattern.regex = action.rewrite.regex

@@ -43,6 +43,7 @@ from seawall.model.clearance import ClearanceKeys
 _ANY_PATH = PathPrefix("/")
 _DOTS = r".*/\.\.?;.*"
 _HSTS = "strict-transport-security"
+_ASKED_HOST = "x-forwarded-host"
 _ROBOTS_PATH = "/robots.txt"
 _NEEDED_OF_REQUESTS = frozenset(
     {"accept-language", "content-type", "cookie", "origin", "sec-fetch-site"}
@@ -234,7 +235,9 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     action = route.action
     match action:
         case Forward():
-            actions.forward(compiled.route, action, route.match, behind)
+            own = (*_named(site.request_headers), *_named(route.request_headers))
+            tell_host = _ASKED_HOST not in own
+            actions.forward(compiled.route, action, route.match, behind, tell_host=tell_host)
             if (more := retry_header(action.retries, route.match.methods)) is not None:
                 compiled.request_headers_to_add.append(more)
             path, asked_host = action.rewrite is not None, bool(action.host_rewrite)
@@ -261,6 +264,12 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     actions.apply_header_changes(compiled, "request", route.request_headers)
     actions.apply_header_changes(compiled, "response", route.response_headers)
     return compiled
+
+
+def _named(changes: HeaderChanges) -> Iterator[str]:
+    """The headers that the site file itself writes or takes away."""
+    yield from changes.remove
+    yield from (name for name, _ in (*changes.set, *changes.add, *changes.set_if_absent))
 
 
 def _change_headers(compiled: Any, site: Site) -> None:

@@ -25,6 +25,7 @@ _LABELS: Final = {
     "route.retry_policy.retry_on": "retries on",
     "route.retry_policy.per_try_timeout": "timeout",
     "route.host_rewrite_literal": "Host sent to the origin",
+    "route.append_x_forwarded_host": "the client's Host told to the origin (x-forwarded-host)",
     "route.prefix_rewrite": "path rewrite",
     "route.regex_rewrite": "path rewrite",
     "route.regex_rewrite.pattern.regex": "path rewrite pattern",

@@ -160,7 +160,9 @@ class SiteSection(Section):
         description="Header changes on all routes; they leave what a challenge lives by alone.",
     )
     host_rewrite: OneHost | None = Field(
-        default=None, description="Host sent to the origin; default: what the client sent."
+        default=None,
+        description="Host sent to the origin; default: what the client sent. The origin is told "
+        "the client's by `x-forwarded-host`, unless the file itself changes that header.",
     )
     timeout: RequestTimeout = Field(
         default=15.0,
