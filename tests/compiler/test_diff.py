@@ -161,6 +161,12 @@ def test_what_follows_from_a_rewrite_or_a_retry_is_told_by_its_cause() -> None:
     assert _texts(_api(rewrite=Rewrite(prefix="/z")), inner) == [
         "route /api of shop: Host sent to the origin none -> inner.test"
     ]
+    said = HeaderChanges(set=(("x-forwarded-host", "www.test"),))
+    own = replace(inner, sites=(replace(inner.sites[0], request_headers=said),))
+    assert _texts(inner, own) == [
+        "site shop: request header x-forwarded-host is now changed by the edge",
+        "route /api of shop: client's Host told to the origin yes -> no",
+    ]
     two = (origin("app", 3000, 3001),)
     once, never = (
         replace(_api(retries=retries), origins=two)

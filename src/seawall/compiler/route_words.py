@@ -25,7 +25,6 @@ _LABELS: Final = {
     "route.retry_policy.retry_on": "retries on",
     "route.retry_policy.per_try_timeout": "timeout",
     "route.host_rewrite_literal": "Host sent to the origin",
-    "route.append_x_forwarded_host": "the client's Host told to the origin (x-forwarded-host)",
     "route.prefix_rewrite": "path rewrite",
     "route.regex_rewrite": "path rewrite",
     "route.regex_rewrite.pattern.regex": "path rewrite pattern",
@@ -35,7 +34,12 @@ _ELSEWHERE: Final = (
     "route.retry_policy.retry_host_predicate",
     "route.retry_policy.host_selection_retry_max_attempts",
 )
-_TOLD_ALREADY: Final = ("route.cluster", "route.hash_policy", "route.upgrade_configs")
+_TOLD_ALREADY: Final = (
+    "route.append_x_forwarded_host",
+    "route.cluster",
+    "route.hash_policy",
+    "route.upgrade_configs",
+)
 _METHODS: Final = "methods"
 _WEBSOCKET_KEY: Final = websocket_key()
 _IDEMPOTENT: Final = ", ".join(IDEMPOTENT)
@@ -122,6 +126,8 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
         yield from change("retries at another endpoint", *elsewhere)
         yield from change(f"retries of {_IDEMPOTENT} also on", *map(_besides, (old, new)))
         told = _TOLD_ALREADY + (_ELSEWHERE if len({*elsewhere}) > 1 else ())
+        if old.route.host_rewrite_literal == new.route.host_rewrite_literal:
+            yield from change("client's Host told to the origin", *map(_tells_host, (old, new)))
         for difference in differences(old.route, new.route, "route"):
             if not difference.path.startswith(told):
                 yield words(difference, _LABELS)
@@ -189,6 +195,10 @@ def _counted_at(route: Any) -> str:
 
 def _retried_elsewhere(action: Any) -> str:
     return "yes" if action.retry_policy.retry_host_predicate else "no"
+
+
+def _tells_host(route: Any) -> str:
+    return "yes" if route.route.append_x_forwarded_host else "no"
 
 
 def _besides(route: Any) -> str:
