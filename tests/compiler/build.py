@@ -43,6 +43,7 @@ LIMITS = EdgeLimits(
     header_size_bytes_max=60 * limits.KIB,
     headers_max=100,
     header_timeout_s=10.0,
+    request_timeout_s=0.0,
     idle_timeout_s=300.0,
     http2_streams_max=100,
 )

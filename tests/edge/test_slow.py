@@ -1,5 +1,7 @@
 """A client that is slow on purpose is let go, and holds up nobody."""
 
+import asyncio
+import contextlib
 import socket
 import ssl
 import time
@@ -12,11 +14,12 @@ from hyperframe.frame import HeadersFrame, RstStreamFrame, SettingsFrame
 from compiler import build
 from edge.h2_client import GET, H2Client
 from edge.serving import Serving, request, serving, wait_until
-from envoy_harness import RawClient, ok
+from envoy_harness import OriginRequest, RawClient, ok
 from seawall.model import Timeouts
 
 HEADER_TIMEOUT_S = 0.5
 IDLE_TIMEOUT_S = 1.0
+REQUEST_TIMEOUT_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,18 @@ def edge(_impatient: Serving) -> Iterator[Serving]:
     _impatient.assert_serves()
 
 
+def trickled(client: RawClient) -> bytes:
+    """What is answered to a client that sends a byte now and then, for 10 s at most."""
+    client.socket.settimeout(HEADER_TIMEOUT_S / 10)
+    end = time.monotonic() + 10
+    answer = b""
+    while not answer and time.monotonic() < end:
+        client.send(b"a")
+        with contextlib.suppress(TimeoutError):
+            answer = client.socket.recv(4096)
+    return answer
+
+
 def test_half_a_head_is_answered_with_408(edge: Serving) -> None:
     with edge.client() as client:
         client.send(b"GET / HTTP/1.1\r\nhost: shop.test\r\nx-a: ")
@@ -47,16 +62,7 @@ def test_half_a_head_is_answered_with_408(edge: Serving) -> None:
 def test_a_byte_now_and_then_does_not_extend_the_header_timeout(edge: Serving) -> None:
     with edge.client() as client:
         client.send(b"GET / HTTP/1.1\r\nhost: shop.test\r\nx-a: ")
-        client.socket.settimeout(HEADER_TIMEOUT_S / 10)
-        end = time.monotonic() + 10
-        answer = b""
-        while not answer and time.monotonic() < end:
-            client.send(b"a")
-            try:
-                answer = client.socket.recv(4096)
-            except TimeoutError:
-                continue
-        assert answer.startswith(b"HTTP/1.1 408")
+        assert trickled(client).startswith(b"HTTP/1.1 408")
 
 
 def test_half_a_body_is_given_up(edge: Serving) -> None:
@@ -65,6 +71,41 @@ def test_half_a_body_is_given_up(edge: Serving) -> None:
         edge.assert_serves()
         assert client.response().status in {408, 504}
         assert client.rest() == b""
+
+
+@pytest.fixture(scope="module")
+def bounded() -> Iterator[Serving]:
+    limits = replace(build.LIMITS, request_timeout_s=REQUEST_TIMEOUT_S)
+    with serving(build.site("shop", certificate="shop"), limits=limits) as running:
+        yield running
+        running.assert_serves()
+
+
+def test_a_body_that_trickles_ends_with_the_bound_of_a_whole_request(bounded: Serving) -> None:
+    with bounded.client() as client:
+        client.send(request(b"/slow", b"content-length: 100000", method=b"POST"))
+        answer = trickled(client)
+    assert answer.startswith(b"HTTP/1.1 408")
+    wait_until(lambda: bounded.origin.aborted, what="the origin's connection is free")
+    assert bounded.origin.requests == []
+    bounded.forget()
+
+
+async def slow_answer(_: OriginRequest) -> bytes:
+    await asyncio.sleep(1.5 * REQUEST_TIMEOUT_S)
+    return ok()
+
+
+def test_an_answer_may_last_longer_than_the_bound_of_a_whole_request(bounded: Serving) -> None:
+    ordinary = bounded.origin.answer
+    bounded.origin.answer = slow_answer
+    try:
+        with bounded.client() as client:
+            client.send(request(b"/long"))
+            assert client.response().status == 200
+    finally:
+        bounded.origin.answer = ordinary
+        bounded.forget()
 
 
 def test_an_idle_connection_is_closed(edge: Serving) -> None:

@@ -1,6 +1,7 @@
 """Real traffic through a real edge, seen as windows, records, stories and notices."""
 
 import asyncio
+import contextlib
 import errno
 import os
 from collections.abc import Iterator, Mapping
@@ -193,11 +194,22 @@ def test_a_request_that_waits_for_its_origin_is_unanswered_and_a_stream_is_not(
         watched.origin.answer = usual
 
 
-def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:
+@contextlib.contextmanager
+def hanging(watched: Watched) -> Iterator[None]:
+    """An origin that never answers: the route `/slow` gives it little time."""
+
     async def hang(_: object) -> bytes:
         await asyncio.Event().wait()
         return ok()
 
+    usual, watched.origin.answer = watched.origin.answer, hang
+    try:
+        yield
+    finally:
+        watched.origin.answer = usual
+
+
+def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:
     async def scenario() -> Window | None:
         collector = watched.collector()
         await commit(collector, 1)
@@ -205,11 +217,8 @@ def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:
         assert answer.status == 504
         return await commit(collector, 2)
 
-    usual, watched.origin.answer = watched.origin.answer, hang
-    try:
+    with hanging(watched):
         window = asyncio.run(scenario())
-    finally:
-        watched.origin.answer = usual
     assert window is not None
     assert (window.sites[SHOP].timeouts, window.sites[SHOP].status_5xx) == (1, 1)
 
@@ -217,6 +226,8 @@ def test_a_timeout_of_the_origin_is_counted(watched: Watched) -> None:
 def test_envoy_knows_every_statistic_that_the_measures_are_made_of(watched: Watched) -> None:
     for path in ("/", "/dead"):
         watched.get(path)
+    with hanging(watched):
+        watched.get("/slow")
     known = {edge_source(line.partition(": ")[0]) for line in _stats(watched)}
     # The bot filter makes its counters with the first request of a kind: see test_bot_counters.py.
     own = {m.source for m in MEASURES if m.source.startswith("http.*.lua.bots_")}

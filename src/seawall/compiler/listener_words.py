@@ -27,6 +27,7 @@ _LABELS: Final = {
         "limits.max_heap in bytes"
     ),
     "request_headers_timeout": "limits.header_timeout",
+    "request_timeout": "limits.request_timeout",
     "stream_idle_timeout": "limits.idle_timeout",
     "transport_socket.typed_config.common_tls_context.tls_params.tls_minimum_protocol_version": (
         "tls.min_version"

@@ -73,13 +73,18 @@ class AccessLogPolicy:
 
 @dataclass(frozen=True, slots=True)
 class EdgeLimits:
-    """Bounds that protect the edge itself; per Envoy process."""
+    """Bounds that protect the edge itself; per Envoy process.
+
+    Attributes:
+        request_timeout_s: until a request is there whole, its body too; 0 for no bound.
+    """
 
     connections_max: int
     heap_size_bytes_max: int
     header_size_bytes_max: int
     headers_max: int
     header_timeout_s: float
+    request_timeout_s: float
     idle_timeout_s: float
     http2_streams_max: int
 

@@ -76,6 +76,7 @@ def build_edge(draft: Draft) -> Edge:
             header_size_bytes_max=file.limits.max_header_size,
             headers_max=file.limits.max_headers,
             header_timeout_s=file.limits.header_timeout,
+            request_timeout_s=file.limits.request_timeout,
             idle_timeout_s=file.limits.idle_timeout,
             http2_streams_max=file.limits.max_http2_streams,
         ),

@@ -76,6 +76,8 @@ def _bound_requests(hcm: Any, edge: EdgeLimits) -> None:
     common.idle_timeout.CopyFrom(seconds(edge.idle_timeout_s))
     hcm.max_request_headers_kb.CopyFrom(uint32(max(1, edge.header_size_bytes_max // _KIB)))
     hcm.request_headers_timeout.CopyFrom(seconds(edge.header_timeout_s))
+    if edge.request_timeout_s:
+        hcm.request_timeout.CopyFrom(seconds(edge.request_timeout_s))
     hcm.stream_idle_timeout.CopyFrom(seconds(edge.idle_timeout_s))
     hcm.delayed_close_timeout.CopyFrom(seconds(limits.DELAYED_CLOSE_TIMEOUT_S))
     hcm.drain_timeout.CopyFrom(seconds(limits.CONNECTION_DRAIN_TIMEOUT_S))

@@ -125,6 +125,12 @@ class LimitsSection(Section):
     header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
         default=10.0, description="Until all headers of a request are there."
     )
+    request_timeout: Annotated[float, duration("1s", "24h", zero="no bound")] = Field(
+        default=0.0,
+        description="Until a request is there whole, its body too, or its answer begins; then 408. "
+        "Longer uploads are cut off: it is for sites without, or while "
+        "[slow clients](hardening.md#slow-clients) hold the connections of an origin.",
+    )
     idle_timeout: Annotated[float, duration("1s", "24h")] = Field(
         default=300.0, description="A client connection without requests is closed after this time."
     )
