@@ -81,9 +81,7 @@ MEASURES: Final = (
     Measure(
         "header_timeouts", "counter", "http.*.downstream_rq_header_timeout", "Headers too slow."
     ),
-    Measure(
-        "request_timeouts", "counter", "http.*.downstream_rq_timeout", "Not whole in time."
-    ),
+    Measure("request_timeouts", "counter", "http.*.downstream_rq_timeout", "Not whole in time."),
     Measure(
         "idle_timeouts", "counter", "http.*.downstream_rq_idle_timeout", "Silent streams closed."
     ),
