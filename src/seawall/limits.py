@@ -386,6 +386,9 @@ CHILD_STABLE_AFTER_S: Final = 30.0
 CHILD_ENDS_MAX: Final = 3
 """Ends in a row, each soon after a start, after which nobody waits for the next start: one may have
 been a kill, and a second one what it left behind."""
+LAST_WORDS_LENGTH_CHARS_MAX: Final = 400
+"""What a part that ended said last, kept for commands that do not find it: a sentence or two, which
+a run file of 4 KiB holds however they are written."""
 CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
 """What a part writes outside its log (tracebacks); cut to nothing beyond."""
 STRANGERS_REAPED_MAX: Final = 64

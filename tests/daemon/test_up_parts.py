@@ -16,6 +16,7 @@ from seawall.daemon.ports import Address, addresses, holder
 from seawall.daemon.processes import (
     Process,
     keeps_ending,
+    last_words,
     lock_data_dir,
     prepare_data_dir,
     read_run_file,
@@ -130,6 +131,7 @@ def test_a_child_that_cannot_start_is_started_again_ever_more_slowly(tmp_path: P
         pauses.append(round(pause_s, 6))
         assert keeps_ending(tmp_path, "nothing") == (len(pauses) >= limits.CHILD_ENDS_MAX)
         assert read_run_file(tmp_path / "run" / "nothing.json") is None
+        assert "No module named seawall.daemon.nothing" in last_words(tmp_path, "nothing")
         assert child.tick(now_s + pause_s / 2) == ""
         assert child.pid is None
         now_s += pause_s
@@ -153,6 +155,27 @@ def test_a_child_that_ran_long_is_started_again_at_once(tmp_path: Path) -> None:
         child.tick(now_s)
         assert child.due_in_s(now_s) == pytest.approx(limits.CHILD_RESTART_PAUSE_MIN_S)
         assert not keeps_ending(tmp_path, "nothing")
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_what_a_child_ended_with_is_told_until_it_is_well_again(tmp_path: Path) -> None:
+    prepare_data_dir(tmp_path)
+    read_end, write_end = os.pipe()
+    child = Child("nothing", tmp_path, read_end, [])
+    child._arguments = [sys.executable, "-c", "raise SystemExit('\U0001f30a' * 450)"]
+    child.start(0.0)
+    _wait_for_end(child)
+    child.tick(0.0)
+    assert last_words(tmp_path, "nothing") == "\U0001f30a" * limits.LAST_WORDS_LENGTH_CHARS_MAX
+    child._arguments = [sys.executable, "-c", "import signal; signal.pause()"]
+    child.tick(1.0)
+    child.tick(limits.CHILD_STABLE_AFTER_S)
+    assert last_words(tmp_path, "nothing")
+    child.tick(1.0 + limits.CHILD_STABLE_AFTER_S)
+    assert last_words(tmp_path, "nothing") == ""
+    child.kill()
+    assert last_words(tmp_path, "nothing") == ""
     os.close(read_end)
     os.close(write_end)
 

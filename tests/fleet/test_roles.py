@@ -228,6 +228,21 @@ def test_a_control_that_listens_for_no_nodes_says_so(machines: Machines) -> None
         assert "no duration" in shown
 
 
+def test_a_control_whose_database_is_away_is_no_riddle(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("SEAWALL_DATABASE", f"postgresql://seawall:hunter2@{nobody}/seawall")
+    with machines.run_control():
+        wait_until(
+            (machines.control / "run" / "up.json").exists, what="parent", deadline_s=DEADLINE_S
+        )
+        said = seawall("status", "--data-dir", machines.control, code=3)
+    assert "[control-restarting]" in said
+    assert f"PostgreSQL does not answer for the store postgresql://seawall:***@{nobody}" in said
+    assert "hunter2" not in said
+
+
 def test_every_option_of_the_page_exists() -> None:
     helps = {
         command: seawall(*command.split(), "--help")

@@ -9,7 +9,7 @@ from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
 from seawall.console.words import argument
-from seawall.daemon.processes import envoys, hardly_starts, read_run_file
+from seawall.daemon.processes import envoys, hardly_starts, last_words, read_run_file
 from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
@@ -41,9 +41,11 @@ def connect(target: Target) -> Iterator[Client]:
         if error.code != "not-running":
             raise
         if read_run_file(data_dir / "run" / "up.json") is not None:
+            words = last_words(data_dir, "control")
             raise UnreachableError(
                 "control-restarting",
-                f"The control process of {target.data_dir} does not answer just now.",
+                f"The control process of {target.data_dir} does not answer just now."
+                + (f" It ended with the words: {words}" if words else ""),
                 remedy="It is being started again; the edge serves on. Try again in a moment, "
                 f"or read {target.data_dir}/logs/control.log.",
                 detail=error.message,

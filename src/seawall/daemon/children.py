@@ -44,6 +44,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_s = 0.0
         self._failures = 0
+        self._words = ""
         self._start_at_s = 0.0
 
     @property
@@ -71,7 +72,7 @@ class Child:
         finally:
             os.close(output)
         self._started_s = now_s
-        self._run_file.tell(self._process.pid, self._failures)
+        self._run_file.tell(self._process.pid, self._failures, self._words)
 
     def tick(self, now_s: float) -> str:
         """Start it again when it is down and its pause is over; bound its output file.
@@ -82,11 +83,14 @@ class Child:
         self._bound_output()
         self._run_file.tell_again()
         if self._process is not None and self._process.poll() is None:
+            if self._failures and now_s - self._started_s >= limits.CHILD_STABLE_AFTER_S:
+                self._failures, self._words = 0, ""
+                self._run_file.tell(self._process.pid)
             return ""
         if self._process is not None:
             ended, self._process = self._process, None
             words = self._schedule(ended.returncode, now_s)
-            self._run_file.tell(ended.pid, self._failures)
+            self._run_file.tell(ended.pid, self._failures, self._words)
             return words
         if now_s >= self._start_at_s:
             self.restarts += 1
@@ -137,10 +141,10 @@ class Child:
         )
         self._failures = min(self._failures + 1, 16)
         self._start_at_s = now_s + pause_s
-        words = self.last_words() if status not in {0, -signal.SIGKILL} else ""
+        self._words = self.last_words() if status not in {0, -signal.SIGKILL} else ""
         return (
             f"{self.name} ended ({_how(status)}); starting it again in {pause_s:.1f} s; "
-            "the edge serves on." + (f" Its last words: {words}" if words else "")
+            "the edge serves on." + (f" Its last words: {self._words}" if self._words else "")
         )
 
     def _bound_output(self) -> None:

@@ -64,21 +64,23 @@ def start_ticks(pid: int) -> int | None:
     return int(fields[START_TIME_FIELD])
 
 
-def write_run_file(path: Path, pid: int, ends: int = 0) -> None:
+def write_run_file(path: Path, pid: int, ends: int = 0, words: str = "") -> None:
     """Say in `path` that `pid` runs; replaced in one step, mode 0600.
 
     Args:
         path: of the run file.
         pid: of the process; one that is gone is told as none.
         ends: how often in a row it has ended soon after it was started.
+        words: its last ones, when it ended.
     """
-    record = {"pid": pid, "start_ticks": start_ticks(pid), "ends": ends}
+    words = words[: limits.LAST_WORDS_LENGTH_CHARS_MAX]
+    record = {"pid": pid, "start_ticks": start_ticks(pid), "ends": ends, "words": words}
     fresh = path.with_suffix(".new")
     descriptor = os.open(
         fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE_FILE_MODE
     )
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(record, file)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(record, file, ensure_ascii=False)  # six bytes for a character at most
     fresh.replace(path)
 
 
@@ -92,10 +94,11 @@ class RunFile:
         self._path = path
         self._pid: int | None = None
         self._ends = 0
+        self._words = ""
 
-    def tell(self, pid: int, ends: int = 0) -> OSError | None:
+    def tell(self, pid: int, ends: int = 0, words: str = "") -> OSError | None:
         """As `write_run_file`; why that cannot be said yet."""
-        self._pid, self._ends = pid, ends
+        self._pid, self._ends, self._words = pid, ends, words
         return self.tell_again()
 
     def tell_again(self) -> OSError | None:
@@ -103,7 +106,7 @@ class RunFile:
         if self._pid is None:
             return None
         try:
-            write_run_file(self._path, self._pid, self._ends)
+            write_run_file(self._path, self._pid, self._ends, self._words)
         except OSError as error:
             return error
         self._pid = None
@@ -138,6 +141,14 @@ def keeps_ending(data_dir: Path, name: str) -> bool:
     except (OSError, ValueError, TypeError, KeyError):
         return False
     return ends >= limits.CHILD_ENDS_MAX
+
+
+def last_words(data_dir: Path, name: str) -> str:
+    """What the child `name` of a supervisor said last when it ended, while it is not well again."""
+    try:
+        return str(_record(data_dir / "run" / f"{name}.json")["words"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
 
 
 def _record(path: Path) -> Any:
