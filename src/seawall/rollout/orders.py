@@ -152,7 +152,9 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
         raise NotFoundError(
             "nothing-to-go-back-to",
             f"{rollout.release} serves already, and no release before it did: nothing would serve.",
-            remedy="Apply a better one: it takes its place.",
+            remedy="Apply a better one"
+            + (": " if rollout.stage is Stage.BAKING else " with `--break-glass REASON`: ")
+            + "it takes its place.",
         )
     return draft.plan()
 
