@@ -219,6 +219,25 @@ class TestLabels:
             Label("unlabelled", "", 2, 0): 2,
         }
 
+    def test_days_between_two_steps_into_a_honeypot_are_not_labelled(
+        self, embedded: Database
+    ) -> None:
+        day_s = 86_400
+        found = self._gathered(
+            embedded,
+            [
+                self._request("192.0.2.3", 0, rule="honeypot"),
+                self._request("192.0.2.3", 3_000),
+                self._request("192.0.2.3", 3 * day_s, clearance="ok:2"),
+                self._request("192.0.2.3", 7 * day_s - 3_000),
+                self._request("192.0.2.3", 7 * day_s, rule="honeypot"),
+            ],
+        )
+        assert found == {
+            Label("bot", "honeypot", 4, 0): 4,
+            Label("human", "challenge", 1, 0): 1,
+        }
+
     def test_a_better_source_overrules_and_equal_ones_contradict(self, embedded: Database) -> None:
         found = self._gathered(
             embedded,
@@ -292,6 +311,7 @@ class TestServer:
             "http://",
             "http://host:port/",
             "http://host:123456/",
+            "http://[::1:8123/",
             "http://host/?database=a.b",
             "http://host/?database=" + "x" * 65,
         ],
@@ -299,6 +319,19 @@ class TestServer:
     def test_a_bad_address_is_told_without_asking(self, url: str) -> None:
         with pytest.raises(UsageError, match="no address"):
             Server(url)
+
+    @pytest.mark.parametrize("host", ["a..b", "h\x7f", "x" * 64 + ".example"])
+    def test_a_name_that_no_host_can_have_is_told(self, tmp_path: Path, host: str) -> None:
+        with pytest.raises(UsageError, match="no address"):
+            open_database(f"http://{host}:8123/", tmp_path)
+
+    def test_a_password_may_have_any_letters(self, tmp_path: Path) -> None:
+        sent = "hüsh".encode().decode("latin-1")
+        with (
+            clickhouse_server(tmp_path / "clickhouse", key=sent) as url,
+            closing(open_database(url.replace("//", "//user:h%C3%BCsh@"), tmp_path)) as database,
+        ):
+            assert rows(database, "SELECT 1") == [[1]]
 
     def test_nobody_there(self, tmp_path: Path) -> None:
         with socket.socket() as held:

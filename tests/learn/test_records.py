@@ -1,6 +1,8 @@
 """Access records are untrusted text: whatever a file holds, good lines are kept and others told."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,17 @@ def test_odd_texts_reach_the_database(embedded: Database, tmp_path: Path) -> Non
     assert rows(embedded, "SELECT count() FROM {db:Identifier}.records FINAL") == [[len(odd)]]
 
 
+def test_a_time_that_only_python_reads_does_not_cost_the_batch(
+    embedded: Database, tmp_path: Path
+) -> None:
+    odd = ["2026-11-28U10:00:00Z", "2026-W48-6T10:00Z", "2026-11-28\ud80010:00:00,25Z"]
+    path = tmp_path / "odd.ndjson"
+    path.write_bytes(b"\n".join(_line(time=time) for time in (GOOD["time"], *odd)))
+    assert records.load(embedded, [path], "train").kept == 1 + len(odd)
+    told = rows(embedded, "SELECT DISTINCT time FROM {db:Identifier}.records FINAL ORDER BY time")
+    assert told == [["2026-11-28 10:00:00.000"], ["2026-11-28 10:00:00.250"]]
+
+
 def test_too_many_records_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LEARN_RECORDS_MAX", 2)
     with pytest.raises(RefusedError, match="more than 2 records"):
@@ -170,6 +183,28 @@ def test_files_of_a_folder(tmp_path: Path) -> None:
             place.mkdir()
         with pytest.raises(UnreachableError, match=place.name):
             records.files_of([place])
+
+
+@pytest.mark.parametrize("call", ["is_dir", "iterdir", "is_file"])
+def test_a_place_that_may_not_be_looked_at_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (tmp_path / "access.ndjson").touch()
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, call, closed)
+    with pytest.raises(UnreachableError, match="cannot be read: Permission denied"):
+        records.files_of([tmp_path])
+
+
+def test_a_file_that_went_away_since_it_was_found_is_told_by_who_reads_it(tmp_path: Path) -> None:
+    there, gone = tmp_path / "access.ndjson", tmp_path / "access.ndjson.1"
+    there.write_bytes(_line())
+    assert records.size_bytes([there, gone]) == len(_line())
+    with pytest.raises(UnreachableError, match=r"ndjson\.1 cannot be read"):
+        records.load(_Nowhere(), [there, gone], "train")
 
 
 class TestSessions:

@@ -15,7 +15,7 @@ from seawall.api.nodes import NodeBoard
 from seawall.fleet import intake
 from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.release.store import Store
-from seawall.rollout import execute
+from seawall.rollout import execute, orders
 from seawall.rollout.book import Book
 from seawall.rollout.execute import Executor
 from seawall.rollout.ports import NodeReport, Phase
@@ -186,6 +186,26 @@ def test_a_clock_that_was_set_back_while_control_was_away_holds_nothing_up(tmp_p
             await world.executor.step()
             assert world.ages()["step"] == 0, "the step begins anew"
             assert world.ages()["deadline"] == -100
+
+    asyncio.run(tell())
+
+
+def test_waits_that_end_one_after_the_other_are_no_clock_that_was_set(tmp_path: Path) -> None:
+    async def tell() -> None:
+        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+            world = World(store)
+            canary(store, world)
+            await world.executor.start()
+            world.clock.time_s += 60.0
+            for lift in (orders.unfreeze, orders.resume, orders.resume):
+                await world.executor.order(
+                    lambda fleet, now_s, lift=lift: lift(fleet, "ann", now_s)
+                )
+                world.hears()
+                await world.executor.step()
+            age_s = world.clock.now_s() - world.running.step_started_s
+            assert age_s == 5.0, "it had lasted for so long when the first of them began"
+            assert not [text for text in world.said if "clock" in text]
 
     asyncio.run(tell())
 

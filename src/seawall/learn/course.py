@@ -232,7 +232,7 @@ def _load(database: Database, files: Sequence[Path], part: str, watch: Watch) ->
     """Records of all parts but the training's are those of this run alone."""
     if part != TRAINING:
         database.ask("DELETE FROM {db:Identifier}.records WHERE part = {part:String}", part=part)
-    total, done = sum(path.stat().st_size for path in files), 0
+    total, done = records.size_bytes(files), 0
 
     def read(size_bytes: int) -> None:
         nonlocal done

@@ -145,22 +145,22 @@ class Server:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise _bad_address()
         try:
+            parts = urlsplit(url)
             port = parts.port or (8443 if parts.scheme == "https" else 8123)
         except ValueError as error:
             raise _bad_address() from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise _bad_address()
         self.name = parse_qs(parts.query).get("database", [DEFAULT_NAME])[0]
         if not self.name.isidentifier() or len(self.name) > _NAME_LENGTH_CHARS_MAX:
             raise _bad_address()
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         self._address = f"{parts.scheme}://{host}:{port}/"
-        headers = {}
+        headers: dict[bytes, bytes] = {}
         if parts.username:
-            headers["X-ClickHouse-User"] = unquote(parts.username)
-            headers["X-ClickHouse-Key"] = unquote(parts.password or "")
+            headers[b"X-ClickHouse-User"] = unquote(parts.username).encode()
+            headers[b"X-ClickHouse-Key"] = unquote(parts.password or "").encode()
         self._client = httpx.Client(headers=headers, timeout=limits.LEARN_DATABASE_TIMEOUT_S)
 
     def ask(self, sql: str, answer: str = "TSV", **parameters: Value) -> bytes:
@@ -185,6 +185,8 @@ class Server:
         asked["wait_end_of_query"] = "1"
         try:
             status, content = self._answer(asked, body)
+        except (httpx.InvalidURL, UnicodeError) as error:  # a name that no host can have
+            raise _bad_address() from error
         except httpx.HTTPError as error:
             raise UnreachableError(
                 "database-unreachable",

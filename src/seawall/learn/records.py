@@ -10,6 +10,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -49,12 +50,16 @@ def files_of(places: Sequence[Path]) -> tuple[Path, ...]:
     """The record files that are meant: files as named, and of a folder all `*.ndjson*`, by name.
 
     Raises:
-        UnreachableError: one is not there, or a folder holds none.
+        UnreachableError: one is not there or cannot be looked at, or a folder holds none.
     """
     found: list[Path] = []
     for place in places:
-        inside = sorted(place.glob("*.ndjson*")) if place.is_dir() else [place]
-        inside = [path for path in inside if path.is_file()]
+        try:
+            within = sorted(place.iterdir()) if place.is_dir() else None
+            inside = [place] if within is None else [p for p in within if p.match("*.ndjson*")]
+            inside = [path for path in inside if path.is_file()]
+        except OSError as error:
+            raise _unreadable(place, error) from error
         if not inside:
             raise UnreachableError(
                 "records-not-found",
@@ -63,6 +68,15 @@ def files_of(places: Sequence[Path]) -> tuple[Path, ...]:
             )
         found += inside
     return tuple(dict.fromkeys(found))
+
+
+def size_bytes(files: Sequence[Path]) -> int:
+    """How much there is to read. Of a file that is gone meanwhile reading tells, not this."""
+    total = 0
+    for path in files:
+        with suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def load(
@@ -150,7 +164,8 @@ def _row(line: bytes, part: str, loaded: Loaded) -> dict[str, object] | None:
         found = json.loads(line)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or _time_s(found.get("time")) is None:
+    moment = _moment(found.get("time")) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or moment is None:
         loaded.garbled += 1
         return None
     bots = _text(found.get("bots"))
@@ -168,7 +183,8 @@ def _row(line: bytes, part: str, loaded: Loaded) -> dict[str, object] | None:
     return {
         "part": part,
         "record": _number(found["time"], texts["request_id"], client, vector),
-        "time": found["time"],
+        # More is read as a time here than a database takes, which would refuse all of a batch.
+        "time": moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z",
         "request_id": texts["request_id"][: limits.REQUEST_ID_LENGTH_CHARS_MAX],
         "client": client,
         "site": texts["route"].partition("/")[0],
@@ -208,11 +224,11 @@ def _address(text: str) -> str:
         return text[:60]
 
 
-def _time_s(value: object) -> float | None:
+def _moment(value: object) -> datetime | None:
     try:
         if isinstance(value, str) and value.endswith("Z"):
-            found_s = datetime.fromisoformat(value).astimezone(UTC).timestamp()
-            return found_s if 0 <= found_s < _TIME_MAX_S else None
+            found = datetime.fromisoformat(value).astimezone(UTC)
+            return found if 0 <= found.timestamp() < _TIME_MAX_S else None
     except (ValueError, OverflowError):
         pass
     return None
@@ -265,10 +281,10 @@ def _session(path: Path, number: int, values: Mapping[str, str]) -> tuple[str, f
     try:
         since_s = float(start) if start else 0.0
     except ValueError:
-        moment = _time_s(start)
+        moment = _moment(start)
         if moment is None:
             raise _bad_session(path, number, f"starts at {start[:40]!r}") from None
-        since_s = moment
+        since_s = moment.timestamp()
     if not 0 <= since_s < 1e18:  # noqa: PLR2004 - also refuses NaN
         raise _bad_session(path, number, f"starts at {start[:40]!r}")
     return _address(values["client"]), since_s, values["class"], values["family"]

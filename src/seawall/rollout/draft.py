@@ -13,6 +13,7 @@ from seawall.rollout.state import (
     Event,
     Findings,
     Fleet,
+    Freeze,
     Hold,
     Inventory,
     Plan,
@@ -94,7 +95,8 @@ class Draft:
         """Go on after a hold whose reason is gone; the time it took does not count."""
         if rollout.held is None:
             return rollout
-        freed = shifted(replace(rollout, held=None), self.now_s - rollout.held.since_s)
+        since_s, frozen = rollout.held.since_s, self.fleet.frozen
+        freed = waited(replace(rollout, held=None), since_s, self.now_s, frozen)
         self.put(freed)
         self.say(rollout, "goes-on", "goes on")
         return freed
@@ -134,8 +136,22 @@ class Draft:
         return not before.unproven or any(g.digest == before.digest for g in self.fleet.good)
 
 
-def shifted(rollout: Rollout, by_s: float) -> Rollout:
-    """Later, after a time in which nothing could go on. What must be quick is not given more."""
+def waited(rollout: Rollout, since_s: float, now_s: float, frozen: Freeze | None) -> Rollout:
+    """Later by a wait that is over; what must be quick is not given more time for it.
+
+    Of time in which it waited for several reasons, each second counts once: what this wait shares
+    with one that goes on counts when that one is over.
+
+    Args:
+        rollout: without the wait that is over.
+        since_s: when that began.
+        now_s: Unix seconds.
+        frozen: the freeze that goes on, if one does.
+    """
+    others = [wait.since_s for wait in (rollout.held, rollout.paused) if wait is not None]
+    if frozen is not None and rollout.stage is not Stage.BAKING:
+        others.append(frozen.since_s)
+    by_s = max(0.0, min((now_s, *others)) - max(since_s, rollout.step_started_s))
     more_s = by_s if rollout.speed is Speed.CONFIG else 0.0
     return replace(
         rollout,

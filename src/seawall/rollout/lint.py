@@ -135,24 +135,33 @@ def _shares(plan: Plan) -> Iterator[Violation]:
 
 
 def _exposure(before: Fleet, plan: Plan, inventory: Inventory) -> Iterator[Violation]:
-    """5: the share of nodes on a release that is not judged is at most the wave's."""
+    """5: no plan lets more nodes meet a release that is not judged than the wave's share.
+
+    Where nodes are removed, those that meet it already may be more than the share of the rest.
+    """
     rollout = plan.fleet.running
     if rollout is None or rollout.straight in STRAIGHT or rollout.last_wave:
         return
     wave = rollout.policy.waves[rollout.wave]
-    exposed = {
-        assigned.node
-        for assigned in plan.fleet.assigned.values()
-        if assigned.trial is not None or _runs(assigned, rollout)
-    }
-    if wave.group or not any(new.node in exposed for new in plan.assignments):
+    meet = _meeting(plan.fleet, rollout)
+    if wave.group or not meet - _meeting(before, rollout):
         return
     nodes = {*before.assigned, *plan.fleet.assigned, *inventory.nodes}
     allowed = nodes_max(wave.share, len(nodes))
     earlier = len(rollout.committed) if rollout.stage is Stage.TASTING else 0
-    if len(exposed) > max(allowed, earlier):
-        words = f"{len(exposed)} of {len(nodes)} nodes meet {rollout.release}; {allowed} may"
+    if len(meet) > max(allowed, earlier):
+        words = f"{len(meet)} of {len(nodes)} nodes meet {rollout.release}; {allowed} may"
         yield Violation(5, words)
+
+
+def _meeting(fleet: Fleet, rollout: Rollout) -> set[NodeName]:
+    """Nodes that were told to run or try a rollout's release."""
+    return {
+        assigned.node
+        for assigned in fleet.assigned.values()
+        if _runs(assigned, rollout)
+        or (assigned.trial is not None and assigned.trial.release == rollout.release)
+    }
 
 
 def _runs(assigned: Assigned, rollout: Rollout) -> bool:
@@ -230,10 +239,4 @@ def _digests(assigned: Assigned) -> Iterator[Digest]:
 def exposed(fleet: Fleet) -> tuple[NodeName, ...]:
     """Nodes that run or try the release that is on its way, for views and the simulator."""
     rollout = fleet.running
-    if rollout is None:
-        return ()
-    return tuple(
-        assigned.node
-        for assigned in fleet.assigned.values()
-        if assigned.trial is not None or _runs(assigned, rollout)
-    )
+    return () if rollout is None else tuple(sorted(_meeting(fleet, rollout)))

@@ -13,7 +13,7 @@ from seawall.errors import ConflictError, NotFoundError, RefusedError
 from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
 from seawall.rollout.behind import with_standing
-from seawall.rollout.draft import Draft, shifted
+from seawall.rollout.draft import Draft, waited
 from seawall.rollout.speed import deadline_s, paced
 from seawall.rollout.state import (
     NOTHING_JUDGED,
@@ -122,11 +122,12 @@ def resume(fleet: Fleet, actor: str, now_s: float) -> Plan:
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     if rollout.paused is not None:
         since_s = rollout.paused.since_s
-        draft.put(shifted(replace(rollout, paused=None), now_s - since_s))
+        draft.put(waited(replace(rollout, paused=None), since_s, now_s, fleet.frozen))
         draft.say(rollout, "resumed", f"resumed by {actor}")
     elif rollout.held is not None:
         since_s = rollout.held.since_s
-        draft.put(shifted(replace(rollout, held=None, resumed_by=actor), now_s - since_s))
+        freed = replace(rollout, held=None, resumed_by=actor)
+        draft.put(waited(freed, since_s, now_s, fleet.frozen))
         draft.say(rollout, "resumed", f"{actor} lets it go on although {rollout.held.reason}")
     else:
         raise ConflictError(
@@ -151,7 +152,9 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
         raise NotFoundError(
             "nothing-to-go-back-to",
             f"{rollout.release} serves already, and no release before it did: nothing would serve.",
-            remedy="Apply a better one: it takes its place.",
+            remedy="Apply a better one"
+            + (": " if rollout.stage is Stage.BAKING else " with `--break-glass REASON`: ")
+            + "it takes its place.",
         )
     return draft.plan()
 
@@ -178,8 +181,7 @@ def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
     draft.fleet = replace(fleet, frozen=None)
     running = fleet.running
     if running is not None and running.stage is not Stage.BAKING:
-        since_s = max(fleet.frozen.since_s, running.step_started_s)
-        draft.put(shifted(running, now_s - since_s))
+        draft.put(waited(running, fleet.frozen.since_s, now_s, None))
     draft.say(None, "unfrozen", f"unfrozen by {actor}")
     return draft.plan()
 
@@ -279,9 +281,19 @@ def _make_room(draft: Draft, rollout: Rollout, other: Rollout) -> None:
     elif other.stage is Stage.QUEUED and other.speed is Speed.FEED:
         pass
     elif _preempts(rollout, other):
-        draft.withdraw(other, Stage.SUPERSEDED, f"{rollout.actor} put {rollout.release} first")
+        words = f"{rollout.actor} put {rollout.release} first"
+        if _is_target(other, draft.fleet):
+            # What comes was made on it: from the target before it, that could not begin any more.
+            draft.end(other, Stage.SUPERSEDED, words)
+        else:
+            draft.withdraw(other, Stage.SUPERSEDED, words)
     else:
         raise _busy(other)
+
+
+def _is_target(rollout: Rollout, fleet: Fleet) -> bool:
+    """Whether it is committed everywhere at once, and so the target from its beginning."""
+    return fleet.target is not None and fleet.target.release == rollout.release
 
 
 def _preempts(rollout: Rollout, running: Rollout) -> bool:

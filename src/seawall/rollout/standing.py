@@ -171,7 +171,8 @@ def _failure(report: NodeReport | None, rollout: Rollout) -> Look | None:
         or trial is None
         or trial.phase is not TrialPhase.FAILED
         or trial.digest != rollout.digest
-        or report.generation < max(rollout.first_generation, 1)
+        or not rollout.first_generation  # nobody was told yet: it is about an earlier rollout
+        or report.generation < rollout.first_generation
     ):
         return None
     standing = Standing.BAD if trial.blames_content else Standing.UNABLE

@@ -13,10 +13,9 @@ WITH
         WHERE part = {part:String}
     ),
     trapped AS (
-        SELECT client, ja4ab, min(time) AS first, max(time) AS last
+        SELECT client, ja4ab, time
         FROM own
         WHERE hasAny(rules, {bot_rules:Array(String)})
-        GROUP BY client, ja4ab
     ),
     found AS (
         -- 1: the truth about a client, such as the zoo's.
@@ -34,12 +33,19 @@ WITH
         SELECT record, 2, 'bot', 'impostor', 0.8, likeness
         FROM own WHERE proof = 'impostor'
         UNION ALL
-        -- 3: a client that stepped into a honeypot, an hour before and after.
+        -- 3: a client that stepped into a honeypot, an hour before and after each time: of an
+        -- address that was of several clients, or infected for a day, the days between are not.
         SELECT o.record, 3, 'bot', 'honeypot', 0.8, o.likeness
         FROM own AS o
-        INNER JOIN trapped AS t ON o.client = t.client AND o.ja4ab = t.ja4ab
-        WHERE o.time >= t.first - toIntervalSecond({span_s:UInt32})
-          AND o.time <= t.last + toIntervalSecond({span_s:UInt32})
+        ASOF INNER JOIN trapped AS t
+            ON o.client = t.client AND o.ja4ab = t.ja4ab AND o.time >= t.time
+        WHERE o.time <= t.time + toIntervalSecond({span_s:UInt32})
+        UNION ALL
+        SELECT o.record, 3, 'bot', 'honeypot', 0.8, o.likeness
+        FROM own AS o
+        ASOF INNER JOIN trapped AS t
+            ON o.client = t.client AND o.ja4ab = t.ja4ab AND o.time <= t.time
+        WHERE o.time >= t.time - toIntervalSecond({span_s:UInt32})
         UNION ALL
         -- 3: a program that says what it is, by a rule of the operator.
         SELECT record, 3, 'tool', 'declared', 0.5, likeness
