@@ -256,6 +256,8 @@ def _dechunk(body: bytearray) -> bytes:
         if end < 0:
             raise ValueError("answer cut short")
         size = int(bytes(body[position:end]).partition(b";")[0], 16)
+        if size < 0:  # with the right one this would go round for ever
+            raise ValueError("not an HTTP response")
         start = end + 2
         if size == 0:
             return bytes(out)
