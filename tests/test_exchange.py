@@ -1,6 +1,7 @@
 """The small HTTP client against ends that answer nonsense."""
 
 import asyncio
+import ssl
 
 import pytest
 
@@ -22,6 +23,22 @@ def asked(answer: bytes) -> Answer:
             return await line.ask("GET", "/", timeout_s=10, size_bytes_max=10_000)
 
     return asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("address", "host"),
+    [
+        (Address("mirror.test", 80), "mirror.test"),
+        (Address("mirror.test", 8080), "mirror.test:8080"),
+        (Address("mirror.test", 443), "mirror.test:443"),
+        (Address("mirror.test", 443, ssl.create_default_context()), "mirror.test"),
+        (Address("mirror.test", 80, ssl.create_default_context()), "mirror.test:80"),
+        (Address("2001:db8::80", 80), "[2001:db8::80]"),
+        (Address("2001:db8::1", 7443), "[2001:db8::1]:7443"),
+    ],
+)
+def test_the_host_of_a_request_is_the_authority_of_its_url(address: Address, host: str) -> None:
+    assert address.authority == host
 
 
 def chunked(body: bytes) -> bytes:

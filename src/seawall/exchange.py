@@ -21,6 +21,8 @@ _READ_SIZE_BYTES: Final = 256 * 1024
 
 _HEAD_SIZE_BYTES_MAX: Final = 16 * 1024
 _NO_BODY: Final = frozenset({204, 304})
+_HTTP_PORT: Final = 80
+_HTTPS_PORT: Final = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Address:
     port: int
     tls: ssl.SSLContext | None = None
     name: str = ""
+
+    @property
+    def authority(self) -> str:
+        """As a `Host` header has it: without the port that the scheme implies (RFC 9110, 7.2)."""
+        implied = _HTTP_PORT if self.tls is None else _HTTPS_PORT
+        return str(self).removesuffix(f":{implied}") if self.port == implied else str(self)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -116,7 +124,7 @@ class Line:
             ValueError: the answer is too large, cut short, or no HTTP.
         """
         where = self.where
-        host = {"Host": where.host} if isinstance(where, Address) else {}
+        host = {"Host": where.authority} if isinstance(where, Address) else {}
         request = _request(method, target, body, {**host, **(headers or {})})
         async with self._turn:
             try:

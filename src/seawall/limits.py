@@ -922,6 +922,9 @@ NODE_CONNECTIONS_EACH_MAX: Final = 32
 NODE_STRANGERS_MAX: Final = 256
 """Connections to the nodes' port without a certificate at once, besides: machines that join, which
 take well under a second. More are closed, and join when they try again."""
+NODE_HANDSHAKES_MAX: Final = NODE_CONNECTIONS_MAX
+"""TLS handshakes under way with control at once: all of the largest fleet, after a restart. Each
+takes 80 KiB, half a gigabyte together. Beyond it the oldest ends: that of a stranger who waits."""
 NODE_STRANGER_IDLE_S: Final = 1
 """One of them that has its answer: joining uses a connection once."""
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB

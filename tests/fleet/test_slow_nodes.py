@@ -1,6 +1,7 @@
-"""The nodes' port against one node that takes all it can get, slowly."""
+"""The nodes' port against those who take all they can get, slowly."""
 
 import asyncio
+import asyncio.sslproto
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from fleet.town import DIGEST, Town, report
 from seawall import limits
 from seawall.fleet.ca import SERVER_NAME
 from seawall.fleet.shapes import PROTOCOL_HEADER
+from seawall.fleet.tls import bound_handshakes
 from seawall.ids import Digest
 
 
@@ -38,6 +40,27 @@ async def held(here: Town, name: str, request: str, times: int) -> AsyncIterator
     finally:
         for writer in writers:
             writer.transport.abort()
+
+
+def test_strangers_who_begin_handshakes_and_wait_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    most, strangers = 4, 20
+    monkeypatch.setattr(asyncio.sslproto, "SSLProtocol", asyncio.sslproto.SSLProtocol)
+    bound_handshakes(most)
+
+    async def story(here: Town) -> None:
+        waiting = [await asyncio.open_connection("127.0.0.1", here.port) for _ in range(strangers)]
+        async with asyncio.timeout(20):
+            for reader, _ in waiting[: strangers - most]:
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+        assert not any(reader.at_eof() for reader, _ in waiting[strangers - most :])
+        assert (await tell(here, report("edge-1"))).status == 200
+        for _, writer in waiting:
+            writer.close()
+
+    run(tmp_path, story)
 
 
 def test_a_node_that_reads_slowly_keeps_no_other_from_its_bundle(
