@@ -13,8 +13,9 @@ from fleet.town import DIGEST, Town, report
 from seawall import limits
 from seawall.fleet.ca import SERVER_NAME
 from seawall.fleet.shapes import PROTOCOL_HEADER
-from seawall.fleet.tls import bound_handshakes
+from seawall.fleet.tls import bound_handshakes, unverified_context
 from seawall.ids import Digest
+from seawall.tasks import beside
 
 
 @contextlib.asynccontextmanager
@@ -59,6 +60,30 @@ def test_strangers_who_begin_handshakes_and_wait_are_bounded(
         assert (await tell(here, report("edge-1"))).status == 200
         for _, writer in waiting:
             writer.close()
+
+    run(tmp_path, story)
+
+
+def test_no_more_is_read_of_a_body_than_was_announced(tmp_path: Path) -> None:
+    piece = b"10000\r\n%b\r\n" % bytes(0x10000)
+
+    async def story(here: Town) -> None:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", here.port, ssl=unverified_context()
+        )
+        writer.write(
+            b"POST /v1/join HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"  # which counts where both are given
+        )
+
+        async def send() -> None:
+            while True:
+                writer.write(piece)
+                await writer.drain()
+
+        async with asyncio.timeout(limits.API_BODY_TIMEOUT_S / 2), beside(send()):
+            assert (await reader.readline()).split()[1] == b"400"
+        writer.transport.abort()
 
     run(tmp_path, story)
 
