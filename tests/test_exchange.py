@@ -20,7 +20,7 @@ def asked(answer: bytes) -> Answer:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         line = Line(Address("127.0.0.1", server.sockets[0].getsockname()[1]))
         async with server:
-            return await line.ask("GET", "/", timeout_s=10, size_bytes_max=10_000)
+            return await line.ask("GET", "/", timeout_s=10, size_bytes_max=10_000_000)
 
     return asyncio.run(story())
 
@@ -47,6 +47,17 @@ def chunked(body: bytes) -> bytes:
 
 def test_chunks_are_joined() -> None:
     assert asked(chunked(b"5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n")).body == b"hello, world"
+
+
+def test_chunks_may_be_small_while_they_are_few() -> None:
+    assert asked(chunked(b"1\r\nx\r\n" * 900 + b"0\r\n\r\n")).body == b"x" * 900
+    with pytest.raises(ValueError, match="too small chunks"):
+        asked(chunked(b"1\r\nx\r\n" * 1_100 + b"0\r\n\r\n"))
+
+
+def test_chunks_may_be_many_while_they_are_of_a_usual_size() -> None:
+    piece = b"200\r\n" + b"x" * 0x200 + b"\r\n"
+    assert len(asked(chunked(piece * 5_000 + b"0\r\n\r\n")).body) == 5_000 * 0x200
 
 
 @pytest.mark.timeout(60)

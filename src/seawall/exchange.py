@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from seawall import limits
 from seawall.sockets import short_path
 
 _READ_SIZE_BYTES: Final = 256 * 1024
@@ -258,8 +259,11 @@ def _parse_head(head: bytes) -> tuple[int, Mapping[str, str]]:
 
 def _dechunk(body: bytearray) -> bytes:
     """Join the chunks of RFC 9112 section 7.1; the last, empty one must be there."""
-    out, position = bytearray(), 0
+    out, position, count = bytearray(), 0, 0
     while True:
+        count += 1
+        if count > limits.ANSWER_CHUNKS_FEW + len(out) // limits.ANSWER_CHUNK_SIZE_BYTES_MIN:
+            raise ValueError("answer in too small chunks")
         end = body.find(b"\r\n", position)
         if end < 0:
             raise ValueError("answer cut short")

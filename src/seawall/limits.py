@@ -224,6 +224,12 @@ REPORT_INTERVAL_S: Final = 3.0
 REPORT_STARTING_INTERVAL_S: Final = 0.2
 """And this often while its Envoy is not live yet: somebody waits for it."""
 
+ANSWER_CHUNKS_FEW: Final = 1_000
+"""Chunks that an answer may have whatever their size, of whoever the agent asks over HTTP."""
+ANSWER_CHUNK_SIZE_BYTES_MIN: Final = 256
+"""Of its further chunks on average: servers make them of kilobytes. 65 MiB in chunks of a byte
+would take a minute in which the agent answers nobody."""
+
 # --- Names of origins ----------------------------------------------------------------------------
 
 DNS_STALE_S: Final = 86_400
