@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from seawall import limits
 from seawall.sockets import short_path
 
 _READ_SIZE_BYTES: Final = 256 * 1024
@@ -21,6 +22,8 @@ _READ_SIZE_BYTES: Final = 256 * 1024
 
 _HEAD_SIZE_BYTES_MAX: Final = 16 * 1024
 _NO_BODY: Final = frozenset({204, 304})
+_HTTP_PORT: Final = 80
+_HTTPS_PORT: Final = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,12 @@ class Address:
     port: int
     tls: ssl.SSLContext | None = None
     name: str = ""
+
+    @property
+    def authority(self) -> str:
+        """As a `Host` header has it: without the port that the scheme implies (RFC 9110, 7.2)."""
+        implied = _HTTP_PORT if self.tls is None else _HTTPS_PORT
+        return str(self).removesuffix(f":{implied}") if self.port == implied else str(self)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -116,7 +125,7 @@ class Line:
             ValueError: the answer is too large, cut short, or no HTTP.
         """
         where = self.where
-        host = {"Host": where.host} if isinstance(where, Address) else {}
+        host = {"Host": where.authority} if isinstance(where, Address) else {}
         request = _request(method, target, body, {**host, **(headers or {})})
         async with self._turn:
             try:
@@ -250,12 +259,17 @@ def _parse_head(head: bytes) -> tuple[int, Mapping[str, str]]:
 
 def _dechunk(body: bytearray) -> bytes:
     """Join the chunks of RFC 9112 section 7.1; the last, empty one must be there."""
-    out, position = bytearray(), 0
+    out, position, count = bytearray(), 0, 0
     while True:
+        count += 1
+        if count > limits.ANSWER_CHUNKS_FEW + len(out) // limits.ANSWER_CHUNK_SIZE_BYTES_MIN:
+            raise ValueError("answer in too small chunks")
         end = body.find(b"\r\n", position)
         if end < 0:
             raise ValueError("answer cut short")
         size = int(bytes(body[position:end]).partition(b";")[0], 16)
+        if size < 0:  # with the right one this would go round for ever
+            raise ValueError("not an HTTP response")
         start = end + 2
         if size == 0:
             return bytes(out)

@@ -224,6 +224,12 @@ REPORT_INTERVAL_S: Final = 3.0
 REPORT_STARTING_INTERVAL_S: Final = 0.2
 """And this often while its Envoy is not live yet: somebody waits for it."""
 
+ANSWER_CHUNKS_FEW: Final = 1_000
+"""Chunks that an answer may have whatever their size, of whoever the agent asks over HTTP."""
+ANSWER_CHUNK_SIZE_BYTES_MIN: Final = 256
+"""Of its further chunks on average: servers make them of kilobytes. 65 MiB in chunks of a byte
+would take a minute in which the agent answers nobody."""
+
 # --- Names of origins ----------------------------------------------------------------------------
 
 DNS_STALE_S: Final = 86_400
@@ -314,7 +320,8 @@ WINDOW_DURATION_S: Final = 10.0
 WINDOWS_KEPT_MAX: Final = 60
 """Closed windows a node keeps for a control process that is away: 10 min of them."""
 WINDOWS_SITES_KEPT_MAX: Final = 20_000
-"""Site entries over all kept windows, oldest dropped first: about 5 MiB."""
+"""Site entries over all kept windows of an Envoy, oldest dropped first, and over those that one
+report tells: about 5 MiB."""
 STATS_POLL_INTERVAL_S: Final = 5.0
 """Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
 STATS_AGAIN_S: Final = 1.0
@@ -924,6 +931,9 @@ NODE_CONNECTIONS_EACH_MAX: Final = 32
 NODE_STRANGERS_MAX: Final = 256
 """Connections to the nodes' port without a certificate at once, besides: machines that join, which
 take well under a second. More are closed, and join when they try again."""
+NODE_HANDSHAKES_MAX: Final = NODE_CONNECTIONS_MAX
+"""TLS handshakes under way with control at once: all of the largest fleet, after a restart. Each
+takes 80 KiB, half a gigabyte together. Beyond it the oldest ends: that of a stranger who waits."""
 NODE_STRANGER_IDLE_S: Final = 1
 """One of them that has its answer: joining uses a connection once."""
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
@@ -934,6 +944,8 @@ NODE_HANDSHAKE_TIMEOUT_S: Final = 30.0
 within seconds, and one that is given up was work for nothing."""
 BUNDLE_DOWNLOADS_MAX: Final = 32
 """Bundles that control sends at once; more are told to come again a little later."""
+BUNDLE_DOWNLOADS_EACH_MAX: Final = 4
+"""Of these, to one node: it fetches for what serves and for a trial, and so does its twin."""
 BUNDLE_DOWNLOAD_TIMEOUT_S: Final = 60.0
 """One bundle to one node: 65 MiB at 9 Mbit/s. A slower reader may not hold a place."""
 BUNDLE_CACHE_SIZE_BYTES_MAX: Final = 70 * MIB
@@ -952,6 +964,8 @@ REPORTS_PER_S_MAX: Final = 3.0
 """Reports of one node in the long run: it sends one a second in a trial."""
 REPORT_BYTES_IN_FLIGHT_MAX: Final = 64 * MIB
 """Reports that control reads at once: bounds its memory when every node has much to tell."""
+REPORT_BYTES_IN_FLIGHT_EACH_MAX: Final = NODE_REPORT_SIZE_BYTES_MAX
+"""Of these, of one node: the largest report. One that sends slowly leaves room for the others."""
 REPORT_PARSE_SIZE_BYTES: Final = 128 * KIB
 """A larger report is parsed in a thread: others are answered meanwhile."""
 REPORT_TEXTS_MAX: Final = 64

@@ -1,7 +1,8 @@
 """Unix sockets that are private, and that work whatever the path of the data directory is.
 
-A socket address holds 107 bytes of path (`unix(7)`, `sun_path`), and gRPC takes text only; a data
-directory may be deeper, and the bytes of its name need be no text in this locale, or in any.
+A socket address holds 107 bytes of path (`unix(7)`, `sun_path`), and gRPC takes text only, in which
+it reads `%41` as `A`; a data directory may be deeper, and the bytes of its name need be no text in
+this locale, or in any.
 `short_path` reaches such a socket through `/proc/self/fd`, so nothing moves and nothing is linked.
 `claim` and `listen_private` remove a socket file that a dead process left behind, and never one
 that somebody still answers on: two owners of one socket would each see half of the requests.
@@ -35,7 +36,7 @@ def short_path(path: Path) -> Iterator[str]:
         OSError: the directory of a long path cannot be opened.
     """
     plain = os.fspath(path)
-    if plain.isascii() and len(plain) <= _PATH_SIZE_BYTES_MAX:
+    if plain.isascii() and "%" not in plain and len(plain) <= _PATH_SIZE_BYTES_MAX:
         yield plain
         return
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -414,7 +414,11 @@ def test_the_clock_of_a_node_may_be_wrong(tmp_path: Path) -> None:
     run(tmp_path, story)
 
 
-def test_a_bundle_is_read_once_for_all_who_ask(tmp_path: Path) -> None:
+def test_a_bundle_is_read_once_for_all_who_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "BUNDLE_DOWNLOADS_EACH_MAX", 20)
+
     async def story(here: Town) -> None:
         bundle = bytes(range(256)) * 4_000
         here.hand.bundles[DIGEST] = bundle

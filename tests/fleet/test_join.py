@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from api.world import until
 from fleet.town import Hand, Town, TurnedClock, report, town
 from release import made
 from seawall import limits
@@ -96,6 +98,35 @@ def test_control_that_booted_with_a_wrong_clock_is_reached_once_it_is_set(
     asyncio.run(story())
 
 
+def test_control_whose_clock_was_years_ahead_renews_its_certificate_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SERVER_CERTIFICATE_CHECK_S", 0.05)
+    clock, certificate = TurnedClock(), tmp_path / "control" / "server.pem"
+
+    async def story() -> None:
+        async with town(tmp_path, clock=clock) as here:
+            first = certificate.read_bytes()
+            clock.ahead_s = 2.0 * limits.CA_LIFETIME_S
+            event = "server-certificate-not-renewed"
+            await until(lambda: event in dict(here.said), what="it is said")
+            clock.ahead_s = 0.9 * limits.NODE_CERTIFICATE_LIFETIME_S
+            await until(lambda: certificate.read_bytes() != first, what="a new certificate")
+
+    asyncio.run(story())
+
+
+def test_an_authority_that_is_over_is_said_so_and_its_key_goes_on(tmp_path: Path) -> None:
+    first = load_or_create_authority(tmp_path, 0.0)  # as of a clock that was not set yet
+    now_s = 2.0 * limits.CA_LIFETIME_S
+    with pytest.raises(RefusedError, match=r"is over since 1979-12-30 .* clock says 1989-12-27"):
+        load_or_create_authority(tmp_path, now_s).server_identity(now_s)
+    (tmp_path / "ca.pem").unlink()
+    again = load_or_create_authority(tmp_path, now_s)
+    assert again.fingerprint == first.fingerprint
+    assert again.server_identity(now_s)[1].ends_s > now_s
+
+
 def test_a_token_lets_in_one_machine_once(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         token = await here.token()
@@ -165,6 +196,37 @@ def test_an_impostor_of_control_learns_no_token(tmp_path: Path) -> None:
                 )
             assert not (tmp_path / "trusted.pub").exists()
         await here.join("edge-1", token=token)
+
+    run(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (404, RefusedError, "not the control process that made this token.*Check the address"),
+        (200, RefusedError, "not the control process that made this token.*Check the address"),
+        (503, UnreachableError, "fails with HTTP 503.*Try again"),
+    ],
+)
+def test_what_is_no_control_process_at_all_is_said_so(
+    tmp_path: Path, status: int, kind: type[SeawallError], words: str
+) -> None:
+    async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d x\r\ncontent-length: 6\r\n\r\n<html>" % status)
+        await writer.drain()
+        writer.close()
+
+    async def story(here: Town) -> None:
+        token = parse_token(await here.token())
+        identity, control = Identity(tmp_path / "victim"), here.home / "control"
+        authority = load_or_create_authority(control, here.clock.now_s())
+        context = server_context(control / "server.pem", control / "server.key", authority.pem)
+        async with await asyncio.start_server(page, "127.0.0.1", 0, ssl=context) as server:
+            where = Address("127.0.0.1", server.sockets[0].getsockname()[1])
+            with pytest.raises(kind) as told:
+                await join(identity, tmp_path / "trusted.pub", (where,), token, "edge-1")
+        assert re.search(words, str(told.value))
 
     run(tmp_path, story)
 

@@ -1,8 +1,11 @@
 """Envoy outlives its agent, and the next agent takes it over without touching a connection."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
+
+import pytest
 
 from helpers import free_port
 from node.streams import dripping, echo, open_drip, open_upgrade, origin
@@ -11,6 +14,7 @@ from node.support import (
     agent_script,
     answer,
     cluster,
+    edge,
     listener,
     make_node,
     routes,
@@ -18,6 +22,7 @@ from node.support import (
     until,
     whole,
 )
+from seawall.node.identity import Identity
 from seawall.rollout.ports import Phase
 
 SCRIPT = Path(__file__).with_name("agent_process.py")
@@ -81,6 +86,36 @@ def test_an_adopted_envoy_that_dies_is_started_again(tmp_path: Path) -> None:
                 client = await Connection.open(port)
                 assert await client.get() == b"ok"
                 await client.close()
+
+    asyncio.run(story())
+
+
+def test_an_envoy_that_was_started_again_on_a_full_disk_is_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+
+    def full(_: Identity, _directory: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def story() -> None:
+        first = make_node(tmp_path)
+        async with running(first, keep_envoy=True):
+            await first.serve(edge(port, "one"))
+            process = first.agent.keeper.process
+            assert process is not None
+            monkeypatch.setattr(Identity, "write", full)
+            os.kill(process.identity.pid, 9)
+            await until(lambda: first.agent.keeper.restarts == 1, what="the restart")
+            await until(lambda: first.agent.keeper.link.session.settled, what="settled again")
+            pid = first.agent.keeper.pid
+            assert pid != process.identity.pid
+        node = make_node(tmp_path)
+        async with running(node):
+            await until(lambda: node.agent.keeper.link.session.settled, what="settled")
+            assert node.agent.keeper.process is not None
+            assert node.agent.keeper.process.adopted
+            assert node.agent.keeper.pid == pid
 
     asyncio.run(story())
 

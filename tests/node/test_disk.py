@@ -100,6 +100,30 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old"
 
 
+@pytest.mark.parametrize("character", ["\xff", '"', "\U0001f9f1"])
+def test_words_of_any_length_cost_no_memory(tmp_path: Path, character: str) -> None:
+    words = character * 200_000  # as of an origin whose redirects go on and on
+    failed = FailedTrial(TWO.digest, Generation(2), words, blames_content=True)
+    state = NodeState(Generation(2), ONE, None, (ONE,), words, failed=failed)
+    StateFile(tmp_path).save(state)
+    again, problems = StateFile(tmp_path).load()
+    assert problems == ()
+    assert (again.generation, again.serving, again.good) == (Generation(2), ONE, (ONE,))
+    assert again.failed is not None
+    assert again.message == again.failed.message
+    assert words.startswith(again.message)
+    assert len(again.message) > 1_000
+
+
+def test_what_a_killed_agent_left_of_a_release_goes(tmp_path: Path) -> None:
+    bundles = Bundles(tmp_path, trusting(tmp_path / "trusted.pub"))
+    bundles.save(ONE.digest, b"kept")
+    left = tmp_path / f".{TWO.digest}.bundle.new"  # as `write_atomic` calls it until it is whole
+    left.write_bytes(b"half")
+    bundles.keep_only([ONE.digest])
+    assert [path.name for path in tmp_path.iterdir()] == [f"{ONE.digest}.bundle"]
+
+
 def test_a_promoted_release_stands_first_and_only_once() -> None:
     state = NodeState(good=(TWO, ONE))
     assert state.promoted(ONE, 3) == (ONE, TWO)

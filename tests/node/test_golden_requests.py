@@ -125,6 +125,14 @@ def test_what_kept_the_edge_from_its_origin_is_told(reason: str, words: str) -> 
     assert difference(question, cut, OK).endswith(f": 503 ({words}), stable: 200")
 
 
+def test_a_redirect_that_goes_on_and_on_is_told_in_a_few_words() -> None:
+    here, there = (Answer(301, {"location": f"/{way * 30_000}"}) for way in "ab")
+    words = difference(Question(golden()), here, there)
+    assert "location is /aaa" in words
+    assert ", on stable: /bbb" in words
+    assert len(words) < 2_000
+
+
 def test_a_release_without_golden_requests_is_asked_for_the_start_of_each_site() -> None:
     (asked,) = questions(edge(80, "one"), (), edge(80, "one"))
     assert asked.implicit

@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settle()
     keep_small()
     tls.keep_small()
+    tls.bound_handshakes()
     raise_file_limit()
     try:
         for folder in (data_dir, data_dir / "logs", data_dir / "control"):

@@ -25,6 +25,7 @@ from seawall import limits
 from seawall.errors import RefusedError, UnreachableError, UsageError
 from seawall.ids import NodeName
 from seawall.node.files import private_directory, read_bounded, write_atomic
+from seawall.phrases import minute
 from seawall.secret import Secret
 
 SERVER_NAME: Final = "control.seawall.internal"
@@ -68,7 +69,11 @@ class Authority:
         return hashlib.sha256(_spki(self._key.public_key())).digest()
 
     def server_identity(self, now_s: float) -> tuple[Secret, Issued]:
-        """A new key and certificate for a control process."""
+        """A new key and certificate for a control process.
+
+        Raises:
+            RefusedError: the authority's own certificate is over.
+        """
         key = ec.generate_private_key(_CURVE())
         names: list[x509.GeneralName] = [x509.DNSName(SERVER_NAME)]
         issued = self._sign(
@@ -81,6 +86,7 @@ class Authority:
 
         Raises:
             UsageError: no request, of another kind of key, or not signed by its own key.
+            RefusedError: the authority's own certificate is over.
         """
         key = request_key(request)
         names: list[x509.GeneralName] = [x509.UniformResourceIdentifier(NODE_URI + node)]
@@ -98,6 +104,15 @@ class Authority:
             now_s + limits.NODE_CERTIFICATE_LIFETIME_S,
             self._certificate.not_valid_after_utc.timestamp(),
         )
+        if ends_s <= now_s:
+            raise RefusedError(
+                "ca-over",
+                f"The certificate of the fleet's authority (ca.pem) is over since "
+                f"{minute(ends_s)}, and this machine's clock says {minute(now_s)}.",
+                remedy="Set the clock if it is wrong. Otherwise move ca.pem away and start control "
+                "again, which makes a new one for the same key; then let every node join again: "
+                "seawall token join --name NAME.",
+            )
         authority = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         certificate = (
             x509.CertificateBuilder()

@@ -8,7 +8,9 @@ answers polls and bundles, and says who leads to whoever brings something that c
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Any, Final, TypeVar
 
@@ -98,11 +100,21 @@ class Gateway:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._bundles = Bundles(parts.control.bundle)
-        self._downloads = Gate(limits.BUNDLE_DOWNLOADS_MAX, "sends many bundles", parts.rng)
-        self._bodies = Gate(limits.REPORT_BYTES_IN_FLIGHT_MAX, "reads many reports", parts.rng)
+        self._downloads = Gate(
+            limits.BUNDLE_DOWNLOADS_MAX,
+            "sends many bundles",
+            parts.rng,
+            each=limits.BUNDLE_DOWNLOADS_EACH_MAX,
+        )
+        self._bodies = Gate(
+            limits.REPORT_BYTES_IN_FLIGHT_MAX,
+            "reads many reports",
+            parts.rng,
+            each=limits.REPORT_BYTES_IN_FLIGHT_EACH_MAX,
+        )
         self._rates = Rates(per_s=limits.REPORTS_PER_S_MAX, burst=limits.REPORTS_BURST_MAX)
         most = limits.RECORD_ANSWER_BYTES_IN_FLIGHT_MAX
-        self._answers = Gate(most, "reads many answers", parts.rng)
+        self._answers = Gate(most, "reads many answers", parts.rng, each=most)
         self._answer_rates = Rates(
             per_s=limits.RECORD_ANSWERS_PER_S_MAX,
             burst=limits.RECORD_ANSWERS_BURST_MAX,
@@ -192,9 +204,10 @@ class Gateway:
         return _asking(answer, before or self._questions(request, node))
 
     async def _bundle(self, request: Request) -> Response:
-        await self._node(request)
+        node = await self._node(request)
         digest = Digest(request.path_params["digest"])
-        return _Download(self._downloads, lambda: self._bundles.get(digest))
+        place = partial(self._downloads.pass_, node.name)
+        return _Download(place, lambda: self._bundles.get(digest))
 
     async def _report(self, request: Request) -> Response:
         node = await self._node(request)
@@ -204,7 +217,7 @@ class Gateway:
         size_bytes = declared_size(request, limits.NODE_REPORT_SIZE_BYTES_MAX)
         sent_s = number(request.headers.get(NOW_HEADER, str(parts.clock.now_s())), NOW_HEADER)
         skew_s = parts.clock.now_s() - sent_s
-        with self._bodies.pass_(size_bytes):
+        with self._bodies.pass_(node.name, size_bytes):
             body = await read(request, size_bytes)
             report = await _parsed(body)
         await self._node(request)  # it may have been removed meanwhile
@@ -227,7 +240,7 @@ class Gateway:
         request_id = records.begin(node.name, question)
         try:
             size_bytes = declared_size(request, limits.RECORD_ANSWER_SIZE_BYTES_MAX)
-            with self._answers.pass_(size_bytes):
+            with self._answers.pass_(node.name, size_bytes):
                 body = await read(request, size_bytes, limits.RECORD_ANSWER_TIMEOUT_S)
                 said = (
                     questions.believed(loads(body), request_id)
@@ -337,16 +350,20 @@ async def _parsed(body: bytes) -> NodeReport:
 class _Download(Response):
     """A bundle on its way to a node; holds a place among the downloads until it is there."""
 
-    def __init__(self, gate: Gate, read: Callable[[], Awaitable[bytes]]) -> None:
+    def __init__(
+        self,
+        place: Callable[[], AbstractContextManager[None]],
+        read: Callable[[], Awaitable[bytes]],
+    ) -> None:
         super().__init__(media_type="application/octet-stream")
-        self._gate = gate
+        self._place = place
         self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             # Read once for all who wait, before any of them takes a place.
             bundle = await self._read()
-            with self._gate.pass_():
+            with self._place():
                 async with asyncio.timeout(limits.BUNDLE_DOWNLOAD_TIMEOUT_S):
                     await self._send(bundle, send)
         except SeawallError as error:

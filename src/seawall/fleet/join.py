@@ -31,6 +31,7 @@ from seawall.release.signing import PublicKey, pin_public_key
 _TOKEN: Final = re.compile(r"swj_([0-9a-f]{16}_[A-Za-z0-9_-]{43})_([0-9a-f]{64})")
 _OK: Final = 200
 _NOT_HERE: Final = 421
+_FAILED_FROM: Final = 500
 _PORT_MAX: Final = 65_535
 
 
@@ -118,7 +119,13 @@ async def join(
 async def _ask(control: Address, token: Token, name: str, request: bytes) -> JoinAnswer:
     asked = await _talk(replace(control, tls=unverified_context()), "GET", "/v1/ca")
     authority = asked.body
-    if fingerprint_of(authority) != token.fingerprint:
+    if asked.status >= _FAILED_FROM:
+        raise UnreachableError(
+            "control-unreachable",
+            f"What answers at {control} fails with HTTP {asked.status}.",
+            remedy="Try again, with the same token. If it goes on, check the address.",
+        )
+    if not _is_of(authority, token.fingerprint):
         raise RefusedError(
             "control-not-the-one",
             f"What answers at {control} is not the control process that made this token.",
@@ -136,6 +143,14 @@ async def _ask(control: Address, token: Token, name: str, request: bytes) -> Joi
         view = ErrorView(refusal.code, refusal.message, refusal.remedy)
         raise error_from(view, answer.status)
     return from_json(JoinAnswer, json.loads(answer.body), strict=False)
+
+
+def _is_of(authority: bytes, fingerprint: bytes) -> bool:
+    """Whether that is the authority; whatever stands at a wrong address sends no certificate."""
+    try:
+        return fingerprint_of(authority) == fingerprint
+    except UsageError:
+        return False
 
 
 async def _talk(

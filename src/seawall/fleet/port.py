@@ -220,6 +220,7 @@ class _ServerCertificate:
 
         Raises:
             UnreachableError: none can be written, and there is no last one.
+            RefusedError: the authority's own certificate is over.
         """
         unwritten: OSError | None = None
         try:
@@ -249,7 +250,7 @@ class _ServerCertificate:
             try:
                 await asyncio.to_thread(self._issue)
                 context.load_cert_chain(self._certificate, self._key)
-            except OSError as error:
+            except (OSError, SeawallError) as error:
                 log("server-certificate-not-renewed", str(error))
 
     def _issue(self) -> None:

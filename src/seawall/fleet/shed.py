@@ -5,7 +5,7 @@ another time. Bundles that many nodes fetch are read from the store once.
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from random import Random  # noqa: TID251 - the type of what the caller seeded
@@ -31,28 +31,40 @@ class BusyError(UnreachableError):
 
 
 class Gate:
-    """At most so much of something at once."""
+    """At most so much of something at once, and of that each node a share.
 
-    def __init__(self, most: int, what: str, rng: Random) -> None:
+    Without the share one node that takes all of it, slowly, would keep every other one away.
+
+    Args:
+        most: of all nodes together.
+        each: of one of them.
+        what: what control does too much of, after its name.
+    """
+
+    def __init__(self, most: int, what: str, rng: Random, *, each: int) -> None:
         self._most = most
+        self._each = each
         self._what = what
         self._rng = rng
-        self.taken = 0
+        self._held: Counter[NodeName] = Counter()
 
     @contextmanager
-    def pass_(self, amount: int = 1) -> Iterator[None]:
-        """Hold `amount` until the block ends; what is alone always passes.
+    def pass_(self, node: NodeName, amount: int = 1) -> Iterator[None]:
+        """Hold `amount` for `node` until the block ends; what is alone always passes.
 
         Raises:
-            BusyError: too much is held already.
+            BusyError: too much is held already, by this node or by all.
         """
-        if self.taken and self.taken + amount > self._most:
-            raise BusyError(self._what, self._rng.randint(1, limits.RETRY_AFTER_S_MAX))
-        self.taken += amount
+        for held, most in ((self._held[node], self._each), (self._held.total(), self._most)):
+            if held and held + amount > most:
+                raise BusyError(self._what, self._rng.randint(1, limits.RETRY_AFTER_S_MAX))
+        self._held[node] += amount
         try:
             yield
         finally:
-            self.taken -= amount
+            self._held[node] -= amount
+            if not self._held[node]:
+                del self._held[node]
 
 
 class Rates:

@@ -7,8 +7,11 @@ certificate store of the system: only the fleet's own authority counts.
 import asyncio.sslproto
 import ssl
 from pathlib import Path
+from typing import cast
 
 from seawall import limits
+
+_Tls = asyncio.sslproto.SSLProtocol
 
 
 def server_context(certificate: Path, key: Path, authority: bytes) -> ssl.SSLContext:
@@ -62,3 +65,31 @@ def keep_small() -> None:
     asyncio takes 256 KiB for each and writes zeros into it, and has no setting for it.
     """
     asyncio.sslproto.SSLProtocol.max_size = limits.NODE_TLS_READ_SIZE_BYTES
+
+
+def bound_handshakes(most: int = limits.NODE_HANDSHAKES_MAX) -> None:
+    """Let no more than `most` handshakes with this process be under way: the oldest ends then.
+
+    Before its handshake nothing is known of a connection and no server counts it. asyncio waits a
+    minute for it, and has no bound. Whoever means it takes moments.
+    """
+    under_way: dict[_Tls, asyncio.Transport] = {}
+
+    class Bounded(_Tls):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            if self._server_side:
+                under_way[self] = cast("asyncio.Transport", transport)
+                while len(under_way) > most:
+                    under_way.pop(next(iter(under_way))).abort()
+
+        def _on_handshake_complete(self, handshake_exc: BaseException | None) -> None:
+            under_way.pop(self, None)
+            super()._on_handshake_complete(handshake_exc)
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            under_way.pop(self, None)
+            super().connection_lost(exc)
+
+    # The loop looks it up there for each connection.
+    asyncio.sslproto.SSLProtocol = Bounded  # type: ignore[misc]  # - there is no setting for it

@@ -232,6 +232,11 @@ class Agent:
         return self._serving.slots.active
 
     @property
+    def keepers(self) -> tuple[Keeper, ...]:
+        """Those of all slots with an Envoy."""
+        return tuple(keeper for keeper in self._serving.slots.all if keeper.process is not None)
+
+    @property
     def course(self) -> Course:
         """How far the assigned release is."""
         return self._driver.course

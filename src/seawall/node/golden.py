@@ -212,7 +212,8 @@ def _unlike(question: Question, candidate: Answer, stable: Answer) -> str:
     for name in _COMPARED_HEADERS:
         ours, theirs = (_plain(name, answer) for answer in (candidate, stable))
         if ours != theirs:
-            return f"{question}: {name} is {ours or 'missing'}, on stable: {theirs or 'missing'}"
+            said = (one[:STORY_VALUE_LENGTH_CHARS_MAX] or "missing" for one in (ours, theirs))
+            return f"{question}: {name} is {', on stable: '.join(said)}"
     return ""
 
 

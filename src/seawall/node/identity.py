@@ -61,11 +61,14 @@ class Identity:
 
 
 def find(directory: Path, binary: Path) -> Identity | None:
-    """The Envoy that an earlier agent left running in `directory`; None when there is none."""
+    """The Envoy that an earlier agent left running in `directory`; None when there is none.
+
+    On a disk that became full the file may be there and be of the Envoy before.
+    """
     found = _written(directory)
-    if found is None:
-        return _at_work(directory, binary)
-    return found if found.is_ours(directory, binary) else None
+    if found is not None and found.is_ours(directory, binary):
+        return found
+    return _at_work(directory, binary)
 
 
 def start_ticks(pid: int) -> int:
@@ -96,7 +99,7 @@ def _written(directory: Path) -> Identity | None:
 
 
 def _at_work(directory: Path, binary: Path) -> Identity | None:
-    """The Envoy that works in a slot, when its file could not be written: its environment tells."""
+    """The Envoy that works in a slot and is not in its file: its environment tells."""
     told = f"{TOLD}=".encode()
     for pid in working_in({os.path.realpath(directory)}):
         with suppress(*_SENSELESS):

@@ -6,12 +6,19 @@ nothing.
 """
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from pathlib import Path
 
 from seawall.ids import Generation, ReleaseId
-from seawall.limits import NOTICES_MAX, TRIAL_WINDOWS_MAX, WINDOWS_KEPT_MAX
+from seawall.limits import (
+    NOTICES_MAX,
+    TRIAL_WINDOWS_MAX,
+    WINDOWS_KEPT_MAX,
+    WINDOWS_SITES_KEPT_MAX,
+)
 from seawall.node.report import Collector, CollectorMaker
 from seawall.node.slots import STABLE
 from seawall.node.state import Served
@@ -107,10 +114,16 @@ class Instruments:
     # --- For the reporter ----------------------------------------------------------------------
 
     def windows(self) -> tuple[Window, ...]:
-        """Windows that were not delivered yet, oldest first."""
+        """Windows that were not delivered yet, oldest first: as many as a report may hold.
+
+        Each Envoy of a trial may have left as many; the others go with the reports after it.
+        """
         found = [*self._ended, *self._stable.windows()]
         found += [window for arm in self._arms.values() for window in arm.windows()]
-        return tuple(sorted(found, key=lambda window: window.start_s))
+        found.sort(key=lambda window: window.start_s)
+        sites = accumulate(len(window.sites) for window in found)
+        count = bisect_right([*sites], WINDOWS_SITES_KEPT_MAX)
+        return tuple(found[: max(1, count)])
 
     def accepted(self, windows: tuple[Window, ...]) -> None:
         """Control has taken these."""

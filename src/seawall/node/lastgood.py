@@ -125,6 +125,8 @@ class Bundles:
         wanted = set(digests)
         try:
             paths = list(self._directory.glob(f"*{_SUFFIX}"))
+            # Of a write that the death of an agent cut short: up to a whole release each.
+            paths += self._directory.glob(f".*{_SUFFIX}.new")
         except OSError:
             return
         for path in paths:

@@ -1,8 +1,8 @@
 """Delivers the agent's reports: at once when something changed, and every few seconds anyway.
 
 Two loops that do not wait for each other: one looks at Envoy (whose admin interface may be slow, or
-silent), the other tells what is known. While it looks, it also sees to it that Envoy's own log does
-not grow too large: nothing else bounds it.
+silent), the other tells what is known. While it looks, it also sees to it that the own logs of all
+Envoys do not grow too large: nothing else bounds them, and a trial may last for days.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ class Reporter:
         while True:
             self._look_due.clear()
             keeper = self._agent.keeper
-            await keeper.slot.bound_log()
+            await asyncio.gather(*(each.slot.bound_log() for each in self._agent.keepers))
             envoy, found = await envoy_state(keeper), await listeners(keeper)
             if _identity(envoy) != _identity(self._envoy) or found != self._listeners:
                 self._due.set()

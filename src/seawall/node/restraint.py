@@ -27,6 +27,8 @@ _RESIDENT_FIELD: Final = 21
 _NICE_LIMIT_BASE: Final = 20
 """RLIMIT_NICE of 20 - n allows a nice value of n."""
 _NICE_MAX: Final = 19
+_OOM: Final = "oom_score_adj"
+_OOM_SCORE_MAX: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +59,14 @@ def restrain(pid: int) -> None:
     machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     share_bytes = int(machine_bytes * TRIAL_MEMORY_SHARE_MAX)
     _set_memory(pid, max(TRIAL_MEMORY_BYTES_MIN, share_bytes))
-    _write(pid, "oom_score_adj", TRIAL_OOM_SCORE)
+    _write(pid, _OOM, min(_own_oom_score() + TRIAL_OOM_SCORE, _OOM_SCORE_MAX))
 
 
 def release(pid: int) -> None:
     """It is stable now: take everything back."""
     _set_nice(pid, _own_nice())
     _set_memory(pid, None)
-    _write(pid, "oom_score_adj", 0)
+    _write(pid, _OOM, _own_oom_score())
 
 
 def _may_raise_priority() -> bool:
@@ -77,6 +79,14 @@ def _may_raise_priority() -> bool:
 def _own_nice() -> int:
     """The agent's, which is also stable's."""
     return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def _own_oom_score() -> int:
+    """The agent's, which is also stable's: service managers set it, and a lower one is refused."""
+    try:
+        return int(Path(f"/proc/self/{_OOM}").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _set_nice(pid: int, value: int) -> None:

@@ -9,12 +9,12 @@ memory. Nothing here is a clock: a clock set back changes nothing.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from seawall.ids import Digest, Generation, ReleaseId
-from seawall.limits import NODE_STATE_SIZE_BYTES_MAX
+from seawall.limits import ENVOY_MESSAGE_LENGTH_CHARS_MAX, NODE_STATE_SIZE_BYTES_MAX
 from seawall.node.files import Writer, read_bounded, write_atomic
 from seawall.rollout.ports import Assignment, Trial
 
@@ -146,9 +146,17 @@ class StateFile:
 
 
 def _encode(state: NodeState) -> bytes:
-    body = json.dumps(asdict(state), sort_keys=True, separators=(",", ":"))
+    body = json.dumps(asdict(_bounded(state)), sort_keys=True, separators=(",", ":"))
     checksum = hashlib.sha256(body.encode()).hexdigest()
     return json.dumps({"schema": SCHEMA, "sha256": checksum, "state": body}, indent=1).encode()
+
+
+def _bounded(state: NodeState) -> NodeState:
+    """With a bounded length of what an origin or Envoy said: else it could not be read back."""
+    most, failed = ENVOY_MESSAGE_LENGTH_CHARS_MAX, state.failed
+    if failed is not None:
+        failed = replace(failed, message=failed.message[:most])
+    return replace(state, message=state.message[:most], failed=failed)
 
 
 def _decode(content: bytes) -> NodeState:
