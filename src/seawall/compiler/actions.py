@@ -79,7 +79,7 @@ def forward(
     compiled.cluster = str(action.origin)
     set_seconds(compiled.idle_timeout, action.timeouts.idle_s)
     if action.grpc:
-        _set_grpc_deadline(compiled, action.timeouts.answer_s)
+        _set_grpc_deadline(compiled, action.timeouts.answer_s or action.timeouts.total_s)
         attempt_s = action.timeouts.per_try_s
     else:
         # Envoy's bound of one attempt ends no answer that has begun; its `timeout` does.
