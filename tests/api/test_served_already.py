@@ -145,6 +145,7 @@ def test_one_that_is_new_and_has_expired_is_refused(shop: Shop, clock: type[Turn
         ("origin: 'http://127.0.0.1:18080'", "origin-loop"),
         ("origin: 'http://a:1', headers: {response: {set: {server: x}}}", "header-overwritten"),
         ("origin: 'http://a:1'", "missing-version"),
+        ("origin: 'http://a:1', headers: {request: {set: {X-A: b, x-a: c}}}", "header-twice"),
         (
             "routes: [{name: a, prefix: /a, respond: {}}, {name: b, regex: /a/b, respond: {}}]",
             "unreachable-route",

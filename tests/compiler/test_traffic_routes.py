@@ -8,6 +8,8 @@ from compiler.build import edge, forward, origin, route, site
 from compiler.served import Served, served
 from envoy_harness import Origin, free_port
 from seawall.model import (
+    BotMode,
+    BotPolicy,
     FixedResponse,
     HeaderChanges,
     PathExact,
@@ -230,6 +232,41 @@ def test_fixed_responses_are_sent_as_written(redirecting: Served) -> None:
     assert (response.status, response.body) == (418, b"{}")
     assert response.header("content-type") == "application/json"
     assert redirecting.get("/none").status == 204
+
+
+@pytest.mark.parametrize("mode", BotMode)
+def test_what_a_route_sets_replaces_what_its_site_says_whatever_is_done_with_bots(
+    app: Origin, mode: BotMode
+) -> None:
+    app.answer = lambda _: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\ncache-control: a\r\n\r\n"
+    one = "content-security-policy", "cache-control", "set-cookie"
+    shop = site(
+        "shop",
+        route(
+            "shop/own",
+            PathPrefix("/own"),
+            request_headers=HeaderChanges(set=(("accept-language", "route"),)),
+            response_headers=HeaderChanges(set=tuple((name, "route") for name in one)),
+        ),
+        route(),
+        request_headers=HeaderChanges(add=(("accept-language", "site"),)),
+        response_headers=HeaderChanges(
+            add=(("cache-control", "site"), ("set-cookie", "site")),
+            set_if_absent=(("content-security-policy", "site"),),
+        ),
+        bots=BotPolicy(mode=mode),
+    )
+    with served(edge(shop, http=(free_port(),), origins=(origin("app", app.port),))) as running:
+        answers = {path: running.get(path).headers for path in ("/own", "/other")}
+    own = [pair for pair in answers["/own"] if pair[0] in one]
+    assert sorted(own) == sorted((name, "route") for name in one)
+    assert app.requests[-2].values("accept-language") == [b"route"]
+    other = [pair for pair in answers["/other"] if pair[0] in one]
+    assert sorted(other) == [
+        ("cache-control", "a,site"),
+        ("content-security-policy", "site"),
+        ("set-cookie", "site"),
+    ]
 
 
 def test_headers_are_set_added_removed_and_defaulted(app: Origin) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from compiler.build import edge, origin, route, site
+from compiler.build import edge, forward, origin, route, site
 from compiler.served import served
 from envoy_harness import free_port
-from seawall.model import Compression
+from seawall.model import Compression, Timeouts
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n"
 _FIRST = b"5\r\nfirst\r\n"
@@ -58,6 +58,16 @@ def test_the_first_part_comes_before_the_last_is_there(accepted: str) -> None:
                 part = client.recv(65_536)
                 assert part, seen
                 seen += part
+
+
+@pytest.mark.parametrize("answer_s", [0.0, 0.4])
+def test_a_grpc_call_ends_with_its_bound(answer_s: float) -> None:
+    times = Timeouts(answer_s, 300.0, 0.0, total_s=0.5)
+    with _streaming(threading.Event()) as port:
+        rpc = site("shop", route(action=forward(timeouts=times, grpc=True)))
+        one = edge(rpc, http=(free_port(),), origins=(origin("app", port),))
+        with served(one) as running, pytest.raises(EOFError):  # and no answer that is whole
+            running.get("/")
 
 
 def _plain(answer: bytes) -> bytes:

@@ -42,6 +42,25 @@ def test_a_file_that_two_patterns_match_is_read_once(tmp_path: Path) -> None:
     assert len(collect(tmp_path / "seawall.yaml").files) == 2
 
 
+def test_the_way_to_the_site_file_is_no_pattern(tmp_path: Path) -> None:
+    directory = tmp_path / "[shop] *?"
+    directory.mkdir()
+    (directory / "a.yaml").write_text(site("a"))
+    root = directory / "seawall.yaml"
+    for includes in ("a.yaml", "[a].yaml", "../*/a.yaml"):
+        root.write_text(f"version: 1\nincludes: ['{includes}']\nlisten: {{http: ':80'}}\n")
+        loaded = load(collect(root), read=read_file, now_s=0)
+        assert loaded.problems == ()
+        assert loaded.edge is not None
+
+
+def test_a_file_whose_name_is_no_text_is_judged_like_others(tmp_path: Path) -> None:
+    (tmp_path / "seawall.yaml").write_text(ROOT.replace(", 'b.yaml'", ""))
+    (tmp_path / "sites").mkdir()
+    (tmp_path / "sites" / os.fsdecode(b"\xff.yaml")).write_text(site("NoName"))
+    assert ids(load(collect(tmp_path / "seawall.yaml"), read=read_file, now_s=0)) == {"bad-name"}
+
+
 def test_a_missing_site_file_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="There is no site file") as caught:
         collect(tmp_path / "seawall.yaml")

@@ -1,5 +1,6 @@
 """Site files that are whole and mean something that nobody wants: loops, and broken chains."""
 
+import base64
 import datetime as dt
 
 import pytest
@@ -123,6 +124,35 @@ def _publicly_issued() -> tuple[bytes, bytes]:
     return signed(leaf, ca=False), signed(issuer, ca=True)
 
 
+@pytest.mark.parametrize("how", ["twice", "version", "kind"])
+def test_a_certificate_that_no_program_reads_is_told(how: str) -> None:
+    names = x509.SubjectAlternativeName([x509.DNSName("shop.example.com")])
+    other = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.99"), b"0\x04\xa3\x02\x05\x00")
+    key = ec.generate_private_key(ec.SECP256R1())
+    begin = dt.datetime.now(dt.UTC) - dt.timedelta(1)
+    builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(x509.Name([]))
+    builder = builder.public_key(key.public_key()).serial_number(1).not_valid_before(begin)
+    builder = builder.not_valid_after(begin + dt.timedelta(90)).add_extension(other, critical=False)
+    if how == "twice":
+        builder = builder.add_extension(names, critical=False)
+    der = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    if how == "version":
+        der = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x01")
+    else:
+        der = der.replace(b"\x55\x1d\x63", b"\x55\x1d\x11")  # that extension is of names now
+    pem = b"-----BEGIN CERTIFICATE-----\n%s-----END CERTIFICATE-----\n" % base64.encodebytes(der)
+    files = {**certificate_files(), "c.pem": pem}
+    tls = "tls: {cert: c.pem, key: certs/shop.key}"
+    shop = f"{EDGE}sites:\n  shop: {{hosts: [shop.example.com], origin: %s, %s}}\n"
+    assert ids(load_text(shop % ("'http://x'", tls), files)) == {"bad-certificate"}
+    behind = "{endpoints: 'https://a.example', tls: {ca: c.pem}}"
+    found = ids(load_text(shop % (behind, "tls: false"), files)) - {"https-without-certificate"}
+    assert found == ({"bad-certificate"} if how == "version" else set())
+
+
+_SETS_COOKIE = ", header_changes: {response: {add: {set-cookie: seen=1}}}"
+
+
 @pytest.mark.parametrize(
     ("route", "loops"),
     [
@@ -140,6 +170,11 @@ def _publicly_issued() -> tuple[bytes, bytes]:
         ("path: /a, methods: POST, redirect: {to: /a, status: 303}", False),
         ("path: /a, methods: POST, redirect: {to: /a, status: 307}", True),
         ("path: /a, query: {old: {present: true}}, redirect: {to: /a, strip_query: true}", False),
+        ("headers: {x-forwarded-proto: http}, redirect: 'https://www.test'", False),
+        ("headers: {x-forwarded-proto: https}, redirect: 'https://www.test'", True),
+        ("headers: {x-forwarded-proto: http}, redirect: /", True),
+        (f"headers: {{cookie: {{present: false}}}}, redirect: /{_SETS_COOKIE}", False),
+        (f"headers: {{x-a: {{present: false}}}}, redirect: /{_SETS_COOKIE}", True),
     ],
 )
 def test_a_redirect_loops_that_leads_to_its_own_host_and_that_nothing_ends(

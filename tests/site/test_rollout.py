@@ -73,6 +73,7 @@ def test_no_steps_is_written_as_an_empty_list() -> None:
         ("{steps: [{share: 1%, soak: 121s}]}", "rollout-deadline-too-short"),
         ("{steps: [51%]}", "rollout-cannot-finish"),
         ("{steps: [{share: 1%, deadline: 7d}], waves: [10%, 50%, 100%]}", "rollout-cannot-finish"),
+        ("{steps: [{share: 1%, deadline: 4d}]}", "rollout-cannot-finish"),
         ("{steps: [0.05%]}", "out-of-range"),
         ("{steps: [0.15%]}", "out-of-range"),
         ("{steps: [101%]}", "out-of-range"),

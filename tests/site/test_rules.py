@@ -293,6 +293,12 @@ def test_origins(written: str, found: set[str]) -> None:
         ("prefix: /a, redirect: /a/b", {"redirect-loop"}),
         ("prefix: /a, redirect: {prefix: /a/b}", {"redirect-loop"}),
         ("prefix: /a, redirect: 'http://other.example/a'", set()),
+        ("regex: '/a/.*', redirect: /a/b", {"redirect-loop"}),
+        ("regex: '/a/.*', redirect: /a", set()),
+        ("regex: '(', redirect: /a", {"bad-regex"}),
+        ("path: /a, headers: {X-A: {prefix: a}, x-a: {suffix: b}}", {"header-twice"}),
+        ('path: /a, header_changes: {request: {set: {x-a: "1", X-A: "2"}}}', {"header-twice"}),
+        ('path: /a, header_changes: {response: {add: {x-a: "1"}, set: {X-A: "2"}}}', set()),
         ("path: /a, redirect: /a/", set()),
         ("prefix: /a, timeout: 1s, retries: {per_try_timeout: 2s}", {"contradictory-timeouts"}),
         ("prefix: /a, grpc: true", {"protocol-mismatch"}),
@@ -306,6 +312,11 @@ def test_origins(written: str, found: set[str]) -> None:
 )
 def test_routes(written: str, found: set[str]) -> None:
     assert routes(written) == found
+
+
+@pytest.mark.parametrize("first", ["regex: '/(wait|style)[.].*'", "path: /wait.html"])
+def test_a_redirect_of_everything_ends_at_a_route_above_it(first: str) -> None:
+    assert routes(first, "prefix: /, redirect: /wait.html") == set()
 
 
 def test_a_redirect_inside_its_prefix_is_fine_when_an_earlier_route_takes_the_target() -> None:
@@ -333,6 +344,13 @@ def test_a_redirect_inside_its_prefix_is_fine_when_an_earlier_route_takes_the_ta
 def test_certificates(site: str, found: set[str]) -> None:
     text = SHOP.replace(HEAD, HTTPS) + f"    {site}\n"
     assert ids(load_text(text, certificate_files())) == found
+
+
+@pytest.mark.parametrize("listen", ["{https: ':8443'}", "{http: ':8080', https: ':8443'}"])
+def test_a_listener_for_https_that_no_site_is_left_for(listen: str) -> None:
+    text = f"version: 1\nlisten: {listen}\ntls: {{development_ca: true}}\n"
+    shop = "sites: {shop: {hosts: [a.example], origin: 'http://127.0.0.1:3000', tls: false}}\n"
+    assert ids(load_text(text + shop)) == {"https-without-certificate"}
 
 
 def test_a_large_or_binary_error_page_is_refused() -> None:

@@ -28,6 +28,8 @@ from seawall.model import (
 )
 
 _APPEND = base_pb2.HeaderValueOption.HeaderAppendAction
+REPLACE: Final = _APPEND.OVERWRITE_IF_EXISTS_OR_ADD
+"""How a header edit takes the place of what is there."""
 _WEBSOCKET_KEY = base64.b64encode(bytes(16)).decode()
 _FRAGMENT: Final = "%RESP(LOCATION)%#"
 _CODE = route_components_pb2.RedirectAction.RedirectResponseCode
@@ -52,7 +54,7 @@ def apply_header_changes(target: Any, side: str, changes: HeaderChanges) -> None
     getattr(target, f"{side}_headers_to_remove").extend(changes.remove)
 
 
-def header(name: str, value: str, action: int = _APPEND.OVERWRITE_IF_EXISTS_OR_ADD) -> Any:
+def header(name: str, value: str, action: int = REPLACE) -> Any:
     """One literal header edit."""
     return base_pb2.HeaderValueOption(
         header=base_pb2.HeaderValue(key=name, value=value.replace("%", "%%")),
@@ -90,7 +92,7 @@ def forward(
     compiled.cluster = str(action.origin)
     set_seconds(compiled.idle_timeout, action.timeouts.idle_s)
     if action.grpc:
-        _set_grpc_deadline(compiled, action.timeouts.answer_s)
+        _set_grpc_deadline(compiled, action.timeouts.answer_s or action.timeouts.total_s)
         attempt_s = action.timeouts.per_try_s
     else:
         # Envoy's bound of one attempt ends no answer that has begun; its `timeout` does.

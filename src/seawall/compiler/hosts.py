@@ -308,12 +308,16 @@ def _parted(changes: HeaderChanges, wanted: frozenset[str]) -> tuple[HeaderChang
 
 
 def _change_first(route: Any, side: str, changes: HeaderChanges) -> None:
-    """Put `changes` before the route's own, as if its host said so: the route has the last word."""
+    """Put `changes` before the route's own, as if its host said so: the route has the last word.
+
+    Of one message Envoy does what adds after what replaces, so what the route replaces is left out.
+    """
     options = getattr(route, f"{side}_headers_to_add")
-    own, removed = list(options), set(getattr(route, f"{side}_headers_to_remove"))
+    own, decided = list(options), set(getattr(route, f"{side}_headers_to_remove"))
+    decided |= {one.header.key for one in own if one.append_action == actions.REPLACE}
     del options[:]
     actions.apply_header_changes(route, side, changes)
-    kept = [option for option in options if option.header.key not in removed]
+    kept = [option for option in options if option.header.key not in decided]
     del options[:]
     options.extend([*kept, *own])
 

@@ -66,6 +66,12 @@ class RolloutPolicy:
     baseline: bool
 
     @property
+    def longest_s(self) -> float:
+        """From the start to the last commit, when every step of every wave waits to its end."""
+        each_s = self.taste_deadline_s + sum(step.deadline_s for step in self.steps)
+        return (len(self.waves) + 1) * (each_s + limits.ROLLOUT_COMMIT_PATIENCE_S)
+
+    @property
     def wave_count(self) -> int:
         """Of all waves: the last one holds all nodes, written or not."""
         last = self.waves[-1] if self.waves else None

@@ -97,7 +97,8 @@ class Timeouts:
             bound (streams, WebSockets).
         idle_s: longest silence on the stream in either direction.
         per_try_s: of one attempt in place of `answer_s`; 0 for the same.
-        total_s: until the whole answer is there, over all attempts; 0 means no bound.
+        total_s: until the whole answer is there, over all attempts; 0 means no bound. For a gRPC
+            call it counts where `answer_s`, which is the shorter one, bounds nothing.
     """
 
     answer_s: float

@@ -55,7 +55,7 @@ def deadline_s(policy: RolloutPolicy, speed: Speed, period_s: float | None = Non
         return _period(period_s)
     if speed is Speed.SWITCH:
         return limits.SWITCH_DEADLINE_S
-    return _longest_s(policy) + limits.ROLLOUT_SLACK_S
+    return policy.longest_s + limits.ROLLOUT_SLACK_S
 
 
 def _feed(policy: RolloutPolicy, period_s: float) -> RolloutPolicy:
@@ -87,14 +87,8 @@ def _period(period_s: float | None) -> float:
     return period_s
 
 
-def _longest_s(policy: RolloutPolicy) -> float:
-    each_s = policy.taste_deadline_s + sum(step.deadline_s for step in policy.steps)
-    each_s += limits.ROLLOUT_COMMIT_PATIENCE_S
-    return (len(policy.waves) + 1) * each_s
-
-
 def _require_possible(policy: RolloutPolicy) -> None:
-    longest_s = _longest_s(policy)
+    longest_s = policy.longest_s
     if longest_s > limits.ROLLOUT_DURATION_S_MAX:
         raise UsageError(
             "policy-cannot-finish",

@@ -23,6 +23,14 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from seawall.secret import Secret
 
 RSA_KEY_BITS_MIN: Final = 2048
+_UNREADABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a certificate may raise."""
 _PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -71,7 +79,7 @@ def _read_chain(pem: bytes) -> ChainFacts:
         public_key = leaf.public_key()
         names = _names(leaf)
         gap = _gap(chain)
-    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+    except _UNREADABLE as error:
         raise CertificateError("it holds no readable PEM certificate") from error
     words, accepted = _strength(public_key)
     return ChainFacts(
@@ -126,7 +134,7 @@ def check_authorities(pem: bytes) -> None:
     """
     try:
         x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise CertificateError("it holds no readable PEM certificate") from error
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from seawall import limits
 from seawall.errors import UsageError
 from seawall.site.disk import read_bounded
-from seawall.site.files import absolute
+from seawall.site.files import absolute_pattern
 from seawall.site.parse import value_of
 from seawall.site.sources import SourceFile, SourceSet
 from seawall.site.tree import ListNode
@@ -76,7 +76,8 @@ def _included(root: str, content: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for pattern in patterns:
         if isinstance(pattern, str) and "\x00" not in pattern:
-            for path in sorted(glob.iglob(absolute(root, pattern))):  # noqa: PTH207 - text paths
+            wanted = absolute_pattern(root, pattern)
+            for path in sorted(glob.iglob(wanted)):  # noqa: PTH207 - text paths
                 if path != root:
                     found.setdefault(path, pattern)
                 if len(found) >= limits.SITE_INCLUDES_MAX:

@@ -4,6 +4,7 @@ A file that cannot be read is remembered with every place that names it; the rul
 and `file-unreadable` report it. Nothing here opens a file: the reader is injected.
 """
 
+import glob
 import hashlib
 import posixpath
 from collections.abc import Callable
@@ -85,3 +86,9 @@ class Files:
 def absolute(naming_file: str, path: str) -> str:
     """The absolute path of a file named in `naming_file`."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(naming_file), path))
+
+
+def absolute_pattern(naming_file: str, pattern: str) -> str:
+    """The same of a pattern of files; what stands in the way to `naming_file` is no pattern."""
+    directory = glob.escape(posixpath.dirname(naming_file))
+    return posixpath.normpath(posixpath.join(directory, pattern))

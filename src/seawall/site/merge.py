@@ -11,7 +11,7 @@ from seawall.ids import CertificateName, OriginName, SiteName
 from seawall.site.anew import read_anew
 from seawall.site.cache import CachedFile, LoadCache
 from seawall.site.draft import Placed
-from seawall.site.files import absolute
+from seawall.site.files import absolute_pattern
 from seawall.site.parse import parse
 from seawall.site.problem import Location, Problem, Severity
 from seawall.site.schema.edge import IncludedFile, SiteFile
@@ -125,7 +125,7 @@ def _check_includes(merged: Merged, top: Placed[SiteFile], sources: SourceSet) -
     paths = [file.path for file in sources.files if file.path != sources.root]
     for index, pattern in enumerate(top.section.includes):
         where = top.at("includes", index)
-        wanted = absolute(top.file, pattern)
+        wanted = absolute_pattern(top.file, pattern)
         if any(matches(path, wanted) for path in paths):
             continue
         wild = any(letter in pattern for letter in "*?[")

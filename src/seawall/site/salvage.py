@@ -79,7 +79,8 @@ def renamed(path: str, root: MapNode, part: str, names: Iterable[str]) -> MapNod
     entries = root[part]
     if not isinstance(entries, MapNode):
         return root
-    file = hashlib.sha256(path.encode()).hexdigest()[:8]  # another file has such lines too
+    digest = hashlib.sha256(path.encode(errors="surrogateescape"))  # it need not be UTF-8
+    file = digest.hexdigest()[:8]  # another file has such lines too
     fresh = {name: f"{_name_of(entries.keys_at[name])}-{file}" for name in names}
     kept = _copied(entries)
     kept.update({fresh.get(name, name): value for name, value in entries.items()})

@@ -97,6 +97,17 @@ def find_mark(root: Node, at: Mark, path: Sequence[Step], *, of_key: bool = Fals
     return at
 
 
+def written_keys(root: Node, path: Sequence[Step]) -> tuple[str, ...]:
+    """The keys of the mapping at `path`, in order; a part that is not there is passed over."""
+    node = root
+    for step in path:
+        if isinstance(node, MapNode) and isinstance(step, str):
+            node = node.get(step, node)
+        elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
+            node = node[step]
+    return tuple(node) if isinstance(node, MapNode) else ()
+
+
 def is_gone(root: Node, path: Sequence[Step]) -> bool:
     """Whether what stands at `path` could not be read: a value, or an item of a list.
 

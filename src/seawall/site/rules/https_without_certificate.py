@@ -14,16 +14,17 @@ RULE = Rule(
     remedy="Write `tls` on the site; `tls: false` if it is for plain http only; or "
     "`tls: {development_ca: true}` at the top for development.",
     example=one_site("origin: http://127.0.0.1:3000", top="listen: {https: 127.0.0.1:8443}"),
+    younger=True,
 )
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """Each site that did not decide about https."""
+    """Each site that did not decide about https, and a listener that none is left for."""
     file = draft.top.section
-    made = file.tls.development_ca or draft.top.lost("tls", "development_ca")
-    if not file.listen.https or made:
+    if not file.listen.https:
         return
-    for name, site in draft.sites.items():
+    made = file.tls.development_ca or draft.top.lost("tls", "development_ca")
+    for name, site in () if made else draft.sites.items():
         if site.section.tls is None and not site.lost("tls"):
             what = f"The site `{name}` has no certificate for https."
             yield RULE.found(site.at(), f"site {name}", what)

@@ -6,6 +6,7 @@ from seawall.model import (
     FixedResponse,
     PathExact,
     PathPrefix,
+    PathRegex,
     Redirect,
     Route,
     Site,
@@ -13,6 +14,7 @@ from seawall.model import (
 )
 from seawall.site.draft import Draft, Placed
 from seawall.site.problem import Problem, Severity
+from seawall.site.regex import compile_regex
 from seawall.site.rules.rule import Rule, one_site
 from seawall.site.rules.served import has_https
 from seawall.site.schema.site import SiteSection
@@ -29,10 +31,13 @@ origin: http://127.0.0.1:3000
 routes:
   - {name: shop, prefix: /shop, redirect: {to: /shop/start}}
 """),
+    younger=True,
 )
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AS_GET = frozenset({301, 302, 303})
 """After these, browsers ask with GET, whatever the method was."""
+_NAMED = (("host", "host"), ("x-forwarded-proto", "scheme"))
+"""Headers of a request that follow from the place it asks for, and the part of a redirect."""
 _HTTP_PORT = 80
 _HTTPS_PORT = 443
 _WHERE = (("path",), ("prefix",), ("regex",), ("redirect", "to"), ("redirect", "prefix"))
@@ -58,30 +63,36 @@ def _loops(draft: Draft, placed: Placed[SiteSection], site: Site, route: Route) 
         changes = route.response_headers
         named = any(name == "location" for name, _ in (*changes.set, *changes.add))
         return action.status in _REDIRECTS and not named
-    if not isinstance(action, Redirect) or _may_end(route, action):
+    if not isinstance(action, Redirect) or _may_end(site, route, action):
         return False
     if action.host and not (action.host in site.hosts and _is_here(draft, placed, action)):
         return False
     if not (action.prefix or action.path):
         return True  # the request's path, at the same host
     target = (action.prefix or action.path).partition("?")[0]
-    if action.prefix and not isinstance(route.match.path, PathPrefix):
+    path = route.match.path
+    foreign = bool(action.prefix) and not isinstance(path, PathPrefix)  # `bad-rewrite` says so
+    if foreign or (isinstance(path, PathRegex) and compile_regex(path.regex).error):
         return False
     taken_by = next((one for one in site.routes if _takes(one, target)), None)
     return taken_by is route
 
 
-def _may_end(route: Route, action: Redirect) -> bool:
+def _may_end(site: Site, route: Route, action: Redirect) -> bool:
     """Whether a condition besides the path may not hold for what the client asks next."""
     match = route.match
     as_get = action.status in _AS_GET and match.methods and "GET" not in match.methods
-    other_host = any(
-        condition.name == "host"
-        and action.host
-        and (condition.kind is not StringMatchKind.EXACT or condition.value != action.host)
+    elsewhere = any(
+        condition.name == header
+        and (named := getattr(action, part))
+        and (condition.kind is not StringMatchKind.EXACT or condition.value != named)
         for condition in match.headers
+        for header, part in _NAMED
     )
-    return bool(match.query or as_get or other_host)
+    changes = (site.response_headers, route.response_headers)
+    remembers = any(name == "set-cookie" for one in changes for name, _ in (*one.set, *one.add))
+    remembered = remembers and any(condition.name == "cookie" for condition in match.headers)
+    return bool(match.query or as_get or elsewhere or remembered)
 
 
 def _is_here(draft: Draft, site: Placed[SiteSection], action: Redirect) -> bool:
@@ -102,4 +113,6 @@ def _takes(route: Route, path: str) -> bool:
             return exact == path
         case PathPrefix(prefix):
             return path == prefix or path.startswith(prefix.rstrip("/") + "/")
-    return False
+        case PathRegex(regex):
+            pattern = compile_regex(regex).pattern
+            return pattern is None or bool(pattern.fullmatch(path.encode()))

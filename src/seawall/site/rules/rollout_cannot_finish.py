@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from seawall import limits
+from seawall.site.build_rollout import build_policy
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import Rule, one_site
@@ -19,6 +20,7 @@ RULE = Rule(
         "origin: http://127.0.0.1:3000",
         top="listen: {http: 127.0.0.1:8080}\nrollout: {steps: [10%, 60%]}",
     ),
+    younger=True,
 )
 _BOTH_SHARE_MAX = 0.5
 _TIMES = ("steps", "waves", "taste_deadline", "bake")
@@ -37,14 +39,12 @@ def check(draft: Draft) -> Iterator[Problem]:
             yield RULE.found(draft.top.at("rollout", "steps", index), "", what, remedy=remedy)
     if any(draft.top.lost("rollout", key) for key in _TIMES):
         return
-    waves = max(1, len(section.waves))
-    each_s = section.taste_deadline + sum(step.deadline for step in section.steps)
-    total_s = waves * each_s + section.bake
+    total_s = build_policy(section).longest_s + section.bake
     if total_s > limits.ROLLOUT_DURATION_S_MAX:
         what = (
-            f"{waves} wave(s) of {duration_text(each_s)} and a bake of "
-            f"{duration_text(section.bake)} are {duration_text(total_s)}; "
-            f"a rollout may take {duration_text(limits.ROLLOUT_DURATION_S_MAX)}."
+            f"All waves at their deadlines and a bake of {duration_text(section.bake)} take "
+            f"{duration_text(total_s)}; a rollout may take "
+            f"{duration_text(limits.ROLLOUT_DURATION_S_MAX)}."
         )
         remedy = "Shorten the deadlines or `bake`, or write fewer waves."
         yield RULE.found(draft.top.at("rollout", of_key=True), "", what, remedy=remedy)
