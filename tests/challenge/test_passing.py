@@ -121,6 +121,13 @@ def test_a_script_without_styles_or_sum_must_work() -> None:
         assert told(reply)["do"] == "work", wrong
 
 
+def test_a_visitor_with_as_many_cookies_as_the_edge_lets_in_passes() -> None:
+    place = Workplace()
+    page = opened(place)
+    cookies = f"a={'x' * 95 * limits.KIB}; {cookie_of(page, ECHO)}"
+    assert told(solve(place.counter(cookies), answer(*challenge_in(page))))["do"] == "go"
+
+
 def test_a_challenge_that_cannot_be_read_is_told_by_the_id_of_the_request() -> None:
     place = Workplace()
     back = Return("c1.made.up", "GET", request_id="4423d9dd-038f-40a3-a693-fc9a31297abb")
