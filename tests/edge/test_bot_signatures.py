@@ -67,6 +67,15 @@ def test_no_signer_is_refused_for_a_path_that_the_edge_writes_otherwise(
     assert (status, outcome) == (200, Outcome.VERIFIED if path == "/a" else Outcome.UNKNOWN)
 
 
+@pytest.mark.parametrize("name", ["x-request-id", "x-forwarded-for", "x-forwarded-proto"])
+def test_no_signer_is_refused_for_a_header_that_the_edge_sets_itself(
+    served: tuple[Serving, Checking], name: str
+) -> None:
+    covered = f'"@authority" "{name}" {AGENT}'
+    found = _sent(served, covered, b"/", f"{name}: 1".encode(), **{name: "1"})
+    assert found == (200, Outcome.UNKNOWN)
+
+
 def test_a_header_that_is_sent_twice_is_signed_as_one_value(
     served: tuple[Serving, Checking],
 ) -> None:

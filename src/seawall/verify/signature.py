@@ -5,9 +5,9 @@ could be checked and says which key of which directory each needs; `check` check
 
 Only a signature that is wrong under the very key it names makes an impostor. What cannot be read,
 is too old, covers too little, or names a key that nobody has, proves nothing: unknown, with the
-reason. So does a wrong one over the path: Envoy has written it in its normal form before anybody
-here sees it, and its signer signed what it sent. Replays inside of a signature's lifetime are not
-told apart; it covers the host, so that it is worth nothing elsewhere.
+reason. So does a wrong one over what the edge writes otherwise, above all the path, of which it
+makes the normal form: its signer signed what it sent. Replays inside of a signature's lifetime are
+not told apart; it covers the host, so that it is worth nothing elsewhere.
 """
 
 import re
@@ -38,7 +38,10 @@ _ALGORITHMS: Final = frozenset({"ed25519", "rsa-pss-sha512", "ecdsa-p256-sha256"
 _FIELD: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _KEYID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _PORTS: Final = {"https": ":443", "http": ":80"}
-_OF_PATH: Final = frozenset({"@path", "@target-uri"})
+_REWRITTEN: Final = frozenset(
+    {"@path", "@target-uri", "x-forwarded-for", "x-forwarded-proto", "x-request-id"}
+)
+"""What Envoy may have written otherwise than the client before anybody here sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Candidate:
         directory: canonical address of the directory that must hold the key.
         algorithm: as the signature says, or None.
         base: what was signed.
-        of_path: the path is among it.
+        rewritten: the edge may have changed a part of it.
     """
 
     label: str
@@ -75,7 +78,7 @@ class Candidate:
     algorithm: str | None
     base: bytes
     signature: bytes
-    of_path: bool = False
+    rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +159,8 @@ def check(candidate: Candidate, key: Key, *, now_s: float) -> tuple[Outcome, str
     if candidate.algorithm not in (None, key.algorithm):
         return Outcome.UNKNOWN, "algorithm-mismatch"
     if not key.verifies(candidate.signature, candidate.base):
-        if candidate.of_path:
-            return Outcome.UNKNOWN, "wrong-or-path-rewritten"
+        if candidate.rewritten:
+            return Outcome.UNKNOWN, "wrong-or-rewritten"
         return Outcome.IMPOSTOR, "signature-wrong"
     return Outcome.VERIFIED, ""
 
@@ -192,7 +195,7 @@ def _candidate(
         algorithm=algorithm,
         base=base,
         signature=signature.value,
-        of_path=any(component.value in _OF_PATH for component in member.items),
+        rewritten=any(component.value in _REWRITTEN for component in member.items),
     )
 
 
