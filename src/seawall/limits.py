@@ -1136,8 +1136,8 @@ CHALLENGE_LANGUAGE_HEADER_CHARS_MAX: Final = 256
 """Accept-Language that is read; browsers send under 100 characters."""
 CHALLENGE_LANGUAGES_READ_MAX: Final = 16
 """Languages read from it."""
-CHALLENGE_COOKIE_HEADER_CHARS_MAX: Final = 16 * KIB
-"""A Cookie header that is read: Envoy's own bound on headers is near."""
+CHALLENGE_COOKIE_HEADER_CHARS_MAX: Final = 96 * KIB
+"""A Cookie header that is read: as much as `max_header_size` of a site file lets in at most."""
 CHALLENGE_CONTACT_LENGTH_CHARS_MAX: Final = 512
 """An address that a visitor can write to."""
 CHALLENGE_PAGE_SIZE_BYTES_MAX: Final = 30 * KIB

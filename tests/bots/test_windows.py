@@ -77,6 +77,23 @@ def test_a_clock_set_back_counts_anew_and_breaks_nothing(windows: Windows) -> No
     assert seen[:3] == [1, 1, 1]
 
 
+def test_a_clock_set_back_leaves_room_for_everybody(windows: Windows) -> None:
+    for n in range(100_000):
+        windows.touch(f"before {n}", at_s=START_S + 8 * 3_600)
+    clients = [f"after {n}" for n in range(4_000)]
+    for client in clients:
+        windows.touch(client)
+    assert {windows.touch(client)[1][2] for client in clients} == {2}
+
+
+def test_requests_are_told_in_whole_numbers(windows: Windows) -> None:
+    """A rule compares them: between two spans of ten seconds nobody asked 3.4 times."""
+    for _ in range(4):
+        windows.touch(at_s=START_S + 9)
+    told = [windows.touch(at_s=START_S + second)[1] for second in range(10, 20)]
+    assert all(number == round(number) for seen in told for number in seen[:3])
+
+
 def test_distinct_paths_are_counted_about_right(windows: Windows) -> None:
     for n in range(40):
         windows.touch(path=f"/page/{n}")

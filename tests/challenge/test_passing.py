@@ -19,6 +19,7 @@ from challenge.workplace import (
     answer,
     challenge_in,
     cookie_of,
+    numbered,
     opened,
     told,
 )
@@ -118,6 +119,13 @@ def test_a_script_without_styles_or_sum_must_work() -> None:
         text, nonce = challenge_in(page)
         reply = solve(place.counter(cookie_of(page, ECHO) or ""), answer(text, nonce, **wrong))
         assert told(reply)["do"] == "work", wrong
+
+
+def test_a_visitor_with_as_many_cookies_as_the_edge_lets_in_passes() -> None:
+    place = Workplace()
+    page = opened(place)
+    cookies = f"a={'x' * 95 * limits.KIB}; {cookie_of(page, ECHO)}"
+    assert told(solve(place.counter(cookies), answer(*challenge_in(page))))["do"] == "go"
 
 
 def test_a_challenge_that_cannot_be_read_is_told_by_the_id_of_the_request() -> None:
@@ -259,14 +267,25 @@ def test_a_new_process_takes_no_challenge_of_an_old_one() -> None:
     old = Workplace()
     page = opened(old)
     text, nonce = challenge_in(page)
-    new = Workplace()
-    new.clock.time_s = NOW_S + 0.5
-    new.__post_init__()
+    new = Workplace(random_bytes=numbered(10**6))
     cookies = cookie_of(page, ECHO) or ""
     assert told(solve(new.counter(cookies), answer(text, nonce))) == {"do": "again"}
     # Its own are good from the first moment.
     page = opened(new, cookies)
     assert told(solve(new.counter(cookies), answer(*challenge_in(page))))["do"] == "go"
+
+
+@pytest.mark.parametrize("by_s", [-8 * 3_600, 8 * 3_600])
+def test_a_clock_that_is_set_keeps_nobody_out(by_s: float) -> None:
+    """A machine that starts with a wrong clock is told the time a minute later."""
+    place = Workplace()
+    before = opened(place)
+    place.clock.time_s += by_s
+    page = opened(place)
+    cookies = cookie_of(page, ECHO) or ""
+    old = solve(place.counter(cookies), answer(*challenge_in(before)))
+    assert told(old) == {"do": "again"}
+    assert told(solve(place.counter(cookies), answer(*challenge_in(page))))["do"] == "go"
 
 
 def test_an_edge_that_refuses_what_was_granted_ends_in_words() -> None:

@@ -27,6 +27,7 @@ from challenge.workplace import (
 from seawall.challenge.passing import solve
 from seawall.challenge.pool import Allowance, KernelPool
 from seawall.challenge.puzzle import Kernel, key_of, make_kernel
+from seawall.challenge.reply import Reply
 from seawall.challenge.spent import Spending, SpentSet
 from seawall.limits import CHALLENGE_PREFIX_WINDOW_S, CHALLENGE_PUZZLE_TRIES_MAX
 from seawall.secret import Secret
@@ -55,10 +56,11 @@ def test_one_answer_sent_by_many_threads_grants_once() -> None:
 
 async def _replayed_over_sockets(socket: Path) -> list[str]:
     place = Workplace()
-    page = opened(place)
-    sent = answer(*challenge_in(page))
-    cookies = {"cookie": cookie_of(page, ECHO) or "", "content-type": "application/json"}
     async with served(place.tools, socket) as client:
+        shown = await client.post("/internal/challenge", headers={"x-seawall-path": "/shop"})
+        page = Reply(shown.status_code, tuple(shown.headers.multi_items()), shown.content)
+        sent = answer(*challenge_in(page))
+        cookies = {"cookie": cookie_of(page, ECHO) or "", "content-type": "application/json"}
         url = "/.well-known/seawall/challenge/solve"
         replies = await asyncio.gather(
             *(client.post(url, content=sent, headers=cookies) for _ in range(100))

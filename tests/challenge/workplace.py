@@ -64,9 +64,9 @@ class FakeKernels:
         return Kernel(SALT, Secret(KEY)) if self.left >= 0 else None
 
 
-def numbered() -> Callable[[int], bytes]:
+def numbered(first: int = 1) -> Callable[[int], bytes]:
     """Bytes that are never the same twice."""
-    numbers = count(1)
+    numbers = count(first)
     return lambda size: next(numbers).to_bytes(size, "big")
 
 
@@ -79,11 +79,12 @@ class Workplace:
     policy: ChallengePolicy | None = POLICY
     outcomes: list[Outcome] = field(default_factory=list)
     spent: SpentSet = field(default_factory=lambda: SpentSet(100))
+    random_bytes: Callable[[int], bytes] = field(default_factory=numbered)
 
     def __post_init__(self) -> None:
         self.tools = Tools(
             clock=self.clock,
-            random_bytes=numbered(),
+            random_bytes=self.random_bytes,
             policy_of=lambda _: self.policy,
             kernels=self.kernels,
             spent=self.spent,

@@ -31,6 +31,8 @@ RULES = (
     BotRule("asked", 'path == "/asked"', BotAction(BotDo.CHALLENGE)),
     BotRule("low", "score <= 1", BotAction(BotDo.BLOCK)),
 )
+_TURN_S = 5.0
+"""After that a turn is over, whatever became of its request."""
 POLICY = BotPolicy(
     mode=BotMode.ENFORCE, rules=RULES, challenge=BotChallenge(passes_unavailable=True)
 )
@@ -128,6 +130,32 @@ def test_who_floods_the_bot_service_is_told_to_come_again_and_not_let_in(
             assert running.send(asked).status == 403
         assert faults(running) == 0
         running.assert_origin_untouched()
+
+
+def test_who_sends_slowly_gets_no_more_turns_than_who_sends_at_once() -> None:
+    """A turn ended while a body was waited for, and all that waited asked at the same moment."""
+    site = build.site("shop", build.route("shop/all"), bots=POLICY)
+    form = b"content-type: application/x-www-form-urlencoded"
+    begun = request(
+        b"/asked", b"accept: text/html", form, b"content-length: 3", method=b"POST", body=b"a="
+    )
+    turns = BOT_SERVICE_TURNS_PER_NETWORK_MAX
+    with serving(site) as running, contextlib.ExitStack() as stack:
+        go_on = stack.enter_context(_held(running.envoy.directory.parent / "bots.sock"))
+        clients: list[RawClient] = []
+        for _ in range(2):
+            more = [stack.enter_context(RawClient(running.port)) for _ in range(turns)]
+            for client in more:
+                client.send(begun)
+            clients += more
+            time.sleep(_TURN_S)
+        for client in clients:
+            client.send(b"1")
+        refused = _answered(clients, turns)
+        go_on.set()
+        shown = _answered(clients, turns)
+    assert {answer.status for answer in refused} == {429}
+    assert {answer.status for answer in shown} == {403}
 
 
 @contextlib.contextmanager

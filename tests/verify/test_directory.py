@@ -68,6 +68,15 @@ def test_a_document_is_fetched_plainly(tmp_path: Path) -> None:
     assert "cookie" not in head.lower()
 
 
+def test_the_other_family_is_tried_where_an_address_cannot_be_reached(tmp_path: Path) -> None:
+    """As on a machine that has one of them only."""
+
+    async def both(_: str) -> list[Any]:
+        return [ipaddress.ip_address("::1"), *LOOPBACK]
+
+    assert _fetch(KeyServer(body=b"hello"), tmp_path, resolve=both).body == b"hello"
+
+
 BAD_ANSWERS: dict[str, dict[str, Any]] = {
     "redirect": {"status": "302 Found", "headers": "location: https://other.test/\r\n"},
     "moved": {"status": "301 Moved", "headers": "location: /there\r\n"},

@@ -347,11 +347,26 @@ def test_a_board_full_of_noise_is_emptied(tmp_path: Path, board: ClaimsBoard) ->
     assert board.take() == []
 
 
+@pytest.mark.parametrize(
+    ("outcome", "by_s"), [("verified", 10**8), ("impostor", 10**8), ("unknown", 8 * 3_600)]
+)
 def test_a_clock_that_jumped_back_makes_no_verdict_eternal(
-    tmp_path: Path, table: VerdictTable
+    tmp_path: Path, table: VerdictTable, board: ClaimsBoard, outcome: str, by_s: int
 ) -> None:
-    table.put(V4, YANDEX, Verdict(Outcome.IMPOSTOR, NOW + 10**8, NOW + 10**8), now_s=NOW)
+    late = Verdict(Outcome(outcome), NOW + by_s + 100, NOW + by_s + 100)
+    table.put(V4, YANDEX, late, now_s=NOW + by_s)
     assert lua_side.load(folder=tmp_path).state(str(V4), YANDEX, NOW) == "unknown"
+    assert [claim.address for claim in board.take()] == [V4], "it is asked again"
+    assert table.get(V4, YANDEX, now_s=NOW) is None, "and looked up"
+
+
+def test_verdicts_of_a_time_to_come_leave_room_for_others(table: VerdictTable) -> None:
+    late = Verdict(Outcome.VERIFIED, NOW + 10**8, NOW + 10**8)
+    for number in range(100_000):
+        table.put(ipaddress.IPv4Address(0x0A000000 + number), YANDEX, late, now_s=NOW + 10**8)
+    bad = Verdict(Outcome.IMPOSTOR, NOW + 1_000, NOW + 1_000)
+    table.put(V4, YANDEX, bad, now_s=NOW)
+    assert table.get(V4, YANDEX, now_s=NOW) == bad
 
 
 def test_impostors_push_out_no_verified_bot(table: VerdictTable) -> None:

@@ -444,7 +444,7 @@ async def served(verifier: Verifier, folder: Path) -> AsyncIterator[httpx.AsyncC
 def test_envoys_question_is_answered_over_the_socket(tmp_path: Path) -> None:
     async def story(r: Running) -> None:
         async with served(r.verifier, tmp_path) as client:
-            covered = '"@authority" "signature-agent";key="sig" "user-agent" "@path"'
+            covered = '"@authority" "signature-agent";key="sig" "user-agent" "@query"'
             agent = f'sig="{r.server.origin}"'
             values = {'"signature-agent";key="sig"': agent[4:]}
             request = sign(ED, covered=covered, agent=agent, values=values)
@@ -454,7 +454,7 @@ def test_envoys_question_is_answered_over_the_socket(tmp_path: Path) -> None:
             answer = await client.post(asked[":path"], headers=headers)
             assert (answer.status_code, answer.text) == (200, "verified test-agent")
             assert r.lua.answer(answer.text) == ("verified", "test-agent")
-            headers["x-seawall-sig-path"] = "/b"
+            headers["x-seawall-sig-path"] = "/a?b=2"
             answer = await client.post("/internal/signature", headers=headers)
             assert r.lua.answer(answer.text) == ("impostor", "test-agent")
             for bad in (

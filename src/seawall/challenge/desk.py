@@ -5,9 +5,9 @@ goes wrong before it raises, and an exception never carries a clearance. A chall
 before the token is made, so a fault costs the visitor a new challenge and never grants twice.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from seawall.challenge.binding import NONCE_SIZE_BYTES, Bound, b64
 from seawall.challenge.cookies import Jar, values
@@ -25,6 +25,9 @@ from seawall.limits import (
     CHALLENGE_LOOP_S,
     CLEARANCE_CLOCK_SKEW_S,
 )
+
+_MARK_SIZE_BYTES: Final = 6
+"""No two processes have one mark; a whole number of characters in base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,26 +77,30 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One client at the desk: what is known of it, and the one way to a clearance."""
+    """One client at the desk: what is known of it, and the one way to a clearance.
+
+    Attributes:
+        mark: what the nonces of this process's challenges begin with.
+    """
 
     tools: Tools
     client: Client
     policy: ChallengePolicy
     now_s: float
-    started_s: float
+    mark: str
 
-    @property
-    def issue_s(self) -> int:
-        """The second that a challenge opened now is of: one that this process will accept."""
-        return max(int(self.now_s), int(self.started_s))
+    def challenge_nonce(self) -> str:
+        """A nonce of a challenge that this process will know again."""
+        return self.mark + b64(self.tools.random_bytes(NONCE_SIZE_BYTES - _MARK_SIZE_BYTES))
 
     def challenge(self, text: str, lifetime_s: float) -> Challenge | None:
         """The challenge if it is ours, for this client, fresh, and made by this process.
 
-        One that an earlier process made may have been used: the spent set died with it.
+        One that an earlier process made may have been used: the spent set died with it. No time
+        tells which those are, since the clock may have been set.
         """
         found = self.authentic(text)
-        if found is None or found.issued_s < self.started_s:
+        if found is None or not found.nonce.startswith(self.mark):
             return None
         return found if found.age_s(self.now_s) <= lifetime_s else None
 
@@ -191,12 +198,11 @@ class Desk:
 
     def __init__(self, tools: Tools) -> None:
         self.tools = tools
-        # The next whole second: challenges count in seconds.
-        self._started_s = float(math.ceil(tools.clock.now_s()))
+        self._mark = b64(tools.random_bytes(_MARK_SIZE_BYTES))
 
     def counter(self, client: Client) -> Counter | None:
         """What serves `client`; None for a host without a policy."""
         policy = self.tools.policy_of(client.bound.host)
         if policy is None:
             return None
-        return Counter(self.tools, client, policy, self.tools.clock.now_s(), self._started_s)
+        return Counter(self.tools, client, policy, self.tools.clock.now_s(), self._mark)

@@ -43,10 +43,10 @@ class Asked:
 
 def open_challenge(counter: Counter, asked: Asked, assets: Assets) -> Reply:
     """The challenge page, or, for a visitor who goes in circles, the way to a person."""
-    nonce = counter.tools.nonce()
+    nonce = counter.challenge_nonce()
     body = _kept(asked)
     challenge = Challenge(
-        issued_s=counter.issue_s,
+        issued_s=int(counter.now_s),
         wanted=asked.wanted,
         resend=isinstance(body, Kept),
         lost=isinstance(body, NotKept),

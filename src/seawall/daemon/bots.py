@@ -12,10 +12,8 @@ import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import dns.asyncresolver
-import dns.exception
 import structlog
 from starlette.applications import Starlette
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -32,6 +30,7 @@ from seawall.challenge.spent import SpentSet
 from seawall.clock import Clock, SystemClock
 from seawall.compiler.bot_service import Challenged
 from seawall.daemon.bot_counts import Tally
+from seawall.daemon.bot_names import SystemResolver
 from seawall.errors import SeawallError
 from seawall.heap import keep_small, settle
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
@@ -175,7 +174,7 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
 
 
 def _verifier(home: Path, clock: Clock, background: Background) -> Verifier:
-    lookups = Lookups(_resolver(), clock)
+    lookups = Lookups(SystemResolver(), clock)
     known = catalogue()
     return Verifier(
         known,
@@ -190,15 +189,6 @@ def _verifier(home: Path, clock: Clock, background: Background) -> Verifier:
         ),
         clock=clock,
     )
-
-
-def _resolver() -> Any:
-    """The machine's; on a machine without one every question stays without an answer."""
-    try:
-        return dns.asyncresolver.Resolver()
-    except dns.exception.DNSException as error:
-        _LOG.warning("no-resolver", error=str(error))
-        return dns.asyncresolver.Resolver(configure=False)
 
 
 def _told(outcome: Outcome) -> None:

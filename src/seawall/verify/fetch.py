@@ -1,15 +1,17 @@
 """Fetching over https from a server that somebody else named, without becoming their tool.
 
 Only https, only port 443, only GET, no redirect, no proxy, no cookie; the name is resolved once,
-every address it has must be public, and the connection goes to just that address, so that a second
-answer of DNS changes nothing. Size and time are bounded, and the time counts from the name to the
-last byte.
+every address it has must be public, and the connection goes to one of just these, so that a second
+answer of DNS changes nothing. Where the first cannot be reached the first of the other family is
+tried: a machine may have IPv6 alone. Size and time are bounded, and the time counts from the name
+to the last byte.
 """
 
 import asyncio
 import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 from urllib.parse import urlsplit
@@ -71,9 +73,20 @@ class Fetcher:
         host, port = parts.hostname or "", parts.port or _HTTPS_PORT
         if parts.scheme != "https" or not host or parts.username or parts.password:
             _fail(url, "only plain https addresses are fetched")
-        address = await self._address(url, host, port)
+        addresses = await self._addresses(url, host, port)
+        connect_s = limits.VERIFY_FETCH_TIMEOUT_S / len(addresses)
+        for address in addresses[:-1]:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._ask(url, address, size_bytes_max, accept, connect_s)
+        return await self._ask(url, addresses[-1], size_bytes_max, accept, connect_s)
+
+    async def _ask(
+        self, url: str, address: Address, size_bytes_max: int, accept: str, connect_s: float
+    ) -> Fetched:
+        """Fetch from one address."""
+        parts = urlsplit(url)
         shown = f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else str(address)
-        target = f"https://{shown}:{port}{parts.path or '/'}" + (
+        target = f"https://{shown}:{parts.port or _HTTPS_PORT}{parts.path or '/'}" + (
             f"?{parts.query}" * bool(parts.query)
         )
         headers = {"host": parts.netloc, "accept": accept, "accept-encoding": "identity"}
@@ -82,10 +95,10 @@ class Fetcher:
                 verify=self._tls,
                 trust_env=False,
                 follow_redirects=False,
-                timeout=limits.VERIFY_FETCH_TIMEOUT_S,
+                timeout=httpx.Timeout(limits.VERIFY_FETCH_TIMEOUT_S, connect=connect_s),
             ) as client,
             client.stream(
-                "GET", target, headers=headers, extensions={"sni_hostname": host}
+                "GET", target, headers=headers, extensions={"sni_hostname": parts.hostname}
             ) as response,
         ):
             if response.status_code != _OK:
@@ -99,21 +112,21 @@ class Fetcher:
                     _fail(url, f"it has over {size_bytes_max:,} bytes")
             return Fetched(body, dict(response.headers))
 
-    async def _address(self, url: str, host: str, port: int) -> Address:
-        """Where to connect: a vetted address of the host."""
+    async def _addresses(self, url: str, host: str, port: int) -> list[Address]:
+        """Where to connect: the first vetted address of each family, in the order of the answer."""
         try:
             addresses = [ipaddress.ip_address(host)]
         except ValueError:
             addresses = await self._resolve(host)
         if not addresses:
             _fail(url, "its name has no address")
-        if f"{host}:{port}" in self._local_hosts:
-            return addresses[0]
-        if port != _HTTPS_PORT:
-            _fail(url, "only port 443 is used")
-        if not all(is_public(address) for address in addresses):
-            _fail(url, "its name leads to an address that is not public")
-        return addresses[0]
+        if f"{host}:{port}" not in self._local_hosts:
+            if port != _HTTPS_PORT:
+                _fail(url, "only port 443 is used")
+            if not all(is_public(address) for address in addresses):
+                _fail(url, "its name leads to an address that is not public")
+        first = {address.version: address for address in reversed(addresses)}
+        return sorted(first.values(), key=addresses.index)
 
 
 def is_public(address: Address) -> bool:

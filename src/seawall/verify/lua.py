@@ -11,6 +11,7 @@ from typing import Final
 from seawall import limits
 from seawall.errors import RefusedError
 from seawall.verify.catalogue import Bot, Catalogue
+from seawall.verify.verdicts import AGES_S_MAX
 
 _LIMITS: Final = {
     "user_agent_bytes_max": limits.VERIFY_USER_AGENT_BYTES_MAX,
@@ -18,7 +19,7 @@ _LIMITS: Final = {
     "ranges_per_list_max": limits.VERIFY_RANGES_PER_LIST_MAX,
     "verdict_buckets": limits.VERIFY_VERDICT_BUCKETS,
     "verdict_ways": limits.VERIFY_VERDICT_WAYS,
-    "verdict_age_s_max": limits.VERIFY_VERDICT_TTL_S_MAX + limits.VERIFY_VERIFIED_STALE_S,
+    **{f"{outcome}_age_s_max": age_s for outcome, age_s in AGES_S_MAX.items()},
     "claim_groups": limits.VERIFY_CLAIM_GROUPS,
     "claim_ways": limits.VERIFY_CLAIM_WAYS,
     "claims_per_s_max": limits.VERIFY_CLAIMS_PER_S_MAX,

@@ -5,8 +5,9 @@ could be checked and says which key of which directory each needs; `check` check
 
 Only a signature that is wrong under the very key it names makes an impostor. What cannot be read,
 is too old, covers too little, or names a key that nobody has, proves nothing: unknown, with the
-reason. Replays inside of a signature's lifetime are not told apart; it covers the host, so that it
-is worth nothing elsewhere.
+reason. So does a wrong one over what the edge writes otherwise, above all the path, of which it
+makes the normal form: its signer signed what it sent. Replays inside of a signature's lifetime are
+not told apart; it covers the host, so that it is worth nothing elsewhere.
 """
 
 import re
@@ -37,6 +38,10 @@ _ALGORITHMS: Final = frozenset({"ed25519", "rsa-pss-sha512", "ecdsa-p256-sha256"
 _FIELD: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _KEYID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _PORTS: Final = {"https": ":443", "http": ":80"}
+_REWRITTEN: Final = frozenset(
+    {"@path", "@target-uri", "x-forwarded-for", "x-forwarded-proto", "x-request-id"}
+)
+"""What Envoy may have written otherwise than the client before anybody here sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Candidate:
         directory: canonical address of the directory that must hold the key.
         algorithm: as the signature says, or None.
         base: what was signed.
+        rewritten: the edge may have changed a part of it.
     """
 
     label: str
@@ -72,6 +78,7 @@ class Candidate:
     algorithm: str | None
     base: bytes
     signature: bytes
+    rewritten: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,8 @@ def check(candidate: Candidate, key: Key, *, now_s: float) -> tuple[Outcome, str
     if candidate.algorithm not in (None, key.algorithm):
         return Outcome.UNKNOWN, "algorithm-mismatch"
     if not key.verifies(candidate.signature, candidate.base):
+        if candidate.rewritten:
+            return Outcome.UNKNOWN, "wrong-or-rewritten"
         return Outcome.IMPOSTOR, "signature-wrong"
     return Outcome.VERIFIED, ""
 
@@ -186,6 +195,7 @@ def _candidate(
         algorithm=algorithm,
         base=base,
         signature=signature.value,
+        rewritten=any(component.value in _REWRITTEN for component in member.items),
     )
 
 

@@ -15,6 +15,12 @@ _CODES: Final = {Outcome.VERIFIED: 1, Outcome.IMPOSTOR: 2, Outcome.UNKNOWN: 3}
 _OUTCOMES: Final = {code: outcome for outcome, code in _CODES.items()}
 _RANKS: Final = {Outcome.UNKNOWN: 2, Outcome.IMPOSTOR: 3, Outcome.VERIFIED: 4}
 _TIME_MAX: Final = 0xFFFFFFFF
+AGES_S_MAX: Final = {
+    Outcome.VERIFIED: limits.VERIFY_VERDICT_TTL_S_MAX + limits.VERIFY_VERIFIED_STALE_S,
+    Outcome.IMPOSTOR: limits.VERIFY_VERDICT_TTL_S_MAX + limits.VERIFY_IMPOSTOR_STALE_S,
+    Outcome.UNKNOWN: 2 * limits.VERIFY_UNKNOWN_TTL_S,
+}
+"""How far ahead a verdict may end; one that ends later is from before the clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class VerdictTable:
         for place in self._places(key, bot):
             read = self._read(place)
             if read is not None and read[1:] == (bot, key):
-                return read[0] if now_s < read[0].stale_s else None
+                return read[0] if _holds(read[0], now_s) else None
         return None
 
     def put(self, address: Address, bot: int, verdict: Verdict, *, now_s: float) -> None:
@@ -106,11 +112,15 @@ def _check(words: list[int]) -> int:
     return digest(words[0], *words[2:10])
 
 
+def _holds(verdict: Verdict, now_s: float) -> bool:
+    return now_s < verdict.stale_s <= now_s + AGES_S_MAX[verdict.outcome]
+
+
 def _worth(read: tuple[Verdict, int, tuple[int, ...]] | None, now_s: float) -> tuple[int, int]:
     """Larger for what should stay."""
     if read is None:
         return 0, 0
     verdict = read[0]
-    if now_s >= verdict.stale_s:
+    if not _holds(verdict, now_s):
         return 1, verdict.stale_s
     return _RANKS[verdict.outcome], verdict.expires_s

@@ -24,8 +24,10 @@ end
 
 -- Answers with the page; false when there is none, and then nothing was answered. "busy" when too many
 -- wait for one: that is no service that is down.
--- `turn`: of `turns`, for the time of the question.
-function M.show(handle, headers, read, network, level, turns, turn)
+-- `turns`: of them one is taken for the time of the question. Not before the body is there: it would end
+-- while a slow one comes, and many that came slowly would ask at the same moment.
+-- `begin(turns)`: takes one, or gives nil.
+function M.show(handle, headers, read, network, level, turns, begin)
   local asked = {
     [":method"] = "POST", [":path"] = "/internal/challenge", [":authority"] = AUTHORITY,
     ["x-seawall-path"] = headers:get(":path"), ["x-seawall-method"] = read.method,
@@ -44,6 +46,10 @@ function M.show(handle, headers, read, network, level, turns, turn)
     asked["x-seawall-body"] = "whole" -- an empty one really is empty
     local buffered = length > 0 and handle:body()
     body = buffered and buffered:getBytes(0, buffered:length()) or ""
+  end
+  local turn = begin(turns)
+  if not turn then
+    return "busy"
   end
   local answer, page = handle:httpCall(CLUSTER, asked, body, {
     timeout_ms = TIMEOUT_MS, return_duplicate_headers = true,

@@ -174,13 +174,12 @@ end
 -- Shows the challenge; false when there is none. Of too many at once the rest is told to come again: a
 -- browser does by itself.
 local BUSY = { retry_after_s = 3 }
-local function challenged(handle, headers, read, detail, network, prefix, now_s, s)
+local function challenged(handle, headers, read, detail, network, prefix, s)
   local status, answer, body = policy.response("rate", BUSY, s)
   answer.refresh = read.method == "GET" and tostring(BUSY.retry_after_s) or nil
-  local turn, shown = turn_of:begin(prefix, challenge.TIMEOUT_S, now_s), "busy"
-  if turn then
-    shown = challenge.show(handle, headers, read, network, detail.level, turn_of, turn)
-  end
+  local shown = challenge.show(handle, headers, read, network, detail.level, turn_of, function(turns)
+    return turns:begin(prefix, challenge.TIMEOUT_S, now())
+  end)
   if shown == "busy" then
     count("bots_challenge_busy")
     refuse(handle, status, answer, body)
@@ -188,11 +187,11 @@ local function challenged(handle, headers, read, detail, network, prefix, now_s,
   return shown
 end
 
-local function act(handle, headers, read, rules, action, detail, network, prefix, now_s, s)
+local function act(handle, headers, read, rules, action, detail, network, prefix, s)
   -- Made before anything waits: `s` and `read` serve the next request while this one does.
   local status, answer, body = policy.response(action, detail, s)
   if action == "challenge" and detail.page and config.service then
-    if challenged(handle, headers, read, detail, network, prefix, now_s, s) then
+    if challenged(handle, headers, read, detail, network, prefix, s) then
       return
     end
     count("bots_challenge_unavailable")
@@ -284,7 +283,7 @@ local function request(handle)
   end
   local own_cookies = read.own_cookies -- before anything waits, as above
   if acts then
-    act(handle, headers, read, rules, action, detail, network, prefix, now_s, s)
+    act(handle, headers, read, rules, action, detail, network, prefix, s)
   end
   if own_cookies then -- and nothing was answered
     keep_own_cookies(handle:headers()) -- anew: asking for a challenge waited

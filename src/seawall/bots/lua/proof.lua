@@ -57,6 +57,20 @@ function M.bot(self, s, user_agent, address, now_s, signed)
   return told(s, self.verified.state(address, bot.number, now_s), bot)
 end
 
+-- A header as a signature covers it: values of several lines are joined by a comma and a space
+-- (RFC 9421, 2.1), where Envoy's `get` puts the comma alone.
+local function covered(headers, name)
+  local lines = headers:getNumValues(name)
+  if lines < 2 then
+    return headers:get(name)
+  end
+  local values = {}
+  for line = 1, lines do
+    values[line] = headers:getAtIndex(name, line - 1)
+  end
+  return table.concat(values, ", ")
+end
+
 -- Asks the bot service about a signed request (Web Bot Auth, RFC 9421); nil when nothing is proven, also
 -- because the client's network has too many questions open.
 -- Waits for the answer, so whatever the caller has read of the request before is another request's
@@ -65,7 +79,7 @@ function M.ask_signature(self, handle, headers, network, now_s)
   local question = self.verified.question(
     headers:get(":method"), headers:get(":scheme"), headers:get(":authority"), headers:get(":path"),
     function(name)
-      return headers:get(name)
+      return covered(headers, name)
     end)
   local turn = question and self.turns:begin(network, TIMEOUT_S, now_s)
   if not turn then

@@ -337,11 +337,11 @@ local function read_verdict(bot_number, now_s)
         return "unknown", true, true
       end
       local expires, stale = tonumber(entry[2]), tonumber(entry[3])
-      if now_s >= stale or stale - now_s > size.verdict_age_s_max then
-        return "unknown", true
-      end
       local outcome = rshift(entry[4], 16)
       local word = outcome == 1 and "verified" or outcome == 2 and "impostor" or "unknown"
+      if now_s >= stale or stale - now_s > size[word .. "_age_s_max"] then
+        return "unknown", true
+      end
       return word, now_s >= expires
     end
   end

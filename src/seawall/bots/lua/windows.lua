@@ -16,6 +16,7 @@ local M = {}
 
 local SPANS = { 10, 60, 600 }
 local FORGOTTEN_S = 600 -- arrivals, after a pause of so long
+local AHEAD_S = 60
 local WAYS = 8
 local SETS = 8192
 local MAGIC, LAYOUT = 0x53574250, 2
@@ -101,8 +102,13 @@ local function find(clients, key0, key1, now_s)
     if client.key[0] == key0 and client.key[1] == key1 then
       return client, i
     end
-    if client.seen_s < oldest_s then
-      oldest, oldest_s = i, client.seen_s
+    local seen_s = client.seen_s
+    -- One that is far ahead is from before the clock was set back: it would be in use for longest.
+    if seen_s > now_s + AHEAD_S then
+      seen_s = 0
+    end
+    if seen_s < oldest_s then
+      oldest, oldest_s = i, seen_s
     end
   end
   local client = clients[oldest]
@@ -140,7 +146,7 @@ for zeros = 0, 64 do
 end
 
 -- Counts one request, and writes what is known of the client into `out` (a table that is reused):
--- requests and paths as numbers, errors and assets as shares of the requests, for each span; and the
+-- requests and paths as whole numbers, errors and assets as shares of the requests, for each span; and the
 -- arrivals. `came`: 1 for an arrival, -1 for what comes of a page, 0 for what is neither, 2 for what counts
 -- unless the path is one of the last minutes; address: a hash.
 -- Returns the entry's number, for `failed`.
@@ -164,7 +170,7 @@ function M.touch(self, key0, key1, path_hash, asset, came, address, now_s, out)
     again = bit.band(bit.bor(span.paths[word], span.paths_before[word]), mask) ~= 0
     span.paths[word] = bit.bor(span.paths[word], mask)
     local n = span.n + span.n_before * left
-    out[i + 1] = n
+    out[i + 1] = math.floor(n + 0.5)
     local seen0, seen1 = span.paths[0], span.paths[1]
     if left > 0.5 then
       seen0, seen1 = bit.bor(seen0, span.paths_before[0]), bit.bor(seen1, span.paths_before[1])
