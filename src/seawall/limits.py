@@ -340,6 +340,9 @@ ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
 """One access record: the largest request header block, escaped as JSON, and as much again."""
 METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
+METRIC_SLOT_BEHIND_MAX: Final = 6
+"""So many windows of a node's stable slot after the last one of another slot, that one's gauges are
+told no more: its trial has been over for a minute."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """One value of a request shown in its story: paths and user agents can be long."""
 WHY_FACTS_PER_RULE_MAX: Final = 12

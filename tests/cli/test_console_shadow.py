@@ -1,13 +1,18 @@
 """How a comparison of a model with its shadow is drawn, and the line of status."""
 
+import errno
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
 
 from seawall.api.hand_views import BotModelView, FeedsView
 from seawall.api.status_views import ShadowView
+from seawall.cli import shadow as commands
+from seawall.cli.settings import Target
 from seawall.console import hands, status
+from seawall.console.output import Output
 from seawall.console.shadow import report
 from seawall.telemetry.shadow_report import (
     NO_SHADOW,
@@ -101,3 +106,16 @@ def test_the_list_of_feeds_tells_the_shadow() -> None:
         hands.feeds(FeedsView((), model, shadow), 0.0)
     )
     assert "Shadow" not in drawn(hands.feeds(FeedsView((), model), 0.0))
+
+
+def test_records_that_may_not_be_read_are_not_taken_for_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "access.ndjson").write_text("{}\n")
+
+    def closed(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(PermissionError, match=r"access\.ndjson"):
+        commands.report(Output(json_format=True), Target(tmp_path), [tmp_path])

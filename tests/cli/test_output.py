@@ -142,3 +142,15 @@ def test_an_argument_that_is_no_text_is_wrong_usage(
         finish(Format.TEXT, lambda _: len("r\udcff".encode()))
     assert ended.value.exit_code == 1
     assert "[internal]" in capsys.readouterr().err
+
+
+def test_what_is_closed_to_this_user_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    def look(_: Output) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/srv/edge/seawall-data/run")
+
+    with pytest.raises(typer.Exit) as ended:
+        finish(Format.TEXT, look)
+    assert ended.value.exit_code == 3
+    said = capsys.readouterr().err
+    assert "error: /srv/edge/seawall-data/run is closed to this user: Permission denied." in said
+    assert "Run the command as the user that Seawall runs as" in said

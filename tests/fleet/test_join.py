@@ -375,6 +375,44 @@ def test_a_removed_node_is_not_answered_any_more_and_may_join_again(tmp_path: Pa
     run(tmp_path, story)
 
 
+@pytest.mark.parametrize("then", ["removed", "replaced", "replaced and removed"])
+def test_a_key_that_speaks_for_no_node_does_not_come_back_by_the_token_that_it_used(
+    tmp_path: Path, then: str
+) -> None:
+    async def story(here: Town) -> None:
+        fleet = here.store.fleet
+        old, new = "a" * 64, "b" * 64
+
+        def token(node: str) -> str:
+            return fleet.create_token(node=node, groups=(), ttl_s=600, actor="ada")[1]
+
+        used = token("edge-1")
+        for _ in range(2):  # the first answer may have been lost
+            fleet.admit(used, name="", key_sha256=old, ends_s=1e10)
+        if "replaced" in then:
+            fleet.admit(token("edge-1"), name="", key_sha256=new, ends_s=1e10)
+        if "removed" in then:
+            fleet.remove("edge-1", actor="ada")
+        with pytest.raises(RefusedError, match="unknown or over"):
+            fleet.admit(used, name="", key_sha256=old, ends_s=1e10)
+        assert [node.key_sha256 for node in fleet.nodes()] == [new] * (then == "replaced")
+
+    run(tmp_path, story)
+
+
+def test_a_token_that_is_used_again_makes_no_second_node_of_a_machine(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        fleet, key = here.store.fleet, "a" * 64
+        used = fleet.create_token(node="", groups=(), ttl_s=600, actor="ada")[1]
+        for _ in range(2):
+            fleet.admit(used, name="edge-1", key_sha256=key, ends_s=1e10)
+        with pytest.raises(ConflictError, match="already, as node edge-1"):
+            fleet.admit(used, name="edge-2", key_sha256=key, ends_s=1e10)
+        assert [node.name for node in fleet.nodes()] == ["edge-1"]
+
+    run(tmp_path, story)
+
+
 def test_a_removal_that_was_cut_off_half_way_can_be_finished(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         await here.join("edge-1")

@@ -27,6 +27,7 @@ from seawall.release.envelope import open_envelope
 from seawall.release.migrations import Schema, upgrade
 from seawall.release.store import Store
 from seawall.release.tables import METADATA
+from small_disk import small_disk
 
 MIGRATIONS = Path(migrations.__file__).parent
 SPAWN = multiprocessing.get_context("spawn")
@@ -239,6 +240,21 @@ def test_a_migration_that_fails_changes_nothing(store: Store, path: Path, tmp_pa
     with _open(path) as again:
         assert again.get(record.id) == record
         assert again.audit.entries()
+
+
+def test_a_copy_for_which_there_is_no_room_does_not_fill_the_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as disk:
+        path = disk.path / "seawall.db"
+        with _open(path) as store:
+            made.add(store)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA journal_mode = DELETE")
+            other.execute("CREATE TABLE large AS SELECT zeroblob(64 << 20) AS content")
+        with pytest.raises(UnreachableError) as caught:
+            _open(path, schema=_next_schema(tmp_path, "pass"))
+        assert caught.value.code == "store-full"
+        assert shutil.disk_usage(disk.path).free > 16 << 20
+        assert not list(disk.path.glob("*.unfinished*"))
 
 
 def test_the_migrations_end_where_the_tables_are() -> None:

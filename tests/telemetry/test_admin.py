@@ -104,6 +104,12 @@ def test_an_answer_that_is_not_the_promised_json_is_garbled(tmp_path: Path) -> N
         assert caught.value.code == "envoy-admin-garbled"
 
 
+def test_an_envoy_that_the_clock_puts_in_the_future_has_no_age(tmp_path: Path) -> None:
+    body = b'{"state": "LIVE", "uptime_current_epoch": "-3578s"}'
+    answer = b"HTTP/1.1 200 OK\r\n\r\n" + body
+    assert exchange(tmp_path / "a.sock", answer, lambda a: a.server_info()).uptime_s == 0
+
+
 def test_a_path_longer_than_a_socket_address_works(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 90) / ("e" * 90)
     deep.mkdir(parents=True)

@@ -1,22 +1,28 @@
 import re
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tools.metrics_page import metrics_markdown
 
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
-from seawall.limits import METRIC_SITES_MAX
+from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX
 from seawall.telemetry.measures import MEASURES
 from seawall.telemetry.prometheus import METRICS, OTHER_SITES, EdgeFacts, NodeFacts, Totals
 from seawall.telemetry.window import SiteCounts, Window
 
-HERE = {"node": "local", "slot": "stable"}
+LOCAL = NodeFacts("local", 3, connected=True, notices=0)
 
 
-def window(edge: dict[str, float] | None = None, **sites: SiteCounts) -> Window:
+def window(
+    edge: dict[str, float] | None = None,
+    node: str = "local",
+    slot: str = "stable",
+    **sites: SiteCounts,
+) -> Window:
     return Window(
-        NodeName("local"),
-        "stable",
+        NodeName(node),
+        slot,
         ReleaseId("r1"),
         Generation(1),
         start_s=100.0,
@@ -27,7 +33,7 @@ def window(edge: dict[str, float] | None = None, **sites: SiteCounts) -> Window:
 
 
 def samples(totals: Totals, facts: EdgeFacts | None = None) -> dict[str, dict[str, float]]:
-    text = totals.render(facts or EdgeFacts()).decode()
+    text = totals.render(facts or EdgeFacts((LOCAL,))).decode()
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -68,6 +74,36 @@ def test_a_node_that_is_away_shows_no_stale_gauges_but_keeps_its_counters() -> N
     assert "seawall_envoy_up" not in found
     assert found["seawall_edge_requests_total"] == {"node=local,slot=stable": 5}
     assert found["seawall_node_connected"] == {"node=local": 0}
+
+
+def test_a_trial_that_is_over_leaves_no_gauges_and_the_stable_slot_keeps_its_own() -> None:
+    totals = Totals()
+    for slot in ("stable", "candidate"):
+        totals.add(window({"requests": 5, "connections_active": 3}, slot=slot))
+    for _ in range(METRIC_SLOT_BEHIND_MAX):
+        totals.add(window({"connections_active": 4}))
+    active = "seawall_edge_connections_active"
+    assert samples(totals)[active] == {
+        "node=local,slot=candidate": 3,
+        "node=local,slot=stable": 4,
+    }
+    totals.add(window({"connections_active": 4}))
+    found = samples(totals)
+    assert found[active] == {"node=local,slot=stable": 4}
+    assert found["seawall_window_end_timestamp_seconds"] == {"node=local,slot=stable": 110}
+    assert found["seawall_edge_requests_total"]["node=local,slot=candidate"] == 5
+    totals.add(window({"connections_active": 1}, slot="candidate"))
+    assert samples(totals)[active]["node=local,slot=candidate"] == 1
+
+
+def test_of_a_node_that_was_removed_nothing_is_left() -> None:
+    totals = Totals()
+    totals.add(window({"requests": 5, "connections_active": 3}))
+    totals.add(window({"requests": 5, "connections_active": 3}, node="edge-1"))
+    assert len(samples(totals, EdgeFacts((LOCAL, replace(LOCAL, name="edge-1"))))) > 6
+    text = totals.render(EdgeFacts((LOCAL,))).decode()
+    assert "edge-1" not in text
+    assert 'seawall_edge_requests_total{node="local",slot="stable"} 5.0' in text
 
 
 def test_sites_beyond_the_bound_share_one_series() -> None:

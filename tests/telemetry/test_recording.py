@@ -15,6 +15,7 @@ from seawall.compiler.names import (
     RUNTIME_ACCESS_LOG_NODE_FAILED,
     RUNTIME_ACCESS_LOG_NODE_REFUSED,
     RUNTIME_ACCESS_LOG_NODE_SAMPLE,
+    RUNTIME_NODE_DIRECTORY,
 )
 from seawall.compiler.static import static_bootstrap
 from seawall.limits import ACCESS_RECORDS_PER_S_MAX
@@ -81,6 +82,14 @@ def test_a_flood_of_one_kind_leaves_the_records_of_the_others_alone(tmp_path: Pa
     recording.follow(Kinds(50, 0, 2))
     assert recording.shares == ALL
     assert recording.in_words(Kinds(50, 0, 2)) == ""
+
+
+def test_an_agent_that_takes_over_after_a_flood_records_everything_again(tmp_path: Path) -> None:
+    Recording(tmp_path).follow(Kinds(ordinary=ACCESS_RECORDS_PER_S_MAX * 4))
+    share = tmp_path / RUNTIME_NODE_DIRECTORY / RUNTIME_ACCESS_LOG_NODE_SAMPLE
+    assert share.read_text() == "125000"
+    Recording(tmp_path).follow(Kinds(ordinary=50))
+    assert share.read_text() == "1000000"
 
 
 def test_two_polls_at_once_are_one() -> None:

@@ -51,7 +51,9 @@ def test_an_answer_cut_short_is_not_whole_and_its_absent_counters_are_unknown(cu
     assert reading.value("vhost.none.route.none.upstream_rq_5xx") is None
 
 
-@pytest.mark.parametrize("value", ["nan", "NaN", "-1", "1.5", "1e9", "", "½", "12x", "9" * 30])
+@pytest.mark.parametrize(
+    "value", ["nan", "NaN", "-1", "1.5", "1e9", "", "½", "12x", "9" * 30, str((1 << 64) - 1)]
+)
 def test_a_value_that_makes_no_sense_is_named_and_never_zero(value: str) -> None:
     reading = parse(f"server.live: 1\nserver.uptime: {value}\n".encode())
     assert reading.garbled == {"server.uptime"}

@@ -257,6 +257,52 @@ def test_processor_time_that_was_not_read_is_absent_and_not_zero() -> None:
     assert "cpu_s" not in second.edge
 
 
+def test_an_age_that_falls_with_a_clock_that_is_set_back_makes_no_new_process() -> None:
+    envoy, windows = Envoy(uptime_s=7_200), builder()
+    envoy.serve(1_000_000)
+    envoy.serve(5_000, status="5xx")
+    windows.observe(envoy.reading(), at_s=1, cpu_s=50.0)
+    commit(windows, 1)
+    envoy.uptime_s -= 3_600
+    envoy.serve(7)
+    windows.observe(envoy.reading(), at_s=6, cpu_s=50.5)
+    window = windows.close(at_s=6, wall_s=6)
+    assert window is not None
+    counts = window.sites[SHOP]
+    assert (counts.requests, counts.status_5xx, window.edge["requests"]) == (7, 0, 7)
+    assert window.edge["cpu_s"] == 0.5
+    assert windows.totals["requests"] == 7
+
+
+def test_an_age_under_zero_is_unknown() -> None:
+    envoy, windows = Envoy(uptime_s=12), builder()
+    windows.observe(envoy.reading(), at_s=1)
+    commit(windows, 1)
+    envoy.serve(7)
+    envoy.uptime_s = (1 << 64) - 3_575  # as Envoy writes it
+    windows.observe(envoy.reading(), at_s=6)
+    window = windows.close(at_s=6, wall_s=6)
+    assert window is not None
+    assert "uptime_s" not in window.edge
+    assert window.edge["requests"] == 7
+
+
+def test_a_new_process_that_is_older_than_the_last_reading_of_the_old_one_is_told_by_its_work() -> (
+    None
+):
+    envoy, windows = Envoy(uptime_s=2), builder(at_s=100)
+    envoy.serve(3)
+    windows.observe(envoy.reading(), at_s=103, cpu_s=1.0)
+    commit(windows, 103)
+    envoy.restart()
+    envoy.uptime_s = 4
+    envoy.serve(5)
+    windows.observe(envoy.reading(), at_s=108, cpu_s=0.5)
+    window = windows.close(at_s=108, wall_s=108)
+    assert window is not None
+    assert (window.sites[SHOP].requests, window.edge["cpu_s"]) == (5, 0.5)
+
+
 def test_latencies_are_counted_by_bucket_where_the_bounds_are_envoys() -> None:
     cumulative = [0, 0, 3, *[10] * (len(LATENCY_BOUNDS_MS) - 3)]
     text = " ".join(

@@ -10,7 +10,7 @@ from seawall.console.output import Output, joined, styled, tick
 from seawall.console.releases import plain_table
 from seawall.drill.account import Account
 from seawall.drill.outages import ALL
-from seawall.drill.page import seconds, write_page
+from seawall.drill.page import require_page, seconds, write_page
 from seawall.drill.result import Guarded, Result, Summary, to_json
 from seawall.drill.run import run_guarded, run_naive
 from seawall.drill.scene import Drill, Protection
@@ -59,8 +59,11 @@ def run(output: Output, name: str, off: list[str], page: Path | None, *, with_na
         UsageError: there is no such drill or protection, or the page cannot be written.
     """
     switched_off = frozenset(_protection(protection) for protection in off)
+    chosen = _drills(name)
+    if page is not None:
+        require_page(page)
     results = []
-    for drill in _drills(name):
+    for drill in chosen:
         output.show_aside(styled(f"{drill.name}: {drill.outage} ...", "dim"))
         try:
             with tempfile.TemporaryDirectory(prefix="seawall-drill-") as home:

@@ -19,7 +19,7 @@ import typer
 
 from seawall.console.output import Output
 from seawall.errors import SeawallError
-from seawall.exit_codes import REFUSED, USAGE, exit_code
+from seawall.exit_codes import REFUSED, UNREACHABLE, USAGE, exit_code
 
 DEFAULT_CONFIG: Final = Path("seawall.yaml")
 DEFAULT_DATA_DIR: Final = Path("seawall-data")
@@ -95,6 +95,8 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
     except (BrokenPipeError, KeyboardInterrupt):
         # What was begun in the control process goes on there: nothing is left half done.
         code = REFUSED
+    except PermissionError as error:
+        code = _closed(output, error)
     except Exception as error:
         if os.environ.get("SEAWALL_TRACEBACK"):
             raise
@@ -113,6 +115,16 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         )
         code = REFUSED
     raise typer.Exit(code)
+
+
+def _closed(output: Output, error: PermissionError) -> int:
+    """Say which directory or file is closed to this user."""
+    output.error(
+        f"{os.fsdecode(error.filename or 'A file')} is closed to this user: {error.strerror}.",
+        code="no-permission",
+        do="Run the command as the user that Seawall runs as, or name another place.",
+    )
+    return UNREACHABLE
 
 
 def _no_text(arguments: Sequence[str]) -> str:

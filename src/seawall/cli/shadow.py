@@ -24,6 +24,7 @@ def report(output: Output, target: Target, places: Sequence[Path]) -> int:
 
     Raises:
         UnreachableError: nothing runs there, or a file is not.
+        PermissionError: a file may not be read.
     """
     if places:
         found = _of_files(places)
@@ -60,6 +61,12 @@ def unshadow(output: Output, target: Target, *, message: str) -> int:
 
 
 def _of_files(places: Sequence[Path]) -> ShadowReport:
+    """The report on the records of files.
+
+    Raises:
+        UnreachableError: there are none.
+        PermissionError: one may not be read.
+    """
     from seawall.learn.records import files_of  # noqa: PLC0415 - only who names files pays for it
 
     def read() -> Iterator[AccessRecord]:
@@ -67,6 +74,8 @@ def _of_files(places: Sequence[Path]) -> ShadowReport:
             yield from newest(files, limits.BOT_SHADOW_READ_BYTES)
 
     found = [files_of([place]) for place in places]
+    for path in (path for files in found for path in files):
+        path.open("rb").close()  # `newest` passes over what it may not read
     pair = newest_pair(read())
     return NO_RECORDS if pair is None else compare(read(), *pair)
 

@@ -2,11 +2,30 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from seawall.drill.account import Account
 from seawall.drill.outages import ALL
 from seawall.drill.result import Result, Summary
 from seawall.errors import UsageError
+
+_DRILLS: Final = "drills"
+_STORIES: Final = "stories"
+
+
+def require_page(path: Path) -> None:
+    """Look whether a page can be rewritten, before drills run for minutes.
+
+    Raises:
+        UsageError: as `write_page`.
+    """
+    try:
+        with path.open("r+", encoding="utf-8") as page:
+            text = page.read()
+    except OSError as error:
+        raise _not_written(path, error) from error
+    for name in (_DRILLS, _STORIES):
+        _between(path, text, name, "")
 
 
 def write_page(path: Path, summary: Summary) -> None:
@@ -17,13 +36,15 @@ def write_page(path: Path, summary: Summary) -> None:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        text = _between(path, text, "drills", table(summary))
-        text = _between(path, text, "stories", stories())
+        text = _between(path, text, _DRILLS, table(summary))
+        text = _between(path, text, _STORIES, stories())
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(
-            "page-not-written", f"{path} cannot be rewritten: {error.strerror}."
-        ) from error
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> UsageError:
+    return UsageError("page-not-written", f"{path} cannot be rewritten: {error.strerror}.")
 
 
 def _between(path: Path, text: str, name: str, content: str) -> str:

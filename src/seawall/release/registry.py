@@ -3,7 +3,7 @@
 A node is its name and one key: a certificate that holds another key does not speak for it, however
 valid it is, and a removed node speaks for nobody. A join token is shown once; the store keeps its
 SHA-256, which suffices because it is 256 random bits. It lets in one key, once: the same key may
-ask again, because an answer can be lost on the way.
+ask again, because an answer can be lost on the way, but only as the node that it is by then.
 """
 
 import hashlib
@@ -121,6 +121,8 @@ class Registry:
             row = _valid_token(connection, token, key_sha256, now_s)
             chosen = row.node or name
             require_name(chosen, "node")
+            if row.used_key_sha256 is not None:
+                _require_same(connection, key_sha256, chosen)
             found = _node_row(connection, chosen)
             if found is not None and not row.node and found.key_sha256 != key_sha256:
                 raise ConflictError(
@@ -153,6 +155,8 @@ class Registry:
 
     def remove(self, name: str, *, actor: str) -> None:
         """Let a node speak no more; what it serves, it serves on.
+
+        The token that let it in is over for its key, too; see `admit`.
 
         Raises:
             NotFoundError: there is none of that name.
@@ -223,11 +227,7 @@ def _valid_token(connection: Connection, token: str, key_sha256: str, now_s: flo
     row = connection.execute(select(JOIN_TOKENS).where(JOIN_TOKENS.c.id == token_id)).first()
     known = hmac.compare_digest(row.sha256 if row else "0" * 64, _sha256(secret))
     if row is None or not known or row.expires_s <= now_s:
-        raise RefusedError(
-            "join-token-refused",
-            "The join token is unknown or over.",
-            remedy="Make a new one on control: seawall token join.",
-        )
+        raise _token_over()
     if row.used_key_sha256 not in {None, key_sha256}:
         raise RefusedError(
             "join-token-used",
@@ -236,6 +236,30 @@ def _valid_token(connection: Connection, token: str, key_sha256: str, now_s: flo
             "remove it: seawall nodes remove NAME.",
         )
     return row
+
+
+def _require_same(connection: Connection, key_sha256: str, name: str) -> None:
+    """A key that asks again is the node that it was let in as, or was removed or replaced since."""
+    by_key = select(FLEET_NODES.c.name).where(FLEET_NODES.c.key_sha256 == key_sha256)
+    names = set(connection.execute(by_key.order_by(FLEET_NODES.c.name)).scalars())
+    if not names:
+        raise _token_over()
+    if name not in names:
+        own = min(names)
+        raise ConflictError(
+            "joined-already",
+            f"The join token has let in this machine already, as node {own}.",
+            remedy=f"Join with --name {own}. For another name remove that node (seawall nodes "
+            f"remove {own}) and make a new token on control: seawall token join.",
+        )
+
+
+def _token_over() -> RefusedError:
+    return RefusedError(
+        "join-token-refused",
+        "The join token is unknown or over.",
+        remedy="Make a new one on control: seawall token join.",
+    )
 
 
 def _write_node(connection: Connection, node: FleetNode) -> None:

@@ -144,11 +144,25 @@ def _engine(path: Path, busy_timeout_s: float) -> Engine:
 def _copy(path: Path, backup: Path) -> None:
     """A consistent copy, whole or absent; the write-ahead log is included."""
     unfinished = backup.with_name(f"{backup.name}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as target:
-        source.backup(target)
-    unfinished.replace(backup)
+    _remove(unfinished)
+    try:
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with (
+            closing(sqlite3.connect(path)) as source,
+            closing(sqlite3.connect(unfinished)) as target,
+        ):
+            source.backup(target)
+        unfinished.replace(backup)
+    except BaseException:
+        # The copy was too large for the disk: with its half on it nothing else could write.
+        _remove(unfinished)
+        raise
+
+
+def _remove(unfinished: Path) -> None:
+    """With its journal, which SQLite would play back into the next file of that name."""
+    for suffix in ("", "-journal"):
+        unfinished.with_name(f"{unfinished.name}{suffix}").unlink(missing_ok=True)
 
 
 def _translate(path: Path, error: BaseException | None) -> SeawallError:

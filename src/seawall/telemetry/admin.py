@@ -35,7 +35,8 @@ class ServerInfo:
     Attributes:
         version: for example `1.40.0`.
         state: `LIVE`, `DRAINING`, `PRE_INITIALIZING` or `INITIALIZING`.
-        uptime_s: seconds since this process started (across a hot restart: this epoch).
+        uptime_s: seconds since this process started (across a hot restart: this epoch), by the
+            wall clock; 0 when that was set back to before the start.
         node_id: the id Envoy was started with.
     """
 
@@ -73,7 +74,7 @@ class AdminClient:
         return ServerInfo(
             version=version[1] if len(version) > 1 else "",
             state=str(info.get("state", "")),
-            uptime_s=_seconds(info.get("uptime_current_epoch")),
+            uptime_s=max(0.0, _seconds(info.get("uptime_current_epoch"))),
             node_id=str(node.get("id", "")) if isinstance(node, Mapping) else "",
         )
 

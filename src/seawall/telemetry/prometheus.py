@@ -3,8 +3,9 @@
 `METRICS` is the contract; docs/metrics.md is made from it. Counters add up the windows that nodes
 delivered, each window once, so they only grow while control runs and start from zero when it is
 restarted; Prometheus' `rate` and `increase` expect exactly that. What is not known has no sample:
-a gauge of a node that is away disappears instead of freezing. Site names are the only label that
-an operator's file decides, and they are bounded.
+a gauge of a node that is away, or of a trial that is over, disappears instead of freezing, and of a
+node that was removed nothing is left. Site names are the only label that an operator's file
+decides, and they are bounded.
 
 https://prometheus.io/docs/practices/naming/
 """
@@ -18,13 +19,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector as RegistryCollector
 
-from seawall.limits import METRIC_SITES_MAX
+from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX
 from seawall.telemetry.measures import MEASURES
 from seawall.telemetry.window import SiteCounts, Window
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OTHER_SITES: Final = "_other"
 """Label of the sites beyond `METRIC_SITES_MAX` together; no site can have this name."""
+_STABLE: Final = "stable"
 _QUANTILES: Final = (("0.5", "latency_p50_s"), ("0.95", "latency_p95_s"), ("0.99", "latency_p99_s"))
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 
@@ -178,11 +180,13 @@ class Totals:
     def __init__(self) -> None:
         self._counters: dict[tuple[str, Labels], float] = {}
         self._gauges: dict[tuple[str, Labels], float] = {}
+        self._behind: dict[str, dict[str, int]] = {}
         self._sites: set[str] = set()
 
     def add(self, window: Window) -> None:
         """Count a window; each must be given once, in the order it was closed."""
         where = (str(window.node), window.slot)
+        self._follow(*where)
         self._count("seawall_windows_total", where, 1)
         self._set("seawall_window_end_timestamp_seconds", where, window.start_s + window.duration_s)
         for site, counts in window.sites.items():
@@ -198,7 +202,8 @@ class Totals:
                 self._set("seawall_request_duration_seconds", labels, window.edge[key])
 
     def render(self, facts: EdgeFacts) -> bytes:
-        """The exposition, as text of `CONTENT_TYPE`."""
+        """The exposition, as text of `CONTENT_TYPE`; other nodes than in `facts` are forgotten."""
+        self._forget_all_but({node.name for node in facts.nodes})
         samples = {**self._counters, **self._live_gauges(facts)}
         samples.update(_facts(facts))
         registry = CollectorRegistry(auto_describe=False)
@@ -222,13 +227,38 @@ class Totals:
         return site if site in self._sites else OTHER_SITES
 
     def _live_gauges(self, facts: EdgeFacts) -> dict[tuple[str, Labels], float]:
-        """Gauges of nodes that are connected: a value of a node that is away is not now's."""
+        """Gauges of slots that are measured on connected nodes: others are not now's."""
         away = {node.name for node in facts.nodes if not node.connected}
+        over = {
+            (node, slot)
+            for node, slots in self._behind.items()
+            for slot, count in slots.items()
+            if count > METRIC_SLOT_BEHIND_MAX
+        }
         return {
             (name, labels): value
             for (name, labels), value in self._gauges.items()
-            if not (_LABELS[name][:1] == ("node",) and labels[0] in away)
+            if not (_LABELS[name][:1] == ("node",) and (labels[0] in away or labels[:2] in over))
         }
+
+    def _follow(self, node: str, slot: str) -> None:
+        """Count how many windows of the stable slot each other slot is behind."""
+        slots = self._behind.setdefault(node, {})
+        if slot == _STABLE:
+            slots.update({other: count + 1 for other, count in slots.items()})
+        slots[slot] = 0
+
+    def _forget_all_but(self, nodes: set[str]) -> None:
+        """Forget the nodes that were removed: their names may never come again."""
+        gone = self._behind.keys() - nodes
+        if not gone:
+            return
+        for kept in (self._counters, self._gauges):
+            for name, labels in [*kept]:
+                if _LABELS[name][:1] == ("node",) and labels[0] in gone:
+                    del kept[name, labels]
+        for node in gone:
+            del self._behind[node]
 
     def _count(self, name: str, labels: Labels, value: float) -> None:
         self._counters[name, labels] = self._counters.get((name, labels), 0) + value

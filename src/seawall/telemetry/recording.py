@@ -134,6 +134,7 @@ class Recording:
 
     def __init__(self, slot_dir: Path) -> None:
         self._slot_dir = slot_dir
+        self._own = False
         self.shares = ALL
 
     def follow(self, per_s: Kinds) -> None:
@@ -158,7 +159,10 @@ class Recording:
                 yield f"{share:.1%} of {rate:,.0f} {words} a second"
 
     def _told(self) -> bool:
-        return self.shares == ALL or (self._slot_dir / RUNTIME_NODE_DIRECTORY).is_symlink()
+        """Whether Envoy reads these shares: one that an agent before left behind says others."""
+        if (self._slot_dir / RUNTIME_NODE_DIRECTORY).is_symlink():
+            return self._own
+        return self.shares == ALL
 
     def _tell(self, shares: Kinds) -> None:
         """Write the folder that is not in use and turn the link to it, as Envoy wants it."""
@@ -178,3 +182,4 @@ class Recording:
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)
         fresh.replace(link)
+        self._own = True

@@ -29,6 +29,9 @@ QUERY: Final = {"usedonly": "", "histogram_buckets": "cumulative", "filter": sta
 SENTINEL: Final = "server.live"
 """A gauge that every whole answer holds: without it the answer was cut or is not Envoy's."""
 
+_UNDER_ZERO: Final = 1 << 63
+"""Envoy writes a gauge that fell under zero as a number from here on, as its age when the clock was
+set back to before its start."""
 _BUCKET: Final = re.compile(r"B([0-9.e+]+)\(\d+,(\d+)\)")
 
 
@@ -85,8 +88,8 @@ def parse(body: bytes) -> Reading:
     lines = body.decode("utf-8", "replace").split("\n")
     for line in lines[:STATS_LINES_MAX]:
         name, colon, text = line.partition(": ")
-        if text.isdecimal() and text.isascii() and len(text) <= len("18446744073709551615"):
-            values[name] = int(text)
+        if _is_number(text) and (value := int(text)) < _UNDER_ZERO:
+            values[name] = value
         elif text.startswith("B"):
             histograms[name] = text
         elif line and not (colon and _is_other(text)) and len(garbled) < STATS_GARBLED_MAX:
@@ -110,6 +113,10 @@ def histogram(text: str | None) -> Histogram | None:
     if len(pairs) != len(parts) or sorted(bounds) != [*bounds] or sorted(counts) != [*counts]:
         return None
     return Histogram(bounds, counts)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and text.isascii() and len(text) <= len("18446744073709551615")
 
 
 def _is_other(text: str) -> bool:

@@ -81,7 +81,7 @@ class WindowBuilder:
         """
         if not reading.whole or (self._seen_s is not None and at_s <= self._seen_s):
             return False
-        base = self._base(reading, at_s)
+        base = self._base(reading, at_s, cpu_s)
         if base is not None and not self._rebase:
             self._add_growth(base, reading)
         self._add_cpu(base, cpu_s)
@@ -165,15 +165,15 @@ class WindowBuilder:
         split = split_site(name)
         return split is not None and split[0] in _sites_of(garbled)
 
-    def _base(self, reading: Reading, at_s: float) -> Reading | None:
+    def _base(self, reading: Reading, at_s: float, cpu_s: float | None) -> Reading | None:
         """What to subtract: nothing for a new process, None when growth cannot be known."""
-        uptime_s = reading.value(_UPTIME)
         if self._last is None:
+            uptime_s = reading.value(_UPTIME)
             fresh = uptime_s is not None and uptime_s <= at_s - self._born_s
             return Reading(whole=True) if fresh else None
-        before_s = self._last.value(_UPTIME)
-        restarted = uptime_s is not None and before_s is not None and uptime_s < before_s
-        return Reading(whole=True) if restarted else self._last
+        # Processor time of one process never falls, whatever the clock does.
+        fell = cpu_s is not None and self._cpu_last_s is not None and cpu_s < self._cpu_last_s
+        return Reading(whole=True) if fell or _restarted(self._last, reading) else self._last
 
     def _add_growth(self, base: Reading, reading: Reading) -> None:
         for name, value in reading.values.items():
@@ -275,6 +275,20 @@ def _bucket_counts(values: Histogram | None) -> tuple[int, ...]:
     while counts and counts[-1] == 0:
         counts.pop()
     return tuple(counts)
+
+
+def _restarted(last: Reading, reading: Reading) -> bool:
+    """Whether a new process counts.
+
+    Envoy tells its age by the wall clock: that falls too when the clock is set back, and then no
+    counter does. A new process that has overtaken all counters of the old one is taken for it.
+    """
+    before_s, now_s = last.value(_UPTIME), reading.value(_UPTIME)
+    if before_s is None or now_s is None or now_s >= before_s:
+        return False
+    counters = (name for name in last.values if any(_counted_as(name)))
+    now = ((reading.value(name), last.values[name]) for name in counters)
+    return any(value is not None and value < before for value, before in now)
 
 
 def _counted_as(name: str) -> Iterator[str]:
