@@ -8,6 +8,7 @@ from typing import Final
 from seawall import limits
 from seawall.api.hand_views import WAITING
 from seawall.api.progress import ReleaseRefusedError
+from seawall.api.status_views import NoticeView
 from seawall.api.views import CheckView
 from seawall.api.work import Facts
 from seawall.errors import (
@@ -122,6 +123,16 @@ def unexpected() -> SeawallError:
         "internal",
         "Something unexpected went wrong in the control process; the edge is not touched by it.",
         remedy="The log of control tells more; please report it.",
+    )
+
+
+def noticed(error: SeawallError) -> NoticeView:
+    """What status says after the last release was refused."""
+    return NoticeView(
+        "warning",
+        "last-release-refused",
+        f"The last release was refused: {error.message}",
+        "Mend the cause and apply again; what served before serves on.",
     )
 
 

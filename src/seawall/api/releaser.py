@@ -79,6 +79,7 @@ class Releaser:
         self._log = log
         self._log_error = log_error
         self._busy = ""
+        self._preparing: Flow | None = None
         self._notice: NoticeView | None = None
         self._facts: tuple[Digest, Facts] | None = None
 
@@ -108,6 +109,10 @@ class Releaser:
     def in_the_way(self, kind: Kind) -> str:
         """What a release of this kind has to wait for; empty when it can begin."""
         return self._busy or self._rollout.in_the_way(_SPEEDS[kind])
+
+    def unless_frozen(self) -> None:
+        """Before any work that would be for nothing: see `Rollouts.may_start_anew`."""
+        self._rollouts.may_start_anew(break_glass=False)
 
     @property
     def current(self) -> ReleaseRecord | None:
@@ -155,7 +160,13 @@ class Releaser:
         """
         flow = Flow(self._clock)
         work = self._rollout.back(
-            flow, release, author=author, message=message, force=force, break_glass=break_glass
+            flow,
+            release,
+            author=author,
+            message=message,
+            force=force,
+            break_glass=break_glass,
+            on_its_way=lambda: self._prepared(flow),
         )
         how = " without steps" if break_glass else ""
         return self._begin(flow, f"{author} rolls back{how}", work)
@@ -194,7 +205,7 @@ class Releaser:
                 f"Another release is on its way: {way}.",
                 remedy="Wait until it has ended (`seawall status`), or `seawall abort` it.",
             )
-        self._busy = what
+        self._busy, self._preparing = what, flow
         self._background.spawn(self._carry_out(flow, what, work), name="release")
         return flow
 
@@ -204,7 +215,7 @@ class Releaser:
             self._notice = None
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
-            self._notice = None if error.code in STAYS else _refused(error)
+            self._notice = None if error.code in STAYS else refusals.noticed(error)
             flow.refuse(error, serving=self._roster.serving)
         except asyncio.CancelledError:
             flow.refuse(refusals.stopping(), serving=self._roster.serving)
@@ -213,13 +224,13 @@ class Releaser:
             self._log_error("release", error)
             flow.refuse(refusals.unexpected(), serving=self._roster.serving)
         finally:
-            self._prepared(what)
+            self._prepared(flow)
         await give_back_soon(self._clock)
 
-    def _prepared(self, what: str) -> None:
+    def _prepared(self, flow: Flow) -> None:
         """From here on the rollout itself tells who is first."""
-        if self._busy == what:
-            self._busy = ""
+        if self._preparing is flow:
+            self._busy, self._preparing = "", None
 
     # --- Apply -----------------------------------------------------------------------------------
 
@@ -358,7 +369,7 @@ class Releaser:
             forced=forced,
         )
         flow.done("assign", f"rollout {started.number}")
-        self._prepared(order.words)
+        self._prepared(flow)
         return await self._rollout.watch(flow, started, record, prepared.locations)
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
@@ -387,12 +398,3 @@ class Releaser:
             notes=verdict.notes,
             node_generation=generation,
         )
-
-
-def _refused(error: SeawallError) -> NoticeView:
-    return NoticeView(
-        "warning",
-        "last-release-refused",
-        f"The last release was refused: {error.message}",
-        "Mend the cause and apply again; what served before serves on.",
-    )
