@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -155,9 +156,11 @@ class Child:
 def _how(status: int | str) -> str:
     if isinstance(status, str):
         return status
-    if status < 0:
+    if status >= 0:
+        return f"exit code {status}"
+    with suppress(ValueError):  # those for real time, all but two of them, have no name
         return f"signal {signal.Signals(-status).name}"
-    return f"exit code {status}"
+    return f"signal {-status}"
 
 
 def reap_strangers(own: Collection[int]) -> None:
