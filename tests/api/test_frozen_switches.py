@@ -7,11 +7,24 @@ import pytest
 
 from api.test_hands import TurnedClock
 from api.world import ANN, World, last, until, world
+from seawall import limits
 from seawall.api.hand_requests import DeedRequest, KillRequest
 from seawall.api.releaser import Releaser
 from seawall.api.views import Applied
 
 _LOOKS = 5
+
+
+class _CountedClock(TurnedClock):
+    """Counts how often somebody waited."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    async def sleep(self, duration_s: float) -> None:
+        await super().sleep(duration_s)
+        self.waits += duration_s == limits.SWITCH_RETRY_S
 
 
 async def _switched_off(here: World) -> list[str]:
@@ -22,7 +35,7 @@ async def _switched_off(here: World) -> list[str]:
 
 def test_it_ends_once_the_freeze_is_lifted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def tell() -> None:
-        clock = TurnedClock()
+        clock = _CountedClock()
         async with world(tmp_path / "data", clock=clock) as here:
             await here.applied(here.text())
             request = KillRequest("compression", ttl_s=60.0)
@@ -43,7 +56,7 @@ def test_it_ends_once_the_freeze_is_lifted(tmp_path: Path, monkeypatch: pytest.M
                 notice = board.notice()
                 assert notice is not None
                 assert "frozen" in notice.text
-                await asyncio.sleep(0.5)
+                await until(lambda: clock.waits >= _LOOKS, "it was looked at again and again")
                 assert asked == [], "the whole gate was asked again and again"
                 assert await _switched_off(here) == []
                 await here.service.hands.unfreeze(DeedRequest(), ANN)
