@@ -145,6 +145,29 @@ def no_release() -> ConflictError:
     )
 
 
+def no_facts(current: ReleaseRecord | None) -> SeawallError:
+    """There is nothing to change, or what there is cannot be read."""
+    if current is None:
+        return no_release()
+    return UnreachableError(
+        "release-unreadable",
+        f"{current.id} cannot be read just now, and what was asked for is made of it.",
+        remedy="Try again: the machine may be short of memory, or the store away. logs/control.log "
+        "tells more.",
+    )
+
+
+def unfinished(newest: ReleaseRecord) -> NoticeView:
+    """What status says of a release that an earlier control process left behind."""
+    return NoticeView(
+        "warning",
+        "last-release-unfinished",
+        f"{newest.id} by {newest.author} was stored and never put on its way: Seawall ended or "
+        "refused it just then, and no node runs it.",
+        "Apply again; what served before serves on.",
+    )
+
+
 def feed_unknown(name: str) -> NotFoundError:
     """The site file names no such feed."""
     return NotFoundError(

@@ -23,7 +23,7 @@ from seawall.api.views import Applied, ReleaseView
 from seawall.api.work import Facts, Prepared
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
-from seawall.errors import ConflictError, SeawallError
+from seawall.errors import ConflictError, NotFoundError, RefusedError, SeawallError
 from seawall.gate import report as gate_report
 from seawall.heap import give_back_soon
 from seawall.ids import Digest, ListName, ReleaseId
@@ -93,13 +93,7 @@ class Releaser:
         if newest is None or newest.stage or self._busy:
             return
         if self._roster.current is None or self._roster.current.id != newest.id:
-            self._notice = NoticeView(
-                "warning",
-                "last-release-unfinished",
-                f"{newest.id} by {newest.author} was stored and never put on its way: Seawall "
-                "ended or refused it just then, and no node runs it.",
-                "Apply again; what served before serves on.",
-            )
+            self._notice = refusals.unfinished(newest)
 
     @property
     def busy(self) -> str:
@@ -177,10 +171,10 @@ class Releaser:
         if current is None:
             return None
         if self._facts is None or self._facts[0] != current.digest:
-            encoded = await self.current_bytes()
-            if encoded is None:
-                return None
             try:
+                encoded = await self.current_bytes()
+                if encoded is None:
+                    return None
                 self._facts = current.digest, await self._workshop.facts(encoded)
             except SeawallError as error:
                 self._log("current-release-unreadable", error.message)
@@ -303,13 +297,17 @@ class Releaser:
         )
 
     async def current_bytes(self) -> bytes | None:
-        """The encoded content of the current release; None when there is none to compare with."""
+        """The encoded content of the current release; None when there is none to compare with.
+
+        Raises:
+            UnreachableError: the store is away: without it a change would begin from nothing.
+        """
         current = self._roster.current
         if current is None:
             return None
         try:
             return await asyncio.to_thread(self._store.bundle_bytes, current.digest)
-        except SeawallError as error:
+        except (NotFoundError, RefusedError) as error:
             self._log("current-release-unreadable", error.message)
             return None
 
