@@ -140,7 +140,7 @@ class Child:
         self._start_at_s = now_s + pause_s
         words = self.last_words() if status not in {0, -signal.SIGKILL} else ""
         return (
-            f"{self.name} ended ({_how(status)}); starting it again in {pause_s:.1f} s; "
+            f"{self.name} ended ({ended_how(status)}); starting it again in {pause_s:.1f} s; "
             "the edge serves on." + (f" Its last words: {words}" if words else "")
         )
 
@@ -153,7 +153,8 @@ class Child:
             return
 
 
-def _how(status: int | str) -> str:
+def ended_how(status: int | str) -> str:
+    """The status of a process that has ended, or why there is none, in words."""
     if isinstance(status, str):
         return status
     if status >= 0:
