@@ -609,6 +609,9 @@ APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits for a node to serve; it goes on without the caller after that."""
 APPLY_WAITS_S: Final = 2.0
 """How often whoever waits for a canary hears what it waits for: two windows of the judge."""
+APPLY_SILENCE_S: Final = 20.0
+"""How long whoever follows a release hears nothing at most: what takes longer is told again. A
+command takes a connection for broken after six times as long, and many a proxy after a minute."""
 APPLY_EVENTS_QUEUED_MAX: Final = 256
 """Progress events waiting for a slow reader: an apply has about 25."""
 BAKE_S: Final = 15.0

@@ -125,6 +125,10 @@ def test_every_answer_has_the_documented_shape(here: Served, document: dict[str,
         ("POST", "/v1/apply", b"[" * 200_000, 400, "bad-request"),
         ("POST", "/v1/apply", b'{"sources": NaN}', 400, "bad-request"),
         ("POST", "/v1/apply", b"9" * 10_000, 400, "bad-request"),
+        (
+            *("POST", "/v1/tokens", b'{"name": "a", "ttl_s": 1' + b"0" * 400 + b"}"),
+            *(400, "bad-request"),
+        ),
         ("POST", "/v1/rollback", b'{"release": 12}', 400, "bad-request"),
         ("POST", "/v1/rollback", b'{"release": "r1", "release": "r2"}', 400, "bad-request"),
         ("POST", "/v1/rollback", b'{"release": "r1", "spell": 1}', 400, "bad-request"),
@@ -176,6 +180,7 @@ def test_another_media_type_is_told_what_to_send(here: Served) -> None:
         {"files": [{"path": "/a", "text": "x", "base64": "eA=="}]},
         {"files": [{"path": "/a"}]},
         {"files": [{"path": "/a", "base64": "not base64!"}]},
+        {"root": "/\ud800", "files": [{"path": "/\ud800", "text": "version: 1\n"}]},
     ],
 )
 def test_sources_that_contradict_themselves_are_refused(
@@ -183,7 +188,7 @@ def test_sources_that_contradict_themselves_are_refused(
 ) -> None:
     body = {"sources": {"root": "/a", "files": [{"path": "/a", "text": "version: 1\n"}], **change}}
     with here.http() as http:
-        answer = http.post("/v1/check", json=body)
+        answer = http.post("/v1/check", content=json.dumps(body).encode())
     assert answer.status_code == 400, answer.text
     assert answer.json()["code"] in {"bad-sources", "bad-request"}
 

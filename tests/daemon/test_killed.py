@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from helpers import wait_until
@@ -70,3 +72,25 @@ def test_down_ends_every_envoy_that_outlived_a_supervisor(tmp_path: Path, origin
         assert done.returncode == 0
         assert all(str(process.pid) in done.stdout for process in left)
         assert not any(process.alive() for process in left)
+
+
+def _starting(edge: Edge) -> psutil.Process | None:
+    """What tells the operator of the start, while it runs."""
+    for child in psutil.Process(edge.process.pid).children():
+        with suppress(psutil.Error):
+            if "seawall.daemon.ready" in child.cmdline():
+                return child
+    return None
+
+
+def test_a_start_whose_teller_is_killed_does_not_end_what_serves(
+    tmp_path: Path, origin: str
+) -> None:
+    with seawall_up(tmp_path, origin) as edge:
+        serves = edge.pid("envoy")
+        edge.kill("up")
+        with seawall_up(tmp_path, origin, port=edge.port, ready=False) as second:
+            wait_until(lambda: _starting(second), what="it is about to tell").kill()
+            assert "SIGKILL" in second.event("start-untold")["message"]
+            assert second.get()[0] == 200
+            assert second.pid("envoy") == serves

@@ -180,6 +180,23 @@ def test_what_a_child_ended_with_is_told_until_it_is_well_again(tmp_path: Path) 
     os.close(write_end)
 
 
+@pytest.mark.parametrize(
+    ("number", "words"), [(signal.SIGTERM, "signal SIGTERM"), (signal.SIGRTMIN + 6, "signal 40")]
+)
+def test_a_child_may_end_by_any_signal(tmp_path: Path, number: int, words: str) -> None:
+    prepare_data_dir(tmp_path)
+    read_end, write_end = os.pipe()
+    child = Child("nothing", tmp_path, read_end, [])
+    child._arguments = [sys.executable, "-c", "import signal; signal.pause()"]
+    child.start(0.0)
+    assert child.pid is not None
+    os.kill(child.pid, number)
+    _wait_for_end(child)
+    assert f"nothing ended ({words})" in child.tick(0.0)
+    os.close(read_end)
+    os.close(write_end)
+
+
 def test_the_output_of_a_child_is_bounded(tmp_path: Path) -> None:
     prepare_data_dir(tmp_path)
     child = Child("nothing", tmp_path, 0, [])

@@ -25,6 +25,8 @@ from seawall.sockets import short_path
 
 View = TypeVar("View")
 _TIMEOUT_S: Final = 30.0
+_REDIRECT_STATUS_MIN: Final = 300
+"""Control sends nobody elsewhere: whoever answers so is another server, a proxy mostly."""
 _STREAM_SILENCE_S: Final = limits.APPLY_SERVE_TIMEOUT_S + limits.VALIDATE_TIMEOUT_S
 """Longest silence in the progress of an apply: its longest step."""
 
@@ -273,25 +275,38 @@ def _part(text: str) -> str:
 
 
 def _event(line: str) -> views.ApplyEvent:
-    return from_json(views.ApplyEvent, json.loads(line), strict=False)  # type: ignore[arg-type]  # - a union is no type to mypy
+    with _of_control("something else"):
+        return from_json(views.ApplyEvent, json.loads(line), strict=False)  # type: ignore[arg-type]  # - a union is no type to mypy
 
 
 def _view(kind: type[View], answer: Answer) -> View:
-    return from_json(kind, answer.json(), strict=False)
+    with _of_control(f"HTTP {answer.status} and something else"):
+        return from_json(kind, answer.json(), strict=False)
 
 
 def _raise_for(answer: Answer) -> None:
-    if not answer.is_error:
+    if answer.status < _REDIRECT_STATUS_MIN:
         return
-    try:
+    with _of_control(f"HTTP {answer.status}"):
         view = from_json(views.ErrorView, answer.json(), strict=False)
-    except (ValueError, SeawallError):
-        view = views.ErrorView(
-            "bad-answer",
-            f"What answered is not Seawall's control: it said HTTP {answer.status}.",
-            "Name the address that `--api` was given, not one that the edge serves at.",
-        )
     raise error_from(view, answer.status)
+
+
+@contextmanager
+def _of_control(said: str) -> Iterator[None]:
+    """What is read in the block is an answer of control's, or whoever said it is another server.
+
+    Raises:
+        UnreachableError: it is.
+    """
+    try:
+        yield
+    except (ValueError, RecursionError, SeawallError) as error:
+        raise UnreachableError(
+            "bad-answer",
+            f"What answered is not Seawall's control: it said {said}.",
+            remedy="Name the address that `--api` was given, not one that the edge serves at.",
+        ) from error
 
 
 def is_running(data_dir: Path) -> bool:

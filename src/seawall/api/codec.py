@@ -102,7 +102,10 @@ def _read_plain(kind: type, value: object, place: str) -> Any:
     if kind is bytes:
         return _read_bytes(value, place)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            return _wrong(place, value, "a smaller number")
     right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
     return value if right else _wrong(place, value, names.get(kind, "null"))

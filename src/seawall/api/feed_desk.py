@@ -16,7 +16,7 @@ from seawall.api.extras import Extras
 from seawall.api.hand_views import WaitingFeedView
 from seawall.api.order import Order
 from seawall.api.progress import Flow
-from seawall.api.refusals import no_release, push_waits, require_pushed, stopping
+from seawall.api.refusals import no_facts, push_waits, require_pushed, stopping
 from seawall.api.releaser import Releaser
 from seawall.api.rollout import STAYS
 from seawall.api.rollouts import Rollouts
@@ -34,17 +34,17 @@ from seawall.rollout import state
 from seawall.site.sources import Pushed
 from seawall.tasks import Background
 
-_AGAIN: Final = frozenset(
-    {
-        "release-in-progress",
-        "parent-moved",
-        "superseded",
-        "frozen",
-        "too-many-waiting",
-        "control-stopping",
-    }
-)
-"""Refusals that say nothing about the content: somebody else was first, or nobody may now."""
+_AWAY: Final = frozenset({"release-unreadable", "store-unreachable", "store-locked"})
+"""Of these, nobody knows how long they last."""
+_AGAIN: Final = _AWAY | {
+    "release-in-progress",
+    "parent-moved",
+    "superseded",
+    "frozen",
+    "too-many-waiting",
+    "control-stopping",
+}
+"""Refusals that say nothing about the content: somebody else was first, or it cannot be now."""
 _POLL_S: Final = 0.1
 _RETRY_S: Final = 1.0
 
@@ -119,11 +119,11 @@ class FeedDesk:
             NotFoundError: the site file has no such list.
             ConflictError: the list is a file, or there is no release yet.
             RefusedError: too many feeds wait.
-            UnreachableError: the store cannot be written.
+            UnreachableError: the store cannot be written, or the release not read.
         """
         facts = await self._releaser.current_facts()
         if facts is None:
-            raise no_release()
+            raise no_facts(self._releaser.current)
         require_pushed(facts, feed.name)
         await self._note(author, "feed-pushed", feed.name, f"{len(feed.content)} bytes")
         taken = WaitingFeed(
@@ -241,6 +241,8 @@ class FeedDesk:
         if isinstance(outcome, Refused) and outcome.code in _AGAIN and self._stands(push):
             push.why, push.waited = outcome.message, True
             push.flow.goes_on(f"begins anew: {outcome.message}")
+            if outcome.code in _AWAY:
+                self._end(push, push_waits(push.words, push.why))
             await self._clock.sleep(_RETRY_S)
             return False
         await self._over(push, outcome)
@@ -278,7 +280,7 @@ class FeedDesk:
         current = self._releaser.current
         facts = await self._releaser.current_facts()
         if facts is None or current is None:
-            raise no_release()
+            raise no_facts(current)
         feed = push.feed
         require_pushed(facts, feed.name)
         flow = self._releaser.apply(

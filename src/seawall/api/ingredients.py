@@ -317,7 +317,8 @@ class Stash:
             names = {hashlib.sha256(content).hexdigest(): content for content in contents}
             for name, content in names.items():
                 path = self._folder / name
-                if path.exists():
+                # A machine that lost power may have cut a copy off, most often to nothing.
+                if path.exists() and path.stat().st_size == len(content):
                     os.utime(path)
                 else:
                     _write(path, content)

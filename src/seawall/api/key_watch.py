@@ -47,13 +47,18 @@ class KeyWatch:
                 self._log("clearance-keys-not-rotated", self._refused)
 
     async def rotate_overdue(self) -> Flow | None:
-        """Begin a release with a new key, when the signing one is old; None when nothing is due."""
+        """Begin a release with a new key, when the signing one is old; None when nothing is due.
+
+        Raises:
+            RefusedError: frozen.
+        """
         facts = await self._releaser.current_facts()
         if facts is None or facts.clearance_keys_s is None:
             return None
         age_s = self._clock.now_s() - facts.clearance_keys_s
         if age_s < limits.CLEARANCE_KEY_AGE_S or self._releaser.in_the_way(Kind.FEED):
             return None
+        self._releaser.unless_frozen()
         return await self.rotate(AUTHOR, "The key that signs clearances is old")
 
     async def rotate(self, author: str, message: str, *, break_glass: bool = False) -> Flow:

@@ -106,12 +106,22 @@ class Flow:
         self._ended.set()
 
     async def events(self) -> AsyncIterator[ApplyEvent]:
-        """Every event, for one reader; ends after the last."""
+        """Every event, for one reader; ends after the last.
+
+        A step that takes long is told again, so that the reader knows that somebody is there.
+        """
+        text = ""
         while True:
-            event = await self._queue.get()
+            try:
+                async with asyncio.timeout(limits.APPLY_SILENCE_S):
+                    event = await self._queue.get()
+            except TimeoutError:
+                yield Progress(self.stage, "started", text, self.elapsed_s)
+                continue
             yield event
             if not isinstance(event, Progress):
                 return
+            text = event.text if event.state == "started" else ""
 
     async def wait(self) -> Applied | Refused:
         """The outcome, for who does not care about progress."""

@@ -8,6 +8,7 @@ from typing import Final
 from seawall import limits
 from seawall.api.hand_views import WAITING
 from seawall.api.progress import ReleaseRefusedError
+from seawall.api.status_views import NoticeView
 from seawall.api.views import CheckView
 from seawall.api.work import Facts
 from seawall.errors import (
@@ -125,12 +126,45 @@ def unexpected() -> SeawallError:
     )
 
 
+def noticed(error: SeawallError) -> NoticeView:
+    """What status says after the last release was refused."""
+    return NoticeView(
+        "warning",
+        "last-release-refused",
+        f"The last release was refused: {error.message}",
+        "Mend the cause and apply again; what served before serves on.",
+    )
+
+
 def no_release() -> ConflictError:
     """There is nothing that a switch or a feed could change."""
     return ConflictError(
         "no-release",
         "There is no release yet that could be changed.",
         remedy="Make the first with `seawall apply`.",
+    )
+
+
+def no_facts(current: ReleaseRecord | None) -> SeawallError:
+    """There is nothing to change, or what there is cannot be read."""
+    if current is None:
+        return no_release()
+    return UnreachableError(
+        "release-unreadable",
+        f"{current.id} cannot be read just now, and what was asked for is made of it.",
+        remedy="Try again: the machine may be short of memory, or the store away. logs/control.log "
+        "tells more.",
+    )
+
+
+def unfinished(newest: ReleaseRecord) -> NoticeView:
+    """What status says of a release that an earlier control process left behind."""
+    return NoticeView(
+        "warning",
+        "last-release-unfinished",
+        f"{newest.id} by {newest.author} was stored and never put on its way: Seawall ended or "
+        "refused it just then, and no node runs it.",
+        "Apply again; what served before serves on.",
     )
 
 

@@ -23,7 +23,7 @@ from seawall.api.views import Applied, ReleaseView
 from seawall.api.work import Facts, Prepared
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
-from seawall.errors import ConflictError, SeawallError
+from seawall.errors import ConflictError, NotFoundError, RefusedError, SeawallError
 from seawall.gate import report as gate_report
 from seawall.heap import give_back_soon
 from seawall.ids import Digest, ListName, ReleaseId
@@ -79,6 +79,7 @@ class Releaser:
         self._log = log
         self._log_error = log_error
         self._busy = ""
+        self._preparing: Flow | None = None
         self._notice: NoticeView | None = None
         self._facts: tuple[Digest, Facts] | None = None
 
@@ -92,13 +93,7 @@ class Releaser:
         if newest is None or newest.stage or self._busy:
             return
         if self._roster.current is None or self._roster.current.id != newest.id:
-            self._notice = NoticeView(
-                "warning",
-                "last-release-unfinished",
-                f"{newest.id} by {newest.author} was stored and never put on its way: Seawall "
-                "ended or refused it just then, and no node runs it.",
-                "Apply again; what served before serves on.",
-            )
+            self._notice = refusals.unfinished(newest)
 
     @property
     def busy(self) -> str:
@@ -108,6 +103,10 @@ class Releaser:
     def in_the_way(self, kind: Kind) -> str:
         """What a release of this kind has to wait for; empty when it can begin."""
         return self._busy or self._rollout.in_the_way(_SPEEDS[kind])
+
+    def unless_frozen(self) -> None:
+        """Before any work that would be for nothing: see `Rollouts.may_start_anew`."""
+        self._rollouts.may_start_anew(break_glass=False)
 
     @property
     def current(self) -> ReleaseRecord | None:
@@ -155,7 +154,13 @@ class Releaser:
         """
         flow = Flow(self._clock)
         work = self._rollout.back(
-            flow, release, author=author, message=message, force=force, break_glass=break_glass
+            flow,
+            release,
+            author=author,
+            message=message,
+            force=force,
+            break_glass=break_glass,
+            on_its_way=lambda: self._prepared(flow),
         )
         how = " without steps" if break_glass else ""
         return self._begin(flow, f"{author} rolls back{how}", work)
@@ -166,10 +171,10 @@ class Releaser:
         if current is None:
             return None
         if self._facts is None or self._facts[0] != current.digest:
-            encoded = await self.current_bytes()
-            if encoded is None:
-                return None
             try:
+                encoded = await self.current_bytes()
+                if encoded is None:
+                    return None
                 self._facts = current.digest, await self._workshop.facts(encoded)
             except SeawallError as error:
                 self._log("current-release-unreadable", error.message)
@@ -194,7 +199,7 @@ class Releaser:
                 f"Another release is on its way: {way}.",
                 remedy="Wait until it has ended (`seawall status`), or `seawall abort` it.",
             )
-        self._busy = what
+        self._busy, self._preparing = what, flow
         self._background.spawn(self._carry_out(flow, what, work), name="release")
         return flow
 
@@ -204,7 +209,7 @@ class Releaser:
             self._notice = None
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
-            self._notice = None if error.code in STAYS else _refused(error)
+            self._notice = None if error.code in STAYS else refusals.noticed(error)
             flow.refuse(error, serving=self._roster.serving)
         except asyncio.CancelledError:
             flow.refuse(refusals.stopping(), serving=self._roster.serving)
@@ -213,13 +218,13 @@ class Releaser:
             self._log_error("release", error)
             flow.refuse(refusals.unexpected(), serving=self._roster.serving)
         finally:
-            self._prepared(what)
+            self._prepared(flow)
         await give_back_soon(self._clock)
 
-    def _prepared(self, what: str) -> None:
+    def _prepared(self, flow: Flow) -> None:
         """From here on the rollout itself tells who is first."""
-        if self._busy == what:
-            self._busy = ""
+        if self._preparing is flow:
+            self._busy, self._preparing = "", None
 
     # --- Apply -----------------------------------------------------------------------------------
 
@@ -292,13 +297,17 @@ class Releaser:
         )
 
     async def current_bytes(self) -> bytes | None:
-        """The encoded content of the current release; None when there is none to compare with."""
+        """The encoded content of the current release; None when there is none to compare with.
+
+        Raises:
+            UnreachableError: the store is away: without it a change would begin from nothing.
+        """
         current = self._roster.current
         if current is None:
             return None
         try:
             return await asyncio.to_thread(self._store.bundle_bytes, current.digest)
-        except SeawallError as error:
+        except (NotFoundError, RefusedError) as error:
             self._log("current-release-unreadable", error.message)
             return None
 
@@ -358,7 +367,7 @@ class Releaser:
             forced=forced,
         )
         flow.done("assign", f"rollout {started.number}")
-        self._prepared(order.words)
+        self._prepared(flow)
         return await self._rollout.watch(flow, started, record, prepared.locations)
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
@@ -387,12 +396,3 @@ class Releaser:
             notes=verdict.notes,
             node_generation=generation,
         )
-
-
-def _refused(error: SeawallError) -> NoticeView:
-    return NoticeView(
-        "warning",
-        "last-release-refused",
-        f"The last release was refused: {error.message}",
-        "Mend the cause and apply again; what served before serves on.",
-    )

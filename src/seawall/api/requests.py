@@ -5,6 +5,7 @@ and certificates are found beside them. Bytes that are not UTF-8 travel as base6
 loader, and nobody before it, says what is wrong with them.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -134,13 +135,23 @@ def unpack(sources: Sources) -> SourceSet:
 
 
 def _path(path: str) -> str:
-    if not path.startswith("/") or "\0" in path or len(path) > limits.SOURCE_PATH_LENGTH_CHARS_MAX:
+    long = len(path) > limits.SOURCE_PATH_LENGTH_CHARS_MAX
+    if not path.startswith("/") or "\0" in path or long or not _can_be_opened(path):
         raise UsageError(
             "bad-sources",
             f"{path[:200]!r} is not an absolute path.",
             remedy="Send absolute paths: certificates are looked up beside the file naming them.",
         )
     return path
+
+
+def _can_be_opened(path: str) -> bool:
+    """Whether it is a name of a file at all: JSON can hold halves of characters."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content(file: SourceText) -> bytes:

@@ -7,6 +7,7 @@ returns when every node has committed; the release goes on baking by itself.
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -135,11 +136,13 @@ class Rollout:
         author: str,
         message: str,
         force: tuple[str, ...],
+        on_its_way: Callable[[], None],
         break_glass: bool = False,
     ) -> None:
         """Serve an earlier release again: at once when it was good before, else step by step.
 
         Without a name, or with that of the current one, a release that is on its way is withdrawn.
+        `on_its_way` is called when its rollout has begun, which others may take the place of.
 
         Raises:
             NotFoundError: no such release, or none to go back to.
@@ -177,16 +180,16 @@ class Rollout:
             forced=forced,
         )
         flow.done("assign", f"rollout {started.number}")
+        on_its_way()
         if message:
-            await asyncio.to_thread(
-                self._store.audit.add,
-                actor=author,
-                action="rollback-reason",
-                subject=target.id,
-                detail=message,
-            )
+            await self._say_why(author, target.id, message)
         generation = await self.watch(flow, started, target)
         flow.end(replace(self._outcome(flow, target, current, generation), notes=notes))
+
+    async def _say_why(self, author: str, release: ReleaseId, message: str) -> None:
+        add = self._store.audit.add
+        say = {"actor": author, "action": "rollback-reason", "subject": release, "detail": message}
+        await asyncio.to_thread(add, **say)
 
     def _certificates(
         self,

@@ -133,7 +133,7 @@ class Session:
         with self._asked(method, path, body, timeout_s, silence_s) as response:
             failed = response.status >= _ERROR_STATUS_MIN
             answer = Answer(response.status, response.read() if failed else b"")
-            yield answer, (line.decode("utf-8").rstrip("\r\n") for line in response)
+            yield answer, (line.decode("utf-8", "replace").rstrip("\r\n") for line in response)
 
     @contextmanager
     def _asked(

@@ -128,15 +128,18 @@ def _judge(look: Look, notices: Sequence[NoticeView]) -> tuple[State, str]:
         return "empty", look.busy or "There is no release yet."
     if not reports:
         return "degraded", "No node reports; what it last served may well be served still."
-    if look.busy:
-        return "working", f"{look.busy}; {_serving(live)} serves."
-    if not live:
+    served = any(report.release for report in reports)  # otherwise it is only about to
+    if not live and (served or not look.busy):
         return "down", f"No Envoy serves; {current.id} should."
-    return _judge_serving(current, live, notices)
+    errors = [notice for notice in notices if notice.severity == "error"]
+    if look.busy:
+        told = f"{look.busy}; {_serving(live)} serves."
+        return ("degraded", f"{told} {errors[0].text}") if errors else ("working", told)
+    return _judge_serving(current, live, errors)
 
 
 def _judge_serving(
-    current: ReleaseView, live: Sequence[NodeReport], notices: Sequence[NoticeView]
+    current: ReleaseView, live: Sequence[NodeReport], errors: Sequence[NoticeView]
 ) -> tuple[State, str]:
     wrong = [r for r in live if r.release != current.id]
     if wrong:
@@ -145,7 +148,6 @@ def _judge_serving(
             "working" if coming else "degraded",
             f"{current.id} should serve, but {_serving(wrong)} does.",
         )
-    errors = [notice for notice in notices if notice.severity == "error"]
     if errors:
         return "degraded", f"{current.id} serves. {errors[0].text}"
     baking = any(report.phase is Phase.BAKING for report in live)

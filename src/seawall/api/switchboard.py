@@ -22,7 +22,7 @@ from seawall.api.hand_views import (
 )
 from seawall.api.order import Order
 from seawall.api.progress import Flow
-from seawall.api.refusals import no_release, require_pushed
+from seawall.api.refusals import no_facts, require_pushed
 from seawall.api.releaser import Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
@@ -57,6 +57,7 @@ class Switchboard:
         self._clock = clock
         self._log = log
         self._refused = ""
+        self._written = ""
 
     async def kill(
         self,
@@ -190,7 +191,7 @@ class Switchboard:
         """
         facts = await self._releaser.current_facts()
         if facts is None:
-            raise no_release()
+            raise no_facts(self._releaser.current)
         require_pushed(facts, name)
         content = await self._releaser.pushed(name)
         return FeedContentView(
@@ -223,7 +224,12 @@ class Switchboard:
                 await self._clock.sleep(limits.SWITCH_RETRY_S)
 
     async def end_overdue(self) -> Flow | None:
-        """Begin a release without the switches whose time is over; None when there is none."""
+        """Begin a release without the switches whose time is over; None when there is none.
+
+        Raises:
+            RefusedError: frozen.
+            ConflictError: another release is on its way.
+        """
         if self._releaser.busy:
             return None
         facts = await self._releaser.current_facts()
@@ -232,7 +238,9 @@ class Switchboard:
         left = still_on(facts.switches, self._clock.now_s())
         over = [one.words for one in facts.switches if one not in left]
         if not over:
+            self._written = ""
             return None
+        self._releaser.unless_frozen()
         names = ", ".join(over)
         flow = self._releaser.apply(
             Order(
@@ -243,8 +251,10 @@ class Switchboard:
                 extras=Extras(pinned=True),
             )
         )
-        self._log("switch-over", names)
-        await self._note(AUTHOR, "switch-over", names, "")
+        if names != self._written:  # otherwise it was refused, and is tried again
+            self._written = names
+            self._log("switch-over", names)
+            await self._note(AUTHOR, "switch-over", names, "")
         return flow
 
     async def turn(self) -> Facts:
@@ -252,13 +262,14 @@ class Switchboard:
 
         Raises:
             ConflictError: there is no release yet.
+            UnreachableError: it cannot be read just now.
         """
         end_s = self._clock.monotonic_s() + limits.SWITCH_TURN_WAIT_S
         while self._releaser.in_the_way(Kind.SWITCH) and self._clock.monotonic_s() < end_s:
             await self._clock.sleep(_WAIT_POLL_S)
         facts = await self._releaser.current_facts()
         if facts is None:
-            raise no_release()
+            raise no_facts(self._releaser.current)
         return facts
 
     async def _note(self, actor: str, action: str, subject: str, detail: str) -> None:

@@ -119,9 +119,8 @@ class FileWatch:
 
     async def poll(self) -> Flow | None:
         """Look once; returns the release that this began, if any."""
-        if self._releaser.busy:
+        if self._releaser.busy or not await self._follow_current():
             return None
-        await self._follow_current()
         signature = await asyncio.to_thread(_signature, self._files)
         if signature != self._settled:
             self._pause_s = limits.FILES_RETRY_S_MIN
@@ -137,7 +136,8 @@ class FileWatch:
     async def renew(self) -> Flow | None:
         """Load again when a certificate ends soon: a development certificate is made anew then.
 
-        Certificates from files come out as they are, and nothing is released.
+        Files come out as they serve, and without such a certificate nothing is released: what is
+        on disk is taken up by `poll`, which knows what is to be left alone.
         """
         facts = await self._releaser.current_facts()
         if facts is None or self._releaser.busy:
@@ -151,17 +151,21 @@ class FileWatch:
                 author=AUTHOR,
                 message="Development certificates made anew",
                 kind=Kind.CERTIFICATES,
+                extras=Extras(pinned=True),
             )
         )
         await flow.wait()
         return flow
 
-    async def _follow_current(self) -> None:
+    async def _follow_current(self) -> bool:
+        """Learn which files the current release was built from; whether they are known."""
         current = self._releaser.current
         digest = current.digest if current else ""
         if digest == self._digest:
-            return
+            return True
         facts = await self._releaser.current_facts()
+        if facts is None and current is not None:
+            return False  # the machine may be short of memory just now: it is asked again
         takes_over = self.one_of_several and not self._digest
         self._digest = digest
         self._files = facts.files if facts else ()
@@ -174,6 +178,7 @@ class FileWatch:
             self._files = tuple(older.get(file.path, file) for file in files)
             self._left_behind = _names(tuple(older))
         self._settle(None)
+        return True
 
     async def _reload(self, signature: Signature, changed: Sequence[str]) -> Flow | None:
         facts = await self._releaser.current_facts()

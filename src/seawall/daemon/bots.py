@@ -16,6 +16,7 @@ from typing import Final
 
 import structlog
 from starlette.applications import Starlette
+from starlette.routing import Route
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from seawall import limits
@@ -37,7 +38,8 @@ from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.node import bot_settings
 from seawall.node.bot_settings import Settings
 from seawall.secret import Secret
-from seawall.sockets import listen_private
+from seawall.socket_watch import listen_again
+from seawall.sockets import inode, listen_private
 from seawall.tasks import Background
 from seawall.telemetry.logs import configure
 from seawall.verify.app import verify_routes
@@ -136,7 +138,8 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
     loop.add_reader(parent_fd, stop.set)
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    listener = listen_private(home / "bots.sock")
+    path = home / "bots.sock"
+    listener = listen_private(path)
     pool.start()
     try:
         async with Background(_failed) as background:
@@ -160,17 +163,27 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
             background.spawn(policies.run(), name="settings")
             background.spawn(verifier.run(), name="verifier")
             background.spawn(tally.run(), name="counts")
-            # Only Envoy asks here: no deadline for a slow request head is needed.
-            server = ApiServer(
-                Starlette(routes=routes),
-                protocol=HttpToolsProtocol,
-                connections_max=limits.BOT_SERVICE_SERVED_CONNECTIONS_MAX,
-            )
-            background.spawn(server.run_on(listener), name="server")
+            background.spawn(_server(routes).run_on(listener), name="server")
+
+            async def serve_anew() -> None:
+                background.spawn(_server(routes).run_on(listen_private(path)), name="server")
+                _LOG.warning("socket-made-again", path=os.fspath(path))
+
+            kept = listen_again(path, inode(path), serve_anew, clock)
+            background.spawn(kept, name="socket")
             await stop.wait()
     finally:
         loop.remove_reader(parent_fd)
         pool.stop()
+
+
+def _server(routes: Sequence[Route]) -> ApiServer:
+    # Only Envoy asks here: no deadline for a slow request head is needed.
+    return ApiServer(
+        Starlette(routes=routes),
+        protocol=HttpToolsProtocol,
+        connections_max=limits.BOT_SERVICE_SERVED_CONNECTIONS_MAX,
+    )
 
 
 def _verifier(home: Path, clock: Clock, background: Background) -> Verifier:

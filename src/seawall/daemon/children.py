@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -143,7 +144,7 @@ class Child:
         self._start_at_s = now_s + pause_s
         self._words = self.last_words() if status not in {0, -signal.SIGKILL} else ""
         return (
-            f"{self.name} ended ({_how(status)}); starting it again in {pause_s:.1f} s; "
+            f"{self.name} ended ({ended_how(status)}); starting it again in {pause_s:.1f} s; "
             "the edge serves on." + (f" Its last words: {self._words}" if self._words else "")
         )
 
@@ -156,12 +157,15 @@ class Child:
             return
 
 
-def _how(status: int | str) -> str:
+def ended_how(status: int | str) -> str:
+    """The status of a process that has ended, or why there is none, in words."""
     if isinstance(status, str):
         return status
-    if status < 0:
+    if status >= 0:
+        return f"exit code {status}"
+    with suppress(ValueError):  # those for real time, all but two of them, have no name
         return f"signal {signal.Signals(-status).name}"
-    return f"exit code {status}"
+    return f"signal {-status}"
 
 
 def reap_strangers(own: Collection[int]) -> None:

@@ -25,7 +25,7 @@ from types import FrameType
 from typing import BinaryIO, Final
 
 from seawall import limits
-from seawall.daemon.children import Child, reap_strangers
+from seawall.daemon.children import Child, ended_how, reap_strangers
 from seawall.daemon.manager import tell_manager
 from seawall.daemon.processes import (
     LEAVE,
@@ -237,13 +237,28 @@ class Supervisor:
                     self._say("child-ended", happened, part=child.name)
             if self._ready is not None and (code := self._ready.poll()) is not None:
                 self._ready = None
-                if code:
-                    return code if code > 0 else REFUSED
+                if code > 0:
+                    return code
+                if code < 0 and not self._goes_on_untold(code):
+                    return REFUSED
                 tell_manager("READY=1")
             reap_strangers(self._own_pids())
             due = (child.due_in_s(now_s) for child in self._children)
             self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
         return DONE
+
+    def _goes_on_untold(self, code: int) -> bool:
+        """Whether something serves, although what tells of the start was killed."""
+        if not envoys(self._data_dir):
+            return False
+        self._warn(
+            "start-untold",
+            f"What tells of the start was ended ({ended_how(code)}), most often because the "
+            "machine was out of memory. Envoy serves on.",
+            "`seawall status` tells what serves; `seawall apply` releases the site file where that "
+            "was not done yet.",
+        )
+        return True
 
     def _own_pids(self) -> set[int]:
         pids = {child.pid for child in self._children if child.pid is not None}

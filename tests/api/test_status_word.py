@@ -1,0 +1,72 @@
+"""The word of a status is the worst that is true, also while a release is on its way."""
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from seawall.api.nodes import Seen
+from seawall.api.status import Look, status_view
+from seawall.api.status_views import ControlView, NoticeView
+from seawall.api.views import ReleaseView
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.rollout.ports import EnvoyState, NodeReport, Phase
+
+_R1: Final = ReleaseView(
+    *("r1", "0" * 64, "site", None, "ann", "", 0.0, ""),
+    current=True,
+    serving=True,
+    last_known_good=True,
+)
+_ENVOY: Final = EnvoyState(7, "1.40", 60.0, 0, live=True, memory_bytes=1)
+_REPORT: Final = NodeReport(
+    NodeName("local"),
+    Generation(1),
+    ReleaseId("r1"),
+    Digest("0" * 64),
+    Phase.GOOD,
+    envoy=_ENVOY,
+)
+_DEAD: Final = replace(_REPORT, envoy=replace(_ENVOY, live=False))
+_ERROR: Final = NoticeView("error", "node-twice", "Two machines say that they are node a.")
+
+
+def _word(report: NodeReport, *notices: NoticeView, busy: str = "") -> tuple[str, str]:
+    look = Look(
+        now_s=100.0,
+        monotonic_s=100.0,
+        current=_R1,
+        nodes=[(Seen(report, 99.0), True)],
+        windows=(),
+        certificates=(),
+        notices=notices,
+        control=ControlView(1, "0", 1.0, 1, "", ""),
+        config_differs=None,
+        busy=busy,
+        listeners=(),
+    )
+    view = status_view(look)
+    return view.state, view.summary
+
+
+@pytest.mark.parametrize("busy", ["", "ann brings out r2"])
+def test_an_edge_without_a_live_envoy_is_down(busy: str) -> None:
+    assert _word(_DEAD, busy=busy) == ("down", "No Envoy serves; r1 should.")
+    assert _word(replace(_REPORT, envoy=None), busy=busy)[0] == "down"
+
+
+def test_an_error_is_told_beside_the_release_that_is_on_its_way() -> None:
+    assert _word(_REPORT, busy="ann brings out r2") == (
+        "working",
+        "ann brings out r2; r1 serves.",
+    )
+    assert _word(_REPORT, _ERROR, busy="ann brings out r2") == (
+        "degraded",
+        "ann brings out r2; r1 serves. Two machines say that they are node a.",
+    )
+    assert _word(_REPORT, _ERROR)[0] == "degraded"
+
+
+def test_the_first_release_is_not_down_before_it_serves() -> None:
+    starting = replace(_REPORT, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
+    assert _word(starting, busy="ann brings out r1")[0] == "working"
