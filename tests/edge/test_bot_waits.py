@@ -15,6 +15,7 @@ from compiler import build
 from edge.bot_records import faults, harsh_model, verdict
 from edge.serving import request, serving
 from envoy_harness import Origin
+from helpers import wait_until
 from raw_http import RawClient, Response
 from seawall.limits import BOT_SERVICE_REQUESTS_MAX, BOT_SERVICE_TURNS_PER_NETWORK_MAX
 from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule, HeaderChanges
@@ -142,13 +143,13 @@ def test_who_sends_slowly_gets_no_more_turns_than_who_sends_at_once() -> None:
     turns = BOT_SERVICE_TURNS_PER_NETWORK_MAX
     with serving(site) as running, contextlib.ExitStack() as stack:
         go_on = stack.enter_context(_held(running.envoy.directory.parent / "bots.sock"))
-        clients: list[RawClient] = []
-        for _ in range(2):
-            more = [stack.enter_context(RawClient(running.port)) for _ in range(turns)]
-            for client in more:
-                client.send(begun)
-            clients += more
-            time.sleep(_TURN_S)
+        clients = [stack.enter_context(RawClient(running.port)) for _ in range(2 * turns)]
+        for client in clients[:turns]:
+            client.send(begun)
+        over_s = time.monotonic() + _TURN_S  # nothing tells that a turn has ended
+        wait_until(lambda: time.monotonic() > over_s, what="turns that began then are over")
+        for client in clients[turns:]:
+            client.send(begun)
         for client in clients:
             client.send(b"1")
         refused = _answered(clients, turns)
