@@ -1420,8 +1420,9 @@ LEARN_SESSIONS_MAX: Final = 1_000_000
 """Lines of a sessions file: the truth about as many clients."""
 LEARN_SESSIONS_SIZE_BYTES_MAX: Final = 256 * MIB
 """A sessions file as a whole."""
-LEARN_ROWS_MAX: Final = 2_000_000
-"""Rows of the data set that is held in memory: 64 bytes of codes each, the newest first."""
+LEARN_ROWS_MAX: Final = 600_000
+"""Rows of the data set that is held in memory, the newest first: growing trees takes 4.5 KB of
+each, since every row stands there nine times, as itself and as eight strangers."""
 LEARN_CLIENT_ROWS_MAX: Final = 200
 """Rows of one client: one loud client must not become the model."""
 LEARN_CLIENT_FIRST_ROWS: Final = 20
@@ -1656,8 +1657,8 @@ JOB_MISSED_PERIODS: Final = 3
 JOB_TIMEOUT_S: Final = 3_600.0
 """One run, its releases included: one that takes longer hangs, or has too much to learn from."""
 JOB_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Data of a run's process: the codes of 2 million rows and their eight strangers alone are 1 GiB.
-The kernel ends it before anything else when the machine runs short."""
+"""Data of a run's process: `LEARN_ROWS_MAX` rows and their eight strangers take 2.7 GB. The
+kernel ends it before anything else when the machine runs short."""
 JOB_NICE: Final = 19
 """How far a run stands back for everything else on the machine."""
 JOB_END_TIMEOUT_S: Final = 5.0

@@ -148,7 +148,7 @@ def _boost(
 
     def data(rows: Rows, reference: Any = None) -> Any:
         return lightgbm.Dataset(
-            rows.codes[:, places].astype(np.float64),
+            rows.codes[:, places].astype(np.float32),  # holds every code, in half the memory
             rows.human.astype(np.float64),
             weight=weights(rows),
             reference=reference,

@@ -46,6 +46,8 @@ class Instruments:
         self.noticed: Callable[[Window], None] = _nothing
         self._serving: Served | None = None
         self._recent: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
+        # A bake may outlast the recent windows, which are short in it: what was before stays known.
+        self._before: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
         self._trial: deque[Window] = deque(maxlen=TRIAL_WINDOWS_MAX)
         self._stable = self._collector(home / STABLE, Arm.STABLE)
         self._arms: dict[Arm, Collector] = {}
@@ -60,6 +62,9 @@ class Instruments:
 
     def serving(self, served: Served) -> None:
         """From now on the stable slot serves this."""
+        if self._serving is not None and self._serving.release != served.release:
+            self._before.clear()
+            self._before.extend(w for w in self._recent if w.release != served.release)
         self._serving = served
         self._stable.serving(served.release, served.generation)
 
@@ -69,10 +74,9 @@ class Instruments:
         self._stable.hurry(on=bool(self._hurries))
 
     def before_and_after(self) -> tuple[list[Window], list[Window]]:
-        """Recent windows of the stable slot before, and since, it serves what it serves."""
+        """Windows of the stable slot from just before it served what it serves, and recent ones."""
         release = self._serving.release if self._serving else None
-        before = [window for window in self._recent if window.release != release]
-        return before, [window for window in self._recent if window.release == release]
+        return [*self._before], [window for window in self._recent if window.release == release]
 
     # --- A trial -------------------------------------------------------------------------------
 
@@ -150,6 +154,8 @@ class Instruments:
     def _saw(self, window: Window) -> None:
         if window.slot == STABLE:
             self._recent.append(window)
+            if self._serving is not None and window.release != self._serving.release:
+                self._before.append(window)  # closed by the commit
         self._trial.append(window)
         self.noticed(window)
 

@@ -18,6 +18,7 @@ from seawall.rollout.assess import assess
 from seawall.rollout.book import Deed
 from seawall.rollout.draft import Draft
 from seawall.rollout.lint import lint
+from seawall.rollout.past import Past
 from seawall.rollout.plan import plan
 from seawall.rollout.retimed import retimed, set_by_s
 from seawall.rollout.state import (
@@ -114,6 +115,7 @@ class Executor:
         self._refused = ""
         self._said: deque[tuple[int, Event]] = deque(maxlen=limits.ROLLOUT_EVENTS_LIVE_MAX)
         self._count = 0
+        self._past = Past()
         self._read_at_s = clock.monotonic_s()
         self._offset_s = offset_s(self._clock)
         self._well_s: float | None = None
@@ -195,7 +197,8 @@ class Executor:
             await self._read()
             await self._follow_clock()
             inventory, now_s = self._board.inventory(), self._clock.now_s()
-            self.findings = self._judged(self.fleet, inventory, self._board.evidence(), now_s)
+            windows = self._past.recalled(self.fleet, self._board.evidence())
+            self.findings = self._judged(self.fleet, inventory, windows, now_s)
             made = plan(self.fleet, inventory, self.findings, now_s)
             violations = lint(self.fleet, made, inventory, self.findings)
             if violations:
