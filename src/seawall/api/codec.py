@@ -13,6 +13,7 @@ import binascii
 import math
 import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -102,7 +103,8 @@ def _read_plain(kind: type, value: object, place: str) -> Any:
     if kind is bytes:
         return _read_bytes(value, place)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        with suppress(OverflowError):  # no number that a program can count with
+            value = float(value)
     right = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
     names = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
     return value if right else _wrong(place, value, names.get(kind, "null"))
