@@ -21,6 +21,7 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.children import Child
 from seawall.node import bot_settings
 from seawall.node.files import write_atomic
+from seawall.sockets import short_path
 
 _SIGN_OF_LIFE: Final = b"GET /internal/alive HTTP/1.1\r\nhost: seawall\r\nconnection: close\r\n\r\n"
 """Whatever is answered: who answers at all does not hang."""
@@ -145,7 +146,8 @@ async def answers(socket: Path) -> bool:
     writer = None
     try:
         async with asyncio.timeout(limits.BOT_SERVICE_LOOK_TIMEOUT_S):
-            reader, writer = await asyncio.open_unix_connection(os.fspath(socket))
+            with short_path(socket) as address:
+                reader, writer = await asyncio.open_unix_connection(address)
             writer.write(_SIGN_OF_LIFE)
             return bool(await reader.read(1))
     except (FileNotFoundError, ConnectionError):

@@ -193,7 +193,7 @@ def _plausible(window: Window) -> bool:
         return False
     return (
         all(_plausible_site(counts) for counts in window.sites.values())
-        and all(math.isfinite(v) and abs(v) <= _COUNT_MAX for v in window.edge.values())
+        and all(abs(value) <= _COUNT_MAX for value in window.edge.values())
         and all(map(_SITE.fullmatch, window.sites))
         and all(len(name) <= limits.PATH_LENGTH_CHARS_MAX for name in window.edge)
         and len(window.latency_buckets) <= _BUCKETS_MAX
@@ -268,7 +268,7 @@ def _text(text: str) -> str:
 
 
 def _countable(number: float) -> bool:
-    return math.isfinite(number) and 0 <= number <= _COUNT_MAX
+    return 0 <= number <= _COUNT_MAX  # false for nan too; of any whole number, however large
 
 
 def _nonsense(place: str, value: Any) -> UsageError:
