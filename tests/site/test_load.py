@@ -3,6 +3,8 @@
 import pytest
 
 from seawall import limits
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.snapshot import TypeUrl
 from seawall.model import (
     BalanceBy,
     Compression,
@@ -262,6 +264,13 @@ def test_places_are_known_for_every_subject() -> None:
         "route shop/r": "/site/seawall.yaml:7:14",
         "route shop/default": "/site/seawall.yaml:6:13",
     }
+
+
+def test_the_place_of_a_listener_is_known_by_the_name_that_envoy_is_told() -> None:
+    loaded = load_text(SHOP.replace("127.0.0.1:8080", "['[::1]:80', '[::]:81', ':82']"))
+    assert loaded.edge is not None
+    told = {one.owner for one in compile_edge(loaded.edge).of_type(TypeUrl.LISTENER)}
+    assert told == {one for one in loaded.locations if one.startswith("listener ")}
 
 
 def test_all_problems_are_shown_at_once_and_errors_first() -> None:

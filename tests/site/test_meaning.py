@@ -28,6 +28,8 @@ def site(written: str) -> set[str]:
         "origin: 'http://localhost:8080'",
         "origin: 'https://localhost:8443'",
         "origin: 'http://[::1]:8443'",
+        "origin: 'http://0.0.0.0:8080'",
+        "origin: 'http://[::]:8443'",
         "origin: {endpoints: 'http://127.0.0.1:1', backup: 'http://127.0.0.1:8080'}",
         "origin: 'http://127.0.0.1:8080', host_rewrite: b.test",
         "origin: 'http://x', routes: [{name: r, path: /r, origin: 'http://127.0.0.1:8080'}]",

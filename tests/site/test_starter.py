@@ -13,10 +13,17 @@ def _load(text: str) -> Loaded:
     return load(sources(text), read=certificate_files().__getitem__, now_s=0)
 
 
-@pytest.mark.parametrize("url", ["http://localhost:3000", "https://a.example", "http://[::1]:80"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://localhost:3000", "https://a.example", "http://[::1]:80"),
+        *("https://192.0.2.7:8443", "https://[2001:db8::1]"),
+    ],
+)
 @pytest.mark.parametrize("https", ["127.0.0.1:8443", ""])
 def test_the_first_file_has_no_problems(url: str, https: str) -> None:
-    loaded = _load(starter_file(url, https=https, hosts=("a.example", "*.a.example")))
+    hosts = ("a.example", "*.a.example", "A.example")
+    loaded = _load(starter_file(url, https=https, hosts=hosts))
     assert loaded.problems == ()
     assert loaded.edge is not None
     assert bool(loaded.edge.listen.https) == bool(https)
@@ -28,6 +35,8 @@ def test_the_first_file_has_no_problems(url: str, https: str) -> None:
     [
         ("http://localhost:8080", 8081, 8443),
         ("https://localhost:8443", 8080, 8444),
+        ("http://0.0.0.0:8080", 8081, 8443),
+        ("http://[::]:8080", 8081, 8443),
         ("http://app:8080", 8080, 8443),
     ],
 )

@@ -158,9 +158,8 @@ def _locations(draft: Draft) -> dict[str, Location]:
         ("https", draft.top.section.listen.https),
     ):
         for index, listener in enumerate(listeners):
-            address = listener.address
             where = draft.top.at("listen", kind, index, "address")
-            found[f"listener {kind} {address.host}:{address.port}"] = where
+            found[f"listener {kind} {listener.address}"] = where
     found |= {f"certificate {name}": placed.at() for name, placed in draft.certificates.items()}
     found |= {files.subject: files.location for files in draft.certificate_files.values()}
     found |= {f"list {name}": draft.top.at("lists", name) for name in draft.top.section.lists}

@@ -21,7 +21,7 @@ listen:
 origins:
   app:
     endpoints: ["@ORIGIN@"]
-    # Ask each endpoint whether it is well, and pass over those that are not:
+@TLS@    # Ask each endpoint whether it is well, and pass over those that are not:
     # health_check: {path: /healthz, interval: 5s, timeout: 2s, up: 2, down: 3}
     # More endpoints share the traffic; backup ones stand by:
     # backup: ["http://127.0.0.1:3001"]
@@ -49,6 +49,11 @@ _REWRITE: Final = """\
     # The website behind knows itself by this name. Without this line it is asked for by the name
     # that the client used.
     host_rewrite: @NAME@
+"""
+_TLS: Final = """\
+    # What its certificate is for: this address, or a name, which then stands here instead. One that
+    # no known authority has signed is accepted with `ca: FILE`, or with `verify: false`.
+    tls: {sni: "@HOST@"}
 """
 _HTTPS: Final = """\
   https: @HTTPS@
@@ -81,7 +86,7 @@ def starter_file(
     """
     try:
         url = network.origin_url(origin_url)
-        hosts = tuple(map(network.host_name, hosts))
+        hosts = tuple(dict.fromkeys(map(network.host_name, hosts)))
     except PydanticCustomError as error:
         raise UsageError(
             error.type, error.message(), remedy=str((error.context or {}).get("remedy", ""))
@@ -91,12 +96,14 @@ def starter_file(
     elsewhere = "." in url.host and not network.is_ip(url.host)
     rewrite = _REWRITE.replace("@NAME@", url.host) if elsewhere and "*" in hosts else ""
     host = f"[{url.host}]" if ":" in url.host else url.host
+    nameless = url.scheme == "https" and network.is_ip(url.host)
     return (
         _TEXT.replace(
             "@HTTPS@\n", _HTTPS.replace("@HTTPS@", _beside(https, url)) + "\n" if https else "\n"
         )
         .replace("@HTTP@", _beside(http, url))
         .replace("@ORIGIN@", f"{url.scheme}://{host}:{url.port}")
+        .replace("@TLS@", _TLS.replace("@HOST@", host) if nameless else "")
         .replace("@REWRITE@", rewrite)
         .replace("@HOSTS@", ", ".join(f'"{host}"' for host in hosts))
     )
@@ -104,5 +111,11 @@ def starter_file(
 
 def _beside(address: str, url: network.OriginUrl) -> str:
     host, _, port = address.rpartition(":")
-    here = url.host == "localhost" or (network.is_ip(url.host) and ip_address(url.host).is_loopback)
+    here = url.host == "localhost" or (network.is_ip(url.host) and _is_here(url.host))
     return f"{host}:{url.port + 1}" if here and url.port == int(port) else address
+
+
+def _is_here(host: str) -> bool:
+    """Whether an address leads to this machine; one of all addresses does."""
+    address = ip_address(host)
+    return address.is_loopback or address.is_unspecified

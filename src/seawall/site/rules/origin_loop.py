@@ -52,6 +52,8 @@ def _is(address: Address, host: str, port: int) -> bool:
     if not is_ip(host):
         return False
     other = ipaddress.ip_address(host)
+    if other.is_unspecified:  # who asks for all addresses asks this machine
+        return own.is_loopback or own.is_unspecified
     return own == other or (own.is_unspecified and other.is_loopback)
 
 

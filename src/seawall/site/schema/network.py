@@ -126,10 +126,14 @@ OneHost: TypeAlias = Annotated[str, Checked(_one_host, "host without `*`")]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a listener binds."""
+    """Where a listener binds; as text what Envoy's listener is called."""
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 def _address(value: Any) -> Address:
