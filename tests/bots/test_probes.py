@@ -1,6 +1,8 @@
 """What the page probe told: the same in Lua and in Python, and only from who may say it."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from seawall.compiler.names import PATH_PROBE
 
 ALL = sum(Probe)
 SIGNALS = Signals()
+NODE = shutil.which("node") or ""
 
 
 def read(*lines: tuple[str, str], scheme: str = "https", path: str = "/") -> int:
@@ -103,3 +106,27 @@ def test_the_page_of_the_docs_lists_every_bit() -> None:
         (str(n), str(int(bit)), kinds[code_of(int(bit))]) for n, bit in enumerate(Probe, start=1)
     ]
     assert rows == wanted
+
+
+@pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
+@pytest.mark.parametrize(
+    ("prototype", "accents", "hidden"),
+    [
+        ("class { get webdriver() { return false; } }", True, True),  # a page's own getter
+        ("class {}", True, True),
+        # Before Chromium 89 and Firefox 75 only a driven browser had it: televisions, old phones.
+        ("class {}", False, False),
+        ("Object.assign(function () {}, {prototype: {webdriver: false}})", False, True),
+    ],
+)
+def test_a_browser_from_before_the_property_hides_nothing(
+    prototype: str, accents: bool, hidden: bool
+) -> None:
+    source = re.search(r"(?s)  function hidden\(\) \{.*?\n  \}\n", web_scripts.page_probe())
+    assert source
+    styles = (
+        f"const CSS = {{ supports: (name) => name === 'accent-color' && {str(accents).lower()} }};"
+    )
+    program = f"const Navigator = {prototype};{styles}{source[0]}console.log(hidden());"
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(hidden).lower()

@@ -18,7 +18,9 @@
   // the probes of a challenge.
   function hidden() {
     const accessor = Object.getOwnPropertyDescriptor(Navigator.prototype, "webdriver");
-    if (!accessor || !accessor.get) return true;
+    // Before Chromium 89 and Firefox 75 only a driven browser had it: televisions and old phones lack it.
+    if (!accessor) return CSS.supports("accent-color", "red");
+    if (!accessor.get) return true;
     return !/\bwebdriver\(\)\s*\{\s*\[native code\]/.test(Function.prototype.toString.call(accessor.get));
   }
 
