@@ -42,8 +42,10 @@
     });
   }
 
-  // V8 makes the text of an error's stack only for who listens to the console.
+  // V8 makes the text of an error's stack only for who listens to the console. Where that is the page itself, as
+  // reports of errors do, nothing is told.
   function listened() {
+    if (!/\[native code\]/.test(Function.prototype.toString.call(console.debug))) return false;
     const before = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
     let asked = false;
     try {
