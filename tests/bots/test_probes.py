@@ -1,6 +1,8 @@
 """What the page probe told: the same in Lua and in Python, and only from who may say it."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from seawall.compiler.names import PATH_PROBE
 
 ALL = sum(Probe)
 SIGNALS = Signals()
+NODE = shutil.which("node") or ""
 
 
 def read(*lines: tuple[str, str], scheme: str = "https", path: str = "/") -> int:
@@ -103,3 +106,62 @@ def test_the_page_of_the_docs_lists_every_bit() -> None:
         (str(n), str(int(bit)), kinds[code_of(int(bit))]) for n, bit in enumerate(Probe, start=1)
     ]
     assert rows == wanted
+
+
+@pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
+@pytest.mark.parametrize(
+    ("prototype", "accents", "hidden"),
+    [
+        ("class { get webdriver() { return false; } }", True, True),  # a page's own getter
+        ("class {}", True, True),
+        # Before Chromium 89 and Firefox 75 only a driven browser had it: televisions, old phones.
+        ("class {}", False, False),
+        ("Object.assign(function () {}, {prototype: {webdriver: false}})", False, True),
+    ],
+)
+def test_a_browser_from_before_the_property_hides_nothing(
+    prototype: str, accents: bool, hidden: bool
+) -> None:
+    source = re.search(r"(?s)  function hidden\(\) \{.*?\n  \}\n", web_scripts.page_probe())
+    assert source
+    styles = (
+        f"const CSS = {{ supports: (name) => name === 'accent-color' && {str(accents).lower()} }};"
+    )
+    program = f"const Navigator = {prototype};{styles}{source[0]}console.log(hidden());"
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(hidden).lower()
+
+
+@pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
+@pytest.mark.parametrize(
+    ("process", "buffer", "found"),
+    [
+        ("undefined", "undefined", 0),
+        # What bundlers put into pages for libraries that were written for Node.js.
+        ("{env: {}}", "undefined", 0),
+        ("{title: 'browser', browser: true, env: {}, version: '', versions: {}}", "class {}", 0),
+        ("null", "class {}", 0),
+        ("{versions: {node: '22.1.0', electron: '33.0.0'}}", "class {}", Probe.PROCESS),
+    ],
+)
+def test_what_a_page_brings_along_of_node_is_no_node(process: str, buffer: str, found: int) -> None:
+    program = (
+        "const navigator = {userAgent: '', appVersion: '', languages: ['de'],"
+        " productSub: '20030107', permissions: {query: async () => ({state: 'granted'})}};"
+        "const window = {outerWidth: 1, outerHeight: 1}, document = {};"
+        "const Notification = {permission: 'granted'};"
+        f"(function (process, Buffer) {{{web_scripts.probes()}"
+        f"probes().then((bits) => console.log(bits));}})({process}, {buffer});"
+    )
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(int(found))
+
+
+@pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
+def test_a_page_that_listens_to_its_own_console_is_no_driver() -> None:
+    """As reports of errors do, for every visitor of a site."""
+    source = re.search(r"(?s)  function listened\(\) \{.*?\n  \}\n", web_scripts.page_probe())
+    assert source
+    program = f"{source[0]}console.debug = (error) => void error.stack;console.log(listened());"
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "false"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seawall import limits
 from seawall.errors import RefusedError
 from seawall.verify.catalogue import Category, assemble, catalogue, parse
+from seawall.verify.dns import host_matches
 from verify import lua_side
 
 LUA = lua_side.load()
@@ -238,3 +239,19 @@ def test_numbers_names_and_directories_stand_once() -> None:
     ):
         with pytest.raises(RefusedError):
             assemble((bot, twice), sources)
+
+
+@pytest.mark.parametrize(
+    "name", ["googlebot", "google-other", "google-ads", "google-cloudvertexbot"]
+)
+def test_what_people_have_fetched_by_google_is_no_crawler_of_it(name: str) -> None:
+    """Names as Google documents them, of its own crawlers and of what people have fetched."""
+    (bot,) = (bot for bot in catalogue().bots if bot.name == name)
+    crawlers = (
+        "crawl-66-249-66-1.googlebot.com",
+        "geo-crawl-35-247-243-240.geo.googlebot.com",
+        "rate-limited-proxy-66-249-90-77.google.com",
+    )
+    others = ("google-proxy-66-249-81-10.google.com", "35-1-1-1.gae.googleusercontent.com")
+    found = {host: any(host_matches(host, one) for one in bot.hosts) for host in crawlers + others}
+    assert found == dict.fromkeys(crawlers, True) | dict.fromkeys(others, False)

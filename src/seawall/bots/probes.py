@@ -37,7 +37,7 @@ class Probe(IntFlag):
     SOFTWARE_RENDERER = 1024
     """Graphics are drawn by the processor; common in virtual machines, also people's."""
     PROCESS = 2048
-    """Parts of Node.js are visible."""
+    """Node.js is visible: `process` with its version, which no page brings along."""
     WEBDRIVER_HIDDEN = 4096
     """`navigator.webdriver` was removed, or is not the browser's own any more."""
     WORKER_AGENT = 8192

@@ -18,7 +18,9 @@
   // the probes of a challenge.
   function hidden() {
     const accessor = Object.getOwnPropertyDescriptor(Navigator.prototype, "webdriver");
-    if (!accessor || !accessor.get) return true;
+    // Before Chromium 89 and Firefox 75 only a driven browser had it: televisions and old phones lack it.
+    if (!accessor) return CSS.supports("accent-color", "red");
+    if (!accessor.get) return true;
     return !/\bwebdriver\(\)\s*\{\s*\[native code\]/.test(Function.prototype.toString.call(accessor.get));
   }
 
@@ -40,8 +42,10 @@
     });
   }
 
-  // V8 makes the text of an error's stack only for who listens to the console.
+  // V8 makes the text of an error's stack only for who listens to the console. Where that is the page itself, as
+  // reports of errors do, nothing is told.
   function listened() {
+    if (!/\[native code\]/.test(Function.prototype.toString.call(console.debug))) return false;
     const before = Object.getOwnPropertyDescriptor(Error, "prepareStackTrace");
     let asked = false;
     try {

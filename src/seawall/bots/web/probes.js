@@ -17,6 +17,11 @@
     }
   }
 
+  // Pages bring a `process` and a `Buffer` along for libraries that were written for it: without its version.
+  function node() {
+    return typeof process === "object" && Boolean(process && process.versions && process.versions.node);
+  }
+
   // One bit each, in the order of probes.py.
   async function probes() {
     const agent = navigator.userAgent;
@@ -38,7 +43,7 @@
       await notifications(),
       Boolean(navigator.connection) && navigator.connection.rtt === 0,
       software(),
-      typeof process === "object" || typeof Buffer === "function",
+      node(),
     ];
     return bits.reduce((sum, bit, at) => sum + (bit ? 1 << at : 0), 0);
   }
