@@ -6,6 +6,7 @@ import http.client
 import io
 import ipaddress
 import json
+import stat
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -104,6 +105,7 @@ def test_files_are_written_kept_and_dated_anew(operator: Operator, tmp_path: Pat
     first = file.read_bytes()
     assert first.endswith(b"20.15.240.64/27\n")
     assert header(first) == ("gptbot", int(operator.clock.at_s))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644, "control reads it as another user"
     assert operator.write(folder, "gptbot", "gptbot")[1][0]["state"] == "unchanged"
     operator.clock.at_s += 5 * DAY
     assert [one["state"] for one in operator.write(folder, "gptbot")[1]] == ["written"]

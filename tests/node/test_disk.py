@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from node.support import edge, make_node
+from seawall.compiler.names import RUNTIME_ACCESS_LOG_NODE_SAMPLE, RUNTIME_NODE_DIRECTORY
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import RefusedError, UnreachableError
 from seawall.ids import Digest, Generation, ReleaseId
@@ -16,6 +17,7 @@ from seawall.node.lastgood import Bundles, trusting
 from seawall.node.stamp import stamp
 from seawall.node.state import FailedTrial, NodeState, Served, StateFile
 from seawall.rollout.ports import Assignment, Trial
+from seawall.telemetry.recording import Kinds, Recording
 from small_disk import small_disk
 
 ONE = Served(ReleaseId("r1"), Digest("1" * 64), Generation(1))
@@ -191,3 +193,15 @@ def test_a_bootstrap_is_written_on_a_full_disk_in_the_room_of_the_one_before(
         slot.prepare(b"y" * 3_000)
         assert (slot.directory / BOOTSTRAP_FILE).read_bytes() == b"y" * 3_000
         assert [*slot.directory.glob(".*")] == []
+
+
+def test_a_start_in_a_slot_forgets_which_share_of_requests_was_recorded_there(
+    tmp_path: Path,
+) -> None:
+    slot = Slot("a", tmp_path / "a", tmp_path / "access")
+    slot.prepare(b"x")
+    Recording(slot.directory).follow(Kinds(ordinary=100_000))
+    share = slot.directory / RUNTIME_NODE_DIRECTORY / RUNTIME_ACCESS_LOG_NODE_SAMPLE
+    assert share.read_text() == "1000"
+    slot.prepare(b"x")
+    assert not share.exists()

@@ -1,6 +1,8 @@
 """Signatures and envelopes: only what the trusted key signed, byte for byte, is opened."""
 
+import errno
 import hashlib
+import os
 import stat
 import tracemalloc
 import zlib
@@ -258,6 +260,18 @@ def test_a_key_file_out_of_reach_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UnreachableError):
         load_or_create_key(tmp_path / "file" / "signing.key", tmp_path / "file" / "signing.pub")
+
+
+def test_a_key_that_the_disk_does_not_take_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UnreachableError, match="No space left"):
+        load_or_create_key(tmp_path / "signing.key", tmp_path / "signing.pub")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_node_trusts_the_first_key_and_no_other(tmp_path: Path) -> None:

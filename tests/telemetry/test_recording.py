@@ -84,6 +84,29 @@ def test_a_flood_of_one_kind_leaves_the_records_of_the_others_alone(tmp_path: Pa
     assert recording.in_words(Kinds(50, 0, 2)) == ""
 
 
+def test_what_a_time_before_a_swap_left_in_a_slot_is_put_right(tmp_path: Path) -> None:
+    quiet, flood = Kinds(ordinary=50), Kinds(ordinary=ACCESS_RECORDS_PER_S_MAX * 4)
+    recording = Recording(tmp_path / "stable")
+    for slot in ("a", "b"):
+        (tmp_path / slot).mkdir()
+    share = tmp_path / "stable" / RUNTIME_NODE_DIRECTORY / RUNTIME_ACCESS_LOG_NODE_SAMPLE
+    (tmp_path / "stable").symlink_to("a")
+    recording.follow(flood)
+    _swap(tmp_path / "stable", "b")
+    recording.follow(flood)
+    assert share.read_text() == "125000"
+    recording.follow(quiet)
+    _swap(tmp_path / "stable", "a")
+    assert share.read_text() == "125000"
+    recording.follow(quiet)
+    assert share.read_text() == "1000000"
+
+
+def _swap(link: Path, slot: str) -> None:
+    link.unlink()
+    link.symlink_to(slot)
+
+
 def test_an_agent_that_takes_over_after_a_flood_records_everything_again(tmp_path: Path) -> None:
     Recording(tmp_path).follow(Kinds(ordinary=ACCESS_RECORDS_PER_S_MAX * 4))
     share = tmp_path / RUNTIME_NODE_DIRECTORY / RUNTIME_ACCESS_LOG_NODE_SAMPLE

@@ -19,7 +19,7 @@ from seawall.console.output import Output, error_text, styled
 from seawall.daemon.processes import user_name
 from seawall.errors import RefusedError, SeawallError, UnreachableError, UsageError
 from seawall.exit_codes import DONE, REFUSED
-from seawall.node.files import read_bounded, write_atomic
+from seawall.node.files import PUBLIC_FILE_MODE, read_bounded, write_atomic
 from seawall.verify.ranges import RangeList, known
 from seawall.verify.renewing import Fetched, World, real_world, renewed, wanted
 
@@ -68,7 +68,9 @@ class Folder:
         """See `seawall.verify.renewing.Holding.take`."""
         path = self._path(name)
         try:
-            write_atomic(path, content.encode())
+            # Whoever fetches need not be the user that Seawall runs as, and what was published is
+            # no secret.
+            write_atomic(path, content.encode(), mode=PUBLIC_FILE_MODE)
         except OSError as error:
             words = f"{path} cannot be written: {error}"
             raise UnreachableError("file-unwritable", words) from error

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall.clock import Clock
-from seawall.compiler.names import ACCESS_FILE
+from seawall.compiler.names import ACCESS_FILE, RUNTIME_NODE_DIRECTORY
 from seawall.errors import SeawallError, UnreachableError
 from seawall.ids import Digest
 from seawall.limits import (
@@ -70,6 +70,8 @@ class Slot:
         private_directory(self.access)
         _write_unless_there(self.directory / BOOTSTRAP_FILE, bootstrap)
         (self.directory / ADMIN_SOCKET).unlink(missing_ok=True)
+        # The share of requests that the Envoy before recorded was that of its traffic.
+        (self.directory / RUNTIME_NODE_DIRECTORY).unlink(missing_ok=True)
         link = self.directory / ACCESS_FILE
         if not link.is_symlink():
             target = os.path.relpath(self.access / ACCESS_FILE, self.directory)

@@ -1,4 +1,4 @@
-"""Small files that are either the old or the new one after any crash, and private to their owner.
+"""Small files that are either the old or the new one after any crash, and private unless said.
 
 Raises plain `OSError`: what a full or read-only disk means is decided by whoever keeps the file.
 """
@@ -10,6 +10,7 @@ from typing import Final
 
 DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+PUBLIC_FILE_MODE: Final = 0o644
 
 Writer = Callable[[Path, bytes], None]
 """Replaces a file whole; tests inject one that fails."""
@@ -24,7 +25,7 @@ def private_directory(path: Path) -> None:
     path.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes, *, mode: int = FILE_MODE) -> None:
     """Replace `path` by `content`, durable when this returns; nobody ever sees a part of it.
 
     Raises:
@@ -34,6 +35,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     try:
         try:
+            if mode != FILE_MODE:
+                os.fchmod(descriptor, mode)
             _write_all(descriptor, content)
             os.fsync(descriptor)
         finally:

@@ -134,7 +134,6 @@ class Recording:
 
     def __init__(self, slot_dir: Path) -> None:
         self._slot_dir = slot_dir
-        self._own = False
         self.shares = ALL
 
     def follow(self, per_s: Kinds) -> None:
@@ -159,10 +158,14 @@ class Recording:
                 yield f"{share:.1%} of {rate:,.0f} {words} a second"
 
     def _told(self) -> bool:
-        """Whether Envoy reads these shares: one that an agent before left behind says others."""
-        if (self._slot_dir / RUNTIME_NODE_DIRECTORY).is_symlink():
-            return self._own
-        return self.shares == ALL
+        """Whether Envoy reads these: an agent before, or a time before a swap, left others."""
+        folder = self._slot_dir / RUNTIME_NODE_DIRECTORY
+        if not folder.is_symlink():
+            return self.shares == ALL
+        try:
+            return [(folder / key).read_text() for key in _RUNTIME_KEYS] == _values(self.shares)
+        except (OSError, ValueError):
+            return False
 
     def _tell(self, shares: Kinds) -> None:
         """Write the folder that is not in use and turn the link to it, as Envoy wants it."""
@@ -174,12 +177,16 @@ class Recording:
         name = next(name for name in names if name != current)
         folder = self._slot_dir / name
         folder.mkdir(mode=0o700, exist_ok=True)
-        for key, share in zip(_RUNTIME_KEYS, astuple(shares), strict=True):
+        for key, value in zip(_RUNTIME_KEYS, _values(shares), strict=True):
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             with os.fdopen(os.open(folder / key, flags, 0o600), "w") as file:
-                file.write(str(max(1, round(share * _MILLION))))
+                file.write(value)
         fresh = self._slot_dir / f".{RUNTIME_NODE_DIRECTORY}.new"
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)
         fresh.replace(link)
-        self._own = True
+
+
+def _values(shares: Kinds) -> list[str]:
+    """As Envoy reads them, of a million; never none at all."""
+    return [str(max(1, round(share * _MILLION))) for share in astuple(shares)]
