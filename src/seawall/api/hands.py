@@ -132,12 +132,10 @@ class Hands:
         feed = Pushed(_list_name(name), feed_content(request))
         author = author_of(request.author, caller.name, local=caller.local)
         message = message_of(request.message)
-        if request.break_glass:
-            await self.desk.forget(feed.name, author)
-            push = self._switchboard.push_now
-        else:
-            push = self.desk.push
+        push = self._switchboard.push_now if request.break_glass else self.desk.push
         flow = await push(feed, author=author, message=message, force=request.force)
+        if request.break_glass:  # which has begun: what waits does not before it has ended
+            await self.desk.forget(feed.name, author)
         return flow.events()
 
     async def rotate_keys(

@@ -33,7 +33,6 @@ class Child:
 
     def __init__(self, name: str, data_dir: Path, parent_fd: int, arguments: list[str]) -> None:
         self.name = name
-        self.restarts = 0
         self._run_file = RunFile(data_dir / "run" / f"{name}.json")
         self._output = data_dir / "logs" / f"{name}.out"
         self._parent_fd = parent_fd
@@ -59,6 +58,7 @@ class Child:
         Raises:
             OSError: the machine has no process, memory or file left to give.
         """
+        self._started_s = now_s
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         output = os.open(self._output, flags, _LOG_MODE)
         try:
@@ -72,7 +72,6 @@ class Child:
             )
         finally:
             os.close(output)
-        self._started_s = now_s
         self._run_file.tell(self._process.pid, self._failures, self._words)
 
     def tick(self, now_s: float) -> str:
@@ -94,7 +93,6 @@ class Child:
             self._run_file.tell(ended.pid, self._failures, self._words)
             return words
         if now_s >= self._start_at_s:
-            self.restarts += 1
             try:
                 self.start(now_s)
             except OSError as error:

@@ -250,6 +250,15 @@ def writing(data_dir: Path) -> Iterator[None]:
         ) from error
 
 
+def no_process(error: OSError) -> UnreachableError:
+    """Why nothing can be started."""
+    return UnreachableError(
+        "not-started",
+        f"The machine has no process to give: {error.strerror}.",
+        remedy="Free some memory, or raise the limits of this user (`ulimit -u`), and start again.",
+    )
+
+
 def lock_data_dir(data_dir: Path) -> int:
     """Become the one supervisor of `data_dir`; returns the descriptor that holds the lock.
 

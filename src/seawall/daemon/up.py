@@ -33,6 +33,7 @@ from seawall.daemon.processes import (
     RunFile,
     envoys,
     lock_data_dir,
+    no_process,
     prepare_data_dir,
     read_run_file,
     stop_signals,
@@ -190,9 +191,7 @@ class Supervisor:
         with os.fdopen(read_end, "rb", 0) as followed, os.fdopen(write_end, "wb", 0) as lifeline:
             try:
                 self._children = self._make_children(followed.fileno())
-                now_s = _monotonic_s()
-                for child in self._children:
-                    child.start(now_s)
+                self._mind_children(_monotonic_s())
                 self._start_ready()
                 code = self._watch()
             except BaseException:
@@ -223,7 +222,12 @@ class Supervisor:
             *("--config", os.fspath(self._config), "--data-dir", os.fspath(self._data_dir)),
             *("--format", "json" if self._json else "text"),
         ]
-        self._ready = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+        try:
+            self._ready = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+        except OSError as error:
+            if not self._goes_on_untold(f"not started: {error.strerror}"):
+                raise no_process(error) from error
+            tell_manager("READY=1")
 
     def _watch(self) -> int:
         """Keep the children running until told to stop, or until starting has failed."""
@@ -232,14 +236,12 @@ class Supervisor:
             self._voice.go_on()
             self._complaints.go_on()
             self._run_file.tell_again()
-            for child in self._children:
-                if happened := child.tick(now_s):
-                    self._say("child-ended", happened, part=child.name)
+            self._mind_children(now_s)
             if self._ready is not None and (code := self._ready.poll()) is not None:
                 self._ready = None
                 if code > 0:
                     return code
-                if code < 0 and not self._goes_on_untold(code):
+                if code < 0 and not self._goes_on_untold(ended_how(code)):
                     return REFUSED
                 tell_manager("READY=1")
             reap_strangers(self._own_pids())
@@ -247,16 +249,20 @@ class Supervisor:
             self._sleep(min((s for s in due if s is not None), default=limits.SUPERVISOR_TICK_S))
         return DONE
 
-    def _goes_on_untold(self, code: int) -> bool:
-        """Whether something serves, although what tells of the start was killed."""
+    def _mind_children(self, now_s: float) -> None:
+        """Start those that do not run; a machine that has no process to give is asked again."""
+        for child in self._children:
+            if happened := child.tick(now_s):
+                self._say("child-ended", happened, part=child.name)
+
+    def _goes_on_untold(self, how: str) -> bool:
+        """Whether something serves, although what tells of the start has ended so."""
         if not envoys(self._data_dir):
             return False
         self._warn(
             "start-untold",
-            f"What tells of the start was ended ({ended_how(code)}), most often because the "
-            "machine was out of memory. Envoy serves on.",
-            "`seawall status` tells what serves; `seawall apply` releases the site file where that "
-            "was not done yet.",
+            f"What tells of the start ended ({how}), mostly for want of memory. Envoy serves on.",
+            "See `seawall status`; `seawall apply` releases the site file if it is not yet.",
         )
         return True
 
