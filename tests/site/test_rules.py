@@ -3,6 +3,8 @@
 import pytest
 
 from seawall import limits
+from seawall.compiler.names import CLUSTER_BOTS
+from seawall.node.bootstrap import ADS_CLUSTER
 from seawall.site.certificates import covers
 from site_text import HEAD, certificate_files, ids, load_text
 
@@ -344,6 +346,17 @@ def test_a_redirect_inside_its_prefix_is_fine_when_an_earlier_route_takes_the_ta
 def test_certificates(site: str, found: set[str]) -> None:
     text = SHOP.replace(HEAD, HTTPS) + f"    {site}\n"
     assert ids(load_text(text, certificate_files())) == found
+
+
+@pytest.mark.parametrize("name", [ADS_CLUSTER, CLUSTER_BOTS])
+def test_no_origin_has_the_name_of_a_server_of_the_node(name: str) -> None:
+    url = "http://127.0.0.1:3000"
+    assert ids(load_text(SHOP.replace("  shop:", f"  {name}:"))) == {"reserved-origin"}
+    named = HEAD + f"origins: {{{name}: {{endpoints: '{url}'}}}}\n" + SHOP.removeprefix(HEAD)
+    assert ids(load_text(named.replace(f"origin: {url}", f"origin: {name}"))) == {"reserved-origin"}
+    routed = SHOP.replace("  shop:", f"  {name}:").replace(f"    origin: {url}\n", "")
+    routed += f"    routes: [{{name: r, prefix: /, origin: '{url}'}}]\n"
+    assert ids(load_text(routed)) == set()
 
 
 @pytest.mark.parametrize("listen", ["{https: ':8443'}", "{http: ':8080', https: ':8443'}"])
