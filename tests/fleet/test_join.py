@@ -34,6 +34,7 @@ from seawall.fleet.join import join, parse_control, parse_token, token_text
 from seawall.fleet.tls import server_context
 from seawall.ids import Generation, NodeName
 from seawall.release.signing import load_public_key
+from seawall.tasks import beside
 
 Result = TypeVar("Result")
 
@@ -525,6 +526,33 @@ def test_a_certificate_is_renewed_with_a_third_of_its_life_left(tmp_path: Path) 
         assert not await control.renew_if_due()
         [node] = (await here.desk.nodes()).nodes
         assert abs(node.certificate_ends_s - identity.load().ends_s) < 2
+        control.close()
+
+    run(tmp_path, story)
+
+
+def test_a_renewal_that_fails_as_one_did_before_is_told_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "CERTIFICATE_RENEWAL_CHECK_S", 0.01)
+
+    async def story(here: Town) -> None:
+        await here.join("edge-1")
+        control = here.control("edge-1")
+        fails = [True, True, False, True, True, False]  # at its end each time, months apart
+        over = asyncio.Event()
+
+        async def renew_if_due() -> bool:
+            if not fails:
+                over.set()
+            elif fails.pop(0):
+                raise UnreachableError("control-unreachable", "No control process answers.")
+            return False
+
+        monkeypatch.setattr(control, "renew_if_due", renew_if_due)
+        async with beside(control.keep_certificate()):
+            await over.wait()
+        assert [event for event, _ in here.said].count("certificate-not-renewed") == 2
         control.close()
 
     run(tmp_path, story)

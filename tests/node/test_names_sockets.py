@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import socket
 import struct
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,8 +32,9 @@ from seawall.limits import (
 )
 from seawall.node.dns import wire
 from seawall.node.dns.listening import HOSTS
-from seawall.node.dns.names import PORT_FILE, Names
+from seawall.node.dns.names import MEMORY_FILE, PORT_FILE, Names
 from seawall.node.dns.resolvers import LOCAL, Resolver, Resolvers, parse
+from seawall.node.files import write_atomic
 from seawall.tasks import beside
 from verify.hand_clock import HandClock
 
@@ -307,6 +310,38 @@ def test_without_a_port_envoy_asks_the_system_until_there_is_one(
         await names.stop()
 
     asyncio.run(story())
+
+
+def test_an_agent_that_ends_while_it_saves_leaves_a_memory_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.node.dns.names.DNS_SAVE_INTERVAL_S", 0.01)
+    begun, alone, together = threading.Event(), threading.Lock(), list[bytes]()
+
+    def slow_disk(path: Path, content: bytes) -> None:
+        if path.name == MEMORY_FILE:
+            if not alone.acquire(blocking=False):
+                together.append(content)
+                return
+            begun.set()
+            time.sleep(0.3)
+            alone.release()
+        write_atomic(path, content)
+
+    async def story() -> None:
+        async with serving(Zone()) as zone:
+            zone.add(NAME, "A", "10.0.0.5")
+            conf = tmp_path / "resolv.conf"
+            conf.write_text(f"nameserver [127.0.0.1]:{zone.port}\n")
+            names = Names(tmp_path, SystemClock(), resolv_conf=conf, write=slow_disk)
+            await names.start()
+            await ask(names)
+            async with beside(names.run()):
+                await until(begun.is_set, what="a save")
+            await names.stop()
+
+    asyncio.run(story())
+    assert together == []
 
 
 def test_a_full_disk_is_told_and_nothing_else(tmp_path: Path) -> None:

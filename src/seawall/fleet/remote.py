@@ -173,6 +173,8 @@ class FleetControl(ControlClient):
                 await self.renew_if_due()
             except SeawallError as error:
                 self._say("certificate-not-renewed", error.message)
+            else:
+                self._say("certificate-not-renewed", "")
             share = self._rng.uniform(0.5, 1.0)
             await self._clock.sleep(limits.CERTIFICATE_RENEWAL_CHECK_S * share)
 
@@ -201,7 +203,7 @@ class FleetControl(ControlClient):
         except ValueError as error:
             raise unreachable(error) from error
         await asyncio.to_thread(self._identity.renewed, renewed.certificate)
-        self._say("certificate-renewed", "This node has a new certificate.")
+        self._tell("certificate-renewed", "This node has a new certificate.")
         return True
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ nothing but the memory is lost.
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Lock
 from typing import Final, Protocol
 
 from seawall.clock import Clock
@@ -80,6 +81,7 @@ class Names:
         self._forwarder = Forwarder(self._memory, upstream, clock, self._background)
         self._listening = Listening(self._forwarder, self._background)
         self._saved_changes, self._saved_s = 0, clock.monotonic_s()
+        self._saving = Lock()
         self._defect = self._no_port = self._unread = self._unsaved = ""
         self.port = 0
 
@@ -234,13 +236,14 @@ class Names:
         return self._memory.changes, book.written(kept)
 
     def _save(self, changes: int, content: bytes) -> None:
-        try:
-            self._write(self._home / MEMORY_FILE, content)
-        except OSError as error:
-            self._unsaved = _not_saved(error)
-            return
-        self._saved_changes, self._saved_s = changes, self._clock.monotonic_s()
-        self._unsaved = self._unread = ""
+        with self._saving:  # whoever stops does not wait for the thread that `run` left behind
+            try:
+                self._write(self._home / MEMORY_FILE, content)
+            except OSError as error:
+                self._unsaved = _not_saved(error)
+                return
+            self._saved_changes, self._saved_s = changes, self._clock.monotonic_s()
+            self._unsaved = self._unread = ""
 
     def _failed(self, name: str, error: BaseException) -> None:
         self._defect = (
