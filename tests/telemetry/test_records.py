@@ -13,7 +13,7 @@ from seawall.limits import (
     ACCESS_READ_SIZE_BYTES,
     ACCESS_RECORD_SIZE_BYTES_MAX,
 )
-from seawall.telemetry import rotation
+from seawall.telemetry import records, rotation
 from seawall.telemetry.flags import FLAGS
 from seawall.telemetry.records import (
     AccessRecord,
@@ -114,6 +114,21 @@ def test_an_id_that_only_appears_inside_another_field_is_not_found(current: Path
     with pytest.raises(NotFoundError) as caught:
         find(current, "id-7")
     assert caught.value.code == "request-not-found"
+
+
+def test_an_id_that_stands_in_every_line_costs_no_more_than_another(
+    current: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current.write_bytes(b"".join(line(n, method="GET") for n in range(500)))
+    read: list[bytes] = []
+
+    def counted(text: bytes) -> AccessRecord | None:
+        read.append(text)
+        return parse_record(text)
+
+    monkeypatch.setattr(records, "parse_record", counted)
+    assert search(current, "GET").line == b""
+    assert len(read) < 10
 
 
 @pytest.mark.parametrize("bad", ["", "a b", "x" * 129, '"', "é", "../x\n"])

@@ -274,6 +274,28 @@ def test_an_age_that_falls_with_a_clock_that_is_set_back_makes_no_new_process() 
     assert windows.totals["requests"] == 7
 
 
+def test_what_a_process_counted_in_its_trial_is_not_counted_again_after_a_swap() -> None:
+    old, windows = Envoy(uptime_s=7_200), builder()
+    old.serve(1_000)
+    windows.observe(old.reading(), at_s=100, cpu_s=50.0)
+    commit(windows, 100)
+    new = Envoy(uptime_s=600)
+    new.serve(5_000)
+    new.serve(40, status="5xx")
+    windows.observe(new.reading(), at_s=105, cpu_s=9.0)
+    before = windows.commit(R2, Generation(2), at_s=105, wall_s=105, observed=True)
+    new.uptime_s += 5
+    new.serve(7)
+    windows.observe(new.reading(), at_s=110, cpu_s=9.25)
+    after = windows.close(at_s=110, wall_s=110)
+    assert before is not None
+    assert after is not None
+    assert SHOP not in before.sites
+    assert "cpu_s" not in before.edge
+    assert (after.sites[SHOP].requests, after.edge["cpu_s"]) == (7, 0.25)
+    assert windows.totals["requests"] == 7
+
+
 def test_an_age_under_zero_is_unknown() -> None:
     envoy, windows = Envoy(uptime_s=12), builder()
     windows.observe(envoy.reading(), at_s=1)

@@ -187,16 +187,17 @@ def search(current: Path, request_id: str, go_on: Callable[[], bool] = lambda: T
         UsageError: `request_id` cannot be one.
     """
     require_request_id(request_id)
-    needle = request_id.encode("ascii")
+    # With its key, since a short id stands in most lines, and reading a line takes long.
+    needle = re.compile(rb'"request_id"\s*:\s*"%s"' % re.escape(request_id.encode("ascii")))
     oldest, claimed, unread = b"", b"", list[Path]()
     for block in _blocks(current, unread):
         if not go_on():
             return Search(claimed, whole=False, since=_time_of(oldest))
         oldest = block
-        if needle not in block:
+        if not needle.search(block):
             continue
         for line in reversed(block.split(b"\n")):
-            record = parse_record(line) if needle in line else None
+            record = parse_record(line) if needle.search(line) else None
             if record is None or record.request_id != request_id:
                 continue
             if not record.id_is_claimed:

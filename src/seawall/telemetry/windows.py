@@ -37,6 +37,8 @@ _TOTAL_OF: Final = {m.source: m.name for m in MEASURES if m.name in TOTALS}
 _EDGE_LATENCY_SOURCE: Final = f"http.*.{EDGE_LATENCY}"
 _EDGE_QUANTILES: Final = (("latency_p50_s", 0.5), ("latency_p95_s", 0.95), ("latency_p99_s", 0.99))
 _MS_PER_S: Final = 1000
+_WHOLE_SECONDS_S: Final = 1
+"""Envoy's age is how many seconds of the clock have begun since its start: up to one too many."""
 
 
 class WindowBuilder:
@@ -167,13 +169,15 @@ class WindowBuilder:
 
     def _base(self, reading: Reading, at_s: float, cpu_s: float | None) -> Reading | None:
         """What to subtract: nothing for a new process, None when growth cannot be known."""
-        if self._last is None:
-            uptime_s = reading.value(_UPTIME)
-            fresh = uptime_s is not None and uptime_s <= at_s - self._born_s
-            return Reading(whole=True) if fresh else None
         # Processor time of one process never falls, whatever the clock does.
         fell = cpu_s is not None and self._cpu_last_s is not None and cpu_s < self._cpu_last_s
-        return Reading(whole=True) if fell or _restarted(self._last, reading) else self._last
+        if self._last is not None and not fell and not _restarted(self._last, reading):
+            return self._last
+        # One that has run for longer came by a swap: what it counted is in windows of its trial.
+        uptime_s = reading.value(_UPTIME)
+        known_s = self._born_s if self._seen_s is None else self._seen_s
+        fresh = uptime_s is not None and uptime_s <= at_s - known_s + _WHOLE_SECONDS_S
+        return Reading(whole=True) if fresh else None
 
     def _add_growth(self, base: Reading, reading: Reading) -> None:
         for name, value in reading.values.items():
