@@ -4,13 +4,18 @@ The command and the job of control both come here, so a list is renewed by one w
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from seawall.api.client import Client
+from seawall.api.hand_views import WAITING
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.errors import RefusedError, UsageError
 from seawall.verify.ranges import RangeList, known
 from seawall.verify.renewing import Fetched, World, renewed, wanted
 
+RELEASED: Final = "released"
+WAITS: Final = "waits"
+"""It was pushed, is kept, and is released by itself."""
 Push = Callable[[str, bytes, str], Iterator[ApplyEvent]]
 """Pushes content into the feed of a name, with a message; gives the events of its release."""
 Follow = Callable[[Iterator[ApplyEvent]], Applied | Refused]
@@ -26,9 +31,8 @@ class Feeds:
         follow: tells whoever waits.
     """
 
-    taken = "released"
-
     def __init__(self, client: Client, push: Push, follow: Follow) -> None:
+        self.taken = RELEASED
         self._client = client
         self._push = push
         self._follow = follow
@@ -44,8 +48,10 @@ class Feeds:
     def take(self, name: str, content: str) -> None:
         """See `Holding.take`."""
         end = self._follow(self._push(name, content.encode(), f"Published ranges {name}"))
-        if isinstance(end, Refused):
+        waits = isinstance(end, Refused) and end.code == WAITING
+        if isinstance(end, Refused) and not waits:
             raise RefusedError(end.code, f"{name} was not released: {end.message}")
+        self.taken = WAITS if waits else RELEASED
 
 
 def renew_feeds(

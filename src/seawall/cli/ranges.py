@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.api.range_feeds import Feeds, last_of, renew_feeds
+from seawall.api.range_feeds import WAITS, Feeds, last_of, renew_feeds
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.cli.connect import connect
 from seawall.cli.settings import Target
@@ -26,6 +26,7 @@ from seawall.verify.renewing import Fetched, World, real_world, renewed, wanted
 _DONE: Final = {
     "written": "Wrote",
     "released": "Released",
+    WAITS: "Waits, and is released by itself",
     "unchanged": "Unchanged",
     "kept": "Left as it is",
 }
@@ -136,7 +137,7 @@ def push(output: Output, world: World, names: Sequence[str], target: Target) -> 
 
 
 def _told(output: Output, done: Sequence[Fetched]) -> int:
-    failed = any(one.alarm for one in done)
+    failed = any(one.alarm or one.state == WAITS for one in done)
     if output.json_format:
         output.write_json({"ranges": [asdict(one) for one in done]})
         return REFUSED if failed else DONE

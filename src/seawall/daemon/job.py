@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Final
 
 from seawall import limits, phrases
 from seawall.api.client import Client
-from seawall.api.range_feeds import Feeds, last_of, renew_feeds
+from seawall.api.range_feeds import RELEASED, WAITS, Feeds, last_of, renew_feeds
 from seawall.api.views import ApplyEvent
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.job_retrain import DATABASE_VARIABLE, retrain
@@ -144,8 +144,11 @@ def _ranges(data_dir: Path, world: World, teller: Teller) -> Outcome:
 
 def _told(lists: list[Fetched]) -> Outcome:
     alarms = [one.alarm for one in lists if one.alarm]
-    released = [one.name for one in lists if one.state == Feeds.taken]
-    words = f"Released anew: {', '.join(released)}." if released else "Nothing is new."
+    released = [one.name for one in lists if one.state == RELEASED]
+    waits = [one.name for one in lists if one.state == WAITS]
+    told = [f"Released anew: {', '.join(released)}."] if released else []
+    told += [f"Pushed, and released as soon as that can be: {', '.join(waits)}."] if waits else []
+    words = " ".join(told) or "Nothing is new."
     if alarms:
         return Outcome(
             Ending.FAILED,
@@ -156,7 +159,8 @@ def _told(lists: list[Fetched]) -> Outcome:
         )
     ending = Ending.RELEASED if released else Ending.UNCHANGED
     fetched = "1 list was" if len(lists) == 1 else f"{len(lists)} lists were"
-    return Outcome(ending, f"bot-ranges-{ending}", f"{fetched} fetched. {words}")
+    code = "bot-ranges-wait" if waits and not released else f"bot-ranges-{ending}"
+    return Outcome(ending, code, f"{fetched} fetched. {words}")
 
 
 def _confine(parent: int) -> None:

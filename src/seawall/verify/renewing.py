@@ -41,7 +41,8 @@ class Fetched:
     """What became of one list.
 
     Attributes:
-        state: `written`, `released`, `unchanged`, or `kept` when the one before stays.
+        state: `written`, `released`, `waits` for its release, `unchanged`, or `kept` when the one
+            before stays.
         networks: in use now; None when there are none, or they are not known.
         alarm: what is wrong; empty when nothing is.
     """
@@ -56,7 +57,7 @@ class Holding(Protocol):
     """Where lists are held."""
 
     taken: str
-    """What a list is called that was taken: `written` or `released`."""
+    """What a list is called that was taken last: `written`, `released` or `waits`."""
 
     def held(self, name: str) -> RangeList | None:
         """The list that is in use; None before the first.
