@@ -70,7 +70,7 @@ def is_address(host: str) -> bool:
 
 
 def host_name(value: Any) -> str:
-    """A host of a site in lower case: a name, one with `*.` in front, an address, or `*`."""
+    """A host of a site as clients send it: a name, one with `*.` in front, an address, or `*`."""
     host = text(value).lower().rstrip(".")
     if host == "*":
         return host
@@ -78,8 +78,8 @@ def host_name(value: Any) -> str:
         _bad_host(value, "Write the host name alone, without scheme and path.")
     if not host.isascii():
         _bad_host(value, _punycode_hint(host))
-    if host.startswith("[") and host.endswith("]") and is_ip(host[1:-1]):
-        return host
+    if host.startswith("[") and host.endswith("]") and ":" in host and is_ip(host[1:-1]):
+        return f"[{ipaddress.ip_address(host[1:-1])}]"  # the one text of it that browsers use
     if is_ip(host) and ":" in host:
         _bad_host(value, f"Write an IPv6 address as `[{host}]`.")
     if ":" in host:
