@@ -132,6 +132,20 @@ def test_a_browser_from_before_the_property_hides_nothing(
     assert done.stdout.strip() == str(hidden).lower()
 
 
+def _probed(process: str = "undefined", buffer: str = "undefined", window: str = "") -> int:
+    """The bits that a browser without anything odd shows, but for these names of its page."""
+    program = (
+        "const navigator = {userAgent: '', appVersion: '', languages: ['de'],"
+        " productSub: '20030107', permissions: {query: async () => ({state: 'granted'})}};"
+        f"const window = {{outerWidth: 1, outerHeight: 1, {window}}}, document = {{}};"
+        "const Notification = {permission: 'granted'};"
+        f"(function (process, Buffer) {{{web_scripts.probes()}"
+        f"probes().then((bits) => console.log(bits));}})({process}, {buffer});"
+    )
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
 @pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
 @pytest.mark.parametrize(
     ("process", "buffer", "found"),
@@ -145,16 +159,24 @@ def test_a_browser_from_before_the_property_hides_nothing(
     ],
 )
 def test_what_a_page_brings_along_of_node_is_no_node(process: str, buffer: str, found: int) -> None:
-    program = (
-        "const navigator = {userAgent: '', appVersion: '', languages: ['de'],"
-        " productSub: '20030107', permissions: {query: async () => ({state: 'granted'})}};"
-        "const window = {outerWidth: 1, outerHeight: 1}, document = {};"
-        "const Notification = {permission: 'granted'};"
-        f"(function (process, Buffer) {{{web_scripts.probes()}"
-        f"probes().then((bits) => console.log(bits));}})({process}, {buffer});"
-    )
-    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(int(found))
+    assert _probed(process, buffer) == found
+
+
+@pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("__pwaInstallPrompt", 0),
+        ("__driverTour", 0),
+        *(
+            (name, Probe.DRIVER_GLOBALS)
+            for name in ("__pwInitScripts", "__pw_x", "__playwright__b")
+        ),
+        *((name, Probe.DRIVER_GLOBALS) for name in ("__driver_evaluate", "__webdriver_x", "cdc_a")),
+    ],
+)
+def test_a_name_of_a_page_is_none_of_a_driver(name: str, found: int) -> None:
+    assert _probed(window=f"{name}: 1") == found
 
 
 @pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")

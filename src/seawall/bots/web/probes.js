@@ -29,7 +29,7 @@
     const gecko = /Gecko\/\d/.test(agent);
     const left = (thing) =>
       Object.keys(thing).some((name) =>
-        /^(\$?cdc_|__webdriver|__selenium|__driver|_phantom|callPhantom|__nightmare|__playwright|__pw|domAutomation|_Selenium)/.test(name)
+        /^(\$?cdc_|__webdriver|__selenium|__driver_|_phantom|callPhantom|__nightmare|__playwright|__pw(?![a-z])|domAutomation|_Selenium)/.test(name)
       );
     const bits = [
       navigator.webdriver === true,
