@@ -154,3 +154,13 @@ def test_what_is_closed_to_this_user_is_named(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr().err
     assert "error: /srv/edge/seawall-data/run is closed to this user: Permission denied." in said
     assert "Run the command as the user that Seawall runs as" in said
+
+
+def test_a_process_of_another_user_is_no_file(capsys: pytest.CaptureFixture[str]) -> None:
+    def end(_: Output) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with pytest.raises(typer.Exit) as ended:
+        finish(Format.TEXT, end)
+    assert ended.value.exit_code == 3
+    assert "error: This user may not do that: Operation not permitted." in capsys.readouterr().err

@@ -118,9 +118,10 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
 
 
 def _closed(output: Output, error: PermissionError) -> int:
-    """Say which directory or file is closed to this user."""
+    """Say which directory or file is closed to this user; a process of another one has no name."""
+    closed = f"{os.fsdecode(error.filename)} is closed to this user" if error.filename else ""
     output.error(
-        f"{os.fsdecode(error.filename or 'A file')} is closed to this user: {error.strerror}.",
+        f"{closed or 'This user may not do that'}: {error.strerror}.",
         code="no-permission",
         do="Run the command as the user that Seawall runs as, or name another place.",
     )
