@@ -22,6 +22,7 @@ class Zone:
         errors: names to an rcode name, or to `silence`, `truncate`, `noise`, `cut`.
         asked: every question, in order.
         slow_s: how long every answer over UDP takes.
+        nothing_s: how long it may be remembered that a name has no such record; 0 says nothing.
     """
 
     records: dict[tuple[str, str], tuple[int, list[str]]] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Zone:
     asked: list[tuple[str, str]] = field(default_factory=list)
     down: bool = False
     slow_s: float = 0.0
+    nothing_s: int = 0
     port: int = 0
 
     def add(self, name: str, kind: str, *values: str, ttl: int = 300) -> None:
@@ -69,6 +71,9 @@ class Zone:
             reply.answer.append(dns.rrset.from_text(name, found[0], "IN", kind, *found[1]))
         elif not any(known == name for known, _ in self.records):
             reply.set_rcode(dns.rcode.NXDOMAIN)
+        elif self.nothing_s:
+            soa = f"a. b. 1 1 1 1 {self.nothing_s}"
+            reply.authority.append(dns.rrset.from_text(name, self.nothing_s, "IN", "SOA", soa))
 
     def resolver(self) -> Any:
         """A resolver that asks this server only."""

@@ -83,6 +83,27 @@ def _starting(edge: Edge) -> psutil.Process | None:
     return None
 
 
+def test_a_start_whose_teller_meets_a_defect_does_not_end_what_serves(
+    tmp_path: Path, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if 'seawall.daemon.ready' in sys.orig_argv:\n"
+        "    from seawall.clock import SystemClock\n"
+        "    SystemClock.monotonic_s = lambda clock: 1 // 0\n"
+    )
+    with seawall_up(tmp_path, origin) as edge:
+        serves = edge.pid("envoy")
+        edge.kill("up")
+        monkeypatch.setenv("PYTHONPATH", str(broken))
+        with seawall_up(tmp_path, origin, port=edge.port, ready=False) as second:
+            assert "exit code 70" in second.event("start-untold")["message"]
+            assert second.get()[0] == 200
+            assert second.pid("envoy") == serves
+
+
 def test_a_start_whose_teller_is_killed_does_not_end_what_serves(
     tmp_path: Path, origin: str
 ) -> None:

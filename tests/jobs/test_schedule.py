@@ -256,7 +256,7 @@ def _clipped(outcome: Outcome) -> Outcome:
     [
         *(None, "", "{", "[]", "7", '{"due_s": "x"}', '{"due_s": -1}', '{"due_s": 1e300}'),
         *('{"due_s": NaN}', '{"outcome": {"ending": "odd"}}', '{"outcome": 5}'),
-        *('{"failures": "many"}', "[" * 100_000),
+        *('{"failures": "many"}', '{"failures": Infinity}', "[" * 100_000),
     ],
 )
 def test_a_text_that_is_no_memory_is_an_empty_one(text: str | None) -> None:

@@ -17,6 +17,7 @@ from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout import orders
+from seawall.rollout.behind import BRAKE
 from seawall.rollout.book import Book, Deed
 from seawall.rollout.ports import Trial
 from seawall.rollout.state import (
@@ -196,3 +197,14 @@ def test_a_store_from_before_rollouts_gets_its_target_and_keeps_its_numbers(
             assert (fleet.target.release, fleet.target_before, fleet.generation) == ("r3", "r2", 3)
             assert fleet.assigned[NodeName("local")].release == "r3"
             assert fleet.rollouts == ()
+
+
+def test_the_brake_takes_no_freeze_of_a_person_over_and_lifts_none(store: Store) -> None:
+    frozen = book(store).write(orders.freeze(book(store).load(), "bob", "busiest day", 1.0))
+    with pytest.raises(ConflictError, match="Frozen already by bob"):
+        orders.freeze(frozen, BRAKE, "errors", 2.0)
+    with pytest.raises(ConflictError, match="bob froze it"):
+        orders.unfreeze(frozen, BRAKE, 3.0)
+    free = book(store).write(orders.unfreeze(frozen, "ann", 4.0))
+    braked = book(store).write(orders.freeze(free, BRAKE, "errors", 5.0))
+    assert book(store).write(orders.unfreeze(braked, BRAKE, 6.0)).frozen is None

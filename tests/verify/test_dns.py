@@ -133,6 +133,23 @@ def test_an_answer_that_is_none_excludes_nobody(
 
 def test_missing_records_exclude_nobody() -> None:
     assert _confirm(Zone()).outcome is Outcome.UNKNOWN
+
+
+def test_a_record_that_was_forgotten_is_seen_soon_after_it_is_made() -> None:
+    zone, clock = Zone(nothing_s=86_400), HandClock()
+    zone.add(_pointer(V4), "TXT", "no pointer")
+    zone.add(CRAWL, "A", str(V4))
+
+    async def story() -> tuple[Confirmation, Confirmation]:
+        async with serving(zone):
+            lookups = Lookups(zone.resolver(), clock)
+            before = await lookups.confirm(V4, GOOGLE)
+            zone.add(_pointer(V4), "PTR", CRAWL)
+            clock.at_s += limits.VERIFY_DNS_CACHE_TTL_S_MIN + 1
+            return before, await lookups.confirm(V4, GOOGLE)
+
+    before, after = asyncio.run(story())
+    assert (before.outcome, after.outcome) == (Outcome.UNKNOWN, Outcome.VERIFIED)
     zone = _zone(CRAWL)
     assert _confirm(zone).outcome is Outcome.UNKNOWN
     zone = _zone(CRAWL)

@@ -25,6 +25,8 @@ PRIVATE_DIRECTORY_MODE: Final = 0o700
 LEAVE: Final = signal.SIGUSR1
 """Tells a supervisor to end and let Envoy serve on. One that knows nothing of it dies of it, which
 comes to the same."""
+START_BROKE: Final = 70
+"""Exit code of what tells of a start and met a defect of its own: that says nothing of the edge."""
 _SIGNS: Final = ("run/up.lock", "control", "node", "identity")
 """Each of them tells a data directory, also one that was restored from a backup."""
 _NO_SIGN: Final = frozenset({"run", "logs", "lost+found"})

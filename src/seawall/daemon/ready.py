@@ -13,6 +13,7 @@ somebody rolled back) is not released again by starting, whatever was released o
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -29,7 +30,7 @@ from seawall.console.progress import follow
 from seawall.console.words import argument, duration
 from seawall.daemon.ports import require_free
 from seawall.daemon.probe import probe
-from seawall.daemon.processes import envoys, hardly_starts, user_name
+from seawall.daemon.processes import START_BROKE, envoys, hardly_starts, user_name
 from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.ids import ReleaseId
 from seawall.node.state import StateFile
@@ -57,6 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeawallError as error:
         output.error(error.message, code=error.code, do=error.remedy)
         return _EXIT_NOTHING
+    except Exception:  # noqa: BLE001 - a defect here must not end an edge that serves
+        traceback.print_exc()
+        return START_BROKE
 
 
 @dataclass(frozen=True, slots=True)

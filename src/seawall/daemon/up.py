@@ -29,6 +29,7 @@ from seawall.daemon.children import Child, ended_how, reap_strangers
 from seawall.daemon.manager import tell_manager
 from seawall.daemon.processes import (
     LEAVE,
+    START_BROKE,
     Process,
     RunFile,
     envoys,
@@ -239,9 +240,9 @@ class Supervisor:
             self._mind_children(now_s)
             if self._ready is not None and (code := self._ready.poll()) is not None:
                 self._ready = None
-                if code > 0:
+                if code > 0 and code != START_BROKE:
                     return code
-                if code < 0 and not self._goes_on_untold(ended_how(code)):
+                if code and not self._goes_on_untold(ended_how(code)):
                     return REFUSED
                 tell_manager("READY=1")
             reap_strangers(self._own_pids())

@@ -102,7 +102,7 @@ def from_text(text: str | None) -> Memory:
     try:
         found = json.loads(text or "{}")
         return _memory(found)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         return Memory()
 
 

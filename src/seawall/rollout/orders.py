@@ -12,7 +12,7 @@ from seawall import limits, phrases
 from seawall.errors import ConflictError, NotFoundError, RefusedError
 from seawall.ids import Digest, NodeName, ReleaseId
 from seawall.model.rollout import RolloutPolicy
-from seawall.rollout.behind import with_standing
+from seawall.rollout.behind import BRAKE, with_standing
 from seawall.rollout.draft import Draft, waited
 from seawall.rollout.speed import deadline_s, paced
 from seawall.rollout.state import (
@@ -160,7 +160,13 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
 
 
 def freeze(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
-    """Stop every start and advance."""
+    """Stop every start and advance.
+
+    Raises:
+        ConflictError: the brake would take the freeze of a person over, and lift it later.
+    """
+    if actor == BRAKE and fleet.frozen is not None:
+        raise ConflictError("frozen-already", f"Frozen already by {fleet.frozen.actor}.")
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     since_s = fleet.frozen.since_s if fleet.frozen else now_s
     kept = with_standing(fleet.frozen, reason)  # it must be known to whoever lifts the freeze
@@ -173,10 +179,12 @@ def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
     """Lift the freeze; the time it took does not count against a rollout's deadlines.
 
     Raises:
-        ConflictError: nothing is frozen.
+        ConflictError: nothing is frozen, or the brake would lift the freeze of a person.
     """
     if fleet.frozen is None:
         raise ConflictError("not-frozen", "Nothing is frozen.", remedy="See `seawall status`.")
+    if actor == BRAKE != fleet.frozen.actor:
+        raise ConflictError("not-own-freeze", f"{fleet.frozen.actor} froze it, and lifts it.")
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     draft.fleet = replace(fleet, frozen=None)
     running = fleet.running

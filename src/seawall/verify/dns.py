@@ -158,6 +158,8 @@ class Lookups:
             )
             records = [] if reply.rrset is None else list(reply.rrset)
             ttl_s = min(max(float(reply.chaining_result.minimum_ttl), low), high)
+            if not records:
+                return Answer((), low)  # a record that was forgotten is seen soon after it is made
         except dns.resolver.NXDOMAIN:
             return Answer((), low)
         except (dns.exception.DNSException, OSError, EOFError, ValueError):
