@@ -118,3 +118,24 @@ def test_the_only_node_of_a_machine_need_not_be_named(tmp_path: Path) -> None:
             assert "The disk is full." in [n.text for n in (await here.service.status()).notices]
 
     asyncio.run(story())
+
+
+def test_what_was_measured_counts_once_although_it_is_told_again(tmp_path: Path) -> None:
+    """The answer to a report was lost: whoever sent it tells all of it again, and more."""
+
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            node, at_s = NodeName("edge-1"), SystemClock().now_s()
+            first, second = (
+                Window(node, "stable", ReleaseId("r1"), Generation(1), at_s - ago_s, 5.0)
+                for ago_s in (10.0, 5.0)
+            )
+            for windows in ((first,), (first, second), (first, second)):
+                await here.service.report(replace(seen.report, node=node, windows=windows))
+            told = (await here.service.metrics()).decode()
+            assert 'seawall_windows_total{node="edge-1",slot="stable"} 2.0' in told
+            assert sum(window.node == node for window in here.control.board.evidence()) == 2
+
+    asyncio.run(story())

@@ -179,6 +179,13 @@ class NodeBoard:
                 return None
         return None
 
+    def untold(self, report: NodeReport) -> NodeReport:
+        """The report without the windows that are kept already: an answer to it was lost."""
+        known = self._nodes.get(report.node)
+        kept = {(one.slot, one.start_s) for one in known.windows} if known else set()
+        fresh = (one for one in report.windows if (one.slot, one.start_s) not in kept)
+        return replace(report, windows=tuple(fresh))
+
     def take(self, report: NodeReport) -> None:
         """Keep a report.
 

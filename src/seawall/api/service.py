@@ -390,6 +390,7 @@ class Service:
         """
         check_node(report.node)
         await self._parts.roster.heard(report)
+        report = self._parts.board.untold(report)
         self._parts.board.take(report)
         self._parts.observer.count(report.windows)
         self.fleet_watch.heard(report.windows)
