@@ -340,13 +340,10 @@ class Supervisor:
             process.send(signal.SIGKILL)
 
     def _remove_sockets(self) -> None:
-        names = ("control.sock", "node/xds.sock")
-        for path in (
-            *(self._data_dir / name for name in names),
-            *self._data_dir.glob("node/*/admin.sock"),
-        ):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
+        for pattern in ("control.sock", "node/xds.sock", "node/*/admin.sock"):
+            for path in self._data_dir.glob(pattern):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
 
     def _catch_signals(self) -> None:
         signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)

@@ -234,9 +234,3 @@ def _digests(assigned: Assigned) -> Iterator[Digest]:
     yield assigned.digest
     if assigned.trial is not None:
         yield assigned.trial.digest
-
-
-def exposed(fleet: Fleet) -> tuple[NodeName, ...]:
-    """Nodes that run or try the release that is on its way, for views and the simulator."""
-    rollout = fleet.running
-    return () if rollout is None else tuple(sorted(_meeting(fleet, rollout)))
