@@ -210,8 +210,8 @@ class FileWatch:
     async def _took_back(self) -> bool:
         """Leave alone what a person took back with the newest release, when that was of files."""
         found = await self._releaser.roster.aborted()
-        if found is None or found[0].author != AUTHOR:
-            return False
+        if found is None or found[0].author != AUTHOR or found[0].kind is Kind.SITE:
+            return False  # also a person may be called so, and apply a site file
         self._leave((await self._workshop.facts(found[1])).files)
         return True
 
