@@ -1,6 +1,7 @@
 """What a person decided about files on disk stands; what only happened is tried again."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -142,5 +143,28 @@ def test_a_renewal_that_was_withdrawn_while_it_baked_is_tried_again(tmp_path: Pa
             assert await watch.poll() is None
             clock.time_s += limits.FILES_RETRY_S_MIN * 2 ** len(pauses)
         assert pauses == [f"It is tried again in {minutes} min" for minutes in (10, 20, 40)]
+
+    run(tmp_path, story)
+
+
+def test_a_copy_that_was_left_behind_is_not_tried_either(tmp_path: Path) -> None:
+    """On the machine that takes over after a renewal was withdrawn on the other one."""
+
+    async def story(here: World, pair: Pair) -> None:
+        clock = HandClock()
+        watch, other = _watch(here, clock), _watch(here, clock)
+        here.node.bakes, other.one_of_several = False, True
+        serves = served_chain(here)
+        assert await watch.poll() is None
+        pair.renew()
+        assert await watch.poll() is not None
+        await here.control.executor.order(_fails_while_it_bakes)
+        await until(lambda: served_chain(here) == serves, "the way back")
+        pair.renew()
+        for file in (pair.chain, pair.key):
+            os.utime(file, (1e9, 1e9))
+        for _ in range(3):
+            assert await other.poll() is None
+            clock.time_s += _LATER_S
 
     run(tmp_path, story)

@@ -188,15 +188,16 @@ class FileWatch:
         self._left = {path: was for path, was in self._left.items() if path in paths}
         self._left_behind = ""
         self._settle(None)
-        if before is not None and before.stage == Stage.ROLLED_BACK:
-            await self._try_later(f"{before.id} was withdrawn while it baked.")
-        elif before is not None:
+        by_itself = before is not None and before.stage == Stage.ROLLED_BACK
+        if before is not None and not by_itself:
             self._leave(await asyncio.to_thread(_as_on_disk, self._files))
         elif takes_over and current is not None:
             since_s, files = current.created_s, self._files
             older = await asyncio.to_thread(_older, files, since_s)
             self._files = tuple(older.get(file.path, file) for file in files)
             self._left_behind = _names(tuple(older))
+        if before is not None and by_itself:
+            await self._try_later(f"{before.id} was withdrawn while it baked.")
         return True
 
     async def _try_later(self, why: str) -> None:
