@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
+import pytest
+
 from api.test_hands import TurnedClock
 from judge.windows import window
 from seawall import limits
@@ -64,14 +66,17 @@ def test_a_surge_of_errors_freezes_and_calm_lifts_it_again() -> None:
     asyncio.run(scenario())
 
 
-def test_a_freeze_of_a_person_is_never_lifted() -> None:
+@pytest.mark.parametrize("person", ["ann", "seawall"])
+def test_a_freeze_of_a_person_is_never_lifted(person: str) -> None:
+    """`seawall` is whoever works as the user that Seawall has on a server."""
+
     async def scenario() -> None:
-        frozen = Frozen(by="ann")
+        frozen = Frozen(by=person)
         watch = _watched(frozen)
         await _looks(watch, limits.ANOMALY_PAST_LOOKS_MIN + 4, errors=1)
         await _looks(watch, limits.ANOMALY_DOWN_COUNT, errors=400)
         await _looks(watch, limits.ANOMALY_UP_COUNT, errors=1)
-        assert frozen.by == "ann"
+        assert frozen.by == person
         assert not frozen.told
 
     asyncio.run(scenario())

@@ -1,6 +1,7 @@
 """A kill switch whose time is over while releases are frozen: it waits, and makes no noise."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,15 @@ from api.test_hands import TurnedClock
 from api.world import ANN, World, last, until, world
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest, KillRequest
+from seawall.api.order import Order
+from seawall.api.progress import Flow
 from seawall.api.releaser import Releaser
 from seawall.api.views import Applied
+from seawall.api.work import Facts
+from seawall.clock import SystemClock
+from seawall.ids import SiteName
+from seawall.model import Feature, Switch
+from seawall.release.rows import require_text
 
 _LOOKS = 5
 
@@ -65,5 +73,39 @@ def test_it_ends_once_the_freeze_is_lifted(tmp_path: Path, monkeypatch: pytest.M
             finally:
                 running.cancel()
                 await asyncio.wait((running,))
+
+    asyncio.run(tell())
+
+
+def test_as_many_as_there_may_be_end_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a time in which control was away."""
+    off = tuple(
+        Switch(Feature.RETRIES, SiteName(f"{number:02}".ljust(63, "s")), 1.0, "", "ann")
+        for number in range(limits.SWITCHES_MAX)
+    )
+
+    async def tell() -> None:
+        asked = list[Order]()
+        async with world(tmp_path / "data") as here:
+            await here.applied(here.text())
+            facts = await here.control.releaser.current_facts()
+            assert facts is not None
+
+            async def with_all(_: Releaser) -> Facts:
+                return replace(facts, switches=off)
+
+            def taken(_: Releaser, order: Order) -> Flow:
+                asked.append(order)
+                return Flow(SystemClock())
+
+            monkeypatch.setattr(Releaser, "current_facts", with_all)
+            monkeypatch.setattr(Releaser, "apply", taken)
+            assert await here.control.switchboard.end_overdue() is not None
+        (order,) = asked
+        require_text(order.message, "message", limits.RELEASE_MESSAGE_LENGTH_CHARS_MAX)
+        assert off[0].words in order.message
+        assert order.message.endswith(" and 59 more")
 
     asyncio.run(tell())

@@ -75,10 +75,10 @@ def test_every_state_of_a_rollout_has_words(change: dict[str, object], words: st
 
 
 def test_what_goes_on_names_the_freeze_and_what_waits() -> None:
-    frozen = FreezeView("seawall", "errors everywhere", NOW_S - 60)
+    frozen = FreezeView("seawall itself", "errors everywhere", NOW_S - 60)
     view = RolloutsView("r11", frozen, GOING, (replace(GOING, release="r13", speed="feed"),))
     text = _drawn(hands.rollouts(view, NOW_S))
-    assert "frozen  by seawall, 60 s ago: errors everywhere" in text
+    assert "frozen  by seawall itself, 60 s ago: errors everywhere" in text
     assert "r13 waits" in text
     quiet = _drawn(hands.rollouts(RolloutsView("r11", None, None, ()), NOW_S))
     assert "No release is on its way; r11 is the target." in quiet

@@ -28,7 +28,6 @@ from seawall.gate import report as gate_report
 from seawall.heap import give_back_soon
 from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
-from seawall.release.rows import release_number
 from seawall.release.signing import SigningKey
 from seawall.release.store import Store
 from seawall.rollout.state import Speed
@@ -119,12 +118,9 @@ class Releaser:
         return self._roster.serving
 
     @property
-    def went_back(self) -> bool:
-        """Whether the current release is older than the one before it: somebody rolled back."""
-        current, before = self._roster.current, self._roster.fleet.target_before
-        if current is None or before is None:
-            return False
-        return release_number(current.id) < release_number(before)
+    def roster(self) -> Roster:
+        """What the edge shall run."""
+        return self._roster
 
     def apply(self, order: Order) -> Flow:
         """Begin a release.

@@ -152,10 +152,12 @@ class Rollout:
         """
         flow.started("check")
         current = self._roster.current
-        if current is not None and release in {None, current.id} and self.under_way:
+        moving = self._moving()
+        # One that skips its steps is current from its beginning: by its name it is meant to stay.
+        meant = moving is not None and moving.release == release
+        if current is not None and release in {None, current.id} and moving and not meant:
             withdrawn = (await self._rollouts.abort(author, message)).release
-            flow.done("check", f"{withdrawn} is withdrawn, {current.id} stays")
-            flow.end(self._outcome(flow, current, current, None, withdrawn=withdrawn))
+            self._stays(flow, self._roster.current or current, withdrawn)
             return
         target = await asyncio.to_thread(self._target, self._named(release, current), current)
         forced = bool(target.quarantined) and refusals.forces(force, target.digest)
@@ -185,6 +187,10 @@ class Rollout:
             await self._say_why(author, target.id, message)
         generation = await self.watch(flow, started, target)
         flow.end(replace(self._outcome(flow, target, current, generation), notes=notes))
+
+    def _stays(self, flow: Flow, current: ReleaseRecord, withdrawn: str) -> None:
+        flow.done("check", f"{withdrawn} is withdrawn, {current.id} stays")
+        flow.end(self._outcome(flow, current, current, None, withdrawn=withdrawn))
 
     async def _say_why(self, author: str, release: ReleaseId, message: str) -> None:
         add = self._store.audit.add

@@ -16,11 +16,12 @@ from seawall.api.nodes import NodeBoard
 from seawall.errors import RefusedError, UnreachableError
 from seawall.gate.compat import Recipient
 from seawall.ids import Digest, NodeName, ReleaseId
+from seawall.release.rows import release_number
 from seawall.release.signing import PublicKey
 from seawall.release.store import Store
 from seawall.rollout import behind
 from seawall.rollout.ports import NodeReport, Phase, TrialPhase
-from seawall.rollout.state import Fleet
+from seawall.rollout.state import Fleet, Stage
 from seawall.site.sources import SourceSet
 
 if TYPE_CHECKING:
@@ -103,6 +104,26 @@ class Roster:
     def refusal(self, digest: Digest) -> NodeReport | None:
         """The newest report in which a node refused or withdrew content."""
         return self._refusals.get(digest)
+
+    async def gone_back_from(self) -> "ReleaseRecord | None":
+        """The release that the current one followed, when that is newer; with how it ended."""
+        before = self.fleet.target_before
+        if self.current is None or before is None:
+            return None
+        if release_number(before) < release_number(self.current.id):
+            return None
+        return await asyncio.to_thread(self._store.get, before)
+
+    async def aborted(self) -> "tuple[ReleaseRecord, bytes] | None":
+        """The newest release and its content, when a person took it back before it was current."""
+
+        def read() -> "tuple[ReleaseRecord, bytes] | None":
+            newest = next(iter(self._store.list(count_max=1)), None)
+            if newest is None or newest.stage != Stage.ABORTED:
+                return None
+            return newest, self._store.bundle_bytes(newest.digest)
+
+        return await asyncio.to_thread(read)
 
     def forget_refusal(self, digest: Digest) -> None:
         """Content is about to be tried again."""

@@ -32,12 +32,14 @@ from seawall.errors import NotFoundError, SeawallError, UsageError
 from seawall.ids import ListName, SiteName
 from seawall.model import FEATURES, Feature, Switch
 from seawall.model.switches import still_on, switch_words
+from seawall.phrases import few
 from seawall.release.ledger import Audit
 from seawall.release.release import Kind
 from seawall.site.sources import Pushed
 
 AUTHOR: Final = "seawall"
 _WAIT_POLL_S: Final = 0.1
+_NAMES_SHOWN: Final = 5
 _SWITCH_WORDS: Final = "seawall kill --list"
 
 
@@ -246,7 +248,7 @@ class Switchboard:
             Order(
                 sources=facts.sources,
                 author=AUTHOR,
-                message=f"The time of a kill switch is over: {names}",
+                message=f"The time of a kill switch is over: {few(over, _NAMES_SHOWN)}",
                 kind=Kind.SWITCH,
                 extras=Extras(pinned=True),
             )

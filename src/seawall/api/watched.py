@@ -8,9 +8,11 @@ address list that changes is a feed: its release takes up the list and nothing e
 A file that stays bad becomes a notice in `status`. A release of files that was refused is tried
 again later, and later still: releases may have been frozen, or the machine busy.
 
-A rollback is a decision: files that differ from the release somebody went back to are left alone
-until they change again. So are, when a control process takes over from another one, files that are
-older than the release: it was made on that other machine, and the copy here was left behind.
+A rollback is a decision, and so is an abort of a release of files: what lies on disk then is left
+alone until it changes again, whatever else is released meanwhile. A release that was withdrawn by
+itself while it baked was nobody's decision: its files are tried again later. When a control process
+takes over from another one, files that are older than the release are left alone too: it was made
+on that other machine, and the copy here was left behind.
 """
 
 import asyncio
@@ -21,10 +23,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from seawall import limits
-from seawall.api.extras import Extras
+from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.releaser import Releaser
+from seawall.api.rollout import STAYS
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.api.work import Facts
@@ -35,6 +38,7 @@ from seawall.ids import ListName
 from seawall.phrases import few
 from seawall.release.bundle import FileDigest
 from seawall.release.release import Kind
+from seawall.rollout.state import Stage
 from seawall.site.disk import read_file
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
@@ -71,6 +75,9 @@ class FileWatch:
         self._log = log
         self.one_of_several = False
         self._left_behind = ""
+        self._left: dict[str, str] = {}
+        self._unsure = False
+        self._by_hand = False
         self._digest = ""
         self._files: tuple[FileDigest, ...] = ()
         self._settled: Signature | None = None
@@ -104,6 +111,8 @@ class FileWatch:
         if not self._trouble or self._bad_polls <= _GRACE_POLLS:
             return None
         remedy = "Mend the file; it is taken up by itself."
+        if self._by_hand:
+            remedy = "It is left alone until it changes again; `seawall apply` brings it out."
         if self._again_s is not None:
             left_s = max(0.0, self._again_s - self._clock.monotonic_s())
             remedy = (
@@ -121,13 +130,17 @@ class FileWatch:
         """Look once; returns the release that this began, if any."""
         if self._releaser.busy or not await self._follow_current():
             return None
+        if self._unsure:
+            if await self._took_back() and self._trouble:
+                self._again_s, self._by_hand = None, True
+            self._unsure = False
         signature = await asyncio.to_thread(_signature, self._files)
-        if signature != self._settled:
+        if self._settled is not None and signature != self._settled:
             self._pause_s = limits.FILES_RETRY_S_MIN
-        elif self._again_s is None or self._clock.monotonic_s() < self._again_s:
+        elif self._settled is not None and self._waits():
             self._bad_polls += bool(self._trouble)
             return None
-        changed = await asyncio.to_thread(_changed, self._files)
+        changed = await self._changed()
         if not changed:
             self._settle(signature)
             return None
@@ -166,19 +179,57 @@ class FileWatch:
         facts = await self._releaser.current_facts()
         if facts is None and current is not None:
             return False  # the machine may be short of memory just now: it is asked again
+        before = await self._releaser.roster.gone_back_from()
+        await self._took_back()
         takes_over = self.one_of_several and not self._digest
         self._digest = digest
         self._files = facts.files if facts else ()
+        paths = {file.path for file in self._files}
+        self._left = {path: was for path, was in self._left.items() if path in paths}
         self._left_behind = ""
-        if self._releaser.went_back:
-            self._files = await asyncio.to_thread(_as_on_disk, self._files)
+        self._settle(None)
+        by_itself = before is not None and before.stage == Stage.ROLLED_BACK
+        if before is not None and not by_itself:
+            self._leave(await asyncio.to_thread(_as_on_disk, self._files))
         elif takes_over and current is not None:
             since_s, files = current.created_s, self._files
             older = await asyncio.to_thread(_older, files, since_s)
             self._files = tuple(older.get(file.path, file) for file in files)
             self._left_behind = _names(tuple(older))
-        self._settle(None)
+        if before is not None and by_itself:
+            await self._try_later(f"{before.id} was withdrawn while it baked.")
         return True
+
+    async def _try_later(self, why: str) -> None:
+        """Files that the release went back to does not hold are tried again after a while."""
+        signature = await asyncio.to_thread(_signature, self._files)
+        changed = await self._changed()
+        if changed:
+            self._settled = signature
+            self._pause(f"Changed on disk: {_names(changed)}. {why}")
+
+    async def _took_back(self) -> bool:
+        """Leave alone what a person took back with the newest release, when that was of files."""
+        found = await self._releaser.roster.aborted()
+        if found is None or found[0].author != AUTHOR or found[0].kind is Kind.SITE:
+            return False  # also a person may be called so, and apply a site file
+        self._leave((await self._workshop.facts(found[1])).files)
+        return True
+
+    def _leave(self, files: Sequence[FileDigest]) -> None:
+        self._left |= {file.path: file.sha256 for file in files}
+
+    async def _changed(self) -> list[str]:
+        """Paths whose content is not the expected one, but for what is left alone."""
+        found = await asyncio.to_thread(_as_on_disk, self._files)
+        for file in found:
+            if self._left.get(file.path, file.sha256) != file.sha256:
+                del self._left[file.path]  # it changed again
+        return [
+            file.path
+            for expected, file in zip(self._files, found, strict=True)
+            if expected != file and file.path not in self._left
+        ]
 
     async def _reload(self, signature: Signature, changed: Sequence[str]) -> Flow | None:
         facts = await self._releaser.current_facts()
@@ -205,6 +256,8 @@ class FileWatch:
             author=AUTHOR,
             message=f"Changed on disk: {names}",
             kind=Kind.CERTIFICATES,
+            # Otherwise the files that are left alone would come along.
+            extras=Extras(pinned=True, fresh=tuple(changed)) if self._left else AS_CURRENT,
         )
         return await self._release(order, signature)
 
@@ -236,17 +289,26 @@ class FileWatch:
         if isinstance(outcome, Refused):
             first = next((p for p in outcome.problems if p.severity == "error"), None)
             where = f" {first.file}:{first.line}: {first.what}" if first else ""
-            self._trouble = f"{order.message}. {outcome.message}{where}"
-            self._bad_polls = _GRACE_POLLS + 1
-            self._again_s = self._clock.monotonic_s() + self._pause_s
-            self._pause_s = min(2 * self._pause_s, limits.FILES_RETRY_S_MAX)
+            self._pause(f"{order.message}. {outcome.message}{where}")
+            self._unsure = outcome.code in {*STAYS, Stage.ABORTED.value}
             self._log("files-on-disk-refused", self._trouble)
         return flow
+
+    def _pause(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._bad_polls = _GRACE_POLLS + 1
+        self._again_s = self._clock.monotonic_s() + self._pause_s
+        self._pause_s = min(2 * self._pause_s, limits.FILES_RETRY_S_MAX)
+
+    def _waits(self) -> bool:
+        """Whether nothing is tried as long as nothing changes on disk."""
+        return self._again_s is None or self._clock.monotonic_s() < self._again_s
 
     def _settle(self, signature: Signature | None) -> None:
         self._settled = signature
         self._trouble = ""
         self._bad_polls = 0
+        self._by_hand = False
         self._again_s = None
 
 
@@ -266,22 +328,14 @@ def _look(path: str) -> tuple[int, int, int] | None:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _changed(files: Sequence[FileDigest]) -> list[str]:
-    """Paths whose content is not the expected one."""
-    return [
-        expected.path
-        for expected, found in zip(files, _as_on_disk(files), strict=True)
-        if expected != found
-    ]
-
-
 def _as_on_disk(files: Sequence[FileDigest]) -> tuple[FileDigest, ...]:
     return tuple(FileDigest(file.path, _sha256(file.path)) for file in files)
 
 
 def _older(files: Sequence[FileDigest], since_s: float) -> dict[str, FileDigest]:
     """Files that are not the expected ones and did not change since then, as they are on disk."""
-    changed = set(_changed(files))
+    found_now = _as_on_disk(files)
+    changed = {was.path for was, now in zip(files, found_now, strict=True) if was != now}
     found = {path: _look(path) for path in changed}
     old = [path for path, look in found.items() if look is not None and look[0] < since_s * 1e9]
     return {path: FileDigest(path, _sha256(path)) for path in sorted(old)}

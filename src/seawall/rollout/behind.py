@@ -19,8 +19,9 @@ from seawall.rollout.words import names_text
 
 ACTOR: Final = "control"
 """Who freezes; a person is named otherwise."""
-BRAKE: Final = "seawall"
-"""Who freezes while most of the fleet is unwell, and lifts that by itself."""
+BRAKE: Final = "seawall itself"
+"""Who freezes while most of the fleet is unwell, and lifts that by itself. No login name has a
+blank in it: where Seawall has a user of its own, a person is called `seawall`."""
 _MARK: Final = "this store is older than"
 """Before what is said here in the reason of a freeze."""
 

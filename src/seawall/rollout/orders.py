@@ -365,7 +365,8 @@ def _frozen(frozen: Freeze) -> RefusedError:
         "frozen",
         phrases.frozen(frozen.actor, frozen.reason),
         remedy="`seawall unfreeze` lifts it; going back to a good release works all the same. In "
-        "an emergency `apply`, `rollback`, `kill` and `unkill` pass by `--break-glass REASON`.",
+        "an emergency `apply` and `rollback` pass by `--break-glass REASON`, `kill` and `unkill` "
+        "by `--break-glass`.",
     )
 
 
