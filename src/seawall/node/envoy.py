@@ -86,10 +86,13 @@ class Slot:
             return b""
 
     def clear(self) -> None:
-        """Forget a process that has ended; Envoy leaves the files of Unix listeners behind."""
-        (self.directory / identity.FILE).unlink(missing_ok=True)
-        for socket in self.directory.glob("*.sock"):
-            socket.unlink(missing_ok=True)
+        """Forget a process that has ended; Envoy leaves the files of Unix listeners behind.
+
+        A disk that became read-only keeps them: whoever looks finds nobody.
+        """
+        for path in (self.directory / identity.FILE, *self.directory.glob("*.sock")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     async def bound_log(self) -> None:
         """Begin Envoy's log anew when it has grown too large; one older part is kept."""
@@ -260,17 +263,23 @@ def start(
         slot.prepare(bootstrap)
         told = json.dumps({"version": version, "bootstrap_digest": bootstrap_digest})
         child = _spawn(slot, binary, concurrency, told)
-        ticks = identity.start_ticks(child.pid)
+        try:
+            ticks = identity.start_ticks(child.pid)
+            who = Identity(child.pid, ticks, version, bootstrap_digest)
+            process = EnvoyProcess(slot, who, clock, child)
+        except OSError:  # as without a free descriptor: nobody would know of it, and the next
+            child.kill()  # start would put another one beside it
+            child.wait()
+            raise
     except OSError as error:
         raise UnreachableError(
             "envoy-start-failed",
             f"Envoy cannot be started in {slot.directory}: {error.strerror or error}.",
             remedy="Check that the disk is not full and that the directory is writable.",
         ) from error
-    who = Identity(child.pid, ticks, version, bootstrap_digest)
     with suppress(OSError):  # a later agent looks for the process then
         who.write(slot.directory)
-    return EnvoyProcess(slot, who, clock, child)
+    return process
 
 
 def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:
