@@ -191,3 +191,7 @@ def test_an_envoy_that_was_late_is_asked_again_to_begin_its_log_anew(
     asyncio.run(slot.bound_log())
     assert log.exists()
     assert (tmp_path / "envoy.log.1").read_text() == "x" * 11
+    log.write_text("dies")
+    assert slot.log_tail(begins_at=11) == "dies", "of what was begun anew all is of this life"
+    assert slot.log_tail(begins_at=4) == ""
+    assert slot.log_tail(3, begins_at=2) == "es"

@@ -224,11 +224,13 @@ def test_two_links_to_one_slot_make_it_stable(tmp_path: Path) -> None:
         home = tmp_path / "node"
         (home / "stable").unlink()
         (home / "stable").symlink_to((home / "candidate").readlink())
+        usual, _ = resource.getrlimit(resource.RLIMIT_DATA)
         async with standing(tmp_path) as stand:
             new = loaded(edge(port, "two"), "r2")
             await stand.serve(new)
             assert stand.slots.active.process is not None
             assert stand.slots.active.process.adopted
+            assert resource.prlimit(stand.slots.active.pid, resource.RLIMIT_DATA)[0] == usual
             assert stand.trials.keeper(Arm.CANDIDATE) is None
             await stand.trials.withdraw(1)
             others = [keeper for keeper in stand.slots.all if keeper is not stand.slots.active]

@@ -109,10 +109,14 @@ class Slot:
             await self.admin.reopen_logs()
 
     def log_tail(self, size_bytes: int = ENVOY_LOG_TAIL_BYTES, *, begins_at: int = 0) -> str:
-        """The last words of Envoy's log, and nothing before byte `begins_at`."""
+        """The last words of Envoy's log, and nothing before byte `begins_at` unless it is shorter.
+
+        That log was begun anew since: all of it is of this life.
+        """
         try:
             with (self.directory / LOG_FILE).open("rb") as file:
-                file.seek(max(begins_at, file.seek(0, os.SEEK_END) - size_bytes))
+                ends_at = file.seek(0, os.SEEK_END)
+                file.seek(max(begins_at if begins_at <= ends_at else 0, ends_at - size_bytes))
                 return file.read(size_bytes).decode("utf-8", "replace")
         except OSError:
             return ""
