@@ -22,6 +22,7 @@ from node.support import (
     until,
     whole,
 )
+from seawall.ids import NodeName
 from seawall.node.identity import Identity
 from seawall.rollout.ports import Phase
 
@@ -139,5 +140,29 @@ def test_a_stranger_with_the_same_process_id_is_never_adopted(tmp_path: Path) ->
                 assert node.agent.keeper.process is not None
                 assert not node.agent.keeper.process.adopted
                 assert node.agent.keeper.process.identity.pid != os.getpid()
+
+    asyncio.run(story())
+
+
+def test_an_envoy_that_was_started_under_another_name_of_its_node_is_told_of_releases(
+    tmp_path: Path,
+) -> None:
+    """As after joining a fleet anew: what Envoy calls itself was said when it started."""
+    port = free_port()
+
+    async def story() -> None:
+        async with running(make_node(tmp_path, node=NodeName("local")), keep_envoy=True) as node:
+            await node.serve(edge(port, "one"))
+            pid = node.agent.keeper.pid
+        renamed = make_node(tmp_path, node=NodeName("web-1"))
+        async with running(renamed):
+            await until(lambda: renamed.agent.keeper.link.session.settled, what="settled")
+            assert renamed.agent.keeper.pid == pid
+            made = renamed.releaser.release(edge(port, "two"))
+            await renamed.control.assign(*made, generation=2, node=renamed.agent.node)
+            await renamed.reported(lambda r: r.phase is Phase.GOOD and r.generation == 2)
+            client = await Connection.open(port)
+            assert await client.get() == b"two"
+            await client.close()
 
     asyncio.run(story())

@@ -13,7 +13,7 @@ from seawall.node.memory import Memory
 from seawall.node.standing import Course
 from seawall.node.state import NodeState, Served
 from seawall.release.bundle import Bundle
-from seawall.rollout.ports import Assignment
+from seawall.rollout.ports import Assignment, Phase
 
 OLD = Served(ReleaseId("r1"), Digest("1" * 64), Generation(1))
 
@@ -39,6 +39,51 @@ def test_a_release_whose_commit_is_in_flight_stays_on_disk_when_another_is_assig
     assert course.memory.serving == Served(ReleaseId("r2"), Digest("2" * 64), Generation(2))
     assert Digest("2" * 64) in course.memory.needed()
     assert course.memory.attempting is None
+
+
+def test_a_release_that_is_assigned_while_another_is_refused_is_taken_all_the_same() -> None:
+    course = _committing()
+    ticket = course.doing.ticket if course.doing else 0
+    course = _tell(course, moves.Assigned(_assignment(3, "r3")))
+    course = _tell(course, moves.Refused(ticket, "Envoy refused it: r2"))
+    assert course.memory.message == ""
+    assert isinstance(course.doing, moves.Fetch)
+    assert course.doing.served.release == "r3"
+    # As a rollback to what serves, it has nothing to do, and is no failure either.
+    course = _committing()
+    ticket = course.doing.ticket if course.doing else 0
+    course = _tell(course, moves.Assigned(_assignment(3, "r1")))
+    course = _tell(course, moves.Refused(ticket, "Envoy refused it: r2"))
+    assert (course.memory.message, course.doing, course.phase) == ("", None, Phase.GOOD)
+
+
+@pytest.mark.parametrize("release", ["r1", "r3"])
+def test_a_release_that_is_assigned_while_the_node_goes_back_is_taken_all_the_same(
+    release: str,
+) -> None:
+    course = _committing()
+    course = _tell(course, moves.Done(course.doing.ticket if course.doing else 0))
+    course = _tell(course, moves.Looping())
+    back = course.doing
+    assert isinstance(back, moves.GoBack)
+    course = _tell(course, moves.Assigned(_assignment(3, release)))
+    course = _tell(course, moves.Done(back.ticket, served=OLD))
+    assert course.memory.message == ""
+    assert course.serving == OLD
+    if release == "r1":
+        assert (course.doing, course.phase) == (None, Phase.GOOD)
+    else:
+        assert isinstance(course.doing, moves.Fetch)
+
+
+def _committing() -> Course:
+    """Of r2, where r1 serves."""
+    course = _tell(Course(leftover=False), moves.Booted(NodeState(serving=OLD, good=(OLD,)), OLD))
+    course = _tell(course, moves.Assigned(_assignment(2, "r2")))
+    assert course.doing is not None
+    course = _tell(course, moves.Done(course.doing.ticket))
+    assert isinstance(course.doing, moves.Commit)
+    return course
 
 
 def _opened(_: bytes) -> tuple[Digest, Bundle]:

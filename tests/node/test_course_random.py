@@ -12,7 +12,7 @@ from seawall.ids import Generation, ReleaseId
 from seawall.judge.verdict import Healthy, Unhealthy
 from seawall.limits import MIB, TRIAL_LEASE_S
 from seawall.node import moves
-from seawall.node.course import Course
+from seawall.node.course import Course, wakeup_s
 from seawall.node.state import NodeState
 from seawall.rollout.ports import Assignment, Phase, Probes, Trial
 
@@ -96,6 +96,9 @@ def test_whatever_happens_the_promises_hold_and_the_machine_comes_to_rest(seed: 
         if rng.random() < 0.03:
             _boot(script)
         script.tell(_event(rng, script.course))
+        script.tell(moves.Tick())
+        due_s = wakeup_s(script.course)
+        assert due_s is None or due_s > script.now_s  # else whoever drives it never waits
     _rest(script)
     # Then peace: one more assignment, and it is what the node comes to.
     generation = Generation(script.course.memory.generation + 1)

@@ -282,5 +282,36 @@ def test_accepted_connections_are_found_by_the_port_of_their_peer() -> None:
     with acceptor(place, "one"), socket.create_connection((place.address, place.port)) as client:
         assert client.recv(16) == b"one"
         port = client.getsockname()[1]
-        assert set(Kernel().accepted([port])) == {port}
-        assert Kernel().accepted([]) == {}
+        assert set(Kernel().accepted(place.address, [port])) == {port}
+        assert Kernel().accepted("127.0.0.9", [port]) == {}
+        assert Kernel().accepted("::1", [port]) == {}
+        assert Kernel().accepted(place.address, []) == {}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::"])
+def test_clients_with_the_ports_of_probes_do_not_change_whose_sockets_are_where(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy edge has so many that one has the port of a probe."""
+    place = Place(address, free_port(), dual=address == "::")
+    groups = Groups(Kernel(), SystemClock())
+    accepted = Groups._accepted
+    with ExitStack() as stack:
+        stable = stack.enter_context(acceptor(place, "one"))
+        groups.close(stable.pid, [place])
+        candidate = stack.enter_context(acceptor(place, "two"))
+        elsewhere = Place("127.0.0.3", free_port())
+        stack.enter_context(acceptor(elsewhere, "elsewhere"))
+
+        def crowded(groups: Groups, reachable: str, ports: list[int]) -> dict[int, int]:
+            for port in ports:
+                client = stack.enter_context(socket.socket())
+                client.bind(("127.0.0.9", port))
+                client.connect((elsewhere.address, elsewhere.port))
+                assert client.recv(16) == b"elsewhere"
+            return accepted(groups, reachable, ports)
+
+        monkeypatch.setattr(Groups, "_accepted", crowded)
+        groups.learn({Arm.STABLE: stable.pid, Arm.CANDIDATE: candidate.pid}, [place])
+        groups.share(Shares(candidate=PERMILLE))
+        assert served(place) == {"two"}

@@ -1,7 +1,9 @@
 """The keeper of a slot: no process is ever forgotten while it runs."""
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -97,6 +99,50 @@ def test_what_cannot_be_started_is_tried_again_and_blames_no_release(tmp_path: P
     asyncio.run(scenario())
 
 
+def test_a_disk_that_became_read_only_ends_no_agent_that_ends_an_envoy(tmp_path: Path) -> None:
+    """What cannot be removed is a directory here: root may remove anything else."""
+
+    async def scenario() -> None:
+        keeper = keeper_of(tmp_path)
+        for end in (keeper.kill(), keeper.stop(drain_s=0)):
+            keeper.launch()
+            process = keeper.process
+            assert process is not None
+            for name in ("envoy.json", "taste-http.sock"):
+                (tmp_path / "a" / name).unlink(missing_ok=True)
+                (tmp_path / "a" / name / "in").mkdir(parents=True, exist_ok=True)
+            await end
+            assert not process.alive
+            assert keeper.process is None
+            for name in ("envoy.json", "taste-http.sock"):
+                shutil.rmtree(tmp_path / "a" / name)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("call", ["os.pidfd_open", "seawall.node.identity.start_ticks"])
+def test_a_process_that_nobody_can_watch_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """As without a free descriptor: the next start would put another one beside it."""
+    seen: list[int] = []
+
+    def refuse(pid: int) -> int:
+        seen.append(pid)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    async def scenario() -> None:
+        keeper = keeper_of(tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(call, refuse)
+            keeper.launch()
+        assert keeper.process is None
+        assert "Too many open files" in keeper.trouble
+
+    asyncio.run(scenario())
+    assert not Path(f"/proc/{seen[0]}").exists()
+
+
 @pytest.mark.parametrize(
     ("answers", "looks"),
     [((ADMIN_LATE, 1, 0), 3), ((1, ADMIN_LATE, 0), 3), (("envoy-admin-unreachable", 1, 0), 1)],
@@ -145,3 +191,7 @@ def test_an_envoy_that_was_late_is_asked_again_to_begin_its_log_anew(
     asyncio.run(slot.bound_log())
     assert log.exists()
     assert (tmp_path / "envoy.log.1").read_text() == "x" * 11
+    log.write_text("dies")
+    assert slot.log_tail(begins_at=11) == "dies", "of what was begun anew all is of this life"
+    assert slot.log_tail(begins_at=4) == ""
+    assert slot.log_tail(3, begins_at=2) == "es"

@@ -306,10 +306,10 @@ def test_a_candidate_that_gets_no_processor_for_some_seconds_is_opened_all_the_s
             assert keeper is not None
             goes_on = threading.Timer(STALL_S, os.kill, (keeper.pid, signal.SIGCONT))
 
-            def stalled(groups: Groups, ports: list[int]) -> dict[int, int]:
+            def stalled(groups: Groups, address: str, ports: list[int]) -> dict[int, int]:
                 os.kill(keeper.pid, signal.SIGSTOP)
                 goes_on.start()
-                return accepted(groups, ports)
+                return accepted(groups, address, ports)
 
             monkeypatch.setattr(Groups, "_accepted", stalled)
             found = await stand.trials.open()

@@ -7,6 +7,7 @@ import resource
 import socket
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -223,11 +224,13 @@ def test_two_links_to_one_slot_make_it_stable(tmp_path: Path) -> None:
         home = tmp_path / "node"
         (home / "stable").unlink()
         (home / "stable").symlink_to((home / "candidate").readlink())
+        usual, _ = resource.getrlimit(resource.RLIMIT_DATA)
         async with standing(tmp_path) as stand:
             new = loaded(edge(port, "two"), "r2")
             await stand.serve(new)
             assert stand.slots.active.process is not None
             assert stand.slots.active.process.adopted
+            assert resource.prlimit(stand.slots.active.pid, resource.RLIMIT_DATA)[0] == usual
             assert stand.trials.keeper(Arm.CANDIDATE) is None
             await stand.trials.withdraw(1)
             others = [keeper for keeper in stand.slots.all if keeper is not stand.slots.active]
@@ -278,6 +281,52 @@ def test_candidate_and_baseline_stand_behind_stable(tmp_path: Path) -> None:
             assert usage(2**22 + 1) is None
 
     asyncio.run(story())
+
+
+def test_a_swap_to_other_addresses_shares_nothing_and_is_made(tmp_path: Path) -> None:
+    before, after = free_port(), free_port()
+
+    async def story() -> None:
+        async with standing(tmp_path) as stand:
+            old, new = loaded(edge(before, "one")), loaded(edge(after, "two"), "r2")
+            await stand.serve(old)
+            assert (await stand.trials.swap(new, old)).why == ""
+            assert not stand.trials.leftover
+            assert stand.slots.active.workers == 2
+            assert await answers(after, 50) == Counter(two=50)
+            await until(lambda: _sockets(before) == 0, what="the old sockets to go")
+
+    asyncio.run(story())
+
+
+def test_a_candidate_that_dies_of_its_first_clients_takes_nothing_over(tmp_path: Path) -> None:
+    """It is noticed after all connections were handed to it, and before stable is told to go."""
+    port = free_port()
+
+    async def story(monkeypatch: pytest.MonkeyPatch) -> None:
+        async with standing(tmp_path) as stand:
+            old, new = loaded(edge(port, "one")), loaded(edge(port, "two"), "r2")
+            await stand.serve(old)
+            stable, hand_over = stand.slots.active, Sharing.hand_over
+
+            async def fatal(sharing: Sharing, pids: Mapping[Arm, int]) -> None:
+                await hand_over(sharing, pids)
+                keeper = stand.trials.keeper(Arm.CANDIDATE)
+                assert keeper is not None
+                os.kill(keeper.pid, 9)
+                await until(lambda: not keeper.running, what="its end")
+
+            monkeypatch.setattr(Sharing, "hand_over", fatal)
+            found = await stand.trials.swap(new, old)
+            assert "does not run" in found.why
+            assert "SIGKILL" in found.why
+            assert stand.slots.active is stable
+            assert stable.running
+            assert not stand.trials.leftover
+            assert await answers(port, 100) == Counter(one=100)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        asyncio.run(story(monkeypatch))
 
 
 def test_a_stable_that_dies_in_the_taste_does_not_spoil_the_opening(tmp_path: Path) -> None:

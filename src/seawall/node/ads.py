@@ -1,7 +1,7 @@
 """The delta-ADS server: carries messages between Envoy processes and their sessions, no more.
 
-One Unix socket, private to its owner, serves every Envoy of this node; the node id in the first
-request of a stream says which session speaks. What is sent, and when, is decided by
+One Unix socket, private to its owner, serves every Envoy of this node; the slot in the node id in
+the first request of a stream says which session speaks. What is sent, and when, is decided by
 `xds.session`; a request that cannot be read ends its stream (Envoy opens a new one in 0.1 s) and
 never the server.
 """
@@ -29,6 +29,7 @@ from seawall.limits import (
     XDS_HEAL_TIMEOUT_S,
     XDS_MESSAGE_SIZE_BYTES_MAX,
 )
+from seawall.node.bootstrap import slot_in
 from seawall.node.tickets import Tickets
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
@@ -213,12 +214,12 @@ class AdsServer:
         self.malformed_requests = 0
 
     def link(self, node_id: str) -> Link:
-        """The session of the Envoy with this node id; made on first use."""
-        return self._links.setdefault(node_id, Link(self._clock, self._tickets.dress))
+        """The session of the Envoy in the slot of this node id; made on first use."""
+        return self._links.setdefault(slot_in(node_id), Link(self._clock, self._tickets.dress))
 
     def forget(self, node_id: str) -> None:
         """That Envoy is gone for good."""
-        self._links.pop(node_id, None)
+        self._links.pop(slot_in(node_id), None)
 
     async def start(self) -> None:
         """Listen.
@@ -272,7 +273,7 @@ class AdsServer:
 
     async def _serve(self, _: Any, context: Any) -> None:
         first = await self._read(context)
-        link = self._links.get(first.node.id) if first is not None else None
+        link = self._links.get(slot_in(first.node.id)) if first is not None else None
         if first is None or link is None:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "unreadable or unknown node id")
             return

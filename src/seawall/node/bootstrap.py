@@ -44,6 +44,11 @@ def node_id(node: NodeName, slot: str) -> str:
     return f"{node}/{slot}"
 
 
+def slot_in(node_id: str) -> str:
+    """The slot in such a name. The node may be called otherwise by now, as after joining anew."""
+    return node_id.rpartition("/")[2]
+
+
 def released_part(snapshot: Snapshot) -> bytes:
     """The release's Bootstrap; empty when it has none."""
     return b"".join(resource.body for resource in snapshot.of_type(TypeUrl.BOOTSTRAP))

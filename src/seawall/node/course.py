@@ -54,7 +54,7 @@ def decide(
 
 def wakeup_s(course: Course) -> float | None:
     """When to send a `Tick` at the latest; None when nothing is due."""
-    due = [course.bake_due_s]
+    due = [None if course.back else course.bake_due_s]  # see `_expire`
     if course.trial is not None and course.trial.active:
         due += [course.lease_due_s, course.trial.taste_due_s]
     return min((moment for moment in due if moment is not None), default=None)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from random import Random  # noqa: TID251 - the type of what the caller seeded
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from seawall.clock import Clock
 from seawall.compiler.check import check
@@ -36,6 +36,9 @@ from seawall.node.watcher import Watcher
 from seawall.rollout.ports import ControlPort, Phase, Trial
 from seawall.tasks import set_within
 from seawall.telemetry.window import Window
+
+if TYPE_CHECKING:
+    from seawall.node.keeper import Keeper
 
 _LARGE_SNAPSHOT: Final = 500
 """Resources: an edge of some hundred sites."""
@@ -81,7 +84,7 @@ class Driver:
         self._watching: asyncio.Task[None] | None = None
         self._moved = asyncio.Event()
         self._shown: tuple[object, ...] = ()
-        self._stable_restarts = 0
+        self._stable: tuple[Keeper | None, int] = (None, 0)
         parts.instruments.noticed = self._saw
 
     def tell(self, event: moves.Event) -> None:
@@ -110,9 +113,12 @@ class Driver:
     def keeper_changed(self) -> None:
         """An Envoy came or went: a death of the one that serves is told."""
         keeper = self._parts.serving.slots.active
-        if keeper.restarts > self._stable_restarts and self.course.booted:
+        known, restarts = self._stable
+        if known is not keeper:  # another slot serves since a swap; what it counts began then
+            restarts = 0
+        if keeper.restarts > restarts and self.course.booted:
             self.tell(moves.Died(STABLE, keeper.ending))
-        self._stable_restarts = keeper.restarts
+        self._stable = keeper, keeper.restarts
 
     async def looping(self) -> None:
         """The stable slot's Envoy keeps dying: returns when its next start may come."""

@@ -86,10 +86,13 @@ class Slot:
             return b""
 
     def clear(self) -> None:
-        """Forget a process that has ended; Envoy leaves the files of Unix listeners behind."""
-        (self.directory / identity.FILE).unlink(missing_ok=True)
-        for socket in self.directory.glob("*.sock"):
-            socket.unlink(missing_ok=True)
+        """Forget a process that has ended; Envoy leaves the files of Unix listeners behind.
+
+        A disk that became read-only keeps them: whoever looks finds nobody.
+        """
+        for path in (self.directory / identity.FILE, *self.directory.glob("*.sock")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     async def bound_log(self) -> None:
         """Begin Envoy's log anew when it has grown too large; one older part is kept."""
@@ -106,10 +109,14 @@ class Slot:
             await self.admin.reopen_logs()
 
     def log_tail(self, size_bytes: int = ENVOY_LOG_TAIL_BYTES, *, begins_at: int = 0) -> str:
-        """The last words of Envoy's log, and nothing before byte `begins_at`."""
+        """The last words of Envoy's log, and nothing before byte `begins_at` unless it is shorter.
+
+        That log was begun anew since: all of it is of this life.
+        """
         try:
             with (self.directory / LOG_FILE).open("rb") as file:
-                file.seek(max(begins_at, file.seek(0, os.SEEK_END) - size_bytes))
+                ends_at = file.seek(0, os.SEEK_END)
+                file.seek(max(begins_at if begins_at <= ends_at else 0, ends_at - size_bytes))
                 return file.read(size_bytes).decode("utf-8", "replace")
         except OSError:
             return ""
@@ -260,17 +267,23 @@ def start(
         slot.prepare(bootstrap)
         told = json.dumps({"version": version, "bootstrap_digest": bootstrap_digest})
         child = _spawn(slot, binary, concurrency, told)
-        ticks = identity.start_ticks(child.pid)
+        try:
+            ticks = identity.start_ticks(child.pid)
+            who = Identity(child.pid, ticks, version, bootstrap_digest)
+            process = EnvoyProcess(slot, who, clock, child)
+        except OSError:  # as without a free descriptor: nobody would know of it, and the next
+            child.kill()  # start would put another one beside it
+            child.wait()
+            raise
     except OSError as error:
         raise UnreachableError(
             "envoy-start-failed",
             f"Envoy cannot be started in {slot.directory}: {error.strerror or error}.",
             remedy="Check that the disk is not full and that the directory is writable.",
         ) from error
-    who = Identity(child.pid, ticks, version, bootstrap_digest)
     with suppress(OSError):  # a later agent looks for the process then
         who.write(slot.directory)
-    return EnvoyProcess(slot, who, clock, child)
+    return process
 
 
 def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:

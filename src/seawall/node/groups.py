@@ -268,16 +268,16 @@ class Groups:
             self._attach(group, shared(by_arm(group.order), shares, probes))
             for one in own:
                 one.connect((place.reachable, place.port))
-            accepted = self._accepted(ports)
+            accepted = self._accepted(place.reachable, ports)
             owners = {
                 inode: arm for pid, arm in arms.items() for inode in self._kernel.sockets(pid)
             }
         return [owners.get(accepted[port]) for port in ports]
 
-    def _accepted(self, ports: list[int]) -> dict[int, int]:
+    def _accepted(self, address: str, ports: list[int]) -> dict[int, int]:
         deadline_s = self._clock.monotonic_s() + PROBE_TIMEOUT_S
         while self._clock.monotonic_s() < deadline_s:
-            accepted = self._kernel.accepted(ports)
+            accepted = self._kernel.accepted(address, ports)
             if len(accepted) == len(ports):
                 return accepted
             time.sleep(_POLL_S)

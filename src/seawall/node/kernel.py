@@ -184,18 +184,24 @@ class Kernel:
             if error.errno != errno.ENOENT:
                 raise _refused("SO_DETACH_REUSEPORT_BPF", error) from error
 
-    def accepted(self, ports: Collection[int]) -> dict[int, int]:
-        """Peer port to inode of every accepted connection from one of `ports` of this machine.
+    def accepted(self, address: str, ports: Collection[int]) -> dict[int, int]:
+        """Peer port to inode of every accepted connection from one of `ports` of `address`.
+
+        A client of another address may have the same port: on a busy edge some always have.
+
+        Args:
+            address: of this machine, bound together with each of the ports by the caller.
+            ports: of the other ends.
 
         Raises:
             OSError: /proc cannot be read.
         """
-        wanted = {f":{port:04X}".encode(): port for port in ports}
+        wanted = {_row_of(address, port): port for port in ports}
         found = {}
         for table in _TABLES:
             with suppress(FileNotFoundError):
                 for fields in _rows(table, listening=False):
-                    port = wanted.get(fields[2][-5:])
+                    port = wanted.get(fields[2])
                     if port is not None and fields[9] != b"0":
                         found[port] = int(fields[9])
         return found
@@ -219,6 +225,14 @@ def _endpoint(text: bytes) -> tuple[str, int]:
     words = struct.unpack(f"={len(packed) // 4}I", packed)
     address = ipaddress.ip_address(struct.pack(f">{len(words)}I", *words))
     return str(address), int(port, 16)
+
+
+def _row_of(address: str, port: int) -> bytes:
+    """What `_endpoint` reads."""
+    packed = ipaddress.ip_address(address).packed
+    words = struct.unpack(f">{len(packed) // 4}I", packed)
+    digits = struct.pack(f"={len(words)}I", *words).hex().upper()
+    return f"{digits}:{port:04X}".encode()
 
 
 def _set_program(target: socket.socket, option: int, program: Program) -> None:

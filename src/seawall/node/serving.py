@@ -29,8 +29,11 @@ class Serving:
         """Adopt the Envoy that runs, or start one, with `loaded`; False when Envoy refuses it."""
         keeper = self.slots.active
         keeper.want(loaded.snapshot)
-        if not keeper.running and not keeper.adopt():
-            keeper.launch()
+        if not keeper.running:
+            if keeper.adopt():
+                keeper.become_stable()  # its agent may have ended just before it could say so
+            else:
+                keeper.launch()
         self.current = loaded
         outcome = await keeper.link.commit(loaded.snapshot, proven=True)
         if outcome.rejected:

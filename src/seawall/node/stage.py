@@ -295,6 +295,8 @@ class Stage:
             found = await attempt(candidate, loaded.snapshot)
             if not found.why and self._opened:
                 await self.sharing.hand_over(self.pids())
+            if not found.why and not candidate.running:  # its first clients may be its death
+                found = Attempt(f"The candidate does not run. {self.ending}")
         except TROUBLE as error:
             found = Attempt(f"Connections cannot be handed over: {error}", blames_content=False)
         if found.why:

@@ -216,8 +216,11 @@ class Trials:
             return await self._stage.turn()
 
     async def swap(self, loaded: Loaded, current: Loaded) -> Attempt:
-        """Serve `loaded` from a new process, without a trial: `start`, `open` and `turn` in one."""
+        """Serve `loaded` from a new process, without a trial: `start`, `open` and `turn` in one.
+
+        Where it listens on no address of `current`, nobody's connections need be shared out.
+        """
         found = await self.start(loaded, current, baseline=False, deadline_s=ENVOY_READY_TIMEOUT_S)
-        if not found.why:
+        if not found.why and self.steering is not Steering.NONE:
             found = await self.open()
         return found if found.why else await self.turn()
