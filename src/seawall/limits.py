@@ -552,6 +552,9 @@ API_BODY_SIZE_BYTES_MAX: Final = 48 * MIB
 """One request body: the largest set of sources after JSON or base64 has grown it by half."""
 API_SMALL_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
 """A request that carries no sources and no report: names, messages and numbers only."""
+API_CHECKS_AT_ONCE_MAX: Final = 4
+"""Site files that one listener of the API reads at once to check or compare them; others wait
+before their body is read. Each takes its size, up to 48 MiB, twice."""
 API_FEED_BODY_SIZE_BYTES_MAX: Final = 16 * MIB
 """A pushed feed: the largest list after JSON or base64 has grown it."""
 API_HEADER_TIMEOUT_S: Final = 10.0
@@ -600,6 +603,9 @@ TRAFFIC_SPAN_S: Final = 60.0
 """Span of the rates in `status`: long enough to be steady, short enough to be now."""
 TRAFFIC_WINDOWS_MAX: Final = 2_000
 """Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
+TRAFFIC_SITES_MAX: Final = 400_000
+"""Site entries over all windows kept for those rates, oldest dropped first: about 120 MiB, or a
+minute of 30 nodes with 2,000 busy sites each. One that lies may name thousands in each window."""
 STATUS_NAMES_TOLD_MAX: Final = 3
 """Nodes that are named in one notice of `status`, where many of a fleet say the same."""
 STATUS_NODES_SHOWN_MAX: Final = 4
@@ -937,6 +943,8 @@ NODE_CONNECTIONS_EACH_MAX: Final = 32
 NODE_STRANGERS_MAX: Final = 256
 """Connections to the nodes' port without a certificate at once, besides: machines that join, which
 take well under a second. More are closed, and join when they try again."""
+NODE_STRANGER_STAY_S: Final = 5.0
+"""Such a connection that is older gives its place to the next one that comes."""
 NODE_HANDSHAKES_MAX: Final = NODE_CONNECTIONS_MAX
 """TLS handshakes under way with control at once: all of the largest fleet, after a restart. Each
 takes 80 KiB, half a gigabyte together. Beyond it the oldest ends: that of a stranger who waits."""

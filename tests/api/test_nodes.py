@@ -169,3 +169,20 @@ def test_a_node_is_reachable_while_it_polls_or_was_heard_lately() -> None:
         assert not board.reachable(A)
 
     asyncio.run(story())
+
+
+def test_what_clients_met_is_bounded_by_sites_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = HandClock()
+    monkeypatch.setattr(limits, "TRAFFIC_SITES_MAX", 30)
+    board = NodeBoard(clock)
+    for number in range(5):
+        clock.time_s += 1
+        board.take(report(A, window(A, clock.now_s(), sites=10)))
+        assert sum(len(one.sites) for one in board.windows()) == min(30, 10 * (number + 1))
+    assert max(one.start_s for one in board.windows()) == clock.now_s()
+    monkeypatch.setattr(limits, "TRAFFIC_WINDOWS_MAX", 2)
+    board.take(report(A, window(A, clock.now_s())))
+    assert len([*board.windows()]) == 2
+    clock.time_s += limits.TRAFFIC_SPAN_S + 2
+    board.take(report(A, window(A, clock.now_s(), sites=30)))
+    assert [len(one.sites) for one in board.windows()] == [30]

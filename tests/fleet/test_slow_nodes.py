@@ -11,6 +11,7 @@ import pytest
 from fleet.test_gateway import ask, run, tell
 from fleet.town import DIGEST, Town, report
 from seawall import limits
+from seawall.exchange import Line
 from seawall.fleet.ca import SERVER_NAME
 from seawall.fleet.shapes import PROTOCOL_HEADER
 from seawall.fleet.tls import bound_handshakes, unverified_context
@@ -118,5 +119,53 @@ def test_a_node_that_sends_slowly_keeps_no_other_from_reporting(tmp_path: Path) 
             control = here.control("edge-2")
             await control.report(report("edge-2"))
             control.close()
+
+    run(tmp_path, story)
+
+
+def test_strangers_who_stay_keep_no_machine_from_joining(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = 3
+    monkeypatch.setattr(limits, "NODE_STRANGERS_MAX", places)
+    monkeypatch.setattr(limits, "NODE_STRANGER_STAY_S", 0.0)
+
+    async def stay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Never idle for long enough to be closed."""
+        with contextlib.suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"GET /v1/ca HTTP/1.1\r\nhost: x\r\n\r\n")
+                await reader.read(2**16)
+
+    async def story(here: Town) -> None:
+        tls = unverified_context()
+        held = [
+            await asyncio.open_connection("127.0.0.1", here.port, ssl=tls) for _ in range(places)
+        ]
+        async with contextlib.AsyncExitStack() as stack:
+            for reader, writer in held:
+                await stack.enter_async_context(beside(stay(reader, writer)))
+            await here.join("edge-2")
+        for _, writer in held:
+            writer.transport.abort()
+
+    run(tmp_path, story)
+
+
+def test_a_machine_that_was_removed_does_not_hold_the_place_of_its_successor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = 2
+    monkeypatch.setattr(limits, "NODE_CONNECTIONS_EACH_MAX", places)
+
+    async def story(here: Town) -> None:
+        async with held(here, "edge-1", "POST /v1/join HTTP/1.1", places):
+            token = await here.token("edge-1")
+            await here.join("edge-1", token=token, where="successor")
+            [address] = here.identity("successor").addresses()
+            line = Line(address)
+            answer = await line.ask("GET", "/v1/ca", timeout_s=5, size_bytes_max=10**6)
+            assert answer.status == 200
+            line.close()
 
     run(tmp_path, story)

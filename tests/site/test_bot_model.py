@@ -115,6 +115,17 @@ def test_a_bad_model_is_a_problem_of_the_site_and_nothing_changes(
     assert problem.remedy
 
 
+@pytest.mark.parametrize("kind", [{}, {"kind": 1}, {"kind": "tokens"}])
+def test_of_a_file_that_is_no_model_not_even_the_names_in_it_are_told(
+    kind: dict[str, object],
+) -> None:
+    held = {"swt_secret": {"owner": "ada"}, "metrics": {"hidden": 1}, **kind}
+    (problem,) = loaded(TEXT, pushed(json.dumps(held).encode())).problems
+    assert "kind" in problem.what
+    for word in ("swt_secret", "hidden", "ada", "tokens"):
+        assert word not in problem.what
+
+
 @pytest.mark.parametrize("name", ["bot-model", "bot-model-shadow"])
 def test_no_list_takes_the_name_of_a_model(name: str) -> None:
     found = loaded(TEXT + f"lists: {{{name}: {{}}}}\n")

@@ -6,6 +6,7 @@ strictly, and what nobody expected is logged and answered as `internal`.
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
@@ -44,10 +45,11 @@ def build_app(service: Service, *, needs_token: bool, log_error: LogError) -> St
             exist only where no token is needed.
         log_error: told the operation and the exception when something unexpected happens.
     """
+    places = asyncio.Semaphore(limits.API_CHECKS_AT_ONCE_MAX)
     routes = [
         Route(
             operation.path,
-            _endpoint(service, operation, needs_token=needs_token, log_error=log_error),
+            _endpoint(service, operation, places, needs_token=needs_token, log_error=log_error),
             methods=[operation.method],
         )
         for operation in OPERATIONS
@@ -59,20 +61,25 @@ def build_app(service: Service, *, needs_token: bool, log_error: LogError) -> St
 
 
 def _endpoint(
-    service: Service, operation: Operation, *, needs_token: bool, log_error: LogError
+    service: Service,
+    operation: Operation,
+    places: asyncio.Semaphore,
+    *,
+    needs_token: bool,
+    log_error: LogError,
 ) -> Callable[[Request], Any]:
     handler = HANDLERS[operation.name]
+    # Whoever may only read could otherwise have control hold a large body for each connection.
+    bounded = operation.scope == "read" and operation.request is not None
 
     async def endpoint(request: Request) -> Response:
         try:
             caller = await _caller(service, operation, request, needs_token=needs_token)
-            call = Call(
-                caller=caller,
-                path=request.path_params,
-                query=_query(operation, request.query_params),
-                body=await _body(operation, request),
-            )
-            return _response(operation, await handler(service, call))
+            query = _query(operation, request.query_params)
+            async with places if bounded else contextlib.nullcontext():
+                body = await _body(operation, request)
+                call = Call(caller=caller, path=request.path_params, query=query, body=body)
+                return _response(operation, await handler(service, call))
         except SeawallError as error:
             return _json(to_json(error_view(error)), status_of(error))
         except ClientDisconnect:

@@ -63,7 +63,8 @@ class NodeBoard:
         self._offset_s = offset_s(clock)
         self._assigned: dict[NodeName, Assigned] = {}
         self._nodes: dict[NodeName, _Node] = {}
-        self._traffic: deque[Window] = deque(maxlen=limits.TRAFFIC_WINDOWS_MAX)
+        self._traffic: deque[Window] = deque()
+        self._traffic_sites = 0
         # In the order of their coming, so that the oldest goes first whoever sent it.
         self._order: deque[tuple[_Node, Window]] = deque()
         self._windows = 0
@@ -255,8 +256,9 @@ class NodeBoard:
             kept = {id(one) for known in self._nodes.values() for one in known.windows}
             self._order = deque(entry for entry in self._order if id(entry[1]) in kept)
         if window.slot == _STABLE or window.edge.get("requests"):
-            self._drop_old_traffic()
             self._traffic.append(window)
+            self._traffic_sites += len(window.sites)
+            self._drop_old_traffic()
 
     def _drop(self, node: _Node) -> None:
         self._sites -= len(node.windows.popleft().sites)
@@ -264,8 +266,12 @@ class NodeBoard:
 
     def _drop_old_traffic(self) -> None:
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
-        while self._traffic and self._traffic[0].start_s + self._traffic[0].duration_s <= oldest_s:
-            self._traffic.popleft()
+        while self._traffic and (
+            self._traffic[0].start_s + self._traffic[0].duration_s <= oldest_s
+            or len(self._traffic) > limits.TRAFFIC_WINDOWS_MAX
+            or self._traffic_sites > limits.TRAFFIC_SITES_MAX
+        ):
+            self._traffic_sites -= len(self._traffic.popleft().sites)
 
     def _follow_clock(self) -> None:
         """What is kept was measured as long ago as before when somebody sets the clock."""
@@ -285,7 +291,7 @@ class NodeBoard:
         for node in self._nodes.values():
             node.windows = deque(map(moved, node.windows))
         self._order = deque((node, moved(window)) for node, window in self._order)
-        self._traffic = deque(map(moved, self._traffic), maxlen=self._traffic.maxlen)
+        self._traffic = deque(map(moved, self._traffic))
 
     def _say_heard(self) -> None:
         self._heard.set()

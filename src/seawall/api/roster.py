@@ -8,6 +8,7 @@ whoever waits for a release can be told where it went wrong.
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from seawall import limits
@@ -138,7 +139,8 @@ class Roster:
         """Remember of a report what the next one will not say any more."""
         digest = self._refused(report)
         if digest is not None:
-            self._refusals[digest] = report
+            # Its words are what counts; windows are up to 16 MiB, and nobody bounds them here.
+            self._refusals[digest] = replace(report, windows=())
             while len(self._refusals) > limits.REFUSALS_KEPT_MAX:
                 self._refusals.popitem(last=False)
         good = report.last_known_good, report.good_digests
@@ -149,10 +151,14 @@ class Roster:
                 self._good[report.node] = good
 
     def _refused(self, report: NodeReport) -> Digest | None:
+        assigned = self._board.assigned(report.node)
+        if assigned is None:
+            return None
         trial = report.trial
         if trial is not None and trial.phase is TrialPhase.FAILED:
-            return trial.digest
-        assigned = self._board.assigned(report.node)
-        if report.phase is Phase.REJECTED and assigned is not None:
-            return assigned.digest if assigned.generation == report.generation else None
+            # Of what it was given only: it speaks for no content that others run.
+            given = {assigned.digest, assigned.trial.digest if assigned.trial else None}
+            return trial.digest if trial.digest in given else None
+        if report.phase is Phase.REJECTED and assigned.generation == report.generation:
+            return assigned.digest
         return None

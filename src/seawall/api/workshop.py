@@ -7,6 +7,7 @@ of control any more: what the two tell each other has a meaning in one version o
 """
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -34,6 +35,8 @@ RESTART: Final = (
     "Take the new version up without losing a request: `seawall down --keep-serving`, then "
     "`seawall up` with the same options, unless a service manager starts it."
 )
+_LOOKS: Final = frozenset({"check", "compare", "changes", "pushed"})
+"""Jobs that anybody may ask for who may look, and no release waits for."""
 Sampler = Callable[[Wanted], Awaitable[Sampled]]
 """Asks the nodes of a fleet what they have seen."""
 
@@ -71,6 +74,7 @@ class Workshop:
         self._clock = clock
         self._log = log
         self._turn = asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._used_s = clock.monotonic_s()
 
@@ -160,7 +164,9 @@ class Workshop:
     async def _job(
         self, name: str, *arguments: object, step: Step = ignore, **options: object
     ) -> Any:
-        async with self._turn:
+        # However many look at something, one of them at most stands before a release: whoever may
+        # look must not hold up a kill switch.
+        async with self._looking if name in _LOOKS else contextlib.nullcontext(), self._turn:
             try:
                 async with asyncio.timeout(limits.WORKBENCH_JOB_TIMEOUT_S):
                     return await self._ask((name, arguments, options), step)

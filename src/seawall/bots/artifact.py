@@ -88,7 +88,8 @@ def read(content: bytes) -> Model:
             f"it has {len(content):,} bytes; at most {limits.BOT_MODEL_SIZE_BYTES_MAX:,} are read"
         )
     file = _parsed(content)
-    _require_kind(file)
+    if file.format != FORMAT:
+        raise _refused(f"it has format {file.format}; this Seawall knows {FORMAT}")
     duplicate = _first_duplicate(file.features)
     if duplicate:
         raise _refused(f"it lists the feature {duplicate!r} twice")
@@ -162,6 +163,10 @@ def _parsed(content: bytes) -> _File:
         value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=once)
         if not isinstance(value, dict):
             raise _refused("it is no JSON object")
+        if value.get("kind") != KIND:
+            # Of what is no model not even the names of fields are told: whoever may have a site
+            # file checked can name any file in it, and need not be allowed to read it.
+            raise _refused(f"it is something else: its `kind` is not {KIND}")
         return _File.model_validate(value)
     except ValidationError as error:
         found = [
@@ -174,13 +179,6 @@ def _parsed(content: bytes) -> _File:
         raise _refused(
             "it is no JSON text in UTF-8, or only a part of one, or says something twice"
         ) from error
-
-
-def _require_kind(file: _File) -> None:
-    if file.kind != KIND:
-        raise _refused("it is something else")
-    if file.format != FORMAT:
-        raise _refused(f"it has format {file.format}; this Seawall knows {FORMAT}")
 
 
 def _first_duplicate(names: tuple[str, ...]) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -178,7 +178,7 @@ def fingerprint_of(pem: bytes) -> bytes:
     """
     try:
         return hashlib.sha256(_spki(x509.load_pem_x509_certificate(pem).public_key())).digest()
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise UsageError("certificate-unreadable", "That is no certificate in PEM.") from error
 
 
@@ -195,7 +195,7 @@ def request_key(request: bytes) -> ec.EllipticCurvePublicKey:
             raise UsageError("csr-key-kind", "A node's key must be of ECDSA on P-256.")
         if not parsed.is_signature_valid:
             raise UsageError("csr-unsigned", "The request is not signed by the key in it.")
-    except (ValueError, InvalidSignature) as error:
+    except (ValueError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise UsageError(
             "csr-unreadable", "The body holds no certificate signing request in PEM."
         ) from error

@@ -6,7 +6,6 @@ from the certificate alone; nothing in a request can change it.
 """
 
 import ssl
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
@@ -19,7 +18,7 @@ from seawall.fleet.ca import NODE_URI, key_sha256
 from seawall.ids import NodeName
 
 SCOPE_KEY: Final = "seawall.peer"
-_NOBODY: Final = NodeName("")
+_NOBODY: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,18 @@ class Peer:
 class PeerProtocol(BoundedProtocol):
     """HTTP on a TLS connection, with `scope["seawall.peer"]`: a `Peer`, or None.
 
-    Whoever shows no certificate may join and nothing else: few of them at once, for a moment each.
-    A node has a share too. Otherwise one who holds thousands of connections would have every other
-    node answered that control is busy.
+    Whoever shows no certificate may join and nothing else: few of them at once, and one that stays
+    gives its place to the next. A node has a share too. Otherwise one who holds thousands of
+    connections would have every other node answered that control is busy.
+
+    The share is of a key, not of a name: a machine that was removed still shows its certificate,
+    and must not hold the place of the one that has its name now.
     """
 
-    held: ClassVar[Counter[NodeName]] = Counter()
-    """Connections of each node; `peer_protocol` gives every server its own."""
-    _whose: NodeName | None = None
+    held: ClassVar[dict[str, dict["PeerProtocol", float]]] = {}
+    """Connections by the SHA-256 of their key, each with when it came (the loop's clock);
+    `peer_protocol` gives every server its own."""
+    _whose: str | None = None
 
     def connection_made(self, transport: Any) -> None:
         """See `asyncio.Protocol`."""
@@ -57,17 +60,29 @@ class PeerProtocol(BoundedProtocol):
         if peer is None:
             most = limits.NODE_STRANGERS_MAX
             self.timeout_keep_alive = limits.NODE_STRANGER_IDLE_S
-        self._whose = peer.node if peer is not None else _NOBODY
-        self.held[self._whose] += 1
-        if self.held[self._whose] > most:
+        self._whose = peer.key_sha256 if peer is not None else _NOBODY
+        held = self.held.setdefault(self._whose, {})
+        held[self] = self.loop.time()
+        if len(held) <= most:
+            return
+        oldest = next(iter(held))
+        if peer is None and held[self] - held[oldest] >= limits.NODE_STRANGER_STAY_S:
+            oldest.leave()
+            oldest.transport.abort()
+        else:
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
         super().connection_lost(exc)
+        self.leave()
+
+    def leave(self) -> None:
+        """Hold a place no more."""
         if self._whose is not None:
-            self.held[self._whose] -= 1
-            if not self.held[self._whose]:
+            held = self.held[self._whose]
+            del held[self]
+            if not held:
                 del self.held[self._whose]
             self._whose = None
 
@@ -76,7 +91,7 @@ def peer_protocol() -> type[PeerProtocol]:
     """`PeerProtocol` for one server."""
 
     class Protocol(PeerProtocol):
-        held: ClassVar[Counter[NodeName]] = Counter()
+        held: ClassVar[dict[str, dict[PeerProtocol, float]]] = {}
 
     return Protocol
 

@@ -1,0 +1,106 @@
+"""Whoever may only look at the edge takes neither control's memory nor its time for releases."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from seawall import limits
+from seawall.api.app import build_app
+from seawall.api.server import ApiServer
+from seawall.api.views import CheckView
+from seawall.api.workshop import Step, Workshop, ignore
+from seawall.clock import SystemClock
+from seawall.exchange import exchange
+from seawall.sockets import listen_private
+from seawall.tasks import beside
+
+BODY = b'{"sources": {"root": "/a", "files": [{"path": "/a", "text": ""}]}}'
+
+
+@dataclass
+class Slow:
+    """A service that checks nothing until it is let."""
+
+    under_way: int = 0
+    most: int = 0
+    come: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def check(self, _sources: object, *, full: bool | None) -> CheckView:
+        assert full is False
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        if self.under_way >= limits.API_CHECKS_AT_ONCE_MAX:
+            self.come.set()
+        await self.go_on.wait()
+        self.under_way -= 1
+        return CheckView(ok=True, problems=())
+
+
+def test_of_many_site_files_to_check_few_are_read_at_once(tmp_path: Path) -> None:
+    path, asked = tmp_path / "api.sock", 3 * limits.API_CHECKS_AT_ONCE_MAX
+
+    async def one() -> int:
+        status, _ = await exchange(
+            path, "POST", "/v1/check", timeout_s=30, size_bytes_max=10_000, body=BODY
+        )
+        return status
+
+    async def all_of_them() -> list[int]:
+        return await asyncio.gather(*(one() for _ in range(asked)))
+
+    async def story() -> None:
+        slow, failures = Slow(), list[BaseException]()
+        app = build_app(
+            cast("Any", slow),
+            needs_token=False,
+            log_error=lambda _, error: failures.append(error),
+        )
+        with listen_private(path) as listener:
+            running = asyncio.ensure_future(ApiServer(app).run_on(listener))
+            async with beside(all_of_them()) as asking:
+                async with asyncio.timeout(20):
+                    await slow.come.wait()
+                    # Answered after the others have come: nothing that is small waits for them.
+                    status, _ = await exchange(
+                        path, "GET", "/v1/openapi.json", timeout_s=20, size_bytes_max=10**6
+                    )
+                    assert status == 200
+                slow.go_on.set()
+                assert await asking == [200] * asked
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        assert failures == []
+        assert slow.most == limits.API_CHECKS_AT_ONCE_MAX
+
+    asyncio.run(story())
+
+
+def test_a_release_waits_for_one_look_and_not_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+
+    async def story() -> None:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def ask(_: Workshop, request: Any, step: Step) -> None:
+            begun.set()
+            await go_on.wait()
+            order.append(request[0])
+
+        monkeypatch.setattr(Workshop, "_ask", ask)
+        workshop = Workshop(tmp_path, SystemClock(), log=lambda _, __: None)
+        jobs = [asyncio.ensure_future(workshop._job("check")) for _ in range(20)]
+        await begun.wait()
+        jobs.append(asyncio.ensure_future(workshop._job("prepare", step=ignore)))
+        go_on.set()
+        await asyncio.gather(*jobs)
+
+    asyncio.run(story())
+    assert order.index("prepare") <= 2

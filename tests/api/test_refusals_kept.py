@@ -1,0 +1,41 @@
+"""What control keeps of a node's refusals is of content that the node was given, and is small."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from api.test_nodes import A, fleet, report, window
+from release import made
+from seawall.api.nodes import NodeBoard
+from seawall.api.roster import Roster
+from seawall.clock import SystemClock
+from seawall.ids import Digest, ReleaseId
+from seawall.release.store import Store
+from seawall.rollout.ports import Trial, TrialPhase, TrialReport
+
+GIVEN, OTHER = Digest("b" * 64), Digest("c" * 64)
+
+
+def failed(digest: Digest) -> TrialReport:
+    return TrialReport(ReleaseId("r2"), digest, TrialPhase.FAILED, message="it crashed")
+
+
+def test_a_node_refuses_what_it_was_given_and_nothing_else(tmp_path: Path) -> None:
+    async def story() -> None:
+        clock = SystemClock()
+        board = NodeBoard(clock)
+        roster = Roster(Store(tmp_path / "store.db", clock=clock), board, made.key().public)
+        given = fleet(a=1)
+        one = given.assigned[A]
+        trial = Trial(ReleaseId("r2"), GIVEN, 10)
+        board.offer(replace(given, assigned={A: replace(one, trial=trial)}))
+        said = report(A, window(A, clock.now_s(), sites=3))
+        await roster.heard(replace(said, trial=failed(OTHER)))
+        assert roster.refusal(OTHER) is None
+        await roster.heard(replace(said, trial=failed(GIVEN)))
+        kept = roster.refusal(GIVEN)
+        assert kept is not None
+        assert kept.trial == failed(GIVEN)
+        assert kept.windows == ()
+
+    asyncio.run(story())
