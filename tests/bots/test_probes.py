@@ -54,6 +54,10 @@ def test_one_driven_sign_is_enough_and_oddities_are_counted() -> None:
         # A neighbouring host can set a cookie without the prefix for all hosts of its domain.
         ("seawall-probe=1", "https", 0),
         ("__Host-seawall-probe=1", "http", 0),
+        # Nor is it believed in the value of another cookie, which may have spaces.
+        ("a=1 __Host-seawall-probe=1", "https", 0),
+        ("a=1; b=2 __Host-seawall-probe=1; __Host-seawall-probe=16", "https", 2),
+        ("a=1;__Host-seawall-probe=1", "https", 1),
         ("x__Host-seawall-probe=1", "https", 0),
         ("xseawall-probe=1", "http", 0),
         ("__Host-seawall-probe=", "https", 0),
