@@ -339,6 +339,22 @@ def test_an_edge_that_refuses_what_was_granted_ends_in_words() -> None:
     assert b"data-challenge" in opened(place, cookies).body
 
 
+def test_passes_from_before_the_clock_was_set_back_are_no_loop() -> None:
+    place = Workplace()
+    place.clock.time_s += 3_600
+    cookies = ""
+    for _ in range(limits.CHALLENGE_LOOP_PASSES):
+        page = opened(place, cookies)
+        solved = solve(place.counter(cookie_of(page, ECHO) or ""), answer(*challenge_in(page)))
+        cookies = cookie_of(solved, ECHO) or ""
+    assert b"data-challenge" not in opened(place, cookies).body
+    place.clock.time_s -= 3_600
+    page = opened(place, cookies)
+    again = solve(place.counter(cookie_of(page, ECHO) or ""), answer(*challenge_in(page)))
+    assert told(again)["do"] == "go"
+    assert b"data-challenge" in opened(place, cookie_of(again, ECHO) or "").body
+
+
 def test_keys_and_epoch_can_change_while_a_challenge_is_open() -> None:
     place = Workplace()
     page = opened(place)
