@@ -54,6 +54,10 @@ def test_one_driven_sign_is_enough_and_oddities_are_counted() -> None:
         # A neighbouring host can set a cookie without the prefix for all hosts of its domain.
         ("seawall-probe=1", "https", 0),
         ("__Host-seawall-probe=1", "http", 0),
+        # Nor is it believed in the value of another cookie, which may have spaces.
+        ("a=1 __Host-seawall-probe=1", "https", 0),
+        ("a=1; b=2 __Host-seawall-probe=1; __Host-seawall-probe=16", "https", 2),
+        ("a=1;__Host-seawall-probe=1", "https", 1),
         ("x__Host-seawall-probe=1", "https", 0),
         ("xseawall-probe=1", "http", 0),
         ("__Host-seawall-probe=", "https", 0),
@@ -187,3 +191,20 @@ def test_a_page_that_listens_to_its_own_console_is_no_driver() -> None:
     program = f"{source[0]}console.debug = (error) => void error.stack;console.log(listened());"
     done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "false"
+
+
+@pytest.mark.skipif(not NODE, reason="no JavaScript on this machine")
+def test_a_report_goes_to_the_host_of_the_page_and_one_that_fails_is_no_error_of_it() -> None:
+    """A page may have a `<base>` of another host; its reports of errors see what nobody catches."""
+    program = (
+        "globalThis.self = {origin: 'https://shop.example'};"
+        "globalThis.location = {protocol: 'https:'};"
+        "globalThis.document = {readyState: 'complete', cookie: ''};"
+        "globalThis.sessionStorage = {getItem: () => null, setItem() {}};"
+        "Object.defineProperty(globalThis, 'navigator', {value: {webdriver: true}});"
+        "globalThis.fetch = async (url) => { console.log(url); throw new TypeError('offline'); };"
+        "process.on('unhandledRejection', (error) => console.log(String(error)));"
+        f"{web_scripts.page_probe()}"
+    )
+    done = subprocess.run([NODE, "-e", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"https://shop.example{PATH_PROBE}?v=1"]

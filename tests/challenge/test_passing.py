@@ -263,6 +263,33 @@ def test_an_empty_pool_and_a_greedy_network_wait() -> None:
     assert told(solve(place.counter(cookies), answer(text, nonce)))["do"] == "wait"
 
 
+def test_an_empty_pool_takes_nothing_of_what_a_network_may_have() -> None:
+    place = Workplace()
+    page = opened(place, wanted=2)
+    text, nonce = challenge_in(page)
+    cookies = cookie_of(page, ECHO) or ""
+    place.kernels.left = 0
+    for _ in range(limits.CHALLENGE_PUZZLES_PER_PREFIX_MAX):
+        assert told(solve(place.counter(cookies), answer(text, nonce)))["do"] == "wait"
+    place.kernels.left = 1
+    assert told(solve(place.counter(cookies), answer(text, nonce)))["do"] == "work"
+
+
+def test_who_can_only_work_waits_until_the_network_may_have_more() -> None:
+    """As in an office behind one address; the page gives up after some rounds."""
+    place = Workplace()
+    page = opened(place, wanted=3)
+    text, nonce = challenge_in(page)
+    cookies = cookie_of(page, ECHO) or ""
+    for _ in range(limits.CHALLENGE_PUZZLES_PER_PREFIX_MAX):
+        assert told(solve(place.counter(cookies), answer(text, nonce)))["do"] == "work"
+    place.clock.time_s += 12.5
+    waits = told(solve(place.counter(cookies), answer(text, nonce)))
+    assert waits == {"do": "wait", "seconds": 48}
+    place.clock.time_s += waits["seconds"]
+    assert told(solve(place.counter(cookies), answer(text, nonce)))["do"] == "work"
+
+
 def test_a_new_process_takes_no_challenge_of_an_old_one() -> None:
     old = Workplace()
     page = opened(old)
@@ -310,6 +337,22 @@ def test_an_edge_that_refuses_what_was_granted_ends_in_words() -> None:
     # After a while it is tried again.
     place.clock.time_s += limits.CHALLENGE_LOOP_S
     assert b"data-challenge" in opened(place, cookies).body
+
+
+def test_passes_from_before_the_clock_was_set_back_are_no_loop() -> None:
+    place = Workplace()
+    place.clock.time_s += 3_600
+    cookies = ""
+    for _ in range(limits.CHALLENGE_LOOP_PASSES):
+        page = opened(place, cookies)
+        solved = solve(place.counter(cookie_of(page, ECHO) or ""), answer(*challenge_in(page)))
+        cookies = cookie_of(solved, ECHO) or ""
+    assert b"data-challenge" not in opened(place, cookies).body
+    place.clock.time_s -= 3_600
+    page = opened(place, cookies)
+    again = solve(place.counter(cookie_of(page, ECHO) or ""), answer(*challenge_in(page)))
+    assert told(again)["do"] == "go"
+    assert b"data-challenge" in opened(place, cookie_of(again, ECHO) or "").body
 
 
 def test_keys_and_epoch_can_change_while_a_challenge_is_open() -> None:

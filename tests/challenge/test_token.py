@@ -224,6 +224,10 @@ def test_bounds_are_the_same_in_both_languages() -> None:
         ("a=b;seawall=abc;c=d", "abc"),
         ("notseawall=no; seawall=yes", "yes"),
         ("xseawall=no", None),
+        ("a=1;  \t seawall=abc", "abc"),
+        # A neighbouring host can set a cookie for its whole domain, and a value may have spaces.
+        ("a=1 seawall=no; seawall=yes", "yes"),
+        ("a=1 seawall=no", None),
         ("seawall=", ""),
         ("", None),
         ("seawall=" + "x" * 97, None),

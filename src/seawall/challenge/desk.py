@@ -11,7 +11,7 @@ from typing import Final
 
 from seawall.challenge.binding import NONCE_SIZE_BYTES, Bound, b64
 from seawall.challenge.cookies import Jar, values
-from seawall.challenge.ladder import Rung, is_loop
+from seawall.challenge.ladder import Rung, is_loop, is_recent
 from seawall.challenge.policy import ChallengePolicy
 from seawall.challenge.pool import Allowance, Kernels
 from seawall.challenge.reply import Event, Observer, Outcome
@@ -22,7 +22,6 @@ from seawall.clock import Clock
 from seawall.limits import (
     CHALLENGE_ECHO_LIFETIME_S,
     CHALLENGE_LIFETIME_NO_SCRIPT_S,
-    CHALLENGE_LOOP_S,
     CLEARANCE_CLOCK_SKEW_S,
 )
 
@@ -138,7 +137,7 @@ class Counter:
     def counted(self, echo: Echo | None) -> Echo:
         """The echo with one more pass."""
         before = echo or Echo(int(self.now_s))
-        recent = self.now_s - before.last_pass_s < CHALLENGE_LOOP_S
+        recent = is_recent(before.last_pass_s, self.now_s)
         return replace(
             before, passes=before.passes + 1 if recent else 1, last_pass_s=int(self.now_s)
         )

@@ -87,6 +87,11 @@ def fallback_s(wanted: int) -> int | None:
     return CHALLENGE_FALLBACK_S if wanted <= 1 else CHALLENGE_FALLBACK_LONG_S
 
 
+def is_recent(last_pass_s: float, now_s: float) -> bool:
+    """Whether a pass counts for a loop; one in the future is from before the clock was set back."""
+    return 0 <= now_s - last_pass_s < CHALLENGE_LOOP_S
+
+
 def is_loop(passes: int, last_pass_s: float, now_s: float) -> bool:
     """Whether this visitor passes again and again: another round would not help."""
-    return passes >= CHALLENGE_LOOP_PASSES and now_s - last_pass_s < CHALLENGE_LOOP_S
+    return passes >= CHALLENGE_LOOP_PASSES and is_recent(last_pass_s, now_s)

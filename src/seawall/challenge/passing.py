@@ -89,14 +89,19 @@ def _decide(counter: Counter, answer: Answer) -> Reply:
     )
     if rung is Rung.INVISIBLE:
         return _granted(counter, challenge, rung, answer.probes)
-    return _work(counter, answer.challenge)
+    return _work(counter, challenge, answer.challenge)
 
 
-def _work(counter: Counter, text: str) -> Reply:
-    kernel = None
-    if counter.tools.allowance.may_take(counter.client.bound.prefix):
-        kernel = counter.tools.kernels.take()
+def _work(counter: Counter, challenge: Challenge, text: str) -> Reply:
+    allowance, prefix = counter.tools.allowance, counter.client.bound.prefix
+    if not allowance.may_take(prefix):
+        # Who has no other way waits for as long as it takes; others go it after some rounds.
+        only = wait_s(challenge.wanted) is None
+        seconds = allowance.left_s() if only else CHALLENGE_BUSY_RETRY_S
+        return told("wait", status=503, seconds=seconds)
+    kernel = counter.tools.kernels.take()
     if kernel is None:
+        allowance.give_back(prefix)
         return told("wait", status=503, seconds=CHALLENGE_BUSY_RETRY_S)
     puzzle = write_puzzle(
         kernel, text, counter.policy.keys, counter.client.bound, now_s=counter.now_s

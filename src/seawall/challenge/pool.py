@@ -6,6 +6,7 @@ of low priority keeps a bounded pool full and sleeps otherwise. An empty pool is
 processor time than the pool's thread takes.
 """
 
+import math
 import os
 import threading
 from collections import deque
@@ -129,3 +130,14 @@ class Allowance:
             return False
         self._taken[prefix] = taken + 1
         return True
+
+    def give_back(self, prefix: str) -> None:
+        """Count one puzzle less for `prefix`: it was allowed, and there was none."""
+        left = self._taken.pop(prefix, 0) - 1
+        if left > 0:
+            self._taken[prefix] = left
+
+    def left_s(self) -> int:
+        """Whole seconds until the next window, at least one."""
+        passed_s = self._clock.monotonic_s() - self._began_s
+        return max(1, math.ceil(CHALLENGE_PREFIX_WINDOW_S - passed_s))

@@ -304,14 +304,17 @@ function M.new(options)
 end
 
 -- The first cookie called `name` in a Cookie header, at most TEXT_MAX characters long; nil when there is none.
+-- Only a semicolon begins one: the value of another, which a neighbouring host may set, may have spaces and
+-- our name in it (`x=1 __Host-seawall=`).
 function M.cookie(header, name)
   if type(header) ~= "string" then return nil end
   local from, wanted = 1, name .. "="
   while true do
     local first = header:find(wanted, from, true)
     if not first then return nil end
-    local before = first == 1 and 59 or byte(header, first - 1)
-    if before == 59 or before == 32 then
+    local before = first - 1
+    while before > 0 and (byte(header, before) == 32 or byte(header, before) == 9) do before = before - 1 end
+    if before == 0 or byte(header, before) == 59 then
       local stop = header:find(";", first, true) or #header + 1
       local start = first + #wanted
       if stop - start > M.TEXT_MAX then return nil end

@@ -146,7 +146,8 @@ local function probed(report, cookies, scheme)
     return read_probe(report)
   elseif cookies and contains(cookies, "seawall-probe=") then
     local name = scheme == "https" and "__Host%-seawall%-probe" or "seawall%-probe"
-    return read_probe((";" .. cookies):match("[; ]" .. name .. "=(%d+)"))
+    -- Behind a semicolon only: a neighbour's cookie may have spaces, and this name, in its value.
+    return read_probe((";" .. cookies):match(";[ \t]*" .. name .. "=(%d+)"))
   end
   return 0
 end

@@ -11,7 +11,8 @@
 
   function tell(bits) {
     remind(bits);
-    fetch(PLACE + bits, { method: "POST", credentials: "same-origin", keepalive: true });
+    // The page may have a `<base>` of another host, and reports what nobody catches as an error of its own.
+    fetch(self.origin + PLACE + bits, { method: "POST", credentials: "same-origin", keepalive: true }).catch(() => {});
   }
 
   // Only what a page cannot be without a driver, or has in common with one; the order goes on from

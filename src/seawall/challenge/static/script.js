@@ -135,7 +135,8 @@
     else open(to);
   }
 
-  // A new page is a new challenge. Three in a row do not help: then a person is told.
+  // A new page is a new challenge; one with a form is had by sending that again, as the browser does of what
+  // it has sent. Three in a row do not help: then a person is told.
   function anew() {
     let count = 3;
     try {
@@ -145,9 +146,8 @@
     } catch (_) {
       count = 3;
     }
-    if (form) say("form");
-    else if (count >= 3) end("human");
-    else if (data.lost === "own") location.reload();
+    if (count >= 3) end("human");
+    else if (form || data.lost === "own") location.reload();
     else if (data.lost) location.replace(data.refresh || data.to);
     else open(data.to);
   }
