@@ -154,8 +154,14 @@ def _http_options(origin: Origin) -> Any:
         )
     )
     http1 = protocol_pb2.Http1ProtocolOptions()
-    # Extended CONNECT is how a WebSocket reaches an HTTP/2 origin (RFC 8441).
-    http2 = protocol_pb2.Http2ProtocolOptions(allow_connect=True)
+    http2 = protocol_pb2.Http2ProtocolOptions(
+        # Extended CONNECT is how a WebSocket reaches an HTTP/2 origin (RFC 8441).
+        allow_connect=True,
+        max_concurrent_streams=uint32(limits.ORIGIN_HTTP2_STREAMS_MAX),
+        # By Envoy's own bounds, 16 and 24 MiB, two clients that do not read hold up all others.
+        initial_stream_window_size=uint32(limits.ORIGIN_HTTP2_STREAM_WINDOW_BYTES),
+        initial_connection_window_size=uint32(limits.ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES),
+    )
     match origin.protocol:
         case UpstreamProtocol.HTTP1:
             options.explicit_http_config.http_protocol_options.CopyFrom(http1)
