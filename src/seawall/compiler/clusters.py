@@ -175,6 +175,8 @@ def _http_options(origin: Origin) -> Any:
 
 def _tls_socket(tls: OriginTls) -> Any:
     context = tls_pb2.UpstreamTlsContext()
+    # Envoy's own bound is 1.2, which an origin that speaks 1.3 alone refuses.
+    context.common_tls_context.tls_params.tls_maximum_protocol_version = "TLSv1_3"
     if not is_ip(tls.sni):  # RFC 6066: an address is never sent as server name
         context.sni = tls.sni
     if tls.verify:
