@@ -97,6 +97,9 @@ ORIGIN_KEEPALIVE_INTERVAL_S: Final = 10
 """Time between TCP keepalive probes."""
 ORIGIN_KEEPALIVE_PROBES: Final = 3
 """Unanswered probes after which the connection is dead: 90 s after the last byte."""
+ORIGIN_UNACKNOWLEDGED_S_MAX: Final = 30
+"""For so long what was sent on a connection to an HTTP/2 origin may be unacknowledged: some seven
+attempts of the kernel. Then the connection is given up, and requests go over a new one."""
 PANIC_HEALTHY_PERCENT: Final = 1
 """Under this share of healthy endpoints all are tried: only when none is healthy, since trying
 everything then is better than refusing everything."""
