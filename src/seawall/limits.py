@@ -97,6 +97,9 @@ ORIGIN_KEEPALIVE_INTERVAL_S: Final = 10
 """Time between TCP keepalive probes."""
 ORIGIN_KEEPALIVE_PROBES: Final = 3
 """Unanswered probes after which the connection is dead: 90 s after the last byte."""
+ORIGIN_UNACKNOWLEDGED_S_MAX: Final = 30
+"""For so long what was sent on a connection to an HTTP/2 origin may be unacknowledged: some seven
+attempts of the kernel. Then the connection is given up, and requests go over a new one."""
 PANIC_HEALTHY_PERCENT: Final = 1
 """Under this share of healthy endpoints all are tried: only when none is healthy, since trying
 everything then is better than refusing everything."""
@@ -525,6 +528,16 @@ HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
 """Request body in flight on one stream: about 20 Mbit/s of upload at 100 ms."""
 HTTP2_CONNECTION_WINDOW_BYTES: Final = 1 * MIB
 """Request bodies in flight on one connection: bounds what it can make us buffer."""
+ORIGIN_HTTP2_STREAMS_MAX: Final = 1_024
+"""Requests at once on one connection to an HTTP/2 origin; more open another one."""
+ORIGIN_HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
+"""Answer of an HTTP/2 origin that is held for a client that does not read; about 20 Mbit/s for each
+answer from an origin that is 100 ms away."""
+ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES: Final = (
+    ORIGIN_HTTP2_STREAMS_MAX * ORIGIN_HTTP2_STREAM_WINDOW_BYTES
+)
+"""Answers in flight on one connection to an origin: all of its requests together. With less, some
+clients that read nothing take what the answers to all others need."""
 HTTP2_HPACK_TABLE_SIZE_BYTES_MAX: Final = 4_096
 """HPACK table we keep for a client: the default of RFC 7541."""
 HTTP2_OUTBOUND_FRAMES_MAX: Final = 10_000

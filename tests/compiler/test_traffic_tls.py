@@ -168,7 +168,9 @@ def test_a_site_for_any_host_takes_any_server_name(authority: TlsAuthority) -> N
 
 
 @contextlib.contextmanager
-def _tls_origin(authority: TlsAuthority, name: str, answer: bytes) -> Iterator[int]:
+def _tls_origin(
+    authority: TlsAuthority, name: str, answer: bytes, version_min: TlsVersion = TlsVersion.TLS_1_2
+) -> Iterator[int]:
     """The port of an https origin: another edge, which speaks HTTP/1.1 and HTTP/2."""
     chain, key = authority.issue(name)
     port = free_port()
@@ -183,6 +185,7 @@ def _tls_origin(authority: TlsAuthority, name: str, answer: bytes) -> Iterator[i
         https=(port,),
         origins=(),
         certificates=(certificate("inner", chain, key, name),),
+        tls_version_min=version_min,
     )
     with served(own):
         yield port
@@ -224,6 +227,13 @@ def test_a_wrong_origin_certificate_is_refused_unless_told_not_to_look(
         app = origin("app", inner, tls=OriginTls(**tls))  # type: ignore[arg-type] - fields
         with served(edge(http=(free_port(),), origins=(app,))) as running:
             assert running.get("/").status == status
+
+
+def test_an_origin_may_speak_tls_1_3_alone(authority: TlsAuthority) -> None:
+    with _tls_origin(authority, "inner.test", b"inside", TlsVersion.TLS_1_3) as inner:
+        app = origin("app", inner, tls=OriginTls("inner.test", ca_pem=authority.pem))
+        with served(edge(http=(free_port(),), origins=(app,))) as running:
+            assert running.get("/").body == b"inside"
 
 
 @pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("127.0.0.2", 503)])

@@ -7,7 +7,7 @@ uses an origin a cluster says only under which name it is counted.
 
 import ipaddress
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
 from envoy.config.core.v3 import address_pb2, base_pb2, health_check_pb2, protocol_pb2
@@ -33,6 +33,10 @@ from seawall.model import (
     UpstreamProtocol,
 )
 
+_TCP: Final = 6
+"""IPPROTO_TCP."""
+_TCP_USER_TIMEOUT: Final = 18
+"""Of Linux, in milliseconds (tcp(7)); written out, since other systems do not have the name."""
 _LB_POLICY = {
     BalanceBy.ROUND_ROBIN: "ROUND_ROBIN",
     BalanceBy.LEAST_REQUEST: "LEAST_REQUEST",
@@ -68,6 +72,8 @@ def compile_origin(origin: Origin, *, private: bool = False) -> Resource:
         ),
     )
     _set_discovery(cluster, origin)
+    if origin.protocol is not UpstreamProtocol.HTTP1:
+        _let_go_of_the_dead(cluster)
     if origin.tls is not None:
         cluster.transport_socket.CopyFrom(_tls_socket(origin.tls))
     if origin.health_check is not None:
@@ -107,6 +113,22 @@ def _set_discovery(cluster: Any, origin: Origin) -> None:
     )
     cluster.cluster_type.name = names.DNS_CLUSTER
     cluster.cluster_type.typed_config.CopyFrom(packed(dns))
+
+
+def _let_go_of_the_dead(cluster: Any) -> None:
+    """Bound for how long a connection is used whose peer acknowledges nothing.
+
+    A request of HTTP/1.1 that runs into its timeout takes its connection with it. Over HTTP/2 all
+    others go on with it, and the kernel sends again for a quarter of an hour before it gives up. A
+    PING would tell as well, but gRPC servers close connections that are asked too often.
+    """
+    cluster.upstream_bind_config.socket_options.add(
+        description="TCP_USER_TIMEOUT",
+        level=_TCP,
+        name=_TCP_USER_TIMEOUT,
+        int_value=limits.ORIGIN_UNACKNOWLEDGED_S_MAX * 1000,
+        state="STATE_PREBIND",
+    )
 
 
 def _endpoints(name: str, endpoints: tuple[Endpoint, ...]) -> Any:
@@ -154,8 +176,14 @@ def _http_options(origin: Origin) -> Any:
         )
     )
     http1 = protocol_pb2.Http1ProtocolOptions()
-    # Extended CONNECT is how a WebSocket reaches an HTTP/2 origin (RFC 8441).
-    http2 = protocol_pb2.Http2ProtocolOptions(allow_connect=True)
+    http2 = protocol_pb2.Http2ProtocolOptions(
+        # Extended CONNECT is how a WebSocket reaches an HTTP/2 origin (RFC 8441).
+        allow_connect=True,
+        max_concurrent_streams=uint32(limits.ORIGIN_HTTP2_STREAMS_MAX),
+        # By Envoy's own bounds, 16 and 24 MiB, two clients that do not read hold up all others.
+        initial_stream_window_size=uint32(limits.ORIGIN_HTTP2_STREAM_WINDOW_BYTES),
+        initial_connection_window_size=uint32(limits.ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES),
+    )
     match origin.protocol:
         case UpstreamProtocol.HTTP1:
             options.explicit_http_config.http_protocol_options.CopyFrom(http1)
@@ -169,6 +197,8 @@ def _http_options(origin: Origin) -> Any:
 
 def _tls_socket(tls: OriginTls) -> Any:
     context = tls_pb2.UpstreamTlsContext()
+    # Envoy's own bound is 1.2, which an origin that speaks 1.3 alone refuses.
+    context.common_tls_context.tls_params.tls_maximum_protocol_version = "TLSv1_3"
     if not is_ip(tls.sni):  # RFC 6066: an address is never sent as server name
         context.sni = tls.sni
     if tls.verify:

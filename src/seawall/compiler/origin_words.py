@@ -12,6 +12,8 @@ from seawall.compiler.names import HTTP_OPTIONS
 from seawall.compiler.route_words import change
 
 _PROTOCOL: Final = f"typed_extension_protocol_options[{HTTP_OPTIONS}]"
+_SOCKET: Final = "upstream_bind_config"
+_OF_PROTOCOL: Final = (f"{_PROTOCOL}.explicit", f"{_PROTOCOL}.auto", _SOCKET)
 _NO_TRAFFIC: Final = "health_checks[0].no_traffic_interval"
 """Always as the interval."""
 _THRESHOLDS: Final = "circuit_breakers.thresholds[0]"
@@ -40,6 +42,7 @@ _LABELS: Final = {
     "transport_socket": "TLS",
     "transport_socket.typed_config.sni": "TLS server name",
     "type": "discovery",
+    _SOCKET: "bound of a dead connection",
 }
 
 
@@ -58,7 +61,7 @@ def origin_changes(old_body: bytes, new_body: bytes) -> Iterator[str]:
         cluster.ClearField("load_assignment")
     skipped = [_NO_TRAFFIC]
     for label, text, paths in (
-        ("protocol", _protocol_text, (f"{_PROTOCOL}.explicit", f"{_PROTOCOL}.auto")),
+        ("protocol", _protocol_text, _OF_PROTOCOL),
         ("health check", _check_text, ("health_checks",)),
         ("health check expects", _expected_text, ("health_checks[0].http_health_check.expected",)),
     ):

@@ -152,7 +152,7 @@ class CircuitBreakerSection(Section):
 
 
 class OriginTlsSection(Section):
-    """TLS to an origin with `https` endpoints."""
+    """TLS, 1.2 or 1.3, to an origin with `https` endpoints."""
 
     sni: OneHost | None = Field(
         default=None,
