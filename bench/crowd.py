@@ -120,7 +120,6 @@ class Crowd:
             await asyncio.gather(self._running, return_exceptions=True)
         for node in self.nodes:
             node.control.close()
-        await asyncio.sleep(0.1)  # connections that were closed are taken leave of
 
     async def until(self, generation: int, *, deadline_s: float) -> None:
         """Wait until every node has fetched an assignment of at least `generation`."""

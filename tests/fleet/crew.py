@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from helpers import free_port, wait_until
+from helpers import POLL_S, free_port, wait_until
 from seawall.api.client import Client, is_running
 from seawall.clock import SystemClock
 from seawall.errors import SeawallError
@@ -138,16 +138,23 @@ class Loop:
             ended = await asyncio.gather(*self._tasks, return_exceptions=True)
             for closer in self._closers:
                 closer()
-            await asyncio.sleep(0.1)  # connections that were closed are taken leave of
+            # Those that were closed are taken leave of, over TLS.
+            while self._connected():  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(POLL_S)
             return [e for e in ended if not isinstance(e, asyncio.CancelledError)]
 
         try:
-            failures = self.run(end())
+            failures = self.run(end(), START_S)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(30)
             self._loop.close()
         assert not any(failures), failures
+
+    def _connected(self) -> bool:
+        """Whether a connection of this loop has a socket still; there is no public way to ask."""
+        transports = self._loop._transports  # type: ignore[attr-defined]
+        return any(transport._sock is not None for transport in [*transports.values()])
 
 
 @contextlib.contextmanager

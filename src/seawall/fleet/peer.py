@@ -42,12 +42,12 @@ class PeerProtocol(BoundedProtocol):
     gives its place to the next. A node has a share too. Otherwise one who holds thousands of
     connections would have every other node answered that control is busy.
 
-    The share is of a key, not of a name: a machine that was removed still shows its certificate,
-    and must not hold the place of the one that has its name now.
+    The share is of a name with its key: a machine that was removed still shows its certificate, and
+    must not hold the place of the one that has its name now.
     """
 
     held: ClassVar[dict[str, dict["PeerProtocol", float]]] = {}
-    """Connections by the SHA-256 of their key, each with when it came (the loop's clock);
+    """Connections by name and SHA-256 of the key, each with when it came (the loop's clock);
     `peer_protocol` gives every server its own."""
     _whose: str | None = None
 
@@ -60,7 +60,7 @@ class PeerProtocol(BoundedProtocol):
         if peer is None:
             most = limits.NODE_STRANGERS_MAX
             self.timeout_keep_alive = limits.NODE_STRANGER_IDLE_S
-        self._whose = peer.key_sha256 if peer is not None else _NOBODY
+        self._whose = f"{peer.node} {peer.key_sha256}" if peer is not None else _NOBODY
         held = self.held.setdefault(self._whose, {})
         held[self] = self.loop.time()
         if len(held) <= most:
