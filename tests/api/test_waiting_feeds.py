@@ -97,9 +97,9 @@ async def _held(at: World, name: str) -> str | None:
 
 
 async def _released(at: World, name: str, text: str) -> None:
-    """Wait until the list holds this, and nothing waits."""
+    """Wait until the list holds this, nothing waits, and the next release may begin."""
     async with asyncio.timeout(20):
-        while await _held(at, name) != text or await _waiting(at):
+        while await _held(at, name) != text or await _waiting(at) or at.control.releaser.busy:
             await course(at).changed(0.1)
 
 

@@ -153,7 +153,7 @@ class Loop:
 
     def _connected(self) -> bool:
         """Whether a connection of this loop has a socket still; there is no public way to ask."""
-        transports = self._loop._transports  # type: ignore[attr-defined]
+        transports = self._loop._transports  # type: ignore[attr-defined]  # - said above
         return any(transport._sock is not None for transport in [*transports.values()])
 
 
