@@ -122,3 +122,10 @@ def test_the_filter_lets_through_what_is_read_and_little_else() -> None:
     assert [name for name in wanted if not passes.search(name)] == []
     for name in ("cluster.app.upstream_rq_time", "cluster.app.upstream_rq_200", "x.server.live"):
         assert not passes.search(name)
+
+
+def test_a_version_which_is_a_hash_is_no_garbled_number() -> None:
+    """Of half of all releases it is larger than any number that counts."""
+    reading = parse(f"server.live: 1\nlistener_manager.lds.version: {(1 << 64) - 1}\n".encode())
+    assert reading.whole
+    assert not reading.garbled

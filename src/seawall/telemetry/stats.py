@@ -32,6 +32,8 @@ SENTINEL: Final = "server.live"
 _UNDER_ZERO: Final = 1 << 63
 """Envoy writes a gauge that fell under zero as a number from here on, as its age when the clock was
 set back to before its start."""
+_HASHED: Final = ".version"
+"""Ends the names of gauges that are hashes, of which half are as large."""
 _BUCKET: Final = re.compile(r"B([0-9.e+]+)\(\d+,(\d+)\)")
 
 
@@ -88,8 +90,8 @@ def parse(body: bytes) -> Reading:
     lines = body.decode("utf-8", "replace").split("\n")
     for line in lines[:STATS_LINES_MAX]:
         name, colon, text = line.partition(": ")
-        if _is_number(text) and (value := int(text)) < _UNDER_ZERO:
-            values[name] = value
+        if _is_number(text) and (int(text) < _UNDER_ZERO or name.endswith(_HASHED)):
+            values[name] = int(text)
         elif text.startswith("B"):
             histograms[name] = text
         elif line and not (colon and _is_other(text)) and len(garbled) < STATS_GARBLED_MAX:
