@@ -16,7 +16,7 @@ from seawall.api.extras import Extras
 from seawall.api.hand_views import WaitingFeedView
 from seawall.api.order import Order
 from seawall.api.progress import Flow
-from seawall.api.refusals import no_facts, push_waits, require_pushed, stopping
+from seawall.api.refusals import no_facts, push_waits, require_facts, require_pushed, stopping
 from seawall.api.releaser import Releaser
 from seawall.api.rollout import STAYS
 from seawall.api.rollouts import Rollouts
@@ -121,9 +121,7 @@ class FeedDesk:
             RefusedError: too many feeds wait.
             UnreachableError: the store cannot be written, or the release not read.
         """
-        facts = await self._releaser.current_facts()
-        if facts is None:
-            raise no_facts(self._releaser.current)
+        facts = require_facts(await self._releaser.current_facts(), self._releaser.current)
         require_pushed(facts, feed.name)
         await self._note(author, "feed-pushed", feed.name, f"{len(feed.content)} bytes")
         taken = WaitingFeed(

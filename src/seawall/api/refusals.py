@@ -157,6 +157,18 @@ def no_facts(current: ReleaseRecord | None) -> SeawallError:
     )
 
 
+def require_facts(facts: Facts | None, current: ReleaseRecord | None) -> Facts:
+    """The facts of the current release, of which something is to be made.
+
+    Raises:
+        ConflictError: there is no release yet.
+        UnreachableError: it cannot be read just now.
+    """
+    if facts is None:
+        raise no_facts(current)
+    return facts
+
+
 def unfinished(newest: ReleaseRecord) -> NoticeView:
     """What status says of a release that an earlier control process left behind."""
     return NoticeView(

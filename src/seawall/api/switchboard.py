@@ -22,7 +22,7 @@ from seawall.api.hand_views import (
 )
 from seawall.api.order import Order
 from seawall.api.progress import Flow
-from seawall.api.refusals import no_facts, require_pushed
+from seawall.api.refusals import require_facts, require_pushed
 from seawall.api.releaser import Releaser
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
@@ -191,9 +191,7 @@ class Switchboard:
             NotFoundError: the current release has no such list.
             ConflictError: it is a file, or there is no release yet.
         """
-        facts = await self._releaser.current_facts()
-        if facts is None:
-            raise no_facts(self._releaser.current)
+        facts = require_facts(await self._releaser.current_facts(), self._releaser.current)
         require_pushed(facts, name)
         content = await self._releaser.pushed(name)
         return FeedContentView(
@@ -269,10 +267,7 @@ class Switchboard:
         end_s = self._clock.monotonic_s() + limits.SWITCH_TURN_WAIT_S
         while self._releaser.in_the_way(Kind.SWITCH) and self._clock.monotonic_s() < end_s:
             await self._clock.sleep(_WAIT_POLL_S)
-        facts = await self._releaser.current_facts()
-        if facts is None:
-            raise no_facts(self._releaser.current)
-        return facts
+        return require_facts(await self._releaser.current_facts(), self._releaser.current)
 
     async def _note(self, actor: str, action: str, subject: str, detail: str) -> None:
         await asyncio.to_thread(

@@ -334,11 +334,9 @@ def _as_on_disk(files: Sequence[FileDigest]) -> tuple[FileDigest, ...]:
 
 def _older(files: Sequence[FileDigest], since_s: float) -> dict[str, FileDigest]:
     """Files that are not the expected ones and did not change since then, as they are on disk."""
-    found_now = _as_on_disk(files)
-    changed = {was.path for was, now in zip(files, found_now, strict=True) if was != now}
-    found = {path: _look(path) for path in changed}
-    old = [path for path, look in found.items() if look is not None and look[0] < since_s * 1e9]
-    return {path: FileDigest(path, _sha256(path)) for path in sorted(old)}
+    changed = sorted({*_as_on_disk(files)} - {*files}, key=lambda file: file.path)
+    looks = ((file, _look(file.path)) for file in changed)
+    return {file.path: file for file, look in looks if look and look[0] < since_s * 1e9}
 
 
 def _sha256(path: str) -> str:

@@ -17,6 +17,7 @@ from seawall import limits
 from seawall.api import frames
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.sampling import Sampled
+from seawall.api.status_views import NoticeView
 from seawall.api.views import CheckView, Stage
 from seawall.api.work import Changes, Compared, Facts, Prepared
 from seawall.clock import Clock
@@ -31,7 +32,10 @@ from seawall.telemetry.samples import Wanted
 Step = Callable[[str, Stage, str], None]
 """`started`, `goes-on` or `done`, the stage, and a line for people."""
 WORKBENCH: Final = "seawall.api.workbench"
-RESTART: Final = (
+_REPLACED: Final = (
+    "Seawall's own files were replaced since this control process was started from them"
+)
+_RESTART: Final = (
     "Take the new version up without losing a request: `seawall down --keep-serving`, then "
     "`seawall up` with the same options, unless a service manager starts it."
 )
@@ -137,6 +141,18 @@ class Workshop:
         """See `Workbench.collect`."""
         sources: SourceSet = await self._job("collect", path)
         return sources
+
+    def notice(self) -> NoticeView | None:
+        """That what is on disk is not what runs."""
+        if not self._installation.replaced():
+            return None
+        return NoticeView(
+            "warning",
+            "installation-replaced",
+            f"{_REPLACED}: nothing can be checked or applied until it is started anew. Rollbacks "
+            "work.",
+            _RESTART,
+        )
 
     @property
     def pid(self) -> int | None:
@@ -257,9 +273,9 @@ def _rebuilt(kind: type[Exception], arguments: tuple[Any, ...], state: dict[str,
 def _replaced() -> ConflictError:
     return ConflictError(
         "installation-replaced",
-        "Seawall's own files were replaced since this control process was started from them, so "
-        "it cannot check or compile anything. Nothing was changed, and what serves serves on.",
-        remedy=RESTART,
+        f"{_REPLACED}, so it cannot check or compile anything. Nothing was changed, and what "
+        "serves serves on.",
+        remedy=_RESTART,
     )
 
 

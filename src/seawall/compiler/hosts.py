@@ -235,8 +235,7 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     action = route.action
     match action:
         case Forward():
-            own = (*_named(site.request_headers), *_named(route.request_headers))
-            tell_host = _ASKED_HOST not in own
+            tell_host = _ASKED_HOST not in site.request_headers.names | route.request_headers.names
             actions.forward(compiled.route, action, route.match, behind, tell_host=tell_host)
             if (more := retry_header(action.retries, route.match.methods)) is not None:
                 compiled.request_headers_to_add.append(more)
@@ -264,12 +263,6 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
     actions.apply_header_changes(compiled, "request", route.request_headers)
     actions.apply_header_changes(compiled, "response", route.response_headers)
     return compiled
-
-
-def _named(changes: HeaderChanges) -> Iterator[str]:
-    """The headers that the site file itself writes or takes away."""
-    yield from changes.remove
-    yield from (name for name, _ in (*changes.set, *changes.add, *changes.set_if_absent))
 
 
 def _change_headers(compiled: Any, site: Site) -> None:

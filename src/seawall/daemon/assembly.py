@@ -30,11 +30,10 @@ from seawall.api.shadow_desk import ShadowDesk
 from seawall.api.status_views import NoticeView
 from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
-from seawall.api.workshop import RESTART, WORKBENCH, Workshop
+from seawall.api.workshop import WORKBENCH, Workshop
 from seawall.clock import Clock
 from seawall.daemon.standin import original_of
 from seawall.errors import SeawallError
-from seawall.installation import started_from
 from seawall.release.signing import load_or_create_key
 from seawall.release.store import Store
 from seawall.rollout.book import Book
@@ -219,8 +218,8 @@ class _Core:
         )
 
         def notices() -> tuple[NoticeView, ...]:
-            parts = (watch, releaser, switchboard, keys, self.rollouts)
-            found = [_copied(data_dir), _replaced(), *(part.notice() for part in parts)]
+            parts = (self.workshop, watch, releaser, switchboard, keys, self.rollouts)
+            found = [_copied(data_dir), *(part.notice() for part in parts)]
             told = (notice for notice in found if notice is not None)
             return (*told, *desk.notices(), *jobs.notices())
 
@@ -272,17 +271,4 @@ def _copied(data_dir: Path) -> NoticeView | None:
         f"The data directory {original} takes no new files: a copy in memory serves instead, "
         "and what is released and recorded is lost when it ends.",
         "Make the disk writable again, then stop Seawall and start it anew.",
-    )
-
-
-def _replaced() -> NoticeView | None:
-    """That what is on disk is not what runs."""
-    if not started_from().replaced():
-        return None
-    return NoticeView(
-        "warning",
-        "installation-replaced",
-        "Seawall's own files were replaced since this control process was started from them: "
-        "nothing can be checked or applied until it is started anew. Rollbacks work.",
-        RESTART,
     )

@@ -138,19 +138,22 @@ def hardly_starts(data_dir: Path, waited_s: float) -> bool:
 
 def keeps_ending(data_dir: Path, name: str) -> bool:
     """Whether the child `name` of a supervisor ends again and again soon after its start."""
-    try:
-        ends = int(_record(data_dir / "run" / f"{name}.json")["ends"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
-    return ends >= limits.CHILD_ENDS_MAX
+    ends = _told(data_dir, name, "ends")
+    return isinstance(ends, int) and ends >= limits.CHILD_ENDS_MAX
 
 
 def last_words(data_dir: Path, name: str) -> str:
     """What the child `name` of a supervisor said last when it ended, while it is not well again."""
+    words = _told(data_dir, name, "words")
+    return words if isinstance(words, str) else ""
+
+
+def _told(data_dir: Path, name: str, key: str) -> Any:
+    """What the run file of a child says; None when it is not there or no record."""
     try:
-        return str(_record(data_dir / "run" / f"{name}.json")["words"])
+        return _record(data_dir / "run" / f"{name}.json")[key]
     except (OSError, ValueError, TypeError, KeyError):
-        return ""
+        return None
 
 
 def _record(path: Path) -> Any:

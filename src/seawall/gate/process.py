@@ -81,7 +81,7 @@ async def run(envoy: Path, bootstrap: bytes, *, work_dir: Path, bounds: Limits) 
     """
     directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX, dir=work_dir))
     try:
-        _write_private(directory / _CONFIG, bootstrap)
+        write_private(directory / _CONFIG, bootstrap)
         return await _run(envoy, directory, bounds)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
@@ -93,7 +93,8 @@ def remove_leftovers(work_dir: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, content: bytes) -> None:
+    """Write a new file that only its owner may read."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -101,7 +102,12 @@ def _write_private(path: Path, content: bytes) -> None:
 
 async def _run(envoy: Path, directory: Path, bounds: Limits) -> Run:
     try:
-        process = await _started(envoy, directory)
+        process = await spawn(
+            *(envoy, "--mode", "validate", "--config-path", _CONFIG),
+            *("--concurrency", "1", "--disable-hot-restart"),
+            *("--log-level", "error", "--log-format", "%v"),
+            directory=directory,
+        )
     except FileNotFoundError:
         return Run(Ending.MISSING, f"There is no Envoy at {envoy}.")
     except OSError as error:
@@ -119,13 +125,17 @@ async def _run(envoy: Path, directory: Path, bounds: Limits) -> Run:
         await _end(process)
 
 
-async def _started(envoy: Path, directory: Path) -> asyncio.subprocess.Process:
+async def spawn(*command: str | Path, directory: Path) -> asyncio.subprocess.Process:
+    """Start a program in a directory, in a process group of its own; its words come by its output.
+
+    Of one that was cancelled meanwhile nothing is left.
+
+    Raises:
+        OSError: it cannot be started.
+    """
     starting = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
-            envoy,
-            *("--mode", "validate", "--config-path", _CONFIG),
-            *("--concurrency", "1", "--disable-hot-restart"),
-            *("--log-level", "error", "--log-format", "%v"),
+            *command,
             cwd=directory,
             env={},
             stdin=asyncio.subprocess.DEVNULL,

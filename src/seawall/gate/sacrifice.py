@@ -25,7 +25,13 @@ from typing import Final
 from seawall import limits
 from seawall.compiler.words import readable
 from seawall.gate import confine
-from seawall.gate.process import LOADER_FAILED, OUT_OF_MEMORY_WORDS, READ_SIZE_BYTES
+from seawall.gate.process import (
+    LOADER_FAILED,
+    OUT_OF_MEMORY_WORDS,
+    READ_SIZE_BYTES,
+    spawn,
+    write_private,
+)
 from seawall.gate.rewrite import BOOTSTRAP
 
 DIRECTORY_PREFIX: Final = "taste-"
@@ -183,7 +189,7 @@ async def sacrifice(
     directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX, dir=work_dir))
     try:
         for name, content in files.items():
-            _write_private(directory / name, content)
+            write_private(directory / name, content)
         process = await _start(envoy, directory, bounds, _SAYS_NO if follows else ())
         started = Sacrifice(process, directory, bounds)
         watching = asyncio.ensure_future(started.watch())
@@ -213,7 +219,7 @@ async def _start(
         bounds.open_files,
         bounds.file_size_bytes,
     )
-    return await asyncio.create_subprocess_exec(
+    return await spawn(
         *(sys.executable, "-I", "-S", str(confine.__file__)),
         *(str(os.getpid()), ",".join(map(str, numbers))),
         *(str(envoy), "--config-path", BOOTSTRAP),
@@ -222,12 +228,7 @@ async def _start(
         *("--log-level", "error", "--log-format", "%v"),
         *("--file-flush-interval-msec", _FLUSH_MS),
         *more,
-        cwd=directory,
-        env={},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        start_new_session=True,
+        directory=directory,
     )
 
 
@@ -238,9 +239,3 @@ def _resident_bytes(pid: int) -> int:
         return 0
     fields = text.split()
     return int(fields[1]) * _PAGE_SIZE_BYTES if len(fields) > 1 else 0
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)

@@ -87,6 +87,12 @@ class HeaderChanges:
     remove: tuple[str, ...] = ()
     set_if_absent: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The headers that it writes or takes away."""
+        written = (*self.set, *self.add, *self.set_if_absent)
+        return frozenset({*self.remove, *(name for name, _ in written)})
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:

@@ -26,8 +26,8 @@ end
 -- wait for one: that is no service that is down.
 -- `turns`: of them one is taken for the time of the question. Not before the body is there: it would end
 -- while a slow one comes, and many that came slowly would ask at the same moment.
--- `begin(turns)`: takes one, or gives nil.
-function M.show(handle, headers, read, network, level, turns, begin)
+-- `prefix`: whose turn it is. `now()`: Unix seconds.
+function M.show(handle, headers, read, network, level, turns, prefix, now)
   local asked = {
     [":method"] = "POST", [":path"] = "/internal/challenge", [":authority"] = AUTHORITY,
     ["x-seawall-path"] = headers:get(":path"), ["x-seawall-method"] = read.method,
@@ -47,7 +47,7 @@ function M.show(handle, headers, read, network, level, turns, begin)
     local buffered = length > 0 and handle:body()
     body = buffered and buffered:getBytes(0, buffered:length()) or ""
   end
-  local turn = begin(turns)
+  local turn = turns:begin(prefix, M.TIMEOUT_S, now())
   if not turn then
     return "busy"
   end

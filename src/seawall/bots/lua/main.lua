@@ -177,9 +177,7 @@ local BUSY = { retry_after_s = 3 }
 local function challenged(handle, headers, read, detail, network, prefix, s)
   local status, answer, body = policy.response("rate", BUSY, s)
   answer.refresh = read.method == "GET" and tostring(BUSY.retry_after_s) or nil
-  local shown = challenge.show(handle, headers, read, network, detail.level, turn_of, function(turns)
-    return turns:begin(prefix, challenge.TIMEOUT_S, now())
-  end)
+  local shown = challenge.show(handle, headers, read, network, detail.level, turn_of, prefix, now)
   if shown == "busy" then
     count("bots_challenge_busy")
     refuse(handle, status, answer, body)
