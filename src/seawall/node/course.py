@@ -23,7 +23,7 @@ from seawall.errors import invariant
 from seawall.limits import LAST_KNOWN_GOOD_GENERATIONS_MIN, TRIAL_ATTEMPTS_MAX, TRIAL_LEASE_S
 from seawall.node import candidacy, moves
 from seawall.node.hearing import hear
-from seawall.node.standing import Course, cannot_go_back, fail, is_right
+from seawall.node.standing import Course, cannot_go_back, fail, is_right, is_settled
 from seawall.node.state import Served
 from seawall.rollout.ports import Phase
 
@@ -84,8 +84,8 @@ def _stable_next(course: Course, effects: list[moves.Effect]) -> Course:
             return cannot_go_back(course)
         return _do(course, moves.GoBack(course.tickets + 1, older), effects)
     assignment = memory.assignment
-    settled = assignment is None or memory.message or is_right(course)
-    if assignment is None or settled or course.doing is not None or course.trying is not None:
+    busy = course.doing is not None or course.trying is not None
+    if assignment is None or is_settled(course) or busy:
         return course
     target = Served(assignment.release, assignment.digest, assignment.generation)
     if course.fetched != target.digest:
@@ -180,8 +180,8 @@ def _must_withdraw(course: Course) -> bool:
     if trial.failure is not None or assignment is None:
         return True
     if assignment.trial is not None:
-        stays = is_right(course) or bool(course.memory.message)  # else the ground moves under it
-        return not stays or assignment.trial.digest != trial.want.digest
+        # Where it is not settled, the ground moves under it.
+        return not is_settled(course) or assignment.trial.digest != trial.want.digest
     commits = assignment.digest == trial.want.digest and not course.memory.message
     return not commits or is_right(course)
 

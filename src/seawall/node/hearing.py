@@ -7,8 +7,14 @@ from seawall.judge.verdict import Unhealthy, Verdict
 from seawall.limits import TRIAL_LEASE_S
 from seawall.node import moves
 from seawall.node.candidacy import Candidacy
-from seawall.node.standing import Course, cannot_go_back, fail, is_right
-from seawall.node.state import Served
+from seawall.node.standing import (
+    Course,
+    cannot_go_back,
+    fail,
+    is_assigned,
+    is_right,
+    is_settled,
+)
 from seawall.rollout.ports import UNHEALTHY_BAKING, Assignment, Phase, Trial
 
 _REBAKE_S_MIN: Final = 1.0
@@ -146,7 +152,7 @@ def _done(course: Course, operation: moves.Operation, event: moves.Done, now_s: 
             course = replace(course, memory=memory, serving=served)
             course = replace(course, bake_due_s=now_s + bake_s, back=course.spoiled, spoiled="")
             return replace(course, phase=Phase.BAKING)
-        case moves.GoBack() if event.served is not None and _awaits_another(course):
+        case moves.GoBack() if event.served is not None and not is_settled(course):
             memory = replace(memory, serving=event.served, attempting=None)
             course = replace(course, memory=memory, serving=event.served, back="")
             return _with_phase(replace(course, bake_due_s=None))
@@ -159,21 +165,11 @@ def _done(course: Course, operation: moves.Operation, event: moves.Done, now_s: 
             return cannot_go_back(course)
 
 
-def _awaits_another(course: Course) -> bool:
-    """Whether the assigned release is neither what serves nor one that was not taken."""
-    return not course.memory.message and not is_right(course)
-
-
-def _is_assigned(served: Served, assignment: Assignment | None) -> bool:
-    wanted = (assignment.release, assignment.digest) if assignment else None
-    return wanted == (served.release, served.digest)
-
-
 def _refused(course: Course, operation: moves.Operation, event: moves.Refused) -> Course:
     if isinstance(operation, moves.GoBack):
         return cannot_go_back(course)
     assignment = course.memory.assignment
-    if isinstance(operation, moves.Commit) and not _is_assigned(operation.served, assignment):
+    if isinstance(operation, moves.Commit) and not is_assigned(operation.served, assignment):
         # Another one was assigned meanwhile: that has not been tried, and nothing is said of it.
         memory = replace(course.memory, attempting=None)
         return _with_phase(replace(course, memory=memory, spoiled=""))

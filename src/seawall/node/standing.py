@@ -6,7 +6,7 @@ from seawall.ids import Digest
 from seawall.node import moves
 from seawall.node.candidacy import Candidacy
 from seawall.node.state import FailedTrial, NodeState, Served
-from seawall.rollout.ports import Nack, Phase
+from seawall.rollout.ports import Assignment, Nack, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,18 @@ def is_right(course: Course) -> bool:
     assignment, serving = course.memory.assignment, course.serving
     if assignment is None or serving is None:
         return assignment is None
-    return (serving.release, serving.digest) == (assignment.release, assignment.digest)
+    return is_assigned(serving, assignment)
+
+
+def is_assigned(served: Served, assignment: Assignment | None) -> bool:
+    """Whether `served` is what is assigned."""
+    wanted = (assignment.release, assignment.digest) if assignment else None
+    return wanted == (served.release, served.digest)
+
+
+def is_settled(course: Course) -> bool:
+    """Whether nothing is left to take: what is assigned serves, or was not taken."""
+    return bool(course.memory.message) or is_right(course)
 
 
 def fail(course: Course, why: str, *, blames_content: bool, nacks: tuple[Nack, ...] = ()) -> Course:
