@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from fleet.town import DIGEST, Town, TurnedClock, report, town, window
+from fleet.town import DIGEST, Town, TurnedClock, live, report, town, window
 from seawall import limits
 from seawall.api.codec import to_json
 from seawall.errors import NotFoundError, UnreachableError
@@ -33,12 +33,7 @@ SPOKEN = {PROTOCOL_HEADER: "1"}
 
 
 def run(home: Path, story: Callable[[Town], Awaitable[Result]]) -> Result:
-    async def told() -> Result:
-        async with town(home) as here:
-            await here.join("edge-1")
-            return await story(here)
-
-    return asyncio.run(told())
+    return live(home, story, "edge-1")
 
 
 async def ask(

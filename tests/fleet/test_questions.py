@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet.test_gateway import SPOKEN, ask, tell
-from fleet.town import Town, report, town
+from fleet.town import Town, live, report
 from seawall import limits
 from seawall.api.inquiry import Finding, Standing
 from seawall.api.record_desk import Question
@@ -48,13 +48,7 @@ def answer_of(record: bytes = b"", **more: object) -> dict[str, object]:
 
 
 def run(home: Path, story: Callable[[Town], Awaitable[None]], *names: str) -> None:
-    async def told() -> None:
-        async with town(home) as here:
-            for name in names or ("edge-1",):
-                await here.join(name)
-            await story(here)
-
-    asyncio.run(told())
+    live(home, story, *(names or ("edge-1",)))
 
 
 async def asking(here: Town, *nodes: str) -> "tuple[asyncio.Task[Finding], list[str]]":

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from api.world import until
-from fleet.town import Hand, Town, mirror, report, town
+from fleet.town import Hand, Town, live, mirror, report, town
 from helpers import free_port
 from release import made
 from seawall import limits
@@ -35,12 +35,7 @@ NODE = NodeName("edge-1")
 
 
 def run(home: Path, story: Callable[[Town], Awaitable[Result]]) -> Result:
-    async def told() -> Result:
-        async with town(home) as here:
-            await here.join("edge-1")
-            return await story(here)
-
-    return asyncio.run(told())
+    return live(home, story, "edge-1")
 
 
 def sealed(text: str = "version: 1\n", *, seed: int = 1) -> tuple[Digest, bytes]:

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import http.server
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import TypeVar
 
 from helpers import free_port
 from release import made
@@ -28,6 +29,7 @@ from seawall.rollout.ports import Assignment, EnvoyState, NodeReport, Phase
 from seawall.telemetry.window import Window
 
 DIGEST = Digest("ab" * 32)
+Result = TypeVar("Result")
 
 
 class TurnedClock(SystemClock):
@@ -199,6 +201,29 @@ async def town(
         async with nodes_port(parts) as desk:
             yield Town(home, port, store, hand, desk, lead, clock, said)
     assert not errors, errors
+
+
+async def refusal_of_report(here: Town, name: str) -> str | None:
+    control = here.control(name)
+    try:
+        await control.report(report(name))
+    except UnreachableError as error:
+        return error.message
+    finally:
+        control.close()
+    return None
+
+
+def live(home: Path, story: Callable[[Town], Awaitable[Result]], *names: str) -> Result:
+    """What a story comes to in a town that nodes of these names have joined."""
+
+    async def told() -> Result:
+        async with town(home) as here:
+            for name in names:
+                await here.join(name)
+            return await story(here)
+
+    return asyncio.run(told())
 
 
 def report(node: str, *windows: Window, generation: int = 1, message: str = "") -> NodeReport:
