@@ -5,8 +5,9 @@ import pytest
 from rollout.model import POLICY, digest
 from seawall import limits
 from seawall.ids import NodeName, ReleaseId
+from seawall.rollout.draft import Draft
 from seawall.rollout.standing import Standing, in_commit, in_trial
-from seawall.rollout.state import Fleet, Inventory, Rollout, Seen, Speed, Stage
+from seawall.rollout.state import Findings, Fleet, Inventory, Rollout, Seen, Speed, Stage
 
 NODE = NodeName("a")
 STARTED_S = 100.0
@@ -33,8 +34,8 @@ def rollout() -> Rollout:
 def looked(silent_s: float, at_s: float, *, heard: bool = True) -> set[Standing]:
     nodes = {NODE: Seen(NODE, None, silent_s, heard)}
     seen = Inventory(nodes, limits.NODE_SILENT_AFTER_S)
-    looks = (look(NODE, rollout(), Fleet(), seen, at_s) for look in (in_commit, in_trial))
-    return {look.standing for look in looks}
+    draft = Draft(Fleet(), seen, Findings(), at_s)
+    return {look(draft, rollout(), NODE).standing for look in (in_commit, in_trial)}
 
 
 def test_a_node_that_asked_just_now_will_report_soon() -> None:

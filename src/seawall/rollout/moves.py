@@ -44,15 +44,9 @@ def move(draft: Draft, rollout: Rollout) -> None:
 
 def _withdrawn(draft: Draft, rollout: Rollout) -> bool:
     """Look for what ends the rollout at any stage."""
-    looks = [
-        in_commit(name, rollout, draft.fleet, draft.inventory, draft.now_s)
-        for name in _told_to_commit(draft, rollout)
-    ]
+    looks = [in_commit(draft, rollout, name) for name in _told_to_commit(draft, rollout)]
     if rollout.stage in {Stage.TASTING, Stage.CANARY}:
-        looks += [
-            in_trial(name, rollout, draft.fleet, draft.inventory, draft.now_s)
-            for name in rollout.members
-        ]
+        looks += [in_trial(draft, rollout, name) for name in rollout.members]
     bad = [look for look in looks if look.standing is Standing.BAD]
     if bad:
         _blame(draft, rollout, looks_text(bad))
@@ -133,10 +127,7 @@ def _out_of_time(draft: Draft, rollout: Rollout) -> bool:
 
 
 def _commit(draft: Draft, rollout: Rollout) -> None:
-    looks = [
-        in_commit(name, rollout, draft.fleet, draft.inventory, draft.now_s)
-        for name in rollout.members
-    ]
+    looks = [in_commit(draft, rollout, name) for name in rollout.members]
     if not all_ready(draft, rollout, looks):
         return
     now = draft.unhold(rollout)

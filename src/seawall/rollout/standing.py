@@ -10,6 +10,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.ids import NodeName
+from seawall.rollout.draft import Draft
 from seawall.rollout.ports import (
     LEVEL_TRIALS,
     UNHEALTHY_BAKING,
@@ -66,20 +67,15 @@ def steers(report: NodeReport | None) -> bool:
     return report is not None and tries(report) and report.steering is not Steering.NONE
 
 
-def in_trial(
-    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
-) -> Look:
+def in_trial(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
     """A member's standing in the taste or in a step of the canary."""
-    failed = _failure(inventory.report(name), rollout)
-    return failed or _in_trial(name, rollout, fleet, inventory, now_s)
+    return _failure(draft.inventory.report(name), rollout) or _in_trial(draft, rollout, name)
 
 
-def _in_trial(
-    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
-) -> Look:
-    report, assigned = inventory.report(name), fleet.assigned.get(name)
+def _in_trial(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
+    report, assigned = draft.inventory.report(name), draft.fleet.assigned.get(name)
     if report is None:
-        return _silent(name, inventory, now_s - rollout.step_started_s)
+        return _silent(name, draft.inventory, draft.now_s - rollout.step_started_s)
     if not tries(report):
         return Look(name, Standing.READY)
     if assigned is None or assigned.trial is None or assigned.trial.digest != rollout.digest:
@@ -89,23 +85,18 @@ def _in_trial(
         return Look(name, Standing.BAD, _differed(name, trial))
     if _in_effect(report, trial, rollout, assigned):
         return Look(name, Standing.READY)
-    return _waiting(name, trial, rollout, now_s - rollout.step_started_s)
+    return _waiting(name, trial, rollout, draft.now_s - rollout.step_started_s)
 
 
-def in_commit(
-    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
-) -> Look:
+def in_commit(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
     """The standing of a node that was told to serve the release."""
-    failed = _failure(inventory.report(name), rollout)
-    return failed or _in_commit(name, rollout, fleet, inventory, now_s)
+    return _failure(draft.inventory.report(name), rollout) or _in_commit(draft, rollout, name)
 
 
-def _in_commit(
-    name: NodeName, rollout: Rollout, fleet: Fleet, inventory: Inventory, now_s: float
-) -> Look:
-    report, assigned = inventory.report(name), fleet.assigned.get(name)
+def _in_commit(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
+    report, assigned = draft.inventory.report(name), draft.fleet.assigned.get(name)
     if report is None:
-        return _silent(name, inventory, now_s - rollout.step_started_s)
+        return _silent(name, draft.inventory, draft.now_s - rollout.step_started_s)
     if assigned is None or assigned.release != rollout.release:
         return Look(name, Standing.PENDING, f"{name}: not told yet")
     if report.generation >= assigned.generation:
@@ -114,7 +105,7 @@ def _in_commit(
             return Look(name, _rejection(report), words)
         if report.digest == rollout.digest and report.phase in {Phase.BAKING, Phase.GOOD}:
             return Look(name, Standing.READY)
-    waited_s = now_s - max(assigned.at_s, rollout.step_started_s)
+    waited_s = draft.now_s - max(assigned.at_s, rollout.step_started_s)
     if waited_s > limits.ROLLOUT_COMMIT_PATIENCE_S:
         words = f"{name} has not taken it after {waited_s:.0f} s"
         return Look(name, Standing.LOST, words)

@@ -87,10 +87,7 @@ def _unsettled(draft: Draft, rollout: Rollout, nodes: tuple[NodeName, ...]) -> N
 
 def try_members(draft: Draft, rollout: Rollout) -> None:
     """Look at the members' trials, and go on when all are so far and the evidence suffices."""
-    looks = [
-        in_trial(name, rollout, draft.fleet, draft.inventory, draft.now_s)
-        for name in rollout.members
-    ]
+    looks = [in_trial(draft, rollout, name) for name in rollout.members]
     if not all_ready(draft, rollout, looks):
         return
     if rollout.stage is Stage.TASTING:
