@@ -9,7 +9,9 @@ from pathlib import Path
 
 import warm_command
 from helpers import free_port
-from seawall.api.service import Caller, Service
+from seawall.api.asked import Caller
+from seawall.api.rollouts import Rollouts
+from seawall.api.service import Service
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control

@@ -19,12 +19,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from seawall import limits
+from seawall.api.asked import Caller
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, error_view, status_of
 from seawall.api.handlers import HANDLERS, Call
 from seawall.api.operation import NDJSON, Operation, Query
 from seawall.api.operations import OPERATIONS
-from seawall.api.service import Caller, Service
+from seawall.api.service import Service
 from seawall.api.views import ErrorView
 from seawall.errors import NotFoundError, RefusedError, SeawallError, UsageError
 from seawall.strict_json import once

@@ -1,5 +1,6 @@
-"""What callers send, made safe to keep: names, ids and messages, each bounded and plain text."""
+"""Who asks, and what is sent, made safe to keep: names, ids and messages as bounded plain text."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from seawall import limits
@@ -8,6 +9,16 @@ from seawall.ids import NodeName, ReleaseId
 
 _ID_CHARS_MAX: Final = 19
 """`r` and the digits of a 64-bit number that is certainly in range."""
+_ALL_SCOPES: Final = frozenset({"read", "write"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: the local user behind the Unix socket, or the holder of a token."""
+
+    name: str
+    scopes: frozenset[str] = _ALL_SCOPES
+    local: bool = False
 
 
 def check_node(node: NodeName) -> None:
@@ -38,14 +49,14 @@ def release_id(text: str) -> ReleaseId:
     return ReleaseId(text)
 
 
-def author_of(author: str, caller: str, *, local: bool) -> str:
+def author_of(author: str, caller: Caller) -> str:
     """Who a release is by: whoever says so on this machine; elsewhere the token is named too.
 
     Raises:
         UsageError: too long, or no plain text.
     """
-    name = author.strip() or caller
-    return _text(name if local else f"{name} (token {caller})", "author")
+    name = author.strip() or caller.name
+    return _text(name if caller.local else f"{name} (token {caller.name})", "author")
 
 
 def message_of(message: str) -> str:

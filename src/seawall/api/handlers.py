@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from seawall.api.asked import Caller
 from seawall.api.hand_operations import HAND_HANDLERS
 from seawall.api.openapi import document
 from seawall.api.requests import unpack
-from seawall.api.service import Caller, Service
+from seawall.api.service import Service
 from seawall.ids import Digest, Generation, NodeName, RequestId
 
 

@@ -9,10 +9,10 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from seawall import limits
-from seawall.api.asked import author_of, message_of, release_id
+from seawall.api.asked import Caller, author_of, message_of, release_id
 from seawall.api.feed_desk import FeedDesk
 from seawall.api.hand_requests import (
     DeedRequest,
@@ -43,9 +43,6 @@ from seawall.errors import ConflictError, NotFoundError, SeawallError, UsageErro
 from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.store import Store
 from seawall.site.sources import Pushed
-
-if TYPE_CHECKING:
-    from seawall.api.service import Caller
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{12,64}")
 _LIST_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?")
@@ -81,7 +78,7 @@ class Hands:
         self.shadows = shadows
         self.desk = desk
 
-    async def kill(self, request: KillRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
+    async def kill(self, request: KillRequest, caller: Caller) -> AsyncIterator[ApplyEvent]:
         """Switch a feature off for a while.
 
         Raises:
@@ -93,13 +90,13 @@ class Hands:
             request.site,
             ttl_s=request.ttl_s,
             reason=request.reason,
-            author=author_of(request.author, caller.name, local=caller.local),
+            author=author_of(request.author, caller),
             force=request.force,
             break_glass=request.break_glass,
         )
         return flow.events()
 
-    async def unkill(self, request: UnkillRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
+    async def unkill(self, request: UnkillRequest, caller: Caller) -> AsyncIterator[ApplyEvent]:
         """End a kill switch before its time.
 
         Raises:
@@ -107,7 +104,7 @@ class Hands:
             NotFoundError: it is not on.
             ConflictError: another release does not end.
         """
-        author = author_of(request.author, caller.name, local=caller.local)
+        author = author_of(request.author, caller)
         flow = await self._switchboard.unkill(
             request.feature, request.site, author=author, break_glass=request.break_glass
         )
@@ -118,7 +115,7 @@ class Hands:
         return await self._switchboard.switches()
 
     async def push_feed(
-        self, name: str, request: FeedRequest, caller: "Caller"
+        self, name: str, request: FeedRequest, caller: Caller
     ) -> AsyncIterator[ApplyEvent]:
         """Release new content of a feed; it waits for a release that is on its way.
 
@@ -130,7 +127,7 @@ class Hands:
             UnreachableError: the store cannot be written.
         """
         feed = Pushed(_list_name(name), feed_content(request))
-        author = author_of(request.author, caller.name, local=caller.local)
+        author = author_of(request.author, caller)
         message = message_of(request.message)
         push = self._switchboard.push_now if request.break_glass else self.desk.push
         flow = await push(feed, author=author, message=message, force=request.force)
@@ -139,29 +136,38 @@ class Hands:
         return flow.events()
 
     async def rotate_keys(
-        self, request: RotateRequest, caller: "Caller"
+        self, request: RotateRequest, caller: Caller
     ) -> AsyncIterator[ApplyEvent]:
         """Sign clearances with a new key; the one before stays believed.
 
         Raises:
             ConflictError: nothing is signed yet, or another release is on its way.
         """
-        actor = await self._deed(request, caller, "rotate-clearance-keys")
-        message = message_of(request.reason) or "New clearance key"
+        actor = author_of(request.author, caller)
+        reason = message_of(request.reason)
+        # Written down before it is done, so that also a refused deed is known.
+        await asyncio.to_thread(
+            self._store.audit.add,
+            actor=actor,
+            action="rotate-clearance-keys",
+            subject="rollouts",
+            detail=reason,
+        )
+        message = reason or "New clearance key"
         flow = await self.keys.rotate(actor, message, break_glass=request.break_glass)
         return flow.events()
 
-    async def run_job(self, name: str, request: JobRequest, caller: "Caller") -> JobView:
+    async def run_job(self, name: str, request: JobRequest, caller: Caller) -> JobView:
         """Run a job now.
 
         Raises:
             NotFoundError: there is no such job.
             ConflictError: it is off, or a job runs.
         """
-        author = author_of(request.author, caller.name, local=caller.local)
+        author = author_of(request.author, caller)
         return await self.jobs.order(name, author)
 
-    async def promote(self, request: PromoteRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
+    async def promote(self, request: PromoteRequest, caller: Caller) -> AsyncIterator[ApplyEvent]:
         """Make the shadow the bot model.
 
         Raises:
@@ -171,21 +177,21 @@ class Hands:
         """
         flow = await self.shadows.promote(
             request.shadow,
-            author=author_of(request.author, caller.name, local=caller.local),
+            author=author_of(request.author, caller),
             message=message_of(request.message),
             force=request.force,
             break_glass=request.break_glass,
         )
         return flow.events()
 
-    async def unshadow(self, request: DeedRequest, caller: "Caller") -> AsyncIterator[ApplyEvent]:
+    async def unshadow(self, request: DeedRequest, caller: Caller) -> AsyncIterator[ApplyEvent]:
         """Take the shadow model away.
 
         Raises:
             NotFoundError: there is none.
             ConflictError: it is a file, or another release does not end.
         """
-        author = author_of(request.author, caller.name, local=caller.local)
+        author = author_of(request.author, caller)
         flow = await self.shadows.unshadow(author=author, message=message_of(request.reason))
         return flow.events()
 
@@ -218,7 +224,7 @@ class Hands:
             )
         )
 
-    async def release_quarantine(self, digest: str, caller: "Caller") -> QuarantinedView:
+    async def release_quarantine(self, digest: str, caller: Caller) -> QuarantinedView:
         """Let content be rolled out again.
 
         Raises:
@@ -248,14 +254,14 @@ class Hands:
         )
         return fitting[0]
 
-    async def broke_glass(self, action: str, reason: str, author: str, caller: "Caller") -> None:
+    async def broke_glass(self, action: str, reason: str, author: str, caller: Caller) -> None:
         """Leave a record that somebody skips the steps; nothing without a reason.
 
         Raises:
             UsageError: author or reason is too long or no text.
         """
         if reason:
-            actor = author_of(author, caller.name, local=caller.local)
+            actor = author_of(author, caller)
             why = message_of(reason)
             await asyncio.to_thread(
                 self._store.audit.add,
@@ -288,7 +294,7 @@ class Hands:
         record = await asyncio.to_thread(self._store.get, release_id(release))
         return await self._course().history(record.id)
 
-    async def pause(self, request: DeedRequest, caller: "Caller") -> RolloutView:
+    async def pause(self, request: DeedRequest, caller: Caller) -> RolloutView:
         """Stop the running rollout where it stands.
 
         Raises:
@@ -297,7 +303,7 @@ class Hands:
         async with self._steering(request, caller, "pause") as (actor, reason):
             return await self._course().pause(actor, reason)
 
-    async def resume(self, request: DeedRequest, caller: "Caller") -> RolloutView:
+    async def resume(self, request: DeedRequest, caller: Caller) -> RolloutView:
         """Let the rollout go on.
 
         Raises:
@@ -307,7 +313,7 @@ class Hands:
         async with self._steering(request, caller, "resume") as (actor, reason):
             return await self._course().resume(actor, reason)
 
-    async def abort(self, request: DeedRequest, caller: "Caller") -> RolloutView:
+    async def abort(self, request: DeedRequest, caller: Caller) -> RolloutView:
         """Withdraw the running rollout from every node.
 
         Raises:
@@ -316,12 +322,12 @@ class Hands:
         async with self._steering(request, caller, "abort") as (actor, reason):
             return await self._course().abort(actor, reason)
 
-    async def freeze(self, request: DeedRequest, caller: "Caller") -> RolloutsView:
+    async def freeze(self, request: DeedRequest, caller: Caller) -> RolloutsView:
         """Stop every start and advance."""
         async with self._steering(request, caller, "freeze") as (actor, reason):
             return await self._course().freeze(actor, reason)
 
-    async def unfreeze(self, request: DeedRequest, caller: "Caller") -> RolloutsView:
+    async def unfreeze(self, request: DeedRequest, caller: Caller) -> RolloutsView:
         """Lift the freeze.
 
         Raises:
@@ -341,10 +347,10 @@ class Hands:
 
     @asynccontextmanager
     async def _steering(
-        self, request: DeedRequest, caller: "Caller", action: str
+        self, request: DeedRequest, caller: Caller, action: str
     ) -> AsyncIterator[tuple[str, str]]:
         """Who steers, and why. The order itself writes down what it did; here, what was refused."""
-        actor = author_of(request.author, caller.name, local=caller.local)
+        actor = author_of(request.author, caller)
         try:
             yield actor, message_of(request.reason)
         except SeawallError as error:
@@ -356,15 +362,6 @@ class Hands:
                 detail=f"refused: {error.message}",
             )
             raise
-
-    async def _deed(self, request: RotateRequest, caller: "Caller", action: str) -> str:
-        """Who does it; written down before it is done, so that also a refused deed is known."""
-        actor = author_of(request.author, caller.name, local=caller.local)
-        reason = message_of(request.reason)
-        await asyncio.to_thread(
-            self._store.audit.add, actor=actor, action=action, subject="rollouts", detail=reason
-        )
-        return actor
 
 
 def _list_name(name: str) -> ListName:

@@ -6,11 +6,10 @@ the part that knows, and turns the answer into views. Everything that blocks run
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
-from typing import Final
+from dataclasses import dataclass, replace
 
 from seawall import __version__, limits
-from seawall.api.asked import author_of, check_node, message_of, release_id
+from seawall.api.asked import Caller, author_of, check_node, message_of, release_id
 from seawall.api.fleet import FleetDesk, elsewhere, no_desk
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
@@ -52,17 +51,6 @@ from seawall.release.store import Store
 from seawall.rollout.ports import Assignment, NodeReport
 from seawall.secret import Secret
 from seawall.site.sources import SourceSet
-
-_ALL_SCOPES: Final = frozenset({"read", "write"})
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the local user behind the Unix socket, or the holder of a token."""
-
-    name: str
-    scopes: frozenset[str] = field(default=_ALL_SCOPES)
-    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +155,7 @@ class Service:
             self.fleet.require_lead()
         order = Order(
             sources=sources,
-            author=author_of(author, caller.name, local=caller.local),
+            author=author_of(author, caller),
             message=message_of(message),
             dry_run=dry_run,
             force=force,
@@ -196,7 +184,7 @@ class Service:
             self.fleet.require_lead()
         flow = self._parts.releaser.rollback(
             None if release is None else release_id(release),
-            author=author_of(author, caller.name, local=caller.local),
+            author=author_of(author, caller),
             message=message_of(message),
             force=force,
             break_glass=break_glass,

@@ -15,8 +15,9 @@ from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what is seeded below
 from typing import Final
 
+from seawall.api.asked import Caller
 from seawall.api.hand_requests import FeedRequest
-from seawall.api.service import Caller, Service
+from seawall.api.service import Service
 from seawall.api.stages import FORCE_SCORES
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.clock import Clock
