@@ -14,12 +14,12 @@ from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
-from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 
 from seawall.compiler import names
 from seawall.compiler.bot_service import bots_cluster
-from seawall.compiler.chains import filter_chains, managers
+from seawall.compiler.chains import Rewriter
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 
@@ -56,49 +56,36 @@ def static_bootstrap(
     return body_of(bootstrap)
 
 
-class _Inliner:
-    """Rewrites listeners; equal connection managers and TLS contexts are rewritten once."""
+class _Inliner(Rewriter):
+    """Writes what would come by discovery into listeners."""
 
     def __init__(self, snapshot: Snapshot, *, every_chain: bool) -> None:
+        super().__init__()
         self._every_chain = every_chain
         self._written: set[str] = set()
         self._routes = {
             r.name: route_pb2.RouteConfiguration.FromString(r.body)
             for r in snapshot.of_type(TypeUrl.ROUTES)
         }
-        self._done: dict[bytes, Any] = {}
 
     def listener(self, body: bytes) -> Any:
         listener = listener_pb2.Listener.FromString(body)
-        for chain in filter_chains(listener):
-            for config in managers(chain):
-                config.CopyFrom(self._manager(config))
-            if chain.HasField("transport_socket"):
-                config = chain.transport_socket.typed_config
-                config.CopyFrom(self._tls(config))
+        self.rewrite(listener)
         return listener
 
-    def _manager(self, config: Any) -> Any:
+    def manager(self, config: Any) -> Any:
         manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
         name = manager.rds.route_config_name
         once_more = name in self._written and not self._every_chain
         key = config.value + (b"bare" if once_more else b"")
-        if key not in self._done:
+        if key not in self.done:
             routes = self._routes[name]
             if once_more:
                 routes = route_pb2.RouteConfiguration(name=name)
             manager.route_config.CopyFrom(routes)
             self._written.add(name)
-            self._done[key] = packed(manager)
-        return self._done[key]
-
-    def _tls(self, config: Any) -> Any:
-        if config.value not in self._done:
-            context = tls_pb2.DownstreamTlsContext.FromString(config.value)
-            for secret in context.common_tls_context.tls_certificate_sds_secret_configs:
-                secret.ClearField("sds_config")
-            self._done[config.value] = packed(context)
-        return self._done[config.value]
+            self.done[key] = packed(manager)
+        return self.done[key]
 
 
 def _inline_runtime(bootstrap: Any, snapshot: Snapshot) -> None:

@@ -22,7 +22,7 @@ from envoy.extensions.filters.listener.proxy_protocol.v3 import proxy_protocol_p
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
-from envoy.extensions.transport_sockets.tls.v3 import secret_pb2, tls_pb2
+from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.service.discovery.v3 import discovery_pb2
 from envoy.service.runtime.v3 import rtds_pb2
@@ -30,7 +30,7 @@ from google.protobuf import struct_pb2
 
 from seawall.compiler import names
 from seawall.compiler.bot_service import bots_cluster
-from seawall.compiler.chains import filter_chains, managers
+from seawall.compiler.chains import Rewriter
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 
@@ -185,12 +185,12 @@ def _cluster(body: bytes, stub: str) -> Any:
 # --- Listeners ------------------------------------------------------------------------------------
 
 
-class _Listeners:
-    """Rewrites listeners; equal connection managers and TLS contexts are rewritten once."""
+class _Listeners(Rewriter):
+    """Has listeners read their routes from files, and write down what they decide."""
 
     def __init__(self, routes: dict[str, str]) -> None:
+        super().__init__()
         self._routes = routes
-        self._done: dict[bytes, Any] = {}
         self._decisions = _decision_log()
 
     def listener(self, listener: Any, socket: str) -> Any:
@@ -205,31 +205,18 @@ class _Listeners:
             name=_PROXY_PROTOCOL, typed_config=packed(proxy_protocol_pb2.ProxyProtocol())
         )
         listener.listener_filters.extend(kept)
-        for chain in filter_chains(listener):
-            for config in managers(chain):
-                config.CopyFrom(self._manager(config))
-            if chain.HasField("transport_socket"):
-                config = chain.transport_socket.typed_config
-                config.CopyFrom(self._tls(config))
+        self.rewrite(listener)
         return listener
 
-    def _manager(self, config: Any) -> Any:
-        if config.value not in self._done:
+    def manager(self, config: Any) -> Any:
+        if config.value not in self.done:
             manager = hcm_pb2.HttpConnectionManager.FromString(config.value)
             source = config_source_pb2.ConfigSource()
             source.path_config_source.path = self._routes[manager.rds.route_config_name]
             manager.rds.config_source.CopyFrom(source)
             manager.access_log.append(self._decisions)
-            self._done[config.value] = packed(manager)
-        return self._done[config.value]
-
-    def _tls(self, config: Any) -> Any:
-        if config.value not in self._done:
-            context = tls_pb2.DownstreamTlsContext.FromString(config.value)
-            for secret in context.common_tls_context.tls_certificate_sds_secret_configs:
-                secret.ClearField("sds_config")
-            self._done[config.value] = packed(context)
-        return self._done[config.value]
+            self.done[config.value] = packed(manager)
+        return self.done[config.value]
 
 
 def _decision_log() -> Any:
