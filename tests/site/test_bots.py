@@ -20,7 +20,6 @@ from seawall.model import (
 )
 from seawall.site.problem import Problem, Severity
 from seawall.site.rules.rule import one_site
-from seawall.verify.catalogue import Category
 from site_text import HEAD, load_text
 
 ORIGIN = "origin: http://127.0.0.1:3000\n"
@@ -123,11 +122,6 @@ def test_robots_txt_follows_the_categories_and_names_real_bots() -> None:
     assert "User-agent: Google-Extended\n" in site.bots.robots_txt
     assert "Content-Signal: ai-train=no\n" in site.bots.robots_txt
     assert loaded("bots: {mode: observe, robots: false}").bots.robots_txt == ""
-
-
-def test_categories_of_the_catalogue_are_those_of_policies() -> None:
-    own = set(BotCategory) - {BotCategory.IMPOSTOR, BotCategory.UNVERIFIED}
-    assert {c.value for c in own} == {c.value for c in Category}
 
 
 # --- Problems -------------------------------------------------------------------------------------

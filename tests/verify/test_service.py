@@ -19,10 +19,11 @@ from starlette.applications import Starlette
 
 from dns_server import Zone, serving
 from seawall import limits
+from seawall.model import BotCategory
 from seawall.tasks import Background
 from seawall.verify.agent_url import WELL_KNOWN
 from seawall.verify.app import verify_routes
-from seawall.verify.catalogue import Bot, Catalogue, Category, RangeSource, assemble, catalogue
+from seawall.verify.catalogue import Bot, Catalogue, RangeSource, assemble, catalogue
 from seawall.verify.claims import Claim, ClaimsBoard
 from seawall.verify.directory import Directories
 from seawall.verify.dns import Confirmation, Lookups
@@ -107,7 +108,11 @@ def _bots(origin: str) -> Catalogue:
     """The catalogue, with one more bot whose keys stand at the test's server."""
     known = catalogue()
     extra = Bot(
-        500, "test-agent", Category.OTHER, directory=origin + WELL_KNOWN, docs="https://a.example"
+        500,
+        "test-agent",
+        BotCategory.OTHER,
+        directory=origin + WELL_KNOWN,
+        docs="https://a.example",
     )
     return assemble((*known.bots, extra), known.sources)
 

@@ -12,7 +12,7 @@ from seawall import limits
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Kind
 from seawall.bots.kinds import KINDS, kind_of
-from seawall.model import BOT_WINDOWS_S, BotCategory, RouteClass
+from seawall.model import BOT_PURPOSES, BOT_WINDOWS_S, RouteClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +94,7 @@ class Name:
 
 _FAMILIES: Final = tuple((f.name.lower().replace("_", "-"), f.value) for f in ClientFamily)
 _PROTOCOLS: Final = ("HTTP/1.0", "HTTP/1.1", "HTTP/2", "HTTP/3")
-_PURPOSES: Final = tuple(
-    c.value for c in BotCategory if c not in (BotCategory.IMPOSTOR, BotCategory.UNVERIFIED)
-)
+_PURPOSES: Final = tuple(purpose.value for purpose in BOT_PURPOSES)
 WINDOW_NAMES: Final = ("10s", "60s", "10m")
 """`BOT_WINDOWS_S` as people write them."""
 _REQUESTS: Final = "requests_"

@@ -6,6 +6,7 @@ Collections are tuples in the order of the site file, so equal configurations ar
 """
 
 from seawall.model.bots import (
+    BOT_PURPOSES,
     BOT_WINDOWS_S,
     OBSERVING,
     BotAction,
@@ -79,6 +80,7 @@ from seawall.model.switches import (
 from seawall.model.tls import Certificate, TlsVersion
 
 __all__ = [
+    "BOT_PURPOSES",
     "BOT_WINDOWS_S",
     "DEFAULT_POLICY",
     "FEATURES",

@@ -52,6 +52,10 @@ class BotCategory(StrEnum):
     """Names a known bot, and nothing is proven."""
 
 
+BOT_PURPOSES: Final = tuple(
+    one for one in BotCategory if one not in (BotCategory.IMPOSTOR, BotCategory.UNVERIFIED)
+)
+"""What a known bot can be for."""
 BOT_WINDOWS_S: Final = (10, 60, 600)
 """The windows over which the requests of a client are counted, in seconds."""
 

@@ -84,6 +84,5 @@ def bot_tokens() -> dict[BotCategory, tuple[str, ...]]:
     """User-agent tokens of the known bots."""
     found: dict[BotCategory, tuple[str, ...]] = {}
     for bot in catalogue().bots:
-        category = BotCategory(bot.category)
-        found[category] = found.get(category, ()) + bot.tokens
+        found[bot.category] = found.get(bot.category, ()) + bot.tokens
     return found

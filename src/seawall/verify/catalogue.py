@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -18,6 +17,7 @@ import yaml
 
 from seawall import limits
 from seawall.errors import RefusedError
+from seawall.model import BOT_PURPOSES, BotCategory
 from seawall.verify.agent_url import canonical
 
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -33,21 +33,6 @@ _KEYS: Final = {
     "docs",
     "partial",
 }
-
-
-class Category(StrEnum):
-    """What a bot is for; policies name these."""
-
-    SEARCH = "search"
-    AI_TRAINING = "ai-training"
-    AI_SEARCH = "ai-search"
-    AI_USER = "ai-user"
-    PREVIEW = "preview"
-    SEO = "seo"
-    MONITOR = "monitor"
-    FEED = "feed"
-    ARCHIVE = "archive"
-    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +65,7 @@ class Bot:
 
     number: int
     name: str
-    category: Category
+    category: BotCategory
     tokens: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     ranges: tuple[str, ...] = ()
@@ -212,12 +197,12 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
         raise _refused(f"{name} has no number from 1 to 65535")
     if type(data.get("partial", False)) is not bool:
         raise _refused(f"{name} has a partial that is neither true nor false")
-    if category not in set(Category):
+    if category not in BOT_PURPOSES:
         raise _refused(f"{name} has the unknown category {category!r}")
     bot = Bot(
         number=number,
         name=name,
-        category=Category(category),
+        category=BotCategory(category),
         tokens=_texts(data, "tokens", name),
         hosts=_texts(data, "hosts", name),
         ranges=_texts(data, "ranges", name),
