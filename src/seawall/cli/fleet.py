@@ -13,6 +13,7 @@ from seawall.api.codec import to_json
 from seawall.cli.connect import connect
 from seawall.cli.run import reachable_file, resolv_conf_argument
 from seawall.cli.settings import Target
+from seawall.cli.watch import now_s
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import prepare_data_dir, read_run_file
@@ -129,11 +130,7 @@ def nodes(output: Output, target: Target) -> int:
     """List the nodes of the fleet."""
     with connect(target) as client:
         view = client.nodes()
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        now_s = time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock
-        output.show(draw.nodes(view, now_s))
+    output.tell(view, lambda: draw.nodes(view, now_s()))
     return DONE
 
 
@@ -146,10 +143,7 @@ def remove(output: Output, target: Target, name: str) -> int:
     with connect(target) as client:
         view = client.remove_node(name)
     words = f"Node {view.name} is removed: control answers it no more. It serves what it has."
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(styled(words))
+    output.tell(view, lambda: styled(words))
     return DONE
 
 

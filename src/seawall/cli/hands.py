@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final, Literal
 
 from seawall import limits
-from seawall.api.codec import to_json
 from seawall.api.hand_requests import KillRequest, UnkillRequest
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView
 from seawall.api.views import ApplyEvent, Refused
@@ -57,10 +56,7 @@ def switches(output: Output, target: Target) -> int:
     """List the kill switches that are on, and everything that can be killed."""
     with connect(target) as client:
         view = client.switches()
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.switches(view))
+    output.tell(view, lambda: draw.switches(view))
     return DONE
 
 
@@ -124,10 +120,7 @@ def feeds(output: Output, target: Target) -> int:
     """List the address lists of the current release."""
     with connect(target) as client:
         view = client.feeds()
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.feeds(view, now_s()))
+    output.tell(view, lambda: draw.feeds(view, now_s()))
     return DONE
 
 
@@ -135,10 +128,7 @@ def quarantine(output: Output, target: Target) -> int:
     """List content that may not be rolled out again."""
     with connect(target) as client:
         view = client.quarantine()
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.quarantine(view, now_s()))
+    output.tell(view, lambda: draw.quarantine(view, now_s()))
     return DONE
 
 
@@ -150,10 +140,8 @@ def release_quarantine(output: Output, target: Target, digest: str) -> int:
     """
     with connect(target) as client:
         view = client.release_quarantine(digest)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(styled(f"{view.digest[:12]} may be rolled out again. It was: {view.reason}"))
+    words = f"{view.digest[:12]} may be rolled out again. It was: {view.reason}"
+    output.tell(view, lambda: styled(words))
     return DONE
 
 
@@ -167,10 +155,7 @@ def steer(
     """
     with connect(target) as client:
         view = client.steer(deed, user_name(), reason)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.rollout(view, now_s()))
+    output.tell(view, lambda: draw.rollout(view, now_s()))
     return DONE
 
 
@@ -226,17 +211,11 @@ def _ended(story: RolloutHistoryView) -> bool:
 
 
 def _show_story(output: Output, story: RolloutHistoryView) -> None:
-    if output.json_format:
-        output.write_json(to_json(story))
-    else:
-        output.show(draw.story(story, now_s()))
+    output.tell(story, lambda: draw.story(story, now_s()))
 
 
 def _show_now(output: Output, view: RolloutsView) -> int:
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.rollouts(view, now_s()))
+    output.tell(view, lambda: draw.rollouts(view, now_s()))
     return DONE
 
 

@@ -26,10 +26,7 @@ def show(output: Output, target: Target) -> int:
     """
     with connect(target) as client:
         view = client.jobs()
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.jobs(view, now_s()))
+    output.tell(view, lambda: draw.jobs(view, now_s()))
     return DONE
 
 

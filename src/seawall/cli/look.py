@@ -4,7 +4,6 @@ from contextlib import suppress
 from typing import Final
 
 from seawall.api.client import Client
-from seawall.api.codec import to_json
 from seawall.api.status_views import StatusView
 from seawall.cli.connect import connect, is_node_of_fleet
 from seawall.cli.settings import Target
@@ -42,10 +41,7 @@ def releases(output: Output, target: Target, limit: int, before: str) -> int:
     """List releases."""
     with connect(target) as client:
         view = client.releases(limit=limit, before=before)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.releases(view, now_s()))
+    output.tell(view, lambda: draw.releases(view, now_s()))
     return DONE
 
 
@@ -57,10 +53,7 @@ def show(output: Output, target: Target, release: str) -> int:
     """
     with connect(target) as client:
         view = client.show(release)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.release_detail(view))
+    output.tell(view, lambda: draw.release_detail(view))
     return DONE
 
 
@@ -83,10 +76,7 @@ def why(output: Output, target: Target, request_id: str, node: str) -> int:
     else:
         with connect(target) as client:
             view = client.why(request_id, node=node)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw_status.why(view))
+    output.tell(view, lambda: draw_status.why(view))
     return DONE
 
 
@@ -94,10 +84,7 @@ def audit(output: Output, target: Target, limit: int) -> int:
     """Show who did what."""
     with connect(target) as client:
         view = client.audit(limit=limit)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw.audit(view))
+    output.tell(view, lambda: draw.audit(view))
     return DONE
 
 
@@ -121,7 +108,4 @@ def _watch(output: Output, client: Client, view: StatusView) -> None:
 
 
 def _show_status(output: Output, view: StatusView) -> None:
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(draw_status.status(view))
+    output.tell(view, lambda: draw_status.status(view))

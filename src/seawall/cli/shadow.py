@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from seawall import limits
-from seawall.api.codec import to_json
 from seawall.api.hand_requests import PromoteRequest
 from seawall.api.views import ApplyEvent, Refused
 from seawall.cli.connect import connect
@@ -31,10 +30,7 @@ def report(output: Output, target: Target, places: Sequence[Path]) -> int:
     else:
         with connect(target) as client:
             found = client.bot_shadow()
-    if output.json_format:
-        output.write_json(to_json(found))
-    else:
-        output.show(draw.report(found))
+    output.tell(found, lambda: draw.report(found))
     return DONE
 
 

@@ -1,11 +1,11 @@
 """`token create|list|revoke`: who may use the HTTP API over TCP."""
 
-import time
 from typing import Final
 
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
 from seawall.cli.settings import Target
+from seawall.cli.watch import now_s
 from seawall.console import releases as draw
 from seawall.console.output import Output, styled
 from seawall.exit_codes import DONE
@@ -32,11 +32,7 @@ def list_all(output: Output, target: Target) -> int:
     """List tokens."""
     with connect(target) as client:
         view = client.tokens()
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        now_s = time.time()  # noqa: TID251 - ages on the screen are told by the reader's clock
-        output.show(draw.tokens(view, now_s))
+    output.tell(view, lambda: draw.tokens(view, now_s()))
     return DONE
 
 
@@ -48,8 +44,5 @@ def revoke(output: Output, target: Target, token: str) -> int:
     """
     with connect(target) as client:
         view = client.revoke_token(token)
-    if output.json_format:
-        output.write_json(to_json(view))
-    else:
-        output.show(styled(f"Token {view.id} ({view.name}) is revoked."))
+    output.tell(view, lambda: styled(f"Token {view.id} ({view.name}) is revoked."))
     return DONE

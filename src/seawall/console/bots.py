@@ -1,7 +1,6 @@
 """Training as it happens, and its outcome: checks first, then figures, then families."""
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from rich.console import RenderableType
@@ -52,12 +51,7 @@ class Steps:
             self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
         self._end(good=error is None)
         if self._bars is not None:
             self._bars.stop()

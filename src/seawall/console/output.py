@@ -17,6 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
+from seawall.api.codec import to_json
 from seawall.console.words import clean
 from seawall.errors import RefusedError
 
@@ -88,6 +89,17 @@ class Output:
         line = json.dumps(value, ensure_ascii=not _is_unicode(self._stdout.encoding))
         plain = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
         self._result(lambda: _write(self._stdout, plain + "\n"))
+
+    def tell(self, view: object, drawn: "Callable[[], RenderableType]") -> None:
+        """What a command found: as JSON, or as it is drawn for people.
+
+        Raises:
+            RefusedError: standard output takes nothing more, as on a full disk.
+        """
+        if self.json_format:
+            self.write_json(to_json(view))
+        else:
+            self.show(drawn())
 
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
         """An error in its four parts; as JSON it is one object on standard output."""

@@ -1,7 +1,6 @@
 """An apply or rollback as it happens: each step with a tick and a time, then the outcome."""
 
 from collections.abc import Iterable, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from rich.console import Group, RenderableType
@@ -94,10 +93,9 @@ def see_off(output: Output, events: Iterable[ApplyEvent]) -> bool:
             if not output.json_format:
                 steps.draw(event)
             if event.stage == "assign" and event.state == "done":
-                if output.json_format:
-                    output.write_json(to_json(event))
-                else:
-                    output.show(styled("It is on its way: seawall rollout, seawall status."))
+                output.tell(
+                    event, lambda: styled("It is on its way: seawall rollout, seawall status.")
+                )
                 return True
     raise UnreachableError(
         "outcome-unknown",
@@ -127,12 +125,7 @@ class Steps:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._still()
 
     def draw(self, event: Progress) -> None:
