@@ -10,7 +10,6 @@ never outlives `seawall up`.
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import os
 import signal
 import sys
@@ -29,14 +28,14 @@ from seawall.api.fleet import Heard, Lead
 from seawall.api.server import ApiServer
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
-from seawall.errors import ConflictError, SeawallError, UnreachableError
+from seawall.errors import SeawallError, UnreachableError
 from seawall.fleet import tls
 from seawall.fleet.export import keep_exported
 from seawall.fleet.leader import Sole, election
 from seawall.fleet.port import PortParts, listen_tcp, nodes_port
 from seawall.heap import give_back, keep_small, settle
 from seawall.ids import NodeName
-from seawall.node.process import raise_file_limit
+from seawall.node.process import only_one, raise_file_limit
 from seawall.release.reserve import Reserve
 from seawall.release.signing import load_public_key
 from seawall.release.store import Store
@@ -73,7 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for folder in (data_dir, data_dir / "logs", data_dir / "control"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         configure("control", path=data_dir / "logs" / "control.log")
-        lock = _lock(data_dir / "control" / "control.lock")
+        words = f"Another control process works on {data_dir}."
+        lock = only_one(data_dir / "control" / "control.lock", "control-already-running", words)
     except OSError as error:
         return _give_up(f"The data directory {data_dir} cannot be used: {error.strerror}.")
     except SeawallError as error:
@@ -305,20 +305,6 @@ def _parent_gone(parent_fd: int, stop: asyncio.Event) -> None:
     if not os.read(parent_fd, 1):
         asyncio.get_running_loop().remove_reader(parent_fd)
         stop.set()
-
-
-def _lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        raise ConflictError(
-            "control-already-running",
-            f"Another control process works on {path.parent.parent}.",
-            remedy="Stop it first, or choose another data directory.",
-        ) from error
-    return descriptor
 
 
 def _give_up(words: str) -> int:

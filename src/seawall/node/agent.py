@@ -48,7 +48,7 @@ from seawall.node.lastgood import Opener, trusting
 from seawall.node.memory import Memory
 from seawall.node.open_files import files_notice
 from seawall.node.process import only_one, raise_file_limit
-from seawall.node.report import CollectorMaker, NoCollectors
+from seawall.node.report import CollectorMaker
 from seawall.node.reporter import Reporter
 from seawall.node.serving import Serving
 from seawall.node.slots import STABLE, Slots
@@ -137,7 +137,8 @@ class Agent:
             OSError: the directory cannot be used at all.
         """
         private_directory(self._home)
-        lock = only_one(self._home / _LOCK_FILE)
+        words = f"Another agent works on {self._home}."
+        lock = only_one(self._home / _LOCK_FILE, "agent-already-running", words)
         raise_file_limit()
         try:
             await self._ads.start()

@@ -1,4 +1,4 @@
-"""What the agent asks of its own process: to be the only one in its directory, and enough files."""
+"""What a process asks of the system: to be the only one of its kind in a directory, and files."""
 
 import fcntl
 import os
@@ -8,8 +8,13 @@ from pathlib import Path
 from seawall.errors import ConflictError
 
 
-def only_one(path: Path) -> int:
+def only_one(path: Path, code: str, words: str) -> int:
     """Lock `path`; the lock lasts until the returned descriptor is closed, or the process ends.
+
+    Args:
+        path: the file to lock; made when it is missing.
+        code: of the error when another process holds it.
+        words: which one that is.
 
     Raises:
         ConflictError: another process holds it.
@@ -20,11 +25,8 @@ def only_one(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise ConflictError(
-            "agent-already-running",
-            f"Another agent works on {path.parent}.",
-            remedy="Stop it first, or choose another data directory.",
-        ) from error
+        remedy = "Stop it first, or choose another data directory."
+        raise ConflictError(code, words, remedy=remedy) from error
     return descriptor
 
 
