@@ -21,6 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (  # noq
 )
 from google.protobuf import json_format
 
+from node.unmeasured import no_collector
 from raw_http import fetch
 from seawall.clock import SystemClock
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
@@ -249,6 +250,7 @@ def make_node(data_dir: Path, control: MemoryControl | None = None, **options: A
     key = load_or_create_key(data_dir / "signing.key", home / "trusted.pub")
     control = control or MemoryControl()
     options.setdefault("concurrency", 1)
+    options.setdefault("collectors", no_collector)
     agent = Agent(data_dir, control, SystemClock(), random.Random(1), **options)
     return Node(agent, control, Releaser(key), data_dir)
 

@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 
 from node.support import until
+from node.unmeasured import NoCollector
 from seawall import limits
 from seawall.api.codec import to_json
 from seawall.ids import Digest, Generation, NodeName, ReleaseId, SiteName
 from seawall.node.envoy import Slot
 from seawall.node.instruments import Instruments
-from seawall.node.report import NoCollector
 from seawall.node.reporter import Reporter
 from seawall.node.slots import SLOT_NAMES
 from seawall.node.state import Served

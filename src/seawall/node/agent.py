@@ -61,7 +61,6 @@ __all__ = ["STABLE", "Agent"]
 
 _LOCK_FILE: Final = "agent.lock"
 _DNS_CLUSTER: Final = DNS_CLUSTER.encode()
-_NO_COLLECTORS: Final = NoCollectors()
 
 
 class Agent:
@@ -72,11 +71,11 @@ class Agent:
         control: where assignments come from; may be away for ever.
         clock: of the machine.
         rng: for jitter.
+        collectors: makes what measures an Envoy.
         node: the name of this node.
         groups: node groups it belongs to.
         binary: Envoy; by default the one this package depends on.
         concurrency: Envoy's worker threads; by default one for each usable CPU.
-        collectors: makes what measures an Envoy.
         opener: checks envelopes; by default against the key pinned in DIR/node/trusted.pub.
         kernel: what shares out connections; tests inject one that refuses.
         write: replaces files durably; injected by tests of full disks.
@@ -90,11 +89,11 @@ class Agent:
         clock: Clock,
         rng: Random,
         *,
+        collectors: CollectorMaker,
         node: NodeName = NodeName("local"),  # noqa: B008 - an immutable name
         groups: tuple[str, ...] = (),
         binary: Path | None = None,
         concurrency: int | None = None,
-        collectors: CollectorMaker = _NO_COLLECTORS,
         opener: Opener | None = None,
         kernel: Kernel | None = None,
         write: Writer = write_atomic,

@@ -70,49 +70,6 @@ class CollectorMaker(Protocol):
         ...
 
 
-class NoCollector:
-    """Measures nothing: for an agent without telemetry."""
-
-    async def run(self) -> None:
-        """See `Collector.run`: ends at once."""
-
-    def serving(self, release: ReleaseId, generation: Generation) -> None:
-        """See `Collector.serving`."""
-
-    def hurry(self, *, on: bool) -> None:
-        """See `Collector.hurry`."""
-
-    def windows(self) -> tuple[Window, ...]:
-        """See `Collector.windows`."""
-        return ()
-
-    def accepted(self, windows: tuple[Window, ...]) -> None:
-        """See `Collector.accepted`."""
-
-    def notices(self) -> tuple[str, ...]:
-        """See `Collector.notices`."""
-        return ()
-
-    def bots(self) -> BotSample | None:
-        """See `Collector.bots`."""
-        return None
-
-
-class NoCollectors:
-    """A `CollectorMaker` for an agent without telemetry."""
-
-    def __call__(
-        self,
-        directory: Path,
-        slot: str,
-        seen: Callable[[Window], None],
-        cpu_s: Callable[[], float | None],
-    ) -> Collector:
-        """See `CollectorMaker`."""
-        del directory, slot, seen, cpu_s
-        return NoCollector()
-
-
 def starting_state(keeper: Keeper) -> EnvoyState | None:
     """The Envoy of `keeper` before it was asked anything."""
     process = keeper.process
