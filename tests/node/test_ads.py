@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -27,6 +29,18 @@ def subscribe(node_id: str, type_url: TypeUrl) -> bytes:
     return bytes(message.SerializeToString())
 
 
+@asynccontextmanager
+async def connected(path: Path) -> AsyncIterator[tuple[AdsServer, grpc.aio.Channel]]:
+    """A server that has an edge for `local/a`, and a way to it."""
+    ads = AdsServer(path, SystemClock())
+    ads.link("local/a").aim(edge(1, "one"))
+    await ads.start()
+    with short_path(path) as address:
+        async with grpc.aio.insecure_channel(f"unix:{address}") as channel:
+            yield ads, channel
+    await ads.stop()
+
+
 async def ask_clusters(channel: grpc.aio.Channel) -> DeltaDiscoveryResponse:
     stream = open_stream(channel)
     await stream.write(subscribe("local/a", TypeUrl.CLUSTER))
@@ -50,14 +64,9 @@ def test_the_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None
     path.parent.mkdir()
 
     async def story() -> None:
-        ads = AdsServer(path, SystemClock())
-        ads.link("local/a").aim(edge(1, "one"))
-        await ads.start()
-        with short_path(path) as address:
-            async with grpc.aio.insecure_channel(f"unix:{address}") as channel:
-                answer = await ask_clusters(channel)
+        async with connected(path) as (_, channel):
+            answer = await ask_clusters(channel)
         assert [resource.name for resource in answer.resources] == ["origin"]
-        await ads.stop()
 
     asyncio.run(story())
 
@@ -95,28 +104,20 @@ def test_a_malformed_request_ends_its_stream_and_not_the_server(
     tmp_path: Path, garbage: bytes
 ) -> None:
     async def story() -> None:
-        ads = AdsServer(tmp_path / "xds.sock", SystemClock())
-        ads.link("local/a").aim(edge(1, "one"))
-        await ads.start()
-        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/xds.sock") as channel:
+        async with connected(tmp_path / "xds.sock") as (_, channel):
             stream = open_stream(channel)
             await stream.write(garbage)
             async with asyncio.timeout(10):
                 assert await stream.code() is grpc.StatusCode.INVALID_ARGUMENT
             answer = await ask_clusters(channel)
             assert [resource.name for resource in answer.resources] == ["origin"]
-        await ads.stop()
 
     asyncio.run(story())
 
 
 def test_garbage_in_the_middle_of_a_stream_ends_it(tmp_path: Path) -> None:
     async def story() -> None:
-        ads = AdsServer(tmp_path / "xds.sock", SystemClock())
-        link = ads.link("local/a")
-        link.aim(edge(1, "one"))
-        await ads.start()
-        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/xds.sock") as channel:
+        async with connected(tmp_path / "xds.sock") as (ads, channel):
             stream = open_stream(channel)
             await stream.write(subscribe("local/a", TypeUrl.CLUSTER))
             async with asyncio.timeout(10):
@@ -125,27 +126,21 @@ def test_garbage_in_the_middle_of_a_stream_ends_it(tmp_path: Path) -> None:
                 while await stream.read() is not grpc.aio.EOF:
                     pass
             assert ads.malformed_requests == 1
-            assert not link.session.connected
+            assert not ads.link("local/a").session.connected
             assert (await ask_clusters(channel)).resources
-        await ads.stop()
 
     asyncio.run(story())
 
 
 def test_a_newer_stream_of_the_same_envoy_replaces_the_older(tmp_path: Path) -> None:
     async def story() -> None:
-        ads = AdsServer(tmp_path / "xds.sock", SystemClock())
-        link = ads.link("local/a")
-        link.aim(edge(1, "one"))
-        await ads.start()
-        async with grpc.aio.insecure_channel(f"unix:{tmp_path}/xds.sock") as channel:
+        async with connected(tmp_path / "xds.sock") as (_, channel):
             old = open_stream(channel)
             await old.write(subscribe("local/a", TypeUrl.CLUSTER))
             async with asyncio.timeout(10):
                 await old.read()
                 assert (await ask_clusters(channel)).resources
             old.cancel()
-        await ads.stop()
 
     asyncio.run(story())
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,95 +18,93 @@ from seawall.node.steering import Arm
 from seawall.rollout.ports import Phase, TrialPhase
 
 
-def test_a_release_goes_through_taste_canary_and_commit_under_traffic(tmp_path: Path) -> None:
+def tell_of_a_node(tmp_path: Path, tell: Callable[[Story, int, int], Awaitable[None]]) -> None:
+    """A story of a node that passes everything on; it is given its port and that of the origin."""
     port = free_port()
-    new = {**answer("new"), "match": {"path": "/new"}}
 
-    async def tell() -> None:
+    async def told() -> None:
         async with origin() as upstream, running(measuring(tmp_path)) as node:
             story = Story(node)
             await story.serve(site(port, upstream))
-            socket = await open_upgrade(port)
-            async with crowd(port, clients=2) as clients:
-                release = await story.try_out(site(port, upstream, first=new))
-                report = await story.tasted()
-                assert report.trial is not None
-                assert report.trial.probes.asked >= 1
-                assert report.trial.baseline
-                await story.steered(100)
-                await node.reported(
-                    lambda r: (
-                        {"stable", "candidate", "baseline"}
-                        <= {w.slot for w in r.windows if w.generation == r.generation and w.edge}
-                    ),
-                    "windows of all three slots",
-                )
-                await story.steered(500)
-                await echo(socket, b"in the canary")
-                report = await story.commit()
-                assert report.release == release
-                assert report.trial is None
-            assert clients.failures == {}
-            assert clients.statuses["200"] > 100
-            assert await get(port, "/new") == b"new"
-            await echo(socket, b"after the commit")
-            assert node.agent.keeper.restarts == 0
-            await socket.close()
+            await tell(story, port, upstream)
 
-    asyncio.run(tell())
+    asyncio.run(told())
+
+
+def test_a_release_goes_through_taste_canary_and_commit_under_traffic(tmp_path: Path) -> None:
+    new = {**answer("new"), "match": {"path": "/new"}}
+
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        socket = await open_upgrade(port)
+        async with crowd(port, clients=2) as clients:
+            release = await story.try_out(site(port, upstream, first=new))
+            report = await story.tasted()
+            assert report.trial is not None
+            assert report.trial.probes.asked >= 1
+            assert report.trial.baseline
+            await story.steered(100)
+            await story.node.reported(
+                lambda r: (
+                    {"stable", "candidate", "baseline"}
+                    <= {w.slot for w in r.windows if w.generation == r.generation and w.edge}
+                ),
+                "windows of all three slots",
+            )
+            await story.steered(500)
+            await echo(socket, b"in the canary")
+            report = await story.commit()
+            assert report.release == release
+            assert report.trial is None
+        assert clients.failures == {}
+        assert clients.statuses["200"] > 100
+        assert await get(port, "/new") == b"new"
+        await echo(socket, b"after the commit")
+        assert story.node.agent.keeper.restarts == 0
+        await socket.close()
+
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_window_never_spans_two_steps(tmp_path: Path) -> None:
-    port = free_port()
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        async with crowd(port):
+            await story.try_out(site(port, upstream, first=answer("other")))
+            await story.tasted()
+            for share in (100, 300):
+                await story.steered(share)
+                await story.node.reported(
+                    lambda r: any(
+                        w.slot == "candidate" and w.generation == r.generation for w in r.windows
+                    ),
+                    "a window of the step",
+                )
+        windows = [w for report in story.node.control.reports for w in report.windows]
+        steps: dict[tuple[str, int], list[tuple[float, float]]] = {}
+        for window in windows:
+            span = (window.start_s, window.start_s + window.duration_s)
+            steps.setdefault((window.slot, window.generation), []).append(span)
+        for (slot, generation), spans in steps.items():
+            for other in (g for s, g in steps if s == slot and g > generation):
+                later = min(start for start, _ in steps[slot, other])
+                assert max(end for _, end in spans) <= later + 0.001
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            async with crowd(port):
-                await story.try_out(site(port, upstream, first=answer("other")))
-                await story.tasted()
-                for share in (100, 300):
-                    await story.steered(share)
-                    await node.reported(
-                        lambda r: any(
-                            w.slot == "candidate" and w.generation == r.generation
-                            for w in r.windows
-                        ),
-                        "a window of the step",
-                    )
-            windows = [w for report in node.control.reports for w in report.windows]
-            steps: dict[tuple[str, int], list[tuple[float, float]]] = {}
-            for window in windows:
-                span = (window.start_s, window.start_s + window.duration_s)
-                steps.setdefault((window.slot, window.generation), []).append(span)
-            for (slot, generation), spans in steps.items():
-                for other in (g for s, g in steps if s == slot and g > generation):
-                    later = min(start for start, _ in steps[slot, other])
-                    assert max(end for _, end in spans) <= later + 0.001
-
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_candidate_that_answers_5xx_is_withdrawn_by_the_node_alone(tmp_path: Path) -> None:
-    port = free_port()
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        async with crowd(port, clients=2) as clients:
+            await story.try_out(failing(port, upstream))
+            await story.tasted()
+            await story.steered(10)
+            report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert report.trial.blames_content
+        assert "5xx" in report.trial.message
+        assert clients.failures.keys() <= {"503"}
+        assert clients.statuses["503"] <= max(10, clients.statuses.total() // 20)
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            async with crowd(port, clients=2) as clients:
-                await story.try_out(failing(port, upstream))
-                await story.tasted()
-                await story.steered(10)
-                report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert report.trial.blames_content
-            assert "5xx" in report.trial.message
-            assert clients.failures.keys() <= {"503"}
-            assert clients.statuses["503"] <= max(10, clients.statuses.total() // 20)
-
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 @pytest.mark.parametrize("upstream_fails", [True, False])
@@ -113,28 +112,24 @@ def test_a_route_that_leads_nowhere_meets_no_client(
     tmp_path: Path, *, upstream_fails: bool
 ) -> None:
     """A part of a site that few ask for: no count of clients would find it."""
-    port = free_port()
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            nowhere = cluster("nowhere", free_port() if upstream_fails else upstream)
-            api = {**to_cluster("nowhere"), "match": {"prefix": "/api"}, "name": "demo/api"}
-            await story.try_out(site(port, upstream, nowhere, first=api))
-            if not upstream_fails:
-                await story.tasted()
-                return
-            report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert report.trial.share_permille == 0
-            assert report.trial.blames_content
-            assert "HEAD http://golden.invalid/api of demo, for the route demo/api: 503 (" in (
-                report.trial.message
-            )
-            assert "(connection_refused), stable: 200" in report.trial.message
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        nowhere = cluster("nowhere", free_port() if upstream_fails else upstream)
+        api = {**to_cluster("nowhere"), "match": {"prefix": "/api"}, "name": "demo/api"}
+        await story.try_out(site(port, upstream, nowhere, first=api))
+        if not upstream_fails:
+            await story.tasted()
+            return
+        report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert report.trial.share_permille == 0
+        assert report.trial.blames_content
+        assert "HEAD http://golden.invalid/api of demo, for the route demo/api: 503 (" in (
+            report.trial.message
+        )
+        assert "(connection_refused), stable: 200" in report.trial.message
 
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def _pid(story: Story, arm: Arm) -> int:
@@ -145,180 +140,144 @@ def _pid(story: Story, arm: Arm) -> int:
 
 
 def test_a_candidate_that_dies_goes_and_stable_serves_everything(tmp_path: Path) -> None:
-    port = free_port()
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        stable = story.node.agent.keeper.process
+        await story.try_out(site(port, upstream, first=answer("new")))
+        await story.tasted()
+        await story.steered(300)
+        os.kill(_pid(story, Arm.CANDIDATE), signal.SIGKILL)
+        report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert "died" in report.trial.message
+        assert report.trial.restarts == 1
+        async with crowd(port) as clients:
+            await until(lambda: clients.statuses["200"] > 30, what="answers of stable")
+        assert clients.failures == {}
+        assert story.node.agent.keeper.process is stable
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            stable = node.agent.keeper.process
-            await story.try_out(site(port, upstream, first=answer("new")))
-            await story.tasted()
-            await story.steered(300)
-            os.kill(_pid(story, Arm.CANDIDATE), signal.SIGKILL)
-            report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert "died" in report.trial.message
-            assert report.trial.restarts == 1
-            async with crowd(port) as clients:
-                await until(lambda: clients.statuses["200"] > 30, what="answers of stable")
-            assert clients.failures == {}
-            assert node.agent.keeper.process is stable
-
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_candidate_that_hangs_goes_within_seconds(tmp_path: Path) -> None:
-    port = free_port()
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        await story.try_out(site(port, upstream, first=answer("new")))
+        await story.tasted()
+        await story.steered(300)
+        pid = _pid(story, Arm.CANDIDATE)
+        os.kill(pid, signal.SIGSTOP)
+        report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert "did not answer" in report.trial.message
+        async with crowd(port) as clients:
+            await until(lambda: clients.statuses["200"] > 30, what="answers of stable")
+        assert clients.failures == {}
+        await until(lambda: not Path(f"/proc/{pid}/exe").exists(), what="its end")
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            await story.try_out(site(port, upstream, first=answer("new")))
-            await story.tasted()
-            await story.steered(300)
-            pid = _pid(story, Arm.CANDIDATE)
-            os.kill(pid, signal.SIGSTOP)
-            report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert "did not answer" in report.trial.message
-            async with crowd(port) as clients:
-                await until(lambda: clients.statuses["200"] > 30, what="answers of stable")
-            assert clients.failures == {}
-            await until(lambda: not Path(f"/proc/{pid}/exe").exists(), what="its end")
-
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_candidate_that_envoy_refuses_is_told_with_its_owner(tmp_path: Path) -> None:
-    port = free_port()
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        async with crowd(port) as clients:
+            await story.try_out(site(port, upstream, bad_cluster()))
+            report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert report.trial.nacks[0].owner == "origin bad"
+        assert report.trial.blames_content
+        assert report.phase is Phase.GOOD
+        assert clients.failures == {}
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            async with crowd(port) as clients:
-                await story.try_out(site(port, upstream, bad_cluster()))
-                report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert report.trial.nacks[0].owner == "origin bad"
-            assert report.trial.blames_content
-            assert report.phase is Phase.GOOD
-            assert clients.failures == {}
-
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_golden_request_that_only_the_candidate_fails_ends_the_taste(tmp_path: Path) -> None:
-    port = free_port()
     broken = answer("broken")
     broken["direct_response"]["status"] = 500
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            async with crowd(port) as clients:
-                await story.try_out(site(port, upstream, first=broken))
-                report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert report.trial.probes.differed == 1
-            assert "500, stable: 200" in report.trial.message
-            assert clients.failures == {}, "no client met it"
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        async with crowd(port) as clients:
+            await story.try_out(site(port, upstream, first=broken))
+            report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert report.trial.probes.differed == 1
+        assert "500, stable: 200" in report.trial.message
+        assert clients.failures == {}, "no client met it"
 
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_control_that_is_dead_for_the_lease_ends_the_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = free_port()
     monkeypatch.setattr("seawall.node.hearing.TRIAL_LEASE_S", 2.0)
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            await story.try_out(site(port, upstream, first=answer("new")))
-            await story.tasted()
-            await story.steered(300)
-            async with crowd(port) as clients:
-                await node.control.go_away()
-                trials = node.agent.trials
-                await until(lambda: trials.keeper(Arm.CANDIDATE) is None, what="the withdrawal")
-            assert clients.failures == {}
-            await node.control.come_back()
-            report = await story.reaches(TrialPhase.FAILED)
-            assert report.trial is not None
-            assert "control was not heard" in report.trial.message
-            assert not report.trial.blames_content
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        await story.try_out(site(port, upstream, first=answer("new")))
+        await story.tasted()
+        await story.steered(300)
+        async with crowd(port) as clients:
+            await story.node.control.go_away()
+            trials = story.node.agent.trials
+            await until(lambda: trials.keeper(Arm.CANDIDATE) is None, what="the withdrawal")
+        assert clients.failures == {}
+        await story.node.control.come_back()
+        report = await story.reaches(TrialPhase.FAILED)
+        assert report.trial is not None
+        assert "control was not heard" in report.trial.message
+        assert not report.trial.blames_content
 
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_control_that_only_takes_reports_is_as_good_as_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = free_port()
     monkeypatch.setattr("seawall.node.hearing.TRIAL_LEASE_S", 2.0)
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            await story.try_out(site(port, upstream, first=answer("new")))
-            report = await story.reaches(TrialPhase.FAILED)  # its poll waits for longer than that
-            assert report.trial is not None
-            assert "could not end it" in report.trial.message
-            assert not report.trial.blames_content
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        await story.try_out(site(port, upstream, first=answer("new")))
+        report = await story.reaches(TrialPhase.FAILED)  # its poll waits for longer than that
+        assert report.trial is not None
+        assert "could not end it" in report.trial.message
+        assert not report.trial.blames_content
 
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_trial_gives_way_to_another_one_under_traffic(tmp_path: Path) -> None:
-    port = free_port()
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        async with crowd(port) as clients:
+            await story.try_out(
+                site(port, upstream, first={**answer("1"), "match": {"path": "/1"}})
+            )
+            await story.tasted()
+            await story.steered(200)
+            await story.try_out(
+                site(port, upstream, first={**answer("2"), "match": {"path": "/2"}})
+            )
+            await story.tasted()
+            await story.steered(200)
+            await story.commit()
+        assert clients.failures == {}
+        assert await get(port, "/2") == b"2"
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            async with crowd(port) as clients:
-                await story.try_out(
-                    site(port, upstream, first={**answer("1"), "match": {"path": "/1"}})
-                )
-                await story.tasted()
-                await story.steered(200)
-                await story.try_out(
-                    site(port, upstream, first={**answer("2"), "match": {"path": "/2"}})
-                )
-                await story.tasted()
-                await story.steered(200)
-                await story.commit()
-            assert clients.failures == {}
-            assert await get(port, "/2") == b"2"
-
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
 
 
 def test_a_candidate_that_needs_a_new_process_becomes_stable_itself(tmp_path: Path) -> None:
-    port = free_port()
     body = Bootstrap(stats_flush_interval={"seconds": 7}).SerializeToString()
     other = Resource(TypeUrl.BOOTSTRAP, "bootstrap", body, "edge")
 
-    async def tell() -> None:
-        async with origin() as upstream, running(measuring(tmp_path)) as node:
-            story = Story(node)
-            await story.serve(site(port, upstream))
-            async with crowd(port) as clients:
-                await story.try_out(site(port, upstream, other))
-                await story.tasted()
-                await story.steered(500)
-                pid = _pid(story, Arm.CANDIDATE)
-                report = await story.commit()
-                assert report.trial is None
-            assert clients.failures == {}
-            assert node.agent.keeper.process is not None
-            assert node.agent.keeper.process.identity.pid == pid
+    async def tell(story: Story, port: int, upstream: int) -> None:
+        async with crowd(port) as clients:
+            await story.try_out(site(port, upstream, other))
+            await story.tasted()
+            await story.steered(500)
+            pid = _pid(story, Arm.CANDIDATE)
+            report = await story.commit()
+            assert report.trial is None
+        assert clients.failures == {}
+        assert story.node.agent.keeper.process is not None
+        assert story.node.agent.keeper.process.identity.pid == pid
 
-    asyncio.run(tell())
+    tell_of_a_node(tmp_path, tell)
