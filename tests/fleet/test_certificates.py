@@ -97,7 +97,7 @@ def test_control_on_a_full_disk_starts_with_its_last_certificate(
             await here.join("edge-1")
         monkeypatch.setattr("seawall.fleet.port.write_atomic", full)
         async with town(tmp_path, port=here.port, hand=Hand()) as again:
-            assert await refusal_of_report(again, "edge-1") is None
+            assert await refusal_of_report(again) is None
         for name in ("server.key", "server.pem"):
             (tmp_path / "control" / name).unlink()
         with pytest.raises(UnreachableError, match="No space left on device"):
@@ -185,7 +185,6 @@ def test_a_certificate_is_renewed_with_a_third_of_its_life_left(tmp_path: Path) 
         assert not await control.renew_if_due()
         [node] = (await here.desk.nodes()).nodes
         assert abs(node.certificate_ends_s - identity.load().ends_s) < 2
-        control.close()
 
     live(tmp_path, story)
 
@@ -212,7 +211,6 @@ def test_a_renewal_that_fails_as_one_did_before_is_told_again(
         async with beside(control.keep_certificate()):
             await over.wait()
         assert [event for event, _ in here.said].count("certificate-not-renewed") == 2
-        control.close()
 
     live(tmp_path, story)
 
@@ -226,7 +224,6 @@ def test_a_renewal_for_another_key_is_refused(tmp_path: Path) -> None:
         control._identity = identity
         with pytest.raises(UnreachableError, match="of another key than it joined with"):
             await control.renew_if_due()
-        control.close()
 
     live(tmp_path, story)
 
@@ -251,6 +248,5 @@ def test_a_node_whose_certificate_is_over_says_so_and_joins_again(tmp_path: Path
         await here.join("edge-1", token=token)
         again = here.control("edge-1")
         await again.report(report("edge-1"))
-        again.close()
 
     live(tmp_path, story)

@@ -353,7 +353,6 @@ def test_a_flood_is_held_off_and_others_are_heard(tmp_path: Path) -> None:
         assert 1 <= int(refused.headers["retry-after"]) <= limits.RETRY_AFTER_S_MAX
         control = here.control("edge-2")
         await control.report(report("edge-2"))
-        control.close()
 
     run(tmp_path, story)
 
@@ -404,7 +403,6 @@ def test_the_clock_of_a_node_may_be_wrong(tmp_path: Path) -> None:
         [heard] = here.hand.reports[-1].windows
         assert abs(heard.start_s - (here.clock.now_s() - 5)) < 2
         assert ("control-says", "This machine's clock is 300 s behind control's.") in here.said
-        control.close()
 
     run(tmp_path, story)
 
@@ -423,10 +421,20 @@ def test_a_bundle_is_read_once_for_all_who_ask(
         assert here.hand.bundle_reads == 1
         with pytest.raises(NotFoundError):
             await controls[0].bundle(Digest("cd" * 32))
-        for control in controls:
-            control.close()
 
     run(tmp_path, story)
+
+
+async def begun(here: Town) -> asyncio.StreamWriter:
+    """A download that has begun and is not read any further."""
+    [address] = here.identity("edge-1").addresses()
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", here.port, ssl=address.tls, server_hostname=SERVER_NAME, limit=1024
+    )
+    target = f"GET /v1/node/bundles/{DIGEST} HTTP/1.1\r\nhost: x\r\n{PROTOCOL_HEADER}: 1\r\n\r\n"
+    writer.write(target.encode())
+    await reader.readuntil(b"\r\n\r\n")
+    return writer
 
 
 def test_downloads_over_the_bound_come_again_a_little_later(
@@ -437,23 +445,14 @@ def test_downloads_over_the_bound_come_again_a_little_later(
 
     async def story(here: Town) -> None:
         here.hand.bundles[DIGEST] = bytes(40 * limits.MIB)
-        [address] = here.identity("edge-1").addresses()
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", here.port, ssl=address.tls, server_hostname=SERVER_NAME, limit=1024
-        )
-        target = (
-            f"GET /v1/node/bundles/{DIGEST} HTTP/1.1\r\nhost: x\r\n{PROTOCOL_HEADER}: 1\r\n\r\n"
-        )
-        writer.write(target.encode())
-        await reader.readuntil(b"\r\n\r\n")  # begun, and not read any further
+        unread = await begun(here)
         control = here.control("edge-1")
         fetching = asyncio.ensure_future(control.bundle(DIGEST))
         answer = await ask(here, "GET", f"/v1/node/bundles/{DIGEST}")
         assert answer.status == 503
         assert answer.headers["retry-after"] == "1"
-        writer.transport.abort()
+        unread.transport.abort()
         assert len(await fetching) == 40 * limits.MIB
-        control.close()
 
     run(tmp_path, story)
 
@@ -468,19 +467,11 @@ def test_a_reader_that_is_too_slow_loses_its_place(
         here.hand.bundles[DIGEST] = bytes(40 * limits.MIB)
         small = Digest("ef" * 32)
         here.hand.bundles[small] = b"small"
-        [address] = here.identity("edge-1").addresses()
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", here.port, ssl=address.tls, server_hostname=SERVER_NAME, limit=1024
-        )
-        target = (
-            f"GET /v1/node/bundles/{DIGEST} HTTP/1.1\r\nhost: x\r\n{PROTOCOL_HEADER}: 1\r\n\r\n"
-        )
-        writer.write(target.encode())
-        await reader.readuntil(b"\r\n\r\n")
+        unread = await begun(here)
         async with asyncio.timeout(20):
             while (await ask(here, "GET", f"/v1/node/bundles/{small}")).status != 200:
                 pass
-        writer.transport.abort()
+        unread.transport.abort()
 
     run(tmp_path, story)
 
@@ -495,7 +486,6 @@ def test_a_control_process_that_does_not_lead_says_who_does(tmp_path: Path) -> N
         answer = await tell(here, report("edge-1"))
         assert answer.status == 421
         assert json.loads(answer.body)["leader"] == "10.9.8.7:7443"
-        control.close()
 
     run(tmp_path, story)
 
@@ -513,7 +503,6 @@ def test_a_node_follows_to_the_control_process_that_leads(tmp_path: Path) -> Non
             other.lead.leading, other.lead.leader = False, f"127.0.0.1:{here.port}"
             await control.report(report("edge-1", message="again"))
             assert [said.message for said in here.hand.reports] == ["again"]
-            control.close()
 
     run(tmp_path, story)
 
@@ -553,7 +542,6 @@ def test_a_quiet_node_reports_less_often_and_says_what_is_new_at_once(
         here.clock.ahead_s += 9.5
         await control.report(report("edge-1", message="something"))
         assert len(here.hand.reports) == 3
-        control.close()
 
     run(tmp_path, story)
 
@@ -567,7 +555,6 @@ def test_a_poll_that_knows_the_newest_waits_and_ends_empty(tmp_path: Path) -> No
         assert answer.status == 400
         answer = await ask(here, "GET", "/v1/node/edge-1/assignment?known=1&wait_s=nan")
         assert answer.status == 400
-        control.close()
 
     run(tmp_path, story)
 

@@ -195,8 +195,6 @@ def test_a_name_that_is_taken_needs_a_token_for_that_name(tmp_path: Path) -> Non
         await new.report(report("edge-1"))
         with pytest.raises(UnreachableError, match="joined again with another key"):
             await old.report(report("edge-1"))
-        old.close()
-        new.close()
 
     live(tmp_path, story)
 
@@ -269,7 +267,7 @@ def test_a_removed_node_is_not_answered_any_more_and_may_join_again(tmp_path: Pa
         with pytest.raises(NotFoundError, match="no node 'edge-1'"):
             await here.desk.remove("edge-1", actor="ada")
         async with asyncio.timeout(10):
-            while await refusal_of_report(here, "edge-1") is None:
+            while await refusal_of_report(here) is None:
                 pass
         # A poll that began before ends without the assignment that came after.
         here.hand.assign(1)
@@ -279,7 +277,6 @@ def test_a_removed_node_is_not_answered_any_more_and_may_join_again(tmp_path: Pa
         await here.join("edge-1")
         again = here.control("edge-1")
         await again.report(report("edge-1"))
-        again.close()
 
     live(tmp_path, story)
 

@@ -5,20 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from fleet.test_roles import DEADLINE_S, Machines, seawall, staying
+from fleet.machines import DEADLINE_S, Machines, seawall, staying
 from fleet.test_why import wait_serves
 from helpers import wait_until
 
 FEW, MANY = 30, 100
 """Clients of the two nodes: those of the first are less than a quarter of all."""
 HERS, HIS, NOBODYS = "127.1.0.0/16", "127.2.0.0/16", "203.0.113.0/24"
-
-
-@pytest.fixture
-def machines(tmp_path: Path) -> Machines:
-    return Machines(tmp_path)
 
 
 def site(machines: Machines, *denied: str) -> Path:
@@ -77,9 +70,7 @@ def test_a_list_that_turns_away_the_clients_of_one_node_is_refused(machines: Mac
     second = machines.home / "second"
     ours = ("node", "--data-dir", machines.node, "--concurrency", "1")
     with machines.run_control():
-        wait_until(
-            (machines.control / "control.sock").exists, what="control", deadline_s=DEADLINE_S
-        )
+        machines.wait_control()
         line = machines.line()
         with staying(machines.home, *line, "--name", "edge-1", "--concurrency", "1"):
             machines.wait_connected()

@@ -53,7 +53,6 @@ def test_a_bundle_comes_from_a_mirror_and_control_is_not_asked(tmp_path: Path) -
             assert await control.bundle(digest) == envelope
             assert asked == [f"/edge/{digest}.bundle"]
             assert here.hand.bundle_reads == 0
-            control.close()
 
     run(tmp_path, story)
 
@@ -88,7 +87,6 @@ def test_what_a_mirror_sends_is_not_believed_and_control_is_asked(
             assert len(asked) == 1
             assert here.hand.bundle_reads == 1
             assert [event for event, _ in here.said if event == "mirror-passed-over"]
-            control.close()
 
     run(tmp_path, story)
 
@@ -103,7 +101,6 @@ def test_a_mirror_that_sends_too_much_is_cut_off(
         with mirror({f"/{GOOD_DIGEST}.bundle": bytes(20_000)}) as (url, _):
             control = here.control("edge-1", mirrors=(url, "http://127.0.0.1:1"))
             assert await control.bundle(GOOD_DIGEST) == GOOD
-            control.close()
 
     run(tmp_path, story)
 
@@ -122,7 +119,6 @@ def test_a_mirror_that_hangs_holds_up_no_release(
                 assert await control.bundle(OTHER_DIGEST) == OTHER
             assert len(asked) == 1, "it rests"
             assert [text for event, text in here.said if event == "mirror-passed-over"]
-            control.close()
 
     run(tmp_path, story)
 
@@ -141,7 +137,6 @@ def test_a_slow_mirror_is_believed_when_control_has_not_got_it(
                 await until(lambda: here.hand.bundle_reads, "control is asked")
                 answers.set()
                 assert await found == GOOD
-            control.close()
 
     run(tmp_path, story)
 
@@ -157,7 +152,6 @@ def test_what_control_writes_for_mirrors_is_what_nodes_fetch(tmp_path: Path) -> 
             control = here.control("edge-1", mirrors=(url,))
             assert await control.bundle(record.digest) == here.store.envelope(record.digest)
             assert here.hand.bundle_reads == 0
-            control.close()
 
     run(tmp_path, story)
 
@@ -167,7 +161,6 @@ def test_a_release_that_nobody_has_is_not_found(tmp_path: Path) -> None:
         control = here.control("edge-1")
         with pytest.raises(NotFoundError):
             await control.bundle(GOOD_DIGEST)
-        control.close()
 
     run(tmp_path, story)
 
@@ -268,7 +261,6 @@ def test_another_address_is_tried_when_one_is_away(tmp_path: Path) -> None:
                 except UnreachableError:
                     continue
         assert found.generation == 7
-        control.close()
 
     run(tmp_path, story)
 
@@ -327,7 +319,6 @@ def test_an_identity_that_another_process_renewed_is_taken_up(tmp_path: Path) ->
         await here.join("edge-1", token=token)
         await control.report(report("edge-1", message="with the new key"))
         assert [said.message for said in here.hand.reports] == ["", "with the new key"]
-        control.close()
 
     run(tmp_path, story)
 
@@ -345,7 +336,6 @@ def test_a_poll_that_waits_while_the_machine_joins_again_is_answered(tmp_path: P
         found = await polling
         assert found is not None
         assert found.generation == 1
-        control.close()
 
     run(tmp_path, story)
 

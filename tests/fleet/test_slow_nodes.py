@@ -118,7 +118,6 @@ def test_a_node_that_sends_slowly_keeps_no_other_from_reporting(tmp_path: Path) 
                     here.clock.ahead_s += 10  # the bound of one node's reports is not what is tried
             control = here.control("edge-2")
             await control.report(report("edge-2"))
-            control.close()
 
     run(tmp_path, story)
 

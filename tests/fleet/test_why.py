@@ -5,17 +5,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from fleet.test_roles import DEADLINE_S, Machines, seawall, staying
+from fleet.machines import DEADLINE_S, Machines, seawall, staying
 from helpers import wait_until
 from seawall.api.client import Client
 from seawall.telemetry.records import find
-
-
-@pytest.fixture
-def machines(tmp_path: Path) -> Machines:
-    return Machines(tmp_path)
 
 
 def request_of(machines: Machines, node: Path) -> str:
@@ -51,9 +44,7 @@ def wait_serves(machines: Machines, *names: str) -> None:
 def test_control_finds_a_request_on_the_node_that_served_it(machines: Machines) -> None:
     second = machines.home / "second"
     with machines.run_control():
-        wait_until(
-            (machines.control / "control.sock").exists, what="control", deadline_s=DEADLINE_S
-        )
+        machines.wait_control()
         refused = seawall("why", "nowhere", "--data-dir", machines.control, code=1)
         assert "the fleet has no nodes to ask" in refused
         with staying(machines.home, *machines.line(), "--name", "edge-1", "--concurrency", "1"):
@@ -98,9 +89,7 @@ def test_control_finds_a_request_on_the_node_that_served_it(machines: Machines) 
 
 def test_on_the_machine_of_a_node_it_is_told_as_far_as_the_node_knows(machines: Machines) -> None:
     with machines.run_control():
-        wait_until(
-            (machines.control / "control.sock").exists, what="control", deadline_s=DEADLINE_S
-        )
+        machines.wait_control()
         with staying(machines.home, *machines.line(), "--name", "edge-1", "--concurrency", "1"):
             machines.wait_connected()
             seawall("apply", "--data-dir", machines.control, "--config", machines.site("one"))

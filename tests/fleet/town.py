@@ -119,6 +119,7 @@ class Town:
     lead: Lead
     clock: TurnedClock
     said: list[tuple[str, str]] = field(default_factory=list)
+    _controls: list[FleetControl] = field(default_factory=list)
 
     @property
     def address(self) -> Address:
@@ -151,7 +152,8 @@ class Town:
         clock: TurnedClock | None = None,
         answerer: Answerer | None = None,
     ) -> FleetControl:
-        return FleetControl(
+        """How a node asks; `live` closes its connections."""
+        control = FleetControl(
             self.identity(name),
             clock or self.clock,
             Random(seed),
@@ -160,6 +162,13 @@ class Town:
             answerer=answerer,
             tell=lambda event, text: self.said.append((event, text)),
         )
+        self._controls.append(control)
+        return control
+
+    def leave(self) -> None:
+        """Close every connection of its nodes."""
+        for control in self._controls:
+            control.close()
 
 
 @contextlib.asynccontextmanager
@@ -203,10 +212,10 @@ async def town(
     assert not errors, errors
 
 
-async def refusal_of_report(here: Town, name: str) -> str | None:
-    control = here.control(name)
+async def refusal_of_report(here: Town) -> str | None:
+    control = here.control("edge-1")
     try:
-        await control.report(report(name))
+        await control.report(report("edge-1"))
     except UnreachableError as error:
         return error.message
     finally:
@@ -221,7 +230,10 @@ def live(home: Path, story: Callable[[Town], Awaitable[Result]], *names: str) ->
         async with town(home) as here:
             for name in names:
                 await here.join(name)
-            return await story(here)
+            try:
+                return await story(here)
+            finally:
+                here.leave()
 
     return asyncio.run(told())
 
