@@ -102,3 +102,12 @@ def add(
         message="",
         parent=ReleaseId(parent) if parent else None,
     )
+
+
+def released(store: Store, count: int = 2) -> list[ReleaseRecord]:
+    """Releases one after another, the oldest first."""
+    records: list[ReleaseRecord] = []
+    for number in range(count):
+        parent = records[-1].id if records else None
+        records.append(add(store, f"version: 1\n# {number}\n", parent=parent))
+    return records

@@ -49,16 +49,6 @@ def book(store: Store) -> Book:
     return Book(store.database, made.HandClock())
 
 
-def released(store: Store, count: int = 2) -> list[ReleaseRecord]:
-    records: list[ReleaseRecord] = []
-    for number in range(count):
-        parent = records[-1].id if records else None
-        content = made.bundle(f"version: 1\n# {number}\n")
-        added = store.add(content, signer=made.key(), author="ann", message="", parent=parent)
-        records.append(added)
-    return records
-
-
 def started(fleet: Fleet, record: ReleaseRecord, number: int = 1, **options: object) -> Plan:
     onto = fleet.target.release if fleet.target else None
     order = orders.Order(
@@ -74,7 +64,7 @@ def started(fleet: Fleet, record: ReleaseRecord, number: int = 1, **options: obj
 
 
 def test_a_fleet_comes_back_as_it_was_written(store: Store) -> None:
-    first, second = released(store)
+    first, second = made.released(store)
     target = Target(first.id, first.digest, 15.0, feed="bots", base=first.id, unproven=True)
     trial = Trial(second.id, second.digest, 100, baseline=False, taste_deadline_s=7.0)
     assigned = Assigned(A, Generation(5), first.id, first.digest, 15.0, trial, first.id, 9.0)
@@ -110,7 +100,7 @@ def test_a_fleet_comes_back_as_it_was_written(store: Store) -> None:
 
 
 def test_a_writer_that_read_an_older_version_changes_nothing(store: Store) -> None:
-    (record,) = released(store, 1)
+    (record,) = made.released(store, 1)
     slept = started(book(store).load(), record)
     book(store).write(orders.freeze(book(store).load(), "bob", "first", 1.0))
     with pytest.raises(ConflictError) as refused:
@@ -122,7 +112,7 @@ def test_a_writer_that_read_an_older_version_changes_nothing(store: Store) -> No
 
 
 def test_a_plan_is_written_wholly_or_not_at_all(store: Store) -> None:
-    (record,) = released(store, 1)
+    (record,) = made.released(store, 1)
     plan = started(book(store).load(), record)
     unknown = Assigned(A, Generation(1), ReleaseId("r9"), record.digest, 1.0)
     broken = replace(plan, assignments=(unknown,), blames=(Blame(record.digest, "bad"),))
@@ -133,7 +123,7 @@ def test_a_plan_is_written_wholly_or_not_at_all(store: Store) -> None:
 
 
 def test_what_was_quarantined_since_the_plan_is_not_tried(store: Store) -> None:
-    first, second = released(store)
+    first, second = made.released(store)
     fleet = book(store).load()
     trial = Trial(second.id, second.digest, 0)
     new = Assigned(A, Generation(1), first.id, first.digest, 1.0, trial)
@@ -144,7 +134,7 @@ def test_what_was_quarantined_since_the_plan_is_not_tried(store: Store) -> None:
 
 
 def test_a_blamed_digest_is_quarantined_with_the_plan(store: Store) -> None:
-    first, second = released(store)
+    first, second = made.released(store)
     fleet = book(store).load()
     book(store).write(Plan(fleet, blames=(Blame(second.digest, "5xx"),)))
     assert [found.digest for found in store.quarantined()] == [second.digest]
@@ -155,7 +145,7 @@ def test_a_blamed_digest_is_quarantined_with_the_plan(store: Store) -> None:
 def test_retention_keeps_the_rollback_point_of_a_running_rollout(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = released(store)
+    first, second = made.released(store)
     fleet = replace(book(store).load(), target=Target(first.id, first.digest, 1.0))
     book(store).write(Plan(fleet))
     (waiting,) = started(book(store).load(), second).fleet.rollouts
@@ -163,7 +153,7 @@ def test_retention_keeps_the_rollback_point_of_a_running_rollout(
     now = book(store).load()
     book(store).write(Plan(replace(now, rollouts=(running,), target=None)))
     monkeypatch.setattr(limits, "RELEASES_RETAINED_MAX", 2)
-    released(store, 4)
+    made.released(store, 4)
     kept = {record.id for record in store.list()}
     assert {first.id, second.id} <= kept
     assert len(kept) == 3, "the others go"
@@ -172,7 +162,7 @@ def test_retention_keeps_the_rollback_point_of_a_running_rollout(
 def test_the_history_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ROLLOUTS_KEPT_MAX", 3)
     monkeypatch.setattr(limits, "ROLLOUT_EVENTS_KEPT_MAX", 5)
-    (record,) = released(store, 1)
+    (record,) = made.released(store, 1)
     for number in range(1, 9):
         plan = started(book(store).load(), record, number)
         book(store).write(plan)

@@ -8,8 +8,8 @@ from types import MappingProxyType
 import pytest
 
 from release import made
+from release.made import released
 from rollout.model import POLICY
-from rollout.test_book import released
 from seawall import limits
 from seawall.api.nodes import NodeBoard
 from seawall.fleet import intake

@@ -9,8 +9,8 @@ import pytest
 
 from judge.windows import window
 from release import made
+from release.made import released
 from rollout.model import POLICY
-from rollout.test_book import released
 from seawall import limits
 from seawall.api.nodes import NodeBoard
 from seawall.ids import Generation, NodeName, ReleaseId
