@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from api.test_restored_store import running
-from api.world import World, until, world
+from api.world import World, live, until
 from seawall.api.views import Applied, Refused
 from seawall.release.signing import load_public_key
 from seawall.testing.memory_node import MemoryNode
@@ -16,19 +16,18 @@ Story = Callable[[World, asyncio.Future[Applied | Refused]], Awaitable[None]]
 def _run(tmp_path: Path, story: Story) -> None:
     """`story` while r2 is on its way by break-glass, on which r1 served, and the node is away."""
 
-    async def tell() -> None:
-        async with world(tmp_path / "data", with_node=False) as here:
-            key = load_public_key(tmp_path / "data" / "control" / "signing.pub")
-            node = MemoryNode(here.service, key)
-            async with running(node):
-                await here.applied(here.text())
-                await until(lambda: not here.control.executor.fleet.rollouts, "r1 is good")
-            glass = here.apply(here.text(timeout="2s"), break_glass=True, message="it must be")
-            straight = asyncio.ensure_future(glass)
-            await until(lambda: here.current == "r2", "r2 is on its way")
-            await story(here, straight)
+    async def tell(here: World) -> None:
+        key = load_public_key(tmp_path / "data" / "control" / "signing.pub")
+        node = MemoryNode(here.service, key)
+        async with running(node):
+            await here.applied(here.text())
+            await until(lambda: not here.control.executor.fleet.rollouts, "r1 is good")
+        glass = here.apply(here.text(timeout="2s"), break_glass=True, message="it must be")
+        straight = asyncio.ensure_future(glass)
+        await until(lambda: here.current == "r2", "r2 is on its way")
+        await story(here, straight)
 
-    asyncio.run(tell())
+    live(tmp_path, tell, with_node=False)
 
 
 def test_it_tells_what_serves_then(tmp_path: Path) -> None:

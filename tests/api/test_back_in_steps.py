@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from api.test_rollouts import measuring
-from api.world import ANN, World, last, sources, until, world
+from api.world import ANN, World, last, live, measuring, sources, until, world
 from seawall.api.hand_requests import DeedRequest, KillRequest
 from seawall.api.progress import Flow
 from seawall.api.views import Applied, Refused
@@ -58,25 +57,24 @@ def test_another_rollback_withdraws_it(tmp_path: Path) -> None:
 
 
 def test_whoever_has_ended_makes_no_room_beside_another_of_the_same_words(tmp_path: Path) -> None:
-    async def tell() -> None:
-        async with world(tmp_path / "data", with_node=False) as here:
-            releaser = here.control.releaser
-            on_its_way, in_the_gate = asyncio.Event(), asyncio.Event()
+    async def tell(here: World) -> None:
+        releaser = here.control.releaser
+        on_its_way, in_the_gate = asyncio.Event(), asyncio.Event()
 
-            def begin(until_set: asyncio.Event) -> Flow:
-                return releaser._begin(Flow(SystemClock()), "ann applies a feed", work(until_set))
+        def begin(until_set: asyncio.Event) -> Flow:
+            return releaser._begin(Flow(SystemClock()), "ann applies a feed", work(until_set))
 
-            async def work(until_set: asyncio.Event) -> None:
-                await until_set.wait()
+        async def work(until_set: asyncio.Event) -> None:
+            await until_set.wait()
 
-            releaser._prepared(begin(on_its_way))
-            second = begin(in_the_gate)
-            on_its_way.set()
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert releaser.busy == "ann applies a feed"
-            in_the_gate.set()
-            await until(lambda: not releaser.busy, "the second has ended")
-            assert second.outcome is None
+        releaser._prepared(begin(on_its_way))
+        second = begin(in_the_gate)
+        on_its_way.set()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert releaser.busy == "ann applies a feed"
+        in_the_gate.set()
+        await until(lambda: not releaser.busy, "the second has ended")
+        assert second.outcome is None
 
-    asyncio.run(tell())
+    live(tmp_path, tell, with_node=False)

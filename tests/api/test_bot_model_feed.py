@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.world import ANN, World, last, world
+from api.world import ANN, World, last, live, world
 from seawall.api.hand_requests import FeedRequest
 from seawall.api.hand_views import BotModelView
 from seawall.api.views import Applied, Refused
@@ -60,32 +60,31 @@ def id_of(content: bytes) -> str:
 
 
 def test_a_model_is_pushed_kept_by_site_files_and_rolled_back(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await at.applied(at.text())
-            pushed = await push(at, FIRST, force=MEANT)
-            assert isinstance(pushed, Applied), pushed
-            assert pushed.release is not None
-            assert pushed.release.kind == "feed"
-            (change,) = pushed.changes
-            assert change.text.startswith("edge: bot model ")
-            assert id_of(FIRST) in change.text.partition(" -> ")[2]
-            assert not change.drains
-            await at.applied(at.text(timeout="16s"))
-            view = await model(at)
-            assert view is not None
-            assert (view.id, view.source, view.name) == (id_of(FIRST), "pushed", "steps")
-            assert (view.features, view.trees, view.metrics) == (1, 1, {"auc": 0.9})
-            following = await push(at, NEXT)
-            assert isinstance(following, Applied), following
-            assert any("drift not measured on traffic" in note for note in following.notes)
-            back = await at.rollback("r3")
-            assert isinstance(back, Applied), back
-            view = await model(at)
-            assert view is not None
-            assert view.id == id_of(FIRST)
+    async def scenario(at: World) -> None:
+        await at.applied(at.text())
+        pushed = await push(at, FIRST, force=MEANT)
+        assert isinstance(pushed, Applied), pushed
+        assert pushed.release is not None
+        assert pushed.release.kind == "feed"
+        (change,) = pushed.changes
+        assert change.text.startswith("edge: bot model ")
+        assert id_of(FIRST) in change.text.partition(" -> ")[2]
+        assert not change.drains
+        await at.applied(at.text(timeout="16s"))
+        view = await model(at)
+        assert view is not None
+        assert (view.id, view.source, view.name) == (id_of(FIRST), "pushed", "steps")
+        assert (view.features, view.trees, view.metrics) == (1, 1, {"auc": 0.9})
+        following = await push(at, NEXT)
+        assert isinstance(following, Applied), following
+        assert any("drift not measured on traffic" in note for note in following.notes)
+        back = await at.rollback("r3")
+        assert isinstance(back, Applied), back
+        view = await model(at)
+        assert view is not None
+        assert view.id == id_of(FIRST)
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 BAD_MODELS = (b"", b"[]", FIRST[:-9], b"{}", FIRST.replace(b'"base":0', b'"base":NaN'))
@@ -93,52 +92,50 @@ BAD_MODELS = (b"", b"[]", FIRST[:-9], b"{}", FIRST.replace(b'"base":0', b'"base"
 
 
 def test_a_bad_model_is_refused_with_what_is_wrong_and_the_old_one_scores(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await at.applied(at.text())
-            await push(at, FIRST, force=MEANT)
-            serving, words = at.current, ""
-            for bad in BAD_MODELS:
-                refused = await push(at, bad)
-                assert isinstance(refused, Refused), bad
-                (problem,) = refused.problems
-                assert problem.id == "bad-bot-model", bad
-                assert problem.remedy, bad
-                assert at.current == serving, bad
-                view = await model(at)
-                assert view is not None
-                assert view.id == id_of(FIRST), bad
-                status = await at.service.status()
-                told = {notice.code: notice.text for notice in status.notices}
-                before, words = words, f"The feed bot-model is not taken: {problem.what}"
-                assert words != before, bad
-                assert words in told["last-release-refused"], bad
+    async def scenario(at: World) -> None:
+        await at.applied(at.text())
+        await push(at, FIRST, force=MEANT)
+        serving, words = at.current, ""
+        for bad in BAD_MODELS:
+            refused = await push(at, bad)
+            assert isinstance(refused, Refused), bad
+            (problem,) = refused.problems
+            assert problem.id == "bad-bot-model", bad
+            assert problem.remedy, bad
+            assert at.current == serving, bad
+            view = await model(at)
+            assert view is not None
+            assert view.id == id_of(FIRST), bad
+            status = await at.service.status()
+            told = {notice.code: notice.text for notice in status.notices}
+            before, words = words, f"The feed bot-model is not taken: {problem.what}"
+            assert words != before, bad
+            assert words in told["last-release-refused"], bad
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_scores_that_drift_are_refused_unless_it_is_meant(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await at.applied(at.text())
-            await push(at, FIRST, force=MEANT)
-            came_by(tmp_path / "data", 300)
-            refused = await push(at, FAR)
-            assert isinstance(refused, Refused)
-            assert (refused.stage, refused.code) == ("scores", "score-drift")
-            assert "of 300" in refused.message
-            assert "--force score-drift" in refused.remedy
-            assert (refused.gate[-1].stage, refused.gate[-1].outcome) == ("scores", "refused")
-            passed = await push(at, NEXT)
-            assert isinstance(passed, Applied), passed
-            assert not passed.notes
-            forced = await push(at, FAR, force=MEANT)
-            assert isinstance(forced, Applied), forced
-            assert any("Forced past the scores" in note for note in forced.notes)
-            shown = await at.service.show("r4")
-            assert ("scores", "forced") in [(step.stage, step.outcome) for step in shown.gate]
+    async def scenario(at: World) -> None:
+        await at.applied(at.text())
+        await push(at, FIRST, force=MEANT)
+        came_by(tmp_path / "data", 300)
+        refused = await push(at, FAR)
+        assert isinstance(refused, Refused)
+        assert (refused.stage, refused.code) == ("scores", "score-drift")
+        assert "of 300" in refused.message
+        assert "--force score-drift" in refused.remedy
+        assert (refused.gate[-1].stage, refused.gate[-1].outcome) == ("scores", "refused")
+        passed = await push(at, NEXT)
+        assert isinstance(passed, Applied), passed
+        assert not passed.notes
+        forced = await push(at, FAR, force=MEANT)
+        assert isinstance(forced, Applied), forced
+        assert any("Forced past the scores" in note for note in forced.notes)
+        shown = await at.service.show("r4")
+        assert ("scores", "forced") in [(step.stage, step.outcome) for step in shown.gate]
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_a_model_in_a_file_is_taken_up_as_it_changes_and_takes_no_push(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from api.test_bot_model_feed import MEANT, id_of
-from api.world import ANN, World, last, world
+from api.world import ANN, World, last, live, world
 from release import made
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest, PromoteRequest
@@ -65,93 +65,88 @@ def records_of(data_dir: Path, model: bytes, shadow: bytes, count: int) -> None:
 
 
 def test_a_shadow_stays_beside_the_model_and_is_promoted_in_one_release(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await begun(at)
-            await at.applied(at.text(timeout="16s"))
-            assert await ids(at) == (id_of(FIRST), id_of(NEXT))
-            view = await at.service.hands.feeds()
-            assert view.shadow is not None
-            assert (view.shadow.source, view.shadow.name) == ("pushed", "next")
-            done = await promote(at, id_of(NEXT))
-            assert isinstance(done, Applied), done
-            assert done.release is not None
-            assert (done.release.kind, done.release.id) == ("feed", "r5")
-            told = [change.text for change in done.changes]
-            assert any(" bot model " in text and text.endswith(" -> none") for text in told)
-            assert any(f"-> next ({id_of(NEXT)})" in text for text in told)
-            stages = [step.stage for step in (await at.service.show("r5")).gate]
-            assert {"limits", "guard", "scores", "validate", "taster"} <= set(stages)
-            assert await ids(at) == (id_of(NEXT), "")
-            assert isinstance(await at.rollback("r4"), Applied)
-            assert await ids(at) == (id_of(FIRST), id_of(NEXT))
-            deeds = [entry.what for entry in (await at.service.audit(limit=50)).entries]
-            assert "shadow-promoted" in deeds
+    async def scenario(at: World) -> None:
+        await begun(at)
+        await at.applied(at.text(timeout="16s"))
+        assert await ids(at) == (id_of(FIRST), id_of(NEXT))
+        view = await at.service.hands.feeds()
+        assert view.shadow is not None
+        assert (view.shadow.source, view.shadow.name) == ("pushed", "next")
+        done = await promote(at, id_of(NEXT))
+        assert isinstance(done, Applied), done
+        assert done.release is not None
+        assert (done.release.kind, done.release.id) == ("feed", "r5")
+        told = [change.text for change in done.changes]
+        assert any(" bot model " in text and text.endswith(" -> none") for text in told)
+        assert any(f"-> next ({id_of(NEXT)})" in text for text in told)
+        stages = [step.stage for step in (await at.service.show("r5")).gate]
+        assert {"limits", "guard", "scores", "validate", "taster"} <= set(stages)
+        assert await ids(at) == (id_of(NEXT), "")
+        assert isinstance(await at.rollback("r4"), Applied)
+        assert await ids(at) == (id_of(FIRST), id_of(NEXT))
+        deeds = [entry.what for entry in (await at.service.audit(limit=50)).entries]
+        assert "shadow-promoted" in deeds
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_the_drift_of_a_shadow_refuses_nothing_until_it_is_promoted(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await begun(at, FAR)
-            records_of(tmp_path / "data", FIRST, FAR, 300)
-            refused = await promote(at)
-            assert isinstance(refused, Refused)
-            assert (refused.stage, refused.code) == ("scores", "score-drift")
-            assert await ids(at) == (id_of(FIRST), id_of(FAR))
-            assert isinstance(await promote(at, "", *MEANT), Applied)
-            assert await ids(at) == (id_of(FAR), "")
+    async def scenario(at: World) -> None:
+        await begun(at, FAR)
+        records_of(tmp_path / "data", FIRST, FAR, 300)
+        refused = await promote(at)
+        assert isinstance(refused, Refused)
+        assert (refused.stage, refused.code) == ("scores", "score-drift")
+        assert await ids(at) == (id_of(FIRST), id_of(FAR))
+        assert isinstance(await promote(at, "", *MEANT), Applied)
+        assert await ids(at) == (id_of(FAR), "")
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_it_is_taken_away_also_while_bots_are_killed_and_then_there_is_none(
     tmp_path: Path,
 ) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await begun(at)
-            kill = KillRequest("bots", reason="a test")
-            assert isinstance(await last(await at.service.hands.kill(kill, ANN)), Applied)
-            assert (await ids(at))[1] == id_of(NEXT)
-            assert isinstance(await last(await unshadow(at)), Applied)
-            assert (await ids(at))[1] == ""
-            for deed in (promote(at), unshadow(at)):
-                with pytest.raises(NotFoundError, match="no shadow model"):
-                    await deed
+    async def scenario(at: World) -> None:
+        await begun(at)
+        kill = KillRequest("bots", reason="a test")
+        assert isinstance(await last(await at.service.hands.kill(kill, ANN)), Applied)
+        assert (await ids(at))[1] == id_of(NEXT)
+        assert isinstance(await last(await unshadow(at)), Applied)
+        assert (await ids(at))[1] == ""
+        for deed in (promote(at), unshadow(at)):
+            with pytest.raises(NotFoundError, match="no shadow model"):
+                await deed
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_another_shadow_than_the_one_looked_at_is_not_promoted(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await begun(at)
-            for wanted in (id_of(FAR), "x" * 70):
-                with pytest.raises(ConflictError, match=id_of(NEXT)):
-                    await promote(at, wanted)
-            assert isinstance(await promote(at, id_of(NEXT)[:4]), Applied)
+    async def scenario(at: World) -> None:
+        await begun(at)
+        for wanted in (id_of(FAR), "x" * 70):
+            with pytest.raises(ConflictError, match=id_of(NEXT)):
+                await promote(at, wanted)
+        assert isinstance(await promote(at, id_of(NEXT)[:4]), Applied)
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 BAD_SHADOWS = (b"", FIRST[:-9], FIRST.replace(b'"score":1}', b'"score":2}', 1))
 
 
 def test_a_bad_shadow_is_refused_as_it_is_read(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await begun(at)
-            for bad in BAD_SHADOWS:
-                refused = await push(at, BOT_SHADOW, bad)
-                assert isinstance(refused, Refused), bad
-                (problem,) = refused.problems
-                assert (problem.id, problem.subject) == ("bad-bot-model", "shadow bot model")
-                assert problem.file == "what was pushed into bot-model-shadow"
-                assert await ids(at) == (id_of(FIRST), id_of(NEXT)), bad
+    async def scenario(at: World) -> None:
+        await begun(at)
+        for bad in BAD_SHADOWS:
+            refused = await push(at, BOT_SHADOW, bad)
+            assert isinstance(refused, Refused), bad
+            (problem,) = refused.problems
+            assert (problem.id, problem.subject) == ("bad-bot-model", "shadow bot model")
+            assert problem.file == "what was pushed into bot-model-shadow"
+            assert await ids(at) == (id_of(FIRST), id_of(NEXT)), bad
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_a_shadow_in_a_file_is_taken_up_as_it_changes_and_takes_no_push(tmp_path: Path) -> None:
@@ -195,24 +190,23 @@ def test_it_is_not_promoted_over_a_model_that_is_a_file(tmp_path: Path) -> None:
 
 
 def test_the_report_is_of_the_pair_in_force_and_absence_is_a_state(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            report = at.service.hands.shadows.report
-            assert (await report()).state == "absent"
-            await begun(at)
-            assert (await report()).state == "no-records"
-            records_of(tmp_path / "data", FIRST, NEXT, 312)
-            found = await report()
-            assert (found.state, found.advice) == ("too-little", "wait")
-            assert (found.compared, found.clients, found.mean_points) == (312, 312, 1.0)
-            assert "312 of at least 2,000" in found.reasons[0]
-            records_of(tmp_path / "data", FIRST, NEXT, 2_000)
-            assert (await report()).advice == "promote"
-            records_of(tmp_path / "data", FIRST, FAR, 2_000)
-            found = await report()
-            assert (found.state, found.others) == ("no-records", 2_000)
+    async def scenario(at: World) -> None:
+        report = at.service.hands.shadows.report
+        assert (await report()).state == "absent"
+        await begun(at)
+        assert (await report()).state == "no-records"
+        records_of(tmp_path / "data", FIRST, NEXT, 312)
+        found = await report()
+        assert (found.state, found.advice) == ("too-little", "wait")
+        assert (found.compared, found.clients, found.mean_points) == (312, 312, 1.0)
+        assert "312 of at least 2,000" in found.reasons[0]
+        records_of(tmp_path / "data", FIRST, NEXT, 2_000)
+        assert (await report()).advice == "promote"
+        records_of(tmp_path / "data", FIRST, FAR, 2_000)
+        found = await report()
+        assert (found.state, found.others) == ("no-records", 2_000)
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_a_shadow_that_is_not_read_any_more_is_left_behind_with_a_note() -> None:

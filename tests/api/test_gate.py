@@ -1,13 +1,10 @@
 """The gate as callers meet it: refusals with arithmetic, force by name, quarantine, reports."""
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from api.test_releases import run
-from api.world import World
+from api.world import World, live
 from seawall.api.codec import to_json
 
-Story = Callable[[World], Awaitable[None]]
 HEALTH = "      - {name: health, path: /health, respond: {status: 200, body: well}}\n"
 
 
@@ -40,7 +37,7 @@ def test_a_golden_request_answered_otherwise_is_refused_and_quarantined(tmp_path
         assert (shown.gate[-1].stage, shown.gate[-1].outcome) == ("taster", "forced")
         assert to_json(shown)
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_dry_run_quarantines_nothing(tmp_path: Path) -> None:
@@ -50,7 +47,7 @@ def test_a_dry_run_quarantines_nothing(tmp_path: Path) -> None:
         forced = await here.applied(here.text(extra=golden(204)), force=("taster",))
         assert forced.release is not None
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_change_of_golden_requests_or_policy_alone_is_a_release(tmp_path: Path) -> None:
@@ -65,7 +62,7 @@ def test_a_change_of_golden_requests_or_policy_alone_is_a_release(tmp_path: Path
         again = await here.applied(here.text(extra=golden(200)) + "rollout: {bake: 2s}\n")
         assert not again.changed
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_name_that_forces_nothing_is_still_an_error(tmp_path: Path) -> None:
@@ -74,4 +71,4 @@ def test_a_name_that_forces_nothing_is_still_an_error(tmp_path: Path) -> None:
         assert end.code == "force-unknown"
         assert "taster" in end.remedy
 
-    run(tmp_path, story)
+    live(tmp_path, story)

@@ -19,7 +19,7 @@ from api.jobs_world import (
     notices,
     runner,
 )
-from api.world import ANN, until, world
+from api.world import ANN, World, live, until
 from seawall import limits
 from seawall.api.job_views import JobRequest
 from seawall.errors import ConflictError, NotFoundError, UnreachableError
@@ -209,14 +209,13 @@ def test_what_makes_no_sense_is_refused_and_one_run_at_a_time(
 
 
 def test_a_control_process_that_does_not_lead_runs_none(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        async with world(tmp_path / "data") as at:
-            await at.applied(at.text(extra=ON))
-            with pytest.raises(ConflictError, match="does not lead"):
-                await at.service.hands.run_job("retrain", JobRequest(), ANN)
-            assert (await job(at)).due_s is None
+    async def scenario(at: World) -> None:
+        await at.applied(at.text(extra=ON))
+        with pytest.raises(ConflictError, match="does not lead"):
+            await at.service.hands.run_job("retrain", JobRequest(), ANN)
+        assert (await job(at)).due_s is None
 
-    asyncio.run(scenario())
+    live(tmp_path, scenario)
 
 
 def test_what_cannot_be_remembered_is_not_run_and_is_remembered_later(

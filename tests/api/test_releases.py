@@ -1,35 +1,25 @@
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from api.world import ANN, DEADLINE_S, World, last, sources, until, world
+from api.world import (
+    ANN,
+    DEADLINE_S,
+    World,
+    last,
+    live,
+    refuse_timeouts_of_66_s,
+    sources,
+    until,
+)
 from seawall.api.rollouts import Rollouts
 from seawall.api.views import Applied, Progress, Refused
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import ConflictError, UnreachableError
 from seawall.rollout.ports import Nack
-
-Story = Callable[[World], Awaitable[None]]
-
-
-def run(tmp_path: Path, story: Story, **options: object) -> None:
-    async def main() -> None:
-        async with world(tmp_path / "data", **options) as here:  # type: ignore[arg-type]  # - passed on
-            await story(here)
-
-    asyncio.run(main())
-
-
-def refuse_timeouts_of_66_s(snapshot: Snapshot) -> tuple[Nack, ...]:
-    for resource in snapshot.of_type(TypeUrl.ROUTES):
-        if b"\x08\x42" in resource.body:  # Duration{seconds: 66}
-            words = "route shop/api: Envoy does not like 66"
-            return (Nack(TypeUrl.ROUTES.value, resource.name, "route shop/api", words),)
-    return ()
 
 
 def test_apply_tells_every_step_in_order_and_ends_with_what_serves(tmp_path: Path) -> None:
@@ -47,7 +37,7 @@ def test_apply_tells_every_step_in_order_and_ends_with_what_serves(tmp_path: Pat
         assert end.changes
         assert here.node.serving == "r1"
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_the_same_content_again_makes_no_release(tmp_path: Path) -> None:
@@ -58,7 +48,7 @@ def test_the_same_content_again_makes_no_release(tmp_path: Path) -> None:
         assert (await here.service.releases(limit=10)).releases[0].id == "r1"
         assert here.node.generation == 1
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_changed_route_is_told_in_words_and_chained_to_its_parent(tmp_path: Path) -> None:
@@ -86,7 +76,7 @@ def test_a_changed_route_is_told_in_words_and_chained_to_its_parent(tmp_path: Pa
             )
         ]
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_bad_site_file_is_refused_with_its_problems_and_nothing_changes(tmp_path: Path) -> None:
@@ -102,7 +92,7 @@ def test_a_bad_site_file_is_refused_with_its_problems_and_nothing_changes(tmp_pa
         assert notice.code == "last-release-refused"
         assert "seawall.yaml:9: `colour` is not a key" in notice.text, "whoever looks can begin"
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_what_envoy_refuses_at_validation_is_told_with_its_place(tmp_path: Path) -> None:
@@ -121,7 +111,7 @@ def test_what_envoy_refuses_at_validation_is_told_with_its_place(tmp_path: Path)
         assert end.stage in {"check", "validate"}, end
         assert here.node.history == ["r1"]
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_dry_run_goes_through_every_check_and_releases_nothing(tmp_path: Path) -> None:
@@ -132,7 +122,7 @@ def test_a_dry_run_goes_through_every_check_and_releases_nothing(tmp_path: Path)
         assert end.changes
         assert not (await here.service.releases(limit=10)).releases
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_node_that_refuses_gets_its_release_back_and_the_digest_is_quarantined(
@@ -152,7 +142,7 @@ def test_a_node_that_refuses_gets_its_release_back_and_the_digest_is_quarantined
         assert not listed["r2"].current
         await until(lambda: here.node.history == ["r1", "r1"], "r1 assigned again")
 
-    run(tmp_path, story, refuse=refuse_timeouts_of_66_s)
+    live(tmp_path, story, refuse=refuse_timeouts_of_66_s)
 
 
 def test_a_quarantined_content_is_refused_unless_its_digest_is_named(tmp_path: Path) -> None:
@@ -171,7 +161,7 @@ def test_a_quarantined_content_is_refused_unless_its_digest_is_named(tmp_path: P
         assert forced.release is not None
         assert forced.release.serving
 
-    run(tmp_path, story, refuse=refuse_timeouts_of_66_s)
+    live(tmp_path, story, refuse=refuse_timeouts_of_66_s)
 
 
 def test_a_port_that_is_taken_does_not_quarantine_and_the_same_file_may_be_tried_again(
@@ -193,7 +183,7 @@ def test_a_port_that_is_taken_does_not_quarantine_and_the_same_file_may_be_tried
         assert again.release is not None
         assert here.node.serving == "r2"
 
-    run(tmp_path, story, refuse=refuse)
+    live(tmp_path, story, refuse=refuse)
 
 
 def test_rollback_assigns_the_earlier_release_again_without_a_new_record(tmp_path: Path) -> None:
@@ -215,7 +205,7 @@ def test_rollback_assigns_the_earlier_release_again_without_a_new_record(tmp_pat
         assert following.release is not None
         assert following.release.parent == "r1"
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_rollback_refuses_what_is_quarantined_unknown_or_not_there(tmp_path: Path) -> None:
@@ -235,7 +225,7 @@ def test_rollback_refuses_what_is_quarantined_unknown_or_not_there(tmp_path: Pat
         assert isinstance(same, Applied)
         assert not same.changed
 
-    run(tmp_path, story, refuse=refuse_timeouts_of_66_s)
+    live(tmp_path, story, refuse=refuse_timeouts_of_66_s)
 
 
 def test_a_second_apply_meanwhile_is_told_who_is_first(tmp_path: Path) -> None:
@@ -247,7 +237,7 @@ def test_a_second_apply_meanwhile_is_told_who_is_first(tmp_path: Path) -> None:
         assert isinstance(await last(first), Applied)
         await here.applied(here.text(timeout="2s"))
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_parent_that_is_no_longer_current_is_a_conflict(tmp_path: Path) -> None:
@@ -258,7 +248,7 @@ def test_a_parent_that_is_no_longer_current_is_a_conflict(tmp_path: Path) -> Non
         assert end.code == "parent-moved"
         assert here.node.serving == "r2"
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_reader_that_goes_away_does_not_stop_its_release(tmp_path: Path) -> None:
@@ -269,7 +259,7 @@ def test_a_reader_that_goes_away_does_not_stop_its_release(tmp_path: Path) -> No
         await events.aclose()  # type: ignore[attr-defined]  # - it is a generator
         await until(lambda: here.node.serving == "r1", "the release went through")
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_mass_change_is_refused_with_its_arithmetic_and_passes_when_named(
@@ -297,7 +287,7 @@ def test_a_mass_change_is_refused_with_its_arithmetic_and_passes_when_named(
         assert forced.notes
         assert here.node.serving == "r2"
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_control_restarted_takes_up_where_it_was(tmp_path: Path) -> None:
@@ -319,8 +309,8 @@ def test_control_restarted_takes_up_where_it_was(tmp_path: Path) -> None:
     def site(here: World, **changes: str) -> str:
         return here.text(**changes)
 
-    run(tmp_path, first, port=18_999)
-    run(tmp_path, second, port=18_999)
+    live(tmp_path, first, port=18_999)
+    live(tmp_path, second, port=18_999)
 
 
 def test_what_was_stored_and_never_put_on_its_way_is_told_after_a_restart(tmp_path: Path) -> None:
@@ -345,8 +335,8 @@ def test_what_was_stored_and_never_put_on_its_way_is_told_after_a_restart(tmp_pa
         assert newest.id == "r3"
         assert newest.rollout in ("baking", "done")
 
-    run(tmp_path, first, port=18_998)
-    run(tmp_path, second, port=18_998)
+    live(tmp_path, first, port=18_998)
+    live(tmp_path, second, port=18_998)
 
 
 async def _dies(*_: object, **__: object) -> None:
@@ -371,7 +361,7 @@ def test_a_node_that_is_away_leaves_the_release_assigned_and_says_so(tmp_path: P
         assert status.current.id == "r1"
         assert status.state == "degraded"
 
-    run(tmp_path, story, with_node=False)
+    live(tmp_path, story, with_node=False)
 
 
 def test_a_record_that_somebody_changed_in_the_store_is_told(tmp_path: Path) -> None:
@@ -385,4 +375,4 @@ def test_a_record_that_somebody_changed_in_the_store_is_told(tmp_path: Path) -> 
         assert [(one.id, one.signed) for one in listed] == [("r2", True), ("r1", False)]
         assert (await here.service.show("r1")).release.signed is False
 
-    run(tmp_path, story)
+    live(tmp_path, story)

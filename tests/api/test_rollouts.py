@@ -1,72 +1,39 @@
 """A release through taste, canary and waves, through the whole of control, without Envoy."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from api.test_releases import refuse_timeouts_of_66_s
-from api.world import ANN, World, last, sources, until, world
-from seawall.api.rollouts import Rollouts
+from api.world import (
+    ANN,
+    Story,
+    World,
+    course,
+    last,
+    live,
+    measuring,
+    refuse_timeouts_of_66_s,
+    sources,
+    until,
+    world,
+)
 from seawall.api.views import Applied, Progress
 from seawall.errors import ConflictError, NotFoundError
 from seawall.ids import NodeName, ReleaseId
 from seawall.release.signing import load_public_key
 from seawall.rollout.ports import NodeReport, Phase
-from seawall.telemetry.window import Window
 from seawall.testing.memory_node import MemoryNode, accept
-
-Story = Callable[[World], Awaitable[None]]
-IDLE = {"requests": 0.0}
 
 
 def run(tmp_path: Path, story: Story) -> None:
-    async def main() -> None:
-        async with world(tmp_path / "data", trials=True, refuse=refuse_timeouts_of_66_s) as here:
-            here.node.refuse = refuse_timeouts_of_66_s
-            async with measuring(here, here.node):
-                await story(here)
+    """A story of a node that tries releases, and measures."""
 
-    asyncio.run(main())
+    async def measured(here: World) -> None:
+        async with measuring(here, here.node):
+            await story(here)
 
-
-@asynccontextmanager
-async def measuring(here: World, *nodes: MemoryNode, requests: float = 0.0) -> AsyncIterator[None]:
-    """Nodes whose Envoys measure all the time, as the real ones do."""
-
-    async def measure() -> None:
-        while True:
-            now_s = time.time()
-            for node in nodes:
-                await node.say(
-                    Window(
-                        NodeName(node.name),
-                        "stable",
-                        node.serving or ReleaseId("r0"),
-                        node.generation,
-                        now_s - 1,
-                        1.0,
-                        {},
-                        {"requests": requests},
-                    )
-                )
-            await asyncio.sleep(0.05)
-
-    task = asyncio.ensure_future(measure())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def course(here: World) -> Rollouts:
-    rollouts = here.service.hands.rollouts
-    assert rollouts is not None
-    return rollouts
+    live(tmp_path, measured, trials=True, refuse=refuse_timeouts_of_66_s)
 
 
 def test_apply_on_an_idle_edge_tastes_steers_and_commits_and_says_on_what_evidence(
@@ -309,37 +276,36 @@ def test_who_brought_a_release_that_was_withdrawn_is_told_what_the_fleet_serves(
     """Not what the first node said last: it had committed what is withdrawn."""
     withdrawn: list[NodeReport] = []
 
-    async def main() -> None:
-        async with world(tmp_path / "data", with_node=False) as here:
-            key = load_public_key(tmp_path / "data" / "control" / "signing.pub")
-            nodes = [
-                MemoryNode(here.service, key, name=name, refuse=refuse)
-                for name, refuse in (("a", accept), ("b", refuse_timeouts_of_66_s))
-            ]
-            take, had = here.service.report, set[ReleaseId]()
+    async def main(here: World) -> None:
+        key = load_public_key(tmp_path / "data" / "control" / "signing.pub")
+        nodes = [
+            MemoryNode(here.service, key, name=name, refuse=refuse)
+            for name, refuse in (("a", accept), ("b", refuse_timeouts_of_66_s))
+        ]
+        take, had = here.service.report, set[ReleaseId]()
 
-            async def slow(report: NodeReport) -> None:
-                """What the first node says of its way back comes when all is over."""
-                had.update({report.release} if report.release and report.node == "a" else ())
-                if report.node == "a" and report.release == "r1" and "r2" in had:
-                    withdrawn.append(report)
-                else:
-                    await take(report)
+        async def slow(report: NodeReport) -> None:
+            """What the first node says of its way back comes when all is over."""
+            had.update({report.release} if report.release and report.node == "a" else ())
+            if report.node == "a" and report.release == "r1" and "r2" in had:
+                withdrawn.append(report)
+            else:
+                await take(report)
 
-            monkeypatch.setattr(here.service, "report", slow)
-            following = [asyncio.ensure_future(node.run()) for node in nodes]
-            try:
-                policy = "rollout: {steps: [], waves: [50%]}\n"
-                await here.applied(here.text(extra=policy))
-                await until(lambda: all(node.serving == "r1" for node in nodes), "r1 everywhere")
-                end = await here.refused(here.text(timeout="66s", extra=policy))
-                assert "r2" in nodes[0].history, "the first wave had it"
-                assert end.remedy.startswith("r1 serves.")
-                assert end.serving == "r1"
-            finally:
-                here.control.close_polls()
-                for each in following:
-                    each.cancel()
-                await asyncio.gather(*following, return_exceptions=True)
+        monkeypatch.setattr(here.service, "report", slow)
+        following = [asyncio.ensure_future(node.run()) for node in nodes]
+        try:
+            policy = "rollout: {steps: [], waves: [50%]}\n"
+            await here.applied(here.text(extra=policy))
+            await until(lambda: all(node.serving == "r1" for node in nodes), "r1 everywhere")
+            end = await here.refused(here.text(timeout="66s", extra=policy))
+            assert "r2" in nodes[0].history, "the first wave had it"
+            assert end.remedy.startswith("r1 serves.")
+            assert end.serving == "r1"
+        finally:
+            here.control.close_polls()
+            for each in following:
+                each.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
 
-    asyncio.run(main())
+    live(tmp_path, main, with_node=False)

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.test_rollouts import measuring
-from api.world import ANN, World, last, sources, until, world
+from api.world import ANN, World, last, live, measuring, sources, until, world
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest
 from seawall.api.views import Applied, ApplyEvent, Progress, Refused
@@ -151,22 +150,21 @@ def test_a_report_is_taken_once_or_refused_though_the_store_takes_nothing(
     def fails(*_: object) -> None:
         raise error
 
-    async def tell() -> None:
-        async with world(tmp_path / "data", with_node=False) as here:
-            good = NodeReport(
-                *(node, Generation(1), release, digest, Phase.GOOD),
-                last_known_good=(release,),
-                good_digests=(digest,),
-                windows=(window,),
-            )
-            with monkeypatch.context() as broken:
-                broken.setattr(Store, "set_last_known_good", fails)
-                if taken:
+    async def tell(here: World) -> None:
+        good = NodeReport(
+            *(node, Generation(1), release, digest, Phase.GOOD),
+            last_known_good=(release,),
+            good_digests=(digest,),
+            windows=(window,),
+        )
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "set_last_known_good", fails)
+            if taken:
+                await here.service.report(good)
+            else:
+                with pytest.raises(ConflictError):
                     await here.service.report(good)
-                else:
-                    with pytest.raises(ConflictError):
-                        await here.service.report(good)
-            assert len(here.control.board.evidence()) == taken
-            await here.service.report(report)
+        assert len(here.control.board.evidence()) == taken
+        await here.service.report(report)
 
-    asyncio.run(tell())
+    live(tmp_path, tell, with_node=False)

@@ -1,13 +1,12 @@
 """What is made of the current release is not made of nothing where that cannot be read just now."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.test_waiting_feeds import ONE, OTHER, _released
-from api.world import ANN, World, last, world
+from api.world import ANN, World, last, live
 from seawall.api.hand_requests import FeedRequest, KillRequest
 from seawall.api.hand_views import WAITING
 from seawall.api.views import Applied, Refused
@@ -39,50 +38,47 @@ async def _ready(here: World) -> None:
 def test_a_store_that_is_away_for_a_moment_costs_no_switch_and_no_list(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def tell() -> None:
-        async with world(tmp_path / "data") as here:
-            await _ready(here)
-            with monkeypatch.context() as broken:
-                broken.setattr(Store, "bundle_bytes", _away)
-                end = await here.apply(here.text(timeout="3s", extra=LISTED))
-            assert [s.feature for s in (await here.service.status()).switches] == ["compression"]
-            assert (await here.service.hands.feed("bad")).text == ONE
-            assert isinstance(end, Refused)
-            assert end.code == "store-unreachable"
+    async def tell(here: World) -> None:
+        await _ready(here)
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "bundle_bytes", _away)
+            end = await here.apply(here.text(timeout="3s", extra=LISTED))
+        assert [s.feature for s in (await here.service.status()).switches] == ["compression"]
+        assert (await here.service.hands.feed("bad")).text == ONE
+        assert isinstance(end, Refused)
+        assert end.code == "store-unreachable"
 
-    asyncio.run(tell())
+    live(tmp_path, tell)
 
 
 def test_a_kill_switch_and_a_push_are_not_told_that_there_is_no_release(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def tell() -> None:
-        async with world(tmp_path / "data") as here:
-            await _ready(here)
-            with monkeypatch.context() as broken:
-                broken.setattr(Workshop, "facts", _lost)
-                here.control.releaser._facts = None
-                with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
-                    await here.service.hands.kill(KillRequest("retries"), ANN)
-                with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
-                    await here.service.hands.push_feed("bad", FeedRequest(text=OTHER), ANN)
+    async def tell(here: World) -> None:
+        await _ready(here)
+        with monkeypatch.context() as broken:
+            broken.setattr(Workshop, "facts", _lost)
+            here.control.releaser._facts = None
+            with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
+                await here.service.hands.kill(KillRequest("retries"), ANN)
+            with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
+                await here.service.hands.push_feed("bad", FeedRequest(text=OTHER), ANN)
 
-    asyncio.run(tell())
+    live(tmp_path, tell)
 
 
 def test_a_push_waits_until_the_store_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def tell() -> None:
-        async with world(tmp_path / "data") as here:
-            await _ready(here)
-            with monkeypatch.context() as broken:
-                broken.setattr(Store, "bundle_bytes", _away)
-                push = await here.service.hands.push_feed("bad", FeedRequest(text=OTHER), ANN)
-                end = await last(push)
-                assert isinstance(end, Refused)
-                assert end.code == WAITING
-                assert "The database does not answer." in end.message
-            await _released(here, "bad", OTHER)
+    async def tell(here: World) -> None:
+        await _ready(here)
+        with monkeypatch.context() as broken:
+            broken.setattr(Store, "bundle_bytes", _away)
+            push = await here.service.hands.push_feed("bad", FeedRequest(text=OTHER), ANN)
+            end = await last(push)
+            assert isinstance(end, Refused)
+            assert end.code == WAITING
+            assert "The database does not answer." in end.message
+        await _released(here, "bad", OTHER)
 
-    asyncio.run(tell())
+    live(tmp_path, tell)

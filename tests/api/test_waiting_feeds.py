@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.test_rollouts import course, measuring
-from api.world import ANN, World, last, until, world
+from api.world import ANN, World, course, last, measuring, until, world
 from seawall.api.hand_requests import DeedRequest, FeedRequest, KillRequest
 from seawall.api.hand_views import WAITING
 from seawall.api.views import Applied, ApplyEvent, Progress, Refused

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
-from api.world import ANN, World, sources, world
+from api.world import ANN, World, live, sources, world
 from release.made import HandClock
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest
@@ -50,14 +50,13 @@ sites:
 
 
 def run(tmp_path: Path, story: Story) -> None:
-    async def main() -> None:
-        async with world(tmp_path / "data") as here:
-            pair = Pair(tmp_path)
-            await here.applied(pair.site(here.port))
-            assert await here.control.watch.poll() is None
-            await story(here, pair)
+    async def main(here: World) -> None:
+        pair = Pair(tmp_path)
+        await here.applied(pair.site(here.port))
+        assert await here.control.watch.poll() is None
+        await story(here, pair)
 
-    asyncio.run(main())
+    live(tmp_path, main)
 
 
 def served_chain(here: World) -> bytes:

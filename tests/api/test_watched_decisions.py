@@ -5,9 +5,8 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from api.test_rollouts import measuring
 from api.test_watched import Pair, run, served_chain
-from api.world import ANN, World, last, sources, until, world
+from api.world import ANN, World, last, measuring, sources, until, world
 from release.made import HandClock
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest, KillRequest

@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,13 @@ from seawall.api.rollouts import Rollouts
 from seawall.api.service import Service
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.clock import Clock, SystemClock
+from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.daemon.assembly import Control
+from seawall.ids import NodeName, ReleaseId
 from seawall.release.signing import load_public_key
-from seawall.rollout.ports import ControlPort
+from seawall.rollout.ports import ControlPort, Nack
 from seawall.site.sources import SourceFile, SourceSet
+from seawall.telemetry.window import Window
 from seawall.testing.memory_node import MemoryNode, Refuse, accept
 
 ANN = Caller("ann", local=True)
@@ -94,6 +98,9 @@ class World:
         return outcome
 
 
+Story = Callable[[World], Awaitable[None]]
+
+
 async def last(events: AsyncIterator[ApplyEvent]) -> Applied | Refused:
     seen = [event async for event in events]
     assert isinstance(seen[-1], Applied | Refused)
@@ -136,6 +143,62 @@ async def world(
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
     assert not errors, errors
+
+
+def live(tmp_path: Path, story: Story, **options: object) -> None:
+    """A story in a world of its own."""
+
+    async def main() -> None:
+        async with world(tmp_path / "data", **options) as here:  # type: ignore[arg-type]  # - passed on
+            await story(here)
+
+    asyncio.run(main())
+
+
+@asynccontextmanager
+async def measuring(here: World, *nodes: MemoryNode, requests: float = 0.0) -> AsyncIterator[None]:
+    """Nodes whose Envoys measure all the time, as the real ones do."""
+
+    async def measure() -> None:
+        while True:
+            now_s = time.time()
+            for node in nodes:
+                await node.say(
+                    Window(
+                        NodeName(node.name),
+                        "stable",
+                        node.serving or ReleaseId("r0"),
+                        node.generation,
+                        now_s - 1,
+                        1.0,
+                        {},
+                        {"requests": requests},
+                    )
+                )
+            await asyncio.sleep(0.05)
+
+    task = asyncio.ensure_future(measure())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def course(here: World) -> Rollouts:
+    """What steers its rollouts."""
+    rollouts = here.service.hands.rollouts
+    assert rollouts is not None
+    return rollouts
+
+
+def refuse_timeouts_of_66_s(snapshot: Snapshot) -> tuple[Nack, ...]:
+    """An Envoy that takes no route with `timeout: 66s`."""
+    for resource in snapshot.of_type(TypeUrl.ROUTES):
+        if b"\x08\x42" in resource.body:  # Duration{seconds: 66}
+            words = "route shop/api: Envoy does not like 66"
+            return (Nack(TypeUrl.ROUTES.value, resource.name, "route shop/api", words),)
+    return ()
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
