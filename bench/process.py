@@ -34,12 +34,12 @@ class Program:
         """CPU time used so far, to the nanosecond where the kernel keeps it."""
         return sum(_cpu_s(member.pid) for member in self.members)
 
-    def terminate(self, timeout_s: float = 30) -> None:
+    def terminate(self) -> None:
         """Ask the first process to end, and wait for it for a bounded time."""
         with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
             first = psutil.Process(self.pid)
             first.terminate()
-            first.wait(timeout_s)
+            first.wait(30)
 
     def memory_bytes(self) -> int:
         """Resident memory."""

@@ -101,7 +101,6 @@ def running_envoy(
     *,
     concurrency: int = 1,
     arguments: tuple[str, ...] = (),
-    log_level: str = "warning",
 ) -> Iterator[EnvoyProcess]:
     """Run Envoy on a static bootstrap (serialized, message, or JSON mapping) until the end.
 
@@ -123,7 +122,7 @@ def running_envoy(
                     str(concurrency),
                     "--disable-hot-restart",
                     "--log-level",
-                    log_level,
+                    "warning",
                     *arguments,
                 ],
                 cwd=directory,

@@ -31,11 +31,10 @@ class RawClient:
         *,
         tls: ssl.SSLContext | None = None,
         sni: str | None = None,
-        deadline_s: float = READ_DEADLINE_S,
         source: str | None = None,
     ) -> None:
         self.socket: socket.socket = socket.create_connection(
-            ("127.0.0.1", port), deadline_s, (source, 0) if source else None
+            ("127.0.0.1", port), READ_DEADLINE_S, (source, 0) if source else None
         )
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:

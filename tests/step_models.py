@@ -41,7 +41,5 @@ def step_model(
     return replace(bare, golden=golden)
 
 
-def step_content(
-    shift: float = 0.0, *, name: str = "steps", feature: str = "tls-ciphers", turned: bool = False
-) -> bytes:
-    return artifact.write(step_model(shift, name=name, feature=feature, turned=turned))
+def step_content(shift: float = 0.0, *, name: str = "steps", feature: str = "tls-ciphers") -> bytes:
+    return artifact.write(step_model(shift, name=name, feature=feature))

@@ -12,13 +12,12 @@ def session(
     family: str = "requests",
     kind: Kind = Kind.SPOOF,
     start_s: float = 0.0,
-    name: str = "",
 ) -> Session:
     label = Class.HUMAN if kind is Kind.HUMAN else Class.TOOL if kind is Kind.FEED else Class.BOT
     return Session(
         f"s{number}",
         f"100.64.{number // 250}.{number % 250 + 1}",
-        name or family,
+        family,
         family,
         label.value,
         kind.value,

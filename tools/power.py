@@ -65,9 +65,9 @@ def run(cell: Cell) -> list[Outcome]:
     ]
 
 
-def power_cell(share: float, errors: float, *, rollouts: int, per_connection: float = 1.0) -> Cell:
+def power_cell(share: float, errors: float, *, rollouts: int) -> Cell:
     """A bad candidate at one share of a site with 100 requests/s and 0.5 % errors."""
-    world = World(RATE_PER_S, USUAL_ERRORS, per_connection=per_connection)
+    world = World(RATE_PER_S, USUAL_ERRORS)
     return Cell(world, Fault(errors=errors), (share,), _POWER_DEADLINE_S, rollouts)
 
 

@@ -43,8 +43,8 @@ class Share:
         return (share + weight / 2 + sign * root) / (1 + weight)
 
 
-def at_most(count: int, total: int, confidence: float = 0.95) -> float | None:
-    """The exact upper bound of a share (Clopper and Pearson 1934), one-sided; None without a total.
+def at_most(count: int, total: int) -> float | None:
+    """The exact 95 % upper bound of a share (Clopper and Pearson 1934); None without a total.
 
     With a count of 0 it is about 3 / total: the rule of three.
     """
@@ -55,9 +55,7 @@ def at_most(count: int, total: int, confidence: float = 0.95) -> float | None:
     low, high = count / total, 1.0
     for _ in range(80):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high) if _at_most(count, total, middle) > 1 - confidence else (low, middle)
-        )
+        low, high = (middle, high) if _at_most(count, total, middle) > 0.05 else (low, middle)
     return high
 
 

@@ -22,6 +22,8 @@ SOCKET_MODE: Final = 0o600
 """Only the owner may connect: whoever can, controls the edge."""
 _PATH_SIZE_BYTES_MAX: Final = 100
 """Under the 107 of the address, so that a temporary suffix still fits."""
+_WAITING_MAX: Final = 128
+"""Connections that nobody has taken yet; one more waits until one is."""
 _PROBE_TIMEOUT_S: Final = 1.0
 """A live owner accepts in microseconds; a hung one still counts as an owner."""
 
@@ -80,7 +82,7 @@ def inode(path: Path) -> int:
         return 0
 
 
-def listen_private(path: Path, *, backlog: int = 128) -> socket.socket:
+def listen_private(path: Path) -> socket.socket:
     """A listening stream socket at `path`, mode 0600; replaces a socket file nobody answers on.
 
     Raises:
@@ -95,7 +97,7 @@ def listen_private(path: Path, *, backlog: int = 128) -> socket.socket:
         with short_path(path) as address:
             listener.bind(address)
         path.chmod(SOCKET_MODE)
-        listener.listen(backlog)
+        listener.listen(_WAITING_MAX)
     except BaseException:
         listener.close()
         raise

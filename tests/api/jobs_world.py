@@ -35,7 +35,7 @@ class SetClock(SystemClock):
 
 @asynccontextmanager
 async def jobs_world(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, extra: str = ON, ahead_s: float = 0.0
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, ahead_s: float = 0.0
 ) -> AsyncIterator[tuple[World, SetClock]]:
     """Control with a first release, and the stand-in as the program of its jobs.
 
@@ -48,7 +48,7 @@ async def jobs_world(
         runner(at)._clock = clock
         runner(at).program = "api.job_program"
         if not at.current:
-            await at.applied(at.text(extra=extra))
+            await at.applied(at.text(extra=ON))
         await runner(at).poll()
         yield at, clock
 

@@ -32,7 +32,6 @@ def chromium(
     scripts: bool = True,
     cookies: bool = True,
     automated: bool = True,
-    arguments: tuple[str, ...] = (),
 ) -> Iterator[Any]:
     """A Chromium; `automated=False` takes away `navigator.webdriver`, which a person's has not."""
     options = webdriver.ChromeOptions()
@@ -43,7 +42,6 @@ def chromium(
         "--disable-dev-shm-usage",
         "--ignore-certificate-errors",
         "--lang=en",
-        *arguments,
         *(() if automated else ("--disable-blink-features=AutomationControlled",)),
     ):
         options.add_argument(argument)

@@ -121,10 +121,10 @@ class Front:
     def url(self, path: str = "/") -> str:
         return f"{self.scheme}://localhost:{self.port}{path}"
 
-    def wait_for(self, path: str, status: int, timeout_s: float = 40) -> Served:
+    def wait_for(self, path: str, status: int) -> Served:
         """The next answer for `path` with `status`; fails when it does not come."""
         while True:
-            found = self.served.get(timeout=timeout_s)
+            found = self.served.get(timeout=40)
             if found.path.partition("?")[0] == path and found.status == status:
                 return found
 

@@ -29,10 +29,10 @@ KEYS = ClearanceKeys(
 class LuaClearance:
     """The Lua module with its keys, called like `token.check`."""
 
-    def __init__(self, keys: ClearanceKeys, epoch: int) -> None:
+    def __init__(self, epoch: int) -> None:
         self.lua = LuaRuntime(unpack_returned_tuples=True, encoding="latin-1")
         self.module = self.lua.execute(SOURCE.read_text())
-        table = self.lua.table_from({k.kid: k.value.reveal().hex() for k in keys})
+        table = self.lua.table_from({k.kid: k.value.reveal().hex() for k in KEYS})
         self.object = self.module.new(self.lua.table_from({"keys": table, "epoch": epoch}))
 
     def check(self, text: Any, host: Any, prefix: Any, ja4: Any, now_s: Any) -> tuple[Any, ...]:
@@ -44,7 +44,7 @@ class LuaClearance:
 
 def cost_us() -> Mapping[str, float]:
     """Microseconds of one check, by kind."""
-    clearance = LuaClearance(KEYS, 7)
+    clearance = LuaClearance(7)
     tokens = [
         mint(KEYS, BOUND, level=2, epoch=7, now_s=NOW_S, lifetime_s=3600, nonce=f"{n:016d}")
         for n in range(20_000)

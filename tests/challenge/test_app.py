@@ -12,7 +12,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from challenge.lua_clearance import KEYS, NOW_S, LuaClearance
+from challenge.lua_clearance import NOW_S, LuaClearance
 from challenge.workplace import BOUND, CLEARANCE, HEADERS, Workplace, answer, served
 from seawall.challenge.binding import b64
 from seawall.challenge.page import PLACE
@@ -73,7 +73,7 @@ def test_a_visitor_passes_and_envoy_takes_the_clearance(tmp_path: Path) -> None:
         token = set_cookie.partition(f"{CLEARANCE}=")[2].partition(";")[0]
         for word in ("Path=/", "HttpOnly", "SameSite=None", "Secure", "Max-Age="):
             assert f"; {word}" in set_cookie
-        found = LuaClearance(KEYS, 7).check(token, BOUND.host, BOUND.prefix, BOUND.ja4, NOW_S)
+        found = LuaClearance(7).check(token, BOUND.host, BOUND.prefix, BOUND.ja4, NOW_S)
         assert found == (1, None, 0)
 
     over_socket(tmp_path, place, talk)

@@ -18,7 +18,7 @@ from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
 
 EPOCH = 7
-LUA = LuaClearance(KEYS, EPOCH)
+LUA = LuaClearance(EPOCH)
 ALPHABET = string.ascii_letters + string.digits + "-_."
 
 
@@ -194,7 +194,7 @@ def test_lua_refuses_what_is_no_text_or_no_time(odd: object) -> None:
 
 
 def test_lua_remembers_a_bounded_number_of_tokens() -> None:
-    lua = LuaClearance(KEYS, EPOCH)
+    lua = LuaClearance(EPOCH)
     for number in range(limits.CLEARANCE_CACHE_ENTRIES_MAX * 2 + 100):
         text = minted(nonce=f"{number:016d}")
         assert lua.check(text, BOUND.host, BOUND.prefix, BOUND.ja4, NOW_S)[0] == 2

@@ -38,13 +38,12 @@ class H2Client:
         port: int,
         *,
         tls: ssl.SSLContext | None = None,
-        sni: str = "shop.test",
         receive_window: int = 1 << 20,
     ) -> None:
         self.socket: socket.socket = socket.create_connection(("127.0.0.1", port), DEADLINE_S)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname=sni)
+            self.socket = tls.wrap_socket(self.socket, server_hostname="shop.test")
         self.frames: list[Frame] = []
         self.closed = False
         self._encoder = Encoder()

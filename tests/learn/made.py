@@ -100,10 +100,10 @@ def requests(
                 yield Request(address, family, at_s + turn * 2.5, tuple(codes))
 
 
-def sessions(families: tuple[Family, ...] = FAMILIES, clients: int = 12) -> str:
+def sessions(clients: int = 12) -> str:
     """The truth, as the zoo writes it."""
     lines = ["session\tclient\tconfiguration\tfamily\tclass\tkind\trequests\tstart"]
-    for number, family in enumerate(families):
+    for number, family in enumerate(FAMILIES):
         for client in range(clients):
             address = f"100.64.{number}.{client + 1}"
             start_s = START_S + client * 1000 + number
@@ -120,5 +120,5 @@ def write(folder: Path, *, seed: int = 1, clients: int = 12, each: int = 8) -> t
     records, truth = folder / "records.ndjson", folder / "sessions.tsv"
     lines = (request.line for request in requests(seed, clients, each))
     records.write_text("".join(f"{line}\n" for line in lines))
-    truth.write_text(sessions(clients=clients))
+    truth.write_text(sessions(clients))
     return records, truth

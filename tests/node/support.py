@@ -55,9 +55,9 @@ def cluster(name: str, port: int, **extra: Any) -> Resource:
     return _resource(TypeUrl.CLUSTER, name, body, Cluster(), f"origin {name}")
 
 
-def bad_cluster(name: str = "bad") -> Resource:
+def bad_cluster() -> Resource:
     """Envoy refuses it late: validation passes, building the load balancer does not."""
-    return cluster(name, 1, lb_policy="MAGLEV", maglev_lb_config={"table_size": 6})
+    return cluster("bad", 1, lb_policy="MAGLEV", maglev_lb_config={"table_size": 6})
 
 
 def listener(port: int, *, name: str = "http") -> Resource:

@@ -41,9 +41,9 @@ def told(fleet: Fleet, name: NodeName = A, **changes: object) -> tuple[Assigned,
     return new, replace(fleet, assigned={**fleet.assigned, name: new}, generation=new.generation)
 
 
-def assigning(name: NodeName = A, **changes: object) -> Break:
+def assigning(**changes: object) -> Break:
     def change(fleet: Fleet, made: Plan) -> Plan:
-        new, following = told(fleet, name, **changes)
+        new, following = told(fleet, A, **changes)
         return replace(made, fleet=following, assignments=(new,))
 
     return change

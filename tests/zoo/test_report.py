@@ -20,10 +20,10 @@ def _people(count: int, score: int = 90) -> tuple[list[Session], list[dict[str, 
     return made, [line for one in made for line in records(one, score, score)]
 
 
-def _with_bots(scores: dict[str, tuple[int | None, ...]], kind: Kind = Kind.SPOOF) -> Report:
+def _with_bots(scores: dict[str, tuple[int | None, ...]]) -> Report:
     sessions, lines = _people(10)
     for place, (family, its) in enumerate(scores.items()):
-        one = session(100 + place, family, kind)
+        one = session(100 + place, family)
         sessions.append(one)
         lines += records(one, *its)
     return report(sessions, lines)

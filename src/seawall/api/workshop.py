@@ -24,7 +24,7 @@ from seawall.clock import Clock
 from seawall.errors import ConflictError, InternalError, UnreachableError
 from seawall.gate.compat import Recipient
 from seawall.ids import ListName
-from seawall.installation import Installation, started_from
+from seawall.installation import started_from
 from seawall.release.release import Kind
 from seawall.site.sources import SourceSet
 from seawall.telemetry.samples import Wanted
@@ -59,7 +59,6 @@ class Workshop:
         home: control's private directory.
         log: told why a workbench ended unasked.
         program: module to run; drills have one of their own.
-        installation: the files that this process was started from.
     """
 
     def __init__(
@@ -69,11 +68,10 @@ class Workshop:
         *,
         log: Callable[[str, str], None],
         program: str = WORKBENCH,
-        installation: Installation | None = None,
     ) -> None:
         self.sampler: Sampler | None = None
         self._program = program
-        self._installation = installation or started_from()
+        self._installation = started_from()
         self._home = home
         self._clock = clock
         self._log = log

@@ -31,9 +31,9 @@ _TICK_S: Final = 1.0
 
 
 @contextmanager
-def running_website(port: int = 0) -> Iterator[int]:
+def running_website() -> Iterator[int]:
     """Serve on loopback while inside the block; gives the port."""
-    server = _Server(("127.0.0.1", port), _Handler)
+    server = _Server(("127.0.0.1", 0), _Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True, name="demo website")
     thread.start()
     try:

@@ -15,6 +15,9 @@ BOT: Final = "bot"
 CLASSES: Final = (HUMAN, TOOL, BOT)
 """A tool is a program that says what it is: automated for the model, protected by policy."""
 
+_FAMILY_SHARE_MAX: Final = 2.0
+"""What a family may weigh, in median families of its side."""
+
 Flags = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
 
@@ -88,10 +91,10 @@ def both(one: Rows, other: Rows) -> Rows:
     )
 
 
-def weights(rows: Rows, *, family_share: float = 2.0) -> Reals:
+def weights(rows: Rows) -> Reals:
     """How much each row counts: no family rules its class, and both sides count the same.
 
-    A row begins with the trust in its label. A family whose sum is over `family_share` times the
+    A row begins with the trust in its label. A family whose sum is over twice that of the
     median family of its side is brought down to that. Then people and programs are made to weigh
     the same, so a score means "if half of all requests were of people", on any site.
     """
@@ -101,7 +104,7 @@ def weights(rows: Rows, *, family_share: float = 2.0) -> Reals:
         if not len(kinds):
             continue
         sums = np.bincount(at, weights=found[side])
-        bound = family_share * float(np.median(sums))
+        bound = _FAMILY_SHARE_MAX * float(np.median(sums))
         found[side] *= np.minimum(1.0, bound / sums)[at]
         found[side] *= len(rows) / 2 / found[side].sum()
     return found

@@ -5,7 +5,7 @@ once; when stable dies, whoever is left serves, and when it is back, its share i
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine
 from typing import Final
 
 from seawall.clock import Clock
@@ -70,9 +70,9 @@ class Stage:
         keeper = self._slots.of(arm)
         return keeper if keeper is not None and keeper.running else None
 
-    def pids(self, arms: Iterable[Arm] = Arm) -> Pids:
+    def pids(self) -> Pids:
         """Of the arms that run."""
-        keepers = {arm: self.runs(arm) for arm in arms}
+        keepers = {arm: self.runs(arm) for arm in Arm}
         return {arm: keeper.pid for arm, keeper in keepers.items() if keeper is not None}
 
     # --- Start ---------------------------------------------------------------------------------

@@ -36,13 +36,12 @@ _NESTING_MAX: Final = 4
 _FILE_MODE: Final = 0o600
 
 
-def configure(component: str, *, path: Path | None = None, level: int = logging.INFO) -> None:
+def configure(component: str, *, path: Path | None = None) -> None:
     """Send this process's logs to `path`, or to stderr; may be called again to change that.
 
     Args:
         component: `control`, `node` or `up`; stands in every line.
         path: log file; its directory must exist. At most `LOG_FILES_MAX` files are kept.
-        level: lowest level written, as in `logging`.
 
     Raises:
         OSError: `path` cannot be opened for writing.
@@ -65,7 +64,7 @@ def configure(component: str, *, path: Path | None = None, level: int = logging.
         root.removeHandler(old)
         old.close()
     root.addHandler(handler)
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     logging.raiseExceptions = False
     structlog.configure(
         processors=[

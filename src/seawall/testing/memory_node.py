@@ -48,15 +48,13 @@ class MemoryNode:
     Args:
         public_key: the only signer it trusts.
         refuse: what Envoy would refuse of a snapshot.
-        bakes: off keeps every release baking.
         trials: whether it can try a release beside the one that serves.
-        groups: node groups it belongs to.
 
     Attributes:
         tried: releases and shares that it was told to try, in order.
         trial: what it says of its trial now.
         life: name of its process; empty as an older agent's.
-        bakes: as given.
+        bakes: off keeps every release baking.
     """
 
     def __init__(
@@ -65,17 +63,14 @@ class MemoryNode:
         public_key: PublicKey,
         *,
         refuse: Refuse = accept,
-        bakes: bool = True,
         name: str = "local",
         trials: bool = False,
-        groups: tuple[str, ...] = (),
     ) -> None:
         self._control = control
         self._public_key = public_key
         self.name = NodeName(name)
-        self.bakes = bakes
+        self.bakes = True
         self._trials = trials
-        self._groups = groups
         self._good: tuple[tuple[ReleaseId, Digest], ...] = ()
         self._not_taken = ""
         self._nacks: tuple[Nack, ...] = ()
@@ -216,7 +211,6 @@ class MemoryNode:
                 notices=self.notices,
                 trial=self.trial,
                 steering=Steering.KERNEL if self._trials else Steering.NONE,
-                groups=self._groups,
                 level=LEVEL_TRIALS if self._trials else 0,
                 life=self.life,
             )

@@ -57,7 +57,6 @@ class Directories:
         known: addresses that may be fetched, canonical as in `seawall.verify.agent_url`.
         fetcher: fetches them.
         background: owns the fetches: one that a client no longer waits for goes on for the next.
-        refuse: thumbprints that are no keys.
     """
 
     def __init__(
@@ -66,14 +65,11 @@ class Directories:
         fetcher: Fetcher,
         background: Background,
         clock: Clock,
-        *,
-        refuse: frozenset[str] = keys.TEST_KEYS,
     ) -> None:
         self._entries = {url: _Entry() for url in known}
         self._fetcher = fetcher
         self._background = background
         self._clock = clock
-        self._refuse = refuse
         self._running = 0
         self.fetches = 0
         self.failures = 0
@@ -126,7 +122,7 @@ class Directories:
         kind = fetched.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in ({MEDIA_TYPE} if url.endswith(WELL_KNOWN) else JWK_SET_TYPES):
             raise ValueError(f"a directory of the type {kind[:80]!r}")
-        entry.keys = keys.directory(fetched.body, refuse=self._refuse)
+        entry.keys = keys.directory(fetched.body)
         now_s = self._clock.monotonic_s()
         entry.fetched_s = now_s
         entry.fresh_until_s = now_s + _lifetime_s(fetched)
