@@ -179,7 +179,7 @@ class EnvoyProcess:
         """Close the listening sockets; connections go on, each until its next answer."""
         await self.say_goodbye()
         with suppress(SeawallError):
-            await self.slot.admin.drain_listeners(graceful=False)
+            await self.slot.admin.drain_listeners()
 
     async def stop(self, *, drain_s: float, patient: bool = False) -> None:
         """Stop accepting, let requests finish for at most `drain_s` seconds, then end it.

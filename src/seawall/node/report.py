@@ -94,7 +94,7 @@ async def envoy_state(keeper: Keeper) -> EnvoyState | None:
     version, uptime_s, live, memory_bytes = process.identity.version, 0.0, False, 0
     try:
         info = await admin.server_info()
-        memory_bytes = (await admin.memory()).heap_size_bytes
+        memory_bytes = await admin.heap_size_bytes()
         version, uptime_s, live = info.version or version, info.uptime_s, info.state == "LIVE"
     except SeawallError:
         live = False

@@ -46,14 +46,6 @@ class ServerInfo:
     node_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Envoy's own count of its heap, in bytes (`/memory`)."""
-
-    allocated_bytes: int
-    heap_size_bytes: int
-
-
 class AdminClient:
     """Speaks to one Envoy. Every method raises `UnreachableError` when Envoy does not answer.
 
@@ -83,10 +75,9 @@ class AdminClient:
         status, _ = await self.request("GET", "/ready")
         return status == _STATUS_OK
 
-    async def stats_text(self, *, stats_filter: str = "") -> bytes:
+    async def stats_text(self, *, stats_filter: str) -> bytes:
         """Counters, gauges and histogram summaries as text; `stats_filter` is an RE2 regex."""
-        query = {"filter": stats_filter} if stats_filter else {}
-        return await self.get("/stats", query)
+        return await self.get("/stats", {"filter": stats_filter})
 
     async def http_gauge(self, name: str) -> int:
         """A gauge of all HTTP connection managers together, but for admin's own."""
@@ -96,18 +87,17 @@ class AdminClient:
         counts.pop(f"http.admin.{name}".encode(), None)
         return sum(int(count) for count in counts.values())
 
-    async def memory(self) -> Memory:
-        """Heap in use and taken from the system (`/memory`)."""
-        found = _object(await self.get("/memory"), "/memory")
-        return Memory(_integer(found.get("allocated")), _integer(found.get("heap_size")))
+    async def heap_size_bytes(self) -> int:
+        """What Envoy has taken from the system for its heap, by its own count (`/memory`)."""
+        return _integer(_object(await self.get("/memory"), "/memory").get("heap_size"))
 
     async def reopen_logs(self) -> None:
         """Close and open the access log again, after it was renamed."""
         await self.post("/reopen_logs")
 
-    async def drain_listeners(self, *, graceful: bool = True) -> None:
-        """Ask clients to go elsewhere; with `graceful`, over the drain time instead of at once."""
-        await self.post("/drain_listeners", {"graceful": ""} if graceful else {})
+    async def drain_listeners(self) -> None:
+        """Close the listening sockets at once; connections go on."""
+        await self.post("/drain_listeners")
 
     async def fail_health_checks(self) -> None:
         """Answer inbound health checks with failure, so that a balancer ahead moves away."""
@@ -117,9 +107,9 @@ class AdminClient:
         """The body of a successful GET."""
         return await self._expect_ok("GET", path, query or {})
 
-    async def post(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+    async def post(self, path: str) -> bytes:
         """The body of a successful POST."""
-        return await self._expect_ok("POST", path, query or {})
+        return await self._expect_ok("POST", path, {})
 
     async def request(self, method: str, target: str) -> tuple[int, bytes]:
         """Status and body of any answer; `target` is path and query, already encoded."""
