@@ -373,8 +373,6 @@ STORE_RESERVE_INTERVAL_S: Final = 5.0
 STAND_IN_SIZE_BYTES_MAX: Final = 512 * MIB
 """Of a data directory that is copied into memory because its disk has become read-only: a store of
 some thousand releases, and no machine that serves an edge has less memory than twice that."""
-ACCESS_TAIL_RECORDS_MAX: Final = 1_000
-"""Records given at once: one screen or one API answer."""
 ACCESS_READ_SIZE_BYTES: Final = 1 * MIB
 """Read at once when records are searched from the end."""
 FORWARDED_SAMPLE_SIZE_BYTES_MAX: Final = 128 * KIB

@@ -10,10 +10,10 @@ from seawall.bots import artifact
 from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
 from seawall.bots.model import Golden, Model, Tree
 from seawall.errors import NotFoundError
-from seawall.limits import ACCESS_TAIL_RECORDS_MAX
+from seawall.limits import MIB
 from seawall.model import BotModel
 from seawall.telemetry.bots import BotVerdict, parse_verdict
-from seawall.telemetry.records import AccessRecord, find, tail
+from seawall.telemetry.records import AccessRecord, find, recent
 
 
 def packed(model: Model) -> BotModel:
@@ -56,7 +56,7 @@ def record_of_path(edge: Serving, path: str) -> AccessRecord:
 
     def found() -> AccessRecord | None:
         edge.envoy.admin("/reopen_logs", method="POST")
-        newest = tail(edge.envoy.directory / "access.ndjson", ACCESS_TAIL_RECORDS_MAX).records
+        newest = recent(edge.envoy.directory / "access.ndjson", MIB)
         return next((one for one in newest if one.path == path), None)
 
     return wait_until(found, what=f"the record of {path}")

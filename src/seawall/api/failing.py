@@ -60,7 +60,7 @@ def failed_requests(path: Path, sites: Iterable[str]) -> Mapping[str, str]:
         sites: by name.
     """
     wanted, found = set(sites), dict[str, str]()
-    for record in records.recent(path, FAILING_RECORDS_SIZE_BYTES).records:
+    for record in records.recent(path, FAILING_RECORDS_SIZE_BYTES):
         if record.site in wanted and record.failed and record.request_id:
             found[record.site] = record.request_id
             wanted.discard(record.site)

@@ -31,7 +31,7 @@ Recent = Callable[[], Sequence[tuple[int, ...]]]
 def read_vectors(access_file: Path, now_s: float) -> list[tuple[int, ...]]:
     """Feature vectors of recent requests of this machine; none when there is no record."""
     found = records.recent(access_file, limits.BOT_DRIFT_READ_BYTES)
-    return recent_vectors(found.records, now_s)
+    return recent_vectors(found, now_s)
 
 
 def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> StageFinding:

@@ -230,8 +230,8 @@ class Taster:
             return memory
         if self._access_file is None:
             return memory
-        tail = records.recent(self._access_file, limits.TASTER_SAMPLE_READ_BYTES)
-        chosen = tuple(recent_probes(tail.records, now_s))
+        recent = records.recent(self._access_file, limits.TASTER_SAMPLE_READ_BYTES)
+        chosen = tuple(recent_probes(recent, now_s))
         return replace(memory, samples=chosen, chosen_s=now_s)
 
     # --- Running ---------------------------------------------------------------------------------

@@ -226,7 +226,7 @@ class Collector:
 
     def _rotate_and_sample(self) -> tuple[bool, tuple[str, ...], BotSample]:
         """Everything that touches the disk; whether Envoy must reopen, notices, and bots."""
-        bots = bot_sample(records.recent(self._access_log, BOT_SAMPLE_SIZE_BYTES_MAX).records)
+        bots = bot_sample(records.recent(self._access_log, BOT_SAMPLE_SIZE_BYTES_MAX))
         notices: list[str] = []
         removed = rotation.make_room(self._access_log)
         if notice := rotation.disk_notice(self._access_log.parent, removed=removed):
@@ -256,7 +256,7 @@ class Collector:
 
     def _forwarding_notice(self) -> tuple[str, ...]:
         newest = records.recent(self._access_log, FORWARDED_SAMPLE_SIZE_BYTES_MAX)
-        found = records.untrusted_forwarding(newest.records)
+        found = records.untrusted_forwarding(newest)
         if found is None:
             return ()
         notice = (

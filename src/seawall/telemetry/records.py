@@ -1,7 +1,7 @@
 """Access records: one JSON line a request, as Envoy wrote it, read back with bounds everywhere.
 
 A record is untrusted text: clients choose the host, path and headers in it. Lines that are too
-long, cut off or not JSON are counted and skipped; none of them ends a search. Files are read from
+long, cut off or not JSON are skipped; none of them ends a search. Files are read from
 the end in blocks, since the request somebody asks about is a recent one. Keys are those of
 `seawall.compiler.access_log.FIELDS` (docs/access-records.md); Envoy leaves out empty ones.
 """
@@ -20,7 +20,6 @@ from seawall.limits import (
     ACCESS_READ_SIZE_BYTES,
     ACCESS_RECORD_SIZE_BYTES_MAX,
     ACCESS_RECORDS_PER_S_MAX,
-    ACCESS_TAIL_RECORDS_MAX,
     REQUEST_ID_LENGTH_CHARS_MAX,
     STORY_VALUE_LENGTH_CHARS_MAX,
 )
@@ -135,14 +134,6 @@ def _record(found: object) -> AccessRecord | None:
     return AccessRecord(**fields)
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """Newest records first, and how many lines made no sense."""
-
-    records: tuple[AccessRecord, ...]
-    garbled: int
-
-
 def files(current: Path) -> tuple[Path, ...]:
     """The current file and its rotated ones that exist, newest first."""
     return tuple(path for path in (current, *_rotated(current)) if path.is_file())
@@ -232,23 +223,7 @@ def find(current: Path, request_id: str) -> AccessRecord:
     )
 
 
-def tail(current: Path, count: int) -> Tail:
-    """The newest `count` records, at most `ACCESS_TAIL_RECORDS_MAX`, over all files."""
-    wanted = min(count, ACCESS_TAIL_RECORDS_MAX)
-    records: list[AccessRecord] = []
-    garbled = 0
-    for line in _lines(_blocks(current)):
-        if len(records) >= wanted:
-            break
-        record = parse_record(line)
-        if record is None:
-            garbled += 1
-        else:
-            records.append(record)
-    return Tail(tuple(records), garbled)
-
-
-def recent(current: Path, size_bytes: int) -> Tail:
+def recent(current: Path, size_bytes: int) -> tuple[AccessRecord, ...]:
     """The records in the last `size_bytes` of the current file alone, newest first."""
     try:
         with current.open("rb") as file:
@@ -256,11 +231,9 @@ def recent(current: Path, size_bytes: int) -> Tail:
             file.seek(max(0, end - size_bytes))
             block = file.read(size_bytes)
     except OSError:
-        return Tail((), 0)
+        return ()
     _, newline, whole = block.partition(b"\n") if end > size_bytes else (b"", b"\n", block)
-    lines = _lines([whole.rpartition(b"\n")[0]] if newline else [])
-    parsed = [parse_record(line) for line in lines]
-    return Tail(tuple(r for r in parsed if r is not None), sum(r is None for r in parsed))
+    return tuple(_records(whole.rpartition(b"\n")[0])) if newline else ()
 
 
 def newest(paths: Iterable[Path], size_bytes: int) -> Iterator[AccessRecord]:
@@ -270,8 +243,7 @@ def newest(paths: Iterable[Path], size_bytes: int) -> Iterator[AccessRecord]:
         try:
             with path.open("rb") as file:
                 for block in _blocks_of(file):
-                    parsed = (parse_record(line) for line in _lines([block]))
-                    yield from (record for record in parsed if record is not None)
+                    yield from _records(block)
                     left -= len(block)
                     if left <= 0:
                         return
@@ -357,9 +329,12 @@ def _blocks_of(file: BinaryIO) -> Iterator[bytes]:
             yield block[end:]
 
 
-def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    for block in blocks:
-        yield from (line for line in reversed(block.split(b"\n")) if line)
+def _records(block: bytes) -> Iterator[AccessRecord]:
+    """Those of a block of whole lines, the newest first."""
+    for line in reversed(block.split(b"\n")):
+        record = parse_record(line)
+        if record is not None:
+            yield record
 
 
 def time_s(text: str) -> float:
