@@ -74,7 +74,7 @@ class Outcome:
         gate: which gate said unhealthy.
         requests: that met the candidate until then.
         failed: of them, answered with 5xx.
-        took_s: simulated seconds; `steps_s` of each step that was left.
+        took_s: simulated seconds.
     """
 
     end: Literal["unhealthy", "promoted", "waiting"]
@@ -82,7 +82,6 @@ class Outcome:
     requests: int
     failed: int
     took_s: float
-    steps_s: tuple[float, ...] = ()
 
 
 @dataclass

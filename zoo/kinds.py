@@ -91,29 +91,8 @@ TOOLS = frozenset({Kind.FEED, Kind.PACKAGE, Kind.GIT, Kind.MONITOR, Kind.TEXT})
 
 
 @dataclass(frozen=True)
-class Job:
-    """One session to perform, complete: the driver adds nothing but its client.
-
-    Attributes:
-        session: unique in a data set.
-        address: the client address that the edge is told.
-        port: where the forwarder listens for this session alone.
-        seed: for what the driver itself has to choose.
-        cookies: whether the client keeps cookies.
-    """
-
-    session: str
-    address: str
-    port: int
-    seed: int
-    steps: tuple[Step, ...]
-    cookies: bool
-    behaviour: str
-
-
-@dataclass(frozen=True)
 class Session:
-    """What became of a job; a line of `sessions.tsv`.
+    """What became of a session; a line of `sessions.tsv`.
 
     Attributes:
         requests: connections' worth of requests that the driver says it made; the records tell

@@ -17,7 +17,6 @@ ARTICLES = 200
 CATEGORIES = 10
 ITEMS = 300
 TRAP = "/private/ledger"
-PAGES = ("/", "/about", "/contact", "/archive")
 ASSETS = ("/static/site.css", "/static/site.js", "/static/logo.png", "/static/photo.png")
 
 _PIXEL = base64.b64decode(

@@ -1012,10 +1012,6 @@ RECONNECT_SPREAD_S: Final = 8.0
 """Nodes whose connection broke come back spread over this time: control has just restarted."""
 RECONNECT_PAUSE_S_MAX: Final = 10.0
 """Longest pause between attempts of a node to reach a control process that is away."""
-MIRRORS_MAX: Final = 8
-"""Mirrors of bundles that a node knows."""
-CONTROLS_MAX: Final = 8
-"""Addresses of control processes that a node knows."""
 LEADER_BEAT_S: Final = 1.0
 """How often the leading control process shows that it lives, and others look."""
 LEADER_SILENT_S: Final = 5.0

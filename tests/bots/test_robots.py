@@ -23,7 +23,6 @@ TOKENS = {
     BotCategory.SEARCH: ("Googlebot",),
     BotCategory.SEO: (),
 }
-REFUSED = (BotDo.BLOCK, BotDo.PAYMENT)
 
 
 def written(

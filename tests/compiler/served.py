@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from envoy_harness import EnvoyProcess, Response, fetch, running_envoy, wait_until
@@ -68,8 +68,3 @@ def served(edge: Edge) -> Iterator[Served]:
     with running_envoy(bootstrap, arguments=flush_soon) as envoy:
         listeners = edge.listen.http or edge.listen.https
         yield Served(envoy, listeners[0].port)
-
-
-def quiet(edge: Edge) -> Edge:
-    """The same edge that records errors only."""
-    return replace(edge, access_log=replace(edge.access_log, sample_share=0.0))

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -170,9 +170,3 @@ async def crowd(port: int, *, clients: int = 1, path: str = "/page") -> AsyncIte
             yield found
         finally:
             done.set()
-
-
-def again(story: Story, node: Node) -> Story:
-    """The same releases on a restarted agent."""
-    node.releaser.count = story.node.releaser.count
-    return replace(story, node=node)

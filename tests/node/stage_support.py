@@ -1,7 +1,6 @@
 """Slots and trials without an agent: real Envoys, real sockets, nobody who decides."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -176,7 +175,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/exe").readlink() != Path()
     except OSError:
         return False
-
-
-def is_root() -> bool:
-    return os.geteuid() == 0

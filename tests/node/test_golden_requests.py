@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -151,9 +151,6 @@ def test_a_site_without_golden_requests_is_asked_for_its_start_though_another_ha
     first, made = questions(edge(80, "one"), (written,), edge(80, "one"))
     assert first == Question(written)
     assert made.implicit
-
-
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager

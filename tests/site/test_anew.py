@@ -83,9 +83,6 @@ def test_a_changed_site_is_read_alone(changed: str) -> None:
     assert agree(whole(B, C, tail=TAIL), whole(changed, C, tail=TAIL))
 
 
-SHARED = HEAD + "x-limit: &limit {name: z, path: /z, respond: {status: 204}}\n"
-
-
 @pytest.mark.parametrize(
     ("before", "after"),
     [

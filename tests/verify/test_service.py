@@ -29,7 +29,7 @@ from seawall.verify.directory import Directories
 from seawall.verify.dns import Confirmation, Lookups
 from seawall.verify.fetch import Fetcher
 from seawall.verify.mapping import prefix
-from seawall.verify.outcome import Outcome, combine
+from seawall.verify.outcome import Outcome
 from seawall.verify.ranges import parse, render
 from seawall.verify.renewal import renew_list
 from seawall.verify.service import SignatureAnswer, Verifier
@@ -351,15 +351,6 @@ def test_verdicts_are_settled_by_what_is_definite() -> None:
     bad = settle(good, Confirmation(Outcome.IMPOSTOR, 10**9, ""), now_s=NOW)
     assert bad.expires_s == NOW + limits.VERIFY_VERDICT_TTL_S_MAX
     assert bad.stale_s == bad.expires_s + limits.VERIFY_IMPOSTOR_STALE_S
-
-
-def test_two_proofs_of_one_claim_combine() -> None:
-    for first in Outcome:
-        for second in Outcome:
-            assert combine(first, second) is combine(second, first)
-            assert combine(first, Outcome.VERIFIED) is Outcome.VERIFIED
-    assert combine(Outcome.IMPOSTOR, Outcome.UNKNOWN) is Outcome.UNKNOWN
-    assert combine(Outcome.IMPOSTOR, Outcome.IMPOSTOR) is Outcome.IMPOSTOR
 
 
 def test_the_budget_of_a_prefix_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 REQUEST_TIMEOUT_S = 20.0
-SETTLE_S = 0.05
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,6 @@ class Answer:
     body: bytes
 
     @property
-    def is_error(self) -> bool:
-        """Whether the request was refused."""
-        return self.status >= _ERROR_STATUS_MIN
-
-    @property
     def text(self) -> str:
         """The body as text."""
         return self.body.decode("utf-8", "replace")

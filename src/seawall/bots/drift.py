@@ -41,11 +41,6 @@ class Drift:
     most: int
 
     @property
-    def moved_share(self) -> float:
-        """0 to 1."""
-        return self.moved / self.count
-
-    @property
     def one_score(self) -> bool:
         """Whether the new model gives every vector the same."""
         return self.least == self.most

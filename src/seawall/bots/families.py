@@ -64,9 +64,6 @@ class ClientFamily(IntEnum):
     MEDIA_PLAYER = 32
 
 
-ANY: Final[frozenset[ClientFamily]] = frozenset()
-"""Nothing can be said of the handshakes of such a client."""
-
 _OPENSSL: Final = frozenset({ClientFamily.OPENSSL_TOOL})
 _LIBCURL: Final = frozenset(
     {ClientFamily.CURL, ClientFamily.OPENSSL_TOOL, ClientFamily.GNUTLS_TOOL}

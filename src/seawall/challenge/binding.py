@@ -22,14 +22,10 @@ from seawall.model.clearance import ClearanceKey
 
 MAC_SIZE_BYTES: Final = 16
 """128 bits of HMAC-SHA-256: truncation to half the output keeps full strength (RFC 2104)."""
-MAC_LENGTH_CHARS: Final = 22
-"""The same in base64url without padding."""
 NONCE_SIZE_BYTES: Final = 12
 """96 random bits: no two of 2^40 tokens meet by chance."""
 NONCE_LENGTH_CHARS: Final = 16
 """The same in base64url."""
-NO_JA4: Final = "-"
-"""Stands for the fingerprint of a client that did not use TLS."""
 _PORT_LENGTH_CHARS_MAX: Final = 6
 """A colon and five digits."""
 _VISIBLE: Final = re.compile(r"[!-~]+")

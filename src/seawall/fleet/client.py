@@ -10,7 +10,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlencode
 
 from seawall import limits
@@ -128,15 +128,6 @@ def refusal_of(answer: Answer) -> Refusal:
         return from_json(Refusal, json.loads(answer.body), strict=False)
     except (ValueError, SeawallError):
         return Refusal("bad-answer", f"Control answered with HTTP {answer.status}.")
-
-
-def loads(body: bytes) -> Any:
-    """A JSON body.
-
-    Raises:
-        ValueError: it is none.
-    """
-    return json.loads(body)
 
 
 def json_body(value: object) -> tuple[bytes, Mapping[str, str]]:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random  # noqa: TID251 - the type of what the caller seeded
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -53,7 +53,6 @@ _CHUNK_SIZE_BYTES: Final = 64 * limits.KIB
 _NOT_HERE: Final = 421
 _BUSY: Final = 503
 _REFUSED: Final = {"certificate-needed": 401, "certificate-over": 401, "node-removed": 403}
-Shape = TypeVar("Shape")
 
 
 class BehindError(ConflictError):

@@ -32,7 +32,6 @@ _TOKEN: Final = re.compile(r"swj_([0-9a-f]{16}_[A-Za-z0-9_-]{43})_([0-9a-f]{64})
 _OK: Final = 200
 _NOT_HERE: Final = 421
 _FAILED_FROM: Final = 500
-_PORT_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ nothing about releases: a bundle from wherever is checked by signature before it
 """
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -28,7 +29,6 @@ from seawall.fleet.client import (
     Purpose,
     checked,
     json_body,
-    loads,
     refusal_of,
     unreachable,
 )
@@ -156,7 +156,7 @@ class FleetControl(ControlClient):
         answer = await self._send(report)
         self._said, self._said_at_s = bare, now_s
         try:
-            reported = from_json(Reported, loads(answer.body), strict=False)
+            reported = from_json(Reported, json.loads(answer.body), strict=False)
         except (ValueError, SeawallError):
             return
         # A little less each time, so that a thousand nodes do not fall into step.
@@ -199,7 +199,7 @@ class FleetControl(ControlClient):
         body, _ = json_body(RenewRequest(request.decode()))
         answer = await self._ask(Purpose.REPORT, "POST", "/v1/renew", body=body)
         try:
-            renewed = from_json(RenewAnswer, loads(answer.body), strict=False)
+            renewed = from_json(RenewAnswer, json.loads(answer.body), strict=False)
         except ValueError as error:
             raise unreachable(error) from error
         await asyncio.to_thread(self._identity.renewed, renewed.certificate)

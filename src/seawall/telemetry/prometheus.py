@@ -23,7 +23,6 @@ from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX
 from seawall.telemetry.measures import MEASURES
 from seawall.telemetry.window import SiteCounts, Window
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OTHER_SITES: Final = "_other"
 """Label of the sites beyond `METRIC_SITES_MAX` together; no site can have this name."""
 _STABLE: Final = "stable"
@@ -202,7 +201,7 @@ class Totals:
                 self._set("seawall_request_duration_seconds", labels, window.edge[key])
 
     def render(self, facts: EdgeFacts) -> bytes:
-        """The exposition, as text of `CONTENT_TYPE`; other nodes than in `facts` are forgotten."""
+        """The text of the exposition; other nodes than in `facts` are forgotten."""
         self._forget_all_but({node.name for node in facts.nodes})
         samples = {**self._counters, **self._live_gauges(facts)}
         samples.update(_facts(facts))

@@ -1,4 +1,4 @@
-"""The three outcomes of asking whether a bot is who it says, and how two of them are combined.
+"""The three outcomes of asking whether a bot is who it says.
 
 `IMPOSTOR` stands only on a definite negative: somebody answered, and the answer excludes the claim.
 Whatever keeps us from knowing (silence, errors, stale or empty data) is `UNKNOWN`.
@@ -13,12 +13,3 @@ class Outcome(StrEnum):
     VERIFIED = "verified"
     IMPOSTOR = "impostor"
     UNKNOWN = "unknown"
-
-
-def combine(first: Outcome, second: Outcome) -> Outcome:
-    """Of two proofs of one claim: either may verify; both must exclude it to make an impostor."""
-    if Outcome.VERIFIED in (first, second):
-        return Outcome.VERIFIED
-    if first is second:
-        return first
-    return Outcome.UNKNOWN

@@ -99,22 +99,6 @@ def header(content: bytes) -> tuple[str, int] | None:
     return None if found is None else (found["name"], int(found["at"]))
 
 
-def read(content: str) -> RangeList:
-    """A released content, strictly.
-
-    Raises:
-        RefusedError: it is none that `render` wrote.
-    """
-    head = _HEADER.match(content)
-    if head is None:
-        raise _refused("it has no header of a list")
-    networks = parse(content[head.end() :].encode(), "text")
-    found = RangeList(head["name"], networks, int(head["at"]))
-    if render(found.name, networks, fetched_s=found.fetched_s) != content:
-        raise _refused("its networks are not in canonical form")
-    return found
-
-
 def known(name: str, content: bytes) -> RangeList:
     """What stands in a list, whoever wrote it: without the header of `render` it has no date.
 

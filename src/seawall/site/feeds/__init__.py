@@ -22,14 +22,12 @@ class FeedType:
         name: what `format` says.
         what: a content of it, for people.
         size_bytes_max: a larger content is not looked at.
-        entries_max: more entries are refused.
         parse: content to entries and faults; never raises.
     """
 
     name: str
     what: str
     size_bytes_max: int
-    entries_max: int
     parse: Callable[[bytes], Parsed]
 
 
@@ -39,7 +37,6 @@ FEED_TYPES: Final[Mapping[str, FeedType]] = MappingProxyType(
             "cidr",
             "networks, one a line, such as `192.0.2.0/24` or `2001:db8::1`",
             limits.LIST_SIZE_BYTES_MAX,
-            limits.LIST_ENTRIES_MAX,
             parse_networks,
         ),
     }
