@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from seawall.api.records import bundle_of
+from seawall.api.releases import bundle_of
 from seawall.bots import artifact
 from seawall.bots.starter import starter_content
 from seawall.errors import SeawallError

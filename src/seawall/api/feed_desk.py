@@ -13,12 +13,12 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.extras import Extras
+from seawall.api.follower import STAYS
 from seawall.api.hand_views import WaitingFeedView
 from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.refusals import no_facts, push_waits, require_facts, require_pushed, stopping
 from seawall.api.releaser import Releaser
-from seawall.api.rollout import STAYS
 from seawall.api.rollouts import Rollouts
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Applied, Refused

@@ -16,8 +16,8 @@ from seawall.api.fleet import FleetDesk, no_desk
 from seawall.api.inquiry import refusal, sentences
 from seawall.api.job_views import JobsView
 from seawall.api.nodes import NodeBoard, Seen
-from seawall.api.records import release_view
 from seawall.api.releaser import Releaser
+from seawall.api.releases import release_view
 from seawall.api.roster import LOCAL, Roster
 from seawall.api.status import Look, status_view
 from seawall.api.status_views import (

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from seawall import limits
 from seawall.api import refusals
+from seawall.api.follower import STAYS, Follower
 from seawall.api.order import Order
 from seawall.api.progress import Flow, ReleaseRefusedError
-from seawall.api.records import release_view
-from seawall.api.rollout import STAYS, Rollout
+from seawall.api.releases import release_view
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
@@ -59,7 +59,7 @@ class Releaser:
         store: Store,
         signer: SigningKey,
         roster: Roster,
-        rollout: Rollout,
+        follower: Follower,
         rollouts: Rollouts,
         workshop: Workshop,
         clock: Clock,
@@ -70,7 +70,7 @@ class Releaser:
         self._store = store
         self._signer = signer
         self._roster = roster
-        self._rollout = rollout
+        self._follower = follower
         self._rollouts = rollouts
         self._workshop = workshop
         self._clock = clock
@@ -97,11 +97,11 @@ class Releaser:
     @property
     def busy(self) -> str:
         """What is going on now, for example `ann applies a site file`; empty when nothing is."""
-        return self._busy or self._rollout.under_way
+        return self._busy or self._follower.under_way
 
     def in_the_way(self, kind: Kind) -> str:
         """What a release of this kind has to wait for; empty when it can begin."""
-        return self._busy or self._rollout.in_the_way(_SPEEDS[kind])
+        return self._busy or self._follower.in_the_way(_SPEEDS[kind])
 
     def unless_frozen(self) -> None:
         """Before any work that would be for nothing: see `Rollouts.may_start_anew`."""
@@ -149,7 +149,7 @@ class Releaser:
             ConflictError: a release is on its way.
         """
         flow = Flow(self._clock)
-        work = self._rollout.back(
+        work = self._follower.back(
             flow,
             release,
             author=author,
@@ -364,7 +364,7 @@ class Releaser:
         )
         flow.done("assign", f"rollout {started.number}")
         self._prepared(flow)
-        return await self._rollout.watch(flow, started, record, prepared.locations)
+        return await self._follower.watch(flow, started, record, prepared.locations)
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
         return release_view(record, self._roster.current, self._roster.report())

@@ -17,8 +17,8 @@ from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.order import Order
 from seawall.api.present import gate_views
-from seawall.api.records import looked_up_view, token_view
 from seawall.api.releaser import Releaser
+from seawall.api.releases import looked_up_view, token_view
 from seawall.api.roster import Roster
 from seawall.api.status import in_fleet
 from seawall.api.status_views import (

@@ -24,10 +24,10 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.extras import AS_CURRENT, Extras
+from seawall.api.follower import STAYS
 from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.releaser import Releaser
-from seawall.api.rollout import STAYS
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.api.work import Facts

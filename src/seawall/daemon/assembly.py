@@ -16,13 +16,13 @@ from seawall import limits
 from seawall.api.configfile import ConfigFile
 from seawall.api.feed_desk import FeedDesk
 from seawall.api.fleet_watch import FleetWatch
+from seawall.api.follower import Follower
 from seawall.api.hands import Hands
 from seawall.api.jobs import JobRunner
 from seawall.api.key_watch import KeyWatch
 from seawall.api.nodes import NodeBoard
 from seawall.api.observer import Observer
 from seawall.api.releaser import Releaser
-from seawall.api.rollout import Rollout
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.service import Parts, Service
@@ -156,7 +156,7 @@ class Control:
                     store=store,
                     signer=signer,
                     roster=roster,
-                    rollout=Rollout(store, rollouts, roster, clock),
+                    follower=Follower(store, rollouts, roster, clock),
                     rollouts=rollouts,
                     workshop=workshop,
                     clock=clock,

@@ -1,11 +1,8 @@
-"""What the agent says of itself: gathers a `NodeReport` from its parts and delivers it.
-
-A report that cannot be delivered is simply made anew later: only the newest state matters. Windows
-are handed to the collector again until control has accepted them.
-"""
+"""What a report of the agent says of an Envoy, and the shape of what measures one."""
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -87,23 +84,20 @@ def starting_state(keeper: Keeper) -> EnvoyState | None:
 
 async def envoy_state(keeper: Keeper) -> EnvoyState | None:
     """The Envoy of `keeper` as it answers now; not `live` when it does not answer."""
-    process = keeper.process
-    if process is None:
+    process, silent = keeper.process, starting_state(keeper)
+    if process is None or silent is None:
         return None
     admin = keeper.slot.admin
-    version, uptime_s, live, memory_bytes = process.identity.version, 0.0, False, 0
     try:
         info = await admin.server_info()
         memory_bytes = await admin.heap_size_bytes()
-        version, uptime_s, live = info.version or version, info.uptime_s, info.state == "LIVE"
     except SeawallError:
-        live = False
-    return EnvoyState(
-        pid=process.identity.pid,
-        version=version,
-        uptime_s=uptime_s,
-        restarts=keeper.restarts,
-        live=live and process.alive,
+        return silent
+    return replace(
+        silent,
+        version=info.version or silent.version,
+        uptime_s=info.uptime_s,
+        live=info.state == "LIVE" and process.alive,
         memory_bytes=memory_bytes,
     )
 

@@ -1,8 +1,11 @@
 """Delivers the agent's reports: at once when something changed, and every few seconds anyway.
 
 Two loops that do not wait for each other: one looks at Envoy (whose admin interface may be slow, or
-silent), the other tells what is known. While it looks, it also sees to it that the own logs of all
-Envoys do not grow too large: nothing else bounds them, and a trial may last for days.
+silent), the other tells what is known. A report that cannot be delivered is made anew later: only
+the newest state matters, and windows stay with the collectors until control has accepted them.
+
+While it looks, it also sees to it that the own logs of all Envoys do not grow too large: nothing
+else bounds them, and a trial may last for days.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""Which node shall run which release: for one machine, the values a node and control exchange."""
+"""Which node shall run which release: the plan, its rules, and the values that nodes exchange."""

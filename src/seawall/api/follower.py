@@ -17,7 +17,7 @@ from seawall.api import refusals
 from seawall.api.going_back import certificates_again, idle_force
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
-from seawall.api.records import bundle_of, release_view
+from seawall.api.releases import bundle_of, release_view
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.views import Applied, Stage
@@ -42,7 +42,7 @@ STAYS: Final = frozenset({"held", "paused"})
 """Codes of what ends the watching of a release, but not the release."""
 
 
-class Rollout:
+class Follower:
     """Follows releases, and goes back to earlier ones."""
 
     def __init__(self, store: Store, rollouts: Rollouts, roster: Roster, clock: Clock) -> None:
