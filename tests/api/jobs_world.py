@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from api.world import World, until, world
+from clocks import AheadClock
 from seawall import limits
 from seawall.api.job_views import JobView
 from seawall.api.jobs import JobRunner
-from seawall.clock import SystemClock
 
 TESTS = Path(__file__).parents[1]
 DAY = 86_400.0
@@ -20,29 +20,16 @@ POLL_S = 0.01
 ON = "bots: {retrain: {every: 24h, budget: 1%, without: identity}}\n"
 
 
-class SetClock(SystemClock):
-    """The machine's clocks, moved on by hand."""
-
-    def __init__(self) -> None:
-        self.ahead_s = 0.0
-
-    def now_s(self) -> float:
-        return super().now_s() + self.ahead_s
-
-    def monotonic_s(self) -> float:
-        return super().monotonic_s() + self.ahead_s
-
-
 @asynccontextmanager
 async def jobs_world(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *, ahead_s: float = 0.0
-) -> AsyncIterator[tuple[World, SetClock]]:
+) -> AsyncIterator[tuple[World, AheadClock]]:
     """Control with a first release, and the stand-in as the program of its jobs.
 
     The clock is that of the jobs alone: nodes would be silent for days otherwise.
     """
     monkeypatch.setenv("PYTHONPATH", str(TESTS))
-    clock = SetClock()
+    clock = AheadClock()
     clock.ahead_s = ahead_s
     async with world(folder / "data") as at:
         runner(at)._clock = clock
@@ -65,7 +52,7 @@ async def job(at: World, name: str = "retrain") -> JobView:
     return next(one for one in (await runner(at).view()).jobs if one.job == name)
 
 
-async def due(at: World, clock: SetClock, passed_s: float = 3 * limits.JOB_GRACE_S) -> JobView:
+async def due(at: World, clock: AheadClock, passed_s: float = 3 * limits.JOB_GRACE_S) -> JobView:
     """Let time pass; the job, after the run that this began."""
     clock.ahead_s += passed_s
     before = (await job(at)).ended_s

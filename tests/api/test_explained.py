@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot_models import random_content
+from clocks import HandClock
 from compiler import build
 from release import made
 from seawall.api import explained
@@ -29,7 +30,7 @@ OTHER = random_content(6)
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as opened:
+    with Store(tmp_path / "seawall.db", clock=HandClock()) as opened:
         yield opened
 
 

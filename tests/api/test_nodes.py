@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from release.made import HandClock
+from clocks import HandClock
 from seawall import limits
 from seawall.api.nodes import NodeBoard
 from seawall.clock import SystemClock

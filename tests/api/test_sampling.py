@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import pytest
 
 from api.desk import Desk
+from clocks import AheadClock
 from seawall import limits
 from seawall.api.asking import Standing
 from seawall.api.record_desk import SampleQuestion
 from seawall.api.sampling import Sampled, Sampling, Seen, outcome, spread
-from seawall.clock import SystemClock
 from seawall.errors import NotFoundError
 from seawall.ids import NodeName, RequestId
 from seawall.telemetry.samples import Wanted
@@ -102,15 +102,6 @@ def test_two_thousand_silent_nodes_are_ten_names_and_a_count() -> None:
     found = Sampling(WANTED, dict.fromkeys(named(2000), Standing.SILENT), 2000, 0.0).end()
     assert len(found.asked.missing["silent"]) == limits.RECORD_NODES_NAMED_MAX
     assert found.asked.missing_count == {"silent": 2000}
-
-
-class AheadClock(SystemClock):
-    """The machine's clock, ahead by what the test says."""
-
-    ahead_s = 0.0
-
-    def monotonic_s(self) -> float:
-        return super().monotonic_s() + self.ahead_s
 
 
 class Fleet(Desk):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from api.test_nodes import A, B, report
 from api.world import world
-from release.made import HandClock
+from clocks import HandClock
 from seawall.api.nodes import NodeBoard
 from seawall.api.twins import Lives
 from seawall.ids import NodeName

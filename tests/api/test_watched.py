@@ -6,7 +6,7 @@ from pathlib import Path
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 
 from api.world import ANN, World, live, sources, world
-from release.made import HandClock
+from clocks import HandClock
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest
 from seawall.api.views import Applied, Refused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from api.test_watched import Pair, run, served_chain
 from api.world import ANN, World, last, measuring, sources, until, world
-from release.made import HandClock
+from clocks import HandClock
 from seawall import limits
 from seawall.api.hand_requests import DeedRequest, KillRequest
 from seawall.api.views import Applied, Refused

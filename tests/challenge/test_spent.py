@@ -15,7 +15,6 @@ import pytest
 
 from challenge.workplace import (
     ECHO,
-    FakeClock,
     Workplace,
     answer,
     challenge_in,
@@ -24,6 +23,7 @@ from challenge.workplace import (
     served,
     told,
 )
+from clocks import HandClock
 from seawall.challenge.passing import solve
 from seawall.challenge.pool import Allowance, KernelPool
 from seawall.challenge.puzzle import Kernel, key_of, make_kernel
@@ -85,7 +85,7 @@ def test_a_nonce_is_remembered_until_it_ends_and_then_forgotten() -> None:
 
 
 def test_a_network_gets_its_share_and_the_table_is_bounded() -> None:
-    clock = FakeClock()
+    clock = HandClock()
     allowance = Allowance(clock, each=2, networks=2)
     assert [allowance.may_take("a") for _ in range(3)] == [True, True, False]
     assert [allowance.may_take(name) for name in "bcb"] == [True, False, True]

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from challenge.lua_clearance import KEYS, NOW_S
+from clocks import HandClock
 from seawall.challenge.app import challenge_routes
 from seawall.challenge.assets import load
 from seawall.challenge.binding import Bound
@@ -35,22 +36,6 @@ ASSETS = load()
 CLEARANCE, ECHO = "__Host-seawall", "__Host-seawall-try"
 SALT, KEY = bytes(16), bytes(range(100, 132))
 KEY_TEXT = "ZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXp7fH1-f4CBgoM"
-
-
-class FakeClock:
-    """Time that moves when told to."""
-
-    def __init__(self, now_s: float = NOW_S) -> None:
-        self.time_s = now_s
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def monotonic_s(self) -> float:
-        return self.time_s
-
-    async def sleep(self, duration_s: float) -> None:
-        self.time_s += duration_s
 
 
 class FakeKernels:
@@ -74,7 +59,7 @@ def numbered(first: int = 1) -> Callable[[int], bytes]:
 class Workplace:
     """A desk and its tools."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: HandClock = field(default_factory=lambda: HandClock(NOW_S))
     kernels: FakeKernels = field(default_factory=FakeKernels)
     policy: ChallengePolicy | None = POLICY
     outcomes: list[Outcome] = field(default_factory=list)

@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from typing import Any
 
-from seawall.clock import SystemClock
+from clocks import AheadClock
 from seawall.daemon import job
 from seawall.verify.catalogue import RangeSource
 from seawall.verify.fetch import Fetcher
@@ -15,14 +15,6 @@ from seawall.verify.renewing import World
 
 OPERATOR = "SEAWALL_TEST_OPERATOR"
 """Names a file: the server's name and port, its authority, and by how much the clock is ahead."""
-
-
-class Ahead(SystemClock):
-    def __init__(self, ahead_s: float) -> None:
-        self._ahead_s = ahead_s
-
-    def now_s(self) -> float:
-        return super().now_s() + self._ahead_s
 
 
 async def _loopback(_: str) -> list[Any]:
@@ -35,7 +27,7 @@ def make_world() -> World:
     sources = {name: RangeSource(name, urls, "json") for name in ("gptbot", "applebot")}
     tls = ssl.create_default_context(cadata=told["authority"])
     fetcher = Fetcher(_loopback, tls, local_hosts=frozenset({told["local"]}))
-    return World(sources, fetcher, Ahead(told["ahead_s"]))
+    return World(sources, fetcher, AheadClock(told["ahead_s"]))
 
 
 if __name__ == "__main__":

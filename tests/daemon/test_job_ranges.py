@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from api.jobs_world import SetClock, ended, job, notices, runner
+from api.jobs_world import ended, job, notices, runner
 from api.world import ANN, World, sources
+from clocks import AheadClock
 from daemon.ranges_job import OPERATOR
 from helpers import free_port
 from seawall import limits
@@ -46,7 +47,7 @@ class Operator:
     told: Path
     authority: str
     at: World
-    clock: SetClock
+    clock: AheadClock
 
     def publishes(self, *prefixes: str, status: str = "200 OK") -> None:
         found = [{"ipv4Prefix": prefix} for prefix in prefixes]
@@ -71,7 +72,7 @@ async def operator(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setenv(OPERATOR, str(folder / "operator.json"))
     data_dir = folder / "data"
     data_dir.mkdir()
-    server, clock = KeyServer(), SetClock()
+    server, clock = KeyServer(), AheadClock()
     async with serving(server, folder) as client, running(data_dir, None, SystemClock()) as control:
         control.carry_out()
         runs = control.service.hands.jobs

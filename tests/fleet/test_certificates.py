@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from api.world import until
-from fleet.town import Hand, Town, TurnedClock, live, refusal_of_report, report, town
+from clocks import AheadClock
+from fleet.town import Hand, Town, live, refusal_of_report, report, town
 from seawall import limits
 from seawall.errors import (
     RefusedError,
@@ -39,7 +40,7 @@ def test_control_that_booted_with_a_wrong_clock_is_reached_once_it_is_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     monkeypatch.setattr(limits, "SERVER_CERTIFICATE_CHECK_S", 0.05)
-    clock = TurnedClock()
+    clock = AheadClock()
 
     async def story() -> None:
         async with town(tmp_path, clock=clock) as before:
@@ -61,7 +62,7 @@ def test_control_whose_clock_was_years_ahead_renews_its_certificate_all_the_same
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "SERVER_CERTIFICATE_CHECK_S", 0.05)
-    clock, certificate = TurnedClock(), tmp_path / "control" / "server.pem"
+    clock, certificate = AheadClock(), tmp_path / "control" / "server.pem"
 
     async def story() -> None:
         async with town(tmp_path, clock=clock) as here:
@@ -173,7 +174,7 @@ def test_a_certificate_is_renewed_with_a_third_of_its_life_left(tmp_path: Path) 
     async def story(here: Town) -> None:
         identity = await here.join("edge-1")
         before = identity.load()
-        clock = TurnedClock()
+        clock = AheadClock()
         control = here.control("edge-1", clock=clock)
         assert not await control.renew_if_due()
         life_s = limits.NODE_CERTIFICATE_LIFETIME_S
@@ -218,7 +219,7 @@ def test_a_renewal_that_fails_as_one_did_before_is_told_again(
 def test_a_renewal_for_another_key_is_refused(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         identity = await here.join("edge-1")
-        clock = TurnedClock(limits.NODE_CERTIFICATE_LIFETIME_S * 0.9)
+        clock = AheadClock(limits.NODE_CERTIFICATE_LIFETIME_S * 0.9)
         control = here.control("edge-1", clock=clock)
         identity.renewal_request = lambda: request_for(new_key())  # type: ignore[method-assign]  # - a key from elsewhere
         control._identity = identity

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from fleet.town import DIGEST, Town, TurnedClock, live, report, town, window
+from clocks import AheadClock
+from fleet.town import DIGEST, Town, live, report, town, window
 from seawall import limits
 from seawall.api.codec import to_json
 from seawall.errors import NotFoundError, UnreachableError
@@ -397,7 +398,7 @@ def test_large_reports_at_once_are_bounded_in_memory(
 
 def test_the_clock_of_a_node_may_be_wrong(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
-        behind = TurnedClock(-300.0)
+        behind = AheadClock(-300.0)
         control = here.control("edge-1", clock=behind)
         await control.report(report("edge-1", window("edge-1", behind.now_s() - 5)))
         [heard] = here.hand.reports[-1].windows
@@ -532,7 +533,7 @@ def test_a_quiet_node_reports_less_often_and_says_what_is_new_at_once(
     monkeypatch.setattr(gateway, "quiet_s", lambda _nodes: 9.0)
 
     async def story(here: Town) -> None:
-        clock = TurnedClock()
+        clock = AheadClock()
         control = here.control("edge-1", clock=clock)
         await control.report(report("edge-1"))
         with pytest.raises(UnreachableError, match="nothing new"):

@@ -10,11 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+from clocks import AheadClock
 from helpers import free_port
 from release import made
 from seawall.api.fleet import FleetDesk, Heard
 from seawall.api.fleet_views import JoinTokenRequest
-from seawall.clock import SystemClock
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.exchange import Address
 from seawall.fleet.answerer import Answerer
@@ -30,19 +30,6 @@ from seawall.telemetry.window import Window
 
 DIGEST = Digest("ab" * 32)
 Result = TypeVar("Result")
-
-
-class TurnedClock(SystemClock):
-    """The machine's clock, ahead by what the test says."""
-
-    def __init__(self, ahead_s: float = 0.0) -> None:
-        self.ahead_s = ahead_s
-
-    def now_s(self) -> float:
-        return super().now_s() + self.ahead_s
-
-    def monotonic_s(self) -> float:
-        return super().monotonic_s() + self.ahead_s
 
 
 @dataclass
@@ -117,7 +104,7 @@ class Town:
     hand: Hand
     desk: FleetDesk
     lead: Lead
-    clock: TurnedClock
+    clock: AheadClock
     said: list[tuple[str, str]] = field(default_factory=list)
     _controls: list[FleetControl] = field(default_factory=list)
 
@@ -149,7 +136,7 @@ class Town:
         *,
         mirrors: tuple[str, ...] = (),
         seed: int = 1,
-        clock: TurnedClock | None = None,
+        clock: AheadClock | None = None,
         answerer: Answerer | None = None,
     ) -> FleetControl:
         """How a node asks; `live` closes its connections."""
@@ -178,10 +165,10 @@ async def town(
     port: int = 0,
     hand: Hand | None = None,
     store: Store | None = None,
-    clock: TurnedClock | None = None,
+    clock: AheadClock | None = None,
 ) -> AsyncIterator[Town]:
     """Listen until the block ends; call it again on the same `home` for a restart."""
-    clock, hand, lead = clock or TurnedClock(), hand or Hand(), Lead()
+    clock, hand, lead = clock or AheadClock(), hand or Hand(), Lead()
     said: list[tuple[str, str]] = []
     errors: list[BaseException] = []
     port = port or free_port()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from release.made import HandClock
+from clocks import HandClock
 from seawall.release.store import Store
 
 

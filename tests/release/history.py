@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from clocks import HandClock
 from gate import made as compiled
 from release import made
 from seawall.bots import artifact
@@ -65,7 +66,7 @@ def content(kind: Kind, sites: int) -> Bundle:
     )
 
 
-def _roll_out(store: Store, clock: made.HandClock) -> None:
+def _roll_out(store: Store, clock: HandClock) -> None:
     """r1, again, is in the second step of its canary on top of r3."""
     book = Book(store.database, clock)
     newest, _, oldest = store.list()
@@ -103,7 +104,7 @@ def _roll_out(store: Store, clock: made.HandClock) -> None:
 def write(directory: Path) -> None:
     directory.mkdir(parents=True)
     signer = made.key()
-    clock = made.HandClock()
+    clock = HandClock()
     (directory / "trusted.pub").write_bytes(signer.public.pem)
     with Store(directory / "seawall.db", clock=clock) as store:
         parent: ReleaseId | None = None

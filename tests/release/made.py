@@ -30,22 +30,6 @@ def every_database(request: pytest.FixtureRequest, path: Path) -> Path | str:
     return server.create()
 
 
-class HandClock:
-    """A clock that stands still until the test turns it."""
-
-    def __init__(self, now_s: float = 1_700_000_000.0) -> None:
-        self.time_s = now_s
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def monotonic_s(self) -> float:
-        return self.time_s
-
-    async def sleep(self, duration_s: float) -> None:
-        self.time_s += duration_s
-
-
 def key(seed: int = 1) -> SigningKey:
     return SigningKey(Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32))
 

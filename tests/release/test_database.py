@@ -19,6 +19,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect
 
+from clocks import HandClock
 from release import made
 from seawall.errors import ConflictError, RefusedError, UnreachableError
 from seawall.ids import NodeName, ReleaseId
@@ -37,7 +38,7 @@ LOCAL = NodeName("local")
 def _open(path: Path, *, busy_timeout_s: float = 5.0, schema: Schema | None = None) -> Store:
     return Store(
         path,
-        clock=made.HandClock(),
+        clock=HandClock(),
         busy_timeout_s=busy_timeout_s,
         schema=schema or migrations.PACKAGED,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from clocks import HandClock
 from gate import made as gate
 from release import made
 from release.history import CURRENT, HISTORY, WAITING, write
@@ -67,7 +68,7 @@ def test_a_stored_bundle_and_envelope_still_open(version: Path, tmp_path: Path) 
 def test_a_stored_database_is_still_a_whole_store(version: Path, tmp_path: Path) -> None:
     key = load_public_key(version / "trusted.pub")
     shutil.copy(version / "seawall.db", tmp_path / "seawall.db")
-    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+    with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
         records = store.list()
         assert [record.id for record in records] == ["r3", "r2", "r1"]
         assert records[1].quarantined == "Envoy refused it"
@@ -114,8 +115,8 @@ ROLLOUTS_SINCE = "schema-0003"
 )
 def test_a_rollout_that_an_earlier_version_left_goes_on(version: Path, tmp_path: Path) -> None:
     shutil.copy(version / "seawall.db", tmp_path / "seawall.db")
-    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
-        fleet = Book(store.database, made.HandClock()).load()
+    with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
+        fleet = Book(store.database, HandClock()).load()
         running = fleet.running
         assert running is not None
         assert (running.release, running.stage, running.step) == ("r1", "canary", 2)
@@ -136,6 +137,6 @@ def test_a_push_that_waited_in_an_earlier_version_still_waits(
     version: Path, tmp_path: Path
 ) -> None:
     shutil.copy(version / "seawall.db", tmp_path / "seawall.db")
-    with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+    with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
         waited = [replace(WAITING, number=1)] if version.name >= WAITING_SINCE else []
         assert list(store.waiting.all()) == waited

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from clocks import HandClock
 from release import made
 from seawall import limits
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UnreachableError, UsageError
@@ -75,7 +76,7 @@ def test_a_token_that_is_not_exact_is_refused(store: Store, change: str) -> None
         store.tokens.verify(Secret(offered))
 
 
-def test_a_token_expires(store: Store, clock: made.HandClock) -> None:
+def test_a_token_expires(store: Store, clock: HandClock) -> None:
     _, text = store.tokens.create("ci", BOTH, actor="ada", expires_s=clock.time_s + 10)
     assert store.tokens.verify(text).expires_s == clock.time_s + 10
     clock.time_s += 10
@@ -83,7 +84,7 @@ def test_a_token_expires(store: Store, clock: made.HandClock) -> None:
         store.tokens.verify(text)
 
 
-def test_the_last_use_is_noted_once_a_minute(store: Store, clock: made.HandClock) -> None:
+def test_the_last_use_is_noted_once_a_minute(store: Store, clock: HandClock) -> None:
     _, text = store.tokens.create("ci", BOTH, actor="ada")
     assert store.tokens.list()[0].last_used_s is None
     first = clock.time_s
@@ -114,7 +115,7 @@ def test_a_token_needs_a_plain_name(store: Store, name: str) -> None:
         store.tokens.create(name, BOTH, actor="ada")
 
 
-def test_a_token_needs_a_scope_and_a_future(store: Store, clock: made.HandClock) -> None:
+def test_a_token_needs_a_scope_and_a_future(store: Store, clock: HandClock) -> None:
     with pytest.raises(UsageError, match="scope"):
         store.tokens.create("ci", frozenset(), actor="ada")
     with pytest.raises(UsageError, match="passed"):
@@ -147,7 +148,7 @@ def test_small_facts_are_kept_and_bounded(store: Store, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("after_s", [limits.API_TOKEN_LIFETIME_S_MAX + 60, 1e300, float("nan")])
 def test_a_token_ends_within_what_a_calendar_holds(
-    store: Store, clock: made.HandClock, after_s: float
+    store: Store, clock: HandClock, after_s: float
 ) -> None:
     with pytest.raises(UsageError, match="more than 3,653 days away") as refused:
         store.tokens.create("ci", BOTH, actor="ada", expires_s=clock.time_s + after_s)

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, create_engine, inspect, text
 
+from clocks import HandClock
 from helpers import wait_until
 from postgres_server import PASSWORD, PostgresServer
 from release import made
@@ -42,7 +43,7 @@ def where(url: str) -> str:
 def _open(url: str, *, busy_timeout_s: float = 5.0, schema: Schema | None = None) -> Store:
     return Store(
         url,
-        clock=made.HandClock(),
+        clock=HandClock(),
         busy_timeout_s=busy_timeout_s,
         schema=schema or migrations.PACKAGED,
     )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clocks import HandClock
 from release import made
 from seawall import limits
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
@@ -124,7 +125,7 @@ def test_a_node_that_is_ahead_of_a_restored_store_is_overtaken(store: Store) -> 
     assert assigned.generation == 42
 
 
-def test_a_clock_that_goes_back_reorders_nothing(store: Store, clock: made.HandClock) -> None:
+def test_a_clock_that_goes_back_reorders_nothing(store: Store, clock: HandClock) -> None:
     made.add(store, "a: 1\n")
     clock.time_s -= 86_400
     made.add(store, "b: 1\n")
@@ -171,7 +172,7 @@ def test_a_quarantine_outlives_its_release(store: Store, monkeypatch: pytest.Mon
 
 
 def test_forgotten_quarantines_are_the_oldest_without_a_release(
-    store: Store, clock: made.HandClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "QUARANTINE_DIGESTS_MAX", 3)
     kept = made.add(store).digest
@@ -224,7 +225,7 @@ def test_retention_spares_what_serves_its_way_back_and_last_known_good(
 
 
 def test_the_number_of_a_dropped_release_is_never_given_again(
-    store: Store, where: Path | str, clock: made.HandClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, where: Path | str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "RELEASES_RETAINED_MAX", 1)
     made.add(store, "a: 1\n")
@@ -238,7 +239,7 @@ def churned(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
     where = made.every_database(request, tmp_path_factory.mktemp("churn") / "s.db")
-    with Store(where, clock=made.HandClock()) as opened:
+    with Store(where, clock=HandClock()) as opened:
         yield opened
 
 

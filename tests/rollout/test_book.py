@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
+from clocks import HandClock
 from release import made
 from release.history import HISTORY
 from rollout.model import POLICY
@@ -41,12 +42,12 @@ A = NodeName("a")
 @pytest.fixture(params=made.DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     where = made.every_database(request, tmp_path / "seawall.db")
-    with Store(where, clock=made.HandClock()) as opened:
+    with Store(where, clock=HandClock()) as opened:
         yield opened
 
 
 def book(store: Store) -> Book:
-    return Book(store.database, made.HandClock())
+    return Book(store.database, HandClock())
 
 
 def started(fleet: Fleet, record: ReleaseRecord, number: int = 1, **options: object) -> Plan:
@@ -181,7 +182,7 @@ def test_a_store_from_before_rollouts_gets_its_target_and_keeps_its_numbers(
 ) -> None:
     for schema in ("schema-0001-bundle-1-envelope-1", "schema-0002-bundle-2-envelope-1"):
         shutil.copy(HISTORY / schema / "seawall.db", tmp_path / f"{schema}.db")
-        with Store(tmp_path / f"{schema}.db", clock=made.HandClock()) as old:
+        with Store(tmp_path / f"{schema}.db", clock=HandClock()) as old:
             fleet = book(old).load()
             assert fleet.target is not None
             assert (fleet.target.release, fleet.target_before, fleet.generation) == ("r3", "r2", 3)

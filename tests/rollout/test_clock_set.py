@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from release import made
+from clocks import HandClock
 from release.made import released
 from rollout.model import POLICY
 from seawall import limits
@@ -42,7 +42,7 @@ YEAR_S = 365 * 86_400.0
 SETTINGS = [-HOUR_S, HOUR_S, YEAR_S, -1_700_000_000.0]
 
 
-class SetClock(made.HandClock):
+class SetClock(HandClock):
     """One that somebody sets; what is monotonic goes on."""
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ def test_steps_deadlines_and_waits_move_with_a_clock_that_is_set(
     tmp_path: Path, by_s: float, *, ordered: bool
 ) -> None:
     async def tell() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             world = World(store)
             canary(store, world)
             await world.executor.start()
@@ -176,7 +176,7 @@ def test_steps_deadlines_and_waits_move_with_a_clock_that_is_set(
 
 def test_a_clock_that_was_set_back_while_control_was_away_holds_nothing_up(tmp_path: Path) -> None:
     async def tell() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             world = World(store)
             canary(store, world)
             world.clock.set_s = -HOUR_S
@@ -192,7 +192,7 @@ def test_a_clock_that_was_set_back_while_control_was_away_holds_nothing_up(tmp_p
 
 def test_waits_that_end_one_after_the_other_are_no_clock_that_was_set(tmp_path: Path) -> None:
     async def tell() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             world = World(store)
             canary(store, world)
             await world.executor.start()
@@ -214,7 +214,7 @@ def test_a_clock_that_is_a_little_off_and_one_of_another_leader_change_nothing(
     tmp_path: Path,
 ) -> None:
     async def tell() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             world = World(store)
             canary(store, world)
             await world.executor.start()

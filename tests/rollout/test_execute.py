@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from release import made
+from clocks import HandClock
 from release.made import released
 from rollout.model import POLICY
 from seawall import limits
@@ -31,13 +31,13 @@ class Process:
     """One control process: its own board and executor on a store that others use too."""
 
     def __init__(self, store: Store) -> None:
-        self.board = NodeBoard(made.HandClock())
+        self.board = NodeBoard(HandClock())
         self.errors: list[BaseException] = []
-        self.book = Book(store.database, made.HandClock())
+        self.book = Book(store.database, HandClock())
         self.executor = Executor(
             self.book,
             self.board,
-            made.HandClock(),
+            HandClock(),
             on_fleet=_nothing,
             log=lambda _code, _text: None,
             log_error=lambda _where, error: self.errors.append(error),
@@ -54,7 +54,7 @@ async def _nothing(_: Fleet) -> None:
 
 def run(tmp_path: Path, story: Story) -> None:
     async def main() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             process = Process(store)
             await process.executor.start()
             await story(store, process)
@@ -157,7 +157,7 @@ def test_a_plan_rests_since_the_last_one_and_not_since_the_first_report_after_it
     monkeypatch.setattr(limits, "ROLLOUT_IDLE_PAUSE_S", pause_s)
 
     async def story(store: Store, process: Process) -> None:
-        clock = made.HandClock()
+        clock = HandClock()
         looks: asyncio.Queue[None] = asyncio.Queue()
 
         class HeardLater(NodeBoard):
@@ -203,7 +203,7 @@ def test_trouble_with_the_store_is_a_notice_until_it_is_over(
 
         executor = Executor(
             process.book,
-            Heard(made.HandClock()),
+            Heard(HandClock()),
             SystemClock(),
             on_fleet=_nothing,
             log=lambda code, _text: told.append(code),

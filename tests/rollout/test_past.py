@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 import pytest
 
+from clocks import HandClock
 from judge.windows import window
-from release import made
 from release.made import released
 from rollout.model import POLICY
 from seawall import limits
@@ -30,7 +30,7 @@ class World:
     """Control whose only node committed r2 just now, and had served r1."""
 
     def __init__(self, store: Store) -> None:
-        self.clock = made.HandClock()
+        self.clock = HandClock()
         self.book = Book(store.database, self.clock)
         self.board = NodeBoard(self.clock)
         first, second = released(store, 2)
@@ -102,7 +102,7 @@ def _plans_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_harm_is_found_however_long_the_bake_has_lasted(tmp_path: Path) -> None:
     async def tell() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             world = World(store)
             await world.executor.start()
             await world.measures("r1")
@@ -123,7 +123,7 @@ def test_harm_is_found_however_long_the_bake_has_lasted(tmp_path: Path) -> None:
 
 def test_what_failed_before_is_counted_once_while_it_is_kept(tmp_path: Path) -> None:
     async def tell() -> None:
-        with Store(tmp_path / "seawall.db", clock=made.HandClock()) as store:
+        with Store(tmp_path / "seawall.db", clock=HandClock()) as store:
             world = World(store)
             await world.executor.start()
             await world.measures("r1", errors=60)

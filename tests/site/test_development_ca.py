@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from clocks import HandClock
 from seawall.clock import SystemClock
 from seawall.errors import UnreachableError
 from seawall.ids import SiteName
@@ -19,29 +20,13 @@ DAY_S = 86_400.0
 NOW_S = 1_800_000_000.0
 
 
-class StoppedClock:
-    """A clock that stands where a test puts it."""
-
-    def __init__(self, now_s: float = NOW_S) -> None:
-        self.time_s = now_s
-
-    def now_s(self) -> float:
-        return self.time_s
-
-    def monotonic_s(self) -> float:
-        return self.time_s
-
-    async def sleep(self, duration_s: float) -> None:
-        self.time_s += duration_s
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(NOW_S)
 
 
 @pytest.fixture
-def clock() -> StoppedClock:
-    return StoppedClock()
-
-
-@pytest.fixture
-def authority(tmp_path: Path, clock: StoppedClock) -> DevelopmentCa:
+def authority(tmp_path: Path, clock: HandClock) -> DevelopmentCa:
     return DevelopmentCa(tmp_path / "ca", clock)
 
 
@@ -56,7 +41,7 @@ def test_the_same_certificate_is_given_until_the_hosts_change(authority: Develop
 
 
 def test_another_process_finds_the_same_certificate(
-    tmp_path: Path, authority: DevelopmentCa, clock: StoppedClock
+    tmp_path: Path, authority: DevelopmentCa, clock: HandClock
 ) -> None:
     first = authority.issue(SHOP, ("a.example",))
     again = DevelopmentCa(tmp_path / "ca", clock)
@@ -65,7 +50,7 @@ def test_another_process_finds_the_same_certificate(
 
 
 def test_a_certificate_is_made_anew_before_it_expires(
-    authority: DevelopmentCa, clock: StoppedClock
+    authority: DevelopmentCa, clock: HandClock
 ) -> None:
     first, _ = authority.issue(SHOP, ("a.example",))
     lifetime = leaf(first).not_valid_after_utc - leaf(first).not_valid_before_utc
@@ -76,9 +61,7 @@ def test_a_certificate_is_made_anew_before_it_expires(
     assert leaf(second).not_valid_after_utc.timestamp() > clock.time_s + 300 * DAY_S
 
 
-def test_an_authority_near_its_end_is_made_anew(
-    authority: DevelopmentCa, clock: StoppedClock
-) -> None:
+def test_an_authority_near_its_end_is_made_anew(authority: DevelopmentCa, clock: HandClock) -> None:
     first_ca, first = authority.ca_pem, authority.issue(SHOP, ("a.example",))[0]
     clock.time_s += 3_400 * DAY_S
     second = authority.issue(SHOP, ("a.example",))[0]
@@ -88,7 +71,7 @@ def test_an_authority_near_its_end_is_made_anew(
 
 
 def test_a_clock_set_back_gives_a_certificate_that_is_valid_now(
-    authority: DevelopmentCa, clock: StoppedClock
+    authority: DevelopmentCa, clock: HandClock
 ) -> None:
     authority.issue(SHOP, ("a.example",))
     clock.time_s -= 400 * DAY_S
@@ -145,7 +128,7 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> Non
 
 def test_a_directory_that_cannot_be_made_is_a_problem_not_a_crash(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    authority = DevelopmentCa(tmp_path / "file" / "ca", StoppedClock())
+    authority = DevelopmentCa(tmp_path / "file" / "ca", HandClock(NOW_S))
     with pytest.raises(UnreachableError):
         authority.issue(SHOP, ("a.example",))
     text = (
