@@ -47,7 +47,7 @@ def _origin_of_endless_text() -> Iterator[int]:
     [
         (Compression.GZIP, 600 * KIB),
         (Compression.BROTLI, 3 * MIB),
-        (Compression.ZSTD, 5 * MIB),
+        (Compression.ZSTD, 3 * MIB),
     ],
 )
 def test_a_client_that_does_not_read_holds_one_small_compressor(

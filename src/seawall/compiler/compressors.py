@@ -49,7 +49,8 @@ _LIBRARIES: Final = {
         # The library's own choice at this quality. Of Envoy's 24 it takes 48 MiB for an answer.
         input_block_bits=uint32(16),
     ),
-    Compression.ZSTD: zstd_pb2.Zstd(compression_level=uint32(3)),
+    # At 3, its own choice, an unread answer holds 3.9 MiB instead of 2.3, and is 5 % smaller.
+    Compression.ZSTD: zstd_pb2.Zstd(compression_level=uint32(2)),
     Compression.GZIP: gzip_pb2.Gzip(compression_level="COMPRESSION_LEVEL_5"),
 }
 
