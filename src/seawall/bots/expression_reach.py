@@ -44,6 +44,29 @@ def never_by(condition: Expression) -> Name | None:
     return None
 
 
+def turning_points(condition: Expression, name: Name) -> frozenset[int]:
+    """Values of a number `name` of which one stands for each that `condition` can tell apart."""
+    found = {name.least, name.most}
+    for literal in _literals(condition, name):
+        found |= {int(literal) + step for step in (-1, 0, 1)}
+    if _by_names(condition, name):
+        found.update(range(name.least, name.most + 1))
+    return frozenset(value for value in found if name.least <= value <= name.most)
+
+
+def _by_names(condition: Expression, name: Name) -> bool:
+    """Whether `name` is compared with another one."""
+    match condition:
+        case Every(parts) | Some(parts):
+            return any(_by_names(part, name) for part in parts)
+        case Not(part):
+            return _by_names(part, name)
+        case Compare(left, _, right):
+            return name in (left, right) and isinstance(left, Name) and isinstance(right, Name)
+        case _:
+            return False
+
+
 def _values(name: Name, condition: Expression) -> Iterator[Candidate]:
     """All that the name can be, as far as this condition can tell it apart."""
     literals = set(_literals(condition, name))

@@ -157,6 +157,8 @@ def _too_few(found: Rehearsal, *, fleet: bool) -> str:
             f"{where}, {limits.REHEARSAL_REQUESTS_MIN:,} of "
             f"{limits.REHEARSAL_CLIENTS_MIN:,} are needed"
         )
+        if found.unsure:
+            what += f"; {found.unsure:,} requests more hang on what records do not hold"
     return f"{found.site}: whom it turns away is not measured: {what}."
 
 
