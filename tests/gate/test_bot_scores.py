@@ -181,6 +181,8 @@ def test_vectors_come_from_records_bounded_by_age_and_client(tmp_path: Path) -> 
     lines += [record(bots(n, "00000000000000aa")) for n in range(100)]
     lines += [record(bots(n), age_s=limits.BOT_DRIFT_AGE_S + 5) for n in range(30)]
     lines += [record(bots(n), age_s=-60) for n in range(30)]
+    golden = bots(7).replace(" observe - ", " allow exempt:private ")
+    lines += [record(golden) for _ in range(9)]
     lines += [b"garbage\n", record("nonsense"), record(""), b'{"time": 7, "bots": []}\n']
     file.write_bytes(b"".join(lines))
     found = read_vectors(file, NOW_S)

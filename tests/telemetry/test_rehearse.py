@@ -125,6 +125,18 @@ def test_a_score_that_nobody_asked_for_may_be_any(
     assert tried(enforcing(rule("low", when, do)), nobody, old).unsure == 0, "there was no model"
 
 
+def test_the_node_itself_is_no_client() -> None:
+    golden = [
+        replace(each, bots=each.bots.replace(" observe - ", " allow exempt:private "))
+        for each in crowd(50)
+    ]
+    found = tried(enforcing(rule("all", "true")), [*golden, *crowd(9)], enforcing())
+    assert (found.requests, found.clients, found.new_clients) == (9, 9, 9)
+    assert tried(enforcing(rule("all", "true")), golden, enforcing()).state is (
+        RehearsalState.NO_RECORDS
+    )
+
+
 def test_who_would_not_be_scored_has_no_score() -> None:
     old = enforcing(rule("php", 'path.endswith(".php")'))
     new = enforcing(rule("low", "score <= 90"))

@@ -14,6 +14,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.bots.expression_names import WINDOW_NAMES, Facts
+from seawall.bots.kinds import EXEMPT_PRIVATE
 from seawall.bots.policy import Decision, decide, scores_apart, wants_score
 from seawall.challenge.binding import bound_host
 from seawall.ids import SiteName
@@ -166,6 +167,8 @@ class _Trial:
     def meet(self, record: AccessRecord, node: str) -> None:
         """Try both on a request; `node` has seen it, empty for the only machine."""
         verdict = parse_verdict(record.bots) if record.bots else None
+        if verdict is not None and EXEMPT_PRIVATE in verdict.rules:
+            return  # the node itself asked, whom no rule meets
         turns = set(self._turns(record, verdict))
         if len(turns) == 1:
             client = verdict.client if verdict is not None else record.client
