@@ -9,8 +9,11 @@ from seawall.bots.expression_names import NAMES, Facts, Type
 from seawall.bots.expression_parse import Fault, parse
 from seawall.bots.expression_reach import never_by
 from seawall.bots.features import FEATURES, Kind
-from seawall.bots.policy import DEFAULT_RULES
+from seawall.bots.policy import DEFAULT_RULES, scores_apart
 from seawall.learn.explain import cases
+from seawall.model import BotAction, BotDo, BotPolicy, BotRule
+
+BLOCK = BotAction(BotDo.BLOCK)
 
 
 def parsed(text: str) -> Expression:
@@ -108,6 +111,24 @@ def test_what_never_holds_is_found_with_the_name(text: str, name: str) -> None:
 )
 def test_what_may_hold_is_left_alone(text: str) -> None:
     assert never_by(parsed(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "scores"),
+    [
+        ((), ()),
+        (('path == "/"', "cleared >= 1"), ()),
+        (("score <= 30",), (1, 31)),
+        (("score <= 30", "not (score == 37 and cookie)"), (1, 37, 31)),
+        (("has_score",), (1,)),
+        (("score <= requests_10s",), (1, 99, 85, 71, 57, 43, 29, 15)),
+    ],
+)
+def test_one_score_stands_for_all_that_rules_cannot_tell_apart(
+    conditions: tuple[str, ...], scores: tuple[int, ...]
+) -> None:
+    rules = tuple(BotRule(f"r{n}", when, BLOCK) for n, when in enumerate(conditions))
+    assert scores_apart(BotPolicy(rules=rules)) == scores
 
 
 def test_the_largest_code_of_a_feature_is_the_last_case_that_it_lists() -> None:

@@ -6,7 +6,7 @@ when that is sure; that two names exclude each other is not seen. Pure.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from seawall.bots.expression import (
@@ -44,27 +44,30 @@ def never_by(condition: Expression) -> Name | None:
     return None
 
 
-def turning_points(condition: Expression, name: Name) -> frozenset[int]:
-    """Values of a number `name` of which one stands for each that `condition` can tell apart."""
-    found = {name.least, name.most}
-    for literal in _literals(condition, name):
-        found |= {int(literal) + step for step in (-1, 0, 1)}
-    if _by_names(condition, name):
-        found.update(range(name.least, name.most + 1))
-    return frozenset(value for value in found if name.least <= value <= name.most)
+def told_apart(conditions: Iterable[Expression], name: Name) -> tuple[int, ...]:
+    """Values of a number `name`, one for all that no condition can tell apart; rising."""
+    parts = [part for each in conditions for part in _parts_of(each, name)]
+    if any(part.names() != {name.text} for part in parts):  # compared with another name
+        return tuple(range(name.least, name.most + 1))
+    first: dict[tuple[bool, ...], int] = {}
+    for value in range(name.least, name.most + 1):
+        truths = (True in _truths(part, name, value) for part in parts)
+        first.setdefault(tuple(truths), value)
+    return tuple(first.values())
 
 
-def _by_names(condition: Expression, name: Name) -> bool:
-    """Whether `name` is compared with another one."""
+def _parts_of(condition: Expression, name: Name) -> Iterator[Compare | OneOf]:
+    """The comparisons of `name` in a condition, each once."""
     match condition:
         case Every(parts) | Some(parts):
-            return any(_by_names(part, name) for part in parts)
+            yield from dict.fromkeys(one for part in parts for one in _parts_of(part, name))
         case Not(part):
-            return _by_names(part, name)
-        case Compare(left, _, right):
-            return name in (left, right) and isinstance(left, Name) and isinstance(right, Name)
+            yield from _parts_of(part, name)
+        case Compare() | OneOf():
+            if name.text in condition.names():
+                yield condition
         case _:
-            return False
+            return
 
 
 def _values(name: Name, condition: Expression) -> Iterator[Candidate]:

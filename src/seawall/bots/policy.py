@@ -13,7 +13,7 @@ from seawall import limits
 from seawall.bots.expression import Expression
 from seawall.bots.expression_names import NAMES, Facts
 from seawall.bots.expression_parse import Fault, parse
-from seawall.bots.expression_reach import turning_points
+from seawall.bots.expression_reach import told_apart
 from seawall.bots.kinds import EXEMPT_PRIVATE, exempt
 from seawall.errors import InternalError, invariant
 from seawall.ids import SiteName
@@ -150,12 +150,21 @@ def wants_score(policy: BotPolicy, facts: Facts) -> bool:
 
 @lru_cache(maxsize=_POLICIES_REMEMBERED_MAX)
 def scores_apart(policy: BotPolicy) -> tuple[int, ...]:
-    """Scores of which one stands for each that the rules tell apart, rising; none if none does."""
-    conditions = (_expression(rule.when) for rule in policy.rules if _is_scored(rule))
-    found = (turning_points(each, NAMES["score"]) for each in conditions)
-    return tuple(sorted(frozenset().union(*found)))
+    """Scores, one for all that the rules cannot tell apart; none where no rule looks at them.
+
+    The lowest and the highest come first. Of very many a part, evenly.
+    """
+    conditions = [_expression(rule.when) for rule in policy.rules if _is_scored(rule)]
+    if not conditions:
+        return ()
+    found = told_apart(conditions, NAMES["score"])
+    most = limits.REHEARSAL_SCORES_MAX
+    if len(found) > most:
+        found = tuple(found[place * (len(found) - 1) // (most - 1)] for place in range(most))
+    return (*found[:1], *found[:0:-1])
 
 
+@lru_cache(maxsize=_POLICIES_REMEMBERED_MAX)
 def _scored_level(policy: BotPolicy) -> int:
     """Up to which clearance a score still decides something; over the highest where for all."""
     levels = (

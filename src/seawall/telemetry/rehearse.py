@@ -169,7 +169,11 @@ class _Trial:
         verdict = parse_verdict(record.bots) if record.bots else None
         if verdict is not None and EXEMPT_PRIVATE in verdict.rules:
             return  # the node itself asked, whom no rule meets
-        turns = set(self._turns(record, verdict))
+        turns = set[Turn]()
+        for turn in self._turns(record, verdict):
+            turns.add(turn)
+            if len(turns) > 1:
+                break  # it is unsure, whatever else it may be
         if len(turns) == 1:
             client = verdict.client if verdict is not None else record.client
             turn = turns.pop()
