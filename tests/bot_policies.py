@@ -58,6 +58,10 @@ class LuaPolicy:
             table[key] = value
         return table
 
+    def wants_score(self, policy: Any, facts: Facts) -> bool:
+        """Whether the filter asks for a score."""
+        return bool(policy.wants_score(policy, self.table(facts)))
+
     def decide(self, policy: Any, facts: Facts, **more: object) -> tuple[str, str, Any]:
         """Action, rule (empty for none) and detail."""
         action, rule, detail = policy.decide(policy, self.table(facts, **more))

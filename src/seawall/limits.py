@@ -1592,6 +1592,9 @@ REHEARSAL_SITES_MAX: Final = 100
 """Sites that are told about; more change together only in a change of all."""
 REHEARSAL_RULES_MAX: Final = 10
 """Rules and lists of one site that are told, those that turn away most clients first."""
+REHEARSAL_SCORES_MAX: Final = 8
+"""Scores that are tried on a request which nobody asked for one: each takes as long as the request
+itself, and rules that tell more than so many apart are rare."""
 REHEARSAL_NODES_ASKED_MAX: Final = 16
 """Nodes of a fleet that are asked for what they have seen: each tells a part of it, and control
 tries the default rules on all of them in less than a second."""

@@ -11,7 +11,7 @@ from seawall.bots.expression_parse import Fault, parse
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import INDEX
 from seawall.bots.kinds import KINDS
-from seawall.bots.policy import DEFAULT_RULES, decide, policy_text
+from seawall.bots.policy import DEFAULT_RULES, decide, policy_text, wants_score
 from seawall.ids import SiteName
 from seawall.model import (
     BotPolicy,
@@ -31,6 +31,7 @@ def test_a_policy_decides_the_same_in_lua_and_in_python(
         text = policy_text(policy, SiteName("shop"), RouteClass(facts.route_class))
         compiled, reason = LUA.compile(text)
         assert compiled is not None, reason
+        assert LUA.wants_score(compiled, facts) == wants_score(policy, facts)
         expected = decide(policy, facts)
         action, rule, detail = LUA.decide(compiled, facts)
         assert (action, rule) == (expected.do.value, expected.rule)

@@ -8,8 +8,12 @@ from seawall.bots.expression import Expression
 from seawall.bots.expression_names import NAMES, Facts, Type
 from seawall.bots.expression_parse import Fault, parse
 from seawall.bots.expression_reach import never_by
-from seawall.bots.features import FEATURES
-from seawall.bots.policy import DEFAULT_RULES
+from seawall.bots.features import FEATURES, Kind
+from seawall.bots.policy import DEFAULT_RULES, scores_apart
+from seawall.learn.explain import cases
+from seawall.model import BotAction, BotDo, BotPolicy, BotRule
+
+BLOCK = BotAction(BotDo.BLOCK)
 
 
 def parsed(text: str) -> Expression:
@@ -32,6 +36,11 @@ def parsed(text: str) -> Expression:
         ("requests_10s > 5 and not requests_10s > 3", "requests_10s"),
         ("errors_60s >= 50", "errors_60s"),
         ("errors_60s == 12", "errors_60s"),
+        ("path_kind == 11", "path_kind"),
+        ("page_probe > 3", "page_probe"),
+        ("cookie == 2", "cookie"),
+        ("paths_10m >= 35", "paths_10m"),
+        ("agent_family > 40", "agent_family"),
         ('path == "login"', "path"),
         ('path == "/a?b=c"', "path"),
         ('path in ["a", "b"] and score <= 5', "path"),
@@ -70,6 +79,10 @@ def test_what_never_holds_is_found_with_the_name(text: str, name: str) -> None:
         "score != 5",
         "score <= 5 or path == 'x'",
         "errors_60s >= 11",
+        "path_kind >= 10",
+        "paths_10m >= 34",
+        "arrivals >= 90",
+        "agent_major == 90",
         "paths_60s >= 25",
         "requests_60s == 1",
         "requests_10m > 100000",
@@ -98,6 +111,34 @@ def test_what_never_holds_is_found_with_the_name(text: str, name: str) -> None:
 )
 def test_what_may_hold_is_left_alone(text: str) -> None:
     assert never_by(parsed(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("conditions", "scores"),
+    [
+        ((), ()),
+        (('path == "/"', "cleared >= 1"), ()),
+        (("score <= 30",), (1, 31)),
+        (("score <= 30", "not (score == 37 and cookie)"), (1, 37, 31)),
+        (("has_score",), (1,)),
+        (("score <= requests_10s",), (1, 99, 85, 71, 57, 43, 29, 15)),
+    ],
+)
+def test_one_score_stands_for_all_that_rules_cannot_tell_apart(
+    conditions: tuple[str, ...], scores: tuple[int, ...]
+) -> None:
+    rules = tuple(BotRule(f"r{n}", when, BLOCK) for n, when in enumerate(conditions))
+    assert scores_apart(BotPolicy(rules=rules)) == scores
+
+
+def test_the_largest_code_of_a_feature_is_the_last_case_that_it_lists() -> None:
+    listed = {feature.name: max(cases(feature)) for feature in FEATURES if cases(feature)}
+    open_ended = {"accept-language", "arrivals"}
+    most = {feature.name: feature.most for feature in FEATURES if feature.name in listed}
+    assert {name: most[name] for name in listed.keys() - open_ended} == {
+        name: listed[name] for name in listed.keys() - open_ended
+    }
+    assert all(feature.most == 1 for feature in FEATURES if feature.kind is Kind.FLAG)
 
 
 def test_no_condition_that_holds_for_a_request_is_said_never_to_hold() -> None:

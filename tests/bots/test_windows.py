@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from lua_machine import machine, module
+from seawall.bots.features import FEATURES, INDEX
 
 START_S = 1_795_000_200.0
 """A whole number of ten minutes: all windows begin here."""
@@ -102,6 +103,13 @@ def test_distinct_paths_are_counted_about_right(windows: Windows) -> None:
     for _ in range(100):
         _, seen = windows.touch("other", path="/one")
     assert seen[3] == 1
+
+
+def test_no_more_paths_are_told_than_rules_can_ask_for(windows: Windows) -> None:
+    for n in range(5_000):
+        _, seen = windows.touch(path=f"/page/{n}")
+    bucket = module(windows.runtime, "signals").bucket
+    assert {bucket(paths) for paths in seen[3:6]} == {FEATURES[INDEX["paths-10m"]].most}
 
 
 def test_shares_of_errors_and_assets(windows: Windows) -> None:

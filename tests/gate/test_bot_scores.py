@@ -79,10 +79,21 @@ def test_a_small_shift_of_everybody_is_seen_too() -> None:
 
 
 def test_a_model_that_gives_all_of_the_traffic_one_score_is_refused() -> None:
-    vectors = [step_vector(0)] * 100
-    report = judged(step_model(), step_model(0.5, name="next"), vectors)
+    vectors = [step_vector(0)] * 99 + [step_vector(1)]
+    model = step_model(name="next")
+    leaf = (model.trees[0].leaf[1], *model.trees[0].leaf[1:])
+    lumped = replace(model, trees=(replace(model.trees[0], leaf=leaf),))
+    first = replace(model.golden[0], score=model.golden[1].score)
+    report = judged(step_model(), replace(lumped, golden=(first, *model.golden[1:])), vectors)
     assert report.refusal is not None
     assert "gives all 100 the score" in report.refusal.message
+
+
+def test_traffic_that_looks_all_alike_is_no_drift() -> None:
+    """As where health checks alone came so far: both models give them one score."""
+    report = judged(step_model(), step_model(0.5, name="next"), [step_vector(0)] * 100)
+    assert report.refusal is None
+    assert report.summary == "0 of 100 recent vectors moved far"
 
 
 @pytest.mark.parametrize(
@@ -170,6 +181,8 @@ def test_vectors_come_from_records_bounded_by_age_and_client(tmp_path: Path) -> 
     lines += [record(bots(n, "00000000000000aa")) for n in range(100)]
     lines += [record(bots(n), age_s=limits.BOT_DRIFT_AGE_S + 5) for n in range(30)]
     lines += [record(bots(n), age_s=-60) for n in range(30)]
+    golden = bots(7).replace(" observe - ", " allow exempt:private ")
+    lines += [record(golden) for _ in range(9)]
     lines += [b"garbage\n", record("nonsense"), record(""), b'{"time": 7, "bots": []}\n']
     file.write_bytes(b"".join(lines))
     found = read_vectors(file, NOW_S)

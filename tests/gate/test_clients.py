@@ -75,6 +75,14 @@ def test_of_few_clients_the_bound_is_another_one() -> None:
     assert "; 75% may be." in found.refusal.message
 
 
+@pytest.mark.parametrize(("unsure", "noted"), [(100, False), (151, True)])
+def test_where_much_is_unsure_it_is_noted(unsure: int, noted: bool) -> None:
+    found = judge_clients(Rehearsed((replace(SITE, over=False, nodes=(), unsure=unsure),)))
+    words = f"shop: {unsure} requests hang on what records do not hold, and are not counted."
+    assert words in found.lines
+    assert (words in found.notes) == noted
+
+
 def test_all_nodes_that_answered_are_no_note_and_missing_ones_are() -> None:
     good = replace(SITE, over=False, nodes=(OTHER,))
     found = judge_clients(Rehearsed((good,), ALL))

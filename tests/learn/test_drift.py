@@ -1,5 +1,7 @@
 """Drift between two times: found, not invented, and unknown when there is too little."""
 
+import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,20 +11,24 @@ from learn import made
 from seawall.bots.features import FEATURES, INDEX
 from seawall.learn import drift, records
 from seawall.learn.database import Database
-from seawall.learn.drift import State, compare
+from seawall.learn.drift import Seen, State, compare
 
 KNOWN = INDEX["tls-known"]
 
 
 def _counts(
-    place: int, before: dict[int, int], after: dict[int, int]
-) -> Iterator[tuple[int, int, int, int]]:
-    for code in before.keys() | after.keys():
-        yield place, code, before.get(code, 0), after.get(code, 0)
+    place: int, before: dict[int, int], after: dict[int, int], each: int = 1
+) -> Iterator[tuple[int, int, bool, Seen]]:
+    """Of clients that have `each` records, all alike."""
+    for later, counts in ((False, before), (True, after)):
+        for code, count in counts.items():
+            yield place, code, later, Seen(count, count * each, count * each)
 
 
-def _compare(place: int, before: dict[int, int], after: dict[int, int]) -> drift.Drift:
-    return compare(_counts(place, before, after))
+def _compare(
+    place: int, before: dict[int, int], after: dict[int, int], each: int = 1
+) -> drift.Drift:
+    return compare(_counts(place, before, after, each))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,45 @@ def test_many_rare_codes_are_not_drift() -> None:
     before = {1: 10_000} | dict.fromkeys(range(2, 60), 1)
     after = {1: 10_000} | dict.fromkeys(range(60, 90), 1)
     assert _compare(0, before, after).features[0].state is State.STEADY
+
+
+@pytest.mark.parametrize(
+    ("clients", "state"), [(10, State.TOO_LITTLE), (30, State.TOO_LITTLE), (2000, State.ALARM)]
+)
+def test_requests_of_few_clients_are_no_population(clients: int, state: State) -> None:
+    before, after = {1: 14 * clients, 2: 6 * clients}, {1: 6 * clients, 2: 14 * clients}
+    found = _compare(0, before, after, each=20)
+    assert found.features[0].state is state
+    assert _compare(KNOWN, before, after, each=20).unknown.state is (
+        State.STEADY if state is State.ALARM else State.TOO_LITTLE
+    )
+
+
+def test_a_population_that_stays_as_it_is_raises_no_alarm() -> None:
+    """Twenty requests of each client, which are alike, as user agents and handshakes are."""
+    chance = random.Random(1)
+    for clients in (5, 20, 400):
+        counts = []
+        for place in range(30):
+            drawn = [
+                {
+                    code: 20 * count
+                    for code, count in Counter(chance.choices((1, 2, 3), k=clients)).items()
+                }
+                for _ in range(2)
+            ]
+            counts += _counts(place, drawn[0], drawn[1], each=20)
+        assert compare(counts).state is not State.ALARM
+
+
+@pytest.mark.parametrize(("records", "state"), [(1, State.TOO_LITTLE), (50, State.STEADY)])
+def test_where_all_that_were_met_show_the_same_it_takes_several(records: int, state: State) -> None:
+    counts = [
+        each
+        for place in range(len(FEATURES))
+        for each in _counts(place, {1: records}, {1: records})
+    ]
+    assert {each.state for each in compare(counts).features} == {state}
 
 
 def test_nothing_is_too_little_and_not_steady() -> None:
@@ -105,6 +150,17 @@ def test_records_of_two_times_are_compared_by_sql(database: Database, tmp_path: 
     worst = {each.feature for each in found.features if each.state is State.ALARM}
     assert {"accept-encoding", "fetch-coherence"} <= worst
     assert "te" not in worst
+
+
+def test_clients_are_counted_by_sql(embedded: Database, tmp_path: Path) -> None:
+    for part, seed in ((drift.BEFORE, 1), (drift.AFTER, 2)):
+        few = made.requests(seed, clients=20, each=20, families=made.FAMILIES[seed : seed + 1])
+        records.load(embedded, [_write(tmp_path / f"{part}.ndjson", few)], part)
+    found = drift.measure(embedded)
+    told = {each.feature: each for each in found.features}
+    assert (told["tls-ciphers"].before, told["tls-ciphers"].after) == (400, 400)
+    assert told["tls-ciphers"].state is State.TOO_LITTLE  # 400 requests, of 20 clients
+    assert found.state is State.TOO_LITTLE
 
 
 def test_one_loud_client_is_no_drift(embedded: Database, tmp_path: Path) -> None:

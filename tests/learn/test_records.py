@@ -221,6 +221,10 @@ class TestSessions:
             ("client\tclass\tfamily\tstart\na\tbot\tx\tnan\n", "line 2, starts at 'nan'"),
             ("client\tclass\tfamily\tstart\na\tbot\tx\t-1\n", "line 2, starts at '-1'"),
             (
+                "client\tclass\tfamily\tstart\na\tbot\tx\t1795000000000\n",
+                "line 2, starts at '1795000000000'",
+            ),
+            (
                 "client\tclass\tfamily\nb\ttool\tx\na\tbot\tx\na\thuman\tx\n",
                 "says two things of a at once: bot and human",
             ),

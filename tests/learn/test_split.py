@@ -112,6 +112,22 @@ def test_kin_of_tools_are_told_without_their_class() -> None:
         assert ("reader-1 (tool)" in unseen) == ("reader-1 slow (tool)" in unseen)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_kin_of_two_classes_are_held_out_together(seed: int) -> None:
+    """A tool and a bot that shake hands alike: whoever learned one has seen the other."""
+    tools = {(TOOL, f"library-{n}"): 0 for n in range(8)}
+    bots = {(BOT, f"library-{n} spoofing"): 0 for n in range(8)} | {(BOT, "library-3"): 0}
+    humans = {(HUMAN, f"browser-{n}"): 0 for n in range(6)}
+    rows = make(humans | tools | bots, clients=5)
+    found = split(rows, seed)
+    unseen = {rows.families[f] for f in _families(rows, found.unseen)}
+    seen = {rows.families[f] for f in _families(rows, found.train | found.tune)}
+    held = {name.removesuffix(" (tool)") for name in unseen if name.startswith("library")}
+    assert {name.removesuffix(" spoofing") for name in held} <= held
+    assert not {name.split()[0] for name in held} & {name.split()[0] for name in seen}
+    assert any(name.endswith("spoofing") for name in unseen)
+
+
 def test_few_families_are_not_held_out_and_it_is_said() -> None:
     rows = make(_many(humans=2), each=20)
     found = split(rows, 1)

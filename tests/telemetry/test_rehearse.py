@@ -54,6 +54,7 @@ def record(
     *,
     client: int = 0,
     score: int | None = 50,
+    model: str = "",
     proof: str = "-",
     clearance: str = "-",
     route: str = "shop/all",
@@ -64,7 +65,7 @@ def record(
     vector = [0] * len(FEATURES)
     for name, code in codes.items():
         vector[INDEX[name.replace("_", "-")]] = code
-    known = ("-", "-") if score is None else (str(score), "0a1b2c3d")
+    known = ("-", model or "-") if score is None else (str(score), "0a1b2c3d")
     return AccessRecord(
         time=f"2026-11-29T10:00:{number % 60:02d}.000Z",
         request_id=f"id-{number}",
@@ -96,6 +97,53 @@ def test_a_comparison_the_wrong_way_round_is_over_the_bound() -> None:
     [low] = found.rules
     assert (low.rule, low.do, low.example) == ("low", "block", "id-0")
     assert not tried(enforcing(rule("low", "score <= 3")), crowd(), enforcing()).rules
+
+
+@pytest.mark.parametrize(
+    ("when", "do", "requests", "unsure"),
+    [
+        ("score <= 90", BotDo.BLOCK, 0, 100),
+        ("score == 37", BotDo.BLOCK, 0, 100),
+        ("score <= requests_10m", BotDo.BLOCK, 0, 100),
+        ("has_score", BotDo.BLOCK, 100, 0),
+        ('path == "/login" and score <= 90', BotDo.BLOCK, 100, 0),
+        ("score <= 90", BotDo.OBSERVE, 100, 0),
+        ('path == "/b"', BotDo.BLOCK, 100, 0),
+    ],
+)
+def test_a_score_that_nobody_asked_for_may_be_any(
+    when: str, do: BotDo, requests: int, unsure: int
+) -> None:
+    """Rules that look at no score leave none in the records."""
+    old = enforcing(rule("php", 'path.endswith(".php")'))
+    records = [
+        record(n, client=n, score=None, model="0a1b2c3d", requests_10m=5) for n in range(100)
+    ]
+    found = tried(enforcing(rule("low", when, do)), records, old)
+    assert (found.requests, found.unsure) == (requests, unsure)
+    nobody = [record(n, client=n, score=None) for n in range(100)]
+    assert tried(enforcing(rule("low", when, do)), nobody, old).unsure == 0, "there was no model"
+
+
+def test_the_node_itself_is_no_client() -> None:
+    golden = [
+        replace(each, bots=each.bots.replace(" observe - ", " allow exempt:private "))
+        for each in crowd(50)
+    ]
+    found = tried(enforcing(rule("all", "true")), [*golden, *crowd(9)], enforcing())
+    assert (found.requests, found.clients, found.new_clients) == (9, 9, 9)
+    assert tried(enforcing(rule("all", "true")), golden, enforcing()).state is (
+        RehearsalState.NO_RECORDS
+    )
+
+
+def test_who_would_not_be_scored_has_no_score() -> None:
+    old = enforcing(rule("php", 'path.endswith(".php")'))
+    new = enforcing(rule("low", "score <= 90"))
+    image = [record(n, score=None, model="0a1b2c3d", path_kind=3) for n in range(9)]
+    bot = [record(n, score=None, model="0a1b2c3d", proof="verified:googlebot") for n in range(9)]
+    found = tried(new, [*image, *bot], old)
+    assert (found.requests, found.unsure, found.rules) == (18, 0, ())
 
 
 def test_one_client_with_many_requests_is_one_client() -> None:

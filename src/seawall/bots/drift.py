@@ -30,6 +30,7 @@ class Drift:
         crossed: by threshold, how many are on another side of it.
         psi: population stability index of the scores.
         least: the lowest score of the new model; `most` the highest.
+        told_apart: whether the old model gave them more than one score.
     """
 
     count: int
@@ -39,11 +40,12 @@ class Drift:
     psi: float
     least: int
     most: int
+    told_apart: bool
 
     @property
     def one_score(self) -> bool:
-        """Whether the new model gives every vector the same."""
-        return self.least == self.most
+        """Whether the new model gives every vector the same, and the old one did not."""
+        return self.told_apart and self.least == self.most
 
 
 def of_pairs(pairs: Sequence[tuple[int, int]]) -> Drift | None:
@@ -62,6 +64,7 @@ def of_pairs(pairs: Sequence[tuple[int, int]]) -> Drift | None:
         psi=_stability([was for was, _ in pairs], [now for _, now in pairs]),
         least=min(now for _, now in pairs),
         most=max(now for _, now in pairs),
+        told_apart=len({was for was, _ in pairs}) > 1,
     )
 
 

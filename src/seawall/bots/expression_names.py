@@ -138,12 +138,11 @@ _OWN: Final = (
 _SCALES: Final = {
     Kind.BUCKET: (
         ", by size",
-        CODE_MAX,
         "A size n counts as 1 + 4 * log2(n): 9 is 4, 17 is 16, 33 is 256.",
     ),
-    Kind.SHARE: (", in tenths", 11, "Tenths count from 1: 1 is none, 6 is half, 11 is all."),
+    Kind.SHARE: (", in tenths", "Tenths count from 1: 1 is none, 6 is half, 11 is all."),
 }
-"""How a feature that is no plain number or case is written: words, the largest code, an example."""
+"""How a feature that is no plain number or case is written: words, and an example."""
 _OWN_NAMES: Final = frozenset(name.text for name in _OWN)
 _FEATURE_NAMES: Final = tuple(
     Name(
@@ -154,8 +153,8 @@ _FEATURE_NAMES: Final = tuple(
         _FAMILIES if feature.name in ("agent-family", "tls-family") else (),
         least=1,
         most=CODE_MAX,
-        reach=_SCALES.get(feature.kind, ("", CODE_MAX, ""))[1],
-        scale=_SCALES.get(feature.kind, ("", 0, ""))[2],
+        reach=feature.most,
+        scale=_SCALES.get(feature.kind, ("", ""))[1],
     )
     for feature in FEATURES
     if feature.name.replace("-", "_") not in _OWN_NAMES

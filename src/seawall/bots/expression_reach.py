@@ -6,7 +6,7 @@ when that is sure; that two names exclude each other is not seen. Pure.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from seawall.bots.expression import (
@@ -42,6 +42,32 @@ def never_by(condition: Expression) -> Name | None:
         if not any(True in _truths(condition, name, one) for one in _values(name, condition)):
             return name
     return None
+
+
+def told_apart(conditions: Iterable[Expression], name: Name) -> tuple[int, ...]:
+    """Values of a number `name`, one for all that no condition can tell apart; rising."""
+    parts = [part for each in conditions for part in _parts_of(each, name)]
+    if any(part.names() != {name.text} for part in parts):  # compared with another name
+        return tuple(range(name.least, name.most + 1))
+    first: dict[tuple[bool, ...], int] = {}
+    for value in range(name.least, name.most + 1):
+        truths = (True in _truths(part, name, value) for part in parts)
+        first.setdefault(tuple(truths), value)
+    return tuple(first.values())
+
+
+def _parts_of(condition: Expression, name: Name) -> Iterator[Compare | OneOf]:
+    """The comparisons of `name` in a condition, each once."""
+    match condition:
+        case Every(parts) | Some(parts):
+            yield from dict.fromkeys(one for part in parts for one in _parts_of(part, name))
+        case Not(part):
+            yield from _parts_of(part, name)
+        case Compare() | OneOf():
+            if name.text in condition.names():
+                yield condition
+        case _:
+            return
 
 
 def _values(name: Name, condition: Expression) -> Iterator[Candidate]:

@@ -11,8 +11,9 @@ from typing import Final
 
 from seawall import limits
 from seawall.bots.expression import Expression
-from seawall.bots.expression_names import Facts
+from seawall.bots.expression_names import NAMES, Facts
 from seawall.bots.expression_parse import Fault, parse
+from seawall.bots.expression_reach import told_apart
 from seawall.bots.kinds import EXEMPT_PRIVATE, exempt
 from seawall.errors import InternalError, invariant
 from seawall.ids import SiteName
@@ -29,6 +30,8 @@ from seawall.model import (
 
 HEADER: Final = "seawall-bot-policy 1"
 _EXPRESSIONS_REMEMBERED_MAX: Final = 4_096
+_POLICIES_REMEMBERED_MAX: Final = 64
+_OVER_ALL_LEVELS: Final = 4
 _CATEGORY: Final = "category:"
 _REFUSING: Final = (BotDo.BLOCK, BotDo.RATE, BotDo.PAYMENT)
 
@@ -135,6 +138,47 @@ def decide(policy: BotPolicy, facts: Facts) -> Decision:
     return Decision(BotDo.ALLOW)
 
 
+def wants_score(policy: BotPolicy, facts: Facts) -> bool:
+    """Whether Envoy asks for the score of a request; the same as there."""
+    if policy.mode is BotMode.OFF or facts.verified:
+        return False
+    loaded = facts.route_class == RouteClass.STATIC or facts.kind == "asset"
+    if loaded and not policy.scores_static:
+        return False
+    return policy.mode is BotMode.OBSERVE or facts.cleared < _scored_level(policy)
+
+
+@lru_cache(maxsize=_POLICIES_REMEMBERED_MAX)
+def scores_apart(policy: BotPolicy) -> tuple[int, ...]:
+    """Scores, one for all that the rules cannot tell apart; none where no rule looks at them.
+
+    The lowest and the highest come first. Of very many a part, evenly.
+    """
+    conditions = [_expression(rule.when) for rule in policy.rules if _is_scored(rule)]
+    if not conditions:
+        return ()
+    found = told_apart(conditions, NAMES["score"])
+    most = limits.REHEARSAL_SCORES_MAX
+    if len(found) > most:
+        found = tuple(found[place * (len(found) - 1) // (most - 1)] for place in range(most))
+    return (*found[:1], *found[:0:-1])
+
+
+@lru_cache(maxsize=_POLICIES_REMEMBERED_MAX)
+def _scored_level(policy: BotPolicy) -> int:
+    """Up to which clearance a score still decides something; over the highest where for all."""
+    levels = (
+        _level(rule.action, policy) if rule.action.do is BotDo.CHALLENGE else _OVER_ALL_LEVELS
+        for rule in policy.rules
+        if _is_scored(rule)
+    )
+    return max(levels, default=0)
+
+
+def _is_scored(rule: BotRule) -> bool:
+    return not _expression(rule.when).names().isdisjoint({"score", "has_score"})
+
+
 def _holding(policy: BotPolicy, facts: Facts) -> Iterator[tuple[str, BotAction]]:
     """Rules whose condition holds, and then what holds for the category."""
     for rule in policy.rules:
@@ -191,10 +235,9 @@ def _level(action: BotAction, policy: BotPolicy) -> int:
 
 
 def _rule(rule: BotRule, policy: BotPolicy) -> str:
-    expression = _expression(rule.when)
-    scored = not expression.names().isdisjoint({"score", "has_score"})
-    flags = "s" if scored else "-"
-    return f"rule {rule.name} {_action(rule.action, policy)} {flags} {expression.lua()}"
+    flags = "s" if _is_scored(rule) else "-"
+    condition = _expression(rule.when).lua()
+    return f"rule {rule.name} {_action(rule.action, policy)} {flags} {condition}"
 
 
 def _action(action: BotAction, policy: BotPolicy) -> str:

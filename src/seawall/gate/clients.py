@@ -71,8 +71,8 @@ def judge_clients(found: Rehearsed | None) -> StageFinding:
     over = [each for each in found.sites if each.over]
     if over:
         return StageFinding(f"{len(over)} site(s) over the bound", lines, _refusal(over))
-    few = [each for each in found.sites if each.really and not _measured(each)]
-    notes = [_too_few(each, fleet=fleet is not None) for each in few[:_SITES_NOTED_MAX]]
+    few = [each for each in found.sites if each.really and not (_measured(each) and _sure(each))]
+    notes = [_note(each, fleet=fleet is not None) for each in few[:_SITES_NOTED_MAX]]
     if more := len(few) - len(notes):
         notes.append(f"The same holds for {more} more site(s).")
     if fleet is not None and (fleet.missing or not fleet.nodes):
@@ -98,10 +98,7 @@ def rehearsal_lines(found: Rehearsal, *, fleet: bool = False) -> Iterator[str]:
     if found.freed_requests:
         yield f"{found.site}: {found.freed_requests:,} requests that were turned away get in."
     if found.unsure:
-        yield (
-            f"{found.site}: {found.unsure:,} requests hang on what records do not hold, and are "
-            "not counted."
-        )
+        yield _unsure(found)
 
 
 def fleet_line(fleet: NodesAsked) -> str:
@@ -158,6 +155,27 @@ def _too_few(found: Rehearsal, *, fleet: bool) -> str:
             f"{limits.REHEARSAL_CLIENTS_MIN:,} are needed"
         )
     return f"{found.site}: whom it turns away is not measured: {what}."
+
+
+def _sure(found: Rehearsal) -> bool:
+    """Whether fewer requests hang on what records do not hold than may be turned away."""
+    most = limits.REHEARSAL_TURNED_SHARE_MAX * (found.requests + found.unsure)
+    return found.unsure <= most
+
+
+def _note(found: Rehearsal, *, fleet: bool) -> str:
+    """What is not known of whom a site would turn away."""
+    words = [] if _measured(found) else [_too_few(found, fleet=fleet)]
+    if not _sure(found):
+        words.append(_unsure(found))
+    return " ".join(words)
+
+
+def _unsure(found: Rehearsal) -> str:
+    return (
+        f"{found.site}: {found.unsure:,} requests hang on what records do not hold, and are not "
+        "counted."
+    )
 
 
 def _refusal(over: Sequence[Rehearsal]) -> RefusedError:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from seawall import limits
 from seawall.bots.drift import Drift, of_pairs
 from seawall.bots.features import from_text
+from seawall.bots.kinds import EXEMPT_PRIVATE
 from seawall.bots.scripted import ScriptedModel
 from seawall.telemetry.bots import parse_verdict
 from seawall.telemetry.records import AccessRecord, time_s
@@ -43,6 +44,8 @@ def recent_vectors(records: Iterable[AccessRecord], now_s: float) -> list[tuple[
         verdict = parse_verdict(record.bots) if record.bots else None
         if verdict is None or not 0 <= now_s - time_s(record.time) <= limits.BOT_DRIFT_AGE_S:
             continue
+        if EXEMPT_PRIVATE in verdict.rules:
+            continue  # the node itself asked
         of_client[verdict.client] = of_client.get(verdict.client, 0) + 1
         if of_client[verdict.client] <= limits.BOT_DRIFT_CLIENT_VECTORS_MAX:
             found.append(verdict.codes)

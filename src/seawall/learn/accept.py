@@ -136,7 +136,7 @@ def _area(new: Evaluation, current: Evaluation | None) -> Check:
 
 def _detection(new: Evaluation, current: Evaluation | None) -> Check:
     if new.detection is None:
-        return Check("detection", passed=False, words="there are no bots to detect in the test")
+        return Check("detection", passed=False, words="there are no bots in the test, or no people")
     worst = new.worst
     least = f"; least of {worst.name}: {worst.caught.value or 0.0:.1%}" if worst else ""
     words = f"{new.detection:.2%} of requests, mean over families of bots{least}"

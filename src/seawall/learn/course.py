@@ -281,7 +281,10 @@ def _notes(found: dataset.Dataset) -> tuple[str, ...]:
     rows = found.rows
     notes = []
     if not rows.human.any():
-        notes.append("No request is labelled as human: harm to people cannot be told.")
+        notes.append(
+            "No request is labelled as human: harm to people cannot be told, nor up to which score "
+            "bots may be caught."
+        )
     if not rows.of(TOOL).any():
         notes.append("No request is labelled as of a declared tool.")
     sources = {each.source for each in found.labels if each.label == HUMAN}

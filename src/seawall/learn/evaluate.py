@@ -73,7 +73,8 @@ class Evaluation:
 
     Attributes:
         auc: area under the ROC, people against programs.
-        detection: mean share of caught requests over families of bots; None without bots.
+        detection: mean share of caught requests over families of bots; None without bots, and
+            without people: what may be caught is told by how many of them are.
         unseen: likewise of families that were not trained on; None when there are none.
         false_positive_clients: people with at least one caught request.
         curve: ROC, as false-positive and detection rates of programs, rising.
@@ -101,7 +102,9 @@ class Evaluation:
 
     @property
     def worst(self) -> Family | None:
-        """The family of bots that is caught least."""
+        """The family of bots that is caught least; None as `detection` is."""
+        if self.detection is None:
+            return None
         bots = [family for family in self.families if family.label == BOT]
         return min(bots, key=lambda f: (f.caught.value or 0.0, f.name), default=None)
 
@@ -131,8 +134,10 @@ def evaluate(model: Model, rows: Rows, budget: float, unseen: Flags | None = Non
         brier=brier,
         budget=budget,
         operating=point,
-        detection=_mean(families),
-        unseen=_mean(tuple(family for family in families if family.part == UNSEEN)),
+        detection=_mean(families) if rows.human.any() else None,
+        unseen=_mean(tuple(family for family in families if family.part == UNSEEN))
+        if rows.human.any()
+        else None,
         false_positive_clients=share(int((lowest <= point.score).sum()), len(lowest)),
         families=families,
         early=_early(rows, scores, point.score),

@@ -87,7 +87,7 @@ class Operating:
     """The score up to which a request is taken for automated.
 
     Attributes:
-        score: 0 when not even score 1 keeps the budget.
+        score: 0 when not even score 1 keeps the budget, or when there are no people to keep it for.
         proven: whether the upper bound of the false-positive share keeps it, or only the share.
         false_positives: of human requests.
     """
@@ -106,6 +106,8 @@ def operating(human: Scores, automated: Scores, budget: float) -> Operating:
     counts = np.bincount(human, minlength=SCORE_MAX + 1).cumsum()
     gained = np.bincount(automated, minlength=SCORE_MAX + 1)
     best = Operating(0, proven=False, false_positives=share(0, len(human)))
+    if not len(human):
+        return best  # every score keeps a budget that nobody is there for
     for score in range(SCORE_MAX, SCORE_MIN - 1, -1):
         count = int(counts[score])
         if count > budget * len(human):

@@ -285,7 +285,7 @@ def _session(path: Path, number: int, values: Mapping[str, str]) -> tuple[str, f
         if moment is None:
             raise _bad_session(path, number, f"starts at {start[:40]!r}") from None
         since_s = moment.timestamp()
-    if not 0 <= since_s < 1e18:  # noqa: PLR2004 - also refuses NaN
+    if not 0 <= since_s < _TIME_MAX_S:  # also NaN, and milliseconds, which no record would reach
         raise _bad_session(path, number, f"starts at {start[:40]!r}")
     return _address(values["client"]), since_s, values["class"], values["family"]
 
@@ -295,7 +295,8 @@ def _bad_session(path: Path, number: int, what: str) -> UsageError:
     return UsageError(
         "sessions-malformed",
         f"{where} {what}.",
-        remedy="Each line is a client with its class (human, tool or bot) and family, by tabs.",
+        remedy="Each line is a client with its class (human, tool or bot) and family, by tabs, and "
+        "perhaps a start in seconds of Unix time or by RFC 3339.",
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from seawall import limits
 from seawall.errors import RefusedError
-from seawall.learn.rows import CLASSES, Flags, Rows
+from seawall.learn.rows import CLASSES, HUMAN, Flags, Rows
 
 _TEST_SHARE: Final = 0.2
 _TUNE_SHARE: Final = 0.2
@@ -56,9 +56,13 @@ def split(rows: Rows, seed: int) -> Split:
     parts = {name: np.zeros(len(rows), dtype=np.bool_) for name in ("train", "tune", "unseen")}
     later = np.zeros(len(rows), dtype=np.bool_)
     notes = []
+    names = {place: _names(rows, place) for place in range(len(CLASSES))}
+    programs = [name for place, own in names.items() if CLASSES[place] != HUMAN for name in own]
+    settled: dict[str, str] = {}
     for place, label in enumerate(CLASSES):
         families = sorted({int(f) for f in rows.family[rows.label == place]})
-        held = _held_out([rows.families[family] for family in families], seed)
+        known = names[place] if label == HUMAN else programs
+        held = _held_out(names[place], known, settled, seed)
         if families and not held:
             notes.append(
                 f"{label}: {len(families)} families, of which none is held out "
@@ -86,22 +90,38 @@ def split(rows: Rows, seed: int) -> Split:
     return found
 
 
-def _held_out(families: list[str], seed: int) -> dict[str, str]:
+def _names(rows: Rows, place: int) -> list[str]:
+    return [rows.families[family] for family in np.unique(rows.family[rows.label == place])]
+
+
+def _held_out(
+    families: list[str], known: list[str], settled: dict[str, str], seed: int
+) -> dict[str, str]:
     """Which families are held out, and for what; the order is one that no name can choose.
 
-    Kin stay together: "requests spoofing" is the program "requests" in other clothes.
+    Kin stay together: "requests spoofing" is the program "requests" in other clothes, also where
+    one is a tool and the other a bot.
+
+    Args:
+        families: of one class.
+        known: among which kin are looked for.
+        settled: what became of kin in the classes before, empty for trained on; added to.
+        seed: another one holds out other families.
     """
     kin: dict[str, list[str]] = {}
     for family in families:
-        kin.setdefault(_forebear(family, families), []).append(family)
-    if len(kin) < limits.LEARN_CLASS_FAMILIES_MIN:
-        return {}
-    shuffled = sorted(kin, key=lambda name: hashlib.blake2b(f"{seed}/{name}".encode()).digest())
-    test = max(1, round(len(kin) * _TEST_SHARE))
-    tune = max(1, round(len(kin) * _TUNE_SHARE))
-    parts = dict.fromkeys(shuffled[:test], "unseen")
-    parts |= dict.fromkeys(shuffled[test : test + tune], "tune")
-    return {family: part for name, part in parts.items() for family in kin[name]}
+        kin.setdefault(_forebear(family, known), []).append(family)
+    parts = {name: settled[name] for name in kin if name in settled}
+    if len(kin) >= limits.LEARN_CLASS_FAMILIES_MIN:
+        free = [name for name in kin if name not in settled]
+        free.sort(
+            key=lambda name: hashlib.blake2b(f"{seed}/{name}".encode()).digest(), reverse=True
+        )
+        for part, share in (("unseen", _TEST_SHARE), ("tune", _TUNE_SHARE)):
+            wanted = max(1, round(len(kin) * share)) - list(parts.values()).count(part)
+            parts |= {free.pop(): part for _ in range(min(max(0, wanted), len(free)))}
+    settled |= {name: parts.get(name, "") for name in kin}
+    return {family: part for name, part in parts.items() if part for family in kin[name]}
 
 
 def _forebear(family: str, families: list[str]) -> str:

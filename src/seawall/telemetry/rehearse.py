@@ -14,7 +14,8 @@ from typing import Final
 
 from seawall import limits
 from seawall.bots.expression_names import WINDOW_NAMES, Facts
-from seawall.bots.policy import Decision, decide
+from seawall.bots.kinds import EXEMPT_PRIVATE
+from seawall.bots.policy import Decision, decide, scores_apart, wants_score
 from seawall.challenge.binding import bound_host
 from seawall.ids import SiteName
 from seawall.model import OBSERVING, BotDo, BotMode, BotPolicy, Edge, IpList, RouteClass
@@ -166,7 +167,13 @@ class _Trial:
     def meet(self, record: AccessRecord, node: str) -> None:
         """Try both on a request; `node` has seen it, empty for the only machine."""
         verdict = parse_verdict(record.bots) if record.bots else None
-        turns = set(self._turns(record, verdict))
+        if verdict is not None and EXEMPT_PRIVATE in verdict.rules:
+            return  # the node itself asked, whom no rule meets
+        turns = set[Turn]()
+        for turn in self._turns(record, verdict):
+            turns.add(turn)
+            if len(turns) > 1:
+                break  # it is unsure, whatever else it may be
         if len(turns) == 1:
             client = verdict.client if verdict is not None else record.client
             turn = turns.pop()
@@ -183,24 +190,29 @@ class _Trial:
         """
         was_denied = bool(self._was_denied.of(record.client))
         route_class = self._new.classes.get(record.route)
-        possible = [] if verdict is None else list(_possible(record, verdict, route_class))
+        possible: list[Facts] = []
+        if verdict is not None:
+            asked = self._new.policy if route_class is not None else None
+            possible += _possible(record, verdict, route_class, asked)
         if listed := self._denied.of(record.client):
-            before = {was_denied or self._was_away(record, each) for each in possible}
+            before = {was_denied or self._was_away(record, verdict, each) for each in possible}
             for was_away in before or {was_denied}:
                 yield Turn(was_away, listed, DENY)
         elif possible and route_class is not None:
             for facts in possible:
-                yield self._decided(facts, was_denied or self._was_away(record, facts))
+                was_away = was_denied or self._was_away(record, verdict, facts)
+                yield self._decided(facts, was_away)
         elif was_denied or self._new.deny:
             yield Turn(was_denied)
 
-    def _was_away(self, record: AccessRecord, facts: Facts) -> bool:
+    def _was_away(self, record: AccessRecord, verdict: BotVerdict | None, facts: Facts) -> bool:
         old = self._old
         route_class = old.classes.get(record.route) if old is not None else None
         if old is None or route_class is None or old.policy.mode is not BotMode.ENFORCE:
             return False
-        if route_class.value != facts.route_class:
-            facts = replace(facts, route_class=route_class.value)
+        score = verdict.score if verdict is not None else None
+        if (route_class.value, score) != (facts.route_class, facts.score):
+            facts = replace(facts, route_class=route_class.value, score=score)
         return _done(decide(old.policy, facts)) in TURNS_AWAY
 
     def _decided(self, facts: Facts, was_away: bool) -> Turn:
@@ -216,9 +228,16 @@ def _done(decision: Decision) -> BotDo:
 
 
 def _possible(
-    record: AccessRecord, verdict: BotVerdict, route_class: RouteClass | None
+    record: AccessRecord,
+    verdict: BotVerdict,
+    route_class: RouteClass | None,
+    policy: BotPolicy | None,
 ) -> Iterator[Facts]:
-    """What the request was, in every way that its record leaves open."""
+    """What the request was, in every way that its record leaves open.
+
+    Where there was a model and nobody asked it, no rule looked at the score: if one of `policy`
+    does, any score may come.
+    """
     category = _categories().get(verdict.bot, "")
     accept = record.req_headers.get("accept", "")
     feed = not accept and verdict.code("accept") in _MAY_ASK_FOR_FEED
@@ -229,7 +248,7 @@ def _possible(
     if ends[0] != ends[1]:
         counted.append(tuple(high for _, high in spans))
     for kind, requests in product(accepts, counted):
-        yield Facts(
+        facts = Facts(
             path=record.path,
             method=record.method,
             host=bound_host(record.host),
@@ -245,6 +264,12 @@ def _possible(
             requests=(requests[0], requests[1], requests[2]),
             accept=kind,
         )
+        unasked = verdict.score is None and bool(verdict.model)
+        scores = scores_apart(policy) if unasked and policy is not None else ()
+        if scores and policy is not None and wants_score(policy, facts):
+            yield from (replace(facts, score=score) for score in scores)
+        else:
+            yield facts
 
 
 @cache

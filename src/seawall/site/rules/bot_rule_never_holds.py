@@ -43,4 +43,7 @@ def check(draft: Draft) -> Iterator[Problem]:
 
 def _remedy(name: Name) -> str:
     apart = f"What it asks of `{name.text}` cannot be all at once, or is out of reach."
-    return _REMEDIES.get(name.text) or f"{apart} {name.scale}".strip()
+    most = name.reach or name.most
+    within = f"It is {name.least:,} to {most:,}." if most and not name.words else ""
+    words = [word for word in (apart, within, name.scale) if word]
+    return _REMEDIES.get(name.text) or " ".join(words)
