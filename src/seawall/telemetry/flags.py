@@ -10,7 +10,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/res
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.telemetry.records import shown
+from seawall.telemetry.records import AccessRecord, shown
 
 _STATUS: Final = "See `seawall status` for the health of the origin."
 _ORIGIN_LOG: Final = "Look at the origin's own log around that time."
@@ -241,6 +241,14 @@ DETAILS: Final = {
     ),
 }
 """The part of `details` before any reason in braces."""
+
+
+_TOO_SLOW: Final = 408
+
+
+def ended_unsent(record: AccessRecord) -> bool:
+    """Whether a request ended before it was sent on: its client had left, or was too slow."""
+    return not record.attempts and (not record.status or record.status == _TOO_SLOW)
 
 
 def denied(details: str) -> Meaning | None:

@@ -30,6 +30,7 @@ from seawall.telemetry.flags import (
     UNTRUSTED,
     Meaning,
     denied,
+    ended_unsent,
 )
 from seawall.telemetry.records import AccessRecord, shown
 
@@ -147,7 +148,7 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
     if not record.origin:
         yield "It was not sent to any origin."
         return
-    if record.details == ANSWERED_HERE or denied(record.details):
+    if record.details == ANSWERED_HERE or denied(record.details) or ended_unsent(record):
         yield f"It was not sent to its origin {shown(record.origin)}."
         return
     at = f" at {shown(record.endpoint)}" if record.endpoint else ""
