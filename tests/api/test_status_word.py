@@ -31,12 +31,14 @@ _DEAD: Final = replace(_REPORT, envoy=replace(_ENVOY, live=False))
 _ERROR: Final = NoticeView("error", "node-twice", "Two machines say that they are node a.")
 
 
-def _word(report: NodeReport, *notices: NoticeView, busy: str = "") -> tuple[str, str]:
+def _word(*said: NodeReport | NoticeView, busy: str = "") -> tuple[str, str]:
+    reports = [one for one in said if isinstance(one, NodeReport)]
+    notices = [one for one in said if isinstance(one, NoticeView)]
     look = Look(
         now_s=100.0,
         monotonic_s=100.0,
         current=_R1,
-        nodes=[(Seen(report, 99.0), True)],
+        nodes=[(Seen(report, 99.0), True) for report in reports],
         windows=(),
         certificates=(),
         notices=notices,
@@ -70,3 +72,13 @@ def test_an_error_is_told_beside_the_release_that_is_on_its_way() -> None:
 def test_the_first_release_is_not_down_before_it_serves() -> None:
     starting = replace(_REPORT, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
     assert _word(starting, busy="ann brings out r1")[0] == "working"
+
+
+def test_an_edge_on_one_of_whose_nodes_no_envoy_serves_is_not_well() -> None:
+    dead = replace(_DEAD, node=NodeName("edge-2"))
+    told = ("degraded", "r1 serves. Node edge-2: no Envoy serves there.")
+    assert _word(_REPORT, dead) == _word(_REPORT, replace(dead, envoy=None)) == told
+    assert _word(_REPORT, dead, busy="ann brings out r2")[0] == "degraded"
+    assert _word(_DEAD, dead)[0] == "down"
+    joins = replace(dead, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
+    assert _word(_REPORT, joins) == ("serving", "r1 serves.")

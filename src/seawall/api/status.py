@@ -123,7 +123,7 @@ def _urls(listeners: Sequence[str]) -> Iterator[str]:
 def _judge(look: Look, notices: Sequence[NoticeView]) -> tuple[State, str]:
     current = look.current
     reports = [seen.report for seen, connected in look.nodes if connected]
-    live = [report for report in reports if report.envoy is not None and report.envoy.live]
+    live = [report for report in reports if _lives(report)]
     if current is None:
         return "empty", look.busy or "There is no release yet."
     if not reports:
@@ -154,6 +154,10 @@ def _judge_serving(
     return "serving", f"{current.id} serves{' and is baking' if baking else ''}."
 
 
+def _lives(report: NodeReport) -> bool:
+    return report.envoy is not None and report.envoy.live
+
+
 def _serving(reports: Sequence[NodeReport]) -> str:
     return (reports[0].release if reports else None) or "nothing"
 
@@ -172,6 +176,7 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "The edge serves on by itself. See logs/node.log in its data directory. A machine "
             "that is gone for good: seawall nodes remove NAME.",
         )
+    yield from _dead_envoys([seen.report for seen, connected in look.nodes if connected])
     said: dict[tuple[str, str], list[NodeName]] = {}
     for seen, _ in look.nodes:
         report = seen.report
@@ -191,6 +196,19 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "copied. Both serve what the node is given, but what they report is mixed.",
             "On the copy: end `seawall node`, empty its data directory, and join it under a name "
             "of its own.",
+        )
+
+
+def _dead_envoys(reports: Sequence[NodeReport]) -> Iterator[NoticeView]:
+    """Nodes that were given a release and whose Envoy does not serve, while that of others does."""
+    dead = [report.node for report in reports if report.release and not _lives(report)]
+    if dead and any(map(_lives, reports)):
+        yield NoticeView(
+            "error",
+            "envoy-down",
+            f"{names_text(dead)}: no Envoy serves there.",
+            "The agent starts it again by itself. Why it died: node/stable/envoy.log and "
+            "logs/node.log in the data directory of the node.",
         )
 
 

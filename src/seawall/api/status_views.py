@@ -63,8 +63,8 @@ class TrafficView:
     Attributes:
         site: site name; empty for the whole edge.
         requests_per_s: null when nothing was measured in the span.
-        error_share: answers of 5xx among all; null without requests.
-        client_error_share: answers of 4xx among all; null without requests.
+        error_share: answers of 5xx among all; null without answers.
+        client_error_share: answers of 4xx among all; null without answers.
         latency_p50_s: of whole requests; null when too few.
         latency_p95_s: as above.
     """
