@@ -190,10 +190,9 @@ class Observer:
         if self._clock.monotonic_s() < self._failing_until_s:
             return self._failing_told
         evidence = self._board.evidence()
-        release = current.id if (current := self._roster.current) else None
         path = self._data_dir / "access" / ACCESS_FILE
         self._failing_told = await asyncio.to_thread(
-            _failing_notices, evidence, release, self._clock.now_s(), path
+            _failing_notices, evidence, self._roster.newest, self._clock.now_s(), path
         )
         rest_s = len(evidence) / FAILING_WINDOWS_PER_S_MAX
         self._failing_until_s = self._clock.monotonic_s() + rest_s

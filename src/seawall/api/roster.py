@@ -94,6 +94,14 @@ class Roster:
         return self.kept or (target.release if target is not None else None)
 
     @property
+    def newest(self) -> ReleaseId | None:
+        """What began to serve last: what a wave of nodes has committed, or else the target."""
+        running, target = self.fleet.running, self.fleet.target
+        if running is not None and running.committed:
+            return running.release
+        return target.release if target is not None else None
+
+    @property
     def kept(self) -> ReleaseId | None:
         """What nodes serve that this store has forgotten, by the name it had; None for nothing."""
         return behind.kept(self.fleet, (seen.report for seen in self._board.nodes()))

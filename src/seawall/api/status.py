@@ -13,6 +13,7 @@ from seawall.api.fleet import ElsewhereError
 from seawall.api.nodes import Seen
 from seawall.api.roster import LOCAL
 from seawall.api.status_views import (
+    CERTIFICATE_ENDED,
     CertificateView,
     ControlView,
     EnvoyView,
@@ -67,7 +68,12 @@ class Look:
 def status_view(look: Look) -> StatusView:
     """Put a look into words."""
     bots = bots_view(look.windows, look.sample, look.shadow)
-    notices = (*look.notices, *_node_notices(look), *bot_notices(bots, look.sample))
+    notices = (
+        *look.notices,
+        *_ended_certificates(look),
+        *_node_notices(look),
+        *bot_notices(bots, look.sample),
+    )
     state, summary = _judge(look, notices)
     sites, hidden = site_traffic(look.windows)
     return StatusView(
@@ -196,6 +202,21 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "copied. Both serve what the node is given, but what they report is mixed.",
             "On the copy: end `seawall node`, empty its data directory, and join it under a name "
             "of its own.",
+        )
+
+
+def _ended_certificates(look: Look) -> Iterator[NoticeView]:
+    """Certificates that are served, and that no browser takes any more."""
+    ended = [one.name for one in look.certificates if one.not_after_s <= look.now_s]
+    if ended:
+        what = "Certificate" if len(ended) == 1 else "Certificates"
+        has, it = ("has", "it") if len(ended) == 1 else ("have", "them")
+        yield NoticeView(
+            "error",
+            CERTIFICATE_ENDED,
+            f"{what} {few(ended, STATUS_NAMES_TOLD_MAX)} {has} expired: browsers refuse sites that "
+            f"show {it}.",
+            "Put a new one in its place on disk: it is taken up by itself.",
         )
 
 

@@ -5,12 +5,15 @@ Same rules as `seawall.api.views`: standard library only, units last, unknown nu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from seawall.api.hand_views import SwitchView
 from seawall.api.rollout_views import RolloutsView
 from seawall.api.views import ReleaseView
 from seawall.telemetry.origin_names import NamesReport
+
+CERTIFICATE_ENDED: Final = "certificate-ended"
+"""Code of the notice that tells of certificates that are over."""
 
 
 @dataclass(frozen=True, slots=True)
