@@ -114,6 +114,22 @@ FLAGS: Final = {
 }
 """Response flags, as in the field `flags`."""
 
+SWITCHED: Final = 101
+"""The status of a request that became a WebSocket, over HTTP/2 too."""
+_ENDED_BY_CLIENT: Final = Meaning(
+    "The client ended the connection that it had upgraded, as every WebSocket ends."
+)
+_ENDED_BY_ORIGIN: Final = Meaning(
+    "The origin ended the upgraded connection, as after the last message of a WebSocket; one that "
+    "broke looks the same."
+)
+UPGRADED: Final = {
+    "DC": _ENDED_BY_CLIENT,
+    "DR": _ENDED_BY_CLIENT,
+    "UC": _ENDED_BY_ORIGIN,
+    "UR": _ENDED_BY_ORIGIN,
+}
+"""What flags say of such a request in place of what they say of others: nothing was cut off."""
 BROKEN_OFF: Final = Meaning(
     "The origin ended the connection before its response was complete, or broke the HTTP protocol.",
     "Look at the origin's own log: it may have failed or been restarted in the middle.",
