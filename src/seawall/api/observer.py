@@ -43,7 +43,14 @@ from seawall.telemetry import records
 from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
 from seawall.telemetry.origin_names import NamesReport
-from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NamesFacts, NodeFacts, Totals
+from seawall.telemetry.prometheus import (
+    EdgeFacts,
+    JobFacts,
+    NamesFacts,
+    NodeFacts,
+    Totals,
+    exposition,
+)
 from seawall.telemetry.why import Known
 from seawall.telemetry.window import Window
 
@@ -85,6 +92,9 @@ class Observer:
         self._totals = Totals()
         self._failing_told: tuple[NoticeView, ...] = ()
         self._failing_until_s = -math.inf
+        # One question at a time, however many ask: each takes one of a few threads for a second.
+        self._looking = asyncio.Lock()
+        self._rendering = asyncio.Lock()
         self._began_s = clock.monotonic_s()
 
     def count(self, windows: tuple[Window, ...]) -> None:
@@ -138,7 +148,8 @@ class Observer:
             releases=count,
             certificates=tuple((view.name, view.not_after_s) for view in certificates),
         )
-        return self._totals.render(facts)
+        async with self._rendering:
+            return await asyncio.to_thread(exposition, self._totals.samples(facts))
 
     async def why(self, request_id: RequestId, fleet: FleetDesk | None, node: str = "") -> WhyView:
         """The story of one request: from this machine's records, or from those of a fleet's nodes.
@@ -172,13 +183,15 @@ class Observer:
 
     async def _why_here(self, request_id: RequestId) -> WhyView:
         path = self._data_dir / "access" / ACCESS_FILE
-        record = await asyncio.to_thread(records.find, path, request_id)
+        async with self._looking:
+            record = await asyncio.to_thread(records.find, path, request_id)
         return why_view(record, await self._known(record, self._roster.report()))
 
     async def _known(self, record: records.AccessRecord, report: NodeReport | None) -> Known:
         """What is known beside a record: what its node serves now, the model and the policy."""
         serving = report.release if report and report.release else ""
-        bots = await asyncio.to_thread(_known_bots, self._store, record)
+        async with self._looking:
+            bots = await asyncio.to_thread(_known_bots, self._store, record)
         names = report.names if report is not None else None
         return Known(serving=serving, bots=bots, remembered=_remembered(names))
 

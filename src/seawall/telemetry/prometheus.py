@@ -31,6 +31,8 @@ _QUANTILES: Final = (("0.5", "latency_p50_s"), ("0.95", "latency_p95_s"), ("0.99
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 
 Labels = tuple[str, ...]
+Samples = dict[tuple[str, Labels], float]
+"""Values by the name of the metric and its labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +177,11 @@ class EdgeFacts:
 
 
 class Totals:
-    """Adds up windows, and renders them with the facts of the moment. Not thread-safe."""
+    """Adds up windows, and tells them with the facts of the moment. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._counters: dict[tuple[str, Labels], float] = {}
-        self._gauges: dict[tuple[str, Labels], float] = {}
+        self._counters: Samples = {}
+        self._gauges: Samples = {}
         self._behind: dict[str, dict[str, int]] = {}
         self._measured_s: dict[str, float] = {}
         self._times: dict[tuple[str, Labels], tuple[str, float]] = {}
@@ -205,14 +207,16 @@ class Totals:
                 name, value = "seawall_request_duration_seconds", window.edge[key]
                 self._set_time(name, (*where, quantile), where[0], value)
 
-    def render(self, facts: EdgeFacts) -> bytes:
-        """The exposition, as text of `CONTENT_TYPE`; other nodes than in `facts` are forgotten."""
+    def samples(self, facts: EdgeFacts) -> Samples:
+        """What there is to tell now; other nodes than in `facts` are forgotten."""
         self._forget_all_but({node.name for node in facts.nodes})
         samples = {**self._counters, **self._live_gauges(facts)}
         samples.update(_facts(facts))
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(samples))
-        return generate_latest(registry)
+        return samples
+
+    def render(self, facts: EdgeFacts) -> bytes:
+        """The same as text of `CONTENT_TYPE`."""
+        return exposition(self.samples(facts))
 
     def _add_site(self, site: str, counts: SiteCounts, node: str) -> None:
         by_class = {c: getattr(counts, f"status_{c}") for c in _CLASSES}
@@ -231,7 +235,7 @@ class Totals:
             self._sites.add(site)
         return site if site in self._sites else OTHER_SITES
 
-    def _live_gauges(self, facts: EdgeFacts) -> dict[tuple[str, Labels], float]:
+    def _live_gauges(self, facts: EdgeFacts) -> Samples:
         """Gauges of slots that are measured on connected nodes: others are not now's."""
         away = {node.name for node in facts.nodes if not node.connected}
         over = {
@@ -290,10 +294,17 @@ class Totals:
 _LABELS: Final = {metric.name: metric.labels for metric in METRICS}
 
 
+def exposition(samples: Samples) -> bytes:
+    """Text of `CONTENT_TYPE`; takes a second of a large fleet, so not in the event loop."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(samples))
+    return generate_latest(registry)
+
+
 class _Families(RegistryCollector):
     """The samples of one scrape, grouped as `prometheus_client` wants them."""
 
-    def __init__(self, samples: dict[tuple[str, Labels], float]) -> None:
+    def __init__(self, samples: Samples) -> None:
         self._samples = samples
 
     def collect(self) -> Iterable[Family]:
