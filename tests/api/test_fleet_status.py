@@ -10,10 +10,11 @@ from api.world import world
 from rollout.model import POLICY, Model
 from seawall.api.fleet import ElsewhereError
 from seawall.api.rollout_present import rollout_view
+from seawall.api.roster import LOCAL
 from seawall.api.status import in_fleet
 from seawall.api.status_views import StatusView
 from seawall.clock import SystemClock
-from seawall.ids import Generation, NodeName, ReleaseId
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.model.rollout import Wave
 from seawall.rollout.state import Fleet, Inventory
 from seawall.telemetry.bot_sample import BotSample
@@ -137,5 +138,32 @@ def test_what_was_measured_counts_once_although_it_is_told_again(tmp_path: Path)
             told = (await here.service.metrics()).decode()
             assert 'seawall_windows_total{node="edge-1",slot="stable"} 2.0' in told
             assert sum(window.node == node for window in here.control.board.evidence()) == 2
+
+    asyncio.run(story())
+
+
+def test_a_release_that_any_node_serves_or_keeps_is_told_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            await here.applied(here.text(timeout="30s"))
+            [seen] = here.control.board.nodes()
+            for name, release in (("edge-1", "r2"), ("edge-2", "r1")):
+                digest = (await here.service.show(release)).release.digest
+                report = replace(
+                    seen.report,
+                    node=NodeName(name),
+                    release=ReleaseId(release),
+                    last_known_good=(ReleaseId(release),),
+                    good_digests=(Digest(digest),),
+                    windows=(),
+                )
+                here.control.board.take(report)
+            here.control.board.forget(LOCAL)
+            listed = (await here.service.releases(limit=2)).releases
+            assert [(one.id, one.serving, one.last_known_good) for one in listed] == [
+                ("r2", True, True),
+                ("r1", True, True),
+            ]
 
     asyncio.run(story())

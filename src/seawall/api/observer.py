@@ -113,7 +113,7 @@ class Observer:
             Look(
                 now_s=self._clock.now_s(),
                 monotonic_s=self._clock.monotonic_s(),
-                current=release_view(current, current, self._roster.report()) if current else None,
+                current=release_view(current, current, self._roster.reports()) if current else None,
                 nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
                 windows=list(self._board.windows()),
                 certificates=await self._certificates(),

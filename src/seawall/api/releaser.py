@@ -368,7 +368,7 @@ class Releaser:
         return await self._rollout.watch(flow, started, record, prepared.locations)
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
-        return release_view(record, self._roster.current, self._roster.report())
+        return release_view(record, self._roster.current, self._roster.reports())
 
     def _applied(
         self,
