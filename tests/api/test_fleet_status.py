@@ -15,6 +15,7 @@ from seawall.api.status import in_fleet
 from seawall.api.status_views import StatusView
 from seawall.clock import SystemClock
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.limits import NODE_SILENT_AFTER_S
 from seawall.model.rollout import Wave
 from seawall.rollout.state import Fleet, Inventory
 from seawall.telemetry.bot_sample import BotSample
@@ -165,5 +166,25 @@ def test_a_release_that_any_node_serves_or_keeps_is_told_so(tmp_path: Path) -> N
                 ("r2", True, True),
                 ("r1", True, True),
             ]
+
+    asyncio.run(story())
+
+
+def test_a_node_that_a_control_process_never_heard_is_told_as_silent(tmp_path: Path) -> None:
+    """After a restart, or a takeover, a machine that was dead before was in no status at all."""
+
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            board, fleet = here.control.board, here.control.executor.fleet
+            told = fleet.assigned[LOCAL]
+            board.offer(replace(fleet, assigned={**fleet.assigned, NodeName("edge-9"): told}))
+            assert board.unheard() == (), "it has time to come"
+            board._began_s -= NODE_SILENT_AFTER_S
+            view = await here.service.status()
+            assert view.state == "degraded"
+            [notice] = view.notices
+            assert notice.text.startswith("Node edge-9 has said nothing since this control process")
+            assert in_fleet(view, ElsewhereError("10.0.0.1:7443")).notices == ()
 
     asyncio.run(story())

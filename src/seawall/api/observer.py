@@ -129,6 +129,7 @@ class Observer:
                 sample=self._bot_sample(),
                 shadow=facts.shadow if facts else NO_MODEL,
                 twins=self._board.twins(),
+                unheard=self._board.unheard(),
             )
         )
 

@@ -33,6 +33,11 @@ from seawall.telemetry.window import Window
 
 State = Literal["serving", "working", "degraded", "down", "empty", "standby"]
 _ANY: Final = ("0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+_UNHEARD: Final = "node-unheard"
+_SILENT_REMEDY: Final = (
+    "The edge serves on by itself. See logs/node.log in its data directory. A machine that is gone "
+    "for good: seawall nodes remove NAME."
+)
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -47,6 +52,7 @@ class Look:
         sample: of the newest records of the nodes.
         shadow: the shadow model of the current release, if it has one.
         twins: nodes that two machines say they are.
+        unheard: nodes that were assigned something, and never said anything to this process.
     """
 
     now_s: float
@@ -63,6 +69,7 @@ class Look:
     sample: BotSample = field(default_factory=BotSample)
     shadow: ModelFacts = NO_MODEL
     twins: Sequence[NodeName] = ()
+    unheard: Sequence[NodeName] = ()
 
 
 def status_view(look: Look) -> StatusView:
@@ -105,6 +112,8 @@ def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
     view = replace(view, urls=())  # nobody listens on this machine
     if elsewhere is None:
         return view
+    others = tuple(notice for notice in view.notices if notice.code != _UNHEARD)
+    view = replace(view, notices=others)  # nodes report to the one that leads
     if not elsewhere.leader:
         words = "It is not known here which control process leads. The edge serves on."
         return replace(view, state="degraded", summary=words, nodes=())
@@ -179,8 +188,17 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "error",
             "node-silent",
             f"{names} {has} said nothing for {longest_s:.0f} s.",
-            "The edge serves on by itself. See logs/node.log in its data directory. A machine "
-            "that is gone for good: seawall nodes remove NAME.",
+            _SILENT_REMEDY,
+        )
+    if look.unheard:
+        names = names_text(look.unheard)
+        has = "has" if len(look.unheard) == 1 else "have"
+        yield NoticeView(
+            "error",
+            _UNHEARD,
+            f"{names} {has} said nothing since this control process listens, for "
+            f"{look.control.uptime_s:.0f} s.",
+            _SILENT_REMEDY,
         )
     yield from _dead_envoys([seen.report for seen, connected in look.nodes if connected])
     said: dict[tuple[str, str], list[NodeName]] = {}
