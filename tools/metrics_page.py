@@ -13,8 +13,9 @@ HEAD = """\
   and starts from zero when that is restarted; `rate()` and `increase()` expect exactly this. An
   Envoy that restarts does not reset it.
 * What is not known has no sample. The gauges of a node that is away disappear, and those of the
-  slots `candidate` and `baseline` a minute after their trial; they do not freeze. Of a node that
-  was removed nothing is left.
+  slots `candidate` and `baseline` a minute after their trial; they do not freeze. How long requests
+  took is told for five minutes after the last window that had enough of them. Of a node that was
+  removed nothing is left.
 * `site` is the only label with names from your file. At most 2,000 sites have series of their own;
   the rest are counted under `_other`.
 * Sites count requests that were routed to an origin, whatever came of them. Redirects and fixed

@@ -320,6 +320,9 @@ WINDOW_SITES_MAX: Final = 4_000
 """Sites in one window: twice `SITES_MAX`, since a release may swap every one of them."""
 WINDOW_DURATION_S: Final = 10.0
 """Length of a window that no commit cuts short: two polls."""
+WINDOW_DURATION_S_MAX: Final = 600.0
+"""Length at most of a window in which Envoy could not be read for long: half the age up to which
+control takes one. What grew is counted all the same, in less time than it took."""
 WINDOWS_KEPT_MAX: Final = 60
 """Closed windows a node keeps for a control process that is away: 10 min of them."""
 WINDOWS_SITES_KEPT_MAX: Final = 20_000
@@ -346,6 +349,9 @@ METRIC_SITES_MAX: Final = 2_000
 METRIC_SLOT_BEHIND_MAX: Final = 6
 """So many windows of a node's stable slot after the last one of another slot, that one's gauges are
 told no more: its trial has been over for a minute."""
+METRIC_TIME_AGE_S_MAX: Final = 300.0
+"""So much later in measured time, how long requests took is told no more: as long as Prometheus
+itself goes on with a sample that nobody renews. A site that is gone would be slow for ever."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """One value of a request shown in its story: paths and user agents can be long."""
 WHY_FACTS_PER_RULE_MAX: Final = 12

@@ -9,13 +9,15 @@ import pytest
 
 from api.world import world
 from judge.windows import site
+from rollout.model import Model
 from seawall.api import observer
 from seawall.api.failing import failed_requests, failing_notices, turned_notice
 from seawall.api.status_views import NoticeView
 from seawall.clock import SystemClock
 from seawall.compiler.names import ACCESS_FILE
-from seawall.ids import Generation, ReleaseId, RequestId, SiteName
+from seawall.ids import Generation, NodeName, ReleaseId, RequestId, SiteName
 from seawall.judge.failing import Failing, Turned
+from seawall.rollout.state import Stage
 from seawall.telemetry.origin_names import NamesReport, StaleName
 from seawall.telemetry.window import Window
 
@@ -104,6 +106,43 @@ def test_status_tells_of_a_site_that_fails(tmp_path: Path) -> None:
             board.take(replace(seen.report, windows=(window,)))
             [notice] = [n for n in (await here.service.status()).notices if n.code == "site-errors"]
             assert notice.text.startswith("Site shop: 90 of 100 requests")
+
+    asyncio.run(story())
+
+
+def test_while_a_wave_of_nodes_has_a_release_that_one_is_told_and_not_the_target(
+    tmp_path: Path,
+) -> None:
+    """It was told as what was "before" the one that serves on elsewhere, and began 10 min ago."""
+
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            [seen] = here.control.board.nodes()
+            model, now_s = Model(), SystemClock().now_s()
+            model.start("r2")
+            [rollout] = model.fleet.rollouts
+            for node in ("edge-1", "edge-2"):
+                windows = tuple(
+                    Window(
+                        NodeName(node),
+                        "stable",
+                        ReleaseId("r2" if node == "edge-1" and ago_s <= 60 else "r1"),
+                        Generation(1),
+                        now_s - ago_s,
+                        10.0,
+                        sites={SiteName("shop"): site(40, 30 if ago_s <= 60 else 0)},
+                    )
+                    for ago_s in range(300, 0, -10)
+                )
+                said = replace(seen.report, node=NodeName(node), windows=windows)
+                here.control.board.take(said)
+            there = replace(rollout, stage=Stage.COMMITTING, committed=(NodeName("edge-1"),))
+            roster = here.control.releaser.roster
+            roster.fleet = replace(roster.fleet, rollouts=(there,))
+            [notice] = [n for n in (await here.service.status()).notices if n.code == "site-errors"]
+            assert "Before r2, which began to serve 1 min ago" in notice.text
+            assert "If r2 is to blame" in notice.remedy
 
     asyncio.run(story())
 

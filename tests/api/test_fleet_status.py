@@ -10,10 +10,12 @@ from api.world import world
 from rollout.model import POLICY, Model
 from seawall.api.fleet import ElsewhereError
 from seawall.api.rollout_present import rollout_view
+from seawall.api.roster import LOCAL
 from seawall.api.status import in_fleet
 from seawall.api.status_views import StatusView
 from seawall.clock import SystemClock
-from seawall.ids import Generation, NodeName, ReleaseId
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
+from seawall.limits import NODE_SILENT_AFTER_S
 from seawall.model.rollout import Wave
 from seawall.rollout.state import Fleet, Inventory
 from seawall.telemetry.bot_sample import BotSample
@@ -137,5 +139,52 @@ def test_what_was_measured_counts_once_although_it_is_told_again(tmp_path: Path)
             told = (await here.service.metrics()).decode()
             assert 'seawall_windows_total{node="edge-1",slot="stable"} 2.0' in told
             assert sum(window.node == node for window in here.control.board.evidence()) == 2
+
+    asyncio.run(story())
+
+
+def test_a_release_that_any_node_serves_or_keeps_is_told_so(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            await here.applied(here.text(timeout="30s"))
+            [seen] = here.control.board.nodes()
+            for name, release in (("edge-1", "r2"), ("edge-2", "r1")):
+                digest = (await here.service.show(release)).release.digest
+                report = replace(
+                    seen.report,
+                    node=NodeName(name),
+                    release=ReleaseId(release),
+                    last_known_good=(ReleaseId(release),),
+                    good_digests=(Digest(digest),),
+                    windows=(),
+                )
+                here.control.board.take(report)
+            here.control.board.forget(LOCAL)
+            listed = (await here.service.releases(limit=2)).releases
+            assert [(one.id, one.serving, one.last_known_good) for one in listed] == [
+                ("r2", True, True),
+                ("r1", True, True),
+            ]
+
+    asyncio.run(story())
+
+
+def test_a_node_that_a_control_process_never_heard_is_told_as_silent(tmp_path: Path) -> None:
+    """After a restart, or a takeover, a machine that was dead before was in no status at all."""
+
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            board, fleet = here.control.board, here.control.executor.fleet
+            told = fleet.assigned[LOCAL]
+            board.offer(replace(fleet, assigned={**fleet.assigned, NodeName("edge-9"): told}))
+            assert board.unheard() == (), "it has time to come"
+            board._began_s -= NODE_SILENT_AFTER_S
+            view = await here.service.status()
+            assert view.state == "degraded"
+            [notice] = view.notices
+            assert notice.text.startswith("Node edge-9 has said nothing since this control process")
+            assert in_fleet(view, ElsewhereError("10.0.0.1:7443")).notices == ()
 
     asyncio.run(story())

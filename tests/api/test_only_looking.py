@@ -2,21 +2,31 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from api.world import world
 from seawall import limits
+from seawall.api import observer
 from seawall.api.app import build_app
 from seawall.api.server import ApiServer
+from seawall.api.shadow_desk import ShadowDesk
 from seawall.api.views import CheckView
+from seawall.api.work import Facts, ModelFacts
 from seawall.api.workshop import Step, Workshop, ignore
 from seawall.clock import SystemClock
+from seawall.daemon.control import _THREADS
 from seawall.exchange import exchange
+from seawall.ids import RequestId
 from seawall.sockets import listen_private
 from seawall.tasks import beside
+from seawall.telemetry import records
+from seawall.telemetry.records import AccessRecord
 
 BODY = b'{"sources": {"root": "/a", "files": [{"path": "/a", "text": ""}]}}'
 
@@ -104,3 +114,48 @@ def test_a_release_waits_for_one_look_and_not_for_all(
 
     asyncio.run(story())
     assert order.index("prepare") <= 2
+
+
+@pytest.mark.parametrize("what", ["why", "shadow", "metrics"])
+def test_however_many_look_at_much_the_store_is_reached(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Three threads do all that blocks: each question took one, for a second or more."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def find(*_: object) -> AccessRecord:
+        begun.set()
+        assert go_on.wait(30)
+        return AccessRecord(time="t", request_id="abc")
+
+    monkeypatch.setattr(records, "find", find)
+    monkeypatch.setattr(ShadowDesk, "_compared", find)
+    monkeypatch.setattr(observer, "exposition", find)
+
+    async def story() -> None:
+        async with world(tmp_path) as here:
+            await here.applied(here.text())
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
+            service = here.service
+            facts = await here.control.releaser.current_facts()
+            assert facts is not None
+
+            async def shadowed() -> Facts:
+                return replace(facts, shadow=ModelFacts(id="1f"))
+
+            monkeypatch.setattr(here.control.releaser, "current_facts", shadowed)
+            ask = {
+                "why": service.why,
+                "shadow": lambda _: service.hands.shadows.report(),
+                "metrics": lambda _: service.metrics(),
+            }[what]
+            asked = [asyncio.ensure_future(ask(RequestId("abc"))) for _ in range(2 * _THREADS)]
+            try:
+                await asyncio.to_thread(begun.wait, 20)
+                async with asyncio.timeout(10):
+                    assert (await service.health()).ok
+            finally:
+                go_on.set()
+            await asyncio.gather(*asked)
+
+    asyncio.run(story())

@@ -125,6 +125,25 @@ def test_a_dry_run_goes_through_every_check_and_releases_nothing(tmp_path: Path)
     live(tmp_path, story)
 
 
+def test_a_dry_run_leaves_no_word_in_status_and_takes_none_away(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        async def told() -> list[str]:
+            return [notice.text for notice in (await here.service.status()).notices]
+
+        bad = here.text(extra="    colour: red\n")
+        await here.applied(here.text())
+        await here.refused(bad, dry_run=True)
+        assert await told() == [], "nobody asked for another release"
+        await here.refused(bad)
+        [refused] = await told()
+        await here.applied(here.text(timeout="30s"), dry_run=True)
+        assert await told() == [refused], "what was asked for does not serve all the same"
+        await here.applied(here.text(timeout="30s"))
+        assert await told() == []
+
+    run(tmp_path, story)
+
+
 def test_a_node_that_refuses_gets_its_release_back_and_the_digest_is_quarantined(
     tmp_path: Path,
 ) -> None:

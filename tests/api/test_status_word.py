@@ -1,5 +1,6 @@
 """The word of a status is the worst that is true, also while a release is on its way."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -7,7 +8,7 @@ import pytest
 
 from seawall.api.nodes import Seen
 from seawall.api.status import Look, status_view
-from seawall.api.status_views import ControlView, NoticeView
+from seawall.api.status_views import CertificateView, ControlView, NoticeView
 from seawall.api.views import ReleaseView
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.rollout.ports import EnvoyState, NodeReport, Phase
@@ -31,14 +32,21 @@ _DEAD: Final = replace(_REPORT, envoy=replace(_ENVOY, live=False))
 _ERROR: Final = NoticeView("error", "node-twice", "Two machines say that they are node a.")
 
 
-def _word(report: NodeReport, *notices: NoticeView, busy: str = "") -> tuple[str, str]:
+def _word(
+    *said: NodeReport | NoticeView, busy: str = "", ends_s: Sequence[float] = ()
+) -> tuple[str, str]:
+    reports = [one for one in said if isinstance(one, NodeReport)]
+    notices = [one for one in said if isinstance(one, NoticeView)]
     look = Look(
         now_s=100.0,
         monotonic_s=100.0,
         current=_R1,
-        nodes=[(Seen(report, 99.0), True)],
+        nodes=[(Seen(report, 99.0), True) for report in reports],
         windows=(),
-        certificates=(),
+        certificates=tuple(
+            CertificateView(f"site/s{number}", (), end_s, int((end_s - 100) // 86_400), "1")
+            for number, end_s in enumerate(ends_s)
+        ),
         notices=notices,
         control=ControlView(1, "0", 1.0, 1, "", ""),
         config_differs=None,
@@ -70,3 +78,22 @@ def test_an_error_is_told_beside_the_release_that_is_on_its_way() -> None:
 def test_the_first_release_is_not_down_before_it_serves() -> None:
     starting = replace(_REPORT, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
     assert _word(starting, busy="ann brings out r1")[0] == "working"
+
+
+def test_an_edge_on_one_of_whose_nodes_no_envoy_serves_is_not_well() -> None:
+    dead = replace(_DEAD, node=NodeName("edge-2"))
+    told = ("degraded", "r1 serves. Node edge-2: no Envoy serves there.")
+    assert _word(_REPORT, dead) == _word(_REPORT, replace(dead, envoy=None)) == told
+    assert _word(_REPORT, dead, busy="ann brings out r2")[0] == "degraded"
+    assert _word(_DEAD, dead)[0] == "down"
+    joins = replace(dead, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
+    assert _word(_REPORT, joins) == ("serving", "r1 serves.")
+
+
+def test_an_edge_whose_certificate_has_ended_is_not_well() -> None:
+    assert _word(_REPORT, ends_s=(101.0,)) == ("serving", "r1 serves.")
+    assert _word(_REPORT, ends_s=(100.0, 101.0)) == (
+        "degraded",
+        "r1 serves. Certificate site/s0 has expired: browsers refuse sites that show it.",
+    )
+    assert "Certificates site/s0, site/s1 have expired" in _word(_REPORT, ends_s=(1.0, 2.0))[1]

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from seawall.api.status_views import (
+    CERTIFICATE_ENDED,
     CertificateView,
     ControlView,
     EnvoyView,
@@ -325,6 +326,13 @@ def test_status_tells_of_a_certificate_near_its_end_and_after_it(days_left: int,
     certificate = CertificateView("site/shop", ("shop.example.com",), 0.0, days_left, "1")
     lines = drawn(status.status(status_view(certificates=(certificate,)))).splitlines()
     assert told in [line.rstrip() for line in lines]
+
+
+def test_a_certificate_that_has_ended_is_told_once() -> None:
+    certificate = CertificateView("site/shop", ("shop.example.com",), 0.0, -1, "1")
+    notice = NoticeView("error", CERTIFICATE_ENDED, "Certificate site/shop has expired.")
+    view = status_view(certificates=(certificate,), notices=(notice,))
+    assert drawn(status.status(view)).count("has expired") == 1
 
 
 def test_notices_come_first_where_the_end_of_a_screen_is_cut_off() -> None:

@@ -189,7 +189,14 @@ def test_windows_travel_over_http_and_become_traffic_and_metrics(tmp_path: Path)
                 clock.now_s() - 10,
                 10.0,
                 {"shop": counts},  # type: ignore[dict-item]  # - a name in a test
-                {"requests": 60.0, "responses_5xx": 6.0, "responses_4xx": 5.0},
+                {
+                    "requests": 60.0,
+                    "responses_1xx": 0.0,
+                    "responses_2xx": 48.0,
+                    "responses_3xx": 1.0,
+                    "responses_4xx": 5.0,
+                    "responses_5xx": 6.0,
+                },
             )
             await node.say(window)
             status = await control.service.status()

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from compiler import build
-from edge.bot_records import faults, harsh_model, verdict
+from edge.bot_records import faults, harsh_model, record_of_path, verdict
 from edge.serving import request, serving
 from envoy_harness import Origin
 from helpers import wait_until
 from raw_http import RawClient, Response
 from seawall.limits import BOT_SERVICE_REQUESTS_MAX, BOT_SERVICE_TURNS_PER_NETWORK_MAX
 from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule, HeaderChanges
+from seawall.telemetry.why import story
 from seawall.verify.outcome import Outcome
 from verify.stand_in import Signatures, answering
 
@@ -131,6 +132,19 @@ def test_who_floods_the_bot_service_is_told_to_come_again_and_not_let_in(
             assert running.send(asked).status == 403
         assert faults(running) == 0
         running.assert_origin_untouched()
+
+
+def test_who_leaves_while_a_challenge_is_asked_for_is_not_told_to_have_passed() -> None:
+    site = build.site("shop", build.route("shop/all"), bots=POLICY)
+    with serving(site) as running, _held(running.envoy.directory.parent / "bots.sock"):
+        with RawClient(running.port) as client:
+            client.send(request(b"/asked", b"accept: text/html"))
+            active = r"^cluster\.seawall_bots\.upstream_rq_active$"
+            wait_until(lambda: any(running.envoy.stats(active).values()), what="a question")
+        told = " ".join(story(record_of_path(running, "/asked")).sentences)
+        running.assert_origin_untouched()
+    assert "Rule asked challenged it. It ended before that could be answered" in told
+    assert "It was not sent to its origin app." in told
 
 
 def test_who_sends_slowly_gets_no_more_turns_than_who_sends_at_once() -> None:

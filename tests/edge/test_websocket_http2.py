@@ -8,13 +8,16 @@ from hyperframe.frame import DataFrame, SettingsFrame
 from websockets.sync.server import ServerConnection, serve
 
 from compiler import build
+from edge.bot_records import record_of_path
 from edge.h2_client import H2Client
 from edge.serving import Serving, serving
 from seawall.model import PathPrefix
+from seawall.telemetry.why import story
 
 ENABLE_CONNECT_PROTOCOL = 0x8
 HELLO = b"\x81\x85\0\0\0\0hello"
 """A text frame, masked with zeros, and its echo, which no mask has."""
+CLOSE = b"\x88\x80\0\0\0\0"
 ECHOED = b"\x81\x05hello"
 
 
@@ -37,7 +40,7 @@ def edge() -> Iterator[Serving]:
         thread.join(10)
 
 
-def _opened(client: H2Client, path: str) -> int | None:
+def _opened(client: H2Client, path: str, stream: int = 1) -> int | None:
     fields = (
         (":method", "CONNECT"),
         (":protocol", "websocket"),
@@ -46,8 +49,8 @@ def _opened(client: H2Client, path: str) -> int | None:
         (":path", path),
         ("sec-websocket-version", "13"),
     )
-    client.send(client.headers(1, fields, end=False))
-    return client.status(1)
+    client.send(client.headers(stream, fields, end=False))
+    return client.status(stream)
 
 
 def test_a_websocket_over_http2_echoes(edge: Serving) -> None:
@@ -65,3 +68,18 @@ def test_a_websocket_over_http2_echoes(edge: Serving) -> None:
 def test_a_route_without_websockets_opens_none(edge: Serving) -> None:
     with H2Client(edge.tls_port, tls=edge.authority.client(alpn=("h2",))) as client:
         assert _opened(client, "/other") == 403
+
+
+def test_a_websocket_that_was_closed_is_not_told_as_one_that_broke(edge: Serving) -> None:
+    with H2Client(edge.tls_port, tls=edge.authority.client(alpn=("h2",))) as client:
+        assert _opened(client, "/chat/closed") == 200
+        client.send(DataFrame(1, CLOSE))
+        told = story(record_of_path(edge, "/chat/closed"))
+        assert _opened(client, "/chat/left", stream=3) == 200
+    left = story(record_of_path(edge, "/chat/left"))
+    assert any("The origin ended the upgraded connection" in words for words in told.sentences)
+    assert any("The client ended the connection that it had" in words for words in left.sentences)
+    words = " ".join((*told.sentences, *left.sentences))
+    assert "complete" not in words
+    assert "only a part" not in words
+    assert (told.remedy, left.remedy) == ("", "")

@@ -19,7 +19,7 @@ from seawall.model import BotAction, BotDo, BotMode, BotModel, BotPolicy, BotRul
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
 from seawall.telemetry.measures import MEASURES
-from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals
+from seawall.telemetry.prometheus import EdgeFacts, NodeFacts, Totals, exposition
 from seawall.telemetry.window import Window
 
 CONTENT = random_content(3)
@@ -149,6 +149,6 @@ def test_they_are_metrics_too() -> None:
     totals.add(window)
     totals.add(replace(window, edge={"requests": 1.0}))
     here = NodeFacts("here", 1, connected=True, notices=0)
-    text = totals.render(EdgeFacts(nodes=(here,))).decode()
+    text = exposition(totals.samples(EdgeFacts(nodes=(here,)))).decode()
     for name in NAMES:
         assert f'seawall_edge_{name}_total{{node="here",slot="stable"}} 2.0' in text

@@ -216,6 +216,21 @@ def test_a_challenge_that_was_not_to_be_had_is_told_as_one_that_let_pass() -> No
     assert "Rule slow challenged it. It passed all the same" in told(seen)
 
 
+@pytest.mark.parametrize(
+    ("status", "details"),
+    [(0, "downstream_remote_disconnect"), (0, "http2.remote_reset"), (408, "stream_idle_timeout")],
+)
+def test_who_left_while_his_challenge_was_asked_for_was_not_let_pass(
+    status: int, details: str
+) -> None:
+    more = {"details": details, "status": status, "attempts": 0}
+    seen = record("- challenge slow - - -", **more)  # type: ignore[arg-type]  # - numbers too
+    text = " ".join(story(seen).sentences)
+    assert "Rule slow challenged it. It ended before that could be answered" in text
+    assert "It was not sent to its origin app." in text
+    assert "passed" not in text
+
+
 def test_who_was_challenged_without_opening_a_page_is_told_to_have_got_json() -> None:
     policy = KnownPolicy(watched=True, route_class="page")
     verdict, here = "- challenge slow - - -", {"details": "lua_response", "path": "/x"}

@@ -34,7 +34,7 @@ from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
 from seawall.telemetry.measures import LATENCY_BOUNDS_MS, MEASURES, edge_source
 from seawall.telemetry.recording import Recording
-from seawall.telemetry.records import AccessRecord, files, find, newest
+from seawall.telemetry.records import AccessRecord, files, find, newest, recent
 from seawall.telemetry.stats import QUERY, histogram, parse
 from seawall.telemetry.why import story
 from seawall.telemetry.window import Window
@@ -52,9 +52,10 @@ class Watched:
     def access_log(self) -> Path:
         return self.envoy.directory / "access.ndjson"
 
-    def collector(self) -> Collector:
+    def collector(self, *, records: bool = True) -> Collector:
         admin = AdminClient(self.envoy.directory / "admin.sock")
-        return Collector(admin, self.access_log, SystemClock(), NodeName("local"))
+        clock = SystemClock()
+        return Collector(admin, self.access_log, clock, NodeName("local"), records=records)
 
     def get(self, path: str, *lines: str) -> Response:
         head = "\r\n".join([f"GET {path} HTTP/1.1", "host: shop.test", "connection: close", *lines])
@@ -293,6 +294,18 @@ def test_records_follow_their_name_when_somebody_else_rotates(
         watched.access_log.touch()
     asyncio.run(collector.poll())
     assert watched.record(watched.get("/after")).path == "/after"
+
+
+def test_an_envoy_that_does_not_look_after_the_records_follows_them(watched: Watched) -> None:
+    """A candidate wrote on into the file of its beginning, until that was overwritten."""
+    candidate = watched.collector(records=False)
+    watched.record(watched.get("/before"))
+    asyncio.run(candidate.poll())
+    rotation.rotate(watched.access_log)
+    watched.access_log.touch()  # the stable Envoy was told, and has opened it
+    asyncio.run(candidate.poll())
+    watched.record(watched.get("/after"))
+    assert [one.path for one in recent(watched.access_log, 1 << 20)] == ["/after"]
 
 
 def test_forwarded_for_from_an_untrusted_peer_becomes_a_notice(watched: Watched) -> None:

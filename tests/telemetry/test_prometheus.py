@@ -6,9 +6,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from tools.metrics_page import metrics_markdown
 
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
-from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX
+from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX, METRIC_TIME_AGE_S_MAX
 from seawall.telemetry.measures import MEASURES
-from seawall.telemetry.prometheus import METRICS, OTHER_SITES, EdgeFacts, NodeFacts, Totals
+from seawall.telemetry.prometheus import (
+    METRICS,
+    OTHER_SITES,
+    EdgeFacts,
+    NodeFacts,
+    Totals,
+    exposition,
+)
 from seawall.telemetry.window import SiteCounts, Window
 
 LOCAL = NodeFacts("local", 3, connected=True, notices=0)
@@ -33,7 +40,7 @@ def window(
 
 
 def samples(totals: Totals, facts: EdgeFacts | None = None) -> dict[str, dict[str, float]]:
-    text = totals.render(facts or EdgeFacts((LOCAL,))).decode()
+    text = exposition(totals.samples(facts or EdgeFacts((LOCAL,)))).decode()
     found: dict[str, dict[str, float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -101,9 +108,40 @@ def test_of_a_node_that_was_removed_nothing_is_left() -> None:
     totals.add(window({"requests": 5, "connections_active": 3}))
     totals.add(window({"requests": 5, "connections_active": 3}, node="edge-1"))
     assert len(samples(totals, EdgeFacts((LOCAL, replace(LOCAL, name="edge-1"))))) > 6
-    text = totals.render(EdgeFacts((LOCAL,))).decode()
+    text = exposition(totals.samples(EdgeFacts((LOCAL,)))).decode()
     assert "edge-1" not in text
     assert 'seawall_edge_requests_total{node="local",slot="stable"} 5.0' in text
+
+
+def test_how_long_requests_took_is_not_told_for_ever() -> None:
+    totals = Totals()
+    slow = SiteCounts(50, 50, 0, 0, 0, 0, latency_p50_s=8.0, latency_p95_s=9.0)
+    totals.add(window({"latency_p50_s": 8.0}, shop=slow, gone=slow))
+    times = {"seawall_origin_duration_seconds", "seawall_request_duration_seconds"}
+    quick = replace(slow, latency_p50_s=0.1, latency_p95_s=0.2)
+    for _ in range(int(METRIC_TIME_AGE_S_MAX / 10)):
+        assert times <= set(samples(totals))
+        totals.add(window({"requests": 1.0}, shop=quick))
+    totals.add(window({"requests": 1.0}))
+    found = samples(totals)
+    assert found["seawall_origin_duration_seconds"] == {
+        "quantile=0.5,site=shop": 0.1,
+        "quantile=0.95,site=shop": 0.2,
+    }
+    assert "seawall_request_duration_seconds" not in found
+    assert found["seawall_requests_total"]["code_class=2xx,site=gone"] == 50
+
+
+def test_of_a_node_that_is_away_nobody_tells_how_long_the_requests_of_a_site_took() -> None:
+    totals = Totals()
+    slow = SiteCounts(50, 50, 0, 0, 0, 0, latency_p50_s=8.0, latency_p95_s=9.0)
+    totals.add(window(None, shop=slow))
+    away = EdgeFacts((replace(LOCAL, connected=False), replace(LOCAL, name="edge-1")))
+    assert "seawall_origin_duration_seconds" not in samples(totals, away)
+    assert "seawall_origin_duration_seconds" in samples(totals)
+    totals.add(window(None, node="edge-1"))
+    removed = EdgeFacts((replace(LOCAL, name="edge-1"),))
+    assert "seawall_origin_duration_seconds" not in samples(totals, removed)
 
 
 def test_sites_beyond_the_bound_share_one_series() -> None:

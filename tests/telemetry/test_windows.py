@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
-from seawall.limits import LATENCY_SAMPLES_MIN
+from seawall.limits import LATENCY_SAMPLES_MIN, WINDOW_DURATION_S_MAX
 from seawall.telemetry.measures import LATENCY_BOUNDS_MS
 from seawall.telemetry.stats import Histogram, Reading, parse
 from seawall.telemetry.windows import WindowBuilder, quantile_s
@@ -124,9 +124,41 @@ def test_a_late_or_duplicate_reading_is_ignored(at_s: float) -> None:
     commit(windows, 1)
     envoy.serve(4)
     assert not windows.observe(envoy.reading(), at_s=at_s)
-    window = windows.close(at_s=2, wall_s=2)
+    assert windows.close(at_s=2, wall_s=2) is None
+
+
+def test_time_in_which_envoy_was_not_read_is_no_time_without_requests() -> None:
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1)
+    commit(windows, 1)
+    envoy.serve(4)
+    windows.observe(envoy.reading(), at_s=11)
+    assert windows.close(at_s=11, wall_s=11) is not None
+    envoy.serve(120)
+    assert [windows.close(at_s=at_s, wall_s=at_s) for at_s in (21, 31, 41)] == [None] * 3
+    windows.observe(envoy.reading(), at_s=51)
+    window = windows.close(at_s=51, wall_s=1051)
     assert window is not None
-    assert SHOP not in window.sites
+    assert (window.edge["requests"], window.start_s, window.duration_s) == (120, 1011, 40)
+    envoy.serve(3)
+    windows.observe(envoy.reading(), at_s=10_051)
+    window = windows.close(at_s=10_051, wall_s=20_000)
+    assert window is not None
+    assert window.duration_s == WINDOW_DURATION_S_MAX
+    assert window.start_s + window.duration_s == 20_000
+
+
+def test_a_commit_begins_a_window_also_where_nothing_was_read_before() -> None:
+    envoy, windows = Envoy(uptime_s=100), builder()
+    windows.observe(envoy.reading(), at_s=1)
+    commit(windows, 1)
+    assert windows.commit(R2, Generation(2), at_s=31, wall_s=31, observed=False) is None
+    windows.observe(envoy.reading(), at_s=32)
+    envoy.serve(5)
+    windows.observe(envoy.reading(), at_s=36)
+    window = windows.close(at_s=36, wall_s=36)
+    assert window is not None
+    assert (window.release, window.edge["requests"], window.duration_s) == (R2, 5, 5)
 
 
 def test_a_reading_cut_short_is_ignored_and_the_next_one_catches_up() -> None:

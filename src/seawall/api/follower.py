@@ -249,7 +249,7 @@ class Follower:
         if withdrawn:
             note = f"To go back from {target.id} too: `seawall rollback` once more."
         return Applied(
-            release=release_view(target, self._roster.current, self._roster.report()),
+            release=release_view(target, self._roster.current, self._roster.reports()),
             changed=generation is not None,
             dry_run=False,
             previous=current.id if current else None,

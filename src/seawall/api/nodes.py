@@ -111,6 +111,13 @@ class NodeBoard:
         found = (self._nodes[name].seen for name in sorted(self._nodes))
         return tuple(seen for seen in found if seen is not None)
 
+    def unheard(self) -> tuple[NodeName, ...]:
+        """Nodes that were assigned something, and reported nothing here in the time they had."""
+        if self._clock.monotonic_s() - self._began_s <= limits.NODE_SILENT_AFTER_S:
+            return ()
+        heard = {name for name, node in self._nodes.items() if node.seen is not None}
+        return tuple(sorted(self._assigned.keys() - heard))
+
     def connected(self, seen: Seen) -> bool:
         """Whether the node has said something lately."""
         return self._clock.monotonic_s() - seen.at_s <= limits.NODE_SILENT_AFTER_S

@@ -43,7 +43,14 @@ from seawall.telemetry import records
 from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
 from seawall.telemetry.origin_names import NamesReport
-from seawall.telemetry.prometheus import EdgeFacts, JobFacts, NamesFacts, NodeFacts, Totals
+from seawall.telemetry.prometheus import (
+    EdgeFacts,
+    JobFacts,
+    NamesFacts,
+    NodeFacts,
+    Totals,
+    exposition,
+)
 from seawall.telemetry.why import Known
 from seawall.telemetry.window import Window
 
@@ -85,6 +92,9 @@ class Observer:
         self._totals = Totals()
         self._failing_told: tuple[NoticeView, ...] = ()
         self._failing_until_s = -math.inf
+        # One question at a time, however many ask: each takes one of a few threads for a second.
+        self._looking = asyncio.Lock()
+        self._rendering = asyncio.Lock()
         self._began_s = clock.monotonic_s()
 
     def count(self, windows: tuple[Window, ...]) -> None:
@@ -103,7 +113,7 @@ class Observer:
             Look(
                 now_s=self._clock.now_s(),
                 monotonic_s=self._clock.monotonic_s(),
-                current=release_view(current, current, self._roster.report()) if current else None,
+                current=release_view(current, current, self._roster.reports()) if current else None,
                 nodes=[(seen, self._board.connected(seen)) for seen in self._board.nodes()],
                 windows=list(self._board.windows()),
                 certificates=await self._certificates(),
@@ -119,6 +129,7 @@ class Observer:
                 sample=self._bot_sample(),
                 shadow=facts.shadow if facts else NO_MODEL,
                 twins=self._board.twins(),
+                unheard=self._board.unheard(),
             )
         )
 
@@ -138,7 +149,8 @@ class Observer:
             releases=count,
             certificates=tuple((view.name, view.not_after_s) for view in certificates),
         )
-        return self._totals.render(facts)
+        async with self._rendering:
+            return await asyncio.to_thread(exposition, self._totals.samples(facts))
 
     async def why(self, request_id: RequestId, fleet: FleetDesk | None, node: str = "") -> WhyView:
         """The story of one request: from this machine's records, or from those of a fleet's nodes.
@@ -172,13 +184,15 @@ class Observer:
 
     async def _why_here(self, request_id: RequestId) -> WhyView:
         path = self._data_dir / "access" / ACCESS_FILE
-        record = await asyncio.to_thread(records.find, path, request_id)
+        async with self._looking:
+            record = await asyncio.to_thread(records.find, path, request_id)
         return why_view(record, await self._known(record, self._roster.report()))
 
     async def _known(self, record: records.AccessRecord, report: NodeReport | None) -> Known:
         """What is known beside a record: what its node serves now, the model and the policy."""
         serving = report.release if report and report.release else ""
-        bots = await asyncio.to_thread(_known_bots, self._store, record)
+        async with self._looking:
+            bots = await asyncio.to_thread(_known_bots, self._store, record)
         names = report.names if report is not None else None
         return Known(serving=serving, bots=bots, remembered=_remembered(names))
 
@@ -190,10 +204,9 @@ class Observer:
         if self._clock.monotonic_s() < self._failing_until_s:
             return self._failing_told
         evidence = self._board.evidence()
-        release = current.id if (current := self._roster.current) else None
         path = self._data_dir / "access" / ACCESS_FILE
         self._failing_told = await asyncio.to_thread(
-            _failing_notices, evidence, release, self._clock.now_s(), path
+            _failing_notices, evidence, self._roster.newest, self._clock.now_s(), path
         )
         rest_s = len(evidence) / FAILING_WINDOWS_PER_S_MAX
         self._failing_until_s = self._clock.monotonic_s() + rest_s

@@ -27,9 +27,14 @@ from seawall.gate.report import GateReport
 
 
 class Flow:
-    """One operation from its beginning to its last event."""
+    """One operation from its beginning to its last event.
 
-    def __init__(self, clock: Clock) -> None:
+    Attributes:
+        dry_run: nothing is to be changed by it.
+    """
+
+    def __init__(self, clock: Clock, *, dry_run: bool = False) -> None:
+        self.dry_run = dry_run
         self._clock = clock
         self._began_s = clock.monotonic_s()
         self._queue: asyncio.Queue[ApplyEvent] = asyncio.Queue()

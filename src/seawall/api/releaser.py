@@ -128,7 +128,7 @@ class Releaser:
         Raises:
             ConflictError: another one is on its way.
         """
-        flow = Flow(self._clock)
+        flow = Flow(self._clock, dry_run=order.dry_run)
         way = "" if order.dry_run or order.break_glass else self.in_the_way(order.kind)
         return self._begin(flow, order.words, self._apply(flow, order), way=way)
 
@@ -202,10 +202,11 @@ class Releaser:
     async def _carry_out(self, flow: Flow, what: str, work: Awaitable[None]) -> None:
         try:
             await work
-            self._notice = None
+            self._notice = self._notice if flow.dry_run else None
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
-            self._notice = None if error.code in STAYS else refusals.noticed(error)
+            if not flow.dry_run:
+                self._notice = None if error.code in STAYS else refusals.noticed(error)
             flow.refuse(error, serving=self._roster.serving)
         except asyncio.CancelledError:
             flow.refuse(refusals.stopping(), serving=self._roster.serving)
@@ -367,7 +368,7 @@ class Releaser:
         return await self._follower.watch(flow, started, record, prepared.locations)
 
     def _view(self, record: ReleaseRecord) -> ReleaseView:
-        return release_view(record, self._roster.current, self._roster.report())
+        return release_view(record, self._roster.current, self._roster.reports())
 
     def _applied(
         self,

@@ -1,5 +1,6 @@
 """Releases and tokens as they are shown, and their content as it is stored."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from seawall.api.roster import Roster
@@ -13,9 +14,9 @@ from seawall.rollout.ports import NodeReport
 
 
 def release_view(
-    record: ReleaseRecord, current: ReleaseRecord | None, report: NodeReport | None
+    record: ReleaseRecord, current: ReleaseRecord | None, reports: Sequence[NodeReport]
 ) -> ReleaseView:
-    """A release with what the edge and the node have to do with it."""
+    """A release with what the edge and its nodes have to do with it."""
     return ReleaseView(
         id=record.id,
         digest=record.digest,
@@ -26,14 +27,14 @@ def release_view(
         created_s=record.created_s,
         quarantined=record.quarantined,
         current=current is not None and current.id == record.id,
-        serving=report is not None and report.release == record.id,
-        last_known_good=report is not None and report.keeps(record.id, record.digest),
+        serving=any(report.release == record.id for report in reports),
+        last_known_good=any(report.keeps(record.id, record.digest) for report in reports),
     )
 
 
 def looked_up_view(record: ReleaseRecord, roster: Roster) -> ReleaseView:
     """A release that was read from the store just now: its newest rollout, and its signature."""
-    seen = release_view(record, roster.current, roster.report())
+    seen = release_view(record, roster.current, roster.reports())
     return replace(seen, rollout=record.stage or NO_ROLLOUT, signed=roster.signed(record))
 
 

@@ -72,11 +72,14 @@ class Roster:
 
     def recipients(self) -> tuple[Recipient, ...]:
         """The nodes that would be given a release, as far as they have said what they read."""
-        reports = (seen.report for seen in self._board.nodes())
         return tuple(
             Recipient(each.node, each.envoy.version if each.envoy else "", each.bundle_format)
-            for each in reports
+            for each in self.reports()
         )
+
+    def reports(self) -> tuple[NodeReport, ...]:
+        """The newest report of every node."""
+        return tuple(seen.report for seen in self._board.nodes())
 
     def report(self) -> NodeReport | None:
         """The newest report of this machine's node, or of the first one of a fleet."""
@@ -94,9 +97,17 @@ class Roster:
         return self.kept or (target.release if target is not None else None)
 
     @property
+    def newest(self) -> ReleaseId | None:
+        """What began to serve last: what a wave of nodes has committed, or else the target."""
+        running, target = self.fleet.running, self.fleet.target
+        if running is not None and running.committed:
+            return running.release
+        return target.release if target is not None else None
+
+    @property
     def kept(self) -> ReleaseId | None:
         """What nodes serve that this store has forgotten, by the name it had; None for nothing."""
-        return behind.kept(self.fleet, (seen.report for seen in self._board.nodes()))
+        return behind.kept(self.fleet, self.reports())
 
     def good(self, release: ReleaseId) -> bool:
         """Whether a node keeps it as last known good."""

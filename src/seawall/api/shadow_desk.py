@@ -49,13 +49,16 @@ class ShadowDesk:
         self._turn = turn
         self._audit = audit
         self._access_file = data_dir / "access" / ACCESS_FILE
+        # One at a time, however many ask: each takes one of a few threads for seconds.
+        self._comparing = asyncio.Lock()
 
     async def report(self) -> ShadowReport:
         """How model and shadow compare in the newest records of this machine."""
         facts = await self._releaser.current_facts()
         if facts is None or not facts.shadow.id:
             return NO_SHADOW
-        return await asyncio.to_thread(self._compared, facts.model.id, facts.shadow.id)
+        async with self._comparing:
+            return await asyncio.to_thread(self._compared, facts.model.id, facts.shadow.id)
 
     async def promote(
         self,

@@ -13,6 +13,7 @@ from seawall.api.fleet import ElsewhereError
 from seawall.api.nodes import Seen
 from seawall.api.roster import LOCAL
 from seawall.api.status_views import (
+    CERTIFICATE_ENDED,
     CertificateView,
     ControlView,
     EnvoyView,
@@ -32,6 +33,11 @@ from seawall.telemetry.window import Window
 
 State = Literal["serving", "working", "degraded", "down", "empty", "standby"]
 _ANY: Final = ("0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
+_UNHEARD: Final = "node-unheard"
+_SILENT_REMEDY: Final = (
+    "The edge serves on by itself. See logs/node.log in its data directory. A machine that is gone "
+    "for good: seawall nodes remove NAME."
+)
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
@@ -46,6 +52,7 @@ class Look:
         sample: of the newest records of the nodes.
         shadow: the shadow model of the current release, if it has one.
         twins: nodes that two machines say they are.
+        unheard: nodes that were assigned something, and never said anything to this process.
     """
 
     now_s: float
@@ -62,12 +69,18 @@ class Look:
     sample: BotSample = field(default_factory=BotSample)
     shadow: ModelFacts = NO_MODEL
     twins: Sequence[NodeName] = ()
+    unheard: Sequence[NodeName] = ()
 
 
 def status_view(look: Look) -> StatusView:
     """Put a look into words."""
     bots = bots_view(look.windows, look.sample, look.shadow)
-    notices = (*look.notices, *_node_notices(look), *bot_notices(bots, look.sample))
+    notices = (
+        *look.notices,
+        *_ended_certificates(look),
+        *_node_notices(look),
+        *bot_notices(bots, look.sample),
+    )
     state, summary = _judge(look, notices)
     sites, hidden = site_traffic(look.windows)
     return StatusView(
@@ -99,6 +112,8 @@ def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
     view = replace(view, urls=())  # nobody listens on this machine
     if elsewhere is None:
         return view
+    others = tuple(notice for notice in view.notices if notice.code != _UNHEARD)
+    view = replace(view, notices=others)  # nodes report to the one that leads
     if not elsewhere.leader:
         words = "It is not known here which control process leads. The edge serves on."
         return replace(view, state="degraded", summary=words, nodes=())
@@ -123,7 +138,7 @@ def _urls(listeners: Sequence[str]) -> Iterator[str]:
 def _judge(look: Look, notices: Sequence[NoticeView]) -> tuple[State, str]:
     current = look.current
     reports = [seen.report for seen, connected in look.nodes if connected]
-    live = [report for report in reports if report.envoy is not None and report.envoy.live]
+    live = [report for report in reports if _lives(report)]
     if current is None:
         return "empty", look.busy or "There is no release yet."
     if not reports:
@@ -154,6 +169,10 @@ def _judge_serving(
     return "serving", f"{current.id} serves{' and is baking' if baking else ''}."
 
 
+def _lives(report: NodeReport) -> bool:
+    return report.envoy is not None and report.envoy.live
+
+
 def _serving(reports: Sequence[NodeReport]) -> str:
     return (reports[0].release if reports else None) or "nothing"
 
@@ -169,9 +188,19 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "error",
             "node-silent",
             f"{names} {has} said nothing for {longest_s:.0f} s.",
-            "The edge serves on by itself. See logs/node.log in its data directory. A machine "
-            "that is gone for good: seawall nodes remove NAME.",
+            _SILENT_REMEDY,
         )
+    if look.unheard:
+        names = names_text(look.unheard)
+        has = "has" if len(look.unheard) == 1 else "have"
+        yield NoticeView(
+            "error",
+            _UNHEARD,
+            f"{names} {has} said nothing since this control process listens, for "
+            f"{look.control.uptime_s:.0f} s.",
+            _SILENT_REMEDY,
+        )
+    yield from _dead_envoys([seen.report for seen, connected in look.nodes if connected])
     said: dict[tuple[str, str], list[NodeName]] = {}
     for seen, _ in look.nodes:
         report = seen.report
@@ -191,6 +220,34 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "copied. Both serve what the node is given, but what they report is mixed.",
             "On the copy: end `seawall node`, empty its data directory, and join it under a name "
             "of its own.",
+        )
+
+
+def _ended_certificates(look: Look) -> Iterator[NoticeView]:
+    """Certificates that are served, and that no browser takes any more."""
+    ended = [one.name for one in look.certificates if one.not_after_s <= look.now_s]
+    if ended:
+        what = "Certificate" if len(ended) == 1 else "Certificates"
+        has, it = ("has", "it") if len(ended) == 1 else ("have", "them")
+        yield NoticeView(
+            "error",
+            CERTIFICATE_ENDED,
+            f"{what} {few(ended, STATUS_NAMES_TOLD_MAX)} {has} expired: browsers refuse sites that "
+            f"show {it}.",
+            "Put a new one in its place on disk: it is taken up by itself.",
+        )
+
+
+def _dead_envoys(reports: Sequence[NodeReport]) -> Iterator[NoticeView]:
+    """Nodes that were given a release and whose Envoy does not serve, while that of others does."""
+    dead = [report.node for report in reports if report.release and not _lives(report)]
+    if dead and any(map(_lives, reports)):
+        yield NoticeView(
+            "error",
+            "envoy-down",
+            f"{names_text(dead)}: no Envoy serves there.",
+            "The agent starts it again by itself. Why it died: node/stable/envoy.log and "
+            "logs/node.log in the data directory of the node.",
         )
 
 

@@ -5,12 +5,15 @@ Same rules as `seawall.api.views`: standard library only, units last, unknown nu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from seawall.api.hand_views import SwitchView
 from seawall.api.rollout_views import RolloutsView
 from seawall.api.views import ReleaseView
 from seawall.telemetry.origin_names import NamesReport
+
+CERTIFICATE_ENDED: Final = "certificate-ended"
+"""Code of the notice that tells of certificates that are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,8 @@ class TrafficView:
     Attributes:
         site: site name; empty for the whole edge.
         requests_per_s: null when nothing was measured in the span.
-        error_share: answers of 5xx among all; null without requests.
-        client_error_share: answers of 4xx among all; null without requests.
+        error_share: answers of 5xx among all; null without answers.
+        client_error_share: answers of 4xx among all; null without answers.
         latency_p50_s: of whole requests; null when too few.
         latency_p95_s: as above.
     """

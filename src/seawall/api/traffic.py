@@ -7,21 +7,31 @@ from seawall import limits
 from seawall.api.status_views import TrafficView
 from seawall.telemetry.window import SiteCounts, Window
 
-_EDGE: Final = ("requests", "responses_4xx", "responses_5xx")
+_CLIENT_ERRORS: Final = "responses_4xx"
+_ERRORS: Final = "responses_5xx"
+_ANSWERS: Final = (
+    "responses_1xx",
+    "responses_2xx",
+    "responses_3xx",
+    _CLIENT_ERRORS,
+    _ERRORS,
+)
 
 
 def edge_traffic(windows: Sequence[Window]) -> TrafficView:
-    """All requests of the edge."""
+    """All requests of the edge.
+
+    Shares are of answers: a request that takes a minute is answered in another one than it came in.
+    """
     counted = [window for window in windows if "requests" in window.edge]
-    requests, clients, servers = (
-        sum(window.edge.get(name, 0.0) for window in counted) for name in _EDGE
-    )
+    answered = [window for window in counted if all(name in window.edge for name in _ANSWERS)]
     return _view(
         "",
         span_s=_span_s(counted),
-        requests=round(requests),
-        client_errors=clients,
-        errors=servers,
+        requests=round(_sum(counted, "requests")),
+        answers=_sum(answered, *_ANSWERS),
+        client_errors=_sum(answered, _CLIENT_ERRORS),
+        errors=_sum(answered, _ERRORS),
         latencies=(
             _newest(windows, lambda window: window.edge.get("latency_p50_s")),
             _newest(windows, lambda window: window.edge.get("latency_p95_s")),
@@ -58,11 +68,17 @@ def _span_s(windows: Iterable[Window]) -> float:
     return max(by_slot.values(), default=0.0)
 
 
+def _sum(windows: Sequence[Window], *names: str) -> float:
+    return sum(window.edge[name] for window in windows for name in names)
+
+
 def _site(site: str, counts: Sequence[SiteCounts], span_s: float) -> TrafficView:
+    requests = sum(c.requests for c in counts)
     return _view(
         site,
         span_s=span_s,
-        requests=sum(c.requests for c in counts),
+        requests=requests,
+        answers=requests,  # of a site those are counted that are over
         client_errors=sum(c.status_4xx for c in counts),
         errors=sum(c.status_5xx for c in counts),
         latencies=(
@@ -77,6 +93,7 @@ def _view(
     *,
     span_s: float,
     requests: int,
+    answers: float,
     client_errors: float,
     errors: float,
     latencies: tuple[float | None, float | None],
@@ -86,8 +103,8 @@ def _view(
         span_s=round(span_s, 3),
         requests=requests,
         requests_per_s=round(requests / span_s, 3) if span_s > 0 else None,
-        error_share=errors / requests if requests else None,
-        client_error_share=client_errors / requests if requests else None,
+        error_share=errors / answers if answers else None,
+        client_error_share=client_errors / answers if answers else None,
         latency_p50_s=latencies[0],
         latency_p95_s=latencies[1],
     )

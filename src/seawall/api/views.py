@@ -186,7 +186,7 @@ class ReleaseView:
 
     Attributes:
         id: `rN`.
-        kind: `site` or `certificates`.
+        kind: `site`, `certificates`, `feed` or `switch`.
         parent: what was current when it was made.
         quarantined: why its content may not be rolled out again; empty when it may.
         current: it is what the edge is meant to serve.
@@ -233,8 +233,8 @@ class GateStepView:
     """A step that a release went through before it was stored, and how long it took.
 
     Attributes:
-        stage: of the gate: `limits`, `compatibility`, `guard`, `validate`, `taster`; an older
-            Seawall wrote others, too.
+        stage: of the gate: `limits`, `compatibility`, `guard`, `scores`, `clients`, `validate`,
+            `taster`; an older Seawall wrote others, too.
         text: one line for people.
         outcome: `passed`, `forced` or `skipped`; `refused` for a release that was not stored.
         lines: the arithmetic, and what was found.

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seawall.api.status_views import (
+    CERTIFICATE_ENDED,
     BotsView,
     CertificateView,
     NodeView,
@@ -45,8 +46,9 @@ def status(view: StatusView, *, cut: bool = False) -> RenderableType:
     parts: list[RenderableType] = [pairs(_overview(view))]
     if view.edge.requests or view.sites:
         parts += [styled(""), _traffic(view)]
+    told = any(notice.code == CERTIFICATE_ENDED for notice in view.notices)
     for certificate in view.certificates:
-        if certificate.days_left <= _EXPIRY_SHOWN_DAYS:
+        if certificate.days_left <= _EXPIRY_SHOWN_DAYS and not (told and certificate.days_left < 0):
             parts.append(_ending(certificate))
     if cut and notices:
         return Group(state, *notices, styled(""), *parts)

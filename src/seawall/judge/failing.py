@@ -91,7 +91,7 @@ def failing(
 
     Args:
         windows: of all slots and nodes, as far back as they are kept.
-        release: what should serve.
+        release: what began to serve last, also if it does not serve everywhere yet.
         now_s: Unix seconds.
     """
     kept = [w for w in windows if w.start_s + w.duration_s > now_s - EVIDENCE_SPAN_S]
@@ -122,7 +122,7 @@ def turned_away(
 
     Args:
         windows: of all slots and nodes, as far back as they are kept.
-        release: what should serve.
+        release: what began to serve last, also if it does not serve everywhere yet.
         now_s: Unix seconds.
     """
     kept = [w for w in windows if w.start_s + w.duration_s > now_s - EVIDENCE_SPAN_S]

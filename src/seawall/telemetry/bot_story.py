@@ -19,7 +19,7 @@ from seawall.telemetry import bot_words
 from seawall.telemetry.bot_facts import RuleFact, fact_words, rule_facts
 from seawall.telemetry.bot_words import GAP_NONE, NO_PAGE, SCORE_WORDS, clause, share_percent, times
 from seawall.telemetry.bots import BotVerdict, parse_verdict
-from seawall.telemetry.flags import denied
+from seawall.telemetry.flags import denied, ended_unsent
 from seawall.telemetry.records import AccessRecord
 
 _REASONS_MAX: Final = 4
@@ -347,9 +347,7 @@ def _decision(
     noted = f"{_rule_words(verdict.rules[:-1])} noted it. " if verdict.rules[:-1] else ""
     yield f"{_begun(noted)}{_begun(_rule_words(verdict.rules[-1:]))} {_DONE[verdict.action]}."
     if verdict.action in _REFUSED and record.details != ANSWERED_HERE:
-        yield (
-            "It passed all the same: the challenge was not to be had, and the site lets pass then."
-        )
+        yield bot_words.UNANSWERED if ended_unsent(record) else bot_words.NOT_HAD
     elif verdict.action is BotDo.CHALLENGE and record.status == bot_words.BUSY_STATUS:
         yield bot_words.BUSY
     elif verdict.action is BotDo.CHALLENGE and policy is not None:

@@ -17,6 +17,12 @@ NO_PAGE: Final = (
     "JSON. Its visitor can pass on a page that is challenged."
 )
 """Of a challenge that could not be shown."""
+NOT_HAD: Final = (
+    "It passed all the same: the challenge was not to be had, and the site lets pass then."
+)
+"""Of a request that went on."""
+UNANSWERED: Final = "It ended before that could be answered: its client had left, or was too slow."
+"""Of one that waited for its challenge."""
 BUSY: Final = (
     "Too many waited for a challenge, of its network or of all, so it was told to come again: a "
     "flood is let in as little as anybody else."

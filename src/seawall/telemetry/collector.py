@@ -56,7 +56,7 @@ class Collector:
         node: name of this node, written into every window.
         slot: for example `stable`.
         recording: bounds the records of a busy node; None records what the release says.
-        records: look after the access records, which all slots of a node share.
+        records: look after the access records, which all slots of a node share; the others follow.
         cpu_s: processor seconds that the slot's Envoy has used; None when that is not known.
         files_used_up: how many files Envoy may open, if it has them open; asked when it is silent.
         seen: told every window that is closed.
@@ -130,6 +130,9 @@ class Collector:
                 window = self._keep(self._builder.close(**self._now()))
             if self._looks_after_records:
                 await self._look_after_records()
+            else:
+                await self._follow_records()
+            await self._reopen()
             return window
 
     async def commit(self, release: ReleaseId, generation: Generation) -> Window | None:
@@ -216,6 +219,14 @@ class Collector:
     async def _look_after_records(self) -> None:
         rotated, self._record_notices, self._bots = await asyncio.to_thread(self._rotate_and_sample)
         self._reopen_due = self._reopen_due or rotated
+
+    async def _follow_records(self) -> None:
+        """See whether those who look after the records, or others, have moved them."""
+        moved = await asyncio.to_thread(rotation.replaced, self._access_log, self._reopened)
+        self._reopen_due = self._reopen_due or moved
+
+    async def _reopen(self) -> None:
+        """Have this Envoy write where the records are now: into a renamed file it wrote on."""
         if self._reopen_due and self._reading is not None:
             try:
                 await self._admin.reopen_logs()

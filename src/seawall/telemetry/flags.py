@@ -10,7 +10,7 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/res
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.telemetry.records import shown
+from seawall.telemetry.records import AccessRecord, shown
 
 _STATUS: Final = "See `seawall status` for the health of the origin."
 _ORIGIN_LOG: Final = "Look at the origin's own log around that time."
@@ -114,6 +114,22 @@ FLAGS: Final = {
 }
 """Response flags, as in the field `flags`."""
 
+SWITCHED: Final = 101
+"""The status of a request that became a WebSocket, over HTTP/2 too."""
+_ENDED_BY_CLIENT: Final = Meaning(
+    "The client ended the connection that it had upgraded, as every WebSocket ends."
+)
+_ENDED_BY_ORIGIN: Final = Meaning(
+    "The origin ended the upgraded connection, as after the last message of a WebSocket; one that "
+    "broke looks the same."
+)
+UPGRADED: Final = {
+    "DC": _ENDED_BY_CLIENT,
+    "DR": _ENDED_BY_CLIENT,
+    "UC": _ENDED_BY_ORIGIN,
+    "UR": _ENDED_BY_ORIGIN,
+}
+"""What flags say of such a request in place of what they say of others: nothing was cut off."""
 BROKEN_OFF: Final = Meaning(
     "The origin ended the connection before its response was complete, or broke the HTTP protocol.",
     "Look at the origin's own log: it may have failed or been restarted in the middle.",
@@ -241,6 +257,14 @@ DETAILS: Final = {
     ),
 }
 """The part of `details` before any reason in braces."""
+
+
+_TOO_SLOW: Final = 408
+
+
+def ended_unsent(record: AccessRecord) -> bool:
+    """Whether a request ended before it was sent on: its client had left, or was too slow."""
+    return not record.attempts and (not record.status or record.status == _TOO_SLOW)
 
 
 def denied(details: str) -> Meaning | None:

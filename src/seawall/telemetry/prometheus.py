@@ -3,9 +3,9 @@
 `METRICS` is the contract; docs/metrics.md is made from it. Counters add up the windows that nodes
 delivered, each window once, so they only grow while control runs and start from zero when it is
 restarted; Prometheus' `rate` and `increase` expect exactly that. What is not known has no sample:
-a gauge of a node that is away, or of a trial that is over, disappears instead of freezing, and of a
-node that was removed nothing is left. Site names are the only label that an operator's file
-decides, and they are bounded.
+a gauge of a node that is away, or of a trial that is over, disappears instead of freezing, as does
+how long requests took when there were any, and of a node that was removed nothing is left. Site
+names are the only label that an operator's file decides, and they are bounded.
 
 https://prometheus.io/docs/practices/naming/
 """
@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector as RegistryCollector
 
-from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX
+from seawall.limits import METRIC_SITES_MAX, METRIC_SLOT_BEHIND_MAX, METRIC_TIME_AGE_S_MAX
 from seawall.telemetry.measures import MEASURES
 from seawall.telemetry.window import SiteCounts, Window
 
@@ -30,6 +30,8 @@ _QUANTILES: Final = (("0.5", "latency_p50_s"), ("0.95", "latency_p95_s"), ("0.99
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 
 Labels = tuple[str, ...]
+Samples = dict[tuple[str, Labels], float]
+"""Values by the name of the metric and its labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,9 @@ _OWN: Final = (
     Metric("seawall_origin_timeouts_total", "counter", ("site",),
            "Answers 504: an origin did not answer in time, or said so (also in code_class 5xx)."),
     Metric("seawall_origin_duration_seconds", "gauge", ("site", "quantile"),
-           "Time of the exchange with the origin in the newest window with enough requests."),
+           "Time of the exchange with the origin in the newest window of late with enough."),
     Metric("seawall_request_duration_seconds", "gauge", ("node", "slot", "quantile"),
-           "Time of whole requests at the edge in the newest window with enough requests."),
+           "Time of whole requests at the edge in the newest window of late with enough."),
     Metric("seawall_windows_total", "counter", ("node", "slot"),
            "Measurement windows that were received."),
     Metric("seawall_window_end_timestamp_seconds", "gauge", ("node", "slot"),
@@ -174,12 +176,14 @@ class EdgeFacts:
 
 
 class Totals:
-    """Adds up windows, and renders them with the facts of the moment. Not thread-safe."""
+    """Adds up windows, and tells them with the facts of the moment. Not thread-safe."""
 
     def __init__(self) -> None:
-        self._counters: dict[tuple[str, Labels], float] = {}
-        self._gauges: dict[tuple[str, Labels], float] = {}
+        self._counters: Samples = {}
+        self._gauges: Samples = {}
         self._behind: dict[str, dict[str, int]] = {}
+        self._measured_s: dict[str, float] = {}
+        self._times: dict[tuple[str, Labels], tuple[str, float]] = {}
         self._sites: set[str] = set()
 
     def add(self, window: Window) -> None:
@@ -188,8 +192,10 @@ class Totals:
         self._follow(*where)
         self._count("seawall_windows_total", where, 1)
         self._set("seawall_window_end_timestamp_seconds", where, window.start_s + window.duration_s)
+        if window.slot == _STABLE:
+            self._measured_s[where[0]] = self._measured_s.get(where[0], 0.0) + window.duration_s
         for site, counts in window.sites.items():
-            self._add_site(self._site_label(str(site)), counts)
+            self._add_site(self._site_label(str(site)), counts, where[0])
         for name, value in window.edge.items():
             if name in _EDGE_COUNTERS:
                 self._count(_EDGE_NAMES[name], where, value)
@@ -197,19 +203,17 @@ class Totals:
                 self._set(_EDGE_NAMES[name], where, value)
         for quantile, key in _QUANTILES:
             if key in window.edge:
-                labels = (*where, quantile)
-                self._set("seawall_request_duration_seconds", labels, window.edge[key])
+                name, value = "seawall_request_duration_seconds", window.edge[key]
+                self._set_time(name, (*where, quantile), where[0], value)
 
-    def render(self, facts: EdgeFacts) -> bytes:
-        """The text of the exposition; other nodes than in `facts` are forgotten."""
+    def samples(self, facts: EdgeFacts) -> Samples:
+        """What there is to tell now; other nodes than in `facts` are forgotten."""
         self._forget_all_but({node.name for node in facts.nodes})
         samples = {**self._counters, **self._live_gauges(facts)}
         samples.update(_facts(facts))
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(samples))
-        return generate_latest(registry)
+        return samples
 
-    def _add_site(self, site: str, counts: SiteCounts) -> None:
+    def _add_site(self, site: str, counts: SiteCounts, node: str) -> None:
         by_class = {c: getattr(counts, f"status_{c}") for c in _CLASSES}
         by_class["1xx"] = max(0, counts.requests - sum(by_class.values()))
         for code_class, value in by_class.items():
@@ -218,14 +222,15 @@ class Totals:
         for quantile, key in _QUANTILES[:2]:
             value = getattr(counts, key)
             if value is not None and site != OTHER_SITES:
-                self._set("seawall_origin_duration_seconds", (site, quantile), value)
+                name = "seawall_origin_duration_seconds"
+                self._set_time(name, (site, quantile), node, value)
 
     def _site_label(self, site: str) -> str:
         if site not in self._sites and len(self._sites) < METRIC_SITES_MAX:
             self._sites.add(site)
         return site if site in self._sites else OTHER_SITES
 
-    def _live_gauges(self, facts: EdgeFacts) -> dict[tuple[str, Labels], float]:
+    def _live_gauges(self, facts: EdgeFacts) -> Samples:
         """Gauges of slots that are measured on connected nodes: others are not now's."""
         away = {node.name for node in facts.nodes if not node.connected}
         over = {
@@ -234,10 +239,16 @@ class Totals:
             for slot, count in slots.items()
             if count > METRIC_SLOT_BEHIND_MAX
         }
+        old = {
+            metric
+            for metric, (node, at_s) in self._times.items()
+            if node in away or self._measured_s.get(node, 0.0) - at_s > METRIC_TIME_AGE_S_MAX
+        }
         return {
             (name, labels): value
             for (name, labels), value in self._gauges.items()
-            if not (_LABELS[name][:1] == ("node",) and (labels[0] in away or labels[:2] in over))
+            if (name, labels) not in old
+            and not (_LABELS[name][:1] == ("node",) and (labels[0] in away or labels[:2] in over))
         }
 
     def _follow(self, node: str, slot: str) -> None:
@@ -256,11 +267,20 @@ class Totals:
             for name, labels in [*kept]:
                 if _LABELS[name][:1] == ("node",) and labels[0] in gone:
                     del kept[name, labels]
+        for metric in [metric for metric, (node, _) in self._times.items() if node in gone]:
+            self._gauges.pop(metric, None)
+            del self._times[metric]
         for node in gone:
             del self._behind[node]
+            self._measured_s.pop(node, None)
 
     def _count(self, name: str, labels: Labels, value: float) -> None:
         self._counters[name, labels] = self._counters.get((name, labels), 0) + value
+
+    def _set_time(self, name: str, labels: Labels, node: str, value: float) -> None:
+        """Set how long requests took, by the windows of `node`: that is soon not now's any more."""
+        self._set(name, labels, value)
+        self._times[name, labels] = node, self._measured_s.get(node, 0.0)
 
     def _set(self, name: str, labels: Labels, value: float) -> None:
         self._gauges[name, labels] = value
@@ -269,10 +289,17 @@ class Totals:
 _LABELS: Final = {metric.name: metric.labels for metric in METRICS}
 
 
+def exposition(samples: Samples) -> bytes:
+    """Text of `CONTENT_TYPE`; takes a second of a large fleet, so not in the event loop."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families(samples))
+    return generate_latest(registry)
+
+
 class _Families(RegistryCollector):
     """The samples of one scrape, grouped as `prometheus_client` wants them."""
 
-    def __init__(self, samples: dict[tuple[str, Labels], float]) -> None:
+    def __init__(self, samples: Samples) -> None:
         self._samples = samples
 
     def collect(self) -> Iterable[Family]:

@@ -27,9 +27,12 @@ from seawall.telemetry.flags import (
     FLAGS,
     NOBODY_LISTENS,
     NOT_HERE,
+    SWITCHED,
     UNTRUSTED,
+    UPGRADED,
     Meaning,
     denied,
+    ended_unsent,
 )
 from seawall.telemetry.records import AccessRecord, shown
 
@@ -147,7 +150,7 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
     if not record.origin:
         yield "It was not sent to any origin."
         return
-    if record.details == ANSWERED_HERE or denied(record.details):
+    if record.details == ANSWERED_HERE or denied(record.details) or ended_unsent(record):
         yield f"It was not sent to its origin {shown(record.origin)}."
         return
     at = f" at {shown(record.endpoint)}" if record.endpoint else ""
@@ -191,10 +194,12 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
     if NOBODY_LISTENS in record.details and record.endpoint.startswith(_THIS_MACHINE):
         yield NOT_HERE
     begun = record.details.startswith("upstream_reset_after_response_started")
-    candidates = [BROKEN_OFF if begun and flag == "UPE" else FLAGS.get(flag) for flag in flags]
+    known = {**FLAGS, **UPGRADED} if record.status == SWITCHED else FLAGS
+    candidates = [BROKEN_OFF if begun and flag == "UPE" else known.get(flag) for flag in flags]
+    ended = record.status == SWITCHED and any(flag in UPGRADED for flag in flags)
     unknown = [flag for flag in flags if flag not in FLAGS]
     late = CUT_OFF if record.origin_ms is not None else FLAGS["UT"]
-    for found in (*candidates, _detail(record)):
+    for found in (*candidates, None if ended else _detail(record)):
         meaning = late if found is FLAGS["UT"] else found
         if meaning is not None and meaning.words not in seen:
             seen.add(meaning.words)

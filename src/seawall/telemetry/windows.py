@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from seawall.ids import Generation, NodeName, ReleaseId, SiteName
-from seawall.limits import LATENCY_SAMPLES_MIN, WINDOW_SITES_MAX
+from seawall.limits import LATENCY_SAMPLES_MIN, WINDOW_DURATION_S_MAX, WINDOW_SITES_MAX
 from seawall.telemetry.measures import (
     CPU,
     EDGE_LATENCY,
@@ -61,6 +61,7 @@ class WindowBuilder:
         self._release: tuple[ReleaseId, Generation] | None = None
         self._opened_s = at_s
         self._seen_s: float | None = None
+        self._read = False
         self._last: Reading | None = None
         self._rebase = False
         self._counts: dict[str, int] = {}
@@ -88,7 +89,7 @@ class WindowBuilder:
             self._add_growth(base, reading)
         self._add_cpu(base, cpu_s)
         self._rebase = False
-        self._last, self._seen_s = _with_known(reading, self._last), at_s
+        self._last, self._seen_s, self._read = _with_known(reading, self._last), at_s, True
         return True
 
     def _add_cpu(self, base: Reading | None, cpu_s: float | None) -> None:
@@ -120,6 +121,7 @@ class WindowBuilder:
                 reading belongs to two releases, and is left out.
         """
         window = self.close(at_s=at_s, wall_s=wall_s)
+        self._opened_s = at_s
         self._release = (release, generation)
         self._rebase = self._rebase or (not observed and self._last is not None)
         return window
@@ -127,14 +129,18 @@ class WindowBuilder:
     def close(self, *, at_s: float, wall_s: float) -> Window | None:
         """End the window; None when nothing serves yet or nothing was read in it.
 
+        One in which nothing was read stays open: what is read later grew in all of that time.
+
         Args:
             at_s: monotonic seconds.
             wall_s: the same moment as Unix seconds.
         """
-        window = None
-        if self._release and self._last and self._seen_s is not None:
+        if self._release and not self._read:
+            return None
+        window, self._read = None, False
+        if self._release and self._last:
             # Not by when it was opened: the clock may have been set since.
-            duration_s = at_s - self._opened_s
+            duration_s = min(at_s - self._opened_s, WINDOW_DURATION_S_MAX)
             window = self._window(self._last, wall_s - duration_s, duration_s)
         self._opened_s = at_s
         # Growth that the window had to leave out, because its newest value is unknown, stays.
