@@ -137,6 +137,7 @@ class Observer:
             nodes=tuple(self._node_facts(seen) for seen in self._board.nodes()),
             releases=count,
             certificates=tuple((view.name, view.not_after_s) for view in certificates),
+            sites=None if current is None else current.sites,
         )
         return self._totals.render(facts)
 

@@ -11,6 +11,7 @@ https://prometheus.io/docs/practices/naming/
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -25,7 +26,8 @@ from seawall.telemetry.window import SiteCounts, Window
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 OTHER_SITES: Final = "_other"
-"""Label of the sites beyond `METRIC_SITES_MAX` together; no site can have this name."""
+"""Label of the sites beyond `METRIC_SITES_MAX`, and of those that no site file has, together; no
+site can have this name."""
 _STABLE: Final = "stable"
 _QUANTILES: Final = (("0.5", "latency_p50_s"), ("0.95", "latency_p95_s"), ("0.99", "latency_p99_s"))
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
@@ -172,6 +174,8 @@ class EdgeFacts:
     jobs: tuple[JobFacts, ...] = ()
     ranges: tuple[tuple[str, float], ...] = ()
     """Name and date (Unix seconds) of each list of published ranges in force that has one."""
+    sites: frozenset[str] | None = None
+    """Of the release that should serve; None when that is not known."""
 
 
 class Totals:
@@ -182,6 +186,7 @@ class Totals:
         self._gauges: dict[tuple[str, Labels], float] = {}
         self._behind: dict[str, dict[str, int]] = {}
         self._sites: set[str] = set()
+        self._known: frozenset[str] | None = None
 
     def add(self, window: Window) -> None:
         """Count a window; each must be given once, in the order it was closed."""
@@ -204,6 +209,7 @@ class Totals:
     def render(self, facts: EdgeFacts) -> bytes:
         """The exposition, as text of `CONTENT_TYPE`; other nodes than in `facts` are forgotten."""
         self._forget_all_but({node.name for node in facts.nodes})
+        self._know(facts.sites)
         samples = {**self._counters, **self._live_gauges(facts)}
         samples.update(_facts(facts))
         registry = CollectorRegistry(auto_describe=False)
@@ -222,9 +228,29 @@ class Totals:
                 self._set("seawall_origin_duration_seconds", (site, quantile), value)
 
     def _site_label(self, site: str) -> str:
-        if site not in self._sites and len(self._sites) < METRIC_SITES_MAX:
+        if site not in self._sites and len(self._sites) < self._room:
             self._sites.add(site)
         return site if site in self._sites else OTHER_SITES
+
+    @property
+    def _room(self) -> int:
+        """For names: twice as many where those that are no site's are sorted out at each scrape."""
+        return METRIC_SITES_MAX if self._known is None else 2 * METRIC_SITES_MAX
+
+    def _know(self, sites: frozenset[str] | None) -> None:
+        """Only these have series of their own: a node may name any site."""
+        if sites is None:
+            return
+        before, self._known = self._known or frozenset(), sites
+        gone, self._sites = self._sites - sites, self._sites & sites
+        if gone:
+            self._count_as_other(gone - before)
+            self._drop("site", gone)
+
+    def _count_as_other(self, sites: AbstractSet[str]) -> None:
+        for (name, labels), value in [*self._counters.items()]:
+            if _LABELS[name][:1] == ("site",) and labels[0] in sites:
+                self._count(name, (OTHER_SITES, *labels[1:]), value)
 
     def _live_gauges(self, facts: EdgeFacts) -> dict[tuple[str, Labels], float]:
         """Gauges of slots that are measured on connected nodes: others are not now's."""
@@ -253,12 +279,15 @@ class Totals:
         gone = self._behind.keys() - nodes
         if not gone:
             return
-        for kept in (self._counters, self._gauges):
-            for name, labels in [*kept]:
-                if _LABELS[name][:1] == ("node",) and labels[0] in gone:
-                    del kept[name, labels]
+        self._drop("node", gone)
         for node in gone:
             del self._behind[node]
+
+    def _drop(self, label: str, gone: AbstractSet[str]) -> None:
+        for kept in (self._counters, self._gauges):
+            for name, labels in [*kept]:
+                if _LABELS[name][:1] == (label,) and labels[0] in gone:
+                    del kept[name, labels]
 
     def _count(self, name: str, labels: Labels, value: float) -> None:
         self._counters[name, labels] = self._counters.get((name, labels), 0) + value
