@@ -285,7 +285,11 @@ def test_a_node_that_was_not_given_a_release_says_nothing_of_its_trial() -> None
 
 @pytest.mark.parametrize(
     ("bad", "alone"),
-    [pytest.param((0.5, 0.0), "a", id="one"), pytest.param((0.5, 0.5), None, id="both")],
+    [
+        pytest.param((0.5, 0.0), "a", id="one"),
+        pytest.param((0.5, 0.5), None, id="both"),
+        pytest.param((0.02, 0.02), None, id="both, and neither proves it"),
+    ],
 )
 def test_one_node_of_several_is_named_where_only_its_numbers_speak_against_a_candidate(
     bad: tuple[float, float], alone: str | None

@@ -64,10 +64,10 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
     later = _decides_at(rollout, rate or 0.0)
     verdict = _verdict(evidence, demands, later)
     alone = None
-    loudest = _loudest(verdict, rollout, counted) if isinstance(verdict, Unhealthy) else None
-    if loudest is not None:
+    if isinstance(verdict, Unhealthy):
+        loudest = _loudest(verdict, rollout, counted)
         others = _gathered(rollout, [w for w in counted if w.node != loudest], facts)
-        alone = None if isinstance(judge(others, demands), Unhealthy) else loudest
+        alone = None if _speaks_against(others, verdict, demands) else loudest
     return replace(
         found,
         verdict=verdict,
@@ -92,6 +92,17 @@ def _gathered(rollout: Rollout, windows: Iterable[Window], facts: Facts) -> Evid
         ],
         facts=facts,
     )
+
+
+def _speaks_against(others: Evidence, found: Unhealthy, demands: Demands) -> bool:
+    """Whether what other nodes measured points the same way; proof is not asked of a part of it."""
+    if isinstance(judge(others, demands), Unhealthy):
+        return True
+    series = others.totals.get(found.gate)
+    if found.site is not None:
+        theirs = (each for each in others.suspects if each.gate == found.gate)
+        series = next((each for each in theirs if each.site == found.site), None)
+    return odds_against(series, others) >= limits.JUDGE_SUSPICION
 
 
 def _loudest(verdict: Unhealthy, rollout: Rollout, windows: Iterable[Window]) -> NodeName | None:

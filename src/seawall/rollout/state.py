@@ -341,7 +341,7 @@ class Findings:
         suspicion: what speaks against the candidate, and outweighs golden requests, without proof.
         rates_per_s: requests that met each node lately; one whose traffic is unknown is missing.
         hesitates: less than a suspicion, and reason to look at some more requests.
-        alone: the one node of several without whose numbers it would not be unhealthy, if any.
+        alone: the one node of several whose numbers alone speak against the candidate, if any.
     """
 
     verdict: Verdict = NOTHING_JUDGED
