@@ -16,8 +16,9 @@ HEAD = """\
   slots `candidate` and `baseline` a minute after their trial; they do not freeze. How long requests
   took is told for five minutes after the last window that had enough of them. Of a node that was
   removed nothing is left.
-* `site` is the only label with names from your file. At most 2,000 sites have series of their own;
-  the rest are counted under `_other`.
+* `site` is the only label with names from your file. The sites of the release that should serve
+  have series of their own; those that were taken out of it have none any more. What nodes count
+  beside them, as for a site that is only being tried, is counted under `_other`.
 * Sites count requests that were routed to an origin, whatever came of them. Redirects and fixed
   responses are counted for the edge alone (`seawall_edge_answered_here_total`).
 

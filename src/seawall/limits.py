@@ -683,6 +683,8 @@ ROLLOUT_HARM_REQUESTS_MIN: Final = 5
 cannot be proved: a release that fails all of them is found out."""
 ROLLOUT_REOFFER_S: Final = 60.0
 """A node that refused what it shall run is told again after this long: a port may be free now."""
+ROLLOUT_BRAKED_REOFFER_S: Final = 300.0
+"""The same where it fared worse than before: its clients pay for each time that it still does."""
 ROLLOUT_TICK_S: Final = 0.5
 """How often a running rollout is looked at though nothing was heard: deadlines are this exact."""
 ROLLOUT_IDLE_TICK_S: Final = 5.0
@@ -913,6 +915,12 @@ ANOMALY_MARGIN: Final = 0.02
 """Share of failed requests more than in the past that is usual."""
 ANOMALY_ALPHA: Final = 1e-4
 """Chance that one look is called bad by luck; three are needed."""
+ANOMALY_WEIGHT_MAX: Final = 3.0
+"""How many times the requests of the median node those of one node count at most, so that none
+speaks for the fleet."""
+APART_SHARE: Final = 0.1
+"""Of the nodes of a fleet, at least one: without the numbers of so many, the worst, a fleet must
+still be unwell before all of it is held up or goes back for what was compared with the past."""
 FAILING_SHARE: Final = 0.05
 """Share of a site's requests that may fail before `status` says so: below it is daily life."""
 FAILING_ALPHA: Final = 1e-3

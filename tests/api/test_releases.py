@@ -227,6 +227,22 @@ def test_rollback_assigns_the_earlier_release_again_without_a_new_record(tmp_pat
     live(tmp_path, story)
 
 
+def test_rollback_does_not_go_to_what_somebody_has_gone_back_from(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        for timeout in ("1s", "2s"):
+            await here.applied(here.text(timeout=timeout))
+        assert isinstance(await here.rollback(), Applied)
+        await here.applied(here.text(timeout="3s"))
+        await here.applied(here.text(timeout="4s"))
+        served = []
+        for _ in range(2):
+            assert isinstance(await here.rollback(), Applied)
+            served.append(here.node.serving)
+        assert served == ["r3", "r1"]
+
+    run(tmp_path, story)
+
+
 def test_rollback_refuses_what_is_quarantined_unknown_or_not_there(tmp_path: Path) -> None:
     async def story(here: World) -> None:
         nothing = await here.rollback()

@@ -207,6 +207,26 @@ def test_the_output_of_a_child_is_bounded(tmp_path: Path) -> None:
     child.kill()
 
 
+@pytest.mark.parametrize("in_its_place", [False, True])
+def test_a_child_whose_logs_were_removed_is_started_again(
+    tmp_path: Path, *, in_its_place: bool
+) -> None:
+    prepare_data_dir(tmp_path)
+    read_end, write_end = os.pipe()
+    child = Child("nothing", tmp_path, read_end, [])
+    (tmp_path / "logs").rmdir()
+    if in_its_place:  # what nothing can be written into
+        (tmp_path / "logs").write_bytes(b"")
+    assert child.tick(0.0) == ""
+    _wait_for_end(child)
+    assert "nothing ended (exit code 1)" in child.tick(0.0)
+    if not in_its_place:
+        assert (tmp_path / "logs").stat().st_mode & 0o777 == 0o700
+        assert "No module named seawall.daemon.nothing" in child.last_words()
+    os.close(read_end)
+    os.close(write_end)
+
+
 def test_who_listens_on_a_port_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

@@ -72,3 +72,11 @@ def test_no_number_is_more_than_words(place: Place, number: float) -> None:
     except UsageError:
         return
     assert found.words, "it was left out"
+
+
+def test_what_is_less_than_nothing_is_not_taken_from_what_others_measured() -> None:
+    said = whole()
+    said["windows"][0]["edge"] = {"responses_2xx": -1e12}
+    found = taken(said)
+    assert found.report.windows == ()
+    assert "their counts make no sense" in found.words[0]

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judge.windows import STEP, site, window
-from seawall.judge.anomaly import Anomaly, errors_of, look
+from seawall.ids import NodeName
+from seawall.judge.anomaly import Anomaly, Seen, look, seen_in
 from seawall.judge.brake import during_bake, during_trial
 from seawall.judge.evidence import gather
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
@@ -18,7 +19,8 @@ from seawall.limits import (
 )
 from seawall.telemetry.window import Window
 
-FINE, BAD = (5.0, 1000.0), (200.0, 1000.0)
+N1 = NodeName("n1")
+FINE, BAD = {N1: (5.0, 1000.0)}, {N1: (200.0, 1000.0)}
 
 
 def served(errors: int, *, start_s: int = 0, seconds: int = 30) -> list[Window]:
@@ -83,7 +85,7 @@ def test_without_a_past_or_a_present_there_is_no_verdict_on_a_bake() -> None:
     assert nothing_after.reason is Reason.NO_EVIDENCE
 
 
-def looks(state: Anomaly, *seen: tuple[float, float]) -> Anomaly:
+def looks(state: Anomaly, *seen: Seen) -> Anomaly:
     for counts in seen:
         state = look(state, counts)
     return state
@@ -123,17 +125,80 @@ def test_an_anomaly_never_becomes_the_past_it_is_compared_with() -> None:
 def test_without_a_past_or_requests_nothing_is_unusual() -> None:
     assert not looks(Anomaly(), *[BAD] * (ANOMALY_PAST_LOOKS_MIN - 1)).active
     state = usual()
-    assert look(state, (0.0, 0.0)) == state
+    assert look(state, {}) == state
 
 
 def test_windows_that_do_not_say_are_left_out_of_the_fleets_errors() -> None:
     windows = [window("stable", 0, 10, 1), window("stable", 0, 10, 1, without=("responses_5xx",))]
-    assert errors_of(windows) == (1.0, 10.0)
+    assert seen_in(windows) == {N1: (1.0, 10.0)}
 
 
-@given(st.lists(st.sampled_from([FINE, BAD, (0.0, 0.0)]), max_size=80))
-def test_an_anomaly_always_has_a_reason_and_bounded_memory(seen: list[tuple[float, float]]) -> None:
+@given(st.lists(st.sampled_from([FINE, BAD, {}]), max_size=80))
+def test_an_anomaly_always_has_a_reason_and_bounded_memory(seen: list[Seen]) -> None:
     state = looks(usual(), *seen)
     assert bool(state.text) == state.active
     assert len(state.past) <= 60
     assert replace(state, active=state.active) == state
+
+
+LIAR = NodeName("liar")
+
+
+def fleet(nodes: int, bad: float, of: float = 1000.0, **one: tuple[float, float]) -> Seen:
+    """So many nodes alike, and others by their name."""
+    alike = {NodeName(f"n{number}"): (bad, of) for number in range(nodes)}
+    return {**alike, **{NodeName(name): count for name, count in one.items()}}
+
+
+def after(usual: Seen, *seen: Seen) -> Anomaly:
+    return looks(Anomaly(), *[usual] * (ANOMALY_PAST_LOOKS_MIN + 4), *seen)
+
+
+def test_a_fleet_of_which_every_node_fails_is_unwell_and_one_node_of_it_is_not_the_fleet() -> None:
+    for nodes in (2, 3, 40):
+        usual = fleet(nodes, 5)
+        assert after(usual, *[fleet(nodes, 200)] * ANOMALY_DOWN_COUNT).active
+        broken = {**usual, NodeName("n0"): (1000.0, 1000.0)}
+        assert not after(usual, *[broken] * 50).active
+
+
+def test_a_node_that_lies_about_its_errors_freezes_nothing() -> None:
+    usual = fleet(4, 100, liar=(0.0, 1e12))
+    assert not after(usual, *[fleet(4, 100, liar=(1e12, 1e12))] * 50).active
+    assert not after(usual, *[fleet(4, 100, liar=(0.0, 1.0))] * 50).active, "its past is its own"
+    assert not after(usual, *[{LIAR: (1e12, 1e12)}] * 50).active, "while all others are silent"
+    new = fleet(4, 100, liar=(1e12, 1e12))
+    assert not after(fleet(4, 100), *[new] * 50).active
+
+
+def test_a_node_that_lies_about_its_health_hides_no_other() -> None:
+    for told in ((0.0, 1e12), (0.0, 1.0)):
+        usual, unwell = fleet(4, 5, liar=told), fleet(4, 300, liar=told)
+        assert after(usual, *[unwell] * ANOMALY_DOWN_COUNT).active
+    failing = fleet(4, 5, liar=(1e12, 1e12))
+    assert after(failing, *[fleet(4, 300, liar=(0.0, 1e12))] * ANOMALY_DOWN_COUNT).active
+
+
+def test_one_node_keeps_no_fleet_unwell() -> None:
+    usual, unwell = fleet(4, 5), fleet(4, 300)
+    begun = after(usual, *[unwell] * ANOMALY_DOWN_COUNT)
+    broken = {**usual, NodeName("n0"): (1000.0, 1000.0)}
+    assert not looks(begun, *[broken] * ANOMALY_UP_COUNT).active
+
+
+def test_the_node_that_answers_all_requests_decides_beside_an_idle_one() -> None:
+    windows = [window("stable", 0, 1000, 300), window("stable", 0, 0, node="idle")]
+    assert seen_in(windows) == {N1: (300.0, 1000.0)}
+
+
+def test_harm_too_thin_for_each_node_shows_over_the_fleet() -> None:
+    usual, unwell = fleet(100, 0, 10), fleet(100, 1, 10)
+    begun = after(usual, *[unwell] * ANOMALY_DOWN_COUNT)
+    assert begun.active
+    assert "without the 10 worst and best of its nodes" in begun.text
+
+
+def test_nodes_that_took_the_place_of_all_others_end_an_anomaly() -> None:
+    begun = after(fleet(3, 5), *[fleet(3, 300)] * ANOMALY_DOWN_COUNT)
+    others: Seen = {NodeName(f"m{number}"): (5.0, 1000.0) for number in range(3)}
+    assert not looks(begun, *[others] * ANOMALY_UP_COUNT).active

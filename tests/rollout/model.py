@@ -158,6 +158,7 @@ class Model:
         self.bake: Verdict | None = None
         self.suspicion = ""
         self.hesitates = False
+        self.alone: NodeName | None = None
         self.said: list[Event] = []
         self.ended: list[Rollout] = []
         self.numbers = 0
@@ -272,6 +273,7 @@ class Model:
             harm,
             self.suspicion,
             hesitates=self.hesitates,
+            alone=self.alone,
         )
 
     def _harm(self, step: Step, nodes: int) -> bool:

@@ -107,6 +107,10 @@ class Scenario:
     def hesitate(self, word: str = "") -> None:
         self.model.hesitates = word != "no"
 
+    def alone(self, name: str = "") -> None:
+        """Without this node's numbers the candidate would not be unhealthy."""
+        self.model.alone = NodeName(name) if name else None
+
     def bake_verdict(self, gate: str, text: str) -> None:
         self.model.bake = unhealthy(gate, text)
 

@@ -224,7 +224,88 @@ def test_harm_too_small_for_one_node_shows_over_all_nodes_in_the_bake() -> None:
     ]
     assert isinstance(look(fleet, inventory, one, now_s + 6).bake, Healthy)
     found = [replace(w, node=NodeName(node)) for node in nodes for w in one]
-    assert isinstance(look(fleet, inventory, found, now_s + 6).bake, Unhealthy)
+    assert isinstance(look(told(fleet, *nodes), inventory, found, now_s + 6).bake, Unhealthy)
+
+
+def told(fleet: Fleet, *names: str) -> Fleet:
+    """These nodes were told what `a` was."""
+    alike = {NodeName(name): replace(fleet.assigned[A], node=NodeName(name)) for name in names}
+    return replace(fleet, assigned={**fleet.assigned, **alike})
+
+
+@pytest.mark.parametrize(
+    ("fail", "withdrawn"),
+    [
+        pytest.param("a", False, id="one of three"),
+        pytest.param("ab", True, id="two of three"),
+        pytest.param("abc", True, id="all"),
+    ],
+)
+def test_one_of_three_nodes_takes_no_release_back_by_its_numbers(
+    fail: str, *, withdrawn: bool
+) -> None:
+    fleet, inventory, now_s = baking()
+    found = [
+        window
+        for name in "abc"
+        for window in (
+            *served("r1", 1, start_s=-20, node=name),
+            *served("r2", 60 if name in fail else 1, start_s=now_s, node=name),
+        )
+    ]
+    found += [replace(w, edge={k: v * 1e9 for k, v in w.edge.items()}) for w in found[:24]]
+    bake = look(told(fleet, *"abc"), inventory, found, now_s + 12).bake
+    assert isinstance(bake, Unhealthy if withdrawn else Healthy)
+
+
+def test_of_two_nodes_that_bake_each_one_takes_a_release_back() -> None:
+    fleet, inventory, now_s = baking()
+    found = [*served("r1", 1, start_s=-20), *served("r2", 60, start_s=now_s)]
+    found += served("r1", 1, start_s=-20, node="b") + served("r2", 1, start_s=now_s, node="b")
+    bake = look(told(fleet, "a", "b"), inventory, found, now_s + 12).bake
+    assert isinstance(bake, Unhealthy)
+
+
+def test_a_node_that_was_not_given_a_release_says_nothing_of_its_bake() -> None:
+    fleet, inventory, now_s = baking()
+    found = [*served("r1", 1, start_s=-20), *served("r2", 1, start_s=now_s)]
+    lies = served("r1", 0, start_s=-20, node="z") + served("r2", 100, start_s=now_s, node="z")
+    assert isinstance(look(fleet, inventory, [*found, *lies], now_s + 12).bake, Healthy)
+
+
+def test_a_node_that_was_not_given_a_release_says_nothing_of_its_trial() -> None:
+    fleet, inventory, began_s, generation = stepping()
+    lies = windows(generation, rate=200, share=0.5, start_s=began_s, bad=0.5)
+    fine = windows(generation, rate=200, share=0.5, start_s=began_s)
+    found = [*fine, *(replace(one, node=NodeName("z")) for one in lies)]
+    findings = look(fleet, inventory, found, began_s + 8)
+    assert not isinstance(findings.verdict, Unhealthy)
+    assert findings.requests == 800
+
+
+@pytest.mark.parametrize(
+    ("bad", "alone"),
+    [
+        pytest.param((0.5, 0.0), "a", id="one"),
+        pytest.param((0.5, 0.5), None, id="both"),
+        pytest.param((0.02, 0.02), None, id="both, and neither proves it"),
+    ],
+)
+def test_one_node_of_several_is_named_where_only_its_numbers_speak_against_a_candidate(
+    bad: tuple[float, float], alone: str | None
+) -> None:
+    fleet, inventory, began_s, generation = stepping()
+    running = fleet.running
+    assert running is not None
+    two = replace(fleet, rollouts=(replace(running, members=(A, NodeName("b"))),))
+    found = [
+        replace(one, node=NodeName(name))
+        for name, share in zip("ab", bad, strict=True)
+        for one in windows(generation, rate=200, share=0.5, start_s=began_s, bad=share)
+    ]
+    findings = look(told(two, "b"), inventory, found, began_s + 8)
+    assert isinstance(findings.verdict, Unhealthy)
+    assert findings.alone == alone
 
 
 @pytest.mark.parametrize(("usual", "ours", "left"), [(0.2, 0.2, True), (0.0, 0.2, False)])

@@ -64,6 +64,32 @@ def started(fleet: Fleet, record: ReleaseRecord, number: int = 1, **options: obj
     return orders.start(fleet, order, number, 10.0)
 
 
+@pytest.mark.parametrize(
+    ("ends", "good"),
+    [
+        ((), True),
+        ((Stage.DONE,), True),
+        ((Stage.SUPERSEDED,), True),
+        ((Stage.ABORTED,), False),
+        ((Stage.ROLLED_BACK,), False),
+        ((Stage.ABORTED, Stage.DONE), True),
+        ((Stage.DONE, Stage.ROLLED_BACK), True),
+    ],
+)
+def test_what_was_withdrawn_is_no_way_back_for_the_sake_of_nodes_of_its_first_wave(
+    store: Store, ends: tuple[Stage, ...], *, good: bool
+) -> None:
+    first, second = released(store)
+    store.set_last_known_good(A, (second.id, first.id), (second.digest, first.digest))
+    for number, stage in enumerate(ends, 1):
+        fleet = book(store).load()
+        (running,) = started(replace(fleet, good=()), second, number).fleet.rollouts
+        over = replace(running, stage=stage, ended_s=11.0, outcome="so")
+        book(store).write(Plan(fleet, ended=(over,)))
+    names = [target.release for target in book(store).load().good]
+    assert names == ([second.id, first.id] if good else [first.id])
+
+
 def test_a_fleet_comes_back_as_it_was_written(store: Store) -> None:
     first, second = made.released(store)
     target = Target(first.id, first.digest, 15.0, feed="bots", base=first.id, unproven=True)

@@ -155,6 +155,45 @@ def test_sites_beyond_the_bound_share_one_series() -> None:
     assert requests[f"code_class=2xx,site={OTHER_SITES}"] == 5
 
 
+def test_names_that_a_node_makes_up_take_no_series_from_the_sites_of_the_file() -> None:
+    totals = Totals()
+    counts = SiteCounts(1, 1, 0, 0, 0, 0, 0.1)
+    serving = EdgeFacts((LOCAL,), sites=frozenset({"shop"}))
+    totals.add(window(None, node="liar", **{f"s{n}": counts for n in range(METRIC_SITES_MAX)}))
+    for scrape in (1, 2):
+        totals.add(window(None, made_up=counts, shop=counts))
+        samples(totals, serving)
+        totals.add(window(None, shop=counts, made_up=counts))
+        found = samples(totals, serving)
+        assert {*found["seawall_origin_timeouts_total"]} == {"site=shop", f"site={OTHER_SITES}"}
+        assert {*found["seawall_origin_duration_seconds"]} == {"quantile=0.5,site=shop"}
+        requests = found["seawall_requests_total"]
+        assert requests[f"code_class=2xx,site={OTHER_SITES}"] == METRIC_SITES_MAX + 1 + 2 * scrape
+    assert requests["code_class=2xx,site=shop"] == 3, "once there was no room for its name"
+
+
+def test_what_a_new_site_answered_before_the_next_scrape_is_its_own() -> None:
+    totals = Totals()
+    counts = SiteCounts(1, 1, 0, 0, 0, 0)
+    samples(totals, EdgeFacts((LOCAL,), sites=frozenset({"shop"})))
+    totals.add(window(None, blog=counts))
+    found = samples(totals, EdgeFacts((LOCAL,), sites=frozenset({"shop", "blog"})))
+    assert found["seawall_requests_total"]["code_class=2xx,site=blog"] == 1
+
+
+def test_a_site_that_is_taken_out_of_the_file_makes_room_for_the_next() -> None:
+    totals = Totals()
+    counts = SiteCounts(1, 1, 0, 0, 0, 0, 0.1)
+    for name in ("old", "new"):
+        samples(totals, EdgeFacts((LOCAL,), sites=frozenset({name})))
+        totals.add(window(None, **{name: counts}))
+    found = samples(totals, EdgeFacts((LOCAL,), sites=frozenset({"new"})))
+    assert found["seawall_origin_timeouts_total"] == {"site=new": 0}
+    assert found["seawall_origin_duration_seconds"] == {"quantile=0.5,site=new": 0.1}
+    unknown = samples(totals, EdgeFacts((LOCAL,)))
+    assert unknown["seawall_origin_timeouts_total"] == {"site=new": 0}, "what was known stays"
+
+
 def test_all_facts_of_a_connected_node_are_exposed() -> None:
     node = NodeFacts(
         "local",

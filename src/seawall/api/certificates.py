@@ -1,4 +1,4 @@
-"""What a compiled release shows of itself: its certificates as people read them, its addresses.
+"""What a compiled release shows of itself: certificates as people read them, addresses, sites.
 
 Only the workbench reads releases; control keeps what this says.
 """
@@ -6,9 +6,11 @@ Only the workbench reads releases; control keeps what this says.
 from typing import Final
 
 from cryptography import x509
+from envoy.config.route.v3 import route_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 
 from seawall.api.status_views import CertificateView
+from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 
 _DAY_S: Final = 86_400
@@ -47,3 +49,13 @@ def _dns_names(leaf: x509.Certificate) -> tuple[str, ...]:
 def listeners_of(snapshot: Snapshot) -> tuple[str, ...]:
     """The addresses a release listens on, as `http 0.0.0.0:80`."""
     return tuple(resource.name for resource in snapshot.of_type(TypeUrl.LISTENER))
+
+
+def sites_of(snapshot: Snapshot) -> frozenset[str]:
+    """The names of the sites of a release."""
+    return frozenset(
+        host.name
+        for resource in snapshot.of_type(TypeUrl.ROUTES)
+        for host in route_pb2.RouteConfiguration.FromString(resource.body).virtual_hosts
+        if host.name != names.UNKNOWN_HOST
+    )

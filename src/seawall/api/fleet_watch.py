@@ -1,9 +1,10 @@
 """The whole fleet's error rate, watched: when it is anomalous, releases freeze by themselves.
 
 It looks at what every node measured, whatever released it: when most of the fleet is unwell, no
-release can be judged and no further change helps. A freeze of its own is lifted when the fleet is
-well again; one that a person made, or lifted, is left as it is. What the recent past was like is
-forgotten when control ends: a freeze from before then waits for a person.
+release can be judged and no further change helps; one node of several is not the fleet. A freeze of
+its own is lifted when the fleet is well again; one that a person made, or lifted, is left as it is.
+What the recent past was like is forgotten when control ends: a freeze from before then waits for a
+person.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,12 +13,9 @@ from seawall import limits
 from seawall.api.rollouts import Rollouts
 from seawall.clock import Clock
 from seawall.errors import SeawallError
-from seawall.judge.anomaly import Anomaly, errors_of, look
-from seawall.judge.gates import Count
+from seawall.judge.anomaly import Anomaly, Seen, added, look, seen_in
 from seawall.rollout.behind import BRAKE
 from seawall.telemetry.window import Window
-
-_NOTHING: Count = (0.0, 0.0)
 
 
 class FleetWatch:
@@ -35,13 +33,12 @@ class FleetWatch:
         self._clock = clock
         self._log = log
         self._state = Anomaly()
-        self._seen = _NOTHING
+        self._seen: Seen = {}
         self._acted = False
 
     def heard(self, windows: Iterable[Window]) -> None:
         """Take windows of a report; each exactly once."""
-        bad, of = errors_of(windows)
-        self._seen = self._seen[0] + bad, self._seen[1] + of
+        self._seen = added(self._seen, seen_in(windows))
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -54,7 +51,7 @@ class FleetWatch:
 
     async def look(self) -> Anomaly:
         """Look once, and freeze or unfreeze when that changes something."""
-        seen, self._seen = self._seen, _NOTHING
+        seen, self._seen = self._seen, {}
         self._state = look(self._state, seen)
         if self._state.active and not self._acted:
             if (await self._rollouts.status()).frozen is None:

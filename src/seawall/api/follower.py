@@ -227,7 +227,7 @@ class Follower:
             raise refusals.nothing_before("there is no release yet")
         older = [
             record
-            for record in self._store.list(count_max=limits.PAGE_SIZE_MAX, before=current.id)
+            for record in self._roster.before(current)
             if not record.quarantined and record.digest != current.digest
         ]
         known_good = (record for record in older if self._roster.good(record.id))

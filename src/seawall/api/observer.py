@@ -148,6 +148,7 @@ class Observer:
             nodes=tuple(self._node_facts(seen) for seen in self._board.nodes()),
             releases=count,
             certificates=tuple((view.name, view.not_after_s) for view in certificates),
+            sites=None if current is None else current.sites,
         )
         async with self._rendering:
             return await asyncio.to_thread(exposition, self._totals.samples(facts))

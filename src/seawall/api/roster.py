@@ -26,6 +26,8 @@ from seawall.rollout.state import Fleet, Stage
 from seawall.site.sources import SourceSet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from seawall.release.release import ReleaseRecord
 
 LOCAL: Final = NodeName("local")
@@ -108,6 +110,21 @@ class Roster:
     def kept(self) -> ReleaseId | None:
         """What nodes serve that this store has forgotten, by the name it had; None for nothing."""
         return behind.kept(self.fleet, self.reports())
+
+    def before(self, current: "ReleaseRecord") -> "Iterator[ReleaseRecord]":
+        """What served before, newest first, without what somebody has gone back from since.
+
+        Blocks. Of what is older than all that is kept of that, everything.
+        """
+        kept = {one.id: one for one in self._store.list(count_max=limits.PAGE_SIZE_MAX)}
+        newest, name = release_number(current.id), self.fleet.target_before
+        if name is None or release_number(name) > newest:
+            name = current.parent  # somebody went back to this one
+        while name in kept and release_number(name) < newest:
+            yield kept[name]
+            newest, name = release_number(name), kept[name].parent
+        if name is not None:
+            yield from self._store.list(count_max=limits.PAGE_SIZE_MAX, before=name)
 
     def good(self, release: ReleaseId) -> bool:
         """Whether a node keeps it as last known good."""

@@ -94,6 +94,7 @@ class Facts:
         clearance_keys_s: when the key that signs clearances was made, Unix seconds; None when
             nothing is signed.
         jobs: what control does by itself at intervals.
+        sites: those it serves, by name.
     """
 
     sources: SourceSet
@@ -109,6 +110,7 @@ class Facts:
     shadow: ModelFacts = ModelFacts()
     clearance_keys_s: float | None = None
     jobs: Jobs = NO_JOBS
+    sites: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

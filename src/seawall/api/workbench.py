@@ -43,7 +43,7 @@ from seawall.api.candidate import (
     same_content,
     served_by,
 )
-from seawall.api.certificates import certificates_of, listeners_of
+from seawall.api.certificates import certificates_of, listeners_of, sites_of
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.gatekeeper import Anew, Case, Gatekeeper, Passage, unjudged
 from seawall.api.ingredients import (
@@ -296,6 +296,7 @@ class Workbench:
             shadow=shadow_facts(bundle, written, self._stash),
             clearance_keys_s=keys_issued_s(bundle),
             jobs=job_settings(bundle, written),
+            sites=sites_of(bundle.snapshot),
         )
 
     def _try(self, sources: SourceSet, old: Bundle | None) -> tuple[CheckView, Candidate | None]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.daemon.processes import RunFile
+from seawall.daemon.processes import PRIVATE_DIRECTORY_MODE, RunFile
 
 _LOG_MODE: Final = 0o600
 _TAIL_SIZE_BYTES: Final = 2_000
@@ -59,8 +59,7 @@ class Child:
             OSError: the machine has no process, memory or file left to give.
         """
         self._started_s = now_s
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        output = os.open(self._output, flags, _LOG_MODE)
+        output = self._opened_output()
         try:
             self._process = subprocess.Popen(
                 self._arguments,
@@ -145,6 +144,15 @@ class Child:
             f"{self.name} ended ({ended_how(status)}); starting it again in {pause_s:.1f} s; "
             "the edge serves on." + (f" Its last words: {self._words}" if self._words else "")
         )
+
+    def _opened_output(self) -> int:
+        """What it writes; nowhere where there is no place for that: it must run all the same."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        with suppress(OSError):
+            # Whoever needs room on a disk removes logs.
+            self._output.parent.mkdir(mode=PRIVATE_DIRECTORY_MODE, exist_ok=True)
+            return os.open(self._output, flags, _LOG_MODE)
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
 
     def _bound_output(self) -> None:
         # The file is opened for appending: after the cut, writing goes on at its new end.

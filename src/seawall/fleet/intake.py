@@ -193,7 +193,7 @@ def _plausible(window: Window) -> bool:
         return False
     return (
         all(_plausible_site(counts) for counts in window.sites.values())
-        and all(abs(value) <= _COUNT_MAX for value in window.edge.values())
+        and all(map(_countable, window.edge.values()))  # below zero it takes away what others say
         and all(map(_SITE.fullmatch, window.sites))
         and all(len(name) <= limits.PATH_LENGTH_CHARS_MAX for name in window.edge)
         and len(window.latency_buckets) <= _BUCKETS_MAX

@@ -7,9 +7,9 @@ wide: what is doubtful is left to the judge of the control side, which sees all 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from seawall.ids import SiteName
+from seawall.ids import NodeName, SiteName
 from seawall.judge.evidence import Evidence
-from seawall.judge.gates import GATES_BY_NAME, Count, Gate
+from seawall.judge.gates import GATES_BY_NAME, Count, Gate, count_of
 from seawall.judge.judge import worse
 from seawall.judge.pooling import span_of
 from seawall.judge.sequential import rate_lower, rate_upper
@@ -78,6 +78,34 @@ def during_bake(before: Iterable[Window], after: Iterable[Window]) -> Verdict:
     return combine(verdicts)
 
 
+def worst_since(
+    found: Unhealthy, before: Iterable[Window], after: Iterable[Window]
+) -> list[NodeName]:
+    """The nodes of a verdict on a bake: those with most bad events beyond their own past first.
+
+    Args:
+        found: the verdict on all of them together.
+        before: as for `during_bake`.
+        after: as for `during_bake`.
+    """
+    gate = GATES_BY_NAME[found.gate]
+    then, now = (_by_node(gate, found.site, windows) for windows in (before, after))
+    surplus = {}
+    for name, (bad, of) in now.items():
+        bad_then, of_then = then.get(name, (0.0, 0.0))
+        surplus[name] = bad - of * (bad_then / of_then if of_then > 0 else 0.0)
+    return sorted(surplus, key=lambda name: -surplus[name])
+
+
+def _by_node(gate: Gate, site: SiteName | None, windows: Iterable[Window]) -> dict[NodeName, Count]:
+    sums: dict[NodeName, Count] = {}
+    for window in windows:
+        bad, of = count_of(gate, site, window) or (0.0, 0.0)
+        known_bad, known = sums.get(window.node, (0.0, 0.0))
+        sums[window.node] = known_bad + bad, known + of
+    return sums
+
+
 def _grown(
     gate: Gate,
     site: SiteName | None,
@@ -89,7 +117,7 @@ def _grown(
 ) -> list[Verdict]:
     spans: _Spans = {}
     for window in after:
-        count = _count(gate, site, window)
+        count = count_of(gate, site, window)
         if count is not None:
             span = spans.setdefault(span_of(window), [0.0, 0.0])
             span[0], span[1] = span[0] + count[0], span[1] + count[1]
@@ -97,7 +125,7 @@ def _grown(
     testify = sum(span[0] > margin * span[1] for span in spans.values())
     if testify < JUDGE_SPANS_MIN or bad <= margin * of:
         return []
-    known = [count for window in before if (count := _count(gate, site, window)) is not None]
+    known = [count for window in before if (count := count_of(gate, site, window)) is not None]
     bad_then, of_then = sum(count[0] for count in known), sum(count[1] for count in known)
     # A site nobody asked for before has no past: its bound is then 1, and nothing is over it.
     usual = rate_upper(bad_then, of_then, alpha)
@@ -110,10 +138,3 @@ def _grown(
         f"{bad_then:,.0f} of {of_then:,.0f} before it; {allowed:.1%} are allowed."
     )
     return [Unhealthy(gate.name, site, text)]
-
-
-def _count(gate: Gate, site: SiteName | None, window: Window) -> Count | None:
-    if site is None:
-        return gate.of_window(window, None)
-    counts = window.sites.get(site)
-    return gate.of_site(counts, None) if gate.of_site is not None and counts else None

@@ -230,6 +230,14 @@ GATES: Final = (
 GATES_BY_NAME: Final = {gate.name: gate for gate in GATES}
 
 
+def count_of(gate: Gate, site: SiteName | None, window: Window) -> Count | None:
+    """Of the whole edge (None) or a site in a window, without a bound from which on it is slow."""
+    if site is None:
+        return gate.of_window(window, None)
+    counts = window.sites.get(site)
+    return gate.of_site(counts, None) if gate.of_site is not None and counts else None
+
+
 def slow_from(windows: Iterable[Window]) -> dict[SiteName | None, int]:
     """The first bucket that is slow, of the edge (None) and of each site, by these windows.
 

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from seawall import limits
-from seawall.judge.brake import during_bake
+from seawall.ids import NodeName
+from seawall.judge.brake import during_bake, worst_since
 from seawall.judge.evidence import Evidence, Facts, gather
-from seawall.judge.gates import GATES_BY_NAME
+from seawall.judge.gates import GATES_BY_NAME, Count, count_of
 from seawall.judge.judge import Demands, is_futile, judge
-from seawall.judge.pooling import STABLE, pooled_in_time
-from seawall.judge.verdict import NotEnough, Reason, Verdict
+from seawall.judge.pooling import CANDIDATE, STABLE, apart_max, pooled_in_time
+from seawall.judge.verdict import NotEnough, Reason, Unhealthy, Verdict
 from seawall.judge.weigh import odds_against, worst_site
 from seawall.rollout.ports import TrialPhase
 from seawall.rollout.state import (
@@ -45,21 +46,13 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
     rollout = fleet.running
     if rollout is None:
         return found
-    found = replace(found, bake=_bake(rollout, windows))
+    found = replace(found, bake=_bake(fleet, rollout, windows))
     if rollout.stage is not Stage.CANARY or not rollout.step_generation:
         return found
     step = rollout.policy.steps[rollout.step - 1]
     rate = rate_per_s(rollout.members, windows)
-    evidence = gather(
-        _of_step(fleet, rollout, windows),
-        rollout.step_generation,
-        earlier=[
-            passed.generation
-            for passed in rollout.passed
-            if passed.step and passed.generation and passed.generation != rollout.step_generation
-        ],
-        facts=_facts(rollout, inventory),
-    )
+    counted, facts = _of_step(fleet, rollout, windows), _facts(rollout, inventory)
+    evidence = _gathered(rollout, counted, facts)
     demands = Demands(
         share=step.share_permille / _PERMILLE,
         elapsed_s=max(0.0, now_s - rollout.step_started_s),
@@ -70,9 +63,15 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
     )
     later = _decides_at(rollout, rate or 0.0)
     verdict = _verdict(evidence, demands, later)
+    alone = None
+    if isinstance(verdict, Unhealthy):
+        loudest = _loudest(verdict, rollout, counted)
+        others = _gathered(rollout, [w for w in counted if w.node != loudest], facts)
+        alone = None if _speaks_against(others, verdict, demands) else loudest
     return replace(
         found,
         verdict=verdict,
+        alone=alone,
         step_generation=rollout.step_generation,
         requests=int(evidence.requests),
         shows_harm=shows_harm(step, rate or 0.0),
@@ -80,6 +79,53 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
         decides_at_step=later,
         hesitates=isinstance(verdict, NotEnough) and _hesitates(evidence),
     )
+
+
+def _gathered(rollout: Rollout, windows: Iterable[Window], facts: Facts) -> Evidence:
+    return gather(
+        windows,
+        rollout.step_generation,
+        earlier=[
+            passed.generation
+            for passed in rollout.passed
+            if passed.step and passed.generation and passed.generation != rollout.step_generation
+        ],
+        facts=facts,
+    )
+
+
+def _speaks_against(others: Evidence, found: Unhealthy, demands: Demands) -> bool:
+    """Whether what other nodes measured points the same way; proof is not asked of a part of it."""
+    if isinstance(judge(others, demands), Unhealthy):
+        return True
+    series = others.totals.get(found.gate)
+    if found.site is not None:
+        theirs = (each for each in others.suspects if each.gate == found.gate)
+        series = next((each for each in theirs if each.site == found.site), None)
+    return odds_against(series, others) >= limits.JUDGE_SUSPICION
+
+
+def _loudest(verdict: Unhealthy, rollout: Rollout, windows: Iterable[Window]) -> NodeName | None:
+    """Whose candidate has most bad events beyond the usual; None when only one node measured any.
+
+    By the gate of the verdict; without one (`memory`) whose candidate uses most.
+    """
+    gate = GATES_BY_NAME.get(verdict.gate)
+    sums: dict[NodeName, Count] = {}
+    for window in windows:
+        if window.slot == CANDIDATE and window.generation >= rollout.first_generation:
+            bad, of = sums.get(window.node, (0.0, 0.0))
+            if gate is None:
+                heap = window.edge.get("memory_allocated_bytes", 0.0)
+                sums[window.node] = max(bad, heap), 0.0
+            else:
+                more_bad, more = count_of(gate, verdict.site, window) or (0.0, 0.0)
+                sums[window.node] = bad + more_bad, of + more
+    if len(sums) < 2:  # noqa: PLR2004 - another one to compare with
+        return None
+    all_bad, all_of = map(sum, zip(*sums.values(), strict=True))
+    usual = all_bad / all_of if all_of > 0 else 0.0
+    return max(sums, key=lambda name: sums[name][0] - usual * sums[name][1])
 
 
 def _verdict(evidence: Evidence, demands: Demands, later: int | None) -> Verdict:
@@ -95,20 +141,38 @@ def _verdict(evidence: Evidence, demands: Demands, later: int | None) -> Verdict
     return found
 
 
-def _bake(rollout: Rollout, windows: Iterable[Window]) -> Verdict | None:
-    """Of the nodes that serve the release: since the commit, by what they served before it."""
+def _bake(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> Verdict | None:
+    """Of the nodes that serve the release: since the commit, by what they served before it.
+
+    Of three nodes and more the worst decide nothing by themselves: they go back by themselves.
+    """
     before, began_s = rollout.before, rollout.started_s
     if before is None or not rollout.committed:
         return None
-    stable = [window for window in windows if window.slot == STABLE]
+    told = {name for name, known in fleet.assigned.items() if known.release == rollout.release}
+    stable = [w for w in windows if w.slot == STABLE and w.node in told]
     after = [w for w in stable if w.release == rollout.release and w.start_s >= began_s]
     serving = {window.node for window in after}
     past = [w for w in stable if w.release == before.release and w.node in serving]
-    return during_bake(pooled_in_time(past), pooled_in_time(after)) if after else None
+    if not after:
+        return None
+    found = during_bake(pooled_in_time(past), pooled_in_time(after))
+    apart = apart_max(len(serving))
+    if not isinstance(found, Unhealthy) or not apart:
+        return found
+    worst = {*worst_since(found, past, after)[:apart]}
+    return during_bake(
+        pooled_in_time(w for w in past if w.node not in worst),
+        pooled_in_time(w for w in after if w.node not in worst),
+    )
 
 
 def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[Window]:
-    """Windows of this step under the step's own number, though a node was told again since."""
+    """Windows of this step under the step's own number, though a node was told again since.
+
+    Only of nodes that were given this release to try: no other one can have measured it.
+    """
+    tried = {*rollout.members, *rollout.committed, *rollout.aside}
     told = {
         name: assigned.generation
         for name in rollout.members
@@ -119,6 +183,7 @@ def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[
         if window.generation == told.get(window.node)
         else window
         for window in windows
+        if window.node in tried
     ]
 
 

@@ -12,7 +12,14 @@ from seawall import limits
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.rollout.behind import keeps, news, reachable
 from seawall.rollout.draft import Draft
-from seawall.rollout.ports import NodeReport, Phase, Trial, TrialPhase, TrialReport
+from seawall.rollout.ports import (
+    UNHEALTHY_BAKING,
+    NodeReport,
+    Phase,
+    Trial,
+    TrialPhase,
+    TrialReport,
+)
 from seawall.rollout.standing import steers, tries
 from seawall.rollout.state import Assigned, Fleet, Inventory, Rollout, Stage
 
@@ -151,7 +158,9 @@ def _tell_again(draft: Draft, name: NodeName, told: Assigned) -> bool:
         return False
     waited_s = draft.now_s - told.at_s
     if report.phase is Phase.REJECTED:
-        return waited_s >= limits.ROLLOUT_REOFFER_S
+        braked = UNHEALTHY_BAKING in report.message
+        patience_s = limits.ROLLOUT_BRAKED_REOFFER_S if braked else limits.ROLLOUT_REOFFER_S
+        return waited_s >= patience_s
     # Content with something else under our number: a restored store gave that number twice.
     other = report.phase in {Phase.BAKING, Phase.GOOD} and report.digest != told.digest
     trial = report.trial

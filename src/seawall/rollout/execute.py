@@ -17,6 +17,7 @@ from seawall.errors import ConflictError, InternalError, SeawallError, Unreachab
 from seawall.rollout.assess import assess
 from seawall.rollout.book import Deed
 from seawall.rollout.draft import Draft
+from seawall.rollout.inherited import begun_again
 from seawall.rollout.lint import lint
 from seawall.rollout.past import Past
 from seawall.rollout.plan import plan
@@ -122,6 +123,7 @@ class Executor:
         # An order that the store did not take may be the one that ends a trial: a step that has
         # nothing to write does not show that the store can be written again.
         self._unwritten = False
+        self._inherits = False
         self.fleet = Fleet()
         self.findings = Findings()
         self.trouble: SeawallError | None = None
@@ -161,6 +163,7 @@ class Executor:
     async def run(self) -> None:
         """Carry out until cancelled; trouble with the store is logged and tried again."""
         self._well_s = self._clock.monotonic_s()
+        self._inherits = True
         try:
             await self._run()
         finally:
@@ -196,6 +199,7 @@ class Executor:
         async with self._turn:
             await self._read()
             await self._follow_clock()
+            await self._inherit()
             inventory, now_s = self._board.inventory(), self._clock.now_s()
             windows = self._past.recalled(self.fleet, self._board.evidence())
             self.findings = self._judged(self.fleet, inventory, windows, now_s)
@@ -264,6 +268,14 @@ class Executor:
         if by_s:
             await self._write(retimed(self.fleet, by_s, now_s))
         self._offset_s = now_offset_s
+
+    async def _inherit(self) -> None:
+        """Once, before the first plan of `run`: what another process began, and had measured."""
+        if self._inherits:
+            made = begun_again(self.fleet, self._clock.now_s())
+            if made is not None:
+                await self._write(made)
+            self._inherits = False
 
     async def _write(self, made: Plan, deeds: Sequence[Deed] = ()) -> None:
         await self._blocking(self._book.write, made, deeds=deeds)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from seawall import limits
 from seawall.errors import assert_never
 from seawall.ids import NodeName
+from seawall.judge.pooling import apart_max
 from seawall.judge.verdict import Unhealthy
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import all_ready, blocked, everywhere, others, verdict_on
@@ -57,7 +58,12 @@ def _withdrawn(draft: Draft, rollout: Rollout) -> bool:
         return False
     verdict = verdict_on(draft, rollout)
     if isinstance(verdict, Unhealthy):
-        _blame(draft, rollout, f"{step_text(rollout)}: {_unhealthy(verdict)}")
+        words = f"{step_text(rollout)}: {_unhealthy(verdict)}"
+        if draft.findings.alone is not None:
+            words = f"{words.removesuffix('.')}. {_alone(draft.findings.alone)}"
+            draft.withdraw(rollout, Stage.ROLLED_BACK, words)
+        else:
+            _blame(draft, rollout, words)
         return True
     return _out_of_time(draft, rollout)
 
@@ -73,7 +79,8 @@ def _told_to_commit(draft: Draft, rollout: Rollout) -> tuple[NodeName, ...]:
 def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
     """Undo what fares worse than the time before; nobody is blamed: an origin may have failed.
 
-    A few nodes that went back alone are told again. A way back is not undone by what it fled from.
+    Of three nodes and more one that went back alone is told again, and of many a few: what they
+    compared is before and after. A way back is not undone by what it fled from.
     """
     if rollout.straight is Basis.KNOWN_GOOD:
         return False
@@ -82,7 +89,7 @@ def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
     told = len(_told_to_commit(draft, rollout))
     if isinstance(verdict, Unhealthy):
         words = f"while baking: {_unhealthy(verdict)}"
-    elif len(reverted) > limits.ROLLOUT_LOST_SHARE_MAX * told:
+    elif len(reverted) > max(limits.ROLLOUT_LOST_SHARE_MAX * told, min(1, apart_max(told))):
         words = looks_text(reverted)
     else:
         return False
@@ -99,6 +106,13 @@ def _blame(draft: Draft, rollout: Rollout, reason: str) -> None:
 def _unhealthy(verdict: Unhealthy) -> str:
     where = f" of {verdict.site}" if verdict.site else ""
     return f"unhealthy by {verdict.gate}{where}: {verdict.text}".rstrip(": ")
+
+
+def _alone(name: NodeName) -> str:
+    return (
+        f"Only the numbers of {name} say so, and it is not quarantined: look at that machine, and "
+        f"apply it again if that is to blame; `seawall nodes remove {name}` takes it out"
+    )
 
 
 def _out_of_time(draft: Draft, rollout: Rollout) -> bool:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, Select, select
 
 from seawall import limits
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
@@ -20,7 +20,10 @@ from seawall.release.tables import (
 )
 from seawall.rollout.ports import Trial
 from seawall.rollout.record import read_rollout
-from seawall.rollout.state import Assigned, Event, Freeze, Rollout, Target
+from seawall.rollout.state import Assigned, Event, Freeze, Rollout, Stage, Target
+
+_WITHDRAWN: Final = (Stage.ROLLED_BACK, Stage.ABORTED)
+_DONE: Final = (Stage.DONE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +120,33 @@ def _trial(row: Row[Any]) -> Trial | None:
 
 
 def good_in(connection: Connection) -> tuple[Target, ...]:
-    """What a node named as last known good and is still stored, newest first."""
+    """What a node named as last known good and is still stored, newest first.
+
+    A node of the first wave says so soon after it committed. What was withdrawn after that, and
+    never brought out to the end, is good for nobody.
+    """
+    named = select(KNOWN_GOOD.c.release)
+    ended = {
+        stages: set(
+            connection.execute(_ended_in(stages).where(ROLLOUTS.c.release.in_(named))).scalars()
+        )
+        for stages in (_WITHDRAWN, _DONE)
+    }
     query = (
         select(RELEASES.c.number, RELEASES.c.digest)
-        .where(RELEASES.c.number.in_(select(KNOWN_GOOD.c.release)))
+        .where(RELEASES.c.number.in_(named))
         .order_by(RELEASES.c.number.desc())
     )
     return tuple(
         Target(rows.release_id(row.number), Digest(row.digest), limits.BAKE_S)
         for row in connection.execute(query)
+        if row.number not in ended[_WITHDRAWN] - ended[_DONE]
     )
+
+
+def _ended_in(stages: Iterable[Stage]) -> Select[tuple[int]]:
+    """Releases with a rollout that ended so."""
+    return select(ROLLOUTS.c.release).where(ROLLOUTS.c.stage.in_([s.value for s in stages]))
 
 
 def quarantined_in(connection: Connection) -> frozenset[Digest]:

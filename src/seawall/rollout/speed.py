@@ -5,6 +5,7 @@ comes. A switch is for emergencies: one node, then all, within a minute. Everyth
 the site file.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from seawall import limits
@@ -61,7 +62,7 @@ def deadline_s(policy: RolloutPolicy, speed: Speed, period_s: float | None = Non
 def _feed(policy: RolloutPolicy, period_s: float) -> RolloutPolicy:
     """Of one period: a fifth to taste, two fifths for all steps of all waves, a fifth to bake."""
     shares = limits.FEED_STEP_SHARES_PERMILLE
-    waves = policy.waves[:1] or (Wave(share=0.1),)
+    waves = tuple(_first_waves(policy)) or (Wave(share=0.1),)
     rounds = len(shares) * (len(waves) + 1)
     each_s = min(limits.FEED_STEP_DEADLINE_S_MAX, period_s * _FEED_STEPS_SHARE / rounds)
     soak_s = min(limits.FEED_STEP_SOAK_S, each_s / 2)
@@ -74,6 +75,14 @@ def _feed(policy: RolloutPolicy, period_s: float) -> RolloutPolicy:
         ),
         bake_s=min(policy.bake_s, period_s * _FEED_BAKE_SHARE),
     )
+
+
+def _first_waves(policy: RolloutPolicy) -> Iterator[Wave]:
+    """As far as the first share of all nodes: in a group before it there may be none."""
+    for wave in policy.waves:
+        yield wave
+        if not wave.group:
+            return
 
 
 def _period(period_s: float | None) -> float:

@@ -19,8 +19,6 @@ from seawall.rollout.ports import NodeReport, Trial
 TASTE: Final = 0
 """The step before the first of the policy: no client meets the candidate. Step n is
 `policy.steps[n - 1]`."""
-
-
 NO_GENERATION: Final = Generation(0)
 """Before the first assignment."""
 NOTHING_JUDGED: Final = NotEnough(Reason.NO_EVIDENCE, text="nothing was judged")
@@ -335,14 +333,15 @@ class Findings:
         step_generation: of the step that was judged (`Rollout.step_generation`): a verdict on
             another step is none.
         requests: that the candidates answered in this step, for people.
-        decides_at_step: the first later step at which the traffic there is could bring a verdict in
-            time, or show harm; None when none could.
+        decides_at_step: the first later step whose traffic could bring a verdict in time, or show
+            harm, if any.
         bake: of stable slots since the commit, by the time before; None when nothing was judged.
         shows_harm: in this step's soak gross harm would show, though health cannot be proved:
             golden requests decide only after it.
         suspicion: what speaks against the candidate, and outweighs golden requests, without proof.
         rates_per_s: requests that met each node lately; one whose traffic is unknown is missing.
         hesitates: less than a suspicion, and reason to look at some more requests.
+        alone: the one node of several whose numbers alone speak against the candidate, if any.
     """
 
     verdict: Verdict = NOTHING_JUDGED
@@ -354,6 +353,7 @@ class Findings:
     suspicion: str = ""
     rates_per_s: Mapping[NodeName, float] = field(default_factory=lambda: MappingProxyType({}))
     hesitates: bool = False
+    alone: NodeName | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ https://prometheus.io/docs/practices/naming/
 """
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -24,7 +25,8 @@ from seawall.telemetry.measures import MEASURES
 from seawall.telemetry.window import SiteCounts, Window
 
 OTHER_SITES: Final = "_other"
-"""Label of the sites beyond `METRIC_SITES_MAX` together; no site can have this name."""
+"""Label of the sites beyond `METRIC_SITES_MAX`, and of those that no site file has, together; no
+site can have this name."""
 _STABLE: Final = "stable"
 _QUANTILES: Final = (("0.5", "latency_p50_s"), ("0.95", "latency_p95_s"), ("0.99", "latency_p99_s"))
 _CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
@@ -173,6 +175,8 @@ class EdgeFacts:
     jobs: tuple[JobFacts, ...] = ()
     ranges: tuple[tuple[str, float], ...] = ()
     """Name and date (Unix seconds) of each list of published ranges in force that has one."""
+    sites: frozenset[str] | None = None
+    """Of the release that should serve; None when that is not known."""
 
 
 class Totals:
@@ -185,6 +189,7 @@ class Totals:
         self._measured_s: dict[str, float] = {}
         self._times: dict[tuple[str, Labels], tuple[str, float]] = {}
         self._sites: set[str] = set()
+        self._known: frozenset[str] | None = None
 
     def add(self, window: Window) -> None:
         """Count a window; each must be given once, in the order it was closed."""
@@ -209,6 +214,7 @@ class Totals:
     def samples(self, facts: EdgeFacts) -> Samples:
         """What there is to tell now; other nodes than in `facts` are forgotten."""
         self._forget_all_but({node.name for node in facts.nodes})
+        self._know(facts.sites)
         samples = {**self._counters, **self._live_gauges(facts)}
         samples.update(_facts(facts))
         return samples
@@ -226,11 +232,11 @@ class Totals:
                 self._set_time(name, (site, quantile), node, value)
 
     def _site_label(self, site: str) -> str:
-        if site not in self._sites and len(self._sites) < METRIC_SITES_MAX:
+        if site not in self._sites and len(self._sites) < self._room:
             self._sites.add(site)
         return site if site in self._sites else OTHER_SITES
 
-    def _live_gauges(self, facts: EdgeFacts) -> Samples:
+        self._drop("node", gone)
         """Gauges of slots that are measured on connected nodes: others are not now's."""
         away = {node.name for node in facts.nodes if not node.connected}
         over = {
@@ -263,16 +269,19 @@ class Totals:
         gone = self._behind.keys() - nodes
         if not gone:
             return
-        for kept in (self._counters, self._gauges):
-            for name, labels in [*kept]:
-                if _LABELS[name][:1] == ("node",) and labels[0] in gone:
-                    del kept[name, labels]
+        self._drop("node", gone)
         for metric in [metric for metric, (node, _) in self._times.items() if node in gone]:
             self._gauges.pop(metric, None)
             del self._times[metric]
         for node in gone:
             del self._behind[node]
             self._measured_s.pop(node, None)
+
+    def _drop(self, label: str, gone: AbstractSet[str]) -> None:
+        for kept in (self._counters, self._gauges, self._times):
+            for name, labels in [*kept]:
+                if _LABELS[name][:1] == (label,) and labels[0] in gone:
+                    del kept[name, labels]
 
     def _count(self, name: str, labels: Labels, value: float) -> None:
         self._counters[name, labels] = self._counters.get((name, labels), 0) + value
