@@ -153,7 +153,7 @@ def _unless_taken_over_https(site: Site, port: int) -> Any:
 
 def comma_route(host_name: str) -> Any:
     """Refuse an authority that holds a comma."""
-    route = answer(f"{host_name}/_comma", 400, "Bad host.\n")
+    route = answer(f"{host_name}{names.ROUTE_COMMA}", 400, "Bad host.\n")
     route.match.headers.append(header_is(":authority", string_pb2.StringMatcher(contains=",")))
     return route
 
@@ -184,7 +184,7 @@ def _looks_at_paths(site: Site) -> bool:
 
 def _trace_route(host_name: str) -> Any:
     """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
-    route = answer(f"{host_name}/_trace", 405, "Method not allowed.\n")
+    route = answer(f"{host_name}{names.ROUTE_TRACE}", 405, "Method not allowed.\n")
     route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
     return route
 
