@@ -34,6 +34,14 @@ SITE_PROBLEMS_MAX: Final = 200
 SITE_SALVAGE_ROUNDS_MAX: Final = 64
 """How often what is wrong is taken out and the rest looked at again. A file takes two or three; one
 that takes more is not looked at further."""
+SITE_WORD_REMEMBERED_CHARS_MAX: Final = 200
+"""Values of a site file whose check is remembered, since sites repeat them: names, times,
+addresses. Longer ones are hardly ever there twice, and who may check files could fill the memory
+with them."""
+HOSTS_REMEMBERED_SIZE_BYTES_MAX: Final = 128 * MIB
+"""Compiled sites kept, so that a change of one compiles one. `SITES_MAX` of five routes take some
+MiB over http and https. Once they take more, as when large ones are compared again and again, all
+are forgotten."""
 SITES_MAX: Final = 2_000
 """Sites on one edge: twice the size that the benchmark covers."""
 HOSTS_PER_SITE_MAX: Final = 100

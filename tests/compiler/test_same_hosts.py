@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gate import made
-from seawall.compiler import diff as diff_module
+from seawall.compiler import site_words
 from seawall.compiler.diff import diff
 from seawall.compiler.names import ROUTES_HTTP
 from seawall.compiler.snapshot import Snapshot, TypeUrl
@@ -65,7 +65,7 @@ def test_a_difference_is_told_as_if_every_host_had_been_read(one: Any, other: An
     for before, after in ((BASE, new), (old, new), (new, old)):
         found = diff(before, after)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(diff_module, "_same_hosts", lambda *_: set())
+            patched.setattr(site_words, "_same_hosts", lambda *_: frozenset())
             assert found == diff(before, after)
 
 

@@ -220,7 +220,6 @@ MISTAKES: dict[str, tuple[Way, Any]] = {
     "origin unused": (("origins", "more"), {"endpoints": "http://127.0.0.1:4000"}),
     "schemes mixed": (("origins", "app", "endpoints", 1), "http://10.0.0.2"),
     "endpoint twice": (("origins", "app", "backup", 0), "https://10.0.0.1"),
-    "check overlaps": (("origins", "spare", "health_check", "timeout"), "30s"),
     "not verified": (("origins", "app", "tls", "verify"), False),
     "authority missing": (("origins", "app", "tls", "ca"), "certs/none.pem"),
     "balanced twice": (("origins", "app", "load_balancing", "by"), "round_robin"),
@@ -293,10 +292,6 @@ DEPENDENT: dict[str, tuple[str, tuple[Way, ...]]] = {
         (("origins", "app", "endpoints", 0, "url"),),
     ),
     "endpoint twice": ("needs both of them", (("origins", "app", "endpoints", 0, "url"),)),
-    "check overlaps": (
-        "compares two times",
-        (("origins", "spare", "health_check", "interval"),),
-    ),
     "balanced twice": (
         "the other way is not known",
         (("origins", "app", "load_balancing", "hash", "header"),),

@@ -243,10 +243,8 @@ def test_trusted_proxies(written: str, found: set[str]) -> None:
         ),
         ("endpoints: 'http://a', load_balancing: {}", {"contradictory-keys"}),
         ("endpoints: 'http://a', load_balancing: {hash: client_ip}", set()),
-        (
-            "endpoints: 'http://a', health_check: {path: /, interval: 1s}",
-            {"contradictory-timeouts"},
-        ),
+        ("endpoints: 'http://a', health_check: {path: /, interval: 1s}", set()),
+        ("endpoints: ['http://[::1]', 'http://[0:0::1]:80']", {"duplicate-endpoint"}),
     ],
 )
 def test_origins(written: str, found: set[str]) -> None:
@@ -302,6 +300,9 @@ def test_origins(written: str, found: set[str]) -> None:
         ('path: /a, header_changes: {request: {set: {x-a: "1", X-A: "2"}}}', {"header-twice"}),
         ('path: /a, header_changes: {response: {add: {x-a: "1"}, set: {X-A: "2"}}}', set()),
         ("path: /a, redirect: /a/", set()),
+        ("prefix: /a, headers: {X_KEY: a}", {"route-matches-nothing"}),
+        ("prefix: /a, headers: {x_key: {present: true}}", {"route-matches-nothing"}),
+        ("prefix: /a, headers: {x_key: {present: false}, x-key: a_b}", set()),
         ("prefix: /a, timeout: 1s, retries: {per_try_timeout: 2s}", {"contradictory-timeouts"}),
         ("prefix: /a, grpc: true", {"protocol-mismatch"}),
         ("regex: /a, rewrite: {regex: a, to: '/i?id=\\0'}", set()),

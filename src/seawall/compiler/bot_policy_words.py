@@ -4,7 +4,7 @@ Told from the text that the filter gets, so that it is what really changes. Cond
 as Lua and are not shown: the site file shows them better.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from seawall.model import OBSERVING, RouteClass
 
 _OFF: Final = "off"
 _LEVELS: Final = "level of challenges"
+_CONTACT: Final = "who cannot pass may write to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,31 @@ def bot_changes(old_table: Any, old: Any, new_table: Any, new: Any) -> Iterator[
         return
     for what in before.parts:
         if before.parts[what] != after.parts[what]:
-            yield f"bots: {what} {before.parts[what]} -> {after.parts[what]}"
+            yield f"bots: {what} {before.parts[what] or 'none'} -> {after.parts[what] or 'none'}"
     for category, was in before.categories.items():
         if was != after.categories[category]:
             yield f"bots: category {category} {was} -> {after.categories[category]}"
     yield from _rule_changes(before.rules, after.rules)
+
+
+def key_change(pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
+    """Whether clearances are signed otherwise: one text for all sites, without any key.
+
+    Args:
+        pairs: compiled hosts, each before and now.
+    """
+    for old, new in pairs:
+        before, after = (_field(host, names.METADATA_CLEARANCE).split() for host in (old, new))
+        if before == after or not (_challenges(old) and _challenges(new)):
+            continue
+        if not (before and after):
+            yield f"clearances are granted {'from now on' if after else 'no longer'}"
+            return
+        # An epoch, then the keys, of which the first one signs.
+        holds = before[0] == after[0] and before[1] in after
+        kept = "hold on" if holds else "are good no longer, and visitors are asked again"
+        yield f"clearances are signed with another key; those granted before {kept}"
+        return
 
 
 def route_bots_text(route: Any) -> str:
@@ -68,11 +89,10 @@ def _rule_changes(
 
 
 def _policy(table: Any, host: Any) -> _Policy:
-    values = host.metadata.filter_metadata.get(names.FILTER_BOTS)
-    text = values.fields[RouteClass.PAGE.value].string_value if values is not None else ""
+    text = _field(host, RouteClass.PAGE.value)
     if not text:
         text = policy_text(OBSERVING, SiteName(host.name), RouteClass.PAGE)
-    parts: dict[str, str] = {}
+    parts = {_CONTACT: _field(host, names.METADATA_CONTACT)}
     categories: dict[str, str] = {}
     rules: dict[str, tuple[str, str]] = {}
     mode = ""
@@ -92,6 +112,16 @@ def _policy(table: Any, host: Any) -> _Policy:
                 name, do, level, requests, per, _, condition = rest.split(" ", 6)
                 rules[name] = _action(f"{do} {level} {requests} {per}"), condition
     return _Policy(_mode_by_switch(table, host) or mode, parts, categories, rules)
+
+
+def _field(host: Any, key: str) -> str:
+    """One text beside the policy of a compiled host; empty where it is not there."""
+    values = host.metadata.filter_metadata.get(names.FILTER_BOTS)
+    return str(values.fields[key].string_value) if values is not None else ""
+
+
+def _challenges(host: Any) -> bool:
+    return any(route.name.endswith(names.ROUTE_BOTS) for route in host.routes)
 
 
 def _mode_by_switch(table: Any, host: Any) -> str:

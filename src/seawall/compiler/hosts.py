@@ -9,7 +9,6 @@ certificates, a request that came by another one.
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 from envoy.config.route.v3 import route_components_pb2
@@ -25,6 +24,7 @@ from seawall.compiler.bots import enforced, watched, write_policy, write_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
+from seawall.compiler.remember import remembered
 from seawall.compiler.replies import error_pages
 from seawall.compiler.retries import retry_header
 from seawall.compiler.wire import FILTER_OFF, body_of, inline_text
@@ -57,7 +57,7 @@ _HOSTS_REMEMBERED_MAX = 2 * limits.SITES_MAX
 """Every site over both schemes."""
 
 
-@lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
+@remembered(count_max=_HOSTS_REMEMBERED_MAX, size_bytes_max=limits.HOSTS_REMEMBERED_SIZE_BYTES_MAX)
 def host(
     site: Site,
     behind: tuple[Behind | None, ...],
@@ -111,7 +111,7 @@ def host(
     return body_of(compiled)
 
 
-@lru_cache(maxsize=_HOSTS_REMEMBERED_MAX)
+@remembered(count_max=_HOSTS_REMEMBERED_MAX, size_bytes_max=limits.HOSTS_REMEMBERED_SIZE_BYTES_MAX)
 def redirecting_host(site: Site, port: int) -> bytes:
     """The serialized virtual host that sends every request of `site` to https.
 
@@ -153,7 +153,7 @@ def _unless_taken_over_https(site: Site, port: int) -> Any:
 
 def comma_route(host_name: str) -> Any:
     """Refuse an authority that holds a comma."""
-    route = answer(f"{host_name}/_comma", 400, "Bad host.\n")
+    route = answer(f"{host_name}{names.ROUTE_COMMA}", 400, "Bad host.\n")
     route.match.headers.append(header_is(":authority", string_pb2.StringMatcher(contains=",")))
     return route
 
@@ -184,7 +184,7 @@ def _looks_at_paths(site: Site) -> bool:
 
 def _trace_route(host_name: str) -> Any:
     """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
-    route = answer(f"{host_name}/_trace", 405, "Method not allowed.\n")
+    route = answer(f"{host_name}{names.ROUTE_TRACE}", 405, "Method not allowed.\n")
     route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
     return route
 

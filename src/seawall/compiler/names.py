@@ -97,6 +97,8 @@ STATE_HOST: Final = "seawall.host"
 STATE_CERTIFICATE: Final = "seawall.certificate"
 """Filter state of a TLS connection that tells by which certificate slot it was made."""
 
+ROUTE_TRACE: Final = "/_trace"
+ROUTE_COMMA: Final = "/_comma"
 ROUTE_DOTS: Final = "/_dots"
 """Guards the paths of a site that tells paths apart."""
 ROUTE_MISDIRECTED: Final = "/_misdirected"

@@ -40,6 +40,13 @@ _TOLD_ALREADY: Final = (
     "route.hash_policy",
     "route.upgrade_configs",
 )
+_OWN_ROUTES: Final = {
+    names.ROUTE_COMMA: "guard of {} against two Host headers in one",
+    names.ROUTE_DOTS: "guard of {} against paths in disguise (`/..;/`)",
+    names.ROUTE_HTTPS: "redirect of {} to https",
+    names.ROUTE_TRACE: "guard of {} against TRACE",
+}
+"""By the end of their name, routes of no path that anybody wrote."""
 _METHODS: Final = "methods"
 _WEBSOCKET_KEY: Final = websocket_key()
 _IDEMPOTENT: Final = ", ".join(IDEMPOTENT)
@@ -74,10 +81,9 @@ _HANDLED_FIELDS: Final = (
 def route_title(name: str, route: Any, shared: Container[str] = ()) -> str:
     """How people call a route: `route /api of shop`, with its name where others have the path."""
     site, _, rest = name.partition("/")
-    if name.endswith(names.ROUTE_DOTS):
-        return f"guard of {site} against paths in disguise (`/..;/`)"
-    if name.endswith(names.ROUTE_HTTPS):
-        return f"redirect of {site} to https"
+    for end, what in _OWN_ROUTES.items():
+        if name.endswith(end):
+            return what.format(site)
     path = _path_text(route.match)
     named = f" ({rest})" if path in shared else ""
     return f"route {path}{named} of {site}" if path else f"route {name}"
@@ -133,8 +139,8 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
                 yield words(difference, _LABELS)
     if old.direct_response.body != new.direct_response.body:
         yield "body of the answer changed"
-    if old.redirect != new.redirect and action_text(old) == action_text(new):
-        yield from _redirect_changes(old.redirect, new.redirect)
+    if old.HasField("redirect") and new.HasField("redirect") and old.redirect != new.redirect:
+        yield from _redirect_changes(old, new)
     if _rewrites(old) != _rewrites(new):
         old, new = _without_kept(old), _without_kept(new)
     yield from other_changes(old, new)
@@ -181,11 +187,18 @@ def action_text(route: Any) -> str:
         return f"forward to {route.route.cluster}"
     if route.HasField("direct_response"):
         return f"answer {route.direct_response.status}"
-    redirect = route.redirect
-    to = redirect.path_redirect or redirect.prefix_rewrite or redirect.host_redirect
-    scheme = redirect.scheme_redirect or ("https" if redirect.https_redirect else "")
     fragment = "".join(map(fragment_of, route.response_headers_to_add))
-    return short(f"redirect to {to or scheme or 'elsewhere'}{fragment}")
+    return short(f"redirect to {_place_text(route.redirect)}{fragment}")
+
+
+def _place_text(redirect: Any) -> str:
+    """Where a redirect leads: a URL, a path, or a scheme alone."""
+    to = redirect.path_redirect or redirect.prefix_rewrite or redirect.regex_rewrite.substitution
+    scheme = redirect.scheme_redirect or ("https" if redirect.https_redirect else "")
+    if not redirect.host_redirect:
+        return str(to or scheme or "elsewhere")
+    port = f":{redirect.port_redirect}" if redirect.port_redirect else ""
+    return f"{scheme and scheme + '://'}{redirect.host_redirect}{port}{to}"
 
 
 def _counted_at(route: Any) -> str:
@@ -281,14 +294,17 @@ def _conditions(match: Any) -> dict[str, str]:
 
 
 def _redirect_changes(old: Any, new: Any) -> Iterator[str]:
+    """What `action_text` does not say of two redirects."""
+    before, after = old.redirect, new.redirect
     said = [
-        *change("status", *(str(redirect_status(one.response_code)) for one in (old, new))),
-        *change("query", *("dropped" if one.strip_query else "kept" for one in (old, new))),
-        *change("port", *(str(one.port_redirect or "") for one in (old, new))),
-        *change("host", old.host_redirect, new.host_redirect),
-        *change("scheme", old.scheme_redirect, new.scheme_redirect),
+        *change("status", *(str(redirect_status(one.response_code)) for one in (before, after))),
+        *change("query", *("dropped" if one.strip_query else "kept" for one in (before, after))),
     ]
-    yield from said or ["details of the redirect changed"]
+    if not (before.host_redirect or after.host_redirect):
+        said += change("port", *(str(one.port_redirect or "") for one in (before, after)))
+    yield from said
+    if not said and action_text(old) == action_text(new):
+        yield "details of the redirect changed"
 
 
 def _header_changes(side: str, old: Any, new: Any) -> Iterator[str]:

@@ -26,11 +26,15 @@ class Compiled:
     groups: int = 0
 
 
-@lru_cache(maxsize=20_000)
 def compile_regex(regex: str) -> Compiled:
     """Compile with RE2 and bound the size of the program."""
     if len(regex) > limits.REGEX_LENGTH_CHARS_MAX:
         return Compiled(None, f"it is longer than {limits.REGEX_LENGTH_CHARS_MAX:,} characters")
+    return _compile(regex)
+
+
+@lru_cache(maxsize=20_000)
+def _compile(regex: str) -> Compiled:
     options = re2.Options()
     options.log_errors = False
     options.encoding = re2.Options.Encoding.LATIN1

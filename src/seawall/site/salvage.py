@@ -33,7 +33,7 @@ STAND_INS: Final[Mapping[type[BaseModel], Mapping[str, Any]]] = {
     BotsSection: {"mode": "observe"},
     CertificateSection: {"cert": _FILE, "key": _FILE},
     GoldenSection: {"path": "/"},
-    HealthCheckSection: {"path": "/", "interval": "10m", "timeout": "100ms"},
+    HealthCheckSection: {"path": "/"},
     HstsSection: {"include_subdomains": True},
     ListSection: {"may_be_empty": True},
     OriginSection: _ORIGIN,

@@ -236,7 +236,27 @@ class Totals:
             self._sites.add(site)
         return site if site in self._sites else OTHER_SITES
 
-        self._drop("node", gone)
+    @property
+    def _room(self) -> int:
+        """For names: twice as many where those that are no site's are sorted out at each scrape."""
+        return METRIC_SITES_MAX if self._known is None else 2 * METRIC_SITES_MAX
+
+    def _know(self, sites: frozenset[str] | None) -> None:
+        """Only these have series of their own: a node may name any site."""
+        if sites is None:
+            return
+        before, self._known = self._known or frozenset(), sites
+        gone, self._sites = self._sites - sites, self._sites & sites
+        if gone:
+            self._count_as_other(gone - before)
+            self._drop("site", gone)
+
+    def _count_as_other(self, sites: AbstractSet[str]) -> None:
+        for (name, labels), value in [*self._counters.items()]:
+            if _LABELS[name][:1] == ("site",) and labels[0] in sites:
+                self._count(name, (OTHER_SITES, *labels[1:]), value)
+
+    def _live_gauges(self, facts: EdgeFacts) -> Samples:
         """Gauges of slots that are measured on connected nodes: others are not now's."""
         away = {node.name for node in facts.nodes if not node.connected}
         over = {

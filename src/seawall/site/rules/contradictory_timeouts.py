@@ -26,8 +26,7 @@ _DECIDE = ("redirect", "respond", "websocket", "grpc")
 
 
 def check(draft: Draft) -> Iterator[Problem]:
-    """Times of sites, routes and origins."""
-    yield from _of_origins(draft)
+    """Times of sites and routes."""
     for name, placed in draft.sites.items():
         site = draft.built_sites[name]
         for index, route in enumerate(site.routes):
@@ -53,15 +52,3 @@ def _place(placed: Placed[SiteSection], index: int) -> Location:
     """Of a route; of the site's own times for the route that nobody wrote."""
     written = index < len(placed.section.routes)
     return placed.at("routes", index) if written else placed.at("timeout")
-
-
-def _of_origins(draft: Draft) -> Iterator[Problem]:
-    for name, placed in draft.origin_places.items():
-        check_ = placed.section.health_check
-        if check_ is not None and check_.timeout > check_.interval:
-            what = (
-                f"A health check may take {duration_text(check_.timeout)}, but the next one "
-                f"starts after {duration_text(check_.interval)}."
-            )
-            where = placed.at("health_check")
-            yield RULE.found(where, f"origin {name}", what)

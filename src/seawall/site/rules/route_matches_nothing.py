@@ -1,4 +1,4 @@
-"""A route whose path no request has, at the time when routes are tried."""
+"""A route whose path or headers no request has, at the time when routes are tried."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ from seawall.site.schema.route import RouteSection
 RULE = Rule(
     id="route-matches-nothing",
     severity=Severity.ERROR,
-    meaning="A route can never match: no request has such a path when routes are tried.",
+    meaning="A route can never match: no request has such a path or such a header when routes are "
+    "tried.",
     why="The edge makes every path plain first: `//`, `/../` and `\\` are resolved, no letter is "
     "escaped, other characters are, and `%2F` is refused (docs/hardening.md).",
     remedy="Write the path as the origin gets it.",
@@ -47,7 +48,7 @@ def check(draft: Draft) -> Iterator[Problem]:
             found = list(_impossible(route))
             if _names_no_method(route) and not site.lost("routes", index, "methods"):
                 found.append(_NO_METHOD)
-            found += _impossible_query(route)
+            found += [*_impossible_query(route), *_impossible_headers(route)]
             for key, why, remedy in found:
                 what = f"The route `{route.name}` can never match."
                 where = site.at("routes", index, key)
@@ -83,6 +84,13 @@ def _impossible_query(route: RouteSection) -> Iterator[tuple[str, str, str]]:
         for text in (name, *filter(None, written)):
             if _NOT_IN_QUERY.search(text):
                 yield "query", why, f"Write `{quote(text)}`."
+
+
+def _impossible_headers(route: RouteSection) -> Iterator[tuple[str, str, str]]:
+    why = "A request with `_` in the name of a header is refused before routes are tried."
+    for name, condition in route.headers.items():
+        if "_" in name and condition.present is not False:
+            yield "headers", why, f"Write `{name.replace('_', '-')}`, which clients can send."
 
 
 def _names_no_method(route: RouteSection) -> bool:

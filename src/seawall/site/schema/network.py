@@ -190,6 +190,8 @@ def origin_url(value: Any) -> OriginUrl:
         refuse("bad-url", f"{shown(url)} holds more than scheme, host and port.", remedy)
     if port == 0:
         refuse("bad-url", f"{shown(url)} has no valid port.", f"Write a port up to {PORT_MAX}.")
+    if is_ip(host):
+        host = str(ipaddress.ip_address(host))  # one text of each, so that it is found twice
     return OriginUrl(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
 
 

@@ -95,7 +95,7 @@ class HealthCheckSection(Section):
         default=None, description="Host header sent; default: the origin's own."
     )
     interval: Annotated[float, duration("1s", "10m")] = Field(
-        default=5.0, description="Time between."
+        default=5.0, description="From the end of one to the next."
     )
     timeout: Annotated[float, duration("100ms", "1m")] = Field(
         default=2.0, description="A later answer is a failure."

@@ -54,7 +54,7 @@ def refuse(id_: str, what: str, remedy: str, *, key: str = "") -> NoReturn:
 
 @dataclass(frozen=True)
 class Checked:
-    """An annotation: the value is what `check` returns; equal words are checked once.
+    """An annotation: the value is what `check` returns; equal short words are checked once.
 
     Attributes:
         check: takes the YAML value, returns the value of the model, or calls `refuse`.
@@ -72,7 +72,7 @@ class Checked:
         check = self.check
 
         def remembered(value: Any) -> Any:
-            if type(value) is not str:
+            if type(value) is not str or len(value) > limits.SITE_WORD_REMEMBERED_CHARS_MAX:
                 return check(value)
             found = known.get(value, known)
             if found is known:
