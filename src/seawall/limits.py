@@ -928,7 +928,7 @@ ANOMALY_WEIGHT_MAX: Final = 3.0
 speaks for the fleet."""
 APART_SHARE: Final = 0.1
 """Of the nodes of a fleet, at least one: without the numbers of so many, the worst, a fleet must
-still be unwell before all of it is held up or goes back for what was compared with the past."""
+still be unwell before its releases are held up."""
 FAILING_SHARE: Final = 0.05
 """Share of a site's requests that may fail before `status` says so: below it is daily life."""
 FAILING_ALPHA: Final = 1e-3

@@ -141,7 +141,7 @@ def test_a_dry_run_leaves_no_word_in_status_and_takes_none_away(tmp_path: Path) 
         await here.applied(here.text(timeout="30s"))
         assert await told() == []
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_a_node_that_refuses_gets_its_release_back_and_the_digest_is_quarantined(
@@ -240,7 +240,7 @@ def test_rollback_does_not_go_to_what_somebody_has_gone_back_from(tmp_path: Path
             served.append(here.node.serving)
         assert served == ["r3", "r1"]
 
-    run(tmp_path, story)
+    live(tmp_path, story)
 
 
 def test_rollback_refuses_what_is_quarantined_unknown_or_not_there(tmp_path: Path) -> None:

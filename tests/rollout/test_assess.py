@@ -233,36 +233,12 @@ def told(fleet: Fleet, *names: str) -> Fleet:
     return replace(fleet, assigned={**fleet.assigned, **alike})
 
 
-@pytest.mark.parametrize(
-    ("fail", "withdrawn"),
-    [
-        pytest.param("a", False, id="one of three"),
-        pytest.param("ab", True, id="two of three"),
-        pytest.param("abc", True, id="all"),
-    ],
-)
-def test_one_of_three_nodes_takes_no_release_back_by_its_numbers(
-    fail: str, *, withdrawn: bool
-) -> None:
-    fleet, inventory, now_s = baking()
-    found = [
-        window
-        for name in "abc"
-        for window in (
-            *served("r1", 1, start_s=-20, node=name),
-            *served("r2", 60 if name in fail else 1, start_s=now_s, node=name),
-        )
-    ]
-    found += [replace(w, edge={k: v * 1e9 for k, v in w.edge.items()}) for w in found[:24]]
-    bake = look(told(fleet, *"abc"), inventory, found, now_s + 12).bake
-    assert isinstance(bake, Unhealthy if withdrawn else Healthy)
-
-
-def test_of_two_nodes_that_bake_each_one_takes_a_release_back() -> None:
+def test_one_of_three_nodes_that_bake_takes_a_release_back() -> None:
     fleet, inventory, now_s = baking()
     found = [*served("r1", 1, start_s=-20), *served("r2", 60, start_s=now_s)]
-    found += served("r1", 1, start_s=-20, node="b") + served("r2", 1, start_s=now_s, node="b")
-    bake = look(told(fleet, "a", "b"), inventory, found, now_s + 12).bake
+    for name in "bc":
+        found += served("r1", 1, start_s=-20, node=name) + served("r2", 1, start_s=now_s, node=name)
+    bake = look(told(fleet, *"abc"), inventory, found, now_s + 12).bake
     assert isinstance(bake, Unhealthy)
 
 

@@ -79,7 +79,7 @@ def started(fleet: Fleet, record: ReleaseRecord, number: int = 1, **options: obj
 def test_what_was_withdrawn_is_no_way_back_for_the_sake_of_nodes_of_its_first_wave(
     store: Store, ends: tuple[Stage, ...], *, good: bool
 ) -> None:
-    first, second = released(store)
+    first, second = made.released(store)
     store.set_last_known_good(A, (second.id, first.id), (second.digest, first.digest))
     for number, stage in enumerate(ends, 1):
         fleet = book(store).load()

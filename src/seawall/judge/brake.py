@@ -7,9 +7,9 @@ wide: what is doubtful is left to the judge of the control side, which sees all 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from seawall.ids import NodeName, SiteName
+from seawall.ids import SiteName
 from seawall.judge.evidence import Evidence
-from seawall.judge.gates import GATES_BY_NAME, Count, Gate, count_of
+from seawall.judge.gates import GATES_BY_NAME, Gate, count_of
 from seawall.judge.judge import worse
 from seawall.judge.pooling import span_of
 from seawall.judge.sequential import rate_lower, rate_upper
@@ -76,34 +76,6 @@ def during_bake(before: Iterable[Window], after: Iterable[Window]) -> Verdict:
                     _grown(gate, site, then, now, margin=BRAKE_MARGIN_SITE, alpha=alpha)
                 )
     return combine(verdicts)
-
-
-def worst_since(
-    found: Unhealthy, before: Iterable[Window], after: Iterable[Window]
-) -> list[NodeName]:
-    """The nodes of a verdict on a bake: those with most bad events beyond their own past first.
-
-    Args:
-        found: the verdict on all of them together.
-        before: as for `during_bake`.
-        after: as for `during_bake`.
-    """
-    gate = GATES_BY_NAME[found.gate]
-    then, now = (_by_node(gate, found.site, windows) for windows in (before, after))
-    surplus = {}
-    for name, (bad, of) in now.items():
-        bad_then, of_then = then.get(name, (0.0, 0.0))
-        surplus[name] = bad - of * (bad_then / of_then if of_then > 0 else 0.0)
-    return sorted(surplus, key=lambda name: -surplus[name])
-
-
-def _by_node(gate: Gate, site: SiteName | None, windows: Iterable[Window]) -> dict[NodeName, Count]:
-    sums: dict[NodeName, Count] = {}
-    for window in windows:
-        bad, of = count_of(gate, site, window) or (0.0, 0.0)
-        known_bad, known = sums.get(window.node, (0.0, 0.0))
-        sums[window.node] = known_bad + bad, known + of
-    return sums
 
 
 def _grown(

@@ -5,7 +5,6 @@ Of a node only the moments in which its candidate took part are taken: what a no
 candidate yet is no control for those that have one.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from itertools import zip_longest
@@ -13,26 +12,17 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from seawall.ids import Generation, NodeName, SiteName
-from seawall.limits import APART_SHARE, JUDGE_SPAN_S
+from seawall.limits import JUDGE_SPAN_S
 from seawall.telemetry.window import SiteCounts, Window
 
 CANDIDATE: Final = "candidate"
 STABLE: Final = "stable"
 BASELINE: Final = "baseline"
-_VOTES_MIN: Final = 3
 POOL: Final = NodeName("*")
 """The node of pooled windows; no node can have this name."""
 _SITE_COUNTS: Final = tuple(
     field.name for field in fields(SiteCounts) if not field.name.startswith("latency_")
 )
-
-
-def apart_max(nodes: int) -> int:
-    """How many of so many nodes, the worst, hold up or take back by their numbers only themselves.
-
-    None of two: neither outvotes the other.
-    """
-    return 0 if nodes < _VOTES_MIN else math.ceil(APART_SHARE * nodes)
 
 
 def span_of(window: Window) -> int:

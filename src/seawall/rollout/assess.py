@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from seawall import limits
 from seawall.ids import NodeName
-from seawall.judge.brake import during_bake, worst_since
+from seawall.judge.brake import during_bake
 from seawall.judge.evidence import Evidence, Facts, gather
 from seawall.judge.gates import GATES_BY_NAME, Count, count_of
 from seawall.judge.judge import Demands, is_futile, judge
-from seawall.judge.pooling import CANDIDATE, STABLE, apart_max, pooled_in_time
+from seawall.judge.pooling import CANDIDATE, STABLE, pooled_in_time
 from seawall.judge.verdict import NotEnough, Reason, Unhealthy, Verdict
 from seawall.judge.weigh import odds_against, worst_site
 from seawall.rollout.ports import TrialPhase
@@ -144,7 +144,7 @@ def _verdict(evidence: Evidence, demands: Demands, later: int | None) -> Verdict
 def _bake(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> Verdict | None:
     """Of the nodes that serve the release: since the commit, by what they served before it.
 
-    Of three nodes and more the worst decide nothing by themselves: they go back by themselves.
+    Only of nodes that were told to serve it: no other one can have measured it.
     """
     before, began_s = rollout.before, rollout.started_s
     if before is None or not rollout.committed:
@@ -154,17 +154,7 @@ def _bake(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> Verdict 
     after = [w for w in stable if w.release == rollout.release and w.start_s >= began_s]
     serving = {window.node for window in after}
     past = [w for w in stable if w.release == before.release and w.node in serving]
-    if not after:
-        return None
-    found = during_bake(pooled_in_time(past), pooled_in_time(after))
-    apart = apart_max(len(serving))
-    if not isinstance(found, Unhealthy) or not apart:
-        return found
-    worst = {*worst_since(found, past, after)[:apart]}
-    return during_bake(
-        pooled_in_time(w for w in past if w.node not in worst),
-        pooled_in_time(w for w in after if w.node not in worst),
-    )
+    return during_bake(pooled_in_time(past), pooled_in_time(after)) if after else None
 
 
 def _of_step(fleet: Fleet, rollout: Rollout, windows: Iterable[Window]) -> list[Window]:

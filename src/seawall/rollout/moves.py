@@ -10,7 +10,6 @@ from dataclasses import replace
 from seawall import limits
 from seawall.errors import assert_never
 from seawall.ids import NodeName
-from seawall.judge.pooling import apart_max
 from seawall.judge.verdict import Unhealthy
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import all_ready, blocked, everywhere, others, verdict_on
@@ -79,8 +78,7 @@ def _told_to_commit(draft: Draft, rollout: Rollout) -> tuple[NodeName, ...]:
 def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
     """Undo what fares worse than the time before; nobody is blamed: an origin may have failed.
 
-    Of three nodes and more one that went back alone is told again, and of many a few: what they
-    compared is before and after. A way back is not undone by what it fled from.
+    A few nodes that went back alone are told again. A way back is not undone by what it fled from.
     """
     if rollout.straight is Basis.KNOWN_GOOD:
         return False
@@ -89,7 +87,7 @@ def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
     told = len(_told_to_commit(draft, rollout))
     if isinstance(verdict, Unhealthy):
         words = f"while baking: {_unhealthy(verdict)}"
-    elif len(reverted) > max(limits.ROLLOUT_LOST_SHARE_MAX * told, min(1, apart_max(told))):
+    elif len(reverted) > limits.ROLLOUT_LOST_SHARE_MAX * told:
         words = looks_text(reverted)
     else:
         return False
