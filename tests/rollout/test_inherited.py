@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from release import made
+from clocks import HandClock
 from rollout.model import Model
 from rollout.test_assess import windows
 from rollout.test_lint import in_step
@@ -84,7 +84,7 @@ def test_a_step_that_another_process_began_lasts_until_this_one_has_seen_enough(
             node.live()
             node.live()
         step = running(model.fleet)
-        clock = made.HandClock()
+        clock = HandClock()
         clock.time_s = step.step_started_s + step.policy.steps[2].deadline_s - 3
         kept, board = Kept(model.fleet), Board(model)
         executor = Executor(
