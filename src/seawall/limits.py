@@ -1497,6 +1497,9 @@ LEARN_GOLDEN_WANTED: Final = 64
 """Golden vectors put into a model, spread over its scores."""
 LEARN_DRIFT_CLIENT_ROWS_MAX: Final = 20
 """Records of one client that count for drift."""
+LEARN_DRIFT_ROWS_MAX: Final = 20_000
+"""Rows of each of the two times, of clients that a hash chooses: many times what a feature of many
+codes needs, and each takes room for each feature in the database."""
 LEARN_DRIFT_WARN: Final = 0.1
 """Population stability index of a feature from which it has moved."""
 LEARN_DRIFT_ALARM: Final = 0.25

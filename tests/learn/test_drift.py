@@ -152,6 +152,18 @@ def test_records_of_two_times_are_compared_by_sql(database: Database, tmp_path: 
     assert "te" not in worst
 
 
+def test_of_very_many_clients_a_part_is_looked_at(
+    embedded: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.limits.LEARN_DRIFT_ROWS_MAX", 900)
+    for part, seed in ((drift.BEFORE, 1), (drift.AFTER, 2)):
+        file = _write(tmp_path / f"{part}.ndjson", made.requests(seed, clients=30))
+        records.load(embedded, [file], part)
+    found = drift.measure(embedded)
+    assert {(each.before, each.after) for each in found.features} == {(900, 900)}
+    assert State.ALARM not in {each.state for each in found.features}
+
+
 def test_clients_are_counted_by_sql(embedded: Database, tmp_path: Path) -> None:
     for part, seed in ((drift.BEFORE, 1), (drift.AFTER, 2)):
         few = made.requests(seed, clients=20, each=20, families=made.FAMILIES[seed : seed + 1])

@@ -115,6 +115,7 @@ def measure(database: Database) -> Drift:
         base=CHARACTER_BASE,
         places=len(FEATURES),
         client_rows=limits.LEARN_DRIFT_CLIENT_ROWS_MAX,
+        rows=limits.LEARN_DRIFT_ROWS_MAX,
     )
     return compare(
         (int(p) - 1, int(c), bool(int(later)), Seen(*map(int, s))) for p, c, later, *s in found
