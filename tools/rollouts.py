@@ -133,7 +133,7 @@ def rollout(
     traffic = _Traffic(world, fault, random.Random(seed))  # noqa: S311 - a simulation
     seen = _Counted()
     traffic.past(seen)
-    ends: list[float] = []
+    took_s = 0.0
     waited = False
     for share in shares:
         seen.next_step()
@@ -144,17 +144,17 @@ def rollout(
             demands = Demands(share, elapsed_s, STEP_SOAK_S, deadline_s, world.rate_per_s)
             verdict = judge(_evidence(seen, world, baseline=baseline), demands)
             if isinstance(verdict, Unhealthy):
-                took_s = sum(ends) + elapsed_s
+                took_s += elapsed_s
                 return Outcome("unhealthy", verdict.gate, round(seen.requests),
-                               round(seen.failed), took_s, tuple(ends))  # fmt: skip
+                               round(seen.failed), took_s)  # fmt: skip
             if isinstance(verdict, Healthy):
                 break
             if elapsed_s >= deadline_s:
                 waited = True
                 break
-        ends.append(elapsed_s)
+        took_s += elapsed_s
     end: Literal["waiting", "promoted"] = "waiting" if waited else "promoted"
-    return Outcome(end, "", round(seen.requests), round(seen.failed), sum(ends), tuple(ends))
+    return Outcome(end, "", round(seen.requests), round(seen.failed), took_s)
 
 
 class _Traffic:
