@@ -144,6 +144,17 @@ def test_a_dry_run_leaves_no_word_in_status_and_takes_none_away(tmp_path: Path) 
     live(tmp_path, story)
 
 
+def test_a_release_that_does_not_exist_leaves_no_word_in_status(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        end = await here.rollback("r99")
+        assert isinstance(end, Refused)
+        assert end.code == "release-unknown"
+        assert (await here.service.status()).notices == ()
+
+    live(tmp_path, story)
+
+
 def test_a_node_that_refuses_gets_its_release_back_and_the_digest_is_quarantined(
     tmp_path: Path,
 ) -> None:

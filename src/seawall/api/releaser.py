@@ -23,7 +23,7 @@ from seawall.api.views import Applied, ReleaseView
 from seawall.api.work import Facts, Prepared
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
-from seawall.errors import ConflictError, NotFoundError, RefusedError, SeawallError
+from seawall.errors import ConflictError, NotFoundError, RefusedError, SeawallError, UsageError
 from seawall.gate import report as gate_report
 from seawall.heap import give_back_soon
 from seawall.ids import Digest, ListName, ReleaseId
@@ -39,6 +39,9 @@ _SPEEDS: Final = {
     Kind.FEED: Speed.FEED,
     Kind.SWITCH: Speed.SWITCH,
 }
+
+_ASKED_WRONGLY: Final = (NotFoundError, UsageError)
+"""Of what does not exist nobody need be reminded: who asked was told."""
 
 
 class Releaser:
@@ -205,7 +208,7 @@ class Releaser:
             self._notice = self._notice if flow.dry_run else None
         except SeawallError as error:
             self._log("release-refused", f"{what}: {error.message}")
-            if not flow.dry_run:
+            if not flow.dry_run and not isinstance(error, _ASKED_WRONGLY):
                 self._notice = None if error.code in STAYS else refusals.noticed(error)
             flow.refuse(error, serving=self._roster.serving)
         except asyncio.CancelledError:
