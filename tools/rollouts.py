@@ -259,9 +259,9 @@ class _Traffic:
         for index, (errors, _) in enumerate(arms):
             for site in self._rng.choices(range(self._world.sites), self._weights, k=int(errors)):
                 bad.setdefault(site, [0.0, 0.0, 0.0])[index] += 1
-        for site, errors in bad.items():
+        for site, of_arms in bad.items():
             weight = self._weights[site]
-            pairs = [(e, max(e, a[1] * weight)) for e, a in zip(errors, arms, strict=True)]
+            pairs = [(e, max(e, a[1] * weight)) for e, a in zip(of_arms, arms, strict=True)]
             seen.sites.setdefault(site, []).append(_moment_of(seen.at, pairs))
 
 

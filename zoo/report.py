@@ -221,8 +221,8 @@ def seen(
         score = scorer(record) if scorer else known.score if known else None
         models |= {known.model} - {""} if known else set()
         action = known.action.value if known else ""
-        admits = known is not None and known.code("page-probe") == CODE_DRIVEN
-        line = (str(record.get("time", "")), str(record.get("path", "")), score, action, admits)
+        driven = known is not None and known.code("page-probe") == CODE_DRIVEN
+        line = (str(record.get("time", "")), str(record.get("path", "")), score, action, driven)
         by_address.setdefault(str(record.get("client", "")), []).append(line)
     found = []
     for session in sessions:

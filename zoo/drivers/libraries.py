@@ -132,7 +132,9 @@ def _curl_cffi(work: Work) -> Send:
     from curl_cffi import requests
 
     profile = random.Random(work.seed).choice(work.options["profiles"])
-    session: Any = requests.Session(impersonate=profile or None, verify=work.authority)
+    # A file of authorities is taken, too, which its types do not say.
+    authority: Any = work.authority
+    session: Any = requests.Session(impersonate=profile or None, verify=authority)
 
     def send(method: str, url: str, headers: dict[str, str], body: bytes) -> object:
         if not work.cookies:
