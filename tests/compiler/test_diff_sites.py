@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from compiler.build import certificate, edge, forward, route, site
+from compiler.build import certificate, edge, forward, origin, route, site
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.diff import diff
 from seawall.ids import CertificateName, ListName
@@ -21,6 +21,7 @@ from seawall.model import (
     PathExact,
     PathPrefix,
     Redirect,
+    RetryBudget,
     Site,
 )
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
@@ -132,6 +133,13 @@ def test_all_that_a_redirect_does_is_told_beside_its_new_place() -> None:
         "route /old of shop: action redirect to /new -> redirect to /",
         "route /old of shop: status 302 -> 307",
     ]
+
+
+def test_a_share_is_told_as_it_is_written() -> None:
+    def sharing(share: float) -> Edge:
+        return edge(origins=(origin(retry_budget=RetryBudget(share, 3)),))
+
+    assert _texts(sharing(0.2), sharing(0.07)) == ["origin app: retry budget (%) 20.0 -> 7.0"]
 
 
 def test_guards_are_not_called_by_the_path_of_a_route() -> None:

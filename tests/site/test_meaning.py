@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from seawall.site.certificates import read_chain
+from seawall.secret import Secret
+from seawall.site.certificates import public_key_of, read_chain, served_authorities, served_key
 from site_text import HEAD, certificate_files, ids, load_text
 from tls_material import TlsAuthority
 
@@ -101,6 +102,28 @@ def test_what_stands_beside_the_certificates_in_a_file_does_not_reach_envoy() ->
     chain, key = TlsAuthority().issue("shop.example.com")
     for file in (b"\xef\xbb\xbf" + chain, key + chain, chain + key, chain.replace(b"\n", b"\r\n")):
         assert read_chain(file).pem == chain
+
+
+def test_a_key_is_written_as_envoy_reads_it() -> None:
+    _, key = TlsAuthority().issue("shop.example.com")
+    assert served_key(Secret(key)).reveal() == key
+    for file in (
+        b"\xef\xbb\xbf" + key,
+        key.replace(b"\n", b"\r"),
+        b"".join(b"  " + line for line in key.splitlines(keepends=True)),
+    ):
+        written = served_key(Secret(file))
+        assert written.reveal().startswith(b"-----BEGIN PRIVATE KEY-----\n")
+        assert public_key_of(written) == public_key_of(Secret(key))
+    assert served_key(Secret(b"none")).reveal() == b"none"
+
+
+def test_authorities_are_written_as_envoy_reads_them() -> None:
+    two = TlsAuthority().pem + TlsAuthority().pem
+    for file in (two, b"# ours\n" + two.replace(b"\n", b"\r\n"), b"none"):
+        assert served_authorities(file) == file
+    for file in (b"\xef\xbb\xbf" + two, two.replace(b"-----BEGIN", b" -----BEGIN")):
+        assert served_authorities(file) == two
 
 
 def _publicly_issued() -> tuple[bytes, bytes]:

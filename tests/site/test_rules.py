@@ -303,6 +303,13 @@ def test_origins(written: str, found: set[str]) -> None:
         ("prefix: /a, headers: {X_KEY: a}", {"route-matches-nothing"}),
         ("prefix: /a, headers: {x_key: {present: true}}", {"route-matches-nothing"}),
         ("prefix: /a, headers: {x_key: {present: false}, x-key: a_b}", set()),
+        ("prefix: /a, total_timeout: 10s", set()),
+        ("prefix: /a, retries: {per_try_timeout: 20s}", set()),
+        ("prefix: /a, timeout: 15s, total_timeout: 10s", {"contradictory-timeouts"}),
+        (
+            "prefix: /a, retries: {per_try_timeout: 20s}, total_timeout: 10s",
+            {"contradictory-timeouts"},
+        ),
         ("prefix: /a, timeout: 1s, retries: {per_try_timeout: 2s}", {"contradictory-timeouts"}),
         ("prefix: /a, grpc: true", {"protocol-mismatch"}),
         ("regex: /a, rewrite: {regex: a, to: '/i?id=\\0'}", set()),

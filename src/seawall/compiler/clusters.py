@@ -162,7 +162,7 @@ def _circuit_breakers(origin: Origin) -> Any:
         max_pending_requests=uint32(origin.circuit_breaker.pending_requests_max),
         max_requests=uint32(origin.circuit_breaker.requests_max),
         retry_budget=circuit_breaker_pb2.CircuitBreakers.Thresholds.RetryBudget(
-            budget_percent=percent_pb2.Percent(value=origin.retry_budget.share_max * 100),
+            budget_percent=percent_pb2.Percent(value=round(origin.retry_budget.share_max * 100, 6)),
             min_retry_concurrency=uint32(origin.retry_budget.concurrent_min),
         ),
     )

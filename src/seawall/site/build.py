@@ -27,7 +27,12 @@ from seawall.site.build_model import build_models
 from seawall.site.build_origin import build_origin
 from seawall.site.build_rollout import build_golden, build_policy
 from seawall.site.build_site import build_site, route_origin_name, site_origin_name
-from seawall.site.certificates import CertificateError, read_chain
+from seawall.site.certificates import (
+    CertificateError,
+    read_chain,
+    served_authorities,
+    served_key,
+)
 from seawall.site.draft import CertificateFiles, Draft, Placed
 from seawall.site.files import Named, absolute
 from seawall.site.schema.edge import ListenerSection, SiteFile
@@ -125,7 +130,8 @@ def _used_origins(draft: Draft) -> set[OriginName]:
 def _origin(draft: Draft, name: OriginName, placed: Placed[OriginSection], subject: str) -> None:
     def read_ca(path: str) -> bytes | None:
         where = placed.at("tls", "ca")
-        return draft.files.get(Named(absolute(placed.file, path), "ca", where, subject))
+        pem = draft.files.get(Named(absolute(placed.file, path), "ca", where, subject))
+        return None if pem is None else served_authorities(pem)
 
     draft.origin_places[name] = placed
     draft.built_origins[name] = build_origin(name, placed.section, read_ca)
@@ -192,7 +198,7 @@ def _build_certificate(draft: Draft, name: CertificateName, chain: bytes, key: S
     except CertificateError:
         return  # the rule `bad-certificate` says so
     draft.built_certificates[name] = Certificate(
-        name, facts.pem, key, facts.dns_names, facts.not_after_s, facts.serial
+        name, facts.pem, served_key(key), facts.dns_names, facts.not_after_s, facts.serial
     )
 
 

@@ -5,6 +5,7 @@ people; key bytes never reach a message.
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -15,6 +16,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
 )
@@ -23,6 +26,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from seawall.secret import Secret
 
 RSA_KEY_BITS_MIN: Final = 2048
+_CERTIFICATE_BEGIN: Final = re.compile(
+    rb"^-----BEGIN (?:X509 )?CERTIFICATE-----[ \r]*\n", re.MULTILINE
+)
+_KEY_BEGIN: Final = re.compile(rb"^-----BEGIN [A-Z ]*PRIVATE KEY-----[ \r]*\n", re.MULTILINE)
 _UNREADABLE: Final = (
     ValueError,
     UnsupportedAlgorithm,
@@ -114,6 +121,21 @@ _public_keys: dict[bytes, bytes] = {}
 """SHA-256 of a private key to its public half: parsing a key takes a millisecond or more."""
 
 
+def served_key(key: Secret) -> Secret:
+    """A private key as Envoy reads it, which wants its first line at the beginning of a line.
+
+    One behind a byte order mark or blanks, or with the line ends of old Macs, is written anew; any
+    other, and what is no key, stays as it is.
+    """
+    if _KEY_BEGIN.search(key.reveal()):
+        return key
+    try:
+        private = load_pem_private_key(key.reveal(), password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        return key  # the rule `bad-certificate` says so
+    return Secret(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
 def _public_key_of(key: Secret) -> bytes:
     try:
         private = load_pem_private_key(key.reveal(), password=None)
@@ -136,6 +158,17 @@ def check_authorities(pem: bytes) -> None:
         x509.load_pem_x509_certificates(pem)
     except _UNREADABLE as error:
         raise CertificateError("it holds no readable PEM certificate") from error
+
+
+def served_authorities(pem: bytes) -> bytes:
+    """Certificates as Envoy reads them: one that does not begin a line it would pass over."""
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except _UNREADABLE:
+        return pem  # the rule `bad-certificate` says so
+    if len(_CERTIFICATE_BEGIN.findall(pem)) == len(found):
+        return pem
+    return b"".join(one.public_bytes(Encoding.PEM) for one in found)
 
 
 def covers(dns_names: tuple[str, ...], host: str) -> bool:

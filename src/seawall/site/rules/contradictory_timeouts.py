@@ -37,15 +37,23 @@ def check(draft: Draft) -> Iterator[Problem]:
                 continue
             subject = f"route {route.id}"
             times = route.action.timeouts
-            if times.answer_s and times.per_try_s > times.answer_s:
-                each, one = duration_text(times.answer_s), duration_text(times.per_try_s)
+            answer_s = times.answer_s if _wrote_timeout(placed, index) else 0.0
+            if answer_s and times.per_try_s > answer_s:
+                each, one = duration_text(answer_s), duration_text(times.per_try_s)
                 what = f"One try may take {one}, but `timeout` gives each {each}."
                 yield RULE.found(_place(placed, index), subject, what)
-            begins_s = max(times.answer_s, times.per_try_s)
+            begins_s = max(answer_s, times.per_try_s)
             if 0 < times.total_s <= begins_s:
                 whole, begun = duration_text(times.total_s), duration_text(begins_s)
                 what = f"An answer may begin after {begun}, but must be at its end after {whole}."
                 yield RULE.found(_place(placed, index), subject, what)
+
+
+def _wrote_timeout(placed: Placed[SiteSection], index: int) -> bool:
+    """Whether the bound that holds for a route was written: nobody contradicts a default."""
+    routes = placed.section.routes
+    of_route = index < len(routes) and routes[index].timeout is not None
+    return of_route or "timeout" in placed.section.model_fields_set
 
 
 def _place(placed: Placed[SiteSection], index: int) -> Location:
