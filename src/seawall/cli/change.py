@@ -10,7 +10,7 @@ from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.views import Refused
 from seawall.cli.connect import connect
-from seawall.cli.settings import DEFAULT_CONFIG, Target
+from seawall.cli.settings import DEFAULT_CONFIG, Target, named
 from seawall.cli.watch import every
 from seawall.console import changes, problems, progress
 from seawall.console.output import Output, styled
@@ -98,16 +98,18 @@ def apply(output: Output, target: Target, order: Order) -> int:
     return DONE
 
 
-def rollback(output: Output, target: Target, order: Order, release: str) -> int:
+def rollback(output: Output, target: Target, order: Order, release: str | None) -> int:
     """Serve an earlier release again.
 
     Raises:
+        UsageError: its name is empty.
         NotFoundError: no such release, or its content is no longer kept.
         UnreachableError: nothing runs there.
     """
+    release = named(release, "The name of the release")
     with connect(target) as client, _told_when_left(output):
         events = client.rollback(
-            release or None,
+            release,
             author=user_name(),
             message=order.message,
             force=order.force,
@@ -126,7 +128,8 @@ def _told_when_left(output: Output) -> Iterator[None]:
         output.error(
             "Nobody follows it any more, but what was begun goes on.",
             code="interrupted",
-            do="See how far it is with `seawall rollout`; `seawall abort` takes it back.",
+            do="Once `seawall rollout` shows it, `seawall abort` takes it back. "
+            "Before that it is checked, and cannot be stopped.",
         )
         raise
 
