@@ -22,7 +22,7 @@ from seawall.compiler.deny import denied_by, lists_in
 from seawall.compiler.differ import differences, words
 from seawall.compiler.listener_words import chain_changes, take_proxy_protocol, told
 from seawall.compiler.misdirected import drop_misdirected
-from seawall.compiler.model_words import model_changes
+from seawall.compiler.model_words import model_changes, script_in
 from seawall.compiler.origin_words import origin_changes, origin_summary
 from seawall.compiler.route_words import (
     action_text,
@@ -222,6 +222,9 @@ def _listener(subject: str, old_body: bytes, new_body: bytes) -> Iterator[Change
 
 
 def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
+    if before != after:
+        yield from _lists(_lists_in(before), _lists_in(after))
+        yield from _model(before, after)
     for name in sorted({*before, *after}):
         if name in before and name in after and before[name].body == after[name].body:
             continue
@@ -229,8 +232,6 @@ def _sites(before: _Resources, after: _Resources) -> Iterator[Change]:
         old_hosts = {host.name: host for host in old.virtual_hosts}
         new_hosts = {host.name: host for host in new.virtual_hosts}
         suffix = f" over {name}" if before and after and (name in before) != (name in after) else ""
-        yield from _lists(old, new)
-        yield from _model(before, old, new)
         yield from _misdirected(name, old_hosts, new_hosts)
         same = _same_hosts(before.get(name), after.get(name), old, new)
         for host in sorted({*old_hosts, *new_hosts} - {names.UNKNOWN_HOST} - same):
@@ -280,8 +281,18 @@ def _misdirected(name: str, before: _Hosts, after: _Hosts) -> Iterator[Change]:
         yield Change(Action.CHANGED, _EDGE, text)
 
 
-def _lists(old: Any, new: Any) -> Iterator[Change]:
-    before, after = lists_in(old), lists_in(new)
+def _lists_in(tables: _Resources) -> Mapping[str, frozenset[str]]:
+    """Those of the edge: a table that comes or goes with its listener brings and takes none."""
+    found: dict[str, frozenset[str]] = {}
+    for table in tables.values():
+        if names.FILTER_DENY.encode() in table.body:
+            found |= lists_in(_configuration(table))
+    return found
+
+
+def _lists(
+    before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
+) -> Iterator[Change]:
     for name in sorted({*before, *after}):
         subject = f"list {name}"
         held, holds = before.get(name), after.get(name)
@@ -295,11 +306,20 @@ def _lists(old: Any, new: Any) -> Iterator[Change]:
             yield Change(Action.CHANGED, subject, text)
 
 
-def _model(before: _Resources, old: Any, new: Any) -> Iterator[Change]:
-    """The bot filter of the table; of a first release it goes without saying."""
+def _model(before: _Resources, after: _Resources) -> Iterator[Change]:
+    """The bot filter, the same in every table; of a first release it goes without saying."""
     if before:
-        for text in model_changes(old, new):
+        for text in model_changes(_with_filter(before), _with_filter(after)):
             yield Change(Action.CHANGED, _EDGE, f"edge: {text}")
+
+
+def _with_filter(tables: _Resources) -> Any:
+    """The first table that looks at requests, without its hosts; an empty one where none does."""
+    for table in tables.values():
+        found = route_pb2.RouteConfiguration.FromString(Table.read(table.body).rest)
+        if script_in(found):
+            return found
+    return _configuration(None)
 
 
 def _configuration(resource: Resource | None) -> Any:
