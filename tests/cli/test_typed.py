@@ -90,6 +90,22 @@ def test_an_edge_starts_although_its_site_file_is_closed_to_it(
     assert typed(monkeypatch, "up", "--config", os.fspath(closed)) == 77
 
 
+def test_an_edge_that_served_starts_although_its_site_file_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def become(_: str, command: list[str]) -> NoReturn:
+        raise SystemExit(77)
+
+    monkeypatch.setattr(os, "execv", become)
+    data_dir = tmp_path / "data"
+    asked = ("up", "--config", os.fspath(tmp_path / "lost.yaml"), "--data-dir", os.fspath(data_dir))
+    assert typed(monkeypatch, *asked) == 2
+    assert "[no-site-file]" in capsys.readouterr().err
+    (data_dir / "node").mkdir(parents=True)
+    (data_dir / "node" / "state.json").touch()
+    assert typed(monkeypatch, *asked) == 77
+
+
 @pytest.mark.parametrize("output_format", ["text", "json"])
 def test_an_interrupt_before_a_command_begins_is_one_of_the_four_codes(
     monkeypatch: pytest.MonkeyPatch, output_format: str
