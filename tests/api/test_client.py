@@ -9,7 +9,7 @@ import pytest
 
 from seawall.api.client import Client
 from seawall.api.hand_requests import KillRequest
-from seawall.errors import UnreachableError
+from seawall.errors import UnreachableError, UsageError
 
 
 @contextmanager
@@ -62,3 +62,26 @@ def test_another_server_is_told_as_that(status: int, body: bytes) -> None:
         assert looked.value.code == "bad-answer"
         with pytest.raises(UnreachableError, match="is not Seawall's control"):
             list(client.kill(KillRequest("compression")))
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:9180", "localhost", "ftp://a", "http://[::1", "http://"]
+)
+def test_what_is_no_url_is_told_with_one_that_is(url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Client.for_url(url, "swt_x")
+    assert refused.value.code == "bad-api-url"
+    assert "http://HOST:PORT" in refused.value.remedy
+
+
+@pytest.mark.parametrize("token", ["swt_sec\nret", "swt_sec\u20acret", "swt_sec\x00ret"])
+def test_a_token_that_is_none_is_not_shown(token: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        Client.for_url("http://127.0.0.1:9180", token)
+    assert refused.value.code == "bad-token"
+    assert "sec" not in str(refused.value)
+
+
+def test_the_end_of_a_line_belongs_to_no_token() -> None:
+    with Client.for_url("http://127.0.0.1:1", "swt_x\n") as client, pytest.raises(UnreachableError):
+        client.status()

@@ -62,6 +62,18 @@ async def _deeds(at: World) -> list[tuple[str, str]]:
     return [(entry.what, entry.subject) for entry in audit.entries]
 
 
+def test_a_kill_for_a_site_without_a_name_is_none_of_all_sites(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with world(tmp_path / "data") as at:
+            await at.applied(at.text())
+            with pytest.raises(UsageError) as refused:
+                await _kill(at, "compression", site="")
+            assert refused.value.code == "site-empty"
+            assert await _on(at) == []
+
+    asyncio.run(scenario())
+
+
 def test_a_kill_is_a_release_of_its_own_and_ends_by_hand(tmp_path: Path) -> None:
     async def scenario(at: World) -> None:
         first = await at.applied(at.text())

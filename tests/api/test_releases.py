@@ -15,10 +15,11 @@ from api.world import (
     sources,
     until,
 )
+from seawall.api.hand_requests import DeedRequest
 from seawall.api.rollouts import Rollouts
 from seawall.api.views import Applied, Progress, Refused
 from seawall.compiler.snapshot import Snapshot, TypeUrl
-from seawall.errors import ConflictError, UnreachableError
+from seawall.errors import ConflictError, NotFoundError, UnreachableError
 from seawall.rollout.ports import Nack
 
 
@@ -282,6 +283,17 @@ def test_a_second_apply_meanwhile_is_told_who_is_first(tmp_path: Path) -> None:
         assert refused.value.code == "release-in-progress"
         assert isinstance(await last(first), Applied)
         await here.applied(here.text(timeout="2s"))
+
+    live(tmp_path, story)
+
+
+def test_nobody_is_told_that_nothing_comes_while_a_release_is_in_the_gate(tmp_path: Path) -> None:
+    async def story(here: World) -> None:
+        first = here.service.apply(sources(here.text()), caller=ANN)
+        with pytest.raises(NotFoundError, match=r"ann applies .* still being checked") as refused:
+            await here.service.hands.abort(DeedRequest(author="ben"), ANN)
+        assert refused.value.code == "no-rollout"
+        assert isinstance(await last(first), Applied)
 
     live(tmp_path, story)
 

@@ -18,7 +18,7 @@ from seawall.api.codec import from_json, to_json
 from seawall.api.errors import error_from
 from seawall.api.hand_client import HandCalls
 from seawall.api.session import Answer, BrokenError, NobodyListensError, Session, SilentError
-from seawall.errors import SeawallError, UnreachableError
+from seawall.errors import SeawallError, UnreachableError, UsageError
 from seawall.site.sources import SourceSet
 from seawall.sockets import short_path
 
@@ -71,7 +71,18 @@ class Client(HandCalls):
 
     @classmethod
     def for_url(cls, url: str, token: str) -> Self:
-        """Talk to a control process over TCP, for example `http://127.0.0.1:7070`."""
+        """Talk to a control process over TCP, for example `http://127.0.0.1:7070`.
+
+        Raises:
+            UsageError: that is no such URL, or the token cannot be one.
+        """
+        token = token.strip()  # the end of a line, of a file that holds one
+        if not (token.isascii() and token.isprintable()):
+            raise UsageError(
+                "bad-token",
+                "The API token holds what none has: a line break, or a character beyond ASCII.",
+                remedy="Give it as `seawall token create` printed it.",
+            )
         nobody = UnreachableError(
             "no-answer",
             f"Nobody answers at {url}.",
@@ -81,7 +92,11 @@ class Client(HandCalls):
         try:
             session = Session.over_tcp(url, headers)
         except ValueError as error:
-            raise nobody from error
+            raise UsageError(
+                "bad-api-url",
+                f"{url} is no URL of an API.",
+                remedy="Write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9180.",
+            ) from error
         return cls(session, nobody=nobody, stack=ExitStack())
 
     def health(self) -> status_views.HealthView:

@@ -354,14 +354,26 @@ class Hands:
         try:
             yield actor, message_of(request.reason)
         except SeawallError as error:
+            told = self._not_yet(error)
             await asyncio.to_thread(
                 self._store.audit.add,
                 actor=actor,
                 action=action,
                 subject="rollouts",
-                detail=f"refused: {error.message}",
+                detail=f"refused: {told.message}",
             )
-            raise
+            raise told from error
+
+    def _not_yet(self, error: SeawallError) -> SeawallError:
+        """Nothing on its way while something is in the gate: it will be, and must not surprise."""
+        coming = self._switchboard.in_the_gate
+        if error.code != "no-rollout" or not coming:
+            return error
+        return NotFoundError(
+            error.code,
+            f"No release is on its way to nodes yet: {coming}, and that is still being checked.",
+            remedy="It goes on. Try again once `seawall rollout` shows it.",
+        )
 
 
 def _list_name(name: str) -> ListName:

@@ -102,6 +102,11 @@ class Releaser:
         """What is going on now, for example `ann applies a site file`; empty when nothing is."""
         return self._busy or self._follower.under_way
 
+    @property
+    def in_the_gate(self) -> str:
+        """Like `busy`, of what is no rollout yet: nothing can withdraw it."""
+        return self._busy
+
     def in_the_way(self, kind: Kind) -> str:
         """What a release of this kind has to wait for; empty when it can begin."""
         return self._busy or self._follower.in_the_way(_SPEEDS[kind])
@@ -196,7 +201,8 @@ class Releaser:
             raise ConflictError(
                 "release-in-progress",
                 f"Another release is on its way: {way}.",
-                remedy="Wait until it has ended (`seawall status`), or `seawall abort` it.",
+                remedy="Wait until it has ended (`seawall status`), or `seawall abort` it"
+                + (" once `seawall rollout` shows it." if self._busy else "."),
             )
         self._busy, self._preparing = what, flow
         self._background.spawn(self._carry_out(flow, what, work), name="release")

@@ -61,6 +61,11 @@ class Switchboard:
         self._refused = ""
         self._written = ""
 
+    @property
+    def in_the_gate(self) -> str:
+        """See `Releaser.in_the_gate`."""
+        return self._releaser.in_the_gate
+
     async def kill(
         self,
         feature: str,
@@ -303,8 +308,14 @@ def _feature(name: str) -> Feature:
 
 
 def _site(feature: Feature, site: str | None) -> SiteName | None:
-    if not site:
+    if site is None:
         return None
+    if not site:  # a variable without a value must not switch off everywhere what one site asked
+        raise UsageError(
+            "site-empty",
+            "The name of the site is empty.",
+            remedy="Write the site, or leave it out to mean all of them.",
+        )
     if not FEATURES[feature].by_site:
         raise UsageError(
             "switch-not-by-site",

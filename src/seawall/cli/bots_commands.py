@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from seawall import limits
-from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, on_edge
+from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, named, on_edge
 from seawall.cli.wheel import BreakGlass
 
 bots_app = typer.Typer(
@@ -18,11 +18,21 @@ bots_app = typer.Typer(
 
 Records = Annotated[
     list[Path] | None,
-    typer.Option("--records", metavar="FILE|DIR", help="Access records of nodes; repeatable."),
+    typer.Option(
+        "--records",
+        metavar="FILE|DIR",
+        help="Access records of nodes; repeatable.",
+        readable=False,
+    ),
 ]
 Sessions = Annotated[
     Path | None,
-    typer.Option("--sessions", metavar="FILE", help="The truth about clients, tab-separated."),
+    typer.Option(
+        "--sessions",
+        metavar="FILE",
+        help="The truth about clients, tab-separated.",
+        readable=False,
+    ),
 ]
 Database = Annotated[
     str,
@@ -55,7 +65,8 @@ ToolRule = Annotated[
     ),
 ]
 ModelFile = Annotated[
-    Path, typer.Argument(help="A model file; `starter`: the one that Seawall ships.")
+    Path,
+    typer.Argument(help="A model file; `starter`: the one that Seawall ships.", readable=False),
 ]
 
 
@@ -70,7 +81,9 @@ def train(
     sessions: Sessions = None,
     current: Annotated[
         Path | None,
-        typer.Option("--current", metavar="FILE", help="The model that it shall replace."),
+        typer.Option(
+            "--current", metavar="FILE", help="The model that it shall replace.", readable=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -162,10 +175,16 @@ def explain(
 def drift(
     before: Annotated[
         list[Path],
-        typer.Option("--before", metavar="FILE|DIR", help="Records of the time compared with."),
+        typer.Option(
+            "--before",
+            metavar="FILE|DIR",
+            help="Records of the time compared with.",
+            readable=False,
+        ),
     ],
     after: Annotated[
-        list[Path], typer.Option("--after", metavar="FILE|DIR", help="Records of now.")
+        list[Path],
+        typer.Option("--after", metavar="FILE|DIR", help="Records of now.", readable=False),
     ],
     database: Database = "",
     output_format: FormatOption = Format.TEXT,
@@ -197,6 +216,7 @@ def shadow(
             "--records",
             metavar="FILE|DIR",
             help="Access records of other machines in place of this one's; repeatable.",
+            readable=False,
         ),
     ] = None,
 ) -> None:
@@ -214,11 +234,11 @@ def shadow(
 def promote(
     edge: Edge,
     which: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="[ID]", help="First digits of the shadow that is meant; refused if it changed."
         ),
-    ] = "",
+    ] = None,
     message: Message = "",
     *,
     force: Annotated[
@@ -231,8 +251,11 @@ def promote(
     from seawall.cli import shadow as commands
     from seawall.daemon.processes import user_name
 
-    request = PromoteRequest(which, user_name(), message, tuple(force or ()))
-    edge.finish(lambda out, target: commands.promote(out, target, request))
+    def request() -> PromoteRequest:
+        shadow = named(which, "The id of the shadow") or ""
+        return PromoteRequest(shadow, user_name(), message, tuple(force or ()))
+
+    edge.finish(lambda out, target: commands.promote(out, target, request()))
 
 
 @bots_app.command()

@@ -1,7 +1,5 @@
 """`diff`, `apply` and `rollback`: what changes the edge, or says how it would change."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,8 +7,8 @@ from typing import Final
 from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.views import Refused
-from seawall.cli.connect import connect
-from seawall.cli.settings import DEFAULT_CONFIG, Target
+from seawall.cli.connect import connect, told_when_left
+from seawall.cli.settings import DEFAULT_CONFIG, Target, named
 from seawall.cli.watch import every
 from seawall.console import changes, problems, progress
 from seawall.console.output import Output, styled
@@ -76,7 +74,7 @@ def apply(output: Output, target: Target, order: Order) -> int:
         UnreachableError: nothing runs there, or it went away on the way.
     """
     sources = collect(order.config.absolute())
-    with connect(target) as client, _told_when_left(output):
+    with connect(target) as client, told_when_left(output):
         # The listeners of a fleet's site file are for its nodes, not for control's machine.
         if not target.url and (target.data_dir / "node").is_dir():
             require_free(sources, target.data_dir)
@@ -98,16 +96,18 @@ def apply(output: Output, target: Target, order: Order) -> int:
     return DONE
 
 
-def rollback(output: Output, target: Target, order: Order, release: str) -> int:
+def rollback(output: Output, target: Target, order: Order, release: str | None) -> int:
     """Serve an earlier release again.
 
     Raises:
+        UsageError: its name is empty.
         NotFoundError: no such release, or its content is no longer kept.
         UnreachableError: nothing runs there.
     """
-    with connect(target) as client, _told_when_left(output):
+    release = named(release, "The name of the release")
+    with connect(target) as client, told_when_left(output):
         events = client.rollback(
-            release or None,
+            release,
             author=user_name(),
             message=order.message,
             force=order.force,
@@ -115,20 +115,6 @@ def rollback(output: Output, target: Target, order: Order, release: str) -> int:
         )
         end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE
-
-
-@contextmanager
-def _told_when_left(output: Output) -> Iterator[None]:
-    """Ctrl-C leaves the command and not the release: say so."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        output.error(
-            "Nobody follows it any more, but what was begun goes on.",
-            code="interrupted",
-            do="See how far it is with `seawall rollout`; `seawall abort` takes it back.",
-        )
-        raise
 
 
 def _follow_bake(output: Output, client: Client, release: str) -> int:

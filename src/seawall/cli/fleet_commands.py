@@ -58,7 +58,10 @@ def control(
         typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
     ] = "",
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", help="A site file to compare with in status.")
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="A site file to compare with in status.", readable=False
+        ),
     ] = None,
     mirror_dir: Annotated[
         Path | None, typer.Option("--mirror-dir", help="Write every bundle there too, for mirrors.")

@@ -14,7 +14,7 @@ from seawall import limits
 from seawall.api.hand_requests import KillRequest, UnkillRequest
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView
 from seawall.api.views import ApplyEvent, Refused
-from seawall.cli.connect import connect
+from seawall.cli.connect import connect, told_when_left
 from seawall.cli.settings import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import hands as draw
@@ -220,5 +220,6 @@ def _show_now(output: Output, view: RolloutsView) -> int:
 
 
 def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
-    end = progress.follow(output, events)
+    with told_when_left(output):
+        end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE

@@ -42,7 +42,10 @@ def init(output: Output, origin: str, host: str, path: Path, *, force: bool) -> 
     """
     text = starter_file(origin, hosts=(host,) if host else ("*",))
     if path == Path("-"):
-        output.show(styled(text.rstrip()))
+        if output.json_format:
+            output.write_json({"path": None, "text": text})
+        else:
+            output.show(styled(text.rstrip()))
         return DONE
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_TRUNC if force else os.O_EXCL)
     try:

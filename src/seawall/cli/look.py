@@ -6,7 +6,7 @@ from typing import Final
 from seawall.api.client import Client
 from seawall.api.status_views import StatusView
 from seawall.cli.connect import connect, is_node_of_fleet
-from seawall.cli.settings import Target
+from seawall.cli.settings import Target, named
 from seawall.cli.watch import every, now_s
 from seawall.console import releases as draw
 from seawall.console import status as draw_status
@@ -49,8 +49,10 @@ def show(output: Output, target: Target, release: str) -> int:
     """Show one release.
 
     Raises:
+        UsageError: its name is empty.
         NotFoundError: there is no such release.
     """
+    named(release, "The name of the release")
     with connect(target) as client:
         view = client.show(release)
     output.tell(view, lambda: draw.release_detail(view))

@@ -6,7 +6,7 @@ status` never pays for the compiler. `docs/cli.md` is made from what stands here
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -35,6 +35,9 @@ from seawall.cli.settings import (
 )
 from seawall.console.output import Output
 from seawall.exit_codes import REFUSED
+
+_INTERRUPTED: Final = 130
+"""What Typer makes of Ctrl-C."""
 
 app = typer.Typer(
     name="seawall",
@@ -75,14 +78,15 @@ def main() -> None:
     json_format = asks_for_json(sys.argv[1:])
     try:
         code = app(prog_name="seawall", standalone_mode=not json_format)
-    except KeyboardInterrupt:  # before the command itself began, which says what goes on
-        code = REFUSED
+    except SystemExit as ended:
+        code = ended.code
     except typer.TyperException as error:  # text is written by Typer itself
         Output(json_format=json_format).error(
             error.format_message(), code="bad-command-line", do="See the command's --help."
         )
         code = error.exit_code
-    sys.exit(code)
+    # Ctrl-C before the command itself began, which says what goes on, is no fifth code of ours.
+    sys.exit(REFUSED if code == _INTERRUPTED else code)
 
 
 @app.command()
@@ -150,7 +154,8 @@ def down(
 @app.command()
 def demo(
     data_dir: Annotated[
-        Path, typer.Option("--data-dir", "-d", help="Where the demo keeps its files.")
+        Path,
+        typer.Option("--data-dir", "-d", help="Where the demo keeps its files.", readable=False),
     ] = Path("demo-data"),
 ) -> None:
     """Start a small website with Seawall in front of it."""
@@ -226,8 +231,8 @@ def apply(
 def rollback(
     edge: Edge,
     release: Annotated[
-        str, typer.Argument(help="Where to go back to; without it, the good release before.")
-    ] = "",
+        str | None, typer.Argument(help="Where to go back to; without it, the good release before.")
+    ] = None,
     message: Message = "",
     *,
     force: Force = None,

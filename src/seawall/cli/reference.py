@@ -86,9 +86,9 @@ def cli_markdown() -> str:
     lines = [
         "# Commands",
         "",
-        "Every command takes `--format json`. Exit codes: 0 done, 1 refused or not well, 2 wrong",
-        "usage, 3 cannot reach. A command finds the running Seawall by a socket in the data",
-        "directory. This page is generated from the commands' own help.",
+        "Every command but `demo` takes `--format json`. Exit codes: 0 done, 1 refused or not",
+        "well, 2 wrong usage, 3 cannot reach. A command finds the running Seawall by a socket in",
+        "the data directory. This page is generated from the commands' own help.",
         "",
         'As JSON, a command writes one object: its result, or `{"error": {"code", "message",',
         '"remedy"}}`, also where the command line itself is wrong; a refused `apply` or `rollback`',

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from seawall.console.output import Output, styled
-from seawall.daemon.standin import place_of
+from seawall.daemon.standin import place_of, served
 from seawall.daemon.stop import Running, leave, running, stop
 from seawall.errors import UsageError
 from seawall.exit_codes import DONE, REFUSED
@@ -30,10 +30,11 @@ def up(output: Output, options: UpOptions) -> NoReturn:
     """Become the supervisor: this process is replaced by one that imports next to nothing.
 
     Raises:
-        UsageError: there is no site file, `api` is no HOST:PORT, or there is no such resolv.conf.
+        UsageError: there is neither a site file nor anything to serve without it, `api` is no
+            HOST:PORT, or there is no such resolv.conf.
     """
     config, api = options.config, options.api
-    if not reachable_file(config):
+    if not _served(options.data_dir.absolute()) and not reachable_file(config):
         raise UsageError(
             "no-site-file",
             f"There is no site file {config}.",
@@ -49,6 +50,14 @@ def up(output: Output, options: UpOptions) -> NoReturn:
     arguments += ["--format", "json" if output.json_format else "text"]
     command = [sys.executable, "-P", "-m", "seawall.daemon.up", *arguments]
     os.execv(sys.executable, command)  # noqa: S606 - no shell is what we want
+
+
+def _served(data_dir: Path) -> bool:
+    """Whether there is something to serve although the site file is lost, or its disk not there."""
+    try:
+        return served(place_of(data_dir))
+    except OSError:  # closed to this user: whoever takes the directory says so
+        return False
 
 
 def resolv_conf_argument(path: Path | None) -> list[str]:

@@ -2,6 +2,9 @@
 
 The data directory says where the running process is found (a socket in it); `--url` names one on
 another machine instead. Nothing here reads a file or opens a connection.
+
+Paths are taken unseen (`readable=False`): that one is closed to this user is told in the words, and
+with the exit code, of whoever opens it.
 """
 
 import functools
@@ -18,7 +21,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from seawall.console.output import Output
-from seawall.errors import SeawallError
+from seawall.errors import SeawallError, UsageError
 from seawall.exit_codes import REFUSED, UNREACHABLE, USAGE, exit_code
 
 DEFAULT_CONFIG: Final = Path("seawall.yaml")
@@ -34,11 +37,17 @@ class Format(StrEnum):
 
 Config = Annotated[
     Path,
-    typer.Option("--config", "-c", envvar="SEAWALL_CONFIG", help="The site file."),
+    typer.Option("--config", "-c", envvar="SEAWALL_CONFIG", help="The site file.", readable=False),
 ]
 DataDir = Annotated[
     Path,
-    typer.Option("--data-dir", "-d", envvar="SEAWALL_DATA_DIR", help="Where Seawall keeps state."),
+    typer.Option(
+        "--data-dir",
+        "-d",
+        envvar="SEAWALL_DATA_DIR",
+        help="Where Seawall keeps state.",
+        readable=False,
+    ),
 ]
 ResolvConf = Annotated[
     Path | None,
@@ -46,6 +55,7 @@ ResolvConf = Annotated[
         "--resolv-conf",
         metavar="FILE",
         help="Whose `nameserver` lines say who is asked for names of origins; /etc/resolv.conf.",
+        readable=False,
     ),
 ]
 Url = Annotated[
@@ -115,6 +125,21 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
         )
         code = REFUSED
     raise typer.Exit(code)
+
+
+def named(text: str | None, what: str) -> str | None:
+    """What was named; None where nothing was typed, which often means all, or the default.
+
+    Raises:
+        UsageError: it was typed and is empty, as a variable of a script that has no value.
+    """
+    if text == "":
+        raise UsageError(
+            "empty-argument",
+            f"{what} is empty, as a variable of a script that has no value.",
+            remedy="Write what is meant, or leave it out.",
+        )
+    return text
 
 
 def _closed(output: Output, error: PermissionError) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 from seawall import limits
 from seawall.api.hand_requests import PromoteRequest
 from seawall.api.views import ApplyEvent, Refused
-from seawall.cli.connect import connect
+from seawall.cli.connect import connect, told_when_left
 from seawall.cli.settings import Target
 from seawall.console import progress
 from seawall.console import shadow as draw
@@ -77,5 +77,6 @@ def _of_files(places: Sequence[Path]) -> ShadowReport:
 
 
 def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
-    end = progress.follow(output, events)
+    with told_when_left(output):
+        end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE

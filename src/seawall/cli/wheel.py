@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli.settings import Edge, Message, on_edge
+from seawall.cli.settings import Edge, Message, named, on_edge
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")]
 BreakGlass = Annotated[
@@ -34,8 +34,8 @@ def register(app: typer.Typer) -> None:
 @on_edge
 def kill(
     edge: Edge,
-    feature: Annotated[str, typer.Argument(help="What to switch off; see --list.")] = "",
-    site: Annotated[str, typer.Option("--site", help="Only for this site.")] = "",
+    feature: Annotated[str | None, typer.Argument(help="What to switch off; see --list.")] = None,
+    site: Annotated[str | None, typer.Option("--site", help="Only for this site.")] = None,
     ttl: Annotated[
         str, typer.Option("--ttl", help="For how long, such as 90s, 30m or 2h; 30m without.")
     ] = "",
@@ -51,15 +51,15 @@ def kill(
     from seawall.cli import hands
     from seawall.daemon.processes import user_name
 
-    if list_all or not feature:
+    if list_all or feature is None:
         edge.finish(hands.switches)
     edge.finish(
         lambda out, target: hands.kill(
             out,
             target,
             KillRequest(
-                feature=feature,
-                site=site or None,
+                feature=feature or "",
+                site=named(site, "--site"),
                 ttl_s=hands.seconds(ttl),
                 reason=reason,
                 author=user_name(),
@@ -73,7 +73,7 @@ def kill(
 def unkill(
     edge: Edge,
     feature: Annotated[str, typer.Argument(help="What to switch on again.")],
-    site: Annotated[str, typer.Option("--site", help="The kill of this site.")] = "",
+    site: Annotated[str | None, typer.Option("--site", help="The kill of this site.")] = None,
     *,
     break_glass: BreakGlass = False,
 ) -> None:
@@ -82,8 +82,13 @@ def unkill(
     from seawall.cli import hands
     from seawall.daemon.processes import user_name
 
-    request = UnkillRequest(feature, site or None, user_name(), break_glass)
-    edge.finish(lambda out, target: hands.unkill(out, target, request))
+    edge.finish(
+        lambda out, target: hands.unkill(
+            out,
+            target,
+            UnkillRequest(feature, named(site, "--site"), user_name(), break_glass),
+        )
+    )
 
 
 @on_edge
@@ -153,7 +158,7 @@ def feed_push(
             help="A list of the site file without a `file`, bot-model, or bot-model-shadow."
         ),
     ],
-    file: Annotated[Path, typer.Argument(help="Its new content.")],
+    file: Annotated[Path, typer.Argument(help="Its new content.", readable=False)],
     message: Message = "",
     *,
     force: Annotated[

@@ -231,7 +231,8 @@ class Starting:
                 words = view.summary if view else "control does not answer"
                 raise UnreachableError(
                     "not-served",
-                    f"Nothing is served after {limits.FIRST_RELEASE_TIMEOUT_S:.0f} s: {words}.",
+                    f"Nothing is served after {limits.FIRST_RELEASE_TIMEOUT_S:.0f} s: "
+                    f"{words.rstrip('.')}.",
                     remedy=f"Read {self.data_dir}/logs/node.log and "
                     f"{self.data_dir}/node/stable/envoy.log.",
                 )
