@@ -33,6 +33,7 @@ def typed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ("rollback", ""),
         ("bots", "promote", ""),
         ("show", ""),
+        ("token", "join", "--name", ""),
     ],
     ids=" ".join,
 )

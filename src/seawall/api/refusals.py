@@ -27,6 +27,16 @@ _DIGEST: Final = re.compile("[0-9a-fA-F]{12,64}")
 """As it is named to force it: what is shown everywhere, and long enough to mean it."""
 
 
+def in_progress(what: str, *, in_the_gate: bool) -> ConflictError:
+    """Another release is first; one that is in the gate is no rollout that could be withdrawn."""
+    then = " once `seawall rollout` shows it" if in_the_gate else ""
+    return ConflictError(
+        "release-in-progress",
+        f"Another release is on its way: {what}.",
+        remedy=f"Wait until it has ended (`seawall status`), or `seawall abort` it{then}.",
+    )
+
+
 def is_digest(name: str) -> bool:
     """Whether a forced name can be a digest: in full, or its first 12 digits or more."""
     return _DIGEST.fullmatch(name) is not None

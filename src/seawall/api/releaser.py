@@ -198,12 +198,7 @@ class Releaser:
         way = self._busy or way
         if way:
             work.close()
-            raise ConflictError(
-                "release-in-progress",
-                f"Another release is on its way: {way}.",
-                remedy="Wait until it has ended (`seawall status`), or `seawall abort` it"
-                + (" once `seawall rollout` shows it." if self._busy else "."),
-            )
+            raise refusals.in_progress(way, in_the_gate=bool(self._busy))
         self._busy, self._preparing = what, flow
         self._background.spawn(self._carry_out(flow, what, work), name="release")
         return flow

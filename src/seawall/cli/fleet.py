@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
 from seawall.cli.run import reachable_file, resolv_conf_argument
-from seawall.cli.settings import Target
+from seawall.cli.settings import Target, named
 from seawall.cli.watch import now_s
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
@@ -113,10 +113,17 @@ def node(output: Output, data_dir: Path, options: NodeOptions) -> int:
     return _become(output, "node", data_dir, arguments)
 
 
-def token_join(output: Output, target: Target, ttl: str, groups: tuple[str, ...], name: str) -> int:
-    """Make a join token and print the line to run on the machine, this once."""
+def token_join(
+    output: Output, target: Target, ttl: str, groups: tuple[str, ...], name: str | None
+) -> int:
+    """Make a join token and print the line to run on the machine, this once.
+
+    Raises:
+        UsageError: the name is empty, which would let in a node of any name; or `ttl` is no time.
+    """
+    only = named(name, "--name") or ""
     with connect(target) as client:
-        made = client.join_token(name, groups, _duration_s(ttl))
+        made = client.join_token(only, groups, _duration_s(ttl))
     if output.json_format:
         output.write_json(to_json(made))
     else:

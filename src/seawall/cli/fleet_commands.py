@@ -117,8 +117,8 @@ def token_join(
         list[str] | None, typer.Option("--group", help="Of the node, for waves; repeatable.")
     ] = None,
     name: Annotated[
-        str, typer.Option("--name", help="The only name it joins; may replace that node.")
-    ] = "",
+        str | None, typer.Option("--name", help="The only name it joins; may replace that node.")
+    ] = None,
 ) -> None:
     """Print the line that lets a machine join the fleet, once."""
     from seawall.cli import fleet
