@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 ADMIN: Final = "admin.sock"
-READY_DEADLINE_S: Final = 20.0
+READY_DEADLINE_S: Final = 60.0
 LOG_TAIL_BYTES: Final = 8_000
 
 
@@ -58,7 +58,7 @@ class EnvoyProcess:
     def admin(self, path: str, *, method: str = "GET") -> bytes:
         """Body of an admin answer."""
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(READY_DEADLINE_S)
             client.connect(str(self.directory / ADMIN))
             client.sendall(
                 f"{method} {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n".encode()

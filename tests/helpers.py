@@ -33,7 +33,7 @@ def free_port() -> int:
             return port
 
 
-def wait_until(condition: Callable[[], Value], *, what: str, deadline_s: float = 15.0) -> Value:
+def wait_until(condition: Callable[[], Value], *, what: str, deadline_s: float = 60.0) -> Value:
     """Poll until `condition()` is true and return its value; fail with `what` at the deadline.
 
     What takes long to ask is asked less often: whoever answers needs the processor for what is

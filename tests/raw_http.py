@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Final, Self
 
-READ_DEADLINE_S: Final = 10.0
+READ_DEADLINE_S: Final = 30.0
 RESPONSE_SIZE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 

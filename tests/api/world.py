@@ -25,7 +25,7 @@ from seawall.telemetry.window import Window
 from seawall.testing.memory_node import MemoryNode, Refuse, accept
 
 ANN = Caller("ann", local=True)
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def site_text(port: int, *, timeout: str = "15s", extra: str = "") -> str:

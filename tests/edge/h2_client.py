@@ -20,7 +20,7 @@ from hyperframe.frame import (
 from raw_http import forget_tls_errors
 
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DEADLINE_S: Final = 10.0
+DEADLINE_S: Final = 30.0
 Fields = Iterable[tuple[str, str]]
 GET: Final = (
     (":method", "GET"),

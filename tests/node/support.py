@@ -36,7 +36,7 @@ from seawall.site.sources import SourceFile, SourceSet
 from seawall.testing.control import MemoryControl
 
 TYPE = "type.googleapis.com/"
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def cluster(name: str, port: int, **extra: Any) -> Resource:
