@@ -33,6 +33,7 @@ from seawall.challenge.policy import ChallengePolicy
 from seawall.challenge.reply import Event, Reply
 from seawall.challenge.spent import SpentSet
 from seawall.challenge.token import Clearance, check
+from seawall.errors import UsageError
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
 
@@ -459,14 +460,14 @@ def test_a_fault_at_any_step_grants_nothing(
 
 
 def test_a_policy_is_checked() -> None:
-    for wrong in (
-        {"epoch": -1},
-        {"lifetime_s": 0},
-        {"lifetime_s": 10**6},
-        {"contact": "javascript:alert(1)"},
-        {"contact": "https://" + "x" * 600},
+    for what, wrong in (
+        ("Epoch", {"epoch": -1}),
+        ("A clearance", {"lifetime_s": 0}),
+        ("A clearance", {"lifetime_s": 10**6}),
+        ("Contact", {"contact": "javascript:alert(1)"}),
+        ("Contact", {"contact": "https://" + "x" * 600}),
     ):
-        with pytest.raises(Exception, match=r"."):
+        with pytest.raises(UsageError, match=what):
             ChallengePolicy(**({"keys": KEYS, "epoch": 1} | wrong))
 
 

@@ -9,7 +9,7 @@ from judge.windows import STEP, site, window
 from seawall.ids import NodeName
 from seawall.judge.anomaly import Anomaly, Seen, look, seen_in
 from seawall.judge.brake import during_bake, during_trial
-from seawall.judge.evidence import gather
+from seawall.judge.evidence import Evidence, gather
 from seawall.judge.verdict import Healthy, NotEnough, Reason, Unhealthy
 from seawall.limits import (
     ANOMALY_DOWN_COUNT,
@@ -17,7 +17,7 @@ from seawall.limits import (
     ANOMALY_PAST_LOOKS_MIN,
     ANOMALY_UP_COUNT,
 )
-from seawall.telemetry.window import Window
+from seawall.telemetry.window import SiteCounts, Window
 
 N1 = NodeName("n1")
 FINE, BAD = {N1: (5.0, 1000.0)}, {N1: (200.0, 1000.0)}
@@ -48,15 +48,41 @@ def test_a_node_leaves_doubtful_harm_to_the_judge() -> None:
     assert isinstance(during_trial(gather(windows, STEP)), NotEnough)
 
 
+def test_a_node_stops_a_candidate_that_fails_one_site_and_names_it() -> None:
+    def windows(small: SiteCounts) -> Evidence:
+        beside = {"large": site(980, 50), "small": site(20)}
+        tried = {"large": site(95, 5), "small": small}
+        return gather(
+            [
+                w
+                for n in range(30)
+                for w in (
+                    window("stable", n, 1000, 50, sites=beside),
+                    window("candidate", n, 100, 5 + small.status_5xx, sites=tried),
+                )
+            ],
+            STEP,
+        )
+
+    found = during_trial(windows(site(5, 1)))
+    assert isinstance(found, Unhealthy)
+    assert (found.gate, found.site) == ("errors", "small")
+    # What a release may mean to do is for the judge to weigh.
+    assert isinstance(during_trial(windows(site(5, client_errors=5))), NotEnough)
+
+
 def test_a_commit_after_which_requests_fail_is_unhealthy() -> None:
     found = during_bake(served(1), served(60, start_s=30))
     assert isinstance(found, Unhealthy)
     assert "since the commit" in found.text
+    silent = window("stable", 60, 100, without=("responses_5xx",))
+    assert during_bake([*served(1), silent], [*served(60, start_s=30), silent]) == found
 
 
 def test_a_commit_after_which_little_changed_is_left_alone() -> None:
     assert isinstance(during_bake(served(1), served(3, start_s=30)), Healthy)
     assert isinstance(during_bake(served(30), served(40, start_s=30)), Healthy)
+    assert isinstance(during_bake(served(20), served(45, start_s=30)), Healthy)
 
 
 def test_a_short_burst_after_a_commit_is_left_alone() -> None:
@@ -70,9 +96,9 @@ def test_one_site_that_fails_after_a_commit_is_named() -> None:
             window("stable", start_s + n, 1000, errors,
                    sites={"large": site(990), "small": site(10, errors)})
             for n in range(30)
-        ]  # fmt: skip
+        ] + [window("stable", start_s + 30, 990, sites={"large": site(990)})]  # fmt: skip
 
-    found = during_bake(both(0, 0), both(10, 30))
+    found = during_bake(both(0, 0), both(10, 31))
     assert isinstance(found, Unhealthy)
     assert found.site == "small"
 
@@ -101,12 +127,26 @@ def test_an_anomaly_begins_after_several_bad_looks_and_says_why() -> None:
     begun = look(almost, BAD)
     assert begun.active
     assert "200 of 1,000" in begun.text
+    assert look(begun, (900.0, 1000.0)).text == begun.text
 
 
 def test_calm_in_between_forgets_and_a_short_one_does_not() -> None:
     bad = [BAD] * (ANOMALY_DOWN_COUNT - 1)
     assert looks(usual(), *bad, *[FINE] * (ANOMALY_OK_COUNT - 1), BAD).active
     assert not looks(usual(), *bad, *[FINE] * ANOMALY_OK_COUNT, BAD).active
+
+
+def test_a_look_between_bad_ones_is_no_past_to_compare_with() -> None:
+    state = usual()
+    for bad in (1, ANOMALY_DOWN_COUNT):
+        assert looks(state, *[BAD] * bad, FINE).past == state.past
+    assert looks(state, BAD, *[FINE] * ANOMALY_OK_COUNT).past == (*state.past, FINE)
+
+
+def test_where_errors_are_usual_it_takes_several_times_as_many() -> None:
+    state = looks(Anomaly(), *[(100.0, 1000.0)] * ANOMALY_PAST_LOOKS_MIN)
+    assert not looks(state, *[(200.0, 1000.0)] * ANOMALY_DOWN_COUNT).active
+    assert looks(state, *[(500.0, 1000.0)] * ANOMALY_DOWN_COUNT).active
 
 
 def test_an_anomaly_ends_only_after_a_longer_calm() -> None:
@@ -124,6 +164,8 @@ def test_an_anomaly_never_becomes_the_past_it_is_compared_with() -> None:
 
 def test_without_a_past_or_requests_nothing_is_unusual() -> None:
     assert not looks(Anomaly(), *[BAD] * (ANOMALY_PAST_LOOKS_MIN - 1)).active
+    short = looks(Anomaly(), *[FINE] * (ANOMALY_PAST_LOOKS_MIN - ANOMALY_DOWN_COUNT))
+    assert not looks(short, *[BAD] * ANOMALY_DOWN_COUNT).active
     state = usual()
     assert look(state, {}) == state
 

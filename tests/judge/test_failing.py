@@ -64,10 +64,19 @@ def test_a_site_that_is_well_again_is_told_no_more() -> None:
 
 
 def test_errors_that_began_with_a_release_make_it_suspected() -> None:
-    found = only(
-        [*past(range(300, 60, -10), 40, 0), *past(range(60, 0, -10), 40, 12, release=R2)], R2
-    )
+    before = past(range(300, 60, -10), 40, 0)
+    after = past(range(60, 0, -10), 40, 12, release=R2)
+    found = only([*before, *after], R2)
     assert (found.before, found.since_s, found.began) == ((0, 960), NOW_S - 60, True)
+    assert only([*after, *before], R2) == found, "in whatever order windows come"
+    trial = [replace(w, slot="candidate") for w in past(range(30, 0, -10), 4, 0, release="r3")]
+    assert only([*before, *after, *trial], R2).since_s == found.since_s
+
+
+def test_a_site_that_is_new_with_a_release_has_no_past_to_be_compared_with() -> None:
+    before = [replace(w, sites={}) for w in past(range(300, 60, -10), 40, 0)]
+    found = only([*before, *past(range(60, 0, -10), 40, 30, release=R2)], R2)
+    assert (found.before, found.since_s, found.began) == ((0, 0), NOW_S - 60, False)
 
 
 def test_errors_that_were_there_before_do_not() -> None:
@@ -137,6 +146,14 @@ def test_a_rule_the_wrong_way_round_is_told_while_its_release_is_new() -> None:
     "windows",
     [
         pytest.param(looked_at(range(300, 0, -10), 10, 10), id="no new release"),
+        pytest.param(looked_at(range(300, 0, -10), 10, 10, release=R2), id="no release before"),
+        pytest.param(
+            [
+                *looked_at(range(1_200, 700, -10), 10, 0),
+                *looked_at(range(600, 0, -10), 10, 10, release=R2),
+            ],
+            id="a release that is not new",
+        ),
         pytest.param(
             [
                 *looked_at(range(300, 60, -10), 10, 6),

@@ -100,6 +100,24 @@ def test_nothing_measured_is_a_reason_and_never_health() -> None:
     assert nobody_knows.reason is Reason.NO_EVIDENCE
 
 
+def test_what_is_no_proof_of_harm_may_still_be_too_much_to_go_on() -> None:
+    def with_errors(*at: int) -> Verdict:
+        return verdict(
+            [
+                replace(w, edge=window("candidate", 0, 10, int(w.start_s in at)).edge)
+                if w.slot == "candidate"
+                else w
+                for w in trial()
+            ]
+        )
+
+    assert isinstance(with_errors(10, 20), Healthy)
+    found = with_errors(10, 20, 30)
+    assert isinstance(found, NotEnough)
+    assert (found.reason, found.gate) == (Reason.GATHERING, "errors")
+    assert "odds of 8 to 1" in found.text
+
+
 def test_too_little_traffic_is_said_at_once() -> None:
     found = judge(gather([], STEP), demands(elapsed_s=0, rate_per_s=0.5))
     assert isinstance(found, NotEnough)

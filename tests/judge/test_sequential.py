@@ -7,9 +7,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seawall.judge.sequential import Span, exposures_needed, log_e, rate_lower, rate_upper
+from seawall.judge.sequential import (
+    Span,
+    dispersion,
+    exposures_needed,
+    log_e,
+    rate_lower,
+    rate_upper,
+)
 
 SHARES = (0.001, 0.01, 0.05, 0.25, 0.5)
+
+
+def test_where_nobody_is_exposed_nothing_is_said() -> None:
+    assert log_e([Span(0, 0, 0, 0, 0)]) == log_e([])
+    assert log_e([Span(0, 5, 9, 0, 0)]) == log_e([])
+
+
+@pytest.mark.parametrize(
+    ("blocks", "together"),
+    [
+        pytest.param([(1, 100)] * 30, 1.0, id="one by one"),
+        pytest.param([(0, 100)] * 30 + [(30, 100)], 10.0, id="all at once: no more than asked for"),
+        pytest.param([(0, 100)] * 4 + [(30, 100)], 1.0, id="too few blocks to say"),
+        pytest.param([(0, 100)] * 30 + [(2, 100)], 1.0, id="too few events to say"),
+        pytest.param([(1, 100), (0, 0)] * 20, 1.0, id="a block without requests says nothing"),
+        pytest.param([(1, 10), (10, 100)] * 20, 1.0, id="as many more as there are requests"),
+    ],
+)
+def test_events_that_come_together_are_seen_by_how_unevenly_they_come(
+    blocks: list[tuple[float, float]], together: float
+) -> None:
+    assert dispersion(blocks, most=10.0) == together
+
+
+def test_events_that_come_in_fours_count_as_about_four() -> None:
+    assert 2 < dispersion([(4, 100), *[(0, 100)] * 3] * 15, most=10.0) < 4
 
 
 def _binomial_span(bad: int, candidate_bad: int, share: float) -> Span:

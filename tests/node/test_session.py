@@ -4,7 +4,12 @@ import pytest
 
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.errors import RefusedError
-from seawall.limits import XDS_CLUSTER_LINGER_S, XDS_RESPONSES_IN_FLIGHT_MAX, XDS_SILENCE_S
+from seawall.limits import (
+    XDS_CLUSTER_LINGER_S,
+    XDS_RESPONSES_IN_FLIGHT_MAX,
+    XDS_SILENCE_S,
+    XDS_SUBSCRIBE_GRACE_S,
+)
 from seawall.node.xds.messages import Effect, Rejected, Request, Response, Settled
 from seawall.node.xds.session import Session
 from seawall.testing.fake_envoy import FakeEnvoy, resource, snapshot
@@ -214,6 +219,20 @@ def test_an_envoy_that_does_not_ask_for_clusters_is_given_them_anyway() -> None:
     story.wait(XDS_SILENCE_S)
     assert story.session.clusters_pushed_unasked == 1
     assert story.envoy.held[TypeUrl.CLUSTER]["a"].body == b"2"
+
+
+def test_a_look_is_asked_for_while_something_is_due_and_an_envoy_is_there() -> None:
+    session, now_s = Session(), 100.0
+    session.aim(snapshot({"a": "1"}), now_s)
+    assert session.wakeup_s(now_s) is None
+    session.opened(now_s)
+    settles_s = now_s + XDS_SUBSCRIBE_GRACE_S
+    assert session.wakeup_s(now_s) == settles_s
+    assert session.wakeup_s(settles_s) == now_s + XDS_SILENCE_S
+    session.disconnected()
+    assert session.wakeup_s(now_s) is None
+    story = settled(snapshot({"a": "1"}))
+    assert story.session.wakeup_s(story.now_s) is None
 
 
 def test_an_envoy_that_is_only_slow_to_start_is_not_pushed_clusters() -> None:

@@ -44,6 +44,7 @@ def test_the_message_holds_the_arithmetic_and_the_remedy() -> None:
         guard(_edge(), _edge(routes=9)).require_passed()
     assert "removes 31 of 40 routes (78 %), bound 30 %" in caught.value.message
     assert caught.value.remedy.endswith("add: --force routes-removed")
+    assert "cannot be forced" not in caught.value.remedy
 
 
 def test_all_refusals_are_said_at_once() -> None:
@@ -113,8 +114,8 @@ def test_an_edge_that_serves_nothing_cannot_be_forced(kind: str, old: Kinds | No
     new = {**_edge(), kind: {}}
     with pytest.raises(RefusedError, match=kind) as caught:
         guard(old, new, force=force_names()).require_passed()
-    assert "cannot be forced" in caught.value.remedy
-    assert "--force" not in caught.value.remedy
+    assert "last of 0" not in caught.value.message
+    assert caught.value.remedy.endswith("cannot be forced.")
 
 
 def test_the_first_release_may_hold_anything() -> None:
@@ -214,3 +215,20 @@ def test_a_first_list_and_a_short_one_may_be_of_any_size() -> None:
     assert not guard(_edge(), _edge() | {"networks": _networks(5000)}).refusals
     short = _edge() | {"networks": _networks(3)}
     assert not guard(short, _edge() | {"networks": _networks(300)}).refusals
+    assert not guard(short, _edge()).refusals
+
+
+def test_sites_and_routes_may_grow_as_they_like() -> None:
+    assert guard(_edge(), _edge(sites=400, routes=4000)).findings == ()
+
+
+def test_what_this_seawall_compiles_otherwise_was_changed_by_nobody() -> None:
+    old, new = _edge(), _edge()
+    new["routes"] = dict.fromkeys(new["routes"], "v2")
+    anew = _edge() | {"routes": dict.fromkeys(list(new["routes"])[:39], "v2")}
+    report = guard_contents(_contents(old), _contents(new), anew=_contents(anew))
+    assert [finding.text for finding in report.findings] == [
+        "changes 1 of 40 routes (2 %), bound 50 %"
+    ]
+    assert not report.changes_too_much
+    assert guard(old, new).changes_too_much
