@@ -127,7 +127,7 @@ def test_an_anomaly_begins_after_several_bad_looks_and_says_why() -> None:
     begun = look(almost, BAD)
     assert begun.active
     assert "200 of 1,000" in begun.text
-    assert look(begun, (900.0, 1000.0)).text == begun.text
+    assert look(begun, {N1: (900.0, 1000.0)}).text == begun.text
 
 
 def test_calm_in_between_forgets_and_a_short_one_does_not() -> None:
@@ -144,9 +144,9 @@ def test_a_look_between_bad_ones_is_no_past_to_compare_with() -> None:
 
 
 def test_where_errors_are_usual_it_takes_several_times_as_many() -> None:
-    state = looks(Anomaly(), *[(100.0, 1000.0)] * ANOMALY_PAST_LOOKS_MIN)
-    assert not looks(state, *[(200.0, 1000.0)] * ANOMALY_DOWN_COUNT).active
-    assert looks(state, *[(500.0, 1000.0)] * ANOMALY_DOWN_COUNT).active
+    state = looks(Anomaly(), *[{N1: (100.0, 1000.0)}] * ANOMALY_PAST_LOOKS_MIN)
+    assert not looks(state, *[{N1: (200.0, 1000.0)}] * ANOMALY_DOWN_COUNT).active
+    assert looks(state, *[{N1: (500.0, 1000.0)}] * ANOMALY_DOWN_COUNT).active
 
 
 def test_an_anomaly_ends_only_after_a_longer_calm() -> None:
