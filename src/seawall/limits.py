@@ -204,6 +204,9 @@ NODE_STATE_SIZE_BYTES_MAX: Final = 256 * KIB
 """The node's `state.json`: a few names and digests."""
 ENVOY_READY_TIMEOUT_S: Final = 30.0
 """From the start of an Envoy to its first answer on the admin socket; it takes 0.1 s."""
+ENVOY_WORKERS_MAX: Final = 1_024
+"""Worker threads of Envoy that one may ask for: more than a machine has cores. Each takes memory
+and files of its own, so that an Envoy of 100,000 never starts."""
 ENVOY_DRAIN_TIME_S: Final = 600
 """How long connections of a replaced listener or filter chain may go on (Envoy's own default)."""
 ENVOY_STOP_DRAIN_S: Final = 10.0
@@ -391,6 +394,9 @@ ACCESS_READ_SIZE_BYTES: Final = 1 * MIB
 """Read at once when records are searched from the end."""
 FORWARDED_SAMPLE_SIZE_BYTES_MAX: Final = 128 * KIB
 """Newest records looked at for forwarded-for headers nobody is trusted to send, each poll."""
+FORWARDED_SHARE_MIN: Final = 0.05
+"""Share of these records with such a header before it is told: a proxy of one's own sends it with
+all it sends, and on any public address a stranger sends one now and then."""
 REQUEST_ID_LENGTH_CHARS_MAX: Final = 128
 """A request id to search for; Envoy's own are UUIDs of 36."""
 LOG_FILE_SIZE_BYTES_MAX: Final = 8 * MIB

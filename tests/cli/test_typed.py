@@ -48,6 +48,27 @@ def test_a_variable_without_a_value_is_not_what_leaving_it_out_means(
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "empty-argument"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("kill", "--site", "shop", "--reason", "it burns"), "feature-missing"),
+        (("token", "create", "ci", "--days", "inf"), "bad-duration"),
+        (("token", "create", "ci", "--days", "nan"), "bad-command-line"),
+        (("up", "--concurrency", "100000"), "bad-command-line"),
+    ],
+)
+def test_what_could_not_be_meant_is_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    code = typed(monkeypatch, *arguments, "--data-dir", os.fspath(tmp_path), "--format", "json")
+    assert code == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == told
+
+
 @pytest.fixture
 def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is there and that this user may not read: for root there is none."""

@@ -59,6 +59,10 @@ def test_remarks_blank_lines_and_single_addresses_are_taken() -> None:
     assert _read(text).entries == ("192.0.2.7/32", "198.51.100.0/24", "2001:db8::1/128")
 
 
+def test_a_list_that_a_program_began_with_a_byte_order_mark_is_taken() -> None:
+    assert _read("\ufeff192.0.2.0/24\n").entries == ("192.0.2.0/24",)
+
+
 def test_the_line_of_a_duplicate_names_the_first_one() -> None:
     (fault,) = _read("192.0.2.0/24\n198.51.100.1\n192.0.2.0/24\n").faults
     assert fault.line == 3

@@ -374,6 +374,13 @@ def test_a_listener_for_https_that_no_site_is_left_for(listen: str) -> None:
     assert ids(load_text(text + shop)) == {"https-without-certificate"}
 
 
+def test_a_narrower_error_page_is_no_second_one_for_the_same_statuses() -> None:
+    pages = {"a.html": b"a", "b.html": b"b"}
+    both = SHOP + "    error_pages: {%s: a.html, 5xx: b.html}\n"
+    assert ids(load_text(both % "503", pages)) == set()
+    assert ids(load_text(both % "500-599", pages)) == {"duplicate-error-page"}
+
+
 def test_a_large_or_binary_error_page_is_refused() -> None:
     text = SHOP + "    error_pages: {404: page.html}\n"
     assert ids(load_text(text, {"page.html": b"x" * 65_537})) == {"file-unreadable"}

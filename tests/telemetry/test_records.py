@@ -205,6 +205,13 @@ def test_trusted_proxies_and_plain_clients_are_not_noticed() -> None:
     ) is None  # fmt: skip
 
 
+def test_a_stranger_now_and_then_is_no_proxy_of_ones_own() -> None:
+    claims = [forwarded("10.0.0.1", "10.0.0.1", "1.1.1.1,10.0.0.1")]
+    plain = [forwarded("9.9.9.9", "9.9.9.9", "9.9.9.9")]
+    assert untrusted_forwarding(claims + 99 * plain) is None
+    assert untrusted_forwarding(5 * claims + 95 * plain)
+
+
 def test_the_address_that_envoy_appends_for_a_peer_on_loopback_is_no_claim() -> None:
     assert untrusted_forwarding([forwarded("127.0.0.1", "127.0.0.1", "192.0.2.2")]) is None
     assert untrusted_forwarding([forwarded("127.0.0.1", "127.0.0.1", "1.1.1.1,192.0.2.2")])

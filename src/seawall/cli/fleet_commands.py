@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from seawall import limits
 from seawall.cli.settings import (
     DEFAULT_DATA_DIR,
     DataDir,
@@ -94,7 +95,13 @@ def node(
         typer.Option("--mirror", metavar="URL", help="Fetch bundles there first; checked."),
     ] = None,
     concurrency: Annotated[
-        int, typer.Option("--concurrency", min=0, help="Envoy worker threads; 0: one a core.")
+        int,
+        typer.Option(
+            "--concurrency",
+            min=0,
+            max=limits.ENVOY_WORKERS_MAX,
+            help="Envoy worker threads; 0: one a core.",
+        ),
     ] = 0,
     resolv_conf: ResolvConf = None,
     output_format: FormatOption = Format.TEXT,

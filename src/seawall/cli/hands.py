@@ -60,6 +60,21 @@ def switches(output: Output, target: Target) -> int:
     return DONE
 
 
+def feature_of(feature: str | None) -> str:
+    """What to switch off.
+
+    Raises:
+        UsageError: nothing was named, though it was said where, for how long or why.
+    """
+    if feature is None:
+        raise UsageError(
+            "feature-missing",
+            "Nothing was named to switch off.",
+            remedy="Write what: `seawall kill --list` shows what there is.",
+        )
+    return feature
+
+
 def seconds(ttl: str) -> float | None:
     """A time as people write it: `90s`, `30m`, `2h`, `1d`; None for nothing written.
 

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
+from seawall import limits
 from seawall.cli import (
     bots_commands,
     drill_commands,
@@ -120,7 +121,13 @@ def up(
         typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
     ] = "",
     concurrency: Annotated[
-        int, typer.Option("--concurrency", min=0, help="Envoy worker threads; 0: one a core.")
+        int,
+        typer.Option(
+            "--concurrency",
+            min=0,
+            max=limits.ENVOY_WORKERS_MAX,
+            help="Envoy worker threads; 0: one a core.",
+        ),
     ] = 0,
     resolv_conf: ResolvConf = None,
     output_format: FormatOption = Format.TEXT,

@@ -1,5 +1,6 @@
 """`token create|list|revoke`: who may use the HTTP API over TCP."""
 
+import math
 from typing import Final
 
 from seawall.api.codec import to_json
@@ -8,13 +9,22 @@ from seawall.cli.settings import Target
 from seawall.cli.watch import now_s
 from seawall.console import releases as draw
 from seawall.console.output import Output, styled
+from seawall.errors import UsageError
 from seawall.exit_codes import DONE
 
 _DAY_S: Final = 86_400
 
 
 def create(output: Output, target: Target, name: str, days: float | None, *, write: bool) -> int:
-    """Make a token and show its value, this once."""
+    """Make a token and show its value, this once.
+
+    Raises:
+        UsageError: `days` is no number of days.
+    """
+    if days is not None and not math.isfinite(days):
+        raise UsageError(
+            "bad-duration", f"{days} is no number of days.", remedy="Leave --days out for no end."
+        )
     scopes = ("read", "write") if write else ("read",)
     with connect(target) as client:
         made = client.create_token(

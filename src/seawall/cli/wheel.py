@@ -51,14 +51,14 @@ def kill(
     from seawall.cli import hands
     from seawall.daemon.processes import user_name
 
-    if list_all or feature is None:
+    if list_all or (feature is None and not (site or ttl or reason or break_glass)):
         edge.finish(hands.switches)
     edge.finish(
         lambda out, target: hands.kill(
             out,
             target,
             KillRequest(
-                feature=feature or "",
+                feature=hands.feature_of(feature),
                 site=named(site, "--site"),
                 ttl_s=hands.seconds(ttl),
                 reason=reason,

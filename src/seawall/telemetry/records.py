@@ -20,6 +20,7 @@ from seawall.limits import (
     ACCESS_READ_SIZE_BYTES,
     ACCESS_RECORD_SIZE_BYTES_MAX,
     ACCESS_RECORDS_PER_S_MAX,
+    FORWARDED_SHARE_MIN,
     REQUEST_ID_LENGTH_CHARS_MAX,
     STORY_VALUE_LENGTH_CHARS_MAX,
 )
@@ -266,7 +267,7 @@ class UntrustedForwarding:
 
 
 def untrusted_forwarding(records: Iterable[AccessRecord]) -> UntrustedForwarding | None:
-    """What senders that are not trusted proxies claimed; None when nobody did.
+    """What senders that are not trusted proxies claimed; None when hardly anybody did.
 
     Envoy always appends one address to the header (the peer, or its own for a peer on loopback),
     so a header that holds more was sent by the peer; and it takes the client's address from it
@@ -278,9 +279,10 @@ def untrusted_forwarding(records: Iterable[AccessRecord]) -> UntrustedForwarding
         claimed = [part.strip() for part in record.forwarded_for.split(",") if part.strip()]
         if claimed[:-1] and record.peer and record.client == record.peer:
             peers[record.peer] = peers.get(record.peer, 0) + 1
-    if not peers:
+    count = sum(peers.values())
+    if not count or count < FORWARDED_SHARE_MIN * sampled:
         return None
-    return UntrustedForwarding(sum(peers.values()), sampled, max(peers, key=lambda p: peers[p]))
+    return UntrustedForwarding(count, sampled, max(peers, key=lambda p: peers[p]))
 
 
 def _rotated(current: Path) -> Iterator[Path]:

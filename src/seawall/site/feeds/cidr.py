@@ -30,7 +30,7 @@ def parse_networks(content: bytes) -> Parsed:
     """The networks of `content` as canonical text, IPv4 first, in order of address."""
     reader = _Reader()
     try:
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         at = content[: error.start].count(b"\n") + 1
         fault = Fault(at, "It is not UTF-8 text.", "Write networks as plain text.")
