@@ -413,7 +413,8 @@ def test_grpc_passes_with_its_trailers(grpc_origin: GrpcOrigin) -> None:
         options = (("grpc.default_authority", "shop.test"),)
         with grpc.insecure_channel(f"{LOCAL}:{running.port}", options=options) as channel:
             assert channel.unary_unary("/pkg.Service/Get")(b"hello", timeout=10) == b"hi"
-        assert running.records(1)[0]["protocol"] == "HTTP/2"
+        record = running.records(1)[0]
+        assert (record["protocol"], record["grpc_status"]) == ("HTTP/2", "OK")
     assert grpc_origin.headers[0][b"te"] == b"trailers"
     assert b"grpc-timeout" in grpc_origin.headers[0]
 
@@ -432,3 +433,5 @@ def test_a_grpc_deadline_is_enforced_by_the_edge() -> None:
                 with pytest.raises(grpc.RpcError) as caught:
                     channel.unary_unary("/pkg.Service/Get")(b"hello", timeout=20)
                 assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            record = running.records(1)[0]
+            assert (record["status"], record["grpc_status"]) == (200, "DEADLINE_EXCEEDED")

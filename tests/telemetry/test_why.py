@@ -46,6 +46,12 @@ def but(**changes: object) -> AccessRecord:
 STALE = "of api.shop.example DNS says 'no such name' since 2026-01-02 03:00 UTC"
 
 
+def test_a_grpc_call_is_told_by_what_it_came_to_and_not_by_its_200() -> None:
+    told = story(but(grpc_status="UNAVAILABLE"))
+    assert "answered 200 (gRPC UNAVAILABLE)" in told.title
+    assert any("got status 200 (gRPC UNAVAILABLE)" in words for words in told.sentences)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "address"), [("10.0.0.1:3000", "10.0.0.1"), ("[2001:db8::1]:3000", "2001:db8::1")]
 )

@@ -35,6 +35,7 @@ FIELDS: Final = {
     ),
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
+    "grpc_status": "%GRPC_STATUS(SNAKE_STRING)%",
     "flags": "%RESPONSE_FLAGS%",
     "details": "%RESPONSE_CODE_DETAILS%",
     "duration_ms": "%DURATION%",

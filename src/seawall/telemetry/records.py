@@ -34,6 +34,10 @@ MISSING_WORDS: Final = (
 )
 """Why there may be no record of a request that was answered."""
 _SERVER_ERROR: Final = 500
+_GRPC_FAILED: Final = frozenset(
+    {"UNKNOWN", "DEADLINE_EXCEEDED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+)
+"""What is the server's fault (https://grpc.io/docs/guides/status-codes/)."""
 _BEFORE_ID: Final = frozenset(
     {
         "absolute_path_rejected",
@@ -59,6 +63,7 @@ class AccessRecord:
         details: Envoy's response code details: who answered, and why.
         duration_ms: first byte received to last byte sent.
         origin_ms: first byte received to first byte of the origin's response.
+        grpc_status: as gRPC names it, such as `UNAVAILABLE`; empty for what is no gRPC.
         client: the address believed to be the client's; `peer` is who connected.
         origin: name of the origin; empty when the edge answered itself.
         attempts: requests sent to the origin, so 2 means one retry.
@@ -74,6 +79,7 @@ class AccessRecord:
     path: str = ""
     protocol: str = ""
     status: int | None = None
+    grpc_status: str = ""
     flags: str = ""
     details: str = ""
     duration_ms: int | None = None
@@ -101,7 +107,7 @@ class AccessRecord:
     @property
     def failed(self) -> bool:
         """Whether the client was told that the site is at fault."""
-        return (self.status or 0) >= _SERVER_ERROR
+        return (self.status or 0) >= _SERVER_ERROR or self.grpc_status in _GRPC_FAILED
 
     @property
     def id_is_claimed(self) -> bool:

@@ -114,9 +114,15 @@ def story(record: AccessRecord, known: Known | None = None) -> Story:
 
 
 def _title(record: AccessRecord) -> str:
-    answer = f"answered {record.status}" if record.status else "not answered"
+    answer = f"answered {_status(record)}" if record.status else "not answered"
     took = f" in {_duration(record.duration_ms)}" if record.duration_ms is not None else ""
     return f"{shown(record.method) or 'Request'} {_target(record)} {answer}{took}"
+
+
+def _status(record: AccessRecord) -> str:
+    """As HTTP has it, and what a gRPC call came to, which HTTP calls 200 whatever it was."""
+    grpc = shown(record.grpc_status)
+    return f"{record.status} (gRPC {grpc})" if grpc else str(record.status)
 
 
 def _asked(record: AccessRecord) -> Iterator[str]:
@@ -180,7 +186,7 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
     if record.status:
         size = f" with a body of {record.bytes_out} bytes" if record.bytes_out is not None else ""
         took = f", {_duration(record.duration_ms)} in all" if record.duration_ms is not None else ""
-        yield f"The client got status {record.status}{size}{took}."
+        yield f"The client got status {_status(record)}{size}{took}."
     else:
         yield "The client got no response: it was gone, or the connection was closed."
 
