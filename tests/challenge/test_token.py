@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from challenge.lua_clearance import BOUND, KEYS, NOW_S, LuaClearance
 from seawall import limits
-from seawall.challenge.binding import Bound, bound_host
+from seawall.challenge.binding import Bound, bound_host, mac
 from seawall.challenge.token import Clearance, Refusal, RefusalReason, check, mint
 from seawall.errors import SeawallError, UsageError
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
@@ -191,6 +191,24 @@ def test_lua_refuses_what_is_no_text_or_no_time(odd: object) -> None:
         assert LUA.check(text, *arguments, NOW_S)[0] is None
     if not isinstance(odd, int | float):
         assert LUA.check(text, *good, odd)[0] is None
+
+
+def test_a_token_that_is_good_for_too_long_is_refused_although_it_is_signed() -> None:
+    words = BOUND.text()
+    assert words is not None
+    for longer, reason in ((0, None), (1, RefusalReason.LIFETIME)):
+        expires_s = int(NOW_S) + limits.CLEARANCE_LIFETIME_S_MAX + longer
+        body = f"1.{KEYS.current.kid}.{int(NOW_S)}.{expires_s}.2.{EPOCH}.5.AbCdEfGh12345-_x"
+        found = both(f"{body}.{mac(KEYS.current, body.encode(), words)}")
+        assert (found.reason if isinstance(found, Refusal) else None) is reason
+
+
+def test_a_network_or_fingerprint_that_is_too_long_is_bound_to_nothing() -> None:
+    for bound in (
+        replace(BOUND, prefix="1" * (limits.CHALLENGE_PREFIX_LENGTH_CHARS_MAX + 1)),
+        replace(BOUND, ja4="t" * (limits.CHALLENGE_JA4_LENGTH_CHARS_MAX + 1)),
+    ):
+        assert both(minted(), bound) == Refusal(RefusalReason.BINDING)
 
 
 def test_lua_remembers_a_bounded_number_of_tokens() -> None:

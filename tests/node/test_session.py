@@ -198,6 +198,23 @@ def test_after_a_reconnect_only_differences_are_sent() -> None:
     assert again.session.settled
 
 
+def test_a_new_process_is_given_all_of_the_target_under_its_own_serial() -> None:
+    story = settled(snapshot({"a": "1"}))
+    first = story.session.serial
+    second = story.aim(snapshot({"a": "2"}))
+    story.talk()
+    assert second > first
+    assert story.told == [Settled(second)]
+    story.session.new_process()
+    assert not story.session.settled
+    story.told.clear()
+    story.sent.clear()
+    story.envoy = FakeEnvoy()
+    story.connect().talk()
+    assert story.told == [Settled(second)]
+    assert not any(removed for _, _, removed in story.sequence())
+
+
 def test_what_was_on_its_way_when_the_stream_broke_is_settled_after_the_next() -> None:
     story = settled(snapshot({"a": "1"}))
     story.aim(snapshot({"b": "1"}))

@@ -8,6 +8,7 @@ import pytest
 from rollout.model import Model, ModelNode, digest
 from seawall.ids import Generation, NodeName, ReleaseId
 from seawall.judge.verdict import NotEnough, Reason
+from seawall.rollout.behind import reachable
 from seawall.rollout.lint import lint
 from seawall.rollout.plan import plan
 from seawall.rollout.ports import Trial
@@ -66,6 +67,16 @@ def falling(fleet: Fleet, made: Plan) -> Plan:
     return replace(made, fleet=following, assignments=(new,))
 
 
+def forgetting(fleet: Fleet, made: Plan) -> Plan:
+    return replace(made, fleet=replace(fleet, generation=Generation(fleet.generation - 1)))
+
+
+def giving_twice(fleet: Fleet, made: Plan) -> Plan:
+    new = replace(fleet.assigned[NodeName("b")], generation=fleet.generation)
+    following = replace(fleet, assigned={**fleet.assigned, new.node: new})
+    return replace(made, fleet=following, assignments=(new,))
+
+
 def untold(fleet: Fleet, made: Plan) -> Plan:
     new, _ = told(fleet)
     return replace(made, fleet=replace(fleet, generation=new.generation), assignments=(new,))
@@ -85,6 +96,15 @@ def aiming(fleet: Fleet, made: Plan) -> Plan:
     return replace(made, fleet=replace(fleet, target=target))
 
 
+def aiming_at_r2(**changes: object) -> Break:
+    def change(fleet: Fleet, made: Plan) -> Plan:
+        made = rolling(**changes)(fleet, made)
+        target = Target(ReleaseId("r2"), digest("r2"), 1.0)
+        return replace(made, fleet=replace(made.fleet, target=target))
+
+    return change
+
+
 def quarantining(fleet: Fleet, made: Plan) -> Plan:
     made = assigning(trial=None)(fleet, made)
     trial = Trial(ReleaseId("r2"), digest("r2"), 1)
@@ -97,6 +117,8 @@ def quarantining(fleet: Fleet, made: Plan) -> Plan:
     ("invariant", "change", "words"),
     [
         (1, falling, "goes from"),
+        (1, forgetting, "the fleet's generation falls"),
+        (1, giving_twice, "given before"),
         (1, untold, "what the fleet does not say"),
         (2, assigning(release=ReleaseId("r9"), digest=digest("r9")), "unknown digest"),
         (2, assigning(trial=Trial(ReleaseId("r2"), digest("r9"), 1)), "unknown digest"),
@@ -108,6 +130,12 @@ def quarantining(fleet: Fleet, made: Plan) -> Plan:
         (6, rolling(passed=(Pass(1, 1, Basis.TASTED, "x", 0.0),)), "passed step 1 as tasted"),
         (6, rolling(passed=(Pass(1, 1, Basis.FIRST, "x", 0.0),)), "passed step 1 as first"),
         (6, aiming, "on which it was not made"),
+        (6, aiming_at_r2(), "on which it was not made"),
+        (
+            6,
+            aiming_at_r2(stage=Stage.COMMITTING, before=Target(ReleaseId("r0"), digest("r0"), 1.0)),
+            "on which it was not made",
+        ),
         (9, quarantining, "quarantined"),
     ],
 )
@@ -124,6 +152,26 @@ def test_lint_finds_a_broken_invariant(invariant: int, change: Break, words: str
     broken = change(model.fleet, made)
     found = lint(before, broken, inventory, findings)
     assert any(v.invariant == invariant and words in v.text for v in found), found
+
+
+def test_what_a_restored_store_has_forgotten_is_not_taken_from_a_node_unasked() -> None:
+    model = in_step(2)
+    inventory, findings, fleet = model.inventory(), model.findings(), model.fleet
+    made = assigning(trial=None)(fleet, plan(fleet, inventory, findings, model.now_s))
+    seen = inventory.nodes[A]
+    report = seen.report
+    assert report is not None
+
+    def forgotten(generation: int, serves: str) -> bool:
+        said = replace(report, generation=Generation(generation), digest=digest(serves))
+        nodes = {**inventory.nodes, A: replace(seen, report=said)}
+        found = lint(fleet, made, replace(inventory, nodes=nodes), findings)
+        return any("forgotten" in violation.text for violation in found)
+
+    assert forgotten(fleet.generation + 1, "r9")
+    assert not forgotten(fleet.generation + 1, "r1"), "it serves what it is given"
+    assert not forgotten(fleet.generation, "r9"), "the store knows all it was told"
+    assert not forgotten(reachable(fleet) + 1, "r9"), "no node has such a number"
 
 
 def test_a_healthy_pass_needs_the_healthy_verdict_on_that_step() -> None:
