@@ -189,12 +189,12 @@ def test_a_healthy_pass_needs_the_healthy_verdict_on_that_step() -> None:
     running, following = model.fleet.running, made.fleet.running
     assert running is not None
     assert following is not None
-    if following.step == 3:
-        lacking = replace(findings, verdict=NotEnough(Reason.GATHERING))
-        assert any(
-            "without a healthy verdict" in violation.text
-            for violation in lint(model.fleet, made, inventory, lacking)
-        )
+    assert (running.step, following.step) == (2, 3)
+    lacking = replace(findings, verdict=NotEnough(Reason.GATHERING))
+    assert any(
+        "without a healthy verdict" in violation.text
+        for violation in lint(model.fleet, made, inventory, lacking)
+    )
     other = replace(findings, step_generation=Generation(findings.step_generation - 1))
     stale = plan(model.fleet, inventory, other, model.now_s).fleet.running
     assert stale is not None
