@@ -209,13 +209,17 @@ class Model:
         return said
 
     def tick(self) -> None:
+        self.pass_time()
+        self.think()
+
+    def pass_time(self) -> None:
+        """Let the nodes live for one pace; nothing is planned."""
         self.now_s += self.pace_s
         for node in self.nodes.values():
             node.hear(self.fleet.assigned.get(node.name))
             node.live()
             node.silent_s = node.silent_s + 1 if node.away else 0.0
             node.unheard_s = max(0.0, node.unheard_s - (not node.away))
-        self.think()
 
     def think(self) -> None:
         inventory, findings = self.inventory(), self.findings()
