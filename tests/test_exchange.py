@@ -41,6 +41,39 @@ def test_the_host_of_a_request_is_the_authority_of_its_url(address: Address, hos
     assert address.authority == host
 
 
+def test_who_waits_on_a_line_that_was_ended_leaves_no_connection_behind() -> None:
+    async def story() -> bytes:
+        heard, gone = asyncio.Event(), asyncio.Future[bytes]()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked = await reader.readuntil(b"\r\n\r\n")
+            heard.set()
+            if asked.startswith(b"GET /slow"):
+                await reader.read()
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                gone.set_result(await reader.read())
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        line = Line(Address("127.0.0.1", server.sockets[0].getsockname()[1]))
+        async with server:
+            slow = asyncio.ensure_future(
+                line.ask("GET", "/slow", timeout_s=60, size_bytes_max=10_000)
+            )
+            await heard.wait()
+            waits = asyncio.ensure_future(
+                line.ask("GET", "/quick", timeout_s=60, size_bytes_max=10_000)
+            )
+            slow.cancel()
+            line.end()
+            assert (await waits).body == b"ok"
+            async with asyncio.timeout(60):
+                return await gone
+
+    assert asyncio.run(story()) == b""
+
+
 def chunked(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + body
 

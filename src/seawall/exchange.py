@@ -103,6 +103,7 @@ class Line:
         self._connect_timeout_s = connect_timeout_s
         self._turn = asyncio.Lock()
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._ended = False
 
     async def ask(
         self,
@@ -136,6 +137,9 @@ class Line:
             except BaseException:
                 self.close()
                 raise
+            finally:
+                if self._ended:
+                    self.close()
 
     @property
     def busy(self) -> bool:
@@ -148,6 +152,11 @@ class Line:
             with suppress(OSError, RuntimeError):
                 self._streams[1].transport.abort()
             self._streams = None
+
+    def end(self) -> None:
+        """Close it for good: who still waits for a turn is answered, and leaves none open."""
+        self._ended = True
+        self.close()
 
     async def _ask(self, request: bytes, size_bytes_max: int, timeout_s: float) -> Answer:
         kept = self._streams is not None

@@ -209,7 +209,7 @@ class FleetControl(ControlClient):
     def close(self) -> None:
         """Close every connection."""
         for line in self._lines.values():
-            line.close()
+            line.end()
         self._lines.clear()
 
     # --- Connections -----------------------------------------------------------------------------
@@ -352,7 +352,7 @@ class FleetControl(ControlClient):
     def _drop(self, purpose: Purpose) -> None:
         line = self._lines.pop(purpose, None)
         if line is not None:
-            line.close()
+            line.end()
 
     def _heed(self, purpose: Purpose, answer: Answer) -> None:
         """Learn from the status of an answer when to ask again."""
