@@ -358,7 +358,7 @@ def test_a_host_with_a_comma_is_refused(running: Served, host: str) -> None:
 def test_an_access_record_holds_the_promised_keys(running: Served, app: Origin) -> None:
     response = running.get("/html?token=secret", headers=("referer: x", "user-agent: tester"))
     record = running.record_of(response)
-    absent = {"ja4", "tls", "release"}  # plain HTTP; the node stamps the release
+    absent = {"ja4", "tls", "grpc_status", "release"}  # plain HTTP; the node stamps the release
     assert set(FIELDS) - absent <= set(record)
     assert "secret" not in json.dumps(record)
     expected = {
