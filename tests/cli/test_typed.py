@@ -3,15 +3,15 @@
 import builtins
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from seawall.api.views import ApplyEvent, Progress
-from seawall.cli import hands, shadow
 from seawall.cli import main as commands
+from seawall.cli.follow import followed
 from seawall.console.output import Output
 from seawall_process import seawall
 
@@ -147,16 +147,15 @@ def test_an_interrupt_before_a_command_begins_is_one_of_the_four_codes(
     assert typed(monkeypatch, "status", "--format", output_format) == 1
 
 
-@pytest.mark.parametrize("follow", [hands._follow, shadow._follow])
 def test_who_leaves_a_switch_or_a_list_is_told_that_it_goes_on(
-    follow: Callable[[Output, Iterator[ApplyEvent]], int], capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def left() -> Iterator[ApplyEvent]:
         yield Progress("check", "started", "", 0.0)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        follow(Output(json_format=True), left())
+        followed(Output(json_format=True), left())
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "interrupted"
 
 

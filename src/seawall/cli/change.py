@@ -7,7 +7,8 @@ from typing import Final
 from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.views import Refused
-from seawall.cli.connect import connect, told_when_left
+from seawall.cli.connect import connect
+from seawall.cli.follow import told_when_left
 from seawall.cli.settings import DEFAULT_CONFIG, Target, named
 from seawall.cli.watch import every
 from seawall.console import changes, problems, progress

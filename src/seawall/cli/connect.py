@@ -8,7 +8,6 @@ from typing import Final
 from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
-from seawall.console.output import Output
 from seawall.console.words import argument
 from seawall.daemon.processes import envoys, hardly_starts, last_words, read_run_file
 from seawall.daemon.standin import place_of
@@ -52,21 +51,6 @@ def connect(target: Target) -> Iterator[Client]:
                 detail=error.message,
             ) from error
         raise _not_running(target) from error
-
-
-@contextmanager
-def told_when_left(output: Output) -> Iterator[None]:
-    """Ctrl-C leaves the command and not the release: say so."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        output.error(
-            "Nobody follows it any more, but what was begun goes on.",
-            code="interrupted",
-            do="Once `seawall rollout` shows it, `seawall abort` takes it back. "
-            "Before that nothing stops it.",
-        )
-        raise
 
 
 def is_node_of_fleet(target: Target) -> bool:

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from seawall import limits
 from seawall.cli.settings import (
     DEFAULT_DATA_DIR,
+    Concurrency,
     DataDir,
     Edge,
     Format,
@@ -94,15 +94,7 @@ def node(
         list[str] | None,
         typer.Option("--mirror", metavar="URL", help="Fetch bundles there first; checked."),
     ] = None,
-    concurrency: Annotated[
-        int,
-        typer.Option(
-            "--concurrency",
-            min=0,
-            max=limits.ENVOY_WORKERS_MAX,
-            help="Envoy worker threads; 0: one a core.",
-        ),
-    ] = 0,
+    concurrency: Concurrency = 0,
     resolv_conf: ResolvConf = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:

@@ -5,7 +5,6 @@ dead and without a resolver.
 """
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
@@ -13,12 +12,11 @@ from typing import Final, Literal
 from seawall import limits
 from seawall.api.hand_requests import KillRequest, UnkillRequest
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView
-from seawall.api.views import ApplyEvent, Refused
-from seawall.cli.connect import connect, told_when_left
+from seawall.cli.connect import connect
+from seawall.cli.follow import followed
 from seawall.cli.settings import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import hands as draw
-from seawall.console import progress
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import user_name
 from seawall.errors import RefusedError, UsageError
@@ -38,7 +36,7 @@ def kill(output: Output, target: Target, request: KillRequest) -> int:
         UnreachableError: nothing runs there.
     """
     with connect(target) as client:
-        return _follow(output, client.kill(request))
+        return followed(output, client.kill(request))
 
 
 def unkill(output: Output, target: Target, request: UnkillRequest) -> int:
@@ -49,7 +47,7 @@ def unkill(output: Output, target: Target, request: UnkillRequest) -> int:
         UnreachableError: nothing runs there.
     """
     with connect(target) as client:
-        return _follow(output, client.unkill(request))
+        return followed(output, client.unkill(request))
 
 
 def switches(output: Output, target: Target) -> int:
@@ -117,7 +115,7 @@ def push_feed(
         )
     with connect(target) as client:
         events = client.push_feed(name, content, author=user_name(), message=message, force=force)
-        return _follow(output, events)
+        return followed(output, events)
 
 
 def rotate_keys(output: Output, target: Target, *, reason: str, break_glass: bool) -> int:
@@ -128,7 +126,7 @@ def rotate_keys(output: Output, target: Target, *, reason: str, break_glass: boo
     """
     with connect(target) as client:
         events = client.rotate_keys(user_name(), reason, break_glass=break_glass)
-        return _follow(output, events)
+        return followed(output, events)
 
 
 def feeds(output: Output, target: Target) -> int:
@@ -232,9 +230,3 @@ def _show_story(output: Output, story: RolloutHistoryView) -> None:
 def _show_now(output: Output, view: RolloutsView) -> int:
     output.tell(view, lambda: draw.rollouts(view, now_s()))
     return DONE
-
-
-def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
-    with told_when_left(output):
-        end = progress.follow(output, events)
-    return REFUSED if isinstance(end, Refused) else DONE

@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 
-from seawall import limits
 from seawall.cli import (
     bots_commands,
     drill_commands,
@@ -23,6 +22,7 @@ from seawall.cli import (
 from seawall.cli.settings import (
     DEFAULT_CONFIG,
     DEFAULT_DATA_DIR,
+    Concurrency,
     Config,
     DataDir,
     Edge,
@@ -120,15 +120,7 @@ def up(
         str,
         typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
     ] = "",
-    concurrency: Annotated[
-        int,
-        typer.Option(
-            "--concurrency",
-            min=0,
-            max=limits.ENVOY_WORKERS_MAX,
-            help="Envoy worker threads; 0: one a core.",
-        ),
-    ] = 0,
+    concurrency: Concurrency = 0,
     resolv_conf: ResolvConf = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:

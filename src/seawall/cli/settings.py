@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from seawall import limits
 from seawall.console.output import Output
 from seawall.errors import SeawallError, UsageError
 from seawall.exit_codes import REFUSED, UNREACHABLE, USAGE, exit_code
@@ -56,6 +57,15 @@ ResolvConf = Annotated[
         metavar="FILE",
         help="Whose `nameserver` lines say who is asked for names of origins; /etc/resolv.conf.",
         readable=False,
+    ),
+]
+Concurrency = Annotated[
+    int,
+    typer.Option(
+        "--concurrency",
+        min=0,
+        max=limits.ENVOY_WORKERS_MAX,
+        help="Envoy worker threads; 0: one a core.",
     ),
 ]
 Url = Annotated[

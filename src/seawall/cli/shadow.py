@@ -5,14 +5,13 @@ from pathlib import Path
 
 from seawall import limits
 from seawall.api.hand_requests import PromoteRequest
-from seawall.api.views import ApplyEvent, Refused
-from seawall.cli.connect import connect, told_when_left
+from seawall.cli.connect import connect
+from seawall.cli.follow import followed
 from seawall.cli.settings import Target
-from seawall.console import progress
 from seawall.console import shadow as draw
 from seawall.console.output import Output
 from seawall.daemon.processes import user_name
-from seawall.exit_codes import DONE, REFUSED
+from seawall.exit_codes import DONE
 from seawall.telemetry.bot_shadow import compare, newest_pair
 from seawall.telemetry.records import AccessRecord, newest
 from seawall.telemetry.shadow_report import NO_RECORDS, ShadowReport
@@ -42,7 +41,7 @@ def promote(output: Output, target: Target, request: PromoteRequest) -> int:
         ConflictError: it is another one, or a file.
     """
     with connect(target) as client:
-        return _follow(output, client.promote(request))
+        return followed(output, client.promote(request))
 
 
 def unshadow(output: Output, target: Target, *, message: str) -> int:
@@ -53,7 +52,7 @@ def unshadow(output: Output, target: Target, *, message: str) -> int:
         ConflictError: it is a file.
     """
     with connect(target) as client:
-        return _follow(output, client.unshadow(user_name(), message))
+        return followed(output, client.unshadow(user_name(), message))
 
 
 def _of_files(places: Sequence[Path]) -> ShadowReport:
@@ -74,9 +73,3 @@ def _of_files(places: Sequence[Path]) -> ShadowReport:
         path.open("rb").close()  # `newest` passes over what it may not read
     pair = newest_pair(read())
     return NO_RECORDS if pair is None else compare(read(), *pair)
-
-
-def _follow(output: Output, events: Iterator[ApplyEvent]) -> int:
-    with told_when_left(output):
-        end = progress.follow(output, events)
-    return REFUSED if isinstance(end, Refused) else DONE

@@ -63,9 +63,9 @@ def assess(fleet: Fleet, inventory: Inventory, windows: Sequence[Window], now_s:
     )
     later = _decides_at(rollout, rate or 0.0)
     verdict = _verdict(evidence, demands, later)
+    loudest = _loudest(verdict, rollout, counted) if isinstance(verdict, Unhealthy) else None
     alone = None
-    if isinstance(verdict, Unhealthy):
-        loudest = _loudest(verdict, rollout, counted)
+    if isinstance(verdict, Unhealthy) and loudest is not None:
         others = _gathered(rollout, [w for w in counted if w.node != loudest], facts)
         alone = None if _speaks_against(others, verdict, demands) else loudest
     return replace(

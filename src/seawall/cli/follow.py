@@ -1,0 +1,31 @@
+"""Following a release from a command, which may be left before it ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from seawall.api.views import ApplyEvent, Refused
+from seawall.console import progress
+from seawall.console.output import Output
+from seawall.exit_codes import DONE, REFUSED
+
+
+def followed(output: Output, events: Iterator[ApplyEvent]) -> int:
+    """The exit code of a release that is followed to its end."""
+    with told_when_left(output):
+        end = progress.follow(output, events)
+    return REFUSED if isinstance(end, Refused) else DONE
+
+
+@contextmanager
+def told_when_left(output: Output) -> Iterator[None]:
+    """Ctrl-C leaves the command and not the release: say so."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.error(
+            "Nobody follows it any more, but what was begun goes on.",
+            code="interrupted",
+            do="Once `seawall rollout` shows it, `seawall abort` takes it back. "
+            "Before that nothing stops it.",
+        )
+        raise
