@@ -38,7 +38,7 @@ def test_the_bounds_in_the_page_are_the_bounds_in_the_code() -> None:
 def test_the_numbers_in_the_page_are_the_limits() -> None:
     assert f"At most {limits.RELEASES_RETAINED_MAX} releases" in PAGE
     assert f"{limits.RELEASES_SIZE_BYTES_MAX // limits.GIB} GiB of compressed bundles" in PAGE
-    assert f"newest {limits.AUDIT_ENTRIES_MAX:,} deeds" in PAGE
+    assert f"newest {limits.AUDIT_ENTRIES_MAX:,} entries" in PAGE
     assert f"(up to {limits.KNOWN_GOOD_PER_NODE_MAX} for each node)" in PAGE
 
 

@@ -31,10 +31,10 @@ DRILL: Final = Drill(
     title="blank policy row, then a restart herd",
     story=(
         "A quota policy with blank fields was written and replicated to all regions within "
-        "seconds; the code that read it had never run and had no error handling: it crashed in a "
-        "loop everywhere, and the restarts overran the database behind. Here: a policy with a "
-        "blank field crashes the data plane; then every Envoy of the fleet is killed at once. "
-        "What the restart itself costs is the same in both arms and is not Seawall's to save."
+        "seconds. The code that read it had never run and had no error handling. It crashed in a "
+        "loop everywhere, and the restarts overloaded the database behind it. The drill: a policy "
+        "with a blank field crashes the data plane; then every Envoy of the fleet is killed at "
+        "once. The restart itself costs the same in both arms; Seawall cannot save that."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"quota": "1000"}),

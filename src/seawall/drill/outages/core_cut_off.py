@@ -19,9 +19,9 @@ DRILL: Final = Drill(
     title="core cut off from every edge",
     story=(
         "A maintenance command took down the backbone. Edges that could not reach the core "
-        "withdrew themselves, which is right for one edge and fatal for all; the tools to mend it "
-        "were behind the same network. Here: control is cut off from every node; the naive node "
-        "stops serving when it cannot reach the core."
+        "withdrew themselves, which is right for one edge and fatal for all of them. The tools to "
+        "repair it were behind the same network. The drill: control is cut off from every node; "
+        "the naive node stops serving when it cannot reach the core."
     ),
     protections=(Protection.LAST_KNOWN_GOOD,),
     deed=_deed,

@@ -42,10 +42,10 @@ DRILL: Final = Drill(
     outage="bunny.net, 22 June 2021",
     title="file that overflows its decoder's stack",
     story=(
-        "A new, smaller database file was corrupt; the decoder overflowed its stack, which no "
-        "handler catches, and every name server crashed in a loop. The old file was to be fetched "
-        "through the same name servers. Here: a file nested 40,000 levels deep, whose checksum is "
-        "right; the data plane crashes when it looks something up."
+        "A new, smaller database file was corrupt. The decoder overflowed its stack, which no "
+        "handler can catch, and every name server crashed in a loop. The old file could only be "
+        "fetched through the same name servers. The drill: a file with a valid checksum that is "
+        "nested 40,000 levels deep; the data plane crashes when it looks something up."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"database": "[[one],[two]]"}),

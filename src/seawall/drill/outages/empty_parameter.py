@@ -16,9 +16,10 @@ DRILL: Final = Drill(
     outage="Cloudflare, 20 February 2026",
     title="empty parameter means all",
     story=(
-        "A cleanup job asked for what was pending deletion with a parameter that had no value; "
-        "the server understood `all`, and a quarter of the customers' prefixes was withdrawn in 50 "
-        "minutes. Here: a cleanup removes nine sites of twelve from the configuration."
+        "A cleanup job queried what was pending deletion with a parameter that had no value. The "
+        "server took that to mean `all`, and a quarter of the customers' prefixes was withdrawn "
+        "within 50 minutes. The drill: a cleanup removes nine of twelve sites from the "
+        "configuration."
     ),
     protections=(Protection.GUARD, Protection.TASTER, Protection.CANARY),
     deed=_deed,

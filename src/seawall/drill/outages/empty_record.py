@@ -18,10 +18,10 @@ DRILL: Final = Drill(
     outage="AWS us-east-1, 19 October 2025",
     title="an origin's DNS record is empty",
     story=(
-        "The record of a regional service had no address for hours, and whoever looked it up "
-        "anew could not reach what ran behind it. Here: the name of the origin is answered without "
-        "an address for ten seconds, while the origin itself runs; Envoys that ask the system's "
-        "resolvers forget where it is."
+        "The record of a regional service had no address for hours, so clients that resolved it "
+        "again could not reach a service that was still running. The drill: DNS answers the "
+        "origin's name without an address for ten seconds, while the origin itself runs; an Envoy "
+        "that asks the system's resolvers forgets where it is."
     ),
     protections=(Protection.LAST_ADDRESSES,),
     deed=_deed,

@@ -19,10 +19,10 @@ DRILL: Final = Drill(
     outage="Ericsson and O2, 6 December 2018, and many since",
     title="expired control certificates, then a restart",
     story=(
-        "A certificate inside the core network's software ran out, and 32 million people were "
-        "without data for a day; surveys count about three such outages in two years for each "
-        "company. Here: the certificates between nodes and control are no longer accepted, and "
-        "every Envoy is started again; the naive node has its configuration from the core only."
+        "A certificate in the software of the core network expired, and 32 million people had no "
+        "mobile data for a day. Surveys count about three such outages per company in two years. "
+        "The drill: the certificates between nodes and control are no longer accepted, and every "
+        "Envoy is restarted; the naive node gets its configuration only from the core."
     ),
     protections=(Protection.LAST_KNOWN_GOOD,),
     deed=_deed,

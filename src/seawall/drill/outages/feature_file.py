@@ -69,14 +69,15 @@ DRILL: Final = Drill(
     outage="Cloudflare, 18 November 2025",
     title="oversized, duplicated feature file from a flapping generator",
     story=(
-        "A query without a database filter saw columns twice, so a file that is made every five "
-        "minutes grew over the 200 features that the proxy had memory for; the proxy panicked. "
-        "Only some database nodes had the change at first, so good and bad files took turns. "
-        "Here: a generator asks the `system.columns` of a real ClickHouse (chDB), whose replicas "
-        "see one, two and four databases with the feature table, and pushes what it makes into the "
-        "feed `bot-model`; then come files that are wrong in every other way: permuted, cut off, "
-        "of wrong type, too large, with names nobody knows, right in form and wrong in meaning. "
-        "The data plane answers 500 above 200 features. No score of a client may change."
+        "A database query without a filter on the database saw every column twice. A feature file "
+        "that is regenerated every five minutes therefore grew beyond the 200 features for which "
+        "the proxy had allocated memory, and the proxy panicked. At first only some database "
+        "nodes had the change, so good and bad files alternated. The drill: a generator queries "
+        "`system.columns` of a real ClickHouse (chDB), whose replicas see one, two and four "
+        "databases with the feature table, and pushes the result into the feed `bot-model`. Then "
+        "it pushes files that are wrong in every other way: permuted, truncated, of the wrong "
+        "type, too large, with unknown names, or correct in form and wrong in meaning. The data "
+        "plane answers 500 above 200 features. No client's score may change."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, features_of(_GOOD)),

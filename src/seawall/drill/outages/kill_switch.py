@@ -24,10 +24,10 @@ DRILL: Final = Drill(
     outage="Cloudflare, 5 December 2025",
     title="kill switch on an untested path",
     story=(
-        "To make room for a larger body buffer a test tool was switched off by the global switch "
+        "To make room for a larger body buffer, a test tool was turned off with the global switch "
         "system, which reaches every machine within seconds. A rule of the kind `execute` had "
-        "never been switched off before: the code read a field of nothing, and answered 500. "
-        "Here: the switch turns the rule off, and the data plane answers 500."
+        "never been turned off before: the code read a field of a missing value and answered 500. "
+        "The drill: a switch turns the rule off, and the data plane answers 500."
     ),
     protections=(Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"execute-rule": "on"}),

@@ -30,9 +30,10 @@ DRILL: Final = Drill(
     outage="Akamai, 22 July 2021",
     title="format error, fall back to a minimal default",
     story=(
-        "A directive with a format error made a name server fall back to a minimal built-in "
-        "configuration that lacked most customers. Alerts of the staged rollout did not stop it. "
-        "Here: a directive without its last character; the data plane then knows only one site."
+        "A format error in a directive made a name server fall back to a minimal built-in "
+        "configuration that lacked most customers. Alerts during the staged rollout did not stop "
+        "it. The drill: a directive without its last character; the data plane then knows only "
+        "one site."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"directive": "balance slot 6145;"}),

@@ -24,9 +24,9 @@ DRILL: Final = Drill(
     outage="Cloudflare, 2 July 2019",
     title="rule that eats CPU, in simulate mode",
     story=(
-        "A new firewall rule was pushed to the whole network in simulate mode; rules run in that "
-        "mode too. Its regular expression backtracked, and every processor was busy with it. "
-        "Here: a rule that takes 150 ms of processor time for each request and decides nothing."
+        "A new firewall rule was pushed to the whole network in simulate mode, in which rules run "
+        "but decide nothing. Its regular expression backtracked and kept every CPU busy. The "
+        "drill: a rule that uses 150 ms of CPU time per request and decides nothing."
     ),
     protections=(Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"rule": "[^=]*=[^=]*"}),

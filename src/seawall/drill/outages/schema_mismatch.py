@@ -39,10 +39,10 @@ DRILL: Final = Drill(
     outage="CrowdStrike, 19 July 2024",
     title="producer and consumer disagree on the schema",
     story=(
-        "A template with 21 inputs was read by code that supplied 20; as long as the last one was "
-        "a wildcard nobody noticed. The first real value was an access out of bounds in 8.5 "
-        "million machines, which then could not start. Here: a template whose 21st input gets its "
-        "first real value; the data plane crashes on every request, after every start."
+        "A template with 21 inputs was read by code that supplied 20. As long as the last input "
+        "was a wildcard, nobody noticed. Its first real value caused an out-of-bounds read on 8.5 "
+        "million machines, which then could not boot. The drill: a template whose 21st input gets "
+        "its first real value; the data plane crashes on every request, after every start."
     ),
     protections=(Protection.BOUNDS, Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA, {"template": _template("*")}),

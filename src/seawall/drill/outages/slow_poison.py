@@ -23,11 +23,12 @@ DRILL: Final = Drill(
     outage="Azure Front Door, 29 October 2025",
     title="crash minutes after load, last known good poisoned",
     story=(
-        "A valid sequence of changes made metadata that crashed the data plane in asynchronous "
-        "work, about five minutes after the load. The staged health checks had passed by then, and "
-        "the bad configuration had become last known good. Here: the data plane crashes three "
-        "seconds after it has taken the release; the canary's soak is longer than that, as an "
-        "operator's must be longer than the longest asynchronous effect he knows."
+        "A valid sequence of changes produced metadata that crashed the data plane in "
+        "asynchronous work, about five minutes after it was loaded. By then the staged health "
+        "checks had passed, and the bad configuration had become last known good. The drill: the "
+        "data plane crashes three seconds after it has taken the release. The canary's soak is "
+        "longer than that. An operator's soak must likewise be longer than the longest "
+        "asynchronous effect that the operator knows of."
     ),
     protections=(Protection.CANARY,),
     flaw=Flaw(_LUA, {"metadata": "one build"}),

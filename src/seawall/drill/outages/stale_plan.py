@@ -37,10 +37,10 @@ DRILL: Final = Drill(
     outage="AWS us-east-1, 19 October 2025",
     title="stale plan over a newer one, then an empty record",
     story=(
-        "Two workers applied DNS plans. A slow one wrote an old plan over a newer one after its "
-        "check had gone stale; the cleanup of the fast one then deleted that old plan, and the "
-        "record of a whole region was empty. Here: two enactors and a cleanup do the same with "
-        "the record that the data plane reads."
+        "Two workers applied DNS plans. The slow one overwrote a newer plan with an old one, "
+        "because its check had become stale. The cleanup of the fast one then deleted that old "
+        "plan, which left the record of a whole region empty. The drill: two workers and a "
+        "cleanup do the same with the record that the data plane reads."
     ),
     protections=(
         Protection.PARENT,

@@ -23,9 +23,9 @@ DRILL: Final = Drill(
     outage="Fastly, 8 June 2021",
     title="valid tenant configuration that crashes the proxy",
     story=(
-        "A release of the proxy had carried a fault for 27 days; one customer's valid change met "
-        "it, and 85 % of the network answered errors. Here: one site of four sets a response "
-        "header, which is valid; the data plane crashes when it sends that header."
+        "A release of the proxy had contained a bug for 27 days. One customer's valid change "
+        "triggered it, and 85 % of the network answered errors. The drill: one site of four sets "
+        "a response header, which is valid; the data plane crashes when it sends that header."
     ),
     protections=(Protection.TASTER, Protection.CANARY),
     flaw=Flaw(_LUA),
