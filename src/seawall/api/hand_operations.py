@@ -53,8 +53,8 @@ HAND_OPERATIONS: Final = (
         job_views.JobsView,
     ),
     Operation(
-        "POST", "/v1/jobs/{job}/run", "run_job", "Start a job now; it runs in the background.", "write",
-        job_views.JobView, job_views.JobRequest, status=202,
+        "POST", "/v1/jobs/{job}/run", "run_job", "Start a job now; it runs in the background.",
+        "write", job_views.JobView, job_views.JobRequest, status=202,
     ),
     Operation(
         "GET", "/v1/bots/shadow", "bot_shadow",
@@ -77,8 +77,8 @@ HAND_OPERATIONS: Final = (
         "Allow quarantined content to be rolled out again.", "write", hand_views.QuarantinedView,
     ),
     Operation(
-        "GET", "/v1/rollouts", "rollouts_now", "Releases that are being rolled out, and the freeze.", "read",
-        rollout_views.RolloutsView,
+        "GET", "/v1/rollouts", "rollouts_now", "Releases that are being rolled out, and the freeze.",
+        "read", rollout_views.RolloutsView,
     ),
     Operation(
         "GET", "/v1/rollouts/{release}", "rollout_story", "The rollouts of one release.", "read",
