@@ -77,7 +77,7 @@ HAND_OPERATIONS: Final = (
         "Allow quarantined content to be rolled out again.", "write", hand_views.QuarantinedView,
     ),
     Operation(
-        "GET", "/v1/rollouts", "rollouts_now", "Releases that are being rolled out, and the freeze.",
+        "GET", "/v1/rollouts", "rollouts_now", "Running rollouts, and the freeze.",
         "read", rollout_views.RolloutsView,
     ),
     Operation(
