@@ -334,7 +334,7 @@ class _TreeParser:
             _at(event),
             f"The YAML tag `{event.tag[:40]}` is not supported.",
             "",
-            "Remove the tag; quote the value when text is meant.",
+            "Remove the tag. Quote the value if you mean text.",
         )
 
     def _too_big(self, event: Any, what: str) -> None:
@@ -342,7 +342,7 @@ class _TreeParser:
             "file-too-complex",
             _at(event),
             f"The file holds {what}." if what.startswith("more") else f"The file is {what}.",
-            "No site file needs that; it is refused before it uses up memory.",
+            "No site file needs that. It is refused before it uses up memory.",
             "Look for a generator gone wrong, or for aliases that multiply.",
         )
         raise _Stop

@@ -120,7 +120,7 @@ class MatchSection(Section):
             refuse(
                 "contradictory-keys",
                 "A condition has exactly one of exact, prefix, suffix, contains, regex, present.",
-                "Keep the one that is meant.",
+                "Keep the one that you mean.",
             )
         return self
 
@@ -259,7 +259,7 @@ class RewriteSection(Section):
             refuse(
                 "contradictory-keys",
                 "A rewrite has either `prefix`, or both `regex` and `to`.",
-                "Keep the one that is meant.",
+                "Keep the one that you mean.",
             )
         return self
 
