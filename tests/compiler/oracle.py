@@ -220,9 +220,9 @@ def _fixed(site: Part, route: Part, request: Request) -> Answer:
 
 
 def _forwarded(site: Part, route: Part, request: Request) -> Forwarded:
-    """ "Where requests go. Default: the site's". "Host sent to the origin. Default: the site's", and
-    of the site: "the client's". "With this key, `x-forwarded-host` carries the client's host, unless
-    the site file changes that header itself."
+    """ "Where requests go. Default: the site's". "Host sent to the origin. Default: the site's",
+    and of the site: "the client's". "With this key, `x-forwarded-host` carries the client's host,
+    unless the site file changes that header itself."
     """
     path = _rewritten(route, request.path)
     asked = _without_dot(request.host)
@@ -280,8 +280,8 @@ def _answer_headers(site: Part, route: Part, request: Request, sent: Headers) ->
 
 
 def _secured(site: Part, changes: Part, headers: Headers) -> Headers:
-    """ "Headers to set if the origin did not set them"; "`false` omits a header". What the site sets
-    or removes itself is left to it.
+    """ "Headers to set if the origin did not set them"; "`false` omits a header". What the site
+    sets or removes itself is left to it.
     """
     wanted = site.get("security_headers", {})
     if wanted is False:
