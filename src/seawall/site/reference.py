@@ -43,8 +43,6 @@ Rules for the whole file:
 * File paths are relative to the file that contains them.
 * Included files may contain `sites`, `origins` and `certificates`. Every name must be unique across
   all files. In `includes`, `*` does not match a `/`.
-
-"As there" in the column *default* means the defaults of the linked section.
 """
 
 
@@ -133,7 +131,7 @@ def _default(info: FieldInfo, checked: Checked | None) -> str:
     if value is None or value in ({}, ()):
         return ""
     if isinstance(value, Section):
-        return "as there"
+        return "see its section"
     checked = checked or _inner_checked(info.annotation)
     return f"`{_value_words(value, checked.kind if checked else '')}`"
 

@@ -127,7 +127,7 @@ class LimitsSection(Section):
     header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
         default=10.0, description="Longest wait for the complete headers of a request."
     )
-    request_timeout: Annotated[float, duration("1s", "24h", zero="no bound")] = Field(
+    request_timeout: Annotated[float, duration("1s", "24h", zero="no limit")] = Field(
         default=0.0,
         description="Longest wait for the complete request, body included, or for the response "
         "to begin; then 408. It also cuts off longer uploads, so set it only if you have none, "

@@ -52,8 +52,8 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rout
 """
 
 RouteClassWord: TypeAlias = Annotated[str, one_of(*ROUTE_CLASSES)]
-RequestTimeout: TypeAlias = Annotated[float, duration("10ms", "24h", zero="no bound")]
-IdleTimeout: TypeAlias = Annotated[float, duration("1s", "24h", zero="no bound")]
+RequestTimeout: TypeAlias = Annotated[float, duration("10ms", "24h", zero="no limit")]
+IdleTimeout: TypeAlias = Annotated[float, duration("1s", "24h", zero="no limit")]
 BodySize: TypeAlias = Annotated[int, size("1B", "100GiB", unlimited=True)]
 
 
@@ -158,7 +158,7 @@ class RetriesSection(Section):
         description="Retry `POST` and all other methods in those cases too. Only for an origin "
         "that recognises repeated requests.",
     )
-    per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no bound of its own")] = Field(
+    per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no limit of its own")] = Field(
         default=0.0,
         description="Longest wait of one attempt for the response to begin. `0s`: the `timeout`.",
     )
