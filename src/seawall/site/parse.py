@@ -88,7 +88,7 @@ def value_of(path: str, content: bytes, key: str) -> Node:
 
 
 _TOO_MANY_ENTRIES: Final = f"more than {limits.SITE_YAML_ENTRIES_MAX:,} entries in one place"
-_REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a whole file."
+_REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a complete file."
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: ends the walk when a bound is reached

@@ -196,7 +196,7 @@ MEASURES: Final = (
         "bots_shadow_disagreed",
         "counter",
         "http.*.lua.bots_shadow_disagree",
-        f"Requests that the two put on different sides of one of the scores {_SIDES}.",
+        f"Requests that the bot model and its shadow put on different sides of {_SIDES}.",
     ),
     Measure(
         "bots_shadow_errors",
