@@ -228,7 +228,7 @@ def seawall_up(
     config = directory / "seawall.yaml"
     if text is not None or not config.exists():
         config.write_text(text if text is not None else site_file(port, origin))
-    process = subprocess.Popen(
+    process = warm_command.Popen(
         [
             *(*COMMAND, "up", "--config", str(config), "--data-dir", str(directory / "data")),
             *("--concurrency", "1", "--format", "json", *(("--api", api) if api else ())),
