@@ -6,21 +6,20 @@ from seawall.telemetry.prometheus import METRICS
 HEAD = """\
 # Metrics
 
-`GET /v1/metrics` of the HTTP API gives these in Prometheus' text format. The source is
-`src/seawall/telemetry/prometheus.py`; this page is generated from it.
+`GET /v1/metrics` of the HTTP API returns these in the Prometheus text format. This page is
+generated from `src/seawall/telemetry/prometheus.py`.
 
-* A counter adds up the windows that nodes delivered. It only grows while the control process runs,
-  and starts from zero when that is restarted; `rate()` and `increase()` expect exactly this. An
-  Envoy that restarts does not reset it.
-* What is not known has no sample. The gauges of a node that is away disappear, and those of the
-  slots `candidate` and `baseline` a minute after their trial; they do not freeze. How long requests
-  took is told for five minutes after the last window that had enough of them. Of a node that was
-  removed nothing is left.
-* `site` is the only label with names from your file. The sites of the release that should serve
-  have series of their own; those that were taken out of it have none any more. What nodes count
-  beside them, as for a site that is only being tried, is counted under `_other`.
-* Sites count requests that were routed to an origin, whatever came of them. Redirects and fixed
-  responses are counted for the edge alone (`seawall_edge_answered_here_total`).
+* **Counters** add up the windows that nodes delivered. They grow while the control process runs and
+  start from zero when it restarts, as `rate()` and `increase()` expect. A restart of Envoy does not
+  reset them.
+* **Unknown values have no sample.** The gauges of a silent node disappear. Those of the slots
+  `candidate` and `baseline` disappear a minute after their trial. Latencies disappear five minutes
+  after the last window with enough requests. A removed node leaves no metrics.
+* **`site`** is the only label with names from your file. Every site of the release that should
+  serve has its own series, and a removed site has none. What nodes count for other sites, such as
+  one that is only being tried, is counted under `_other`.
+* **Sites count requests that were routed to an origin**, whatever their result. Redirects and fixed
+  responses are counted for the edge only (`seawall_edge_answered_here_total`).
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -28,7 +27,7 @@ HEAD = """\
 TAIL = """
 ## Where the numbers of the edge come from
 
-Each `seawall_edge_...` metric is made of one statistic of Envoy. `http.*` is summed over the
+Each `seawall_edge_...` metric comes from one statistic of Envoy. `http.*` is summed over the
 listeners, `cluster.*` over the origins.
 
 | metric | Envoy's statistic |

@@ -117,7 +117,7 @@ def site_of(file: SiteFile, request: Request) -> Part | None:
 
 
 def route_of(site: Part, request: Request) -> Part | None:
-    """ "The first one of a site whose conditions all hold decides"; then the site's `origin`."""
+    """ "The first route of a site whose conditions all match decides"; then its `origin`."""
     routes: Sequence[Part] = site["routes"]
     last = DEFAULT_ROUTE if "origin" in site else None
     return next((route for route in routes if _takes(route, request)), last)
@@ -148,7 +148,7 @@ def _takes(route: Part, request: Request) -> bool:
 
 
 def _path_holds(route: Part, path: str) -> bool:
-    """ "The path equals this", "is this or lies below it", "the whole path is matched"."""
+    """ "The path equals this", "is this or below it", "matches the whole path"."""
     if "path" in route:
         return bool(path == route["path"])
     if "prefix" in route:
@@ -157,7 +157,7 @@ def _path_holds(route: Part, path: str) -> bool:
 
 
 def _holds(condition: str | Part, values: Sequence[str]) -> bool:
-    """ "Of one that is sent several times any may fit"; of a query the caller gives the first."""
+    """ "Any of its values may match"; of a query parameter the caller gives the first."""
     if isinstance(condition, str):  # "Short form: the exact text"
         condition = {"exact": condition}
     ((kind, wanted),) = condition.items()
@@ -173,16 +173,16 @@ def _parameters(query: str | None, name: str) -> list[str]:
 
 
 def _on_https(file: SiteFile, request: Request) -> str:
-    """ "One redirect (308) that keeps path and query. The port of the first https listener is named
-    in it".
+    """ "One redirect (308) that keeps path and query. The redirect names the port of the first
+    https listener".
     """
     _, _, port = file["listen"]["https"].rpartition(":")
     return f"https://{_without_dot(_without_port(request.host))}:{port}{request.target}"
 
 
 def _redirect(route: Part, request: Request) -> str:
-    """ "A path, or a URL. One without a path and query keeps the request's path; one without a
-    query its query. A fragment may follow." `strip_query`: "Drop the query".
+    """ "A path or a URL. A URL without path and query keeps the request's path; a target without
+    query keeps the request's query. A fragment may follow." `strip_query`: "Drop the query".
     """
     redirect = route["redirect"]
     to = urlsplit(redirect.get("to", ""))
@@ -209,7 +209,7 @@ def _question(query: str | None) -> str:
 
 
 def _fixed(site: Part, route: Part, request: Request) -> Answer:
-    """ "Answer from the edge itself", with its `content_type` where there is a body."""
+    """ "Answer at the edge, without an origin", with its `content_type` where there is a body."""
     respond = route["respond"]
     body = respond.get("body", "")
     content_type = respond.get("content_type", "text/plain; charset=utf-8")
@@ -220,9 +220,9 @@ def _fixed(site: Part, route: Part, request: Request) -> Answer:
 
 
 def _forwarded(site: Part, route: Part, request: Request) -> Forwarded:
-    """ "Where it goes: default: the site's"; "Host sent to the origin; default: the site's", and of
-    the site: "what the client sent". "The origin is told the client's by `x-forwarded-host`, unless
-    the file itself changes that header."
+    """ "Where requests go. Default: the site's". "Host sent to the origin. Default: the site's",
+    and of the site: "the client's". "With this key, `x-forwarded-host` carries the client's host,
+    unless the site file changes that header itself."
     """
     path = _rewritten(route, request.path)
     asked = _without_dot(request.host)
@@ -239,7 +239,7 @@ def _forwarded(site: Part, route: Part, request: Request) -> Forwarded:
 
 
 def _rewritten(route: Part, path: str) -> str:
-    """ "Replaces the matched prefix", or "RE2 expression; what it matches is replaced"."""
+    """ "Replaces the matched prefix", or "RE2 expression. What it matches is replaced"."""
     rewrite = route.get("rewrite")
     if rewrite is None:
         return path
@@ -249,7 +249,7 @@ def _rewritten(route: Part, path: str) -> str:
 
 
 def _replace_prefix(route: Part, to: str, path: str) -> str:
-    """ "A prefix rewrite joins with exactly one slash: `/v1` rewritten to `/` makes `/v1/x` into
+    """ "A prefix rewrite joins with exactly one slash: `/v1` rewritten to `/` turns `/v1/x` into
     `/x`." Where nothing follows the matched prefix there is nothing to join.
     """
     rest = path[len(route["prefix"].rstrip("/")) :]
@@ -262,7 +262,7 @@ def _changes(changes: Part | None, direction: str) -> Part:
 
 
 def _changed(headers: Headers, changes: Part) -> Headers:
-    """ "`remove` first, then `set`, then `add`"; `set` "replaces what is there"."""
+    """ "In the order `remove`, `set`, `add`"; `set` "replaces existing values"."""
     dropped = {*changes.get("remove", ()), *changes.get("set", ())}
     kept = [header for header in headers if header[0] not in dropped]
     return (*kept, *changes.get("set", {}).items(), *changes.get("add", {}).items())
@@ -280,8 +280,8 @@ def _answer_headers(site: Part, route: Part, request: Request, sent: Headers) ->
 
 
 def _secured(site: Part, changes: Part, headers: Headers) -> Headers:
-    """ "Headers that are set where the origin did not set them"; "`false` leaves one out". What the
-    site sets or removes itself is left to it.
+    """ "Headers to set if the origin did not set them"; "`false` omits a header". What the site
+    sets or removes itself is left to it.
     """
     wanted = site.get("security_headers", {})
     if wanted is False:

@@ -27,7 +27,7 @@ HAND_OPERATIONS: Final = (
         views.ApplyEvent, hand_requests.KillRequest, media=NDJSON,
     ),
     Operation(
-        "POST", "/v1/unkill", "unkill", "End a kill switch before its time.", "write",
+        "POST", "/v1/unkill", "unkill", "End a kill switch early.", "write",
         views.ApplyEvent, hand_requests.UnkillRequest, media=NDJSON,
     ),
     Operation(
@@ -45,16 +45,16 @@ HAND_OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/v1/clearance-keys/rotate", "rotate_keys",
-        "Sign clearances with a new key; the one before stays believed.", "write",
+        "Sign clearances with a new key; the previous one stays valid.", "write",
         views.ApplyEvent, hand_requests.RotateRequest, media=NDJSON,
     ),
     Operation(
-        "GET", "/v1/jobs", "jobs", "Work that control does by itself at intervals.", "read",
+        "GET", "/v1/jobs", "jobs", "Jobs that control runs at intervals.", "read",
         job_views.JobsView,
     ),
     Operation(
-        "POST", "/v1/jobs/{job}/run", "run_job", "Run a job now; it goes on by itself.", "write",
-        job_views.JobView, job_views.JobRequest, status=202,
+        "POST", "/v1/jobs/{job}/run", "run_job", "Start a job now; it runs in the background.",
+        "write", job_views.JobView, job_views.JobRequest, status=202,
     ),
     Operation(
         "GET", "/v1/bots/shadow", "bot_shadow",
@@ -74,22 +74,22 @@ HAND_OPERATIONS: Final = (
     ),
     Operation(
         "DELETE", "/v1/quarantine/{digest}", "release_quarantine",
-        "Let quarantined content be rolled out again.", "write", hand_views.QuarantinedView,
+        "Allow quarantined content to be rolled out again.", "write", hand_views.QuarantinedView,
     ),
     Operation(
-        "GET", "/v1/rollouts", "rollouts_now", "Releases on their way, and the freeze.", "read",
-        rollout_views.RolloutsView,
+        "GET", "/v1/rollouts", "rollouts_now", "Running rollouts, and the freeze.",
+        "read", rollout_views.RolloutsView,
     ),
     Operation(
         "GET", "/v1/rollouts/{release}", "rollout_story", "The rollouts of one release.", "read",
         rollout_views.RolloutHistoryView,
     ),
     Operation(
-        "POST", "/v1/pause", "pause", "Stop the running rollout where it stands.", "write",
+        "POST", "/v1/pause", "pause", "Pause the running rollout where it is.", "write",
         rollout_views.RolloutView, hand_requests.DeedRequest,
     ),
     Operation(
-        "POST", "/v1/resume", "resume", "Let a rollout go on that is paused or held.", "write",
+        "POST", "/v1/resume", "resume", "Continue a rollout that is paused or held.", "write",
         rollout_views.RolloutView, hand_requests.DeedRequest,
     ),
     Operation(
@@ -97,7 +97,7 @@ HAND_OPERATIONS: Final = (
         rollout_views.RolloutView, hand_requests.DeedRequest,
     ),
     Operation(
-        "POST", "/v1/freeze", "freeze", "Stop every start and advance of a release.", "write",
+        "POST", "/v1/freeze", "freeze", "Stop every release from starting or advancing.", "write",
         rollout_views.RolloutsView, hand_requests.DeedRequest,
     ),
     Operation(

@@ -27,7 +27,7 @@ OPERATIONS: Final = (
         "GET", "/v1/openapi.json", "openapi", "This document.", "open", dict,
     ),
     Operation(
-        "GET", "/v1/status", "status", "What serves, how it goes, and what is wrong.", "read",
+        "GET", "/v1/status", "status", "What serves, how well, and what is wrong.", "read",
         status_views.StatusView,
     ),
     Operation(
@@ -70,11 +70,11 @@ OPERATIONS: Final = (
         status_views.TokensView,
     ),
     Operation(
-        "POST", "/v1/tokens", "create_token", "Make an API token; its value is shown once.",
+        "POST", "/v1/tokens", "create_token", "Create an API token; its value is shown once.",
         "write", status_views.TokenCreated, requests.TokenRequest, status=201,
     ),
     Operation(
-        "DELETE", "/v1/tokens/{token}", "revoke_token", "Make an API token worthless.", "write",
+        "DELETE", "/v1/tokens/{token}", "revoke_token", "Revoke an API token.", "write",
         status_views.TokenView,
     ),
     Operation(
@@ -90,7 +90,7 @@ OPERATIONS: Final = (
         fleet_views.FleetView,
     ),
     Operation(
-        "DELETE", "/v1/nodes/{name}", "remove_node", "Believe a node no more; it serves on.",
+        "DELETE", "/v1/nodes/{name}", "remove_node", "Stop trusting a node; it keeps serving.",
         "write", fleet_views.NodeRemoved,
     ),
     Operation(

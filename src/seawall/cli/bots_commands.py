@@ -11,7 +11,7 @@ from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, na
 from seawall.cli.wheel import BreakGlass
 
 bots_app = typer.Typer(
-    help="Bot models: trained, measured, explained, tried as a shadow; and clearance keys.",
+    help="Bot models: train, measure, explain, shadow; clearance keys and jobs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -30,7 +30,7 @@ Sessions = Annotated[
     typer.Option(
         "--sessions",
         metavar="FILE",
-        help="The truth about clients, tab-separated.",
+        help="Known labels of clients, tab-separated.",
         readable=False,
     ),
 ]
@@ -41,11 +41,11 @@ Database = Annotated[
         metavar="URL",
         envvar="SEAWALL_CLICKHOUSE_URL",
         show_envvar=True,
-        help="A ClickHouse server in place of the embedded one.",
+        help="A ClickHouse server instead of the embedded one.",
     ),
 ]
 Budget = Annotated[
-    float, typer.Option("--budget", help="Share of human requests that may be taken for bots.")
+    float, typer.Option("--budget", help="Share of human requests that may be mistaken for bots.")
 ]
 ReportFolder = Annotated[
     Path | None, typer.Option("--report", metavar="DIR", help="Write a report with pictures there.")
@@ -53,7 +53,7 @@ ReportFolder = Annotated[
 BotRule = Annotated[
     list[str] | None,
     typer.Option(
-        "--bot-rule", metavar="NAME", help="A rule whose clients are bots; honeypot by default."
+        "--bot-rule", metavar="NAME", help="A rule whose clients are bots; default: honeypot."
     ),
 ]
 ToolRule = Annotated[
@@ -61,7 +61,7 @@ ToolRule = Annotated[
     typer.Option(
         "--tool-rule",
         metavar="NAME",
-        help="A rule for programs that say what they are; declared by default.",
+        help="A rule for programs that declare what they are; default: declared.",
     ),
 ]
 ModelFile = Annotated[
@@ -81,9 +81,7 @@ def train(
     sessions: Sessions = None,
     current: Annotated[
         Path | None,
-        typer.Option(
-            "--current", metavar="FILE", help="The model that it shall replace.", readable=False
-        ),
+        typer.Option("--current", metavar="FILE", help="The model to replace.", readable=False),
     ] = None,
     out: Annotated[
         Path | None,
@@ -92,7 +90,7 @@ def train(
     report: ReportFolder = None,
     *,
     name: Annotated[
-        str, typer.Option("--name", help="Name of the model; without it, from the date.")
+        str, typer.Option("--name", help="Name of the model; default: from the date.")
     ] = "",
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="Chooses held-out families; same seed, same model.")
@@ -103,21 +101,21 @@ def train(
     database: Database = "",
     force: Annotated[
         list[str] | None,
-        typer.Option("--force", metavar="CHECK", help="Accept although this check fails."),
+        typer.Option("--force", metavar="CHECK", help="Accept even if this check fails."),
     ] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(
             "--without",
             metavar="FEATURE",
-            help="Do not train on this feature; identity: on none that tells browsers apart.",
+            help="Do not train on this feature; identity: all that tell browsers apart.",
         ),
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Train a model and accept it only if it beats the current one and keeps the budget.
 
-    Ends with 1 when the model is refused; it is then not written to --out.
+    Exits with 1 if the model is refused; it is then not written to --out.
     """
     from seawall.cli import bots
 
@@ -165,7 +163,7 @@ def explain(
     ],
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Tell a vector's score and what moved it, in words."""
+    """Explain a vector's score and what moved it, in words."""
     from seawall.cli import bots
 
     finish(output_format, lambda output: bots.explain(output, model, vector))
@@ -178,20 +176,22 @@ def drift(
         typer.Option(
             "--before",
             metavar="FILE|DIR",
-            help="Records of the time compared with.",
+            help="Records of the earlier period.",
             readable=False,
         ),
     ],
     after: Annotated[
         list[Path],
-        typer.Option("--after", metavar="FILE|DIR", help="Records of now.", readable=False),
+        typer.Option(
+            "--after", metavar="FILE|DIR", help="Records of the later period.", readable=False
+        ),
     ],
     database: Database = "",
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Tell how far traffic has moved between two times.
+    """Show how far traffic has moved between two periods.
 
-    Ends with 1 on an alarm: the model sees another population than it learned from.
+    Exits with 1 on an alarm: the model sees another population than it learned from.
     """
     from seawall.cli import bots
 
@@ -200,7 +200,7 @@ def drift(
 
 @bots_app.command()
 def show(model: ModelFile, output_format: FormatOption = Format.TEXT) -> None:
-    """Show what a model file holds: features, trees, metrics, digest."""
+    """Show what is in a model file: features, trees, metrics, digest."""
     from seawall.cli import bots
 
     finish(output_format, lambda output: bots.show(output, model))
@@ -215,14 +215,14 @@ def shadow(
         typer.Option(
             "--records",
             metavar="FILE|DIR",
-            help="Access records of other machines in place of this one's; repeatable.",
+            help="Access records of other machines instead of this one's; repeatable.",
             readable=False,
         ),
     ] = None,
 ) -> None:
-    """Tell how the shadow model compares with the one in force, and whether it is ready.
+    """Show how the shadow model compares with the one in force, and whether it is ready.
 
-    Bring a shadow with `seawall feed push bot-model-shadow FILE`.
+    Add a shadow with `seawall feed push bot-model-shadow FILE`.
     """
     from seawall.cli import shadow as commands
 
@@ -236,17 +236,19 @@ def promote(
     which: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ID]", help="First digits of the shadow that is meant; refused if it changed."
+            metavar="[ID]", help="First digits of the shadow's id; refused if it has changed."
         ),
     ] = None,
     message: Message = "",
     *,
     force: Annotated[
         list[str] | None,
-        typer.Option("--force", metavar="KIND", help="Let this pass, such as `score-drift`."),
+        typer.Option(
+            "--force", metavar="KIND", help="Let this refusal pass, such as `score-drift`."
+        ),
     ] = None,
 ) -> None:
-    """Make the shadow the bot model, as one release that also takes the shadow away."""
+    """Make the shadow the bot model, as one release that also removes the shadow."""
     from seawall.api.hand_requests import PromoteRequest
     from seawall.cli import shadow as commands
     from seawall.daemon.processes import user_name
@@ -261,7 +263,7 @@ def promote(
 @bots_app.command()
 @on_edge
 def unshadow(edge: Edge, message: Message = "") -> None:
-    """Take the shadow model away, as a release; the model in force scores on."""
+    """Remove the shadow model, as a release; the model in force keeps scoring."""
     from seawall.cli import shadow as commands
 
     edge.finish(lambda out, target: commands.unshadow(out, target, message=message))
@@ -272,9 +274,9 @@ def unshadow(edge: Edge, message: Message = "") -> None:
 def rotate_keys(edge: Edge, message: Message = "", break_glass: BreakGlass = False) -> None:
     """Sign clearances with a new key, as a release; nobody is logged out.
 
-    The key before is believed until the next rotation. After a leak rotate twice, the second time
-    with --break-glass: who shows a clearance by the leaked key is challenged anew, and a rollout in
-    steps would take that for a fault and go back.
+    The previous key stays valid until the next rotation. After a leak, rotate twice, the second
+    time with --break-glass: clients with a clearance by the leaked key are challenged again,
+    and a rollout in steps would take that for a fault and go back.
     """
     from seawall.cli import hands
 

@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 @drill_app.command("list")
 def list_drills(output_format: FormatOption = Format.TEXT) -> None:
-    """Name the drills, with the outage each replays."""
+    """List the drills, with the outage that each replays."""
     from seawall.cli import drills
 
     finish(output_format, drills.list_all)
@@ -35,18 +35,18 @@ def run_drill(
         typer.Option("--off", metavar="PROTECTION", help="Switch a protection off."),
     ] = None,
     page: Annotated[
-        Path | None, typer.Option("--page", help="Write the table into this page, too.")
+        Path | None, typer.Option("--page", help="Also write the table into this page.")
     ] = None,
     *,
     naive: Annotated[
-        bool, typer.Option("--naive/--no-naive", help="Run the naive way beside it.")
+        bool, typer.Option("--naive/--no-naive", help="Also run the naive way.")
     ] = True,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Inject a fault into real Envoys with real traffic, and count what it costs.
 
-    Uses loopback addresses only, and nothing of an edge that runs here. Ends with 1 when Seawall
-    did not hold the fault.
+    Uses only loopback addresses, and does not touch an edge that runs here. Exits with 1 if
+    Seawall did not contain the fault.
     """
     from seawall.cli import drills
 

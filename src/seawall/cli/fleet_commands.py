@@ -21,7 +21,7 @@ from seawall.cli.settings import (
 )
 
 nodes_app = typer.Typer(
-    help="Nodes of other machines.", no_args_is_help=True, rich_markup_mode=None
+    help="Nodes on other machines.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -42,7 +42,9 @@ def control(
     advertise: Annotated[
         str,
         typer.Option(
-            "--advertise", metavar="HOST:PORT", help="What nodes use instead of --listen-nodes."
+            "--advertise",
+            metavar="HOST:PORT",
+            help="The address that nodes use, if it is another one.",
         ),
     ] = "",
     database: Annotated[
@@ -56,7 +58,9 @@ def control(
     ] = "",
     api: Annotated[
         str,
-        typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
+        typer.Option(
+            "--api", metavar="HOST:PORT", help="Also serve the HTTP API there, with tokens."
+        ),
     ] = "",
     config: Annotated[
         Path | None,
@@ -65,7 +69,8 @@ def control(
         ),
     ] = None,
     mirror_dir: Annotated[
-        Path | None, typer.Option("--mirror-dir", help="Write every bundle there too, for mirrors.")
+        Path | None,
+        typer.Option("--mirror-dir", help="Also write every bundle there, for mirrors."),
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
@@ -81,7 +86,7 @@ def node(
     *,
     control_: Annotated[
         list[str] | None,
-        typer.Option("--control", metavar="URL", help="Control; several may be named."),
+        typer.Option("--control", metavar="URL", help="Address of control; repeatable."),
     ] = None,
     join: Annotated[
         str,
@@ -89,10 +94,14 @@ def node(
             "--join", metavar="TOKEN", envvar="SEAWALL_JOIN", help="From `seawall token join`."
         ),
     ] = "",
-    name: Annotated[str, typer.Option("--name", help="Of this node; the host's name.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", help="Name of this node; default: the host's name.")
+    ] = "",
     mirror: Annotated[
         list[str] | None,
-        typer.Option("--mirror", metavar="URL", help="Fetch bundles there first; checked."),
+        typer.Option(
+            "--mirror", metavar="URL", help="Fetch bundles there first; they are verified."
+        ),
     ] = None,
     concurrency: Concurrency = 0,
     resolv_conf: ResolvConf = None,
@@ -113,10 +122,11 @@ def token_join(
     *,
     ttl: Annotated[str, typer.Option("--ttl", help="How long it may be used, at most 7d.")] = "1h",
     group: Annotated[
-        list[str] | None, typer.Option("--group", help="Of the node, for waves; repeatable.")
+        list[str] | None, typer.Option("--group", help="Group of the node, for waves; repeatable.")
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="The only name it joins; may replace that node.")
+        str | None,
+        typer.Option("--name", help="The only name that may join; replaces a node of that name."),
     ] = None,
 ) -> None:
     """Print the line that lets a machine join the fleet, once."""
@@ -137,7 +147,7 @@ def nodes_list(edge: Edge) -> None:
 @nodes_app.command("remove")
 @on_edge
 def nodes_remove(edge: Edge, name: Annotated[str, typer.Argument(help="The node.")]) -> None:
-    """Believe a node no more; it serves what it has."""
+    """Stop trusting a node; it keeps serving what it has."""
     from seawall.cli import fleet
 
     edge.finish(lambda out, target: fleet.remove(out, target, name))

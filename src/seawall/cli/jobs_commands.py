@@ -15,7 +15,7 @@ def add_to(bots_app: typer.Typer) -> None:
 
 @on_edge
 def jobs(edge: Edge) -> None:
-    """Show what control does by itself: retraining and published ranges."""
+    """Show the jobs of control: retraining and published ranges."""
     from seawall.cli import jobs as commands
 
     edge.finish(commands.show)
@@ -28,9 +28,9 @@ def run_job(
     *,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as it runs.")] = False,
 ) -> None:
-    """Run a job of control now, whenever it is due, and follow it.
+    """Run a job of control now, and follow it.
 
-    Ends with 1 when it did not go well. The run goes on when this command is left.
+    Exits with 1 if it fails. The run continues if you leave this command.
     """
     from seawall.cli import jobs as commands
 

@@ -58,8 +58,8 @@ Force = Annotated[
     typer.Option(
         "--force",
         metavar="KIND",
-        help="Let a mass change of this kind pass, `clients`, `score-drift` or `taster` what it "
-        "refuses, or name quarantined content by its digest.",
+        help="Let this refusal pass: a kind of mass change, `clients`, `score-drift`, `taster`, or "
+        "the digest of quarantined content.",
     ),
 ]
 
@@ -69,7 +69,7 @@ BreakGlass = Annotated[
     typer.Option(
         "--break-glass",
         metavar="REASON",
-        help="Skip the steps of the rollout; the gate still judges, and a record is kept.",
+        help="Skip the rollout steps; the gate still applies, and a record is kept.",
     ),
 ]
 
@@ -96,7 +96,7 @@ def init(
         str, typer.Option("--origin", help="Your website, for example http://localhost:3000.")
     ],
     host: Annotated[
-        str, typer.Option("--host", help="Its host name; any host is answered without one.")
+        str, typer.Option("--host", help="Its host name; without one, every host is served.")
     ] = "",
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File to write; - writes to standard output.")
@@ -118,7 +118,9 @@ def up(
     *,
     api: Annotated[
         str,
-        typer.Option("--api", metavar="HOST:PORT", help="Serve the HTTP API there too, by token."),
+        typer.Option(
+            "--api", metavar="HOST:PORT", help="Also serve the HTTP API there, with tokens."
+        ),
     ] = "",
     concurrency: Concurrency = 0,
     resolv_conf: ResolvConf = None,
@@ -139,12 +141,12 @@ def down(
     keep_serving: Annotated[
         bool,
         typer.Option(
-            "--keep-serving", help="Let Envoy serve on; the next start takes it over: for updates."
+            "--keep-serving", help="For updates: Envoy keeps serving; the next start takes it over."
         ),
     ] = False,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
-    """Stop what runs, also an Envoy that was left serving."""
+    """Stop the edge, including an Envoy that was left serving."""
     from seawall.cli import run
 
     finish(output_format, lambda out: run.down(out, data_dir, keep_serving=keep_serving))
@@ -170,13 +172,15 @@ def check(
     *,
     full: Annotated[
         bool | None,
-        typer.Option("--full/--quick", help="Ask Envoy too; without either, up to 200 sites."),
+        typer.Option(
+            "--full/--quick", help="Let Envoy validate, too; default: for up to 200 sites."
+        ),
     ] = None,
     output_format: FormatOption = Format.TEXT,
 ) -> None:
     """Find every problem of the site file.
 
-    Where an edge runs, what is wrong in its release too is a warning, as for `apply`.
+    If an edge runs, problems that its release has too are warnings, as for `apply`.
     """
     from seawall.cli import local
 
@@ -186,7 +190,7 @@ def check(
 @app.command()
 @on_edge
 def diff(edge: Edge) -> None:
-    """Say in words what `apply` would change; changes nothing."""
+    """Show in words what `apply` would change, without changing it."""
     from seawall.cli import change
 
     edge.finish(lambda out, target: change.diff(out, target, edge.config))
@@ -199,13 +203,13 @@ def apply(
     message: Message = "",
     *,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Go through every check, release nothing.")
+        bool, typer.Option("--dry-run", help="Run every check, release nothing.")
     ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", "-w", help="Follow until it is last known good.")
     ] = False,
     no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Return as soon as it is on its way.")
+        bool, typer.Option("--no-wait", help="Return as soon as the rollout has begun.")
     ] = False,
     force: Force = None,
     break_glass: BreakGlass = "",
@@ -230,7 +234,7 @@ def apply(
 def rollback(
     edge: Edge,
     release: Annotated[
-        str | None, typer.Argument(help="Where to go back to; without it, the good release before.")
+        str | None, typer.Argument(help="Where to go back to; default: the previous good release.")
     ] = None,
     message: Message = "",
     *,
@@ -253,7 +257,7 @@ def status(
         bool, typer.Option("--watch", "-w", help="Keep it on the screen until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show what serves, how it goes, and what is wrong."""
+    """Show what serves, how well, and what is wrong."""
     from seawall.cli import look
 
     edge.finish(lambda out, target: look.status(out, target, watch=watch))
@@ -288,9 +292,9 @@ def show(
 @on_edge
 def why(
     edge: Edge,
-    request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
+    request_id: Annotated[str, typer.Argument(help="The x-request-id of a response.")],
     *,
-    node: Annotated[str, typer.Option("--node", help="Of a fleet, ask this node only.")] = "",
+    node: Annotated[str, typer.Option("--node", help="On a fleet, ask this node only.")] = "",
 ) -> None:
     """Tell the story of one request in plain words."""
     from seawall.cli import look
@@ -316,12 +320,14 @@ def token_create(
     edge: Edge,
     name: Annotated[str, typer.Argument(help="What it is for.")],
     *,
-    write: Annotated[bool, typer.Option("--write", help="It may change the edge too.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Allow it to change the edge, too.")
+    ] = False,
     days: Annotated[
-        float | None, typer.Option("--days", min=0.0, help="It ends after so many days.")
+        float | None, typer.Option("--days", min=0.0, help="It expires after this many days.")
     ] = None,
 ) -> None:
-    """Make a token; its value is shown once and never again."""
+    """Create a token; its value is shown once and never again."""
     from seawall.cli import tokens
 
     edge.finish(lambda out, target: tokens.create(out, target, name, days, write=write))
@@ -341,7 +347,7 @@ def token_list(edge: Edge) -> None:
 def token_revoke(
     edge: Edge, token_id: Annotated[str, typer.Argument(help="The id that `token list` shows.")]
 ) -> None:
-    """Make a token worthless at once."""
+    """Revoke a token at once."""
     from seawall.cli import tokens
 
     edge.finish(lambda out, target: tokens.revoke(out, target, token_id))

@@ -17,11 +17,11 @@ def add_to(bots_app: typer.Typer) -> None:
 def fetch_ranges(
     edge: Edge,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Lists; all without a name.")
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Names of lists; default: all.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="DIR", help="Renew the files NAME.txt there."),
+        typer.Option("--out", "-o", metavar="DIR", help="Update the files NAME.txt there."),
     ] = None,
     *,
     push: Annotated[
@@ -30,7 +30,8 @@ def fetch_ranges(
 ) -> None:
     """Fetch the ranges that operators of bots publish, into files or as releases.
 
-    A list that cannot be fetched, is empty, or changed too much stays as it is. Ends with 1 then.
+    A list that cannot be fetched, is empty, or changed too much stays as it is. Exits with 1
+    then.
     """
     from seawall.cli import ranges
 

@@ -86,14 +86,15 @@ def cli_markdown() -> str:
     lines = [
         "# Commands",
         "",
-        "Every command but `demo` takes `--format json`. Exit codes: 0 done, 1 refused or not",
-        "well, 2 wrong usage, 3 cannot reach. A command finds the running Seawall by a socket in",
-        "the data directory. This page is generated from the commands' own help.",
+        "Exit codes: 0 done, 1 refused or unhealthy, 2 wrong usage, 3 cannot reach. A command",
+        "finds the running Seawall by a socket in the data directory. This page is generated from",
+        "the commands' own help.",
         "",
-        'As JSON, a command writes one object: its result, or `{"error": {"code", "message",',
-        '"remedy"}}`, also where the command line itself is wrong; a refused `apply` or `rollback`',
-        "has its outcome beside `error`. Streams (`apply --watch`, `status --watch`, `up`) write",
-        "one object a line. The shapes are those of the HTTP API; `seawall openapi` prints them.",
+        "Every command except `demo` takes `--format json`. It then writes one object: its result,",
+        'or `{"error": {"code", "message", "remedy"}}`, even if the command line itself is wrong.',
+        "A refused `apply` or `rollback` has its outcome beside `error`. Streams (`apply --watch`,",
+        "`status --watch`, `up`) write one object per line. The schemas are those of the HTTP API;",
+        "`seawall openapi` prints them.",
     ]
     for path, command in _commands(root, "seawall"):
         context = typer.Context(

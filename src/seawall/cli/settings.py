@@ -55,7 +55,7 @@ ResolvConf = Annotated[
     typer.Option(
         "--resolv-conf",
         metavar="FILE",
-        help="Whose `nameserver` lines say who is asked for names of origins; /etc/resolv.conf.",
+        help="Resolve names of origins by its `nameserver` lines; default: /etc/resolv.conf.",
         readable=False,
     ),
 ]
@@ -65,12 +65,12 @@ Concurrency = Annotated[
         "--concurrency",
         min=0,
         max=limits.ENVOY_WORKERS_MAX,
-        help="Envoy worker threads; 0: one a core.",
+        help="Envoy worker threads; 0: one per core.",
     ),
 ]
 Url = Annotated[
     str,
-    typer.Option("--url", envvar="SEAWALL_URL", help="A Seawall elsewhere, by its API address."),
+    typer.Option("--url", envvar="SEAWALL_URL", help="API address of a Seawall elsewhere."),
 ]
 Token = Annotated[
     str,

@@ -12,14 +12,16 @@ from seawall.cli.settings import Edge, Message, named, on_edge
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")]
 BreakGlass = Annotated[
-    bool, typer.Option("--break-glass", help="Skip the steps of the rollout, also while frozen.")
+    bool, typer.Option("--break-glass", help="Skip the rollout steps, even while frozen.")
 ]
 
 feed_app = typer.Typer(
-    help="Machine-made data: address lists.", no_args_is_help=True, rich_markup_mode=None
+    help="Machine-made data: address lists and bot models.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 quarantine_app = typer.Typer(
-    help="Content that is not rolled out again.", no_args_is_help=True, rich_markup_mode=None
+    help="Content that must not be rolled out again.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
@@ -37,16 +39,16 @@ def kill(
     feature: Annotated[str | None, typer.Argument(help="What to switch off; see --list.")] = None,
     site: Annotated[str | None, typer.Option("--site", help="Only for this site.")] = None,
     ttl: Annotated[
-        str, typer.Option("--ttl", help="For how long, such as 90s, 30m or 2h; 30m without.")
+        str, typer.Option("--ttl", help="For how long, such as 90s, 30m or 2h; default: 30m.")
     ] = "",
     reason: Reason = "",
     *,
     list_all: Annotated[
-        bool, typer.Option("--list", "-l", help="Show what is killed and what can be.")
+        bool, typer.Option("--list", "-l", help="Show what is switched off, and what can be.")
     ] = False,
     break_glass: BreakGlass = False,
 ) -> None:
-    """Switch a feature off for a while; it comes back by itself."""
+    """Switch a feature off for a while; it comes back automatically."""
     from seawall.api.hand_requests import KillRequest
     from seawall.cli import hands
     from seawall.daemon.processes import user_name
@@ -73,11 +75,13 @@ def kill(
 def unkill(
     edge: Edge,
     feature: Annotated[str, typer.Argument(help="What to switch on again.")],
-    site: Annotated[str | None, typer.Option("--site", help="The kill of this site.")] = None,
+    site: Annotated[
+        str | None, typer.Option("--site", help="The kill switch of this site.")
+    ] = None,
     *,
     break_glass: BreakGlass = False,
 ) -> None:
-    """End a kill switch before its time."""
+    """End a kill switch early."""
     from seawall.api.hand_requests import UnkillRequest
     from seawall.cli import hands
     from seawall.daemon.processes import user_name
@@ -93,7 +97,7 @@ def unkill(
 
 @on_edge
 def pause(edge: Edge, reason: Reason = "") -> None:
-    """Stop the running rollout where it stands; it is still watched."""
+    """Pause the running rollout where it is; it is still watched."""
     from seawall.cli import hands
 
     edge.finish(lambda out, target: hands.steer(out, target, "pause", reason))
@@ -101,7 +105,7 @@ def pause(edge: Edge, reason: Reason = "") -> None:
 
 @on_edge
 def resume(edge: Edge, reason: Reason = "") -> None:
-    """Let a rollout go on that is paused, or held for want of evidence."""
+    """Continue a rollout that is paused, or held for lack of evidence."""
     from seawall.cli import hands
 
     edge.finish(lambda out, target: hands.steer(out, target, "resume", reason))
@@ -117,7 +121,7 @@ def abort(edge: Edge, reason: Reason = "") -> None:
 
 @on_edge
 def freeze(edge: Edge, reason: Reason = "") -> None:
-    """Stop every start and advance of a release; ways back stay open."""
+    """Stop releases from starting or advancing; rollback still works."""
     from seawall.cli import hands
 
     edge.finish(lambda out, target: hands.freeze(out, target, reason))
@@ -135,7 +139,7 @@ def unfreeze(edge: Edge) -> None:
 def rollout(
     edge: Edge,
     release: Annotated[
-        str, typer.Argument(help="A release; without it, the one that is on its way.")
+        str, typer.Argument(help="A release; default: the one that is being rolled out.")
     ] = "",
     *,
     watch: Annotated[
@@ -166,13 +170,14 @@ def feed_push(
         typer.Option(
             "--force",
             metavar="KIND",
-            help="Let a mass change of this kind pass, `clients` or `score-drift`.",
+            help="Let this refusal pass: a kind of mass change, `clients` or `score-drift`.",
         ),
     ] = None,
 ) -> None:
-    """Release new content of a list, another bot model, or a shadow beside it.
+    """Release new content of a list, a bot model, or a shadow model.
 
-    While another release is on its way, or releases are frozen, it waits and is released by itself.
+    While another release is being rolled out, or releases are frozen, the push waits and is
+    released automatically.
     """
     from seawall.cli import hands
 
@@ -185,7 +190,7 @@ def feed_push(
 @feed_app.command("list")
 @on_edge
 def feed_list(edge: Edge) -> None:
-    """List the address lists of the current release and what waits; tell its bot model."""
+    """List the address lists and the bot model of the current release, and waiting pushes."""
     from seawall.cli import hands
 
     edge.finish(hands.feeds)
@@ -194,7 +199,7 @@ def feed_list(edge: Edge) -> None:
 @quarantine_app.command("list")
 @on_edge
 def quarantine_list(edge: Edge) -> None:
-    """List what may not be rolled out again, and why."""
+    """List what must not be rolled out again, and why."""
     from seawall.cli import hands
 
     edge.finish(hands.quarantine)
@@ -205,7 +210,7 @@ def quarantine_list(edge: Edge) -> None:
 def quarantine_release(
     edge: Edge, digest: Annotated[str, typer.Argument(help="At least its first 12 digits.")]
 ) -> None:
-    """Let quarantined content be rolled out again."""
+    """Allow quarantined content to be rolled out again."""
     from seawall.cli import hands
 
     edge.finish(lambda out, target: hands.release_quarantine(out, target, digest))

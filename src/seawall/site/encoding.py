@@ -30,7 +30,7 @@ def decode(path: str, content: bytes) -> tuple[str, Problem | None]:
     except UnicodeDecodeError as error:
         before = content[: error.start].decode("utf-8")
         what = f"Byte 0x{content[error.start]:02x} is not UTF-8 text."
-        remedy = "Save the file in the encoding UTF-8."
+        remedy = "Save the file as UTF-8."
         return "", fault("not-utf8", _place_after(path, before), what, "", remedy)
     text = text.removeprefix(_BOM)
     if found := _FORBIDDEN.search(text):

@@ -88,7 +88,7 @@ def value_of(path: str, content: bytes, key: str) -> Node:
 
 
 _TOO_MANY_ENTRIES: Final = f"more than {limits.SITE_YAML_ENTRIES_MAX:,} entries in one place"
-_REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a whole file."
+_REMEDY_EMPTY: Final = "Start with `version: 1`; `seawall init` writes a complete file."
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: ends the walk when a bound is reached
@@ -334,7 +334,7 @@ class _TreeParser:
             _at(event),
             f"The YAML tag `{event.tag[:40]}` is not supported.",
             "",
-            "Remove the tag; quote the value when text is meant.",
+            "Remove the tag. Quote the value if you mean text.",
         )
 
     def _too_big(self, event: Any, what: str) -> None:
@@ -342,7 +342,7 @@ class _TreeParser:
             "file-too-complex",
             _at(event),
             f"The file holds {what}." if what.startswith("more") else f"The file is {what}.",
-            "No site file needs that; it is refused before it uses up memory.",
+            "No site file needs that. It is refused before it uses up memory.",
             "Look for a generator gone wrong, or for aliases that multiply.",
         )
         raise _Stop

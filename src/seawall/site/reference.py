@@ -18,8 +18,9 @@ from seawall.site.schema.values import Checked, duration_text, size_text
 _HEAD: Final = """\
 # The site file
 
-A site file is YAML. `seawall init` writes a commented one, `seawall check` shows all problems at
-once, each with its place. This page lists every key; it is made from the program itself.
+The site file is YAML. It describes everything the edge does. `seawall init` writes a commented one.
+`seawall check` reports all its problems at once, each with its position. This page lists every key;
+it is generated from the program.
 
 How values are written:
 
@@ -31,15 +32,17 @@ How values are written:
 | name | lower-case letters, digits, `-` and `_`, at most 63 characters |
 | host | `www.example.com`, `*.example.com` (names below it), `*` (every other name) |
 
-* Unknown keys are errors. No key may be empty. No key may be written twice.
+Rules for the whole file:
+
+* Unknown keys, empty keys and duplicate keys are errors.
 * Only `true` and `false` are booleans: `yes`, `no`, `on` and `off` are text. `"1.2"` needs its
-  quotes, since `1.2` is a number.
-* A list with one entry may be written without the brackets.
-* Anchors (`&name`), aliases (`*name`) and merge keys (`<<: *name`) work, within bounds; tags do
+  quotes, because `1.2` is a number.
+* A list with one entry may be written without brackets.
+* Anchors (`&name`), aliases (`*name`) and merge keys (`<<: *name`) work, within limits. Tags do
   not.
-* Paths of files are relative to the file that names them.
-* Included files may hold `sites`, `origins` and `certificates`. A name is defined once over all
-  files. In `includes`, `*` does not cross a `/`.
+* File paths are relative to the file that contains them.
+* Included files may contain `sites`, `origins` and `certificates`. Every name must be unique across
+  all files. In `includes`, `*` does not match a `/`.
 """
 
 
@@ -60,14 +63,14 @@ def problems_markdown() -> str:
     """The page `docs/problems.md`."""
     head = (
         "# Problems\n\n"
-        "What `seawall check` may say about a site file, by id. An *error* refuses the file: "
-        "nothing of it is\nreleased. A *warning* does not. All problems are shown at once, each "
-        "with file, line and column.\n\n"
-        "A value that cannot be read hides no other problem, not even in the same site: only "
-        "what depends on\nthat very value is looked at when it can be read. So it is with a key "
-        "that was probably meant to be\nanother one. What stands behind a mistake in the YAML "
-        "itself cannot be known before that is mended.\nA site, route or rule whose name cannot "
-        "be read is called by its place.\n"
+        "Every problem that `seawall check` can report about a site file, by id. All problems are "
+        "reported at\nonce, each with file, line and column.\n\n"
+        "* An *error* refuses the file: nothing of it is released.\n"
+        "* A *warning* does not stop a release.\n\n"
+        "An unreadable value or a mistyped key does not hide other problems. Only what depends on "
+        "that value is\nchecked later, once the value can be read. A mistake in the YAML syntax "
+        "is different: what follows it is\nchecked only after the mistake is fixed. If the name "
+        "of a site, route or rule cannot be read, messages\nuse its position instead.\n"
     )
     return "\n".join([head, *(_entry(rule) for rule in sorted(CATALOGUE, key=lambda r: r.id))])
 
@@ -128,7 +131,7 @@ def _default(info: FieldInfo, checked: Checked | None) -> str:
     if value is None or value in ({}, ()):
         return ""
     if isinstance(value, Section):
-        return "as there"
+        return "see its section"
     checked = checked or _inner_checked(info.annotation)
     return f"`{_value_words(value, checked.kind if checked else '')}`"
 

@@ -75,18 +75,37 @@ MEASURES: Final = (
     Measure("responses_5xx", "counter", "http.*.downstream_rq_5xx", "Responses with a 5xx status."),
     Measure("requests_active", "gauge", "http.*.downstream_rq_active", "Requests in progress."),
     Measure(
-        "client_resets", "counter", "http.*.downstream_rq_rx_reset", "Requests clients aborted."
-    ),
-    Measure("resets", "counter", "http.*.downstream_rq_tx_reset", "Requests the edge aborted."),
-    Measure(
-        "header_timeouts", "counter", "http.*.downstream_rq_header_timeout", "Headers too slow."
-    ),
-    Measure("request_timeouts", "counter", "http.*.downstream_rq_timeout", "Not whole in time."),
-    Measure(
-        "idle_timeouts", "counter", "http.*.downstream_rq_idle_timeout", "Silent streams closed."
+        "client_resets",
+        "counter",
+        "http.*.downstream_rq_rx_reset",
+        "Requests that clients aborted.",
     ),
     Measure(
-        "overload_closes", "counter", "http.*.downstream_rq_overload_close", "Shed by overload."
+        "resets", "counter", "http.*.downstream_rq_tx_reset", "Requests that the edge aborted."
+    ),
+    Measure(
+        "header_timeouts",
+        "counter",
+        "http.*.downstream_rq_header_timeout",
+        "Requests whose headers were not complete in time.",
+    ),
+    Measure(
+        "request_timeouts",
+        "counter",
+        "http.*.downstream_rq_timeout",
+        "Requests that were not complete in time.",
+    ),
+    Measure(
+        "idle_timeouts",
+        "counter",
+        "http.*.downstream_rq_idle_timeout",
+        "Streams closed after the idle timeout.",
+    ),
+    Measure(
+        "overload_closes",
+        "counter",
+        "http.*.downstream_rq_overload_close",
+        "Requests shed because of overload.",
     ),
     Measure(
         "premature_resets",
@@ -100,7 +119,7 @@ MEASURES: Final = (
         "protocol_errors",
         "counter",
         "http.*.downstream_cx_protocol_error",
-        "Connections closed for breaking HTTP.",
+        "Connections closed because of HTTP protocol errors.",
     ),
     Measure(
         "bytes_received", "counter", "http.*.downstream_cx_rx_bytes_total", "Bytes from clients."
@@ -110,9 +129,9 @@ MEASURES: Final = (
         "answered_here",
         "counter",
         "http.*.rq_direct_response",
-        "Requests a redirect or fixed response answered, without an origin.",
+        "Requests answered by a redirect or fixed response, without an origin.",
     ),
-    Measure("no_route", "counter", "http.*.no_route", "Requests that no route took."),
+    Measure("no_route", "counter", "http.*.no_route", "Requests that matched no route."),
     Measure(
         "bots_scored",
         "counter",
@@ -123,13 +142,13 @@ MEASURES: Final = (
         "bots_unscored",
         "counter",
         "http.*.lua.bots_unscored",
-        "Requests looked at for bots and not scored: no model, or no score was needed.",
+        "Requests examined for bots and not scored: no model, or no score was needed.",
     ),
     Measure(
         "bots_challenged",
         "counter",
         "http.*.lua.bots_challenge",
-        "Requests that the bot policy wanted challenged.",
+        "Requests that the bot policy decided to challenge.",
     ),
     Measure(
         "bots_blocked",
@@ -141,7 +160,7 @@ MEASURES: Final = (
         "bots_limited",
         "counter",
         "http.*.lua.bots_rate",
-        "Requests that the bot policy refused with 429, since the client asked too often.",
+        "Requests that the bot policy refused with 429 because of a rate limit.",
     ),
     Measure(
         "bots_payment",
@@ -153,19 +172,19 @@ MEASURES: Final = (
         "bots_challenge_unavailable",
         "counter",
         "http.*.lua.bots_challenge_unavailable",
-        "Challenges that were not to be had: the bot service was down, or there is none.",
+        "Challenges that were unavailable: the bot service was down, or there is none.",
     ),
     Measure(
         "bots_challenge_busy",
         "counter",
         "http.*.lua.bots_challenge_busy",
-        "Challenges answered with 429, since too many waited: of one network, or of all.",
+        "Challenges answered with 429 because too many were waiting, of one network or in total.",
     ),
     Measure(
         "bots_errors",
         "counter",
         "http.*.lua.errors",
-        "Faults of the bot filter; such a request passed as if nothing was known of it.",
+        "Faults of the bot filter; these requests passed unscored.",
     ),
     Measure(
         "bots_shadow_agreed",
@@ -177,13 +196,13 @@ MEASURES: Final = (
         "bots_shadow_disagreed",
         "counter",
         "http.*.lua.bots_shadow_disagree",
-        f"Requests that the two put on different sides of one of the scores {_SIDES}.",
+        f"Requests that the bot model and its shadow put on different sides of {_SIDES}.",
     ),
     Measure(
         "bots_shadow_errors",
         "counter",
         "http.*.lua.bots_shadow_errors",
-        "Requests that the bot model scored and its shadow could not; nothing else came of it.",
+        "Requests that the bot model scored and its shadow could not; without other effects.",
     ),
     Measure(
         "origin_connect_failures",
@@ -195,8 +214,8 @@ MEASURES: Final = (
         "origin_overflows",
         "counter",
         "cluster.*.upstream_rq_pending_overflow",
-        "Requests refused because `max_pending` others waited for a connection. Envoy counts those "
-        "that `max_requests` refuses nowhere: see 5xx, and `seawall why`.",
+        "Requests refused because `max_pending` others waited for a connection. Envoy does "
+        "not count requests that `max_requests` refuses: see 5xx, and `seawall why`.",
     ),
     Measure("origin_retries", "counter", "cluster.*.upstream_rq_retry", "Retries sent to origins."),
     Measure(
@@ -206,7 +225,7 @@ MEASURES: Final = (
         "origin_timeouts",
         "counter",
         "cluster.*.upstream_rq_504",
-        "Requests that origins did not answer in time, or answered 504.",
+        "Requests to which origins did not respond in time, or responded with 504.",
     ),
     Measure("memory_allocated_bytes", "gauge", "server.memory_allocated", "Envoy's heap in use."),
     Measure(

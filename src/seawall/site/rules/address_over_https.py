@@ -10,9 +10,11 @@ from seawall.site.schema.network import is_address
 RULE = Rule(
     id="address-over-https",
     severity=Severity.ERROR,
-    meaning="All hosts of a site over https are addresses, and no site takes every name (`*`).",
-    why="Clients name no server for an address (RFC 6066 section 3), and only the certificate of a "
-    "site with `*` is shown to those: every connection would fail.",
+    meaning="A site is served over https, all its hosts are IP addresses, and no site takes every "
+    "name (`*`).",
+    why="Clients send no server name for an address (RFC 6066 section 3). Without a server "
+    "name, only the certificate of a site with `*` can be chosen: every connection would "
+    "fail.",
     remedy="Add a host with a name, or `*`; or write `tls: false`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

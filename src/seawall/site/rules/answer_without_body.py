@@ -10,9 +10,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="answer-without-body",
     severity=Severity.ERROR,
-    meaning="A response is written with a body and a status that has none: 204, 205 or 304.",
-    why="Clients that keep the connection take the body for the beginning of the next answer "
-    "(RFC 9110 section 6.4.1).",
+    meaning="A response has a body, but its status allows none: 204, 205 or 304.",
+    why="Clients that keep the connection take the body for the beginning of the next "
+    "response (RFC 9110 section 6.4.1).",
     remedy="Remove the body, or choose another status.",
     example=one_site("routes: [{name: ping, path: /ping, respond: {status: 204, body: pong}}]"),
     younger=True,

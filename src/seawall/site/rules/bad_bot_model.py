@@ -9,12 +9,13 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bad-bot-model",
     severity=Severity.ERROR,
-    meaning="The bot model, or its shadow, is cut off, too large, lists a feature twice or an "
-    "unknown one, has trees that do not end, or does not give the scores that it promises.",
-    why="A model is made by a program, and a program that breaks makes such models. The model "
-    "before stays in force.",
-    remedy="Check what made it. One that was pushed is replaced by `seawall feed push bot-model "
-    "FILE`, a shadow that was pushed goes with `seawall bots unshadow`.",
+    meaning="The bot model, or its shadow, is invalid: it is truncated or too large, lists a "
+    "feature twice or an unknown one, has trees that do not end, or does not give the "
+    "scores that it promises.",
+    why="A program makes models, and a broken program makes such models. The previous model "
+    "stays in force.",
+    remedy="Check the program that made it. Replace a pushed model with `seawall feed push "
+    "bot-model FILE`; remove a pushed shadow with `seawall bots unshadow`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="""\

@@ -11,9 +11,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bad-bot-rule",
     severity=Severity.ERROR,
-    meaning="The condition of a rule for bots cannot be understood.",
-    why="A rule that is passed over in silence is one that you believe you have.",
-    remedy="docs/bot-policy.md has the language and all names.",
+    meaning="The condition of a bot rule is invalid.",
+    why="If the rule were ignored silently, you would believe that it works.",
+    remedy="See docs/bot-policy.md for the language and all names.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: low, when: "scor <= 2", do: challenge}]}

@@ -15,7 +15,7 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bad-certificate",
     severity=Severity.ERROR,
-    meaning="A file holds no usable PEM certificate or private key.",
+    meaning="A file contains no usable PEM certificate or private key.",
     why="The edge could not start with it.",
     remedy="Use PEM files: the certificate with its intermediates, and an RSA (2048 bits or more) "
     "or EC P-256/384 key without passphrase.",

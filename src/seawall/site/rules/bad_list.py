@@ -10,12 +10,12 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bad-list",
     severity=Severity.ERROR,
-    meaning="An address list is empty, cut off, too large, or holds what is no network in its "
-    "canonical form: a line that cannot be read, a network twice or inside another, one that is "
-    "far too wide.",
-    why="A list is written by a program, and a program that breaks writes such lists. The list "
-    "before stays in force.",
-    remedy="Mend what writes the list.",
+    meaning="An address list is invalid: it is empty, truncated or too large, or has a line that "
+    "is not a network in canonical form, a network that is listed twice or inside another "
+    "one, or a network that is far too wide.",
+    why="A program writes lists, and a broken program writes such lists. The previous list "
+    "stays in force.",
+    remedy="Fix the program that writes the list.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ndeny: bad-clients",
         top="""\

@@ -12,8 +12,8 @@ from seawall.site.tree import Step
 RULE = Rule(
     id="bad-regex",
     severity=Severity.ERROR,
-    meaning="A regular expression is not one that the edge can use.",
-    why="The edge uses RE2, which has no backreferences and no look-around, and bounds its size.",
+    meaning="The edge cannot use a regular expression.",
+    why="The edge uses RE2, which has no backreferences and no look-around, and limits its size.",
     remedy="See the RE2 syntax page, or use `path` and `prefix`.",
     example=one_site("""
 origin: http://127.0.0.1:3000

@@ -12,8 +12,8 @@ from seawall.site.schema.route import RedirectSection, RewriteSection
 RULE = Rule(
     id="bad-rewrite",
     severity=Severity.ERROR,
-    meaning="A route rewrites a part of the path that it does not match, or names a group that "
-    "is none.",
+    meaning="A route rewrites a part of the path that it does not match, or refers to a group "
+    "that does not exist.",
     why="`prefix` replaces what the route's own `prefix` matched; `\\1` is the first group.",
     remedy="Give the route a `prefix`, or rewrite with `regex` and `to`.",
     example=one_site("""

@@ -9,9 +9,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="contradictory-keys",
     severity=Severity.ERROR,
-    meaning="Keys stand together that exclude each other, or one that is needed is missing.",
-    why="Only one of them could hold, and the program does not guess.",
-    remedy="Keep the one that is meant.",
+    meaning="Keys exclude each other, or a key that the others need is missing.",
+    why="Only one of them could apply, and the program does not guess.",
+    remedy="Keep the one that you mean.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 routes:

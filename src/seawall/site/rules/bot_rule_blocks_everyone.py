@@ -12,9 +12,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bot-rule-blocks-everyone",
     severity=Severity.ERROR,
-    meaning="A rule for bots blocks without a condition.",
-    why="Nobody that no rule above lets in would reach the site, people included.",
-    remedy="Write `when`; to close a site, answer from a route by `respond`.",
+    meaning="A bot rule blocks without a condition.",
+    why="It would block everybody whom no earlier rule lets in, people included.",
+    remedy="Write `when`. To close a site, use a route with `respond`.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: all, do: block}]}

@@ -10,7 +10,7 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bot-rule-duplicate",
     severity=Severity.ERROR,
-    meaning="Two rules for bots of one site have the same name.",
+    meaning="Two bot rules of one site have the same name.",
     why="Records and `seawall why` name the rule that decided.",
     remedy="Rename one of them.",
     example=one_site("""

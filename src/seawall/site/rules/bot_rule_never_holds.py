@@ -13,9 +13,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bot-rule-never-holds",
     severity=Severity.WARNING,
-    meaning="The condition of a rule for bots can never hold.",
-    why="A rule that does nothing is one that you believe you have.",
-    remedy="Write what the value can be; docs/bot-policy.md lists all names.",
+    meaning="The condition of a bot rule can never be true.",
+    why="The rule does nothing, but you would believe that it works.",
+    remedy="Compare with a value that is possible; docs/bot-policy.md lists all names.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: login, when: 'path == "login" and score <= 20', do: block}]}

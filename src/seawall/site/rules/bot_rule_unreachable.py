@@ -12,8 +12,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bot-rule-unreachable",
     severity=Severity.ERROR,
-    meaning="A rule for bots can never decide: an earlier one decides whenever it would hold.",
-    why="Rules are tried in order, and the first that holds and decides wins.",
+    meaning="A bot rule can never decide: an earlier one decides whenever it would match.",
+    why="Rules are tried in order, and the first that matches and decides wins.",
     remedy="Move it above the other rule, or remove it.",
     example=one_site("""
 origin: http://127.0.0.1:3000

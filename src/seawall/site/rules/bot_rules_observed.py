@@ -9,9 +9,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="bot-rules-observed",
     severity=Severity.WARNING,
-    meaning="A site writes rules or categories for bots and no `mode`.",
+    meaning="A site has bot rules or categories, but no `mode`.",
     why="Without `mode: enforce` the edge only records what they would do.",
-    remedy="Write `mode: enforce`; or `mode: observe`, when that is meant.",
+    remedy="Write `mode: enforce`, or `mode: observe` if you mean that.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 bots: {rules: [{name: low, when: score <= 2, do: challenge}]}

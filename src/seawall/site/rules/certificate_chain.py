@@ -10,8 +10,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="certificate-chain",
     severity=Severity.WARNING,
-    meaning="The certificates of a file do not lead from the site's own to an authority.",
-    why="Browsers may know the missing one and still connect; curl, programs and phones refuse.",
+    meaning="The certificates in a file do not form a chain from the site's own to a CA.",
+    why="Browsers may know the missing certificate and still connect. curl, programs and "
+    "phones refuse.",
     remedy="Put the site's own certificate first, then the one that issued it, and so on (with "
     "certbot the file `fullchain.pem`); the root may be left out.",
     example=one_site(

@@ -11,8 +11,8 @@ from seawall.site.rules.rule import Rule, one_site, served_already
 RULE = Rule(
     id="certificate-expired",
     severity=Severity.ERROR,
-    meaning="A certificate has expired, or is not valid yet. Where that very file serves "
-    "already it is a warning.",
+    meaning="A certificate has expired, or is not valid yet. If that very file is in use already, "
+    "this is a warning.",
     why="Browsers refuse it.",
     remedy="Renew it; if it is new, check the clock of this machine.",
     example=one_site(

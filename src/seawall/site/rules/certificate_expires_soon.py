@@ -14,7 +14,7 @@ RULE = Rule(
     severity=Severity.WARNING,
     meaning="A certificate expires within 14 days.",
     why="After that day browsers refuse it.",
-    remedy="Renew it now; the edge takes a changed file without a restart.",
+    remedy="Renew it now. The edge picks up the changed file without a restart.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ntls: {cert: certs/soon.pem, key: certs/soon.key}",
         top="listen: {https: 127.0.0.1:8443}",

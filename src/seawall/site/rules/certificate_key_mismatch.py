@@ -11,8 +11,8 @@ RULE = Rule(
     id="certificate-key-mismatch",
     severity=Severity.ERROR,
     meaning="The private key does not belong to the certificate.",
-    why="No handshake could succeed. The first certificate of the file must be the site's own.",
-    remedy="Name the key that the certificate was made with.",
+    why="No handshake could succeed. The first certificate in the file must be the site's own.",
+    remedy="Use the key that the certificate was made with.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ntls: {cert: certs/shop.pem, key: certs/other.key}",
         top="listen: {https: 127.0.0.1:8443}",

@@ -11,9 +11,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="challenge-needs-page",
     severity=Severity.WARNING,
-    meaning="A rule challenges clients of a site that has no route of class `page`.",
-    why="An HTML challenge is shown for pages only: here the rule answers 403 to everybody it "
-    "holds for, and nobody can pass.",
+    meaning="A bot rule challenges clients of a site that has no route of class `page`.",
+    why="An HTML challenge is shown for pages only. Here the rule answers 403 to everybody "
+    "whom it matches, and nobody can pass.",
     remedy="Use `{rate: ...}` or `block`, or set `class: page` where pages are served.",
     example=one_site("""
 origin: http://127.0.0.1:3000

@@ -12,8 +12,8 @@ from seawall.site.schema.values import duration_text
 RULE = Rule(
     id="contradictory-timeouts",
     severity=Severity.ERROR,
-    meaning="One time bound makes another one pointless.",
-    why="A shorter bound around a longer one always ends first.",
+    meaning="One timeout makes another one pointless.",
+    why="A shorter timeout around a longer one always ends first.",
     remedy="Make the inner time shorter, or the outer one longer.",
     example=one_site("""
 origin: http://127.0.0.1:3000

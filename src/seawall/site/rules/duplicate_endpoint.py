@@ -9,8 +9,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="duplicate-endpoint",
     severity=Severity.ERROR,
-    meaning="An origin holds the same endpoint twice.",
-    why="It would be counted twice in health and shares; as its own backup it is none.",
+    meaning="An origin has the same endpoint twice.",
+    why="It would count twice in health and shares. As its own backup it is useless.",
     remedy="Remove one; use `weight` for a larger share.",
     example=one_site('origin: {endpoints: ["http://10.0.0.1:80", "http://10.0.0.1"]}'),
 )

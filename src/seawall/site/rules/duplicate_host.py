@@ -9,7 +9,7 @@ from seawall.site.rules.rule import Rule
 RULE = Rule(
     id="duplicate-host",
     severity=Severity.ERROR,
-    meaning="A host name is written in two sites, or twice in one.",
+    meaning="A host name appears in two sites, or twice in one.",
     why="A request for it can go to one site only.",
     remedy="Remove the host from one of the two.",
     example="""\

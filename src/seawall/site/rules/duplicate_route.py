@@ -10,10 +10,10 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="duplicate-name",
     severity=Severity.ERROR,
-    meaning="A name is given twice: to two routes of a site, or in two files.",
-    why="Names tell things apart in logs, messages and metrics. A site with an `origin` has a "
-    "route `default` of its own.",
-    remedy="Give one of the two another name.",
+    meaning="A name is used twice: for two routes of a site, or in two files.",
+    why="Names distinguish things in logs, messages and metrics. A site with an `origin` "
+    "already has a route `default`.",
+    remedy="Rename one of the two.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 routes:

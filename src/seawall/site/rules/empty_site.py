@@ -10,7 +10,7 @@ RULE = Rule(
     id="empty-site",
     severity=Severity.ERROR,
     meaning="A site has neither an origin nor routes, or no hosts.",
-    why="Nothing of it could ever be served.",
+    why="It could never serve anything.",
     remedy="Write `origin: URL`, or `routes`, and at least one of `hosts`.",
     example=one_site("class: page"),
 )

@@ -9,9 +9,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="file-missing",
     severity=Severity.ERROR,
-    meaning="A certificate, key, authority file or error page does not exist.",
+    meaning="A certificate, key, CA file or error page does not exist.",
     why="The edge cannot be built without it.",
-    remedy="Check the path: it is relative to the file that names it.",
+    remedy="Check the path. It is relative to the file that contains it.",
     example=one_site("origin: http://127.0.0.1:3000\nerror_pages: {5xx: pages/missing.html}"),
 )
 

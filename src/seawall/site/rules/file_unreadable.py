@@ -10,10 +10,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="file-unreadable",
     severity=Severity.ERROR,
-    meaning="A certificate, key, authority file, list or error page cannot be read, or is too "
-    "large.",
+    meaning="A certificate, key, CA file, list or error page cannot be read, or is too large.",
     why="The edge cannot be built without it.",
-    remedy="Check that it is a file and that Seawall's user may read it.",
+    remedy="Check that it is a file and that Seawall's user can read it.",
     example=one_site("origin: http://127.0.0.1:3000\nerror_pages: {5xx: pages/locked.html}"),
 )
 

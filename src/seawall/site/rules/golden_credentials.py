@@ -10,10 +10,11 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="golden-credentials",
     severity=Severity.ERROR,
-    meaning="A golden request carries credentials: a header such as `authorization` or `cookie`, "
+    meaning="A golden request contains credentials: a header such as `authorization` or `cookie`, "
     "or such a query parameter.",
-    why="Golden requests are stored with every release and shown to everyone who may see it.",
-    remedy="Ask for something that needs no login, such as a health page.",
+    why="Golden requests are stored with every release, and everyone who can see the release "
+    "can see them.",
+    remedy="Request something that needs no login, such as a health page.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 golden: [{path: /account, headers: {cookie: "sid=1"}}]

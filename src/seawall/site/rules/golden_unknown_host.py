@@ -10,9 +10,9 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="golden-unknown-host",
     severity=Severity.ERROR,
-    meaning="A golden request asks for a host that another site, or none, answers.",
-    why="It would prove nothing about the site it is written in.",
-    remedy="Write a `host` of this site; one below `*.example.com` must be written out.",
+    meaning="A golden request asks for a host of another site, or of no site.",
+    why="It would prove nothing about its own site.",
+    remedy="Write a `host` of this site. For `*.example.com`, write out one name below it.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 golden: [{path: /, host: www.example.com}]

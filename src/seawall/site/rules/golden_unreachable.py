@@ -10,8 +10,8 @@ from seawall.site.rules.served import has_https
 RULE = Rule(
     id="golden-unreachable",
     severity=Severity.ERROR,
-    meaning="A golden request goes over http or https, but the site is not served so.",
-    why="Nothing listens where it is sent, or no certificate can be shown to it.",
+    meaning="A golden request uses http or https, but the site is not served over that.",
+    why="Nothing listens there, or there is no certificate for it.",
     remedy="Change `https`, or listen there.",
     example=one_site("""
 origin: http://127.0.0.1:3000

@@ -10,9 +10,9 @@ RULE = Rule(
     id="golden-unsafe-method",
     severity=Severity.ERROR,
     meaning="The method of a golden request is not `GET`, `HEAD` or `OPTIONS`.",
-    why="Golden requests are asked many times, by several processes, without anyone looking: "
-    "they must not change anything (RFC 9110 section 9.2.1).",
-    remedy="Ask for something that can be read, such as a health page.",
+    why="Golden requests are sent many times, by several processes, unattended. They must not "
+    "change anything (RFC 9110 section 9.2.1).",
+    remedy="Request something that can be read, such as a health page.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 golden: [{path: /orders, method: POST}]

@@ -12,10 +12,10 @@ from seawall.site.schema.site import SiteSection
 RULE = Rule(
     id="header-overwritten",
     severity=Severity.ERROR,
-    meaning="A header of answers is changed that the edge itself writes last.",
-    why="The change would have no effect: every answer, also an error of the edge's own, says "
-    "`server: seawall`, has the id of its request in `x-request-id`, and a `date`; and `hsts` of a "
-    "site writes `strict-transport-security`.",
+    meaning="A change affects a response header that the edge itself writes last.",
+    why="The change would have no effect. Every response, including the edge's own errors, "
+    "has `server: seawall`, the request's id in `x-request-id`, and a `date`; and `hsts` "
+    "of a site writes `strict-transport-security`.",
     remedy="Remove the change, or choose another name for the header.",
     example=one_site(
         "origin: http://127.0.0.1:3000\nheaders: {response: {set: {server: shop}}}",

@@ -13,8 +13,8 @@ from seawall.site.tree import Step, written_keys
 RULE = Rule(
     id="header-twice",
     severity=Severity.ERROR,
-    meaning="A header is written twice in one mapping, once as `X-Key` and once as `x-key`.",
-    why="Both name the same header (RFC 9110 section 5.1), and only one of the two could hold.",
+    meaning="A header appears twice in one mapping, for example as `X-Key` and as `x-key`.",
+    why="Both name the same header (RFC 9110 section 5.1), and only one of the two could apply.",
     remedy="Remove one of them.",
     example=one_site("""
 origin: http://127.0.0.1:3000

@@ -11,7 +11,7 @@ RULE = Rule(
     id="hsts-preload-incomplete",
     severity=Severity.WARNING,
     meaning="`preload` is set, but the other conditions of the preload list are not met.",
-    why="The list takes names with `include_subdomains` and a `max_age` of a year or more.",
+    why="The list accepts names with `include_subdomains` and a `max_age` of a year or more.",
     remedy="Write `hsts: {max_age: 365d, include_subdomains: true, preload: true}`.",
     example=one_site(
         "origin: http://127.0.0.1:3000\nhsts: {preload: true}",

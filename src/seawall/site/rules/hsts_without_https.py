@@ -11,7 +11,7 @@ RULE = Rule(
     id="hsts-without-https",
     severity=Severity.ERROR,
     meaning="A site tells browsers to use https only, but is not served over https.",
-    why="The header is never sent: browsers ignore it on plain http (RFC 6797 section 8.1).",
+    why="The header is never sent, since browsers ignore it on plain http (RFC 6797 section 8.1).",
     remedy="Give the edge an https listener and the site a certificate, or remove `hsts`.",
     example=one_site("origin: http://127.0.0.1:3000\nhsts: true"),
 )

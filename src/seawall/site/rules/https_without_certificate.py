@@ -10,7 +10,7 @@ RULE = Rule(
     id="https-without-certificate",
     severity=Severity.ERROR,
     meaning="The edge listens for https, but a site has no certificate.",
-    why="Its https clients would see a failed handshake.",
+    why="The TLS handshake of its clients would fail.",
     remedy="Write `tls` on the site; `tls: false` if it is for plain http only; or "
     "`tls: {development_ca: true}` at the top for development.",
     example=one_site("origin: http://127.0.0.1:3000", top="listen: {https: 127.0.0.1:8443}"),

@@ -9,8 +9,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="key-file-permissions",
     severity=Severity.WARNING,
-    meaning="Group or others may read a private key file.",
-    why="Whoever has the key can pass for the site.",
+    meaning="The group or other users can read a private key file.",
+    why="Anybody who has the key can impersonate the site.",
     remedy="Run `chmod 600` on it.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ntls: {cert: certs/open.pem, key: certs/open.key}",

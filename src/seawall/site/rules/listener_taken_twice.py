@@ -11,8 +11,8 @@ from seawall.site.schema.network import Address
 RULE = Rule(
     id="listener-taken-twice",
     severity=Severity.ERROR,
-    meaning="Two listeners want the same port of the same address.",
-    why="Only one can have it; `0.0.0.0` and `::` stand for every address.",
+    meaning="Two listeners use the same port of the same address.",
+    why="Only one can have it. `0.0.0.0` and `::` mean every address.",
     remedy="Give one of them another port.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

@@ -10,7 +10,7 @@ RULE = Rule(
     id="missing-origin",
     severity=Severity.ERROR,
     meaning="A route has no origin, no redirect and no response, and its site has no origin.",
-    why="Its requests would have nowhere to go.",
+    why="Its requests could not be served.",
     remedy="Write `origin`, `redirect` or `respond` on the route, or `origin` on the site.",
     example=one_site("""
 routes:

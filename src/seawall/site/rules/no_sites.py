@@ -10,7 +10,7 @@ RULE = Rule(
     id="no-sites",
     severity=Severity.ERROR,
     meaning="The configuration has no site.",
-    why="An edge without sites refuses every request; an empty file is more often a mistake.",
+    why="An edge without sites refuses every request. This is usually a mistake.",
     remedy="Write at least one entry under `sites`.",
     example="version: 1\nlisten: {http: 127.0.0.1:8080}\n",
 )

@@ -14,10 +14,11 @@ RULE = Rule(
     id="origin-loop",
     severity=Severity.ERROR,
     meaning="An endpoint of an origin is an address that this edge listens on.",
-    why="The same route takes the request again and again: one becomes thousands, until it times "
-    "out.",
-    remedy="Name the address of the website behind the edge, or let the edge listen on another "
-    "port. To hand a request to another site of this edge, give the route a `host_rewrite`.",
+    why="The edge would send the request to itself again and again: one becomes thousands, "
+    "until it times out.",
+    remedy="Use the address of the website behind the edge, or let the edge listen on another "
+    "port. To pass a request to another site of this edge, give the route a "
+    "`host_rewrite`.",
     example=one_site("origin: http://127.0.0.1:8080"),
     younger=True,
 )

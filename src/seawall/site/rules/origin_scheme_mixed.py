@@ -10,7 +10,7 @@ RULE = Rule(
     id="origin-scheme-mixed",
     severity=Severity.ERROR,
     meaning="Some endpoints of an origin are http and some are https.",
-    why="All endpoints of an origin are spoken to in the same way.",
+    why="All endpoints of an origin must use the same protocol.",
     remedy="Use one scheme, or make two origins.",
     example=one_site('origin: {endpoints: ["http://10.0.0.1", "https://10.0.0.2"]}'),
 )

@@ -11,10 +11,10 @@ RULE = Rule(
     id="origin-tls",
     severity=Severity.ERROR,
     meaning="The TLS settings of an origin do not fit its endpoints.",
-    why="A server name is needed to ask for and to verify a certificate; settings for TLS and "
-    "`protocol: auto` mean nothing without https.",
-    remedy="Write `tls: {sni: NAME}` with the name that stands in the origin's certificate, "
-    "or the address if that stands there; or use `https://` URLs.",
+    why="TLS needs a server name, to request and to verify a certificate. TLS settings and "
+    "`protocol: auto` have no effect without https.",
+    remedy="Write `tls: {sni: NAME}` with the name or address in the origin's certificate; or "
+    "use `https://` URLs.",
     example=one_site('origin: {endpoints: "https://10.0.0.1"}'),
 )
 

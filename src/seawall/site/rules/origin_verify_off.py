@@ -10,8 +10,8 @@ RULE = Rule(
     id="origin-verify-off",
     severity=Severity.WARNING,
     meaning="The certificate of an https origin is not verified.",
-    why="Whoever stands between could read and change everything.",
-    remedy="Name the authority with `tls: {ca: FILE}` and remove `verify: false`.",
+    why="Anybody in between could read and change everything.",
+    remedy="Name the CA with `tls: {ca: FILE}` and remove `verify: false`.",
     example=one_site('origin: {endpoints: "https://shop.internal", tls: {verify: false}}'),
 )
 

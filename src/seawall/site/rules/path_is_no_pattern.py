@@ -11,9 +11,10 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="path-is-no-pattern",
     severity=Severity.WARNING,
-    meaning="A `path` or `prefix` looks like a pattern, but is compared as it stands.",
-    why="A `*`, a `:name` or a `$` stands for itself: hardly any request has such a path.",
-    remedy="Write `prefix: /api` for `/api` and all below it, or `regex`.",
+    meaning="A `path` or `prefix` looks like a pattern, but is compared literally.",
+    why="`*`, `:name` and `$` have no special meaning here, and hardly any request has such a "
+    "path.",
+    remedy="Write `prefix: /api` for `/api` and everything below it, or use `regex`.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 routes:

@@ -10,8 +10,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="protocol-mismatch",
     severity=Severity.ERROR,
-    meaning="A route carries gRPC, but its origin is spoken to in HTTP/1.1; or it carries both "
-    "gRPC and WebSocket.",
+    meaning="A route carries gRPC, but its origin uses HTTP/1.1; or it carries both gRPC and "
+    "WebSocket.",
     why="gRPC needs HTTP/2 all the way.",
     remedy="Write `protocol: http2` on the origin.",
     example=one_site("""

@@ -10,10 +10,9 @@ from seawall.verify.catalogue import catalogue
 RULE = Rule(
     id="ranges-without-list",
     severity=Severity.WARNING,
-    meaning="`bots` wants published ranges fetched at intervals, but no list can take them.",
-    why="Only a list of a known name without a file is renewed; each run would end with nothing to "
-    "do.",
-    remedy="Write for example `google-common: {}` under `lists`; docs/verified-bots.md has the "
+    meaning="`bots` should fetch published ranges at intervals, but there is no list for them.",
+    why="Only a list with a known name and without a file is renewed. Every run would do nothing.",
+    remedy="Write for example `google-common: {}` under `lists`. docs/verified-bots.md has the "
     "names.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

@@ -22,10 +22,10 @@ from seawall.site.schema.site import SiteSection
 RULE = Rule(
     id="redirect-loop",
     severity=Severity.ERROR,
-    meaning="A redirect leads to a place that the same route redirects again.",
-    why="Browsers give up after some rounds; nothing is ever served.",
-    remedy="Match the old place with `path`, redirect to a place outside the prefix, or name the "
-    "host that is meant in the conditions (`headers: {host: example.com}`).",
+    meaning="A redirect leads to a target that the same route redirects again.",
+    why="Browsers give up after some rounds, and nothing is ever served.",
+    remedy="Match the old path with `path`, redirect to a target outside the prefix, or add the "
+    "host to the conditions (`headers: {host: example.com}`).",
     example=one_site("""
 origin: http://127.0.0.1:3000
 routes:

@@ -12,8 +12,8 @@ RULE = Rule(
     id="redirect-twice",
     severity=Severity.ERROR,
     meaning="A redirect has `prefix`, and a path or a query in `to`.",
-    why="Only one of them can be the place where it leads.",
-    remedy="Keep one of the two; beside `prefix`, `to` may name the host.",
+    why="Only one of them can be the target.",
+    remedy="Keep one of the two. Beside `prefix`, `to` may name the host.",
     example=one_site("routes: [{name: old, prefix: /old, redirect: {to: /new, prefix: /newer}}]"),
     younger=True,
 )

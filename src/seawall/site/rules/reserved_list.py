@@ -11,9 +11,8 @@ RULE = Rule(
     id="reserved-list",
     severity=Severity.ERROR,
     meaning=f"An address list is called `{BOT_MODEL}`, `{BOT_SHADOW}` or `{CLEARANCE_KEYS}`.",
-    why=f"`seawall feed push {BOT_MODEL}` brings the model that scores requests, `{BOT_SHADOW}` "
-    f"one beside it, and control keeps its keys under `{CLEARANCE_KEYS}`; nobody could tell which "
-    "of the two was meant.",
+    why=f"These names are taken: `seawall feed push {BOT_MODEL}` releases the bot model, "
+    f"`{BOT_SHADOW}` its shadow, and control keeps its keys under `{CLEARANCE_KEYS}`.",
     remedy="Give the list another name.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ndeny: bot-model",

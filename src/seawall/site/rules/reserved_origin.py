@@ -15,8 +15,8 @@ RULE = Rule(
     severity=Severity.ERROR,
     meaning="An origin, or a site with an origin written inside it, has a name that begins with "
     f"`{RESERVED_PREFIX}`.",
-    why="So are the servers of a node called that tell Envoy its configuration and challenge "
-    "clients: requests for an origin of such a name would reach them.",
+    why="A node's internal servers have such names: those that configure Envoy and challenge "
+    "clients. Requests for an origin with such a name would reach them.",
     remedy="Give it another name.",
     example=one_site("origin: http://127.0.0.1:3000").replace("shop:", "seawall_ads:"),
     younger=True,

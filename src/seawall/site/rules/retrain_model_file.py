@@ -9,11 +9,11 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="retrain-model-file",
     severity=Severity.ERROR,
-    meaning="`bots` names a file for the model, or for its shadow, and wants it trained anew.",
-    why="A trained model is released as a feed. While a file is the model, no feed can replace it: "
-    "every training would be for nothing.",
-    remedy="Remove the file, so that the trained one scores; or write `retrain: {to: shadow}`, so "
-    "that it scores beside the file; or remove `retrain`, and change the file by hand.",
+    meaning="`bots` names a file for the model, or for its shadow, and also wants it retrained.",
+    why="A trained model is released as a feed. While the model is a file, no feed can "
+    "replace it, so every training would be useless.",
+    remedy="Remove the file, so that the trained model scores; or write `retrain: {to: shadow}`, "
+    "so that it scores beside the file; or remove `retrain`, and update the file by hand.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="""\

@@ -9,9 +9,10 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="robots-against-policy",
     severity=Severity.WARNING,
-    meaning="A line of `extra` speaks of what the bot policy has already spoken of.",
-    why="Crawlers join what is said twice of them, and take what allows more.",
-    remedy="Remove the line, or change what `categories` say of that bot.",
+    meaning="A line of `extra` repeats or contradicts what the bot policy already states in "
+    "robots.txt.",
+    why="Crawlers combine several statements about them, and follow the one that allows more.",
+    remedy="Remove the line, or change `categories` for that bot.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 bots:

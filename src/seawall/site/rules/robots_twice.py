@@ -10,8 +10,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="robots-twice",
     severity=Severity.ERROR,
-    meaning="A site has a route for `/robots.txt`, and its bot policy serves one too.",
-    why="The policy's is asked first: the route would never be used.",
+    meaning="A site has a route for `/robots.txt`, and its bot policy serves one, too.",
+    why="The policy's comes first, so the route would never be used.",
     remedy="Remove the route and write its lines as `extra`, or remove `robots`.",
     example=one_site("""
 origin: http://127.0.0.1:3000

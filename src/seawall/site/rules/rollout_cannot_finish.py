@@ -12,9 +12,10 @@ from seawall.site.schema.values import duration_text
 RULE = Rule(
     id="rollout-cannot-finish",
     severity=Severity.ERROR,
-    meaning="The steps of `rollout` cannot be taken to the end.",
-    why="Either a step needs more connections than there are, since the baseline takes as many "
-    "again, or all waves at their deadlines take longer than a rollout may.",
+    meaning="The steps of `rollout` can never be completed.",
+    why="Either a step needs more than all connections, since the baseline takes the same "
+    "share again, or all waves together, at their deadlines, take longer than a rollout "
+    "may last.",
     remedy="Use steps of at most `50%`, or `baseline: false`; shorten deadlines and `bake`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

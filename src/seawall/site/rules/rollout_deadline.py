@@ -11,7 +11,7 @@ RULE = Rule(
     id="rollout-deadline-too-short",
     severity=Severity.ERROR,
     meaning="The `deadline` of a step of `rollout` is shorter than its `soak`.",
-    why="The step would be given up before it may end well.",
+    why="The step would be given up before it could pass.",
     remedy="Make `deadline` longer than `soak`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

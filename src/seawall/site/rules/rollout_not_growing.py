@@ -11,8 +11,8 @@ RULE = Rule(
     id="rollout-not-growing",
     severity=Severity.ERROR,
     meaning="A step or wave of `rollout` is not larger than the one before it.",
-    why="A release is trusted with more only as it proves itself; a smaller step proves nothing.",
-    remedy="Write shares in growing order, each node group once, and nothing behind `100%`.",
+    why="A release gets more traffic only as it proves itself. A smaller step proves nothing.",
+    remedy="Write shares in growing order, each node group once, and nothing after `100%`.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="listen: {http: 127.0.0.1:8080}\nrollout: {steps: [10%, 1%]}",

@@ -14,10 +14,10 @@ from seawall.site.schema.route import RouteSection
 RULE = Rule(
     id="route-matches-nothing",
     severity=Severity.ERROR,
-    meaning="A route can never match: no request has such a path or such a header when routes are "
-    "tried.",
-    why="The edge makes every path plain first: `//`, `/../` and `\\` are resolved, no letter is "
-    "escaped, other characters are, and `%2F` is refused (docs/hardening.md).",
+    meaning="A route can never match: when routes are matched, no request has such a path or "
+    "header.",
+    why="The edge normalises every path first: `//`, `/../` and `\\` are resolved, no letter "
+    "is escaped, other characters are, and `%2F` is refused (docs/hardening.md).",
     remedy="Write the path as the origin gets it.",
     example=one_site("""
 origin: http://127.0.0.1:3000

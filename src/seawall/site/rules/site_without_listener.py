@@ -9,8 +9,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="site-without-listener",
     severity=Severity.WARNING,
-    meaning="A site says `tls: false`, and the edge has no listener for plain http.",
-    why="No client reaches it.",
+    meaning="A site has `tls: false`, but the edge has no listener for plain http.",
+    why="No client can reach it.",
     remedy="Write `listen.http`, give the site a certificate, or remove it.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

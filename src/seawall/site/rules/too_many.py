@@ -10,8 +10,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="too-many",
     severity=Severity.ERROR,
-    meaning="There are more entries than are allowed: in one list, or over all files.",
-    why="Every entry costs memory and time on the edge; `docs/limits.md` has the bounds.",
+    meaning="There are more entries than allowed, in one list or over all files.",
+    why="Every entry costs memory and time on the edge. `docs/limits.md` has the limits.",
     remedy="Split the configuration over several edges, or use wildcards and prefixes.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ncompression: [br, br, gzip, zstd]",

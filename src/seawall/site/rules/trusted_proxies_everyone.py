@@ -10,7 +10,7 @@ RULE = Rule(
     id="trusted-proxies-everyone",
     severity=Severity.ERROR,
     meaning="`trusted_proxies` trusts every address, or counts hops without naming a network.",
-    why="Anyone could then send `x-forwarded-for` and pass for another client.",
+    why="Anybody could then send `x-forwarded-for` and impersonate another client.",
     remedy="Write the networks of your own proxies.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

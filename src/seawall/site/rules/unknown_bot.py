@@ -14,9 +14,9 @@ from seawall.verify.catalogue import catalogue
 RULE = Rule(
     id="unknown-bot",
     severity=Severity.WARNING,
-    meaning="A rule compares `verified`, `impostor` or `claims` with a bot that is not known.",
-    why="It never holds.",
-    remedy="docs/verified-bots.md says where the known bots are listed.",
+    meaning="A rule compares `verified`, `impostor` or `claims` with an unknown bot.",
+    why="It can never be true.",
+    remedy="docs/verified-bots.md lists the known bots.",
     example=one_site("""
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: google, when: 'verified == "googelbot"', do: allow}]}

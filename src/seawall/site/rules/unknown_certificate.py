@@ -11,8 +11,9 @@ from seawall.site.schema.values import did_you_mean
 RULE = Rule(
     id="unknown-certificate",
     severity=Severity.ERROR,
-    meaning="The `tls` of a site names a certificate that is not defined, or only half of one.",
-    why="Its clients could not be shown anything.",
+    meaning="The `tls` of a site names a certificate that is not defined, or only one of its two "
+    "files.",
+    why="There would be no certificate for its clients.",
     remedy="Write `{certificate: NAME}` with a name of `certificates`, or "
     "`{cert: FILE, key: FILE}`.",
     example=one_site("""

@@ -11,7 +11,7 @@ RULE = Rule(
     id="unknown-list",
     severity=Severity.ERROR,
     meaning="A site names an address list that is not defined.",
-    why="Nobody would be turned away.",
+    why="It would turn nobody away.",
     remedy="Define it under `lists`.",
     example=one_site(
         "origin: http://127.0.0.1:3000\ndeny: [bad-cleints]",

@@ -12,7 +12,7 @@ RULE = Rule(
     id="unknown-origin",
     severity=Severity.ERROR,
     meaning="A site or route names an origin that is not defined.",
-    why="Its requests would have nowhere to go.",
+    why="Its requests could not be served.",
     remedy="Define it under `origins`, or write its URL here.",
     example=one_site(
         "origin: shopp",

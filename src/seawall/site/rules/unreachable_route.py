@@ -14,8 +14,8 @@ from seawall.site.rules.rule import Rule, one_site
 RULE = Rule(
     id="unreachable-route",
     severity=Severity.ERROR,
-    meaning="A route can never match: an earlier one takes every request that it would take.",
-    why="Routes are tried in order, and the first whose conditions hold decides.",
+    meaning="A route can never match: an earlier one matches every request first.",
+    why="Routes are tried in order, and the first whose conditions match decides.",
     remedy="Move it above the other route, or remove it.",
     example=one_site("""
 origin: http://127.0.0.1:3000

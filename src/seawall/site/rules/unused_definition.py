@@ -16,8 +16,8 @@ RULE = Rule(
     id="unused-definition",
     severity=Severity.WARNING,
     meaning="An origin or certificate is defined, but no site uses it.",
-    why="It is left out of the edge; perhaps a site was meant to use it.",
-    remedy="Name it in a site, or remove it.",
+    why="It has no effect. Perhaps a site was meant to use it.",
+    remedy="Use it in a site, or remove it.",
     example=one_site(
         "origin: http://127.0.0.1:3000",
         top="""\

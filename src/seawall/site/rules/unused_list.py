@@ -13,7 +13,7 @@ RULE = Rule(
     id="unused-list",
     severity=Severity.WARNING,
     meaning="An address list is defined, but no site uses it.",
-    why="It turns nobody away and verifies no bot; perhaps a site was meant to use it.",
+    why="It turns nobody away and verifies no bot. Perhaps a site was meant to use it.",
     remedy="Name it in the `deny` of a site, or remove it.",
     example=one_site(
         "origin: http://127.0.0.1:3000",

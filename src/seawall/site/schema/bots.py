@@ -38,7 +38,7 @@ def _window(value: Any) -> int:
 
 
 class RateSection(Section):
-    """So many requests of one client."""
+    """A rate limit for one client."""
 
     requests: Annotated[int, count(1, 1_000_000)] = Field(description="Requests that are allowed.")
     per: Annotated[int, Checked(_window, "`10s` \\| `60s` \\| `10m`")] = Field(
@@ -47,19 +47,19 @@ class RateSection(Section):
 
 
 class ChallengeActionSection(Section):
-    """A challenge of a level of its own."""
+    """A challenge with its own level."""
 
     level: ChallengeLevel = Field(description="As in `challenge`.")
 
 
 class ActionSection(Section):
-    """An action that needs more than its word; exactly one key."""
+    """An action with parameters. Exactly one key."""
 
     challenge: ChallengeActionSection | None = Field(
         default=None, description="Challenge at this level."
     )
     rate: RateSection | None = Field(
-        default=None, description="Answer 429 to a client that asks more often."
+        default=None, description="Answer 429 to a client that exceeds this rate."
     )
 
     @model_validator(mode="after")
@@ -74,9 +74,9 @@ class ActionSection(Section):
 
 
 class CategoryActionSection(Section):
-    """An action on a category that needs more than its word."""
+    """An action with parameters, for a category."""
 
-    limit: RateSection = Field(description="Answer 429 to a client that asks more often.")
+    limit: RateSection = Field(description="Answer 429 to a client that exceeds this rate.")
 
 
 def _form(value: Any) -> str:
@@ -108,18 +108,18 @@ CategoryAction: TypeAlias = Annotated[
 
 
 class BotRuleSection(Section):
-    """A rule: the first that holds and decides wins."""
+    """A rule. The first one that matches and decides wins."""
 
-    name: Name = Field(description="Unique in the site; records and messages use it.")
+    name: Name = Field(description="Unique in the site. Records and messages use it.")
     when: Text | None = Field(
         default=None,
-        description="Condition, such as `score <= 10`; without one the rule always holds. "
-        "docs/bot-policy.md has the language.",
+        description="Condition, such as `score <= 10` ([language](bot-policy.md#conditions)). "
+        "Without one the rule always matches.",
     )
     action: RuleAction = Field(
         alias="do",
-        description="`allow`, `observe` (note it and go on), `challenge`, `block`, `payment` "
-        "(402), `{challenge: {level: 2}}` or `{rate: {requests: 60, per: 60s}}`.",
+        description="`allow`, `observe` (record it and continue), `challenge`, `block`, "
+        "`payment` (402), `{challenge: {level: 2}}` or `{rate: {requests: 60, per: 60s}}`.",
     )
 
 
@@ -138,20 +138,20 @@ def _sitemap(value: Any) -> str:
 
 
 class RobotsSection(Section):
-    """A robots.txt that says what `categories` do; without it the origin's is passed through."""
+    """A robots.txt that states what `categories` do. Without it, the origin's is passed through."""
 
     sitemaps: Annotated[
         tuple[Annotated[str, Checked(_sitemap, "URL")], ...],
         Field(max_length=limits.ROBOTS_LINES_MAX),
         BeforeValidator(one_or_many),
-    ] = Field(default=(), description="Sitemaps to name.")
+    ] = Field(default=(), description="Sitemaps to list.")
     extra: Annotated[
         tuple[Annotated[str, Checked(_line, "line")], ...],
         Field(max_length=limits.ROBOTS_LINES_MAX),
         BeforeValidator(one_or_many),
     ] = Field(
         default=(),
-        description="Lines for everybody, such as `Disallow: /cart`; they may begin groups of "
+        description="Lines for all bots, such as `Disallow: /cart`. They may start groups of "
         "their own.",
     )
 
@@ -185,66 +185,70 @@ class ChallengeSection(Section):
 
     level: ChallengeLevel = Field(
         default=1,
-        description="Least proof: 1 a short wait, 2 work, 3 work in an ordinary browser.",
+        description="Lowest proof to accept: 1 a short wait, 2 proof of work, 3 proof of work in "
+        "an ordinary browser.",
     )
     unavailable: Annotated[str, one_of("pass", "refuse")] = Field(
         default="pass",
-        description="While the bot service is down: let pass who would be challenged, or answer "
-        "403.",
+        description="While the bot service is down: let through clients that would be "
+        "challenged, or answer 403.",
     )
     clearance: Annotated[float, _CLEARANCE] = Field(
         default=float(limits.CLEARANCE_LIFETIME_S),
-        description="How long a passed challenge is good for.",
+        description="How long a passed challenge is valid.",
     )
     ipv4_prefix: Annotated[int, count(8, 32)] = Field(
-        default=24, description="It holds in the IPv4 network of this size that it was passed in."
+        default=24,
+        description="A passed challenge is valid within the client's IPv4 network of this prefix "
+        "length.",
     )
     ipv6_prefix: Annotated[int, count(32, 128)] = Field(
-        default=48, description="Likewise for IPv6."
+        default=48, description="The same for IPv6."
     )
     contact: Annotated[str, Checked(_contact, "address")] | None = Field(
         default=None,
-        description="Where somebody who cannot pass may write, `mailto:` or `https:`; it stands on "
-        "the page beside a reference.",
+        description="Contact for people who cannot pass, `mailto:` or `https:`. The page shows "
+        "it beside a reference.",
     )
 
 
 class BotsSection(Section):
-    """What is done with automated clients. Short form: the mode."""
+    """What to do with automated clients. Short form: the mode."""
 
     mode: Annotated[str, one_of(*MODES)] = Field(
         default="observe",
-        description="`observe` scores and records and never blocks; `enforce` does what the rules "
-        "say; `off` looks at nothing.",
+        description="`observe` scores and records, and never blocks. `enforce` applies the "
+        "rules. `off` examines nothing.",
     )
     rules: Annotated[tuple[BotRuleSection, ...], Field(max_length=limits.BOT_RULES_MAX)] | None = (
         Field(
             default=None,
-            description="Tried in order; without the key those of docs/bot-policy.md hold.",
+            description="Tried in order. Default: the [built-in "
+            "rules](bot-policy.md#without-rules).",
         )
     )
     categories: dict[Annotated[str, one_of(*(c.value for c in BotCategory))], CategoryAction] = (
         Field(
             default_factory=dict,
             description="Category of bots to `allow`, `block`, `observe`, `payment` (402) or "
-            "`{limit: {requests: 60, per: 60s}}`; tried after the rules.",
+            "`{limit: {requests: 60, per: 60s}}`. Tried after the rules.",
         )
     )
     robots: Annotated[
         RobotsSection | Literal[False],
         short_form(lambda v: {} if v is True else v if v is False else None, "`true` or a mapping"),
-    ] = Field(default=False, description="Serve a robots.txt that matches.")
+    ] = Field(default=False, description="Serve a robots.txt that matches `categories`.")
     challenge: ChallengeSection = Field(
         default=ChallengeSection.model_validate({}), description="How clients are challenged."
     )
     probe: Flag = Field(
         default=False,
-        description="Serve `/.well-known/seawall/probe.js`, a script that pages include and that "
-        "tells when their browser is driven by a program.",
+        description="Serve `/.well-known/seawall/probe.js`, the [page probe](page-probe.md): a "
+        "script that your pages include and that detects automated browsers.",
     )
     static: Annotated[str, one_of("skip", "score")] = Field(
         default="skip",
-        description="Whether what a page loads (scripts, styles, images) is scored too.",
+        description="Whether page assets (scripts, styles, images) are scored too.",
     )
 
     @model_validator(mode="after")

@@ -34,17 +34,17 @@ class ListenerSection(Section):
     """One address to listen on. Short form: the address."""
 
     address: ListenAddress = Field(
-        description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`, "
-        "which is `0.0.0.0:PORT`. `[::]:PORT` listens on IPv6 and IPv4."
+        description="`IP:PORT`, `[IPv6]:PORT`, or `:PORT`, which means `0.0.0.0:PORT`. `[::]:PORT` "
+        "listens on IPv6 and IPv4."
     )
     proxy_protocol: Flag = Field(
         default=False,
-        description="Every connection begins with a PROXY protocol header (v1 or v2).",
+        description="Require a PROXY protocol header (v1 or v2) at the start of every connection.",
     )
     public_port: Annotated[int, count(1, PORT_MAX)] | None = Field(
         default=None,
-        description="What clients call this port, where something in front maps one to the other, "
-        "such as 443 to 8443: redirects to https name it. Default: the port of the address.",
+        description="The port that clients use, if something in front maps it to this one (443 "
+        "to 8443, say). Redirects to https name it. Default: the port of the address.",
     )
 
 
@@ -72,18 +72,20 @@ class ListenSection(Section):
 
 
 class TrustedProxiesSection(Section):
-    """Who may tell the real client address in `x-forwarded-for`."""
+    """Proxies whose `x-forwarded-for` is trusted to give the real client address."""
 
     cidrs: Annotated[
         tuple[Cidr, ...], Field(max_length=limits.TRUSTED_PROXIES_MAX), BeforeValidator(one_or_many)
     ] = Field(
         default=(),
-        description="Networks of the proxies in front of this edge, also where one of them writes "
-        "an IPv4 address as `::ffff:10.0.0.1`. An entry of the header that is no plain address, "
-        "such as one with a port, is not read: the proxy's own address counts.",
+        description="Networks of the proxies in front of this edge. An IPv4 network also matches "
+        "addresses written as `::ffff:10.0.0.1`. A header entry that is not a plain address "
+        "(one with a port, for example) is ignored, and the proxy's own address counts as the "
+        "client's.",
     )
     hops: Annotated[int, count(0, 16)] = Field(
-        default=0, description="How many proxies each request passed; 0: as `cidrs` say."
+        default=0,
+        description="Number of proxies that every request passes. `0`: decide by `cidrs`.",
     )
 
 
@@ -97,45 +99,45 @@ class TlsSection(Section):
     """TLS towards clients."""
 
     min_version: Annotated[str, Checked(_version, '`"1.2"` \\| `"1.3"`')] = Field(
-        default="1.2", description="Lowest version; older ones are not offered (RFC 8996)."
+        default="1.2", description="Lowest version. TLS 1.0 and 1.1 are never offered (RFC 8996)."
     )
     development_ca: Flag = Field(
         default=False,
-        description="Make certificates from an authority in the data directory, for sites "
-        "without one. For development.",
+        description="For development: issue certificates to sites that have none, from a CA in "
+        "the data directory.",
     )
 
 
 class LimitsSection(Section):
-    """Bounds that protect the edge itself, for each Envoy process."""
+    """Limits that protect the edge itself. They apply to each Envoy process."""
 
     max_connections: Annotated[int, count(1, 1_000_000)] = Field(
         default=50_000, description="Open client connections."
     )
     max_heap: Annotated[int, size("128MiB", "1024GiB")] = Field(
         default=limits.GIB,
-        description="Memory; from 90 % of it requests are shed, from 95 % all new ones.",
+        description="Memory. Above 90 % of it Envoy sheds some requests, above 95 % all new ones.",
     )
     max_header_size: Annotated[int, size("1KiB", "96KiB")] = Field(
-        default=60 * limits.KIB, description="All headers of one request."
+        default=60 * limits.KIB, description="Total size of the headers of one request."
     )
     max_headers: Annotated[int, count(10, 1000)] = Field(
-        default=100, description="Headers of one request."
+        default=100, description="Number of headers of one request."
     )
     header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
-        default=10.0, description="Until all headers of a request are there."
+        default=10.0, description="Longest wait for the complete headers of a request."
     )
-    request_timeout: Annotated[float, duration("1s", "24h", zero="no bound")] = Field(
+    request_timeout: Annotated[float, duration("1s", "24h", zero="no limit")] = Field(
         default=0.0,
-        description="Until a request is there whole, its body too, or its answer begins; then 408. "
-        "Longer uploads are cut off: it is for sites without, or while "
-        "[slow clients](hardening.md#slow-clients) hold the connections of an origin.",
+        description="Longest wait for the complete request, body included, or for the response "
+        "to begin; then 408. It also cuts off longer uploads, so set it only if you have none, "
+        "or while [slow clients](hardening.md#slow-clients) hold the connections of an origin.",
     )
     idle_timeout: Annotated[float, duration("1s", "24h")] = Field(
         default=300.0, description="A client connection without requests is closed after this time."
     )
     max_http2_streams: Annotated[int, count(1, 10_000)] = Field(
-        default=100, description="Requests at once on one HTTP/2 connection."
+        default=100, description="Concurrent requests on one HTTP/2 connection."
     )
 
 
@@ -147,57 +149,61 @@ _LoggedHeaders = Annotated[
 
 
 class AccessLogSection(Section):
-    """What is recorded of requests."""
+    """What is recorded about requests."""
 
     sample: Annotated[float, per_cent(0, 100)] = Field(
         default=1.0,
-        description="Share of ordinary requests; errors and slow ones are recorded besides.",
+        description="Share of ordinary requests to record. Errors and slow requests are recorded "
+        "in addition.",
     )
     request_headers: _LoggedHeaders = Field(
-        default=(), description="Request headers to record as well."
+        default=(), description="Additional request headers to record."
     )
     response_headers: _LoggedHeaders = Field(
-        default=(), description="Response headers to record as well."
+        default=(), description="Additional response headers to record."
     )
 
 
 class EdgeBotsSection(Section):
-    """What all sites use that look at bots."""
+    """Bot settings shared by all sites."""
 
     model: FilePath | None = Field(
         default=None,
-        description="The model that scores requests; taken up by itself when it changes on disk. "
-        "Without a file it is what `seawall feed push bot-model` brought last, and before that "
-        "the one that Seawall ships.",
+        description="The model that scores requests. A change on disk is picked up "
+        "automatically. Without this key, the model last pushed with `seawall feed push "
+        "bot-model` is used; until the first push, the one shipped with Seawall.",
     )
     shadow: FilePath | None = Field(
         default=None,
-        description="A second model, which scores beside the first and decides nothing; taken up "
-        "by itself when it changes on disk. Without a file it is what `seawall feed push "
-        "bot-model-shadow` brought last, or there is none.",
+        description="A second model that scores the same requests and decides nothing. A change "
+        "on disk is picked up automatically. Without this key, the model last pushed with "
+        "`seawall feed push bot-model-shadow` is used, if there is one.",
     )
     retrain: RetrainSection | None = Field(
-        default=None, description="Train the model anew at intervals; off without this key."
+        default=None, description="Retrain the model at intervals. Off without this key."
     )
     ranges: RangesSection | None = Field(
         default=None,
-        description="Fetch the published ranges among `lists` at intervals; off without this key.",
+        description="Fetch those `lists` that are published bot ranges at intervals. Off without "
+        "this key.",
     )
 
 
 class ListSection(Section):
-    """An address list that sites may name: a file, or what `seawall feed push` brings."""
+    """An address list that sites can name: a file, or the content of `seawall feed push`."""
 
     file: FilePath | None = Field(
         default=None,
-        description="The list; taken up by itself when it changes on disk. Without a file, the "
-        "list is what was pushed last, and holds nothing before that.",
+        description="The file. A change on disk is picked up automatically. Without this key, "
+        "the list is what was pushed last, and empty until the first push.",
     )
     format: Annotated[str, one_of(*FEED_TYPES)] = Field(
-        default="cidr", description="`cidr`: one network a line, `#` begins a remark."
+        default="cidr", description="`cidr`: one network per line; `#` starts a comment."
     )
     may_be_empty: Flag = Field(
-        default=False, description="An empty list is meant, and not a broken generator."
+        default=False,
+        description="Accept an empty list. By default it is refused, since it usually means a "
+        "broken generator.",
     )
 
 
@@ -225,10 +231,10 @@ def _format_version(value: Any) -> int:
 
 
 class IncludedFile(Section):
-    """A file named by `includes`: only sites, origins and certificates."""
+    """A file named by `includes`. It holds only sites, origins and certificates."""
 
     version: Annotated[int, Checked(_format_version, "`1`")] = Field(
-        default=VERSION, description="Version of this format; may be left out."
+        default=VERSION, description="Version of this format. Optional here."
     )
     certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
     origins: _Origins = Field(default_factory=dict, description="Named origins.")
@@ -243,29 +249,31 @@ class SiteFile(Section):
     )
     includes: Annotated[
         tuple[FilePath, ...], Field(max_length=64), BeforeValidator(one_or_many)
-    ] = Field(default=(), description="Patterns of further files, such as `sites/*.yaml`.")
+    ] = Field(default=(), description="Patterns of more files to read, such as `sites/*.yaml`.")
     listen: ListenSection = Field(description="Addresses to listen on.")
     trusted_proxies: TrustedProxiesSection = Field(
         default=TrustedProxiesSection.model_validate({}),
-        description="Proxies in front of this edge; nobody by default.",
+        description="Proxies in front of this edge. None by default.",
     )
     tls: TlsSection = Field(
         default=TlsSection.model_validate({}), description="TLS towards clients."
     )
     limits: LimitsSection = Field(
-        default=LimitsSection.model_validate({}), description="Bounds of the edge itself."
+        default=LimitsSection.model_validate({}), description="Limits of the edge itself."
     )
     access_log: AccessLogSection = Field(
         default=AccessLogSection.model_validate({}), description="Access records."
     )
     rollout: RolloutSection = Field(
         default=RolloutSection.model_validate({}),
-        description="How a release is brought out.",
+        description="How a release is rolled out.",
     )
     bots: EdgeBotsSection = Field(
-        default=EdgeBotsSection.model_validate({}), description="What bots are judged with."
+        default=EdgeBotsSection.model_validate({}), description="The bot model and its upkeep."
     )
-    lists: _Lists = Field(default_factory=dict, description="Address lists, for `deny`.")
+    lists: _Lists = Field(
+        default_factory=dict, description="Address lists, for `deny` and for verifying bots."
+    )
     certificates: _Certificates = Field(default_factory=dict, description="Named certificates.")
     origins: _Origins = Field(default_factory=dict, description="Named origins.")
     sites: _Sites = Field(default_factory=dict, description="Websites.")

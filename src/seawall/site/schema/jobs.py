@@ -63,37 +63,38 @@ _Rules = Annotated[
 
 
 class LabelsSection(Section):
-    """What says which clients are people and which are programs; docs/bot-training.md tells all."""
+    """Which clients are people and which are programs. See [labels](bot-training.md#labels)."""
 
     sessions: FilePath | None = Field(
         default=None,
-        description="The truth about clients, tab-separated; read at each training, and no part of "
-        "a release.",
+        description="Known labels of clients, tab-separated. Read at each training; not part of a "
+        "release.",
     )
     bot_rules: _Rules = Field(
-        default=(), description="Rules of sites whose clients are bots; `honeypot` without any."
+        default=(), description="Names of site rules whose clients are bots. Default: `honeypot`."
     )
     tool_rules: _Rules = Field(
         default=(),
-        description="Rules for programs that say what they are; `declared` without any.",
+        description="Names of site rules for programs that declare what they are. Default: "
+        "`declared`.",
     )
 
 
 class RetrainSection(Section):
-    """A new model trained at intervals, and released when every check of acceptance passes."""
+    """Train a new model at intervals, and release it if it passes every acceptance check."""
 
-    every: Annotated[float, _EVERY] = Field(description="From one training to the next.")
+    every: Annotated[float, _EVERY] = Field(description="Time from one training to the next.")
     to: Annotated[str, one_of("model", "shadow")] = Field(
         default="model",
-        description="What an accepted model becomes: the model in force, or the shadow that scores "
-        "beside it and decides nothing until `seawall bots promote`.",
+        description="What an accepted model becomes: the model in force, or its shadow, which "
+        "scores too and decides nothing until `seawall bots promote`.",
     )
     labels: LabelsSection = Field(
         default=LabelsSection.model_validate({}), description="Where labels come from."
     )
     budget: Annotated[float, per_cent(0.001, 10)] = Field(
         default=limits.LEARN_FALSE_POSITIVE_BUDGET,
-        description="Share of human requests that may be taken for bots.",
+        description="Share of human requests that may be mistaken for bots.",
     )
     without: Annotated[
         tuple[Annotated[str, Checked(_feature, "feature or `identity`")], ...],
@@ -101,16 +102,17 @@ class RetrainSection(Section):
         BeforeValidator(one_or_many),
     ] = Field(
         default=(),
-        description="Features that are not trained on; `identity`: all that tell browsers apart.",
+        description="Features to leave out of training. `identity`: all features that tell "
+        "browsers apart.",
     )
     database: Annotated[str, Checked(_server, "URL")] | None = Field(
         default=None,
-        description="A ClickHouse server with records of all nodes, without a password. Otherwise "
-        "the one that control finds in `SEAWALL_CLICKHOUSE_URL`, or an embedded one.",
+        description="A ClickHouse server that holds the records of all nodes, without a password. "
+        "Default: the server in control's `SEAWALL_CLICKHOUSE_URL`, or else an embedded one.",
     )
 
 
 class RangesSection(Section):
-    """Published ranges of bots fetched at intervals; a list that changed is released."""
+    """Fetch the published ranges of bots at intervals, and release each list that changed."""
 
-    every: Annotated[float, _EVERY] = Field(description="From one fetch to the next.")
+    every: Annotated[float, _EVERY] = Field(description="Time from one fetch to the next.")

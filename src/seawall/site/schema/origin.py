@@ -31,7 +31,7 @@ class EndpointSection(Section):
 
     url: Url = Field(description="`http://HOST:PORT` or `https://HOST:PORT`.")
     weight: Annotated[int, count(1, 1000)] = Field(
-        default=1, description="Share of the traffic, next to the other endpoints."
+        default=1, description="Share of the traffic, relative to the other endpoints."
     )
 
 
@@ -59,7 +59,8 @@ class BalanceSection(Section):
     """How an endpoint is chosen. Short form: `round_robin` or `least_request`."""
 
     by: Annotated[str, one_of("round_robin", "least_request")] | None = Field(
-        default=None, description="`round_robin`, or `least_request`: the less busy of two."
+        default=None,
+        description="`round_robin`, or `least_request`: the less busy of two random endpoints.",
     )
     hash: Annotated[
         HashSection | None,
@@ -88,67 +89,75 @@ def status_range(value: Any) -> tuple[int, int]:
 
 
 class HealthCheckSection(Section):
-    """Active health check: each endpoint is asked in turn."""
+    """Active health check: a request to each endpoint at intervals."""
 
-    path: UrlPath = Field(description="What is requested.")
+    path: UrlPath = Field(description="The path to request.")
     host: OneHost | None = Field(
-        default=None, description="Host header sent; default: the origin's own."
+        default=None, description="Host header to send. Default: the origin's own."
     )
     interval: Annotated[float, duration("1s", "10m")] = Field(
-        default=5.0, description="From the end of one to the next."
+        default=5.0, description="Time from the end of one check to the next."
     )
     timeout: Annotated[float, duration("100ms", "1m")] = Field(
-        default=2.0, description="A later answer is a failure."
+        default=2.0, description="A response that takes longer is a failure."
     )
     up: Annotated[int, count(1, 100)] = Field(
-        default=2, description="Successes in a row to come up."
+        default=2, description="Successes in a row until the endpoint is healthy."
     )
     down: Annotated[int, count(1, 100)] = Field(
-        default=3, description="Failures in a row to go down."
+        default=3, description="Failures in a row until the endpoint is unhealthy."
     )
     expect: Annotated[tuple[int, int], Checked(status_range, "status, class or range")] = Field(
-        default=(200, 299), description="Statuses that count as success, as `200-299` or `200`."
+        default=(200, 299),
+        description="Statuses that count as success, such as `200-299` or `200`.",
     )
 
 
 class OutlierSection(Section):
-    """Passive check: an endpoint that fails real requests rests for a while."""
+    """Passive health check (outlier detection).
+
+    An endpoint that fails real requests is ejected for a while.
+    """
 
     consecutive_failures: Annotated[int, count(1, 1000)] = Field(
-        default=5, description="Failed requests in a row (5xx, or no connection) before it rests."
+        default=5,
+        description="Failed requests in a row (5xx, or no connection) until the endpoint is "
+        "ejected.",
     )
     interval: Annotated[float, duration("1s", "10m")] = Field(
-        default=10.0, description="How often resting endpoints are looked at again."
+        default=10.0, description="How often ejected endpoints are reconsidered."
     )
     ejection: Annotated[float, duration("1s", "1h")] = Field(
-        default=30.0, description="Rest after the first time; grows with each further one."
+        default=30.0, description="Duration of the first ejection. Each further one is longer."
     )
     max_ejected: Annotated[float, per_cent(1, 100)] = Field(
-        default=0.5, description="At most this share of the endpoints rests at once."
+        default=0.5, description="Largest share of the endpoints that may be ejected at once."
     )
 
 
 class RetryBudgetSection(Section):
-    """Bound of retries, so that they never multiply an overload."""
+    """Limit on retries, so that they never amplify an overload."""
 
     share: Annotated[float, per_cent(0, 100)] = Field(
-        default=0.2, description="Retries in flight, as a share of the requests in flight."
+        default=0.2, description="Concurrent retries, as a share of concurrent requests."
     )
     min_concurrent: Annotated[int, count(0, 1000)] = Field(
-        default=3, description="This many retries at once are always allowed."
+        default=3, description="Number of concurrent retries that are always allowed."
     )
 
 
 class CircuitBreakerSection(Section):
-    """What may be open to the origin at once, for each Envoy process."""
+    """Limits on concurrency towards the origin, for each Envoy process."""
 
     max_connections: Annotated[int, count(1, 1_000_000)] = Field(
         default=1024, description="Connections."
     )
     max_pending: Annotated[int, count(1, 1_000_000)] = Field(
-        default=1024, description="Requests that wait for a connection."
+        default=1024, description="Requests waiting for a connection."
     )
-    max_requests: Annotated[int, count(1, 1_000_000)] = Field(default=4096, description="Requests.")
+    max_requests: Annotated[int, count(1, 1_000_000)] = Field(
+        default=4096, description="Concurrent requests."
+    )
 
 
 class OriginTlsSection(Section):
@@ -156,13 +165,15 @@ class OriginTlsSection(Section):
 
     sni: OneHost | None = Field(
         default=None,
-        description="Server name asked for and verified; default: the endpoints' host. Or the "
-        "address that stands in the certificate of endpoints without a name.",
+        description="Server name to send and to verify; default: the endpoints' host. For "
+        "endpoints without a name, the IP address in their certificate.",
     )
     ca: FilePath | None = Field(
-        default=None, description="PEM file of the authorities to trust; default: the system's."
+        default=None, description="PEM file with the CAs to trust. Default: the system's."
     )
-    verify: Flag = Field(default=True, description="Verify the certificate; `false` is a warning.")
+    verify: Flag = Field(
+        default=True, description="Verify the certificate. `false` causes a warning."
+    )
 
 
 def _some(value: Any) -> Any:
@@ -172,31 +183,35 @@ def _some(value: Any) -> Any:
 
 
 class OriginSection(Section):
-    """An origin: servers that can stand in for each other."""
+    """An origin: a set of interchangeable servers."""
 
     endpoints: Annotated[
         tuple[EndpointEntry, ...],
         Field(max_length=limits.ENDPOINTS_PER_ORIGIN_MAX),
         AfterValidator(_some),
         BeforeValidator(one_or_many),
-    ] = Field(description="URLs, or mappings of `url` and `weight`; all http or all https.")
+    ] = Field(
+        description="URLs, or mappings with `url` and `weight`. Either all http or all https."
+    )
     backup: Annotated[
         tuple[EndpointEntry, ...],
         Field(max_length=limits.ENDPOINTS_PER_ORIGIN_MAX),
         BeforeValidator(one_or_many),
     ] = Field(
-        default=(), description="Endpoints used only while too few of the others are healthy."
+        default=(),
+        description="Endpoints that are used only while too few of the others are healthy.",
     )
     protocol: Annotated[str, one_of("http1", "http2", "auto")] = Field(
-        default="http1", description="HTTP version; `auto` negotiates and needs https."
+        default="http1", description="HTTP version. `auto` negotiates it and needs https."
     )
     connect_timeout: Annotated[float, duration("50ms", "1m")] = Field(
         default=2.0, description="Longest wait for a connection."
     )
     idle_timeout: Annotated[float, duration("1s", "1h")] = Field(
         default=4.0,
-        description="An unused connection is closed after this time. Keep it below the "
-        "origin's own (5 s in Node.js and Uvicorn), or requests meet closed connections.",
+        description="An unused connection is closed after this time. Keep it below the origin's "
+        "own timeout (5 s in Node.js and Uvicorn); otherwise requests can hit a connection that "
+        "the origin has just closed.",
     )
     load_balancing: Annotated[
         BalanceSection, short_form(_balance, "`round_robin`, `least_request` or `{hash: ...}`")
@@ -206,29 +221,29 @@ class OriginSection(Section):
         "`{hash: {header: NAME}}`, `{hash: {cookie: NAME}}`.",
     )
     health_check: HealthCheckSection | None = Field(
-        default=None, description="Active check; off if absent."
+        default=None, description="Active health check. Off without this key."
     )
     outlier: Annotated[
         OutlierSection | Literal[False],
         short_form(lambda v: v if v is False else None, "a mapping, or `false`"),
     ] = Field(
         default=OutlierSection.model_validate({}),
-        description="Passive check; on unless `false`.",
+        description="Passive health check. `false` turns it off.",
     )
     retry_budget: RetryBudgetSection = Field(
-        default=RetryBudgetSection.model_validate({}), description="Bound of all retries."
+        default=RetryBudgetSection.model_validate({}), description="Limit on concurrent retries."
     )
     circuit_breaker: CircuitBreakerSection = Field(
         default=CircuitBreakerSection.model_validate({}),
-        description="Bounds of what may be open at once.",
+        description="Limits on concurrent connections and requests.",
     )
     tls: OriginTlsSection | None = Field(default=None, description="Only with https endpoints.")
     dns_refresh: Annotated[float, duration("1s", "1h")] = Field(
         default=30.0,
-        description="How often, at least, the names of endpoints are looked up again: when their "
-        "TTL is over, after `30s` at the latest; or, where less is written here, after that. "
-        "While that fails, or DNS says that there is no such name or no address, the last ones "
-        "serve on for a day.",
+        description="Interval for resolving the names of endpoints again. With `30s` or more: "
+        "when their TTL ends, and after at most 30 s. With less: at this interval, whatever the "
+        "TTL. If that fails, or DNS returns no address, the last addresses stay in use for a "
+        "day.",
     )
 
 

@@ -44,18 +44,20 @@ def _step_share(value: Any) -> float:
 
 
 class StepSection(Section):
-    """One step of the canary on a node. Short form: its share."""
+    """One canary step on a node. Short form: its share."""
 
     share: Annotated[float, Checked(_step_share, "share", "0.1% to 100%")] = Field(
-        description="Of new connections, those that meet the release."
+        description="Share of new connections that get the new release."
     )
     soak: Annotated[float, duration("0s", "1d")] = Field(
         default=limits.STEP_SOAK_S,
-        description="Least time of the step, however good it looks, while requests come.",
+        description="Shortest duration of the step while there is traffic, however good the "
+        "results are.",
     )
     deadline: Annotated[float, duration("1s", "7d")] = Field(
         default=limits.STEP_DEADLINE_S,
-        description="Longest wait for enough requests to judge by; then `without_traffic` decides.",
+        description="Longest wait for enough requests to judge by. After it, `without_traffic` "
+        "decides.",
     )
 
     def __str__(self) -> str:
@@ -80,13 +82,14 @@ def _wave(value: Any) -> str:
 
 
 class RolloutSection(Section):
-    """How a release is brought out, from the gate to last known good."""
+    """How a release is rolled out, from the gate to last known good."""
 
     steps: Annotated[
         tuple[_Step, ...], Field(max_length=limits.ROLLOUT_STEPS_MAX), BeforeValidator(one_or_many)
     ] = Field(
         default=tuple(StepSection.model_validate({"share": s}) for s in ("1%", "10%", "50%")),
-        description="Of the canary on each node, growing; `[]`: none, all at once after the taste.",
+        description="Growing shares of connections for the canary on each node. `[]`: no steps; "
+        "after the taster's check, all at once.",
     )
     waves: Annotated[
         tuple[Annotated[str, Checked(_wave, "share or name of a node group")], ...],
@@ -94,26 +97,28 @@ class RolloutSection(Section):
         BeforeValidator(one_or_many),
     ] = Field(
         default=("canary", "10%", "100%"),
-        description="Of nodes, growing: a share of all, or a node group; one without nodes is "
-        "passed over. All nodes come last, written or not.",
+        description="Growing sets of nodes: shares of all nodes, or node groups. A group without "
+        "nodes is skipped. The last wave is always all nodes, even if not written.",
     )
     bake: Annotated[float, duration("1s", "7d")] = Field(
         default=limits.BAKE_S,
-        description="How long it must run well everywhere before it is last known good.",
+        description="How long a release must run well on all nodes before it becomes last known "
+        "good.",
     )
     taste_deadline: Annotated[float, duration("1s", "10m")] = Field(
         default=limits.TASTE_DEADLINE_S,
-        description="For the start of the candidate and its golden requests.",
+        description="Longest time for the candidate (the Envoy that runs the new release) to "
+        "start and answer its golden requests.",
     )
     without_traffic: Annotated[str, one_of("probes", "hold")] = Field(
         default="probes",
-        description="When too few requests come to judge by: `probes` lets golden requests "
-        "decide and says so; `hold` waits for a person.",
+        description="What happens when there are too few requests to judge by. `probes`: golden "
+        "requests decide, and the release says so. `hold`: wait for a person.",
     )
     baseline: Flag = Field(
         default=True,
-        description="Run a fresh Envoy of the current release beside the candidate, for a fairer "
-        "comparison. Takes as many connections again. Left out where golden requests decide.",
+        description="For a fairer comparison, also start a fresh Envoy on the current release, "
+        "with the candidate's share of connections. Not started when golden requests decide.",
     )
 
 
@@ -137,35 +142,35 @@ def _expected_text(value: Any) -> str:
 
 
 class GoldenSection(Section):
-    """A request whose answer proves that the site works. Short form: its path."""
+    """A request whose response proves that the site works. Short form: its path."""
 
     path: Annotated[str, Checked(_golden_path, "path, with or without query")] = Field(
-        description="What is requested."
+        description="The path to request."
     )
     host: OneHost | None = Field(
         default=None,
-        description="Host asked for; default: the site's first one without `*`, an address last, "
-        "and `localhost` where the site takes every name.",
+        description="Host to request. Default: the site's first host name without `*`; failing "
+        "that its first IP address; `localhost` if the site takes every name.",
     )
     method: Method = Field(default="GET", description="`GET`, `HEAD` or `OPTIONS`.")
     https: Flag | None = Field(
         default=None,
-        description="Ask over https; default: where the site redirects to https, or is served "
-        "over https only.",
+        description="Use https. Default: yes if the site redirects to https or is served over "
+        "https only.",
     )
     headers: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.GOLDEN_HEADERS_MAX)
-    ] = Field(default_factory=dict, description="Request headers; no credentials.")
+    ] = Field(default_factory=dict, description="Request headers. Do not put credentials here.")
     status: Annotated[
         tuple[Annotated[int, count(200, 599)], ...],
         Field(max_length=limits.GOLDEN_STATUSES_MAX),
         BeforeValidator(one_or_many),
     ] = Field(
         default=(),
-        description="What the status may be; default: what the release before answers.",
+        description="Accepted statuses. Default: the status that the previous release returns.",
     )
     contains: Annotated[str, Checked(_expected_text, "text")] | None = Field(
-        default=None, description="Text that stands near the start of the answer's body."
+        default=None, description="Text that must occur near the start of the response body."
     )
 
     @model_validator(mode="after")

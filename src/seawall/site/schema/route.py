@@ -52,37 +52,41 @@ https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/rout
 """
 
 RouteClassWord: TypeAlias = Annotated[str, one_of(*ROUTE_CLASSES)]
-RequestTimeout: TypeAlias = Annotated[float, duration("10ms", "24h", zero="no bound")]
-IdleTimeout: TypeAlias = Annotated[float, duration("1s", "24h", zero="no bound")]
+RequestTimeout: TypeAlias = Annotated[float, duration("10ms", "24h", zero="no limit")]
+IdleTimeout: TypeAlias = Annotated[float, duration("1s", "24h", zero="no limit")]
 BodySize: TypeAlias = Annotated[int, size("1B", "100GiB", unlimited=True)]
 
 
 class HeaderChangesSection(Section):
-    """Changes of headers in one direction; `remove` first, then `set`, then `add`.
+    """Header changes in one direction, in the order `remove`, `set`, `add`.
 
-    Not to be changed are `server`, `x-request-id` and, with `hsts`, `strict-transport-security` of
-    answers, which the edge writes last, headers of one connection, `host` (see `host_rewrite`),
-    `content-length`, and names that begin with `x-envoy-` or `x-seawall-`.
+    These cannot be changed: `server`, `x-request-id` and, with `hsts`, `strict-transport-
+    security` of responses, which the edge writes last; hop-by-hop headers; `host` (see
+    `host_rewrite`); `content-length`; and names that begin with `x-envoy-` or `x-seawall-`.
     """
 
     set: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
-    ] = Field(default_factory=dict, description="Header to value; replaces what is there.")
+    ] = Field(default_factory=dict, description="Header to value. Replaces existing values.")
     add: Annotated[
         dict[ChangedHeader, HeaderValue], Field(max_length=limits.HEADER_OPERATIONS_MAX)
-    ] = Field(default_factory=dict, description="Header to value; added next to what is there.")
+    ] = Field(default_factory=dict, description="Header to value. Keeps existing values.")
     remove: Annotated[
         tuple[ChangedHeader, ...],
         Field(max_length=limits.HEADER_OPERATIONS_MAX),
         BeforeValidator(one_or_many),
-    ] = Field(default=(), description="Headers to drop.")
+    ] = Field(default=(), description="Headers to remove.")
 
 
 class HeadersSection(Section):
     """Header changes on the way to the origin and back."""
 
-    request: HeaderChangesSection | None = Field(default=None, description="Towards the origin.")
-    response: HeaderChangesSection | None = Field(default=None, description="Towards the client.")
+    request: HeaderChangesSection | None = Field(
+        default=None, description="On the way to the origin."
+    )
+    response: HeaderChangesSection | None = Field(
+        default=None, description="On the way to the client."
+    )
 
 
 def _query_name(value: Any) -> str:
@@ -102,12 +106,12 @@ class MatchSection(Section):
     exact: HeaderValue | None = Field(default=None, description="Equals this.")
     prefix: Text | None = Field(default=None, description="Begins with this.")
     suffix: Text | None = Field(default=None, description="Ends with this.")
-    contains: Text | None = Field(default=None, description="Holds this.")
+    contains: Text | None = Field(default=None, description="Contains this.")
     regex: Text | None = Field(
-        default=None, description="Is matched as a whole by this RE2 expression."
+        default=None, description="This RE2 expression matches the whole value."
     )
     present: Flag | None = Field(
-        default=None, description="`true`: is there; `false`: is not there."
+        default=None, description="`true`: is present; `false`: is absent."
     )
 
     @model_validator(mode="after")
@@ -116,7 +120,7 @@ class MatchSection(Section):
             refuse(
                 "contradictory-keys",
                 "A condition has exactly one of exact, prefix, suffix, contains, regex, present.",
-                "Keep the one that is meant.",
+                "Keep the one that you mean.",
             )
         return self
 
@@ -131,10 +135,13 @@ Match: TypeAlias = Annotated[
 
 
 class RetriesSection(Section):
-    """Automatic retries. A request of which more than 64 KiB of body have come is not repeated."""
+    """Automatic retries.
+
+    A request is not repeated once more than 64 KiB of its body have arrived.
+    """
 
     attempts: Annotated[int, count(0, 10)] = Field(
-        default=1, description="Retries after the first try."
+        default=1, description="Number of retries after the first attempt."
     )
     on: Annotated[
         tuple[Annotated[str, one_of(*RETRY_WORDS)], ...],
@@ -142,17 +149,18 @@ class RetriesSection(Section):
         BeforeValidator(one_or_many),
     ] = Field(
         default=("connect-failure", "refused-stream", "reset-before-request"),
-        description="What is retried. The default repeats only what no origin has seen. What one "
-        "may have seen (`reset`, `5xx`, `gateway-error`, `retriable-4xx`) is repeated for `GET`, "
-        "`HEAD`, `OPTIONS`, `PUT` and `DELETE` alone.",
+        description="Failures to retry. The defaults are those in which no origin has seen the "
+        "request. Where one may have seen it (`reset`, `5xx`, `gateway-error`, `retriable-4xx`), "
+        "only `GET`, `HEAD`, `OPTIONS`, `PUT` and `DELETE` are retried.",
     )
     any_method: Flag = Field(
         default=False,
-        description="Repeat that of `POST` and all other methods as well: for an origin that knows "
-        "a repeated request when it sees one.",
+        description="Retry `POST` and all other methods in those cases too. Only for an origin "
+        "that recognises repeated requests.",
     )
-    per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no bound of its own")] = Field(
-        default=0.0, description="Until the answer of one attempt begins; `0s`: the `timeout`."
+    per_try_timeout: Annotated[float, duration("10ms", "1h", zero="no limit of its own")] = Field(
+        default=0.0,
+        description="Longest wait of one attempt for the response to begin. `0s`: the `timeout`.",
     )
 
 
@@ -173,20 +181,20 @@ def _status_of(*known: int) -> Checked:
 
 
 class RedirectSection(Section):
-    """Answer with a redirect. Short form: the place to go to."""
+    """Answer with a redirect. Short form: the target."""
 
     to: Target | None = Field(
         default=None,
-        description="A path (`/new`), or a URL (`https://example.com/new`). One without a path "
-        "and query keeps the request's path; one without a query its query. A fragment "
-        "(`/new#top`) may follow.",
+        description="A path (`/new`) or a URL (`https://example.com/new`). A URL without path "
+        "and query keeps the request's path; a target without query keeps the request's query. A "
+        "fragment (`/new#top`) may follow.",
     )
     prefix: UrlPath | None = Field(
         default=None,
-        description="Replaces the matched prefix and keeps the rest; instead of a path.",
+        description="Instead of `to` with a path: replaces the matched prefix and keeps the rest.",
     )
     status: Annotated[int, _status_of(301, 302, 303, 307, 308)] = Field(
-        default=302, description="301 and 308 are remembered by browsers."
+        default=302, description="Browsers remember 301 and 308."
     )
     strip_query: Flag = Field(default=False, description="Drop the query instead of keeping it.")
 
@@ -206,10 +214,11 @@ def _body(value: Any) -> str:
 
 
 class RespondSection(Section):
-    """Answer from the edge itself."""
+    """Answer at the edge, without an origin."""
 
     status: Annotated[int, count(200, 599)] = Field(
-        default=200, description="Status. With 201, Envoy adds a `location`: the address asked for."
+        default=200,
+        description="Status. With 201, Envoy adds a `location` header with the requested URL.",
     )
     body: Annotated[str, Checked(_body, "text")] = Field(default="", description="Body.")
     content_type: HeaderValue = Field(
@@ -234,12 +243,12 @@ class RewriteSection(Section):
 
     prefix: UrlPath | None = Field(default=None, description="Replaces the matched prefix.")
     regex: Text | None = Field(
-        default=None, description="RE2 expression; what it matches is replaced."
+        default=None, description="RE2 expression. What it matches is replaced."
     )
     to: Annotated[str, Checked(_replacement, "text")] | None = Field(
         default=None,
-        description=r"What stands in its place; `\1` is the first group. The request's query "
-        "follows with its `?`: a `?` in here makes two of them.",
+        description="The replacement; `\\1` is the first group. Do not write a `?` here: the "
+        "request's query is appended with its own `?`.",
     )
 
     @model_validator(mode="after")
@@ -250,45 +259,46 @@ class RewriteSection(Section):
             refuse(
                 "contradictory-keys",
                 "A rewrite has either `prefix`, or both `regex` and `to`.",
-                "Keep the one that is meant.",
+                "Keep the one that you mean.",
             )
         return self
 
 
 class RouteSection(Section):
-    """A route: the first one of a site whose conditions all hold decides."""
+    """A route. The first route of a site whose conditions all match decides."""
 
-    name: Name = Field(description="Unique in the site; logs and messages use it.")
+    name: Name = Field(description="Unique in the site. Logs and messages use it.")
     path: UrlPath | None = Field(default=None, description="Condition: the path equals this.")
     prefix: UrlPath | None = Field(
-        default=None, description="Condition: the path is this or lies below it (`/api`, `/api/x`)."
+        default=None, description="Condition: the path is this or below it (`/api`, `/api/x`)."
     )
     regex: Text | None = Field(
-        default=None, description="Condition: the whole path is matched by this RE2 expression."
+        default=None, description="Condition: this RE2 expression matches the whole path."
     )
     methods: Annotated[tuple[Method, ...], Field(max_length=32), BeforeValidator(one_or_many)] = (
-        Field((), description="Condition: the method is one of these; default: any.")
+        Field((), description="Condition: the method is one of these. Default: any.")
     )
     headers: Annotated[dict[HeaderName, Match], Field(max_length=32)] = Field(
         default_factory=dict,
-        description="Conditions on request headers: name to text or mapping. Of one that is sent "
-        "several times any may fit.",
+        description="Conditions on request headers: name to text or mapping. If a header is sent "
+        "several times, any of its values may match.",
     )
     query: Annotated[dict[QueryName, Match], Field(max_length=32)] = Field(
         default_factory=dict,
         description="Conditions on query parameters: name to text or mapping, written as in the "
-        "URL (`a%20b`). Of one that is sent several times the first counts.",
+        "URL (`a%20b`). If a parameter is sent several times, the first counts.",
     )
     route_class: RouteClassWord | None = Field(
         default=None,
         alias="class",
-        description="What is served: `page`, `api`, `feed` or `static`; default: the site's.",
+        description="Kind of content: `page`, `api`, `feed` or `static`. Default: the site's.",
     )
     bots: Annotated[str, one_of("off")] | None = Field(
-        default=None, description="`off`: nobody is looked at here; default: as the site."
+        default=None, description="`off`: no bot checks here. Default: the site's."
     )
     origin: OriginReference | None = Field(
-        default=None, description="Where it goes: a name, a URL or a mapping; default: the site's."
+        default=None,
+        description="Where requests go: a name, a URL or a mapping. Default: the site's.",
     )
     redirect: Annotated[
         RedirectSection | None,
@@ -296,36 +306,37 @@ class RouteSection(Section):
             lambda v: {"to": v} if isinstance(v, str) else None, "a mapping with `to` and `status`"
         ),
     ] = Field(default=None, description="Answer with a redirect instead.")
-    respond: RespondSection | None = Field(
-        default=None, description="Answer from the edge instead."
-    )
+    respond: RespondSection | None = Field(default=None, description="Answer at the edge instead.")
     rewrite: RewriteSection | None = Field(default=None, description="Change the path.")
     host_rewrite: OneHost | None = Field(
-        default=None, description="Host sent to the origin; default: the site's."
+        default=None, description="Host sent to the origin. Default: the site's."
     )
     websocket: Flag = Field(default=False, description="Let WebSocket connections through.")
     grpc: Flag = Field(
-        default=False, description="The route carries gRPC: no compression, no time bound."
+        default=False,
+        description="The route carries gRPC: no compression, and no timeout by default.",
     )
     timeout: RequestTimeout | None = Field(
         default=None,
-        description="Until the answer begins, with `grpc` until its end; default: the site's, and "
-        "`0s` with `websocket` or `grpc`.",
+        description="Longest wait for the response to begin, or with `grpc` to end. Default: the "
+        "site's; `0s` with `websocket` or `grpc`.",
     )
     total_timeout: RequestTimeout | None = Field(
         default=None,
-        description="Until the whole answer is there; default: the site's, and `0s` with "
+        description="Longest time until the response is complete. Default: the site's; `0s` with "
         "`websocket` or `grpc`.",
     )
     idle_timeout: IdleTimeout | None = Field(
-        default=None, description="Longest silence; default: the site's."
+        default=None, description="Longest time without data. Default: the site's."
     )
     max_body: BodySize | None = Field(
-        default=None, description="Largest request body; default: the site's."
+        default=None, description="Largest request body. Default: the site's."
     )
-    retries: Retries | None = Field(default=None, description="Retries; default: the site's.")
+    retries: Retries | None = Field(
+        default=None, description="Automatic retries. Default: the site's."
+    )
     header_changes: HeadersSection | None = Field(
-        default=None, description="Header changes, besides those of the site."
+        default=None, description="Header changes, in addition to those of the site."
     )
 
     @model_validator(mode="after")

@@ -27,12 +27,12 @@ from seawall.site.schema.values import Checked, FilePath, Flag, Name, duration, 
 class CertificateSection(Section):
     """A certificate and its key, as PEM files."""
 
-    cert: FilePath = Field(description="PEM file: the certificate, then the intermediate ones.")
+    cert: FilePath = Field(description="PEM file: the certificate, followed by its intermediates.")
     key: FilePath = Field(description="PEM file: the private key, without passphrase.")
 
 
 class SiteTlsSection(Section):
-    """The certificate of a site: either a name, or two files."""
+    """The certificate of a site: either a name or two files."""
 
     certificate: Name | None = Field(
         default=None, description="Name of an entry of `certificates`."
@@ -48,10 +48,12 @@ class HstsSection(Section):
 
     max_age: Annotated[float, duration("0s", "3650d")] = Field(
         default=31_536_000.0,
-        description="How long browsers use https only; `0s` makes them forget it.",
+        description="How long browsers use https only. `0s` makes them forget it.",
     )
-    include_subdomains: Flag = Field(default=False, description="Also for all names below.")
-    preload: Flag = Field(default=False, description="Ask to be put on the list inside browsers.")
+    include_subdomains: Flag = Field(default=False, description="Include all subdomains.")
+    preload: Flag = Field(
+        default=False, description="Consent to inclusion in the browsers' preload list."
+    )
 
 
 def _hsts(value: Any) -> Any:
@@ -66,7 +68,7 @@ HeaderOrOff: TypeAlias = Annotated[str | bool, Checked(_header_or_off, "text or 
 
 
 class SecurityHeadersSection(Section):
-    """Values of the default security headers; `false` leaves one out."""
+    """Values of the default security headers. `false` omits a header."""
 
     content_type_options: HeaderOrOff = Field(
         default="nosniff", description="`x-content-type-options`"
@@ -74,7 +76,7 @@ class SecurityHeadersSection(Section):
     frame_options: HeaderOrOff = Field(default="SAMEORIGIN", description="`x-frame-options`")
     referrer_policy: HeaderOrOff = Field(
         default=False,
-        description="`referrer-policy`; without it browsers do `strict-origin-when-cross-origin`",
+        description="`referrer-policy`; without it, browsers use `strict-origin-when-cross-origin`",
     )
     permissions_policy: HeaderOrOff = Field(default=False, description="`permissions-policy`")
     content_security_policy: HeaderOrOff = Field(
@@ -105,85 +107,89 @@ CompressionList: TypeAlias = Annotated[
 
 
 class SiteSection(Section):
-    """A website: host names, and what is behind them."""
+    """A website: host names, and what serves them."""
 
     hosts: Annotated[
         tuple[Host, ...], Field(max_length=limits.HOSTS_PER_SITE_MAX), BeforeValidator(one_or_many)
     ] = Field(description="`www.example.com`, `*.example.com`, or `*` for every other name.")
     origin: OriginReference | None = Field(
         default=None,
-        description="Where requests go that no route takes: a name, a URL or a mapping.",
+        description="Where requests go that match no route: a name, a URL or a mapping.",
     )
     route_class: RouteClassWord = Field(
         default="page",
         alias="class",
-        description="What is served: `page`, `api`, `feed` or `static`.",
+        description="Kind of content: `page`, `api`, `feed` or `static`.",
     )
     tls: Annotated[
         SiteTlsSection | Literal[False] | None,
         short_form(lambda v: v if v is False else None, "`{certificate: NAME}` or `{cert, key}`"),
-    ] = Field(default=None, description="The certificate; `false`: plain http only, on purpose.")
+    ] = Field(default=None, description="The certificate. `false`: deliberately plain http only.")
     redirect_to_https: Flag = Field(
         default=False,
-        description="Answer plain http with a 308 to https; "
-        "not what a trusted proxy says it took in over https.",
+        description="Redirect plain http to https with a 308, unless a trusted proxy says that "
+        "the client used https.",
     )
     hsts: Annotated[HstsSection | Literal[False], short_form(_hsts, "`true` or a mapping")] = Field(
         default=False, description="Tell browsers to use https only."
     )
     compression: CompressionList = Field(
         default=_USUAL_CODINGS,
-        description="Codings in order of preference; `false`: none. Not for gRPC and WebSocket. "
-        "`zstd` keeps back an answer that is sent bit by bit, up to its end.",
+        description="Codings in order of preference; `false`: none. Not used for gRPC and "
+        "WebSocket. `zstd` buffers a streamed response until its end.",
     )
     security_headers: Annotated[
         SecurityHeadersSection | Literal[False],
         short_form(lambda v: {} if v is True else v if v is False else None, "`true` or `false`"),
     ] = Field(
         default=SecurityHeadersSection.model_validate({}),
-        description="Headers that are set where the origin did not set them.",
+        description="Headers to set if the origin did not set them.",
     )
     deny: Annotated[
         tuple[Name, ...], Field(max_length=limits.LISTS_MAX), BeforeValidator(one_or_many)
-    ] = Field(default=(), description="Entries of `lists`: clients on one of them get a 403.")
+    ] = Field(default=(), description="Names of `lists`. Clients on one of them get a 403.")
     bots: Bots | None = Field(
-        default=None, description="What is done with automated clients; default: `observe`."
+        default=None, description="What to do with automated clients. Default: `observe`."
     )
     error_pages: dict[StatusKey, FilePath] = Field(
         default_factory=dict,
         description="Status (`404`), class (`5xx`) or range (`500-503`) to an HTML file, for "
-        "errors that the edge itself answers; `{request_id}`, or the time of what was refused "
-        "before it had one, and `{status}` are filled in.",
+        "errors that the edge itself returns. `{status}` and `{request_id}` are filled in; the "
+        "latter is the time if the request was refused before it had an id.",
     )
     headers: HeadersSection | None = Field(
         default=None,
-        description="Header changes on all routes; they leave what a challenge lives by alone.",
+        description="Header changes on all routes. They do not affect the headers that "
+        "challenges need.",
     )
     host_rewrite: OneHost | None = Field(
         default=None,
-        description="Host sent to the origin; default: what the client sent. The origin is told "
-        "the client's by `x-forwarded-host`, unless the file itself changes that header.",
+        description="Host sent to the origin. Default: the client's. With this key, "
+        "`x-forwarded-host` carries the client's host, unless the site file changes that header "
+        "itself.",
     )
     timeout: RequestTimeout = Field(
         default=15.0,
-        description="Until the answer begins, of each attempt, from when the origin can be asked: "
-        "a wait for one of its `max_connections` is bounded by `total_timeout` and `idle_timeout` "
-        "alone. The answer may last longer than that.",
+        description="Longest wait of each attempt for the response to begin. The response itself "
+        "may last longer. Waiting for a free connection (`max_connections`) does not count; only "
+        "`total_timeout` and `idle_timeout` bound that.",
     )
     total_timeout: RequestTimeout = Field(
         default=0.0,
-        description="Until the whole answer is there. It cuts off what lasts longer, downloads and "
-        "event streams too.",
+        description="Longest time until the response is complete. It cuts off longer responses, "
+        "including downloads and event streams.",
     )
-    idle_timeout: IdleTimeout = Field(default=300.0, description="Longest silence on a request.")
+    idle_timeout: IdleTimeout = Field(
+        default=300.0, description="Longest time without data on a request."
+    )
     max_body: BodySize = Field(default=10_485_760, description="Largest request body.")
     retries: Retries = Field(
         default=RetriesSection.model_validate({}), description="Automatic retries; `false`: none."
     )
     golden: GoldenList = Field(
         default=(),
-        description="Requests that prove that the site works: asked of every release before, and "
-        "while, it meets people.",
+        description="Requests that prove that the site works. Every release must answer them "
+        "before and during its rollout.",
     )
     routes: Annotated[tuple[RouteSection, ...], Field(max_length=limits.ROUTES_PER_SITE_MAX)] = (
         Field((), description="Tried in order, before `origin`.")

@@ -286,4 +286,4 @@ def _file_path(value: Any) -> str:
     return path
 
 
-FilePath: TypeAlias = Annotated[str, Checked(_file_path, "file, relative to the naming file")]
+FilePath: TypeAlias = Annotated[str, Checked(_file_path, "file path")]
