@@ -59,10 +59,10 @@ def run(
         nothing = stack.enter_context(Path(os.devnull).open("rb"))
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        line.settimeout(timeout_s)
         try:
             streams = dict(enumerate((nothing.fileno(), out.fileno(), err.fileno())))
             _ask(line, ("seawall.cli.main", arguments, cwd, env), streams)
+            line.settimeout(timeout_s)
             code = int(line.recv(_NUMBER_SIZE_BYTES))
         except TimeoutError:  # it is killed as nobody waits for it
             raise subprocess.TimeoutExpired(command, timeout_s) from None
@@ -78,7 +78,7 @@ class Popen(subprocess.Popen[Any]):
         command = [os.fspath(each) for each in args]
         module = warm.part_of(command)
         if not module:
-            super()._execute_child(args, *given)  # type: ignore[misc]
+            super()._execute_child(args, *given)  # type: ignore[misc]  # - not in typeshed
             return
         _, _, _, pass_fds, cwd, env, _, _, _, *pipes = given[:15]
         streams = enumerate((pipes[0], pipes[3], pipes[5]))
@@ -88,12 +88,12 @@ class Popen(subprocess.Popen[Any]):
         order = (module, command[command.index(module) + 1 :], cwd, env or os.environ)
         self.pid = _ask(self._line, order, files)
         self._child_created = True
-        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # - as above
 
     def _internal_poll(self, *given: Any, **named: Any) -> int | None:
         if self._line is None:
-            code: int | None = super()._internal_poll(*given, **named)  # type: ignore[misc]
-            return code
+            super()._internal_poll(*given, **named)  # type: ignore[misc]  # - as above
+            return self.returncode
         if self.returncode is None:
             self._try_wait(os.WNOHANG)
         return self.returncode
@@ -101,7 +101,7 @@ class Popen(subprocess.Popen[Any]):
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
         """As `os.waitpid`, from whoever may call that."""
         if self._line is None:
-            return super()._try_wait(wait_flags)  # type: ignore[misc,no-any-return]
+            return super()._try_wait(wait_flags)  # type: ignore[misc,no-any-return]  # - as above
         flags = socket.MSG_DONTWAIT if wait_flags & os.WNOHANG else 0
         if self.returncode is None:
             try:
@@ -114,7 +114,7 @@ class Popen(subprocess.Popen[Any]):
 
     def _handle_exitstatus(self, *given: Any, **named: Any) -> None:
         if self._line is None:
-            super()._handle_exitstatus(*given, **named)  # type: ignore[misc]
+            super()._handle_exitstatus(*given, **named)  # type: ignore[misc]  # - as above
 
 
 _Order = tuple[str, Sequence[str], str | os.PathLike[str] | None, Mapping[str, str]]

@@ -29,16 +29,12 @@ _FILES: Final = 1024
 
 def start_by_forks() -> None:
     """From now on in this process, and in what it forks."""
-    subprocess.Popen = Popen  # type: ignore[misc]
-    os.execv = _go_on_as
+    subprocess.Popen = Popen  # type: ignore[misc]  # - that is the point
+    os.execv = _go_on_as  # type: ignore[assignment]  # - as above
 
 
 def part_of(command: Sequence[str]) -> str:
-    """The module of a command that starts a part of Seawall; empty when it starts something else.
-
-    >>> part_of([sys.executable, "-P", "-m", "seawall.daemon.up", "--format", "json"])
-    'seawall.daemon.up'
-    """
+    """The module of a command that starts a part of Seawall; empty for any other command."""
     named = len(command) > _PYTHON and [*command[:_PYTHON]] == [sys.executable, "-P", "-m"]
     return command[_PYTHON] if named and command[_PYTHON].startswith("seawall.") else ""
 
@@ -52,7 +48,7 @@ class Popen(subprocess.Popen[Any]):
         if module == forked.WORKBENCH:
             command[_PYTHON], module = forked.__name__, ""
         if not module or len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208 - pathlib is slow
-            super()._execute_child(command, *given)  # type: ignore[misc]
+            super()._execute_child(command, *given)  # type: ignore[misc]  # - typeshed has no such names
             return
         _, _, _, pass_fds, cwd, env, _, _, _, *pipes = given[:15]
         process_group = given[-1]
@@ -65,7 +61,7 @@ class Popen(subprocess.Popen[Any]):
             files = {number: fd for number, fd in streams if fd >= 0} | {fd: fd for fd in pass_fds}
             become(module, command[_PYTHON + 1 :], files, cwd=cwd, env=env)
         self._child_created = True
-        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # - as above
 
 
 def become(
@@ -145,7 +141,7 @@ def _end(code: object) -> NoReturn:
     """End without taking the libraries down: that would write to every page that is shared."""
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)  # noqa: T201 - as `sys.exit` does
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python at its end
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - as Python ends
     atexit._run_exitfuncs()  # noqa: SLF001 - as above
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
