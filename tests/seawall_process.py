@@ -222,13 +222,19 @@ def seawall_up(
     ready: bool = True,
     api: str = "",
     options: tuple[str, ...] = (),
+    cold: bool = False,
 ) -> Iterator[Edge]:
-    """Write a site file (unless there is one) and run `seawall up` on it, with the API at `api`."""
+    """Write a site file (unless there is one) and run `seawall up` on it, with the API at `api`.
+
+    Its parts are forks with warm libraries, unless it is `cold`: for tests that know a part by its
+    command line, or run other sources.
+    """
     port = port or free_port()
     config = directory / "seawall.yaml"
     if text is not None or not config.exists():
         config.write_text(text if text is not None else site_file(port, origin))
-    process = subprocess.Popen(
+    kind = subprocess.Popen if cold else warm_command.Popen
+    process = kind(
         [
             *(*COMMAND, "up", "--config", str(config), "--data-dir", str(directory / "data")),
             *("--concurrency", "1", "--format", "json", *(("--api", api) if api else ())),

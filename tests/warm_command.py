@@ -1,10 +1,11 @@
 """`seawall` commands, each in a process of its own that is forked from one with warm libraries.
 
-A command spends nearly all of its processor time on imports, and so does a workbench that is asked
-once. `run` is `subprocess.run` without them: the process that forks has loaded what commands load
-and has done nothing else. What is forked has its own arguments, directory, environment, standard
-streams and exit code. `test_warm_command.py` proves that no command needs the company of another to
-load.
+A command spends nearly all of its processor time on imports, and so do a workbench that is asked
+once and each part of an edge. `run` is `subprocess.run`, and `Popen` is `subprocess.Popen`, without
+them: the process that forks has loaded what commands and parts load and has done nothing else. What
+is forked has its own arguments, directory, environment, files and exit code, and forks the parts
+that it starts (`seawall.testing.warm`). `test_warm_command.py` proves that no command needs the
+company of another to load.
 """
 
 import atexit
@@ -23,22 +24,26 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import IO, Final, NoReturn
+from typing import IO, Any, Final
 
-from seawall.testing import forked
+from seawall.testing import forked, warm
 
 LIBRARIES: Final = ("http.client", "pydantic", "rich.table", "ssl", "typer._adapters")
 COMMANDS: Final = (
     *("bots", "change", "fleet", "hands", "jobs", "local", "look", "main", "own", "ranges"),
     *("reference", "run", "shadow", "tokens", "watch"),
 )
-WORKBENCHES: Final = (forked.WORKBENCH, "seawall.drill.workbench")
-_WARM: Final = (*LIBRARIES, *(f"seawall.cli.{name}" for name in COMMANDS), *WORKBENCHES)
+PARTS: Final = ("bots", "control", "job", "node", "ready", "roles", "up")
+_WARM: Final = (
+    *LIBRARIES,
+    *(f"seawall.cli.{name}" for name in COMMANDS),
+    *(f"seawall.daemon.{name}" for name in PARTS),
+    *(forked.WORKBENCH, "seawall.drill.workbench"),
+)
 _REQUEST_SIZE_BYTES: Final = 256 * 1024
-_CODE_SIZE_BYTES: Final = 64
+_NUMBER_SIZE_BYTES: Final = 64
+_FILES_MAX: Final = 8
 _STREAMS: Final = 3
-_FILES: Final = 256
-"""More than the process that forks has open."""
 
 
 def run(
@@ -50,20 +55,79 @@ def run(
         subprocess.TimeoutExpired: it was killed for it.
     """
     command = ["seawall", *arguments]
-    request = ["seawall.cli.main", [*arguments], str(cwd or Path.cwd()), dict(env)]
     with contextlib.ExitStack() as stack:
         nothing = stack.enter_context(Path(os.devnull).open("rb"))
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
-        line.settimeout(timeout_s)
         try:
-            line.connect("\0" + address())
-            streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            socket.send_fds(line, [json.dumps(request).encode()], streams)
-            code = int(line.recv(_CODE_SIZE_BYTES))
+            streams = dict(enumerate((nothing.fileno(), out.fileno(), err.fileno())))
+            _ask(line, ("seawall.cli.main", arguments, cwd, env), streams)
+            line.settimeout(timeout_s)
+            code = int(line.recv(_NUMBER_SIZE_BYTES))
         except TimeoutError:  # it is killed as nobody waits for it
             raise subprocess.TimeoutExpired(command, timeout_s) from None
         return subprocess.CompletedProcess(command, code, _text(out), _text(err))
+
+
+class Popen(subprocess.Popen[Any]):
+    """A part of Seawall, or a command, that ends with whoever started it; others start cold."""
+
+    _line: socket.socket | None = None
+
+    def _execute_child(self, args: Sequence[Any], *given: Any) -> None:
+        command = [os.fspath(each) for each in args]
+        module = warm.part_of(command)
+        if not module:
+            super()._execute_child(args, *given)  # type: ignore[misc]  # - not in typeshed
+            return
+        _, _, _, pass_fds, cwd, env, _, _, _, *pipes = given[:15]
+        streams = enumerate((pipes[0], pipes[3], pipes[5]))
+        files = {number: fd if fd >= 0 else number for number, fd in streams}
+        files |= {fd: fd for fd in pass_fds}
+        self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        order = (module, command[command.index(module) + 1 :], cwd, env or os.environ)
+        self.pid = _ask(self._line, order, files)
+        self._child_created = True
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # - as above
+
+    def _internal_poll(self, *given: Any, **named: Any) -> int | None:
+        if self._line is None:
+            super()._internal_poll(*given, **named)  # type: ignore[misc]  # - as above
+            return self.returncode
+        if self.returncode is None:
+            self._try_wait(os.WNOHANG)
+        return self.returncode
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        """As `os.waitpid`, from whoever may call that."""
+        if self._line is None:
+            return super()._try_wait(wait_flags)  # type: ignore[misc,no-any-return]  # - as above
+        flags = socket.MSG_DONTWAIT if wait_flags & os.WNOHANG else 0
+        if self.returncode is None:
+            try:
+                code = self._line.recv(_NUMBER_SIZE_BYTES, flags)
+            except BlockingIOError:
+                return 0, 0
+            self._line.close()
+            self.returncode = int(code or -signal.SIGKILL)
+        return self.pid, self.returncode
+
+    def _handle_exitstatus(self, *given: Any, **named: Any) -> None:
+        if self._line is None:
+            super()._handle_exitstatus(*given, **named)  # type: ignore[misc]  # - as above
+
+
+_Order = tuple[str, Sequence[str], str | os.PathLike[str] | None, Mapping[str, str]]
+"""Module, arguments, directory, environment."""
+
+
+def _ask(line: socket.socket, order: _Order, files: Mapping[int, int]) -> int:
+    """Let it be forked; its process id. Its exit code is the next that comes on the line."""
+    module, arguments, cwd, env = order
+    line.connect("\0" + address())
+    request = [module, [*arguments], [*files], os.fspath(cwd or Path.cwd()), dict(env)]
+    socket.send_fds(line, [json.dumps(request).encode()], [*files.values()])
+    return int(line.recv(_NUMBER_SIZE_BYTES))
 
 
 def offer_workbench() -> str:
@@ -131,11 +195,17 @@ class Forks:
 
     def _fork(self) -> None:
         line, _ = self._listener.accept()
-        request, fds, _, _ = socket.recv_fds(line, _REQUEST_SIZE_BYTES, _STREAMS)
-        if len(fds) == _STREAMS:
+        request, fds, _, _ = socket.recv_fds(line, _REQUEST_SIZE_BYTES, _FILES_MAX)
+        if len(fds) >= _STREAMS:
             pid = os.fork()
             if pid == 0:
-                _become(*json.loads(request), fds)
+                module, arguments, numbers, cwd, env = json.loads(request)
+                env[forked.ADDRESS] = bytes(self._listener.getsockname()).decode().lstrip("\0")
+                warm.start_by_forks()
+                warm.become(
+                    module, arguments, dict(zip(numbers, fds, strict=True)), cwd=cwd, env=env
+                )
+            line.send(str(pid).encode())
             self._running[os.pidfd_open(pid)] = pid, line
             self._lines[line] = pid
         for fd in fds:
@@ -149,29 +219,6 @@ class Forks:
             line.send(str(os.waitstatus_to_exitcode(status)).encode())
         line.close()
         os.close(pidfd)
-
-
-def _become(
-    program: str, arguments: list[str], cwd: str, env: dict[str, str], fds: Sequence[int]
-) -> NoReturn:
-    for number, fd in enumerate(fds):
-        os.dup2(fd, number)
-    os.closerange(_STREAMS, _FILES)
-    os.chdir(cwd)
-    os.environ.clear()
-    os.environ.update(env)
-    sys.argv = ["seawall", *arguments]
-    try:
-        importlib.import_module(program).main()
-        code = 0
-    except SystemExit as end:
-        if threading.active_count() > 1 or not isinstance(end.code, int):
-            raise
-        code = end.code
-    # Taking the libraries down in good order would write to every page that is shared.
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    os._exit(code)
 
 
 def main() -> None:

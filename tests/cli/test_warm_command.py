@@ -55,6 +55,45 @@ def test_it_says_and_ends_as_a_started_one(
     assert cold.returncode == code
 
 
+@pytest.mark.parametrize(
+    ("module", "arguments", "code"),
+    [
+        ("seawall.cli.main", ("up", "--config", "nowhere.yaml"), 2),
+        ("seawall.daemon.up", ("--help",), 0),
+        ("seawall.daemon.control", ("--data-dir", "/dev/null/x"), 1),
+    ],
+)
+def test_a_part_says_and_ends_as_a_started_one(
+    tmp_path: Path, module: str, arguments: tuple[str, ...], code: int
+) -> None:
+    said = []
+    for kind in (subprocess.Popen, warm_command.Popen):
+        with kind(
+            [sys.executable, "-P", "-m", module, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=tmp_path,
+        ) as process:
+            out, _ = process.communicate(timeout=60)
+            said.append((process.returncode, out))
+    assert said[0] == said[1]
+    assert said[0][0] == code
+
+
+def test_a_part_that_is_killed_is_gone_at_once(tmp_path: Path) -> None:
+    read_end, write_end = os.pipe()
+    command = [sys.executable, "-P", "-m", "seawall.daemon.bots", "--data-dir", str(tmp_path)]
+    command += ["--parent-fd", str(read_end)]
+    with warm_command.Popen(command, pass_fds=[read_end]) as part:
+        os.close(read_end)
+        assert part.poll() is None
+        part.kill()
+        assert part.wait(60) == -signal.SIGKILL
+        assert not Path(f"/proc/{part.pid}").exists()
+    os.close(write_end)
+
+
 def test_it_has_its_own_environment_and_shows_where_it_failed(tmp_path: Path) -> None:
     def told(**more: str) -> "subprocess.CompletedProcess[str]":
         arguments = ("init", "--origin", "http://no\udcfftext", "-o", "-")
@@ -72,7 +111,7 @@ def test_one_that_takes_too_long_is_killed(tmp_path: Path) -> None:
         silent.bind(str(tmp_path / "control.sock"))
         silent.listen()
         with pytest.raises(subprocess.TimeoutExpired):
-            warm_command.run(arguments, timeout_s=0.3, cwd=tmp_path, env=os.environ)
+            warm_command.run(arguments, timeout_s=2.0, cwd=tmp_path, env=os.environ)
         connection, _ = silent.accept()
         with connection:
             connection.settimeout(60)

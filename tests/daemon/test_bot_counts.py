@@ -3,13 +3,13 @@
 import asyncio
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 from structlog.testing import capture_logs
 
+import warm_command
 from helpers import wait_until
 from seawall.challenge.reply import Event, Outcome
 from seawall.daemon.bot_counts import PATH, Tally
@@ -20,9 +20,9 @@ def test_the_service_tells_its_counts_and_counts_what_it_is_asked(tmp_path: Path
     for folder in ("node", "logs"):
         (tmp_path / folder).mkdir()
     read, write = os.pipe()
-    service = subprocess.Popen(
+    service = warm_command.Popen(
         (
-            *(sys.executable, "-m", "seawall.daemon.bots"),
+            *(sys.executable, "-P", "-m", "seawall.daemon.bots"),
             *("--data-dir", str(tmp_path), "--parent-fd", str(read)),
         ),
         pass_fds=(read,),

@@ -2,10 +2,10 @@
 
 import os
 import socket
-import subprocess
 import sys
 from pathlib import Path
 
+import warm_command
 from helpers import wait_until
 from seawall.sockets import short_path
 
@@ -28,7 +28,7 @@ def test_its_socket_is_made_again(tmp_path: Path) -> None:
     read_end, write_end = os.pipe()
     command = [sys.executable, "-P", "-m", "seawall.daemon.bots", "--data-dir", os.fspath(tmp_path)]
     command += ["--parent-fd", str(read_end)]
-    with subprocess.Popen(command, pass_fds=(read_end,)) as service:
+    with warm_command.Popen(command, pass_fds=(read_end,)) as service:
         try:
             wait_until(lambda: _answers(path), what="it answers", deadline_s=60.0)
             path.unlink()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import warm_command
 from api.world import ANN, site_text, sources, world
 from helpers import free_port, wait_until
 from node.control_contract import Arranged, check_control
@@ -33,7 +34,7 @@ def control_process(data_dir: Path, *more: str) -> Iterator[tuple[subprocess.Pop
     read_end, write_end = os.pipe()
     arguments = [sys.executable, "-P", "-m", "seawall.daemon.control"]
     arguments += ["--data-dir", str(data_dir), "--parent-fd", str(read_end), *more]
-    process = subprocess.Popen(arguments, pass_fds=(read_end,), stderr=subprocess.PIPE)
+    process = warm_command.Popen(arguments, pass_fds=(read_end,), stderr=subprocess.PIPE)
     os.close(read_end)
     try:
         yield process, write_end

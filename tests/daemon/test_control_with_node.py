@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import warm_command
 from api.world import sources
 from daemon.test_control_process import control_process
 from helpers import free_port, wait_until
@@ -25,7 +26,7 @@ def node_process(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The agent; it drains and ends its Envoy on the way out."""
     read_end, write_end = os.pipe()
     arguments = [sys.executable, "-P", "-m", "seawall.daemon.node", "--data-dir", str(data_dir)]
-    process = subprocess.Popen(
+    process = warm_command.Popen(
         [*arguments, "--parent-fd", str(read_end), "--concurrency", "1"], pass_fds=(read_end,)
     )
     os.close(read_end)

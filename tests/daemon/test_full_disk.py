@@ -84,7 +84,7 @@ def test_an_envoy_that_could_not_be_written_down_is_found_by_a_new_agent(
     with seawall_up(tmp_path, origin) as first:
         assert first.interrupt() == 0
     disk.fill()
-    with seawall_up(tmp_path, origin, port=first.port) as edge:
+    with seawall_up(tmp_path, origin, port=first.port, cold=True) as edge:
         assert edge.part("envoy") is None
         pid = _envoy_pid(edge)
         assert [process.pid for process in envoys(edge.data_dir)] == [pid]

@@ -98,7 +98,7 @@ def test_a_start_whose_teller_meets_a_defect_does_not_end_what_serves(
         serves = edge.pid("envoy")
         edge.kill("up")
         monkeypatch.setenv("PYTHONPATH", str(broken))
-        with seawall_up(tmp_path, origin, port=edge.port, ready=False) as second:
+        with seawall_up(tmp_path, origin, port=edge.port, ready=False, cold=True) as second:
             assert "exit code 70" in second.event("start-untold")["message"]
             assert second.get()[0] == 200
             assert second.pid("envoy") == serves
@@ -110,7 +110,7 @@ def test_a_start_whose_teller_is_killed_does_not_end_what_serves(
     with seawall_up(tmp_path, origin) as edge:
         serves = edge.pid("envoy")
         edge.kill("up")
-        with seawall_up(tmp_path, origin, port=edge.port, ready=False) as second:
+        with seawall_up(tmp_path, origin, port=edge.port, ready=False, cold=True) as second:
             wait_until(lambda: _starting(second), what="it is about to tell").kill()
             assert "SIGKILL" in second.event("start-untold")["message"]
             assert second.get()[0] == 200

@@ -56,7 +56,7 @@ def test_an_installation_knows_what_was_replaced(tmp_path: Path) -> None:
 def test_a_change_waits_for_a_start_of_what_was_installed(tmp_path: Path, package: Path) -> None:
     with running_website() as website:
         origin = f"http://127.0.0.1:{website}"
-        with seawall_up(tmp_path, origin) as edge:
+        with seawall_up(tmp_path, origin, cold=True) as edge:
             edge.write(more=CHANGE)
             edge.json("apply")
             assert not warned(edge)
@@ -74,7 +74,7 @@ def test_a_change_waits_for_a_start_of_what_was_installed(tmp_path: Path, packag
             edge.json("down", "--keep-serving")
             edge.process.wait(30)
             edge.get()
-        with seawall_up(tmp_path, origin, port=edge.port) as edge:
+        with seawall_up(tmp_path, origin, port=edge.port, cold=True) as edge:
             edge.write(more=CHANGE)
             edge.json("apply")
             assert edge.get("/gone")[0] == 410

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import warm_command
 from helpers import POLL_S, free_port, wait_until
 from seawall.api.client import Client, is_running
 from seawall.clock import SystemClock
@@ -50,9 +51,9 @@ class ControlProcess:
             for name in _KEYS:
                 shutil.copy2(keys_of.home / "control" / name, self.home / "control" / name)
         with (self.home / "out").open("ab") as out:
-            self._process = subprocess.Popen(
+            self._process = warm_command.Popen(
                 [
-                    *(sys.executable, "-m", "seawall.daemon.control"),
+                    *(sys.executable, "-P", "-m", "seawall.daemon.control"),
                     *("--data-dir", self.home, "--listen-nodes", self.address),
                 ],
                 env={**os.environ, "SEAWALL_DATABASE": self.database},

@@ -28,9 +28,9 @@ def seawall(*arguments: object, code: int = 0) -> str:
 @contextlib.contextmanager
 def staying(home: Path, *arguments: object) -> Iterator["subprocess.Popen[str]"]:
     """A command that runs until it is stopped."""
-    command = [sys.executable, "-m", "seawall.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-P", "-m", "seawall.cli.main", *map(str, arguments)]
     with (home / "out").open("a") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, text=True)
+        process = warm_command.Popen(command, stdout=out, stderr=out, text=True)
     try:
         yield process
     finally:

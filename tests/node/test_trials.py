@@ -22,7 +22,7 @@ from seawall.node.steering import PERMILLE, Arm
 from seawall.rollout.ports import Steering
 from tls_material import TlsAuthority
 
-CONNECTIONS = 2000
+CONNECTIONS = 1000
 CHANCE_OF_A_FALSE_ALARM = 1e-9
 STALL_S = 3.0
 

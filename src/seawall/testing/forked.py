@@ -15,7 +15,7 @@ from typing import Final
 ADDRESS: Final = "SEAWALL_TESTS_FORK"
 PROGRAM: Final = "SEAWALL_TESTS_WORKBENCH"
 WORKBENCH: Final = "seawall.api.workbench"
-_CODE_SIZE_BYTES: Final = 64
+_NUMBER_SIZE_BYTES: Final = 64
 
 
 def main() -> None:
@@ -23,12 +23,13 @@ def main() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
         program = os.environ.get(PROGRAM, WORKBENCH)
         line.connect("\0" + os.environ[ADDRESS])
-        request = json.dumps([program, sys.argv[1:], os.getcwd(), dict(os.environ)])  # noqa: PTH109 - pathlib is slow to load
+        request = json.dumps([program, sys.argv[1:], [0, 1, 2], os.getcwd(), dict(os.environ)])  # noqa: PTH109 - pathlib is slow to load
         socket.send_fds(line, [request.encode()], [0, 1, 2])
+        line.recv(_NUMBER_SIZE_BYTES)  # its process id
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)  # control sees its pipes end when the workbench ends
         os.dup2(nothing, 1)
-        code = int(line.recv(_CODE_SIZE_BYTES) or 1)
+        code = int(line.recv(_NUMBER_SIZE_BYTES) or 1)
     if code < 0:
         os.kill(os.getpid(), -code)
     sys.exit(code)
