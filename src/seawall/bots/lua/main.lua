@@ -323,7 +323,3 @@ function envoy_on_response(handle)
     end
   end
 end
-
--- What LuaJIT compiled while this text was read serves no request, and its collector would go through it again
--- and again.
-jit.flush()
