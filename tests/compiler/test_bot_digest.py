@@ -8,6 +8,8 @@ from compiler import build
 from seawall.compiler import names
 from seawall.compiler.bot_service import drop_keys
 from seawall.compiler.bots import write_policy
+from seawall.compiler.compile import compile_edge
+from seawall.compiler.model_words import script_of
 from seawall.model import BotMode, BotPolicy, RouteClass, Site
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
@@ -58,6 +60,16 @@ def test_classes_are_asked_for_only_where_there_are_several() -> None:
 
 def test_a_site_that_says_nothing_of_bots_has_none() -> None:
     assert _fields(_site(BotPolicy())) == {}
+
+
+def test_sites_are_asked_for_their_policy_only_where_one_has_one() -> None:
+    plain = build.site("blog")
+    noting = replace(plain, bots=BotPolicy(scores_static=True))
+    assert '["policies"]=false' in script_of(compile_edge(build.edge(plain)))
+    for other in (_site(), noting):
+        edge = build.edge(build.site("docs"), other)
+        assert '["policies"]=true' in script_of(compile_edge(edge))
+        assert _fields(other)
 
 
 def test_new_clearance_keys_are_no_change_of_a_site() -> None:

@@ -41,6 +41,7 @@ class Script:
         shadow: scores beside the model and decides nothing; without a model it is left out.
         shadow_digest: likewise.
         service: the node's bot service can be asked, for challenges and signatures.
+        policies: some virtual host has a policy in its metadata; False asks none for it.
     """
 
     bots: str
@@ -49,9 +50,11 @@ class Script:
     shadow: Model | None = None
     shadow_digest: str = ""
     service: bool = False
+    policies: bool = True
 
     def __hash__(self) -> int:
-        return hash((self.bots, self.model_digest, self.shadow_digest, self.service))
+        flags = self.service, self.policies
+        return hash((self.bots, self.model_digest, self.shadow_digest, flags))
 
 
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
@@ -62,6 +65,7 @@ def script_text(script: Script) -> str:
         "features_count": len(FEATURES),
         "features": dict(INDEX),
         "service": script.service,
+        "policies": script.policies,
     }
     if script.model is not None:
         config["model"] = model_config(script.model, script.model_digest)

@@ -57,6 +57,7 @@ class BotFilter:
         self._wanted = any(watched(site) for site in edge.sites)
         self._models = edge.bot_model, edge.bot_shadow
         self._service = any(enforced(site) for site in edge.sites)
+        self._policies = any(_has_policy(site) for site in edge.sites)
         self._ranges = tuple(
             (str(one.name), render_ranges(one.name, one.networks, fetched_s=one.fetched_s))
             for one in edge.lists
@@ -67,7 +68,7 @@ class BotFilter:
         """Put the text into a `RouteConfiguration`, where some site wants it."""
         if self._wanted:
             switch = configuration.typed_per_filter_config[names.FILTER_BOTS]
-            switch.CopyFrom(_switch(*self._models, self._service, self._ranges))
+            switch.CopyFrom(_switch(*self._models, self._service, self._policies, self._ranges))
 
     def of_site(self, site: Site) -> bytes:
         """What a serialized virtual host of `site` is continued with."""
@@ -91,6 +92,11 @@ def enforced(site: Site) -> bool:
     return site.bots.mode is BotMode.ENFORCE
 
 
+def _has_policy(site: Site) -> bool:
+    """Whether the filter needs to be told more of a site than to observe."""
+    return watched(site) and site.bots != OBSERVING
+
+
 def keys_text(keys: ClearanceKeys) -> str:
     """Clearance keys as the filter and the bot service read them: `EPOCH KID:HEX KID:HEX`."""
     pairs = (f"{key.kid}:{key.value.reveal().hex()}" for key in keys)
@@ -102,7 +108,7 @@ def write_policy(host: Any, site: Site, keys: ClearanceKeys | None) -> None:
 
     A site that says nothing of bots needs none: the filter observes by itself.
     """
-    if not watched(site) or site.bots == OBSERVING:
+    if not _has_policy(site):
         return
     values = host.metadata.filter_metadata[names.FILTER_BOTS]
     classes = {RouteClass.PAGE, *(route.route_class for route in site.routes)}
@@ -145,11 +151,12 @@ def _switch(
     model: BotModel | None,
     shadow: BotModel | None,
     service: bool,
+    policies: bool,
     ranges: tuple[tuple[str, str], ...],
 ) -> Any:
     """The packed `FilterConfig` with the text; shared, so never change it."""
     bots = render(catalogue(), dict(ranges))
-    script = Script(bots, service=service)
+    script = Script(bots, service=service, policies=policies)
     if model is not None:
         script = replace(script, model=read_model(model.content), model_digest=model.digest)
     if shadow is not None:

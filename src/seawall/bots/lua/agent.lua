@@ -162,15 +162,18 @@ local function words(text, into, value)
   return into
 end
 
-local FIRST, ANYWHERE = {}, {}
+-- Families of words by word, and how much a word of a family weighs: numbers, since Lua's collector goes
+-- through every table again and again.
+local FIRST, ANYWHERE, STRENGTH = {}, {}, {}
 local function learn(lists, strength)
   for family, text in pairs(lists) do
+    STRENGTH[family] = strength
     for word in text:gmatch("%S+") do
       local only_first = word:sub(1, 1) == "="
       local into = only_first and FIRST or ANYWHERE
       word = only_first and word:sub(2) or word
       if into[word] then error("agent: a word is in two families: " .. word) end
-      into[word] = { family = family, strength = strength }
+      into[word] = family
     end
   end
 end
@@ -216,7 +219,7 @@ end
 -- The word's family and how much it weighs; nil for a word that says nothing.
 local function word_of(word, first)
   local known = ANYWHERE[word] or (first and FIRST[word])
-  if known then return known.family, known.strength end
+  if known then return known, STRENGTH[known] end
   if IS_HEADLESS[word] then return HEADLESS, 2 end
   local from = word:find("bot", 1, true)
   if from and word:sub(1, 5) ~= "cubot" then

@@ -44,6 +44,17 @@ local ABSENT = absent()
 --   b TLS CIPHERS JA4_B FAMILY GENERATION FAMILIES..                            JA4_c unknown
 --   c TLS CIPHERS JA4_B JA4_C EXTENSIONS CANONICAL_C MORE LEAK FAMILY GENERATION
 -- EXTENSIONS counts neither SNI nor ALPN; MORE is what the canonical handshake has more of them.
+-- Rows stay texts until somebody comes with one: Lua's collector goes through every table again and again.
+local function row_of(line)
+  local tls, ciphers, b, c, extensions, canonical, more, leak, family, generation = line:match(
+    "^c (%w%w) (%d+) (%x+) (%x+) (%d+) (%x+) (%-?%d+) ([123]) (%d+) (%d+)$")
+  return tls and {
+    key = b .. "_" .. c, tls = tls, ciphers = tonumber(ciphers), extensions = tonumber(extensions),
+    canonical = canonical, more = tonumber(more), leak = tonumber(leak),
+    family = tonumber(family), generation = tonumber(generation),
+  }
+end
+
 local function parse(text)
   if type(text) ~= "string" then error("ja4 table: no text") end
   local rows, exact, partial = 0, {}, {}
@@ -52,16 +63,10 @@ local function parse(text)
   for line in text:gmatch("([^\n]*)\n") do
     local kind = line:sub(1, 2)
     if kind == "c " then
-      local tls, ciphers, b, c, extensions, canonical, more, leak, family, generation = line:match(
-        "^c (%w%w) (%d+) (%x+) (%x+) (%d+) (%x+) (%-?%d+) ([123]) (%d+) (%d+)$")
-      if not tls then error("ja4 table: a row of no form: " .. line:sub(1, 80)) end
-      local key = b .. "_" .. c
-      if exact[key] then error("ja4 table: a row stands twice: " .. key) end
-      exact[key] = {
-        tls = tls, ciphers = tonumber(ciphers), extensions = tonumber(extensions),
-        canonical = canonical, more = tonumber(more), leak = tonumber(leak),
-        family = tonumber(family), generation = tonumber(generation),
-      }
+      local row = row_of(line)
+      if not row then error("ja4 table: a row of no form: " .. line:sub(1, 80)) end
+      if exact[row.key] then error("ja4 table: a row stands twice: " .. row.key) end
+      exact[row.key] = line
     elseif kind == "b " then
       local tls, ciphers, b, family, generation, several = line:match(
         "^b (%w%w) (%d+) (%x+) (%d+) (%d+) ([%d ]+)$")
@@ -105,7 +110,8 @@ local function facts_of(exact, partial, text)
     facts.known, facts.family, facts.generation = 2, near.family, near.generation
     facts.families = near.families
   end
-  local row = exact[b .. "_" .. c]
+  local line = exact[b .. "_" .. c]
+  local row = line and row_of(line)
   if not row or row.tls ~= tls or row.ciphers ~= cipher_count then return facts end
   local others = extension_count - (sni == "d" and 1 or 0)
   -- A client without ALPN shows "00", and so does one whose first protocol is empty.

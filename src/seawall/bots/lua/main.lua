@@ -34,6 +34,8 @@ if config.model then
   end
 end
 local MODEL = config.model and config.model.id or "-"
+-- A function that named `config` would keep all of it alive: the models' texts, which nobody reads again.
+local SERVICE, POLICIES = config.service, config.policies
 
 local reader = signals.new({
   ja4 = ja4.new(config.ja4),
@@ -66,9 +68,14 @@ local policy_of = memo.new(function(text)
 end, MEMO_MAX, memo.ANY_LENGTH)
 
 -- What stands in the metadata of a virtual host, by the short name that it has there: to be handed the
--- texts themselves costs more than all that is done with them. nil for a site without a policy.
+-- texts themselves costs more than all that is done with them. nil for a site without a policy, which is
+-- not even asked for where no site has one.
 local sites, sites_count = {}, 0
-local function site_of(texts)
+local function site_of(handle)
+  if not POLICIES then
+    return nil
+  end
+  local texts = handle:virtualHost():metadata()
   local digest = texts:get(DIGEST_KEY)
   local site = digest and sites[digest]
   if digest and not site then
@@ -78,10 +85,15 @@ local function site_of(texts)
     site = { several = texts:get(CLASSES_KEY) ~= nil, clearance = texts:get(CLEARANCE_KEY), rules = {} }
     sites[digest], sites_count = site, sites_count + 1
   end
-  return site
+  return site, texts
 end
 
-local function rules_of(site, handle, texts)
+-- What is done with a request of this route, and the site's own; nil for a site without a policy.
+local function rules_of(handle)
+  local site, texts = site_of(handle)
+  if not site then
+    return OBSERVE, nil
+  end
   local class = site.several and handle:metadata():get(CLASS_KEY) or CLASS_USUAL
   local rules = site.rules[class]
   if not rules then
@@ -89,7 +101,7 @@ local function rules_of(site, handle, texts)
     rules = text and policy_of(text) or OBSERVE
     site.rules[class] = rules
   end
-  return rules
+  return rules, site
 end
 
 -- Counted here, and told to Envoy at most once a second: a counter is looked up by its name.
@@ -114,8 +126,9 @@ local codes = setmetatable({}, {
     return reader.vector[place - 1] - 35
   end,
 })
--- What rules may ask; one table serves every request of this worker.
-local asked = { codes = codes }
+-- What rules may ask; one table serves every request of this worker. What is absent is false and never nil: a
+-- key that is given nil has no place of its own, and to look for one each time has Lua order the table anew.
+local asked = { codes = codes, score = false, verified = false, impostor = false, claims = false, category = false }
 
 local function request_id(s)
   return s.headers:get("x-request-id")
@@ -127,16 +140,16 @@ local function asked_host(s)
 end
 
 local function facts(read, headers, address)
-  asked.score = nil
+  asked.score = false
   asked.path, asked.method = read.path.path, read.method
-  asked.authority, asked.host = read.authority, read.authority and asked_host
+  asked.authority, asked.host = read.authority, read.authority and asked_host or false
   asked.protocol, asked.request_id = read.protocol, request_id
-  asked.verified, asked.impostor, asked.claims, asked.category = nil, nil, nil, nil
+  asked.verified, asked.impostor, asked.claims, asked.category = false, false, false, false
   asked.cleared = 0
   -- Only the node itself asks over a Unix socket, with golden requests.
   asked.private = client.is_socket(address)
   asked.r10, asked.r60, asked.r600 = spans[1], spans[2], spans[3]
-  asked.headers, asked.accept = headers, read.accepts
+  asked.headers, asked.accept = headers, read.accepts or false
   return asked
 end
 
@@ -188,7 +201,7 @@ end
 local function act(handle, headers, read, rules, action, detail, network, prefix, s)
   -- Made before anything waits: `s` and `read` serve the next request while this one does.
   local status, answer, body = policy.response(action, detail, s)
-  if action == "challenge" and detail.page and config.service then
+  if action == "challenge" and detail.page and SERVICE then
     if challenged(handle, headers, read, detail, network, prefix, s) then
       return
     end
@@ -202,32 +215,29 @@ end
 
 local function request(handle)
   local now_s = now()
+  -- All that Envoy is asked for stands before the headers are read: LuaJIT compiles no call to Envoy, and what
+  -- follows the headers is compiled as one piece.
   local info = handle:streamInfo()
+  local address, protocol = info:downstreamRemoteAddress(), info:protocol()
+  local rules, site = rules_of(handle)
   local headers = handle:headers()
-  local read = reader:read(headers, info:protocol(), ja4_of, info)
+  local read = reader:read(headers, protocol, ja4_of, info)
+  local prefix = prefix_of(address)
   local signed
-  if read.signed and config.service then
-    local network = prefix_of(info:downstreamRemoteAddress())
-    signed = prover:ask_signature(handle, headers, network, now_s)
+  if read.signed and SERVICE then
+    signed = prover:ask_signature(handle, headers, prefix, now_s)
     -- What Envoy hands out of a request is dead after a wait, and has to be had anew.
     headers, info = handle:headers(), handle:streamInfo()
-    read = reader:read(headers, info:protocol(), ja4_of, info)
+    read = reader:read(headers, protocol, ja4_of, info)
   end
-  local address = info:downstreamRemoteAddress()
-  local prefix = prefix_of(address)
-  local texts = handle:virtualHost():metadata()
-  local site, rules = site_of(texts), OBSERVE
-  if site then
-    rules = rules_of(site, handle, texts)
-    if rules.mode == "enforce" and config.service and challenge.own(read.path.path) then
-      challenge.identify(function(name, value)
-        headers:replace(name, value)
-      end, read, network_of(rules, address, prefix))
-      -- Waits until the whole body is here: the service has few connections, and slow bodies would hold
-      -- them all, so that nobody else could be shown a challenge.
-      handle:body()
-      return
-    end
+  if rules.mode == "enforce" and SERVICE and challenge.own(read.path.path) then
+    challenge.identify(function(name, value)
+      headers:replace(name, value)
+    end, read, network_of(rules, address, prefix))
+    -- Waits until the whole body is here: the service has few connections, and slow bodies would hold
+    -- them all, so that nobody else could be shown a challenge.
+    handle:body()
+    return
   end
   local key = key_of(prefix .. read.tls.stable .. read.agent.family)
   local place = -1
@@ -246,7 +256,7 @@ local function request(handle)
     network = network_of(rules, address, prefix)
     local found
     -- A page of another site cannot spend the clearances of its visitors.
-    local cookies = not read.borrowed and read.cookies or nil
+    local cookies = read.own_cookies and not read.borrowed and read.cookies or nil
     pass, found = prover:cleared(
       s, site.clearance, cookies, read.scheme, read.authority, network,
       read.tls.stable, now_s)

@@ -86,6 +86,7 @@ function M.new(spec)
       return nil, "a golden vector scores " .. self:score(vector) .. ", not " .. score
     end
   end
+  self.known, self.count = {}, 0
   return self
 end
 

@@ -32,8 +32,8 @@ local function bucket(n)
 end
 M.bucket = bucket
 
-local BUCKETS = {}
-for n = 0, 4095 do
+local BUCKETS, BUCKETS_MAX = ffi.new("uint8_t[4096]"), 4095
+for n = 0, BUCKETS_MAX do
   BUCKETS[n] = bucket(n)
 end
 
@@ -429,7 +429,7 @@ function M.read(self, headers, protocol, ja4_of, info)
   put(vector, at.path_kind, path.kind)
   put(vector, at.query_length, path.query)
   put(vector, at.path_depth, path.depth)
-  put(vector, at.page_probe, probed(path.report, cookies, scheme))
+  put(vector, at.page_probe, probed(path.report, own and cookies, scheme))
 
   self.tls, self.agent, self.path, self.authority = tls, usual.agent, path, authority
   self.came = usual.came
@@ -446,7 +446,7 @@ function M.look_back(self, spans)
   local vector, place = self.vector, self.at.requests_10s
   for i = 1, 6 do
     local n = floor(spans[i] + 0.5)
-    vector[place + i - 1] = BASE + (BUCKETS[n] or bucket(n))
+    vector[place + i - 1] = BASE + (n >= 0 and n <= BUCKETS_MAX and BUCKETS[n] or bucket(n))
   end
   for i = 7, 12 do
     local share = spans[i]

@@ -31,7 +31,9 @@ local HEADER_BYTES, ENTRY_WORDS, CLAIM_WORDS = 64, 10, 8
 
 local M = { claims_written = 0, claims_dropped = 0 }
 local data = nil
-local numbers, names, tokens, lists = {}, {}, {}, {}
+local numbers, names, lists = {}, {}, {}
+-- Words and the numbers of their bots, in the order in which they are looked for.
+local tokens, token_bots = {}, {}
 
 -- Claims by user agent: two tables, the older of which is dropped when the newer is full.
 local CACHE_MAX = 1000
@@ -59,8 +61,8 @@ end
 local function search(text)
   text = lower(text)
   for index = 1, #tokens do
-    if contains(text, tokens[index][1]) then
-      return numbers[tokens[index][2]] or false
+    if contains(text, tokens[index]) then
+      return numbers[token_bots[index]] or false
     end
   end
   return false
@@ -141,6 +143,16 @@ local function read_network(line)
   return { low, high }
 end
 
+-- Addresses as four words each, one after another in plain memory: Lua's collector goes through every table
+-- again and again, and lists have thousands of networks.
+local function packed(addresses, count)
+  local words = ffi.new("uint32_t[?]", 4 * count)
+  for place = 0, 4 * count - 1 do
+    words[place] = addresses[rshift(place, 2) + 1][band(place, 3) + 1]
+  end
+  return words
+end
+
 -- A list's text as sorted, disjoint networks. One broken line empties it, and without a date it can
 -- make no impostor.
 local function read_list(text)
@@ -170,21 +182,27 @@ local function read_list(text)
       lows[count], highs[count] = network[1], network[2]
     end
   end
-  return { lows = lows, highs = highs, count = count, date = date }
+  return { lows = packed(lows, count), highs = packed(highs, count), count = count, date = date }
 end
 
-local wanted = { 0, 0, 0, 0 }
+-- Below 0 when the address in `scratch` lies before that at `place` of `words`, above 0 when behind it.
+local function order(words, place)
+  for index = 0, 3 do
+    local difference = be(scratch, index * 4) - words[place * 4 + index]
+    if difference ~= 0 then
+      return difference
+    end
+  end
+  return 0
+end
 
 local function inside(list)
-  for index = 1, 4 do
-    wanted[index] = be(scratch, (index - 1) * 4)
-  end
-  local low, high = 1, list.count
+  local low, high = 0, list.count - 1
   while low <= high do
     local middle = rshift(low + high, 1)
-    if before(wanted, list.lows[middle]) then
+    if order(list.lows, middle) < 0 then
       high = middle - 1
-    elseif before(list.highs[middle], wanted) then
+    elseif order(list.highs, middle) > 0 then
       low = middle + 1
     else
       return true
@@ -193,14 +211,19 @@ local function inside(list)
   return false
 end
 
--- Takes the generated data (see seawall/verify/lua.py) into use.
+-- Takes the generated data (see seawall/verify/lua.py) into use, and keeps no more of it than is asked for.
+local NO_RANGES = {}
 function M.use(generated)
-  data = generated
-  numbers, names, tokens, lists = {}, {}, generated.tokens, {}
+  data = { limits = generated.limits }
+  numbers, names, tokens, token_bots, lists = {}, {}, {}, {}, {}
   newer, older, newer_count = {}, {}, 0
   for _, bot in ipairs(generated.bots) do
+    bot.ranges = #bot.ranges > 0 and bot.ranges or NO_RANGES
     numbers[bot.number] = bot
     names[bot.name] = bot
+  end
+  for index, token in ipairs(generated.tokens) do
+    tokens[index], token_bots[index] = token[1], token[2]
   end
   for name, text in pairs(generated.lists) do
     local fine, list = pcall(read_list, text)
