@@ -354,7 +354,13 @@ OPEN_FILES_FEW_SHARE: Final = 0.8
 OPEN_FILES_OF_A_CONNECTION: Final = 2
 """Files that a connection of a client may need: its own, and one to its origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
-"""One access record: the largest request header block, escaped as JSON, and as much again."""
+"""One access record: all that it may hold, each value at its longest and escaped as JSON."""
+ACCESS_RECORD_VALUE_SIZE_BYTES_MAX: Final = 512
+"""Of one text that clients or origins choose, as it came; the rest is cut off. Over HTTP/2 30 bytes
+of a client stand for 60 KiB of headers: whole, they would fill the disk at 10,000 times the pace of
+the flood, and push all other records out. User agents of browsers are half as long at most."""
+ACCESS_RECORD_PATH_SIZE_BYTES_MAX: Final = 2 * KIB
+"""Likewise of the path: names of files in other alphabets take nine characters a letter."""
 METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
 METRIC_SLOT_BEHIND_MAX: Final = 6
@@ -1194,6 +1200,16 @@ CHALLENGE_PAGE_SIZE_BYTES_MAX: Final = 30 * KIB
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
+)
+invariant(
+    ACCESS_RECORD_SIZE_BYTES_MAX
+    >= 6
+    * (
+        (2 * ACCESS_LOG_FIELDS_MAX + 5) * ACCESS_RECORD_VALUE_SIZE_BYTES_MAX
+        + ACCESS_RECORD_PATH_SIZE_BYTES_MAX
+    )
+    + 8 * KIB,
+    "the longest record is read: of text that is no UTF-8 each byte stands as `\\u00ff`",
 )
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")

@@ -227,6 +227,7 @@ def test_retries_and_a_proxy_in_front_are_told() -> None:
         ("shop/_comma", "comma"),
         ("shop/_dots", "in two ways"),
         ("shop/_trace", "TRACE"),
+        ("shop/_method", "methods"),
         ("shop/_misdirected", "another certificate"),
     ],
 )

@@ -1,10 +1,10 @@
 """One site becomes one virtual host: guards first, then its routes in their order.
 
 Results are serialized and remembered by value, so that a release that changes one site of a
-thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE is
-refused; where paths decide something, one that servers read in two ways; where a wildcard could
-match it, an authority with a comma (two joined Host headers); and where there are several
-certificates, a request that came by another one.
+thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE and
+what is no method is refused; where paths decide something, one that servers read in two ways; where
+a wildcard could match it, an authority with a comma (two joined Host headers); and where there are
+several certificates, a request that came by another one.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from envoy.config.route.v3 import route_components_pb2
-from envoy.type.matcher.v3 import string_pb2
+from envoy.type.matcher.v3 import regex_pb2, string_pb2
 
 from seawall import limits
 from seawall.bots import web_scripts
@@ -29,6 +29,7 @@ from seawall.compiler.replies import error_pages
 from seawall.compiler.retries import retry_header
 from seawall.compiler.wire import FILTER_OFF, body_of, inline_text
 from seawall.model import (
+    METHODS,
     FixedResponse,
     Forward,
     HeaderChanges,
@@ -41,6 +42,7 @@ from seawall.model import (
 from seawall.model.clearance import ClearanceKeys
 
 _ANY_PATH = PathPrefix("/")
+_METHODS = "|".join(METHODS)
 _DOTS = r".*/\.\.?;.*"
 _HSTS = "strict-transport-security"
 _ASKED_HOST = "x-forwarded-host"
@@ -170,6 +172,7 @@ def answer(name: str, status: int, text: str) -> Any:
 def _guarded_host(site: Site) -> Any:
     compiled = route_components_pb2.VirtualHost(name=str(site.name), domains=site.hosts)
     compiled.routes.append(_trace_route(str(site.name)))
+    compiled.routes.append(_method_route(str(site.name)))
     if _looks_at_paths(site):
         compiled.routes.append(_dots_route(str(site.name)))
     if any(name.startswith("*") for name in site.hosts):
@@ -186,6 +189,19 @@ def _trace_route(host_name: str) -> Any:
     """TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8)."""
     route = answer(f"{host_name}{names.ROUTE_TRACE}", 405, "Method not allowed.\n")
     route.match.headers.append(header_is(":method", string_pb2.StringMatcher(exact="TRACE")))
+    return route
+
+
+def _method_route(host_name: str) -> Any:
+    """Refuse over HTTP/2, where Envoy reads any word as a method, what HTTP/1.1 refuses anyway.
+
+    Applications that take `post` for POST, or `trace` for TRACE, would be asked past every rule on
+    methods.
+    """
+    route = answer(f"{host_name}{names.ROUTE_METHOD}", 400, "Bad method.\n")
+    known = regex_pb2.RegexMatcher(regex=_METHODS)
+    route.match.headers.append(header_is(":method", string_pb2.StringMatcher(safe_regex=known)))
+    route.match.headers[0].invert_match = True
     return route
 
 

@@ -98,6 +98,8 @@ STATE_CERTIFICATE: Final = "seawall.certificate"
 """Filter state of a TLS connection that tells by which certificate slot it was made."""
 
 ROUTE_TRACE: Final = "/_trace"
+ROUTE_METHOD: Final = "/_method"
+"""Ends the name of the route that refuses what is no method of a website."""
 ROUTE_COMMA: Final = "/_comma"
 ROUTE_DOTS: Final = "/_dots"
 """Guards the paths of a site that tells paths apart."""

@@ -44,6 +44,7 @@ _OWN_ROUTES: Final = {
     names.ROUTE_COMMA: "guard of {} against two Host headers in one",
     names.ROUTE_DOTS: "guard of {} against paths in disguise (`/..;/`)",
     names.ROUTE_HTTPS: "redirect of {} to https",
+    names.ROUTE_METHOD: "guard of {} against unknown methods",
     names.ROUTE_TRACE: "guard of {} against TRACE",
 }
 """By the end of their name, routes of no path that anybody wrote."""

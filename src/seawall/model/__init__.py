@@ -48,6 +48,7 @@ from seawall.model.rollout import (
     WithoutTraffic,
 )
 from seawall.model.route import (
+    METHODS,
     FixedResponse,
     Forward,
     HeaderChanges,
@@ -84,6 +85,7 @@ __all__ = [
     "BOT_WINDOWS_S",
     "DEFAULT_POLICY",
     "FEATURES",
+    "METHODS",
     "OBSERVING",
     "AccessLogPolicy",
     "BalanceBy",

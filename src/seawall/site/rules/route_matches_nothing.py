@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
+from seawall.model import METHODS
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.regex import compile_regex
@@ -36,6 +37,12 @@ _NO_METHOD: Final = (
     "Its list of methods is empty.",
     "Name a method, or remove the key: without it any fits.",
 )
+_LISTED: Final = ", ".join(METHODS)
+_OTHER_METHODS: Final = (
+    "methods",
+    f"Requests are refused before routes are tried unless their method is one of {_LISTED}.",
+    "Name one of them.",
+)
 _DOTS: Final = re.compile(r"^(\.\.?);.*")
 _MATCH_START_BYTES: Final = 16
 """So many bytes of what an expression can match tell whether a `/` can be the first."""
@@ -48,6 +55,8 @@ def check(draft: Draft) -> Iterator[Problem]:
             found = list(_impossible(route))
             if _names_no_method(route) and not site.lost("routes", index, "methods"):
                 found.append(_NO_METHOD)
+            elif route.methods and set(METHODS).isdisjoint(route.methods):
+                found.append(_OTHER_METHODS)
             found += [*_impossible_query(route), *_impossible_headers(route)]
             for key, why, remedy in found:
                 what = f"The route `{route.name}` can never match."
