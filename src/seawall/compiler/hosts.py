@@ -257,6 +257,8 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
                 compiled.request_headers_to_add.append(more)
             path, asked_host = action.rewrite is not None, bool(action.host_rewrite)
             filters.keep_asked(compiled, path=path, host=asked_host)
+            if behind is not None and behind.trailers:
+                filters.drop_trailers(compiled)
             if action.websocket:
                 compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)
