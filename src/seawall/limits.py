@@ -1164,7 +1164,11 @@ CHALLENGE_FORM_SIZE_BYTES_MAX: Final = 64 * KIB
 CHALLENGE_FORM_FIELDS_MAX: Final = 200
 """Fields of a kept form."""
 CHALLENGE_SPENT_ENTRIES_MAX: Final = 262_144
-"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 60 MiB."""
+"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 70 MiB."""
+CHALLENGE_SPENT_PER_PREFIX_MAX: Final = 4_096
+"""Of these, those of one network. One machine passes some hundred a second without scripts, by
+waiting alone: without a share of its own it would keep everybody else from passing. Behind the
+busiest address of a carrier as many people are not challenged in ten minutes."""
 CHALLENGE_POOL_ENTRIES_MAX: Final = 256
 """Puzzles computed ahead: some seconds of their making, which is the burst that is served."""
 CHALLENGE_PUZZLE_MEMORY_KIB: Final = 16 * KIB
