@@ -1295,6 +1295,10 @@ anybody else's. At 30 ms each they are 500 a second."""
 BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
 """From one Envoy to the bot service, for what browsers ask of it while they are challenged: apart,
 so that neither holds the other up."""
+BOT_SERVICE_VISITS_PER_NETWORK_S_MAX: Final = 256
+"""Of these requests, those of one network (/24, /48) that a worker of Envoy hands on in a second: a
+tenth of what the service answers, and what fifty people of one office make who are challenged at
+the same moment."""
 BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
 """Requests of these browsers that wait at once for such a connection."""
 BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832
