@@ -354,7 +354,13 @@ OPEN_FILES_FEW_SHARE: Final = 0.8
 OPEN_FILES_OF_A_CONNECTION: Final = 2
 """Files that a connection of a client may need: its own, and one to its origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
-"""One access record: the largest request header block, escaped as JSON, and as much again."""
+"""One access record: all that it may hold, each value at its longest and escaped as JSON."""
+ACCESS_RECORD_VALUE_SIZE_BYTES_MAX: Final = 512
+"""Of one text that clients or origins choose, as it came; the rest is cut off. Over HTTP/2 30 bytes
+of a client stand for 60 KiB of headers: whole, they would fill the disk at 10,000 times the pace of
+the flood, and push all other records out. User agents of browsers are half as long at most."""
+ACCESS_RECORD_PATH_SIZE_BYTES_MAX: Final = 2 * KIB
+"""Likewise of the path: names of files in other alphabets take nine characters a letter."""
 METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
 METRIC_SLOT_BEHIND_MAX: Final = 6
@@ -1158,7 +1164,11 @@ CHALLENGE_FORM_SIZE_BYTES_MAX: Final = 64 * KIB
 CHALLENGE_FORM_FIELDS_MAX: Final = 200
 """Fields of a kept form."""
 CHALLENGE_SPENT_ENTRIES_MAX: Final = 262_144
-"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 60 MiB."""
+"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 70 MiB."""
+CHALLENGE_SPENT_PER_PREFIX_MAX: Final = 4_096
+"""Of these, those of one network. One machine passes some hundred a second without scripts, by
+waiting alone: without a share of its own it would keep everybody else from passing. Behind the
+busiest address of a carrier as many people are not challenged in ten minutes."""
 CHALLENGE_POOL_ENTRIES_MAX: Final = 256
 """Puzzles computed ahead: some seconds of their making, which is the burst that is served."""
 CHALLENGE_PUZZLE_MEMORY_KIB: Final = 16 * KIB
@@ -1194,6 +1204,16 @@ CHALLENGE_PAGE_SIZE_BYTES_MAX: Final = 30 * KIB
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
+)
+invariant(
+    ACCESS_RECORD_SIZE_BYTES_MAX
+    >= 6
+    * (
+        (2 * ACCESS_LOG_FIELDS_MAX + 5) * ACCESS_RECORD_VALUE_SIZE_BYTES_MAX
+        + ACCESS_RECORD_PATH_SIZE_BYTES_MAX
+    )
+    + 8 * KIB,
+    "the longest record is read: of text that is no UTF-8 each byte stands as `\\u00ff`",
 )
 invariant(XDS_MESSAGE_SIZE_BYTES_MAX >= BUNDLE_SIZE_BYTES_MAX, "a bundle's resources fit xDS")
 invariant(ROUTES_MAX >= ROUTES_PER_SITE_MAX, "one site's routes fit the edge")
@@ -1275,6 +1295,10 @@ anybody else's. At 30 ms each they are 500 a second."""
 BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
 """From one Envoy to the bot service, for what browsers ask of it while they are challenged: apart,
 so that neither holds the other up."""
+BOT_SERVICE_VISITS_PER_NETWORK_S_MAX: Final = 256
+"""Of these requests, those of one network (/24, /48) that a worker of Envoy hands on in a second: a
+tenth of what the service answers, and what fifty people of one office make who are challenged at
+the same moment."""
 BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
 """Requests of these browsers that wait at once for such a connection."""
 BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832

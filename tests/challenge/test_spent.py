@@ -75,13 +75,28 @@ def test_one_answer_sent_over_many_connections_grants_once(tmp_path: Path) -> No
 
 def test_a_nonce_is_remembered_until_it_ends_and_then_forgotten() -> None:
     spent = SpentSet(2)
-    assert spent.spend("a", expires_s=10, now_s=0) is Spending.FIRST
-    assert spent.spend("a", expires_s=10, now_s=10) is Spending.AGAIN
-    assert spent.spend("b", expires_s=20, now_s=10) is Spending.FIRST
-    assert spent.spend("c", expires_s=20, now_s=10) is Spending.FULL
-    assert spent.spend("b", expires_s=20, now_s=10) is Spending.AGAIN
-    assert spent.spend("c", expires_s=20, now_s=11) is Spending.FIRST
+    assert spent.spend("a", "net", expires_s=10, now_s=0) is Spending.FIRST
+    assert spent.spend("a", "net", expires_s=10, now_s=10) is Spending.AGAIN
+    assert spent.spend("b", "net", expires_s=20, now_s=10) is Spending.FIRST
+    assert spent.spend("c", "net", expires_s=20, now_s=10) is Spending.FULL
+    assert spent.spend("b", "net", expires_s=20, now_s=10) is Spending.AGAIN
+    assert spent.spend("c", "net", expires_s=20, now_s=11) is Spending.FIRST
     assert len(spent) == 2
+
+
+def test_one_network_cannot_keep_others_from_passing() -> None:
+    """Without scripts a pass costs a machine two seconds of waiting, in any number at once."""
+    spent = SpentSet(10, each=2)
+
+    def spend(nonce: str, prefix: str, now_s: float) -> Spending:
+        return spent.spend(nonce, prefix, expires_s=now_s + 600, now_s=now_s)
+
+    assert [spend(f"flood{n}", "a", 0) for n in range(9)].count(Spending.FIRST) == 2
+    assert [spend(f"person{n}", f"b{n}", 1) for n in range(8)] == [Spending.FIRST] * 8
+    assert spend("flood0", "a", 2) is Spending.AGAIN
+    assert spend("late", "c", 3) is Spending.FULL
+    assert spend("after", "a", 601) is Spending.FIRST
+    assert len(spent) == 9
 
 
 def test_a_network_gets_its_share_and_the_table_is_bounded() -> None:

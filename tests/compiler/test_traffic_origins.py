@@ -12,11 +12,13 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
+from hyperframe.frame import DataFrame
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from compiler.build import edge, forward, origin, route, site
 from compiler.served import served
+from edge.h2_client import GET, H2Client
 from envoy_harness import Origin, OriginRequest, free_port, ok, wait_until
 from seawall.model import (
     BalanceBy,
@@ -364,6 +366,7 @@ class GrpcOrigin:
         self.socket = socket.create_server((LOCAL, 0))
         self.port = self.socket.getsockname()[1]
         self.headers: list[dict[bytes, bytes]] = []
+        self.trailers: list[dict[bytes, bytes]] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -386,6 +389,8 @@ class GrpcOrigin:
                 for event in h2_side.receive_data(data):
                     if isinstance(event, h2.events.RequestReceived):
                         self.headers.append(dict(event.headers))
+                    elif isinstance(event, h2.events.TrailersReceived):
+                        self.trailers.append(dict(event.headers))
                     elif isinstance(event, h2.events.StreamEnded):
                         self._answer(h2_side, event.stream_id)
                 connection.sendall(h2_side.data_to_send())
@@ -417,6 +422,21 @@ def test_grpc_passes_with_its_trailers(grpc_origin: GrpcOrigin) -> None:
         assert (record["protocol"], record["grpc_status"]) == ("HTTP/2", "OK")
     assert grpc_origin.headers[0][b"te"] == b"trailers"
     assert b"grpc-timeout" in grpc_origin.headers[0]
+
+
+def test_trailers_of_requests_reach_no_http2_origin(grpc_origin: GrpcOrigin) -> None:
+    """They would say what no client may say in a header."""
+    app = origin("app", grpc_origin.port, protocol=UpstreamProtocol.HTTP2)
+    asked = {**dict(GET), ":scheme": "http", ":method": "POST"}
+    said = [("x-forwarded-for", "192.0.2.9"), ("x-seawall-score", "99"), ("other", "1")]
+    with served(edge(http=(free_port(),), origins=(app,))) as running:
+        for stream, body in ((1, b""), (3, b"body")):
+            with H2Client(running.port) as client:
+                client.send(client.headers(stream, asked.items(), end=False))
+                client.send(DataFrame(stream, body), client.headers(stream, said))
+                assert client.status(stream) == 200
+    assert [seen[b":method"] for seen in grpc_origin.headers] == [b"POST", b"POST"]
+    assert grpc_origin.trailers == []
 
 
 def test_a_grpc_deadline_is_enforced_by_the_edge() -> None:

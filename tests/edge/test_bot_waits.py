@@ -1,11 +1,13 @@
 """Requests that the bot service is asked about: what Envoy handed out before the wait is dead."""
 
 import contextlib
+import json
 import selectors
 import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -17,7 +19,12 @@ from edge.serving import request, serving
 from envoy_harness import Origin
 from helpers import wait_until
 from raw_http import RawClient, Response
-from seawall.limits import BOT_SERVICE_REQUESTS_MAX, BOT_SERVICE_TURNS_PER_NETWORK_MAX
+from seawall.limits import (
+    BOT_SERVICE_BROWSER_CONNECTIONS_MAX,
+    BOT_SERVICE_BROWSER_REQUESTS_MAX,
+    BOT_SERVICE_REQUESTS_MAX,
+    BOT_SERVICE_TURNS_PER_NETWORK_MAX,
+)
 from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule, HeaderChanges
 from seawall.telemetry.why import story
 from seawall.verify.outcome import Outcome
@@ -132,6 +139,30 @@ def test_who_floods_the_bot_service_is_told_to_come_again_and_not_let_in(
             assert running.send(asked).status == 403
         assert faults(running) == 0
         running.assert_origin_untouched()
+
+
+def test_one_network_cannot_keep_others_from_passing() -> None:
+    """No rule holds for what browsers ask while they are challenged, so only this bounds it."""
+    site = build.site("shop", build.route("shop/all"), bots=POLICY)
+    flood = request(b"/.well-known/seawall/challenge/solve", method=b"POST")
+    many = BOT_SERVICE_BROWSER_REQUESTS_MAX + 2 * BOT_SERVICE_BROWSER_CONNECTIONS_MAX
+    limits = replace(build.LIMITS, connections_max=2 * many)
+    with serving(site, limits=limits) as running, contextlib.ExitStack() as stack:
+        go_on = stack.enter_context(_held(running.envoy.directory.parent / "bots.sock"))
+        clients = [
+            stack.enter_context(RawClient(running.port, source="127.0.1.1")) for _ in range(many)
+        ]
+        for client in clients:
+            client.send(flood)
+        refused = _answered(clients, 1)
+        with RawClient(running.port, source="127.0.2.1") as person:
+            person.send(request(b"/.well-known/seawall/challenge/refresh", method=b"POST"))
+            go_on.set()
+            assert person.response().status == 403
+        assert {answer.status for answer in refused} == {429}
+        assert json.loads(refused[0].body) == {"do": "wait", "seconds": 3}
+        assert refused[0].header("retry-after") == "3"
+        assert faults(running) == 0
 
 
 def test_who_leaves_while_a_challenge_is_asked_for_is_not_told_to_have_passed() -> None:

@@ -151,7 +151,9 @@ class Counter:
     ) -> tuple[str, ...] | Spending:
         """Use the challenge up and mint: the cookies, or why there are none."""
         ends_s = challenge.issued_s + CHALLENGE_LIFETIME_NO_SCRIPT_S + CLEARANCE_CLOCK_SKEW_S
-        spending = self.tools.spent.spend(challenge.nonce, expires_s=ends_s, now_s=self.now_s)
+        spending = self.tools.spent.spend(
+            challenge.nonce, self.client.bound.prefix, expires_s=ends_s, now_s=self.now_s
+        )
         if spending is not Spending.FIRST:
             return spending
         token = mint(

@@ -19,19 +19,24 @@ from seawall.compiler import names
 from seawall.compiler.wire import packed
 from seawall.model import AccessLogPolicy
 
+_VALUE: Final = limits.ACCESS_RECORD_VALUE_SIZE_BYTES_MAX
+_PATH: Final = limits.ACCESS_RECORD_PATH_SIZE_BYTES_MAX
+
 FIELDS: Final = {
     "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-    "request_id": "%REQ(X-REQUEST-ID)%",
+    "request_id": f"%REQ(X-REQUEST-ID):{_VALUE}%",
     "release": f"%METADATA(VIRTUAL_HOST:{names.METADATA_NAMESPACE}:release)%",
     "route": "%ROUTE_NAME%",
-    "method": "%REQ(:METHOD)%",
+    "method": f"%REQ(:METHOD):{_VALUE}%",
     "host": (
         '%COALESCE({"operators": [{"command": "FILTER_STATE", "param": "seawall.host:PLAIN"},'
-        ' {"command": "REQ", "param": ":AUTHORITY"}]})%'
+        ' {"command": "REQ", "param": ":AUTHORITY"}]})'
+        f":{_VALUE}%"
     ),
     "path": (
         '%COALESCE({"operators": [{"command": "FILTER_STATE", "param": "seawall.path:PLAIN"},'
-        ' {"command": "PATH", "param": "NQ:PATH"}]})%'
+        ' {"command": "PATH", "param": "NQ:PATH"}]})'
+        f":{_PATH}%"
     ),
     "protocol": "%PROTOCOL%",
     "status": "%RESPONSE_CODE%",
@@ -44,16 +49,20 @@ FIELDS: Final = {
     "bytes_out": "%BYTES_SENT%",
     "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
     "peer": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
-    "forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+    "forwarded_for": f"%REQ(X-FORWARDED-FOR):{_VALUE}%",
     "origin": "%UPSTREAM_CLUSTER_RAW%",
     "endpoint": "%UPSTREAM_HOST%",
     "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
-    "user_agent": "%REQ(USER-AGENT)%",
+    "user_agent": f"%REQ(USER-AGENT):{_VALUE}%",
     "ja4": "%TLS_JA4_FINGERPRINT%",
     "tls": "%DOWNSTREAM_TLS_VERSION%",
     "bots": f"%DYNAMIC_METADATA({names.FILTER_BOTS}:{names.METADATA_DECISION})%",
 }
-"""Keys of a record and the Envoy commands that fill them."""
+"""Keys of a record and the Envoy commands that fill them.
+
+What clients choose is cut: a record is written for a request of few bytes (HPACK), and one that is
+longer than readers take would be nobody's.
+"""
 
 _REFUSED_MIN: Final = 400
 _FAILED_MIN: Final = 500
@@ -69,7 +78,9 @@ def access_log(policy: AccessLogPolicy) -> Any:
     extras = (("req_headers", "REQ", policy.request_headers),)
     for key, command, headers in (*extras, ("resp_headers", "RESP", policy.response_headers)):
         for name in headers:
-            record.fields[key].struct_value.fields[name].string_value = f"%{command}({name})%"
+            record.fields[key].struct_value.fields[
+                name
+            ].string_value = f"%{command}({name}):{_VALUE}%"
     logger = file_pb2.FileAccessLog(
         path=names.ACCESS_FILE,
         log_format=substitution_format_string_pb2.SubstitutionFormatString(

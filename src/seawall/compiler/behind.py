@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from seawall.compiler.clusters import is_ip
 from seawall.ids import OriginName
-from seawall.model import Edge, Forward, LoadBalancing, Origin, Site
+from seawall.model import Edge, Forward, LoadBalancing, Origin, Site, UpstreamProtocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Behind:
     Attributes:
         private: it serves one site and is named after it; its counts are that site's.
         single: it has one endpoint, and always the same.
+        trailers: it may be spoken to in a protocol that has trailers of requests.
     """
 
     balancing: LoadBalancing
     private: bool
     single: bool
+    trailers: bool
 
 
 def origins_behind(edge: Edge) -> Mapping[OriginName, Behind]:
@@ -38,6 +40,7 @@ def origins_behind(edge: Edge) -> Mapping[OriginName, Behind]:
             origin.load_balancing,
             private=origin.name not in foreign and origin.name.partition("/")[0] in sites,
             single=_is_single(origin),
+            trailers=origin.protocol is not UpstreamProtocol.HTTP1,
         )
         for origin in edge.origins
     }

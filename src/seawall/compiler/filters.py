@@ -6,11 +6,12 @@ and off through `typed_per_filter_config`: a change of routes, which drains nobo
 the listener.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from envoy.config.core.v3 import substitution_format_string_pb2
 from envoy.extensions.filters.common.set_filter_state.v3 import value_pb2
+from envoy.extensions.filters.http.header_mutation.v3 import header_mutation_pb2
 from envoy.extensions.filters.http.router.v3 import router_pb2
 from envoy.extensions.filters.http.set_filter_state.v3 import set_filter_state_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
@@ -46,10 +47,33 @@ def http_filters() -> list[Any]:
             disabled=True,
         ),
         hcm_pb2.HttpFilter(
+            name=names.FILTER_TRAILERS,
+            typed_config=packed(header_mutation_pb2.HeaderMutation()),
+            disabled=True,
+        ),
+        hcm_pb2.HttpFilter(
             name=names.FILTER_ROUTER,
             typed_config=packed(router_pb2.Router(suppress_envoy_headers=True)),
         ),
     ]
+
+
+def drop_trailers(target: Any) -> None:
+    """Let no trailers of requests through: nothing has looked at what they say.
+
+    Towards an origin of HTTP/1.1 Envoy drops them by itself. To one of HTTP/2 a client could send
+    what it may not say as a header, `x-forwarded-for` and `x-seawall-*` among it.
+    """
+    target.typed_per_filter_config[names.FILTER_TRAILERS].CopyFrom(_no_trailers())
+
+
+@cache
+def _no_trailers() -> Any:
+    """The switch that drops them; shared: never change it."""
+    per_route = header_mutation_pb2.HeaderMutationPerRoute()
+    removal = per_route.mutations.request_trailers_mutations.add().remove_on_match
+    removal.key_matcher.safe_regex.regex = ".*"
+    return filter_switch(packed(per_route))
 
 
 def keep_asked(target: Any, *, path: bool, host: bool) -> None:

@@ -1,10 +1,10 @@
 """One site becomes one virtual host: guards first, then its routes in their order.
 
 Results are serialized and remembered by value, so that a release that changes one site of a
-thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE is
-refused; where paths decide something, one that servers read in two ways; where a wildcard could
-match it, an authority with a comma (two joined Host headers); and where there are several
-certificates, a request that came by another one.
+thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE and
+what is no method is refused; where paths decide something, one that servers read in two ways; where
+a wildcard could match it, an authority with a comma (two joined Host headers); and where there are
+several certificates, a request that came by another one.
 """
 
 from collections import Counter
@@ -241,6 +241,8 @@ def _route(site: Site, route: Route, behind: Behind | None, size_of_host: int) -
                 compiled.request_headers_to_add.append(more)
             path, asked_host = action.rewrite is not None, bool(action.host_rewrite)
             filters.keep_asked(compiled, path=path, host=asked_host)
+            if behind is not None and behind.trailers:
+                filters.drop_trailers(compiled)
             if action.websocket:
                 compiled.request_headers_to_add.append(actions.websocket_key())
             compress(compiled, () if action.grpc else site.compression, site.compression)

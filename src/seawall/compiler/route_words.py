@@ -56,6 +56,7 @@ _HANDLED_FILTERS: Final = (
     names.FILTER_USUAL_LIMIT,
     names.FILTER_COMPRESS,
     names.FILTER_DENY,
+    names.FILTER_TRAILERS,
 )
 _HANDLED_METADATA: Final = (
     PAGES_NAMESPACE,

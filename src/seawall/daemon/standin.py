@@ -20,6 +20,7 @@ from seawall.daemon.processes import envoys, read_run_file
 from seawall.errors import UnreachableError
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108 - a directory of our own in it, owner checked
+_SUFFIX_BYTES: Final = 8
 _ORIGINAL: Final = "copy-of"
 """Names the directory that was copied."""
 _LEFT_OUT: Final = shutil.ignore_patterns(
@@ -62,6 +63,8 @@ def copy(data_dir: Path) -> Path:
     place = _place(data_dir)
     if envoys(place):
         return place
+    if _is_others(place):
+        place = place.with_name(f"{place.name}-{os.urandom(_SUFFIX_BYTES).hex()}")
     try:
         _copy(data_dir, place)
     except (OSError, shutil.Error) as error:
@@ -84,9 +87,7 @@ def remove(place: Path) -> None:
 def _copy(data_dir: Path, place: Path) -> None:
     if _size_bytes(data_dir) > limits.STAND_IN_SIZE_BYTES_MAX:
         raise OSError(errno.EFBIG, "it is too large for that")
-    if place.is_symlink() or place.exists():
-        if not _is_own(place):
-            raise OSError(errno.EPERM, "what is there is no directory of this user")
+    if _is_own(place):
         shutil.rmtree(place)
     place.mkdir(mode=0o700)
     shutil.copytree(data_dir, place, symlinks=True, ignore=_LEFT_OUT, dirs_exist_ok=True)
@@ -101,9 +102,17 @@ def _is_own(place: Path) -> bool:
     return False
 
 
+def _is_others(place: Path) -> bool:
+    return os.path.lexists(place) and not _is_own(place)
+
+
 def _place(data_dir: Path) -> Path:
+    """The one name; or another that begins so, where somebody else has taken it."""
     name = hashlib.sha256(os.fsencode(os.path.realpath(data_dir))).hexdigest()[:16]
-    return _MEMORY / f"seawall-{os.geteuid()}-{name}"
+    place = _MEMORY / f"seawall-{os.geteuid()}-{name}"
+    if not _is_others(place):
+        return place
+    return next(filter(_is_own, sorted(_MEMORY.glob(f"{place.name}-*"))), place)
 
 
 def _size_bytes(data_dir: Path) -> int:

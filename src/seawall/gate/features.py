@@ -28,6 +28,8 @@ _NAMES: Final = (
     "envoy.extensions.filters.http.composite.v3.CompositePerRoute",
     "envoy.extensions.filters.http.composite.v3.ExecuteFilterAction",
     "envoy.extensions.filters.http.compressor.v3.Compressor",
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+    "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute",
     "envoy.extensions.filters.http.lua.v3.Lua",
     "envoy.extensions.filters.http.lua.v3.LuaPerRoute",
     "envoy.extensions.filters.http.rbac.v3.RBAC",

@@ -22,6 +22,15 @@ function M.identify(set, read, network)
   set("x-seawall-ja4", read.tls.stable)
 end
 
+-- What a browser is told that asks the service for more than its network may: the script of the page asks
+-- again by itself, and so does a page without scripts.
+function M.later(method, wait_s)
+  return 429, {
+    ["cache-control"] = "no-store", ["content-type"] = "application/json", ["x-robots-tag"] = "noindex",
+    ["retry-after"] = tostring(wait_s), refresh = method == "GET" and tostring(wait_s) or nil,
+  }, ('{"do":"wait","seconds":%d}\n'):format(wait_s)
+end
+
 -- Answers with the page; false when there is none, and then nothing was answered. "busy" when too many
 -- wait for one: that is no service that is down.
 -- `turns`: of them one is taken for the time of the question. Not before the body is there: it would end

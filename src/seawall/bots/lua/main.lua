@@ -51,7 +51,10 @@ local host_of = memo.new(client.host, MEMO_MAX)
 local hash_of = memo.new(function(address)
   return windows.hash(host_of(address), 3)
 end, MEMO_MAX)
-local turn_of = turns.new()
+local turn_of = turns.new(turns.QUESTIONS)
+-- What browsers ask of the bot service while they are challenged: each takes a turn of a second, which nobody
+-- gives back. No rule holds for it, so that a flood of one network would keep all others from passing.
+local visits = turns.new(turns.VISITS)
 local prover = proof.new({
   verified = verified, clearance = clearance, memo = memo, data = bot_data, turns = turn_of,
 })
@@ -234,9 +237,14 @@ local function request(handle)
     challenge.identify(function(name, value)
       headers:replace(name, value)
     end, read, network_of(rules, address, prefix))
+    local method = read.method -- before anything waits, as below
     -- Waits until the whole body is here: the service has few connections, and slow bodies would hold
     -- them all, so that nobody else could be shown a challenge.
     handle:body()
+    if not visits:begin(prefix, 0, now()) then
+      count("bots_challenge_busy")
+      refuse(handle, challenge.later(method, BUSY.retry_after_s))
+    end
     return
   end
   local key = key_of(prefix .. read.tls.stable .. read.agent.family)

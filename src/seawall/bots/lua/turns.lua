@@ -5,7 +5,8 @@
 -- taken until a time, and given back sooner where the answer came.
 local M = {}
 
-local MOST = 16 -- BOT_SERVICE_TURNS_PER_NETWORK_MAX of seawall/limits.py
+M.QUESTIONS = 16 -- BOT_SERVICE_TURNS_PER_NETWORK_MAX of seawall/limits.py
+M.VISITS = 256 -- BOT_SERVICE_VISITS_PER_NETWORK_S_MAX
 local NETWORKS_MAX = 1024
 
 local Turns = {}
@@ -21,7 +22,7 @@ function Turns:begin(network, wait_s, now_s)
     own = {}
     self.known[network], self.count = own, self.count + 1
   end
-  for place = 1, MOST do
+  for place = 1, self.most do
     local until_s = own[place] or 0
     -- One that is far ahead is from before the clock was set back.
     if until_s <= now_s or until_s > now_s + 60 then
@@ -38,8 +39,9 @@ function Turns:done(turn)
   end
 end
 
-function M.new()
-  return setmetatable({ known = {}, count = 0 }, Turns)
+-- `most`: turns of one network at once.
+function M.new(most)
+  return setmetatable({ known = {}, count = 0, most = most }, Turns)
 end
 
 return M
