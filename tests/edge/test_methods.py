@@ -2,6 +2,7 @@
 
 import pytest
 
+from edge.h2_client import GET, H2Client
 from edge.serving import Serving, request
 
 
@@ -9,6 +10,17 @@ from edge.serving import Serving, request
 def test_unknown_methods_are_refused(edge: Serving, method: bytes) -> None:
     assert edge.send(request(method=method)).status == 400
     edge.assert_origin_untouched()
+
+
+@pytest.mark.parametrize(
+    "method", ["post", "Post", "get", "trace", "TRACE", "TRACK", "connect", "M-X"]
+)
+def test_what_is_written_like_no_method_is_refused_over_http2(edge: Serving, method: str) -> None:
+    fields = [(name, method if name == ":method" else value) for name, value in GET]
+    with H2Client(edge.tls_port, tls=edge.authority.client(alpn=("h2",))) as client:
+        assert client.get(1, fields) == 405
+        assert client.get(3) == 200
+    assert [seen.method for seen in edge.origin.requests] == [b"GET"]
 
 
 def test_trace_is_refused_because_it_would_show_what_the_edge_adds(edge: Serving) -> None:
