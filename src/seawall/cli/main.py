@@ -288,7 +288,9 @@ def show(
 @on_edge
 def why(
     edge: Edge,
-    request_id: Annotated[str, typer.Argument(help="The x-request-id of an answer.")],
+    request_id: Annotated[
+        str, typer.Argument(help="The x-request-id of an answer, or the time that it tells instead.")
+    ],
     *,
     node: Annotated[str, typer.Option("--node", help="Of a fleet, ask this node only.")] = "",
 ) -> None:
