@@ -289,7 +289,7 @@ def show(
 def why(
     edge: Edge,
     request_id: Annotated[
-        str, typer.Argument(help="The x-request-id of an answer, or the time that it tells instead.")
+        str, typer.Argument(help="The x-request-id of an answer, or the time it tells instead.")
     ],
     *,
     node: Annotated[str, typer.Option("--node", help="Of a fleet, ask this node only.")] = "",

@@ -165,8 +165,8 @@ def require_request_id(text: str) -> None:
         raise UsageError(
             "request-id-malformed",
             "That is not a request id: letters, digits, '-', '_', '.' and ':' only.",
-            remedy="Take the value of the response header x-request-id, or what an error page tells: "
-            "an id, or the time of what was refused before it had one.",
+            remedy="Take the value of the response header x-request-id, or the id or time that an "
+            "error page tells.",
         )
 
 
