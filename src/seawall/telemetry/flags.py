@@ -89,7 +89,8 @@ FLAGS: Final = {
     "UPE": Meaning(
         "The origin broke the HTTP protocol.",
         "Look at what the origin sends: a malformed header, more than 100 headers or 80 KiB of "
-        "them, a body with 204, or the wrong protocol for the port.",
+        "them, `content-length` or `transfer-encoding` twice or both at once, a body with 204, or "
+        "the wrong protocol for the port.",
     ),
     "UMSDR": Meaning(
         "The exchange with the origin reached its longest allowed duration.",

@@ -321,7 +321,9 @@ class RouteSection(Section):
         default=None, description="Longest silence; default: the site's."
     )
     max_body: BodySize | None = Field(
-        default=None, description="Largest request body; default: the site's."
+        default=None,
+        description="Largest request body, with `grpc` all that a client sends in one call; "
+        "default: the site's.",
     )
     retries: Retries | None = Field(default=None, description="Retries; default: the site's.")
     header_changes: HeadersSection | None = Field(

@@ -134,7 +134,9 @@ class SiteSection(Section):
     compression: CompressionList = Field(
         default=_USUAL_CODINGS,
         description="Codings in order of preference; `false`: none. Not for gRPC and WebSocket. "
-        "`zstd` keeps back an answer that is sent bit by bit, up to its end.",
+        "`zstd` keeps back an answer that is sent bit by bit, up to its end. A strong `etag` of "
+        "what is compressed becomes weak, which no `if-match` meets: an API that lives by it says "
+        "`cache-control: no-transform`, which leaves an answer as it is.",
     )
     security_headers: Annotated[
         SecurityHeadersSection | Literal[False],
