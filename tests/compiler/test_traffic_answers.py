@@ -49,11 +49,9 @@ def _answer(request: OriginRequest) -> bytes:
     if request.target == b"/part":
         headers = b"content-type: text/html\r\ncontent-range: bytes 0-3599/9999\r\n"
         return ok(HTML, status="206 Partial Content", headers=headers)
-    if request.target == b"/etag":
-        return ok(HTML, headers=b'content-type: text/html\r\netag: "abc"\r\n')
-    if request.target == b"/kept":
-        headers = b'content-type: text/html\r\netag: "abc"\r\ncache-control: no-transform\r\n'
-        return ok(HTML, headers=headers)
+    if request.target in {b"/etag", b"/kept"}:
+        kept = b"cache-control: no-transform\r\n" if request.target == b"/kept" else b""
+        return ok(HTML, headers=b'content-type: text/html\r\netag: "abc"\r\n' + kept)
     kind = TYPES.get(request.target.partition(b"?")[0], b"text/html")
     return ok(HTML, headers=b"content-type: " + kind + b"\r\n")
 
