@@ -120,7 +120,9 @@ class LimitsSection(Section):
         default=60 * limits.KIB, description="All headers of one request."
     )
     max_headers: Annotated[int, count(10, 1000)] = Field(
-        default=100, description="Headers of one request."
+        default=100,
+        description="Headers of one request. Over HTTP/2 browsers send each cookie as one: a "
+        "visitor with more gets no page, only an error of the protocol.",
     )
     header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
         default=10.0, description="Until all headers of a request are there."
