@@ -116,6 +116,8 @@ PACKAGE_MANAGER = {"agent-family": ClientFamily.PACKAGE_MANAGER}
         (facts(TOOL, score=1, method="HEAD"), ("challenge", "automated")),
         (facts(TOOL, score=1, method="POST"), ("allow", "")),
         (facts(TOOL | {"accept": 6}, score=1), ("allow", "")),
+        (facts(TOOL | {"connection": 3}, score=1), ("allow", "")),
+        (facts(PLAIN_PAGE | {"accept": 2, "connection": 3}, score=1), ("challenge", "automated")),
         (facts(TOOL | NETSURF, score=1, requests=(9, 9, 9)), ("allow", "")),
         (facts(PLAIN_PAGE | NETSURF | {"accept": 2}, score=1), ("allow", "")),
         (facts(TOOL | {"agent-family": ClientFamily.MONITOR}, score=1), ("allow", "")),

@@ -34,6 +34,11 @@ sites:
     hosts: [one.test, other.test]
     origin: app
     bots: {{mode: enforce, rules: [{{name: no, when: 'host == "one.test"', do: block}}]}}
+  live:
+    hosts: [live.test]
+    origin: app
+    bots: {{mode: enforce}}
+    routes: [{{name: live, prefix: /, websocket: true}}]
   looking:
     hosts: [looking.test]
     origin: app
@@ -100,6 +105,14 @@ def test_a_site_that_observes_names_the_rule_and_lets_everybody_in(
     edge: Served, headers: tuple[str, ...]
 ) -> None:
     assert verdict(edge, "/", "looking.test", *headers) == (200, "observe", "no")
+
+
+@pytest.mark.parametrize("connection", ["Upgrade", "upgrade", "keep-alive, Upgrade"])
+def test_a_websocket_is_not_challenged_by_default(edge: Served, connection: str) -> None:
+    program = ("user-agent: Python/3.11 websockets/17.4",)
+    assert verdict(edge, "/ws", "live.test", *program) == (403, "challenge", "automated")
+    opening = (*program, f"connection: {connection}", "upgrade: websocket")
+    assert verdict(edge, "/ws", "live.test", *opening) == (200, "allow", "-")
 
 
 @pytest.mark.parametrize("host", ["one.test", "ONE.test", "one.test:8080", "One.Test:80"])

@@ -156,6 +156,22 @@ def test_a_library_with_nothing_but_a_name(signals: Signals) -> None:
     assert seen["order-accept-encoding"] == 2
 
 
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("Keep-Alive", 1),
+        ("close", 2),
+        ("upgrade", 3),
+        ("Upgrade", 3),
+        ("keep-alive, Upgrade", 3),
+        ("te", 4),
+    ],
+)
+def test_a_connection_header_in_any_case(signals: Signals, written: str, code: int) -> None:
+    seen = signals.read([*BROWSER, ("connection", written)], protocol="HTTP/1.1")
+    assert seen["connection"] == code
+
+
 def test_hints_that_contradict_the_user_agent(signals: Signals) -> None:
     other = '"Chromium";v="120", "Google Chrome";v="120"'
     assert signals.read(changed(sec_ch_ua=other))["hints-brand"] == 4

@@ -49,8 +49,9 @@ def _answer(request: OriginRequest) -> bytes:
     if request.target == b"/part":
         headers = b"content-type: text/html\r\ncontent-range: bytes 0-3599/9999\r\n"
         return ok(HTML, status="206 Partial Content", headers=headers)
-    if request.target == b"/etag":
-        return ok(HTML, headers=b'content-type: text/html\r\netag: "abc"\r\n')
+    if request.target in {b"/etag", b"/kept"}:
+        kept = b"cache-control: no-transform\r\n" if request.target == b"/kept" else b""
+        return ok(HTML, headers=b'content-type: text/html\r\netag: "abc"\r\n' + kept)
     kind = TYPES.get(request.target.partition(b"?")[0], b"text/html")
     return ok(HTML, headers=b"content-type: " + kind + b"\r\n")
 
@@ -171,6 +172,11 @@ def test_some_answers_are_never_compressed(running: Served, target: str) -> None
 def test_a_compressed_answer_has_a_weak_etag(running: Served) -> None:
     assert running.get("/etag", headers=("accept-encoding: br",)).header("etag") == 'W/"abc"'
     assert running.get("/etag").header("etag") == '"abc"'
+
+
+def test_no_transform_keeps_an_answer_and_its_etag_as_they_are(running: Served) -> None:
+    response = running.get("/kept", headers=("accept-encoding: br",))
+    assert (response.body, response.header("etag")) == (HTML, '"abc"')
 
 
 def test_a_body_at_the_limit_passes_and_a_longer_one_is_refused(

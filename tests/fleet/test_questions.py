@@ -162,6 +162,13 @@ def test_an_answer_that_makes_no_sense_is_told_as_such(tmp_path: Path, body: obj
     run(tmp_path, story)
 
 
+def test_the_record_of_what_had_no_id_is_believed_by_its_time() -> None:
+    time = "2026-11-28T10:00:00.000Z"
+    assert believed(answer_of(line("", status=400)), time).record is not None
+    assert believed(answer_of(line("", status=400)), time.replace("00.000", "00.001")).garbled
+    assert believed(answer_of(line()), time).garbled
+
+
 def test_the_largest_record_there_can_be_comes_whole(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         bare = line(path="")

@@ -118,6 +118,18 @@ def test_an_id_that_only_appears_inside_another_field_is_not_found(current: Path
     assert caught.value.code == "request-not-found"
 
 
+@pytest.mark.parametrize("told", ["2026-11-29T09:27:08.841Z", "2026-11-29T09:27:08.841362Z"])
+def test_what_was_refused_before_it_had_an_id_is_found_by_its_time(
+    current: Path, told: str
+) -> None:
+    time = "2026-11-29T09:27:08.841Z"
+    refused = line(2, time=time, request_id="", status=400, path="/refused")
+    current.write_bytes(line(1) + refused + line(3, time=time, path="/beside") + line(4))
+    assert find(current, told).path == "/refused"
+    with pytest.raises(NotFoundError):
+        find(current, told.replace("08.841", "08.842"))
+
+
 def test_an_id_that_stands_in_every_line_costs_no_more_than_another(
     current: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

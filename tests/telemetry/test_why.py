@@ -234,6 +234,12 @@ def test_rules_of_seawall_itself_are_explained(route: str, words: str) -> None:
     assert words in " ".join(story(but(route=route, origin="")).sentences)
 
 
+def test_cookies_that_are_too_many_over_http2_are_told_as_such() -> None:
+    told = story(but(route="", origin="", status=0, flags="DR", details="http2.too_many_headers"))
+    assert any("each cookie counts" in words for words in told.sentences)
+    assert "max_headers" in told.remedy
+
+
 def test_only_a_host_that_no_site_has_is_to_be_added_to_one() -> None:
     assert "add it to the hosts" in story(but(route="_unknown_host/_any", origin="")).remedy
     assert not story(but(route="_unknown_host/_comma", origin="")).remedy

@@ -47,7 +47,7 @@ DEFAULT_RULES: Final = (
         '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
         'and route_class == "page" and path_kind == 1 and (kind == "page" or kind == "data" '
         'and method in ["GET", "HEAD"] and (accept == 1 or accept is absent) '
-        'and agent_family not in ["other-browser"]) '
+        'and agent_family not in ["other-browser"] and not connection == 3) '
         'and not claims and agent_family not in ["monitor", "preview", "mobile-app", '
         '"media-player"] and not path.endswith(".ics") and not path.endswith(".txt")',
         BotAction(BotDo.CHALLENGE),
@@ -60,6 +60,7 @@ answered there is no scanner. What a browser asks before it has loaded the parts
 little of it, least where a proxy ended TLS: without a contradiction the first three requests of a
 client are not judged by their score. And a challenge refuses every program: those by which a site
 lives (webhooks, checks of a load balancer, cards for shared links, apps, calendars) are not meant.
+Nobody can pass one on a WebSocket, which a browser opens again and again with little to be told by.
 """
 
 DEFAULT_CATEGORIES: Final = {

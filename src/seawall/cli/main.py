@@ -292,7 +292,9 @@ def show(
 @on_edge
 def why(
     edge: Edge,
-    request_id: Annotated[str, typer.Argument(help="The x-request-id of a response.")],
+    request_id: Annotated[
+        str, typer.Argument(help="The x-request-id of a response, or the time it shows instead.")
+    ],
     *,
     node: Annotated[str, typer.Option("--node", help="On a fleet, ask this node only.")] = "",
 ) -> None:

@@ -1,10 +1,11 @@
 """Who gets a compressed answer, and with which coding: one filter, asleep for most requests.
 
 A composite filter looks at Accept-Encoding and makes the one compressor that it needs, none for a
-client that names no coding. Its chains and the rule of sites that set none stand in the connection
-manager, so a usual site says nothing in its routes; another one has its own rule there, which
-drains nobody. Of the codings that a client accepts the first in the order of the site is taken: any
-of them is right (RFC 9110 section 12.5.3), and one with a weight of zero is never taken.
+client that names no coding, and none for HEAD. Its chains and the rule of sites that set none stand
+in the connection manager, so a usual site says nothing in its routes; another one has its own rule
+there, which drains nobody. Of the codings that a client accepts the first in the order of the site
+is taken: any of them is right (RFC 9110 section 12.5.3), and one with a weight of zero is never
+taken.
 """
 
 from functools import lru_cache
@@ -73,7 +74,11 @@ def _rule(codings: tuple[Compression, ...]) -> Any:
     matcher = matcher_pb2.Matcher()
     # Asked first, so that a client without the header costs one question and not one for each.
     naming = matcher.matcher_list.matchers.add()
-    request_header(naming.predicate, "accept-encoding", ".+")
+    both = naming.predicate.and_matcher.predicate
+    request_header(both.add(), "accept-encoding", ".+")
+    # An answer to HEAD has no body. An HTTP/2 origin may end it after the headers, and the end of a
+    # compressed body would follow it then, to be taken for the next answer of the connection.
+    request_header(both.add().not_matcher, ":method", "HEAD")
     for coding in codings:
         entry = naming.on_match.matcher.matcher_list.matchers.add()
         request_header(entry.predicate, "accept-encoding", _accepts(coding))

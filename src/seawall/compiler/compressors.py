@@ -58,8 +58,10 @@ _LIBRARIES: Final = {
 def compressor(coding: Compression) -> Any:
     """The packed configuration of the filter that compresses answers with `coding`."""
     direction = compressor_pb2.Compressor.ResponseDirectionConfig(
-        # A compressed part of a file could not be joined with another part.
-        uncompressible_response_codes=[206],
+        # A compressed part of a file (206) could not be joined with another part. The others have
+        # no body, but an HTTP/2 origin may say so after the headers: the end of a compressed body
+        # would follow them, to be taken for the next answer of the connection.
+        uncompressible_response_codes=[204, 205, 206, 304],
     )
     # A strong ETag names other bytes than the compressed ones: it becomes a weak one (RFC 9110).
     set_newer_flag(direction, _WEAKEN_ETAG_FIELD)

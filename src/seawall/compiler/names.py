@@ -99,6 +99,7 @@ STATE_CERTIFICATE: Final = "seawall.certificate"
 """Filter state of a TLS connection that tells by which certificate slot it was made."""
 
 ROUTE_TRACE: Final = "/_trace"
+"""Ends the name of the route that refuses TRACE and what is written like no method."""
 ROUTE_COMMA: Final = "/_comma"
 ROUTE_DOTS: Final = "/_dots"
 """Guards the paths of a site that tells paths apart."""

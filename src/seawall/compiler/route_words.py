@@ -44,7 +44,7 @@ _OWN_ROUTES: Final = {
     names.ROUTE_COMMA: "guard of {} against two Host headers in one",
     names.ROUTE_DOTS: "guard of {} against paths in disguise (`/..;/`)",
     names.ROUTE_HTTPS: "redirect of {} to https",
-    names.ROUTE_TRACE: "guard of {} against TRACE",
+    names.ROUTE_TRACE: "guard of {} against TRACE and methods in small letters",
 }
 """By the end of their name, routes of no path that anybody wrote."""
 _METHODS: Final = "methods"

@@ -138,6 +138,6 @@ def believed(body: Any, request_id: str) -> Said:
     record = parse_record(answer.record)
     if record is None:
         return Said(garbled="it sent something that is no record")
-    if record.request_id != request_id:
+    if not record.is_of(request_id):
         return Said(garbled="it sent the record of another request")
     return Said(record, since=since)

@@ -14,7 +14,8 @@ from seawall.telemetry.bot_cases import CASES
 
 NO_PAGE: Final = (
     "A challenge is shown to who opens a page, and this was asked for otherwise: the answer was "
-    "JSON. Its visitor can pass on a page that is challenged."
+    "JSON. Its visitor can pass on a page that is challenged; a program cannot, and `bots: off` on "
+    "a route lets it in."
 )
 """Of a challenge that could not be shown."""
 NOT_HAD: Final = (

@@ -89,7 +89,8 @@ FLAGS: Final = {
     "UPE": Meaning(
         "The origin broke the HTTP protocol.",
         "Look at what the origin sends: a malformed header, more than 100 headers or 80 KiB of "
-        "them, a body with 204, or the wrong protocol for the port.",
+        "them, `content-length` or `transfer-encoding` twice or both at once, a body with 204, or "
+        "the wrong protocol for the port.",
     ),
     "UMSDR": Meaning(
         "The exchange with the origin reached its longest allowed duration.",
@@ -239,8 +240,9 @@ DETAILS: Final = {
         "If that is your own client, send fewer; the bound is limits: max_headers.",
     ),
     "http2.too_many_headers": Meaning(
-        "The request had more headers than the edge allows.",
-        "If that is your own client, send fewer; the bound is limits: max_headers.",
+        "The request had more headers than the edge allows, where each cookie counts as one.",
+        "If your site has so many cookies, or your own client so many headers, raise the bound, "
+        "limits: max_headers.",
     ),
     "http1.unexpected_underscore": Meaning(
         "A header name held an underscore, which is refused.", "Use `-` in header names."

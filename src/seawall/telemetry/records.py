@@ -26,6 +26,8 @@ from seawall.limits import (
 )
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})(?:\d{3})?Z")
+"""What an answer without an id tells instead; error pages tell microseconds."""
 MISSING_WORDS: Final = (
     "The record may have been rotated away with the oldest. Errors and slow requests are "
     "recorded, and of the ordinary ones the share `access_log: sample`; above "
@@ -114,6 +116,13 @@ class AccessRecord:
         """Whether the client wrote the id itself, so that it may be that of another request."""
         return self.details in _BEFORE_ID and bool(self.request_id)
 
+    def is_of(self, request_id: str) -> bool:
+        """Whether it has that id, or none and began at the time that was told in its place."""
+        if self.request_id:
+            return self.request_id == request_id
+        told = _TIME.fullmatch(request_id)
+        return told is not None and self.time == f"{told[1]}Z"
+
 
 _NUMBERS: Final = frozenset(
     {"status", "duration_ms", "origin_ms", "bytes_in", "bytes_out", "attempts"}
@@ -147,7 +156,7 @@ def files(current: Path) -> tuple[Path, ...]:
 
 
 def require_request_id(text: str) -> None:
-    """Refuse what cannot be the id of a request.
+    """Refuse what cannot be the id of a request, nor the time that is told in place of one.
 
     Raises:
         UsageError: it is too long, or holds other characters.
@@ -156,7 +165,8 @@ def require_request_id(text: str) -> None:
         raise UsageError(
             "request-id-malformed",
             "That is not a request id: letters, digits, '-', '_', '.' and ':' only.",
-            remedy="Take the value of the response header x-request-id, or of an error page.",
+            remedy="Take the value of the response header x-request-id, or the id or time that an "
+            "error page tells.",
         )
 
 
@@ -186,7 +196,9 @@ def search(current: Path, request_id: str, go_on: Callable[[], bool] = lambda: T
     """
     require_request_id(request_id)
     # With its key, since a short id stands in most lines, and reading a line takes long.
-    needle = re.compile(rb'"request_id"\s*:\s*"%s"' % re.escape(request_id.encode("ascii")))
+    at = _TIME.fullmatch(request_id)
+    key, told = ("time", f"{at[1]}Z") if at else ("request_id", request_id)
+    needle = re.compile(rb'"%s"\s*:\s*"%s"' % (key.encode(), re.escape(told.encode("ascii"))))
     oldest, claimed, unread = b"", b"", list[Path]()
     for block in _blocks(current, unread):
         if not go_on():
@@ -196,7 +208,7 @@ def search(current: Path, request_id: str, go_on: Callable[[], bool] = lambda: T
             continue
         for line in reversed(block.split(b"\n")):
             record = parse_record(line) if needle.search(line) else None
-            if record is None or record.request_id != request_id:
+            if record is None or not record.is_of(request_id):
                 continue
             if not record.id_is_claimed:
                 return Search(line, since=record.time)

@@ -49,7 +49,8 @@ _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
     "_misdirected": "it refuses what comes on the connection of another certificate, so that the "
     "client asks again on one of its own",
-    "_trace": "it refuses TRACE, which would show what the edge adds for the origin",
+    "_trace": "it refuses TRACE, which would show what the edge adds for the origin, and methods "
+    "that are not written in capital letters",
     "_dots": "it refuses a path with `..;` in it, which servers read in two ways",
     "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
     "_any": "it answers for hosts that no site has",

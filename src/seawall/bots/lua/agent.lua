@@ -63,7 +63,7 @@ local ROBOTS = {
   [18] = [[
     pingdom pingdompagespeed uptimerobot statuscake site24x7 newrelicpinger datadogsynthetics
     catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io
-    freshping monitis alertsite uptime-kuma blackbox-exporter =prometheus =zabbix check_http
+    freshping monitis alertsite uptime-kuma =blackbox =prometheus =telegraf =zabbix check_http
     =nagios kube-probe googlehc elb-healthchecker amazon-route53-health-check-service
     googlestackdrivermonitoring cloudflare-healthchecks =haproxy =jetmon dareboost yottaamonitor
     synthetics apachebench =ab =wrk =hey =siege =vegeta =k6 jmeter =gatling =locust =bombardier
@@ -102,7 +102,7 @@ local TOOLS = {
     =pip =uv =poetry =pdm =twine =npm =yarn =pnpm =debian =apt apt-http =libdnf =dnf =yum zypp
     pacman homebrew =cargo =composer bundler rubygems =gradle =maven apache-maven =artifact nuget
     =conda =mamba =docker containerd =podman buildah skopeo =helm terraform cpan go-mod cocoapods
-    winget =snapd =flatpak =steam microsoft-delivery-optimization
+    winget =snapd =flatpak =steam microsoft-delivery-optimization =buildkit =cri-o =kaniko libfetch
   ]],
   [26] = " =php guzzlehttp =symfony =wordpress =drupal =joomla zend_http_client php-curl-class ",
   [27] = " =ruby faraday rest-client typhoeus httparty =httpclient mechanize-ruby excon ",
@@ -110,7 +110,8 @@ local TOOLS = {
   [29] = " libwww-perl =lwp =perl www-mechanize mojolicious lwp-trivial lwp-request ",
   [30] = " reqwest =hyper ureq =surf isahc =awc ",
   [31] = [[
-    =cfnetwork =dalvik =okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer
+    cfnetwork =dalvik okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer
+    dataaccessd mirall nextcloud-android nextcloud-ios
   ]],
   [32] = " vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer ",
   [19] = [[

@@ -19,7 +19,7 @@ local PROTOCOL = { ["HTTP/1.1"] = 1, ["HTTP/2"] = 2, ["HTTP/3"] = 3 }
 local SITE = { none = 1, ["same-origin"] = 2, ["same-site"] = 3, ["cross-site"] = 4 }
 local MODE = { navigate = 1, ["no-cors"] = 2, cors = 3, ["same-origin"] = 4, websocket = 5 }
 local DEST = { document = 1, image = 2, style = 3, script = 4, empty = 5, font = 6, iframe = 7 }
-local CONNECTION = { ["keep-alive"] = 1, close = 2, upgrade = 3 }
+local CONNECTION = { ["keep-alive"] = 1, close = 2, upgrade = 3, Upgrade = 3 }
 
 local floor, log, min = math.floor, math.log, math.min
 local band = require("bit").band
@@ -242,6 +242,13 @@ local function hints(at, vector, brands, platform, mobile, agent, tls)
   put(vector, at.hints_mobile, mobile == nil and 0 or ((mobile == "?1") == (agent.mobile == 2) and 2 or 1))
 end
 
+-- Written in any case, and Firefox says both: "keep-alive, Upgrade".
+local function connection(text)
+  if CONNECTION[text] then return CONNECTION[text] end
+  text = text:lower()
+  return CONNECTION[text] or (text:find("upgrade", 1, true) and CONNECTION.upgrade) or 4
+end
+
 local function fetch(at, vector, site, mode, dest, user, method)
   put(vector, at.fetch_site, site and (SITE[site] or 5) or 0)
   put(vector, at.fetch_mode, mode and (MODE[mode] or 6) or 0)
@@ -335,7 +342,7 @@ local function write_usual(self, shape, version, tls, secure)
   put(vector, at.accept_encoding, value(8) and self.encoding(value(8)) or 0)
   fetch(at, vector, value(12), value(13), value(14), value(15), value(METHOD_AT))
   put(vector, at.cache_control, value(21) and self.cache(value(21)) or 0)
-  put(vector, at.connection, value(25) and (CONNECTION[value(25)] or 4) or 0)
+  put(vector, at.connection, value(25) and connection(value(25)) or 0)
   return agent
 end
 

@@ -122,7 +122,9 @@ class LimitsSection(Section):
         default=60 * limits.KIB, description="Total size of the headers of one request."
     )
     max_headers: Annotated[int, count(10, 1000)] = Field(
-        default=100, description="Number of headers of one request."
+        default=100,
+        description="Number of headers of one request. Over HTTP/2 browsers send each cookie as a "
+        "header of its own: a visitor with more gets no page, only a protocol error.",
     )
     header_timeout: Annotated[float, duration("100ms", "5m")] = Field(
         default=10.0, description="Longest wait for the complete headers of a request."

@@ -330,7 +330,9 @@ class RouteSection(Section):
         default=None, description="Longest time without data. Default: the site's."
     )
     max_body: BodySize | None = Field(
-        default=None, description="Largest request body. Default: the site's."
+        default=None,
+        description="Largest request body; with `grpc`, all that a client sends in one call. "
+        "Default: the site's.",
     )
     retries: Retries | None = Field(
         default=None, description="Automatic retries. Default: the site's."
