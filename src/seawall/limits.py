@@ -1277,6 +1277,11 @@ BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
 so that neither holds the other up."""
 BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
 """Requests of these browsers that wait at once for such a connection."""
+BOT_SERVICE_BROWSER_REQUESTS_PER_NETWORK_MAX: Final = 1_000
+"""Of these, those of one network (/24, /48) in one worker and a span: 100 a second, for 20 new
+visitors. The service answers some hundred, and one network's flood would leave nobody else any."""
+BOT_SERVICE_BROWSER_SPAN_S: Final = 10
+"""Length of that span."""
 BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832
 """Taken by the bot service: all of the three Envoys of a canary, and some, of the 1,024 files that
 a process has at least."""

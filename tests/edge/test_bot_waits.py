@@ -17,7 +17,11 @@ from edge.serving import request, serving
 from envoy_harness import Origin
 from helpers import wait_until
 from raw_http import RawClient, Response
-from seawall.limits import BOT_SERVICE_REQUESTS_MAX, BOT_SERVICE_TURNS_PER_NETWORK_MAX
+from seawall.limits import (
+    BOT_SERVICE_BROWSER_REQUESTS_PER_NETWORK_MAX,
+    BOT_SERVICE_REQUESTS_MAX,
+    BOT_SERVICE_TURNS_PER_NETWORK_MAX,
+)
 from seawall.model import BotAction, BotChallenge, BotDo, BotMode, BotPolicy, BotRule, HeaderChanges
 from seawall.telemetry.why import story
 from seawall.verify.outcome import Outcome
@@ -33,6 +37,8 @@ RULES = (
     BotRule("asked", 'path == "/asked"', BotAction(BotDo.CHALLENGE)),
     BotRule("low", "score <= 1", BotAction(BotDo.BLOCK)),
 )
+_PER_CONNECTION = 50
+"""Requests of one that floods; Envoy ends a connection after some more."""
 _TURN_S = 5.0
 """After that a turn is over, whatever became of its request."""
 POLICY = BotPolicy(
@@ -132,6 +138,31 @@ def test_who_floods_the_bot_service_is_told_to_come_again_and_not_let_in(
             assert running.send(asked).status == 403
         assert faults(running) == 0
         running.assert_origin_untouched()
+
+
+def test_who_floods_what_browsers_ask_for_is_told_to_come_again_and_others_are_answered() -> None:
+    """One process answers all of it: a flood of one network left others nothing."""
+    site = build.site("shop", build.route("shop/all"), bots=POLICY)
+    most = BOT_SERVICE_BROWSER_REQUESTS_PER_NETWORK_MAX
+    style = b"/.well-known/seawall/challenge/style.css"
+    asked = b"GET %s HTTP/1.1\r\nhost: shop.test\r\n\r\n" % style
+    with (
+        serving(site) as running,
+        contextlib.ExitStack() as stack,
+    ):  # without a service: 503 at once
+        told: list[int] = []
+        while 429 not in told and len(told) <= 2 * most:  # a span may end meanwhile
+            with RawClient(running.port) as flood:
+                for _ in range(_PER_CONNECTION):
+                    flood.send(asked)
+                    told.append(flood.response().status)
+        other = stack.enter_context(RawClient(running.port, source="127.0.9.1"))
+        other.send(asked)
+        assert other.response().status == 503
+        assert faults(running) == 0
+        running.assert_origin_untouched()
+    assert set(told) == {503, 429}
+    assert len(told) > most
 
 
 def test_who_leaves_while_a_challenge_is_asked_for_is_not_told_to_have_passed() -> None:

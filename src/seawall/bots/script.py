@@ -19,7 +19,7 @@ from seawall.bots.model import Model
 MODULES: Final = (
     *("memo", "windows", "model", "shadow", "ja4", "agent", "client"),
     *("paths", "shapes", "signals", "policy"),
-    *("verified", "clearance", "turns", "proof", "reply", "challenge"),
+    *("verified", "clearance", "turns", "visits", "proof", "reply", "challenge"),
 )
 """In the order in which they may use one another."""
 MODEL_ID_LENGTH: Final = 8

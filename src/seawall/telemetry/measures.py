@@ -159,7 +159,8 @@ MEASURES: Final = (
         "bots_challenge_busy",
         "counter",
         "http.*.lua.bots_challenge_busy",
-        "Challenges answered with 429, since too many waited: of one network, or of all.",
+        "Challenges, and what browsers ask for while they are challenged, answered with 429: too "
+        "many of one network, or of all.",
     ),
     Measure(
         "bots_errors",

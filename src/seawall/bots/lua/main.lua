@@ -50,6 +50,7 @@ local hash_of = memo.new(function(address)
   return windows.hash(host_of(address), 3)
 end, MEMO_MAX)
 local turn_of = turns.new()
+local visits_of = visits.new()
 local prover = proof.new({
   verified = verified, clearance = clearance, memo = memo, data = bot_data, turns = turn_of,
 })
@@ -185,6 +186,12 @@ local function challenged(handle, headers, read, detail, network, prefix, s)
   return shown
 end
 
+-- A browser asks again by itself, or its visitor takes the way without scripts.
+local function told_to_come_again(handle, headers, read, address)
+  count("bots_challenge_busy")
+  refuse(handle, policy.response("rate", BUSY, facts(read, headers, address)))
+end
+
 local function act(handle, headers, read, rules, action, detail, network, prefix, s)
   -- Made before anything waits: `s` and `read` serve the next request while this one does.
   local status, answer, body = policy.response(action, detail, s)
@@ -220,6 +227,10 @@ local function request(handle)
   if site then
     rules = rules_of(site, handle, texts)
     if rules.mode == "enforce" and config.service and challenge.own(read.path.path) then
+      if not visits_of:may(prefix, now_s) then
+        told_to_come_again(handle, headers, read, address)
+        return
+      end
       challenge.identify(function(name, value)
         headers:replace(name, value)
       end, read, network_of(rules, address, prefix))
