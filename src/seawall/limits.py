@@ -466,6 +466,9 @@ TRIAL_STATS_INTERVAL_S: Final = 1.0
 """Between polls of statistics, and length of a window, in a trial: the judge looks this often."""
 TRIAL_WINDOWS_MAX: Final = 360
 """Windows of a trial that the node's own brake looks at: two minutes of three slots."""
+TRIAL_SITES_MAX: Final = 200_000
+"""Site entries over all these windows, oldest dropped first: about 70 MiB, and half a minute of
+three slots in which each of 2,000 sites is busy."""
 TRIAL_MEMORY_FACTOR_MAX: Final = 2
 """A candidate may hold this many times the memory of the stable slot, and the next bound more."""
 TRIAL_MEMORY_EXTRA_BYTES_MAX: Final = 256 * MIB

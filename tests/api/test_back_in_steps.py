@@ -73,6 +73,8 @@ def test_whoever_has_ended_makes_no_room_beside_another_of_the_same_words(tmp_pa
         for _ in range(5):
             await asyncio.sleep(0)
         assert releaser.busy == "ann applies a feed"
+        assert (await here.service.hands.rollouts_now()).gate == "ann applies a feed"
+        assert (await here.service.hands.switches()).coming == "ann applies a feed"
         in_the_gate.set()
         await until(lambda: not releaser.busy, "the second has ended")
         assert second.outcome is None

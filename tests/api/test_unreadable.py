@@ -1,5 +1,6 @@
 """What is made of the current release is not made of nothing where that cannot be read just now."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,50 @@ def test_a_kill_switch_and_a_push_are_not_told_that_there_is_no_release(
                 await here.service.hands.kill(KillRequest("retries"), ANN)
             with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
                 await here.service.hands.push_feed("bad", FeedRequest(text=OTHER), ANN)
+
+    live(tmp_path, tell)
+
+
+def test_of_a_release_that_is_damaged_in_the_store_no_change_is_made_unless_it_is_named(
+    tmp_path: Path,
+) -> None:
+    """A site file took the place of what served without its switches and lists, and nobody knew."""
+
+    async def tell(here: World) -> None:
+        await _ready(here)
+        current = here.control.releaser.current
+        assert current is not None
+        with sqlite3.connect(here.data_dir / "control" / "seawall.db") as store:
+            cut = "UPDATE bundles SET compressed = substr(compressed, 1, 100) WHERE digest = ?"
+            assert store.execute(cut, (current.digest,)).rowcount == 1
+        store.close()
+        here.control.releaser._facts = None
+        changed = here.text(timeout="3s", extra=LISTED)
+        assert "release-damaged" in [n.code for n in (await here.service.status()).notices]
+        assert (await here.refused(changed)).code == "release-damaged"
+        assert here.node.history[-1] == "r3"
+        back = await here.rollback("r2")
+        assert isinstance(back, Applied), back
+        assert "release-damaged" not in [n.code for n in (await here.service.status()).notices]
+        await here.applied(changed)
+        assert (await here.service.hands.feed("bad")).text == ONE
+
+    live(tmp_path, tell)
+
+
+def test_a_damaged_release_that_is_named_is_left_behind(tmp_path: Path) -> None:
+    async def tell(here: World) -> None:
+        await _ready(here)
+        current = here.control.releaser.current
+        assert current is not None
+        with sqlite3.connect(here.data_dir / "control" / "seawall.db") as store:
+            store.execute("DELETE FROM bundles WHERE digest = ?", (current.digest,))
+        store.close()
+        here.control.releaser._facts = None
+        changed = here.text(timeout="3s", extra=LISTED)
+        assert (await here.refused(changed)).code == "release-damaged"
+        await here.applied(changed, force=(current.digest[:12],))
+        assert (await here.service.status()).notices == ()
 
     live(tmp_path, tell)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
+from seawall.api.codec import from_json, to_json
 from seawall.api.status_views import (
     CERTIFICATE_ENDED,
     CertificateView,
@@ -36,7 +37,7 @@ from seawall.api.views import (
 )
 from seawall.console import changes, problems, progress, releases, status, words
 from seawall.console.output import Output, styled
-from seawall.errors import UnreachableError
+from seawall.errors import UnreachableError, UsageError
 
 RELEASE = ReleaseView(
     id="r2",
@@ -261,6 +262,24 @@ def status_view(**changed: object) -> StatusView:
         "urls": ("http://localhost",),
     }  # fmt: skip
     return StatusView(**(fields | changed))  # type: ignore[arg-type]  # - a test's own fields
+
+
+def test_words_of_a_newer_control_are_shown_as_they_are() -> None:
+    told = to_json(status_view()) | {"state": "resting"}
+    assert "resting" in drawn(status.status(from_json(StatusView, told, strict=False)))
+    change = ChangeView("added", "site shop", "site shop: moved", drains=False, restarts=False)
+    moved = to_json(change) | {"action": "moved"}
+    assert "* site shop: moved" in drawn(
+        changes.changes((from_json(ChangeView, moved, strict=False),))
+    )
+    assert "hint" in drawn(problems.problems((problem("hint"),)))
+
+
+@pytest.mark.parametrize("wrong", ["resting", 7])
+def test_a_word_that_nobody_knows_is_refused_where_it_is_no_answer(wrong: object) -> None:
+    told = to_json(status_view()) | {"state": wrong}
+    with pytest.raises(UsageError):
+        from_json(StatusView, told, strict=wrong != 7)
 
 
 def fleet_of(count: int, **third: object) -> tuple[NodeView, ...]:

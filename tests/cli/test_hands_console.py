@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from seawall.api.hand_views import (
+    BotModelView,
     FeatureView,
     FeedsView,
     FeedView,
@@ -74,12 +75,21 @@ def test_every_state_of_a_rollout_has_words(change: dict[str, object], words: st
     assert words in _drawn(hands.rollout(replace(GOING, **change), NOW_S))  # type: ignore[arg-type] # - one field
 
 
+def test_words_of_a_newer_control_are_shown_as_they_are() -> None:
+    model = BotModelView("0a1b", "mirrored")
+    assert "Bot model: 0a1b, mirrored" in _drawn(hands.feeds(FeedsView((), model), NOW_S))
+
+
 def test_what_goes_on_names_the_freeze_and_what_waits() -> None:
     frozen = FreezeView("seawall itself", "errors everywhere", NOW_S - 60)
     view = RolloutsView("r11", frozen, GOING, (replace(GOING, release="r13", speed="feed"),))
     text = _drawn(hands.rollouts(view, NOW_S))
     assert "frozen  by seawall itself, 60 s ago: errors everywhere" in text
     assert "r13 waits" in text
+    tried = RolloutsView("r11", None, None, (), gate="ann applies a site file")
+    text = _drawn(hands.rollouts(tried, NOW_S))
+    assert "ann applies a site file; that is still in the gate." in text
+    assert "No release is on its way" not in text
     quiet = _drawn(hands.rollouts(RolloutsView("r11", None, None, ()), NOW_S))
     assert "No release is on its way; r11 is the target." in quiet
 
@@ -98,6 +108,8 @@ def test_switches_feeds_and_quarantine_are_tables_and_say_when_they_are_empty() 
     assert "a storm" in text
     assert "Opens something: a hole" in text
     assert "No kill switch is on." in _drawn(hands.switches(SwitchesView((), (feature,))))
+    coming = SwitchesView((), (feature,), coming="ann applies kill switches")
+    assert "not here yet: ann applies kill switches." in _drawn(hands.switches(coming))
     feeds = FeedsView((FeedView("bad", "", 3, 40), FeedView("new", "", None, None)))
     assert "nothing was pushed yet" in _drawn(hands.feeds(feeds, 0.0))
     assert "no list" in _drawn(hands.feeds(FeedsView(()), 0.0))

@@ -34,6 +34,7 @@ def _matching_site() -> Site:
 
     root = PathPrefix("/")
     conditions = [
+        answer("parameter", RouteMatch(PathRegex(".*(;|%3[Bb]).*"))),  # of docs/hardening.md
         answer("exact", RouteMatch(PathExact("/exact"))),
         answer("regex", RouteMatch(PathRegex("/item/[0-9]+"))),
         answer("method", RouteMatch(PathPrefix("/m"), methods=("POST", "PUT"))),
@@ -64,6 +65,10 @@ def matching() -> Iterator[Served]:
         ("/exact", (), "exact"),
         ("/exact?x=1", (), "exact"),
         ("/exact/", (), "absent"),
+        ("/exact;x", (), "parameter"),
+        ("/exact%3bx=1", (), "parameter"),
+        ("/a;v=1/exact", (), "parameter"),
+        ("/exact?x=;", (), "exact"),
         ("/item/42", (), "regex"),
         ("/item/42/x", (), "absent"),
         ("/dir/x", (), "slash"),

@@ -1,4 +1,5 @@
 import os
+import pwd
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from seawall.daemon.processes import (
     read_run_file,
     start_ticks,
     stop_signals,
+    user_name,
     write_run_file,
 )
 from seawall.errors import ConflictError, UsageError
@@ -47,6 +49,24 @@ def test_a_process_id_used_again_is_not_the_same_process() -> None:
 def test_a_damaged_run_file_names_nobody(tmp_path: Path, content: str) -> None:
     (tmp_path / "up.json").write_text(content)
     assert read_run_file(tmp_path / "up.json") is None
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        ("", "{own}"),
+        ("ann", "ann (as {own})"),
+        ("EXAMPLE\\ann.b", "EXAMPLE\\ann.b (as {own})"),
+        ("ann\nben", "{own}"),
+        ("a" * 65, "{own}"),
+    ],
+)
+def test_who_asks_by_sudo_is_told(monkeypatch: pytest.MonkeyPatch, by: str, told: str) -> None:
+    own = pwd.getpwuid(os.getuid()).pw_name
+    monkeypatch.setenv("SUDO_USER", by)
+    assert user_name() == told.format(own=own)
+    monkeypatch.setenv("SUDO_USER", own)
+    assert user_name() == own
 
 
 def test_the_data_directory_is_private(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ RULES = (
     BotRule("asked", 'path == "/asked"', BotAction(BotDo.CHALLENGE)),
     BotRule("low", "score <= 1", BotAction(BotDo.BLOCK)),
 )
+_PER_CONNECTION = 50
+"""Requests of one that floods; Envoy ends a connection after some more."""
 _TURN_S = 5.0
 """After that a turn is over, whatever became of its request."""
 POLICY = BotPolicy(

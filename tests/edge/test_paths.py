@@ -80,6 +80,12 @@ def test_no_spelling_of_a_guarded_path_gets_past_its_route(edge: Serving, path: 
     edge.assert_origin_untouched()
 
 
+def test_a_parameter_is_part_of_a_name(edge: Serving) -> None:
+    """As docs/hardening.md says, with what to do where an origin thinks otherwise."""
+    assert edge.get(b"/private;x").status == 200
+    assert [r.target for r in edge.origin.requests] == [b"/private;x"]
+
+
 @pytest.mark.parametrize(
     "path",
     [

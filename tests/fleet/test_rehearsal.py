@@ -83,6 +83,11 @@ def test_a_list_that_turns_away_the_clients_of_one_node_is_refused(machines: Mac
             crowd(machines, second, MANY, 2)
             with staying(machines.home, *ours):
                 wait_serves(machines, "edge-1", "edge-2")
+                wait_until(
+                    lambda: diff(machines, site(machines, NOBODYS))["fleet"]["answered"] == 2,
+                    what="both answer questions",
+                    deadline_s=DEADLINE_S,
+                )
                 told_by_both(machines)
             told_by_one(machines)
 

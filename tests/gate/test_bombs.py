@@ -152,7 +152,7 @@ def test_the_workbench_lives_through_every_bomb(tmp_path: Path) -> None:
                 with pytest.raises(SeawallError) as caught:
                     await workshop.changes(None, bomb())
                 assert caught.value.code != "internal", caught.value.detail
-            assert await workshop.changes(None, encode(good))
+            assert (await workshop.changes(None, encode(good))).shown
             assert workshop.pid == first
             assert lost == []
         finally:

@@ -190,8 +190,16 @@ def _taste(work_dir: Path, new: Snapshot, old: Snapshot | None) -> TasteReport:
     alone = sites_alone(old, new)
     found = changed(before, contents(new))
     change = Changed(found.routes, found.origins, alone)
-    taster = Taster(made.ENVOY, SystemClock(), work_dir=work_dir)
+    patience_s = limits.TASTER_START_TIMEOUT_S
+    taster = Taster(made.ENVOY, SystemClock(), work_dir=work_dir, answer_timeout_s=patience_s)
     return asyncio.run(taster.taste(Order(new, old, made.known(change), ())))
+
+
+@pytest.fixture(autouse=True)
+def _busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time is what these tests are about, and others may need the machine."""
+    monkeypatch.setattr(limits, "TASTER_CPU_GROWTH_S", 1.0)
+    monkeypatch.setattr(limits, "TASTER_TIMEOUT_S", 160.0)
 
 
 def _asked(report: TasteReport) -> int:
@@ -248,7 +256,7 @@ def test_what_took_long_once_is_measured_again_and_not_all_is_asked(
         answer = await ask_once(plate, index, probe)
         if index in slow:
             slow.remove(index)
-            return replace(answer, cpu_s=1.0)
+            return replace(answer, cpu_s=10.0)
         return answer
 
     monkeypatch.setattr(Plate, "_ask_once", on_a_busy_machine)

@@ -8,11 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from judge.windows import window
+from judge.windows import site, window
 from seawall.ids import Digest, Generation, ReleaseId
 from seawall.judge.brake import during_bake
 from seawall.judge.verdict import Healthy, Unhealthy
-from seawall.limits import WINDOWS_KEPT_MAX
+from seawall.limits import TRIAL_SITES_MAX, TRIAL_WINDOWS_MAX, WINDOWS_KEPT_MAX
 from seawall.node.instruments import Instruments
 from seawall.node.state import Served
 from seawall.telemetry.window import Window
@@ -58,6 +58,19 @@ def test_harm_is_found_however_long_the_bake_has_lasted(baked_s: int) -> None:
         assert isinstance(during_bake(before, after), Healthy)
     stable.measures(2, WINDOWS_KEPT_MAX, errors=90)
     assert isinstance(during_bake(*stable.instruments.before_and_after()), Unhealthy)
+
+
+@pytest.mark.parametrize("sites", [1, 2_000])
+def test_a_trial_of_many_busy_sites_fills_no_memory(sites: int) -> None:
+    """The agent must stay small: 360 windows of 2,000 sites took it 250 MiB."""
+    counts = {f"s{number}": site(1) for number in range(sites)}
+    stable = Stable()
+    stable.serves(1)
+    for at_s in range(TRIAL_WINDOWS_MAX + 10):
+        stable._closes(window("stable", float(at_s), 100, sites=counts))
+    kept = stable.instruments.of_trial()
+    assert len(kept) == min(TRIAL_WINDOWS_MAX, TRIAL_SITES_MAX // sites)
+    assert max(kept, key=lambda one: one.start_s) is kept[-1]
 
 
 def test_the_time_before_is_that_of_the_last_commit() -> None:

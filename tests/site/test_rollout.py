@@ -58,6 +58,23 @@ def test_steps_are_shares_or_mappings_and_waves_are_shares_or_groups() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("step", "soak_s", "deadline_s"),
+    [
+        ("soak: 10m", 600.0, 1200.0),
+        ("soak: 30s", 30.0, 120.0),
+        ("deadline: 2s", 2.0, 2.0),
+        ("deadline: 5m", 5.0, 300.0),
+        ("soak: 5m, deadline: 5m", 300.0, 300.0),
+    ],
+)
+def test_a_time_that_nobody_wrote_contradicts_none(
+    step: str, soak_s: float, deadline_s: float
+) -> None:
+    (taken,) = policy(f"{{steps: [{{share: 1%, {step}}}]}}").steps
+    assert (taken.soak_s, taken.deadline_s) == (soak_s, deadline_s)
+
+
 def test_no_steps_is_written_as_an_empty_list() -> None:
     assert policy("{steps: []}").steps == ()
 
@@ -70,7 +87,7 @@ def test_no_steps_is_written_as_an_empty_list() -> None:
         ("{waves: [50%, 10%]}", "rollout-not-growing"),
         ("{waves: [lab, lab]}", "rollout-not-growing"),
         ("{waves: [100%, lab]}", "rollout-not-growing"),
-        ("{steps: [{share: 1%, soak: 121s}]}", "rollout-deadline-too-short"),
+        ("{steps: [{share: 1%, soak: 121s, deadline: 2m}]}", "rollout-deadline-too-short"),
         ("{steps: [51%]}", "rollout-cannot-finish"),
         ("{steps: [{share: 1%, deadline: 7d}], waves: [10%, 50%, 100%]}", "rollout-cannot-finish"),
         ("{steps: [{share: 1%, deadline: 4d}]}", "rollout-cannot-finish"),

@@ -381,6 +381,43 @@ def test_a_narrower_error_page_is_no_second_one_for_the_same_statuses() -> None:
     assert ids(load_text(both % "500-599", pages)) == {"duplicate-error-page"}
 
 
+@pytest.mark.parametrize(
+    ("statuses", "shown"),
+    [("401", False), ("2xx", False), ("100-199", False), ("4xx", True), ("503-599", True)],
+)
+def test_an_error_page_that_is_never_shown(statuses: str, *, shown: bool) -> None:
+    text = SHOP + f"    error_pages: {{{statuses}: a.html}}\n"
+    assert ids(load_text(text, {"a.html": b"a"})) == (
+        set() if shown else {"error-page-never-shown"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ("accept-encoding: gzip", {"golden-compressed"}),
+        ("Accept-Encoding: identity", set()),
+        ("accept: text/html", set()),
+    ],
+)
+def test_text_is_not_looked_for_in_a_compressed_answer(headers: str, found: set[str]) -> None:
+    text = SHOP + f"    golden: [{{path: /, headers: {{{headers}}}, contains: ok}}]\n"
+    assert ids(load_text(text)) == found
+    assert ids(load_text(text.replace(", contains: ok", ""))) == set()
+
+
+@pytest.mark.parametrize("host", ["10.0.0.256", "10.0.0", "010.0.0.1", "1.2.3.4.5"])
+def test_numbers_that_are_no_address_are_no_name(host: str) -> None:
+    assert ids(load_text(SHOP.replace("127.0.0.1:3000", f"{host}:3000"))) == {"numbers-are-no-name"}
+    site = HEAD + f"sites: {{shop: {{hosts: [{host}], origin: 'http://127.0.0.1:3000'}}}}\n"
+    assert ids(load_text(site)) == {"numbers-are-no-name"}
+
+
+@pytest.mark.parametrize("host", ["10.0.0.255", "web.1", "4711", "1.example"])
+def test_a_name_may_hold_numbers(host: str) -> None:
+    assert ids(load_text(SHOP.replace("127.0.0.1:3000", f"{host}:3000"))) == set()
+
+
 def test_a_large_or_binary_error_page_is_refused() -> None:
     text = SHOP + "    error_pages: {404: page.html}\n"
     assert ids(load_text(text, {"page.html": b"x" * 65_537})) == {"file-unreadable"}

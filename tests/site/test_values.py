@@ -133,6 +133,7 @@ def test_hosts(written: str, host: str) -> None:
         "*a.example",
         "a.*.example",
         "*.*.example",
+        "*.",
         "a b",
         "a,b",
         "[192.0.2.1]",

@@ -4,7 +4,7 @@ The same few annotations are understood here and by `openapi`: `str int float bo
 `Literal`, `StrEnum`, `NewType`, `X | None`, `tuple[T, ...]`, `Mapping[str, T]`, `bytes` (base64),
 dataclasses, and a union of dataclasses that carry a literal `event`. Reading is strict for
 requests (an unknown key is an error with its place) and lenient for answers (a newer server may
-say more).
+say more, and may have another word where a `Literal` lists those that are known here).
 It must stay light: the CLI pays for every import here. That is why it is not pydantic.
 """
 
@@ -58,7 +58,8 @@ def from_json(kind: type[Value], value: object, *, strict: bool = True) -> Value
     Args:
         kind: a dataclass, or a union as described above.
         value: what `json.loads` gave.
-        strict: unknown keys are errors; off when reading what a newer Seawall may have written.
+        strict: unknown keys and literals are errors; off when reading what a newer Seawall may
+            have written.
 
     Raises:
         UsageError: a wrong type, a missing or unknown key; the message names the place.
@@ -83,7 +84,8 @@ def _read(kind: Any, value: object, place: str, *, strict: bool) -> Any:  # noqa
         kind = kind.__supertype__
     origin = get_origin(kind)
     if origin is Literal:
-        return value if value in get_args(kind) else _wrong(place, value, _choices(get_args(kind)))
+        newer = not strict and isinstance(value, str)
+        return value if newer or value in get_args(kind) else _wrong_choice(kind, value, place)
     if origin in (types.UnionType, Union):
         return _read_union(get_args(kind), value, place, strict=strict)
     if origin is tuple:
@@ -96,6 +98,10 @@ def _read(kind: Any, value: object, place: str, *, strict: bool) -> Any:  # noqa
         known = tuple(item.value for item in kind)
         return kind(value) if value in known else _wrong(place, value, _choices(known))
     return _read_plain(kind, value, place)
+
+
+def _wrong_choice(kind: Any, value: object, place: str) -> Any:
+    return _wrong(place, value, _choices(get_args(kind)))
 
 
 def _read_plain(kind: type, value: object, place: str) -> Any:

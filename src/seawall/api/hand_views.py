@@ -45,10 +45,16 @@ class FeatureView:
 
 @dataclass(frozen=True, slots=True)
 class SwitchesView:
-    """The kill switches that are on, and everything that can be killed."""
+    """The kill switches that are on, and everything that can be killed.
+
+    Attributes:
+        coming: the release that is in the gate or on its way, in words; empty when none is. What
+            it kills is not among `switches` yet.
+    """
 
     switches: tuple[SwitchView, ...]
     features: tuple[FeatureView, ...]
+    coming: str = ""
 
 
 @dataclass(frozen=True, slots=True)

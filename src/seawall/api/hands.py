@@ -13,6 +13,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.asked import Caller, author_of, message_of, release_id
+from seawall.api.deeds import Deeds
 from seawall.api.feed_desk import FeedDesk
 from seawall.api.hand_requests import (
     DeedRequest,
@@ -33,6 +34,7 @@ from seawall.api.hand_views import (
 from seawall.api.job_views import JobRequest, JobView
 from seawall.api.jobs import JobRunner
 from seawall.api.key_watch import KeyWatch
+from seawall.api.progress import Flow
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView, RolloutView
 from seawall.api.rollouts import Rollouts
 from seawall.api.shadow_desk import ShadowDesk
@@ -70,8 +72,10 @@ class Hands:
         shadows: ShadowDesk,
         *,
         desk: FeedDesk,
+        deeds: Deeds,
     ) -> None:
         self._store = store
+        self._deeds = deeds
         self._switchboard = switchboard
         self.keys = keys
         self.jobs = jobs
@@ -145,16 +149,12 @@ class Hands:
         """
         actor = author_of(request.author, caller)
         reason = message_of(request.reason)
-        # Written down before it is done, so that also a refused deed is known.
-        await asyncio.to_thread(
-            self._store.audit.add,
-            actor=actor,
-            action="rotate-clearance-keys",
-            subject="rollouts",
-            detail=reason,
-        )
         message = reason or "New clearance key"
-        flow = await self.keys.rotate(actor, message, break_glass=request.break_glass)
+
+        async def begin() -> Flow:
+            return await self.keys.rotate(actor, message, break_glass=request.break_glass)
+
+        flow = await self._deeds.begun(begin, actor, "rotate-clearance-keys", "rollouts", reason)
         return flow.events()
 
     async def run_job(self, name: str, request: JobRequest, caller: Caller) -> JobView:
@@ -276,14 +276,14 @@ class Hands:
         return replace(
             status,
             switches=(await self.switches()).switches,
-            rollouts=None if self.rollouts is None else await self.rollouts.status(),
+            rollouts=None if self.rollouts is None else await self.rollouts_now(),
         )
 
     # --- The course of rollouts ------------------------------------------------------------------
 
     async def rollouts_now(self) -> RolloutsView:
         """What goes on."""
-        return await self._course().status()
+        return self._with_gate(await self._course().status())
 
     async def rollout_story(self, release: str) -> RolloutHistoryView:
         """The rollouts of one release.
@@ -325,7 +325,7 @@ class Hands:
     async def freeze(self, request: DeedRequest, caller: Caller) -> RolloutsView:
         """Stop every start and advance."""
         async with self._steering(request, caller, "freeze") as (actor, reason):
-            return await self._course().freeze(actor, reason)
+            return self._with_gate(await self._course().freeze(actor, reason))
 
     async def unfreeze(self, request: DeedRequest, caller: Caller) -> RolloutsView:
         """Lift the freeze.
@@ -334,7 +334,10 @@ class Hands:
             ConflictError: nothing is frozen.
         """
         async with self._steering(request, caller, "unfreeze") as (actor, reason):
-            return await self._course().unfreeze(actor, reason)
+            return self._with_gate(await self._course().unfreeze(actor, reason))
+
+    def _with_gate(self, view: RolloutsView) -> RolloutsView:
+        return replace(view, gate=self._switchboard.in_the_gate)
 
     def _course(self) -> Rollouts:
         if self.rollouts is None:

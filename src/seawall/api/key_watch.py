@@ -55,7 +55,8 @@ class KeyWatch:
         facts = await self._releaser.current_facts()
         if facts is None or facts.clearance_keys_s is None:
             return None
-        age_s = self._clock.now_s() - facts.clearance_keys_s
+        # One that a clock made which was ahead would else be kept until that time has come.
+        age_s = abs(self._clock.now_s() - facts.clearance_keys_s)
         if age_s < limits.CLEARANCE_KEY_AGE_S or self._releaser.in_the_way(Kind.FEED):
             return None
         self._releaser.unless_frozen()

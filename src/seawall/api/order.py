@@ -5,8 +5,16 @@ from typing import Final
 
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.release.release import Kind
+from seawall.rollout.state import Speed
 from seawall.site.sources import SourceSet
 
+SPEEDS: Final = {
+    Kind.SITE: Speed.CONFIG,
+    Kind.CERTIFICATES: Speed.CONFIG,
+    Kind.FEED: Speed.FEED,
+    Kind.SWITCH: Speed.SWITCH,
+}
+"""How each kind of release is brought out."""
 _SUBJECTS: Final = {
     Kind.SITE: "a site file",
     Kind.CERTIFICATES: "new certificates",

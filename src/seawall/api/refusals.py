@@ -162,9 +162,34 @@ def no_facts(current: ReleaseRecord | None) -> SeawallError:
     return UnreachableError(
         "release-unreadable",
         f"{current.id} cannot be read just now, and what was asked for is made of it.",
-        remedy="Try again: the machine may be short of memory, or the store away. logs/control.log "
-        "tells more.",
+        remedy="Try again: the machine may be short of memory, or the store away. `seawall status` "
+        "tells whether it is damaged, and logs/control.log more.",
     )
+
+
+def damaged(current: ReleaseRecord) -> RefusedError:
+    """What is stored of the current release cannot be read, nor changed."""
+    return RefusedError(
+        "release-damaged",
+        f"{current.id} serves, but it is damaged in the store, or gone from it. A change would be "
+        "made of nothing, without its kill switches, pushed lists and clearance keys, and be "
+        "compared with nothing.",
+        remedy="`seawall rollback RELEASE` goes to one that can be read; apply after that. To "
+        f"begin from nothing: `seawall apply --force {current.digest[:12]}`.",
+    )
+
+
+def unless_damaged(
+    encoded: bytes | None, current: ReleaseRecord | None, force: Sequence[str]
+) -> bytes | None:
+    """What a change is made of: the current release as stored, None where there is none.
+
+    Raises:
+        RefusedError: it is damaged, and nobody named its digest.
+    """
+    if encoded is None and current is not None and not forces(force, current.digest):
+        raise damaged(current)
+    return encoded
 
 
 def require_facts(facts: Facts | None, current: ReleaseRecord | None) -> Facts:

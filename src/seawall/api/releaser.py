@@ -13,7 +13,7 @@ from typing import Any, Final
 from seawall import limits
 from seawall.api import refusals
 from seawall.api.follower import STAYS, Follower
-from seawall.api.order import Order
+from seawall.api.order import SPEEDS, Order
 from seawall.api.progress import Flow, ReleaseRefusedError
 from seawall.api.releases import release_view
 from seawall.api.rollouts import Rollouts
@@ -30,15 +30,7 @@ from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.release import Kind, ReleaseRecord
 from seawall.release.signing import SigningKey
 from seawall.release.store import Store
-from seawall.rollout.state import Speed
 from seawall.tasks import Background
-
-_SPEEDS: Final = {
-    Kind.SITE: Speed.CONFIG,
-    Kind.CERTIFICATES: Speed.CONFIG,
-    Kind.FEED: Speed.FEED,
-    Kind.SWITCH: Speed.SWITCH,
-}
 
 _ASKED_WRONGLY: Final = (NotFoundError, UsageError)
 """Of what does not exist nobody need be reminded: who asked was told."""
@@ -83,11 +75,12 @@ class Releaser:
         self._busy = ""
         self._preparing: Flow | None = None
         self._notice: NoticeView | None = None
+        self._damage: NoticeView | None = None
         self._facts: tuple[Digest, Facts] | None = None
 
     def notice(self) -> NoticeView | None:
-        """That the last change asked for is not what serves; gone with the next one that does."""
-        return self._notice
+        """That what serves cannot be read; or that the last change asked for is not what serves."""
+        return self._damage or self._notice
 
     async def look_back(self) -> None:
         """Find what the process before this one stored and did not put on its way any more."""
@@ -109,7 +102,7 @@ class Releaser:
 
     def in_the_way(self, kind: Kind) -> str:
         """What a release of this kind has to wait for; empty when it can begin."""
-        return self._busy or self._follower.in_the_way(_SPEEDS[kind])
+        return self._busy or self._follower.in_the_way(SPEEDS[kind])
 
     def unless_frozen(self) -> None:
         """Before any work that would be for nothing: see `Rollouts.may_start_anew`."""
@@ -262,12 +255,13 @@ class Releaser:
 
     async def _prepare(self, flow: Flow, order: Order) -> Prepared:
         """Check, compile and the gate; content that the gate found harmful is quarantined."""
+        current = self._roster.current
         try:
             return await self._workshop.prepare(
                 order.sources,
                 order.kind,
                 order.force,
-                await self.current_bytes(),
+                refusals.unless_damaged(await self.current_bytes(), current, order.force),
                 validate_same=False,
                 step=flow.step,
                 extras=replace(order.extras, at_s=self._clock.now_s()),
@@ -307,10 +301,14 @@ class Releaser:
         if current is None:
             return None
         try:
-            return await asyncio.to_thread(self._store.bundle_bytes, current.digest)
+            encoded = await asyncio.to_thread(self._store.bundle_bytes, current.digest)
         except (NotFoundError, RefusedError) as error:
             self._log("current-release-unreadable", error.message)
+            told = refusals.damaged(current)
+            self._damage = NoticeView("error", told.code, told.message, told.remedy)
             return None
+        self._damage = None
+        return encoded
 
     async def _quarantine(self, order: Order, digest: Digest) -> bool:
         """Whether the digest is quarantined and was forced by name."""
@@ -340,7 +338,7 @@ class Releaser:
             )
 
         record = await asyncio.to_thread(add)
-        self._facts = record.digest, prepared.facts
+        self._facts, self._damage = (record.digest, prepared.facts), None
         flow.done("store", f"{record.id} ({record.digest[:12]})")
         return record
 
@@ -359,7 +357,7 @@ class Releaser:
         started = await self._rollouts.start(
             record,
             prepared.policy,
-            _SPEEDS[record.kind],
+            SPEEDS[record.kind],
             actor=order.author,
             reason=order.message,
             feed=order.feed,

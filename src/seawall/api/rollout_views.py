@@ -116,12 +116,14 @@ class RolloutsView:
         target: what every node is to run when no rollout says otherwise.
         running: None when no release is on its way.
         waiting: in order.
+        gate: what is still in the gate and no rollout yet, in words; empty when nothing is.
     """
 
     target: str | None
     frozen: FreezeView | None
     running: RolloutView | None
     waiting: tuple[RolloutView, ...]
+    gate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
+from seawall.api.deeds import Deeds
 from seawall.api.extras import Extras
 from seawall.api.order import Order
 from seawall.api.progress import Flow
@@ -19,7 +20,6 @@ from seawall.api.releaser import Releaser
 from seawall.api.work import Facts
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import ConflictError
-from seawall.release.ledger import Audit
 from seawall.release.release import Kind
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 from seawall.telemetry import records
@@ -34,7 +34,7 @@ class ShadowDesk:
 
     Args:
         turn: waits for a release that is in the gate just now; then what is current.
-        audit: told who did what.
+        deeds: told who did what, and what came of it.
         data_dir: where the access records are.
     """
 
@@ -42,12 +42,12 @@ class ShadowDesk:
         self,
         releaser: Releaser,
         turn: Callable[[], Awaitable[Facts]],
-        audit: Audit,
+        deeds: Deeds,
         data_dir: Path,
     ) -> None:
         self._releaser = releaser
         self._turn = turn
-        self._audit = audit
+        self._deeds = deeds
         self._access_file = data_dir / "access" / ACCESS_FILE
         # One at a time, however many ask: each takes one of a few threads for seconds.
         self._comparing = asyncio.Lock()
@@ -94,19 +94,17 @@ class ShadowDesk:
             )
         if facts.model.path:
             raise model_is_a_file()
-        await self._note(author, "shadow-promoted", shadow.id)
-        return self._releaser.apply(
-            Order(
-                sources=facts.sources,
-                author=author,
-                message=message or f"Promote the shadow model {shadow.name or shadow.id}",
-                kind=Kind.FEED,
-                force=force,
-                extras=Extras(promote=wanted or shadow.id, pinned=True),
-                feed=_PROMOTED,
-                break_glass=break_glass,
-            )
+        order = Order(
+            sources=facts.sources,
+            author=author,
+            message=message or f"Promote the shadow model {shadow.name or shadow.id}",
+            kind=Kind.FEED,
+            force=force,
+            extras=Extras(promote=wanted or shadow.id, pinned=True),
+            feed=_PROMOTED,
+            break_glass=break_glass,
         )
+        return await self._begun(order, "shadow-promoted", shadow.id)
 
     async def unshadow(self, *, author: str, message: str) -> Flow:
         """Begin to take the shadow away.
@@ -118,26 +116,25 @@ class ShadowDesk:
         """
         facts = await self._turn()
         _require_pushed(facts)
-        await self._note(author, "shadow-taken-away", facts.shadow.id)
-        return self._releaser.apply(
-            Order(
-                sources=facts.sources,
-                author=author,
-                message=message or f"Without the shadow model {facts.shadow.id}",
-                kind=Kind.FEED,
-                extras=Extras(unshadow=True, pinned=True),
-                feed=BOT_SHADOW,
-            )
+        order = Order(
+            sources=facts.sources,
+            author=author,
+            message=message or f"Without the shadow model {facts.shadow.id}",
+            kind=Kind.FEED,
+            extras=Extras(unshadow=True, pinned=True),
+            feed=BOT_SHADOW,
         )
+        return await self._begun(order, "shadow-taken-away", facts.shadow.id)
 
     def _compared(self, model: str, shadow: str) -> ShadowReport:
         files = records.files(self._access_file)
         return compare(records.newest(files, limits.BOT_SHADOW_READ_BYTES), model, shadow)
 
-    async def _note(self, actor: str, action: str, subject: str) -> None:
-        await asyncio.to_thread(
-            self._audit.add, actor=actor, action=action, subject=subject, detail=""
-        )
+    async def _begun(self, order: Order, action: str, subject: str) -> Flow:
+        async def begin() -> Flow:
+            return self._releaser.apply(order)
+
+        return await self._deeds.begun(begin, order.author, action, subject)
 
 
 def _require_pushed(facts: Facts) -> None:

@@ -5,11 +5,11 @@ a network down. A switch ends by itself; what is on stands in the current releas
 process that was away ends on its return what is over.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
 from seawall import limits
+from seawall.api.deeds import Deeds
 from seawall.api.extras import Extras
 from seawall.api.hand_views import (
     BotModelView,
@@ -33,7 +33,6 @@ from seawall.ids import ListName, SiteName
 from seawall.model import FEATURES, Feature, Switch
 from seawall.model.switches import still_on, switch_words
 from seawall.phrases import few
-from seawall.release.ledger import Audit
 from seawall.release.release import Kind
 from seawall.site.sources import Pushed
 
@@ -47,15 +46,15 @@ class Switchboard:
     """Throws and ends switches, and takes feeds; `run` as a task ends what is over.
 
     Args:
-        audit: told who did what.
+        deeds: told who did what, and what came of it.
         log: told what control does by itself.
     """
 
     def __init__(
-        self, releaser: Releaser, audit: Audit, clock: Clock, *, log: Callable[[str, str], None]
+        self, releaser: Releaser, deeds: Deeds, clock: Clock, *, log: Callable[[str, str], None]
     ) -> None:
         self._releaser = releaser
-        self._audit = audit
+        self._deeds = deeds
         self._clock = clock
         self._log = log
         self._refused = ""
@@ -95,18 +94,16 @@ class Switchboard:
         facts = await self.turn()
         lasts = f"{switch.until_s - self._clock.now_s():.0f} s"
         detail = f"for {lasts}" + (f": {reason}" if reason else "")
-        await self._note(author, "kill", switch.words, detail)
-        return self._releaser.apply(
-            Order(
-                sources=facts.sources,
-                author=author,
-                message=f"Kill {switch.words} {detail}",
-                kind=Kind.SWITCH,
-                force=force,
-                extras=Extras(on=switch, pinned=True),
-                break_glass=break_glass,
-            )
+        order = Order(
+            sources=facts.sources,
+            author=author,
+            message=f"Kill {switch.words} {detail}",
+            kind=Kind.SWITCH,
+            force=force,
+            extras=Extras(on=switch, pinned=True),
+            break_glass=break_glass,
         )
+        return await self._begun(order, "kill", switch.words, detail)
 
     async def unkill(
         self, feature: str, site: str | None, *, author: str, break_glass: bool = False
@@ -126,17 +123,15 @@ class Switchboard:
                 f"There is no kill switch on {switch_words(*key)}.",
                 remedy=f"See `{_SWITCH_WORDS}`.",
             )
-        await self._note(author, "unkill", switch_words(*key), "")
-        return self._releaser.apply(
-            Order(
-                sources=facts.sources,
-                author=author,
-                message=f"End the kill of {switch_words(*key)}",
-                kind=Kind.SWITCH,
-                extras=Extras(off=key, pinned=True),
-                break_glass=break_glass,
-            )
+        order = Order(
+            sources=facts.sources,
+            author=author,
+            message=f"End the kill of {switch_words(*key)}",
+            kind=Kind.SWITCH,
+            extras=Extras(off=key, pinned=True),
+            break_glass=break_glass,
         )
+        return await self._begun(order, "unkill", switch_words(*key))
 
     async def push_now(
         self, feed: Pushed, *, author: str, message: str, force: tuple[str, ...]
@@ -151,19 +146,17 @@ class Switchboard:
         facts = await self.turn()
         require_pushed(facts, feed.name)
         detail = f"{len(feed.content)} bytes"
-        await self._note(author, "feed-pushed", feed.name, detail)
-        return self._releaser.apply(
-            Order(
-                sources=facts.sources,
-                author=author,
-                message=message or f"Feed {feed.name}, {detail}",
-                kind=Kind.FEED,
-                force=force,
-                extras=Extras(feed=feed, pinned=True),
-                feed=feed.name,
-                break_glass=True,
-            )
+        order = Order(
+            sources=facts.sources,
+            author=author,
+            message=message or f"Feed {feed.name}, {detail}",
+            kind=Kind.FEED,
+            force=force,
+            extras=Extras(feed=feed, pinned=True),
+            feed=feed.name,
+            break_glass=True,
         )
+        return await self._begun(order, "feed-pushed", feed.name, detail)
 
     async def switches(self) -> SwitchesView:
         """What is killed in the current release, and what can be."""
@@ -175,6 +168,7 @@ class Switchboard:
                 FeatureView(feature.value, about.without, about.opens, about.by_site)
                 for feature, about in FEATURES.items()
             ),
+            coming=self._releaser.busy,
         )
 
     async def feeds(self) -> FeedsView:
@@ -259,7 +253,7 @@ class Switchboard:
         if names != self._written:  # otherwise it was refused, and is tried again
             self._written = names
             self._log("switch-over", names)
-            await self._note(AUTHOR, "switch-over", names, "")
+            await self._deeds.note(AUTHOR, "switch-over", names)
         return flow
 
     async def turn(self) -> Facts:
@@ -274,10 +268,11 @@ class Switchboard:
             await self._clock.sleep(_WAIT_POLL_S)
         return require_facts(await self._releaser.current_facts(), self._releaser.current)
 
-    async def _note(self, actor: str, action: str, subject: str, detail: str) -> None:
-        await asyncio.to_thread(
-            self._audit.add, actor=actor, action=action, subject=subject, detail=detail
-        )
+    async def _begun(self, order: Order, action: str, subject: str, detail: str = "") -> Flow:
+        async def begin() -> Flow:
+            return self._releaser.apply(order)
+
+        return await self._deeds.begun(begin, order.author, action, subject, detail)
 
 
 def _model_view(model: ModelFacts) -> BotModelView | None:

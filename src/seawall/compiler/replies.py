@@ -25,16 +25,11 @@ from google.protobuf import struct_pb2
 
 from seawall.compiler.access_log import FIELDS
 from seawall.compiler.wire import add_newer, inline_text, packed
-from seawall.model import ErrorPage
+from seawall.model import EDGE_STATUSES, ErrorPage
 
 PAGES_NAMESPACE: Final = "seawall.pages"
 """Namespace of the virtual host's metadata that holds pages by status and their types."""
 TYPES_NAMESPACE: Final = "seawall.page_types"
-EDGE_STATUSES: Final = (
-    *(400, 403, 404, 408, 413, 421, 426, 429, 431),
-    *(500, 501, 502, 503, 504, 505, 507),
-)
-"""Statuses that the edge itself can answer with; pages for others would never be shown."""
 
 _TEXT = "Error %RESPONSE_CODE%. Request id: %REQ(X-REQUEST-ID)%\n"
 _TIME = FIELDS["time"]

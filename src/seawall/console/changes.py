@@ -10,6 +10,8 @@ from seawall.console.output import joined, styled
 from seawall.console.words import count
 
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
+_OTHER = ("*", "bold")
+"""A newer control may know more kinds."""
 
 
 def diff(view: DiffView) -> RenderableType:
@@ -63,7 +65,7 @@ def guard(view: GuardView) -> RenderableType:
 
 
 def _change(change: ChangeView) -> Text:
-    mark, style = _MARKS[change.action]
+    mark, style = _MARKS.get(change.action, _OTHER)
     # The words name the thing themselves; the subject is for programs.
     parts = [styled(f"  {mark} ", style), styled(change.text or change.subject)]
     if change.drains:

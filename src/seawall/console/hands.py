@@ -34,6 +34,11 @@ def switches(view: SwitchesView) -> RenderableType:
         parts += [table, styled("")]
     else:
         parts += [styled("No kill switch is on."), styled("")]
+    if view.coming:
+        parts += [
+            styled(f"What it changes is not here yet: {view.coming}.", "bold cyan"),
+            styled(""),
+        ]
     known = plain_table("feature", "without it")
     for feature in view.features:
         words = feature.without + (f" Opens something: {feature.opens}" if feature.opens else "")
@@ -82,7 +87,7 @@ def _described(what: str, model: BotModelView) -> list[Text]:
     named = f"{model.name} ({model.id})" if model.name else model.id
     size = f", {model.features} features, {model.trees} trees" if model.trees else ""
     made = f", made {model.created}" if model.created else ""
-    lines = [styled(f"{what}: {named}, {origin[model.source]}{size}{made}")]
+    lines = [styled(f"{what}: {named}, {origin.get(model.source, model.source)}{size}{made}")]
     shown = list(model.metrics.items())[:_METRICS_SHOWN]
     if shown:
         lines.append(styled("  " + ", ".join(f"{name} {value:.4g}" for name, value in shown)))
@@ -115,7 +120,9 @@ def rollouts(view: RolloutsView, now_s: float) -> RenderableType:
     parts += [
         styled(f"{one.release} waits, ordered by {one.actor} ({one.speed})") for one in view.waiting
     ]
-    if view.running is None and not view.waiting:
+    if view.gate:
+        parts.append(styled(f"{view.gate}; that is still in the gate.", "bold cyan"))
+    elif view.running is None and not view.waiting:
         parts.append(styled(f"No release is on its way; {view.target or 'nothing'} is the target."))
     return Group(*parts)
 

@@ -15,7 +15,7 @@ _STYLES = {"error": "bold red", "warning": "bold yellow"}
 def problems(found: Sequence[ProblemView], hidden: int = 0) -> RenderableType:
     """Every problem on its own lines, `file:line:column` first so that editors can jump there."""
     parts: list[RenderableType] = []
-    for severity in ("error", "warning"):
+    for severity in dict.fromkeys(("error", "warning", *(p.severity for p in found))):
         file = None
         for problem in (p for p in found if p.severity == severity):
             if file not in (None, problem.file):
@@ -46,7 +46,7 @@ def _problem(problem: ProblemView) -> Text:
     parts = [
         styled(place(problem.file, problem.line, problem.column), "bold"),
         styled(": "),
-        styled(problem.severity, _STYLES[problem.severity]),
+        styled(problem.severity, _STYLES.get(problem.severity, "bold")),
         styled(f": {problem.what} "),
         styled(f"[{problem.id}]", "dim"),
     ]

@@ -41,7 +41,8 @@ def status(view: StatusView, *, cut: bool = False) -> RenderableType:
         view: what to draw.
         cut: the end may not be seen, as on a screen that does not scroll: notices come first.
     """
-    state = joined(styled(view.state, _STATES[view.state]), styled(f"  {view.summary}"))
+    colour = _STATES.get(view.state, "bold yellow")  # a newer control may know more states
+    state = joined(styled(view.state, colour), styled(f"  {view.summary}"))
     notices = list(_notices(view))
     parts: list[RenderableType] = [pairs(_overview(view))]
     if view.edge.requests or view.sites:

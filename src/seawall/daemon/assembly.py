@@ -14,6 +14,7 @@ from typing import Self
 
 from seawall import limits
 from seawall.api.configfile import ConfigFile
+from seawall.api.deeds import Deeds
 from seawall.api.feed_desk import FeedDesk
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.follower import Follower
@@ -200,7 +201,8 @@ class _Core:
         """The service, and what works beside it."""
         clock, log, releaser = self.clock, self.log, self.releaser
         watch = FileWatch(releaser, self.workshop, clock, log=log)
-        switchboard = Switchboard(releaser, self.store.audit, clock, log=log)
+        deeds = Deeds(self.store.audit, self.background, log=log)
+        switchboard = Switchboard(releaser, deeds, clock, log=log)
         keys = KeyWatch(releaser, clock, log=log)
         desk = FeedDesk(
             *(releaser, self.rollouts, self.store, self.workshop, clock),
@@ -234,8 +236,8 @@ class _Core:
             notices=notices,
             jobs=jobs.view,
         )
-        shadows = ShadowDesk(releaser, switchboard.turn, self.store.audit, data_dir)
-        hands = Hands(self.store, switchboard, keys, jobs, shadows, desk=desk)
+        shadows = ShadowDesk(releaser, switchboard.turn, deeds, data_dir)
+        hands = Hands(self.store, switchboard, keys, jobs, shadows, desk=desk, deeds=deeds)
         hands.rollouts = self.rollouts
         parts = Parts(
             store=self.store,

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import pwd
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +34,8 @@ _NO_SIGN: Final = frozenset({"run", "logs", "lost+found"})
 """What a start that failed early leaves, and what a new disk holds."""
 _PRIVATE_FILE_MODE: Final = 0o600
 _RUN_FILE_SIZE_BYTES_MAX: Final = 4096
+_LOGIN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]{0,63}\$?")
+"""A name that sudo gives, also one of a domain."""
 _ENVOY: Final = "envoy"
 """The name of its executable."""
 
@@ -184,11 +187,16 @@ def _at_work_in(node: Path) -> Iterator[Process]:
 
 
 def user_name() -> str:
-    """The login name of whoever runs this process, or its number when it has no name."""
+    """The login name of whoever runs this process, or its number when it has no name.
+
+    By sudo it is the person who asked: all of them work as the service's one user.
+    """
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        return f"uid {os.getuid()}"
+        name = f"uid {os.getuid()}"
+    person = os.environ.get("SUDO_USER", "")
+    return f"{person} (as {name})" if _LOGIN.fullmatch(person) and person != name else name
 
 
 def stop_signals() -> tuple[signal.Signals, ...]:

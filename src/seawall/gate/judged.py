@@ -108,8 +108,13 @@ def _where(probes: Sequence[Probe], new: Tasting) -> str:
     return f" at {probes[next(lost, len(new.answers) - 1)].name}"
 
 
+def _stayed(tasting: Tasting) -> bool:
+    """Whether its memory is that of an Envoy which had loaded everything."""
+    return tasting.end is End.RUNNING and tasting.start_s is not None
+
+
 def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
-    if old is None or not old.memory_bytes or new.end is not End.RUNNING:
+    if old is None or not old.memory_bytes or not (_stayed(new) and _stayed(old)):
         return None
     most = max(
         int(limits.TASTER_MEMORY_GROWTH_MAX * old.memory_bytes),

@@ -66,6 +66,7 @@ from seawall.model.route import (
     Timeouts,
 )
 from seawall.model.site import (
+    EDGE_STATUSES,
     Compression,
     ErrorPage,
     Hsts,
@@ -83,6 +84,7 @@ __all__ = [
     "BOT_PURPOSES",
     "BOT_WINDOWS_S",
     "DEFAULT_POLICY",
+    "EDGE_STATUSES",
     "FEATURES",
     "OBSERVING",
     "AccessLogPolicy",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from seawall.ids import CertificateName, ListName, SiteName
 from seawall.model.bots import OBSERVING, BotPolicy
@@ -28,6 +29,13 @@ class Hsts:
     max_age_s: int
     include_subdomains: bool
     preload: bool
+
+
+EDGE_STATUSES: Final = (
+    *(400, 403, 404, 408, 413, 421, 426, 429, 431),
+    *(500, 501, 502, 503, 504, 505, 507),
+)
+"""Statuses that the edge itself can answer with; pages for others would never be shown."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,9 @@ class Registry:
         if not 0 < ttl_s <= limits.JOIN_TOKEN_TTL_S_MAX:
             raise UsageError(
                 "join-token-ttl-invalid",
-                f"A join token lives up to {limits.JOIN_TOKEN_TTL_S_MAX / 86_400:.0f} days.",
-                remedy="Choose a shorter --ttl.",
+                f"A join token cannot live {ttl_s:g} s.",
+                remedy="Choose a --ttl of more than 0 s and at most "
+                f"{limits.JOIN_TOKEN_TTL_S_MAX / 86_400:.0f} days.",
             )
         now_s = self._clock.now_s()
         token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)

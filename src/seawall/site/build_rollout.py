@@ -20,7 +20,8 @@ def build_policy(section: RolloutSection) -> RolloutPolicy:
     """The policy that a site file writes, or the defaults."""
     return RolloutPolicy(
         steps=tuple(
-            Step(round(step.share * _PERMILLE), step.soak, step.deadline) for step in section.steps
+            Step(round(step.share * _PERMILLE), step.soak_s, step.deadline_s)
+            for step in section.steps
         ),
         waves=tuple(_wave(written) for written in section.waves),
         taste_deadline_s=section.taste_deadline,

@@ -178,7 +178,8 @@ MEASURES: Final = (
         "bots_challenge_busy",
         "counter",
         "http.*.lua.bots_challenge_busy",
-        "Challenges answered with 429 because too many were waiting, of one network or in total.",
+        "Challenges, and requests of browsers during a challenge, answered with 429: too many of "
+        "one network, or in total.",
     ),
     Measure(
         "bots_errors",

@@ -26,11 +26,11 @@ def check(draft: Draft) -> Iterator[Problem]:
     for index, step in enumerate(draft.top.section.rollout.steps):
         if draft.top.lost("rollout", "steps", index):
             continue
-        if step.deadline < step.soak:
+        if step.deadline_s < step.soak_s:
             what = (
-                f"The step of {step} must last {duration_text(step.soak)}, "
-                f"but ends after {duration_text(step.deadline)}."
+                f"The step of {step} must last {duration_text(step.soak_s)}, "
+                f"but ends after {duration_text(step.deadline_s)}."
             )
             at = draft.top.at("rollout", "steps", index)
-            remedy = f"Write `deadline: {duration_text(step.soak * 2)}`, or a shorter `soak`."
+            remedy = f"Write `deadline: {duration_text(step.soak_s * 2)}`, or a shorter `soak`."
             yield RULE.found(at, "", what, remedy=remedy)

@@ -71,9 +71,10 @@ def is_address(host: str) -> bool:
 
 def host_name(value: Any) -> str:
     """A host of a site as clients send it: a name, one with `*.` in front, an address, or `*`."""
-    host = text(value).lower().rstrip(".")
-    if host == "*":
-        return host
+    written = text(value).lower()
+    if written == "*":
+        return written
+    host = written.rstrip(".")
     if "//" in host or "/" in host:
         _bad_host(value, "Write the host name alone, without scheme and path.")
     if not host.isascii():

@@ -28,6 +28,8 @@ from seawall.site.schema.values import (
 
 _PERMILLE: Final = 1_000
 _PATH: Final = re.compile(rf"/[\x21\x22\x24-\x7e]{{0,{limits.PATH_LENGTH_CHARS_MAX - 1}}}")
+_SOAKS: Final = 2.0
+"""Of a step whose deadline nobody wrote: room for requests that come later than others."""
 _STEP_SHARE: Final = per_cent(0.1, 100)
 _WAVE_SHARE: Final = per_cent(0.01, 100)
 
@@ -52,13 +54,24 @@ class StepSection(Section):
     soak: Annotated[float, duration("0s", "1d")] = Field(
         default=limits.STEP_SOAK_S,
         description="Shortest duration of the step while there is traffic, however good the "
-        "results are.",
+        "results are. If not written, at most the `deadline`.",
     )
     deadline: Annotated[float, duration("1s", "7d")] = Field(
         default=limits.STEP_DEADLINE_S,
         description="Longest wait for enough requests to judge by. After it, `without_traffic` "
-        "decides.",
+        "decides. If not written, at least twice the `soak`.",
     )
+
+    @property
+    def soak_s(self) -> float:
+        """Seconds: a default contradicts no deadline that was written."""
+        return self.soak if "soak" in self.model_fields_set else min(self.soak, self.deadline)
+
+    @property
+    def deadline_s(self) -> float:
+        """Seconds: a default contradicts no soak that was written."""
+        least_s = 0.0 if "deadline" in self.model_fields_set else _SOAKS * self.soak_s
+        return max(self.deadline, least_s)
 
     def __str__(self) -> str:
         return f"{self.share * 100:g}%"
