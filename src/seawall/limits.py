@@ -16,432 +16,496 @@ GIB: Final = 1024 * MIB
 # --- Site file ---------------------------------------------------------------------------------
 
 SITE_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One YAML file. 1,000 sites of 5 routes take about 1 MiB; beyond 8 MiB it is a mistake."""
+"""Size of one YAML file. 1,000 sites of 5 routes take about 1 MiB, so a file beyond 8 MiB is a
+mistake."""
 SITE_SOURCES_SIZE_BYTES_MAX: Final = 32 * MIB
-"""All YAML files of one configuration together."""
+"""Size of all YAML files of one configuration together."""
 SITE_INCLUDES_MAX: Final = 2_000
-"""Included files: one per site at the largest supported number of sites, and as much again."""
+"""Included files: one for each of `SITES_MAX` sites."""
 SITE_YAML_DEPTH_MAX: Final = 32
-"""Nesting of mappings and lists. The deepest documented field stands at 9."""
+"""Levels to which mappings and lists may be nested. The deepest documented field is at level 9."""
 SITE_YAML_NODES_MAX: Final = 2_000_000
-"""YAML nodes over all files: bounds memory against alias bombs and generated files."""
+"""YAML nodes in all files together. Protects memory from alias bombs and oversized generated
+files."""
 SITE_YAML_ALIAS_NODES_MAX: Final = 200_000
-"""YAML nodes that stand in the tree through aliases: sharing is for people, not for bombs."""
+"""YAML nodes that aliases add, over all files. Far more than a person shares by hand, far fewer
+than an alias bomb needs."""
 SITE_YAML_ENTRIES_MAX: Final = 20_000
-"""Entries of one mapping or list: twice the largest number of routes, the longest list there is."""
+"""Entries of one mapping or list: twice the largest number of routes, which is the longest list."""
 SITE_PROBLEMS_MAX: Final = 200
-"""Problems shown at once; the count of the rest is said. More would hide the first."""
+"""Problems shown at once; the others are only counted. A longer list would hide the first
+problem."""
 SITE_SALVAGE_ROUNDS_MAX: Final = 64
-"""How often what is wrong is taken out and the rest looked at again. A file takes two or three; one
-that takes more is not looked at further."""
+"""How often Seawall removes the faulty parts of a file and checks the rest again, to find all
+problems at once. Usually two or three rounds are enough; after the last one it stops checking."""
 SITE_WORD_REMEMBERED_CHARS_MAX: Final = 200
-"""Values of a site file whose check is remembered, since sites repeat them: names, times,
-addresses. Longer ones are hardly ever there twice, and who may check files could fill the memory
-with them."""
+"""Longest value (a name, time or address) whose check is remembered, because sites repeat such
+values. Longer values rarely repeat, and remembering them would let a caller fill the memory."""
 HOSTS_REMEMBERED_SIZE_BYTES_MAX: Final = 128 * MIB
-"""Compiled sites kept, so that a change of one compiles one. `SITES_MAX` of five routes take some
-MiB over http and https. Once they take more, as when large ones are compared again and again, all
-are forgotten."""
+"""Compiled sites kept in memory, so that a change of one site compiles only that one. `SITES_MAX`
+sites of five routes take a few MiB over http and https. Beyond the limit all are dropped and
+compiled again."""
 SITES_MAX: Final = 2_000
-"""Sites on one edge: twice the size that the benchmark covers."""
+"""Sites on one edge: twice as many as the benchmark covers."""
 HOSTS_PER_SITE_MAX: Final = 100
-"""Host names of one site. Larger sets belong in wildcards or several sites."""
+"""Host names of one site. For more, use wildcards or several sites."""
 ROUTES_PER_SITE_MAX: Final = 1_000
-"""Routes of one site: Envoy tries them in order, so each one costs every later one."""
+"""Routes of one site. Envoy tries them in order, so every route delays those after it."""
 ROUTES_MAX: Final = 10_000
-"""Routes over all sites: one RDS resource must stay well under the gRPC message limit."""
+"""Routes of all sites together: they travel in one RDS resource, which must stay well below the
+gRPC message limit."""
 ORIGINS_MAX: Final = 4_000
-"""Origins (Envoy clusters): each costs about 100 KiB of Envoy memory and a share of each poll."""
+"""Origins (Envoy clusters). Each costs about 100 KiB of Envoy's memory and makes every poll of the
+statistics longer."""
 ENDPOINTS_PER_ORIGIN_MAX: Final = 256
 """Endpoints of one origin, primary and backup together."""
 LISTENERS_MAX: Final = 16
-"""Addresses to listen on, for http and https each."""
+"""Addresses to listen on, counted separately for http and https."""
 HEADER_OPERATIONS_MAX: Final = 64
-"""Header changes of one site or route, each direction."""
+"""Header changes of one site or route, counted separately for requests and responses."""
 NAME_LENGTH_CHARS_MAX: Final = 63
-"""Site, route and origin names: they become stat and file names (as a DNS label would)."""
+"""Length of the name of a site, route or origin. Names become parts of statistics and file names,
+and 63 is what a DNS label allows."""
 HEADER_VALUE_LENGTH_CHARS_MAX: Final = 4_096
-"""A header value written in a site file; a long Content-Security-Policy has about 2,000."""
+"""Length of a header value in a site file. A long Content-Security-Policy has about 2,000
+characters."""
 PATH_LENGTH_CHARS_MAX: Final = 2_048
-"""A URL path or file name written in a site file."""
+"""Length of a URL path or file name in a site file."""
 QUERY_NAME_LENGTH_BYTES_MAX: Final = 1_024
-"""Name of a query parameter in a condition; Envoy takes no longer one."""
+"""Length of a query parameter's name in a condition. Envoy accepts no longer one."""
 REGEX_LENGTH_CHARS_MAX: Final = 1_024
-"""A path regex. Envoy's RE2 also bounds the compiled program size."""
+"""Length of a path regex. The size of the compiled program is limited separately."""
 REGEX_PROGRAM_SIZE_MAX: Final = 1_000
-"""Instructions of a compiled RE2 program: keeps a match cheap on the request path."""
+"""Instructions of a compiled RE2 program. Keeps matching cheap, because it happens on each
+request."""
 REFERENCED_FILE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""A certificate, key, CA bundle or error page named by the site file."""
+"""Size of a certificate, key, CA bundle or error page that the site file names."""
 RESPONSE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A fixed response or error page: it is kept in every Envoy worker."""
+"""Size of a fixed response or error page, because every Envoy worker keeps a copy."""
 CERTIFICATE_EXPIRY_WARNING_S: Final = 14 * 86_400
-"""A certificate that ends sooner is a problem at `check`: two weeks is time to renew by hand."""
+"""A certificate that expires within this time is reported by `check`. Two weeks leave time to renew
+it by hand."""
 TRUSTED_PROXIES_MAX: Final = 1_024
-"""CIDRs of proxies whose forwarded-for headers are believed."""
+"""Networks (CIDRs) of proxies whose forwarded-for headers are trusted."""
 ACCESS_LOG_FIELDS_MAX: Final = 32
-"""Extra access-log fields: each costs every request."""
+"""Extra fields in the access log. Each one costs time on every request."""
 
 # --- Compiler, gate and release ------------------------------------------------------------------
 
 BUNDLE_SIZE_BYTES_MAX: Final = 64 * MIB
-"""One release bundle. 1,000 sites of 5 routes take about 2 MiB."""
+"""Size of one release bundle. 1,000 sites of 5 routes take about 2 MiB."""
 RELEASES_RETAINED_MAX: Final = 200
-"""Releases kept for rollback; older ones go, but never one that serves or is last known good."""
+"""Releases kept for rollback. Beyond it the oldest are deleted, but never one that serves or is
+last known good."""
 RELEASES_SIZE_BYTES_MAX: Final = 1 * GIB
-"""Bundles kept in the store, compressed."""
+"""Size of all bundles in the store together, compressed."""
 RELEASE_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
-"""A release message: a paragraph, not a document."""
+"""Length of a release message: enough for a long paragraph."""
 VALIDATE_TIMEOUT_S: Final = 60
-"""`envoy --mode validate` of the largest configuration takes about 1 s; far beyond it hangs."""
+"""Time for `envoy --mode validate`. The largest configuration takes about 1 s, so an Envoy that
+needs longer than this limit hangs."""
 ENVOY_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
-"""Envoy's own words in a refusal: enough for its longest useful message."""
+"""How much of Envoy's own message a refusal quotes: its longest useful message fits."""
 
 # --- Compiled configuration ----------------------------------------------------------------------
 
 ORIGIN_KEEPALIVE_IDLE_S: Final = 60
-"""TCP keepalive to origins starts after this silence: under the 5 minutes after which common
-firewalls forget a connection."""
+"""Silence on a connection to an origin after which TCP keepalive starts. Common firewalls forget a
+silent connection after 5 minutes."""
 ORIGIN_KEEPALIVE_INTERVAL_S: Final = 10
-"""Time between TCP keepalive probes."""
+"""Time between two TCP keepalive probes."""
 ORIGIN_KEEPALIVE_PROBES: Final = 3
-"""Unanswered probes after which the connection is dead: 90 s after the last byte."""
+"""Unanswered keepalive probes after which a connection counts as dead: 90 s after the last byte."""
 ORIGIN_UNACKNOWLEDGED_S_MAX: Final = 30
-"""For so long what was sent on a connection to an HTTP/2 origin may be unacknowledged: some seven
-attempts of the kernel. Then the connection is given up, and requests go over a new one."""
+"""How long data sent to an HTTP/2 origin may stay unacknowledged, about seven attempts of the
+kernel. Then the connection is given up and requests use a new one."""
 PANIC_HEALTHY_PERCENT: Final = 1
-"""Under this share of healthy endpoints all are tried: only when none is healthy, since trying
-everything then is better than refusing everything."""
+"""Below this percentage of healthy endpoints, requests go to all of them. In effect this happens
+only when none is healthy: trying every endpoint is then better than refusing every request."""
 DNS_RETRY_MIN_S: Final = 1
-"""First wait after a failed DNS query for an origin."""
+"""Wait after the first failed DNS query for an origin."""
 USUAL_BODY_SIZE_BYTES_MAX: Final = 10 * MIB
-"""Bound on request bodies of a site that sets none: what the edge checks at the lowest cost."""
+"""Largest request body of a site that sets no limit of its own. This size is the cheapest for the
+edge to check."""
 COMPRESSION_SIZE_BYTES_MIN: Final = 860
-"""Smaller bodies are sent as they are: they fit one packet anyway."""
+"""Smaller bodies are not compressed: they fit into one packet anyway."""
 ACCESS_LOG_SLOW_MS: Final = 5_000
-"""A request that takes this long is always logged, whatever the sample."""
+"""A request that takes this long is always logged, whatever the sampling rate is."""
 DIFF_CHANGES_MAX: Final = 500
-"""Changes shown one by one; the rest is counted by kind. Nobody reads more."""
+"""Changes shown one by one; the others are only counted by kind. Nobody reads more."""
 RETRY_HOST_SELECTION_MAX: Final = 3
-"""Attempts at picking an endpoint that has not failed this request yet."""
+"""How often a retry tries to pick an endpoint that has not already failed this request."""
 
 # --- Release formats and store ------------------------------------------------------------------
 
 BUNDLE_MANIFEST_SIZE_BYTES_MAX: Final = 16 * MIB
-"""The list of a bundle's parts; 10,000 resources take about 3 MiB."""
+"""Size of the manifest, the list of a bundle's parts. 10,000 resources take about 3 MiB."""
 BUNDLE_PARTS_MAX: Final = 50_000
-"""Resources of one bundle: far above what the limits of a site file can give."""
+"""Resources of one bundle: far more than a site file within its own limits can produce."""
 BUNDLE_TEXT_LENGTH_CHARS_MAX: Final = 4_096
-"""A name or path in a manifest: the longest path that Linux takes."""
+"""Length of a name or path in a manifest: the longest path that Linux allows."""
 RELEASE_RECORD_SIZE_BYTES_MAX: Final = 32 * KIB
-"""Who, when and why: the longest message with every character escaped fits."""
+"""Size of a release's record (who, when and why). The longest message fits even with every
+character escaped."""
 ENVELOPE_SIZE_BYTES_MAX: Final = 65 * MIB
-"""A signed bundle as a node fetches it: an incompressible bundle and its record fit."""
+"""Size of a signed bundle as a node fetches it: the largest bundle that cannot be compressed, and
+its record, fit."""
 RELEASE_AUTHOR_LENGTH_CHARS_MAX: Final = 200
-"""Who made a release: a name and an address."""
+"""Length of a release's author: a name and an address."""
 VALIDATE_MEMORY_BYTES_MAX: Final = 2 * GIB
-"""Memory that `envoy --mode validate` may use (RLIMIT_DATA); 1,000 sites take 0.12 GiB."""
+"""Memory that `envoy --mode validate` may use (RLIMIT_DATA). 1,000 sites take 0.12 GiB."""
 VALIDATE_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
-"""Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
+"""Address space of a validating Envoy (RLIMIT_AS). Its allocator reserves regions of 1 GiB that it
+never touches."""
 VALIDATE_OPEN_FILES_MAX: Final = 1_024
-"""Its open files: a configuration is inlined, so it needs few."""
+"""Files that a validating Envoy may open. It needs few, because its configuration is inlined."""
 VALIDATE_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Largest file a validating Envoy may write: its bot filter maps a table of windows."""
+"""Largest file that a validating Envoy may write: its bot filter maps a table of windows."""
 VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What is kept of its output, half from each end: between may stand a dump of everything."""
+"""How much of a validating Envoy's output is kept, half from each end: the middle may be a dump of
+the whole configuration."""
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
-"""What a release survived, as JSON beside its record."""
+"""Length of a gate report, stored as JSON next to the release's record."""
 STORE_BUSY_TIMEOUT_S: Final = 5
-"""Wait for another writer of the store: adding a large bundle takes it under 1 s."""
+"""Longest wait for another writer of the store. Adding a large bundle takes less than 1 s."""
 STORE_CONNECT_TIMEOUT_S: Final = 5
-"""Connecting to a PostgreSQL store: longer means that it is away."""
+"""Longest wait for a connection to a PostgreSQL store. After that the store counts as
+unreachable."""
 STORE_HANG_TIMEOUT_S: Final = 30
-"""One statement, or a pause inside a transaction: beyond it the other side hangs, and is cut off
-so that others can write."""
+"""Longest duration of one statement, or of a pause inside a transaction. Beyond it the other side
+hangs and is cut off, so that others can write."""
 STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
-"""What the store's write-ahead log is cut back to after a large release."""
+"""Size to which the store's write-ahead log is cut back after a large release."""
 KNOWN_GOOD_PER_NODE_MAX: Final = 16
-"""Last-known-good releases that one node may name, and so keep from retention."""
+"""Last-known-good releases that one node may name. Named releases are not deleted from the
+store."""
 QUARANTINE_DIGESTS_MAX: Final = 10_000
-"""Quarantined digests remembered; digests whose release is stored do not count out."""
+"""Quarantined digests that are remembered. Beyond it the oldest are forgotten, but never one whose
+release is still stored."""
 AUDIT_ENTRIES_MAX: Final = 50_000
-"""Deeds remembered: about a year at one change every ten minutes."""
+"""Entries of the audit log, about a year at one change every ten minutes. Older ones are
+deleted."""
 AUDIT_TEXT_LENGTH_CHARS_MAX: Final = 4_096
-"""One text of an audit entry; longer ones are cut."""
+"""Length of one text in an audit entry; longer texts are cut."""
 META_KEYS_MAX: Final = 1_000
-"""Small facts in the store."""
+"""Small named values that the store keeps for Seawall itself."""
 META_VALUE_LENGTH_CHARS_MAX: Final = 64 * KIB
-"""One small fact."""
+"""Length of one of these values."""
 PAGE_SIZE_MAX: Final = 500
-"""Entries of one page of a list."""
+"""Entries on one page of a list."""
 
 # --- Node ----------------------------------------------------------------------------------------
 
 LAST_KNOWN_GOOD_GENERATIONS_MIN: Final = 3
-"""Good releases on each node's disk: the newest may be the one that is broken after all."""
+"""Good releases kept on each node's disk. One is not enough, because the newest may turn out to be
+broken."""
 XDS_MESSAGE_SIZE_BYTES_MAX: Final = 64 * MIB
-"""One gRPC message to or from Envoy; must hold the largest resource."""
+"""Size of one gRPC message to or from Envoy. The largest resource must fit."""
 ASSIGNMENT_POLL_WAIT_S: Final = 25
-"""Long poll for an assignment: under common 30 s idle timeouts of things in between."""
+"""How long control holds a node's long poll for an assignment. Proxies and firewalls in between
+often cut connections that are idle for 30 s."""
 COMMIT_TIMEOUT_S: Final = 30
-"""Envoy must ACK or NACK every resource of a release in this time, or the commit is undone."""
+"""Time in which Envoy must accept or reject every resource of a release. Otherwise the commit is
+undone."""
 XDS_BATCH_SIZE_BYTES_MAX: Final = 4 * MIB
-"""Resources in one xDS response, unless one alone is larger: Envoy must go on answering."""
+"""Size of the resources in one xDS response, so that Envoy keeps answering while it loads them. A
+single larger resource is sent alone."""
 XDS_RESPONSES_IN_FLIGHT_MAX: Final = 64
-"""Responses of one type that Envoy has not answered yet: enough to hide the round trips."""
+"""Responses of one resource type that Envoy has not answered yet: enough that nothing waits for
+round trips."""
 XDS_SILENCE_S: Final = 2.0
-"""Envoy subscribes to everything within milliseconds of a reconnect; after this it is stuck."""
+"""Time in which a reconnected Envoy must subscribe to its resources, which takes it milliseconds.
+After that it counts as stuck."""
 XDS_SUBSCRIBE_GRACE_S: Final = 0.5
-"""How long a resource that Envoy does not ask for keeps a release from counting as committed."""
+"""How long a commit waits for Envoy to ask for a resource. After that, a resource that Envoy did
+not ask for no longer delays the commit."""
 XDS_CLUSTER_LINGER_S: Final = 2.0
-"""A cluster no route uses any more stays this long, for requests that were already routed."""
+"""How long a cluster stays after the last route to it is gone, for requests that were already
+routed."""
 XDS_HEAL_TIMEOUT_S: Final = 5.0
-"""After a refusal, how long a commit waits to see the previous release acknowledged again."""
+"""How long a commit that Envoy refused waits until Envoy has accepted the previous release
+again."""
 XDS_RECONNECT_MS_MIN: Final = 100
-"""Envoy's first wait before it connects to the agent again: a restart of the agent goes unseen."""
+"""Envoy's first wait before it reconnects to the agent: so short that a restart of the agent goes
+unnoticed."""
 XDS_RECONNECT_MS_MAX: Final = 1_000
-"""Its longest wait: an agent that comes back after hours is found within a second."""
+"""Envoy's longest wait before it reconnects: an agent that returns after hours is found within a
+second."""
 NODE_STATE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The node's `state.json`: a few names and digests."""
+"""Size of the node's `state.json`, which holds a few names and digests."""
 ENVOY_READY_TIMEOUT_S: Final = 30.0
-"""From the start of an Envoy to its first answer on the admin socket; it takes 0.1 s."""
+"""Time from the start of an Envoy to its first answer on the admin socket. Usually this takes 0.1
+s."""
 ENVOY_WORKERS_MAX: Final = 1_024
-"""Worker threads of Envoy that one may ask for: more than a machine has cores. Each takes memory
-and files of its own, so that an Envoy of 100,000 never starts."""
+"""Worker threads that a configuration may ask of Envoy: more than a machine has cores. Each takes
+memory and files, and an Envoy with 100,000 would never start."""
 ENVOY_DRAIN_TIME_S: Final = 600
-"""How long connections of a replaced listener or filter chain may go on (Envoy's own default)."""
+"""How long connections of a replaced listener or filter chain may continue (Envoy's own
+default)."""
 ENVOY_STOP_DRAIN_S: Final = 10.0
-"""How long requests may finish when Envoy is stopped on purpose."""
+"""How long requests may take to finish when Envoy is stopped on purpose."""
 ENVOY_SWAP_DRAIN_S: Final = 30.0
-"""How long connections may go on in an Envoy that another process has replaced."""
+"""How long connections may continue in an Envoy that another process has replaced."""
 ENVOY_STOP_TERM_S: Final = 5.0
-"""From SIGTERM to SIGKILL."""
+"""Time between SIGTERM and SIGKILL when Envoy is stopped."""
 ENVOY_FLUSH_INTERVAL_MS: Final = 500
-"""How long an access record may stay in Envoy's memory."""
+"""How long an access record may stay in Envoy's memory before it is written."""
 ENVOY_LOG_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Envoy's own log; beyond it the file is renamed to `.1` and begun again."""
+"""Size of Envoy's own log. Beyond it the file is renamed to `.1` and a new one is begun."""
 ENVOY_LOG_TAIL_BYTES: Final = 2 * KIB
-"""How much of that log a message about a failed start may quote."""
+"""How much of the end of Envoy's log a message about a failed start may quote."""
 ENVOY_LOG_SEARCHED_BYTES: Final = 64 * KIB
-"""Of its end, looked through for why Envoy died: a bootstrap in text, a trace of calls."""
+"""How much of the end of Envoy's log is searched for the reason why it died: a bootstrap as text
+and a stack trace fit."""
 CRASH_LOOP_EXITS: Final = 3
-"""Envoy dying so many times within `CRASH_LOOP_WINDOW_S` is a crash loop."""
+"""Deaths of Envoy within `CRASH_LOOP_WINDOW_S` that count as a crash loop."""
 CRASH_LOOP_WINDOW_S: Final = 60.0
-"""Over this time exits are counted; a longer life forgets them."""
+"""Time over which these deaths are counted; older ones are forgotten."""
 RESTART_BACKOFF_S_MAX: Final = 5.0
-"""Longest wait before a dying Envoy is started again; the first restart is immediate."""
+"""Longest wait before an Envoy that keeps dying is started again. The first restart is
+immediate."""
 CONTROL_BACKOFF_S_MIN: Final = 0.1
-"""First wait after control could not be reached."""
+"""First wait of a node after it could not reach control."""
 CONTROL_BACKOFF_S_MAX: Final = 2.0
-"""Longest wait for control: it is on this machine or near, and a release waits for it."""
+"""Longest such wait. Control is on the same machine or near it, and releases wait for the node."""
 REPORT_INTERVAL_S: Final = 3.0
-"""A node reports at least this often."""
+"""Longest time between two reports of a node."""
 REPORT_STARTING_INTERVAL_S: Final = 0.2
-"""And this often while its Envoy is not live yet: somebody waits for it."""
+"""The same while the node's Envoy is not live yet, because somebody is waiting for it."""
 
 ANSWER_CHUNKS_FEW: Final = 1_000
-"""Chunks that an answer may have whatever their size, of whoever the agent asks over HTTP."""
+"""Chunks that an HTTP answer to the agent may have whatever their size is."""
 ANSWER_CHUNK_SIZE_BYTES_MIN: Final = 256
-"""Of its further chunks on average: servers make them of kilobytes. 65 MiB in chunks of a byte
-would take a minute in which the agent answers nobody."""
+"""Average size that further chunks of such an answer must have; servers send kilobytes in each. 65
+MiB in chunks of one byte would block the agent for a minute."""
 
 # --- Names of origins ----------------------------------------------------------------------------
 
 DNS_STALE_S: Final = 86_400
-"""How long the last addresses of a name serve on after their TTL: RFC 8767 advises 1 to 3 days."""
+"""How long the last addresses of a name are used after their TTL ended. RFC 8767 recommends 1 to 3
+days."""
 DNS_STALE_TTL_S: Final = 30
-"""TTL of an answer from memory while the name is not answered (RFC 8767)."""
+"""TTL of an answer from memory while the resolvers do not answer for that name (RFC 8767)."""
 DNS_SLOW_TTL_S: Final = 5
-"""TTL of an answer from memory while the true one is still awaited: Envoy shall ask again soon, and
-4,000 names of silent resolvers shall not keep the agent busy."""
+"""TTL of an answer from memory while the resolvers may still answer. It is short so that Envoy asks
+again soon, but long enough that 4,000 names without an answer do not keep the agent busy."""
 DNS_TTL_S_MAX: Final = 604_800
-"""A longer TTL counts as this one when the end of the memory is reckoned (RFC 8767)."""
+"""Longest TTL that counts when the end of `DNS_STALE_S` is calculated (RFC 8767); a longer one
+counts as this."""
 DNS_FRESH_S_MAX: Final = 1
-"""Within its TTL, but no longer than this, an answer is given again without asking: the shortest
-`dns_refresh`, which would not hold with a longer one."""
+"""How long an answer is repeated without asking the resolvers again, at most until its TTL ends.
+This is the shortest allowed `dns_refresh`, which a longer time would break."""
 DNS_TOLD_TTL_S_MAX: Final = 30
-"""Longest TTL that Envoy is told: it asks again when a TTL is over, and not before. With one of a
-day an origin that moved would not be found for a day. A shorter `dns_refresh` counts instead."""
+"""Longest TTL that Envoy is given, because it asks again only when a TTL is over: with a TTL of a
+day, it would not notice for a day that an origin moved. A shorter `dns_refresh` takes
+precedence."""
 DNS_ANSWER_WITHIN_S: Final = 0.15
-"""Envoy's resolver (c-ares) gives up a server that was always quick after 250 ms and asks the next
-one: the answer from memory must come before, also on a busy machine."""
+"""Time after which an answer from memory is sent. Envoy's resolver (c-ares) leaves a server that
+was always quick after 250 ms, so the answer must come before that, also on a busy machine."""
 DNS_RECHECK_S: Final = 5.0
-"""A name that was not answered is asked again after that long; memory answers until then."""
+"""Pause before a name that was not answered is asked for again. Until then answers come from
+memory."""
 DNS_ATTEMPT_TIMEOUT_S: Final = 1.5
-"""One question to one resolver."""
+"""Time for one question to one resolver."""
 DNS_QUESTION_TIMEOUT_S: Final = 5.0
-"""One question to all resolvers, with repetitions: what `resolv.conf` calls 5 s by default."""
+"""Time for one question to all resolvers, with repetitions: the default of 5 s from
+`resolv.conf`."""
 DNS_RESOLVERS_MAX: Final = 3
-"""Resolvers used of resolv.conf, as the C library does."""
+"""Resolvers of `resolv.conf` that are used, as many as the C library uses."""
 DNS_RESOLV_CONF_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A resolv.conf has some hundred bytes."""
+"""Size of `resolv.conf`, which usually has a few hundred bytes."""
 DNS_NAMES_MAX: Final = 8_192
-"""Names with their addresses in memory: twice the origins of an edge."""
+"""Names whose addresses are remembered: twice as many as an edge has origins."""
 DNS_MEMORY_SIZE_BYTES_MAX: Final = 4 * MIB
-"""All remembered answers together; what was asked longest ago goes first."""
+"""Size of all remembered answers together. Beyond it, the names not asked for the longest are
+dropped first."""
 DNS_RECORDS_SIZE_BYTES_MAX: Final = 16 * KIB
-"""One remembered answer: a thousand addresses. A larger one is passed on and not remembered."""
+"""Size of one remembered answer: a thousand addresses. A larger answer is passed on but not
+remembered."""
 DNS_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""The memory on disk, which is text."""
+"""Size of the remembered answers on disk, where they are text."""
 DNS_SAVE_INTERVAL_S: Final = 10.0
-"""Changed addresses are written that often at most."""
+"""Shortest time between two writes of changed addresses to disk."""
 DNS_SAVE_AGE_S: Final = 600.0
-"""Addresses that are only confirmed are written that often: their memory may end so much earlier
-after a restart of the agent."""
+"""How often addresses that did not change are written again. After a restart of the agent,
+`DNS_STALE_S` may end earlier by at most this time."""
 DNS_FLIGHTS_MAX: Final = 4_096
-"""Questions that wait for the resolvers: an Envoy that starts asks for all origins at once. Beyond
-it only memory answers."""
+"""Questions that wait for the resolvers: a starting Envoy asks for all origins at once. Further
+questions are answered only from memory."""
 DNS_ASKED_AT_ONCE_MAX: Final = 256
-"""Of these, asked of the resolvers at the same time; each needs a socket."""
+"""How many of these questions are sent to the resolvers at the same time. Each needs a socket."""
 DNS_CONNECTIONS_MAX: Final = 64
-"""TCP connections of those who ask; Envoy needs one when an answer is long."""
+"""TCP connections of clients that ask. Envoy needs one when an answer is too long for UDP."""
 DNS_CONNECTION_IDLE_S: Final = 10.0
-"""A connection on which nothing is asked is closed."""
+"""Time after which a TCP connection without a question is closed."""
 DNS_MESSAGE_SIZE_BYTES_MAX: Final = 65_535
-"""A DNS message over TCP; over UDP both sides offer `DNS_UDP_SIZE_BYTES`."""
+"""Size of a DNS message over TCP. Over UDP both sides offer `DNS_UDP_SIZE_BYTES`."""
 DNS_UDP_SIZE_BYTES: Final = 1_232
-"""Offered for answers over UDP: not fragmented on any usual path (DNS flag day 2020)."""
+"""Size offered for answers over UDP: not fragmented on any usual path (DNS flag day 2020)."""
 DNS_RECEIVE_BUFFER_SIZE_BYTES: Final = MIB
-"""Asked of the kernel for questions that were not read yet; it may give less."""
+"""Kernel buffer requested for questions that were not read yet. The kernel may give less."""
 DNS_QUERY_SIZE_BYTES_MAX: Final = 512
-"""A question that is larger is none: a name has 255 bytes at most."""
+"""Size of a question. A name has at most 255 bytes, so anything larger is not a valid question."""
 DNS_PORT_TRIES: Final = 16
 """Ports tried until one is free for UDP and TCP on both addresses."""
 DNS_PORT_RETRY_S: Final = 10.0
-"""The port is tried again after that long when none could be had."""
+"""Pause before ports are tried again when none was free."""
 DNS_ASKED_S: Final = 300.0
-"""A name that nobody asked for in this time is of no origin any more: nothing is told of it."""
+"""A name that was not asked for in this time belongs to no origin any more and appears in no
+notice."""
 DNS_TOLD_NAMES_MAX: Final = 5
-"""Names told of one by one in notices; more are told together."""
+"""Names that get a notice each; further ones share one."""
 DNS_TOLD_ADDRESSES_MAX: Final = 4
-"""Addresses of a name shown in a notice."""
+"""Addresses of a name that a notice shows."""
 
 # --- Telemetry -----------------------------------------------------------------------------------
 
 ADMIN_RESPONSE_SIZE_BYTES_MAX: Final = 32 * MIB
-"""One answer of Envoy's admin interface. Statistics of 1,000 sites take about 2 MiB."""
+"""Size of one answer of Envoy's admin interface. Statistics of 1,000 sites take about 2 MiB."""
 ADMIN_TIMEOUT_S: Final = 5.0
-"""One admin request. Envoy answers in milliseconds; its main thread may be busy with a release."""
+"""Time for one admin request. Envoy answers in milliseconds unless its main thread is busy with a
+release."""
 STATS_LINES_MAX: Final = 400_000
-"""Lines of one statistics answer: 2,000 sites and 4,000 origins give under 100,000."""
+"""Lines read of one answer with statistics. 2,000 sites and 4,000 origins give fewer than
+100,000."""
 STATS_GARBLED_MAX: Final = 1_000
-"""Names of unreadable statistics kept of one answer; more than a few means it is not Envoy's."""
+"""Names of unreadable statistics that are kept of one answer. More than a few mean that the answer
+is not Envoy's."""
 LATENCY_SAMPLES_MIN: Final = 20
-"""Requests in a window before a percentile is given: a p95 of fewer is one request's luck."""
+"""Requests that a window needs before a percentile is given: with fewer, a p95 depends on a single
+request."""
 WINDOW_SITES_MAX: Final = 4_000
-"""Sites in one window: twice `SITES_MAX`, since a release may swap every one of them."""
+"""Sites in one window: twice `SITES_MAX`, because a release may replace every site."""
 WINDOW_DURATION_S: Final = 10.0
-"""Length of a window that no commit cuts short: two polls."""
+"""Length of a window unless a commit cuts it short: two polls."""
 WINDOW_DURATION_S_MAX: Final = 600.0
-"""Length at most of a window in which Envoy could not be read for long: half the age up to which
-control takes one. What grew is counted all the same, in less time than it took."""
+"""Longest duration recorded for a window when Envoy could not be read for a long time: half the age
+up to which control accepts windows. Everything since the last reading is counted, even if that took
+longer."""
 WINDOWS_KEPT_MAX: Final = 60
-"""Closed windows a node keeps for a control process that is away: 10 min of them."""
+"""Closed windows that a node keeps while control is away: 10 minutes of them."""
 WINDOWS_SITES_KEPT_MAX: Final = 20_000
-"""Site entries over all kept windows of an Envoy, oldest dropped first, and over those that one
-report tells: about 5 MiB."""
+"""Site entries in all kept windows of an Envoy together, and in the windows of one report; about 5
+MiB. Beyond it the oldest are dropped."""
 STATS_POLL_INTERVAL_S: Final = 5.0
-"""Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
+"""Time between two polls of Envoy's statistics: the period at which Envoy merges its histograms."""
 STATS_AGAIN_S: Final = 1.0
-"""Until statistics that Envoy did not give are asked for again: most often it has just begun."""
+"""Pause before statistics are asked for again when Envoy gave none, which mostly means that it has
+just started."""
 STATS_UNANSWERED_TOLD: Final = 4
-"""Questions in a row that an Envoy which never answered leaves open before that is a notice."""
+"""Questions in a row without an answer after which an Envoy that has never answered gets a
+notice."""
 NOTICES_MAX: Final = 20
-"""Standing notices of one node; more would hide the first."""
+"""Standing notices of one node. A longer list would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98
-"""Share of the files that Envoy may open; from here on a silent admin socket is blamed on that."""
+"""Share of its allowed open files from which on a silent admin socket of Envoy is explained by too
+many open files."""
 OPEN_FILES_FEW_SHARE: Final = 0.8
-"""Share of the files that Envoy may open; from here on `status` warns."""
+"""Share of its allowed open files in use at which `status` warns about an Envoy."""
 OPEN_FILES_OF_A_CONNECTION: Final = 2
-"""Files that a connection of a client may need: its own, and one to its origin."""
+"""Files that one client connection may need: its own, and one to the origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
-"""One access record: the largest request header block, escaped as JSON, and as much again."""
+"""Size of one access record: twice the largest request header block escaped as JSON."""
 METRIC_SITES_MAX: Final = 2_000
-"""Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
+"""Sites with their own Prometheus series: as many as an edge may have. Further ones share the
+series `_other`."""
 METRIC_SLOT_BEHIND_MAX: Final = 6
-"""So many windows of a node's stable slot after the last one of another slot, that one's gauges are
-told no more: its trial has been over for a minute."""
+"""The gauges of a slot end when the node's stable slot has sent this many windows since that slot's
+last one. Its trial has then been over for a minute."""
 METRIC_TIME_AGE_S_MAX: Final = 300.0
-"""So much later in measured time, how long requests took is told no more: as long as Prometheus
-itself goes on with a sample that nobody renews. A site that is gone would be slow for ever."""
+"""Age, in measured time, after which a request duration is no longer exported: as long as
+Prometheus itself keeps a sample that is not renewed. Otherwise a removed site would look slow for
+ever."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
-"""One value of a request shown in its story: paths and user agents can be long."""
+"""Length of one value in the story of a request, because paths and user agents can be long."""
 WHY_FACTS_PER_RULE_MAX: Final = 12
-"""What a story tells that one rule asked for: more than a rule of people asks."""
+"""Facts that a story shows for one rule: more than a rule written by hand asks for."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
-"""Requests of one kind (ordinary, refused, failed) recorded on one node. Above it only a share, and
-fewer the more requests come, so that a flood costs little CPU and the files below hold a quarter of
-an hour of one kind at its worst, and four minutes of all three."""
+"""Requests of one kind (ordinary, refused, failed) recorded each second on one node. Above it only
+a share is recorded, smaller the more requests come: a flood costs little CPU, and the files below
+hold 15 minutes of one kind at its limit, or 4 minutes of all three."""
 ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB
-"""One access-record file before it is rotated: about 100,000 records."""
+"""Size of one access-record file before it is rotated: about 100,000 records."""
 ACCESS_LOG_FILES_MAX: Final = 8
-"""Access-record files on disk, the current one included: 512 MiB in all."""
+"""Access-record files on disk, including the current one: 512 MiB in all."""
 ACCESS_LOG_DISK_FREE_BYTES_MIN: Final = 256 * MIB
-"""Free space under which rotated access records are given up, oldest first, and people told."""
+"""Free disk space below which rotated access records are deleted, oldest first, with a notice."""
 ACCESS_LOG_DISK_FULL_BYTES: Final = MIB
-"""Free space under which a disk is called full: less than a store or a bundle wants to grow by."""
+"""Free space below which a disk is called full: less than a store or a bundle may need to grow."""
 STORE_RESERVE_SIZE_BYTES: Final = MIB
-"""Room kept beside the store for a full disk: enough for some more releases and rollbacks."""
+"""Disk space reserved next to the store, for use when the disk is full: enough for several releases
+and rollbacks."""
 STORE_RESERVE_SIZE_BYTES_MIN: Final = 64 * KIB
-"""As much is kept where there is no more: enough for the store to be read."""
+"""Smallest reserve, kept when there is no room for more: enough to read the store."""
 STORE_RESERVE_ROOM_BYTES_MIN: Final = 16 * MIB
-"""Free space from which that room is taken again while control runs."""
+"""Free disk space at which a running control takes its reserve back."""
 STORE_RESERVE_INTERVAL_S: Final = 5.0
-"""How often it is looked for, which takes microseconds: a disk that was full is soon full again."""
+"""How often control tries to take the reserve back, which costs microseconds. A disk that was full
+soon fills up again."""
 STAND_IN_SIZE_BYTES_MAX: Final = 512 * MIB
-"""Of a data directory that is copied into memory because its disk has become read-only: a store of
-some thousand releases, and no machine that serves an edge has less memory than twice that."""
+"""Size of a data directory that may be copied into memory when its disk becomes read-only: a store
+of some thousand releases. Every machine that serves an edge has at least twice this memory."""
 ACCESS_READ_SIZE_BYTES: Final = 1 * MIB
-"""Read at once when records are searched from the end."""
+"""How much is read at once when records are searched backwards from the end."""
 FORWARDED_SAMPLE_SIZE_BYTES_MAX: Final = 128 * KIB
-"""Newest records looked at for forwarded-for headers nobody is trusted to send, each poll."""
+"""Newest records that each poll searches for forwarded-for headers from senders that are not
+trusted."""
 FORWARDED_SHARE_MIN: Final = 0.05
-"""Share of these records with such a header before it is told: a proxy of one's own sends it with
-all it sends, and on any public address a stranger sends one now and then."""
+"""Share of these records that must have such a header before there is a notice. Your own proxy
+sends it with every request; on any public address a stranger sends one now and then."""
 REQUEST_ID_LENGTH_CHARS_MAX: Final = 128
-"""A request id to search for; Envoy's own are UUIDs of 36."""
+"""Length of a request id to search for. Envoy's own are UUIDs with 36 characters."""
 LOG_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One file of Seawall's own log before it is rotated."""
+"""Size of one file of Seawall's own log before it is rotated."""
 LOG_FILES_MAX: Final = 4
-"""Files of Seawall's own log for each process, the current one included."""
+"""Log files of each Seawall process, including the current one."""
 LOG_VALUE_LENGTH_CHARS_MAX: Final = 4_000
-"""One value in a log line."""
+"""Length of one value in a line of the log."""
 
 # --- Supervisor ----------------------------------------------------------------------------------
 
 CHILD_RESTART_PAUSE_MIN_S: Final = 0.1
-"""Pause before a part that ended is started again: at once for people, not a busy loop."""
+"""Shortest pause before a process that ended is started again: immediate for people, but not a busy
+loop."""
 CHILD_RESTART_PAUSE_MAX_S: Final = 5.0
-"""Longest such pause: a part that keeps failing costs little, and heals soon once it can."""
+"""Longest such pause: a process that keeps failing costs little and recovers soon once it can."""
 CHILD_STABLE_AFTER_S: Final = 30.0
-"""A part that ran this long has recovered: its next pause is the shortest again."""
+"""A process that ran this long has recovered: its next pause is the shortest again."""
 CHILD_ENDS_MAX: Final = 3
-"""Ends in a row, each soon after a start, after which nobody waits for the next start: one may have
-been a kill, and a second one what it left behind."""
+"""Ends in a row, each soon after a start, after which commands no longer wait for that process. One
+end may be a kill, and a second one its consequence."""
 LAST_WORDS_LENGTH_CHARS_MAX: Final = 400
-"""What a part that ended said last, kept for commands that do not find it: a sentence or two, which
-a run file of 4 KiB holds however they are written."""
+"""How much of the last output of an ended process is kept, for commands that do not find it
+running. A sentence or two always fit the run file of 4 KiB, also when escaped."""
 CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
-"""What a part writes outside its log (tracebacks); cut to nothing beyond."""
+"""Size of what a process writes outside its log, such as tracebacks. Beyond it the file is
+emptied."""
 STRANGERS_REAPED_MAX: Final = 64
-"""Ended processes of others that a supervisor lets go of at once; the rest at its next look."""
+"""Ended processes that others left to the supervisor and that it reaps at once; the rest follow at
+its next look."""
 SUPERVISOR_TICK_S: Final = 5.0
-"""How often the supervisor looks without being woken: bounds the growth of an output file."""
+"""How often the supervisor checks its processes without being woken. This also limits how far an
+output file can grow."""
 SUPERVISOR_UNREAD_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What the supervisor keeps of its own words while nobody reads its terminal or pipe: some hundred
-lines. More is left out, since nothing may wait for a reader."""
+"""Output of the supervisor kept while nobody reads its terminal or pipe: some hundred lines. More
+is left out, because nothing may wait for a reader."""
 STOP_TIMEOUT_S: Final = 20.0
-"""From Ctrl-C to the end: Envoy's drain and each part's own end; killed beyond it."""
+"""Time from Ctrl-C to the end, for Envoy to drain and every process to finish. What still runs then
+is killed."""
 STOP_NOW_TIMEOUT_S: Final = 3.0
-"""The same after a second Ctrl-C."""
+"""The same time after a second Ctrl-C."""
 LEAVE_TIMEOUT_S: Final = 40.0
-"""From `seawall down --keep-serving` to the end of every part but Envoy; a candidate is withdrawn
-first, and what is open there may go on for `ENVOY_SWAP_DRAIN_S`. Killed beyond it."""
+"""Time from `seawall down --keep-serving` to the end of all processes except Envoy. A candidate is
+withdrawn first, and its connections may continue for `ENVOY_SWAP_DRAIN_S`. What still runs then is
+killed."""
 LEFTOVER_TIMEOUT_S: Final = 5.0
-"""Parts of a killed supervisor end when its pipe closes; a new one waits this long for them."""
+"""How long a new supervisor waits for the processes of a killed one, which end when its pipe
+closes."""
 CONTROL_START_TIMEOUT_S: Final = 15.0
-"""After this long, an edge that serves from disk is called serving without its control process."""
+"""Time after which an edge that serves from disk is reported as serving without its control
+process."""
 FIRST_RELEASE_TIMEOUT_S: Final = 60.0
-"""From `seawall up` until the first release serves; a large one is validated in seconds."""
+"""Time from `seawall up` until the first release serves. Validating a large one takes seconds."""
 
 # --- Trial on a node -----------------------------------------------------------------------------
 
