@@ -398,10 +398,10 @@ notice."""
 NOTICES_MAX: Final = 20
 """Standing notices of one node. A longer list would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98
-"""Share of its allowed open files from which on a silent admin socket of Envoy is explained by too
-many open files."""
+"""Share of the files that Envoy may open. When so many are open, a silent admin socket is explained
+by them."""
 OPEN_FILES_FEW_SHARE: Final = 0.8
-"""Share of its allowed open files in use at which `status` warns about an Envoy."""
+"""Share of the files that Envoy may open. When so many are open, `status` warns."""
 OPEN_FILES_OF_A_CONNECTION: Final = 2
 """Files that one client connection may need: its own, and one to the origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
@@ -510,418 +510,482 @@ FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 # --- Trial on a node -----------------------------------------------------------------------------
 
 TRIAL_LEASE_S: Final = 60.0
-"""A trial goes on so long without an answer of control: over two long polls that lost one answer,
-and short enough that nobody finds a forgotten candidate in the morning."""
+"""How long a trial continues without an answer from control. This survives one lost answer of a
+long poll, and is short enough that a forgotten candidate does not run all night."""
 TRIAL_ATTEMPTS_MAX: Final = 3
-"""Starts of one assignment's work by agents that died of it: then the node leaves it alone."""
+"""How often an agent may die while starting the same assignment. After that the node does not take
+it."""
 TRIAL_ANSWER_TIMEOUT_S: Final = 1.0
-"""A candidate's answer on its admin socket takes milliseconds; it is asked all the time."""
+"""Time for a candidate's answer on its admin socket, which takes milliseconds. It is asked all the
+time."""
 TRIAL_UNANSWERED_MAX: Final = 2
-"""Questions in a row without an answer, each answered by stable, that make a candidate hung."""
+"""Questions in a row that a candidate leaves unanswered while stable answers each; then the
+candidate counts as hung."""
 TRIAL_WATCH_INTERVAL_S: Final = 0.25
-"""Between two looks at a candidate: its life, its memory, its golden requests."""
+"""Time between two checks of a candidate: whether it lives, its memory, its golden requests."""
 TRIAL_STATS_INTERVAL_S: Final = 1.0
-"""Between polls of statistics, and length of a window, in a trial: the judge looks this often."""
+"""Time between two polls of statistics in a trial, and so the length of a window. The judge looks
+this often."""
 TRIAL_WINDOWS_MAX: Final = 360
 """Windows of a trial that the node's own brake looks at: two minutes of three slots."""
 TRIAL_MEMORY_FACTOR_MAX: Final = 2
-"""A candidate may hold this many times the memory of the stable slot, and the next bound more."""
+"""A candidate may use this many times the memory of the stable slot, plus
+`TRIAL_MEMORY_EXTRA_BYTES_MAX`. Beyond that it is withdrawn."""
 TRIAL_MEMORY_EXTRA_BYTES_MAX: Final = 256 * MIB
-"""Covers what a small stable slot is no measure for: a new engine's start, caches that fill."""
+"""Covers what does not depend on the size of the stable slot: the start of a new engine, and caches
+that fill."""
 GOLDEN_TIMEOUT_S: Final = 5.0
-"""One golden request: longer than an origin's slow answer, well under a taste's deadline."""
+"""Time for one golden request: longer than a slow origin takes, and much shorter than the deadline
+of the taste."""
 GOLDEN_HEAD_SIZE_BYTES_MAX: Final = 64 * KIB
-"""Status line and headers of its answer."""
+"""Size of the status line and headers of an answer to a golden request."""
 GOLDEN_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""So much of its body is read: what must be contained stands near the top."""
+"""How much of the body of such an answer is read: text that it must contain is usually near the
+top."""
 GOLDEN_ATTEMPTS_MAX: Final = 3
-"""A difference counts when it shows this many times in a row: origins have moods."""
+"""How often in a row a difference must show before it counts, because origins are not always
+consistent."""
 GOLDEN_LATE_ATTEMPTS_MAX: Final = 2
-"""The same when only the candidate is late: a mood is over in `GOLDEN_TIMEOUT_S`, and while a
-candidate that hangs is asked once more, clients wait for it."""
+"""The same when the only difference is that the candidate is late. A passing delay is over within
+`GOLDEN_TIMEOUT_S`, and clients wait while a hung candidate is asked again."""
 GOLDEN_CONCURRENCY_MAX: Final = 8
-"""Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
+"""Golden requests in flight at once, so that the taste of many sites does not flood an origin."""
 GOLDEN_IMPLICIT_MAX: Final = 50
-"""Requests made up for sites that have no golden ones: `GET /` of so many."""
+"""Requests `GET /` that Seawall makes up for sites without golden requests; further such sites get
+none."""
 GOLDEN_AROUND_MAX: Final = 10
-"""So many of them for sites that did not change, where nothing did that is common to all: they only
-show that the candidate serves at all."""
+"""How many of these go to unchanged sites when a release changes nothing that all sites share. They
+only show that the candidate serves at all."""
 GOLDEN_TOUCHED_MAX: Final = 50
-"""Changed routes whose way to their origin is tried before a client takes it: one of each origin
-first; a release of more is a migration, and clients come by."""
+"""Changed routes whose path to the origin is tried before clients use it, beginning with one for
+each origin. A release with more is a migration, and requests of clients test the rest."""
 GOLDEN_ROUND_MAX: Final = 20
-"""Golden requests in one round of a canary; the next round goes on where this one ended."""
+"""Golden requests in one round of a canary. The next round continues where this one ended."""
 GOLDEN_ROUNDS_QUICK: Final = 8
-"""Rounds of a step asked one after the other; later ones come at `GOLDEN_ROUND_INTERVAL_S`."""
+"""Rounds at the start of a step that follow each other at once; later ones come every
+`GOLDEN_ROUND_INTERVAL_S`."""
 GOLDEN_ROUND_INTERVAL_S: Final = 1.0
-"""Between later rounds: enough to notice a hang of Envoy's workers, little for the origins."""
+"""Time between later rounds: often enough to notice that Envoy's workers hang, and little load for
+the origins."""
 
 # --- Steering on a node --------------------------------------------------------------------------
 
 PROBE_TIMEOUT_S: Final = 10.0
-"""An Envoy accepts a connection in microseconds, and in up to 0.8 s on a machine with nine times as
-much work as it can do: a candidate stands behind. One that has not by now does not accept."""
+"""Time for an Envoy to accept a test connection. Usually this takes microseconds, and up to 0.8 s
+for a candidate on a machine with nine times more work than it can do. After that Envoy does not
+accept."""
 LEARN_ATTEMPTS_MAX: Final = 3
-"""How often the sockets of an address are looked at before they are said to be somebody else's: an
-Envoy has one for each worker, and begins to listen with one after the other."""
+"""How often the sockets of an address are looked at before they are reported as belonging to
+another program. An Envoy has one for each worker and opens them one after the other."""
 STEER_SETTLE_S: Final = 1.0
-"""After an Envoy is given no more connections, handshakes that began with it may end: a client far
-away answers within this time."""
+"""How long an Envoy that gets no more connections waits for handshakes that had begun; a distant
+client answers within this time."""
 STEER_QUEUE_S_MAX: Final = 5.0
-"""And so long at most its queues of connections to accept may take to become empty."""
+"""How long it then waits at most until its queues of unaccepted connections are empty."""
 TRIAL_BIND_TIMEOUT_S: Final = 10.0
-"""From a public listener's acknowledgement to its open socket: it takes milliseconds."""
+"""Time from the acknowledgement of a public listener to its open socket, which usually takes
+milliseconds."""
 TRIAL_NICE: Final = 5
-"""How far candidate and baseline stand behind stable in priority: when processors are short, stable
-gets about three times their share; when they are not, nothing changes: both are measured alike."""
+"""How much lower the priority of candidate and baseline is than that of stable (nice). When CPU is
+short, stable gets about three times their share; otherwise nothing changes. Both get the same
+value, so they stay comparable."""
 TRIAL_OOM_SCORE: Final = 500
-"""Added to their badness in thousandths of all memory: they are killed before stable."""
+"""Added to the out-of-memory score of candidate and baseline, in thousandths of all memory: the
+kernel kills them before stable."""
 TRIAL_MEMORY_SHARE_MAX: Final = 0.5
-"""Of the machine's memory, for each of them (RLIMIT_DATA): holds when the agent is not looking."""
+"""Share of the machine's memory that each of them may use (RLIMIT_DATA). The kernel enforces it
+even when the agent is not watching."""
 TRIAL_MEMORY_BYTES_MIN: Final = 2 * GIB
-"""And never less: Envoy's allocator and the stacks of its threads reserve more than they use."""
+"""Lower bound of that limit on small machines, because Envoy's allocator and thread stacks reserve
+more than they use."""
 TICKET_KEY_LIFE_S: Final = 8 * 3_600.0
-"""How long one key makes TLS session tickets: who steals it reads no more than this."""
+"""How long one key encrypts TLS session tickets. A stolen key reveals no more than the sessions of
+this time."""
 TICKET_KEYS_KEPT: Final = 3
-"""The newest and older ones that still read tickets: with each other a day."""
+"""The newest key and the older ones that can still read tickets; together they cover a day."""
 
 # --- Hardening of the data plane ------------------------------------------------------------------
 # What the site file sets under `limits:` has its defaults there; these bounds are not for it.
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
-"""Wait for a client to take our last answer before the connection is closed on it."""
+"""How long a connection that is being closed waits for the client to take the last answer."""
 CONNECTION_DRAIN_TIMEOUT_S: Final = 1.0
-"""From saying goodbye on a connection to closing it: time for requests already under way on it.
-Envoy's 5 s let clients that read to the end of the connection wait as long."""
+"""Time between announcing the end of a connection and closing it, for requests already on their
+way. With Envoy's default of 5 s, clients that read until the connection ends would wait as long."""
 HANDSHAKE_TIMEOUT_S: Final = 10
-"""TLS handshake and PROXY protocol header each; the site's header timeout shortens it."""
+"""Time for the TLS handshake and for the PROXY protocol header, each. A shorter header timeout of
+the site applies instead."""
 CLIENT_HELLO_SIZE_BYTES_MAX: Final = 16 * KIB
-"""One TLS record, and so the largest ClientHello in one; post-quantum ones take about 2 KiB."""
+"""Size of a ClientHello: one TLS record. Post-quantum ones take about 2 KiB."""
 CONNECTION_BUFFER_SIZE_BYTES_MAX: Final = 64 * KIB
-"""Read and write buffer of a connection, to clients and to origins: a slow reader holds about twice
-this; what fills a fast link is the kernel's buffer."""
+"""Read and write buffer of a connection, to clients and to origins. A slow reader holds about twice
+this; fast links are filled from the kernel's buffer."""
 TCP_BACKLOG_MAX: Final = 4_096
-"""Connections waiting to be accepted; the kernel's somaxconn also applies."""
+"""Connections that wait to be accepted. The kernel's somaxconn applies too."""
 ACCEPTS_PER_WAKE_UP_MAX: Final = 16
-"""New connections a worker takes at once: a connection flood must not starve served requests."""
+"""New connections that a worker accepts at once, so that a flood of connections does not delay
+requests being served."""
 REQUESTS_PER_WAKE_UP_MAX: Final = 16
-"""Requests a worker starts from one connection before it looks after the others."""
+"""Requests that a worker starts from one connection before it serves the others."""
 HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
-"""Request body in flight on one stream: about 20 Mbit/s of upload at 100 ms."""
+"""Request body in flight on one stream. It allows about 20 Mbit/s of upload at 100 ms."""
 HTTP2_CONNECTION_WINDOW_BYTES: Final = 1 * MIB
-"""Request bodies in flight on one connection: bounds what it can make us buffer."""
+"""Request bodies in flight on one connection. This limits how much a client can make Envoy
+buffer."""
 ORIGIN_HTTP2_STREAMS_MAX: Final = 1_024
-"""Requests at once on one connection to an HTTP/2 origin; more open another one."""
+"""Concurrent requests on one connection to an HTTP/2 origin. Further requests open another
+connection."""
 ORIGIN_HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
-"""Answer of an HTTP/2 origin that is held for a client that does not read; about 20 Mbit/s for each
-answer from an origin that is 100 ms away."""
+"""Part of an HTTP/2 origin's answer that is held for a client that does not read. It allows about
+20 Mbit/s for each answer from an origin that is 100 ms away."""
 ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES: Final = (
     ORIGIN_HTTP2_STREAMS_MAX * ORIGIN_HTTP2_STREAM_WINDOW_BYTES
 )
-"""Answers in flight on one connection to an origin: all of its requests together. With less, some
-clients that read nothing take what the answers to all others need."""
+"""Answers in flight on one connection to an origin, for all its requests together. With less, a few
+clients that do not read would block the answers to all others."""
 HTTP2_HPACK_TABLE_SIZE_BYTES_MAX: Final = 4_096
-"""HPACK table we keep for a client: the default of RFC 7541."""
+"""Size of the HPACK table kept for a client: the default of RFC 7541."""
 HTTP2_OUTBOUND_FRAMES_MAX: Final = 10_000
-"""Frames waiting for a client that does not read; then it is disconnected."""
+"""Frames waiting for a client that does not read. Beyond it the client is disconnected."""
 HTTP2_OUTBOUND_CONTROL_FRAMES_MAX: Final = 1_000
-"""PING, SETTINGS and RST_STREAM answers waiting for a client that does not read."""
+"""The same for PING, SETTINGS and RST_STREAM frames alone."""
 HTTP2_EMPTY_FRAMES_MAX: Final = 1
-"""Frames in a row that carry nothing and end nothing."""
+"""Frames in a row that carry no data and do not end a stream."""
 HTTP2_PRIORITY_FRAMES_PER_STREAM_MAX: Final = 100
-"""PRIORITY frames for each stream opened; browsers send one or two."""
+"""PRIORITY frames for each stream that a client opened. Browsers send one or two."""
 HTTP2_WINDOW_UPDATES_PER_DATA_FRAME_MAX: Final = 10
-"""WINDOW_UPDATE frames for each DATA frame we sent; honest clients send at most two."""
+"""WINDOW_UPDATE frames for each DATA frame sent to a client. Honest clients send at most two."""
 HTTP2_PREMATURE_RESETS_MIN: Final = 200
-"""Streams after which a connection that reset most of them early is closed (rapid reset)."""
+"""Streams after which a connection is closed if most of them were reset early (rapid reset)."""
 HTTP2_STREAM_LIFETIME_S_MIN: Final = 1
-"""A stream reset sooner than this counts as reset early."""
+"""A stream that is reset sooner than this counts as reset early."""
 OVERLOAD_REFRESH_S: Final = 0.25
-"""How often Envoy looks at its heap: an attacker at 1 Gbit/s adds 32 MiB in between."""
+"""How often Envoy checks its heap. In between, an attacker at 1 Gbit/s can add 32 MiB."""
 OVERLOAD_TIMEOUT_SHARE_MIN: Final = 0.1
-"""What is left of idle and handshake timeouts under full memory pressure."""
+"""Share to which idle and handshake timeouts shrink under full memory pressure."""
 
 # --- HTTP API and control process --------------------------------------------------------------
 
 API_BODY_SIZE_BYTES_MAX: Final = 48 * MIB
-"""One request body: the largest set of sources after JSON or base64 has grown it by half."""
+"""Size of one request body. The largest configuration fits, although JSON or base64 makes it half
+as large again."""
 API_SMALL_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A request that carries no sources and no report: names, messages and numbers only."""
+"""Size of a request body without site files or reports: only names, messages and numbers."""
 API_CHECKS_AT_ONCE_MAX: Final = 4
-"""Site files that one listener of the API reads at once to check or compare them; others wait
-before their body is read. Each takes its size, up to 48 MiB, twice."""
+"""Requests with site files to check or compare that one listener of the API reads at once. Each
+takes twice its size of up to 48 MiB; further ones wait before their body is read."""
 API_FEED_BODY_SIZE_BYTES_MAX: Final = 16 * MIB
-"""A pushed feed: the largest list after JSON or base64 has grown it."""
+"""Size of a pushed feed: the largest list, encoded as JSON or base64."""
 API_HEADER_TIMEOUT_S: Final = 10.0
-"""From connecting, or from the previous answer's next byte, to a complete request head."""
+"""Time for a complete request head, counted from the connection or from the first byte after the
+previous answer."""
 API_BODY_TIMEOUT_S: Final = 30.0
-"""A whole request body: 48 MiB at 13 Mbit/s. Slower senders only hold memory."""
+"""Time for a whole request body: 48 MiB at 13 Mbit/s. Slower senders would only occupy memory."""
 SOCKET_LOOK_S: Final = 2.0
-"""Between looks for the files of own sockets, which a cleaner may take away."""
+"""How often a process checks that the files of its own sockets still exist, because a cleaner of
+temporary files may delete them."""
 SOCKETS_MADE_AGAIN_MAX: Final = 100
-"""In the life of a process: each leaves the server of before to its clients."""
+"""How often a process recreates a deleted socket in its lifetime. Each time the previous server
+stays for the clients it has."""
 API_KEEP_ALIVE_S: Final = 60
-"""An idle connection. Longer than a node's long poll, so that it need not connect each time."""
+"""Time after which an idle connection is closed. It is longer than a node's long poll, so that
+nodes need not reconnect each time."""
 API_CONNECTIONS_MAX: Final = 128
-"""Connections of one listener of the API at once: people, scripts and scrapers are few."""
+"""Connections of one API listener at once: people, scripts and scrapers are few."""
 API_SHUTDOWN_TIMEOUT_S: Final = 3
-"""Requests in flight when the control process is stopped; a release that goes on is recorded."""
+"""How long a stopping control process waits for requests in flight. A release that is under way is
+recorded."""
 API_PAGE_ITEMS_MAX: Final = 200
 """Releases, audit entries or tokens in one answer."""
 API_CHANGES_SHOWN_MAX: Final = 500
-"""Changes listed in one answer; the count of the rest is said."""
+"""Changes listed in one answer; the others are only counted."""
 API_SITES_SHOWN_MAX: Final = 100
-"""Sites with their traffic in one status, busiest first; the count of the rest is said."""
+"""Sites whose traffic one status shows, the busiest first; the others are only counted."""
 API_TOKENS_MAX: Final = 100
-"""API tokens alive at once: one for each person and script, not one for each run."""
+"""Valid API tokens at once: enough for one per person and script, but not one per run."""
 API_TOKEN_LIFETIME_S_MAX: Final = 3_653 * 86_400.0
-"""To the end of an API token. Ten years on it is a slip: who means for ever names no end."""
+"""Longest lifetime of an API token that has one. More than ten years is a typing error: for a token
+without an end, leave the end out."""
 API_NAME_LENGTH_CHARS_MAX: Final = 200
-"""Author, token name, release id or node name as sent by a caller."""
+"""Length of an author, token name, release id or node name that a caller sends."""
 SOURCE_PATH_LENGTH_CHARS_MAX: Final = 4_096
-"""Path of a source file: PATH_MAX of Linux."""
+"""Length of the path of a source file: PATH_MAX of Linux."""
 NODE_REPORT_SIZE_BYTES_MAX: Final = 16 * MIB
-"""One report of a node. A window of 2,000 sites takes about 0.5 MiB; several may have queued."""
+"""Size of one report of a node. A window of 2,000 sites takes about 0.5 MiB, and several may be
+waiting."""
 NODES_MAX: Final = 2_000
 """Nodes that control remembers: twice the largest fleet that is tested."""
 NODE_SILENT_AFTER_S: Final = 20.0
-"""A node that reported nothing for this long is shown as not connected."""
+"""A node without a report for this long is shown as not connected."""
 TWIN_RETURNS_MIN: Final = 3
-"""So often an agent must be heard again after another one of the same name before they are told as
-two machines. An old agent's last report that comes late makes two."""
+"""How often an agent must report again after another agent of the same name before they are
+reported as two machines. The late last report of an old agent gives only two."""
 TWIN_LIVES_MAX: Final = 8
-"""Agents of one name that are remembered to be told when they are heard again."""
+"""Agents of one name that are remembered, to notice when one of them reports again."""
 TWIN_REMEMBERED_S: Final = 60.0
-"""Two machines of one name are told for so long after they last took turns: six of the longest
-pauses between two reports."""
+"""How long two machines of one name are still reported after they last took turns: six times the
+longest pause between two reports."""
 TRAFFIC_SPAN_S: Final = 60.0
-"""Span of the rates in `status`: long enough to be steady, short enough to be now."""
+"""Period over which `status` computes its rates: long enough to be steady, short enough to be
+current."""
 TRAFFIC_WINDOWS_MAX: Final = 2_000
-"""Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
+"""Windows kept for those rates, whatever their length: in a trial every slot sends one each
+second."""
 TRAFFIC_SITES_MAX: Final = 400_000
-"""Site entries over all windows kept for those rates, oldest dropped first: about 120 MiB, or a
-minute of 30 nodes with 2,000 busy sites each. One that lies may name thousands in each window."""
+"""Site entries in all windows kept for those rates, oldest dropped first: about 120 MiB, or a
+minute of 30 nodes with 2,000 busy sites each. Without it, a lying node could name thousands of
+sites in each window."""
 STATUS_NAMES_TOLD_MAX: Final = 3
-"""Nodes that are named in one notice of `status`, where many of a fleet say the same."""
+"""Nodes named in one notice of `status` when many of them report the same."""
 STATUS_NODES_SHOWN_MAX: Final = 4
-"""Nodes of a fleet that `status` shows with their Envoys; of more, those that are not well, so that
-what is wrong is on one screen."""
+"""Nodes that `status` shows with their Envoys. In a larger fleet it shows only those with trouble,
+so that they fit on one screen."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
-"""How long `apply` waits for a node to serve; it goes on without the caller after that."""
+"""How long `apply` waits until a node serves the release. After that the release goes on without
+the caller."""
 APPLY_WAITS_S: Final = 2.0
-"""How often whoever waits for a canary hears what it waits for: two windows of the judge."""
+"""How often a command that waits for a canary is told what the canary waits for: two windows of the
+judge."""
 APPLY_SILENCE_S: Final = 20.0
-"""How long whoever follows a release hears nothing at most: what takes longer is told again. A
-command takes a connection for broken after six times as long, and many a proxy after a minute."""
+"""Longest time without an event for a caller that follows a release; then the last one is repeated.
+After six times as long a command considers the connection broken; many proxies do so after a
+minute."""
 APPLY_EVENTS_QUEUED_MAX: Final = 256
-"""Progress events waiting for a slow reader: an apply has about 25."""
+"""Progress events that wait for a slow reader. An apply has about 25."""
 BAKE_S: Final = 15.0
-"""How long a release must run well on the node before it is last known good: several measurement
+"""How long a release must run well on a node before it is last known good: several measurement
 windows and health checks."""
 WORKBENCH_IDLE_S: Final = 15.0
-"""The process that compiles is ended after this long without work: its memory is Envoy's."""
+"""Time without work after which the workbench, the process that compiles, is ended to give its
+memory to Envoy."""
 WORKBENCH_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Its memory (RLIMIT_DATA): 1,000 sites take 0.3 GiB; a bomb ends a job, not the machine."""
+"""Memory of the workbench (RLIMIT_DATA). 1,000 sites take 0.3 GiB; input that explodes in memory
+ends one job, not the machine."""
 WORKBENCH_JOB_TIMEOUT_S: Final = 150
-"""One job of that process: two validations at their own bound, and the rest."""
+"""Time for one job of the workbench: two validations at their own limit, and everything else."""
 WORKBENCH_END_TIMEOUT_S: Final = 2.0
-"""From its broken pipe to its end, whose code tells why."""
+"""How long control waits, after the workbench's pipe broke, for its exit code, which tells the
+cause."""
 WORKBENCH_READ_SIZE_BYTES: Final = 1 * MIB
-"""Read from it at once: a bundle of a few MiB comes in a few pieces."""
+"""How much is read from the workbench at once: a bundle of a few MiB comes in a few pieces."""
 CERTIFICATE_POLL_S: Final = 3.0
-"""How often referenced files are looked at: a stat of each, and a read when it changed."""
+"""How often referenced files are checked: one stat of each, and a read if it changed."""
 FILES_RETRY_S_MIN: Final = 600.0
-"""Until files that changed on disk and were refused are tried again: most causes are over by then,
-a freeze, another release, a busy machine. Twice as long after each further refusal."""
+"""Pause before changed files whose release was refused are tried again; it doubles after each
+further refusal. By then most causes are over: a freeze, another release, a busy machine."""
 FILES_RETRY_S_MAX: Final = 6 * 3_600.0
-"""Longest time until then: a renewed certificate has weeks, and each try is a release."""
+"""Longest such pause. A renewed certificate is usually weeks ahead, and each attempt is a
+release."""
 CERTIFICATE_RENEWAL_POLL_S: Final = 12 * 3_600.0
-"""How often control looks for development certificates that are due."""
+"""How often control looks for development certificates that need renewal."""
 CERTIFICATE_RENEWAL_BEFORE_S: Final = 30 * 86_400.0
-"""A certificate that ends sooner may have been due for renewal by its maker."""
+"""A certificate with a shorter remaining lifetime may be due for renewal by the program that made
+it."""
 
 # --- Rollout -------------------------------------------------------------------------------------
 
 ROLLOUT_NODE_PATIENCE_S: Final = 30.0
-"""For a connected node to take an assignment or to steer, and beyond the taste's own deadline."""
+"""How long a connected node may take to accept an assignment or to steer. For a taste it is added
+to the taste's own deadline."""
 ROLLOUT_COMMIT_PATIENCE_S: Final = 75.0
-"""For a connected node to commit: it gives up by itself well before."""
+"""How long a connected node may take to commit. It gives up by itself well before."""
 ROLLOUT_BAKE_PATIENCE_S: Final = 60.0
-"""Beyond the bake, for the last node to call a release good."""
+"""Extra time after the bake for the last node to report a release as good."""
 ROLLOUT_LOST_SHARE_MAX: Final = 0.02
-"""Of a wave's nodes that may fall silent without a hold: in a large fleet one always does."""
+"""Share of a wave's nodes that may fall silent without holding the rollout: in a large fleet some
+node always does."""
 ROLLOUT_WAIT_S_MAX: Final = 24 * 3_600.0
-"""A rollout that is held or paused for so long is withdrawn: nobody came, and candidates cost."""
+"""A rollout that was held or paused for this long is withdrawn: nobody came, and candidates cost
+resources."""
 ROLLOUT_SLACK_S: Final = 120.0
-"""Beyond all deadlines of a policy, once for the rollout: nodes take time between the steps."""
+"""Time added once to the sum of a policy's deadlines, because nodes take time between the steps."""
 ROLLOUT_RATE_SPAN_S: Final = 30.0
-"""How far back requests count for whether enough will come: three windows of a quiet node."""
+"""Period of past requests used to estimate whether enough will come: three windows of a quiet
+node."""
 ROLLOUT_HARM_REQUESTS_MIN: Final = 5
-"""Requests expected on the candidate in a step's soak before it is worth waiting for, where health
-cannot be proved: a release that fails all of them is found out."""
+"""Requests that must be expected on the candidate during a step's soak to make waiting worthwhile
+when health cannot be proved. They are enough to expose a release that fails all of them."""
 ROLLOUT_REOFFER_S: Final = 60.0
-"""A node that refused what it shall run is told again after this long: a port may be free now."""
+"""Pause before a node that refused its release is told again to run it: the port, for example, may
+be free by then."""
 ROLLOUT_BRAKED_REOFFER_S: Final = 300.0
-"""The same where it fared worse than before: its clients pay for each time that it still does."""
+"""The same if the node withdrew because it did worse than before: each new attempt may harm its
+clients."""
 ROLLOUT_TICK_S: Final = 0.5
-"""How often a running rollout is looked at though nothing was heard: deadlines are this exact."""
+"""How often a running rollout is checked even without news, and so how exact its deadlines are."""
 ROLLOUT_IDLE_TICK_S: Final = 5.0
-"""The same without one: a node may have fallen silent, or another leader have written."""
+"""The same when no rollout runs: a node may have fallen silent, or another leader may have
+written."""
 ROLLOUT_STUCK_S: Final = 20.0
-"""Control that carried nothing out for so long answers no node in a trial: its lease ends then."""
+"""If control could not carry out a plan for this long, it stops answering nodes in a trial, so that
+their lease ends."""
 ROLLOUT_PAUSE_S: Final = 0.02
-"""Least time between two plans: a fleet's reports come in bursts."""
+"""Shortest time between two plans, because the reports of a fleet come in bursts."""
 ROLLOUT_PAUSE_FACTOR: Final = 2
-"""And at least this many times what the last plan took: a large fleet must not starve the API."""
+"""The pause is also at least this many times as long as the last plan took, so that a large fleet
+does not starve the API."""
 ROLLOUT_IDLE_PAUSE_S: Final = 0.2
-"""The same when nothing is on its way: a node that joins can wait so long."""
+"""The same pause when no rollout runs: a node that joins can wait this long."""
 ROLLOUT_EVENTS_LIVE_MAX: Final = 1_000
-"""Events kept in memory for those who watch a rollout; the rest is in the store."""
+"""Events kept in memory for those who watch a rollout; older ones are in the store."""
 EVIDENCE_WINDOWS_PER_NODE_MAX: Final = 600
-"""Windows of one node kept for the judge: three slots, one a second, over three minutes."""
+"""Windows of one node kept for the judge: more than three minutes of three slots with one each
+second."""
 EVIDENCE_WINDOWS_MAX: Final = 30_000
-"""Windows of all nodes kept for the judge, oldest dropped first: 10 s of a fleet of 1,000."""
+"""Windows of all nodes kept for the judge: 10 s of a fleet of 1,000. Beyond it the oldest are
+dropped."""
 EVIDENCE_SITES_MAX: Final = 200_000
-"""Site entries over all windows kept for the judge, oldest dropped first: about 60 MiB."""
+"""Site entries in all windows kept for the judge: about 60 MiB. Beyond it the oldest are
+dropped."""
 EVIDENCE_SPAN_S: Final = 600.0
-"""Age beyond which a window is no evidence any more: long steps are judged on their newest part."""
+"""Age after which a window no longer counts as evidence: long steps are judged by their newest
+part."""
 REFUSALS_KEPT_MAX: Final = 32
-"""Releases whose refusal by a node is kept in Envoy's own words: those that somebody waits for."""
+"""Releases for which the words of a refusing Envoy are kept: those that somebody waits for."""
 ROLLOUT_MOVES_MAX: Final = 400
-"""Moves of one plan that assign nothing, for example waves without nodes: more is a loop."""
+"""Moves of one plan that assign nothing, such as waves without nodes. More can only be an endless
+loop."""
 ROLLOUTS_WAITING_MAX: Final = 16
-"""Feeds that wait for their turn; of one feed only the newest does."""
+"""Feeds that wait for their turn. Of each feed only the newest push waits."""
 ROLLOUTS_KEPT_MAX: Final = 1_000
-"""Rollouts remembered with their history; older ones are dropped."""
+"""Rollouts that are remembered with their history; older ones are deleted."""
 ROLLOUT_EVENTS_KEPT_MAX: Final = 20_000
-"""Sentences of history over all rollouts; a rollout has about 20."""
+"""Sentences of history for all rollouts together. A rollout has about 20."""
 ROLLOUT_EVENT_LENGTH_CHARS_MAX: Final = 1_000
-"""One sentence of the history; it may quote Envoy."""
+"""Length of one sentence of the history, which may quote Envoy."""
 ROLLOUT_STATE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""One rollout as stored: the names of 2,000 nodes in three lists take 0.4 MiB."""
+"""Size of one stored rollout. The names of 2,000 nodes in three lists take 0.4 MiB."""
 GENERATION_LEAD_MAX: Final = 1_000_000
-"""How far a node's generation may be ahead of the store's (after a restored backup): a larger one
-is a lie that would use the numbers up."""
+"""How far a node's generation may be ahead of the store's, as after a restored backup. A larger
+lead is not believed, because it would use up the numbers."""
 FEED_STEP_SHARES_PERMILLE: Final = (100, 500)
-"""Steps of a feed: two, so that most of a bad one meets few."""
+"""Steps of a feed, in thousandths of the connections: two, so that only a small share meets most of
+the bad feeds."""
 FEED_STEP_SOAK_S: Final = 1.0
-"""Least time of a feed's step: one window of the judge."""
+"""Shortest duration of a feed's step: one window of the judge."""
 FEED_STEP_DEADLINE_S_MAX: Final = 30.0
-"""Longest wait for evidence in a feed's step, also when it comes rarely."""
+"""Longest wait for evidence in a feed's step, even for a feed that rarely comes."""
 FEED_PERIOD_S: Final = 300.0
-"""How often a feed comes that does not say."""
+"""Assumed time between two pushes of a feed that does not state it."""
 FEED_PERIOD_S_MIN: Final = 10.0
-"""A feed that comes more often cannot be tried in between."""
+"""Shortest period of a feed: one that came more often could not be tried in between."""
 SWITCH_DEADLINE_S: Final = 60.0
-"""From a switch's start until every connected node has it: one node first, then all."""
+"""Time from the start of a switch until every connected node has it: one node first, then all."""
 SWITCH_TASTE_S: Final = 15.0
-"""For the first node's taste of a switch."""
+"""Time for the first node's taste of a switch."""
 
 # --- Rollout policy and golden requests ----------------------------------------------------------
 
 STEP_SOAK_S: Final = 5.0
-"""Default least duration of a step with traffic: several windows of the judge."""
+"""Default minimum duration of a step with traffic: several windows of the judge."""
 STEP_DEADLINE_S: Final = 120.0
-"""Default wait for evidence in a step before the policy for want of traffic decides."""
+"""Default time that a step waits for evidence. After that the policy for too little traffic
+decides."""
 TASTE_DEADLINE_S: Final = 60.0
-"""Default bound on a candidate's start and golden requests: a large release takes seconds."""
+"""Default time for a candidate's start and golden requests. A large release takes seconds."""
 ROLLOUT_STEPS_MAX: Final = 20
-"""Steps of a canary: more only wait longer for the same evidence."""
+"""Steps of a canary. More steps only wait longer for the same evidence."""
 ROLLOUT_WAVES_MAX: Final = 32
-"""Waves of nodes: each one goes through all steps."""
+"""Waves of nodes. Each goes through all steps."""
 ROLLOUT_DURATION_S_MAX: Final = 14 * 86_400
-"""All waves at their deadlines together: a rollout that may take longer ends after its release."""
+"""Longest rollout if all waves use their full deadlines."""
 GOLDEN_PER_SITE_MAX: Final = 20
-"""Golden requests of one site: each is asked of several processes at every release."""
+"""Golden requests of one site. Each is sent to several processes at every release."""
 GOLDEN_MAX: Final = 2_000
-"""Golden requests of all sites together: asked within seconds."""
+"""Golden requests of all sites together: so many can be sent within seconds."""
 GOLDEN_HEADERS_MAX: Final = 16
 """Request headers of one golden request."""
 GOLDEN_TEXT_LENGTH_CHARS_MAX: Final = 1_024
-"""Text that an answer to a golden request must hold: a line, not a page."""
+"""Length of the text that the answer to a golden request must contain: a line, not a page."""
 BUNDLE_ROLLOUT_SIZE_BYTES_MAX: Final = 2 * MIB
-"""Golden requests and policy of a release: 1 KiB for each of the most there may be."""
+"""Size of a release's golden requests and rollout policy: 1 KiB for each of `GOLDEN_MAX`
+requests."""
 GOLDEN_STATUSES_MAX: Final = 16
-"""Statuses that one golden request may be answered with."""
+"""Statuses that one golden request may allow."""
 
 # --- Drills --------------------------------------------------------------------------------------
 DRILL_CLIENTS_MAX: Final = 400
 """Requests of the crowd in flight at once: a fleet that hangs must not exhaust the machine."""
 DRILL_CLIENT_TIMEOUT_S: Final = 2.0
-"""How long a client of a drill waits for an answer before it counts as failed."""
+"""How long a client of a drill waits for an answer before the request counts as failed."""
 DRILL_STOP_DRAIN_S: Final = 0.0
-"""A private fleet has no clients left when it is stopped."""
+"""How long a private fleet drains when it is stopped: not at all, because no clients are left."""
 DRILL_FAILED_SHARE_OF_NAIVE_MAX: Final = 0.001
-"""Failed requests of all drills together, as a share of those of the naive way: the goal."""
+"""Goal for all drills together: failed requests as a share of those that fail the naive way."""
 DRILL_FAILED_SHARE_MAX: Final = 0.01
-"""Failed requests of one drill: what a sliver of one node may cost before it is withdrawn."""
+"""Share of one drill's requests that may fail: what a small share of one node may cost before the
+release is withdrawn."""
 DRILL_RATE_PER_S: Final = 240.0
-"""Of the crowd: 80 requests a second for each of three nodes, enough for a verdict in half a
-minute, and still little for two cores."""
+"""Requests of the crowd each second: 80 for each of three nodes. Enough for a verdict in half a
+minute, and still little load for two cores."""
 DRILL_WARM_UP_S: Final = 2.0
 """Traffic before the fault, so that the judge knows what is usual."""
 DRILL_POLL_S: Final = 0.1
-"""How often a drill looks whether the fleet is quiet."""
+"""How often a drill checks whether the fleet is quiet."""
 DRILL_START_TIMEOUT_S: Final = 60.0
-"""For a private fleet to serve its first release, on a machine that is busy with other things."""
+"""Time for a private fleet to serve its first release on a busy machine."""
 DRILL_TIMEOUT_S: Final = 120.0
-"""After this a drill is over, however the fleet does."""
+"""Time after which a drill ends, whatever the state of the fleet."""
 DRILL_ALARM_FAILED_MIN: Final = 10
 """Failed requests in one second that raise the naive operator's alarm."""
 DRILL_RESTART_FORGIVEN_S: Final = 2.0
-"""When a drill kills every Envoy, what fails while they start is no fleet's fault: not counted."""
+"""When a drill kills every Envoy, failures in this time are not counted: no fleet could serve while
+all of its Envoys start."""
 DRILL_HUMAN_REACTION_S: Final = 10.0
-"""From the alarm to a person's undo in the naive way. In the outages replayed it took 20 minutes to
-hours; a short time flatters the naive way."""
+"""Time from the alarm to a person's undo in the naive way. In the real outages it took 20 minutes
+to hours, so this short time favours the naive way."""
 
 # --- Switches and feeds ---------------------------------------------------------------------------
 
 SWITCHES_MAX: Final = 64
-"""Kill switches on at once: an emergency has a few; more is a configuration."""
+"""Kill switches on at once. An emergency needs a few; more belong in the configuration."""
 SWITCH_TTL_S: Final = 30 * 60.0
-"""How long a kill switch lasts unless told: long enough to mend, short enough to be remembered."""
+"""How long a kill switch lasts by default: long enough to fix the cause, short enough not to be
+forgotten."""
 SWITCH_TTL_S_MIN: Final = 10.0
-"""Shortest life of a kill switch: its own rollout takes seconds."""
+"""Shortest lifetime of a kill switch: its own rollout takes seconds."""
 SWITCH_TTL_S_MAX: Final = 7 * 86_400.0
-"""Longest life of a kill switch: what is off for longer belongs into the site file."""
+"""Longest lifetime of a kill switch. What stays off for longer belongs in the site file."""
 SWITCH_POLL_S: Final = 1.0
-"""How often control looks whether the time of a switch is over."""
+"""How often control checks whether a switch has expired."""
 SWITCH_RETRY_S: Final = 30.0
-"""Pause before a release that ends switches and was refused is tried again."""
+"""Pause before control tries again to end expired switches after that release was refused."""
 SWITCH_TURN_WAIT_S: Final = 20.0
-"""How long a switch or a promoted model waits for a release that is in the gate just now."""
+"""How long a switch or a promoted model waits for a release that is in the gate."""
 SWITCH_ATTEMPTS_MAX: Final = 3
-"""How often a switch is made anew since something else went live while it was in the gate, which
-takes a second: feeds and site files come minutes apart."""
+"""How often a switch is made again because something else went live while it was in the gate, which
+takes a second. Feeds and site files come minutes apart."""
 FEEDS_WAITING_MAX: Final = 32
 """Feeds whose newest push waits for its turn: more than the lists and models that an edge has."""
 FEED_FOLLOW_S: Final = 600.0
-"""How long whoever pushed into a feed is kept while it waits for its turn: a rollout in steps takes
-minutes. The push waits on after that."""
+"""How long the caller of a push is kept while the push waits for its turn; a rollout in steps takes
+minutes. After that the push waits on without the caller."""
 SWITCH_REASON_LENGTH_CHARS_MAX: Final = 500
-"""Why a switch was thrown: a sentence or two."""
+"""Length of the reason given for a switch: a sentence or two."""
 LISTS_MAX: Final = 16
-"""Address lists of an edge: each is asked about at every request of a site that names one."""
+"""Address lists of an edge. Each is looked up on every request of a site that names it."""
 LIST_ENTRIES_MAX: Final = 100_000
-"""Networks on one list: measured with Envoy's trie, 19 MB and a second to load."""
+"""Networks on one list. With Envoy's trie this many take 19 MB and a second to load."""
 LIST_ENTRIES_ALL_MAX: Final = 200_000
-"""Networks on all lists of an edge together: they are one resource of Envoy."""
+"""Networks on all lists of an edge together, because they are one resource of Envoy."""
 LIST_COPIES_MAX: Final = 1_000_000
-"""Networks in one route table, every copy counted: 190 MB of Envoy at 190 bytes each."""
+"""Networks in one route table, counting every copy: 190 MB of Envoy's memory at 190 bytes each."""
 LIST_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One list as text: the largest number of the longest entries, with comments."""
+"""Size of one list as text: the largest number of the longest entries, with comments."""
 LIST_LINE_LENGTH_CHARS_MAX: Final = 1_024
-"""One line of a list: an address, and what people write behind it."""
+"""Length of one line of a list: an address and the comment behind it."""
 LIST_PREFIX_IPV4_MIN: Final = 8
-"""Widest IPv4 network of a list: 16 million addresses. A wider one is a broken generator."""
+"""Shortest prefix of an IPv4 network on a list, which has 16 million addresses. A wider network
+comes from a broken generator."""
 LIST_PREFIX_IPV6_MIN: Final = 16
-"""Widest IPv6 network of a list: providers hold a /19 or less."""
+"""Shortest prefix of an IPv6 network on a list. Providers hold a /19 or less."""
 LIST_PROBLEMS_MAX: Final = 20
-"""Problems of one list that are told: a file of another kind has one on every line."""
+"""Problems reported of one list: a file of another kind has one on every line."""
 ANOMALY_LOOK_S: Final = 10.0
-"""How often control looks at the error rate of the whole fleet."""
+"""How often control checks the error rate of the whole fleet."""
 STASH_SIZE_BYTES_MAX: Final = 64 * MIB
-"""Copies of files that releases were built from: certificates, error pages, lists."""
+"""Copies of the files that releases were built from: certificates, error pages, lists. Beyond it
+the oldest copies are deleted."""
 
 # --- Judge ---------------------------------------------------------------------------------------
 
