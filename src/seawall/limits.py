@@ -1,8 +1,8 @@
 """Every bound of Seawall, in one place, each with its unit in its name and its reason beside it.
 
-Reaching a limit is an ordinary, tested event with a clear message; nothing grows without one.
-The relations that must hold between limits are checked at the foot of this file, at import.
-`docs/limits.md` is generated from the comments here (`make docs`) and a test keeps it fresh.
+Reaching a limit is a normal, tested event with a clear message, and nothing grows without a limit.
+Relations that must hold between limits are checked in this file, at import.
+`docs/limits.md` is generated from the docstrings here (`make docs`); a test fails if it is old.
 """
 
 from typing import Final
@@ -605,7 +605,7 @@ TICKET_KEYS_KEPT: Final = 3
 """The newest key and the older ones that can still read tickets; together they cover a day."""
 
 # --- Hardening of the data plane ------------------------------------------------------------------
-# What the site file sets under `limits:` has its defaults there; these bounds are not for it.
+# Defaults of what a site file sets under `limits:` are not here; it cannot change these bounds.
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
 """How long a connection that is being closed waits for the client to take the last answer."""
@@ -993,332 +993,378 @@ JUDGE_ALPHA: Final = 0.001
 """Chance that a release no worse than the current one is ever called unhealthy, over all gates and
 sites of one rollout."""
 JUDGE_DOUBT: Final = 0.05
-"""Chance that a step is left although the candidate is worse by the step's whole margin."""
+"""Chance that a step is passed although the candidate is worse by the step's whole margin."""
 JUDGE_NODES_APART_MAX: Final = 8
-"""Nodes that are compared each with itself; the windows of more are added up, which costs nothing
-when all have the same share."""
+"""Up to this many nodes, each is compared with itself. With more, windows are added up, which loses
+nothing when all nodes have the same share."""
 JUDGE_SUSPICION: Final = 5.0
-"""Odds against a candidate at which no step is left, though they are far from proof: a release that
-is worse shows such odds within a few bad requests, one that is not seldom does."""
+"""Odds against a candidate from which on no step is passed, although they are far from proof. A
+worse release reaches such odds within a few bad requests, a good one rarely does."""
 JUDGE_HESITATION: Final = 2.0
-"""Odds by `errors` against a candidate at which golden requests do not decide yet: two requests
-failed and none beside them. Some more make these odds less, or a suspicion."""
+"""Odds from `errors` against a candidate from which on golden requests do not decide yet: two
+failed requests, and none in the comparison. A few more requests either lower these odds or make
+them a suspicion."""
 JUDGE_SITES_WEIGHED_MAX: Final = 64
-"""Sites with the most errors on a candidate whose odds are worked out at each look: a release that
-harms more shows in the whole edge."""
+"""Sites whose odds are computed at each look, those with most errors on the candidate first. A
+release that harms more sites shows in the totals of the edge."""
 JUDGE_SPAN_S: Final = 2.0
-"""Slots are compared within spans of this length: longer than the windows of a trial, short enough
-that what hits every slot at one moment cancels."""
+"""Length of the spans within which slots are compared: longer than the windows of a trial, and
+short enough that what hits every slot at one moment cancels out."""
 JUDGE_SPANS_MIN: Final = 3
-"""Spans that must testify before the counts alone call a release unhealthy: one burst is no
+"""Spans with evidence that are needed before counts alone call a release unhealthy: one burst is no
 proof."""
 JUDGE_SPANS_FINE_MIN: Final = 6
-"""The same for gates of degree: a scanner is a burst of 4xx on one connection."""
+"""The same for gates of degree, because a scanner is a burst of 4xx on one connection."""
 JUDGE_BLOCK_S: Final = 10.0
-"""How evenly bad events come on stable is measured in blocks of this length: an ordinary window."""
+"""Length of the blocks in which the judge measures how evenly bad events come on stable: an
+ordinary window."""
 JUDGE_DISPERSION_MAX: Final = 12.0
-"""Most bad events that count as one because stable shows that they come together."""
+"""Largest number of bad events that count as one because on stable they come together."""
 JUDGE_DISPERSION_FINE_MAX: Final = 30.0
 """The same for gates of degree."""
 JUDGE_CLUMP_MAX: Final = 3.0
-"""Most failed requests that count as one because they share connections: higher would make a wholly
-broken release outlast ten failed requests at a 1 % share."""
+"""Largest number of failed requests that count as one because they share connections. With a higher
+value, a wholly broken release would survive more than ten failed requests at a share of 1 %."""
 JUDGE_MISSING_SHARE_MAX: Final = 0.2
-"""Share of a candidate's windows in which a count may be unreadable: one bad poll is no reason to
-wait."""
+"""Share of a candidate's windows in which a count may be unreadable before the judge waits: a
+single bad poll is no reason."""
 JUDGE_WARMING_S_MAX: Final = 60.0
-"""A candidate that is not ready for traffic after this long has something it never gets."""
+"""Time for a candidate to become ready for traffic. If it is not ready by then, it waits for
+something that never comes."""
 JUDGE_MEMORY_GROWTH_BYTES: Final = 128 * MIB
-"""Heap that a candidate may gain over its control in a trial: buffers of a busy moment fit."""
+"""How much more heap than its control a candidate may use in a trial: enough for the buffers of a
+busy moment."""
 JUDGE_MEMORY_RATIO_MAX: Final = 2.0
-"""How many times its control's heap a candidate may use, where that is more than the growth above:
-a large release takes its memory when it is loaded, or when requests come."""
+"""How many times its control's heap a candidate may use, if that is more than the growth above. A
+large release needs its memory when it is loaded or when requests come."""
 BRAKE_ALPHA: Final = 1e-6
-"""Chance that a node by itself stops a release that is no worse: 1,000 nodes look at once."""
+"""Chance that a node by itself stops a release that is no worse. It is tiny because 1,000 nodes
+look at once."""
 BRAKE_RATIO: Final = 3.0
-"""How many times the error rate before a commit is no harm after it: the two are minutes apart."""
+"""Error rate after a commit, as a multiple of the rate before it, that is not yet harm. The two
+were measured minutes apart."""
 BRAKE_MARGIN: Final = 0.1
-"""Share of bad requests more than before a commit that is no harm for a node to act on alone."""
+"""Increase in the share of bad requests after a commit that is not yet harm for a node that acts
+alone."""
 BRAKE_MARGIN_SITE: Final = 0.3
-"""The same for a single site: its origin may fail at any moment."""
+"""The same for a single site, whose origin may fail at any moment."""
 ANOMALY_DOWN_COUNT: Final = 3
-"""Bad looks, without a calm in between, that make an anomaly."""
+"""Bad looks, without calm in between, that make an anomaly."""
 ANOMALY_OK_COUNT: Final = 6
-"""Good looks in a row that forget earlier bad ones."""
+"""Good looks in a row after which earlier bad ones are forgotten."""
 ANOMALY_UP_COUNT: Final = 12
-"""Good looks in a row that end an anomaly: ending it early lets a release into the next wave."""
+"""Good looks in a row that end an anomaly. Ending it too early would let a release into the next
+wave."""
 ANOMALY_PAST_LOOKS: Final = 60
-"""Looks that make the recent past: 10 min of them at one each 10 s."""
+"""Looks that make up the recent past: 10 minutes of them at one every 10 s."""
 ANOMALY_PAST_LOOKS_MIN: Final = 6
-"""Looks before anything can be called unusual."""
+"""Looks needed before anything can be called unusual."""
 ANOMALY_RATIO: Final = 3.0
-"""How many times the past's error rate is usual."""
+"""Error rate, as a multiple of the rate of the recent past, that is still usual."""
 ANOMALY_MARGIN: Final = 0.02
-"""Share of failed requests more than in the past that is usual."""
+"""Increase in the share of failed requests, compared with the recent past, that is still usual."""
 ANOMALY_ALPHA: Final = 1e-4
-"""Chance that one look is called bad by luck; three are needed."""
+"""Chance that one look is called bad by accident. Three bad looks are needed."""
 ANOMALY_WEIGHT_MAX: Final = 3.0
-"""How many times the requests of the median node those of one node count at most, so that none
+"""The requests of one node count at most this many times those of the median node, so that none
 speaks for the fleet."""
 APART_SHARE: Final = 0.1
-"""Of the nodes of a fleet, at least one: without the numbers of so many, the worst, a fleet must
-still be unwell before its releases are held up."""
+"""Share of a fleet's nodes, at least one, whose numbers are left out: the worst. Only if the fleet
+is unwell even without them are its releases held up."""
 FAILING_SHARE: Final = 0.05
-"""Share of a site's requests that may fail before `status` says so: below it is daily life."""
+"""Share of a site's requests that must fail before `status` reports it. Fewer failures are
+normal."""
 FAILING_ALPHA: Final = 1e-3
-"""Chance that a site is said to fail that fails less: somebody looks, and nothing is changed."""
+"""Chance that a site with fewer failures is reported as failing. A false report costs only a look,
+because nothing is changed."""
 FAILING_RATIO: Final = 2.0
-"""How many times the errors before a release leave it unsuspected: the two are minutes apart."""
+"""Error rate, as a multiple of the rate before a release, up to which the release is not suspected.
+The two were measured minutes apart."""
 TURNED_SHARE: Final = 0.25
-"""Share of requests that bot rules may turn away more since a release than before, until `status`
-says so: the gate's `REHEARSAL_TURNED_SHARE_MAX`, for changes that it had no records to try on."""
+"""Increase since a release in the share of requests that bot rules turn away, from which `status`
+reports it. It equals the gate's `REHEARSAL_TURNED_SHARE_MAX`, and covers changes for which the gate
+had no records."""
 FAILING_WINDOWS_PER_S_MAX: Final = 5_000
-"""Windows that `status` looks at for failing sites, for each second that it then tells the same:
-all of a fleet of 1,000 nodes take 0.2 s, so one who watches costs 3 % of a core."""
+"""Windows that `status` searches for failing sites, per second for which it then repeats the
+result. All windows of a fleet of 1,000 nodes take 0.2 s, so watching costs 3 % of a core."""
 FAILING_SITES_TOLD_MAX: Final = 3
-"""Failing sites that `status` tells one by one, so that the rest of the screen stays in sight."""
+"""Failing sites that `status` reports one by one, so that the rest of the screen stays visible."""
 FAILING_RECORDS_SIZE_BYTES: Final = 256 * KIB
-"""How much of the newest access records is searched for a failed request to name."""
+"""How much of the newest access records is searched for a failed request as an example."""
 
 # --- Fleet ---------------------------------------------------------------------------------------
 
 CA_LIFETIME_S: Final = 10 * 365 * 86_400
-"""Control's own certificate authority: longer than the machines that trust it."""
+"""Lifetime of control's own certificate authority: longer than that of the machines that trust
+it."""
 NODE_CERTIFICATE_LIFETIME_S: Final = 90 * 86_400
-"""A node's certificate, and control's own: renewed with a third left, so 30 days without control
-cost nothing."""
+"""Lifetime of the certificates of nodes and of control. They are renewed with a third left, so 30
+days without control do no harm."""
 CERTIFICATE_BACKDATE_S: Final = 86_400
-"""A new certificate is valid since a day: a node whose clock is behind can use it."""
+"""A new certificate is valid from this long ago, so that a node whose clock is slow can use it."""
 CERTIFICATE_RENEWAL_CHECK_S: Final = 3_600.0
-"""How often a node looks whether its certificate is due."""
+"""How often a node checks whether its certificate is due for renewal."""
 SERVER_CERTIFICATE_CHECK_S: Final = 5.0
-"""How often control looks whether its own fits the clock: set after a boot, it may not any more."""
+"""How often control checks that its own certificate is valid at the current time, which may change
+when the clock is set after a boot."""
 JOIN_TOKEN_TTL_S: Final = 3_600.0
-"""A join token, unless asked otherwise: long enough to walk to the machine."""
+"""Default lifetime of a join token: long enough to walk to the machine."""
 JOIN_TOKEN_TTL_S_MAX: Final = 7 * 86_400.0
-"""Longest life of a join token: it lets a machine into the fleet."""
+"""Longest lifetime of a join token, because it lets a machine into the fleet."""
 JOIN_TOKENS_MAX: Final = 2_000
-"""Join tokens that are not over: one for each node of the largest fleet."""
+"""Valid join tokens at once: one for each node of the largest fleet."""
 NODE_GROUPS_MAX: Final = 8
-"""Groups of one node."""
+"""Groups that one node may belong to."""
 NODE_NAME_LENGTH_CHARS_MAX: Final = 63
-"""A node's name is a DNS label: it stands in certificates, metrics and file names."""
+"""Length of a node's name. It is a DNS label, because it appears in certificates, metrics and file
+names."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
-"""Connections of nodes at once: each of the largest fleet polls, reports and fetches."""
+"""Connections from nodes at once: each node of the largest fleet polls, reports and fetches."""
 NODE_CONNECTIONS_EACH_MAX: Final = 32
-"""Connections of one node at once: it polls, reports, fetches and answers, and so does its twin."""
+"""Connections of one node at once: it polls, reports, fetches and answers, and so does a second
+machine of the same name."""
 NODE_STRANGERS_MAX: Final = 256
-"""Connections to the nodes' port without a certificate at once, besides: machines that join, which
-take well under a second. More are closed, and join when they try again."""
+"""Additional connections to the nodes' port without a certificate: machines that join, which takes
+well under a second. Further ones are closed and succeed when they try again."""
 NODE_STRANGER_STAY_S: Final = 5.0
-"""Such a connection that is older gives its place to the next one that comes."""
+"""Age from which such a connection is closed when its place is needed for a new one."""
 NODE_HANDSHAKES_MAX: Final = NODE_CONNECTIONS_MAX
-"""TLS handshakes under way with control at once: all of the largest fleet, after a restart. Each
-takes 80 KiB, half a gigabyte together. Beyond it the oldest ends: that of a stranger who waits."""
+"""TLS handshakes with control under way at once: the largest fleet after a restart. Each takes 80
+KiB, together half a gigabyte. Beyond it the oldest handshake is ended, which is most likely that of
+an idle stranger."""
 NODE_STRANGER_IDLE_S: Final = 1
-"""One of them that has its answer: joining uses a connection once."""
+"""How long a connection without a certificate may stay idle after its answer: joining uses a
+connection once."""
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
-"""Read buffer of a node's connection; asyncio takes 256 KiB each, which 2,000 connections make
-half a gigabyte."""
+"""Read buffer of a node's connection. With the 256 KiB that asyncio uses, 2,000 connections would
+take half a gigabyte."""
 NODE_HANDSHAKE_TIMEOUT_S: Final = 30.0
-"""A node waits so long for a TLS handshake with control: after a restart two thousand of them come
-within seconds, and one that is given up was work for nothing."""
+"""How long a node waits for a TLS handshake with control. After a restart 2,000 of them come within
+seconds, and giving one up wastes the work on it."""
 BUNDLE_DOWNLOADS_MAX: Final = 32
-"""Bundles that control sends at once; more are told to come again a little later."""
+"""Bundles that control sends at once. Further nodes are told to come back a little later."""
 BUNDLE_DOWNLOADS_EACH_MAX: Final = 4
-"""Of these, to one node: it fetches for what serves and for a trial, and so does its twin."""
+"""How many of these go to one node: it fetches for the serving release and for a trial, and so does
+a second machine of the same name."""
 BUNDLE_DOWNLOAD_TIMEOUT_S: Final = 60.0
-"""One bundle to one node: 65 MiB at 9 Mbit/s. A slower reader may not hold a place."""
+"""Time to send one bundle to one node: 65 MiB at 9 Mbit/s. A slower reader must not occupy a
+place."""
 BUNDLE_CACHE_SIZE_BYTES_MAX: Final = 70 * MIB
-"""Bundles kept in memory for the nodes that come next: at least the largest one fits."""
+"""Bundles kept in memory for the next nodes. The largest one always fits."""
 BUNDLE_FETCH_TIMEOUT_S: Final = 120.0
-"""How long a node tries to get a bundle, mirrors and waits included, before it says so."""
+"""How long a node tries to fetch a bundle, including mirrors and waits, before it reports
+failure."""
 MIRROR_PATIENCE_S: Final = 3.0
-"""Then control is asked beside the mirrors: a kill switch is tasted within 15 s or given up."""
+"""Time after which a node asks control as well as the mirrors: a kill switch must be tasted within
+15 s."""
 MIRROR_REST_S: Final = 60.0
-"""A mirror that was slow is not asked again so soon: the release after it loses no time."""
+"""How long a slow mirror is not asked again, so that the next release loses no time."""
 RETRY_AFTER_S_MAX: Final = 5
-"""Longest wait that control asks of a node it cannot serve at once."""
+"""Longest wait that control asks of a node that it cannot serve at once."""
 REPORTS_BURST_MAX: Final = 30
-"""Reports of one node at once: a release makes about ten."""
+"""Reports of one node in a burst. A release makes about ten."""
 REPORTS_PER_S_MAX: Final = 3.0
-"""Reports of one node in the long run: it sends one a second in a trial."""
+"""Reports of one node in the long run. In a trial it sends one each second."""
 REPORT_BYTES_IN_FLIGHT_MAX: Final = 64 * MIB
-"""Reports that control reads at once: bounds its memory when every node has much to tell."""
+"""Size of the reports that control reads at once, which limits its memory when every node has much
+to report."""
 REPORT_BYTES_IN_FLIGHT_EACH_MAX: Final = NODE_REPORT_SIZE_BYTES_MAX
-"""Of these, of one node: the largest report. One that sends slowly leaves room for the others."""
+"""The share of one node in this: the largest report. A node that sends slowly leaves room for the
+others."""
 REPORT_PARSE_SIZE_BYTES: Final = 128 * KIB
-"""A larger report is parsed in a thread: others are answered meanwhile."""
+"""A larger report is parsed in a separate thread, so that others are answered meanwhile."""
 REPORT_TEXTS_MAX: Final = 64
-"""Notices, refusals, listeners or groups in one report; more are cut."""
+"""Notices, refusals, listeners or groups in one report; further ones are cut."""
 REPORT_QUIET_S_MIN: Final = 3.0
-"""A node with nothing new reports this often in a small fleet."""
+"""Time between two reports of a node without news in a small fleet."""
 REPORT_QUIET_NODES_PER_S: Final = 150
-"""Reports with nothing new that a fleet sends in a second; a larger one sends them less often."""
+"""Reports without news that a whole fleet sends each second; in a larger fleet each node sends them
+less often."""
 WINDOW_AGE_S_MAX: Final = 1_200.0
-"""Older windows are not taken: twice what a node keeps for a control process that is away."""
+"""Age beyond which control rejects a window: twice what a node keeps while control is away."""
 CLOCK_SKEW_S_TOLD: Final = 5.0
-"""A node whose clock differs by more is told so; its windows are shifted whatever it is."""
+"""A node whose clock differs by more gets a notice. Its windows are shifted by the difference in
+any case."""
 CLOCK_SET_S_MIN: Final = 5.0
-"""A clock that goes on by so much more or less than time does was set, or the machine slept: what
-counts time in a rollout moves with it. Less is a busy machine between two looks."""
+"""If the clock advances by this much more or less than time does, it was set or the machine slept,
+and the deadlines of a rollout move with it. Smaller differences come from a busy machine."""
 GENERATION_MAX: Final = 2**48
-"""Generations above are not believed: a thousand a second for nine thousand years."""
+"""Larger generations are not believed. The limit allows a thousand a second for nine thousand
+years."""
 RECONNECT_SPREAD_S: Final = 8.0
-"""Nodes whose connection broke come back spread over this time: control has just restarted."""
+"""Time over which nodes with a broken connection spread their return, because control has just
+restarted."""
 RECONNECT_PAUSE_S_MAX: Final = 10.0
-"""Longest pause between attempts of a node to reach a control process that is away."""
+"""Longest pause between a node's attempts to reach a control process that is away."""
 LEADER_BEAT_S: Final = 1.0
-"""How often the leading control process shows that it lives, and others look."""
+"""How often the leading control process shows that it is alive, and the others check."""
 LEADER_SILENT_S: Final = 5.0
-"""A leader that has not shown it for so long loses the lead, also one that only hangs."""
+"""A leader that has not shown it for this long loses the lead, even if it only hangs."""
 FOLLOWER_REFRESH_S: Final = 0.5
 """How often a control process that does not lead reads what the leader has assigned."""
 FOLLOWER_BEHIND_S: Final = 10.0
-"""One that has not read it for so long sends nodes elsewhere: it would tell them what is old."""
+"""One that could not read it for this long sends nodes elsewhere, because its answers would be out
+of date."""
 
 # --- Taster --------------------------------------------------------------------------------------
 
 TASTER_TIMEOUT_S: Final = 40.0
-"""The whole tasting of a release: a large one takes 2 s, and a busy machine ten times that."""
+"""Time for the whole tasting of a release. A large one takes 2 s, and ten times that on a busy
+machine."""
 TASTER_START_TIMEOUT_S: Final = 20.0
-"""From the start of a sacrificial Envoy to its first answer: 0.5 s with 1,000 sites."""
+"""Time from the start of a sacrificial Envoy to its first answer: 0.5 s with 1,000 sites."""
 TASTER_ANSWER_TIMEOUT_S: Final = 3.0
-"""One answer of a sacrificial Envoy, whose origin answers at once; asked twice before it counts."""
+"""Time for one answer of a sacrificial Envoy, whose origin answers at once. It is asked twice
+before a delay counts."""
 TASTER_CPU_S: Final = 30
-"""Processor time of one sacrificial Envoy (RLIMIT_CPU); 1,000 sites take 1 s."""
+"""CPU time of one sacrificial Envoy (RLIMIT_CPU). 1,000 sites take 1 s."""
 TASTER_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
-"""Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
+"""Address space of a sacrificial Envoy (RLIMIT_AS). Its allocator reserves regions of 1 GiB that it
+never touches."""
 TASTER_MEMORY_BYTES_MAX: Final = 2 * GIB
-"""Its resident memory, watched from outside; 1,000 sites take 0.15 GiB."""
+"""Resident memory of a sacrificial Envoy, watched from outside. 1,000 sites take 0.15 GiB."""
 TASTER_MEMORY_GROWTH_MAX: Final = 4.0
-"""Times the memory of the current release, beside what stands next."""
+"""A release may take this many times the memory of the current one, or as much more as the next
+limit allows."""
 TASTER_MEMORY_GROWTH_BYTES: Final = 256 * MIB
-"""Memory that a release may take beyond the current one's, whatever its share."""
+"""How much more memory than the current release a release may always take, however small the
+current one is."""
 TASTER_MEMORY_POLL_S: Final = 0.05
-"""Between looks at that memory: a leak of 10 GiB/s is seen at 0.5 GiB."""
+"""Time between two looks at that memory: a leak of 10 GiB/s is noticed after 0.5 GiB."""
 TASTER_OPEN_FILES_MAX: Final = 1_024
-"""Its open files: one connection for each host asked over https, and a few."""
+"""Files that a sacrificial Envoy may open: one connection for each host asked over https, and a few
+more."""
 TASTER_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Largest file a taster may write: its decisions are far smaller; its bot filter maps a table
-of windows."""
+"""Largest file that a sacrificial Envoy may write: its bot filter maps a table of windows. Its log
+of decisions is far smaller."""
 TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What is kept of its words, half from each end."""
+"""How much of its output is kept, half from each end."""
 TASTER_PROBES_MAX: Final = 250
-"""Requests asked of a release: the golden ones first, then recent ones, then one for each route."""
+"""Requests sent to a release: first the golden ones, then recent ones, then one for each route."""
 TASTER_NARROW_SITES_MAX: Final = 25
-"""Sites that a change may touch and still be tasted as one that touches these alone."""
+"""Sites that a change may touch and still be tasted as a narrow one, mostly with requests to these
+sites."""
 TASTER_AROUND_MAX: Final = 50
-"""Made-up requests to what such a change does not touch: other ones at each release, so that every
-fifth release has asked all that a change of everything asks."""
+"""Made-up requests to what such a narrow change does not touch. They differ at each release, so
+that five releases together ask as much as one that changes everything."""
 TASTER_SAMPLES_MAX: Final = 100
-"""Recent real requests replayed, spread over their routes."""
+"""Recent real requests that are replayed, spread over their routes."""
 TASTER_SAMPLE_AGE_S: Final = 3_600.0
-"""Age of a replayed request: older ones say less about today's clients."""
+"""Age of a replayed request. Older ones say less about today's clients."""
 TASTER_SAMPLE_READ_BYTES: Final = 1 * MIB
-"""Newest access records looked at for samples: about 1,500."""
+"""How much of the newest access records is searched for samples: about 1,500 records."""
 TASTER_SAMPLES_REUSED_S: Final = 600.0
-"""How long one sample serves several releases: what the current one answered is known then."""
+"""How long one sample is used for several releases, because the answers of the current release are
+then known."""
 TASTER_ANSWER_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Read of one answer: a fixed response or error page is smaller."""
+"""How much of one answer is read. A fixed response or error page is smaller."""
 TASTER_DIFFERENCES_MAX: Final = 50
-"""Differences shown one by one; the rest is counted."""
+"""Differences shown one by one; the others are only counted."""
 TASTER_CPU_GROWTH_MAX: Final = 4.0
-"""Times the processor time that a request takes with the current release."""
+"""CPU time for a request, as a multiple of what it takes with the current release."""
 TASTER_CPU_GROWTH_S: Final = 0.002
-"""Processor time for a request that is never too much beside the current one's: noise is less."""
+"""Increase in CPU time for a request that is always allowed: smaller differences may be noise."""
 TASTER_CPU_PER_REQUEST_S: Final = 0.05
-"""Processor time for a request with nothing to compare with: 50 times an expensive one."""
+"""CPU time for a request when there is no current release to compare with: 50 times that of an
+expensive one."""
 TASTER_CACHE_SIZE_BYTES_MAX: Final = 4 * MIB
-"""What is remembered of the current release's answers."""
+"""Memory for the answers of the current release."""
 GATE_LINES_MAX: Final = 60
 """Lines of one stage in a gate report."""
 GATE_LINE_LENGTH_CHARS_MAX: Final = 400
-"""One line of a gate report."""
+"""Length of one line of a gate report."""
 
 # --- Challenge and clearance -------------------------------------------------------------------
 
 CLEARANCE_TEXT_LENGTH_CHARS_MAX: Final = 96
-"""A clearance token: the longest that `mint` can make has 93 characters."""
+"""Length of a clearance token. The longest that Seawall makes has 93 characters."""
 CLEARANCE_LIFETIME_S: Final = 6 * 3_600
-"""A clearance by default: a working day costs a visitor two challenges."""
+"""Default lifetime of a clearance: a visitor meets two challenges in a working day."""
 CLEARANCE_LIFETIME_S_MAX: Final = 24 * 3_600
-"""The longest clearance: a stolen one is of no use tomorrow."""
+"""Longest lifetime of a clearance: a stolen one is useless the next day."""
 CLEARANCE_CLOCK_SKEW_S: Final = 30
-"""How far ahead the clock of the node that minted may be."""
+"""How far the clock of the node that issued a clearance may be ahead."""
 CLEARANCE_LEVEL_MAX: Final = 3
-"""Levels that a clearance can have: waited, worked, worked in an ordinary browser."""
+"""Highest level of a clearance: waited (1), worked (2), worked in an ordinary browser (3)."""
 CLEARANCE_PROBES_MAX: Final = 4_095
-"""Twelve browser probes, one bit each."""
+"""Largest value for the results of the browser probes: twelve probes with one bit each."""
 CLEARANCE_CACHE_ENTRIES_MAX: Final = 1_024
-"""Verified clearances that one Envoy worker remembers, twice: about 300 bytes each."""
+"""Verified clearances in each of the two tables that an Envoy worker keeps: about 300 bytes
+each."""
 CHALLENGE_HOST_LENGTH_CHARS_MAX: Final = 255
-"""A host name that a challenge is bound to: DNS allows 253."""
+"""Length of the host name that a challenge is bound to. DNS allows 253."""
 CHALLENGE_PREFIX_LENGTH_CHARS_MAX: Final = 64
-"""A network as text: the longest IPv6 prefix has 43 characters."""
+"""Length of a network as text. The longest IPv6 prefix has 43 characters."""
 CHALLENGE_JA4_LENGTH_CHARS_MAX: Final = 64
-"""The stable part of a JA4 has 21 characters."""
+"""Length of the stable part of a JA4, which has 21 characters."""
 CHALLENGE_LIFETIME_S: Final = 120
-"""A challenge answered by a script: a slow phone needs seconds."""
+"""Time for a script to answer a challenge. A slow phone needs seconds."""
 CHALLENGE_LIFETIME_NO_SCRIPT_S: Final = 600
-"""A challenge answered by a person: reading the page and pressing a button takes time."""
+"""Time for a person to answer a challenge: reading the page and pressing a button takes a while."""
 CHALLENGE_WAIT_S: Final = 2
 """Minimum wait without scripts for level 1: short for a person, costly for a crawler."""
 CHALLENGE_WAIT_LONG_S: Final = 5
 """Minimum wait without scripts for level 2."""
 CHALLENGE_FALLBACK_S: Final = 8
-"""When a page whose script did nothing goes on without it: scripts need less for level 1."""
+"""Time after which a page continues without its script if that did nothing. For level 1 scripts
+need less."""
 CHALLENGE_FALLBACK_LONG_S: Final = 30
-"""The same where scripts must work: the slowest phones solve in ten seconds."""
+"""The same where the script has to work: the slowest phones need ten seconds."""
 CHALLENGE_TEXT_LENGTH_CHARS_MAX: Final = 3_072
-"""A signed challenge: the longest path in base64 and 200 characters around it."""
+"""Length of a signed challenge: the longest path in base64, and 200 characters around it."""
 CHALLENGE_QUERY_SIZE_BYTES_MAX: Final = 4 * KIB
-"""Query of what a browser asks of the bot service: a signed challenge, and its name. One of 50 KB
-takes 50 ms to parse, in which nobody else is answered."""
+"""Size of the query that a browser sends to the bot service: a signed challenge and its name.
+Parsing 50 KB takes 50 ms, in which nobody else is answered."""
 CHALLENGE_PATH_LENGTH_CHARS_MAX: Final = 2_048
-"""Path and query that a visitor is brought back to; longer ones lose their query first."""
+"""Length of the path and query that a visitor returns to. Of a longer one the query is dropped
+first."""
 CHALLENGE_REFERENCE_LENGTH_CHARS_MAX: Final = 64
-"""A request id shown to the visitor: a UUID has 36 characters."""
+"""Length of a request id shown to the visitor. A UUID has 36 characters."""
 CHALLENGE_ANSWER_SIZE_BYTES_MAX: Final = 8 * KIB
-"""What a script sends back: the challenge, a puzzle and a key."""
+"""Size of a script's answer: the challenge, a puzzle and a key."""
 CHALLENGE_FORM_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A visitor's form that is kept over a challenge: a long comment fits."""
+"""Size of a visitor's form that is kept during a challenge: a long comment fits."""
 CHALLENGE_FORM_FIELDS_MAX: Final = 200
 """Fields of a kept form."""
 CHALLENGE_SPENT_ENTRIES_MAX: Final = 262_144
-"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 60 MiB."""
+"""Used challenges that are remembered until they expire: 400 answers a second for ten minutes,
+about 60 MiB."""
 CHALLENGE_POOL_ENTRIES_MAX: Final = 256
-"""Puzzles computed ahead: some seconds of their making, which is the burst that is served."""
+"""Puzzles computed in advance. They take some seconds to make, and are the burst that can be served
+at once."""
 CHALLENGE_PUZZLE_MEMORY_KIB: Final = 16 * KIB
-"""Memory of one try at a puzzle: more than the caches of a core, little for a phone."""
+"""Memory for one try at a puzzle: more than the caches of a CPU core, little for a phone."""
 CHALLENGE_PUZZLE_PASSES: Final = 1
-"""Passes of Argon2id over that memory: memory is the cost, not arithmetic."""
+"""Passes of Argon2id over that memory. One is enough, because the cost is memory and not
+arithmetic."""
 CHALLENGE_PUZZLE_TRIES_MAX: Final = 16
-"""Counters that a browser tries, 8 on average: about a second on a phone."""
+"""Counters that a browser may have to try; 8 on average, about a second on a phone."""
 CHALLENGE_PUZZLES_PER_PREFIX_MAX: Final = 60
-"""Puzzles handed to one network in a window: one network cannot empty the pool for all."""
+"""Puzzles given to one network in a window, so that one network cannot empty the pool for all."""
 CHALLENGE_PREFIX_WINDOW_S: Final = 60.0
 """Length of that window."""
 CHALLENGE_PREFIXES_MAX: Final = 65_536
 """Networks counted in one window; about 10 MiB. Further ones get no puzzle until it ends."""
 CHALLENGE_BUSY_RETRY_S: Final = 1
-"""After which time a browser asks again for a puzzle when there was none."""
+"""Pause after which a browser asks for a puzzle again when there was none."""
 CHALLENGE_LOOP_PASSES: Final = 3
-"""Challenges passed within a minute and met again: something keeps the clearance from working."""
+"""Challenges that a visitor passed within a minute and met again, from which on something must keep
+the clearance from working."""
 CHALLENGE_LOOP_S: Final = 60
-"""How long a passed challenge counts for that."""
+"""How long a passed challenge counts towards that."""
 CHALLENGE_ECHO_LIFETIME_S: Final = 600
-"""The cookie that shows that cookies work."""
+"""Lifetime of the cookie that tests whether the browser keeps cookies."""
 CHALLENGE_LANGUAGE_HEADER_CHARS_MAX: Final = 256
-"""Accept-Language that is read; browsers send under 100 characters."""
+"""Length of Accept-Language that is read. Browsers send fewer than 100 characters."""
 CHALLENGE_LANGUAGES_READ_MAX: Final = 16
-"""Languages read from it."""
+"""Languages read from that header."""
 CHALLENGE_COOKIE_HEADER_CHARS_MAX: Final = 96 * KIB
-"""A Cookie header that is read: as much as `max_header_size` of a site file lets in at most."""
+"""Length of a Cookie header that is read: the most that `max_header_size` of a site file can
+allow."""
 CHALLENGE_CONTACT_LENGTH_CHARS_MAX: Final = 512
-"""An address that a visitor can write to."""
+"""Length of the contact address that a challenge page shows."""
 CHALLENGE_PAGE_SIZE_BYTES_MAX: Final = 30 * KIB
-"""A page with its style, scripts and solver as sent, without a kept form."""
+"""Size of a challenge page as sent, with style, scripts and solver but without a kept form."""
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
@@ -1363,194 +1409,210 @@ invariant(
 # --- Bots ---------------------------------------------------------------------------------------
 
 BOT_FEATURES_MAX: Final = 64
-"""Features of a model. The file that took a large part of the web down held more than its reader
-had room for; ours is checked when it is built, at the gate, and again in Envoy."""
+"""Features of a model. The file that once took a large part of the web down held more than its
+reader had room for; Seawall checks this when a model is built, at the gate, and again in Envoy."""
 BOT_MODEL_SIZE_BYTES_MAX: Final = 2 * MIB
-"""A bot model as stored; a usual one has 100 to 300 KiB."""
+"""Size of a stored bot model. Usually it has 100 to 300 KiB."""
 BOT_TREES_MAX: Final = 256
-"""Trees of a bot model; each costs a request about 30 ns when its vector was not seen before."""
+"""Trees of a bot model. Each takes about 30 ns of a request whose vector was not seen before."""
 BOT_TREE_NODES_MAX: Final = 63
-"""Inner nodes of one tree: depth 6 when it is full."""
+"""Inner nodes of one tree: those of a full tree of depth 6."""
 BOT_GOLDEN_MIN: Final = 8
-"""Golden vectors of a model: fewer prove nothing about its trees."""
+"""Fewest golden vectors of a model: fewer prove nothing about its trees."""
 BOT_GOLDEN_MAX: Final = 128
-"""Golden vectors of a model; each is scored in every Lua machine of every Envoy at load."""
+"""Golden vectors of a model. Each is scored in every Lua state of every Envoy when the model is
+loaded."""
 BOT_MODEL_TEXT_LENGTH_CHARS_MAX: Final = 200
-"""Name, author and other texts of a model."""
+"""Length of a name, author or other text in a model."""
 BOT_MODEL_METRICS_MAX: Final = 100
-"""Training metrics carried by a model."""
+"""Training metrics that a model contains."""
 CLEARANCE_EPOCH: Final = 1
-"""Clearances of another epoch are refused: one number more logs everybody out, when the meaning
-of a clearance changes between versions."""
+"""Clearances of another epoch are refused. When a version changes the meaning of clearances, a
+higher number asks every visitor for new proof."""
 CLEARANCE_KEY_AGE_S: Final = 86_400.0
-"""A signing key older than this is rotated. The one before stays believed for as long again, which
+"""Age at which the signing key is replaced. The previous key stays valid for as long again, which
 is at least the lifetime of any clearance."""
 CLEARANCE_KEY_POLL_S: Final = 300.0
-"""How often control looks whether the signing key is old."""
+"""How often control checks the age of the signing key."""
 BOT_SERVICE_TIMEOUT_S: Final = 10.0
-"""A whole exchange of a visitor's browser with the node's bot service."""
+"""Time for a whole exchange between a visitor's browser and the node's bot service."""
 BOT_SERVICE_CONNECT_TIMEOUT_S: Final = 1.0
-"""To its Unix socket: it is on the same machine, or not there."""
+"""Time to connect to the bot service's Unix socket: it is on the same machine, or not there."""
 BOT_SERVICE_REQUESTS_MAX: Final = 128
-"""Questions of one Envoy that the bot service is asked at once: it answers some hundred in a
-second, so that none takes the 3 s after which it counts as down. More are told to come again."""
+"""Questions that one Envoy asks the bot service at once. It answers some hundred a second, so that
+no answer takes the 3 s after which it counts as down. Further visitors are told to come back."""
 BOT_SERVICE_CONNECTIONS_MAX: Final = 192
-"""From one Envoy to the bot service for these; more, since some lie idle with one worker while
-another needs its own."""
+"""Connections from one Envoy to the bot service for these questions. There are more of them than
+questions, because some may be idle at one worker while another needs its own."""
 BOT_SERVICE_TURNS_PER_NETWORK_MAX: Final = 16
-"""Of these questions, those of one network (/24, /48) in one worker: its flood takes no turn of
-anybody else's. At 30 ms each they are 500 a second."""
+"""How many of these questions one worker asks for the same network (/24, /48), so that a flood from
+it delays nobody else. At 30 ms each they are 500 a second."""
 BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
-"""From one Envoy to the bot service, for what browsers ask of it while they are challenged: apart,
-so that neither holds the other up."""
+"""Connections from one Envoy to the bot service for what challenged browsers ask. They are
+separate, so that neither kind delays the other."""
 BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
-"""Requests of these browsers that wait at once for such a connection."""
+"""Requests of these browsers that wait for such a connection at once."""
 BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832
-"""Taken by the bot service: all of the three Envoys of a canary, and some, of the 1,024 files that
-a process has at least."""
+"""Connections that the bot service accepts: more than the three Envoys of a canary make, and fewer
+than the 1,024 files that a process may always open."""
 BOT_KEEPER_TICK_S: Final = 0.5
-"""How often the agent looks whether the bot service runs and is told the newest; and how often the
-service looks for what it is told."""
+"""How often the agent checks that the bot service runs and has the newest settings, and how often
+the service looks for new settings."""
 BOT_SERVICE_LOOK_S: Final = 1.0
 """How often the agent asks the bot service for a sign of life."""
 BOT_SERVICE_LOOK_TIMEOUT_S: Final = 3.0
-"""For that sign; as long as Envoy waits for a challenge. A flood delays it by under a second."""
+"""Time for that sign of life: as long as Envoy waits for a challenge. A flood delays it by less
+than a second."""
 BOT_SERVICE_SILENT_LOOKS_MAX: Final = 3
-"""Looks without one, one after the other; then the service hangs, and is started anew."""
+"""Questions in a row without a sign of life after which the service counts as hung and is started
+again."""
 BOT_SETTINGS_SIZE_BYTES_MAX: Final = 16 * MIB
-"""What the agent tells the bot service: every site with its hosts and keys."""
+"""Size of what the agent tells the bot service: every site with its hosts and keys."""
 BOT_SERVICE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What a visitor may send to the bot service: an answer, or a form to be kept."""
+"""Size of what a visitor may send to the bot service: an answer, or a form to be kept."""
 BOT_MARGIN_MAX: Final = 1_000.0
-"""Largest leaf value, base or cut of a model, without sign: log-odds beyond it mean nothing."""
+"""Largest absolute value of a leaf, base or cut of a model: larger log-odds mean nothing."""
 
 # --- fingerprints: JA4 and user agents ---
 HELLO_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A ClientHello that the table's builder reads; Envoy takes 16 KiB, post-quantum ones have 2."""
+"""Size of a ClientHello from which the table of fingerprints is built. Envoy accepts 16 KiB, and
+post-quantum ones have 2 KiB."""
 JA4_TABLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The file of known fingerprints: about 700 bytes a client."""
+"""Size of the file of known fingerprints: about 700 bytes for each client."""
 JA4_ENTRIES_MAX: Final = 500
-"""Clients in that table; a browser adds about two a year."""
+"""Clients in that table. A browser adds about two a year."""
 JA4_HELLO_LIST_MAX: Final = 200
-"""Ciphers, extensions or algorithms of one client; OpenSSL's full list has 90."""
+"""Ciphers, extensions or algorithms of one client. OpenSSL's full list has 90."""
 JA4_ROWS_MAX: Final = 8_000
-"""Rows that the table becomes for Envoy: 68 for a client with GREASE, read once in each worker."""
+"""Rows into which the table expands for Envoy: 68 for a client with GREASE. Each worker reads them
+once."""
 JA4_SCRIPT_SIZE_BYTES_MAX: Final = 512 * KIB
-"""The text of those rows: 50 bytes each."""
+"""Size of these rows as text: 50 bytes each."""
 
 # --- Verified bots -----------------------------------------------------------------------------
 
 VERIFY_CATALOGUE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The catalogue of known bots as a file; the one that Seawall ships has 20 KiB."""
+"""Size of the file with the catalogue of known bots. The one that Seawall ships has 20 KiB."""
 VERIFY_BOTS_MAX: Final = 500
 """Known bots: five times as many as Seawall ships."""
 VERIFY_TOKEN_LENGTH_CHARS_MIN: Final = 4
-"""A token of a user agent: a shorter one would stand in what people send."""
+"""Shortest token that identifies a bot in a user agent. A shorter one would also appear in the user
+agents of people."""
 VERIFY_LIST_URLS_MAX: Final = 4
-"""Addresses that make up one list of ranges."""
+"""URLs from which one list of ranges is put together."""
 VERIFY_USER_AGENT_BYTES_MAX: Final = 512
-"""Bytes of a user agent that are searched for a bot's name; the longest real bot's has 260."""
+"""How much of a user agent is searched for a bot's name. The longest of a real bot has 260
+bytes."""
 VERIFY_LUA_SIZE_BYTES_MAX: Final = 512 * KIB
-"""Catalogue and ranges in Envoy's filter: 20,000 networks."""
+"""Size of the catalogue and ranges in Envoy's filter: 20,000 networks."""
 VERIFY_RANGES_PER_LIST_MAX: Final = 5_000
-"""Networks of one published list; the longest known one has 1,600."""
+"""Networks of one published list. The longest known one has 1,600."""
 VERIFY_RANGES_BODY_SIZE_BYTES_MAX: Final = 1 * MIB
-"""A published list as it is fetched: 5,000 networks with their keys take 300 KiB."""
+"""Size of a published list as fetched. 5,000 networks with their JSON keys take 300 KiB."""
 VERIFY_RANGES_SHRINK_MAX: Final = 0.5
-"""Share of the addresses of a published list that may vanish at once: more is a broken list."""
+"""Share of the addresses of a published list that may disappear at once. If more do, the list is
+broken."""
 VERIFY_RANGES_GROWTH_MAX: Final = 10.0
-"""Times as many addresses that a published list may have at once: more lets strangers in."""
+"""How many times as many addresses a published list may suddenly have. More would let strangers
+in."""
 VERIFY_RANGES_IPV4_PREFIX_MIN: Final = 8
-"""Widest IPv4 network in a published list: one operator has a /8 of its own."""
+"""Shortest prefix of an IPv4 network in a published list: one operator has a /8 of its own."""
 VERIFY_RANGES_IPV6_PREFIX_MIN: Final = 24
-"""Widest IPv6 network in a published list."""
+"""Shortest prefix of an IPv6 network in a published list."""
 VERIFY_RANGES_STALE_S: Final = 14 * 86_400
-"""Age from which a list still verifies but makes no impostor: operators add addresses weekly."""
+"""Age from which a list still verifies bots but no longer exposes impostors, because operators add
+addresses every week."""
 VERIFY_RANGES_REDATE_S: Final = 4 * 86_400
 """Age from which an unchanged list is released again with its new date."""
 VERIFY_FETCH_TIMEOUT_S: Final = 5.0
-"""One fetch of keys or ranges, from name to last byte: the other side is anybody."""
+"""Time for one fetch of keys or ranges, from the DNS query to the last byte: the other side may be
+anybody."""
 VERIFY_VERDICT_BUCKETS: Final = 4_096
-"""Buckets of the verdict table; with its ways it holds 32,768 verdicts in 1.3 MiB."""
+"""Buckets of the verdict table. With `VERIFY_VERDICT_WAYS` verdicts in each it holds 32,768 in 1.3
+MiB."""
 VERIFY_VERDICT_WAYS: Final = 8
-"""Verdicts of one bucket: the chance that a bucket runs over at half load is under 5 %."""
+"""Verdicts in one bucket. The chance that a bucket overflows at half load is below 5 %."""
 VERIFY_CLAIM_GROUPS: Final = 1_024
-"""Groups of the claims board: all claims of one network prefix share one."""
+"""Groups of the claims board. All claims of one network prefix share a group."""
 VERIFY_CLAIM_WAYS: Final = 4
-"""Claims that one network prefix can have on the board at once: what a flood is cut to."""
+"""Claims that one network prefix can have on the board at once, which limits the effect of a
+flood."""
 VERIFY_CLAIMS_PER_S_MAX: Final = 500
-"""Claims that one worker of Envoy writes in a second."""
+"""Claims that one worker of Envoy writes each second."""
 VERIFY_CLAIM_POLL_S: Final = 0.1
-"""How often the board is looked at: a new bot waits that long for its question."""
+"""How often the board is read: the question about a new bot waits at most this long."""
 VERIFY_MAP_REOPEN_S: Final = 30
-"""How often Envoy opens the mapped files again: a file that was made anew is found."""
+"""How often Envoy opens the mapped files again, to find one that was recreated."""
 VERIFY_VERDICT_TTL_S_MIN: Final = 600
-"""A verdict is kept at least that long, however short DNS says: bounds questions."""
+"""How long a verdict is kept at least, even if its TTL in DNS is shorter. This limits the number of
+questions."""
 VERIFY_VERDICT_TTL_S_MAX: Final = 86_400
-"""A verdict is asked for again after that long, however long DNS says."""
+"""How long a verdict is kept at most, even if its TTL in DNS is longer."""
 VERIFY_UNKNOWN_TTL_S: Final = 120
-"""A claim that DNS could not decide is asked again after that long."""
+"""Pause before a claim that DNS could not decide is looked up again."""
 VERIFY_VERIFIED_STALE_S: Final = 7 * 86_400
-"""How long a verified bot stays so after its verdict ended while no answer is definite."""
+"""How long a bot stays verified after its verdict expired, while DNS gives no definite answer."""
 VERIFY_IMPOSTOR_STALE_S: Final = 3_600
-"""How long an impostor stays so after its verdict ended while no answer is definite."""
+"""How long an impostor stays one after its verdict expired, while DNS gives no definite answer."""
 VERIFY_DNS_TIMEOUT_S: Final = 3.0
-"""One DNS question with its repetitions; nobody waits for it but the next claim."""
+"""Time for one DNS question with its repetitions. Only the next claim waits for it."""
 VERIFY_DNS_CONCURRENCY_MAX: Final = 32
-"""Claims being looked up at once."""
+"""Claims that are looked up at once."""
 VERIFY_DNS_LOOKUPS_PER_S_MAX: Final = 200
-"""Claims of one second that are looked up: what a flood from many networks costs resolvers."""
+"""Claims that are looked up each second, which limits what a flood from many networks costs the
+resolvers."""
 VERIFY_DNS_QUEUE_MAX: Final = 1_024
-"""Claims waiting for a look-up; a further one is dropped and comes again with its client."""
+"""Claims that wait for a look-up. A further one is dropped and comes again with its client."""
 VERIFY_DNS_NAMES_MAX: Final = 8
-"""Names of one address that are looked at; a crawler has one."""
+"""Names of one address that are checked. A crawler has one."""
 VERIFY_DNS_ADDRESSES_MAX: Final = 64
-"""Addresses of one name that are looked at."""
+"""Addresses of one name that are checked."""
 VERIFY_DNS_CACHE_MAX: Final = 8_192
-"""Answers that are remembered."""
+"""DNS answers that are remembered."""
 VERIFY_DNS_CACHE_TTL_S_MIN: Final = 60
-"""An answer is remembered at least that long."""
+"""Shortest time for which an answer is remembered."""
 VERIFY_DNS_CACHE_TTL_S_MAX: Final = 86_400
-"""An answer is remembered at most that long."""
+"""Longest time for which an answer is remembered."""
 VERIFY_DNS_PREFIX_QUESTIONS_MAX: Final = 30
-"""Claims of one network prefix (/24, /48) that are looked up in `VERIFY_DNS_PREFIX_WINDOW_S`."""
+"""Claims of one network prefix (/24, /48) that are looked up within
+`VERIFY_DNS_PREFIX_WINDOW_S`."""
 VERIFY_DNS_PREFIX_WINDOW_S: Final = 60.0
-"""Window of the bound above: a crawler's /24 has 256 addresses, known within ten minutes."""
+"""Period for the limit above. All 256 addresses of a crawler's /24 are known within ten minutes."""
 VERIFY_DNS_PREFIXES_MAX: Final = 4_096
-"""Network prefixes whose questions are counted; the oldest is forgotten."""
+"""Network prefixes whose questions are counted. Beyond it the oldest is forgotten."""
 SIGNATURE_FIELD_SIZE_BYTES_MAX: Final = 4 * KIB
-"""Signature, Signature-Input or Signature-Agent; one signature of RSA-4096 has 700 bytes."""
+"""Size of Signature, Signature-Input or Signature-Agent. One RSA-4096 signature has 700 bytes."""
 SIGNATURE_MEMBERS_MAX: Final = 8
 """Signatures of one request that are read."""
 SIGNATURE_COMPONENTS_MAX: Final = 32
-"""Components that one signature covers."""
+"""Components that one signature may cover."""
 SIGNATURE_QUERY_PARAMETERS_MAX: Final = 256
-"""Parameters of a query of which a signature covers single ones: all are read for that. One that
-covers `@query` as a whole has no such bound."""
+"""Parameters of a query when a signature covers single ones, because all must be read for that. A
+signature over `@query` as a whole has no such limit."""
 SIGNATURE_LIFETIME_S_MAX: Final = 86_400
-"""From `created` to `expires`; the draft says at most 24 hours."""
+"""Longest time from `created` to `expires`. The draft allows at most 24 hours."""
 SIGNATURE_SKEW_S: Final = 30
-"""How far the clock of a signer may be off."""
+"""How far a signer's clock may be off."""
 DIRECTORY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A key directory; one with 20 RSA keys has 16 KiB."""
+"""Size of a key directory. One with 20 RSA keys has 16 KiB."""
 DIRECTORY_KEYS_MAX: Final = 32
-"""Keys of one directory; rotation needs two or three."""
+"""Keys of one directory. Rotation needs two or three."""
 DIRECTORY_TTL_S_MIN: Final = 300.0
-"""A directory is kept at least that long, whatever its cache headers say."""
+"""How long a directory is kept at least, whatever its cache headers say."""
 DIRECTORY_TTL_S_MAX: Final = 86_400.0
-"""A directory is fetched again after that long."""
+"""Age at which a directory is fetched again, whatever its cache headers say."""
 DIRECTORY_NEGATIVE_TTL_S: Final = 120.0
-"""A directory that could not be fetched is asked again after that long; the draft says 300 s."""
+"""Pause before a directory that could not be fetched is tried again. The draft says 300 s."""
 DIRECTORY_STALE_S: Final = 7 * 86_400.0
-"""How long keys are used after their time while every fetch fails."""
+"""How long expired keys are still used while every fetch fails."""
 DIRECTORY_FETCHES_MAX: Final = 8
-"""Fetches at once; a further one is not made, and the signature stays unknown."""
+"""Fetches at once. A further one is not made, and its signature stays unknown."""
 DIRECTORY_MISSING_RETRY_S: Final = 30.0
-"""How often a directory is fetched anew for a key it does not have."""
+"""How often a directory is fetched again because it lacks a key."""
 SIGNATURE_HEADERS_MAX: Final = 40
-"""Headers of one question about a signature: what it covers, and its own three."""
+"""Headers of one question about a signature: those that it covers, and its own three."""
 SIGNATURE_QUESTIONS_MAX: Final = 64
-"""Questions about signatures being answered at once; a further one is unknown."""
+"""Questions about signatures that are answered at once. For a further one the answer is unknown."""
 
 invariant(DIRECTORY_NEGATIVE_TTL_S <= 5 * 60, "a failed fetch is tried again within five minutes")
 invariant(VERIFY_RANGES_REDATE_S * 2 < VERIFY_RANGES_STALE_S, "a living list never gets stale")
@@ -1558,73 +1620,80 @@ invariant(VERIFY_VERDICT_TTL_S_MIN > VERIFY_UNKNOWN_TTL_S, "doubt is asked about
 
 # --- bot policy: rules and robots.txt ---
 BOT_RULES_MAX: Final = 64
-"""Rules of one site; each is asked on every request until one decides."""
+"""Rules of one site. On every request they are tried in order until one decides."""
 BOT_EXPRESSION_LENGTH_CHARS_MAX: Final = 1_000
-"""Condition of a rule: more belongs in several rules with names of their own."""
+"""Length of a rule's condition. Split a longer one into several rules, each with its own name."""
 BOT_EXPRESSION_NODES_MAX: Final = 300
-"""Parts of a condition: bounds what it costs a request."""
+"""Parts of a condition, which limits what it costs a request."""
 BOT_EXPRESSION_DEPTH_MAX: Final = 16
-"""Nesting of a condition: far below what Python's and Lua's parsers can nest."""
+"""Nesting of a condition: far less than the parsers of Python and Lua can nest."""
 BOT_EXPRESSION_TEXT_LENGTH_CHARS_MAX: Final = 200
-"""One quoted text in a condition."""
+"""Length of one quoted text in a condition."""
 BOT_EXPRESSION_NUMBER_MAX: Final = 1_000_000_000
-"""One number in a condition: no count of requests reaches it."""
+"""Largest number in a condition. No count of requests reaches it."""
 BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 512 * KIB
-"""A policy as Envoy gets it: 64 of the longest conditions take at most 5 times their text."""
+"""Size of a policy as Envoy gets it. 64 of the longest conditions take at most 5 times their
+text."""
 PAGE_PROBE_CACHE_S: Final = 3_600
-"""How long browsers keep the script of the page probe: an update is everywhere soon."""
+"""How long browsers keep the script of the page probe: an update soon reaches all of them."""
 BOT_NOTED_MAX: Final = 4
-"""Rules that are noted beside the deciding one in a record, which must stay short."""
+"""Rules, apart from the deciding one, that a record notes, because records must stay short."""
 ROBOTS_TXT_SIZE_BYTES_MAX: Final = RESPONSE_BODY_SIZE_BYTES_MAX
-"""A generated robots.txt is a fixed response; readers read at least 500 KiB (RFC 9309, 2.5)."""
+"""Size of a generated robots.txt, which is a fixed response. Crawlers read at least 500 KiB (RFC
+9309, 2.5)."""
 ROBOTS_WRITTEN_SIZE_BYTES_MAX: Final = 48 * KIB
-"""Extra lines and sitemaps of a robots.txt together: its groups of bots need the rest."""
+"""Size of the extra lines and sitemaps of a robots.txt together. The groups of bots need the
+rest."""
 ROBOTS_LINES_MAX: Final = 200
-"""Extra lines, and sitemaps, of a robots.txt in a site file."""
+"""Extra lines of a robots.txt in a site file, and likewise sitemaps."""
 
 # --- learning: training bot models ---
 LEARN_RECORDS_MAX: Final = 20_000_000
-"""Access records read for one training; a node's whole access log holds about 2 million."""
+"""Access records read for one training. A node's whole access log holds about 2 million."""
 LEARN_BATCH_RECORDS: Final = 20_000
 """Records sent to the database at once: about 8 MiB of JSON."""
 LEARN_SESSIONS_MAX: Final = 1_000_000
-"""Lines of a sessions file: the truth about as many clients."""
+"""Lines of a sessions file, each with the truth about one client."""
 LEARN_SESSIONS_SIZE_BYTES_MAX: Final = 256 * MIB
-"""A sessions file as a whole."""
+"""Size of a whole sessions file."""
 LEARN_ROWS_MAX: Final = 600_000
-"""Rows of the data set that is held in memory, the newest first: growing trees takes 4.5 KB of
-each, since every row stands there nine times, as itself and as eight strangers."""
+"""Rows of the data set held in memory, the newest first. Training takes 4.5 KB for each, because
+every row is there nine times: as itself and as eight strangers."""
 LEARN_CLIENT_ROWS_MAX: Final = 200
-"""Rows of one client: one loud client must not become the model."""
+"""Rows of one client: one busy client must not dominate the model."""
 LEARN_CLIENT_FIRST_ROWS: Final = 20
-"""Rows of a client that are kept for certain, from its first request on: there it is decided."""
+"""How many of a client's first rows are always kept, because that is when the decision about it is
+made."""
 LEARN_FAMILY_ROWS_MAX: Final = 100_000
 """Rows of one family of clients, before weights."""
 LEARN_HONEYPOT_SPAN_S: Final = 3_600
-"""A client that stepped into a honeypot is labelled so long before and after: addresses move on."""
+"""How long before and after it stepped into a honeypot a client is labelled as a bot. It is short
+because addresses change hands."""
 LEARN_CLASS_FAMILIES_MIN: Final = 5
-"""Families of a class below which none of them is held out whole: too much would be lost."""
+"""Families that a class needs before one of them is held out whole: with fewer, too much would be
+lost."""
 LEARN_FAMILY_CLIENTS_MIN: Final = 5
-"""Clients of a family below which all of them are trained on: no later ones can be set aside."""
+"""Clients that a family needs before its later ones are set aside; with fewer, all of them are used
+for training."""
 LEARN_PART_ROWS_MIN: Final = 50
-"""Rows that each class must have in training, tuning and test: less tells nothing."""
+"""Rows that each class needs in training, tuning and test: fewer show nothing."""
 LEARN_TREES_MAX: Final = 100
-"""Trees of a model trained here: a request pays for each when its vector is new."""
+"""Trees of a model trained here. A request pays for each when its vector is new."""
 LEARN_TREE_DEPTH_MAX: Final = 6
-"""Depth of a tree; 63 nodes are what an artifact may hold."""
+"""Depth of a tree. It follows from the 63 nodes that a model file may hold for each."""
 LEARN_STOP_ROUNDS: Final = 20
-"""Trees without gain on held-out families after which training stops."""
+"""Trees without improvement on held-out families after which training stops."""
 LEARN_FALSE_POSITIVE_BUDGET: Final = 0.001
 """Share of human requests that may score at or below the operating score."""
 LEARN_STRANGERS_SHARE_MAX: Final = 0.01
-"""Share of people's requests that a model may catch when they come with a browser that nobody
-showed to it. It is no budget: what is made up proves nothing. It finds a model that takes what it
-has never seen for a program."""
+"""Share of people's requests that a model may catch when they come with a browser that it was never
+shown. This is not a budget, because made-up requests prove nothing: it detects a model that takes
+everything unknown for a program."""
 LEARN_STRANGERS_SCORE_MIN: Final = 2
-"""Up to this score people must be spared whatever browser they come with: the default policy
-challenges up to it."""
+"""Up to at least this score, people must be spared whatever browser they use, because the default
+policy challenges up to it."""
 LEARN_AUC_MIN: Final = 0.9
-"""Area under the ROC below which a first model is of no use."""
+"""Area under the ROC curve below which a first model is useless."""
 LEARN_CALIBRATION_ERROR_MAX: Final = 0.1
 """Expected calibration error of a first model: a score must mean what it says."""
 LEARN_GOLDEN_WANTED: Final = 64
@@ -1632,146 +1701,163 @@ LEARN_GOLDEN_WANTED: Final = 64
 LEARN_DRIFT_CLIENT_ROWS_MAX: Final = 20
 """Records of one client that count for drift."""
 LEARN_DRIFT_ROWS_MAX: Final = 20_000
-"""Rows of each of the two times, of clients that a hash chooses: many times what a feature of many
-codes needs, and each takes room for each feature in the database."""
+"""Rows of each of the two periods, of clients chosen by a hash. This is many times what a feature
+with many codes needs, and each row takes database memory for each feature."""
 LEARN_DRIFT_WARN: Final = 0.1
-"""Population stability index of a feature from which it has moved."""
+"""Population stability index from which on a feature is reported as having moved."""
 LEARN_DRIFT_ALARM: Final = 0.25
-"""Population stability index from which the model sees another population than it learned."""
+"""Population stability index from which on the model sees a different population from the one it
+learned."""
 LEARN_UNKNOWN_WARN: Final = 0.05
-"""Share of clients with unknown JA4, when it has grown: a browser's release looks like this."""
+"""Share of clients with an unknown JA4 that is reported if it has grown: a new browser version
+looks like this."""
 LEARN_UNKNOWN_ALARM: Final = 0.2
-"""Share of clients with unknown JA4 from which the table of fingerprints is out of date."""
+"""Share of clients with an unknown JA4 from which on the table of fingerprints is out of date."""
 LEARN_DATABASE_TIMEOUT_S: Final = 300
-"""One statement of a ClickHouse server over HTTP."""
+"""Time for one statement of a ClickHouse server over HTTP."""
 LEARN_ANSWER_SIZE_BYTES_MAX: Final = 512 * MIB
-"""One answer of a ClickHouse server: the codes of all rows are 128 MiB, their labels twice that."""
+"""Size of one answer of a ClickHouse server. The codes of all rows take 128 MiB, their labels twice
+that."""
 LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
-"""How much of a database's own words an error repeats."""
+"""How much of a database's own message an error quotes."""
 
 # --- bots: what people see of them ---
 BOT_SAMPLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Newest records that a node counts bots in, each poll: about 400 requests, read and parsed in
+"""Newest records in which a node counts bots at each poll: about 400 requests, read and parsed in
 about 10 ms."""
 BOT_SAMPLE_RECORDS_MAX: Final = 4_096
-"""Records of one such count that are believed: no record with bots in it is under 64 bytes."""
+"""Largest believable number of records in such a count: no record with bots in it is shorter than
+64 bytes."""
 BOT_SAMPLE_RECORDS_MIN: Final = 30
-"""Records below which a share of them is not told: one client more would move it by 3 %."""
+"""Records needed before a share of them is shown: with fewer, a single client would move it by more
+than 3 %."""
 WHY_BUNDLES_MAX: Final = 5
-"""Releases read to tell with which one a bot model came; each may have several MiB."""
+"""Releases read to find the one that brought a bot model. Each may have several MiB."""
 WHY_PARENTS_MAX: Final = 50
-"""Ancestors looked at for that."""
+"""Earlier releases considered for that."""
 BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
-"""The field `bots` of a record as read back: 64 features, five rules and a bot, each
-with a name of at most 63 characters."""
+"""Length of a record's field `bots` that is read back: 64 features, five rules and a bot, each with
+a name of at most 63 characters."""
 
 # --- Records of a fleet: what control asks its nodes ---------------------------------------------
 
 RECORD_QUESTIONS_OPEN_MAX: Final = 8
-"""Requests that control asks its nodes about at once: people ask by hand, each for one request."""
+"""Requests that control asks its nodes about at once. People ask by hand, for one request at a
+time."""
 RECORD_QUESTION_WAIT_S: Final = 6.0
-"""Longest wait for what nodes say. One that polls another control process hears of a question with
-the answer to its report, so two report intervals."""
+"""Longest wait for the answers of nodes: two report intervals, because a node that polls another
+control process hears of a question only with the answer to its report."""
 RECORD_CLAIMS_WAIT_S: Final = 0.25
-"""After the first record was found, for others that claim the same id; it is shown then."""
+"""How long control waits, after the first record was found, for other nodes that claim the same id.
+Then the record is shown."""
 RECORD_SEARCH_TIMEOUT_S: Final = 4.0
-"""One search on a node: 512 MiB from a cold disk that reads 130 MiB/s. What was not searched by
-then is told as not searched."""
+"""Time for one search on a node: 512 MiB from a cold disk that reads 130 MiB/s. What was not
+searched by then is reported as not searched."""
 RECORD_QUESTION_HANDED_MAX: Final = 3
-"""Times one question is handed to one node: an answer to a poll may go to a connection that is
-gone, and a poll that comes back at once must not circle."""
+"""How often one question is given to the same node. The answer to a poll may go to a broken
+connection, and a poll that returns at once must not loop."""
 RECORD_QUESTIONS_QUEUED_MAX: Final = 16
-"""Questions that wait on a node, one searched after the other; those of two control processes."""
+"""Questions of up to two control processes that wait on a node, which searches one after the
+other."""
 RECORD_QUESTIONS_KEPT_MAX: Final = 64
-"""Questions remembered after their end: a late answer is no lie, and a repeated one no new one."""
+"""Questions that are remembered after their end, to recognise a late answer or a repeated
+question."""
 RECORD_ANSWER_SIZE_BYTES_MAX: Final = 360 * KIB
-"""One answer of a node: the longest record in base64, and what stands around it."""
+"""Size of one answer of a node: the longest record in base64, and what surrounds it."""
 RECORD_ANSWER_BYTES_IN_FLIGHT_MAX: Final = 16 * MIB
-"""Answers that control reads at once, apart from reports: lies in bulk hold up no report."""
+"""Size of the answers that control reads at once, counted separately from reports: many false
+answers delay no report."""
 RECORD_ANSWERS_PER_S_MAX: Final = 4.0
-"""Answers of one node in the long run, asked for or not."""
+"""Answers of one node in the long run, whether they were asked for or not."""
 RECORD_ANSWERS_BURST_MAX: Final = 32
-"""And at once: four times the questions that are open together."""
+"""The same in a burst: four times the questions that may be open together."""
 RECORD_ANSWER_TIMEOUT_S: Final = 5.0
-"""A node gives up bringing its answer after this long: nobody waits for it any more."""
+"""Time after which a node stops trying to deliver an answer: nobody waits for it any more."""
 RECORD_NODES_NAMED_MAX: Final = 10
-"""Nodes named in each part of what is told; the count of the rest is said."""
+"""Nodes named in each part of the result; the others are only counted."""
 
 # --- bots: the model as a release ---
 PUSHED_FEEDS_MAX: Final = LISTS_MAX + 3
-"""Feeds that travel with a release: every list, the bot model, its shadow, the clearance keys."""
+"""Feeds that travel with a release: every list, the bot model, its shadow and the clearance
+keys."""
 BOT_DRIFT_READ_BYTES: Final = 4 * MIB
-"""Newest access records that the score drift is measured on: about 6,000 requests."""
+"""Newest access records on which the drift of scores is measured: about 6,000 requests."""
 BOT_DRIFT_VECTORS_MAX: Final = 2_000
-"""Recent vectors that both models score; each new one costs Python 50 µs for 100 trees."""
+"""Recent vectors that both models score. Each new one takes Python 50 µs with 100 trees."""
 BOT_DRIFT_CLIENT_VECTORS_MAX: Final = 20
-"""Vectors of one client that count: one loud client is not the traffic."""
+"""Vectors of one client that count: one busy client is not the traffic."""
 BOT_DRIFT_AGE_S: Final = 24 * 3_600.0
-"""Older vectors say little of who comes today; a day holds every hour."""
+"""Older vectors are left out, because they say little about today's clients. A day covers every
+hour."""
 BOT_DRIFT_VECTORS_MIN: Final = 50
-"""Fewer recent vectors measure nothing: one client in fifty is 2 %."""
+"""Recent vectors needed for a measurement: of fifty, a single client is already 2 %."""
 BOT_DRIFT_MOVED_POINTS: Final = 20
-"""A score that moves by more means something else to a policy: a fifth of the scale."""
+"""A score that changes by more than this, a fifth of the scale, means something else to a
+policy."""
 BOT_DRIFT_MOVED_SHARE_MAX: Final = 0.10
-"""Share of recent vectors that may move so far. Two trainings on the same traffic differ by a few
-per cent of clients; a tenth is another opinion about who comes."""
+"""Share of recent vectors whose scores may move that far. Two trainings on the same traffic differ
+for a few per cent of clients; a tenth is a different opinion about the visitors."""
 BOT_DRIFT_MEAN_POINTS_MAX: Final = 8.0
-"""Mean absolute difference of scores: what is left of a small shift that concerns everybody."""
+"""Mean absolute difference of scores, which detects a small shift that concerns everybody."""
 BOT_DRIFT_CROSSED_SHARE_MAX: Final = 0.05
-"""Share that may come to another side of one threshold, in either direction: these are the clients
-whose treatment changes."""
+"""Share of recent vectors that may cross one threshold, in either direction: these clients would be
+treated differently."""
 BOT_DRIFT_THRESHOLDS: Final = (2, 30)
-"""Scores up to which a client counts as automated, and as likely automated, where a policy says
-nothing else."""
+"""Scores up to which a client counts as automated, and as likely automated, unless a policy sets
+others."""
 BOT_DRIFT_PSI_MAX: Final = 0.25
-"""Population stability index of the scores over ten equal bins; above a quarter is a major shift by
+"""Population stability index of the scores over ten equal bins. Above a quarter is a major shift by
 the rule of thumb of credit scoring (Siddiqi 2006, "Credit Risk Scorecards")."""
 BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
-"""Share of the current model's golden vectors that may move so far. They are few and chosen at the
-edges, so a good training moves many; one that moves most of them learned something else."""
+"""Share of the current model's golden vectors whose scores may move that far. They are few and
+chosen at the edges, so a good training moves many; a model that moves most of them learned
+something else."""
 REHEARSAL_READ_BYTES: Final = 4 * MIB
 """Newest access records on which bot rules and address lists are tried before a release: some 6,500
 requests, in less than a second."""
 REHEARSAL_AGE_S: Final = 3_600.0
-"""Age of these records: who came before says less about today's clients."""
+"""Age of these records. Older ones say less about today's clients."""
 REHEARSAL_REQUESTS_MIN: Final = 100
-"""Requests of a site without which no share of its clients is told."""
+"""Requests that a site needs before a share of its clients is reported."""
 REHEARSAL_CLIENTS_MIN: Final = 20
-"""Clients of a site, likewise: of fewer, one is too large a part."""
+"""Clients that it needs too: of fewer, a single one is too large a part."""
 REHEARSAL_TURNED_SHARE_MAX: Final = 0.25
 """Share of a site's clients that a change may newly turn away or challenge without being forced.
-Bots come as few clients with many requests; a quarter of all clients is most often a comparison the
-wrong way round, or a network of one's own."""
+Bots are few clients with many requests; a quarter of all clients mostly means a reversed comparison
+or your own network."""
 REHEARSAL_FEW_CLIENTS_MIN: Final = 8
-"""Clients of a quiet site from which on it is told that bot rules turn nearly all of them away."""
+"""Clients that a quiet site needs before it is reported that bot rules turn nearly all of them
+away."""
 REHEARSAL_FEW_TURNED_SHARE_MAX: Final = 0.75
-"""Share of these few clients that bot rules may turn away without being forced: a comparison the
-wrong way round turns all away, and a quiet site may have more scanners than visitors."""
+"""Share of these few clients that bot rules may turn away without being forced. A reversed
+comparison turns all away, but a quiet site may have more scanners than visitors."""
 REHEARSAL_SITES_MAX: Final = 100
-"""Sites that are told about; more change together only in a change of all."""
+"""Sites in the report. More change together only when a change concerns all."""
 REHEARSAL_RULES_MAX: Final = 10
-"""Rules and lists of one site that are told, those that turn away most clients first."""
+"""Rules and lists of one site in the report, those that turn away most clients first."""
 REHEARSAL_SCORES_MAX: Final = 8
-"""Scores that are tried on a request which nobody asked for one: each takes as long as the request
-itself, and rules that tell more than so many apart are rare."""
+"""Scores that are tried for a request that has no recorded score. Each takes as long as the request
+itself, and rules that distinguish more are rare."""
 REHEARSAL_NODES_ASKED_MAX: Final = 16
-"""Nodes of a fleet that are asked for what they have seen: each tells a part of it, and control
-tries the default rules on all of them in less than a second."""
+"""Nodes of a fleet that are asked for recent requests. Each sends a part of them, and control tries
+the default rules on all in less than a second."""
 REHEARSAL_NODES_TOLD_MAX: Final = 10
-"""Nodes that are told of one site, those on which most of the clients are turned away first."""
+"""Nodes that the report names for one site, those where most clients are turned away first."""
 SAMPLE_SITES_NAMED_MAX: Final = 20
-"""Sites named in a question to a node, in a header; where more change, all are asked for."""
+"""Sites named in a question to a node, which is a header. If more change, the node is asked about
+all."""
 SAMPLE_RECORDS_MAX: Final = 1_000
-"""Records in one node's answer, evenly of those read: ten times what a share needs."""
+"""Records in one node's answer, spread evenly over those read: ten times what a share needs."""
 SAMPLE_RECORD_SIZE_BYTES_MAX: Final = 4 * KIB
-"""One of them, of what rules look at alone; a longer one, of a path of that length, is left out."""
+"""Size of one of these records, with only what rules look at. A larger one, which has a very long
+path, is left out."""
 SAMPLE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""All of them unpacked: 1,000 records of 400 bytes, and room for long paths."""
+"""Size of all these records unpacked: 1,000 of 400 bytes, and room for long paths."""
 SAMPLE_PACKED_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The same packed: 1,000 ordinary records are 90 KiB."""
+"""Size of the same records packed. 1,000 ordinary ones take 90 KiB."""
 SAMPLE_WAIT_S: Final = 4.0
-"""Longest wait for what nodes have seen, while a release waits: one that polls another control
-process hears of the question with the answer to its report, within 3 s in a fleet of 450."""
+"""How long a release waits for these answers. A node that polls another control process hears of
+the question with the answer to its report, within 3 s in a fleet of 450."""
 invariant(SAMPLE_RECORDS_MAX >= REHEARSAL_REQUESTS_MIN, "one node may tell enough for a share")
 invariant(
     RECORD_ANSWER_SIZE_BYTES_MAX >= SAMPLE_PACKED_SIZE_BYTES_MAX * 4 // 3 + KIB,
@@ -1782,73 +1868,75 @@ invariant(
     "all nodes that are asked may answer at once",
 )
 BOT_SHADOW_READ_BYTES: Final = 16 * MIB
-"""Newest access records of a place that a shadow is compared on: about 24,000 requests."""
+"""Newest access records of one place on which a shadow model is compared: about 24,000 requests."""
 BOT_SHADOW_REQUESTS_MIN: Final = 2_000
-"""Requests that both scored, below which nothing is recommended: where none of 2,000 is decided
-otherwise, at most 0.15 % of all are, with 95 % confidence."""
+"""Requests scored by both models that are needed for a recommendation. If none of 2,000 is decided
+differently, at most 0.15 % of all are, with 95 % confidence."""
 BOT_SHADOW_CLIENTS_MIN: Final = 100
-"""Clients that both scored, below which nothing is recommended: a few are not the traffic."""
+"""Clients scored by both models that are needed for a recommendation: a few are not the traffic."""
 BOT_SHADOW_FAULT_SHARE_MAX: Final = 0.01
 """Share of requests that a shadow may leave without a score and still be recommended."""
 BOT_SHADOW_FAMILY_REQUESTS_MIN: Final = 50
-"""Requests of one family of clients, below which its mean shift is not told."""
+"""Requests that a family of clients needs before its mean shift is reported."""
 BOT_SHADOW_FAMILY_SHIFT_POINTS: Final = 10.0
-"""Mean shift of a family that is worth a look, in either direction: half of what moves one score to
-another meaning."""
+"""Mean shift of a family, in either direction, that deserves a look: half of what changes the
+meaning of a single score."""
 BOT_SHADOW_FAMILIES_SHOWN: Final = 10
 """Families in a comparison, those that moved most."""
 DRILL_COLUMNS_TIMEOUT_S: Final = 60.0
-"""The embedded ClickHouse of the drill `feature-file` makes four tables and answers three times."""
+"""Time for the embedded ClickHouse of the drill `feature-file` to make four tables and answer three
+times."""
 DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB
-"""Its answers: a few hundred names."""
+"""Size of its answers: a few hundred names."""
 
 # --- Published ranges and counts of bots ---------------------------------------------------------
 
 BOT_COUNTS_LOG_S: Final = 60.0
-"""How often the bot service writes its counts to its log, when they have changed."""
+"""How often the bot service writes its counts to its log, if they have changed."""
 
 # --- Jobs of control: retraining and published ranges ---------------------------------------------
 
 JOB_EVERY_S_MIN: Final = 3_600.0
-"""Shortest time between two runs: a training with its release takes minutes, and operators of bots
-publish a few times a day at most."""
+"""Shortest time between two runs of a job. A training with its release takes minutes, and operators
+of bots publish a few times a day at most."""
 JOB_EVERY_S_MAX: Final = 30 * 86_400.0
-"""Longest: what is done more rarely is done by hand."""
+"""Longest time between two runs. Do rarer work by hand."""
 JOB_POLL_S: Final = 5.0
-"""How often control looks whether a job is due."""
+"""How often control checks whether a job is due."""
 JOB_GRACE_S: Final = 120.0
-"""After the start of control, or after it began to lead, before the first job: a start is busy with
-more important things, and a control process that starts again and again must run none."""
+"""Pause after control starts, or begins to lead, before the first job. A start has more important
+work, and a control process that restarts again and again must run none."""
 JOB_GAP_S: Final = 300.0
-"""Between the end of a run and the next that is not ordered by hand, by the monotonic clock:
-whatever the wall clock does, a job does not storm."""
+"""Pause after a run before the next one that nobody ordered by hand. It uses the monotonic clock,
+so that a changed wall clock causes no storm of jobs."""
 JOB_RETRY_S: Final = 900.0
-"""Pause after a failed run; it doubles with each further one, up to the job's own period."""
+"""Pause after a failed run. It doubles after each further failure, up to the job's own period."""
 JOB_SPREAD: Final = 0.1
-"""Share of a wait by which the next run comes later, by chance: edges that were set up together do
-not ask an operator of bots at the same second."""
+"""Share of the wait by which the next run is delayed at random: edges that were set up together
+then do not ask an operator of bots in the same second."""
 JOB_SPREAD_S_MAX: Final = 900.0
-"""And at most so much: a daily job stays one of the night."""
+"""Longest such delay, so that a nightly job stays in the night."""
 JOB_MISSED_PERIODS: Final = 3
-"""Periods without a good run after which a job is told as stale."""
+"""Periods without a successful run after which a job is reported as stale."""
 JOB_TIMEOUT_S: Final = 3_600.0
-"""One run, its releases included: one that takes longer hangs, or has too much to learn from."""
+"""Time for one run, including its releases. A longer one hangs, or has too much to learn from."""
 JOB_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Data of a run's process: `LEARN_ROWS_MAX` rows and their eight strangers take 2.7 GB. The
-kernel ends it before anything else when the machine runs short."""
+"""Memory of a run's process for data: `LEARN_ROWS_MAX` rows and their eight strangers take 2.7 GB.
+When the machine runs short, the kernel ends this process first."""
 JOB_NICE: Final = 19
-"""How far a run stands back for everything else on the machine."""
+"""Priority of a run (nice): everything else on the machine goes first."""
 JOB_END_TIMEOUT_S: Final = 5.0
-"""For a run's process to be gone after it was killed."""
+"""Time for a killed run's process to be gone."""
 JOB_LINE_SIZE_BYTES_MAX: Final = 64 * KIB
-"""One line that a run tells: a step, or its outcome."""
+"""Size of one line that a run reports: a step, or its outcome."""
 JOB_WORDS_LENGTH_CHARS_MAX: Final = 2_000
-"""What is kept of an outcome in words: 21 lists with a sentence each."""
+"""Length of a run's outcome that is kept: 21 lists with a sentence each."""
 JOB_OUTPUT_SIZE_BYTES_MAX: Final = 8 * KIB
-"""Last words on standard error that are kept of a run that broke."""
+"""How much of the end of standard error is kept of a run that failed."""
 JOB_LABEL_RULES_MAX: Final = 64
-"""Rules that a site file names as labels; a site has at most as many."""
+"""Rules that a site file may name as labels: as many as a site may have."""
 JOB_TELL_S: Final = 0.5
-"""A run tells how far it is at most so often."""
+"""Shortest time between two progress reports of a run."""
 TRAINING_REPORTS_KEPT_MAX: Final = 10
-"""Reports of scheduled trainings on disk, 0.5 MiB each with pictures and model; the oldest go."""
+"""Reports of scheduled trainings on disk, 0.5 MiB each with pictures and model. Beyond it the
+oldest are deleted."""
