@@ -405,7 +405,7 @@ OPEN_FILES_FEW_SHARE: Final = 0.8
 OPEN_FILES_OF_A_CONNECTION: Final = 2
 """Files that one client connection may need: its own, and one to the origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Size of one access record: twice the largest request header block escaped as JSON."""
+"""One access record: the largest request header block, escaped as JSON, and as much again."""
 METRIC_SITES_MAX: Final = 2_000
 """Sites with their own Prometheus series: as many as an edge may have. Further ones share the
 series `_other`."""
@@ -1327,8 +1327,7 @@ CHALLENGE_FORM_SIZE_BYTES_MAX: Final = 64 * KIB
 CHALLENGE_FORM_FIELDS_MAX: Final = 200
 """Fields of a kept form."""
 CHALLENGE_SPENT_ENTRIES_MAX: Final = 262_144
-"""Used challenges that are remembered until they expire: 400 answers a second for ten minutes,
-about 60 MiB."""
+"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 60 MiB."""
 CHALLENGE_POOL_ENTRIES_MAX: Final = 256
 """Puzzles computed in advance. They take some seconds to make, and are the burst that can be served
 at once."""
@@ -1448,10 +1447,10 @@ BOT_SERVICE_TURNS_PER_NETWORK_MAX: Final = 16
 """How many of these questions one worker asks for the same network (/24, /48), so that a flood from
 it delays nobody else. At 30 ms each they are 500 a second."""
 BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
-"""Connections from one Envoy to the bot service for what challenged browsers ask. They are
-separate, so that neither kind delays the other."""
+"""From one Envoy to the bot service, for what browsers ask of it while they are challenged: apart,
+so that neither holds the other up."""
 BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
-"""Requests of these browsers that wait for such a connection at once."""
+"""Requests of these browsers that wait at once for such a connection."""
 BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832
 """Connections that the bot service accepts: more than the three Envoys of a canary make, and fewer
 than the 1,024 files that a process may always open."""
