@@ -581,7 +581,7 @@ STEER_SETTLE_S: Final = 1.0
 """How long an Envoy that gets no more connections waits for handshakes that had begun; a distant
 client answers within this time."""
 STEER_QUEUE_S_MAX: Final = 5.0
-"""How long it then waits at most until its queues of unaccepted connections are empty."""
+"""Longest wait, after that, until the queues of unaccepted connections of this Envoy are empty."""
 TRIAL_BIND_TIMEOUT_S: Final = 10.0
 """Time from the acknowledgement of a public listener to its open socket, which usually takes
 milliseconds."""
@@ -859,8 +859,8 @@ GENERATION_LEAD_MAX: Final = 1_000_000
 """How far a node's generation may be ahead of the store's, as after a restored backup. A larger
 lead is not believed, because it would use up the numbers."""
 FEED_STEP_SHARES_PERMILLE: Final = (100, 500)
-"""Steps of a feed, in thousandths of the connections: two, so that only a small share meets most of
-the bad feeds."""
+"""Steps of a feed, in thousandths of new connections. There are two, so that a bad feed is mostly
+caught while few clients meet it."""
 FEED_STEP_SOAK_S: Final = 1.0
 """Shortest duration of a feed's step: one window of the judge."""
 FEED_STEP_DEADLINE_S_MAX: Final = 30.0
