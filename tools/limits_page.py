@@ -1,6 +1,7 @@
 """docs/limits.md, from the constants and docstrings of `seawall.limits`."""
 
 import ast
+from itertools import pairwise
 from pathlib import Path
 
 from seawall import limits
@@ -11,6 +12,7 @@ UNITS = {
     "MS": "ms",
     "CHARS": "characters",
     "SHARE": "share",
+    "KIB": "KiB",
 }
 
 
@@ -58,11 +60,13 @@ def _value(name: str) -> str:
     value = getattr(limits, name)
     words = name.split("_")
     unit = next((UNITS[w] for w in reversed(words) if w in UNITS), "")
+    if ("PER", "S") in pairwise(words):
+        unit = "per s"
     if unit == "bytes":
         for size, word in ((limits.GIB, "GiB"), (limits.MIB, "MiB"), (limits.KIB, "KiB")):
             if value >= size and value % size == 0:
                 return f"{value // size} {word}"
     if unit == "share":
-        return f"{value:.0%}"
+        return f"{100 * value:g}%"  # of a thousandth, too
     number = f"{value:,}" if isinstance(value, int | float) else str(value)
     return f"{number} {unit}".strip()

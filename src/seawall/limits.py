@@ -1,8 +1,8 @@
 """Every bound of Seawall, in one place, each with its unit in its name and its reason beside it.
 
-Reaching a limit is an ordinary, tested event with a clear message; nothing grows without one.
-The relations that must hold between limits are checked at the foot of this file, at import.
-`docs/limits.md` is generated from the comments here (`make docs`) and a test keeps it fresh.
+Reaching a limit is a normal, tested event with a clear message, and nothing grows without a limit.
+Relations that must hold between limits are checked in this file, at import.
+`docs/limits.md` is generated from the docstrings here (`make docs`); a test fails if it is old.
 """
 
 from typing import Final
@@ -16,857 +16,987 @@ GIB: Final = 1024 * MIB
 # --- Site file ---------------------------------------------------------------------------------
 
 SITE_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One YAML file. 1,000 sites of 5 routes take about 1 MiB; beyond 8 MiB it is a mistake."""
+"""Size of one YAML file. 1,000 sites of 5 routes take about 1 MiB, so a file beyond 8 MiB is a
+mistake."""
 SITE_SOURCES_SIZE_BYTES_MAX: Final = 32 * MIB
-"""All YAML files of one configuration together."""
+"""Size of all YAML files of one configuration together."""
 SITE_INCLUDES_MAX: Final = 2_000
-"""Included files: one per site at the largest supported number of sites, and as much again."""
+"""Included files: one for each of `SITES_MAX` sites."""
 SITE_YAML_DEPTH_MAX: Final = 32
-"""Nesting of mappings and lists. The deepest documented field stands at 9."""
+"""Levels to which mappings and lists may be nested. The deepest documented field is at level 9."""
 SITE_YAML_NODES_MAX: Final = 2_000_000
-"""YAML nodes over all files: bounds memory against alias bombs and generated files."""
+"""YAML nodes in all files together. Protects memory from alias bombs and oversized generated
+files."""
 SITE_YAML_ALIAS_NODES_MAX: Final = 200_000
-"""YAML nodes that stand in the tree through aliases: sharing is for people, not for bombs."""
+"""YAML nodes that aliases add, over all files. Far more than a person shares by hand, far fewer
+than an alias bomb needs."""
 SITE_YAML_ENTRIES_MAX: Final = 20_000
-"""Entries of one mapping or list: twice the largest number of routes, the longest list there is."""
+"""Entries of one mapping or list: twice the largest number of routes, which is the longest list."""
 SITE_PROBLEMS_MAX: Final = 200
-"""Problems shown at once; the count of the rest is said. More would hide the first."""
+"""Problems shown at once; the others are only counted. A longer list would hide the first
+problem."""
 SITE_SALVAGE_ROUNDS_MAX: Final = 64
-"""How often what is wrong is taken out and the rest looked at again. A file takes two or three; one
-that takes more is not looked at further."""
+"""How often Seawall removes the faulty parts of a file and checks the rest again, to find all
+problems at once. Usually two or three rounds are enough; after the last one it stops checking."""
 SITE_WORD_REMEMBERED_CHARS_MAX: Final = 200
-"""Values of a site file whose check is remembered, since sites repeat them: names, times,
-addresses. Longer ones are hardly ever there twice, and who may check files could fill the memory
-with them."""
+"""Longest value (a name, time or address) whose check is remembered, because sites repeat such
+values. Longer values rarely repeat, and remembering them would let a caller fill the memory."""
 HOSTS_REMEMBERED_SIZE_BYTES_MAX: Final = 128 * MIB
-"""Compiled sites kept, so that a change of one compiles one. `SITES_MAX` of five routes take some
-MiB over http and https. Once they take more, as when large ones are compared again and again, all
-are forgotten."""
+"""Compiled sites kept in memory, so that a change of one site compiles only that one. `SITES_MAX`
+sites of five routes take a few MiB over http and https. Beyond the limit all are dropped and
+compiled again."""
 SITES_MAX: Final = 2_000
-"""Sites on one edge: twice the size that the benchmark covers."""
+"""Sites on one edge: twice as many as the benchmark covers."""
 HOSTS_PER_SITE_MAX: Final = 100
-"""Host names of one site. Larger sets belong in wildcards or several sites."""
+"""Host names of one site. For more, use wildcards or several sites."""
 ROUTES_PER_SITE_MAX: Final = 1_000
-"""Routes of one site: Envoy tries them in order, so each one costs every later one."""
+"""Routes of one site. Envoy tries them in order, so every route delays those after it."""
 ROUTES_MAX: Final = 10_000
-"""Routes over all sites: one RDS resource must stay well under the gRPC message limit."""
+"""Routes of all sites together: they travel in one RDS resource, which must stay well below the
+gRPC message limit."""
 ORIGINS_MAX: Final = 4_000
-"""Origins (Envoy clusters): each costs about 100 KiB of Envoy memory and a share of each poll."""
+"""Origins (Envoy clusters). Each costs about 100 KiB of Envoy's memory and makes every poll of the
+statistics longer."""
 ENDPOINTS_PER_ORIGIN_MAX: Final = 256
 """Endpoints of one origin, primary and backup together."""
 LISTENERS_MAX: Final = 16
-"""Addresses to listen on, for http and https each."""
+"""Addresses to listen on, counted separately for http and https."""
 HEADER_OPERATIONS_MAX: Final = 64
-"""Header changes of one site or route, each direction."""
+"""Header changes of one site or route, counted separately for requests and responses."""
 NAME_LENGTH_CHARS_MAX: Final = 63
-"""Site, route and origin names: they become stat and file names (as a DNS label would)."""
+"""Length of the name of a site, route or origin. Names become parts of statistics and file names,
+and 63 is what a DNS label allows."""
 HEADER_VALUE_LENGTH_CHARS_MAX: Final = 4_096
-"""A header value written in a site file; a long Content-Security-Policy has about 2,000."""
+"""Length of a header value in a site file. A long Content-Security-Policy has about 2,000
+characters."""
 PATH_LENGTH_CHARS_MAX: Final = 2_048
-"""A URL path or file name written in a site file."""
+"""Length of a URL path or file name in a site file."""
 QUERY_NAME_LENGTH_BYTES_MAX: Final = 1_024
-"""Name of a query parameter in a condition; Envoy takes no longer one."""
+"""Length of a query parameter's name in a condition. Envoy accepts no longer one."""
 REGEX_LENGTH_CHARS_MAX: Final = 1_024
-"""A path regex. Envoy's RE2 also bounds the compiled program size."""
+"""Length of a path regex. The size of the compiled program is limited separately."""
 REGEX_PROGRAM_SIZE_MAX: Final = 1_000
-"""Instructions of a compiled RE2 program: keeps a match cheap on the request path."""
+"""Instructions of a compiled RE2 program. Keeps matching cheap, because it happens on each
+request."""
 REFERENCED_FILE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""A certificate, key, CA bundle or error page named by the site file."""
+"""Size of a certificate, key, CA bundle or error page that the site file names."""
 RESPONSE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A fixed response or error page: it is kept in every Envoy worker."""
+"""Size of a fixed response or error page, because every Envoy worker keeps a copy."""
 CERTIFICATE_EXPIRY_WARNING_S: Final = 14 * 86_400
-"""A certificate that ends sooner is a problem at `check`: two weeks is time to renew by hand."""
+"""A certificate that expires within this time is reported by `check`. Two weeks leave time to renew
+it by hand."""
 TRUSTED_PROXIES_MAX: Final = 1_024
-"""CIDRs of proxies whose forwarded-for headers are believed."""
+"""Networks (CIDRs) of proxies whose forwarded-for headers are trusted."""
 ACCESS_LOG_FIELDS_MAX: Final = 32
-"""Extra access-log fields: each costs every request."""
+"""Extra fields in the access log. Each one costs time on every request."""
 
 # --- Compiler, gate and release ------------------------------------------------------------------
 
 BUNDLE_SIZE_BYTES_MAX: Final = 64 * MIB
-"""One release bundle. 1,000 sites of 5 routes take about 2 MiB."""
+"""Size of one release bundle. 1,000 sites of 5 routes take about 2 MiB."""
 RELEASES_RETAINED_MAX: Final = 200
-"""Releases kept for rollback; older ones go, but never one that serves or is last known good."""
+"""Releases kept for rollback. Beyond it the oldest are deleted, but never one that serves or is
+last known good."""
 RELEASES_SIZE_BYTES_MAX: Final = 1 * GIB
-"""Bundles kept in the store, compressed."""
+"""Size of all bundles in the store together, compressed."""
 RELEASE_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
-"""A release message: a paragraph, not a document."""
+"""Length of a release message: enough for a long paragraph."""
 VALIDATE_TIMEOUT_S: Final = 60
-"""`envoy --mode validate` of the largest configuration takes about 1 s; far beyond it hangs."""
+"""Time for `envoy --mode validate`. The largest configuration takes about 1 s, so an Envoy that
+needs longer than this limit hangs."""
 ENVOY_MESSAGE_LENGTH_CHARS_MAX: Final = 2_000
-"""Envoy's own words in a refusal: enough for its longest useful message."""
+"""How much of Envoy's own message a refusal quotes: its longest useful message fits."""
 
 # --- Compiled configuration ----------------------------------------------------------------------
 
 ORIGIN_KEEPALIVE_IDLE_S: Final = 60
-"""TCP keepalive to origins starts after this silence: under the 5 minutes after which common
-firewalls forget a connection."""
+"""Silence on a connection to an origin after which TCP keepalive starts. Common firewalls forget a
+silent connection after 5 minutes."""
 ORIGIN_KEEPALIVE_INTERVAL_S: Final = 10
-"""Time between TCP keepalive probes."""
+"""Time between two TCP keepalive probes."""
 ORIGIN_KEEPALIVE_PROBES: Final = 3
-"""Unanswered probes after which the connection is dead: 90 s after the last byte."""
+"""Unanswered keepalive probes after which a connection counts as dead: 90 s after the last byte."""
 ORIGIN_UNACKNOWLEDGED_S_MAX: Final = 30
-"""For so long what was sent on a connection to an HTTP/2 origin may be unacknowledged: some seven
-attempts of the kernel. Then the connection is given up, and requests go over a new one."""
+"""How long data sent to an HTTP/2 origin may stay unacknowledged, about seven attempts of the
+kernel. Then the connection is given up and requests use a new one."""
 PANIC_HEALTHY_PERCENT: Final = 1
-"""Under this share of healthy endpoints all are tried: only when none is healthy, since trying
-everything then is better than refusing everything."""
+"""Below this percentage of healthy endpoints, requests go to all of them. In effect this happens
+only when none is healthy: trying every endpoint is then better than refusing every request."""
 DNS_RETRY_MIN_S: Final = 1
-"""First wait after a failed DNS query for an origin."""
+"""Wait after the first failed DNS query for an origin."""
 USUAL_BODY_SIZE_BYTES_MAX: Final = 10 * MIB
-"""Bound on request bodies of a site that sets none: what the edge checks at the lowest cost."""
+"""Largest request body of a site that sets no limit of its own. This size is the cheapest for the
+edge to check."""
 COMPRESSION_SIZE_BYTES_MIN: Final = 860
-"""Smaller bodies are sent as they are: they fit one packet anyway."""
+"""Smaller bodies are not compressed: they fit into one packet anyway."""
 ACCESS_LOG_SLOW_MS: Final = 5_000
-"""A request that takes this long is always logged, whatever the sample."""
+"""A request that takes this long is always logged, whatever the sampling rate is."""
 DIFF_CHANGES_MAX: Final = 500
-"""Changes shown one by one; the rest is counted by kind. Nobody reads more."""
+"""Changes shown one by one; the others are only counted by kind. Nobody reads more."""
 RETRY_HOST_SELECTION_MAX: Final = 3
-"""Attempts at picking an endpoint that has not failed this request yet."""
+"""How often a retry tries to pick an endpoint that has not already failed this request."""
 
 # --- Release formats and store ------------------------------------------------------------------
 
 BUNDLE_MANIFEST_SIZE_BYTES_MAX: Final = 16 * MIB
-"""The list of a bundle's parts; 10,000 resources take about 3 MiB."""
+"""Size of the manifest, the list of a bundle's parts. 10,000 resources take about 3 MiB."""
 BUNDLE_PARTS_MAX: Final = 50_000
-"""Resources of one bundle: far above what the limits of a site file can give."""
+"""Resources of one bundle: far more than a site file within its own limits can produce."""
 BUNDLE_TEXT_LENGTH_CHARS_MAX: Final = 4_096
-"""A name or path in a manifest: the longest path that Linux takes."""
+"""Length of a name or path in a manifest: the longest path that Linux allows."""
 RELEASE_RECORD_SIZE_BYTES_MAX: Final = 32 * KIB
-"""Who, when and why: the longest message with every character escaped fits."""
+"""Size of a release's record (who, when and why). The longest message fits even with every
+character escaped."""
 ENVELOPE_SIZE_BYTES_MAX: Final = 65 * MIB
-"""A signed bundle as a node fetches it: an incompressible bundle and its record fit."""
+"""Size of a signed bundle as a node fetches it: the largest bundle that cannot be compressed, and
+its record, fit."""
 RELEASE_AUTHOR_LENGTH_CHARS_MAX: Final = 200
-"""Who made a release: a name and an address."""
+"""Length of a release's author: a name and an address."""
 VALIDATE_MEMORY_BYTES_MAX: Final = 2 * GIB
-"""Memory that `envoy --mode validate` may use (RLIMIT_DATA); 1,000 sites take 0.12 GiB."""
+"""Memory that `envoy --mode validate` may use (RLIMIT_DATA). 1,000 sites take 0.12 GiB."""
 VALIDATE_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
-"""Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
+"""Address space of a validating Envoy (RLIMIT_AS). Its allocator reserves regions of 1 GiB that it
+never touches."""
 VALIDATE_OPEN_FILES_MAX: Final = 1_024
-"""Its open files: a configuration is inlined, so it needs few."""
+"""Files that a validating Envoy may open. It needs few, because its configuration is inlined."""
 VALIDATE_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Largest file a validating Envoy may write: its bot filter maps a table of windows."""
+"""Largest file that a validating Envoy may write: its bot filter maps a table of windows."""
 VALIDATE_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What is kept of its output, half from each end: between may stand a dump of everything."""
+"""How much of a validating Envoy's output is kept, half from each end: the middle may be a dump of
+the whole configuration."""
 GATE_REPORT_LENGTH_CHARS_MAX: Final = 64 * KIB
-"""What a release survived, as JSON beside its record."""
+"""Length of a gate report, stored as JSON next to the release's record."""
 STORE_BUSY_TIMEOUT_S: Final = 5
-"""Wait for another writer of the store: adding a large bundle takes it under 1 s."""
+"""Longest wait for another writer of the store. Adding a large bundle takes less than 1 s."""
 STORE_CONNECT_TIMEOUT_S: Final = 5
-"""Connecting to a PostgreSQL store: longer means that it is away."""
+"""Longest wait for a connection to a PostgreSQL store. After that the store counts as
+unreachable."""
 STORE_HANG_TIMEOUT_S: Final = 30
-"""One statement, or a pause inside a transaction: beyond it the other side hangs, and is cut off
-so that others can write."""
+"""Longest duration of one statement, or of a pause inside a transaction. Beyond it the other side
+hangs and is cut off, so that others can write."""
 STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
-"""What the store's write-ahead log is cut back to after a large release."""
+"""Size to which the store's write-ahead log is cut back after a large release."""
 KNOWN_GOOD_PER_NODE_MAX: Final = 16
-"""Last-known-good releases that one node may name, and so keep from retention."""
+"""Last-known-good releases that one node may name. Named releases are not deleted from the
+store."""
 QUARANTINE_DIGESTS_MAX: Final = 10_000
-"""Quarantined digests remembered; digests whose release is stored do not count out."""
+"""Quarantined digests that are remembered. Beyond it the oldest are forgotten, but never one whose
+release is still stored."""
 AUDIT_ENTRIES_MAX: Final = 50_000
-"""Deeds remembered: about a year at one change every ten minutes."""
+"""Entries of the audit log, about a year at one change every ten minutes. Older ones are
+deleted."""
 AUDIT_TEXT_LENGTH_CHARS_MAX: Final = 4_096
-"""One text of an audit entry; longer ones are cut."""
+"""Length of one text in an audit entry; longer texts are cut."""
 META_KEYS_MAX: Final = 1_000
-"""Small facts in the store."""
+"""Small named values that the store keeps for Seawall itself."""
 META_VALUE_LENGTH_CHARS_MAX: Final = 64 * KIB
-"""One small fact."""
+"""Length of one of these values."""
 PAGE_SIZE_MAX: Final = 500
-"""Entries of one page of a list."""
+"""Entries on one page of a list."""
 
 # --- Node ----------------------------------------------------------------------------------------
 
 LAST_KNOWN_GOOD_GENERATIONS_MIN: Final = 3
-"""Good releases on each node's disk: the newest may be the one that is broken after all."""
+"""Good releases kept on each node's disk. One is not enough, because the newest may turn out to be
+broken."""
 XDS_MESSAGE_SIZE_BYTES_MAX: Final = 64 * MIB
-"""One gRPC message to or from Envoy; must hold the largest resource."""
+"""Size of one gRPC message to or from Envoy. The largest resource must fit."""
 ASSIGNMENT_POLL_WAIT_S: Final = 25
-"""Long poll for an assignment: under common 30 s idle timeouts of things in between."""
+"""How long control holds a node's long poll for an assignment. Proxies and firewalls in between
+often cut connections that are idle for 30 s."""
 COMMIT_TIMEOUT_S: Final = 30
-"""Envoy must ACK or NACK every resource of a release in this time, or the commit is undone."""
+"""Time in which Envoy must accept or reject every resource of a release. Otherwise the commit is
+undone."""
 XDS_BATCH_SIZE_BYTES_MAX: Final = 4 * MIB
-"""Resources in one xDS response, unless one alone is larger: Envoy must go on answering."""
+"""Size of the resources in one xDS response, so that Envoy keeps answering while it loads them. A
+single larger resource is sent alone."""
 XDS_RESPONSES_IN_FLIGHT_MAX: Final = 64
-"""Responses of one type that Envoy has not answered yet: enough to hide the round trips."""
+"""Responses of one resource type that Envoy has not answered yet: enough that nothing waits for
+round trips."""
 XDS_SILENCE_S: Final = 2.0
-"""Envoy subscribes to everything within milliseconds of a reconnect; after this it is stuck."""
+"""Time in which a reconnected Envoy must subscribe to its resources, which takes it milliseconds.
+After that it counts as stuck."""
 XDS_SUBSCRIBE_GRACE_S: Final = 0.5
-"""How long a resource that Envoy does not ask for keeps a release from counting as committed."""
+"""How long a commit waits for Envoy to ask for a resource. After that, a resource that Envoy did
+not ask for no longer delays the commit."""
 XDS_CLUSTER_LINGER_S: Final = 2.0
-"""A cluster no route uses any more stays this long, for requests that were already routed."""
+"""How long a cluster stays after the last route to it is gone, for requests that were already
+routed."""
 XDS_HEAL_TIMEOUT_S: Final = 5.0
-"""After a refusal, how long a commit waits to see the previous release acknowledged again."""
+"""How long a commit that Envoy refused waits until Envoy has accepted the previous release
+again."""
 XDS_RECONNECT_MS_MIN: Final = 100
-"""Envoy's first wait before it connects to the agent again: a restart of the agent goes unseen."""
+"""Envoy's first wait before it reconnects to the agent: so short that a restart of the agent goes
+unnoticed."""
 XDS_RECONNECT_MS_MAX: Final = 1_000
-"""Its longest wait: an agent that comes back after hours is found within a second."""
+"""Envoy's longest wait before it reconnects: an agent that returns after hours is found within a
+second."""
 NODE_STATE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The node's `state.json`: a few names and digests."""
+"""Size of the node's `state.json`, which holds a few names and digests."""
 ENVOY_READY_TIMEOUT_S: Final = 30.0
-"""From the start of an Envoy to its first answer on the admin socket; it takes 0.1 s."""
+"""Time from the start of an Envoy to its first answer on the admin socket. Usually this takes 0.1
+s."""
 ENVOY_WORKERS_MAX: Final = 1_024
-"""Worker threads of Envoy that one may ask for: more than a machine has cores. Each takes memory
-and files of its own, so that an Envoy of 100,000 never starts."""
+"""Worker threads that a configuration may ask of Envoy: more than a machine has cores. Each takes
+memory and files, and an Envoy with 100,000 would never start."""
 ENVOY_DRAIN_TIME_S: Final = 600
-"""How long connections of a replaced listener or filter chain may go on (Envoy's own default)."""
+"""How long connections of a replaced listener or filter chain may continue (Envoy's own
+default)."""
 ENVOY_STOP_DRAIN_S: Final = 10.0
-"""How long requests may finish when Envoy is stopped on purpose."""
+"""How long requests may take to finish when Envoy is stopped on purpose."""
 ENVOY_SWAP_DRAIN_S: Final = 30.0
-"""How long connections may go on in an Envoy that another process has replaced."""
+"""How long connections may continue in an Envoy that another process has replaced."""
 ENVOY_STOP_TERM_S: Final = 5.0
-"""From SIGTERM to SIGKILL."""
+"""Time between SIGTERM and SIGKILL when Envoy is stopped."""
 ENVOY_FLUSH_INTERVAL_MS: Final = 500
-"""How long an access record may stay in Envoy's memory."""
+"""How long an access record may stay in Envoy's memory before it is written."""
 ENVOY_LOG_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Envoy's own log; beyond it the file is renamed to `.1` and begun again."""
+"""Size of Envoy's own log. Beyond it the file is renamed to `.1` and a new one is begun."""
 ENVOY_LOG_TAIL_BYTES: Final = 2 * KIB
-"""How much of that log a message about a failed start may quote."""
+"""How much of the end of Envoy's log a message about a failed start may quote."""
 ENVOY_LOG_SEARCHED_BYTES: Final = 64 * KIB
-"""Of its end, looked through for why Envoy died: a bootstrap in text, a trace of calls."""
+"""How much of the end of Envoy's log is searched for the reason why it died: a bootstrap as text
+and a stack trace fit."""
 CRASH_LOOP_EXITS: Final = 3
-"""Envoy dying so many times within `CRASH_LOOP_WINDOW_S` is a crash loop."""
+"""Deaths of Envoy within `CRASH_LOOP_WINDOW_S` that count as a crash loop."""
 CRASH_LOOP_WINDOW_S: Final = 60.0
-"""Over this time exits are counted; a longer life forgets them."""
+"""Time over which these deaths are counted; older ones are forgotten."""
 RESTART_BACKOFF_S_MAX: Final = 5.0
-"""Longest wait before a dying Envoy is started again; the first restart is immediate."""
+"""Longest wait before an Envoy that keeps dying is started again. The first restart is
+immediate."""
 CONTROL_BACKOFF_S_MIN: Final = 0.1
-"""First wait after control could not be reached."""
+"""First wait of a node after it could not reach control."""
 CONTROL_BACKOFF_S_MAX: Final = 2.0
-"""Longest wait for control: it is on this machine or near, and a release waits for it."""
+"""Longest such wait. Control is on the same machine or near it, and releases wait for the node."""
 REPORT_INTERVAL_S: Final = 3.0
-"""A node reports at least this often."""
+"""Longest time between two reports of a node."""
 REPORT_STARTING_INTERVAL_S: Final = 0.2
-"""And this often while its Envoy is not live yet: somebody waits for it."""
+"""The same while the node's Envoy is not live yet, because somebody is waiting for it."""
 
 ANSWER_CHUNKS_FEW: Final = 1_000
-"""Chunks that an answer may have whatever their size, of whoever the agent asks over HTTP."""
+"""Chunks that an HTTP answer to the agent may have whatever their size is."""
 ANSWER_CHUNK_SIZE_BYTES_MIN: Final = 256
-"""Of its further chunks on average: servers make them of kilobytes. 65 MiB in chunks of a byte
-would take a minute in which the agent answers nobody."""
+"""Average size that further chunks of such an answer must have; servers send kilobytes in each. 65
+MiB in chunks of one byte would block the agent for a minute."""
 
 # --- Names of origins ----------------------------------------------------------------------------
 
 DNS_STALE_S: Final = 86_400
-"""How long the last addresses of a name serve on after their TTL: RFC 8767 advises 1 to 3 days."""
+"""How long the last addresses of a name are used after their TTL ended. RFC 8767 recommends 1 to 3
+days."""
 DNS_STALE_TTL_S: Final = 30
-"""TTL of an answer from memory while the name is not answered (RFC 8767)."""
+"""TTL of an answer from memory while the resolvers do not answer for that name (RFC 8767)."""
 DNS_SLOW_TTL_S: Final = 5
-"""TTL of an answer from memory while the true one is still awaited: Envoy shall ask again soon, and
-4,000 names of silent resolvers shall not keep the agent busy."""
+"""TTL of an answer from memory while the resolvers may still answer. It is short so that Envoy asks
+again soon, but long enough that 4,000 names without an answer do not keep the agent busy."""
 DNS_TTL_S_MAX: Final = 604_800
-"""A longer TTL counts as this one when the end of the memory is reckoned (RFC 8767)."""
+"""Longest TTL that counts when the end of `DNS_STALE_S` is calculated (RFC 8767); a longer one
+counts as this."""
 DNS_FRESH_S_MAX: Final = 1
-"""Within its TTL, but no longer than this, an answer is given again without asking: the shortest
-`dns_refresh`, which would not hold with a longer one."""
+"""How long an answer is repeated without asking the resolvers again, at most until its TTL ends.
+This is the shortest allowed `dns_refresh`, which a longer time would break."""
 DNS_TOLD_TTL_S_MAX: Final = 30
-"""Longest TTL that Envoy is told: it asks again when a TTL is over, and not before. With one of a
-day an origin that moved would not be found for a day. A shorter `dns_refresh` counts instead."""
+"""Longest TTL that Envoy is given, because it asks again only when a TTL is over: with a TTL of a
+day, it would not notice for a day that an origin moved. A shorter `dns_refresh` takes
+precedence."""
 DNS_ANSWER_WITHIN_S: Final = 0.15
-"""Envoy's resolver (c-ares) gives up a server that was always quick after 250 ms and asks the next
-one: the answer from memory must come before, also on a busy machine."""
+"""Time after which an answer from memory is sent. Envoy's resolver (c-ares) leaves a server that
+was always quick after 250 ms, so the answer must come before that, also on a busy machine."""
 DNS_RECHECK_S: Final = 5.0
-"""A name that was not answered is asked again after that long; memory answers until then."""
+"""Pause before a name that was not answered is asked for again. Until then answers come from
+memory."""
 DNS_ATTEMPT_TIMEOUT_S: Final = 1.5
-"""One question to one resolver."""
+"""Time for one question to one resolver."""
 DNS_QUESTION_TIMEOUT_S: Final = 5.0
-"""One question to all resolvers, with repetitions: what `resolv.conf` calls 5 s by default."""
+"""Time for one question to all resolvers, with repetitions: the default of 5 s from
+`resolv.conf`."""
 DNS_RESOLVERS_MAX: Final = 3
-"""Resolvers used of resolv.conf, as the C library does."""
+"""Resolvers of `resolv.conf` that are used, as many as the C library uses."""
 DNS_RESOLV_CONF_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A resolv.conf has some hundred bytes."""
+"""Size of `resolv.conf`, which usually has a few hundred bytes."""
 DNS_NAMES_MAX: Final = 8_192
-"""Names with their addresses in memory: twice the origins of an edge."""
+"""Names whose addresses are remembered: twice as many as an edge has origins."""
 DNS_MEMORY_SIZE_BYTES_MAX: Final = 4 * MIB
-"""All remembered answers together; what was asked longest ago goes first."""
+"""Size of all remembered answers together. Beyond it, the names not asked for the longest are
+dropped first."""
 DNS_RECORDS_SIZE_BYTES_MAX: Final = 16 * KIB
-"""One remembered answer: a thousand addresses. A larger one is passed on and not remembered."""
+"""Size of one remembered answer: a thousand addresses. A larger answer is passed on but not
+remembered."""
 DNS_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""The memory on disk, which is text."""
+"""Size of the remembered answers on disk, where they are text."""
 DNS_SAVE_INTERVAL_S: Final = 10.0
-"""Changed addresses are written that often at most."""
+"""Shortest time between two writes of changed addresses to disk."""
 DNS_SAVE_AGE_S: Final = 600.0
-"""Addresses that are only confirmed are written that often: their memory may end so much earlier
-after a restart of the agent."""
+"""How often addresses that did not change are written again. After a restart of the agent,
+`DNS_STALE_S` may end earlier by at most this time."""
 DNS_FLIGHTS_MAX: Final = 4_096
-"""Questions that wait for the resolvers: an Envoy that starts asks for all origins at once. Beyond
-it only memory answers."""
+"""Questions that wait for the resolvers: a starting Envoy asks for all origins at once. Further
+questions are answered only from memory."""
 DNS_ASKED_AT_ONCE_MAX: Final = 256
-"""Of these, asked of the resolvers at the same time; each needs a socket."""
+"""How many of these questions are sent to the resolvers at the same time. Each needs a socket."""
 DNS_CONNECTIONS_MAX: Final = 64
-"""TCP connections of those who ask; Envoy needs one when an answer is long."""
+"""TCP connections of clients that ask. Envoy needs one when an answer is too long for UDP."""
 DNS_CONNECTION_IDLE_S: Final = 10.0
-"""A connection on which nothing is asked is closed."""
+"""Time after which a TCP connection without a question is closed."""
 DNS_MESSAGE_SIZE_BYTES_MAX: Final = 65_535
-"""A DNS message over TCP; over UDP both sides offer `DNS_UDP_SIZE_BYTES`."""
+"""Size of a DNS message over TCP. Over UDP both sides offer `DNS_UDP_SIZE_BYTES`."""
 DNS_UDP_SIZE_BYTES: Final = 1_232
-"""Offered for answers over UDP: not fragmented on any usual path (DNS flag day 2020)."""
+"""Size offered for answers over UDP: not fragmented on any usual path (DNS flag day 2020)."""
 DNS_RECEIVE_BUFFER_SIZE_BYTES: Final = MIB
-"""Asked of the kernel for questions that were not read yet; it may give less."""
+"""Kernel buffer requested for questions that were not read yet. The kernel may give less."""
 DNS_QUERY_SIZE_BYTES_MAX: Final = 512
-"""A question that is larger is none: a name has 255 bytes at most."""
+"""Size of a question. A name has at most 255 bytes, so anything larger is not a valid question."""
 DNS_PORT_TRIES: Final = 16
 """Ports tried until one is free for UDP and TCP on both addresses."""
 DNS_PORT_RETRY_S: Final = 10.0
-"""The port is tried again after that long when none could be had."""
+"""Pause before ports are tried again when none was free."""
 DNS_ASKED_S: Final = 300.0
-"""A name that nobody asked for in this time is of no origin any more: nothing is told of it."""
+"""A name that was not asked for in this time belongs to no origin any more and appears in no
+notice."""
 DNS_TOLD_NAMES_MAX: Final = 5
-"""Names told of one by one in notices; more are told together."""
+"""Names that get a notice each; further ones share one."""
 DNS_TOLD_ADDRESSES_MAX: Final = 4
-"""Addresses of a name shown in a notice."""
+"""Addresses of a name that a notice shows."""
 
 # --- Telemetry -----------------------------------------------------------------------------------
 
 ADMIN_RESPONSE_SIZE_BYTES_MAX: Final = 32 * MIB
-"""One answer of Envoy's admin interface. Statistics of 1,000 sites take about 2 MiB."""
+"""Size of one answer of Envoy's admin interface. Statistics of 1,000 sites take about 2 MiB."""
 ADMIN_TIMEOUT_S: Final = 5.0
-"""One admin request. Envoy answers in milliseconds; its main thread may be busy with a release."""
+"""Time for one admin request. Envoy answers in milliseconds unless its main thread is busy with a
+release."""
 STATS_LINES_MAX: Final = 400_000
-"""Lines of one statistics answer: 2,000 sites and 4,000 origins give under 100,000."""
+"""Lines read of one answer with statistics. 2,000 sites and 4,000 origins give fewer than
+100,000."""
 STATS_GARBLED_MAX: Final = 1_000
-"""Names of unreadable statistics kept of one answer; more than a few means it is not Envoy's."""
+"""Names of unreadable statistics that are kept of one answer. More than a few mean that the answer
+is not Envoy's."""
 LATENCY_SAMPLES_MIN: Final = 20
-"""Requests in a window before a percentile is given: a p95 of fewer is one request's luck."""
+"""Requests that a window needs before a percentile is given: with fewer, a p95 depends on a single
+request."""
 WINDOW_SITES_MAX: Final = 4_000
-"""Sites in one window: twice `SITES_MAX`, since a release may swap every one of them."""
+"""Sites in one window: twice `SITES_MAX`, because a release may replace every site."""
 WINDOW_DURATION_S: Final = 10.0
-"""Length of a window that no commit cuts short: two polls."""
+"""Length of a window unless a commit cuts it short: two polls."""
 WINDOW_DURATION_S_MAX: Final = 600.0
-"""Length at most of a window in which Envoy could not be read for long: half the age up to which
-control takes one. What grew is counted all the same, in less time than it took."""
+"""Longest duration recorded for a window when Envoy could not be read for a long time: half the age
+up to which control accepts windows. Everything since the last reading is counted, even if that took
+longer."""
 WINDOWS_KEPT_MAX: Final = 60
-"""Closed windows a node keeps for a control process that is away: 10 min of them."""
+"""Closed windows that a node keeps while control is away: 10 minutes of them."""
 WINDOWS_SITES_KEPT_MAX: Final = 20_000
-"""Site entries over all kept windows of an Envoy, oldest dropped first, and over those that one
-report tells: about 5 MiB."""
+"""Site entries in all kept windows of an Envoy together, and in the windows of one report; about 5
+MiB. Beyond it the oldest are dropped."""
 STATS_POLL_INTERVAL_S: Final = 5.0
-"""Between polls of Envoy's statistics: the period at which Envoy merges its histograms."""
+"""Time between two polls of Envoy's statistics: the period at which Envoy merges its histograms."""
 STATS_AGAIN_S: Final = 1.0
-"""Until statistics that Envoy did not give are asked for again: most often it has just begun."""
+"""Pause before statistics are asked for again when Envoy gave none, which mostly means that it has
+just started."""
 STATS_UNANSWERED_TOLD: Final = 4
-"""Questions in a row that an Envoy which never answered leaves open before that is a notice."""
+"""Questions in a row without an answer after which an Envoy that has never answered gets a
+notice."""
 NOTICES_MAX: Final = 20
-"""Standing notices of one node; more would hide the first."""
+"""Standing notices of one node. A longer list would hide the first."""
 OPEN_FILES_USED_UP_SHARE: Final = 0.98
-"""Share of the files that Envoy may open; from here on a silent admin socket is blamed on that."""
+"""Share of the files that Envoy may open. When so many are open, a silent admin socket is explained
+by them."""
 OPEN_FILES_FEW_SHARE: Final = 0.8
-"""Share of the files that Envoy may open; from here on `status` warns."""
+"""Share of the files that Envoy may open. When so many are open, `status` warns."""
 OPEN_FILES_OF_A_CONNECTION: Final = 2
-"""Files that a connection of a client may need: its own, and one to its origin."""
+"""Files that one client connection may need: its own, and one to the origin."""
 ACCESS_RECORD_SIZE_BYTES_MAX: Final = 256 * KIB
-"""One access record: all that it may hold, each value at its longest and escaped as JSON."""
+"""Size of one access record: everything it may contain, each value at its longest and escaped as
+JSON."""
 ACCESS_RECORD_VALUE_SIZE_BYTES_MAX: Final = 512
-"""Of one text that clients or origins choose, as it came; the rest is cut off. Over HTTP/2 30 bytes
-of a client stand for 60 KiB of headers: whole, they would fill the disk at 10,000 times the pace of
-the flood, and push all other records out. User agents of browsers are half as long at most."""
+"""Size of one text in a record that clients or origins choose, before escaping; the rest is cut
+off. Over HTTP/2, 30 bytes from a client can stand for 60 KiB of headers: recorded whole, they would
+fill the disk 10,000 times faster than the flood comes and displace all other records. User agents
+of browsers have at most half this length."""
 ACCESS_RECORD_PATH_SIZE_BYTES_MAX: Final = 2 * KIB
-"""Likewise of the path: names of files in other alphabets take nine characters a letter."""
+"""The same for the path: file names in other alphabets take nine characters for each letter."""
 METRIC_SITES_MAX: Final = 2_000
-"""Sites with their own Prometheus series; the rest are one, `_other`. As many as an edge holds."""
+"""Sites with their own Prometheus series: as many as an edge may have. Further ones share the
+series `_other`."""
 METRIC_SLOT_BEHIND_MAX: Final = 6
-"""So many windows of a node's stable slot after the last one of another slot, that one's gauges are
-told no more: its trial has been over for a minute."""
+"""The gauges of a slot end when the node's stable slot has sent this many windows since that slot's
+last one. Its trial has then been over for a minute."""
 METRIC_TIME_AGE_S_MAX: Final = 300.0
-"""So much later in measured time, how long requests took is told no more: as long as Prometheus
-itself goes on with a sample that nobody renews. A site that is gone would be slow for ever."""
+"""Age, in measured time, after which a request duration is no longer exported: as long as
+Prometheus itself keeps a sample that is not renewed. Otherwise a removed site would look slow for
+ever."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
-"""One value of a request shown in its story: paths and user agents can be long."""
+"""Length of one value in the story of a request, because paths and user agents can be long."""
 WHY_FACTS_PER_RULE_MAX: Final = 12
-"""What a story tells that one rule asked for: more than a rule of people asks."""
+"""Facts that a story shows for one rule: more than a rule written by hand asks for."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
-"""Requests of one kind (ordinary, refused, failed) recorded on one node. Above it only a share, and
-fewer the more requests come, so that a flood costs little CPU and the files below hold a quarter of
-an hour of one kind at its worst, and four minutes of all three."""
+"""Requests of one kind (ordinary, refused, failed) recorded each second on one node. Above it only
+a share is recorded, smaller the more requests come: a flood costs little CPU, and the files below
+hold 15 minutes of one kind at its limit, or 4 minutes of all three."""
 ACCESS_LOG_FILE_SIZE_BYTES_MAX: Final = 64 * MIB
-"""One access-record file before it is rotated: about 100,000 records."""
+"""Size of one access-record file before it is rotated: about 100,000 records."""
 ACCESS_LOG_FILES_MAX: Final = 8
-"""Access-record files on disk, the current one included: 512 MiB in all."""
+"""Access-record files on disk, including the current one: 512 MiB in all."""
 ACCESS_LOG_DISK_FREE_BYTES_MIN: Final = 256 * MIB
-"""Free space under which rotated access records are given up, oldest first, and people told."""
+"""Free disk space below which rotated access records are deleted, oldest first, with a notice."""
 ACCESS_LOG_DISK_FULL_BYTES: Final = MIB
-"""Free space under which a disk is called full: less than a store or a bundle wants to grow by."""
+"""Free space below which a disk is called full: less than a store or a bundle may need to grow."""
 STORE_RESERVE_SIZE_BYTES: Final = MIB
-"""Room kept beside the store for a full disk: enough for some more releases and rollbacks."""
+"""Disk space reserved next to the store, for use when the disk is full: enough for several releases
+and rollbacks."""
 STORE_RESERVE_SIZE_BYTES_MIN: Final = 64 * KIB
-"""As much is kept where there is no more: enough for the store to be read."""
+"""Smallest reserve, kept when there is no room for more: enough to read the store."""
 STORE_RESERVE_ROOM_BYTES_MIN: Final = 16 * MIB
-"""Free space from which that room is taken again while control runs."""
+"""Free disk space at which a running control takes its reserve back."""
 STORE_RESERVE_INTERVAL_S: Final = 5.0
-"""How often it is looked for, which takes microseconds: a disk that was full is soon full again."""
+"""How often control tries to take the reserve back, which costs microseconds. A disk that was full
+soon fills up again."""
 STAND_IN_SIZE_BYTES_MAX: Final = 512 * MIB
-"""Of a data directory that is copied into memory because its disk has become read-only: a store of
-some thousand releases, and no machine that serves an edge has less memory than twice that."""
+"""Size of a data directory that may be copied into memory when its disk becomes read-only: a store
+of some thousand releases. Every machine that serves an edge has at least twice this memory."""
 ACCESS_READ_SIZE_BYTES: Final = 1 * MIB
-"""Read at once when records are searched from the end."""
+"""How much is read at once when records are searched backwards from the end."""
 FORWARDED_SAMPLE_SIZE_BYTES_MAX: Final = 128 * KIB
-"""Newest records looked at for forwarded-for headers nobody is trusted to send, each poll."""
+"""Newest records that each poll searches for forwarded-for headers from senders that are not
+trusted."""
 FORWARDED_SHARE_MIN: Final = 0.05
-"""Share of these records with such a header before it is told: a proxy of one's own sends it with
-all it sends, and on any public address a stranger sends one now and then."""
+"""Share of these records that must have such a header before there is a notice. Your own proxy
+sends it with every request; on any public address a stranger sends one now and then."""
 REQUEST_ID_LENGTH_CHARS_MAX: Final = 128
-"""A request id to search for; Envoy's own are UUIDs of 36."""
+"""Length of a request id to search for. Envoy's own are UUIDs with 36 characters."""
 LOG_FILE_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One file of Seawall's own log before it is rotated."""
+"""Size of one file of Seawall's own log before it is rotated."""
 LOG_FILES_MAX: Final = 4
-"""Files of Seawall's own log for each process, the current one included."""
+"""Log files of each Seawall process, including the current one."""
 LOG_VALUE_LENGTH_CHARS_MAX: Final = 4_000
-"""One value in a log line."""
+"""Length of one value in a line of the log."""
 
 # --- Supervisor ----------------------------------------------------------------------------------
 
 CHILD_RESTART_PAUSE_MIN_S: Final = 0.1
-"""Pause before a part that ended is started again: at once for people, not a busy loop."""
+"""Shortest pause before a process that ended is started again: immediate for people, but not a busy
+loop."""
 CHILD_RESTART_PAUSE_MAX_S: Final = 5.0
-"""Longest such pause: a part that keeps failing costs little, and heals soon once it can."""
+"""Longest such pause: a process that keeps failing costs little and recovers soon once it can."""
 CHILD_STABLE_AFTER_S: Final = 30.0
-"""A part that ran this long has recovered: its next pause is the shortest again."""
+"""A process that ran this long has recovered: its next pause is the shortest again."""
 CHILD_ENDS_MAX: Final = 3
-"""Ends in a row, each soon after a start, after which nobody waits for the next start: one may have
-been a kill, and a second one what it left behind."""
+"""Ends in a row, each soon after a start, after which commands no longer wait for that process. One
+end may be a kill, and a second one its consequence."""
 LAST_WORDS_LENGTH_CHARS_MAX: Final = 400
-"""What a part that ended said last, kept for commands that do not find it: a sentence or two, which
-a run file of 4 KiB holds however they are written."""
+"""How much of the last output of an ended process is kept, for commands that do not find it
+running. A sentence or two always fit the run file of 4 KiB, also when escaped."""
 CHILD_OUTPUT_SIZE_BYTES_MAX: Final = 4 * MIB
-"""What a part writes outside its log (tracebacks); cut to nothing beyond."""
+"""Size of what a process writes outside its log, such as tracebacks. Beyond it the file is
+emptied."""
 STRANGERS_REAPED_MAX: Final = 64
-"""Ended processes of others that a supervisor lets go of at once; the rest at its next look."""
+"""Ended processes that others left to the supervisor and that it reaps at once; the rest follow at
+its next look."""
 SUPERVISOR_TICK_S: Final = 5.0
-"""How often the supervisor looks without being woken: bounds the growth of an output file."""
+"""How often the supervisor checks its processes without being woken. This also limits how far an
+output file can grow."""
 SUPERVISOR_UNREAD_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What the supervisor keeps of its own words while nobody reads its terminal or pipe: some hundred
-lines. More is left out, since nothing may wait for a reader."""
+"""Output of the supervisor kept while nobody reads its terminal or pipe: some hundred lines. More
+is left out, because nothing may wait for a reader."""
 STOP_TIMEOUT_S: Final = 20.0
-"""From Ctrl-C to the end: Envoy's drain and each part's own end; killed beyond it."""
+"""Time from Ctrl-C to the end, for Envoy to drain and every process to finish. What still runs then
+is killed."""
 STOP_NOW_TIMEOUT_S: Final = 3.0
-"""The same after a second Ctrl-C."""
+"""The same time after a second Ctrl-C."""
 LEAVE_TIMEOUT_S: Final = 40.0
-"""From `seawall down --keep-serving` to the end of every part but Envoy; a candidate is withdrawn
-first, and what is open there may go on for `ENVOY_SWAP_DRAIN_S`. Killed beyond it."""
+"""Time from `seawall down --keep-serving` to the end of all processes except Envoy. A candidate is
+withdrawn first, and its connections may continue for `ENVOY_SWAP_DRAIN_S`. What still runs then is
+killed."""
 LEFTOVER_TIMEOUT_S: Final = 5.0
-"""Parts of a killed supervisor end when its pipe closes; a new one waits this long for them."""
+"""How long a new supervisor waits for the processes of a killed one, which end when its pipe
+closes."""
 CONTROL_START_TIMEOUT_S: Final = 15.0
-"""After this long, an edge that serves from disk is called serving without its control process."""
+"""Time after which an edge that serves from disk is reported as serving without its control
+process."""
 FIRST_RELEASE_TIMEOUT_S: Final = 60.0
-"""From `seawall up` until the first release serves; a large one is validated in seconds."""
+"""Time from `seawall up` until the first release serves. Validating a large one takes seconds."""
 
 # --- Trial on a node -----------------------------------------------------------------------------
 
 TRIAL_LEASE_S: Final = 60.0
-"""A trial goes on so long without an answer of control: over two long polls that lost one answer,
-and short enough that nobody finds a forgotten candidate in the morning."""
+"""How long a trial continues without an answer from control. This survives one lost answer of a
+long poll, and is short enough that a forgotten candidate does not run all night."""
 TRIAL_ATTEMPTS_MAX: Final = 3
-"""Starts of one assignment's work by agents that died of it: then the node leaves it alone."""
+"""How often an agent may die while starting the same assignment. After that the node does not take
+it."""
 TRIAL_ANSWER_TIMEOUT_S: Final = 1.0
-"""A candidate's answer on its admin socket takes milliseconds; it is asked all the time."""
+"""Time for a candidate's answer on its admin socket, which takes milliseconds. It is asked all the
+time."""
 TRIAL_UNANSWERED_MAX: Final = 2
-"""Questions in a row without an answer, each answered by stable, that make a candidate hung."""
+"""Questions in a row that a candidate leaves unanswered while stable answers each; then the
+candidate counts as hung."""
 TRIAL_WATCH_INTERVAL_S: Final = 0.25
-"""Between two looks at a candidate: its life, its memory, its golden requests."""
+"""Time between two checks of a candidate: whether it lives, its memory, its golden requests."""
 TRIAL_STATS_INTERVAL_S: Final = 1.0
-"""Between polls of statistics, and length of a window, in a trial: the judge looks this often."""
+"""Time between two polls of statistics in a trial, and so the length of a window. The judge looks
+this often."""
 TRIAL_WINDOWS_MAX: Final = 360
 """Windows of a trial that the node's own brake looks at: two minutes of three slots."""
 TRIAL_SITES_MAX: Final = 200_000
 """Site entries over all these windows, oldest dropped first: about 70 MiB, and half a minute of
 three slots in which each of 2,000 sites is busy."""
 TRIAL_MEMORY_FACTOR_MAX: Final = 2
-"""A candidate may hold this many times the memory of the stable slot, and the next bound more."""
+"""A candidate may use this many times the memory of the stable slot, plus
+`TRIAL_MEMORY_EXTRA_BYTES_MAX`. Beyond that it is withdrawn."""
 TRIAL_MEMORY_EXTRA_BYTES_MAX: Final = 256 * MIB
-"""Covers what a small stable slot is no measure for: a new engine's start, caches that fill."""
+"""Covers what does not depend on the size of the stable slot: the start of a new engine, and caches
+that fill."""
 GOLDEN_TIMEOUT_S: Final = 5.0
-"""One golden request: longer than an origin's slow answer, well under a taste's deadline."""
+"""Time for one golden request: longer than a slow origin takes, and much shorter than the deadline
+of the taste."""
 GOLDEN_HEAD_SIZE_BYTES_MAX: Final = 64 * KIB
-"""Status line and headers of its answer."""
+"""Size of the status line and headers of an answer to a golden request."""
 GOLDEN_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""So much of its body is read: what must be contained stands near the top."""
+"""How much of the body of such an answer is read: text that it must contain is usually near the
+top."""
 GOLDEN_ATTEMPTS_MAX: Final = 3
-"""A difference counts when it shows this many times in a row: origins have moods."""
+"""How often in a row a difference must show before it counts, because origins are not always
+consistent."""
 GOLDEN_LATE_ATTEMPTS_MAX: Final = 2
-"""The same when only the candidate is late: a mood is over in `GOLDEN_TIMEOUT_S`, and while a
-candidate that hangs is asked once more, clients wait for it."""
+"""The same when the only difference is that the candidate is late. A passing delay is over within
+`GOLDEN_TIMEOUT_S`, and clients wait while a hung candidate is asked again."""
 GOLDEN_CONCURRENCY_MAX: Final = 8
-"""Golden requests in flight at once, so that a taste of many sites is no flood for an origin."""
+"""Golden requests in flight at once, so that the taste of many sites does not flood an origin."""
 GOLDEN_IMPLICIT_MAX: Final = 50
-"""Requests made up for sites that have no golden ones: `GET /` of so many."""
+"""Requests `GET /` that Seawall makes up for sites without golden requests; further such sites get
+none."""
 GOLDEN_AROUND_MAX: Final = 10
-"""So many of them for sites that did not change, where nothing did that is common to all: they only
-show that the candidate serves at all."""
+"""How many of these go to unchanged sites when a release changes nothing that all sites share. They
+only show that the candidate serves at all."""
 GOLDEN_TOUCHED_MAX: Final = 50
-"""Changed routes whose way to their origin is tried before a client takes it: one of each origin
-first; a release of more is a migration, and clients come by."""
+"""Changed routes whose path to the origin is tried before clients use it, beginning with one for
+each origin. A release with more is a migration, and requests of clients test the rest."""
 GOLDEN_ROUND_MAX: Final = 20
-"""Golden requests in one round of a canary; the next round goes on where this one ended."""
+"""Golden requests in one round of a canary. The next round continues where this one ended."""
 GOLDEN_ROUNDS_QUICK: Final = 8
-"""Rounds of a step asked one after the other; later ones come at `GOLDEN_ROUND_INTERVAL_S`."""
+"""Rounds at the start of a step that follow each other at once; later ones come every
+`GOLDEN_ROUND_INTERVAL_S`."""
 GOLDEN_ROUND_INTERVAL_S: Final = 1.0
-"""Between later rounds: enough to notice a hang of Envoy's workers, little for the origins."""
+"""Time between later rounds: often enough to notice that Envoy's workers hang, and little load for
+the origins."""
 
 # --- Steering on a node --------------------------------------------------------------------------
 
 PROBE_TIMEOUT_S: Final = 10.0
-"""An Envoy accepts a connection in microseconds, and in up to 0.8 s on a machine with nine times as
-much work as it can do: a candidate stands behind. One that has not by now does not accept."""
+"""Time for an Envoy to accept a test connection. Usually this takes microseconds, and up to 0.8 s
+for a candidate on a machine with nine times more work than it can do. After that Envoy does not
+accept."""
 LEARN_ATTEMPTS_MAX: Final = 3
-"""How often the sockets of an address are looked at before they are said to be somebody else's: an
-Envoy has one for each worker, and begins to listen with one after the other."""
+"""How often the sockets of an address are looked at before they are reported as belonging to
+another program. An Envoy has one for each worker and opens them one after the other."""
 STEER_SETTLE_S: Final = 1.0
-"""After an Envoy is given no more connections, handshakes that began with it may end: a client far
-away answers within this time."""
+"""How long an Envoy that gets no more connections waits for handshakes that had begun; a distant
+client answers within this time."""
 STEER_QUEUE_S_MAX: Final = 5.0
-"""And so long at most its queues of connections to accept may take to become empty."""
+"""Longest wait, after that, until the queues of unaccepted connections of this Envoy are empty."""
 TRIAL_BIND_TIMEOUT_S: Final = 10.0
-"""From a public listener's acknowledgement to its open socket: it takes milliseconds."""
+"""Time from the acknowledgement of a public listener to its open socket, which usually takes
+milliseconds."""
 TRIAL_NICE: Final = 5
-"""How far candidate and baseline stand behind stable in priority: when processors are short, stable
-gets about three times their share; when they are not, nothing changes: both are measured alike."""
+"""How much lower the priority of candidate and baseline is than that of stable (nice). When CPU is
+short, stable gets about three times their share; otherwise nothing changes. Both get the same
+value, so they stay comparable."""
 TRIAL_OOM_SCORE: Final = 500
-"""Added to their badness in thousandths of all memory: they are killed before stable."""
+"""Added to the out-of-memory score of candidate and baseline, in thousandths of all memory: the
+kernel kills them before stable."""
 TRIAL_MEMORY_SHARE_MAX: Final = 0.5
-"""Of the machine's memory, for each of them (RLIMIT_DATA): holds when the agent is not looking."""
+"""Share of the machine's memory that each of them may use (RLIMIT_DATA). The kernel enforces it
+even when the agent is not watching."""
 TRIAL_MEMORY_BYTES_MIN: Final = 2 * GIB
-"""And never less: Envoy's allocator and the stacks of its threads reserve more than they use."""
+"""Lower bound of that limit on small machines, because Envoy's allocator and thread stacks reserve
+more than they use."""
 TICKET_KEY_LIFE_S: Final = 8 * 3_600.0
-"""How long one key makes TLS session tickets: who steals it reads no more than this."""
+"""How long one key encrypts TLS session tickets. A stolen key reveals no more than the sessions of
+this time."""
 TICKET_KEYS_KEPT: Final = 3
-"""The newest and older ones that still read tickets: with each other a day."""
+"""The newest key and the older ones that can still read tickets; together they cover a day."""
 
 # --- Hardening of the data plane ------------------------------------------------------------------
-# What the site file sets under `limits:` has its defaults there; these bounds are not for it.
+# Defaults of what a site file sets under `limits:` are not here; it cannot change these bounds.
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
-"""Wait for a client to take our last answer before the connection is closed on it."""
+"""How long a connection that is being closed waits for the client to take the last answer."""
 CONNECTION_DRAIN_TIMEOUT_S: Final = 1.0
-"""From saying goodbye on a connection to closing it: time for requests already under way on it.
-Envoy's 5 s let clients that read to the end of the connection wait as long."""
+"""Time between announcing the end of a connection and closing it, for requests already on their
+way. With Envoy's default of 5 s, clients that read until the connection ends would wait as long."""
 HANDSHAKE_TIMEOUT_S: Final = 10
-"""TLS handshake and PROXY protocol header each; the site's header timeout shortens it."""
+"""Time for the TLS handshake and for the PROXY protocol header, each. A shorter header timeout of
+the site applies instead."""
 CLIENT_HELLO_SIZE_BYTES_MAX: Final = 16 * KIB
-"""One TLS record, and so the largest ClientHello in one; post-quantum ones take about 2 KiB."""
+"""Size of a ClientHello: one TLS record. Post-quantum ones take about 2 KiB."""
 CONNECTION_BUFFER_SIZE_BYTES_MAX: Final = 64 * KIB
-"""Read and write buffer of a connection, to clients and to origins: a slow reader holds about twice
-this; what fills a fast link is the kernel's buffer."""
+"""Read and write buffer of a connection, to clients and to origins. A slow reader holds about twice
+this; fast links are filled from the kernel's buffer."""
 TCP_BACKLOG_MAX: Final = 4_096
-"""Connections waiting to be accepted; the kernel's somaxconn also applies."""
+"""Connections that wait to be accepted. The kernel's somaxconn applies too."""
 ACCEPTS_PER_WAKE_UP_MAX: Final = 16
-"""New connections a worker takes at once: a connection flood must not starve served requests."""
+"""New connections that a worker accepts at once, so that a flood of connections does not delay
+requests being served."""
 REQUESTS_PER_WAKE_UP_MAX: Final = 16
-"""Requests a worker starts from one connection before it looks after the others."""
+"""Requests that a worker starts from one connection before it serves the others."""
 HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
-"""Request body in flight on one stream: about 20 Mbit/s of upload at 100 ms."""
+"""Request body in flight on one stream. It allows about 20 Mbit/s of upload at 100 ms."""
 HTTP2_CONNECTION_WINDOW_BYTES: Final = 1 * MIB
-"""Request bodies in flight on one connection: bounds what it can make us buffer."""
+"""Request bodies in flight on one connection. This limits how much a client can make Envoy
+buffer."""
 ORIGIN_HTTP2_STREAMS_MAX: Final = 1_024
-"""Requests at once on one connection to an HTTP/2 origin; more open another one."""
+"""Concurrent requests on one connection to an HTTP/2 origin. Further requests open another
+connection."""
 ORIGIN_HTTP2_STREAM_WINDOW_BYTES: Final = 256 * KIB
-"""Answer of an HTTP/2 origin that is held for a client that does not read; about 20 Mbit/s for each
-answer from an origin that is 100 ms away."""
+"""Part of an HTTP/2 origin's answer that is held for a client that does not read. It allows about
+20 Mbit/s for each answer from an origin that is 100 ms away."""
 ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES: Final = (
     ORIGIN_HTTP2_STREAMS_MAX * ORIGIN_HTTP2_STREAM_WINDOW_BYTES
 )
-"""Answers in flight on one connection to an origin: all of its requests together. With less, some
-clients that read nothing take what the answers to all others need."""
+"""Answers in flight on one connection to an origin, for all its requests together. With less, a few
+clients that do not read would block the answers to all others."""
 HTTP2_HPACK_TABLE_SIZE_BYTES_MAX: Final = 4_096
-"""HPACK table we keep for a client: the default of RFC 7541."""
+"""Size of the HPACK table kept for a client: the default of RFC 7541."""
 HTTP2_OUTBOUND_FRAMES_MAX: Final = 10_000
-"""Frames waiting for a client that does not read; then it is disconnected."""
+"""Frames waiting for a client that does not read. Beyond it the client is disconnected."""
 HTTP2_OUTBOUND_CONTROL_FRAMES_MAX: Final = 1_000
-"""PING, SETTINGS and RST_STREAM answers waiting for a client that does not read."""
+"""The same for PING, SETTINGS and RST_STREAM frames alone."""
 HTTP2_EMPTY_FRAMES_MAX: Final = 1
-"""Frames in a row that carry nothing and end nothing."""
+"""Frames in a row that carry no data and do not end a stream."""
 HTTP2_PRIORITY_FRAMES_PER_STREAM_MAX: Final = 100
-"""PRIORITY frames for each stream opened; browsers send one or two."""
+"""PRIORITY frames for each stream that a client opened. Browsers send one or two."""
 HTTP2_WINDOW_UPDATES_PER_DATA_FRAME_MAX: Final = 10
-"""WINDOW_UPDATE frames for each DATA frame we sent; honest clients send at most two."""
+"""WINDOW_UPDATE frames for each DATA frame sent to a client. Honest clients send at most two."""
 HTTP2_PREMATURE_RESETS_MIN: Final = 200
-"""Streams after which a connection that reset most of them early is closed (rapid reset)."""
+"""Streams after which a connection is closed if most of them were reset early (rapid reset)."""
 HTTP2_STREAM_LIFETIME_S_MIN: Final = 1
-"""A stream reset sooner than this counts as reset early."""
+"""A stream that is reset sooner than this counts as reset early."""
 OVERLOAD_REFRESH_S: Final = 0.25
-"""How often Envoy looks at its heap: an attacker at 1 Gbit/s adds 32 MiB in between."""
+"""How often Envoy checks its heap. In between, an attacker at 1 Gbit/s can add 32 MiB."""
 OVERLOAD_TIMEOUT_SHARE_MIN: Final = 0.1
-"""What is left of idle and handshake timeouts under full memory pressure."""
+"""Share to which idle and handshake timeouts shrink under full memory pressure."""
 
 # --- HTTP API and control process --------------------------------------------------------------
 
 API_BODY_SIZE_BYTES_MAX: Final = 48 * MIB
-"""One request body: the largest set of sources after JSON or base64 has grown it by half."""
+"""Size of one request body. The largest configuration fits, although JSON or base64 makes it half
+as large again."""
 API_SMALL_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A request that carries no sources and no report: names, messages and numbers only."""
+"""Size of a request body without site files or reports: only names, messages and numbers."""
 API_CHECKS_AT_ONCE_MAX: Final = 4
-"""Site files that one listener of the API reads at once to check or compare them; others wait
-before their body is read. Each takes its size, up to 48 MiB, twice."""
+"""Requests with site files to check or compare that one listener of the API reads at once. Each
+takes twice its size of up to 48 MiB; further ones wait before their body is read."""
 API_FEED_BODY_SIZE_BYTES_MAX: Final = 16 * MIB
-"""A pushed feed: the largest list after JSON or base64 has grown it."""
+"""Size of a pushed feed: the largest list, encoded as JSON or base64."""
 API_HEADER_TIMEOUT_S: Final = 10.0
-"""From connecting, or from the previous answer's next byte, to a complete request head."""
+"""Time for a complete request head, counted from the connection or from the first byte after the
+previous answer."""
 API_BODY_TIMEOUT_S: Final = 30.0
-"""A whole request body: 48 MiB at 13 Mbit/s. Slower senders only hold memory."""
+"""Time for a whole request body: 48 MiB at 13 Mbit/s. Slower senders would only occupy memory."""
 SOCKET_LOOK_S: Final = 2.0
-"""Between looks for the files of own sockets, which a cleaner may take away."""
+"""How often a process checks that the files of its own sockets still exist, because a cleaner of
+temporary files may delete them."""
 SOCKETS_MADE_AGAIN_MAX: Final = 100
-"""In the life of a process: each leaves the server of before to its clients."""
+"""How often a process recreates a deleted socket in its lifetime. Each time the previous server
+stays for the clients it has."""
 API_KEEP_ALIVE_S: Final = 60
-"""An idle connection. Longer than a node's long poll, so that it need not connect each time."""
+"""Time after which an idle connection is closed. It is longer than a node's long poll, so that
+nodes need not reconnect each time."""
 API_CONNECTIONS_MAX: Final = 128
-"""Connections of one listener of the API at once: people, scripts and scrapers are few."""
+"""Connections of one API listener at once: people, scripts and scrapers are few."""
 API_SHUTDOWN_TIMEOUT_S: Final = 3
-"""Requests in flight when the control process is stopped; a release that goes on is recorded."""
+"""How long a stopping control process waits for requests in flight. A release that is under way is
+recorded."""
 API_PAGE_ITEMS_MAX: Final = 200
 """Releases, audit entries or tokens in one answer."""
 API_CHANGES_SHOWN_MAX: Final = 500
-"""Changes listed in one answer; the count of the rest is said."""
+"""Changes listed in one answer; the others are only counted."""
 API_SITES_SHOWN_MAX: Final = 100
-"""Sites with their traffic in one status, busiest first; the count of the rest is said."""
+"""Sites whose traffic one status shows, the busiest first; the others are only counted."""
 API_TOKENS_MAX: Final = 100
-"""API tokens alive at once: one for each person and script, not one for each run."""
+"""Valid API tokens at once: enough for one per person and script, but not one per run."""
 API_TOKEN_LIFETIME_S_MAX: Final = 3_653 * 86_400.0
-"""To the end of an API token. Ten years on it is a slip: who means for ever names no end."""
+"""Longest lifetime of an API token that has one. More than ten years is a typing error: for a token
+without an end, leave the end out."""
 API_NAME_LENGTH_CHARS_MAX: Final = 200
-"""Author, token name, release id or node name as sent by a caller."""
+"""Length of an author, token name, release id or node name that a caller sends."""
 SOURCE_PATH_LENGTH_CHARS_MAX: Final = 4_096
-"""Path of a source file: PATH_MAX of Linux."""
+"""Length of the path of a source file: PATH_MAX of Linux."""
 NODE_REPORT_SIZE_BYTES_MAX: Final = 16 * MIB
-"""One report of a node. A window of 2,000 sites takes about 0.5 MiB; several may have queued."""
+"""Size of one report of a node. A window of 2,000 sites takes about 0.5 MiB, and several may be
+waiting."""
 NODES_MAX: Final = 2_000
 """Nodes that control remembers: twice the largest fleet that is tested."""
 NODE_SILENT_AFTER_S: Final = 20.0
-"""A node that reported nothing for this long is shown as not connected."""
+"""A node without a report for this long is shown as not connected."""
 TWIN_RETURNS_MIN: Final = 3
-"""So often an agent must be heard again after another one of the same name before they are told as
-two machines. An old agent's last report that comes late makes two."""
+"""How often an agent must report again after another agent of the same name before they are
+reported as two machines. The late last report of an old agent gives only two."""
 TWIN_LIVES_MAX: Final = 8
-"""Agents of one name that are remembered to be told when they are heard again."""
+"""Agents of one name that are remembered, to notice when one of them reports again."""
 TWIN_REMEMBERED_S: Final = 60.0
-"""Two machines of one name are told for so long after they last took turns: six of the longest
-pauses between two reports."""
+"""How long two machines of one name are still reported after they last took turns: six times the
+longest pause between two reports."""
 TRAFFIC_SPAN_S: Final = 60.0
-"""Span of the rates in `status`: long enough to be steady, short enough to be now."""
+"""Period over which `status` computes its rates: long enough to be steady, short enough to be
+current."""
 TRAFFIC_WINDOWS_MAX: Final = 2_000
-"""Windows kept for those rates, whatever their length: in a trial each slot has one a second."""
+"""Windows kept for those rates, whatever their length: in a trial every slot sends one each
+second."""
 TRAFFIC_SITES_MAX: Final = 400_000
-"""Site entries over all windows kept for those rates, oldest dropped first: about 120 MiB, or a
-minute of 30 nodes with 2,000 busy sites each. One that lies may name thousands in each window."""
+"""Site entries in all windows kept for those rates, oldest dropped first: about 120 MiB, or a
+minute of 30 nodes with 2,000 busy sites each. Without it, a lying node could name thousands of
+sites in each window."""
 STATUS_NAMES_TOLD_MAX: Final = 3
-"""Nodes that are named in one notice of `status`, where many of a fleet say the same."""
+"""Nodes named in one notice of `status` when many of them report the same."""
 STATUS_NODES_SHOWN_MAX: Final = 4
-"""Nodes of a fleet that `status` shows with their Envoys; of more, those that are not well, so that
-what is wrong is on one screen."""
+"""Nodes that `status` shows with their Envoys. In a larger fleet it shows only those with trouble,
+so that they fit on one screen."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
-"""How long `apply` waits for a node to serve; it goes on without the caller after that."""
+"""How long `apply` waits until a node serves the release. After that the release goes on without
+the caller."""
 APPLY_WAITS_S: Final = 2.0
-"""How often whoever waits for a canary hears what it waits for: two windows of the judge."""
+"""How often a command that waits for a canary is told what the canary waits for: two windows of the
+judge."""
 APPLY_SILENCE_S: Final = 20.0
-"""How long whoever follows a release hears nothing at most: what takes longer is told again. A
-command takes a connection for broken after six times as long, and many a proxy after a minute."""
+"""Longest time without an event for a caller that follows a release; then the last one is repeated.
+After six times as long a command considers the connection broken; many proxies do so after a
+minute."""
 APPLY_EVENTS_QUEUED_MAX: Final = 256
-"""Progress events waiting for a slow reader: an apply has about 25."""
+"""Progress events that wait for a slow reader. An apply has about 25."""
 BAKE_S: Final = 15.0
-"""How long a release must run well on the node before it is last known good: several measurement
+"""How long a release must run well on a node before it is last known good: several measurement
 windows and health checks."""
 WORKBENCH_IDLE_S: Final = 15.0
-"""The process that compiles is ended after this long without work: its memory is Envoy's."""
+"""Time without work after which the workbench, the process that compiles, is ended to give its
+memory to Envoy."""
 WORKBENCH_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Its memory (RLIMIT_DATA): 1,000 sites take 0.3 GiB; a bomb ends a job, not the machine."""
+"""Memory of the workbench (RLIMIT_DATA). 1,000 sites take 0.3 GiB; input that explodes in memory
+ends one job, not the machine."""
 WORKBENCH_JOB_TIMEOUT_S: Final = 150
-"""One job of that process: two validations at their own bound, and the rest."""
+"""Time for one job of the workbench: two validations at their own limit, and everything else."""
 WORKBENCH_END_TIMEOUT_S: Final = 2.0
-"""From its broken pipe to its end, whose code tells why."""
+"""How long control waits, after the workbench's pipe broke, for its exit code, which tells the
+cause."""
 WORKBENCH_READ_SIZE_BYTES: Final = 1 * MIB
-"""Read from it at once: a bundle of a few MiB comes in a few pieces."""
+"""How much is read from the workbench at once: a bundle of a few MiB comes in a few pieces."""
 CERTIFICATE_POLL_S: Final = 3.0
-"""How often referenced files are looked at: a stat of each, and a read when it changed."""
+"""How often referenced files are checked: one stat of each, and a read if it changed."""
 FILES_RETRY_S_MIN: Final = 600.0
-"""Until files that changed on disk and were refused are tried again: most causes are over by then,
-a freeze, another release, a busy machine. Twice as long after each further refusal."""
+"""Pause before changed files whose release was refused are tried again; it doubles after each
+further refusal. By then most causes are over: a freeze, another release, a busy machine."""
 FILES_RETRY_S_MAX: Final = 6 * 3_600.0
-"""Longest time until then: a renewed certificate has weeks, and each try is a release."""
+"""Longest such pause. A renewed certificate is usually weeks ahead, and each attempt is a
+release."""
 CERTIFICATE_RENEWAL_POLL_S: Final = 12 * 3_600.0
-"""How often control looks for development certificates that are due."""
+"""How often control looks for development certificates that need renewal."""
 CERTIFICATE_RENEWAL_BEFORE_S: Final = 30 * 86_400.0
-"""A certificate that ends sooner may have been due for renewal by its maker."""
+"""A certificate with a shorter remaining lifetime may be due for renewal by the program that made
+it."""
 
 # --- Rollout -------------------------------------------------------------------------------------
 
 ROLLOUT_NODE_PATIENCE_S: Final = 30.0
-"""For a connected node to take an assignment or to steer, and beyond the taste's own deadline."""
+"""How long a connected node may take to accept an assignment or to steer. For a taste it is added
+to the taste's own deadline."""
 ROLLOUT_COMMIT_PATIENCE_S: Final = 75.0
-"""For a connected node to commit: it gives up by itself well before."""
+"""How long a connected node may take to commit. It gives up by itself well before."""
 ROLLOUT_BAKE_PATIENCE_S: Final = 60.0
-"""Beyond the bake, for the last node to call a release good."""
+"""Extra time after the bake for the last node to report a release as good."""
 ROLLOUT_LOST_SHARE_MAX: Final = 0.02
-"""Of a wave's nodes that may fall silent without a hold: in a large fleet one always does."""
+"""Share of a wave's nodes that may fall silent without holding the rollout: in a large fleet some
+node always does."""
 ROLLOUT_WAIT_S_MAX: Final = 24 * 3_600.0
-"""A rollout that is held or paused for so long is withdrawn: nobody came, and candidates cost."""
+"""A rollout that was held or paused for this long is withdrawn: nobody came, and candidates cost
+resources."""
 ROLLOUT_SLACK_S: Final = 120.0
-"""Beyond all deadlines of a policy, once for the rollout: nodes take time between the steps."""
+"""Time added once to the sum of a policy's deadlines, because nodes take time between the steps."""
 ROLLOUT_RATE_SPAN_S: Final = 30.0
-"""How far back requests count for whether enough will come: three windows of a quiet node."""
+"""Period of past requests used to estimate whether enough will come: three windows of a quiet
+node."""
 ROLLOUT_HARM_REQUESTS_MIN: Final = 5
-"""Requests expected on the candidate in a step's soak before it is worth waiting for, where health
-cannot be proved: a release that fails all of them is found out."""
+"""Requests that must be expected on the candidate during a step's soak to make waiting worthwhile
+when health cannot be proved. They are enough to expose a release that fails all of them."""
 ROLLOUT_REOFFER_S: Final = 60.0
-"""A node that refused what it shall run is told again after this long: a port may be free now."""
+"""Pause before a node that refused its release is told again to run it: the port, for example, may
+be free by then."""
 ROLLOUT_BRAKED_REOFFER_S: Final = 300.0
-"""The same where it fared worse than before: its clients pay for each time that it still does."""
+"""The same if the node withdrew because it did worse than before: each new attempt may harm its
+clients."""
 ROLLOUT_TICK_S: Final = 0.5
-"""How often a running rollout is looked at though nothing was heard: deadlines are this exact."""
+"""How often a running rollout is checked even without news, and so how exact its deadlines are."""
 ROLLOUT_IDLE_TICK_S: Final = 5.0
-"""The same without one: a node may have fallen silent, or another leader have written."""
+"""The same when no rollout runs: a node may have fallen silent, or another leader may have
+written."""
 ROLLOUT_STUCK_S: Final = 20.0
-"""Control that carried nothing out for so long answers no node in a trial: its lease ends then."""
+"""If control could not carry out a plan for this long, it stops answering nodes in a trial, so that
+their lease ends."""
 ROLLOUT_PAUSE_S: Final = 0.02
-"""Least time between two plans: a fleet's reports come in bursts."""
+"""Shortest time between two plans, because the reports of a fleet come in bursts."""
 ROLLOUT_PAUSE_FACTOR: Final = 2
-"""And at least this many times what the last plan took: a large fleet must not starve the API."""
+"""The pause is also at least this many times as long as the last plan took, so that a large fleet
+does not starve the API."""
 ROLLOUT_IDLE_PAUSE_S: Final = 0.2
-"""The same when nothing is on its way: a node that joins can wait so long."""
+"""The same pause when no rollout runs: a node that joins can wait this long."""
 ROLLOUT_EVENTS_LIVE_MAX: Final = 1_000
-"""Events kept in memory for those who watch a rollout; the rest is in the store."""
+"""Events kept in memory for those who watch a rollout; older ones are in the store."""
 EVIDENCE_WINDOWS_PER_NODE_MAX: Final = 600
-"""Windows of one node kept for the judge: three slots, one a second, over three minutes."""
+"""Windows of one node kept for the judge: more than three minutes of three slots with one each
+second."""
 EVIDENCE_WINDOWS_MAX: Final = 30_000
-"""Windows of all nodes kept for the judge, oldest dropped first: 10 s of a fleet of 1,000."""
+"""Windows of all nodes kept for the judge: 10 s of a fleet of 1,000. Beyond it the oldest are
+dropped."""
 EVIDENCE_SITES_MAX: Final = 200_000
-"""Site entries over all windows kept for the judge, oldest dropped first: about 60 MiB."""
+"""Site entries in all windows kept for the judge: about 60 MiB. Beyond it the oldest are
+dropped."""
 EVIDENCE_SPAN_S: Final = 600.0
-"""Age beyond which a window is no evidence any more: long steps are judged on their newest part."""
+"""Age after which a window no longer counts as evidence: long steps are judged by their newest
+part."""
 REFUSALS_KEPT_MAX: Final = 32
-"""Releases whose refusal by a node is kept in Envoy's own words: those that somebody waits for."""
+"""Releases for which the words of a refusing Envoy are kept: those that somebody waits for."""
 ROLLOUT_MOVES_MAX: Final = 400
-"""Moves of one plan that assign nothing, for example waves without nodes: more is a loop."""
+"""Moves of one plan that assign nothing, such as waves without nodes. More can only be an endless
+loop."""
 ROLLOUTS_WAITING_MAX: Final = 16
-"""Feeds that wait for their turn; of one feed only the newest does."""
+"""Feeds that wait for their turn. Of each feed only the newest push waits."""
 ROLLOUTS_KEPT_MAX: Final = 1_000
-"""Rollouts remembered with their history; older ones are dropped."""
+"""Rollouts that are remembered with their history; older ones are deleted."""
 ROLLOUT_EVENTS_KEPT_MAX: Final = 20_000
-"""Sentences of history over all rollouts; a rollout has about 20."""
+"""Sentences of history for all rollouts together. A rollout has about 20."""
 ROLLOUT_EVENT_LENGTH_CHARS_MAX: Final = 1_000
-"""One sentence of the history; it may quote Envoy."""
+"""Length of one sentence of the history, which may quote Envoy."""
 ROLLOUT_STATE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""One rollout as stored: the names of 2,000 nodes in three lists take 0.4 MiB."""
+"""Size of one stored rollout. The names of 2,000 nodes in three lists take 0.4 MiB."""
 GENERATION_LEAD_MAX: Final = 1_000_000
-"""How far a node's generation may be ahead of the store's (after a restored backup): a larger one
-is a lie that would use the numbers up."""
+"""How far a node's generation may be ahead of the store's, as after a restored backup. A larger
+lead is not believed, because it would use up the numbers."""
 FEED_STEP_SHARES_PERMILLE: Final = (100, 500)
-"""Steps of a feed: two, so that most of a bad one meets few."""
+"""Steps of a feed, in thousandths of new connections. There are two, so that a bad feed is mostly
+caught while few clients meet it."""
 FEED_STEP_SOAK_S: Final = 1.0
-"""Least time of a feed's step: one window of the judge."""
+"""Shortest duration of a feed's step: one window of the judge."""
 FEED_STEP_DEADLINE_S_MAX: Final = 30.0
-"""Longest wait for evidence in a feed's step, also when it comes rarely."""
+"""Longest wait for evidence in a feed's step, even for a feed that rarely comes."""
 FEED_PERIOD_S: Final = 300.0
-"""How often a feed comes that does not say."""
+"""Assumed time between two pushes of a feed that does not state it."""
 FEED_PERIOD_S_MIN: Final = 10.0
-"""A feed that comes more often cannot be tried in between."""
+"""Shortest period of a feed: one that came more often could not be tried in between."""
 SWITCH_DEADLINE_S: Final = 60.0
-"""From a switch's start until every connected node has it: one node first, then all."""
+"""Time from the start of a switch until every connected node has it: one node first, then all."""
 SWITCH_TASTE_S: Final = 15.0
-"""For the first node's taste of a switch."""
+"""Time for the first node's taste of a switch."""
 
 # --- Rollout policy and golden requests ----------------------------------------------------------
 
 STEP_SOAK_S: Final = 5.0
-"""Default least duration of a step with traffic: several windows of the judge."""
+"""Default minimum duration of a step with traffic: several windows of the judge."""
 STEP_DEADLINE_S: Final = 120.0
-"""Default wait for evidence in a step before the policy for want of traffic decides."""
+"""Default time that a step waits for evidence. After that the policy for too little traffic
+decides."""
 TASTE_DEADLINE_S: Final = 60.0
-"""Default bound on a candidate's start and golden requests: a large release takes seconds."""
+"""Default time for a candidate's start and golden requests. A large release takes seconds."""
 ROLLOUT_STEPS_MAX: Final = 20
-"""Steps of a canary: more only wait longer for the same evidence."""
+"""Steps of a canary. More steps only wait longer for the same evidence."""
 ROLLOUT_WAVES_MAX: Final = 32
-"""Waves of nodes: each one goes through all steps."""
+"""Waves of nodes. Each goes through all steps."""
 ROLLOUT_DURATION_S_MAX: Final = 14 * 86_400
-"""All waves at their deadlines together: a rollout that may take longer ends after its release."""
+"""Longest rollout if all waves use their full deadlines."""
 GOLDEN_PER_SITE_MAX: Final = 20
-"""Golden requests of one site: each is asked of several processes at every release."""
+"""Golden requests of one site. Each is sent to several processes at every release."""
 GOLDEN_MAX: Final = 2_000
-"""Golden requests of all sites together: asked within seconds."""
+"""Golden requests of all sites together: so many can be sent within seconds."""
 GOLDEN_HEADERS_MAX: Final = 16
 """Request headers of one golden request."""
 GOLDEN_TEXT_LENGTH_CHARS_MAX: Final = 1_024
-"""Text that an answer to a golden request must hold: a line, not a page."""
+"""Length of the text that the answer to a golden request must contain: a line, not a page."""
 BUNDLE_ROLLOUT_SIZE_BYTES_MAX: Final = 2 * MIB
-"""Golden requests and policy of a release: 1 KiB for each of the most there may be."""
+"""Size of a release's golden requests and rollout policy: 1 KiB for each of `GOLDEN_MAX`
+requests."""
 GOLDEN_STATUSES_MAX: Final = 16
-"""Statuses that one golden request may be answered with."""
+"""Statuses that one golden request may allow."""
 
 # --- Drills --------------------------------------------------------------------------------------
 DRILL_CLIENTS_MAX: Final = 400
 """Requests of the crowd in flight at once: a fleet that hangs must not exhaust the machine."""
 DRILL_CLIENT_TIMEOUT_S: Final = 2.0
-"""How long a client of a drill waits for an answer before it counts as failed."""
+"""How long a client of a drill waits for an answer before the request counts as failed."""
 DRILL_STOP_DRAIN_S: Final = 0.0
-"""A private fleet has no clients left when it is stopped."""
+"""How long a private fleet drains when it is stopped: not at all, because no clients are left."""
 DRILL_FAILED_SHARE_OF_NAIVE_MAX: Final = 0.001
-"""Failed requests of all drills together, as a share of those of the naive way: the goal."""
+"""Goal for all drills together: failed requests as a share of those that fail the naive way."""
 DRILL_FAILED_SHARE_MAX: Final = 0.01
-"""Failed requests of one drill: what a sliver of one node may cost before it is withdrawn."""
+"""Share of one drill's requests that may fail: what a small share of one node may cost before the
+release is withdrawn."""
 DRILL_RATE_PER_S: Final = 240.0
-"""Of the crowd: 80 requests a second for each of three nodes, enough for a verdict in half a
-minute, and still little for two cores."""
+"""Requests of the crowd each second: 80 for each of three nodes. Enough for a verdict in half a
+minute, and still little load for two cores."""
 DRILL_WARM_UP_S: Final = 2.0
 """Traffic before the fault, so that the judge knows what is usual."""
 DRILL_POLL_S: Final = 0.1
-"""How often a drill looks whether the fleet is quiet."""
+"""How often a drill checks whether the fleet is quiet."""
 DRILL_START_TIMEOUT_S: Final = 60.0
-"""For a private fleet to serve its first release, on a machine that is busy with other things."""
+"""Time for a private fleet to serve its first release on a busy machine."""
 DRILL_TIMEOUT_S: Final = 120.0
-"""After this a drill is over, however the fleet does."""
+"""Time after which a drill ends, whatever the state of the fleet."""
 DRILL_ALARM_FAILED_MIN: Final = 10
 """Failed requests in one second that raise the naive operator's alarm."""
 DRILL_RESTART_FORGIVEN_S: Final = 2.0
-"""When a drill kills every Envoy, what fails while they start is no fleet's fault: not counted."""
+"""When a drill kills every Envoy, failures in this time are not counted: no fleet could serve while
+all of its Envoys start."""
 DRILL_HUMAN_REACTION_S: Final = 10.0
-"""From the alarm to a person's undo in the naive way. In the outages replayed it took 20 minutes to
-hours; a short time flatters the naive way."""
+"""Time from the alarm to a person's undo in the naive way. In the real outages it took 20 minutes
+to hours, so this short time favours the naive way."""
 
 # --- Switches and feeds ---------------------------------------------------------------------------
 
 SWITCHES_MAX: Final = 64
-"""Kill switches on at once: an emergency has a few; more is a configuration."""
+"""Kill switches on at once. An emergency needs a few; more belong in the configuration."""
 SWITCH_TTL_S: Final = 30 * 60.0
-"""How long a kill switch lasts unless told: long enough to mend, short enough to be remembered."""
+"""How long a kill switch lasts by default: long enough to fix the cause, short enough not to be
+forgotten."""
 SWITCH_TTL_S_MIN: Final = 10.0
-"""Shortest life of a kill switch: its own rollout takes seconds."""
+"""Shortest lifetime of a kill switch: its own rollout takes seconds."""
 SWITCH_TTL_S_MAX: Final = 7 * 86_400.0
-"""Longest life of a kill switch: what is off for longer belongs into the site file."""
+"""Longest lifetime of a kill switch. What stays off for longer belongs in the site file."""
 SWITCH_POLL_S: Final = 1.0
-"""How often control looks whether the time of a switch is over."""
+"""How often control checks whether a switch has expired."""
 SWITCH_RETRY_S: Final = 30.0
-"""Pause before a release that ends switches and was refused is tried again."""
+"""Pause before control tries again to end expired switches after that release was refused."""
 SWITCH_TURN_WAIT_S: Final = 20.0
-"""How long a switch or a promoted model waits for a release that is in the gate just now."""
+"""How long a switch or a promoted model waits for a release that is in the gate."""
 SWITCH_ATTEMPTS_MAX: Final = 3
-"""How often a switch is made anew since something else went live while it was in the gate, which
-takes a second: feeds and site files come minutes apart."""
+"""How often a switch is made again because something else went live while it was in the gate, which
+takes a second. Feeds and site files come minutes apart."""
 FEEDS_WAITING_MAX: Final = 32
 """Feeds whose newest push waits for its turn: more than the lists and models that an edge has."""
 FEED_FOLLOW_S: Final = 600.0
-"""How long whoever pushed into a feed is kept while it waits for its turn: a rollout in steps takes
-minutes. The push waits on after that."""
+"""How long the caller of a push is kept while the push waits for its turn; a rollout in steps takes
+minutes. After that the push waits on without the caller."""
 SWITCH_REASON_LENGTH_CHARS_MAX: Final = 500
-"""Why a switch was thrown: a sentence or two."""
+"""Length of the reason given for a switch: a sentence or two."""
 LISTS_MAX: Final = 16
-"""Address lists of an edge: each is asked about at every request of a site that names one."""
+"""Address lists of an edge. Each is looked up on every request of a site that names it."""
 LIST_ENTRIES_MAX: Final = 100_000
-"""Networks on one list: measured with Envoy's trie, 19 MB and a second to load."""
+"""Networks on one list. With Envoy's trie this many take 19 MB and a second to load."""
 LIST_ENTRIES_ALL_MAX: Final = 200_000
-"""Networks on all lists of an edge together: they are one resource of Envoy."""
+"""Networks on all lists of an edge together, because they are one resource of Envoy."""
 LIST_COPIES_MAX: Final = 1_000_000
-"""Networks in one route table, every copy counted: 190 MB of Envoy at 190 bytes each."""
+"""Networks in one route table, counting every copy: 190 MB of Envoy's memory at 190 bytes each."""
 LIST_SIZE_BYTES_MAX: Final = 8 * MIB
-"""One list as text: the largest number of the longest entries, with comments."""
+"""Size of one list as text: the largest number of the longest entries, with comments."""
 LIST_LINE_LENGTH_CHARS_MAX: Final = 1_024
-"""One line of a list: an address, and what people write behind it."""
+"""Length of one line of a list: an address and the comment behind it."""
 LIST_PREFIX_IPV4_MIN: Final = 8
-"""Widest IPv4 network of a list: 16 million addresses. A wider one is a broken generator."""
+"""Shortest prefix of an IPv4 network on a list, which has 16 million addresses. A wider network
+comes from a broken generator."""
 LIST_PREFIX_IPV6_MIN: Final = 16
-"""Widest IPv6 network of a list: providers hold a /19 or less."""
+"""Shortest prefix of an IPv6 network on a list. Providers hold a /19 or less."""
 LIST_PROBLEMS_MAX: Final = 20
-"""Problems of one list that are told: a file of another kind has one on every line."""
+"""Problems reported of one list: a file of another kind has one on every line."""
 ANOMALY_LOOK_S: Final = 10.0
-"""How often control looks at the error rate of the whole fleet."""
+"""How often control checks the error rate of the whole fleet."""
 STASH_SIZE_BYTES_MAX: Final = 64 * MIB
-"""Copies of files that releases were built from: certificates, error pages, lists."""
+"""Copies of the files that releases were built from: certificates, error pages, lists. Beyond it
+the oldest copies are deleted."""
 
 # --- Judge ---------------------------------------------------------------------------------------
 
@@ -874,336 +1004,382 @@ JUDGE_ALPHA: Final = 0.001
 """Chance that a release no worse than the current one is ever called unhealthy, over all gates and
 sites of one rollout."""
 JUDGE_DOUBT: Final = 0.05
-"""Chance that a step is left although the candidate is worse by the step's whole margin."""
+"""Chance that a step is passed although the candidate is worse by the step's whole margin."""
 JUDGE_NODES_APART_MAX: Final = 8
-"""Nodes that are compared each with itself; the windows of more are added up, which costs nothing
-when all have the same share."""
+"""Up to this many nodes, each is compared with itself. With more, windows are added up, which loses
+nothing when all nodes have the same share."""
 JUDGE_SUSPICION: Final = 5.0
-"""Odds against a candidate at which no step is left, though they are far from proof: a release that
-is worse shows such odds within a few bad requests, one that is not seldom does."""
+"""Odds against a candidate from which on no step is passed, although they are far from proof. A
+worse release reaches such odds within a few bad requests, a good one rarely does."""
 JUDGE_HESITATION: Final = 2.0
-"""Odds by `errors` against a candidate at which golden requests do not decide yet: two requests
-failed and none beside them. Some more make these odds less, or a suspicion."""
+"""Odds from `errors` against a candidate from which on golden requests do not decide yet: two
+failed requests, and none in the comparison. A few more requests either lower these odds or make
+them a suspicion."""
 JUDGE_SITES_WEIGHED_MAX: Final = 64
-"""Sites with the most errors on a candidate whose odds are worked out at each look: a release that
-harms more shows in the whole edge."""
+"""Sites whose odds are computed at each look, those with most errors on the candidate first. A
+release that harms more sites shows in the totals of the edge."""
 JUDGE_SPAN_S: Final = 2.0
-"""Slots are compared within spans of this length: longer than the windows of a trial, short enough
-that what hits every slot at one moment cancels."""
+"""Length of the spans within which slots are compared: longer than the windows of a trial, and
+short enough that what hits every slot at one moment cancels out."""
 JUDGE_SPANS_MIN: Final = 3
-"""Spans that must testify before the counts alone call a release unhealthy: one burst is no
+"""Spans with evidence that are needed before counts alone call a release unhealthy: one burst is no
 proof."""
 JUDGE_SPANS_FINE_MIN: Final = 6
-"""The same for gates of degree: a scanner is a burst of 4xx on one connection."""
+"""The same for gates of degree, because a scanner is a burst of 4xx on one connection."""
 JUDGE_BLOCK_S: Final = 10.0
-"""How evenly bad events come on stable is measured in blocks of this length: an ordinary window."""
+"""Length of the blocks in which the judge measures how evenly bad events come on stable: an
+ordinary window."""
 JUDGE_DISPERSION_MAX: Final = 12.0
-"""Most bad events that count as one because stable shows that they come together."""
+"""Largest number of bad events that count as one because on stable they come together."""
 JUDGE_DISPERSION_FINE_MAX: Final = 30.0
 """The same for gates of degree."""
 JUDGE_CLUMP_MAX: Final = 3.0
-"""Most failed requests that count as one because they share connections: higher would make a wholly
-broken release outlast ten failed requests at a 1 % share."""
+"""Largest number of failed requests that count as one because they share connections. With a higher
+value, a wholly broken release would survive more than ten failed requests at a share of 1 %."""
 JUDGE_MISSING_SHARE_MAX: Final = 0.2
-"""Share of a candidate's windows in which a count may be unreadable: one bad poll is no reason to
-wait."""
+"""Share of a candidate's windows in which a count may be unreadable before the judge waits: a
+single bad poll is no reason."""
 JUDGE_WARMING_S_MAX: Final = 60.0
-"""A candidate that is not ready for traffic after this long has something it never gets."""
+"""Time for a candidate to become ready for traffic. If it is not ready by then, it waits for
+something that never comes."""
 JUDGE_MEMORY_GROWTH_BYTES: Final = 128 * MIB
-"""Heap that a candidate may gain over its control in a trial: buffers of a busy moment fit."""
+"""How much more heap than its control a candidate may use in a trial: enough for the buffers of a
+busy moment."""
 JUDGE_MEMORY_RATIO_MAX: Final = 2.0
-"""How many times its control's heap a candidate may use, where that is more than the growth above:
-a large release takes its memory when it is loaded, or when requests come."""
+"""How many times its control's heap a candidate may use, if that is more than the growth above. A
+large release needs its memory when it is loaded or when requests come."""
 BRAKE_ALPHA: Final = 1e-6
-"""Chance that a node by itself stops a release that is no worse: 1,000 nodes look at once."""
+"""Chance that a node by itself stops a release that is no worse. It is tiny because 1,000 nodes
+look at once."""
 BRAKE_RATIO: Final = 3.0
-"""How many times the error rate before a commit is no harm after it: the two are minutes apart."""
+"""Error rate after a commit, as a multiple of the rate before it, that is not yet harm. The two
+were measured minutes apart."""
 BRAKE_MARGIN: Final = 0.1
-"""Share of bad requests more than before a commit that is no harm for a node to act on alone."""
+"""Increase in the share of bad requests after a commit that is not yet harm for a node that acts
+alone."""
 BRAKE_MARGIN_SITE: Final = 0.3
-"""The same for a single site: its origin may fail at any moment."""
+"""The same for a single site, whose origin may fail at any moment."""
 ANOMALY_DOWN_COUNT: Final = 3
-"""Bad looks, without a calm in between, that make an anomaly."""
+"""Bad looks, without calm in between, that make an anomaly."""
 ANOMALY_OK_COUNT: Final = 6
-"""Good looks in a row that forget earlier bad ones."""
+"""Good looks in a row after which earlier bad ones are forgotten."""
 ANOMALY_UP_COUNT: Final = 12
-"""Good looks in a row that end an anomaly: ending it early lets a release into the next wave."""
+"""Good looks in a row that end an anomaly. Ending it too early would let a release into the next
+wave."""
 ANOMALY_PAST_LOOKS: Final = 60
-"""Looks that make the recent past: 10 min of them at one each 10 s."""
+"""Looks that make up the recent past: 10 minutes of them at one every 10 s."""
 ANOMALY_PAST_LOOKS_MIN: Final = 6
-"""Looks before anything can be called unusual."""
+"""Looks needed before anything can be called unusual."""
 ANOMALY_RATIO: Final = 3.0
-"""How many times the past's error rate is usual."""
+"""Error rate, as a multiple of the rate of the recent past, that is still usual."""
 ANOMALY_MARGIN: Final = 0.02
-"""Share of failed requests more than in the past that is usual."""
+"""Increase in the share of failed requests, compared with the recent past, that is still usual."""
 ANOMALY_ALPHA: Final = 1e-4
-"""Chance that one look is called bad by luck; three are needed."""
+"""Chance that one look is called bad by accident. Three bad looks are needed."""
 ANOMALY_WEIGHT_MAX: Final = 3.0
-"""How many times the requests of the median node those of one node count at most, so that none
+"""The requests of one node count at most this many times those of the median node, so that none
 speaks for the fleet."""
 APART_SHARE: Final = 0.1
-"""Of the nodes of a fleet, at least one: without the numbers of so many, the worst, a fleet must
-still be unwell before its releases are held up."""
+"""Share of a fleet's nodes, at least one, whose numbers are left out: the worst. Only if the fleet
+is unwell even without them are its releases held up."""
 FAILING_SHARE: Final = 0.05
-"""Share of a site's requests that may fail before `status` says so: below it is daily life."""
+"""Share of a site's requests that must fail before `status` reports it. Fewer failures are
+normal."""
 FAILING_ALPHA: Final = 1e-3
-"""Chance that a site is said to fail that fails less: somebody looks, and nothing is changed."""
+"""Chance that a site with fewer failures is reported as failing. A false report costs only a look,
+because nothing is changed."""
 FAILING_RATIO: Final = 2.0
-"""How many times the errors before a release leave it unsuspected: the two are minutes apart."""
+"""Error rate, as a multiple of the rate before a release, up to which the release is not suspected.
+The two were measured minutes apart."""
 TURNED_SHARE: Final = 0.25
-"""Share of requests that bot rules may turn away more since a release than before, until `status`
-says so: the gate's `REHEARSAL_TURNED_SHARE_MAX`, for changes that it had no records to try on."""
+"""Increase since a release in the share of requests that bot rules turn away, from which `status`
+reports it. It equals the gate's `REHEARSAL_TURNED_SHARE_MAX`, and covers changes for which the gate
+had no records."""
 FAILING_WINDOWS_PER_S_MAX: Final = 5_000
-"""Windows that `status` looks at for failing sites, for each second that it then tells the same:
-all of a fleet of 1,000 nodes take 0.2 s, so one who watches costs 3 % of a core."""
+"""Windows that `status` searches for failing sites, per second for which it then repeats the
+result. All windows of a fleet of 1,000 nodes take 0.2 s, so watching costs 3 % of a core."""
 FAILING_SITES_TOLD_MAX: Final = 3
-"""Failing sites that `status` tells one by one, so that the rest of the screen stays in sight."""
+"""Failing sites that `status` reports one by one, so that the rest of the screen stays visible."""
 FAILING_RECORDS_SIZE_BYTES: Final = 256 * KIB
-"""How much of the newest access records is searched for a failed request to name."""
+"""How much of the newest access records is searched for a failed request as an example."""
 
 # --- Fleet ---------------------------------------------------------------------------------------
 
 CA_LIFETIME_S: Final = 10 * 365 * 86_400
-"""Control's own certificate authority: longer than the machines that trust it."""
+"""Lifetime of control's own certificate authority: longer than that of the machines that trust
+it."""
 NODE_CERTIFICATE_LIFETIME_S: Final = 90 * 86_400
-"""A node's certificate, and control's own: renewed with a third left, so 30 days without control
-cost nothing."""
+"""Lifetime of the certificates of nodes and of control. They are renewed with a third left, so 30
+days without control do no harm."""
 CERTIFICATE_BACKDATE_S: Final = 86_400
-"""A new certificate is valid since a day: a node whose clock is behind can use it."""
+"""A new certificate is valid from this long ago, so that a node whose clock is slow can use it."""
 CERTIFICATE_RENEWAL_CHECK_S: Final = 3_600.0
-"""How often a node looks whether its certificate is due."""
+"""How often a node checks whether its certificate is due for renewal."""
 SERVER_CERTIFICATE_CHECK_S: Final = 5.0
-"""How often control looks whether its own fits the clock: set after a boot, it may not any more."""
+"""How often control checks that its own certificate is valid at the current time, which may change
+when the clock is set after a boot."""
 JOIN_TOKEN_TTL_S: Final = 3_600.0
-"""A join token, unless asked otherwise: long enough to walk to the machine."""
+"""Default lifetime of a join token: long enough to walk to the machine."""
 JOIN_TOKEN_TTL_S_MAX: Final = 7 * 86_400.0
-"""Longest life of a join token: it lets a machine into the fleet."""
+"""Longest lifetime of a join token, because it lets a machine into the fleet."""
 JOIN_TOKENS_MAX: Final = 2_000
-"""Join tokens that are not over: one for each node of the largest fleet."""
+"""Valid join tokens at once: one for each node of the largest fleet."""
 NODE_GROUPS_MAX: Final = 8
-"""Groups of one node."""
+"""Groups that one node may belong to."""
 NODE_NAME_LENGTH_CHARS_MAX: Final = 63
-"""A node's name is a DNS label: it stands in certificates, metrics and file names."""
+"""Length of a node's name. It is a DNS label, because it appears in certificates, metrics and file
+names."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
-"""Connections of nodes at once: each of the largest fleet polls, reports and fetches."""
+"""Connections from nodes at once: each node of the largest fleet polls, reports and fetches."""
 NODE_CONNECTIONS_EACH_MAX: Final = 32
-"""Connections of one node at once: it polls, reports, fetches and answers, and so does its twin."""
+"""Connections of one node at once: it polls, reports, fetches and answers, and so does a second
+machine of the same name."""
 NODE_STRANGERS_MAX: Final = 256
-"""Connections to the nodes' port without a certificate at once, besides: machines that join, which
-take well under a second. More are closed, and join when they try again."""
+"""Additional connections to the nodes' port without a certificate: machines that join, which takes
+well under a second. Further ones are closed and succeed when they try again."""
 NODE_STRANGER_STAY_S: Final = 5.0
-"""Such a connection that is older gives its place to the next one that comes."""
+"""Age from which such a connection is closed when its place is needed for a new one."""
 NODE_HANDSHAKES_MAX: Final = NODE_CONNECTIONS_MAX
-"""TLS handshakes under way with control at once: all of the largest fleet, after a restart. Each
-takes 80 KiB, half a gigabyte together. Beyond it the oldest ends: that of a stranger who waits."""
+"""TLS handshakes with control under way at once: the largest fleet after a restart. Each takes 80
+KiB, together half a gigabyte. Beyond it the oldest handshake is ended, which is most likely that of
+an idle stranger."""
 NODE_STRANGER_IDLE_S: Final = 1
-"""One of them that has its answer: joining uses a connection once."""
+"""How long a connection without a certificate may stay idle after its answer: joining uses a
+connection once."""
 NODE_TLS_READ_SIZE_BYTES: Final = 32 * KIB
-"""Read buffer of a node's connection; asyncio takes 256 KiB each, which 2,000 connections make
-half a gigabyte."""
+"""Read buffer of a node's connection. With the 256 KiB that asyncio uses, 2,000 connections would
+take half a gigabyte."""
 NODE_HANDSHAKE_TIMEOUT_S: Final = 30.0
-"""A node waits so long for a TLS handshake with control: after a restart two thousand of them come
-within seconds, and one that is given up was work for nothing."""
+"""How long a node waits for a TLS handshake with control. After a restart 2,000 of them come within
+seconds, and giving one up wastes the work on it."""
 BUNDLE_DOWNLOADS_MAX: Final = 32
-"""Bundles that control sends at once; more are told to come again a little later."""
+"""Bundles that control sends at once. Further nodes are told to come back a little later."""
 BUNDLE_DOWNLOADS_EACH_MAX: Final = 4
-"""Of these, to one node: it fetches for what serves and for a trial, and so does its twin."""
+"""How many of these go to one node: it fetches for the serving release and for a trial, and so does
+a second machine of the same name."""
 BUNDLE_DOWNLOAD_TIMEOUT_S: Final = 60.0
-"""One bundle to one node: 65 MiB at 9 Mbit/s. A slower reader may not hold a place."""
+"""Time to send one bundle to one node: 65 MiB at 9 Mbit/s. A slower reader must not occupy a
+place."""
 BUNDLE_CACHE_SIZE_BYTES_MAX: Final = 70 * MIB
-"""Bundles kept in memory for the nodes that come next: at least the largest one fits."""
+"""Bundles kept in memory for the next nodes. The largest one always fits."""
 BUNDLE_FETCH_TIMEOUT_S: Final = 120.0
-"""How long a node tries to get a bundle, mirrors and waits included, before it says so."""
+"""How long a node tries to fetch a bundle, including mirrors and waits, before it reports
+failure."""
 MIRROR_PATIENCE_S: Final = 3.0
-"""Then control is asked beside the mirrors: a kill switch is tasted within 15 s or given up."""
+"""Time after which a node asks control as well as the mirrors: a kill switch must be tasted within
+15 s."""
 MIRROR_REST_S: Final = 60.0
-"""A mirror that was slow is not asked again so soon: the release after it loses no time."""
+"""How long a slow mirror is not asked again, so that the next release loses no time."""
 RETRY_AFTER_S_MAX: Final = 5
-"""Longest wait that control asks of a node it cannot serve at once."""
+"""Longest wait that control asks of a node that it cannot serve at once."""
 REPORTS_BURST_MAX: Final = 30
-"""Reports of one node at once: a release makes about ten."""
+"""Reports of one node in a burst. A release makes about ten."""
 REPORTS_PER_S_MAX: Final = 3.0
-"""Reports of one node in the long run: it sends one a second in a trial."""
+"""Reports of one node in the long run. In a trial it sends one each second."""
 REPORT_BYTES_IN_FLIGHT_MAX: Final = 64 * MIB
-"""Reports that control reads at once: bounds its memory when every node has much to tell."""
+"""Size of the reports that control reads at once, which limits its memory when every node has much
+to report."""
 REPORT_BYTES_IN_FLIGHT_EACH_MAX: Final = NODE_REPORT_SIZE_BYTES_MAX
-"""Of these, of one node: the largest report. One that sends slowly leaves room for the others."""
+"""The share of one node in this: the largest report. A node that sends slowly leaves room for the
+others."""
 REPORT_PARSE_SIZE_BYTES: Final = 128 * KIB
-"""A larger report is parsed in a thread: others are answered meanwhile."""
+"""A larger report is parsed in a separate thread, so that others are answered meanwhile."""
 REPORT_TEXTS_MAX: Final = 64
-"""Notices, refusals, listeners or groups in one report; more are cut."""
+"""Notices, refusals, listeners or groups in one report; further ones are cut."""
 REPORT_QUIET_S_MIN: Final = 3.0
-"""A node with nothing new reports this often in a small fleet."""
+"""Time between two reports of a node without news in a small fleet."""
 REPORT_QUIET_NODES_PER_S: Final = 150
-"""Reports with nothing new that a fleet sends in a second; a larger one sends them less often."""
+"""Reports without news that a whole fleet sends each second; in a larger fleet each node sends them
+less often."""
 WINDOW_AGE_S_MAX: Final = 1_200.0
-"""Older windows are not taken: twice what a node keeps for a control process that is away."""
+"""Age beyond which control rejects a window: twice what a node keeps while control is away."""
 CLOCK_SKEW_S_TOLD: Final = 5.0
-"""A node whose clock differs by more is told so; its windows are shifted whatever it is."""
+"""A node whose clock differs by more gets a notice. Its windows are shifted by the difference in
+any case."""
 CLOCK_SET_S_MIN: Final = 5.0
-"""A clock that goes on by so much more or less than time does was set, or the machine slept: what
-counts time in a rollout moves with it. Less is a busy machine between two looks."""
+"""If the clock advances by this much more or less than time does, it was set or the machine slept,
+and the deadlines of a rollout move with it. Smaller differences come from a busy machine."""
 GENERATION_MAX: Final = 2**48
-"""Generations above are not believed: a thousand a second for nine thousand years."""
+"""Larger generations are not believed. The limit allows a thousand a second for nine thousand
+years."""
 RECONNECT_SPREAD_S: Final = 8.0
-"""Nodes whose connection broke come back spread over this time: control has just restarted."""
+"""Time over which nodes with a broken connection spread their return, because control has just
+restarted."""
 RECONNECT_PAUSE_S_MAX: Final = 10.0
-"""Longest pause between attempts of a node to reach a control process that is away."""
+"""Longest pause between a node's attempts to reach a control process that is away."""
 LEADER_BEAT_S: Final = 1.0
-"""How often the leading control process shows that it lives, and others look."""
+"""How often the leading control process shows that it is alive, and the others check."""
 LEADER_SILENT_S: Final = 5.0
-"""A leader that has not shown it for so long loses the lead, also one that only hangs."""
+"""A leader that has not shown it for this long loses the lead, even if it only hangs."""
 FOLLOWER_REFRESH_S: Final = 0.5
 """How often a control process that does not lead reads what the leader has assigned."""
 FOLLOWER_BEHIND_S: Final = 10.0
-"""One that has not read it for so long sends nodes elsewhere: it would tell them what is old."""
+"""One that could not read it for this long sends nodes elsewhere, because its answers would be out
+of date."""
 
 # --- Taster --------------------------------------------------------------------------------------
 
 TASTER_TIMEOUT_S: Final = 40.0
-"""The whole tasting of a release: a large one takes 2 s, and a busy machine ten times that."""
+"""Time for the whole tasting of a release. A large one takes 2 s, and ten times that on a busy
+machine."""
 TASTER_START_TIMEOUT_S: Final = 20.0
-"""From the start of a sacrificial Envoy to its first answer: 0.5 s with 1,000 sites."""
+"""Time from the start of a sacrificial Envoy to its first answer: 0.5 s with 1,000 sites."""
 TASTER_ANSWER_TIMEOUT_S: Final = 3.0
-"""One answer of a sacrificial Envoy, whose origin answers at once; asked twice before it counts."""
+"""Time for one answer of a sacrificial Envoy, whose origin answers at once. It is asked twice
+before a delay counts."""
 TASTER_CPU_S: Final = 30
-"""Processor time of one sacrificial Envoy (RLIMIT_CPU); 1,000 sites take 1 s."""
+"""CPU time of one sacrificial Envoy (RLIMIT_CPU). 1,000 sites take 1 s."""
 TASTER_ADDRESS_SPACE_BYTES_MAX: Final = 16 * GIB
-"""Its address space (RLIMIT_AS): its allocator reserves regions of 1 GiB that it never touches."""
+"""Address space of a sacrificial Envoy (RLIMIT_AS). Its allocator reserves regions of 1 GiB that it
+never touches."""
 TASTER_MEMORY_BYTES_MAX: Final = 2 * GIB
-"""Its resident memory, watched from outside; 1,000 sites take 0.15 GiB."""
+"""Resident memory of a sacrificial Envoy, watched from outside. 1,000 sites take 0.15 GiB."""
 TASTER_MEMORY_GROWTH_MAX: Final = 4.0
-"""Times the memory of the current release, beside what stands next."""
+"""A release may take this many times the memory of the current one, or as much more as the next
+limit allows."""
 TASTER_MEMORY_GROWTH_BYTES: Final = 256 * MIB
-"""Memory that a release may take beyond the current one's, whatever its share."""
+"""How much more memory than the current release a release may always take, however small the
+current one is."""
 TASTER_MEMORY_POLL_S: Final = 0.05
-"""Between looks at that memory: a leak of 10 GiB/s is seen at 0.5 GiB."""
+"""Time between two looks at that memory: a leak of 10 GiB/s is noticed after 0.5 GiB."""
 TASTER_OPEN_FILES_MAX: Final = 1_024
-"""Its open files: one connection for each host asked over https, and a few."""
+"""Files that a sacrificial Envoy may open: one connection for each host asked over https, and a few
+more."""
 TASTER_FILE_SIZE_BYTES_MAX: Final = 16 * MIB
-"""Largest file a taster may write: its decisions are far smaller; its bot filter maps a table
-of windows."""
+"""Largest file that a sacrificial Envoy may write: its bot filter maps a table of windows. Its log
+of decisions is far smaller."""
 TASTER_OUTPUT_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What is kept of its words, half from each end."""
+"""How much of its output is kept, half from each end."""
 TASTER_PROBES_MAX: Final = 250
-"""Requests asked of a release: the golden ones first, then recent ones, then one for each route."""
+"""Requests sent to a release: first the golden ones, then recent ones, then one for each route."""
 TASTER_NARROW_SITES_MAX: Final = 25
-"""Sites that a change may touch and still be tasted as one that touches these alone."""
+"""Sites that a change may touch and still be tasted as a narrow one, mostly with requests to these
+sites."""
 TASTER_AROUND_MAX: Final = 50
-"""Made-up requests to what such a change does not touch: other ones at each release, so that every
-fifth release has asked all that a change of everything asks."""
+"""Made-up requests to what such a narrow change does not touch. They differ at each release, so
+that five releases together ask as much as one that changes everything."""
 TASTER_SAMPLES_MAX: Final = 100
-"""Recent real requests replayed, spread over their routes."""
+"""Recent real requests that are replayed, spread over their routes."""
 TASTER_SAMPLE_AGE_S: Final = 3_600.0
-"""Age of a replayed request: older ones say less about today's clients."""
+"""Age of a replayed request. Older ones say less about today's clients."""
 TASTER_SAMPLE_READ_BYTES: Final = 1 * MIB
-"""Newest access records looked at for samples: about 1,500."""
+"""How much of the newest access records is searched for samples: about 1,500 records."""
 TASTER_SAMPLES_REUSED_S: Final = 600.0
-"""How long one sample serves several releases: what the current one answered is known then."""
+"""How long one sample is used for several releases, because the answers of the current release are
+then known."""
 TASTER_ANSWER_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Read of one answer: a fixed response or error page is smaller."""
+"""How much of one answer is read. A fixed response or error page is smaller."""
 TASTER_DIFFERENCES_MAX: Final = 50
-"""Differences shown one by one; the rest is counted."""
+"""Differences shown one by one; the others are only counted."""
 TASTER_CPU_GROWTH_MAX: Final = 4.0
-"""Times the processor time that a request takes with the current release."""
+"""CPU time for a request, as a multiple of what it takes with the current release."""
 TASTER_CPU_GROWTH_S: Final = 0.002
-"""Processor time for a request that is never too much beside the current one's: noise is less."""
+"""Increase in CPU time for a request that is always allowed: smaller differences may be noise."""
 TASTER_CPU_PER_REQUEST_S: Final = 0.05
-"""Processor time for a request with nothing to compare with: 50 times an expensive one."""
+"""CPU time for a request when there is no current release to compare with: 50 times that of an
+expensive one."""
 TASTER_CACHE_SIZE_BYTES_MAX: Final = 4 * MIB
-"""What is remembered of the current release's answers."""
+"""Memory for the answers of the current release."""
 GATE_LINES_MAX: Final = 60
 """Lines of one stage in a gate report."""
 GATE_LINE_LENGTH_CHARS_MAX: Final = 400
-"""One line of a gate report."""
+"""Length of one line of a gate report."""
 
 # --- Challenge and clearance -------------------------------------------------------------------
 
 CLEARANCE_TEXT_LENGTH_CHARS_MAX: Final = 96
-"""A clearance token: the longest that `mint` can make has 93 characters."""
+"""Length of a clearance token. The longest that Seawall makes has 93 characters."""
 CLEARANCE_LIFETIME_S: Final = 6 * 3_600
-"""A clearance by default: a working day costs a visitor two challenges."""
+"""Default lifetime of a clearance: a visitor meets two challenges in a working day."""
 CLEARANCE_LIFETIME_S_MAX: Final = 24 * 3_600
-"""The longest clearance: a stolen one is of no use tomorrow."""
+"""Longest lifetime of a clearance: a stolen one is useless the next day."""
 CLEARANCE_CLOCK_SKEW_S: Final = 30
-"""How far ahead the clock of the node that minted may be."""
+"""How far the clock of the node that issued a clearance may be ahead."""
 CLEARANCE_LEVEL_MAX: Final = 3
-"""Levels that a clearance can have: waited, worked, worked in an ordinary browser."""
+"""Highest level of a clearance: waited (1), worked (2), worked in an ordinary browser (3)."""
 CLEARANCE_PROBES_MAX: Final = 4_095
-"""Twelve browser probes, one bit each."""
+"""Largest value for the results of the browser probes: twelve probes with one bit each."""
 CLEARANCE_CACHE_ENTRIES_MAX: Final = 1_024
-"""Verified clearances that one Envoy worker remembers, twice: about 300 bytes each."""
+"""Verified clearances in each of the two tables that an Envoy worker keeps: about 300 bytes
+each."""
 CHALLENGE_HOST_LENGTH_CHARS_MAX: Final = 255
-"""A host name that a challenge is bound to: DNS allows 253."""
+"""Length of the host name that a challenge is bound to. DNS allows 253."""
 CHALLENGE_PREFIX_LENGTH_CHARS_MAX: Final = 64
-"""A network as text: the longest IPv6 prefix has 43 characters."""
+"""Length of a network as text. The longest IPv6 prefix has 43 characters."""
 CHALLENGE_JA4_LENGTH_CHARS_MAX: Final = 64
-"""The stable part of a JA4 has 21 characters."""
+"""Length of the stable part of a JA4, which has 21 characters."""
 CHALLENGE_LIFETIME_S: Final = 120
-"""A challenge answered by a script: a slow phone needs seconds."""
+"""Time for a script to answer a challenge. A slow phone needs seconds."""
 CHALLENGE_LIFETIME_NO_SCRIPT_S: Final = 600
-"""A challenge answered by a person: reading the page and pressing a button takes time."""
+"""Time for a person to answer a challenge: reading the page and pressing a button takes a while."""
 CHALLENGE_WAIT_S: Final = 2
 """Minimum wait without scripts for level 1: short for a person, costly for a crawler."""
 CHALLENGE_WAIT_LONG_S: Final = 5
 """Minimum wait without scripts for level 2."""
 CHALLENGE_FALLBACK_S: Final = 8
-"""When a page whose script did nothing goes on without it: scripts need less for level 1."""
+"""Time after which a page continues without its script if that did nothing. For level 1 scripts
+need less."""
 CHALLENGE_FALLBACK_LONG_S: Final = 30
-"""The same where scripts must work: the slowest phones solve in ten seconds."""
+"""The same where the script has to work: the slowest phones need ten seconds."""
 CHALLENGE_TEXT_LENGTH_CHARS_MAX: Final = 3_072
-"""A signed challenge: the longest path in base64 and 200 characters around it."""
+"""Length of a signed challenge: the longest path in base64, and 200 characters around it."""
 CHALLENGE_QUERY_SIZE_BYTES_MAX: Final = 4 * KIB
-"""Query of what a browser asks of the bot service: a signed challenge, and its name. One of 50 KB
-takes 50 ms to parse, in which nobody else is answered."""
+"""Size of the query that a browser sends to the bot service: a signed challenge and its name.
+Parsing 50 KB takes 50 ms, in which nobody else is answered."""
 CHALLENGE_PATH_LENGTH_CHARS_MAX: Final = 2_048
-"""Path and query that a visitor is brought back to; longer ones lose their query first."""
+"""Length of the path and query that a visitor returns to. Of a longer one the query is dropped
+first."""
 CHALLENGE_REFERENCE_LENGTH_CHARS_MAX: Final = 64
-"""A request id shown to the visitor: a UUID has 36 characters."""
+"""Length of a request id shown to the visitor. A UUID has 36 characters."""
 CHALLENGE_ANSWER_SIZE_BYTES_MAX: Final = 8 * KIB
-"""What a script sends back: the challenge, a puzzle and a key."""
+"""Size of a script's answer: the challenge, a puzzle and a key."""
 CHALLENGE_FORM_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A visitor's form that is kept over a challenge: a long comment fits."""
+"""Size of a visitor's form that is kept during a challenge: a long comment fits."""
 CHALLENGE_FORM_FIELDS_MAX: Final = 200
 """Fields of a kept form."""
 CHALLENGE_SPENT_ENTRIES_MAX: Final = 262_144
-"""Used challenges remembered until they end; 400 answers a second for ten minutes. About 70 MiB."""
+"""Used challenges that are remembered until they expire: 400 answers a second for ten minutes,
+about 70 MiB."""
 CHALLENGE_SPENT_PER_PREFIX_MAX: Final = 4_096
-"""Of these, those of one network. One machine passes some hundred a second without scripts, by
-waiting alone: without a share of its own it would keep everybody else from passing. Behind the
-busiest address of a carrier as many people are not challenged in ten minutes."""
+"""How many of these may belong to one network, so that one machine, which can pass some hundred a
+second just by waiting, does not keep everybody else from passing. Even behind a carrier's busiest
+address, fewer people are challenged in ten minutes."""
 CHALLENGE_POOL_ENTRIES_MAX: Final = 256
-"""Puzzles computed ahead: some seconds of their making, which is the burst that is served."""
+"""Puzzles computed in advance. They take some seconds to make, and are the burst that can be served
+at once."""
 CHALLENGE_PUZZLE_MEMORY_KIB: Final = 16 * KIB
-"""Memory of one try at a puzzle: more than the caches of a core, little for a phone."""
+"""Memory for one try at a puzzle: more than the caches of a CPU core, little for a phone."""
 CHALLENGE_PUZZLE_PASSES: Final = 1
-"""Passes of Argon2id over that memory: memory is the cost, not arithmetic."""
+"""Passes of Argon2id over that memory. One is enough, because the cost is memory and not
+arithmetic."""
 CHALLENGE_PUZZLE_TRIES_MAX: Final = 16
-"""Counters that a browser tries, 8 on average: about a second on a phone."""
+"""Counters that a browser may have to try; 8 on average, about a second on a phone."""
 CHALLENGE_PUZZLES_PER_PREFIX_MAX: Final = 60
-"""Puzzles handed to one network in a window: one network cannot empty the pool for all."""
+"""Puzzles given to one network in a window, so that one network cannot empty the pool for all."""
 CHALLENGE_PREFIX_WINDOW_S: Final = 60.0
 """Length of that window."""
 CHALLENGE_PREFIXES_MAX: Final = 65_536
 """Networks counted in one window; about 10 MiB. Further ones get no puzzle until it ends."""
 CHALLENGE_BUSY_RETRY_S: Final = 1
-"""After which time a browser asks again for a puzzle when there was none."""
+"""Pause after which a browser asks for a puzzle again when there was none."""
 CHALLENGE_LOOP_PASSES: Final = 3
-"""Challenges passed within a minute and met again: something keeps the clearance from working."""
+"""Challenges that a visitor passed within a minute and met again, from which on something must keep
+the clearance from working."""
 CHALLENGE_LOOP_S: Final = 60
-"""How long a passed challenge counts for that."""
+"""How long a passed challenge counts towards that."""
 CHALLENGE_ECHO_LIFETIME_S: Final = 600
-"""The cookie that shows that cookies work."""
+"""Lifetime of the cookie that tests whether the browser keeps cookies."""
 CHALLENGE_LANGUAGE_HEADER_CHARS_MAX: Final = 256
-"""Accept-Language that is read; browsers send under 100 characters."""
+"""Length of Accept-Language that is read. Browsers send fewer than 100 characters."""
 CHALLENGE_LANGUAGES_READ_MAX: Final = 16
-"""Languages read from it."""
+"""Languages read from that header."""
 CHALLENGE_COOKIE_HEADER_CHARS_MAX: Final = 96 * KIB
-"""A Cookie header that is read: as much as `max_header_size` of a site file lets in at most."""
+"""Length of a Cookie header that is read: the most that `max_header_size` of a site file can
+allow."""
 CHALLENGE_CONTACT_LENGTH_CHARS_MAX: Final = 512
-"""An address that a visitor can write to."""
+"""Length of the contact address that a challenge page shows."""
 CHALLENGE_PAGE_SIZE_BYTES_MAX: Final = 30 * KIB
-"""A page with its style, scripts and solver as sent, without a kept form."""
+"""Size of a challenge page as sent, with style, scripts and solver but without a kept form."""
 
 invariant(
     ACCESS_LOG_FILE_SIZE_BYTES_MAX > ACCESS_RECORD_SIZE_BYTES_MAX, "a file holds several records"
@@ -1258,198 +1434,214 @@ invariant(
 # --- Bots ---------------------------------------------------------------------------------------
 
 BOT_FEATURES_MAX: Final = 64
-"""Features of a model. The file that took a large part of the web down held more than its reader
-had room for; ours is checked when it is built, at the gate, and again in Envoy."""
+"""Features of a model. The file that once took a large part of the web down held more than its
+reader had room for; Seawall checks this when a model is built, at the gate, and again in Envoy."""
 BOT_MODEL_SIZE_BYTES_MAX: Final = 2 * MIB
-"""A bot model as stored; a usual one has 100 to 300 KiB."""
+"""Size of a stored bot model. Usually it has 100 to 300 KiB."""
 BOT_TREES_MAX: Final = 256
-"""Trees of a bot model; each costs a request about 30 ns when its vector was not seen before."""
+"""Trees of a bot model. Each takes about 30 ns of a request whose vector was not seen before."""
 BOT_TREE_NODES_MAX: Final = 63
-"""Inner nodes of one tree: depth 6 when it is full."""
+"""Inner nodes of one tree: those of a full tree of depth 6."""
 BOT_GOLDEN_MIN: Final = 8
-"""Golden vectors of a model: fewer prove nothing about its trees."""
+"""Fewest golden vectors of a model: fewer prove nothing about its trees."""
 BOT_GOLDEN_MAX: Final = 128
-"""Golden vectors of a model; each is scored in every Lua machine of every Envoy at load."""
+"""Golden vectors of a model. Each is scored in every Lua state of every Envoy when the model is
+loaded."""
 BOT_MODEL_TEXT_LENGTH_CHARS_MAX: Final = 200
-"""Name, author and other texts of a model."""
+"""Length of a name, author or other text in a model."""
 BOT_MODEL_METRICS_MAX: Final = 100
-"""Training metrics carried by a model."""
+"""Training metrics that a model contains."""
 CLEARANCE_EPOCH: Final = 1
-"""Clearances of another epoch are refused: one number more logs everybody out, when the meaning
-of a clearance changes between versions."""
+"""Clearances of another epoch are refused. When a version changes the meaning of clearances, a
+higher number asks every visitor for new proof."""
 CLEARANCE_KEY_AGE_S: Final = 86_400.0
-"""A signing key older than this is rotated. The one before stays believed for as long again, which
+"""Age at which the signing key is replaced. The previous key stays valid for as long again, which
 is at least the lifetime of any clearance."""
 CLEARANCE_KEY_POLL_S: Final = 300.0
-"""How often control looks whether the signing key is old."""
+"""How often control checks the age of the signing key."""
 BOT_SERVICE_TIMEOUT_S: Final = 10.0
-"""A whole exchange of a visitor's browser with the node's bot service."""
+"""Time for a whole exchange between a visitor's browser and the node's bot service."""
 BOT_SERVICE_CONNECT_TIMEOUT_S: Final = 1.0
-"""To its Unix socket: it is on the same machine, or not there."""
+"""Time to connect to the bot service's Unix socket: it is on the same machine, or not there."""
 BOT_SERVICE_REQUESTS_MAX: Final = 128
-"""Questions of one Envoy that the bot service is asked at once: it answers some hundred in a
-second, so that none takes the 3 s after which it counts as down. More are told to come again."""
+"""Questions that one Envoy asks the bot service at once. It answers some hundred a second, so that
+no answer takes the 3 s after which it counts as down. Further visitors are told to come back."""
 BOT_SERVICE_CONNECTIONS_MAX: Final = 192
-"""From one Envoy to the bot service for these; more, since some lie idle with one worker while
-another needs its own."""
+"""Connections from one Envoy to the bot service for these questions. There are more of them than
+questions, because some may be idle at one worker while another needs its own."""
 BOT_SERVICE_TURNS_PER_NETWORK_MAX: Final = 16
-"""Of these questions, those of one network (/24, /48) in one worker: its flood takes no turn of
-anybody else's. At 30 ms each they are 500 a second."""
+"""How many of these questions one worker asks for the same network (/24, /48), so that a flood from
+it delays nobody else. At 30 ms each they are 500 a second."""
 BOT_SERVICE_BROWSER_CONNECTIONS_MAX: Final = 64
-"""From one Envoy to the bot service, for what browsers ask of it while they are challenged: apart,
-so that neither holds the other up."""
+"""Connections from one Envoy to the bot service for what challenged browsers ask. They are
+separate, so that neither kind delays the other."""
 BOT_SERVICE_VISITS_PER_NETWORK_S_MAX: Final = 256
-"""Of these requests, those of one network (/24, /48) that a worker of Envoy hands on in a second: a
-tenth of what the service answers, and what fifty people of one office make who are challenged at
-the same moment."""
+"""Requests of these browsers that a worker of Envoy passes on each second for one network (/24,
+/48): a tenth of what the service can answer, and as many as fifty people in one office make when
+they are challenged at the same moment."""
 BOT_SERVICE_BROWSER_REQUESTS_MAX: Final = 1_024
-"""Requests of these browsers that wait at once for such a connection."""
+"""Requests of these browsers that wait for such a connection at once."""
 BOT_SERVICE_SERVED_CONNECTIONS_MAX: Final = 832
-"""Taken by the bot service: all of the three Envoys of a canary, and some, of the 1,024 files that
-a process has at least."""
+"""Connections that the bot service accepts: more than the three Envoys of a canary make, and fewer
+than the 1,024 files that a process may always open."""
 BOT_KEEPER_TICK_S: Final = 0.5
-"""How often the agent looks whether the bot service runs and is told the newest; and how often the
-service looks for what it is told."""
+"""How often the agent checks that the bot service runs and has the newest settings, and how often
+the service looks for new settings."""
 BOT_SERVICE_LOOK_S: Final = 1.0
 """How often the agent asks the bot service for a sign of life."""
 BOT_SERVICE_LOOK_TIMEOUT_S: Final = 3.0
-"""For that sign; as long as Envoy waits for a challenge. A flood delays it by under a second."""
+"""Time for that sign of life: as long as Envoy waits for a challenge. A flood delays it by less
+than a second."""
 BOT_SERVICE_SILENT_LOOKS_MAX: Final = 3
-"""Looks without one, one after the other; then the service hangs, and is started anew."""
+"""Questions in a row without a sign of life after which the service counts as hung and is started
+again."""
 BOT_SETTINGS_SIZE_BYTES_MAX: Final = 16 * MIB
-"""What the agent tells the bot service: every site with its hosts and keys."""
+"""Size of what the agent tells the bot service: every site with its hosts and keys."""
 BOT_SERVICE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""What a visitor may send to the bot service: an answer, or a form to be kept."""
+"""Size of what a visitor may send to the bot service: an answer, or a form to be kept."""
 BOT_MARGIN_MAX: Final = 1_000.0
-"""Largest leaf value, base or cut of a model, without sign: log-odds beyond it mean nothing."""
+"""Largest absolute value of a leaf, base or cut of a model: larger log-odds mean nothing."""
 
 # --- fingerprints: JA4 and user agents ---
 HELLO_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A ClientHello that the table's builder reads; Envoy takes 16 KiB, post-quantum ones have 2."""
+"""Size of a ClientHello from which the table of fingerprints is built. Envoy accepts 16 KiB, and
+post-quantum ones have 2 KiB."""
 JA4_TABLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The file of known fingerprints: about 700 bytes a client."""
+"""Size of the file of known fingerprints: about 700 bytes for each client."""
 JA4_ENTRIES_MAX: Final = 500
-"""Clients in that table; a browser adds about two a year."""
+"""Clients in that table. A browser adds about two a year."""
 JA4_HELLO_LIST_MAX: Final = 200
-"""Ciphers, extensions or algorithms of one client; OpenSSL's full list has 90."""
+"""Ciphers, extensions or algorithms of one client. OpenSSL's full list has 90."""
 JA4_ROWS_MAX: Final = 8_000
-"""Rows that the table becomes for Envoy: 68 for a client with GREASE, read once in each worker."""
+"""Rows into which the table expands for Envoy: 68 for a client with GREASE. Each worker reads them
+once."""
 JA4_SCRIPT_SIZE_BYTES_MAX: Final = 512 * KIB
-"""The text of those rows: 50 bytes each."""
+"""Size of these rows as text: 50 bytes each."""
 
 # --- Verified bots -----------------------------------------------------------------------------
 
 VERIFY_CATALOGUE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The catalogue of known bots as a file; the one that Seawall ships has 20 KiB."""
+"""Size of the file with the catalogue of known bots. The one that Seawall ships has 20 KiB."""
 VERIFY_BOTS_MAX: Final = 500
 """Known bots: five times as many as Seawall ships."""
 VERIFY_TOKEN_LENGTH_CHARS_MIN: Final = 4
-"""A token of a user agent: a shorter one would stand in what people send."""
+"""Shortest token that identifies a bot in a user agent. A shorter one would also appear in the user
+agents of people."""
 VERIFY_LIST_URLS_MAX: Final = 4
-"""Addresses that make up one list of ranges."""
+"""URLs from which one list of ranges is put together."""
 VERIFY_USER_AGENT_BYTES_MAX: Final = 512
-"""Bytes of a user agent that are searched for a bot's name; the longest real bot's has 260."""
+"""How much of a user agent is searched for a bot's name. The longest of a real bot has 260
+bytes."""
 VERIFY_LUA_SIZE_BYTES_MAX: Final = 512 * KIB
-"""Catalogue and ranges in Envoy's filter: 20,000 networks."""
+"""Size of the catalogue and ranges in Envoy's filter: 20,000 networks."""
 VERIFY_RANGES_PER_LIST_MAX: Final = 5_000
-"""Networks of one published list; the longest known one has 1,600."""
+"""Networks of one published list. The longest known one has 1,600."""
 VERIFY_RANGES_BODY_SIZE_BYTES_MAX: Final = 1 * MIB
-"""A published list as it is fetched: 5,000 networks with their keys take 300 KiB."""
+"""Size of a published list as fetched. 5,000 networks with their JSON keys take 300 KiB."""
 VERIFY_RANGES_SHRINK_MAX: Final = 0.5
-"""Share of the addresses of a published list that may vanish at once: more is a broken list."""
+"""Share of the addresses of a published list that may disappear at once. If more do, the list is
+broken."""
 VERIFY_RANGES_GROWTH_MAX: Final = 10.0
-"""Times as many addresses that a published list may have at once: more lets strangers in."""
+"""How many times as many addresses a published list may suddenly have. More would let strangers
+in."""
 VERIFY_RANGES_IPV4_PREFIX_MIN: Final = 8
-"""Widest IPv4 network in a published list: one operator has a /8 of its own."""
+"""Shortest prefix of an IPv4 network in a published list: one operator has a /8 of its own."""
 VERIFY_RANGES_IPV6_PREFIX_MIN: Final = 24
-"""Widest IPv6 network in a published list."""
+"""Shortest prefix of an IPv6 network in a published list."""
 VERIFY_RANGES_STALE_S: Final = 14 * 86_400
-"""Age from which a list still verifies but makes no impostor: operators add addresses weekly."""
+"""Age from which a list still verifies bots but no longer exposes impostors, because operators add
+addresses every week."""
 VERIFY_RANGES_REDATE_S: Final = 4 * 86_400
 """Age from which an unchanged list is released again with its new date."""
 VERIFY_FETCH_TIMEOUT_S: Final = 5.0
-"""One fetch of keys or ranges, from name to last byte: the other side is anybody."""
+"""Time for one fetch of keys or ranges, from the DNS query to the last byte: the other side may be
+anybody."""
 VERIFY_VERDICT_BUCKETS: Final = 4_096
-"""Buckets of the verdict table; with its ways it holds 32,768 verdicts in 1.3 MiB."""
+"""Buckets of the verdict table. With `VERIFY_VERDICT_WAYS` verdicts in each it holds 32,768 in 1.3
+MiB."""
 VERIFY_VERDICT_WAYS: Final = 8
-"""Verdicts of one bucket: the chance that a bucket runs over at half load is under 5 %."""
+"""Verdicts in one bucket. The chance that a bucket overflows at half load is below 5 %."""
 VERIFY_CLAIM_GROUPS: Final = 1_024
-"""Groups of the claims board: all claims of one network prefix share one."""
+"""Groups of the claims board. All claims of one network prefix share a group."""
 VERIFY_CLAIM_WAYS: Final = 4
-"""Claims that one network prefix can have on the board at once: what a flood is cut to."""
+"""Claims that one network prefix can have on the board at once, which limits the effect of a
+flood."""
 VERIFY_CLAIMS_PER_S_MAX: Final = 500
-"""Claims that one worker of Envoy writes in a second."""
+"""Claims that one worker of Envoy writes each second."""
 VERIFY_CLAIM_POLL_S: Final = 0.1
-"""How often the board is looked at: a new bot waits that long for its question."""
+"""How often the board is read: the question about a new bot waits at most this long."""
 VERIFY_MAP_REOPEN_S: Final = 30
-"""How often Envoy opens the mapped files again: a file that was made anew is found."""
+"""How often Envoy opens the mapped files again, to find one that was recreated."""
 VERIFY_VERDICT_TTL_S_MIN: Final = 600
-"""A verdict is kept at least that long, however short DNS says: bounds questions."""
+"""How long a verdict is kept at least, even if its TTL in DNS is shorter. This limits the number of
+questions."""
 VERIFY_VERDICT_TTL_S_MAX: Final = 86_400
-"""A verdict is asked for again after that long, however long DNS says."""
+"""How long a verdict is kept at most, even if its TTL in DNS is longer."""
 VERIFY_UNKNOWN_TTL_S: Final = 120
-"""A claim that DNS could not decide is asked again after that long."""
+"""Pause before a claim that DNS could not decide is looked up again."""
 VERIFY_VERIFIED_STALE_S: Final = 7 * 86_400
-"""How long a verified bot stays so after its verdict ended while no answer is definite."""
+"""How long a bot stays verified after its verdict expired, while DNS gives no definite answer."""
 VERIFY_IMPOSTOR_STALE_S: Final = 3_600
-"""How long an impostor stays so after its verdict ended while no answer is definite."""
+"""How long an impostor stays one after its verdict expired, while DNS gives no definite answer."""
 VERIFY_DNS_TIMEOUT_S: Final = 3.0
-"""One DNS question with its repetitions; nobody waits for it but the next claim."""
+"""Time for one DNS question with its repetitions. Only the next claim waits for it."""
 VERIFY_DNS_CONCURRENCY_MAX: Final = 32
-"""Claims being looked up at once."""
+"""Claims that are looked up at once."""
 VERIFY_DNS_LOOKUPS_PER_S_MAX: Final = 200
-"""Claims of one second that are looked up: what a flood from many networks costs resolvers."""
+"""Claims that are looked up each second, which limits what a flood from many networks costs the
+resolvers."""
 VERIFY_DNS_QUEUE_MAX: Final = 1_024
-"""Claims waiting for a look-up; a further one is dropped and comes again with its client."""
+"""Claims that wait for a look-up. A further one is dropped and comes again with its client."""
 VERIFY_DNS_NAMES_MAX: Final = 8
-"""Names of one address that are looked at; a crawler has one."""
+"""Names of one address that are checked. A crawler has one."""
 VERIFY_DNS_ADDRESSES_MAX: Final = 64
-"""Addresses of one name that are looked at."""
+"""Addresses of one name that are checked."""
 VERIFY_DNS_CACHE_MAX: Final = 8_192
-"""Answers that are remembered."""
+"""DNS answers that are remembered."""
 VERIFY_DNS_CACHE_TTL_S_MIN: Final = 60
-"""An answer is remembered at least that long."""
+"""Shortest time for which an answer is remembered."""
 VERIFY_DNS_CACHE_TTL_S_MAX: Final = 86_400
-"""An answer is remembered at most that long."""
+"""Longest time for which an answer is remembered."""
 VERIFY_DNS_PREFIX_QUESTIONS_MAX: Final = 30
-"""Claims of one network prefix (/24, /48) that are looked up in `VERIFY_DNS_PREFIX_WINDOW_S`."""
+"""Claims of one network prefix (/24, /48) that are looked up within
+`VERIFY_DNS_PREFIX_WINDOW_S`."""
 VERIFY_DNS_PREFIX_WINDOW_S: Final = 60.0
-"""Window of the bound above: a crawler's /24 has 256 addresses, known within ten minutes."""
+"""Period for the limit above. All 256 addresses of a crawler's /24 are known within ten minutes."""
 VERIFY_DNS_PREFIXES_MAX: Final = 4_096
-"""Network prefixes whose questions are counted; the oldest is forgotten."""
+"""Network prefixes whose questions are counted. Beyond it the oldest is forgotten."""
 SIGNATURE_FIELD_SIZE_BYTES_MAX: Final = 4 * KIB
-"""Signature, Signature-Input or Signature-Agent; one signature of RSA-4096 has 700 bytes."""
+"""Size of Signature, Signature-Input or Signature-Agent. One RSA-4096 signature has 700 bytes."""
 SIGNATURE_MEMBERS_MAX: Final = 8
 """Signatures of one request that are read."""
 SIGNATURE_COMPONENTS_MAX: Final = 32
-"""Components that one signature covers."""
+"""Components that one signature may cover."""
 SIGNATURE_QUERY_PARAMETERS_MAX: Final = 256
-"""Parameters of a query of which a signature covers single ones: all are read for that. One that
-covers `@query` as a whole has no such bound."""
+"""Parameters of a query when a signature covers single ones, because all must be read for that. A
+signature over `@query` as a whole has no such limit."""
 SIGNATURE_LIFETIME_S_MAX: Final = 86_400
-"""From `created` to `expires`; the draft says at most 24 hours."""
+"""Longest time from `created` to `expires`. The draft allows at most 24 hours."""
 SIGNATURE_SKEW_S: Final = 30
-"""How far the clock of a signer may be off."""
+"""How far a signer's clock may be off."""
 DIRECTORY_SIZE_BYTES_MAX: Final = 64 * KIB
-"""A key directory; one with 20 RSA keys has 16 KiB."""
+"""Size of a key directory. One with 20 RSA keys has 16 KiB."""
 DIRECTORY_KEYS_MAX: Final = 32
-"""Keys of one directory; rotation needs two or three."""
+"""Keys of one directory. Rotation needs two or three."""
 DIRECTORY_TTL_S_MIN: Final = 300.0
-"""A directory is kept at least that long, whatever its cache headers say."""
+"""How long a directory is kept at least, whatever its cache headers say."""
 DIRECTORY_TTL_S_MAX: Final = 86_400.0
-"""A directory is fetched again after that long."""
+"""Age at which a directory is fetched again, whatever its cache headers say."""
 DIRECTORY_NEGATIVE_TTL_S: Final = 120.0
-"""A directory that could not be fetched is asked again after that long; the draft says 300 s."""
+"""Pause before a directory that could not be fetched is tried again. The draft says 300 s."""
 DIRECTORY_STALE_S: Final = 7 * 86_400.0
-"""How long keys are used after their time while every fetch fails."""
+"""How long expired keys are still used while every fetch fails."""
 DIRECTORY_FETCHES_MAX: Final = 8
-"""Fetches at once; a further one is not made, and the signature stays unknown."""
+"""Fetches at once. A further one is not made, and its signature stays unknown."""
 DIRECTORY_MISSING_RETRY_S: Final = 30.0
-"""How often a directory is fetched anew for a key it does not have."""
+"""How often a directory is fetched again because it lacks a key."""
 SIGNATURE_HEADERS_MAX: Final = 40
-"""Headers of one question about a signature: what it covers, and its own three."""
+"""Headers of one question about a signature: those that it covers, and its own three."""
 SIGNATURE_QUESTIONS_MAX: Final = 64
-"""Questions about signatures being answered at once; a further one is unknown."""
+"""Questions about signatures that are answered at once. For a further one the answer is unknown."""
 
 invariant(DIRECTORY_NEGATIVE_TTL_S <= 5 * 60, "a failed fetch is tried again within five minutes")
 invariant(VERIFY_RANGES_REDATE_S * 2 < VERIFY_RANGES_STALE_S, "a living list never gets stale")
@@ -1457,73 +1649,80 @@ invariant(VERIFY_VERDICT_TTL_S_MIN > VERIFY_UNKNOWN_TTL_S, "doubt is asked about
 
 # --- bot policy: rules and robots.txt ---
 BOT_RULES_MAX: Final = 64
-"""Rules of one site; each is asked on every request until one decides."""
+"""Rules of one site. On every request they are tried in order until one decides."""
 BOT_EXPRESSION_LENGTH_CHARS_MAX: Final = 1_000
-"""Condition of a rule: more belongs in several rules with names of their own."""
+"""Length of a rule's condition. Split a longer one into several rules, each with its own name."""
 BOT_EXPRESSION_NODES_MAX: Final = 300
-"""Parts of a condition: bounds what it costs a request."""
+"""Parts of a condition, which limits what it costs a request."""
 BOT_EXPRESSION_DEPTH_MAX: Final = 16
-"""Nesting of a condition: far below what Python's and Lua's parsers can nest."""
+"""Nesting of a condition: far less than the parsers of Python and Lua can nest."""
 BOT_EXPRESSION_TEXT_LENGTH_CHARS_MAX: Final = 200
-"""One quoted text in a condition."""
+"""Length of one quoted text in a condition."""
 BOT_EXPRESSION_NUMBER_MAX: Final = 1_000_000_000
-"""One number in a condition: no count of requests reaches it."""
+"""Largest number in a condition. No count of requests reaches it."""
 BOT_POLICY_TEXT_SIZE_BYTES_MAX: Final = 512 * KIB
-"""A policy as Envoy gets it: 64 of the longest conditions take at most 5 times their text."""
+"""Size of a policy as Envoy gets it. 64 of the longest conditions take at most 5 times their
+text."""
 PAGE_PROBE_CACHE_S: Final = 3_600
-"""How long browsers keep the script of the page probe: an update is everywhere soon."""
+"""How long browsers keep the script of the page probe: an update soon reaches all of them."""
 BOT_NOTED_MAX: Final = 4
-"""Rules that are noted beside the deciding one in a record, which must stay short."""
+"""Rules, apart from the deciding one, that a record notes, because records must stay short."""
 ROBOTS_TXT_SIZE_BYTES_MAX: Final = RESPONSE_BODY_SIZE_BYTES_MAX
-"""A generated robots.txt is a fixed response; readers read at least 500 KiB (RFC 9309, 2.5)."""
+"""Size of a generated robots.txt, which is a fixed response. Crawlers read at least 500 KiB (RFC
+9309, 2.5)."""
 ROBOTS_WRITTEN_SIZE_BYTES_MAX: Final = 48 * KIB
-"""Extra lines and sitemaps of a robots.txt together: its groups of bots need the rest."""
+"""Size of the extra lines and sitemaps of a robots.txt together. The groups of bots need the
+rest."""
 ROBOTS_LINES_MAX: Final = 200
-"""Extra lines, and sitemaps, of a robots.txt in a site file."""
+"""Extra lines of a robots.txt in a site file, and likewise sitemaps."""
 
 # --- learning: training bot models ---
 LEARN_RECORDS_MAX: Final = 20_000_000
-"""Access records read for one training; a node's whole access log holds about 2 million."""
+"""Access records read for one training. A node's whole access log holds about 2 million."""
 LEARN_BATCH_RECORDS: Final = 20_000
 """Records sent to the database at once: about 8 MiB of JSON."""
 LEARN_SESSIONS_MAX: Final = 1_000_000
-"""Lines of a sessions file: the truth about as many clients."""
+"""Lines of a sessions file, each with the truth about one client."""
 LEARN_SESSIONS_SIZE_BYTES_MAX: Final = 256 * MIB
-"""A sessions file as a whole."""
+"""Size of a whole sessions file."""
 LEARN_ROWS_MAX: Final = 600_000
-"""Rows of the data set that is held in memory, the newest first: growing trees takes 4.5 KB of
-each, since every row stands there nine times, as itself and as eight strangers."""
+"""Rows of the data set held in memory, the newest first. Training takes 4.5 KB for each, because
+every row is there nine times: as itself and as eight strangers."""
 LEARN_CLIENT_ROWS_MAX: Final = 200
-"""Rows of one client: one loud client must not become the model."""
+"""Rows of one client: one busy client must not dominate the model."""
 LEARN_CLIENT_FIRST_ROWS: Final = 20
-"""Rows of a client that are kept for certain, from its first request on: there it is decided."""
+"""How many of a client's first rows are always kept, because that is when the decision about it is
+made."""
 LEARN_FAMILY_ROWS_MAX: Final = 100_000
 """Rows of one family of clients, before weights."""
 LEARN_HONEYPOT_SPAN_S: Final = 3_600
-"""A client that stepped into a honeypot is labelled so long before and after: addresses move on."""
+"""How long before and after it stepped into a honeypot a client is labelled as a bot. It is short
+because addresses change hands."""
 LEARN_CLASS_FAMILIES_MIN: Final = 5
-"""Families of a class below which none of them is held out whole: too much would be lost."""
+"""Families that a class needs before one of them is held out whole: with fewer, too much would be
+lost."""
 LEARN_FAMILY_CLIENTS_MIN: Final = 5
-"""Clients of a family below which all of them are trained on: no later ones can be set aside."""
+"""Clients that a family needs before its later ones are set aside; with fewer, all of them are used
+for training."""
 LEARN_PART_ROWS_MIN: Final = 50
-"""Rows that each class must have in training, tuning and test: less tells nothing."""
+"""Rows that each class needs in training, tuning and test: fewer show nothing."""
 LEARN_TREES_MAX: Final = 100
-"""Trees of a model trained here: a request pays for each when its vector is new."""
+"""Trees of a model trained here. A request pays for each when its vector is new."""
 LEARN_TREE_DEPTH_MAX: Final = 6
-"""Depth of a tree; 63 nodes are what an artifact may hold."""
+"""Depth of a tree. It follows from the 63 nodes that a model file may hold for each."""
 LEARN_STOP_ROUNDS: Final = 20
-"""Trees without gain on held-out families after which training stops."""
+"""Trees without improvement on held-out families after which training stops."""
 LEARN_FALSE_POSITIVE_BUDGET: Final = 0.001
 """Share of human requests that may score at or below the operating score."""
 LEARN_STRANGERS_SHARE_MAX: Final = 0.01
-"""Share of people's requests that a model may catch when they come with a browser that nobody
-showed to it. It is no budget: what is made up proves nothing. It finds a model that takes what it
-has never seen for a program."""
+"""Share of people's requests that a model may catch when they come with a browser that it was never
+shown. This is not a budget, because made-up requests prove nothing: it detects a model that takes
+everything unknown for a program."""
 LEARN_STRANGERS_SCORE_MIN: Final = 2
-"""Up to this score people must be spared whatever browser they come with: the default policy
-challenges up to it."""
+"""Up to at least this score, people must be spared whatever browser they use, because the default
+policy challenges up to it."""
 LEARN_AUC_MIN: Final = 0.9
-"""Area under the ROC below which a first model is of no use."""
+"""Area under the ROC curve below which a first model is useless."""
 LEARN_CALIBRATION_ERROR_MAX: Final = 0.1
 """Expected calibration error of a first model: a score must mean what it says."""
 LEARN_GOLDEN_WANTED: Final = 64
@@ -1531,146 +1730,163 @@ LEARN_GOLDEN_WANTED: Final = 64
 LEARN_DRIFT_CLIENT_ROWS_MAX: Final = 20
 """Records of one client that count for drift."""
 LEARN_DRIFT_ROWS_MAX: Final = 20_000
-"""Rows of each of the two times, of clients that a hash chooses: many times what a feature of many
-codes needs, and each takes room for each feature in the database."""
+"""Rows of each of the two periods, of clients chosen by a hash. This is many times what a feature
+with many codes needs, and each row takes database memory for each feature."""
 LEARN_DRIFT_WARN: Final = 0.1
-"""Population stability index of a feature from which it has moved."""
+"""Population stability index from which on a feature is reported as having moved."""
 LEARN_DRIFT_ALARM: Final = 0.25
-"""Population stability index from which the model sees another population than it learned."""
+"""Population stability index from which on the model sees a different population from the one it
+learned."""
 LEARN_UNKNOWN_WARN: Final = 0.05
-"""Share of clients with unknown JA4, when it has grown: a browser's release looks like this."""
+"""Share of clients with an unknown JA4 that is reported if it has grown: a new browser version
+looks like this."""
 LEARN_UNKNOWN_ALARM: Final = 0.2
-"""Share of clients with unknown JA4 from which the table of fingerprints is out of date."""
+"""Share of clients with an unknown JA4 from which on the table of fingerprints is out of date."""
 LEARN_DATABASE_TIMEOUT_S: Final = 300
-"""One statement of a ClickHouse server over HTTP."""
+"""Time for one statement of a ClickHouse server over HTTP."""
 LEARN_ANSWER_SIZE_BYTES_MAX: Final = 512 * MIB
-"""One answer of a ClickHouse server: the codes of all rows are 128 MiB, their labels twice that."""
+"""Size of one answer of a ClickHouse server. The codes of all rows take 128 MiB, their labels twice
+that."""
 LEARN_ERROR_LENGTH_CHARS_MAX: Final = 500
-"""How much of a database's own words an error repeats."""
+"""How much of a database's own message an error quotes."""
 
 # --- bots: what people see of them ---
 BOT_SAMPLE_SIZE_BYTES_MAX: Final = 256 * KIB
-"""Newest records that a node counts bots in, each poll: about 400 requests, read and parsed in
+"""Newest records in which a node counts bots at each poll: about 400 requests, read and parsed in
 about 10 ms."""
 BOT_SAMPLE_RECORDS_MAX: Final = 4_096
-"""Records of one such count that are believed: no record with bots in it is under 64 bytes."""
+"""Largest believable number of records in such a count: no record with bots in it is shorter than
+64 bytes."""
 BOT_SAMPLE_RECORDS_MIN: Final = 30
-"""Records below which a share of them is not told: one client more would move it by 3 %."""
+"""Records needed before a share of them is shown: with fewer, a single client would move it by more
+than 3 %."""
 WHY_BUNDLES_MAX: Final = 5
-"""Releases read to tell with which one a bot model came; each may have several MiB."""
+"""Releases read to find the one that brought a bot model. Each may have several MiB."""
 WHY_PARENTS_MAX: Final = 50
-"""Ancestors looked at for that."""
+"""Earlier releases considered for that."""
 BOT_RECORD_LENGTH_CHARS_MAX: Final = 1_000
-"""The field `bots` of a record as read back: 64 features, five rules and a bot, each
-with a name of at most 63 characters."""
+"""Length of a record's field `bots` that is read back: 64 features, five rules and a bot, each with
+a name of at most 63 characters."""
 
 # --- Records of a fleet: what control asks its nodes ---------------------------------------------
 
 RECORD_QUESTIONS_OPEN_MAX: Final = 8
-"""Requests that control asks its nodes about at once: people ask by hand, each for one request."""
+"""Requests that control asks its nodes about at once. People ask by hand, for one request at a
+time."""
 RECORD_QUESTION_WAIT_S: Final = 6.0
-"""Longest wait for what nodes say. One that polls another control process hears of a question with
-the answer to its report, so two report intervals."""
+"""Longest wait for the answers of nodes: two report intervals, because a node that polls another
+control process hears of a question only with the answer to its report."""
 RECORD_CLAIMS_WAIT_S: Final = 0.25
-"""After the first record was found, for others that claim the same id; it is shown then."""
+"""How long control waits, after the first record was found, for other nodes that claim the same id.
+Then the record is shown."""
 RECORD_SEARCH_TIMEOUT_S: Final = 4.0
-"""One search on a node: 512 MiB from a cold disk that reads 130 MiB/s. What was not searched by
-then is told as not searched."""
+"""Time for one search on a node: 512 MiB from a cold disk that reads 130 MiB/s. What was not
+searched by then is reported as not searched."""
 RECORD_QUESTION_HANDED_MAX: Final = 3
-"""Times one question is handed to one node: an answer to a poll may go to a connection that is
-gone, and a poll that comes back at once must not circle."""
+"""How often one question is given to the same node. The answer to a poll may go to a broken
+connection, and a poll that returns at once must not loop."""
 RECORD_QUESTIONS_QUEUED_MAX: Final = 16
-"""Questions that wait on a node, one searched after the other; those of two control processes."""
+"""Questions of up to two control processes that wait on a node, which searches one after the
+other."""
 RECORD_QUESTIONS_KEPT_MAX: Final = 64
-"""Questions remembered after their end: a late answer is no lie, and a repeated one no new one."""
+"""Questions that are remembered after their end, to recognise a late answer or a repeated
+question."""
 RECORD_ANSWER_SIZE_BYTES_MAX: Final = 360 * KIB
-"""One answer of a node: the longest record in base64, and what stands around it."""
+"""Size of one answer of a node: the longest record in base64, and what surrounds it."""
 RECORD_ANSWER_BYTES_IN_FLIGHT_MAX: Final = 16 * MIB
-"""Answers that control reads at once, apart from reports: lies in bulk hold up no report."""
+"""Size of the answers that control reads at once, counted separately from reports: many false
+answers delay no report."""
 RECORD_ANSWERS_PER_S_MAX: Final = 4.0
-"""Answers of one node in the long run, asked for or not."""
+"""Answers of one node in the long run, whether they were asked for or not."""
 RECORD_ANSWERS_BURST_MAX: Final = 32
-"""And at once: four times the questions that are open together."""
+"""The same in a burst: four times the questions that may be open together."""
 RECORD_ANSWER_TIMEOUT_S: Final = 5.0
-"""A node gives up bringing its answer after this long: nobody waits for it any more."""
+"""Time after which a node stops trying to deliver an answer: nobody waits for it any more."""
 RECORD_NODES_NAMED_MAX: Final = 10
-"""Nodes named in each part of what is told; the count of the rest is said."""
+"""Nodes named in each part of the result; the others are only counted."""
 
 # --- bots: the model as a release ---
 PUSHED_FEEDS_MAX: Final = LISTS_MAX + 3
-"""Feeds that travel with a release: every list, the bot model, its shadow, the clearance keys."""
+"""Feeds that travel with a release: every list, the bot model, its shadow and the clearance
+keys."""
 BOT_DRIFT_READ_BYTES: Final = 4 * MIB
-"""Newest access records that the score drift is measured on: about 6,000 requests."""
+"""Newest access records on which the drift of scores is measured: about 6,000 requests."""
 BOT_DRIFT_VECTORS_MAX: Final = 2_000
-"""Recent vectors that both models score; each new one costs Python 50 µs for 100 trees."""
+"""Recent vectors that both models score. Each new one takes Python 50 µs with 100 trees."""
 BOT_DRIFT_CLIENT_VECTORS_MAX: Final = 20
-"""Vectors of one client that count: one loud client is not the traffic."""
+"""Vectors of one client that count: one busy client is not the traffic."""
 BOT_DRIFT_AGE_S: Final = 24 * 3_600.0
-"""Older vectors say little of who comes today; a day holds every hour."""
+"""Older vectors are left out, because they say little about today's clients. A day covers every
+hour."""
 BOT_DRIFT_VECTORS_MIN: Final = 50
-"""Fewer recent vectors measure nothing: one client in fifty is 2 %."""
+"""Recent vectors needed for a measurement: of fifty, a single client is already 2 %."""
 BOT_DRIFT_MOVED_POINTS: Final = 20
-"""A score that moves by more means something else to a policy: a fifth of the scale."""
+"""A score that changes by more than this, a fifth of the scale, means something else to a
+policy."""
 BOT_DRIFT_MOVED_SHARE_MAX: Final = 0.10
-"""Share of recent vectors that may move so far. Two trainings on the same traffic differ by a few
-per cent of clients; a tenth is another opinion about who comes."""
+"""Share of recent vectors whose scores may move that far. Two trainings on the same traffic differ
+for a few per cent of clients; a tenth is a different opinion about the visitors."""
 BOT_DRIFT_MEAN_POINTS_MAX: Final = 8.0
-"""Mean absolute difference of scores: what is left of a small shift that concerns everybody."""
+"""Mean absolute difference of scores, which detects a small shift that concerns everybody."""
 BOT_DRIFT_CROSSED_SHARE_MAX: Final = 0.05
-"""Share that may come to another side of one threshold, in either direction: these are the clients
-whose treatment changes."""
+"""Share of recent vectors that may cross one threshold, in either direction: these clients would be
+treated differently."""
 BOT_DRIFT_THRESHOLDS: Final = (2, 30)
-"""Scores up to which a client counts as automated, and as likely automated, where a policy says
-nothing else."""
+"""Scores up to which a client counts as automated, and as likely automated, unless a policy sets
+others."""
 BOT_DRIFT_PSI_MAX: Final = 0.25
-"""Population stability index of the scores over ten equal bins; above a quarter is a major shift by
+"""Population stability index of the scores over ten equal bins. Above a quarter is a major shift by
 the rule of thumb of credit scoring (Siddiqi 2006, "Credit Risk Scorecards")."""
 BOT_DRIFT_GOLDEN_MOVED_SHARE_MAX: Final = 0.5
-"""Share of the current model's golden vectors that may move so far. They are few and chosen at the
-edges, so a good training moves many; one that moves most of them learned something else."""
+"""Share of the current model's golden vectors whose scores may move that far. They are few and
+chosen at the edges, so a good training moves many; a model that moves most of them learned
+something else."""
 REHEARSAL_READ_BYTES: Final = 4 * MIB
 """Newest access records on which bot rules and address lists are tried before a release: some 6,500
 requests, in less than a second."""
 REHEARSAL_AGE_S: Final = 3_600.0
-"""Age of these records: who came before says less about today's clients."""
+"""Age of these records. Older ones say less about today's clients."""
 REHEARSAL_REQUESTS_MIN: Final = 100
-"""Requests of a site without which no share of its clients is told."""
+"""Requests that a site needs before a share of its clients is reported."""
 REHEARSAL_CLIENTS_MIN: Final = 20
-"""Clients of a site, likewise: of fewer, one is too large a part."""
+"""Clients that it needs too: of fewer, a single one is too large a part."""
 REHEARSAL_TURNED_SHARE_MAX: Final = 0.25
 """Share of a site's clients that a change may newly turn away or challenge without being forced.
-Bots come as few clients with many requests; a quarter of all clients is most often a comparison the
-wrong way round, or a network of one's own."""
+Bots are few clients with many requests; a quarter of all clients mostly means a reversed comparison
+or your own network."""
 REHEARSAL_FEW_CLIENTS_MIN: Final = 8
-"""Clients of a quiet site from which on it is told that bot rules turn nearly all of them away."""
+"""Clients that a quiet site needs before it is reported that bot rules turn nearly all of them
+away."""
 REHEARSAL_FEW_TURNED_SHARE_MAX: Final = 0.75
-"""Share of these few clients that bot rules may turn away without being forced: a comparison the
-wrong way round turns all away, and a quiet site may have more scanners than visitors."""
+"""Share of these few clients that bot rules may turn away without being forced. A reversed
+comparison turns all away, but a quiet site may have more scanners than visitors."""
 REHEARSAL_SITES_MAX: Final = 100
-"""Sites that are told about; more change together only in a change of all."""
+"""Sites in the report. More change together only when a change concerns all."""
 REHEARSAL_RULES_MAX: Final = 10
-"""Rules and lists of one site that are told, those that turn away most clients first."""
+"""Rules and lists of one site in the report, those that turn away most clients first."""
 REHEARSAL_SCORES_MAX: Final = 8
-"""Scores that are tried on a request which nobody asked for one: each takes as long as the request
-itself, and rules that tell more than so many apart are rare."""
+"""Scores that are tried for a request that has no recorded score. Each takes as long as the request
+itself, and rules that distinguish more are rare."""
 REHEARSAL_NODES_ASKED_MAX: Final = 16
-"""Nodes of a fleet that are asked for what they have seen: each tells a part of it, and control
-tries the default rules on all of them in less than a second."""
+"""Nodes of a fleet that are asked for recent requests. Each sends a part of them, and control tries
+the default rules on all in less than a second."""
 REHEARSAL_NODES_TOLD_MAX: Final = 10
-"""Nodes that are told of one site, those on which most of the clients are turned away first."""
+"""Nodes that the report names for one site, those where most clients are turned away first."""
 SAMPLE_SITES_NAMED_MAX: Final = 20
-"""Sites named in a question to a node, in a header; where more change, all are asked for."""
+"""Sites named in a question to a node, which is a header. If more change, the node is asked about
+all."""
 SAMPLE_RECORDS_MAX: Final = 1_000
-"""Records in one node's answer, evenly of those read: ten times what a share needs."""
+"""Records in one node's answer, spread evenly over those read: ten times what a share needs."""
 SAMPLE_RECORD_SIZE_BYTES_MAX: Final = 4 * KIB
-"""One of them, of what rules look at alone; a longer one, of a path of that length, is left out."""
+"""Size of one of these records, with only what rules look at. A larger one, which has a very long
+path, is left out."""
 SAMPLE_SIZE_BYTES_MAX: Final = 1 * MIB
-"""All of them unpacked: 1,000 records of 400 bytes, and room for long paths."""
+"""Size of all these records unpacked: 1,000 of 400 bytes, and room for long paths."""
 SAMPLE_PACKED_SIZE_BYTES_MAX: Final = 256 * KIB
-"""The same packed: 1,000 ordinary records are 90 KiB."""
+"""Size of the same records packed. 1,000 ordinary ones take 90 KiB."""
 SAMPLE_WAIT_S: Final = 4.0
-"""Longest wait for what nodes have seen, while a release waits: one that polls another control
-process hears of the question with the answer to its report, within 3 s in a fleet of 450."""
+"""How long a release waits for these answers. A node that polls another control process hears of
+the question with the answer to its report, within 3 s in a fleet of 450."""
 invariant(SAMPLE_RECORDS_MAX >= REHEARSAL_REQUESTS_MIN, "one node may tell enough for a share")
 invariant(
     RECORD_ANSWER_SIZE_BYTES_MAX >= SAMPLE_PACKED_SIZE_BYTES_MAX * 4 // 3 + KIB,
@@ -1681,73 +1897,75 @@ invariant(
     "all nodes that are asked may answer at once",
 )
 BOT_SHADOW_READ_BYTES: Final = 16 * MIB
-"""Newest access records of a place that a shadow is compared on: about 24,000 requests."""
+"""Newest access records of one place on which a shadow model is compared: about 24,000 requests."""
 BOT_SHADOW_REQUESTS_MIN: Final = 2_000
-"""Requests that both scored, below which nothing is recommended: where none of 2,000 is decided
-otherwise, at most 0.15 % of all are, with 95 % confidence."""
+"""Requests scored by both models that are needed for a recommendation. If none of 2,000 is decided
+differently, at most 0.15 % of all are, with 95 % confidence."""
 BOT_SHADOW_CLIENTS_MIN: Final = 100
-"""Clients that both scored, below which nothing is recommended: a few are not the traffic."""
+"""Clients scored by both models that are needed for a recommendation: a few are not the traffic."""
 BOT_SHADOW_FAULT_SHARE_MAX: Final = 0.01
 """Share of requests that a shadow may leave without a score and still be recommended."""
 BOT_SHADOW_FAMILY_REQUESTS_MIN: Final = 50
-"""Requests of one family of clients, below which its mean shift is not told."""
+"""Requests that a family of clients needs before its mean shift is reported."""
 BOT_SHADOW_FAMILY_SHIFT_POINTS: Final = 10.0
-"""Mean shift of a family that is worth a look, in either direction: half of what moves one score to
-another meaning."""
+"""Mean shift of a family, in either direction, that deserves a look: half of what changes the
+meaning of a single score."""
 BOT_SHADOW_FAMILIES_SHOWN: Final = 10
 """Families in a comparison, those that moved most."""
 DRILL_COLUMNS_TIMEOUT_S: Final = 60.0
-"""The embedded ClickHouse of the drill `feature-file` makes four tables and answers three times."""
+"""Time for the embedded ClickHouse of the drill `feature-file` to make four tables and answer three
+times."""
 DRILL_COLUMNS_SIZE_BYTES_MAX: Final = MIB
-"""Its answers: a few hundred names."""
+"""Size of its answers: a few hundred names."""
 
 # --- Published ranges and counts of bots ---------------------------------------------------------
 
 BOT_COUNTS_LOG_S: Final = 60.0
-"""How often the bot service writes its counts to its log, when they have changed."""
+"""How often the bot service writes its counts to its log, if they have changed."""
 
 # --- Jobs of control: retraining and published ranges ---------------------------------------------
 
 JOB_EVERY_S_MIN: Final = 3_600.0
-"""Shortest time between two runs: a training with its release takes minutes, and operators of bots
-publish a few times a day at most."""
+"""Shortest time between two runs of a job. A training with its release takes minutes, and operators
+of bots publish a few times a day at most."""
 JOB_EVERY_S_MAX: Final = 30 * 86_400.0
-"""Longest: what is done more rarely is done by hand."""
+"""Longest time between two runs. Do rarer work by hand."""
 JOB_POLL_S: Final = 5.0
-"""How often control looks whether a job is due."""
+"""How often control checks whether a job is due."""
 JOB_GRACE_S: Final = 120.0
-"""After the start of control, or after it began to lead, before the first job: a start is busy with
-more important things, and a control process that starts again and again must run none."""
+"""Pause after control starts, or begins to lead, before the first job. A start has more important
+work, and a control process that restarts again and again must run none."""
 JOB_GAP_S: Final = 300.0
-"""Between the end of a run and the next that is not ordered by hand, by the monotonic clock:
-whatever the wall clock does, a job does not storm."""
+"""Pause after a run before the next one that nobody ordered by hand. It uses the monotonic clock,
+so that a changed wall clock causes no storm of jobs."""
 JOB_RETRY_S: Final = 900.0
-"""Pause after a failed run; it doubles with each further one, up to the job's own period."""
+"""Pause after a failed run. It doubles after each further failure, up to the job's own period."""
 JOB_SPREAD: Final = 0.1
-"""Share of a wait by which the next run comes later, by chance: edges that were set up together do
-not ask an operator of bots at the same second."""
+"""Share of the wait by which the next run is delayed at random: edges that were set up together
+then do not ask an operator of bots in the same second."""
 JOB_SPREAD_S_MAX: Final = 900.0
-"""And at most so much: a daily job stays one of the night."""
+"""Longest such delay, so that a nightly job stays in the night."""
 JOB_MISSED_PERIODS: Final = 3
-"""Periods without a good run after which a job is told as stale."""
+"""Periods without a successful run after which a job is reported as stale."""
 JOB_TIMEOUT_S: Final = 3_600.0
-"""One run, its releases included: one that takes longer hangs, or has too much to learn from."""
+"""Time for one run, including its releases. A longer one hangs, or has too much to learn from."""
 JOB_MEMORY_BYTES_MAX: Final = 4 * GIB
-"""Data of a run's process: `LEARN_ROWS_MAX` rows and their eight strangers take 2.7 GB. The
-kernel ends it before anything else when the machine runs short."""
+"""Memory of a run's process for data: `LEARN_ROWS_MAX` rows and their eight strangers take 2.7 GB.
+When the machine runs short, the kernel ends this process first."""
 JOB_NICE: Final = 19
-"""How far a run stands back for everything else on the machine."""
+"""Priority of a run (nice): everything else on the machine goes first."""
 JOB_END_TIMEOUT_S: Final = 5.0
-"""For a run's process to be gone after it was killed."""
+"""Time for a killed run's process to be gone."""
 JOB_LINE_SIZE_BYTES_MAX: Final = 64 * KIB
-"""One line that a run tells: a step, or its outcome."""
+"""Size of one line that a run reports: a step, or its outcome."""
 JOB_WORDS_LENGTH_CHARS_MAX: Final = 2_000
-"""What is kept of an outcome in words: 21 lists with a sentence each."""
+"""Length of a run's outcome that is kept: 21 lists with a sentence each."""
 JOB_OUTPUT_SIZE_BYTES_MAX: Final = 8 * KIB
-"""Last words on standard error that are kept of a run that broke."""
+"""How much of the end of standard error is kept of a run that failed."""
 JOB_LABEL_RULES_MAX: Final = 64
-"""Rules that a site file names as labels; a site has at most as many."""
+"""Rules that a site file may name as labels: as many as a site may have."""
 JOB_TELL_S: Final = 0.5
-"""A run tells how far it is at most so often."""
+"""Shortest time between two progress reports of a run."""
 TRAINING_REPORTS_KEPT_MAX: Final = 10
-"""Reports of scheduled trainings on disk, 0.5 MiB each with pictures and model; the oldest go."""
+"""Reports of scheduled trainings on disk, 0.5 MiB each with pictures and model. Beyond it the
+oldest are deleted."""

@@ -23,6 +23,13 @@ def test_generated_pages_are_fresh(page: str) -> None:
     assert written == docs.GENERATED[page](), f"docs/{page} is stale: run `make docs`"
 
 
+def test_the_page_of_limits_names_the_unit_of_rates_and_shows_small_shares() -> None:
+    page = docs.GENERATED["limits.md"]()
+    assert "| `REPORTS_PER_S_MAX` | 3.0 per s |" in page
+    assert "| `ROUTES_PER_SITE_MAX` | 1,000 |" in page
+    assert "| `DRILL_FAILED_SHARE_OF_NAIVE_MAX` | 0.1% |" in page
+
+
 def test_every_page_is_reachable_from_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     for page in (ROOT / "docs").glob("*.md"):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class JoinTokenRequest:
-    """Let a machine join.
+    """Let a machine join the fleet.
 
     Attributes:
-        node: the only name it may have; it names itself when this is empty. The name of a node
-            that is there lets that node be replaced.
-        groups: it will belong to, for waves.
+        node: the only name that the machine may use; if empty, it chooses one. The name of an
+            existing node allows the machine to replace that node.
+        groups: groups that the node will belong to, for waves.
     """
 
     node: str = ""
@@ -20,11 +20,11 @@ class JoinTokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class JoinTokenView:
-    """A join token; its text is shown once and never again.
+    """A join token. Its text is shown only once.
 
     Attributes:
-        control: HOST:PORT that nodes reach control at.
-        command: the line to run on the machine.
+        control: HOST:PORT at which nodes reach control.
+        command: the command to run on the machine.
     """
 
     node: str
@@ -40,10 +40,11 @@ class FleetNodeView:
     """A node of the fleet.
 
     Attributes:
-        connected: whether it reported lately; None where the process that answers does not lead,
-            since nodes report to the one that does.
-        certificate_over: it cannot reach control any more and must join again; it serves on.
-        release: that it serves, as far as is known.
+        connected: whether it reported recently; null if the answering process does not lead,
+            because nodes report to the leader.
+        certificate_over: its certificate has expired, so it cannot reach control and must join
+            again. It still serves.
+        release: the one that it serves, as far as is known.
     """
 
     name: str
@@ -61,8 +62,8 @@ class FleetView:
     """All nodes, by name.
 
     Attributes:
-        leader: HOST:PORT of the control process that leads; empty when nobody does.
-        leading: whether it is the one that answers.
+        leader: HOST:PORT of the leading control process; empty if none leads.
+        leading: whether the answering process leads.
     """
 
     nodes: tuple[FleetNodeView, ...]
@@ -72,6 +73,6 @@ class FleetView:
 
 @dataclass(frozen=True, slots=True)
 class NodeRemoved:
-    """A node that is not believed any more."""
+    """A node that is no longer trusted."""
 
     name: str

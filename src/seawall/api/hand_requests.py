@@ -8,15 +8,15 @@ from seawall.errors import RefusedError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class KillRequest:
-    """Switch a feature off for a while.
+    """Switch a feature off for a limited time.
 
     Attributes:
         feature: one of those in `GET /v1/switches`.
-        site: only there; null everywhere.
-        ttl_s: how long; null for half an hour.
-        reason: needed where a protection is lost.
-        force: as in apply.
-        break_glass: skip the steps of the rollout; recorded.
+        site: only on this site; null for the whole edge.
+        ttl_s: how long, in seconds; null for half an hour.
+        reason: required if the switch lowers protection.
+        force: as in `ApplyRequest`.
+        break_glass: skip the steps of the rollout; this is recorded.
     """
 
     feature: str
@@ -30,7 +30,7 @@ class KillRequest:
 
 @dataclass(frozen=True, slots=True)
 class UnkillRequest:
-    """End a kill switch before its time."""
+    """End a kill switch before it expires."""
 
     feature: str
     site: str | None = None
@@ -52,12 +52,13 @@ class FeedRequest:
 
 @dataclass(frozen=True, slots=True)
 class PromoteRequest:
-    """Make the shadow the bot model.
+    """Make the shadow model the bot model.
 
     Attributes:
-        shadow: first digits of the digest of the one that is meant; empty for the one there is.
-        force: as in apply.
-        break_glass: skip the steps of the rollout; recorded.
+        shadow: first digits of the digest of the shadow that is meant; empty for the current
+            shadow.
+        force: as in `ApplyRequest`.
+        break_glass: skip the steps of the rollout; this is recorded.
     """
 
     shadow: str = ""
@@ -69,7 +70,7 @@ class PromoteRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeedRequest:
-    """Pause, resume, abort, freeze, unfreeze and the like: who, and why."""
+    """Who asks for a pause, resume, abort, freeze, unfreeze or the like, and why."""
 
     author: str = ""
     reason: str = ""
@@ -80,7 +81,7 @@ class RotateRequest:
     """Sign clearances with a new key.
 
     Attributes:
-        break_glass: skip the steps of the rollout; recorded.
+        break_glass: skip the steps of the rollout; this is recorded.
     """
 
     author: str = ""

@@ -17,10 +17,10 @@ class SwitchView:
     """A kill switch that is on in the current release.
 
     Attributes:
-        site: empty for everywhere.
-        left_s: until it ends by itself; 0 when that is being done.
-        without: what the edge does meanwhile.
-        opens: which protection is lost; empty when none.
+        site: empty for the whole edge.
+        left_s: seconds until it expires; 0 while it is being ended.
+        without: what the edge does while the feature is off.
+        opens: which protection is lost; empty if none.
     """
 
     feature: str
@@ -35,7 +35,7 @@ class SwitchView:
 
 @dataclass(frozen=True, slots=True)
 class FeatureView:
-    """A feature that can be killed."""
+    """A feature that can be switched off."""
 
     feature: str
     without: str
@@ -62,11 +62,11 @@ class FeedView:
     """An address list of the current release.
 
     Attributes:
-        path: of its file; empty for one that is pushed.
-        entries: networks on it; None when no site uses it and it verifies no bot.
-        pushed_bytes: size of what was pushed last; None before the first and for a file.
-        fetched_s: of published ranges, when their operator last confirmed them, Unix seconds; None
-            where that is not known.
+        path: of its file; empty for a list that is pushed.
+        entries: number of networks; null if no site uses the list and it verifies no bot.
+        pushed_bytes: size of the last push; null before the first and for a file.
+        fetched_s: for published ranges, when their operator last confirmed them (Unix seconds);
+            null if unknown.
     """
 
     name: str
@@ -78,7 +78,7 @@ class FeedView:
 
 @dataclass(frozen=True, slots=True)
 class FeedContentView:
-    """What was pushed last into a list, or into `bot-model`; null before the first push."""
+    """The last content pushed into a list or `bot-model`; null before the first push."""
 
     name: str
     text: str | None
@@ -89,11 +89,11 @@ class BotModelView:
     """A bot model of the current release.
 
     Attributes:
-        id: first 8 digits of the digest of its file; records name it by them.
+        id: first 8 digits of its file's digest, as in access records.
         source: `pushed`, `file` or `starter`.
-        path: of its file, for source `file`.
-        name: empty, with zeros below, when its file is not there any more.
-        metrics: what it was accepted with.
+        path: of its file, if `source` is `file`.
+        name: empty, with zeros below, if its file no longer exists.
+        metrics: its training metrics when it was accepted.
     """
 
     id: str
@@ -108,12 +108,12 @@ class BotModelView:
 
 @dataclass(frozen=True, slots=True)
 class WaitingFeedView:
-    """A push into a feed that is not on its way yet; it is released by itself.
+    """A push that waits for its turn. It will be released automatically.
 
     Attributes:
-        name: of the feed, `bot-model` and the like included.
+        name: of the feed, which may also be `bot-model` and the like.
         author: who pushed it.
-        at_s: when.
+        at_s: when it was pushed, Unix seconds.
         why: what it waits for.
     """
 
@@ -126,10 +126,10 @@ class WaitingFeedView:
 
 @dataclass(frozen=True, slots=True)
 class FeedsView:
-    """All lists of the current release, its bot model, and the shadow beside it.
+    """All lists of the current release, its bot model, and the shadow model.
 
-    `model` is null when nothing is scored, `shadow` when there is none; `waiting` are pushes that
-    are kept for their turn.
+    `model` is null if nothing is scored, `shadow` if there is none. `waiting` are stored pushes
+    that wait for their turn.
     """
 
     feeds: tuple[FeedView, ...]
@@ -140,10 +140,10 @@ class FeedsView:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedView:
-    """Content that is not rolled out again unless somebody forces its digest by name.
+    """Content that is not rolled out again unless its digest is forced by name.
 
     Attributes:
-        releases: that hold it and are still kept, newest first.
+        releases: those with this content that are still stored, newest first.
     """
 
     digest: str

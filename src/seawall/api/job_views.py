@@ -5,26 +5,26 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """Work that control does by itself at intervals; times in Unix seconds.
+    """Work that control does by itself at intervals; times are Unix seconds.
 
     Attributes:
         job: `retrain` or `ranges`.
-        every_s: from one run to the next; null when it is off.
+        every_s: time from one run to the next; null if the job is off.
         running: whether a run is under way.
-        step: what it does just now.
-        done: how much of the step, of `of`; 0 of 0 when nobody knows.
-        began_s: of the last run, or of the one under way.
-        ended_s: of the last run; null while one is under way and before the first.
-        good_s: end of the last run that went well.
-        due_s: when it runs next; null when it is off.
-        failures: runs in a row that broke.
+        step: what the run is doing now.
+        done: how much of the step is done, out of `of`; both are 0 if unknown.
+        began_s: start of the last run, or of the one under way.
+        ended_s: end of the last run; null during a run and before the first.
+        good_s: end of the last successful run.
+        due_s: when it runs next; null if the job is off.
+        failures: failed runs in a row.
         outcome: of the last run: `released`, `unchanged`, `refused`, `failed` or `interrupted`;
             empty before the first.
-        code: stable word for the outcome.
+        code: stable identifier of the outcome.
         reason: the outcome in words.
         remedy: what to do about it.
-        report: folder on control's machine with more.
-        stale: no run went well for several periods.
+        report: directory with details on control's machine.
+        stale: no run has succeeded for several periods.
     """
 
     job: str
@@ -48,13 +48,13 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class JobsView:
-    """All jobs, those that are off too."""
+    """All jobs, including those that are off."""
 
     jobs: tuple[JobView, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """Run a job now: who."""
+    """Run a job now; `author` says who asks for it."""
 
     author: str = ""

@@ -53,7 +53,7 @@ OPERATIONS: Final = (
         "GET", "/v1/releases", "releases", "Releases, newest first.", "read", views.ReleasesView,
         query=(
             Query("limit", int, "How many, 1 to 200.", 20, least=1),
-            Query("before", str, "Continue below this release.", ""),
+            Query("before", str, "List only releases older than this one.", ""),
         ),
     ),
     Operation(
@@ -63,7 +63,7 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/why/{request_id}", "why", "The story of one request.", "read",
         status_views.WhyView,
-        query=(Query("node", str, "The only node of a fleet to ask.", ""),),
+        query=(Query("node", str, "Ask only this node of the fleet.", ""),),
     ),
     Operation(
         "GET", "/v1/tokens", "tokens", "API tokens, without their values.", "write",

@@ -36,8 +36,8 @@ class CheckRequest:
     """Check or compare these sources.
 
     Attributes:
-        force: names of guards to pass; for a comparison.
-        full: of a check, whether Envoy is asked too; null asks it about up to 200 sites.
+        force: names of guards to pass, for a comparison.
+        full: whether a check also asks Envoy; null does so for up to 200 sites.
     """
 
     sources: Sources
@@ -51,12 +51,13 @@ class ApplyRequest:
 
     Attributes:
         message: why; shown in the history.
-        author: who; the name of the token or of the local user when empty.
-        dry_run: go through every check, release nothing.
-        force: names of guards to pass, and the digest (first 12 digits or more) of quarantined
+        author: who; if empty, the name of the token or of the local user.
+        dry_run: go through every check but release nothing.
+        force: names of guards to pass, and the digest (at least its first 12 digits) of quarantined
             content to release all the same.
-        parent: refuse when the current release is no longer this one; empty does not care.
-        break_glass: why the steps of the rollout are skipped; empty takes them. A record is kept.
+        parent: refuse unless this release is still current; empty accepts any.
+        break_glass: why the steps of the rollout are skipped; empty takes the steps. The reason is
+            recorded.
     """
 
     sources: Sources
@@ -70,10 +71,10 @@ class ApplyRequest:
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """Go back to `release`; without one, to the newest good release before the current one.
+    """Go back to `release`, or if it is null to the newest good release before the current one.
 
     Attributes:
-        break_glass: as in apply: for a release that never was last known good.
+        break_glass: as in `ApplyRequest`; needed for a release that was never last known good.
     """
 
     release: str | None = None
@@ -85,7 +86,7 @@ class RollbackRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """Make an API token. `ttl_s` None never expires."""
+    """Create an API token. If `ttl_s` is null, it never expires."""
 
     name: str
     scopes: tuple[Literal["read", "write"], ...] = ("read",)

@@ -12,7 +12,7 @@ class PassView:
     """A step that was passed.
 
     Attributes:
-        wave: from 1.
+        wave: counted from 1.
         step: 0 is the taste, n the n-th step of the policy.
         basis: `tasted`, `healthy`, `probes`, `untried`, `person`, `break-glass`, `first` or
             `known-good`.
@@ -31,10 +31,11 @@ class RolloutNodeView:
     """A node in a rollout.
 
     Attributes:
-        part: `member` of this wave, `committed`, `aside` (takes it later), `waiting` for its wave.
-        share_permille: of its new connections that meet the candidate now.
-        phase: of its trial, or of its assignment when it has none.
-        message: what it says; may be empty.
+        part: `member` of this wave, `committed`, `aside` (takes it later), or `waiting` for its
+            wave.
+        share_permille: how many of 1,000 new connections go to the candidate now.
+        phase: of its trial, or of its assignment if it has no trial.
+        message: what the node reports; may be empty.
     """
 
     name: str
@@ -49,7 +50,7 @@ class RolloutNodeView:
 
 @dataclass(frozen=True, slots=True)
 class RolloutEventView:
-    """A sentence of the history. `code` is for machines."""
+    """One sentence of the history. `code` is for programs."""
 
     at_s: float
     rollout: int
@@ -64,14 +65,14 @@ class RolloutView:
 
     Attributes:
         stage: as in docs/rollout.md.
-        wave: from 1; `waves` counts them, the last one holds every node that is left.
-        step: 0 is the taste; `steps` counts those of the policy.
-        verdict: of the judge on this step, in words; empty when nothing is judged.
-        held: why it waits by itself; empty when it does not.
-        paused_by: who paused it; empty when nobody did.
-        straight: why it skips the steps; empty when it does not.
-        deadline_s: when it is withdrawn if it has not been committed everywhere.
-        outcome: how it ended; empty while it goes on.
+        wave: counted from 1, out of `waves`; the last wave contains all remaining nodes.
+        step: 0 is the taste; `steps` counts the steps of the policy.
+        verdict: what the judge says about this step; empty if nothing is judged.
+        held: why the rollout is held; empty if it is not.
+        paused_by: who paused it; empty if nobody did.
+        straight: why it skips the steps; empty if it does not.
+        deadline_s: when it is withdrawn unless it has been committed everywhere.
+        outcome: how it ended; empty while it runs.
     """
 
     number: int
@@ -101,7 +102,7 @@ class RolloutView:
 
 @dataclass(frozen=True, slots=True)
 class FreezeView:
-    """Why nothing advances, by whom and since when."""
+    """Who froze all rollouts, why, and since when."""
 
     actor: str
     reason: str

@@ -18,7 +18,7 @@ CERTIFICATE_ENDED: Final = "certificate-ended"
 
 @dataclass(frozen=True, slots=True)
 class EnvoyView:
-    """The Envoy process as its agent saw it last."""
+    """The Envoy process as its agent last saw it."""
 
     pid: int
     version: str
@@ -33,16 +33,17 @@ class NodeView:
     """One node.
 
     Attributes:
-        connected: a report came within the last few report intervals.
-        seen_s_ago: age of its last report; None before the first.
-        release: what it serves; None before the first.
-        generation: newest assignment it knows.
-        phase: `fetching`, `committing`, `baking`, `good`, `rejected`, or empty before a report.
-        message: one sentence of the node when it has something to say.
+        connected: whether a report came within the last few report intervals.
+        seen_s_ago: age of its last report; null before the first.
+        release: what it serves; null before the first.
+        generation: the newest assignment that it knows.
+        phase: `fetching`, `committing`, `baking`, `good`, `rejected`; empty before the first
+            report.
+        message: one sentence from the node, if it has something to report.
         last_known_good: releases on its disk, newest first.
-        listeners: addresses Envoy listens on now, for example `0.0.0.0:443`.
-        names: how it answers its Envoys' questions for the names of origins; null when it does not
-            say.
+        listeners: addresses that Envoy listens on now, for example `0.0.0.0:443`.
+        names: how it answers its Envoys' DNS queries for origins; null if the node does not report
+            it.
     """
 
     name: str
@@ -61,15 +62,15 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class TrafficView:
-    """Requests over the last `span_s` seconds of one site, or of the whole edge.
+    """Requests of one site, or of the whole edge, over the last `span_s` seconds.
 
     Attributes:
         site: site name; empty for the whole edge.
-        requests_per_s: null when nothing was measured in the span.
-        error_share: answers of 5xx among all; null without answers.
-        client_error_share: answers of 4xx among all; null without answers.
-        latency_p50_s: of whole requests; null when too few.
-        latency_p95_s: as above.
+        requests_per_s: null if nothing was measured in this time.
+        error_share: share of responses that are 5xx; null without responses.
+        client_error_share: share of responses that are 4xx; null without responses.
+        latency_p50_s: median duration of whole requests; null if there were too few.
+        latency_p95_s: the same, 95th percentile.
     """
 
     site: str
@@ -84,15 +85,16 @@ class TrafficView:
 
 @dataclass(frozen=True, slots=True)
 class ShadowView:
-    """The shadow model over the span of `edge`.
+    """The shadow model, over the same time as `edge`.
 
     Attributes:
-        id: first digits of the digest of its file.
-        name: empty when its file is not there any more.
-        compared: requests that both models scored; null while no node counts them, which an older
-            version does not.
-        agreed_share: of these, on the same side of the usual bounds; null without any.
-        errors: requests that it should have scored and could not.
+        id: first digits of its file's digest.
+        name: empty if its file no longer exists.
+        compared: requests that both models scored; null if no node counts them, as with an older
+            version.
+        agreed_share: share of these on the same side of the usual thresholds; null if there are
+            none.
+        errors: requests that it should have scored but could not.
     """
 
     id: str
@@ -104,19 +106,20 @@ class ShadowView:
 
 @dataclass(frozen=True, slots=True)
 class BotsView:
-    """Bots on the whole edge, over the span of `edge` and in the newest records.
+    """Bots on the whole edge, over the same time as `edge` and in the newest records.
 
     Attributes:
-        requests: that were looked at.
-        scored_share: of these; null without any, as all shares.
-        challenged_share: whose policy wanted a challenge.
-        refused_share: answered with 402, 403 or 429 by policy.
+        requests: requests that the bot filter saw.
+        scored_share: share of these with a score. All shares are null without requests.
+        challenged_share: share for which the policy wanted a challenge.
+        refused_share: share that the policy answered with 402, 403 or 429.
         unavailable: challenges that could not be shown.
-        errors: faults of the bot filter; such requests passed unscored.
-        sampled: newest records of the nodes that say something of bots.
-        sampled_unscored_share: of these; null when they are too few.
-        sampled_unknown_tls_share: handshakes of no known client among them; null when too few.
-        shadow: null when there is none.
+        errors: failures of the bot filter; such requests passed without a score.
+        sampled: newest records of the nodes that contain a bot verdict.
+        sampled_unscored_share: share of these without a score; null if they are too few.
+        sampled_unknown_tls_share: share of their TLS handshakes that match no known client; null if
+            they are too few.
+        shadow: null if there is no shadow model.
     """
 
     requests: int
@@ -144,7 +147,7 @@ class CertificateView:
 
 @dataclass(frozen=True, slots=True)
 class NoticeView:
-    """A standing warning: what is wrong now, and what to do."""
+    """A standing warning: what is wrong now, and what to do about it."""
 
     severity: Literal["warning", "error"]
     code: str
@@ -166,22 +169,23 @@ class ControlView:
 
 @dataclass(frozen=True, slots=True)
 class StatusView:
-    """Everything `seawall status` shows.
+    """Everything that `seawall status` shows.
 
     Attributes:
-        state: `serving` (the current release serves and nothing is wrong), `working` (a release
-            is on its way), `degraded` (serving, with a notice of severity error, or a node serves
-            something else than it should), `down` (no Envoy serves), `empty` (no release yet),
-            `standby` (another control process leads, and nodes report to that one).
+        state: `serving` (the current release serves and nothing is wrong), `working` (a release is
+            under way), `degraded` (it serves, but there is a notice of severity error, or a node
+            serves something else than it should), `down` (no Envoy serves), `empty` (no release
+            yet), or `standby` (another control process leads and receives the nodes' reports).
         summary: one sentence for people.
-        current: what the edge is meant to serve.
-        sites: traffic by site, busiest first, bounded; `sites_hidden` counts the rest.
-        config_differs: the site file on disk differs from the current release; None if unknown.
+        current: the release that the edge is meant to serve.
+        sites: traffic by site, busiest first, limited in number; `sites_hidden` counts the others.
+        config_differs: whether the site file on disk differs from the current release; null if
+            unknown.
         measures: process-wide counters and gauges of the newest window, by documented name.
-        now_s: when this was put together.
+        now_s: when this status was put together.
         switches: kill switches that are on.
-        rollouts: releases on their way, and the freeze; None where there are no rollouts.
-        bots: None when nothing was measured of bots.
+        rollouts: releases under way, and the freeze; null if there are no rollouts.
+        bots: null if nothing was measured about bots.
     """
 
     state: Literal["serving", "working", "degraded", "down", "empty", "standby"]
@@ -205,12 +209,13 @@ class StatusView:
 
 @dataclass(frozen=True, slots=True)
 class RuleFactView:
-    """What a rule for bots asked for, and what it stood for in the request.
+    """A fact that a bot rule asked for, and its value in the request.
 
     Attributes:
         name: as in the rule language.
-        state: `told`; `absent`, which no comparison meets; or `not-recorded`.
-        value: null unless it is told. Of requests of a client from 8 on, the least that it was.
+        state: `told` (the value is known), `absent` (no comparison is true) or `not-recorded`.
+        value: null unless `state` is `told`. Counts of a client's requests from 8 on are lower
+            bounds.
         words: the same for people; may be empty.
     """
 
@@ -229,10 +234,11 @@ class WhyView:
         title: one line, for example `GET shop.example.com/api answered 503 in 2 ms`.
         story: what happened, one sentence each, in order.
         remedy: what to do about it; may be empty.
-        record: the access record as written by Envoy.
-        node: that has the record; empty for the machine that answers.
-        also: other nodes that have a record of the same id.
-        facts: what the rules for bots asked for that held, noted ones before the one that decided.
+        record: the access record as Envoy wrote it.
+        node: the node that has the record; empty for the machine that answers.
+        also: other nodes that have a record with the same id.
+        facts: facts that matching bot rules asked for; those of noted rules come before those of
+            the deciding one.
     """
 
     request_id: str
@@ -267,7 +273,7 @@ class TokensView:
 
 @dataclass(frozen=True, slots=True)
 class TokenCreated:
-    """A new token. `token` is the only copy: it is stored hashed and never shown again."""
+    """A new token. `token` is the only copy: Seawall stores only its hash."""
 
     view: TokenView
     token: str
@@ -275,7 +281,7 @@ class TokenCreated:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntryView:
-    """Something somebody did, or tried to do."""
+    """Something that somebody did or tried to do."""
 
     at_s: float
     who: str

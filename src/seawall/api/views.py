@@ -23,7 +23,7 @@ class ErrorView:
     """Any failure of any operation.
 
     Attributes:
-        code: stable kebab-case identifier for machines.
+        code: stable identifier in kebab case, for programs.
         message: what is wrong, where, and why.
         remedy: what to do next; may be empty.
     """
@@ -53,17 +53,16 @@ class ProblemView:
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """The verdict on a site file.
+    """The result of checking a site file.
 
     Attributes:
-        ok: no problem is an error.
-        problems: errors first, each in the order of the files; bounded.
-        problems_hidden: how many more there are than shown.
-        sites: sites of the file; 0 when it was refused.
-        routes: routes over all sites; 0 when refused.
-        origins: origins; 0 when refused.
-        compared_with: the release that serves: what is wrong there already is a warning, as when
-            the file is applied; None when nothing serves.
+        ok: whether no problem is an error.
+        problems: errors first, each in the order of the files; limited in number.
+        problems_hidden: how many more there are.
+        sites: sites of the file; 0 if it was refused.
+        routes: routes of all sites; 0 if refused.
+        origins: origins; 0 if refused.
+        compared_with: the current release, or null; errors that it already has become warnings.
     """
 
     ok: bool
@@ -77,13 +76,13 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True)
 class ChangeView:
-    """One difference of the compiled result, in words.
+    """One difference in the compiled result, in words.
 
     Attributes:
         subject: for example `route shop/api`.
         text: for example `timeout 15 s -> 30 s`.
-        drains: open connections of a listener are closed gracefully by this change.
-        restarts: takes effect only with a new Envoy process.
+        drains: this change gracefully closes the open connections of a listener.
+        restarts: this change needs a new Envoy process to take effect.
     """
 
     action: Literal["added", "removed", "changed"]
@@ -95,19 +94,19 @@ class ChangeView:
 
 @dataclass(frozen=True, slots=True)
 class GuardLineView:
-    """The mass-change arithmetic of one kind of thing.
+    """The mass-change arithmetic for one kind of thing.
 
     Attributes:
-        kind: `sites`, `routes`, ...: also the name that forces it.
+        kind: `sites`, `routes`, ...; also the name to force it with.
         before: how many the current release has.
-        after: how many the new one has.
-        removed: how many of those before are gone.
-        changed: how many of those before differ.
-        share: (removed, changed or added) / before; 0 when there were none.
-        share_max: the bound.
-        refused: the bound is crossed and was not forced.
+        after: how many the new release has.
+        removed: how many of the current ones are gone.
+        changed: how many of the current ones differ.
+        share: (removed, changed or added) / before; 0 if there were none.
+        share_max: the largest share that is allowed.
+        refused: whether `share` is too large and was not forced.
         text: the arithmetic in one sentence.
-        added: how many are new, where that is bounded.
+        added: how many are new, for kinds where that is limited.
     """
 
     kind: str
@@ -124,7 +123,7 @@ class GuardLineView:
 
 @dataclass(frozen=True, slots=True)
 class GuardView:
-    """The whole mass-change guard. `force` lists the names that would let it pass."""
+    """The result of the whole mass-change guard. `force` lists the names that would let it pass."""
 
     ok: bool
     lines: tuple[GuardLineView, ...]
@@ -133,14 +132,14 @@ class GuardView:
 
 @dataclass(frozen=True, slots=True)
 class TurnedAwayView:
-    """What changed bot rules and address lists would do to the requests recorded of late.
+    """What changed bot rules and address lists would do to recently recorded requests.
 
     Attributes:
         sites: those whose rules change.
         lines: the same in words, and what could not be measured.
-        code: why `apply` would refuse; empty when it would not.
-        force: name for `--force` when it is refused.
-        fleet: which nodes told what they have seen; None where the records are this machine's own.
+        code: why `apply` would refuse; empty if it would not.
+        force: the name for `--force` after a refusal.
+        fleet: which nodes sent records; null if the records are from this machine.
     """
 
     sites: tuple[Rehearsal, ...]
@@ -157,13 +156,14 @@ class DiffView:
     """What applying these sources would change.
 
     Attributes:
-        check: the verdict on the file; when not ok the rest is empty.
-        current: release compared with; None before the first.
-        changes: bounded; `changes_hidden` counts the rest.
-        identical: nothing would change at all.
-        digest: of the content that `apply` would release; empty when the check failed.
-        made_before: the current release or the newest that went out, made of these very files.
-        turned_away: None when neither bot rules nor address lists change.
+        check: the result of the check; if it is not ok, the rest is empty.
+        current: the release that was compared with; null before the first.
+        changes: limited in number; `changes_hidden` counts the others.
+        identical: whether nothing would change.
+        digest: of the content that `apply` would release; empty if the check failed.
+        made_before: the current release, or else the newest one rolled out, that was made of
+            exactly these files.
+        turned_away: null if neither bot rules nor address lists change.
     """
 
     check: CheckView
@@ -182,19 +182,19 @@ class DiffView:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseView:
-    """A release as listed.
+    """A release in a list.
 
     Attributes:
         id: `rN`.
         kind: `site`, `certificates`, `feed` or `switch`.
-        parent: what was current when it was made.
-        quarantined: why its content may not be rolled out again; empty when it may.
-        current: it is what the edge is meant to serve.
-        serving: a node serves it now.
-        last_known_good: a node keeps it on disk as good.
-        rollout: where its newest rollout stands, such as `canary`, `done` or `rolled-back`;
-            `none` when none is remembered. Told of releases that are looked up; null elsewhere.
-        signed: author, message, time, parent and digest are as they were signed; null likewise.
+        parent: the release that was current when this one was made.
+        quarantined: why its content may not be rolled out again; empty if it may.
+        current: whether the edge is meant to serve it.
+        serving: whether a node serves it now.
+        last_known_good: whether a node keeps it on disk as good.
+        rollout: state of its newest rollout, such as `canary`, `done` or `rolled-back`; `none` if
+            no rollout is remembered. Given when a single release is asked for; otherwise null.
+        signed: whether author, message, time, parent and digest are as signed; or null, as above.
     """
 
     id: str
@@ -214,7 +214,7 @@ class ReleaseView:
 
 @dataclass(frozen=True, slots=True)
 class ReleasesView:
-    """One page of releases, newest first. `next_before` continues it; None at the end."""
+    """One page of releases, newest first. `next_before` gets the next; null on the last."""
 
     releases: tuple[ReleaseView, ...]
     next_before: str | None = None
@@ -222,7 +222,7 @@ class ReleasesView:
 
 @dataclass(frozen=True, slots=True)
 class SourceView:
-    """One site file as released. `path` is where it stood on the machine that released it."""
+    """One site file as released. `path` is its path on the machine that released it."""
 
     path: str
     content: str
@@ -230,15 +230,15 @@ class SourceView:
 
 @dataclass(frozen=True, slots=True)
 class GateStepView:
-    """A step that a release went through before it was stored, and how long it took.
+    """A step that a release passed through before it was stored, and how long it took.
 
     Attributes:
-        stage: of the gate: `limits`, `compatibility`, `guard`, `scores`, `clients`, `validate`,
-            `taster`; an older Seawall wrote others, too.
+        stage: `limits`, `compatibility`, `guard`, `scores`, `clients`, `validate` or `taster`;
+            older versions of Seawall wrote others too.
         text: one line for people.
-        outcome: `passed`, `forced` or `skipped`; `refused` for a release that was not stored.
-        lines: the arithmetic, and what was found.
-        remedy: of a refusal.
+        outcome: `passed`, `forced` or `skipped`; `refused` if the release was not stored.
+        lines: the arithmetic and the findings.
+        remedy: what to do after a refusal.
     """
 
     stage: str
@@ -255,14 +255,14 @@ class ReleaseDetailView:
 
     Attributes:
         sources: the site files, root first.
-        changes: against its parent, bounded; empty when the parent is no longer retained.
-        compared_with: the parent compared with; None when there is none to compare.
-        resources: compiled resources by type.
+        changes: compared with its parent; limited in number. Empty if the parent was deleted.
+        compared_with: the parent compared with; null if there is none.
+        resources: number of compiled resources by type.
         size_bytes: of the stored bundle.
-        seawall_version: that compiled it.
-        envoy_version: that validated it.
-        bundle_kept: false when the stored content can no longer be read.
-        gate: what the release went through; empty for one of an older Seawall.
+        seawall_version: the version that compiled it.
+        envoy_version: the version that validated it.
+        bundle_kept: false if the stored content can no longer be read.
+        gate: the steps of the gate; empty for a release of an older Seawall.
     """
 
     release: ReleaseView
@@ -324,13 +324,13 @@ class Applied:
     """The end of a successful apply or rollback.
 
     Attributes:
-        release: what serves now; None for a dry run, which releases nothing.
-        changed: false when the content was already current and nothing was released.
-        dry_run: everything but the release itself was done.
-        previous: what was current before.
+        release: what serves now; null for a dry run, which releases nothing.
+        changed: false if the content was already current, so that nothing was released.
+        dry_run: everything was done except the release itself.
+        previous: the release that was current before.
         node_generation: of the assignment that serves.
-        notes: things worth knowing, for example a warning of the check.
-        withdrawn: the release that was on its way, when a rollback took it back; empty otherwise.
+        notes: useful information, for example a warning of the check.
+        withdrawn: the release under way that a rollback withdrew; empty if there was none.
     """
 
     release: ReleaseView | None
@@ -350,11 +350,11 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class EnvoyRefusalView:
-    """Envoy's refusal of one resource, led back to where it was written.
+    """Envoy's refusal of one resource, with the place in the site file that caused it.
 
     Attributes:
         owner: for example `route shop/api`, or `edge`.
-        file: place of the owner in the site file; empty with `line` 0 when unknown.
+        file: where the owner is in the site file; empty, with `line` 0, if unknown.
         envoy_words: Envoy's own message.
     """
 
@@ -367,17 +367,17 @@ class EnvoyRefusalView:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The end of an apply or rollback that was refused; what served before serves on.
+    """The end of an apply or rollback that was refused; what served before still serves.
 
     Attributes:
         stage: where it was refused.
         code: as in `ErrorView`.
-        problems: of the site file, when `stage` is `check`.
-        guard: the arithmetic, when `stage` is `guard`.
-        envoy: Envoy's words, when `stage` is `validate` or `commit`.
-        release: the release that was made and then refused by a node; None when none was made.
-        serving: what the edge goes on serving; None when it serves nothing yet.
-        gate: the stages of the gate up to the one that refused; empty before the gate.
+        problems: of the site file, if `stage` is `check`.
+        guard: the arithmetic, if `stage` is `guard`.
+        envoy: Envoy's own messages, if `stage` is `validate` or `commit`.
+        release: the release that was made and then refused by a node; null if none was made.
+        serving: what the edge still serves; null if it serves nothing yet.
+        gate: the stages of the gate, including the one that refused; empty before the gate.
     """
 
     stage: Stage
