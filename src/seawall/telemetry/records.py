@@ -27,10 +27,10 @@ from seawall.limits import (
 
 _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_MAX}}}")
 MISSING_WORDS: Final = (
-    "The record may have been rotated away with the oldest. Errors and slow requests are "
-    "recorded, and of the ordinary ones the share `access_log: sample`; above "
-    f"{ACCESS_RECORDS_PER_S_MAX:,} a second of one kind a node records only a part. A record is "
-    "written within a second."
+    "The record may have been deleted with the oldest ones. All errors and slow requests are "
+    "recorded, and of the other requests the share `access_log: sample`. Above "
+    f"{ACCESS_RECORDS_PER_S_MAX:,} a second of one kind, a node records only part of them. A "
+    "record is written within a second."
 )
 """Why there may be no record of a request that was answered."""
 _SERVER_ERROR: Final = 500
@@ -219,8 +219,8 @@ def find(current: Path, request_id: str) -> AccessRecord:
     if not found.whole:
         raise UnreachableError(
             "records-unreadable",
-            f"Not all access records in {current.parent} can be read, and request {request_id} is "
-            "in none of the others.",
+            f"Some access records in {current.parent} cannot be read, and request {request_id} "
+            "is in none of the others.",
             remedy="Run the command as the user that Seawall runs as.",
         )
     raise NotFoundError(
