@@ -183,7 +183,7 @@ def test_a_foreign_database_is_refused(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE photos (name TEXT)")
-    with pytest.raises(RefusedError, match="not a store of Seawall"):
+    with pytest.raises(RefusedError, match="not a Seawall store"):
         _open(path)
 
 
