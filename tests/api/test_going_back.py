@@ -71,4 +71,4 @@ def test_authorities_of_origins_are_no_certificates_of_the_edge() -> None:
 
 def test_a_name_that_forces_nothing_is_told() -> None:
     (note,) = idle_force((FORCE, "0a1b2c3d4e5f", "certifcate-expired"))
-    assert "forced by 'certifcate-expired'" in note
+    assert "forced with 'certifcate-expired'" in note

@@ -93,7 +93,7 @@ def test_whoever_waits_for_a_step_hears_what_it_waits_for_how_long_and_what_then
                     break
             assert (event.stage, event.state) == ("canary", "started")
             assert event.text.startswith("step 1 of 3 (1 %), ")
-            assert " s of at most 120 s, then golden requests decide: No request" in event.text
+            assert " s of at most 120 s, then golden requests decide: The candidate" in event.text
             listed = await course(here).history(ReleaseId("r2"))
             assert listed.rollouts[0].verdict.startswith("Not enough evidence")
 
@@ -175,7 +175,7 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
         assert [release.id for release in listed] == ["r2", "r1"], "nothing was stored"
         back = await here.rollback(force=("sites-removed",))
         assert isinstance(back, Applied), back
-        assert "forced by 'sites-removed'" in back.notes[0]
+        assert "forced with 'sites-removed'" in back.notes[0]
         assert here.node.serving == "r1"
         await course(here).unfreeze("ann")
         await here.applied(here.text(timeout="4s"))
