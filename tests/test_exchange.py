@@ -84,7 +84,7 @@ def test_chunks_are_joined() -> None:
 
 def test_chunks_may_be_small_while_they_are_few() -> None:
     assert asked(chunked(b"1\r\nx\r\n" * 900 + b"0\r\n\r\n")).body == b"x" * 900
-    with pytest.raises(ValueError, match="too small chunks"):
+    with pytest.raises(ValueError, match="the chunks of the response are too small"):
         asked(chunked(b"1\r\nx\r\n" * 1_100 + b"0\r\n\r\n"))
 
 

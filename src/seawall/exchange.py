@@ -133,7 +133,9 @@ class Line:
                 return await self._ask(request, size_bytes_max, timeout_s)
             except EOFError as error:
                 self.close()
-                raise ConnectionResetError("the connection was closed unanswered") from error
+                raise ConnectionResetError(
+                    "the connection was closed without a response"
+                ) from error
             except BaseException:
                 self.close()
                 raise
@@ -199,7 +201,7 @@ async def _read(reader: asyncio.StreamReader, size_bytes_max: int) -> tuple[Answ
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except asyncio.LimitOverrunError as error:
-        raise ValueError("the head of the answer is too large") from error
+        raise ValueError("the response headers are too large") from error
     status, headers = _parse_head(head[:-4])
     keeps = headers.get("connection", "").lower() != "close"
     length = headers.get("content-length")
@@ -250,7 +252,7 @@ def _parse(received: bytearray) -> tuple[int, bytes]:
         return status, _dechunk(body)
     length = fields.get("content-length")
     if length is not None and int(length) != len(body):
-        raise ValueError("answer cut short")
+        raise ValueError("the response was cut short")
     return status, bytes(body)
 
 
@@ -272,10 +274,10 @@ def _dechunk(body: bytearray) -> bytes:
     while True:
         count += 1
         if count > limits.ANSWER_CHUNKS_FEW + len(out) // limits.ANSWER_CHUNK_SIZE_BYTES_MIN:
-            raise ValueError("answer in too small chunks")
+            raise ValueError("the chunks of the response are too small")
         end = body.find(b"\r\n", position)
         if end < 0:
-            raise ValueError("answer cut short")
+            raise ValueError("the response was cut short")
         size = int(bytes(body[position:end]).partition(b";")[0], 16)
         if size < 0:  # with the right one this would go round for ever
             raise ValueError("not an HTTP response")
@@ -283,6 +285,6 @@ def _dechunk(body: bytearray) -> bytes:
         if size == 0:
             return bytes(out)
         if len(body) < start + size + 2:
-            raise ValueError("answer cut short")
+            raise ValueError("the response was cut short")
         out += body[start : start + size]
         position = start + size + 2

@@ -62,12 +62,12 @@ def claim(path: Path) -> None:
         raise ConflictError(
             "socket-path-taken",
             f"{path} exists and is not a socket.",
-            remedy="Move it away, or choose another data directory.",
+            remedy="Move the file away, or choose another data directory.",
         )
     if _answers(path):
         raise ConflictError(
             "socket-in-use",
-            f"Another process answers on {path}.",
+            f"Another process is already listening on {path}.",
             remedy="Stop that process first, or choose another data directory.",
         )
     with suppress(FileNotFoundError):

@@ -12,6 +12,6 @@ def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise ValueError(f"a key stands twice in it: `{name[:80]}`")
+            raise ValueError(f"it contains a key twice: `{name[:80]}`")
         found[name] = value
     return found

@@ -37,7 +37,7 @@ def test_it_tells_what_serves_then(tmp_path: Path) -> None:
         assert (back.withdrawn, here.current) == ("r2", "r1")
         assert back.release is not None
         assert back.release.id == "r1"
-        assert back.notes == ("To go back from r1 too: `seawall rollback` once more.",)
+        assert back.notes == ("To go back further than r1, run `seawall rollback` again.",)
         assert isinstance(await straight, Refused)
 
     _run(tmp_path, story)
@@ -50,7 +50,7 @@ def test_whoever_asks_for_it_by_name_does_not_withdraw_it(tmp_path: Path) -> Non
         again = await here.rollback("r2")
         assert isinstance(again, Applied), again
         assert (again.withdrawn, here.current) == ("", "r2")
-        assert again.notes == ("r2 is current already: nothing to change.",)
+        assert again.notes == ("r2 is already current: nothing to change.",)
         assert not straight.done()
         straight.cancel()
 

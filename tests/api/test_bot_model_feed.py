@@ -108,7 +108,7 @@ def test_a_bad_model_is_refused_with_what_is_wrong_and_the_old_one_scores(tmp_pa
             assert view.id == id_of(FIRST), bad
             status = await at.service.status()
             told = {notice.code: notice.text for notice in status.notices}
-            before, words = words, f"The feed bot-model is not taken: {problem.what}"
+            before, words = words, f"The feed bot-model was not accepted: {problem.what}"
             assert words != before, bad
             assert words in told["last-release-refused"], bad
 

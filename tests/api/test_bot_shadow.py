@@ -182,7 +182,7 @@ def test_it_is_not_promoted_over_a_model_that_is_a_file(tmp_path: Path) -> None:
         async with world(tmp_path / "data") as at:
             await at.applied(at.text(extra=f"bots: {{model: {file}}}\n"))
             assert isinstance(await push(at, BOT_SHADOW, NEXT), Applied)
-            with pytest.raises(ConflictError, match="file of the site file"):
+            with pytest.raises(ConflictError, match="reads the bot model from a file"):
                 await promote(at)
             assert await ids(at) == (id_of(FIRST), id_of(NEXT))
 

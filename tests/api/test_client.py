@@ -57,10 +57,10 @@ def _another(status: int, body: bytes) -> Iterator[Client]:
 )
 def test_another_server_is_told_as_that(status: int, body: bytes) -> None:
     with _another(status, body) as client:
-        with pytest.raises(UnreachableError, match="is not Seawall's control") as looked:
+        with pytest.raises(UnreachableError, match="is not a Seawall control process") as looked:
             client.status()
         assert looked.value.code == "bad-answer"
-        with pytest.raises(UnreachableError, match="is not Seawall's control"):
+        with pytest.raises(UnreachableError, match="is not a Seawall control process"):
             list(client.kill(KillRequest("compression")))
 
 

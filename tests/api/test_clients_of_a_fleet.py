@@ -59,8 +59,11 @@ def test_the_clients_of_one_node_are_enough_to_refuse(tmp_path: Path) -> None:
         refused = await here.apply(here.text(extra=HARSH))
         assert isinstance(refused, Refused)
         assert (refused.stage, refused.code) == ("clients", "clients-turned-away")
-        assert "30 of 30 clients (100%) that are let in now on node b, of the" in refused.message
-        assert "Nodes that told what they have seen: 2 of 2 asked." in refused.gate[-1].lines
+        assert (
+            "30 of 30 clients (100%) that are let in now on node b, judged by the"
+            in refused.message
+        )
+        assert "Nodes that sent their recent requests: 2 of 2 asked." in refused.gate[-1].lines
         assert nodes.asked == [Wanted(("shop",), addresses=False)]
         applied = await here.apply(here.text(extra=HARSH), force=("clients",))
         assert isinstance(applied, Applied)
@@ -74,7 +77,7 @@ def test_harmless_rules_pass_and_what_goes_on_is_told(tmp_path: Path) -> None:
         view = await here.service.diff(sources(here.text(extra=QUIET)))
         assert view.turned_away is not None
         assert view.turned_away.fleet == NodesAsked(1, 1, 1)
-        assert view.turned_away.lines[0] == "Nodes that told what they have seen: 1 of 1 asked."
+        assert view.turned_away.lines[0] == "Nodes that sent their recent requests: 1 of 1 asked."
         events = [
             event async for event in here.service.apply(sources(here.text(extra=QUIET)), caller=ANN)
         ]
@@ -83,8 +86,8 @@ def test_harmless_rules_pass_and_what_goes_on_is_told(tmp_path: Path) -> None:
         words = [event.text for event in told if event.stage == "clients"]
         assert words == [
             "",
-            "asking nodes what they have seen",
-            "1 site(s) looked at, by what 1 of 1 node(s) have seen",
+            "asking nodes for recent requests",
+            "1 site(s) looked at, with records of 1 of 1 node(s)",
         ]
 
     on_fleet(tmp_path, story, a=seen(50))
@@ -110,7 +113,7 @@ def test_a_node_that_sends_nonsense_is_named_and_the_others_count(
     async def story(here: World, _nodes: Nodes) -> None:
         tried = await here.applied(here.text(extra=QUIET), dry_run=True)
         assert tried.notes == (
-            "Nodes that told what they have seen: 1 of 2 asked. Answered what makes no sense: b.",
+            "Nodes that sent their recent requests: 1 of 2 asked. Sent an unusable answer: b.",
         )
         refused = await here.apply(here.text(extra=HARSH))
         assert isinstance(refused, Refused)
@@ -124,10 +127,10 @@ def test_without_an_answer_it_is_said_that_nothing_was_measured(tmp_path: Path) 
         applied = await here.applied(here.text(extra=HARSH))
         assert applied.notes == (
             (
-                "shop: whom it turns away is not measured: no request to it is recorded of late by "
-                "the nodes that answered."
+                "shop: whom the change turns away was not measured: no recent request to it is "
+                "recorded by the nodes that answered."
             ),
-            "The fleet has no nodes that could tell what they have seen.",
+            "The fleet has no nodes to ask for recent requests.",
         )
 
     on_fleet(tmp_path, story)

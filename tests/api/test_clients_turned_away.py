@@ -52,7 +52,7 @@ def test_a_rule_the_wrong_way_round_is_refused_with_its_arithmetic(tmp_path: Pat
         assert isinstance(refused, Refused)
         assert (refused.stage, refused.code) == ("clients", "clients-turned-away")
         assert "would turn away 100 of 100 clients (100%)" in refused.message
-        assert "By what: low (block) 100." in refused.message
+        assert "By rule or list: low (block) 100." in refused.message
         assert "--force clients" in refused.remedy
         assert here.current == "r1"
         assert "seawall why id-" in refused.gate[-1].lines[0]
@@ -78,7 +78,7 @@ def test_rules_that_meet_nobody_pass_and_diff_says_so(tmp_path: Path) -> None:
         view = await here.service.diff(sources(here.text(extra=QUIET)))
         assert view.turned_away is not None
         assert not view.turned_away.code
-        assert "nobody of 100 clients is turned away" in view.turned_away.lines[0]
+        assert "none of 100 clients would be turned away" in view.turned_away.lines[0]
         applied = await here.applied(here.text(extra=QUIET))
         assert not [note for note in applied.notes if "turn" in note]
 
@@ -110,7 +110,9 @@ def test_without_recent_records_it_is_said_that_nothing_was_measured(
         if age_s is not None:
             write_records(here, age_s=age_s)
         applied = await here.applied(here.text(extra=HARSH))
-        words = "shop: whom it turns away is not measured: no request to it is recorded"
+        words = (
+            "shop: whom the change turns away was not measured: no recent request to it is recorded"
+        )
         assert any(note.startswith(words) for note in applied.notes), applied.notes
 
     run(tmp_path, story)
@@ -125,7 +127,7 @@ def test_a_pushed_list_that_holds_everybody_is_refused(tmp_path: Path) -> None:
         refused = await last(await push(ListName("bad"), FeedRequest(text=bad), ANN))
         assert isinstance(refused, Refused)
         assert (refused.stage, refused.code) == ("clients", "clients-turned-away")
-        assert "By what: bad (deny) 100." in refused.message
+        assert "By rule or list: bad (deny) 100." in refused.message
         taken = await last(await push(ListName("bad"), FeedRequest(text=good), ANN))
         assert isinstance(taken, Applied), taken
         forced = await last(
@@ -174,5 +176,5 @@ def test_diff_names_each_site_once_and_counts_none_of_them_again() -> None:
     assert [line.partition(":")[0] for line in view.lines] == [each.site for each in found]
     unknown = turned_away_view(None)
     assert unknown is not None
-    assert "cannot be loaded any more" in unknown.lines[0]
+    assert "can no longer be loaded" in unknown.lines[0]
     assert turned_away_view(Rehearsed()) is None

@@ -85,7 +85,7 @@ def test_a_model_whose_beginning_is_not_kept_is_said_to_be_carried(store: Store)
         newest = _release(store, Kind.FEED, CONTENT)
     found = known_bots(store, _record(newest, _digest(CONTENT)))
     assert found.model is not None
-    assert "some before may have" in found.model.came
+    assert "earlier ones may too" in found.model.came
 
 
 def test_a_model_in_a_file_is_found_while_the_file_still_is_that_model(
@@ -110,7 +110,7 @@ def test_the_shipped_model_is_known_also_for_a_release_that_is_gone(
     monkeypatch.setattr(explained, "starter_content", lambda: CONTENT)
     found = known_bots(store, _record("r99", _digest(CONTENT)))
     assert found.model is not None
-    assert found.model.came == "it is the one that Seawall ships"
+    assert found.model.came == "it is the model that Seawall ships"
     assert found.policy is None
 
 

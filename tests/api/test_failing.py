@@ -39,17 +39,19 @@ def test_a_suspected_release_is_named_with_the_way_back() -> None:
         "30%. Before r4, which began to serve 2 min ago, 0 of 310 were."
     )
     assert notice.remedy == (
-        "`seawall why 1f` tells what happened to one of them. If r4 is to blame: "
-        "`seawall rollback`."
+        "`seawall why 1f` shows what happened to one of them. If r4 is to blame: `seawall "
+        "rollback`."
     )
 
 
 def test_without_a_new_release_nobody_is_sent_back() -> None:
     [notice] = told(failure(span_s=600.0))
     assert "in the last 10 minutes" in notice.text
-    assert notice.text.endswith("No release began to serve in the time that is remembered here.")
+    assert notice.text.endswith(
+        "No release began to serve in the period for which there are measurements."
+    )
     assert notice.remedy == (
-        "Take the `x-request-id` of such an answer: `seawall why ID` tells what happened."
+        "Take the `x-request-id` of such a response: `seawall why ID` shows what happened."
     )
     [same] = told(failure(since_s=NOW_S - 130, before=(90, 310)), shop="1f")
     assert "rollback" not in same.remedy
@@ -68,7 +70,7 @@ def test_a_release_that_turns_people_away_is_named_with_the_way_back() -> None:
     notice = turned_notice(found, "r2", NOW_S)
     assert notice.text == (
         "Since r2 serves, for 1 min, bot rules turned away or challenged 31 of 60 requests, 52%; "
-        "before it 0 of 20."
+        "before that 0 of 20."
     )
     assert "`seawall rollback`" in notice.remedy
     assert turned_notice(replace(found, before=(0, 0)), "r2", NOW_S).text.endswith("no requests.")
@@ -192,9 +194,9 @@ def test_why_tells_of_an_address_that_is_remembered_only(tmp_path: Path) -> None
             await here.service.report(replace(seen.report, windows=(), names=names))
             told = await here.service.why(RequestId("abc"))
             assert (
-                "That address is remembered only: of api.shop.example DNS says 'no such name' "
-                "since 1970-01-01 00:00 UTC."
+                "That address comes from memory, not from DNS: of api.shop.example DNS says 'no "
+                "such name' since 1970-01-01 00:00 UTC."
             ) in told.story
-            assert told.remedy.startswith("If the origin has moved, mend its DNS record")
+            assert told.remedy.startswith("If the origin has moved, fix its DNS record")
 
     asyncio.run(story())

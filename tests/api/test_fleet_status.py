@@ -39,11 +39,11 @@ def test_a_process_that_stands_by_says_who_knows(tmp_path: Path) -> None:
     assert leading == replace(view, urls=()), "nobody listens on control's machine"
     standing_by = in_fleet(view, ElsewhereError("10.0.0.1:7443"))
     assert (standing_by.state, standing_by.nodes) == ("standby", ())
-    assert standing_by.summary.startswith("10.0.0.1:7443 leads and hears the nodes")
+    assert standing_by.summary.startswith("10.0.0.1:7443 leads and is in contact with the nodes")
     assert "r1 should serve" in standing_by.summary
     nobody = in_fleet(view, ElsewhereError(""))
     assert (nobody.state, nobody.nodes) == ("degraded", ())
-    assert "not known here which control process leads" in nobody.summary
+    assert "This control process does not know which one leads" in nobody.summary
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_node_that_a_control_process_never_heard_is_told_as_silent(tmp_path: P
             view = await here.service.status()
             assert view.state == "degraded"
             [notice] = view.notices
-            assert notice.text.startswith("Node edge-9 has said nothing since this control process")
+            assert notice.text.startswith("Node edge-9 has not been heard from since this control")
             assert in_fleet(view, ElsewhereError("10.0.0.1:7443")).notices == ()
 
     asyncio.run(story())

@@ -20,7 +20,7 @@ def test_a_golden_request_answered_otherwise_is_refused_and_quarantined(tmp_path
         await here.applied(here.text())
         end = await here.refused(here.text(extra=golden(204)))
         assert (end.stage, end.code) == ("taster", "golden-answered-otherwise")
-        assert "answered 200, written is 204" in end.message
+        assert "answered 200, expected 204" in end.message
         assert end.remedy
         assert end.serving == "r1"
         assert [(step.stage, step.outcome) for step in end.gate] == [

@@ -36,7 +36,7 @@ def test_one_that_has_ended_is_refused_while_that_of_today_is_good() -> None:
     with pytest.raises(RefusedError) as refused:
         going_back(holding(shop=-1, blog=9), holding(shop=80, blog=9))
     assert refused.value.code == "certificate-expired"
-    assert "r1 would serve again" in refused.value.message
+    assert "r1 would serve an older certificate" in refused.value.message
     assert "shop ended on" in refused.value.message
     assert "blog" not in refused.value.message
     assert "seawall show r1" in refused.value.remedy
@@ -44,12 +44,12 @@ def test_one_that_has_ended_is_refused_while_that_of_today_is_good() -> None:
 
 def test_whoever_means_it_is_told_and_goes_back() -> None:
     notes = going_back(holding(shop=-1), holding(shop=80), FORCE)
-    assert "Certificate shop is that of r1 again" in notes[0]
+    assert "Certificate shop is the one of r1 again" in notes[0]
 
 
 def test_one_that_ends_earlier_is_told() -> None:
     (note,) = going_back(holding(shop=20, blog=80), holding(shop=80, blog=20))
-    assert "Certificate shop is that of r1 again" in note
+    assert "Certificate shop is the one of r1 again" in note
 
 
 def test_where_that_of_today_has_ended_too_the_way_back_is_open() -> None:
@@ -71,4 +71,4 @@ def test_authorities_of_origins_are_no_certificates_of_the_edge() -> None:
 
 def test_a_name_that_forces_nothing_is_told() -> None:
     (note,) = idle_force((FORCE, "0a1b2c3d4e5f", "certifcate-expired"))
-    assert "forced by 'certifcate-expired'" in note
+    assert "forced with 'certifcate-expired'" in note

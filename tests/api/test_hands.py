@@ -428,7 +428,7 @@ def test_a_feed_that_waits_for_a_release_to_bake_says_so(tmp_path: Path) -> None
                 await here.node.say()
         assert told == [
             "",
-            "waits until r1 is last known good, 15 s after it was served",
+            "waits until r1 is last known good, 15 s after it began to serve",
             "after r1",
         ]
 

@@ -49,12 +49,12 @@ def test_a_record_is_told_at_once_and_a_second_claim_never_replaces_it() -> None
     assert question.take(A, Said(RECORD), 1.0) == ""
     assert question.left_s(1.0) == limits.RECORD_CLAIMS_WAIT_S
     lie = AccessRecord(time="2026-11-28T11:00:00.000Z", request_id=ID, host="evil")
-    assert "edge-2 claims request 8d7b, which edge-1 has too" in question.take(B, Said(lie), 1.1)
+    assert "edge-2 claims to have request 8d7b, as does edge-1" in question.take(B, Said(lie), 1.1)
     finding = question.end()
     assert (finding.record, finding.node, finding.also) == (RECORD, A, (B,))
     first, second = sentences(finding)
-    assert "Node edge-1 has the record" in first
-    assert "Node edge-2 says that it has a record of this request too" in second
+    assert "The record is from node edge-1." in first
+    assert "Node edge-2 claims to have a record of this request too" in second
     assert "seawall why 8d7b --node edge-2" in second
 
 
@@ -111,8 +111,8 @@ def test_not_found_is_said_of_nodes_that_searched_everything_alone() -> None:
         "No record of request 8d7b was found. Searched: edge-1 (records since "
         "2026-11-28T09:00:00.000Z), edge-2 (no records)."
     )
-    assert "rotated away" in refused.remedy
-    assert "above 1,000 a second" in refused.remedy
+    assert "deleted with the oldest" in refused.remedy
+    assert "Above 1,000 a second" in refused.remedy
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_not_found_is_said_of_nodes_that_searched_everything_alone() -> None:
     [
         (Standing.ASKED, None, "Did not answer in time: edge-2."),
         (Standing.SILENT, None, "Not connected here: edge-2."),
-        (Standing.OLD, None, "Of an older version that cannot be asked: edge-2."),
-        (Standing.ASKED, Said(garbled="x"), "Answered what makes no sense: edge-2."),
+        (Standing.OLD, None, "Of an older version that cannot answer this question: edge-2."),
+        (Standing.ASKED, Said(garbled="x"), "Sent an unusable answer: edge-2."),
         (
             Standing.ASKED,
             Said(whole=False, since="2026-11-28T09:30:00.000Z"),
-            "Searched in part: edge-2 (records since 2026-11-28T09:30:00.000Z).",
+            "Searched only part of their records: edge-2 (records since 2026-11-28T09:30:00.000Z).",
         ),
     ],
 )
@@ -141,14 +141,14 @@ def test_of_all_others_it_is_said_that_it_is_not_known(
     assert refused.code == "request-not-known"
     assert words in refused.message
     assert "Searched: edge-1 (records since" in refused.message
-    assert "Whether edge-2 has it is not known." in refused.remedy
+    assert "It is unknown whether edge-2 has it." in refused.remedy
     assert "seawall why 8d7b --data-dir DIR" in refused.remedy
 
 
 def test_who_stands_by_says_who_hears_every_node() -> None:
     finding = inquiry(n1=Standing.SILENT).end()
     assert (
-        "Ask the control process that leads, at 10.0.0.1:7443"
+        "Ask the leading control process, at 10.0.0.1:7443"
         in refusal(finding, "10.0.0.1:7443").remedy
     )
     assert "when there is one" in refusal(finding, "").remedy
@@ -178,5 +178,5 @@ def test_after_the_end_no_record_is_kept_and_a_late_one_is_told() -> None:
     assert question.end().record is None
     late = asked(A, B)
     assert late.end().record is None
-    assert late.take(A, Said(RECORD), 9.0) == "edge-1 has request 8d7b, and said so too late"
+    assert late.take(A, Said(RECORD), 9.0) == "edge-1 has request 8d7b, but answered too late"
     assert late.end().record is None

@@ -71,7 +71,7 @@ def test_a_due_job_runs_once_is_ordered_as_written_and_is_remembered(
     [
         (
             "crash",
-            "ended with code 1 and told no outcome. Its last words: these are its last words",
+            "ended with code 1 and reported no outcome. Its last words: these are its last words",
         ),
         ("abort", "crashed (signal SIGABRT)"),
         ("killed", "was killed"),
@@ -201,7 +201,7 @@ def test_what_makes_no_sense_is_refused_and_one_run_at_a_time(
                 await hands.run_job("ranges", JobRequest(), ANN)
             behave(at, "hang")
             assert (await hands.run_job("retrain", JobRequest(), ANN)).running
-            with pytest.raises(ConflictError, match="retrain runs just now"):
+            with pytest.raises(ConflictError, match="retrain is running"):
                 await hands.run_job("retrain", JobRequest(), ANN)
             await hanging(at)
 

@@ -122,7 +122,7 @@ def test_one_node_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     board = NodeBoard(HandClock())
     board.take(report(A))
     board.take(report(A))
-    with pytest.raises(RefusedError, match="1 nodes report already"):
+    with pytest.raises(RefusedError, match="1 nodes already report"):
         board.take(report(B))
 
 

@@ -149,7 +149,7 @@ def test_a_late_answer_is_no_lie_and_a_late_second_claim_is_told() -> None:
         fleet.desk.take(B, late.id, Said(RECORD))
         assert fleet.said[-1] == (
             "answer-doubted",
-            "edge-2 claims request 8d7b, which edge-1 has too",
+            "edge-2 claims to have request 8d7b, as does edge-1",
         )
 
     run(story, A, B)

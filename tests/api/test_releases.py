@@ -383,7 +383,7 @@ def test_what_was_stored_and_never_put_on_its_way_is_told_after_a_restart(tmp_pa
         here.control.start()
         await _until_told(here, ["last-release-unfinished"])
         [notice] = (await here.service.status()).notices
-        assert notice.text.startswith("r2 by ann was stored and never put on its way"), notice
+        assert notice.text.startswith("r2 by ann was stored but never rolled out"), notice
         listed = (await here.service.releases(limit=9)).releases
         assert [(one.id, one.rollout) for one in listed] == [("r2", "none"), ("r1", "done")]
         assert (await here.service.show("r2")).release.rollout == "none"

@@ -148,14 +148,14 @@ def test_a_restored_store_moves_no_node_and_is_told_what_serves(tmp_path: Path) 
                 await until(lambda: executor.fleet.frozen, "releases are frozen")
                 frozen = executor.fleet.frozen
                 assert frozen is not None
-                assert "older than what was released to" in frozen.reason
+                assert "older than the releases on" in frozen.reason
                 refused = await here.refused(here.text(timeout="30s"))
                 assert (refused.code, refused.serving) == ("frozen", "r2")
                 for named in (None, "r1"):
                     refused = await last(here.service.rollback(named, caller=ANN))
                     assert isinstance(refused, Refused), refused
                     assert refused.code == "store-behind"
-                    assert "which this store has forgotten" in refused.message
+                    assert "which this store has lost" in refused.message
                 assert node.digest == kept
                 await here.applied(way.newest, break_glass="it serves already")
                 await until(lambda: executor.fleet.frozen is None, "nothing is kept any more")

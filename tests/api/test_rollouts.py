@@ -54,7 +54,7 @@ def test_apply_on_an_idle_edge_tastes_steers_and_commits_and_says_on_what_eviden
         story_of = await course(here).history(ReleaseId("r2"))
         bases = [passed.basis for passed in story_of.rollouts[0].passed]
         assert bases == ["tasted", "probes", "probes", "probes"]
-        assert any("promoted on probes alone" in event.text for event in story_of.events)
+        assert any("promoted on golden requests alone" in event.text for event in story_of.events)
 
     run(tmp_path, story)
 
@@ -93,7 +93,7 @@ def test_whoever_waits_for_a_step_hears_what_it_waits_for_how_long_and_what_then
                     break
             assert (event.stage, event.state) == ("canary", "started")
             assert event.text.startswith("step 1 of 3 (1 %), ")
-            assert " s of at most 120 s, then golden requests decide: No request" in event.text
+            assert " s of at most 120 s, then golden requests decide: The candidate" in event.text
             listed = await course(here).history(ReleaseId("r2"))
             assert listed.rollouts[0].verdict.startswith("Not enough evidence")
 
@@ -127,7 +127,7 @@ def test_a_held_release_stays_on_its_way_until_a_person_decides(tmp_path: Path) 
         assert now.running is not None
         assert (now.running.release, now.running.stage, now.running.step) == ("r2", "canary", 1)
         assert now.running.held
-        with pytest.raises(ConflictError, match="ann brings out r2"):
+        with pytest.raises(ConflictError, match="ann is rolling out r2"):
             await here.apply(HOLD + here.text(timeout="3s"))
         gone = await course(here).abort("bob", "not today")
         assert (gone.stage, gone.outcome) == ("aborted", "aborted by bob: not today")
@@ -155,7 +155,7 @@ def test_a_person_lets_a_held_release_go_on_and_the_history_names_them(tmp_path:
         await until(lambda: here.node.serving == "r2", "committed")
         story_of = await course(here).history(ReleaseId("r2"))
         assert "person" in [passed.basis for passed in story_of.rollouts[0].passed]
-        assert any("bob went on without" in event.text for event in story_of.events)
+        assert any("bob continued it without" in event.text for event in story_of.events)
         with pytest.raises((ConflictError, NotFoundError)):
             await course(here).resume("bob")
 
@@ -175,7 +175,7 @@ def test_a_freeze_refuses_releases_and_lets_a_way_back_through(tmp_path: Path) -
         assert [release.id for release in listed] == ["r2", "r1"], "nothing was stored"
         back = await here.rollback(force=("sites-removed",))
         assert isinstance(back, Applied), back
-        assert "forced by 'sites-removed'" in back.notes[0]
+        assert "forced with 'sites-removed'" in back.notes[0]
         assert here.node.serving == "r1"
         await course(here).unfreeze("ann")
         await here.applied(here.text(timeout="4s"))

@@ -75,7 +75,7 @@ def test_what_nodes_told_and_which_did_not_is_known_at_the_end() -> None:
         "garbled": (B,),
     }
     assert outcome(asked) == (
-        "1 of 3 nodes told what they have seen, 1 late, 1 silent, 1 old, 1 garbled"
+        "1 of 3 nodes sent their recent requests, 1 late, 1 silent, 1 old, 1 garbled"
     )
 
 
@@ -130,7 +130,9 @@ def test_of_a_thousand_nodes_a_few_are_woken() -> None:
             here.desk.take(node, question.id, Seen(b""))
         found = await asking
         assert (found.asked.nodes, found.asked.asked, found.asked.answered) == (1000, MOST, MOST)
-        assert here.said == [("clients-asked", f"{MOST} of {MOST} nodes told what they have seen")]
+        assert here.said == [
+            ("clients-asked", f"{MOST} of {MOST} nodes sent their recent requests")
+        ]
 
     asyncio.run(story())
 

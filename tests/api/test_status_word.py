@@ -29,7 +29,7 @@ _REPORT: Final = NodeReport(
     envoy=_ENVOY,
 )
 _DEAD: Final = replace(_REPORT, envoy=replace(_ENVOY, live=False))
-_ERROR: Final = NoticeView("error", "node-twice", "Two machines say that they are node a.")
+_ERROR: Final = NoticeView("error", "node-twice", "Two machines report as node a.")
 
 
 def _word(
@@ -57,34 +57,34 @@ def _word(
     return view.state, view.summary
 
 
-@pytest.mark.parametrize("busy", ["", "ann brings out r2"])
+@pytest.mark.parametrize("busy", ["", "ann is rolling out r2"])
 def test_an_edge_without_a_live_envoy_is_down(busy: str) -> None:
     assert _word(_DEAD, busy=busy) == ("down", "No Envoy serves; r1 should.")
     assert _word(replace(_REPORT, envoy=None), busy=busy)[0] == "down"
 
 
 def test_an_error_is_told_beside_the_release_that_is_on_its_way() -> None:
-    assert _word(_REPORT, busy="ann brings out r2") == (
+    assert _word(_REPORT, busy="ann is rolling out r2") == (
         "working",
-        "ann brings out r2; r1 serves.",
+        "ann is rolling out r2; r1 serves.",
     )
-    assert _word(_REPORT, _ERROR, busy="ann brings out r2") == (
+    assert _word(_REPORT, _ERROR, busy="ann is rolling out r2") == (
         "degraded",
-        "ann brings out r2; r1 serves. Two machines say that they are node a.",
+        "ann is rolling out r2; r1 serves. Two machines report as node a.",
     )
     assert _word(_REPORT, _ERROR)[0] == "degraded"
 
 
 def test_the_first_release_is_not_down_before_it_serves() -> None:
     starting = replace(_REPORT, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
-    assert _word(starting, busy="ann brings out r1")[0] == "working"
+    assert _word(starting, busy="ann is rolling out r1")[0] == "working"
 
 
 def test_an_edge_on_one_of_whose_nodes_no_envoy_serves_is_not_well() -> None:
     dead = replace(_DEAD, node=NodeName("edge-2"))
-    told = ("degraded", "r1 serves. Node edge-2: no Envoy serves there.")
+    told = ("degraded", "r1 serves. Node edge-2: Envoy does not serve there.")
     assert _word(_REPORT, dead) == _word(_REPORT, replace(dead, envoy=None)) == told
-    assert _word(_REPORT, dead, busy="ann brings out r2")[0] == "degraded"
+    assert _word(_REPORT, dead, busy="ann is rolling out r2")[0] == "degraded"
     assert _word(_DEAD, dead)[0] == "down"
     joins = replace(dead, release=None, digest=None, phase=Phase.FETCHING, envoy=None)
     assert _word(_REPORT, joins) == ("serving", "r1 serves.")

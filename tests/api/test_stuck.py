@@ -71,10 +71,10 @@ def test_a_node_in_a_trial_is_not_answered_by_control_that_could_not_end_it(
             with monkeypatch.context() as broken:
                 broken.setattr(executor, "step", _fails)
                 await until(lambda: executor.stuck_s > limits.ROLLOUT_STUCK_S, "it is stuck")
-                with pytest.raises(UnreachableError, match="No rollout was carried out"):
+                with pytest.raises(UnreachableError, match="Rollouts have made no progress"):
                     await here.service.assignment(node, known, 0.0)
                 assert await here.service.assignment(NodeName("other"), known, 0.0) is None
-                words = "stands still, and is tried again and again: The disk is full."
+                words = "makes no progress and keeps retrying: The disk is full."
                 await until(
                     lambda: any(isinstance(e, Progress) and words in e.text for e in told),
                     "whoever follows is told",
@@ -106,7 +106,7 @@ def test_a_node_in_a_trial_is_not_answered_when_nobody_could_write_that_it_ends(
                 with pytest.raises(UnreachableError, match="The disk is full"):
                     await here.service.hands.abort(DeedRequest(), ANN)
                 await until(lambda: executor.stuck_s > limits.ROLLOUT_STUCK_S, "it is stuck")
-                with pytest.raises(UnreachableError, match="No rollout was carried out"):
+                with pytest.raises(UnreachableError, match="Rollouts have made no progress"):
                     await here.service.assignment(node, known, 0.0)
                 assert executor.trouble is _FULL
             await until(lambda: executor.trouble is None, "it goes on")

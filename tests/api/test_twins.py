@@ -84,8 +84,8 @@ def test_status_tells_of_twins_what_to_do(tmp_path: Path) -> None:
             status = await here.service.status()
             [notice] = [one for one in status.notices if one.code == "node-twice"]
             assert notice.severity == "error"
-            assert "Two machines say that they are node edge-1" in notice.text
-            assert "join it under a name of its own" in notice.remedy
+            assert "Two machines report as node edge-1" in notice.text
+            assert "join it under another name" in notice.remedy
             assert status.state == "degraded"
 
     asyncio.run(story())

@@ -60,9 +60,9 @@ def test_a_kill_switch_and_a_push_are_not_told_that_there_is_no_release(
         with monkeypatch.context() as broken:
             broken.setattr(Workshop, "facts", _lost)
             here.control.releaser._facts = None
-            with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
+            with pytest.raises(UnreachableError, match="r3 cannot be read at the moment"):
                 await here.service.hands.kill(KillRequest("retries"), ANN)
-            with pytest.raises(UnreachableError, match="r3 cannot be read just now"):
+            with pytest.raises(UnreachableError, match="r3 cannot be read at the moment"):
                 await here.service.hands.push_feed("bad", FeedRequest(text=OTHER), ANN)
 
     live(tmp_path, tell)

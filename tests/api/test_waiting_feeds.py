@@ -119,9 +119,9 @@ def test_a_push_while_another_release_is_on_its_way_is_made_on_what_that_one_lea
             told = await _end(at, "bad", ONE)
             assert isinstance(told, Refused), told
             assert told.code == WAITING
-            assert "ann brings out r2" in told.message
-            assert await _waiting(at) == {"bad": "ann brings out r2."}
-            assert "ann brings out r2" in (await _notices(at))["feed-waits"]
+            assert "ann is rolling out r2" in told.message
+            assert await _waiting(at) == {"bad": "ann is rolling out r2."}
+            assert "ann is rolling out r2" in (await _notices(at))["feed-waits"]
             await course(at).resume("ann")
             await _released(at, "bad", ONE)
             assert at.current == "r3"
@@ -166,7 +166,7 @@ def test_of_one_feed_the_newest_push_waits_and_the_older_one_is_told(tmp_path: P
             assert isinstance(await _end(at, "worse", THIRD), Refused)
             why = "Releases are frozen by ann: the network team works."
             assert await _waiting(at) == {"bad": why, "worse": why}
-            assert "bad, worse waits" in (await _notices(at))["feed-waits"]
+            assert "bad, worse is waiting" in (await _notices(at))["feed-waits"]
             await at.service.hands.unfreeze(DeedRequest(), ANN)
             await _released(at, "worse", THIRD)
             assert await _held(at, "bad") == OTHER
@@ -234,7 +234,9 @@ def test_a_kill_that_is_in_the_gate_while_something_goes_live_is_made_anew_on_th
                 events = await killing
             assert isinstance(events[-1], Applied), events[-1]
             texts = [event.text for event in events if isinstance(event, Progress)]
-            assert [text for text in texts if text.startswith("begins anew: r3 was made on r1")]
+            assert [
+                text for text in texts if text.startswith("starts over: r3 was made on top of r1")
+            ]
             (switch,) = (await at.service.hands.switches()).switches
             assert switch.feature == "compression"
             current = await at.service.show(at.current)
@@ -279,7 +281,7 @@ def test_a_push_in_the_gate_is_not_lost_when_control_ends(
         told = await pushing
         assert isinstance(told, Refused)
         assert told.code == WAITING
-        assert "the control process is being stopped" in told.message
+        assert "the control process is stopping" in told.message
         async with world(tmp_path / "data", trials=True) as at, measuring(at, at.node):
             await at.service.hands.desk.take_up()
             await _released(at, "bad", ONE)
@@ -319,7 +321,7 @@ def test_what_waited_and_is_refused_says_why_until_something_else_is_pushed(
             assert await _held(at, "bad") is None
             assert isinstance(await at.apply(at.text(timeout="19s", extra=LISTED)), Applied)
             told = (await _notices(at))["feed-refused"]
-            assert "What ann pushed into bad at " in told
+            assert "The push by ann into bad at " in told
             assert "wider than" in told
             deeds = [(e.what, e.subject) for e in (await at.service.audit(limit=50)).entries]
             assert ("feed-refused", "bad") in deeds

@@ -109,7 +109,7 @@ def test_a_certificate_that_loses_a_host_of_its_site_is_not_taken_up(tmp_path: P
         (notice,) = [
             n for n in (await here.service.status()).notices if n.code == "files-on-disk-refused"
         ]
-        assert "does not cover `shop.example.com` any more" in notice.text
+        assert "no longer covers `shop.example.com`" in notice.text
         assert served_chain(here) == old
         await here.applied(pair.site(here.port))
         assert served_chain(here) == other, "whoever applies it is shown a warning, and decides"
@@ -191,7 +191,7 @@ def test_going_back_tells_that_an_older_certificate_is_served_again(tmp_path: Pa
         older = await here.rollback("r1")
         assert isinstance(older, Applied)
         (note,) = older.notes
-        assert "Certificate shop is that of r1 again" in note
+        assert "Certificate shop is the one of r1 again" in note
         newer = await here.rollback("r2")
         assert isinstance(newer, Applied)
         assert newer.notes == ()
@@ -340,10 +340,10 @@ def test_a_renewal_that_was_refused_is_tried_again_by_itself(tmp_path: Path) -> 
             assert flow.outcome.code == "frozen"
             notice = watch.notice()
             assert notice is not None
-            pauses.append(notice.remedy.split(",")[0])
+            pauses.append(notice.remedy.split(";")[0])
             assert await watch.poll() is None
             clock.time_s += limits.FILES_RETRY_S_MIN * 2 ** len(pauses)
-        assert pauses == [f"It is tried again in {minutes} min" for minutes in (10, 20, 40)]
+        assert pauses == [f"Seawall retries in {minutes} min" for minutes in (10, 20, 40)]
         assert served_chain(here) == serves
         await here.service.hands.unfreeze(DeedRequest(), ANN)
         assert await watch.poll() is not None

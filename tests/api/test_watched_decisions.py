@@ -138,10 +138,10 @@ def test_a_renewal_that_was_withdrawn_while_it_baked_is_tried_again(tmp_path: Pa
             assert notice is not None
             assert "shop.pem" in notice.text
             assert "was withdrawn while it baked" in notice.text
-            pauses.append(notice.remedy.split(",")[0])
+            pauses.append(notice.remedy.split(";")[0])
             assert await watch.poll() is None
             clock.time_s += limits.FILES_RETRY_S_MIN * 2 ** len(pauses)
-        assert pauses == [f"It is tried again in {minutes} min" for minutes in (10, 20, 40)]
+        assert pauses == [f"Seawall retries in {minutes} min" for minutes in (10, 20, 40)]
 
     run(tmp_path, story)
 

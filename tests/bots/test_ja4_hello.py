@@ -83,7 +83,7 @@ def test_a_changed_byte_is_read_or_refused(at: int, byte: int) -> None:
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", "no TLS handshake record"),
+        (b"GET / HTTP/1.1\r\n\r\n", "not a TLS handshake record"),
         (b"\x16\x03\x01\x00\x00\x00", "record of 0 bytes"),
         (b"\x16\x03\x01\xff\xff\x00", "record of 65535 bytes"),
         (b"\x16\x03\x01\x00\x04\x02\x00\x00\x00", "message 2"),

@@ -72,7 +72,7 @@ def test_rules_categories_and_settings() -> None:
         "bots: what a page loads is scored: no -> yes",
         "bots: while the bot service is down pass -> refuse",
         "bots: a clearance lasts 21600 s -> 60 s",
-        "bots: a clearance holds within /24, /48 -> /32, /48",
+        "bots: a clearance is valid within /24, /48 -> /32, /48",
         "bots: category seo allow -> block",
         "bots: rule automated challenge at level 1 -> challenge at level 3",
         "bots: condition of rule automated changed",

@@ -28,7 +28,7 @@ def test_init_does_not_replace_a_file_unasked(tmp_path: Path) -> None:
     (tmp_path / "seawall.yaml").write_text("mine")
     done = seawall("init", "--origin", "http://127.0.0.1:3000", cwd=tmp_path)
     assert done.returncode == 1
-    assert "exists already" in done.stderr
+    assert "already exists" in done.stderr
     assert (tmp_path / "seawall.yaml").read_text() == "mine"
     assert seawall("init", "--origin", "http://a:1", "--force", cwd=tmp_path).returncode == 0
     assert "http://a:1" in (tmp_path / "seawall.yaml").read_text()
@@ -108,7 +108,7 @@ def test_without_a_running_edge_a_command_says_how_to_start_one(
     (tmp_path / "seawall.yaml").write_text(site_file(8080, "http://127.0.0.1:1"))
     done = seawall(*command.split(), "--data-dir", "nowhere", cwd=tmp_path)
     assert done.returncode == 3
-    assert "No Seawall runs on the data directory nowhere" in done.stderr
+    assert "Seawall is not running on the data directory nowhere" in done.stderr
     assert "seawall up --data-dir nowhere" in done.stderr
     spaced = seawall(*command.split(), "--data-dir", "no where", cwd=tmp_path)
     assert "`seawall up --data-dir 'no where'`" in spaced.stderr

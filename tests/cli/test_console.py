@@ -148,7 +148,7 @@ def test_a_diff_of_a_remark_says_that_nothing_changes_but_text() -> None:
         guard=None,
     )
     said = drawn(changes.diff(view))
-    assert " ".join(said.split()).startswith("No change against r2 but in the text:")
+    assert " ".join(said.split()).startswith("No change against r2 except in the text:")
 
 
 def test_a_refusing_guard_shows_its_arithmetic_and_how_to_force_it() -> None:
@@ -213,7 +213,7 @@ def test_a_refusal_names_the_place_envoys_words_and_what_serves() -> None:
     view = Refused("commit", "held", "r2 is on its way, but it is held.", "", 0.1, serving="r1")
     text = drawn(progress.refused(view))
     assert "unchanged" not in text
-    assert "r1 is current; `seawall status` tells what each node serves meanwhile." in text
+    assert "r1 is current; `seawall status` shows what each node serves meanwhile." in text
 
 
 def test_a_stream_without_an_end_is_an_error_and_no_success() -> None:

@@ -21,7 +21,7 @@ def test_shares_and_faults_are_one_line() -> None:
 
 
 def test_too_few_records_are_said_to_be_so() -> None:
-    assert "too few records to tell" in line(sampled_unknown_tls_share=None)
+    assert "too few records to say" in line(sampled_unknown_tls_share=None)
     assert "- scored" in line(scored_share=None, requests=0, errors=1)
 
 

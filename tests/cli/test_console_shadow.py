@@ -56,7 +56,7 @@ COMPARED = ShadowReport(
 def test_a_comparison_is_advice_with_what_it_rests_on() -> None:
     text = drawn(report(COMPARED))
     for line in (
-        "look before you promote it shadow bbbbbbbb beside model aaaaaaaa",
+        "look before you promote it shadow bbbbbbbb next to model aaaaaaaa",
         "firefox: scores move by -11.0 points on average, over 60 requests.",
         "compared 2,400 requests of 300 clients",
         "from 2026-11-28T10:00:00Z to 2026-11-28T11:00:00Z",
@@ -92,8 +92,11 @@ def test_foreign_words_cannot_steer_a_terminal() -> None:
     ("view", "words"),
     [
         (ShadowView("0123abcd", "next", 400, 0.985, 0), "next (0123abcd); agrees on 98 %"),
-        (ShadowView("0123abcd", "", 0, None, 3), "0123abcd; nothing scored by both yet, 3 faults"),
-        (ShadowView("0123abcd", "", None, None, 0), "0123abcd; no node tells how it compares"),
+        (
+            ShadowView("0123abcd", "", 0, None, 3),
+            "0123abcd; no request scored by both yet, 3 faults",
+        ),
+        (ShadowView("0123abcd", "", None, None, 0), "0123abcd; no node reports how it compares"),
     ],
 )
 def test_status_tells_of_a_shadow_in_one_line(view: ShadowView, words: str) -> None:

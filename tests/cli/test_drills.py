@@ -25,7 +25,7 @@ def test_a_drill_that_is_interrupted_is_not_told_as_one_that_failed(
             with_naive=False,
         )
     said = stderr.getvalue()
-    assert "Interrupted in stale-plan: it neither held nor failed." in said
+    assert "Interrupted in stale-plan: no result." in said
     assert "seawall drill run stale-plan" in said
 
 

@@ -103,12 +103,14 @@ def test_a_push_while_releases_are_frozen_waits_is_seen_and_comes_by_itself(
     bad.write_text("127.0.0.0/8\n")
     told = own_edge.run("feed", "push", "bad", str(bad))
     assert told.returncode == 1
-    assert "waits: Releases are frozen by" in told.stderr
-    assert "It is kept" in told.stderr
+    assert "is waiting: Releases are frozen by" in told.stderr
+    assert "It is stored" in told.stderr
     as_json = json.loads(own_edge.run("feed", "push", "bad", str(bad), "--format", "json").stdout)
     assert as_json["error"]["code"] == "waiting"
-    assert "wait: Releases are frozen by" in " ".join(own_edge.run("feed", "list").stdout.split())
-    assert "waits: Releases are frozen" in " ".join(own_edge.run("status").stdout.split())
+    assert "are waiting: Releases are frozen by" in " ".join(
+        own_edge.run("feed", "list").stdout.split()
+    )
+    assert "is waiting: Releases are frozen" in " ".join(own_edge.run("status").stdout.split())
     assert own_edge.get()[0] == 200
     assert own_edge.run("unfreeze").returncode == 0
     wait_until(lambda: own_edge.get()[0] == 403, what="the list that waited turns us away")

@@ -64,7 +64,7 @@ def test_a_running_rollout_says_step_share_verdict_and_nodes() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"held": "too few requests"}, "`seawall resume` lets it go on"),
+        ({"held": "too few requests"}, "`seawall resume` continues it"),
         ({"paused_by": "ben"}, "by ben"),
         ({"straight": "break-glass"}, "skipped: break-glass"),
         ({"step": 0, "share_permille": 0, "stage": "tasting"}, "wave 1 of 2, taste"),
@@ -85,7 +85,7 @@ def test_what_goes_on_names_the_freeze_and_what_waits() -> None:
     view = RolloutsView("r11", frozen, GOING, (replace(GOING, release="r13", speed="feed"),))
     text = _drawn(hands.rollouts(view, NOW_S))
     assert "frozen  by seawall itself, 60 s ago: errors everywhere" in text
-    assert "r13 waits" in text
+    assert "r13 is waiting" in text
     tried = RolloutsView("r11", None, None, (), gate="ann applies a site file")
     text = _drawn(hands.rollouts(tried, NOW_S))
     assert "ann applies a site file; that is still in the gate." in text
@@ -106,15 +106,15 @@ def test_switches_feeds_and_quarantine_are_tables_and_say_when_they_are_empty() 
     feature = FeatureView("retries", "No retry.", "a hole", by_site=True)
     text = _drawn(hands.switches(SwitchesView((SWITCH,), (feature,))))
     assert "a storm" in text
-    assert "Opens something: a hole" in text
+    assert "Lowers protection: a hole" in text
     assert "No kill switch is on." in _drawn(hands.switches(SwitchesView((), (feature,))))
     coming = SwitchesView((), (feature,), coming="ann applies kill switches")
     assert "not here yet: ann applies kill switches." in _drawn(hands.switches(coming))
     feeds = FeedsView((FeedView("bad", "", 3, 40), FeedView("new", "", None, None)))
-    assert "nothing was pushed yet" in _drawn(hands.feeds(feeds, 0.0))
+    assert "nothing has been pushed yet" in _drawn(hands.feeds(feeds, 0.0))
     assert "no list" in _drawn(hands.feeds(FeedsView(()), 0.0))
     push = WaitingFeedView("bad", 1_234, "ann", NOW_S - 60, "Releases are frozen by bob.")
-    waits = "bad: 1,234 bytes that ann pushed 60 s ago wait: Releases are frozen by bob."
+    waits = "bad: 1,234 bytes pushed by ann 60 s ago are waiting: Releases are frozen by bob."
     for lists in (feeds.feeds, ()):
         told = _drawn(hands.feeds(FeedsView(lists, waiting=(push,)), NOW_S))
         assert waits in " ".join(told.split())

@@ -152,7 +152,10 @@ def test_what_is_closed_to_this_user_is_named(capsys: pytest.CaptureFixture[str]
         finish(Format.TEXT, look)
     assert ended.value.exit_code == 3
     said = capsys.readouterr().err
-    assert "error: /srv/edge/seawall-data/run is closed to this user: Permission denied." in said
+    assert (
+        "error: /srv/edge/seawall-data/run is not accessible to this user: Permission denied."
+        in said
+    )
     assert "Run the command as the user that Seawall runs as" in said
 
 

@@ -115,7 +115,7 @@ def test_the_demo_leaves_a_folder_that_is_not_its_own_alone(tmp_path: Path) -> N
         check=False,
     )
     assert done.returncode == 1
-    assert "not the demo's" in done.stderr
+    assert "do not belong to the demo" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

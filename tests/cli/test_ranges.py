@@ -120,7 +120,7 @@ def test_files_are_written_kept_and_dated_anew(operator: Operator, tmp_path: Pat
         ("200 OK", b"", "was refused"),
         ("200 OK", b"<html>", "was refused"),
         ("200 OK", _body(), "it is empty"),
-        ("200 OK", _body("10.0.0.0/24"), "is no public network"),
+        ("200 OK", _body("10.0.0.0/24"), "is not a public network"),
         ("200 OK", _body("20.15.240.64/30"), "addresses are gone"),
         ("200 OK", _body("20.0.0.0/12"), "times as many"),
         ("200 OK", b" " * 1_100_000, "it has over"),
@@ -137,7 +137,7 @@ def test_whatever_is_served_a_file_is_never_emptied(
     code, (done,), alarm = operator.write(tmp_path, "gptbot")
     assert (code, done["state"], done["networks"]) == (1, "kept", 1)
     assert words in alarm
-    assert "are 15.0 days old, they verify, but make no impostor any more" in alarm
+    assert "are 15.0 days old, they still verify bots, but no longer expose impostors" in alarm
     assert (tmp_path / "gptbot.txt").read_bytes() == before
 
 
@@ -179,7 +179,7 @@ def test_people_are_told_in_words(
     operator.server.status = "503 Busy"
     assert ranges.write(Output(json_format=False), operator.world, ["gptbot"], tmp_path) == 1
     said = capsys.readouterr()
-    assert said.out == "Wrote: gptbot, 1 networks\nLeft as it is: gptbot, 1 networks\n"
+    assert said.out == "Wrote: gptbot, 1 networks\nLeft unchanged: gptbot, 1 networks\n"
     assert "they stay in use" in said.err
     assert "bot-ranges-kept" in said.err
 

@@ -46,7 +46,7 @@ def test_changes_of_ranges_are_told_in_words() -> None:
     ]
     dated = _ranges(fetched_s=1_800_000_001)
     assert _words(_ranges(), dated) == [
-        "edge: bot ranges google-common: the same 2 networks, dated anew",
+        "edge: bot ranges google-common: the same 2 networks, with a new date",
     ]
     assert _words(IpList(ListName("google-common")), _ranges()) == [
         "edge: bot ranges google-common: 0 -> 2 networks (+2, -0)",

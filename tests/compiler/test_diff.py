@@ -165,7 +165,7 @@ def test_what_follows_from_a_rewrite_or_a_retry_is_told_by_its_cause() -> None:
     own = replace(inner, sites=(replace(inner.sites[0], request_headers=said),))
     assert _texts(inner, own) == [
         "site shop: request header x-forwarded-host is now changed by the edge",
-        "route /api of shop: client's Host told to the origin yes -> no",
+        "route /api of shop: client's Host sent to the origin yes -> no",
     ]
     two = (origin("app", 3000, 3001),)
     once, never = (
@@ -303,7 +303,7 @@ def test_trusting_a_proxy_adds_a_chain_and_drains_nobody() -> None:
         (
             TrustedProxies(("10.0.0.0/8",)),
             TrustedProxies(("::ffff:10.0.0.0/104", "10.0.0.0/8")),
-            ["cidrs are written otherwise"],
+            ["cidrs are written differently"],
         ),
     ],
 )

@@ -61,7 +61,7 @@ def shown() -> Edge:
 def test_a_site_that_is_sent_to_https_has_lost_nothing(shown: Edge) -> None:
     sent = replace(shown, sites=(_site(redirect_to_https=True),))
     away = "site shop: requests over http are sent to https"
-    back = "site shop: requests over http are served, and not sent to https any more"
+    back = "site shop: requests over http are served, and no longer redirected to https"
     assert _texts(shown, sent) == [away]
     assert _texts(sent, shown) == [back]
     other = _site(redirect_to_https=True, compression=(Compression.BROTLI,))
@@ -83,7 +83,7 @@ def test_a_site_that_moves_to_https_is_compared_with_what_it_was(shown: Edge) ->
     ]
     back = [text for text in _texts(moved, plain) if text.startswith(("site", "route"))]
     assert back == [
-        "site shop: requests over http are served, and not sent to https any more",
+        "site shop: requests over http are served, and no longer redirected to https",
         "site shop: removed over https",
         "route /api of shop: action answer 404 -> forward to app",
     ]
@@ -163,7 +163,7 @@ def test_where_visitors_may_write_is_told() -> None:
     keys = ClearanceKeys(_key("k1"))
     old, new = _challenging(keys), _challenging(keys, "mailto:help@shop.test")
     for name in ("blog", "shop"):
-        said = f"site {name}: bots: who cannot pass may write to"
+        said = f"site {name}: bots: contact for people who cannot pass"
         assert f"{said} none -> mailto:help@shop.test" in _texts(old, new)
         assert f"{said} mailto:help@shop.test -> none" in _texts(new, old)
 
@@ -172,7 +172,7 @@ def test_new_keys_of_clearances_are_told_once_and_not_shown() -> None:
     first, second = ClearanceKeys(_key("k1")), ClearanceKeys(_key("k2"), _key("k1"))
     third = ClearanceKeys(_key("k3"), _key("k2"))
     said = "edge: clearances are signed with another key; those granted before"
-    over = f"{said} are good no longer, and visitors are asked again"
+    over = f"{said} are no longer valid, so visitors are challenged again"
     none = _challenging(None)
     for old, new, told in (
         (_challenging(first), _challenging(second), f"{said} hold on"),

@@ -149,5 +149,5 @@ def test_too_many_copies_of_lists_are_refused() -> None:
     names = [ListName(f"l{n}") for n in range(20)]
     sites = [_site(f"s{n}", BAD, name) for n, name in enumerate(names)]
     lists = (big, *(IpList(name, ("192.0.2.0/24",)) for name in names))
-    with pytest.raises(RefusedError, match="networks in all"):
+    with pytest.raises(RefusedError, match="networks in total"):
         compile_edge(edge(*sites, origins=(), lists=lists))

@@ -243,7 +243,7 @@ def test_an_answer_that_has_begun_is_bounded_in_all_only_where_a_site_says_so(
     if not whole:
         told = parse_record(json.dumps(record).encode())
         assert told is not None
-        assert "within the route's total_timeout: it was cut off" in str(story(told))
+        assert "within the route's total_timeout, so it was cut off" in str(story(told))
 
 
 def test_each_attempt_has_its_own_bound() -> None:

@@ -116,7 +116,7 @@ def test_a_damaged_store_is_told_without_a_traceback(tmp_path: Path) -> None:
     with control_process(tmp_path / "data") as (process, _):
         _, words = process.communicate(timeout=30)
         assert process.returncode == 1
-        assert b"damaged" in words or b"not a store" in words
+        assert b"damaged" in words or b"not a Seawall store" in words
         assert b"Traceback" not in words
 
 

@@ -63,7 +63,7 @@ def test_a_full_disk_at_the_start_serves_and_is_told_until_there_is_room(
         refused = edge.json("apply", code=1)
         assert "No space left on device" in str(refused)
         again = edge.json("rollback", "r1", code=1)
-        assert "Try again: some room that was kept for this is free now" in str(again)
+        assert "Try again: Seawall has released its reserve space" in str(again)
         assert edge.get()[0] == 200
         disk.free()
         wait_until(lambda: edge.part("up"), what="it can be said that it runs")
@@ -141,7 +141,7 @@ def test_a_start_on_a_disk_that_takes_no_files_serves_from_a_copy_in_memory(
         disk.fill_inodes()
     with seawall_up(tmp_path, origin, port=first.port) as edge:
         warned = edge.event("data-dir-copied")
-        assert f"{edge.data_dir} takes no new files" in warned["message"]
+        assert f"{edge.data_dir} accepts no new files" in warned["message"]
         assert "Make the disk writable again" in warned["remedy"]
         assert edge.event("ready")["release"] == "r1"
         assert edge.get()[0] == 200
@@ -149,7 +149,7 @@ def test_a_start_on_a_disk_that_takes_no_files_serves_from_a_copy_in_memory(
         assert place != edge.data_dir
         assert original_of(place) == str(edge.data_dir)
         assert place.stat().st_mode & 0o777 == 0o700
-        assert any("a copy in memory serves instead" in text for text in edge.notices())
+        assert any("works on a copy in memory instead" in text for text in edge.notices())
         edge.write(more="    timeout: 21s\n")
         assert edge.json("apply")["release"]["id"] == "r2"
         with seawall_up(tmp_path, origin, port=first.port, ready=False) as other:

@@ -101,9 +101,9 @@ def test_one_list_that_is_kept_makes_a_run_no_good_one() -> None:
     found = job._told(good)
     assert (found.ending, found.words) == (
         Ending.RELEASED,
-        "2 lists were fetched. Released anew: a.",
+        "2 lists were fetched. New releases: a.",
     )
     assert job._told(good[1:]).ending is Ending.UNCHANGED
     found = job._told([*good, Fetched("c", "kept", 1, "c is gone")])
     assert (found.ending, found.code) == (Ending.FAILED, "bot-ranges-kept")
-    assert found.words == "1 of 3 lists stay as they are: c is gone"
+    assert found.words == "1 of 3 lists were left unchanged: c is gone"

@@ -112,7 +112,7 @@ def test_lists_are_fetched_released_kept_and_told_when_they_get_old(
             one.publishes("20.15.240.64/28")
             found = await one.run()
             assert (found.outcome, found.failures) == ("released", 0), found
-            assert found.reason == "1 list was fetched. Released anew: gptbot."
+            assert found.reason == "1 list was fetched. New releases: gptbot."
             first = await one.held()
             assert first.endswith(b"20.15.240.64/28\n")
             assert header(first) is not None
@@ -148,7 +148,7 @@ def test_lists_are_fetched_released_kept_and_told_when_they_get_old(
             one.clock.ahead_s += 15 * DAY
             monkeypatch.setattr(one.at.service._parts.observer, "_clock", one.clock)
             found = await one.run()
-            assert "make no impostor any more" in found.reason
+            assert "no longer expose impostors" in found.reason
             assert "gptbot (15 days)" in (await notices(one.at))["bot-ranges-stale"]
             assert await one.held() == grown
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _feeds(code: str) -> Feeds:
-    end = Refused("check", code, "What ranges pushed waits: ann brings out r7.", "", 1.0)
+    end = Refused("check", code, "The push by ranges is waiting: ann is rolling out r7.", "", 1.0)
     return Feeds(cast("Client", None), lambda *_: iter(()), lambda _: end)
 
 
@@ -34,11 +34,11 @@ def test_a_push_that_is_kept_is_not_told_as_a_list_that_stays() -> None:
     [
         (
             *((WAITS,), Ending.UNCHANGED, "bot-ranges-wait"),
-            "1 list was fetched. Pushed, and released as soon as that can be: list0.",
+            "1 list was fetched. Pushed, to be released as soon as possible: list0.",
         ),
         (
             *((RELEASED, WAITS), Ending.RELEASED, "bot-ranges-released"),
-            "Released anew: list0. Pushed, and released as soon as that can be: list1.",
+            "New releases: list0. Pushed, to be released as soon as possible: list1.",
         ),
         (
             *(("unchanged",), Ending.UNCHANGED, "bot-ranges-unchanged"),

@@ -45,7 +45,7 @@ def test_what_serves_is_left_alone(
     monkeypatch.setattr("seawall.limits.LEAVE_TIMEOUT_S", 0.0)
     supervisor = _Supervisor(config=tmp_path / "seawall.yaml", data_dir=tmp_path)
     if not serves:
-        with pytest.raises(UnreachableError, match="no process"):
+        with pytest.raises(UnreachableError, match="cannot start another process"):
             supervisor._supervise()
         return
     assert supervisor._supervise() == DONE

@@ -48,7 +48,7 @@ def test_too_few_files_for_max_connections_are_told_at_start_and_in_status(
     monkeypatch.setattr("seawall_process.COMMAND", with_few_files)
     with seawall_up(tmp_path, origin) as edge:
         told = [event["message"] for event in edge.events if event.get("event") == "note"]
-        assert any("enough for about 2,048 connections and not for the 50,000" in m for m in told)
+        assert any("enough for about 2,048 connections, not for the 50,000" in m for m in told)
         assert any("enough for about 2,048 connections" in text for text in edge.notices())
         assert edge.json("status")["state"] in {"serving", "working"}
 
@@ -99,11 +99,11 @@ def test_ctrl_c_while_applying_says_that_the_release_goes_on(lasting: Edge) -> N
         signal.signal(signal.SIGINT, before)
         assert command.stderr is not None
         told = iter(command.stderr.readline, "")
-        assert any("Put on its way" in line for line in told)
+        assert any("Start the rollout" in line for line in told)
         command.send_signal(signal.SIGINT)
         rest = "".join(told)
         assert command.wait(30) == 1
-    assert "what was begun goes on" in rest
+    assert "the release continues" in rest
     assert "seawall abort" in rest
     assert "Traceback" not in rest
     released = lasting.json("releases")["releases"][0]["id"]
@@ -334,7 +334,7 @@ def test_a_restart_serves_what_was_decided_or_else_what_served_before(
         assert edge.interrupt() == 0
     with seawall_up(tmp_path, origin, port=edge.port) as again:
         assert again.event("ready")["release"] == "r3", "a rollback is not undone"
-        assert "was released before" in again.event("note")["message"]
+        assert "was released earlier" in again.event("note")["message"]
         assert again.json("status")["current"]["id"] == "r3"
         assert again.interrupt() == 0
     edge.write(more="    nonsense: 1\n")

@@ -89,7 +89,7 @@ def test_a_closed_terminal_ends_a_supervisor_unless_it_runs_under_nohup() -> Non
 def test_a_directory_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text("")
     tmp_path.chmod(0o755)
-    with pytest.raises(UsageError, match=r"no data directory of Seawall: it holds index\.html"):
+    with pytest.raises(UsageError, match=r"not a Seawall data directory: it contains index\.html"):
         prepare_data_dir(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert tmp_path.stat().st_mode & 0o777 == 0o755
@@ -312,7 +312,11 @@ def _wait_for_end(child: Child) -> None:
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(200, "answered 200."), (502, "does the origin run?"), (421, "no site has the host of http:")],
+    [
+        (200, "answered 200."),
+        (502, "is the origin running?"),
+        (421, "no site has the host of http:"),
+    ],
 )
 def test_the_answer_to_the_first_request_is_told(
     monkeypatch: pytest.MonkeyPatch, status: int, words: str

@@ -26,7 +26,7 @@ BAD = list(bad_files(GOOD))
 
 def test_clickhouse_itself_lists_every_column_once_for_each_database(tmp_path: Path) -> None:
     answers = asyncio.run(listed(tmp_path / "clickhouse"))
-    assert answers.source.startswith("asked of ClickHouse")
+    assert answers.source.startswith("queried from ClickHouse")
     assert answers.by_databases == worked_out("").by_databases
     assert [len(answers.by_databases[grant]) for grant in GRANTS] == [
         len(FEATURES) * grant for grant in GRANTS
@@ -38,7 +38,7 @@ def test_without_chdb_the_drill_says_so(
 ) -> None:
     monkeypatch.setitem(sys.modules, "chdb", None)
     columns.main(str(tmp_path))
-    assert "worked out, not asked: chDB is not installed" in capsys.readouterr().out
+    assert "computed, not queried: chDB is not installed" in capsys.readouterr().out
 
 
 def test_a_database_that_answers_nonsense_is_told(
@@ -46,7 +46,7 @@ def test_a_database_that_answers_nonsense_is_told(
 ) -> None:
     monkeypatch.setattr(columns.sys, "executable", "/bin/false")
     found = asyncio.run(listed(tmp_path))
-    assert found.source == "worked out, not asked: ClickHouse ended with status 1"
+    assert found.source == "computed, not queried: ClickHouse ended with status 1"
     assert found.by_databases == worked_out("").by_databases
 
 
@@ -92,4 +92,4 @@ def test_seawall_holds_every_file_and_no_score_changes(tmp_path: Path) -> None:
     assert 1 < int(score) < 99
     flaps, doubled, last = 3, 1, 1
     assert len(guarded.alarms_s) == flaps + doubled + len(BAD) + last
-    assert any("asked of ClickHouse" in note for note in guarded.notes)
+    assert any("queried from ClickHouse" in note for note in guarded.notes)

@@ -176,7 +176,7 @@ def test_who_leaves_while_a_challenge_is_asked_for_is_not_told_to_have_passed() 
             wait_until(lambda: any(running.envoy.stats(active).values()), what="a question")
         told = " ".join(story(record_of_path(running, "/asked")).sentences)
         running.assert_origin_untouched()
-    assert "Rule asked challenged it. It ended before that could be answered" in told
+    assert "Rule asked challenged it. The request ended before it was answered" in told
     assert "It was not sent to its origin app." in told
 
 

@@ -258,7 +258,7 @@ def test_an_edge_without_a_model_has_no_score_and_says_so() -> None:
         read = verdict(running, answer.header("x-request-id"))
     assert (read.score, read.model) == (None, "")
     assert read.code("agent-family") == ClientFamily.CURL
-    assert "It has no score: no model is in force." in story(seen).sentences
+    assert "It has no score: there is no bot model." in story(seen).sentences
 
 
 def test_a_site_that_says_nothing_of_bots_never_blocks_whatever_the_score() -> None:

@@ -117,7 +117,7 @@ def test_a_rule_refuses_where_it_is_enforced_and_is_told_where_it_is_not(asking:
     assert status == 403
     told = asking.why(request_id)
     assert "Rule closed refused it (403)." in told["story"]
-    assert "The bot filter gave this answer, as the site's policy says." in told["story"]
+    assert "The bot filter answered this, as the site's bot policy says." in told["story"]
     assert "rule closed of site strict" in told["remedy"]
     status, request_id = asking.ask("watched", "/closed")
     assert status != 403
@@ -150,7 +150,7 @@ def test_what_a_rule_without_a_score_asked_for_is_told(asking: Asking) -> None:
 def test_bots_off_leaves_no_text(asking: Asking) -> None:
     told = asking.why(asking.ask("quiet")[1])
     assert told["record"]["bots"] == ""
-    assert "Bots are not looked at on this route." in told["story"]
+    assert "Bot detection is off on this route." in told["story"]
 
 
 def test_a_pushed_model_scores_and_is_named_with_its_release(
@@ -167,7 +167,7 @@ def test_a_pushed_model_scores_and_is_named_with_its_release(
     assert f"Its score is {score} of 99 (1 automated, 99 human)" in text
     assert f"gave it; release {release} brought it." in text
     assert "It looks automated because " in text or "It looks human because " in text
-    assert "Asked again" not in text
+    assert "The model now gives" not in text
 
 
 def test_status_tells_how_much_is_scored_and_refused(asking: Asking) -> None:
@@ -201,7 +201,7 @@ def test_a_shadow_scores_beside_the_model_is_compared_and_promoted(
     digest = found["shadow"]["id"]
     own, _, named = told["record"]["bots"].split(" ")[6].partition(":")
     assert named == digest
-    assert f"The shadow model random ({digest}) gives it {own}, and decides nothing." in text
+    assert f"The shadow model random ({digest}) gives it {own}. A shadow decides nothing." in text
 
     def counted() -> Any:
         asking.ask("shop")

@@ -101,7 +101,7 @@ def test_what_is_refused_before_it_has_an_id_hides_no_request_whose_id_it_claims
     assert [seen.target for seen in edge.origin.requests] == [b"/genuine"]
     told = record(edge, unused)
     assert told.id_is_claimed
-    assert "It chose its id itself" in " ".join(story(told).sentences)
+    assert "The client chose this request id itself" in " ".join(story(told).sentences)
     assert record(edge, genuine).path == "/genuine"
 
 

@@ -77,8 +77,8 @@ def test_a_websocket_that_was_closed_is_not_told_as_one_that_broke(edge: Serving
         told = story(record_of_path(edge, "/chat/closed"))
         assert _opened(client, "/chat/left", stream=3) == 200
     left = story(record_of_path(edge, "/chat/left"))
-    assert any("The origin ended the upgraded connection" in words for words in told.sentences)
-    assert any("The client ended the connection that it had" in words for words in left.sentences)
+    assert any("The origin closed the upgraded connection" in words for words in told.sentences)
+    assert any("The client closed the upgraded connection" in words for words in left.sentences)
     words = " ".join((*told.sentences, *left.sentences))
     assert "complete" not in words
     assert "only a part" not in words

@@ -219,7 +219,7 @@ def test_windows_that_were_told_before_are_not_counted_twice(tmp_path: Path) -> 
         first = report("edge-1", window("edge-1", start_s), window("edge-1", start_s + 1))
         assert (await tell(here, first)).status == 200
         answer = await tell(here, report("edge-1", *first.windows, window("edge-1", start_s + 2)))
-        assert words(answer) == "2 windows were not taken: they were told before"
+        assert words(answer) == "2 windows were rejected: they were reported before"
         assert [len(said.windows) for said in here.hand.reports] == [2, 1]
 
     run(tmp_path, story)
@@ -241,11 +241,11 @@ def test_windows_that_cannot_be_are_left_out_and_the_rest_is_heard(tmp_path: Pat
         )
         answer = await tell(here, report("edge-1", *bad, good))
         assert answer.status == 200
-        assert words(answer).count("not taken") == len(bad) - 1  # two of them for one reason
+        assert words(answer).count("were rejected") == len(bad) - 1  # two of them for one reason
         assert len(here.hand.reports[-1].windows) == 1
         assert (
             "report-doubted",
-            f"{NODE}: 1 windows were not taken: they are too old",
+            f"{NODE}: 1 windows were rejected: they are too old",
         ) in here.said
 
     run(tmp_path, story)
@@ -268,7 +268,7 @@ def test_what_a_report_says_of_names_and_versions_is_bounded_and_printable(tmp_p
         assert len(kept.names.names) == limits.DNS_TOLD_NAMES_MAX
         for wrong in (replace(names, questions=-1), replace(names, remembered=10**30)):
             answer = await tell(here, replace(said, names=wrong))
-            assert words(answer) == "its account of names was not taken: it makes no sense"
+            assert words(answer) == "its report on origin names was rejected: it is not valid"
             assert here.hand.reports[-1].names is None
 
     run(tmp_path, story)
@@ -536,7 +536,7 @@ def test_a_quiet_node_reports_less_often_and_says_what_is_new_at_once(
         clock = AheadClock()
         control = here.control("edge-1", clock=clock)
         await control.report(report("edge-1"))
-        with pytest.raises(UnreachableError, match="nothing new"):
+        with pytest.raises(UnreachableError, match="Nothing new"):
             await control.report(report("edge-1"))
         await control.report(report("edge-1", message="something"))
         clock.ahead_s += 9.5
@@ -568,7 +568,7 @@ def test_counts_of_bots_that_cannot_be_are_left_out_and_the_report_is_heard(
         answer = await tell(here, replace(report("edge-1"), bots=counted))
         assert words(answer) == ""
         answer = await tell(here, replace(report("edge-1"), bots=BotSample(records=10**9)))
-        assert "counts of bots were not taken" in words(answer)
+        assert "bot counts were rejected" in words(answer)
         answer = await tell(here, report("edge-1"))  # as an older node does
         assert [each.bots for each in here.hand.reports] == [counted, None, None]
 

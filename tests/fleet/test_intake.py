@@ -79,4 +79,4 @@ def test_what_is_less_than_nothing_is_not_taken_from_what_others_measured() -> N
     said["windows"][0]["edge"] = {"responses_2xx": -1e12}
     found = taken(said)
     assert found.report.windows == ()
-    assert "their counts make no sense" in found.words[0]
+    assert "their counts are not valid" in found.words[0]

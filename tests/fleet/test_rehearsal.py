@@ -122,7 +122,7 @@ def told_by_both(machines: Machines) -> None:
     release = applied["release"]["id"]
     shown = seawall("show", release, "--data-dir", machines.control, "--format", "json")
     [stage] = [step for step in json.loads(shown)["gate"] if step["stage"] == "clients"]
-    assert stage["text"] == "1 site(s) looked at, by what 2 of 2 node(s) have seen"
+    assert stage["text"] == "1 site(s) looked at, with records of 2 of 2 node(s)"
 
     forced = apply(machines, site(machines, NOBODYS, HERS), "--force", "clients", "--dry-run")
     assert any(note.startswith("Forced past clients that are") for note in forced["notes"])
@@ -146,7 +146,8 @@ def told_by_one(machines: Machines) -> None:
     assert found["fleet"]["missing"] == {"silent": ["edge-1"]}
     tried = apply(machines, site(machines, HERS), "--dry-run")
     words = (
-        "Nodes that told what they have seen: 1 of 1 asked, of 2 in the fleet. Not connected here: "
+        "Nodes that sent their recent requests: 1 of 1 asked, of 2 in the fleet. Not connected "
+        "here: "
     )
     assert words + "edge-1." in tried["notes"]
     refused = apply(machines, site(machines, HIS), code=1)

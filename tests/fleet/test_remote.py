@@ -167,7 +167,7 @@ def test_a_release_that_nobody_has_is_not_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["", "ftp://a/b", "a.b", "https://", "http://a:x/", "http://a/?b"])
 def test_a_mirror_url_that_is_none_is_said_so(url: str) -> None:
-    with pytest.raises(UsageError, match="no URL of a mirror"):
+    with pytest.raises(UsageError, match="not the URL of a mirror"):
         parse_mirror(url)
 
 

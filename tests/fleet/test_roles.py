@@ -28,7 +28,7 @@ def test_two_machines_become_an_edge_and_each_may_go_away(machines: Machines) ->
             assert (node["name"], node["groups"], node["release"]) == ("edge-1", ["canary"], "r1")
             # Joining again while it runs: the running node takes the new certificate up.
             again = machines.line("--name", "edge-1")
-            assert "takes that up by itself" in seawall(*again)
+            assert "picks this up by itself" in seawall(*again)
             seawall("apply", "--data-dir", machines.control, "--config", machines.site("two"))
             assert machines.answer() == "two"
             seawall("nodes", "remove", "edge-1", "--data-dir", machines.control)
@@ -84,7 +84,7 @@ def test_a_node_starts_from_a_disk_that_takes_no_writes(machines: Machines, disk
         assert (
             "No space left on device"
             if disk == "full"
-            else "takes no new files: Read-only file system"
+            else "accepts no new files: Read-only file system"
         ) in said
 
 
@@ -92,9 +92,9 @@ def test_a_node_starts_from_a_disk_that_takes_no_writes(machines: Machines, disk
     ("arguments", "said"),
     [
         (("node", "--data-dir", "nowhere"), "has not joined a fleet"),
-        (("node", "--join", "x", "--control", "a:1"), "That is no join token"),
-        (("node", "--join", "x"), "--join needs --control"),
-        (("node", "--mirror", "ftp://x"), "no URL of a mirror"),
+        (("node", "--join", "x", "--control", "a:1"), "That is not a join token"),
+        (("node", "--join", "x"), "--join needs the address of control"),
+        (("node", "--mirror", "ftp://x"), "not the URL of a mirror"),
         (("control", "--listen-nodes", "7443"), "not HOST:PORT"),
         (("control", "--config", "missing.yaml"), "There is no site file"),
     ],
@@ -112,7 +112,7 @@ def test_a_control_that_listens_for_no_nodes_says_so(machines: Machines) -> None
         shown = seawall("token", "join", "--data-dir", machines.control, code=2)
         assert "--listen-nodes" in shown
         shown = seawall("token", "join", "--data-dir", machines.control, "--ttl", "soon", code=2)
-        assert "no duration" in shown
+        assert "not a duration" in shown
 
 
 def test_a_control_whose_database_is_away_is_no_riddle(

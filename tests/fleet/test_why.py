@@ -54,9 +54,9 @@ def test_control_finds_a_request_on_the_node_that_served_it(machines: Machines) 
 
             view = told(ours, machines.control)
             assert (view["node"], view["also"], view["request_id"]) == ("edge-1", [], ours)
-            assert view["story"][0].startswith("Node edge-1 has the record")
+            assert view["story"][0].startswith("The record is from node edge-1.")
             assert "Release r1 served." in view["story"]
-            assert any("gave it; it is the one that Seawall ships" in s for s in view["story"])
+            assert any("gave it; it is the model that Seawall ships" in s for s in view["story"])
             assert told(ours, machines.control, "--node", "edge-1") == view
             assert "no node 'edge-7'" in seawall(
                 "why", ours, "--node", "edge-7", "--data-dir", machines.control, code=1
@@ -73,7 +73,7 @@ def test_control_finds_a_request_on_the_node_that_served_it(machines: Machines) 
                 assert "[request-not-found]" in missing
                 assert "Searched: edge-1 (records since 20" in missing
                 assert "edge-2 (no records)" in missing
-                assert "rotated away" in missing
+                assert "deleted with the oldest" in missing
 
         # The first node and its Envoy are gone; the second one is back from its own disk.
         with staying(machines.home, "node", "--data-dir", second, "--concurrency", "1"):
@@ -84,7 +84,7 @@ def test_control_finds_a_request_on_the_node_that_served_it(machines: Machines) 
             unknown = seawall("why", ours, "--data-dir", machines.control, code=3)
             assert "[request-not-known]" in unknown
             assert "Searched: edge-2 (records since" in unknown
-            assert "Whether edge-1 has it is not known." in unknown
+            assert "It is unknown whether edge-1 has it." in unknown
 
 
 def test_on_the_machine_of_a_node_it_is_told_as_far_as_the_node_knows(machines: Machines) -> None:
@@ -97,15 +97,15 @@ def test_on_the_machine_of_a_node_it_is_told_as_far_as_the_node_knows(machines: 
             view = told(ours, machines.node)
             assert view["node"] == "edge-1"
             assert view["story"][0] == (
-                "Node edge-1 tells it from its own records alone. Control, at 127.0.0.1:"
-                f"{machines.nodes_port}, knows the bot model and the policy too: run the command "
-                "there to learn of them."
+                "Node edge-1 answers from its own records only. Control, at 127.0.0.1:"
+                f"{machines.nodes_port}, also knows the bot model and the policy: run the command "
+                "there to include them."
             )
             assert "Release r1 served." in view["story"]
             missing = seawall("why", "nowhere", "--data-dir", machines.node, code=1)
             assert "Node edge-1 has no record of request nowhere" in missing
-            assert f"control, at 127.0.0.1:{machines.nodes_port}, asks all of them" in missing
+            assert f"control, at 127.0.0.1:{machines.nodes_port}, asks all nodes" in missing
             other = seawall("why", ours, "--node", "edge-2", "--data-dir", machines.node, code=2)
             assert "This machine is node edge-1" in other
             status = seawall("status", "--data-dir", machines.node, code=3)
-            assert "only node edge-1 of a fleet runs" in status
+            assert "holds only node edge-1 of a fleet" in status

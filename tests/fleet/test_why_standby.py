@@ -98,7 +98,7 @@ def test_the_leader_asks_everybody_and_who_stands_by_whoever_polls_it(pair: Pair
             client.why("of-edge-1")
         assert "Searched: edge-2" in refused.value.message
         assert "Not connected here: edge-1" in refused.value.message
-        assert f"Ask the control process that leads, at {pair.leader.address}" in (
+        assert f"Ask the leading control process, at {pair.leader.address}" in (
             refused.value.remedy
         )
 

@@ -42,7 +42,7 @@ TRAFFIC = [step_vector(code % 90, FEATURE) for code in range(400)]
 
 
 def shadow_broken(whole: Snapshot) -> Snapshot:
-    """The golden vectors of the shadow, and of nothing else, do not come out."""
+    """The golden vectors of the shadow, and of nothing else, do not give the promised scores."""
 
     def spoil(text: str) -> str:
         begin = text.index('["shadow"]={')
@@ -126,7 +126,7 @@ def test_a_shadow_that_is_not_proven_is_refused_where_it_is_brought_and_only_the
     for old, kind in ((BROKEN, Kind.SITE), (PLAIN, Kind.SWITCH)):
         later = judged(old, BROKEN, kind)
         assert later.refusal is None
-        assert any("is not what it promises" in note for note in later.notes)
+        assert any("does not give its promised scores" in note for note in later.notes)
 
 
 GOLDEN = tuple(
@@ -162,7 +162,7 @@ def test_a_shadow_that_fails_in_a_real_envoy_is_refused_where_it_is_brought(
     for old, switch in ((BROKEN, False), (PLAIN, True)):
         later = taste(tmp_path, BROKEN, old, switch=switch)
         assert later.refusal is None, later
-        assert any("this refuses nothing" in line for line in later.lines)
+        assert any("the release is not refused" in line for line in later.lines)
 
 
 PROBE = Probe(Source.MADE, https=False, host="shop.test", method="GET", path="/")

@@ -102,4 +102,4 @@ def test_whoever_a_new_list_turns_away_need_not_be_scored() -> None:
     assert found[0] is None
     failed, _ = look_at_scores([PROBE, PROBE], [elsewhere] * 2, [answer("31"), elsewhere], MODEL)
     assert failed is not None
-    assert "None of 1 answers is scored that" in failed.text
+    assert "None of 1 requests that the current release scores gets" in failed.text

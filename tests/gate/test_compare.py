@@ -98,7 +98,7 @@ def test_processor_time_is_measured_against_the_current_release() -> None:
     assert codes(replace(OK, cpu_s=0.041), costly) == ["taster-cpu"]
     assert codes(replace(OK, cpu_s=limits.TASTER_CPU_PER_REQUEST_S), None) == []
     (finding,) = judged(replace(OK, cpu_s=0.06), None).refusals
-    assert "60 ms of processor time, over 50 ms" in finding.text
+    assert "60 ms of CPU time, over 50 ms" in finding.text
 
 
 def test_every_kind_of_difference_is_told() -> None:
@@ -127,7 +127,7 @@ def test_every_kind_of_difference_is_told() -> None:
         "header cache-control public -> no-store",
         "header x-a 1 -> nothing",
         "header x-b nothing -> 1",
-        "(not expected: the route did not change)",
+        "(unexpected: the route did not change)",
     ):
         assert part in text
 

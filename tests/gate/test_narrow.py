@@ -217,7 +217,7 @@ def test_a_change_of_one_site_is_asked_about_that_site_and_a_part_of_the_rest(
         report = _taste(tmp_path, releases[-1], releases[-2])
         assert report.refusal is None, report
         assert limits.TASTER_AROUND_MAX < _asked(report) < limits.TASTER_AROUND_MAX + 10
-        assert any("as only s3 changed" in line for line in report.lines)
+        assert any("because only s3 changed" in line for line in report.lines)
     # Nothing is forgotten meanwhile: a change of everything finds all answers to compare with.
     last = releases[-1]
     found = load(tmp_path, Taster(made.ENVOY, SystemClock(), work_dir=tmp_path)._stamp())
@@ -229,7 +229,7 @@ def test_a_change_of_one_site_is_asked_about_that_site_and_a_part_of_the_rest(
     )
     assert wide.refusal is None
     assert _asked(wide) == limits.TASTER_PROBES_MAX
-    assert any("was known from when it was tasted" in line for line in wide.lines)
+    assert any("are those from its own tasting" in line for line in wide.lines)
     assert not any("Differs" in line for line in wide.lines)
 
 

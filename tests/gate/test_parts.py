@@ -43,7 +43,7 @@ def refusal(content: Bundle, held: Contents | None = None) -> RefusedError:
 def test_an_ordinary_release_passes_with_its_counts() -> None:
     lines = looked_at(bundle())
     assert f"3 sites of at most {limits.SITES_MAX:,}." in lines
-    assert any("kinds of Envoy features, all of them known" in line for line in lines)
+    assert any("kinds of Envoy features, all known" in line for line in lines)
 
 
 def test_too_many_of_a_kind_are_refused_with_both_numbers() -> None:
@@ -92,7 +92,7 @@ def compatible(content: Bundle, *recipients: Recipient) -> list[str]:
 def test_nodes_of_this_version_read_everything() -> None:
     lines = compatible(bundle(golden=(GOLDEN,)), Recipient("a", "1.40.0", FORMAT))
     assert lines == [
-        "Bundle format 2, of 2 that this version reads.",
+        "Bundle format 2; this version reads up to 2.",
         "1 node(s) read format 2 or newer.",
         "Envoy 1.40 is needed, the oldest node has 1.40.",
     ]
@@ -114,15 +114,15 @@ def test_a_node_with_an_older_envoy_is_named() -> None:
 
 
 def test_what_nobody_has_told_is_said() -> None:
-    assert "No node is known yet" in compatible(bundle())[1]
+    assert "No node has connected yet" in compatible(bundle())[1]
     lines = compatible(bundle(golden=(GOLDEN,)), Recipient("a", "", 0), Recipient("b", "dev", 0))
-    assert "2 node(s) have not told what they read" in lines[1]
-    assert "no node has told which it has" in lines[2]
+    assert "2 node(s) have not reported which formats they read" in lines[1]
+    assert "no node has reported its version" in lines[2]
 
 
 def test_a_release_that_reads_back_otherwise_is_refused() -> None:
     one, other = bundle(), bundle(envoy_version="1.41.0")
-    with pytest.raises(RefusedError, match="reads back differently"):
+    with pytest.raises(RefusedError, match="differs after it was encoded"):
         require_compatible(one, encode(other), frozenset(), ())
 
 

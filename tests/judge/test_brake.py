@@ -237,7 +237,7 @@ def test_harm_too_thin_for_each_node_shows_over_the_fleet() -> None:
     usual, unwell = fleet(100, 0, 10), fleet(100, 1, 10)
     begun = after(usual, *[unwell] * ANOMALY_DOWN_COUNT)
     assert begun.active
-    assert "without the 10 worst and best of its nodes" in begun.text
+    assert "not counting its 10 worst and 10 best nodes" in begun.text
 
 
 def test_nodes_that_took_the_place_of_all_others_end_an_anomaly() -> None:

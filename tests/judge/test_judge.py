@@ -94,7 +94,7 @@ def test_one_burst_does_not_decide_and_a_lasting_one_does() -> None:
 def test_nothing_measured_is_a_reason_and_never_health() -> None:
     nothing = judge(Evidence(), demands())
     assert isinstance(nothing, NotEnough)
-    assert "No request met the candidate" in nothing.text
+    assert "The candidate got no requests" in nothing.text
     nobody_knows = judge(Evidence(), replace(demands(), rate_per_s=None))
     assert isinstance(nobody_knows, NotEnough)
     assert nobody_knows.reason is Reason.NO_EVIDENCE
@@ -203,7 +203,7 @@ def test_faults_of_the_bot_filter_that_only_the_candidate_has_are_its_harm() -> 
     found = verdict(windows)
     assert isinstance(found, Unhealthy)
     assert found.gate == "bot-faults"
-    assert "met a fault of the bot filter" in found.text
+    assert "hit a fault of the bot filter" in found.text
 
 
 def test_faults_of_the_bot_filter_in_every_slot_are_no_fault_of_the_release() -> None:
@@ -279,7 +279,7 @@ def test_a_quiet_site_that_fails_holds_a_step_up_though_it_is_far_from_proof() -
     found = verdict(quiet_site(1, seconds=6), share=0.5, sites=2)
     assert isinstance(found, NotEnough)
     assert found.reason is Reason.GATHERING
-    assert "Of small 6 of 60 requests" in found.text
+    assert "On site small, 6 of 60 requests" in found.text
     assert isinstance(verdict(quiet_site(0), share=0.5, sites=2), Healthy)
 
 

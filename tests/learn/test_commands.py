@@ -119,10 +119,10 @@ def test_drift_ends_with_one_on_an_alarm(folder: Path, tmp_path: Path) -> None:
     [
         (("train",), 2, "No access records"),
         (("train", "--records", "nowhere"), 3, "no access records at"),
-        (("train", "--database", "nonsense"), 2, "no address"),
+        (("train", "--database", "nonsense"), 2, "not the address"),
         (("train", "--records", ".", "--force", "all"), 2, "no check named"),
         (("train", "--records", ".", "--without", "height"), 2, "no feature named"),
-        (("train", "--name", "A B", "--records", "."), 2, "no name of a model"),
+        (("train", "--name", "A B", "--records", "."), 2, "not a valid model name"),
         (("train", "--records", ".", "--out", "nowhere/m.json"), 3, "No such file or directory"),
         (("train", "--records", ".", "--out", "/"), 3, "Is a directory"),
         (("eval", "nowhere"), 3, "cannot be read"),

@@ -317,12 +317,12 @@ class TestServer:
         ],
     )
     def test_a_bad_address_is_told_without_asking(self, url: str) -> None:
-        with pytest.raises(UsageError, match="no address"):
+        with pytest.raises(UsageError, match="not the address"):
             Server(url)
 
     @pytest.mark.parametrize("host", ["a..b", "h\x7f", "x" * 64 + ".example"])
     def test_a_name_that_no_host_can_have_is_told(self, tmp_path: Path, host: str) -> None:
-        with pytest.raises(UsageError, match="no address"):
+        with pytest.raises(UsageError, match="not the address"):
             open_database(f"http://{host}:8123/", tmp_path)
 
     def test_a_password_may_have_any_letters(self, tmp_path: Path) -> None:
@@ -345,7 +345,7 @@ class TestServer:
     def test_a_server_of_another_kind_is_told(self, tmp_path: Path, answer: bytes) -> None:
         with Origin(lambda _: ok(answer)) as other:
             database = open_database(f"http://127.0.0.1:{other.port}/", tmp_path)
-            with closing(database), pytest.raises(RefusedError, match="something else than rows"):
+            with closing(database), pytest.raises(RefusedError, match="does not answer with rows"):
                 rows(database, "SELECT 1")
 
     def test_an_answer_without_end_is_given_up(

@@ -64,5 +64,5 @@ def test_reasons_come_from_the_model_with_the_largest_first() -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "-", "x y \x01", "- observe - - - - $$$", "#" * 65, "é"])
 def test_what_is_no_vector_is_told(text: str) -> None:
-    with pytest.raises(UsageError, match="no vector"):
+    with pytest.raises(UsageError, match="not a feature vector"):
         explain(random_model(1), text)

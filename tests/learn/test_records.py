@@ -226,11 +226,11 @@ class TestSessions:
             ),
             (
                 "client\tclass\tfamily\nb\ttool\tx\na\tbot\tx\na\thuman\tx\n",
-                "says two things of a at once: bot and human",
+                "contradicts itself about a: bot and human",
             ),
             (
                 "client\tclass\tfamily\tstart\na\tbot\tx\t5\na\tbot\ty\t5.0\n",
-                "says two things of a at once: x and y",
+                "contradicts itself about a: x and y",
             ),
         ],
     )

@@ -240,7 +240,9 @@ def test_a_smaller_generation_is_refused(tmp_path: Path) -> None:
             await node.reported(lambda r: r.phase is Phase.GOOD and r.generation == 7)
             node.control.obey_known = False
             await node.give(edge(port, "two"), generation=3)
-            report = await node.reported(lambda r: any("never goes back" in n for n in r.notices))
+            report = await node.reported(
+                lambda r: any("generations only go up" in n for n in r.notices)
+            )
             assert report.generation == 7
             assert await get(port) == b"one"
 

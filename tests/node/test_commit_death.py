@@ -55,6 +55,6 @@ def test_it_is_said_how_it_died_and_nothing_of_the_life_before(
 
     async def story() -> None:
         end = await attempt(_dying(tmp_path, last), cast("Snapshot", None))
-        assert end.why == f"Envoy died while it took it. It was killed by SIGKILL.{told}"
+        assert end.why == f"Envoy died while it loaded the release. It was killed by SIGKILL.{told}"
 
     asyncio.run(story())

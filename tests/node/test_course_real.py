@@ -227,7 +227,7 @@ def test_control_that_is_dead_for_the_lease_ends_the_trial(
         await story.node.control.come_back()
         report = await story.reaches(TrialPhase.FAILED)
         assert report.trial is not None
-        assert "control was not heard" in report.trial.message
+        assert "control could not be reached" in report.trial.message
         assert not report.trial.blames_content
 
     tell_of_a_node(tmp_path, tell)
@@ -242,7 +242,7 @@ def test_control_that_only_takes_reports_is_as_good_as_dead(
         await story.try_out(site(port, upstream, first=answer("new")))
         report = await story.reaches(TrialPhase.FAILED)  # its poll waits for longer than that
         assert report.trial is not None
-        assert "could not end it" in report.trial.message
+        assert "could not end the trial" in report.trial.message
         assert not report.trial.blames_content
 
     tell_of_a_node(tmp_path, tell)

@@ -222,7 +222,7 @@ def test_an_endless_body_is_cut(tmp_path: Path) -> None:
     ("raw", "words"),
     [
         (b"", "closed before the answer"),
-        (b"SSH-2.0-x\r\n\r\n", "not an HTTP answer"),
+        (b"SSH-2.0-x\r\n\r\n", "not a valid HTTP response"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000 + b"\r\n", "headers over"),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "invalid literal"),
     ],

@@ -183,7 +183,7 @@ def test_requests_pass_while_dns_does_not_answer(tmp_path: Path, how: str) -> No
             words = how if how in {"no such name", "no address"} else "no answer"
             notice = next(text for text in report.notices if HOST in text)
             assert f"Origin name {HOST}: {words} since" in notice
-            assert "its last addresses (127.0.0.1) serve on until" in notice
+            assert "its last known addresses (127.0.0.1) stay in use until" in notice
             assert report.names is not None
             assert report.names.names[0].why == words
 
@@ -365,7 +365,7 @@ def test_a_port_that_was_taken_is_told_until_envoy_starts_anew(tmp_path: Path) -
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
                 thief.bind(("127.0.0.1", port))
                 async with running(world.node()) as node:
-                    told = f"at port {port} of this machine first, which another program has taken"
+                    told = f"at port {port} of this machine first, but another program has taken"
                     await node.reported(lambda r: any(told in text for text in r.notices), "notice")
                     assert node.agent.names.port not in {0, port}
                     os.kill(node.agent.keeper.pid, signal.SIGKILL)
@@ -388,7 +388,7 @@ def test_an_envoy_of_an_older_agent_is_adopted_and_told(tmp_path: Path) -> None:
                 pid = node.agent.keeper.pid
             async with running(world.node()) as node:
                 await node.reported(
-                    lambda r: any("asks the system's resolvers itself" in t for t in r.notices),
+                    lambda r: any("asks the system's resolvers directly" in t for t in r.notices),
                     "the notice",
                 )
                 assert node.agent.keeper.pid == pid

@@ -163,8 +163,8 @@ def test_trouble_is_told_while_somebody_asks() -> None:
     assert (stale.why, stale.for_s, stale.left_s) == (Kind.NO_RECORD, 30.0, TOO_LATE_S - 130.0)
     [text] = words.notices((stale,), 1_800_000_000.0)
     assert text == (
-        "Origin name shop.test: no address since 2027-01-15 07:59 UTC; its last addresses "
-        "(10.0.0.5) serve on until 2027-01-16 07:58 UTC. Mend its DNS record, or change the "
+        "Origin name shop.test: no address since 2027-01-15 07:59 UTC; its last known addresses "
+        "(10.0.0.5) stay in use until 2027-01-16 07:58 UTC. Fix its DNS record, or change the "
         "origin."
     )
     assert list(memory.stale(120.0 + DNS_ASKED_S)) == []
@@ -177,7 +177,7 @@ def test_many_names_in_trouble_are_told_in_one_notice() -> None:
         memory.at_once(_numbered(number), 1_000.0)
         memory.settle(_numbered(number), FAILED, 1_000.0)
     [text] = words.notices(tuple(memory.stale(1_001.0)), 1_800_000_000.0)
-    assert text.startswith("1,000 origin names are not answered with addresses since 2027-01-15")
+    assert text.startswith("DNS has returned no addresses for 1,000 origin names since 2027-01-15")
     assert "the first of them until 2027-01-16 07:44 UTC" in text
 
 

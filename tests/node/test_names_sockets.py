@@ -302,11 +302,11 @@ def test_without_a_port_envoy_asks_the_system_until_there_is_one(
             names = Names(tmp_path, HandClock())
             await names.start()
         assert names.resolvers() == ()
-        assert any("No port can be had" in text for text in names.notices(()))
+        assert any("DNS port could not be opened" in text for text in names.notices(()))
         async with beside(names.run()):
             await until(lambda: names.port, what="a port")
             assert [place.host for place in names.resolvers()[:2]] == list(HOSTS)
-            assert not any("No port" in text for text in names.notices(()))
+            assert not any("could not be opened" in text for text in names.notices(()))
         await names.stop()
 
     asyncio.run(story())

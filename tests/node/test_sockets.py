@@ -35,7 +35,10 @@ def test_a_socket_nobody_answers_on_is_replaced(path: Path) -> None:
 
 
 def test_a_socket_somebody_answers_on_is_left_alone(path: Path) -> None:
-    with listen_private(path), pytest.raises(ConflictError, match="Another process answers"):
+    with (
+        listen_private(path),
+        pytest.raises(ConflictError, match="Another process is already listening"),
+    ):
         listen_private(path)
 
 

@@ -318,7 +318,7 @@ def test_a_candidate_that_dies_of_its_first_clients_takes_nothing_over(tmp_path:
 
             monkeypatch.setattr(Sharing, "hand_over", fatal)
             found = await stand.trials.swap(new, old)
-            assert "does not run" in found.why
+            assert "is not running" in found.why
             assert "SIGKILL" in found.why
             assert stand.slots.active is stable
             assert stable.running

@@ -98,7 +98,7 @@ def test_every_truncation_is_refused() -> None:
     for length in range(len(encoded)):
         with pytest.raises(RefusedError):
             decode(encoded[:length])
-    with pytest.raises(RefusedError, match="goes on after its last part"):
+    with pytest.raises(RefusedError, match="has data after its last part"):
         decode(encoded + b"\0")
 
 

@@ -108,7 +108,7 @@ def test_a_full_disk_loses_nothing(store: Store) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 2}")
     with pytest.raises(UnreachableError, match="is full") as caught:
         made.add(store, "big: 1\n", padding=os.urandom(500_000))
-    assert "nothing was changed" in caught.value.remedy
+    assert "othing was changed" in caught.value.remedy
     assert [record.id for record in store.list()] == ["r1"]
     store._database._engine.dispose()
     assert made.add(store, "big: 1\n", padding=os.urandom(500_000)).id == "r2"
@@ -183,7 +183,7 @@ def test_a_foreign_database_is_refused(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE photos (name TEXT)")
-    with pytest.raises(RefusedError, match="not a store of Seawall"):
+    with pytest.raises(RefusedError, match="not a Seawall store"):
         _open(path)
 
 

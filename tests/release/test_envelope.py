@@ -227,7 +227,7 @@ def test_a_damaged_key_is_refused_and_kept(tmp_path: Path, content: bytes) -> No
     private = tmp_path / "signing.key"
     private.touch(0o600)
     private.write_bytes(content)
-    with pytest.raises(RefusedError, match="holds no Ed25519 key"):
+    with pytest.raises(RefusedError, match="does not contain an Ed25519 key"):
         load_or_create_key(private, tmp_path / "signing.pub")
     assert private.read_bytes() == content
 
@@ -248,9 +248,9 @@ def test_a_key_of_another_algorithm_is_refused(tmp_path: Path) -> None:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )
-    with pytest.raises(RefusedError, match="holds no Ed25519 key"):
+    with pytest.raises(RefusedError, match="does not contain an Ed25519 key"):
         load_or_create_key(private, public)
-    with pytest.raises(RefusedError, match="holds no Ed25519 key"):
+    with pytest.raises(RefusedError, match="does not contain an Ed25519 key"):
         load_public_key(public)
 
 

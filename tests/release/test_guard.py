@@ -77,7 +77,7 @@ def test_a_force_that_was_not_needed_is_not_recorded() -> None:
 
 @pytest.mark.parametrize("name", ["", "all", "routes", "routes_removed", "routes-added", "x" * 999])
 def test_an_unknown_force_is_a_usage_error_that_lists_the_known(name: str) -> None:
-    with pytest.raises(UsageError, match="nothing to force") as caught:
+    with pytest.raises(UsageError, match="cannot be forced") as caught:
         guard(None, _edge(), force=[name])
     assert "routes-removed" in caught.value.remedy
 

@@ -190,7 +190,7 @@ def test_a_database_that_does_not_exist_is_said_so_without_the_password(url: str
 def test_a_foreign_database_is_refused(postgres: PostgresServer, url: str) -> None:
     with postgres.connect(url.rpartition("/")[2]) as other:
         other.execute("CREATE TABLE photos (name TEXT)")
-    with pytest.raises(RefusedError, match="not a store of Seawall"):
+    with pytest.raises(RefusedError, match="not a Seawall store"):
         _open(url)
 
 

@@ -46,7 +46,7 @@ def test_so_many_feeds_may_wait_and_no_more(store: Store, monkeypatch: pytest.Mo
     monkeypatch.setattr(limits, "FEEDS_WAITING_MAX", 2)
     for name in ("a", "b"):
         store.waiting.keep(replace(WAITING, name=ListName(name)))
-    with pytest.raises(RefusedError, match="into 2 feeds wait already"):
+    with pytest.raises(RefusedError, match="into 2 feeds are already waiting"):
         store.waiting.keep(replace(WAITING, name=ListName("c")))
     newest = store.waiting.keep(replace(WAITING, name=ListName("a"), content=b"new"))
     assert {each.name: each.number for each in store.waiting.all()}[ListName("a")] == newest

@@ -218,9 +218,9 @@ def test_a_store_from_before_rollouts_gets_its_target_and_keeps_its_numbers(
 
 def test_the_brake_takes_no_freeze_of_a_person_over_and_lifts_none(store: Store) -> None:
     frozen = book(store).write(orders.freeze(book(store).load(), "bob", "busiest day", 1.0))
-    with pytest.raises(ConflictError, match="Frozen already by bob"):
+    with pytest.raises(ConflictError, match="Releases are already frozen by bob"):
         orders.freeze(frozen, BRAKE, "errors", 2.0)
-    with pytest.raises(ConflictError, match="bob froze it"):
+    with pytest.raises(ConflictError, match="bob froze releases"):
         orders.unfreeze(frozen, BRAKE, 3.0)
     free = book(store).write(orders.unfreeze(frozen, "ann", 4.0))
     braked = book(store).write(orders.freeze(free, BRAKE, "errors", 5.0))

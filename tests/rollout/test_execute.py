@@ -227,7 +227,7 @@ def test_trouble_with_the_store_is_a_notice_until_it_is_over(
             await done.wait()
         running.cancel()
         await asyncio.wait((running,))
-        words = "No rollout goes on: The disk is full. It is tried again and again."
+        words = "Rollouts make no progress: The disk is full. Seawall keeps retrying."
         assert seen[:4] == ["", f"{words} Free some space.", f"{words} Free some space.", ""]
         assert told == ["rollout-step-failed"]
 

@@ -96,7 +96,7 @@ FEATURES = json.loads(GOOD)["features"]
         (b" " * (3 << 20), "at most 2,097,152 are read"),
         (changed(features=[f"feature_{n}" for n in range(201)]), "features"),
         (changed(features=[*FEATURES[:-1], FEATURES[0]]), "twice"),
-        (changed(features=FEATURES[::-1]), "mean something else"),
+        (changed(features=FEATURES[::-1]), "another meaning"),
         (changed(features=[*FEATURES[:-1], "colour"]), "'colour'"),
         (changed(golden=[{**g, "score": 50} for g in json.loads(GOOD)["golden"]]), "golden vector"),
         (changed(base=float("nan")), "is refused"),

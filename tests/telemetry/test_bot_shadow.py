@@ -170,7 +170,7 @@ def test_the_advice_is_plain_and_says_why(
 def test_a_shadow_that_is_the_model_is_told_as_such() -> None:
     found = compare(many(ENOUGH, 50, 50), SHADOW, SHADOW)
     assert found.advice is Advice.KEEP_BACK
-    assert found.reasons == ("The shadow is the model in force.",)
+    assert found.reasons == ("The shadow is the same model as the one in force.",)
 
 
 def test_the_newest_pair_is_found_without_knowing_it() -> None:

@@ -96,7 +96,7 @@ def test_score_model_and_reasons_are_told_with_their_direction() -> None:
 
 def test_a_model_that_is_not_kept_gives_no_reasons() -> None:
     text = told(scored(random_vector(random.Random(2))))
-    assert f"Model {DIGEST} gave it, which is not kept here" in text
+    assert f"Model {DIGEST} gave it, which is no longer stored" in text
     assert "It looks" not in text
 
 
@@ -104,18 +104,18 @@ def test_a_score_that_the_model_does_not_give_is_said_to_be_so() -> None:
     codes = random_vector(random.Random(3))
     wrong = MODEL.score(codes) % 99 + 1
     text = told(record(f"{wrong} observe - - - {DIGEST}", codes), KNOWN_MODEL)
-    assert f"Asked again, the model gives {MODEL.score(codes)}" in text
+    assert f"The model now gives {MODEL.score(codes)}" in text
     assert "It looks" not in text
 
 
 @pytest.mark.parametrize(
     ("verdict", "policy", "words"),
     [
-        ("- observe - - - -", None, "no model is in force"),
-        (f"- observe - verified:googlebot - {DIGEST}", None, "it is known who it is"),
-        (f"- observe - - ok:2 {DIGEST}", None, "its client is cleared"),
-        (f"- observe - - - {DIGEST}", None, "no rule that could decide here looks at one"),
-        (f"- observe - - - {DIGEST}", KnownPolicy(watched=False), "bots are off here"),
+        ("- observe - - - -", None, "there is no bot model"),
+        (f"- observe - verified:googlebot - {DIGEST}", None, "it is a verified bot"),
+        (f"- observe - - ok:2 {DIGEST}", None, "its client has a clearance"),
+        (f"- observe - - - {DIGEST}", None, "no rule that could decide here uses the score"),
+        (f"- observe - - - {DIGEST}", KnownPolicy(watched=False), "bot detection is off here"),
     ],
 )
 def test_why_there_is_no_score_is_told(
@@ -127,24 +127,26 @@ def test_why_there_is_no_score_is_told(
 def test_what_is_not_recorded_is_told_by_what_the_release_says() -> None:
     nothing = record("")
     assert told(nothing) == ""
-    assert told(nothing, policy=KnownPolicy(watched=False)).startswith("Bots are not looked at")
-    assert "had a fault" in told(nothing, policy=KnownPolicy(watched=True))
+    assert told(nothing, policy=KnownPolicy(watched=False)).startswith("Bot detection is off")
+    assert "the bot filter failed" in told(nothing, policy=KnownPolicy(watched=True))
     early = record("", details="upgrade_failed")
-    assert "had a fault" not in told(early, policy=KnownPolicy(watched=True))
+    assert "the bot filter failed" not in told(early, policy=KnownPolicy(watched=True))
     assert "ended before" in told(early, policy=KnownPolicy(watched=True))
     assert told(record("", route="shop/_https"), policy=KnownPolicy(watched=True)) == ""
 
 
 def test_a_verdict_that_makes_no_sense_is_not_told() -> None:
     nonsense = AccessRecord(time="t", route="shop/all", bots="0 block \x1b[2J " + "x" * 5000)
-    assert told(nonsense) == (
-        "Its record of bots makes no sense to this version, so nothing is told of it."
-    )
+    assert told(nonsense) == ("This version cannot read the bot fields of its record.")
 
 
 @pytest.mark.parametrize(
     ("proof", "words"),
-    [("verified", "proven to be."), ("impostor", "an impostor."), ("unknown", "neither way.")],
+    [
+        ("verified", "this was verified."),
+        ("impostor", "an impostor."),
+        ("unknown", "nor ruled out."),
+    ],
 )
 def test_the_proof_of_a_bot_is_told(proof: str, words: str) -> None:
     text = told(record(f"- observe - {proof}:googlebot - -"))
@@ -154,7 +156,7 @@ def test_the_proof_of_a_bot_is_told(proof: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("clearance", "words"),
-    [("ok:3", "level 3"), ("expired", "time is over"), ("invalid", "not good here")],
+    [("ok:3", "level 3"), ("expired", "has expired"), ("invalid", "not valid here")],
 )
 def test_the_clearance_is_told(clearance: str, words: str) -> None:
     assert words in told(record(f"- observe - - {clearance} -"))
@@ -175,32 +177,32 @@ def test_a_client_that_contradicts_itself_is_told() -> None:
         "Its user agent claims Chromium, but its handshake is that of curl: they contradict each "
         "other."
     ) in text
-    assert "it sends no client hints, which the browser that it claims to be does" in text
+    assert "it sends no client hints, but the browser that it claims to be does" in text
     assert "its HTTP/2 pseudo-headers come in curl's order" in text
     assert "its handshake is 2 generations older" in text.lower()
     assert "it sends no fetch metadata" in text
     assert "has asked 4 times in 10 seconds, about 27 times in a minute" in text
-    assert "50 % of its answers in 10 minutes were errors" in text
+    assert "50 % of its responses in 10 minutes were errors" in text
 
 
 def test_what_is_unknown_is_not_made_up() -> None:
     text = told(record(codes=vector(tls_version=2, tls_known=1, agent_family=ClientFamily.GO)))
     assert "Its user agent claims Go; its handshake is not in the table of known clients." in text
-    assert "What its client did before is not known." in text
+    assert "The client's earlier requests are unknown." in text
     assert "it came without TLS" in told(record(codes=vector(agent_family=ClientFamily.GO)))
 
 
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        ("allow -", "No rule held against it: it passed."),
-        ("observe -", "No rule held: it passed."),
+        ("allow -", "No rule matched, so it passed."),
+        ("observe -", "No rule matched, so it passed."),
         ("allow exempt:robots", "robots.txt is open to everybody"),
-        ("allow exempt:private", "The node itself asked"),
-        ("allow exempt:later", "No policy holds for it."),
+        ("allow exempt:private", "The node itself sent this request"),
+        ("allow exempt:later", "No bot policy applies to it."),
         ("block slow", "Rule slow refused it (403)."),
         ("block seen+slow", "Rule seen noted it. Rule slow refused it (403)."),
-        ("rate slow", "Rule slow refused it, since its client asked too often (429)."),
+        ("rate slow", "Rule slow refused it, because its client sent too many requests (429)."),
         ("payment category:ai-training", "What is said of ai-training bots asked for payment"),
         ("allow staff", "Rule staff let it pass."),
     ],
@@ -226,7 +228,7 @@ def test_who_left_while_his_challenge_was_asked_for_was_not_let_pass(
     more = {"details": details, "status": status, "attempts": 0}
     seen = record("- challenge slow - - -", **more)  # type: ignore[arg-type]  # - numbers too
     text = " ".join(story(seen).sentences)
-    assert "Rule slow challenged it. It ended before that could be answered" in text
+    assert "Rule slow challenged it. The request ended before it was answered" in text
     assert "It was not sent to its origin app." in text
     assert "passed" not in text
 
@@ -236,7 +238,7 @@ def test_who_was_challenged_without_opening_a_page_is_told_to_have_got_json() ->
     verdict, here = "- challenge slow - - -", {"details": "lua_response", "path": "/x"}
     script = vector(**{"fetch-mode": 3, "fetch-dest": 5})
     asked = told(record(verdict, script, method="GET", **here), policy=policy)
-    assert "Rule slow challenged it. A challenge is shown to who opens a page" in asked
+    assert "Rule slow challenged it. A challenge is only shown when a page is opened" in asked
     assert "the answer was JSON" in asked
     worker = vector(**{"fetch-mode": 1, "fetch-dest": 5})
     opened = told(record(verdict, worker, method="GET", **here), policy=policy)
@@ -247,7 +249,9 @@ def test_who_was_challenged_without_opening_a_page_is_told_to_have_got_json() ->
 def test_who_was_told_to_come_again_for_a_challenge_is_told_so() -> None:
     policy = KnownPolicy(watched=True, route_class="page")
     seen = record("- challenge slow - - -", details="lua_response", status=429)
-    assert "Rule slow challenged it. Too many waited for a challenge" in told(seen, policy=policy)
+    assert "Rule slow challenged it. Too many clients were waiting for a challenge" in told(
+        seen, policy=policy
+    )
 
 
 @pytest.mark.parametrize("does", [do for do in BotDo if do is not BotDo.OBSERVE])
@@ -257,7 +261,7 @@ def test_a_site_that_observes_is_told_what_its_rule_would_have_done(does: BotDo)
     text = told(seen, policy=policy)
     assert "Rule slow would have" in text
     assert "the site only observes, so it passed." in text
-    assert "Rule seen and rule slow held; it was only observed." in told(seen)
+    assert "Rule seen and rule slow matched; it was only observed." in told(seen)
     noted = told(record("- observe seen - - -"), policy=policy)
     assert "Rule seen noted it, and it passed." in noted
 
@@ -296,10 +300,13 @@ def test_no_text_in_the_field_breaks_a_story(text: str) -> None:
 @pytest.mark.parametrize(
     ("own", "words"),
     [
-        ("49", "gives it 49, and decides nothing. A policy with the usual bounds would decide the"),
-        ("30", "gives it 30, and decides nothing. A policy that asks for 30 or less would decide"),
-        ("1", "A policy that asks for 2 and 30 or less would decide otherwise."),
-        ("-", "could not score it, which changed nothing."),
+        ("49", "gives it 49. A shadow decides nothing. With the usual thresholds a policy would"),
+        (
+            "30",
+            "gives it 30. A shadow decides nothing. A rule that compares the score with 30 would",
+        ),
+        ("1", "A rule that compares the score with 2 and 30 would decide differently."),
+        ("-", "could not score it. This had no effect."),
     ],
 )
 def test_the_score_of_a_shadow_is_told_and_where_it_would_decide_otherwise(

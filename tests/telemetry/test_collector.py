@@ -383,7 +383,7 @@ def test_an_envoy_that_has_used_up_its_files_is_said_to(tmp_path: Path) -> None:
         await collector.poll()
 
     asyncio.run(scenario())
-    assert "all 4,096 files open" in collector.notices()[1]
+    assert "limit of 4,096 open files" in collector.notices()[1]
 
 
 def test_origins_without_health_or_address_are_notices(tmp_path: Path) -> None:

@@ -58,11 +58,11 @@ def test_a_grpc_call_is_told_by_what_it_came_to_and_not_by_its_200() -> None:
 def test_an_address_that_dns_does_not_give_any_more_is_told(endpoint: str, address: str) -> None:
     known = Known(remembered={address: STALE})
     fine = story(but(endpoint=endpoint), known)
-    assert f"That address is remembered only: {STALE}." in fine.sentences
+    assert f"That address comes from memory, not from DNS: {STALE}." in fine.sentences
     assert fine.remedy == "", "it was answered: nothing need be done"
     failed = but(endpoint=endpoint, status=503, flags="UF", details="upstream_reset")
-    assert story(failed, known).remedy.startswith("If the origin has moved, mend its DNS record")
-    assert not [s for s in story(but(endpoint="10.0.0.9:1"), known).sentences if "remembered" in s]
+    assert story(failed, known).remedy.startswith("If the origin has moved, fix its DNS record")
+    assert not [s for s in story(but(endpoint="10.0.0.9:1"), known).sentences if "from memory" in s]
     assert "DNS record" not in story(failed).remedy
 
 
@@ -151,7 +151,7 @@ def test_an_error_of_the_origin_is_told_apart_from_one_of_the_edge() -> None:
 def test_an_origin_that_breaks_off_is_not_said_to_send_malformed_headers() -> None:
     broken = "upstream_reset_after_response_started{protocol_error}"
     told = story(but(flags="UPE", details=broken))
-    assert "The origin ended the connection before its response was complete" in "".join(
+    assert "The origin closed the connection before its response was complete" in "".join(
         told.sentences
     )
     assert "own log" in told.remedy
@@ -225,7 +225,7 @@ def test_retries_and_a_proxy_in_front_are_told() -> None:
         ("shop/_https", "HTTPS"),
         ("_unknown_host/_any", "no site has"),
         ("shop/_comma", "comma"),
-        ("shop/_dots", "in two ways"),
+        ("shop/_dots", "interpret differently"),
         ("shop/_trace", "TRACE"),
         ("shop/_misdirected", "another certificate"),
     ],
@@ -246,7 +246,7 @@ def test_only_a_host_that_no_site_has_is_to_be_added_to_one() -> None:
 
 
 def test_an_unknown_flag_is_shown_and_not_dropped() -> None:
-    assert "flagged it XYZ" in " ".join(story(but(flags="XYZ,UH")).sentences)
+    assert "response flag XYZ" in " ".join(story(but(flags="XYZ,UH")).sentences)
 
 
 def test_control_characters_and_long_values_cannot_reach_the_terminal() -> None:

@@ -165,7 +165,7 @@ def test_a_fetch_that_fails_leaves_the_list_and_tells_its_age() -> None:
     assert fresh.content is None
     assert fresh.alarm == "The ranges gptbot are 2.0 days old, they stay in use: no answer"
     stale = failed("gptbot", _list("52.230.152.0/24", age_s=20 * DAY), "no answer", now_s=NOW)
-    assert "they verify, but make no impostor any more" in stale.alarm
+    assert "they still verify bots, but no longer expose impostors" in stale.alarm
     assert "never fetched" in failed("gptbot", None, "no answer", now_s=NOW).alarm
 
 

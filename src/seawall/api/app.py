@@ -104,7 +104,7 @@ async def _caller(
     if caller is None:
         raise UsageError(
             "unauthorized",
-            "A valid token is needed here.",
+            "This request needs a valid API token.",
             remedy="Send `Authorization: Bearer TOKEN`; make one with `seawall token create`.",
         )
     if operation.scope not in caller.scopes:
@@ -122,12 +122,12 @@ def _query(operation: Operation, given: QueryParams) -> Mapping[str, Any]:
         if name not in known:
             raise UsageError(
                 "bad-request",
-                f"There is no query parameter `{name[:80]}` here.",
+                f"Unknown query parameter `{name[:80]}`.",
                 remedy="Known: " + (", ".join(known) or "none") + ".",
             )
         if len(given.getlist(name)) > 1:
             raise UsageError(
-                "bad-request", f"`{name}` stands there more than once.", remedy="Say it once."
+                "bad-request", f"`{name}` is given more than once.", remedy="Send it once."
             )
     return {name: _parameter(query, given.get(name)) for name, query in known.items()}
 
@@ -142,7 +142,7 @@ def _parameter(query: Query, text: str | None) -> int | float | str | None:
     if value is None or (isinstance(value, int | float) and not query.least <= value <= _MOST):
         raise UsageError(
             "bad-request",
-            f"`{query.name}` is missing, or no {query.kind.__name__} that can be meant.",
+            f"`{query.name}` is missing, or not a valid {query.kind.__name__}.",
             remedy=query.doc,
         )
     return value
@@ -178,7 +178,7 @@ async def _read_body(request: Request, size_bytes_max: int) -> bytes:
                     raise RefusedError(
                         "body-too-large",
                         f"The body is larger than {size_bytes_max} bytes.",
-                        remedy="Send less, or split the configuration.",
+                        remedy="Send less data, or split the configuration.",
                     )
     except TimeoutError as error:
         raise UsageError(
@@ -190,7 +190,7 @@ async def _read_body(request: Request, size_bytes_max: int) -> bytes:
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _response(operation: Operation, result: Any) -> Response:

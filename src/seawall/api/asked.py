@@ -68,8 +68,8 @@ def message_of(message: str) -> str:
     if len(message) > limits.RELEASE_MESSAGE_LENGTH_CHARS_MAX:
         raise UsageError(
             "message-too-long",
-            f"The message has {len(message)} characters; "
-            f"{limits.RELEASE_MESSAGE_LENGTH_CHARS_MAX} are kept.",
+            f"The message has {len(message)} characters; at most "
+            f"{limits.RELEASE_MESSAGE_LENGTH_CHARS_MAX} are allowed.",
             remedy="Shorten it.",
         )
     return _text(message, "message")
@@ -78,7 +78,7 @@ def message_of(message: str) -> str:
 def _text(text: str, what: str) -> str:
     if any(not (char.isprintable() or char in "\n\t") for char in text):
         raise UsageError(
-            "bad-request", f"The {what} holds control characters.", remedy="Send plain text."
+            "bad-request", f"The {what} contains control characters.", remedy="Send plain text."
         )
     if what == "author" and len(text) > limits.RELEASE_AUTHOR_LENGTH_CHARS_MAX:
         raise UsageError("bad-request", "The author's name is too long.", remedy="Shorten it.")

@@ -39,7 +39,7 @@ async def asked_envoy(view: CheckView, candidate: Candidate, gate: Gatekeeper) -
             subject=refusal.owner,
             what=f"Envoy refuses {refusal.owner}.",
             why=f"Envoy says: {refusal.envoy_words}",
-            remedy="Mend what it names.",
+            remedy="Fix what it names.",
         )
         for refusal in refusals
     )

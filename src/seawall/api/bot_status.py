@@ -59,34 +59,35 @@ def bot_notices(view: BotsView | None, sample: BotSample) -> Iterator[NoticeView
         yield NoticeView(
             "warning",
             "bot-filter-faults",
-            f"The bot filter had {view.errors} faults lately; such requests pass unscored.",
-            "See node/stable/envoy.log in the data directory. A rollback takes a bad model or "
-            "policy back; `seawall kill bots --reason WHY` takes the filter out for a while.",
+            f"The bot filter failed {view.errors} times recently. Such requests pass without a "
+            "score.",
+            "See node/stable/envoy.log in the data directory. A rollback undoes a bad model or "
+            "policy. `seawall kill bots --reason WHY` switches the filter off for a while.",
         )
     if sample.idle:
         yield NoticeView(
             "warning",
             "bot-model-idle",
-            f"A bot model is in force, but none of the last {sample.due} page requests on "
-            "observing sites was scored.",
-            "`seawall why` on one of them tells why.",
+            f"There is a bot model, but none of the last {sample.due} page requests to observing "
+            "sites got a score.",
+            "Run `seawall why` on one of them for the reason.",
         )
     shadow = view.shadow if view is not None else None
     if shadow is not None and shadow.errors:
         yield NoticeView(
             "warning",
             "bot-shadow-faults",
-            f"The shadow model {shadow.name or shadow.id} could not score {shadow.errors} requests "
-            "lately. The model in force scored them; nothing else came of it.",
-            "`seawall bots unshadow` takes it away. Report it, with the model.",
+            f"The shadow model {shadow.name or shadow.id} could not score {shadow.errors} "
+            "requests recently. The current model scored them, so this had no effect.",
+            "`seawall bots unshadow` removes it. Report this, with the model.",
         )
     if view is not None and view.unavailable:
         yield NoticeView(
             "warning",
             "bot-challenge-unavailable",
-            f"{view.unavailable} challenges could not be shown lately.",
+            f"{view.unavailable} challenges could not be shown recently.",
             "The bot service of the node does not answer; see logs/node.log in the data "
-            "directory. Until it does, sites do what they say under challenge: unavailable.",
+            "directory. Until it answers, each site does what its `challenge: unavailable` says.",
         )
 
 

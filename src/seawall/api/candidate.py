@@ -208,8 +208,8 @@ def first_loss(loaded: Loaded, served: Sequence[CertificateView]) -> str:
         for host in site.hosts:
             if covers(before[site.certificate], host) and not covers(now[site.certificate], host):
                 return (
-                    f"{loaded.locations[f'site {site.name}']}: The certificate does not cover "
-                    f"`{host}` any more. `seawall apply` takes it all the same. "
+                    f"{loaded.locations[f'site {site.name}']}: The certificate no longer covers "
+                    f"`{host}`. `seawall apply` accepts it all the same. "
                     "[certificate-missing-name]"
                 )
     return ""

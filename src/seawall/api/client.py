@@ -80,13 +80,13 @@ class Client(HandCalls):
         if not (token.isascii() and token.isprintable()):
             raise UsageError(
                 "bad-token",
-                "The API token holds what none has: a line break, or a character beyond ASCII.",
-                remedy="Give it as `seawall token create` printed it.",
+                "The API token is not valid: it contains a line break or a non-ASCII character.",
+                remedy="Use it exactly as `seawall token create` printed it.",
             )
         nobody = UnreachableError(
             "no-answer",
-            f"Nobody answers at {url}.",
-            remedy="Check the address, and that control was started with --api.",
+            f"Nothing answers at {url}.",
+            remedy="Check the address, and that the control process was started with --api.",
         )
         headers = {"authorization": f"Bearer {token}"}
         try:
@@ -94,7 +94,7 @@ class Client(HandCalls):
         except ValueError as error:
             raise UsageError(
                 "bad-api-url",
-                f"{url} is no URL of an API.",
+                f"{url} is not the URL of an API.",
                 remedy="Write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9180.",
             ) from error
         return cls(session, nobody=nobody, stack=ExitStack())
@@ -253,9 +253,9 @@ class Client(HandCalls):
         if not ended:
             raise UnreachableError(
                 "lost-control",
-                "The control process went away before it told the end of this release.",
-                remedy="See `seawall status`: the edge serves on, and the release may have gone "
-                "through.",
+                "The connection to the control process was lost before this release ended.",
+                remedy="The edge still serves, and the release may have succeeded: see `seawall "
+                "status`.",
             )
 
     @contextmanager
@@ -268,13 +268,13 @@ class Client(HandCalls):
             raise UnreachableError(
                 "control-silent",
                 "The control process did not answer in time.",
-                remedy="The edge serves on. See logs/control.log in the data directory.",
+                remedy="The edge still serves. See logs/control.log in the data directory.",
             ) from error
         except BrokenError as error:
             raise UnreachableError(
                 "lost-control",
                 "The connection to the control process broke.",
-                remedy="The edge serves on. See `seawall status`, then try again.",
+                remedy="The edge still serves. See `seawall status`, then try again.",
                 detail=str(error),
             ) from error
 
@@ -289,7 +289,7 @@ def _event(line: str) -> views.ApplyEvent:
 
 
 def _view(kind: type[View], answer: Answer) -> View:
-    with _of_control(f"HTTP {answer.status} and something else"):
+    with _of_control(f"HTTP {answer.status} and an unknown body"):
         return from_json(kind, answer.json(), strict=False)
 
 
@@ -313,8 +313,8 @@ def _of_control(said: str) -> Iterator[None]:
     except (ValueError, RecursionError, SeawallError) as error:
         raise UnreachableError(
             "bad-answer",
-            f"What answered is not Seawall's control: it said {said}.",
-            remedy="Name the address that `--api` was given, not one that the edge serves at.",
+            f"The server that answered is not a Seawall control process: it sent {said}.",
+            remedy="Use the address that you gave to `--api`, not an address of the edge.",
         ) from error
 
 

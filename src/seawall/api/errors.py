@@ -42,8 +42,8 @@ STATUS_BY_CODE: Final[Mapping[str, int]] = MappingProxyType(
 """Codes for which HTTP has a more exact status than their kind."""
 UNEXPECTED: Final = ErrorView(
     "internal",
-    "Something unexpected went wrong in the control process; the edge is not touched by it.",
-    "The log of control tells more; please report it.",
+    "The control process hit an unexpected error. The edge is not affected.",
+    "Please report this with logs/control.log.",
 )
 
 

@@ -29,7 +29,7 @@ from seawall.telemetry.bots import parse_verdict
 from seawall.telemetry.records import AccessRecord
 
 _BROUGHT: Final = "release {} brought it"
-_CARRIED: Final = "release {} carried it, and some before may have"
+_CARRIED: Final = "release {} contains it, and earlier ones may too"
 
 
 def known_bots(store: Store, record: AccessRecord) -> KnownBots:
@@ -103,7 +103,7 @@ def _starter(digest: str) -> KnownModel | None:
     content = starter_content()
     if content is None or not _names(content, digest):
         return None
-    return _known(content, digest, "it is the one that Seawall ships")
+    return _known(content, digest, "it is the model that Seawall ships")
 
 
 def _pushed(bundle: Bundle, digest: str, name: ListName = BOT_MODEL) -> bytes | None:

@@ -32,7 +32,7 @@ def failing_notices(
             "warning",
             "site-errors",
             f"So do {len(more)} more sites, among them {few}.",
-            "Where many sites fail at once, look at what they share first: a release, an origin, "
+            "When many sites fail at once, first check what they share: a release, an origin, "
             "DNS, the network.",
         )
 
@@ -40,15 +40,15 @@ def failing_notices(
 def turned_notice(found: Turned, release: str, now_s: float) -> NoticeView:
     """That bot rules turn away far more since `release` serves."""
     bad, of = found.before
-    usual = f"before it {bad:,} of {of:,}" if of else "before it there were no requests"
+    usual = f"before that {bad:,} of {of:,}" if of else "before that there were no requests"
     ago = _minutes(now_s - found.since_s)
     return NoticeView(
         "warning",
         "bots-turn-away",
         f"Since {release} serves, for {ago} min, bot rules turned away or challenged "
         f"{found.bad:,} of {found.of:,} requests, {found.bad / found.of:.0%}; {usual}.",
-        f"`seawall why` on such a request names the rule. If {release} is to blame: `seawall "
-        "rollback`; `seawall kill bots --reason WHY` lets everybody in for a while.",
+        f"Run `seawall why` on such a request to see the rule. If {release} is to blame: "
+        "`seawall rollback`. `seawall kill bots --reason WHY` lets everybody in for a while.",
     )
 
 
@@ -75,7 +75,7 @@ def _told(one: Failing, release: str, now_s: float) -> str:
         f"were answered with 5xx, {one.bad / one.of:.0%}."
     )
     if one.since_s is None:
-        return f"{text} No release began to serve in the time that is remembered here."
+        return f"{text} No release began to serve in the period for which there are measurements."
     ago = _minutes(now_s - one.since_s)
     bad, of = one.before
     usual = f"{bad:,} of {of:,} were" if of else "there were no requests"
@@ -88,8 +88,8 @@ def _minutes(span_s: float) -> int:
 
 def _remedy(one: Failing, release: str, example: str) -> str:
     look = (
-        f"`seawall why {example}` tells what happened to one of them."
+        f"`seawall why {example}` shows what happened to one of them."
         if example
-        else "Take the `x-request-id` of such an answer: `seawall why ID` tells what happened."
+        else "Take the `x-request-id` of such a response: `seawall why ID` shows what happened."
     )
     return f"{look} If {release} is to blame: `seawall rollback`." if one.began else look

@@ -69,7 +69,7 @@ class _Push:
     def words(self) -> str:
         """For people."""
         feed = self.feed
-        return f"What {feed.author} pushed into {feed.name} at {minute(feed.at_s)}"
+        return f"The push by {feed.author} into {feed.name} at {minute(feed.at_s)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +175,12 @@ class FeedDesk:
         waits = [push for push in self._oldest_first() if push.why]
         if waits:
             names = few([push.feed.name for push in waits], limits.STATUS_NAMES_TOLD_MAX)
-            words = waits[0].words if len(waits) == 1 else f"What was pushed into {names}"
+            words = waits[0].words if len(waits) == 1 else f"The push into {names}"
             yield NoticeView(
                 "warning",
                 "feed-waits",
-                f"{words} waits: {waits[0].why}",
-                "It is released by itself when that has ended. See `seawall feed list`.",
+                f"{words} is waiting: {waits[0].why}",
+                "It will be released automatically after that. See `seawall feed list`.",
             )
         newest = self._releaser.notice()
         for words, outcome in self._refused.values():
@@ -208,7 +208,7 @@ class FeedDesk:
             ConflictError(
                 "superseded",
                 f"{push.words} was replaced while it waited: {author} pushed newer content.",
-                remedy="The newer content is released in its place.",
+                remedy="The newer content will be released instead.",
             ),
         )
 
@@ -218,7 +218,7 @@ class FeedDesk:
                 while self._stands(push) and not await self._tried(push):
                     pass
         except asyncio.CancelledError:
-            self._end(push, push_waits(push.words, "the control process is being stopped."))
+            self._end(push, push_waits(push.words, "the control process is stopping."))
             raise
 
     async def _tried(self, push: _Push) -> bool:
@@ -238,7 +238,7 @@ class FeedDesk:
             push.begun = False
         if isinstance(outcome, Refused) and outcome.code in _AGAIN and self._stands(push):
             push.why, push.waited = outcome.message, True
-            push.flow.goes_on(f"begins anew: {outcome.message}")
+            push.flow.goes_on(f"starts over: {outcome.message}")
             if outcome.code in _AWAY:
                 self._end(push, push_waits(push.words, push.why))
             await self._clock.sleep(_RETRY_S)
@@ -271,7 +271,7 @@ class FeedDesk:
             return _Turn(f"{self._releaser.busy}.", stands=stands)
         first = next((each for each in self._oldest_first() if not each.begun), push)
         if first is not push:
-            return _Turn(f"What was pushed into {first.feed.name} before is first.", stands=False)
+            return _Turn(f"An earlier push into {first.feed.name} comes first.", stands=False)
         return None
 
     async def _released(self, push: _Push) -> Applied | Refused:

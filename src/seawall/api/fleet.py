@@ -50,13 +50,11 @@ class ElsewhereError(ConflictError):
     """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
 
     def __init__(self, leader: str) -> None:
-        who = f"the one at {leader} does" if leader else "which one does is not known just now"
+        who = f"the one at {leader} leads" if leader else "which one leads is currently unknown"
         super().__init__(
             "not-the-leader",
             f"This control process does not lead; {who}.",
-            remedy="Run the command on the machine of that one."
-            if leader
-            else "Try again in a moment.",
+            remedy="Run the command on that machine." if leader else "Try again in a moment.",
         )
         self.leader = leader
 
@@ -157,6 +155,6 @@ def no_desk() -> UsageError:
     """The answer of a control process that listens for no nodes."""
     return UsageError(
         "no-fleet",
-        "This control process listens for no nodes of other machines.",
+        "This control process does not accept nodes on other machines.",
         remedy="Run it as `seawall control --listen-nodes HOST:PORT`.",
     )

@@ -63,5 +63,5 @@ class FleetWatch:
             if frozen is not None and frozen.actor == BRAKE:
                 await self._rollouts.unfreeze(BRAKE)
             self._acted = False
-            self._log("fleet-well-again", "The fleet's error rate is usual again.")
+            self._log("fleet-well-again", "The fleet's error rate is back to normal.")
         return self._state

@@ -55,7 +55,7 @@ class Follower:
     def under_way(self) -> str:
         """What nodes are being moved to, in words; empty when nothing is."""
         moving = self._moving()
-        return "" if moving is None else f"{moving.actor} brings out {moving.release}"
+        return "" if moving is None else f"{moving.actor} is rolling out {moving.release}"
 
     def in_the_way(self, speed: Speed) -> str:
         """What a release of this speed has to wait for."""
@@ -189,7 +189,7 @@ class Follower:
         flow.end(replace(self._outcome(flow, target, current, generation), notes=notes))
 
     def _stays(self, flow: Flow, current: ReleaseRecord, withdrawn: str) -> None:
-        flow.done("check", f"{withdrawn} is withdrawn, {current.id} stays")
+        flow.done("check", f"{withdrawn} was withdrawn, {current.id} stays")
         flow.end(self._outcome(flow, current, current, None, withdrawn=withdrawn))
 
     async def _say_why(self, author: str, release: ReleaseId, message: str) -> None:
@@ -233,7 +233,7 @@ class Follower:
         known_good = (record for record in older if self._roster.good(record.id))
         target = next(known_good, older[0] if older else None)
         if target is None:
-            raise refusals.nothing_before(f"{current.id} is the first one that can serve")
+            raise refusals.nothing_before(f"no release before {current.id} can serve")
         return target
 
     def _outcome(
@@ -245,9 +245,9 @@ class Follower:
         *,
         withdrawn: str = "",
     ) -> Applied:
-        note = f"{target.id} is current already: nothing to change."
+        note = f"{target.id} is already current: nothing to change."
         if withdrawn:
-            note = f"To go back from {target.id} too: `seawall rollback` once more."
+            note = f"To go back further than {target.id}, run `seawall rollback` again."
         return Applied(
             release=release_view(target, self._roster.current, self._roster.reports()),
             changed=generation is not None,
@@ -299,7 +299,7 @@ class _Teller:
         if now.stage is not state.Stage.QUEUED or before is None or self._queued_behind:
             return
         self._queued_behind = before.release
-        baked = f"last known good, {before.policy.bake_s:.0f} s after it was served"
+        baked = f"last known good, {before.policy.bake_s:.0f} s after it began to serve"
         there = baked if before.stage is state.Stage.BAKING else "brought out"
         self._flow.goes_on(f"waits until {before.release} is {there}")
 
@@ -307,7 +307,7 @@ class _Teller:
         """Once in a while, why nothing goes on; whether there is such a reason."""
         if trouble is not None and self._flow.elapsed_s - self._said_s >= limits.APPLY_WAITS_S:
             self._said_s = self._flow.elapsed_s
-            self._flow.goes_on(f"stands still, and is tried again and again: {trouble.message}")
+            self._flow.goes_on(f"makes no progress and keeps retrying: {trouble.message}")
         return trouble is not None
 
     def waits(self, now: state.Rollout, found: state.Findings, now_s: float) -> None:
@@ -320,7 +320,7 @@ class _Teller:
         step = now.policy.steps[now.step - 1]
         then = "golden requests decide"
         if found.suspicion or now.policy.without_traffic is WithoutTraffic.HOLD:
-            then = "a person is asked"
+            then = "a person must decide"
         words = f"{step_text(now)}, {now_s - now.step_started_s:.0f} s"
         words += f" of at most {step.deadline_s:.0f} s, then {then}: {found.verdict.text}"
         self._flow.goes_on(words)
@@ -346,12 +346,12 @@ def _basis(now: state.Rollout) -> str:
     """On what evidence it was promoted, where that is less than requests."""
     if now.straight is not None:
         return {
-            state.Basis.FIRST: "; the first release, so no step was taken",
-            state.Basis.KNOWN_GOOD: "; it was good before, so no step was taken",
+            state.Basis.FIRST: "; the first release, so there were no steps",
+            state.Basis.KNOWN_GOOD: "; it was good before, so there were no steps",
         }.get(now.straight, "; break-glass: every step was skipped")
     weak = {
         state.Basis.PROBES: "on golden requests alone",
-        state.Basis.UNTRIED: "on nodes that cannot try a release first",
+        state.Basis.UNTRIED: "without a trial, because the nodes cannot run one",
         state.Basis.PERSON: "by a person without evidence",
     }
     steps = [passed for passed in now.passed if passed.step != TASTE]
@@ -361,11 +361,11 @@ def _basis(now: state.Rollout) -> str:
 
 
 _ENDINGS: Final = {
-    state.Stage.ROLLED_BACK: ("rolled-back", "Mend the cause and apply again."),
-    state.Stage.ABORTED: ("aborted", "Apply again when it is right."),
+    state.Stage.ROLLED_BACK: ("rolled-back", "Fix the cause and apply again."),
+    state.Stage.ABORTED: ("aborted", "Fix it and apply again."),
     state.Stage.SUPERSEDED: (
         "superseded",
-        "Nobody found fault with it: bring it again if it is still meant. See `seawall releases`.",
+        "No fault was found in it: apply it again if you still want it. See `seawall releases`.",
     ),
 }
 
@@ -379,7 +379,7 @@ def _waits(now: state.Rollout) -> SeawallError:
     return ConflictError(
         code,
         f"{now.release} is on its way, but {why}.",
-        remedy="`seawall resume` lets it go on, `seawall abort` withdraws it.",
+        remedy="`seawall resume` continues it, `seawall abort` withdraws it.",
     )
 
 
@@ -392,7 +392,7 @@ def _rejected(
     return ReleaseRefusedError(
         "node-rejected",
         refusal_text(views) if views else outcome or "The node rejected the release.",
-        remedy=f"{serves} Mend the cause and apply again.",
+        remedy=f"{serves} Fix the cause and apply again.",
         envoy=views,
         release=record.id,
     )

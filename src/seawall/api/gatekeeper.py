@@ -338,7 +338,9 @@ class Gatekeeper:
     ) -> TasteReport:
         if self._taster is None:
             begun.set()
-            raise InternalError("gate-without-taster", "The gate was to judge without a taster.")
+            raise InternalError(
+                "gate-without-taster", "The gate was asked to judge without a taster."
+            )
         old = case.old.snapshot if case.old is not None else None
 
         async def change() -> Changed:

@@ -24,8 +24,8 @@ _NAMES_SHOWN: Final = 5
 def idle_force(force: Sequence[str]) -> tuple[str, ...]:
     """What to tell of names that let nothing pass here; they are no reason to stay where one is."""
     return tuple(
-        f"Nothing in a rollback is forced by {name[:60]!r}: known are {FORCE}, and the first 12 "
-        "digits or more of a quarantined digest."
+        f"A rollback cannot be forced with {name[:60]!r}. Use {FORCE}, or at least the first 12 "
+        "digits of a quarantined digest."
         for name in dict.fromkeys(force)
         if name != FORCE and not is_digest(name)
     )
@@ -63,13 +63,13 @@ def certificates_again(
         )
         raise RefusedError(
             "certificate-expired",
-            f"{release} would serve again what browsers refuse: certificate {told}.",
-            remedy=f"Apply what `seawall show {release}` prints, and the certificate on disk is "
-            f"served. To go back all the same: --force {FORCE}.",
+            f"{release} would serve an older certificate that browsers refuse: certificate {told}.",
+            remedy=f"Apply the site file that `seawall show {release}` prints, to serve the "
+            f"certificate on disk. To go back all the same: --force {FORCE}.",
         )
     return tuple(
-        f"Certificate {name} is that of {release} again, which ends on {_day(was_s)}; that of "
-        f"{serving} ends on {_day(is_s)}. `seawall apply` serves the one on disk."
+        f"Certificate {name} is the one of {release} again, which ends on {_day(was_s)}. The one "
+        f"of {serving} ends on {_day(is_s)}. `seawall apply` serves the one on disk."
         for name, (was_s, is_s) in _shown(earlier)
     )
 

@@ -108,7 +108,8 @@ def feed_content(request: FeedRequest) -> bytes:
     if len(content) > limits.LIST_SIZE_BYTES_MAX:
         raise RefusedError(
             "feed-too-large",
-            f"The feed has {len(content):,} bytes; {limits.LIST_SIZE_BYTES_MAX:,} is the most.",
-            remedy="Check what wrote it.",
+            f"The content has {len(content):,} bytes; at most {limits.LIST_SIZE_BYTES_MAX:,} are "
+            "allowed.",
+            remedy="Check the program that wrote it.",
         )
     return content

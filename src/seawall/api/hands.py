@@ -234,8 +234,8 @@ class Hands:
         if not _DIGEST.fullmatch(digest):
             raise UsageError(
                 "bad-digest",
-                f"{digest[:64]!r} is no digest.",
-                remedy="Name at least its first 12 digits; see `seawall quarantine list`.",
+                f"{digest[:64]!r} is not a digest.",
+                remedy="Give at least the first 12 digits; see `seawall quarantine list`.",
             )
         view = await self.quarantine()
         fitting = [one for one in view.quarantined if one.digest.startswith(digest)]
@@ -247,7 +247,7 @@ class Hands:
             )
         if len(fitting) > 1:
             raise UsageError(
-                "bad-digest", f"{digest} fits several digests.", remedy="Write more digits."
+                "bad-digest", f"{digest} matches several digests.", remedy="Give more digits."
             )
         await asyncio.to_thread(
             self._store.unquarantine, Digest(fitting[0].digest), actor=caller.name
@@ -343,7 +343,7 @@ class Hands:
         if self.rollouts is None:
             raise ConflictError(
                 "no-rollouts",
-                "This control process does not bring releases out in steps.",
+                "This control process does not roll out releases in steps.",
                 remedy="Update it.",
             )
         return self.rollouts
@@ -374,14 +374,14 @@ class Hands:
             return error
         return NotFoundError(
             error.code,
-            f"No release is on its way to nodes yet: {coming}, and that is still being checked.",
-            remedy="It goes on. Try again once `seawall rollout` shows it.",
+            f"No release is on its way to nodes yet: {coming}, but it is still being checked.",
+            remedy="The check continues. Try again once `seawall rollout` shows the release.",
         )
 
 
 def _list_name(name: str) -> ListName:
     if not _LIST_NAME.fullmatch(name) or len(name) > limits.NAME_LENGTH_CHARS_MAX:
         raise NotFoundError(
-            "feed-unknown", "No list can have that name.", remedy="See `seawall feed list`."
+            "feed-unknown", "That is not a valid list name.", remedy="See `seawall feed list`."
         )
     return ListName(name)

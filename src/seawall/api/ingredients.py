@@ -79,7 +79,8 @@ def switches_of(
     if len(switches) > limits.SWITCHES_MAX:
         raise RefusedError(
             "too-many-switches",
-            f"{len(switches)} kill switches would be on; {limits.SWITCHES_MAX} is the most.",
+            f"{len(switches)} kill switches would be on; at most {limits.SWITCHES_MAX} are "
+            "allowed.",
             remedy="End one with `seawall unkill`, or change the site file.",
         )
     return tuple(switch for switch in switches if switch.site is None or switch.site in sites)
@@ -93,12 +94,12 @@ def notes_of(extras: Extras, edge: Edge) -> tuple[str, ...]:
     about = FEATURES[switch.feature]
     notes = [about.without]
     if about.opens:
-        notes.append(f"This opens something: {about.opens}")
+        notes.append(f"This lowers protection: {about.opens}")
     if switch.site is not None:
         others = shared_with(edge, switch.feature, switch.site)
         if others:
             named = ", ".join(others[:_NAMES_SHOWN]) + (" ..." if others[_NAMES_SHOWN:] else "")
-            notes.append(f"Origins are shared: it is off for these sites too: {named}.")
+            notes.append(f"Sites share origins, so it is also off for: {named}.")
     return tuple(notes)
 
 
@@ -136,7 +137,7 @@ def left_behind(extras: Extras, current: Bundle | None, feeds: Sequence[Pushed])
         each.name == BOT_SHADOW for each in feeds
     ):
         return ()
-    return ("The shadow model that was pushed is none to this Seawall: it is left behind.",)
+    return ("This Seawall cannot read the pushed shadow model, so the release goes without it.",)
 
 
 def _shadow(pushed: Pushed | None, wanted: str) -> Pushed:
@@ -145,7 +146,7 @@ def _shadow(pushed: Pushed | None, wanted: str) -> Pushed:
     if not artifact.digest(pushed.content).startswith(wanted):
         raise ConflictError(
             "shadow-changed",
-            f"The shadow model {wanted[:12]} is not there any more: another one was pushed.",
+            f"The shadow model {wanted[:12]} has been replaced: another one was pushed.",
             remedy="Look at the new one with `seawall bots shadow`.",
         )
     return pushed
@@ -197,7 +198,8 @@ def require_feed(extras: Extras, loaded: Loaded) -> None:
         raise ConflictError(
             "feed-is-a-file",
             f"The feed {feed.name} is read from a file.",
-            remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
+            remedy="Change that file: Seawall picks it up by itself. Or remove it from the site "
+            "file.",
         )
     raise NotFoundError(
         "feed-unknown",

@@ -17,11 +17,11 @@ from seawall.telemetry.records import MISSING_WORDS, AccessRecord
 
 _HEADS: Final = (
     (Standing.NOTHING, "Searched"),
-    (Standing.IN_PART, "Searched in part"),
+    (Standing.IN_PART, "Searched only part of their records"),
     (Standing.ASKED, "Did not answer in time"),
     (Standing.SILENT, "Not connected here"),
-    (Standing.OLD, "Of an older version that cannot be asked"),
-    (Standing.GARBLED, "Answered what makes no sense"),
+    (Standing.OLD, "Of an older version that cannot answer this question"),
+    (Standing.GARBLED, "Sent an unusable answer"),
 )
 _OPEN: Final = (
     Standing.IN_PART,
@@ -103,9 +103,9 @@ class Inquiry(Round):
         self._standings[node] = Standing.FOUND
         self._claims.append(node)
         if len(self._claims) > 1:
-            return f"{node} claims request {self.request_id}, which {self._claims[0]} has too"
+            return f"{node} claims to have request {self.request_id}, as does {self._claims[0]}"
         if self._ended:
-            return f"{node} has request {self.request_id}, and said so too late"
+            return f"{node} has request {self.request_id}, but answered too late"
         self._record = said.record
         self._end_s = min(self._end_s, now_s + limits.RECORD_CLAIMS_WAIT_S)
         return ""
@@ -135,11 +135,12 @@ def outcome(finding: Finding) -> str:
 
 def sentences(finding: Finding) -> Iterator[str]:
     """Where the record comes from, for the story."""
-    yield f"Node {finding.node} has the record, and it is told as that node has it."
+    yield f"The record is from node {finding.node}."
     for node in finding.also:
         yield (
-            f"Node {node} says that it has a record of this request too. One of them is wrong, or "
-            f"keeps copied records. What it has: seawall why {finding.request_id} --node {node}."
+            f"Node {node} claims to have a record of this request too. One of the two is wrong "
+            f"or has copied records. To see that record: seawall why {finding.request_id} --node "
+            f"{node}."
         )
 
 
@@ -156,7 +157,7 @@ def refusal(finding: Finding, leader: str | None) -> SeawallError:
             "request-not-found",
             f"No record of request {finding.request_id} is on this machine, and the fleet has no "
             "nodes to ask.",
-            remedy="Let a machine join: seawall token join.",
+            remedy="To add a machine: seawall token join.",
         )
     told = " ".join(_parts(finding))
     found_none = f"No record of request {finding.request_id} was found. {told}"
@@ -165,12 +166,14 @@ def refusal(finding: Finding, leader: str | None) -> SeawallError:
         return NotFoundError("request-not-found", found_none, remedy=MISSING_WORDS)
     has = "has" if len(unknown) == 1 else "have"
     remedy = (
-        f"Whether {_names(unknown)} {has} it is not known. Ask again, or on the machine itself: "
-        f"seawall why {finding.request_id} --data-dir DIR. {MISSING_WORDS}"
+        f"It is unknown whether {_names(unknown)} {has} it. Try again, or run on the machine "
+        f"itself: seawall why {finding.request_id} --data-dir DIR. {MISSING_WORDS}"
     )
     if leader is not None:
         where = f"at {leader}" if leader else "when there is one"
-        remedy = f"Ask the control process that leads, {where}: it hears every node. {remedy}"
+        remedy = (
+            f"Ask the leading control process, {where}: it is in contact with every node. {remedy}"
+        )
     return UnreachableError("request-not-known", found_none, remedy=remedy)
 
 

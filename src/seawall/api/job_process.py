@@ -104,7 +104,7 @@ def _lost(status: int, words: str) -> Outcome:
     elif status < 0:
         how = f"It crashed (signal {_signal_name(-status)})."
     else:
-        how = f"It ended with code {status} and told no outcome."
+        how = f"It ended with code {status} and reported no outcome."
     return _failed("job-lost", how + (f" Its last words: {last[:500]}" if last else ""))
 
 
@@ -116,7 +116,7 @@ def _signal_name(number: int) -> str:
 
 
 def _failed(code: str, words: str) -> Outcome:
-    remedy = "It is tried again by itself; `seawall bots run-job` tries at once."
+    remedy = "Seawall retries it automatically; `seawall bots run-job` retries at once."
     return Outcome(Ending.FAILED, code, words, remedy)
 
 

@@ -107,8 +107,8 @@ class JobRunner:
         if self._leads_since_s is None:
             raise ConflictError(
                 "not-leading",
-                "This control process does not lead, and only the one that leads runs jobs.",
-                remedy="Ask the one that leads; see `seawall status`.",
+                "This control process does not lead; only the leader runs jobs.",
+                remedy="Ask the leader; see `seawall status`.",
             )
         await self._take_up()
         every_s = self._settings.every_s(job)
@@ -116,12 +116,12 @@ class JobRunner:
             raise ConflictError(
                 "job-off",
                 f"The job {job} is not switched on.",
-                remedy=f"Write `bots: {{{job}: {{every: 24h}}}}` into the site file, and apply.",
+                remedy=f"Write `bots: {{{job}: {{every: 24h}}}}` into the site file and apply.",
             )
         if self._running is not None:
             raise ConflictError(
                 "job-running",
-                f"The job {self._running} runs just now, and jobs run one at a time.",
+                f"The job {self._running} is running, and only one job runs at a time.",
                 remedy="Wait until it has ended: see `seawall bots jobs`.",
             )
         await self._start(job, every_s)
@@ -145,8 +145,8 @@ class JobRunner:
                 yield NoticeView(
                     "warning",
                     "job-stale",
-                    f"The job {name} has not gone well for {limits.JOB_MISSED_PERIODS} periods or "
-                    "longer; what is in force gets old.",
+                    f"The job {name} has not succeeded for {limits.JOB_MISSED_PERIODS} periods "
+                    "or longer. The data in use is getting old.",
                     "See `seawall bots jobs`.",
                 )
 
@@ -308,8 +308,8 @@ def _defect(error: Exception) -> Outcome:
     return Outcome(
         Ending.FAILED,
         "internal",
-        f"Control met something unexpected while it ran: {error!r}.",
-        "It is tried again by itself. Please report it with logs/control.log.",
+        f"The control process hit an unexpected error while it ran: {error!r}.",
+        "Seawall retries it automatically. Please report this with logs/control.log.",
     )
 
 
@@ -317,6 +317,6 @@ def _store_away() -> Outcome:
     return Outcome(
         Ending.FAILED,
         "job-not-remembered",
-        "It was not begun, because the store cannot be written.",
+        "It was not started, because the store cannot be written.",
         "Free some space on control's disk, or bring its database back.",
     )

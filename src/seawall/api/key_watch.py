@@ -75,7 +75,7 @@ class KeyWatch:
         if facts is None or facts.clearance_keys_s is None:
             raise ConflictError(
                 "no-clearance-keys",
-                "There is no key to rotate: no site challenges anybody.",
+                "There is no key to rotate: no site uses challenges.",
                 remedy="Keys are made with the first release in which a site's bots are enforced.",
             )
         return self._releaser.apply(
@@ -98,5 +98,5 @@ class KeyWatch:
             "warning",
             "clearance-keys-not-rotated",
             f"The key that signs clearances is old and could not be rotated: {self._refused}",
-            "It is tried again by itself; the old keys serve until then.",
+            "Seawall retries automatically; the old key stays in use until then.",
         )

@@ -233,8 +233,9 @@ class NodeBoard:
             if len(self._nodes) >= limits.NODES_MAX:
                 raise RefusedError(
                     "too-many-nodes",
-                    f"{limits.NODES_MAX} nodes report already; {name[:80]} is not taken in.",
-                    remedy="Restart control to forget nodes that are gone.",
+                    f"{limits.NODES_MAX} nodes already report, the most allowed. Node "
+                    f"{name[:80]} is ignored.",
+                    remedy="Restart the control process to forget nodes that are gone.",
                 )
             node = self._nodes[name] = _Node()
         return node

@@ -302,9 +302,10 @@ def _stale_ranges(facts: Facts | None, now_s: float) -> Iterator[NoticeView]:
         yield NoticeView(
             "warning",
             "bot-ranges-stale",
-            f"Published ranges are old: {', '.join(old)}. They still verify, but make no impostor.",
-            "`bots: {ranges: {every: 24h}}` in the site file keeps pushed lists fresh; "
-            "`seawall bots fetch-ranges` tells what is wrong with one.",
+            f"Published ranges are old: {', '.join(old)}. They still verify bots, but no longer "
+            "expose impostors.",
+            "`bots: {ranges: {every: 24h}}` in the site file keeps pushed lists up to date. "
+            "`seawall bots fetch-ranges` shows what is wrong with a list.",
         )
 
 

@@ -89,7 +89,7 @@ def refusal_text(views: Sequence[EnvoyRefusalView]) -> str:
         return "the node gave no reason."
     first = views[0]
     where = f" ({first.file}:{first.line})" if first.line else ""
-    more = f" And {len(views) - 1} more." if len(views) > 1 else ""
+    more = f" {len(views) - 1} more resources were refused." if len(views) > 1 else ""
     return f"Envoy refused {first.owner}{where}: {first.envoy_words}{more}"
 
 

@@ -93,6 +93,7 @@ def last_of(events: Iterator[ApplyEvent]) -> Applied | Refused:
     ends = [event for event in events if isinstance(event, Applied | Refused)]
     if not ends:
         raise RefusedError(
-            "outcome-unknown", "The control process went away before it told the outcome."
+            "outcome-unknown",
+            "The connection to the control process was lost before the outcome was known.",
         )
     return ends[-1]

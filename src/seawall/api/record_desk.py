@@ -120,8 +120,8 @@ class RecordDesk:
         if about >= limits.RECORD_QUESTIONS_OPEN_MAX:
             raise UnreachableError(
                 "too-many-questions",
-                f"Nodes are asked about {about} requests already.",
-                remedy="Ask again in a few seconds.",
+                f"Nodes are already being asked about {about} requests.",
+                remedy="Try again in a few seconds.",
             )
         standings = self._standings(Inquiry, names)
         inquiry = Inquiry(request_id, standings, self._clock.monotonic_s())
@@ -196,7 +196,9 @@ class RecordDesk:
         asked = self._open.get(question) or self._over.get(question)
         if asked is not None and asked.begin(node):
             return asked.request_id if isinstance(asked, Inquiry) else None
-        self._log("answer-unasked", f"{node} answers what it was not asked, or answers it again")
+        self._log(
+            "answer-unasked", f"{node} sent an answer that was not asked for, or sent it twice"
+        )
         raise NotFoundError("question-unknown", f"Node {node} was not asked this.")
 
     def doubt(self, node: NodeName, question: str, why: str) -> None:

@@ -58,13 +58,13 @@ def site_file_refused(view: CheckView, feed: str, *, serves: bool) -> ReleaseRef
     errors = [problem for problem in view.problems if problem.severity == "error"]
     words = f"The site file has {len(errors)} error(s)."
     if errors and feed:
-        words = f"The feed {feed} is not taken: {errors[0].what}"
+        words = f"The feed {feed} was not accepted: {errors[0].what}"
     elif errors:  # `status` tells these words alone
         words = f"{words} {PurePath(errors[0].file).name}:{errors[0].line}: {errors[0].what}"
     return ReleaseRefusedError(
         "site-file-refused",
         words,
-        remedy="Mend them and try again." + (" What served before serves on." if serves else ""),
+        remedy="Fix them and try again." + (" What served before still serves." if serves else ""),
         problems=view.problems,
     )
 
@@ -74,7 +74,7 @@ def quarantined(what: str, reason: str, digest: Digest) -> SeawallError:
     return RefusedError(
         "release-quarantined",
         f"{what} is quarantined: {reason}",
-        remedy=f"Mend the cause. To try it all the same: --force {digest[:12]}.",
+        remedy=f"Fix the cause. To release it all the same: --force {digest[:12]}.",
     )
 
 
@@ -91,9 +91,8 @@ def kept(serving: ReleaseId, current: ReleaseId) -> ConflictError:
     """Going back from what nodes serve is no step back in a store that does not know it."""
     return ConflictError(
         "store-behind",
-        f"Nodes keep what they call {serving}, which this store has forgotten: its newest is "
-        f"{current}.",
-        remedy=f"`seawall unfreeze` takes them to {current}, without steps. To go further back, "
+        f"Nodes serve {serving}, which this store has lost: its newest release is {current}.",
+        remedy=f"`seawall unfreeze` moves them to {current}, without steps. To go further back, "
         "name the release: seawall rollback RELEASE.",
     )
 
@@ -113,7 +112,7 @@ def silent_node(release: str) -> SeawallError:
         "node-silent",
         f"{release} is assigned, but the node has not served it within "
         f"{limits.APPLY_SERVE_TIMEOUT_S:.0f} s.",
-        remedy="See `seawall status`. The node takes it when it is back; `seawall rollback` "
+        remedy="See `seawall status`. The node will load it when it is back; `seawall rollback` "
         "withdraws it.",
     )
 
@@ -122,8 +121,8 @@ def stopping() -> SeawallError:
     """The control process ends."""
     return UnreachableError(
         "control-stopping",
-        "The control process is being stopped.",
-        remedy="The edge serves on. See `seawall status` when it runs again.",
+        "The control process is stopping.",
+        remedy="The edge still serves. See `seawall status` when the control process runs again.",
     )
 
 
@@ -131,8 +130,8 @@ def unexpected() -> SeawallError:
     """A defect."""
     return InternalError(
         "internal",
-        "Something unexpected went wrong in the control process; the edge is not touched by it.",
-        remedy="The log of control tells more; please report it.",
+        "The control process hit an unexpected error. The edge is not affected.",
+        remedy="Please report this with logs/control.log.",
     )
 
 
@@ -142,7 +141,7 @@ def noticed(error: SeawallError) -> NoticeView:
         "warning",
         "last-release-refused",
         f"The last release was refused: {error.message}",
-        "Mend the cause and apply again; what served before serves on.",
+        "Fix the cause and apply again. What served before still serves.",
     )
 
 
@@ -150,7 +149,7 @@ def no_release() -> ConflictError:
     """There is nothing that a switch or a feed could change."""
     return ConflictError(
         "no-release",
-        "There is no release yet that could be changed.",
+        "There is no release yet to change.",
         remedy="Make the first with `seawall apply`.",
     )
 
@@ -161,9 +160,9 @@ def no_facts(current: ReleaseRecord | None) -> SeawallError:
         return no_release()
     return UnreachableError(
         "release-unreadable",
-        f"{current.id} cannot be read just now, and what was asked for is made of it.",
-        remedy="Try again: the machine may be short of memory, or the store away. `seawall status` "
-        "tells whether it is damaged, and logs/control.log more.",
+        f"{current.id} cannot be read at the moment, and this operation needs it.",
+        remedy="Try again: the machine may be short of memory, or the store unavailable. `seawall "
+        "status` says whether the release is damaged; logs/control.log has more.",
     )
 
 
@@ -171,11 +170,11 @@ def damaged(current: ReleaseRecord) -> RefusedError:
     """What is stored of the current release cannot be read, nor changed."""
     return RefusedError(
         "release-damaged",
-        f"{current.id} serves, but it is damaged in the store, or gone from it. A change would be "
-        "made of nothing, without its kill switches, pushed lists and clearance keys, and be "
-        "compared with nothing.",
-        remedy="`seawall rollback RELEASE` goes to one that can be read; apply after that. To "
-        f"begin from nothing: `seawall apply --force {current.digest[:12]}`.",
+        f"{current.id} serves, but it is damaged in the store, or missing from it. A change would "
+        "lose its kill switches, pushed lists and clearance keys, and could not be compared with "
+        "it.",
+        remedy="Go back to a release that can be read (`seawall rollback RELEASE`), then apply. To "
+        f"start from nothing: `seawall apply --force {current.digest[:12]}`.",
     )
 
 
@@ -209,9 +208,9 @@ def unfinished(newest: ReleaseRecord) -> NoticeView:
     return NoticeView(
         "warning",
         "last-release-unfinished",
-        f"{newest.id} by {newest.author} was stored and never put on its way: Seawall ended or "
-        "refused it just then, and no node runs it.",
-        "Apply again; what served before serves on.",
+        f"{newest.id} by {newest.author} was stored but never rolled out: Seawall stopped or "
+        "refused it at that moment. No node runs it.",
+        "Apply again. What served before still serves.",
     )
 
 
@@ -239,7 +238,8 @@ def require_pushed(facts: Facts, name: ListName) -> None:
         raise ConflictError(
             "feed-is-a-file",
             f"The feed {name} is read from {paths[name]}.",
-            remedy="Change that file: it is taken up by itself. Or remove it from the site file.",
+            remedy="Change that file: Seawall picks it up by itself. Or remove it from the site "
+            "file.",
         )
 
 
@@ -247,9 +247,9 @@ def push_waits(what: str, why: str) -> ConflictError:
     """It is on nobody's way yet; nothing is lost."""
     return ConflictError(
         WAITING,
-        f"{what} waits: {why}",
-        remedy="It is kept, and released by itself when that has ended: `seawall feed list` and "
-        "`seawall status` tell. A newer push takes its place.",
+        f"{what} is waiting: {why}",
+        remedy="It is stored and will be released automatically after that; see `seawall feed "
+        "list` and `seawall status`. A newer push replaces it.",
     )
 
 
@@ -258,7 +258,7 @@ def no_shadow() -> NotFoundError:
     return NotFoundError(
         "no-shadow",
         "There is no shadow model.",
-        remedy=f"Bring one with `seawall feed push {BOT_SHADOW} FILE`.",
+        remedy=f"Push one with `seawall feed push {BOT_SHADOW} FILE`.",
     )
 
 
@@ -266,6 +266,7 @@ def model_is_a_file() -> ConflictError:
     """A promotion would be overruled by the site file."""
     return ConflictError(
         "feed-is-a-file",
-        "The bot model is read from a file of the site file, which a promotion cannot change.",
-        remedy="Put the shadow's file in its place: it is taken up by itself, through every gate.",
+        "The site file reads the bot model from a file, which a promotion cannot change.",
+        remedy="Replace that file with the shadow's: Seawall picks it up by itself and checks it "
+        "like any release.",
     )

@@ -231,7 +231,7 @@ class Releaser:
             except ConflictError as error:
                 if not left or error.code != "parent-moved":
                     raise
-                flow.goes_on(f"begins anew: {error.message}")
+                flow.goes_on(f"starts over: {error.message}")
             else:
                 return
 
@@ -286,7 +286,7 @@ class Releaser:
                 previous=current.id,
                 elapsed_s=flow.elapsed_s,
                 problems=prepared.warnings,
-                notes=(f"{current.id} has this content already: nothing to change.",),
+                notes=(f"{current.id} already has this content: nothing to change.",),
                 node_generation=self._roster.fleet.generation,
             )
         )

@@ -114,16 +114,18 @@ def unpack(sources: Sources) -> SourceSet:
     if len(sources.files) > limits.SITE_INCLUDES_MAX + 1:
         raise RefusedError(
             "too-many-files",
-            f"{len(sources.files)} files were sent; {limits.SITE_INCLUDES_MAX} may be included.",
-            remedy="Join some of the included files.",
+            f"{len(sources.files)} files were sent; at most {limits.SITE_INCLUDES_MAX} may be "
+            "included.",
+            remedy="Merge some of the included files.",
         )
     files = tuple(SourceFile(_path(file.path), _content(file)) for file in sources.files)
     size = sum(len(file.content) for file in files)
     if size > limits.SITE_SOURCES_SIZE_BYTES_MAX:
         raise RefusedError(
             "sources-too-large",
-            f"The files hold {size} bytes; at most {limits.SITE_SOURCES_SIZE_BYTES_MAX} are read.",
-            remedy="Split the configuration over several edges.",
+            f"The files have {size} bytes; at most {limits.SITE_SOURCES_SIZE_BYTES_MAX} are "
+            "allowed.",
+            remedy="Split the configuration across several edges.",
         )
     paths = [file.path for file in files]
     if sources.root not in paths or len(set(paths)) != len(paths):
@@ -141,7 +143,8 @@ def _path(path: str) -> str:
         raise UsageError(
             "bad-sources",
             f"{path[:200]!r} is not an absolute path.",
-            remedy="Send absolute paths: certificates are looked up beside the file naming them.",
+            remedy="Send absolute paths: certificates are looked up relative to the file that "
+            "names them.",
         )
     return path
 

@@ -201,13 +201,14 @@ class Rollouts:
         if not self._executor.leads:
             raise UnreachableError(
                 "trial-elsewhere",
-                f"Node {node} is in a trial, and this control process does not lead.",
-                remedy="The node asks the one that leads, and withdraws if that one is away.",
+                f"Node {node} is trying a release, but this control process does not lead.",
+                remedy="The node asks the leader, and withdraws the release if the leader is "
+                "unreachable.",
             )
         if self._executor.stuck_s > limits.ROLLOUT_STUCK_S:
             raise UnreachableError(
                 "rollouts-stand-still",
-                f"No rollout was carried out for {limits.ROLLOUT_STUCK_S:g} s.",
+                f"Rollouts have made no progress for {limits.ROLLOUT_STUCK_S:g} s.",
                 remedy="See the notices of `seawall status`.",
             )
 
@@ -219,7 +220,7 @@ class Rollouts:
         return NoticeView(
             "warning",
             "rollouts-stand-still",
-            f"No rollout goes on: {trouble.message} It is tried again and again.",
+            f"Rollouts make no progress: {trouble.message} Seawall keeps retrying.",
             trouble.remedy,
         )
 

@@ -118,7 +118,9 @@ def spread(
 def outcome(found: NodesAsked) -> str:
     """For the log: one line."""
     counts = [f"{count} {word}" for word, count in found.missing_count.items()]
-    return ", ".join((f"{found.answered} of {found.asked} nodes told what they have seen", *counts))
+    return ", ".join(
+        (f"{found.answered} of {found.asked} nodes sent their recent requests", *counts)
+    )
 
 
 def _shuffled(name: NodeName) -> bytes:

@@ -89,7 +89,7 @@ class ShadowDesk:
         if not shadow.id.startswith(wanted[: len(shadow.id)]):
             raise ConflictError(
                 "shadow-changed",
-                f"The shadow is {shadow.id}, and not {wanted[:12]!r}.",
+                f"The shadow is {shadow.id}, not {wanted[:12]!r}.",
                 remedy="Look at it with `seawall bots shadow`.",
             )
         if facts.model.path:
@@ -142,8 +142,8 @@ def _require_pushed(facts: Facts) -> None:
         raise ConflictError(
             "feed-is-a-file",
             f"The shadow model is read from {facts.shadow.path}.",
-            remedy=f"To promote it, push that file with `seawall feed push {BOT_MODEL}`. It goes "
-            "away as you take `bots: shadow` out of the site file, and apply.",
+            remedy=f"To promote it, push that file with `seawall feed push {BOT_MODEL}`. To remove "
+            "the shadow, delete `bots: shadow` from the site file and apply.",
         )
     if not facts.shadow.id:
         raise no_shadow()

@@ -35,8 +35,8 @@ State = Literal["serving", "working", "degraded", "down", "empty", "standby"]
 _ANY: Final = ("0.0.0.0", "[::]")  # noqa: S104 - compared with, not bound to
 _UNHEARD: Final = "node-unheard"
 _SILENT_REMEDY: Final = (
-    "The edge serves on by itself. See logs/node.log in its data directory. A machine that is gone "
-    "for good: seawall nodes remove NAME."
+    "The edge still serves by itself. See logs/node.log in its data directory. If the machine "
+    "is gone for good: seawall nodes remove NAME."
 )
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
@@ -115,10 +115,13 @@ def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
     others = tuple(notice for notice in view.notices if notice.code != _UNHEARD)
     view = replace(view, notices=others)  # nodes report to the one that leads
     if not elsewhere.leader:
-        words = "It is not known here which control process leads. The edge serves on."
+        words = "This control process does not know which one leads. The edge still serves."
         return replace(view, state="degraded", summary=words, nodes=())
     should = f"{view.current.id} should serve" if view.current else "there is no release yet"
-    words = f"{elsewhere.leader} leads and hears the nodes: ask there how it goes; {should}."
+    words = (
+        f"{elsewhere.leader} leads and is in contact with the nodes: ask there for their state; "
+        f"{should}."
+    )
     return replace(view, state="standby", summary=words, nodes=())
 
 
@@ -142,7 +145,10 @@ def _judge(look: Look, notices: Sequence[NoticeView]) -> tuple[State, str]:
     if current is None:
         return "empty", look.busy or "There is no release yet."
     if not reports:
-        return "degraded", "No node reports; what it last served may well be served still."
+        return (
+            "degraded",
+            "No node reports. The last release that nodes served probably still serves.",
+        )
     served = any(report.release for report in reports)  # otherwise it is only about to
     if not live and (served or not look.busy):
         return "down", f"No Envoy serves; {current.id} should."
@@ -187,7 +193,7 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
         yield NoticeView(
             "error",
             "node-silent",
-            f"{names} {has} said nothing for {longest_s:.0f} s.",
+            f"{names} {has} been silent for {longest_s:.0f} s.",
             _SILENT_REMEDY,
         )
     if look.unheard:
@@ -196,8 +202,8 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
         yield NoticeView(
             "error",
             _UNHEARD,
-            f"{names} {has} said nothing since this control process listens, for "
-            f"{look.control.uptime_s:.0f} s.",
+            f"{names} {has} not been heard from since this control process started, "
+            f"{look.control.uptime_s:.0f} s ago.",
             _SILENT_REMEDY,
         )
     yield from _dead_envoys([seen.report for seen, connected in look.nodes if connected])
@@ -216,10 +222,10 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
         yield NoticeView(
             "error",
             "node-twice",
-            f"Two machines say that they are node {name}: one was cloned, or its data directory "
-            "copied. Both serve what the node is given, but what they report is mixed.",
-            "On the copy: end `seawall node`, empty its data directory, and join it under a name "
-            "of its own.",
+            f"Two machines report as node {name}: one is a clone, or has a copy of the data "
+            "directory. Both serve the node's release, but their reports are mixed up.",
+            "On the copy: stop `seawall node`, empty its data directory, and join it under "
+            "another name.",
         )
 
 
@@ -234,7 +240,7 @@ def _ended_certificates(look: Look) -> Iterator[NoticeView]:
             CERTIFICATE_ENDED,
             f"{what} {few(ended, STATUS_NAMES_TOLD_MAX)} {has} expired: browsers refuse sites that "
             f"show {it}.",
-            "Put a new one in its place on disk: it is taken up by itself.",
+            "Replace it on disk: Seawall picks the new one up by itself.",
         )
 
 
@@ -245,9 +251,9 @@ def _dead_envoys(reports: Sequence[NodeReport]) -> Iterator[NoticeView]:
         yield NoticeView(
             "error",
             "envoy-down",
-            f"{names_text(dead)}: no Envoy serves there.",
-            "The agent starts it again by itself. Why it died: node/stable/envoy.log and "
-            "logs/node.log in the data directory of the node.",
+            f"{names_text(dead)}: Envoy does not serve there.",
+            "The agent restarts Envoy by itself. For the reason, see node/stable/envoy.log and "
+            "logs/node.log in the node's data directory.",
         )
 
 

@@ -204,8 +204,8 @@ class Switchboard:
         return NoticeView(
             "warning",
             "switch-overdue",
-            f"The time of a kill switch is over, but it could not be ended: {self._refused}",
-            "It is tried again by itself. `seawall unkill` ends it by hand.",
+            f"A kill switch has expired but could not be ended: {self._refused}",
+            "Seawall retries automatically. `seawall unkill` ends it by hand.",
         )
 
     async def run(self) -> None:
@@ -245,7 +245,7 @@ class Switchboard:
             Order(
                 sources=facts.sources,
                 author=AUTHOR,
-                message=f"The time of a kill switch is over: {few(over, _NAMES_SHOWN)}",
+                message=f"A kill switch has expired: {few(over, _NAMES_SHOWN)}",
                 kind=Kind.SWITCH,
                 extras=Extras(pinned=True),
             )
@@ -297,7 +297,7 @@ def _feature(name: str) -> Feature:
         known = ", ".join(Feature)
         raise UsageError(
             "feature-unknown",
-            f"There is no feature {name[:60]!r} that could be killed.",
+            f"There is no kill switch for {name[:60]!r}.",
             remedy=f"Known are: {known}.",
         ) from None
 
@@ -309,7 +309,7 @@ def _site(feature: Feature, site: str | None) -> SiteName | None:
         raise UsageError(
             "site-empty",
             "The name of the site is empty.",
-            remedy="Write the site, or leave it out to mean all of them.",
+            remedy="Name a site, or leave it out for all sites.",
         )
     if not FEATURES[feature].by_site:
         raise UsageError(
@@ -327,8 +327,8 @@ def _ttl_s(ttl_s: float | None) -> float:
             "ttl-out-of-range",
             f"A kill switch cannot last {lasts_s:g} s.",
             remedy=f"Between {limits.SWITCH_TTL_S_MIN:g} s and "
-            f"{limits.SWITCH_TTL_S_MAX / 86_400:g} days. What is off for longer belongs into the "
-            "site file.",
+            f"{limits.SWITCH_TTL_S_MAX / 86_400:g} days. To switch something off for longer, "
+            "change the site file.",
         )
     return lasts_s
 
@@ -338,13 +338,13 @@ def _reason(feature: Feature, reason: str) -> str:
     if opens and not reason.strip():
         raise UsageError(
             "reason-needed",
-            f"Killing {feature} opens something: {opens}",
-            remedy="If that is meant, say why with --reason.",
+            f"Killing {feature} lowers protection: {opens}",
+            remedy="If this is intended, give a reason with --reason.",
         )
     if len(reason) > limits.SWITCH_REASON_LENGTH_CHARS_MAX or not reason.isprintable():
         raise UsageError(
             "reason-unusable",
-            "The reason is too long, or no plain text.",
+            "The reason is too long, or not plain text.",
             remedy=f"Write one line of at most {limits.SWITCH_REASON_LENGTH_CHARS_MAX} characters.",
         )
     return reason.strip()

@@ -105,25 +105,26 @@ class FileWatch:
             return NoticeView(
                 "warning",
                 "files-left-behind",
-                f"On this machine {self._left_behind} differ from what serves, and are older.",
-                "Bring them up to date: what changes on disk from now on is taken up by itself.",
+                f"On this machine, {self._left_behind} differ from the current release and are "
+                "older.",
+                "Bring them up to date. Seawall picks up every further change on disk by itself.",
             )
         if not self._trouble or self._bad_polls <= _GRACE_POLLS:
             return None
-        remedy = "Mend the file; it is taken up by itself."
+        remedy = "Fix the file; Seawall picks it up by itself."
         if self._by_hand:
-            remedy = "It is left alone until it changes again; `seawall apply` brings it out."
+            remedy = "Seawall ignores it until it changes again; `seawall apply` releases it."
         if self._again_s is not None:
             left_s = max(0.0, self._again_s - self._clock.monotonic_s())
             remedy = (
-                f"It is tried again in {math.ceil(left_s / 60)} min, or at once by `seawall "
-                "apply`. Where the file is at fault, mend it; it is taken up by itself."
+                f"Seawall retries in {math.ceil(left_s / 60)} min; `seawall apply` retries at "
+                "once. If the file is wrong, fix it; Seawall picks it up by itself."
             )
         return NoticeView(
             "warning",
             "files-on-disk-refused",
             f"Files changed on disk but are not served: {self._trouble}",
-            f"{remedy} What served before serves on.",
+            f"{remedy} What served before still serves.",
         )
 
     async def poll(self) -> Flow | None:
@@ -162,7 +163,7 @@ class FileWatch:
             Order(
                 sources=facts.sources,
                 author=AUTHOR,
-                message="Development certificates made anew",
+                message="Development certificates renewed",
                 kind=Kind.CERTIFICATES,
                 extras=Extras(pinned=True),
             )

@@ -32,12 +32,10 @@ from seawall.telemetry.samples import Wanted
 Step = Callable[[str, Stage, str], None]
 """`started`, `goes-on` or `done`, the stage, and a line for people."""
 WORKBENCH: Final = "seawall.api.workbench"
-_REPLACED: Final = (
-    "Seawall's own files were replaced since this control process was started from them"
-)
+_REPLACED: Final = "Seawall's own files were replaced after this control process started"
 _RESTART: Final = (
-    "Take the new version up without losing a request: `seawall down --keep-serving`, then "
-    "`seawall up` with the same options, unless a service manager starts it."
+    "To switch to the new version without losing a request: `seawall down --keep-serving`, then "
+    "`seawall up` with the same options (unless a service manager starts it)."
 )
 _LOOKS: Final = frozenset({"check", "compare", "changes", "pushed"})
 """Jobs that anybody may ask for who may look, and no release waits for."""
@@ -147,7 +145,7 @@ class Workshop:
         return NoticeView(
             "warning",
             "installation-replaced",
-            f"{_REPLACED}: nothing can be checked or applied until it is started anew. Rollbacks "
+            f"{_REPLACED}: nothing can be checked or applied until it is restarted. Rollbacks "
             "work.",
             _RESTART,
         )
@@ -217,9 +215,9 @@ class Workshop:
             else:
                 raise InternalError(
                     "internal",
-                    "Something unexpected went wrong while the site file was processed; the edge "
-                    "is not touched by it.",
-                    remedy="The log of control tells more; please report it.",
+                    "An unexpected error occurred while the site file was processed. The edge "
+                    "is not affected.",
+                    remedy="Please report this with logs/control.log.",
                     detail=str(value),
                 )
 
@@ -227,7 +225,7 @@ class Workshop:
         """What nodes have seen; None where there is no fleet to ask."""
         if self.sampler is None:
             return None
-        step("goes-on", "clients", "asking nodes what they have seen")
+        step("goes-on", "clients", "asking nodes for recent requests")
         try:
             return await self.sampler(wanted)
         except BaseException:
@@ -272,7 +270,7 @@ def _replaced() -> ConflictError:
     return ConflictError(
         "installation-replaced",
         f"{_REPLACED}, so it cannot check or compile anything. Nothing was changed, and what "
-        "serves serves on.",
+        "served before still serves.",
         remedy=_RESTART,
     )
 
@@ -282,5 +280,5 @@ def _lost(how: str) -> UnreachableError:
         "workbench-lost",
         f"The process that checks and compiles site files was lost ({how}). Nothing was changed.",
         remedy="Try again. If it happens again, the machine may be out of memory, or this site "
-        "file meets a defect: see logs/control.log.",
+        "file triggers a defect: see logs/control.log.",
     )

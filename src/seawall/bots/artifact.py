@@ -94,13 +94,13 @@ def read(content: bytes) -> Model:
     if duplicate:
         raise _refused(f"it lists the feature {duplicate!r} twice")
     if schema_digest(file.features) != file.schema_:
-        raise _refused("its features mean something else than those of this Seawall")
+        raise _refused("its features have another meaning than in this Seawall")
     for number, tree in enumerate(file.trees):
         fault = next(_faults(tree, len(file.features)), "")
         if fault:
             raise _refused(f"tree {number}: {fault}")
     if any(a > b for a, b in zip(file.cuts, file.cuts[1:], strict=False)):
-        raise _refused("its cuts fall, where a higher margin must give no lower score")
+        raise _refused("its cuts are not ascending: a higher margin must not give a lower score")
     model = Model(
         name=file.name,
         created=file.created,
@@ -151,7 +151,7 @@ def write(model: Model) -> bytes:
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise _refused("it holds a number that is not finite") from error
+        raise _refused("it contains a number that is not finite") from error
     content = text.encode() + b"\n"
     read(content)
     return content
@@ -162,11 +162,11 @@ def _parsed(content: bytes) -> _File:
         # Bytes in UTF-16 would be read as well, and the model in force travels as text.
         value = json.loads(content.decode("utf-8-sig"), object_pairs_hook=once)
         if not isinstance(value, dict):
-            raise _refused("it is no JSON object")
+            raise _refused("it is not a JSON object")
         if value.get("kind") != KIND:
             # Of what is no model not even the names of fields are told: whoever may have a site
             # file checked can name any file in it, and need not be allowed to read it.
-            raise _refused(f"it is something else: its `kind` is not {KIND}")
+            raise _refused(f"it is not a bot model: its `kind` is not {KIND}")
         return _File.model_validate(value)
     except ValidationError as error:
         found = [
@@ -176,9 +176,7 @@ def _parsed(content: bytes) -> _File:
         more = error.error_count() - len(found)
         raise _refused("; ".join(found) + (f"; and {more} more" if more > 0 else "")) from error
     except (ValueError, RecursionError) as error:
-        raise _refused(
-            "it is no JSON text in UTF-8, or only a part of one, or says something twice"
-        ) from error
+        raise _refused("it is not complete JSON in UTF-8, or contains a key twice") from error
 
 
 def _first_duplicate(names: tuple[str, ...]) -> str:
@@ -221,7 +219,7 @@ def _require_golden(model: Model) -> None:
     for number, golden in enumerate(model.golden):
         codes = from_text(golden.vector)
         if codes is None or len(golden.vector) > len(FEATURES):
-            raise _refused(f"golden vector {number} is none")
+            raise _refused(f"golden vector {number} is not a valid vector")
         margin = model.margin(codes)
         if not math.isfinite(margin) or model.score(codes) != golden.score:
             raise _refused(
@@ -235,6 +233,7 @@ def _refused(why: str) -> RefusedError:
     return RefusedError(
         "bot-model-refused",
         f"The bot model is refused: {why}.",
-        remedy="Check what made it; the model before stays in force. One that was pushed, for "
-        "another version of Seawall, is replaced by `seawall feed push bot-model FILE`.",
+        remedy="Check the program that made it; the current model stays in force. If a model for "
+        "another version of Seawall was pushed, replace it with `seawall feed push "
+        "bot-model FILE`.",
     )

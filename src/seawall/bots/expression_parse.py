@@ -95,7 +95,7 @@ def _strange(found: re.Match[str]) -> Fault:
     if letter.isprintable() and not letter.isascii():
         remedy = f"Write it as requests do: `{quote(letter)}`."
     shown = letter if letter.isprintable() else f"U+{ord(letter):04X}"
-    return Fault(found.start() + 1, f"A condition holds no `{shown}`.", remedy)
+    return Fault(found.start() + 1, f"`{shown}` is not allowed in a condition.", remedy)
 
 
 def _hint(text: str) -> str:
@@ -169,7 +169,7 @@ class _Reader:
 
     def _absence(self, left: ast.expr, right: ast.expr) -> Present:
         if not isinstance(right, ast.Name) or right.id != _ABSENT:
-            what = "After `is` stands `absent`."
+            what = "Only `absent` may follow `is`."
             remedy = f"Write `{self._name(left).text} is absent`, or use `==`."
             raise self._no(right, what, remedy)
         name = self._name(left)
@@ -183,7 +183,7 @@ class _Reader:
             name = self._text_name(right)
             return TextTest(name, "holds", self._part(left))
         if not isinstance(right, ast.List | ast.Tuple):
-            raise self._no(right, "After `in` stands a list.", 'Write `method in ["GET", "HEAD"]`.')
+            raise self._no(right, "A list must follow `in`.", 'Write `method in ["GET", "HEAD"]`.')
         name = self._name(left)
         if not right.elts:
             raise self._no(right, "The list is empty.", "Write what the value may be.")
@@ -243,7 +243,9 @@ class _Reader:
         if isinstance(node, ast.Name) and node.id == _ABSENT:
             words = "is absent" if op == "==" else "is not absent"
             remedy = f"Write `{self._absence(other, node).value.text} {words}`."
-            raise self._no(node, f"`absent` is no value that `{op}` could compare with.", remedy)
+            raise self._no(
+                node, f"`absent` is not a value, so `{op}` cannot compare with it.", remedy
+            )
 
     def _operand(self, node: ast.expr) -> Value:
         return self._name(node) if isinstance(node, ast.Name) else self._literal(node)

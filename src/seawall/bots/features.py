@@ -197,7 +197,7 @@ def schema_digest(names: Sequence[str]) -> str:
     if unknown:
         raise RefusedError(
             "bot-model-unknown-feature",
-            f"The bot model looks at {unknown[0][:60]!r}, which this Seawall does not know.",
+            f"The bot model uses {unknown[0][:60]!r}, which this Seawall does not know.",
             remedy="Train it with this version, or update Seawall on every machine first.",
         )
     facts = [[f.name, f.kind.value, f.meaning] for f in (FEATURES[INDEX[n]] for n in names)]

@@ -130,7 +130,7 @@ def _record_size(data: bytes, at: int) -> int:
     kind, major = data[at], data[at + 1]
     size = int.from_bytes(data[at + 3 : at + 5])
     if kind != _HANDSHAKE or major != _TLS_MAJOR:
-        raise _malformed("it is no TLS handshake record")
+        raise _malformed("it is not a TLS handshake record")
     if not 0 < size <= _RECORD_SIZE_BYTES_MAX or at + size > HELLO_SIZE_BYTES_MAX:
         raise _malformed(f"a record of {size} bytes at byte {at}")
     return size
@@ -138,7 +138,7 @@ def _record_size(data: bytes, at: int) -> int:
 
 def _message_size(message: bytes) -> int:
     if message[0] != _CLIENT_HELLO:
-        raise _malformed(f"handshake message {message[0]} is no ClientHello")
+        raise _malformed(f"handshake message {message[0]} is not a ClientHello")
     size = int.from_bytes(message[1:4])
     if size > HELLO_SIZE_BYTES_MAX:
         raise _malformed(f"a message of {size} bytes")
@@ -206,6 +206,6 @@ class _Reader:
 def _malformed(what: str) -> RefusedError:
     return RefusedError(
         "hello-malformed",
-        f"This is no ClientHello that can be read: {what}.",
+        f"This is not a readable ClientHello: {what}.",
         remedy="Capture it again from the first byte of the connection.",
     )

@@ -166,7 +166,7 @@ def lua_table(table: Table | None = None) -> str:
             "ja4-table-too-large",
             f"The table of known clients becomes {len(lines)} rows of {len(text)} bytes; at most "
             f"{JA4_ROWS_MAX} rows and {JA4_SCRIPT_SIZE_BYTES_MAX} bytes fit into the filter.",
-            remedy="Take out clients that nobody uses any more.",
+            remedy="Remove clients that nobody uses any more.",
         )
     return text
 
@@ -229,8 +229,8 @@ def _shared(one: Client, other: Client) -> RefusedError:
     return RefusedError(
         "ja4-table-ambiguous",
         f"The table of known clients gives one fingerprint two meanings: {one.name} and "
-        f"{other.name} shake hands alike, but are of different families.",
-        remedy="Give both the family that the handshake really tells, such as `openssl-tool`.",
+        f"{other.name} have the same handshake, but different families.",
+        remedy="Give both the family that the handshake really shows, such as `openssl-tool`.",
     )
 
 

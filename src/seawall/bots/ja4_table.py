@@ -119,7 +119,7 @@ def parse(text: str) -> Table:
     try:
         data = yaml.load(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _malformed("the file", f"is no YAML: {str(error)[:200]}") from error
+        raise _malformed("the file", f"is not YAML: {str(error)[:200]}") from error
     top = _mapping(data, "the file", {"version", "generations", "clients"})
     if top.get("version") != 1:
         raise _malformed("the file", "has no version 1")
@@ -171,10 +171,10 @@ def _client(data: object, families: Mapping[int, ClientFamily]) -> Client:
     family = _family(entry, name)
     generation = _whole(entry, "generation", name, CODE_MAX) if "generation" in entry else 0
     if generation and families.get(generation) != family:
-        raise _malformed(name, f"names generation {generation}, which is none of its family")
+        raise _malformed(name, f"names generation {generation}, which its family does not have")
     only = "ja4" in entry
     if only == bool(_SHAKE_KEYS & entry.keys()):
-        raise _malformed(name, "holds neither a JA4 alone nor a whole handshake")
+        raise _malformed(name, "has neither just a JA4 nor a whole handshake")
     return Client(
         name=name,
         family=family,
@@ -198,7 +198,7 @@ def _shake(entry: Mapping[str, object], name: str) -> Shake:
         raise _malformed(name, "has GREASE twice in its signature algorithms")
     protocols = entry.get("alpn", [])
     if not isinstance(protocols, list) or not all(isinstance(p, str) and p for p in protocols):
-        raise _malformed(name, "has an `alpn` that is no list of texts")
+        raise _malformed(name, "has an `alpn` that is not a list of texts")
     if bool(protocols) != (ALPN in plain):
         raise _malformed(name, "names protocols without the ALPN extension, or the other way")
     tls = _text(entry, "tls", name)
@@ -234,7 +234,7 @@ def _codes(entry: Mapping[str, object], key: str, name: str) -> tuple[int, ...]:
         raise _malformed(name, f"has more than {JA4_HELLO_LIST_MAX} {key}")
     for word in words:
         if not _CODE.fullmatch(word):
-            raise _malformed(name, f"has {word[:20]!r} among its {key}: 4 hex digits are meant")
+            raise _malformed(name, f"has {word[:20]!r} among its {key}; it must be 4 hex digits")
     return tuple(ANY_GREASE if word == "grease" else int(word, 16) for word in words)
 
 
@@ -251,7 +251,7 @@ def _mapping(data: object, where: str, keys: frozenset[str] | set[str]) -> Mappi
         raise _malformed(where, "is no mapping")
     unknown = [str(key)[:40] for key in data if key not in keys]
     if unknown:
-        raise _malformed(where, f"has a key that there is not: {unknown[0]!r}")
+        raise _malformed(where, f"has an unknown key: {unknown[0]!r}")
     return data
 
 
@@ -275,5 +275,5 @@ def _malformed(where: str, what: str) -> RefusedError:
     return RefusedError(
         "ja4-table-malformed",
         f"The table of known clients cannot be used: {where} {what}.",
-        remedy="Mend that entry; docs/fingerprints.md describes its form.",
+        remedy="Fix that entry; docs/fingerprints.md describes its form.",
     )

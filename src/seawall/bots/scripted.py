@@ -73,7 +73,7 @@ class ScriptedModel:
         for number, golden in enumerate(self.golden):
             codes = from_text(golden.vector)
             if codes is None:
-                return f"golden vector {number} is none"
+                return f"golden vector {number} is not a valid vector"
             if (found := self.score(codes)) != golden.score:
                 return f"golden vector {number} scores {found}, not {golden.score}"
         return ""

@@ -62,7 +62,7 @@ def read(content: bytes) -> DatedKeys:
         raise RefusedError(
             "clearance-keys-unreadable",
             "The keys that clearances are signed with cannot be read.",
-            remedy="Roll back to a release before; new keys are made with the next release.",
+            remedy="Roll back to an earlier release; Seawall makes new keys with the next release.",
         ) from None
 
 

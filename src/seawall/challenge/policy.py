@@ -46,6 +46,6 @@ class ChallengePolicy:
         ):
             raise UsageError(
                 "challenge-contact",
-                f"Contact {self.contact[:60]!r} is no mail or web address.",
+                f"Contact {self.contact[:60]!r} is neither a mail nor a web address.",
                 remedy="Write mailto:NAME@HOST or https://HOST/PATH.",
             )

@@ -130,9 +130,9 @@ def _follow_bake(output: Output, client: Client, release: str) -> int:
             return DONE
         if newest.ended_s is not None:
             output.error(
-                f"{release} does not serve any more: {newest.outcome}.",
+                f"{release} no longer serves: {newest.outcome}.",
                 code="release-gone",
-                do=f"`seawall rollout {release}` tells why.",
+                do=f"`seawall rollout {release}` shows why.",
             )
             return REFUSED
     return DONE

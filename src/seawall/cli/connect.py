@@ -44,10 +44,10 @@ def connect(target: Target) -> Iterator[Client]:
             words = last_words(data_dir, "control")
             raise UnreachableError(
                 "control-restarting",
-                f"The control process of {target.data_dir} does not answer just now."
-                + (f" It ended with the words: {words}" if words else ""),
-                remedy="It is being started again; the edge serves on. Try again in a moment, "
-                f"or read {target.data_dir}/logs/control.log.",
+                f"The control process of {target.data_dir} is not answering at the moment."
+                + (f" Its last words: {words}" if words else ""),
+                remedy="Seawall is restarting it, and the edge still serves. Try again in a "
+                f"moment, or read {target.data_dir}/logs/control.log.",
                 detail=error.message,
             ) from error
         raise _not_running(target) from error
@@ -80,7 +80,7 @@ def _not_running(target: Target) -> UnreachableError:
     serving = f" Its Envoy (process {left[0].pid}) still serves." if left else ""
     return UnreachableError(
         "not-running",
-        f"No Seawall runs on the data directory {target.data_dir}.{serving}",
-        remedy=f"Start it with `seawall up --data-dir {argument(target.data_dir)}`, "
-        "or name the right directory with --data-dir.",
+        f"Seawall is not running on the data directory {target.data_dir}.{serving}",
+        remedy=f"Start it with `seawall up --data-dir {argument(target.data_dir)}`, or give the "
+        "right directory with --data-dir.",
     )

@@ -88,7 +88,7 @@ def run(output: Output, name: str, off: list[str], page: Path | None, *, with_na
 def _interrupted(output: Output, drill: Drill) -> None:
     """It ends with the code of a drill that failed: say that this one did not."""
     output.error(
-        f"Interrupted in {drill.name}: it neither held nor failed. What it started has ended.",
+        f"Interrupted in {drill.name}: no result. Everything that it started has been stopped.",
         code="interrupted",
         do=f"Run it again: seawall drill run {drill.name}",
     )
@@ -150,7 +150,7 @@ def _shown(output: Output, summary: Summary) -> "list[RenderableType]":
         parts += _of_scores(result.name, result.guarded)
     share = summary.failed_share_of_naive
     if share is not None:
-        text = f"Together, failed requests are {share:.3%} of those of the naive way."
+        text = f"Together, failed requests are {share:.3%} of those in the naive way."
         parts.append(joined(styled(text)))
     return parts
 

@@ -62,7 +62,7 @@ def control(output: Output, data_dir: Path, options: ControlOptions) -> NoReturn
         raise UsageError(
             "no-site-file",
             f"There is no site file {options.config}.",
-            remedy="Leave --config out: site files come with `seawall apply`.",
+            remedy="Leave out --config: apply site files with `seawall apply`.",
         )
     arguments = ["--config", os.fspath(options.config.absolute())] if options.config else []
     for option, address in (
@@ -96,7 +96,7 @@ def node(output: Output, data_dir: Path, options: NodeOptions) -> int:
     if options.token:
         _join(output, data_dir, identity, options)
         if read_run_file(data_dir / "run" / "up.json") is not None:
-            _tell(output, "taken-up", "The node that runs here takes that up by itself.")
+            _tell(output, "taken-up", "The node that runs here picks this up by itself.")
             return DONE
     elif not identity.exists:
         raise UsageError(
@@ -129,7 +129,9 @@ def token_join(
     else:
         output.show(styled(made.command))
         who = f"the node {made.node}" if made.node else "one node"
-        output.show_aside(styled(f"It lets in {who}, once, for {ttl}. It is never shown again."))
+        output.show_aside(
+            styled(f"It lets {who} join, once, within {ttl}. It is never shown again.")
+        )
     return DONE
 
 
@@ -149,7 +151,10 @@ def remove(output: Output, target: Target, name: str) -> int:
     """
     with connect(target) as client:
         view = client.remove_node(name)
-    words = f"Node {view.name} is removed: control answers it no more. It serves what it has."
+    words = (
+        f"Node {view.name} was removed: control no longer answers it. It keeps serving its "
+        "current release."
+    )
     output.tell(view, lambda: styled(words))
     return DONE
 
@@ -158,8 +163,8 @@ def _join(output: Output, data_dir: Path, identity: Identity, options: NodeOptio
     if not options.control:
         raise UsageError(
             "no-control",
-            "Where is control? --join needs --control HOST:PORT.",
-            remedy="Run the whole line that `seawall token join` printed.",
+            "--join needs the address of control: --control HOST:PORT.",
+            remedy="Run the whole command that `seawall token join` printed.",
         )
     controls = tuple(parse_control(text) for text in options.control)
     token = parse_token(options.token)
@@ -204,7 +209,7 @@ def _check_address(option: str, address: str) -> None:
     if not (host and port.isdecimal() and 0 < int(port) <= _PORT_MAX):
         raise UsageError(
             "bad-address",
-            f"{option} {address}: this is not HOST:PORT.",
+            f"{option} {address} is not HOST:PORT.",
             remedy=f"Write for example {option} 10.0.0.1:7443.",
         )
 
@@ -213,6 +218,6 @@ def _duration_s(text: str) -> float:
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS_S or not number.isdecimal():
         raise UsageError(
-            "bad-duration", f"--ttl {text}: this is no duration.", remedy="For example --ttl 1h."
+            "bad-duration", f"--ttl {text} is not a duration.", remedy="For example --ttl 1h."
         )
     return int(number) * _UNITS_S[unit]

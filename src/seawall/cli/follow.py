@@ -23,9 +23,9 @@ def told_when_left(output: Output) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         output.error(
-            "Nobody follows it any more, but what was begun goes on.",
+            "This command stops watching; the release continues.",
             code="interrupted",
-            do="Once `seawall rollout` shows it, `seawall abort` takes it back. "
-            "Before that nothing stops it.",
+            do="Once `seawall rollout` shows it, `seawall abort` withdraws it. Until then it "
+            "cannot be stopped.",
         )
         raise

@@ -67,8 +67,8 @@ def feature_of(feature: str | None) -> str:
     if feature is None:
         raise UsageError(
             "feature-missing",
-            "Nothing was named to switch off.",
-            remedy="Write what: `seawall kill --list` shows what there is.",
+            "Name a feature to switch off.",
+            remedy="`seawall kill --list` shows all features.",
         )
     return feature
 
@@ -77,14 +77,16 @@ def seconds(ttl: str) -> float | None:
     """A time as people write it: `90s`, `30m`, `2h`, `1d`; None for nothing written.
 
     Raises:
-        UsageError: it is no time.
+        UsageError: it is not a duration.
     """
     if not ttl:
         return None
     found = _TTL.fullmatch(ttl)
     if found is None:
         raise UsageError(
-            "bad-duration", f"{ttl[:40]!r} is no time.", remedy="Write for example 90s, 30m or 2h."
+            "bad-duration",
+            f"{ttl[:40]!r} is not a duration.",
+            remedy="Write for example 90s, 30m or 2h.",
         )
     return int(found[1]) * float(_UNIT_S[found[2]])
 
@@ -111,7 +113,7 @@ def push_feed(
         raise RefusedError(
             "feed-too-large",
             f"{file} has more than {limits.LIST_SIZE_BYTES_MAX:,} bytes.",
-            remedy="Check what wrote it.",
+            remedy="Check the program that wrote it.",
         )
     with connect(target) as client:
         events = client.push_feed(name, content, author=user_name(), message=message, force=force)
@@ -153,7 +155,7 @@ def release_quarantine(output: Output, target: Target, digest: str) -> int:
     """
     with connect(target) as client:
         view = client.release_quarantine(digest)
-    words = f"{view.digest[:12]} may be rolled out again. It was: {view.reason}"
+    words = f"{view.digest[:12]} may be rolled out again. It was quarantined because: {view.reason}"
     output.tell(view, lambda: styled(words))
     return DONE
 

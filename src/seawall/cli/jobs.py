@@ -50,7 +50,7 @@ def run(output: Output, target: Target, name: str, *, wait: bool) -> int:
     elif wait:
         output.show(draw.jobs(JobsView((view,)), now_s()))
     else:
-        output.show(styled("It runs. See `seawall bots jobs`."))
+        output.show(styled("The job is running. See `seawall bots jobs`."))
     return DONE if view.running or view.outcome in _GOOD else REFUSED
 
 
@@ -66,6 +66,6 @@ def _followed(output: Output, client: Client, begun: JobView) -> JobView:
         told = view.step
     raise UnreachableError(
         "outcome-unknown",
-        "Nobody waited for the end of the run; it goes on.",
+        "This command stops waiting; the run continues.",
         remedy="See `seawall bots jobs`.",
     )

@@ -54,14 +54,14 @@ def init(output: Output, origin: str, host: str, path: Path, *, force: bool) -> 
     except FileExistsError as error:
         raise ConflictError(
             "file-exists",
-            f"{path} exists already.",
+            f"{path} already exists.",
             remedy="Replace it with --force, or write another one with --output.",
         ) from error
     except OSError as error:
         raise UsageError(
             "file-not-written",
             f"{path} cannot be written: {error.strerror}.",
-            remedy="Name another place with --output.",
+            remedy="Choose another place with --output.",
         ) from error
     if output.json_format:
         output.write_json({"path": os.fspath(path.absolute())})

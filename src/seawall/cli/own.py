@@ -26,8 +26,8 @@ def why(data_dir: Path, request_id: str, node: str) -> WhyView:
     if node not in ("", name):
         raise UsageError(
             "another-node",
-            f"This machine is node {name}, and knows nothing of node {node[:80]}.",
-            remedy=f"Run the command on the machine of control, at {control}.",
+            f"This machine is node {name} and has no records of node {node[:80]}.",
+            remedy=f"Run the command on the control machine, {control}.",
         )
     try:
         record = _find(data_dir, request_id)
@@ -35,11 +35,12 @@ def why(data_dir: Path, request_id: str, node: str) -> WhyView:
         raise NotFoundError(
             error.code,
             f"Node {name} has no record of request {request_id}.",
-            remedy=f"Another node may: control, at {control}, asks all of them. {error.remedy}",
+            remedy=f"Another node may have it: control, at {control}, asks all nodes. "
+            f"{error.remedy}",
         ) from error
     told = (
-        f"Node {name} tells it from its own records alone. Control, at {control}, knows the bot "
-        "model and the policy too: run the command there to learn of them."
+        f"Node {name} answers from its own records only. Control, at {control}, also knows the "
+        "bot model and the policy: run the command there to include them."
     )
     return why_view(record, Known(), node=name, before=(told,))
 
@@ -49,9 +50,9 @@ def only_node(data_dir: Path) -> UnreachableError:
     name, control = _who(data_dir)
     return UnreachableError(
         "only-a-node",
-        f"On the data directory {data_dir} only node {name} of a fleet runs.",
-        remedy=f"Run the command on the machine of control, at {control}. On this one "
-        "`seawall why` alone tells something: what the records of this node know.",
+        f"The data directory {data_dir} holds only node {name} of a fleet.",
+        remedy=f"Run the command on the control machine, {control}. On this machine "
+        "only `seawall why` works, from the records of this node.",
     )
 
 
@@ -74,5 +75,5 @@ def _who(data_dir: Path) -> tuple[str, str]:
     try:
         standing = Identity(data_dir / "identity").load()
     except SeawallError:
-        return "of this machine", "an address that cannot be read here"
+        return "of this machine", "an address that cannot be read on this machine"
     return standing.node, ", ".join(f"{host}:{port}" for host, port in standing.controls)

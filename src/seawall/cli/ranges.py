@@ -26,9 +26,9 @@ from seawall.verify.renewing import Fetched, World, real_world, renewed, wanted
 _DONE: Final = {
     "written": "Wrote",
     "released": "Released",
-    WAITS: "Waits, and is released by itself",
+    WAITS: "Waiting, will be released automatically",
     "unchanged": "Unchanged",
-    "kept": "Left as it is",
+    "kept": "Left unchanged",
 }
 
 
@@ -48,8 +48,8 @@ class Folder:
         except OSError as error:
             raise UsageError(
                 "folder-unusable",
-                f"{folder} cannot be made: {error.strerror or error}.",
-                remedy="Name a folder that can be written.",
+                f"{folder} cannot be created: {error.strerror or error}.",
+                remedy="Choose a folder that you can write to.",
             ) from error
         self._folder = folder
 
@@ -91,8 +91,8 @@ def fetch(
     if release == (out is not None):
         raise UsageError(
             "where-to",
-            "Ranges are either written into a folder or released.",
-            remedy="Use one of `--out DIR` and `--push`.",
+            "Ranges are either written to a folder or released.",
+            remedy="Use either `--out DIR` or `--push`.",
         )
     if out is not None:
         return write(output, real_world(), names, out)
@@ -145,6 +145,6 @@ def _told(output: Output, done: Sequence[Fetched]) -> int:
         networks = "no networks" if one.networks is None else f"{one.networks:,} networks"
         output.show(styled(f"{_DONE[one.state]}: {one.name}, {networks}"))
         if one.alarm:
-            do = "What was in use stays in use; the next run tries again."
+            do = "The list in use stays in use; the next run tries again."
             output.show_aside(error_text(one.alarm, code="bot-ranges-kept", do=do))
     return REFUSED if failed else DONE

@@ -74,7 +74,7 @@ def resolv_conf_argument(path: Path | None) -> list[str]:
         raise UsageError(
             "resolv-conf-unreadable",
             f"The file {path} that --resolv-conf names cannot be read: {error.strerror}.",
-            remedy="Name a file with `nameserver` lines, or leave the option out.",
+            remedy="Give a file with `nameserver` lines, or leave the option out.",
         ) from error
     return ["--resolv-conf", os.fspath(path.absolute())]
 
@@ -91,7 +91,7 @@ def reachable_file(config: Path) -> bool:
         raise UsageError(
             "site-file-unreadable",
             f"The site file {config} cannot be read: {error.strerror}.",
-            remedy="Let Seawall's user into the directories above it, or move it.",
+            remedy="Give Seawall's user access to the directories above it, or move the file.",
         ) from error
 
 
@@ -110,7 +110,7 @@ def down(output: Output, data_dir: Path, *, keep_serving: bool) -> int:
         return DONE
     have = "has" if len(found.processes) == 1 else "have"
     if keep_serving and not found.supervised:
-        _tell(output, stopped=False, words=f"{found.words} serves by itself already.", left=found)
+        _tell(output, stopped=False, words=f"{found.words} already serves by itself.", left=found)
         return DONE
     if not (leave(found) if keep_serving else stop(found)):
         _tell(output, stopped=False, words=f"{found.words} {have} not ended yet.")
@@ -118,7 +118,7 @@ def down(output: Output, data_dir: Path, *, keep_serving: bool) -> int:
     words = f"{found.words} {have} stopped."
     left = running(place) if keep_serving else None
     if left is not None:
-        words += f" {left.words} serves on; the next start on {data_dir} takes it over."
+        words += f" {left.words} keeps serving; the next start on {data_dir} takes it over."
     _tell(output, stopped=True, words=words, left=left)
     return DONE
 
@@ -143,6 +143,6 @@ def _check_address(api: str) -> None:
     if api and not (host and port.isdecimal() and 0 < int(port) <= _PORT_MAX):
         raise UsageError(
             "bad-api-address",
-            f"--api {api}: this is not HOST:PORT.",
+            f"--api {api} is not HOST:PORT.",
             remedy="Write for example --api 127.0.0.1:9180.",
         )

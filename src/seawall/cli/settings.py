@@ -122,16 +122,16 @@ def finish(output_format: Format, action: Callable[[Output], int]) -> None:
             raise
         if isinstance(error, UnicodeError) and (odd := _no_text(sys.argv)):
             output.error(
-                f"{odd!r} is no text.",
+                f"{odd!r} is not valid text.",
                 code="no-text",
-                do="Write it in the encoding of this terminal; `locale` tells which.",
+                do="Write it in the encoding of this terminal; `locale` shows which.",
             )
             raise typer.Exit(USAGE) from error
         output.error(
-            f"Something unexpected went wrong in this command: {error!r}.",
+            f"This command hit an unexpected error: {error!r}.",
             code="internal",
-            do="The edge is not touched by it. Please report it with the output of the same "
-            "command under SEAWALL_TRACEBACK=1.",
+            do="The edge is not affected. Please report this, with the output of the same command "
+            "under SEAWALL_TRACEBACK=1.",
         )
         code = REFUSED
     raise typer.Exit(code)
@@ -146,19 +146,21 @@ def named(text: str | None, what: str) -> str | None:
     if text == "":
         raise UsageError(
             "empty-argument",
-            f"{what} is empty, as a variable of a script that has no value.",
-            remedy="Write what is meant, or leave it out.",
+            f"{what} is empty. Perhaps a variable of a script has no value.",
+            remedy="Give a value, or leave it out.",
         )
     return text
 
 
 def _closed(output: Output, error: PermissionError) -> int:
     """Say which directory or file is closed to this user; a process of another one has no name."""
-    closed = f"{os.fsdecode(error.filename)} is closed to this user" if error.filename else ""
+    closed = (
+        f"{os.fsdecode(error.filename)} is not accessible to this user" if error.filename else ""
+    )
     output.error(
         f"{closed or 'This user may not do that'}: {error.strerror}.",
         code="no-permission",
-        do="Run the command as the user that Seawall runs as, or name another place.",
+        do="Run the command as the user that Seawall runs as, or choose another place.",
     )
     return UNREACHABLE
 

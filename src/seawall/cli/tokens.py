@@ -23,7 +23,9 @@ def create(output: Output, target: Target, name: str, days: float | None, *, wri
     """
     if days is not None and not math.isfinite(days):
         raise UsageError(
-            "bad-duration", f"{days} is no number of days.", remedy="Leave --days out for no end."
+            "bad-duration",
+            f"{days} is not a number of days.",
+            remedy="Leave out --days for a token that does not expire.",
         )
     scopes = ("read", "write") if write else ("read",)
     with connect(target) as client:
@@ -34,7 +36,7 @@ def create(output: Output, target: Target, name: str, days: float | None, *, wri
         output.write_json(to_json(made))
     else:
         output.show(styled(made.token, "bold"))
-        output.show_aside(styled("Keep it now: it is stored hashed and never shown again."))
+        output.show_aside(styled("Save it now: it is stored only as a hash and never shown again."))
     return DONE
 
 

@@ -15,7 +15,7 @@ from seawall.model import OBSERVING, RouteClass
 
 _OFF: Final = "off"
 _LEVELS: Final = "level of challenges"
-_CONTACT: Final = "who cannot pass may write to"
+_CONTACT: Final = "contact for people who cannot pass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def key_change(pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
             return
         # An epoch, then the keys, of which the first one signs.
         holds = before[0] == after[0] and before[1] in after
-        kept = "hold on" if holds else "are good no longer, and visitors are asked again"
+        kept = "hold on" if holds else "are no longer valid, so visitors are challenged again"
         yield f"clearances are signed with another key; those granted before {kept}"
         return
 
@@ -136,7 +136,7 @@ def _challenge(rest: str) -> dict[str, str]:
         _LEVELS: level,
         "while the bot service is down": unavailable,
         "a clearance lasts": f"{clearance} s",
-        "a clearance holds within": f"/{ipv4}, /{ipv6}",
+        "a clearance is valid within": f"/{ipv4}, /{ipv6}",
     }
 
 

@@ -49,8 +49,8 @@ def check(snapshot: Snapshot) -> None:
         raise RefusedError(
             "snapshot-too-large",
             f"The compiled configuration has {size:,} bytes; at most "
-            f"{limits.BUNDLE_SIZE_BYTES_MAX:,} fit one release.",
-            remedy="Split the edge, or take out error pages and fixed responses that are large.",
+            f"{limits.BUNDLE_SIZE_BYTES_MAX:,} fit into one release.",
+            remedy="Split the edge, or remove large error pages and fixed responses.",
         )
     if len(snapshot.by_key) != len(snapshot.resources):
         raise _broken("two resources share type and name")

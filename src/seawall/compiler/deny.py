@@ -73,9 +73,10 @@ class Denials:
         if held > limits.LIST_COPIES_MAX:
             raise RefusedError(
                 "lists-too-large-together",
-                f"{len(own)} site(s) deny other lists than most do, each with a copy of its own: "
-                f"{held:,} networks in all, where {limits.LIST_COPIES_MAX:,} is the most.",
-                remedy="Let sites deny the same lists, or shorten the lists.",
+                f"{len(own)} site(s) deny other lists than most sites, and each needs its own "
+                f"copy: {held:,} networks in total; at most {limits.LIST_COPIES_MAX:,} are "
+                "allowed.",
+                remedy="Use the same lists on all sites, or shorten the lists.",
             )
 
     def write_table(self, configuration: Any) -> None:

@@ -77,7 +77,7 @@ def model_changes(old: Any, new: Any) -> Iterator[str]:
     if before == after:
         return
     if not before or not after:
-        yield f"requests are {'looked at' if after else 'not looked at any more'} by the bot filter"
+        yield f"requests are {'checked' if after else 'no longer checked'} by the bot filter"
     elif ranges_in(before) != ranges_in(after):
         yield from _range_changes(ranges_in(before), ranges_in(after))
         before, after = without_lists(before), without_lists(after)
@@ -107,7 +107,7 @@ def _range_changes(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[s
             counts = f"+{len(after - before):,}, -{len(before - after):,}"
             yield f"bot ranges {name}: {len(before):,} -> {len(after):,} networks ({counts})"
         elif old.get(name) != new.get(name):
-            yield f"bot ranges {name}: the same {len(after):,} networks, dated anew"
+            yield f"bot ranges {name}: the same {len(after):,} networks, with a new date"
 
 
 def _networks(content: str) -> frozenset[str]:

@@ -134,7 +134,7 @@ def route_changes(old: Any, new: Any) -> Iterator[str]:
         yield from change(f"retries of {_IDEMPOTENT} also on", *map(_besides, (old, new)))
         told = _TOLD_ALREADY + (_ELSEWHERE if len({*elsewhere}) > 1 else ())
         if old.route.host_rewrite_literal == new.route.host_rewrite_literal:
-            yield from change("client's Host told to the origin", *map(_tells_host, (old, new)))
+            yield from change("client's Host sent to the origin", *map(_tells_host, (old, new)))
         for difference in differences(old.route, new.route, "route"):
             if not difference.path.startswith(told):
                 yield words(difference, _LABELS)

@@ -165,7 +165,7 @@ def _misdirected(name: str, before: Any, after: Any) -> Iterator[Change]:
     tables = (before, after)
     asked, asking = (sum(map(drop_misdirected, table.virtual_hosts)) for table in tables)
     if bool(asked) != bool(asking) and all(table.virtual_hosts for table in tables):
-        does = "refused with 421" if asking else "served, since there is no other"
+        does = "refused with 421" if asking else "served, because there is no other certificate"
         text = f"edge: {name}: requests on the connection of another certificate are {does}"
         yield Change(Action.CHANGED, EDGE, text)
 
@@ -201,7 +201,7 @@ def _served(
         text = f"{subject}: requests over {scheme} are sent to https"
         yield Change(Action.CHANGED, subject, text)
     elif old is not None and old.is_sent_away and not new.is_sent_away:
-        text = f"{subject}: requests over {scheme} are served, and not sent to https any more"
+        text = f"{subject}: requests over {scheme} are served, and no longer redirected to https"
         yield Change(Action.CHANGED, subject, text)
 
 

@@ -50,7 +50,7 @@ def take_trust(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     old, new = old or none, new or none
     if old.cidrs != new.cidrs:
         if old.text == new.text:
-            yield "trusted_proxies.cidrs are written otherwise"
+            yield "trusted_proxies.cidrs are written differently"
         yield from change("trusted_proxies.cidrs", old.text, new.text)
     yield from change("trusted_proxies.hops", str(old.hops), str(new.hops))
 

@@ -312,7 +312,7 @@ def _checks(output: Output, found: "Outcome") -> list[RenderableType]:
         parts.append(styled(f"Accepted{where}. Digest {digest}.", "bold green"))
     else:
         names = " ".join(f"--force {check.name}" for check in acceptance.failed)
-        kept = f" It lies in {found.written}." if found.written else ""
+        kept = f" It is in {found.written}." if found.written else ""
         parts.append(styled(f"Refused; the current model stays.{kept}", "bold red"))
         parts.append(styled(f"If you know better: {names}", "dim"))
     return parts

@@ -20,8 +20,10 @@ def diff(view: DiffView) -> RenderableType:
     if view.identical:
         return styled(f"No change {against}.")
     if not view.changes and view.current:
-        what = "what the edge does stays as it is. A release would keep the new text of the files"
-        return styled(f"No change {against} but in the text: {what}.")
+        what = (
+            "the edge would behave as before. A release would only store the new text of the files"
+        )
+        return styled(f"No change {against} except in the text: {what}.")
     parts: list[RenderableType] = [styled(f"Changes {against}:", "bold")]
     parts += [changes(view.changes, view.changes_hidden)]
     if view.guard is not None and not view.guard.ok:
@@ -33,7 +35,9 @@ def diff(view: DiffView) -> RenderableType:
 
 def turned_away(view: TurnedAwayView) -> RenderableType:
     """Whom changed bot rules and address lists would meet, of the requests recorded of late."""
-    lines: list[RenderableType] = [styled("Turned away, tried on recorded requests:", "bold")]
+    lines: list[RenderableType] = [
+        styled("Clients turned away, tried on recorded requests:", "bold")
+    ]
     lines += [styled(f"  {line}") for line in view.lines]
     if view.code:
         lines.append(joined(styled("turned away: ", "bold red"), styled(view.message)))
@@ -59,7 +63,7 @@ def guard(view: GuardView) -> RenderableType:
     if view.force:
         force = " ".join(f"--force {name}" for name in view.force)
         lines.append(
-            joined(styled("  do:  ", "bold"), styled(f"if this is meant: seawall apply {force}"))
+            joined(styled("  do:  ", "bold"), styled(f"if this is intended: seawall apply {force}"))
         )
     return Group(*lines)
 

@@ -12,10 +12,10 @@ def nodes(view: FleetView, now_s: float) -> RenderableType:
     """One line a node, and who leads."""
     leads = "This control process leads." if view.leading else ""
     if not view.leading:
-        leads = f"{view.leader} leads." if view.leader else "It is not known who leads."
+        leads = f"{view.leader} leads." if view.leader else "It is unknown who leads."
     if not view.nodes:
         return Group(
-            styled("No node. Let a machine join with `seawall token join`."), styled(leads, "dim")
+            styled("No nodes. Add a machine with `seawall token join`."), styled(leads, "dim")
         )
     table = plain_table("node", "groups", "joined", "serves", "state")
     for node in view.nodes:
@@ -29,9 +29,9 @@ def nodes(view: FleetView, now_s: float) -> RenderableType:
 
 def _state(node: FleetNodeView) -> tuple[str, str]:
     if node.certificate_over:
-        return "its certificate is over: let it join again; it serves on", "red"
+        return "its certificate has expired: it must join again; it serves on", "red"
     if node.connected is None:
-        return "only the process that leads knows", "dim"
+        return "only the leader knows", "dim"
     if not node.connected:
         return "not connected; it serves on", "yellow"
-    return (node.phase, "") if node.release else ("waits for the first release", "")
+    return (node.phase, "") if node.release else ("waiting for the first release", "")

@@ -41,7 +41,7 @@ def switches(view: SwitchesView) -> RenderableType:
         ]
     known = plain_table("feature", "without it")
     for feature in view.features:
-        words = feature.without + (f" Opens something: {feature.opens}" if feature.opens else "")
+        words = feature.without + (f" Lowers protection: {feature.opens}" if feature.opens else "")
         known.add_row(styled(feature.feature), styled(words))
     return Group(*parts, known)
 
@@ -53,18 +53,18 @@ def feeds(view: FeedsView, now_s: float) -> RenderableType:
         model += _described("Shadow, which decides nothing", view.shadow)
     model += [
         styled(
-            f"{one.name}: {one.size_bytes:,} bytes that {one.author} pushed "
-            f"{age(one.at_s, now_s)} wait: {one.why}",
+            f"{one.name}: {one.size_bytes:,} bytes pushed by {one.author} {age(one.at_s, now_s)} "
+            f"are waiting: {one.why}",
             "yellow",
         )
         for one in view.waiting
     ]
     if not view.feeds:
-        none = "The current release has no list. Write one under `lists` of the site file."
+        none = "The current release has no lists. Add one under `lists` in the site file."
         return Group(styled(none), *model)
     table = plain_table("list", "networks", "from", "confirmed")
     for one in view.feeds:
-        pushed = "pushed" if one.pushed_bytes is not None else "nothing was pushed yet"
+        pushed = "pushed" if one.pushed_bytes is not None else "nothing has been pushed yet"
         entries = "not used" if one.entries is None else f"{one.entries:,}"
         table.add_row(
             styled(one.name, "bold"),
@@ -118,7 +118,8 @@ def rollouts(view: RolloutsView, now_s: float) -> RenderableType:
     if view.running is not None:
         parts.append(rollout(view.running, now_s))
     parts += [
-        styled(f"{one.release} waits, ordered by {one.actor} ({one.speed})") for one in view.waiting
+        styled(f"{one.release} is waiting, started by {one.actor} ({one.speed})")
+        for one in view.waiting
     ]
     if view.gate:
         parts.append(styled(f"{view.gate}; that is still in the gate.", "bold cyan"))
@@ -146,7 +147,7 @@ def rollout(view: RolloutView, now_s: float) -> RenderableType:
     if view.verdict:
         rows.append(("judge", styled(view.verdict)))
     if view.held:
-        rows.append(("held", styled(f"{view.held}; `seawall resume` lets it go on", "yellow")))
+        rows.append(("held", styled(f"{view.held}; `seawall resume` continues it", "yellow")))
     if view.paused_by:
         rows.append(("paused", styled(f"by {view.paused_by}", "yellow")))
     rows += [

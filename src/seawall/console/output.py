@@ -124,7 +124,8 @@ class Output:
             raise RefusedError(
                 "output-lost",
                 f"The answer cannot be written to standard output: {error.strerror}.",
-                remedy="Write it to another place. What was begun in the control process goes on.",
+                remedy="Write it to another place. Operations that have started in the control "
+                "process continue.",
             ) from error
 
 

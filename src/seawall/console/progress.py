@@ -25,11 +25,11 @@ _STEPS: Final[Mapping[str, str]] = {
     "compatibility": "Readable by every node",
     "guard": "Guard against mass change",
     "scores": "Scores of the bot model",
-    "clients": "Whom it turns away",
+    "clients": "Clients it turns away",
     "validate": "Validate with Envoy",
-    "taster": "Taste beside the current",
+    "taster": "Taste next to the current",
     "store": "Sign and store",
-    "assign": "Put on its way",
+    "assign": "Start the rollout",
     "fetch": "Fetch",
     "taste": "Golden requests on nodes",
     "canary": "A share of connections",
@@ -37,7 +37,7 @@ _STEPS: Final[Mapping[str, str]] = {
     "serve": "Serve",
     "bake": "Bake",
 }
-_HANDS: Final = "From another terminal: seawall pause, resume, abort; seawall rollout tells more."
+_HANDS: Final = "From another terminal: seawall pause, resume, abort; seawall rollout shows more."
 _STILL_GOING_S: Final = 15.0
 """Without a terminal, a step that goes on is told of so often: seldom enough for a log."""
 
@@ -64,7 +64,8 @@ def follow(
     if end is None:
         raise UnreachableError(
             "outcome-unknown",
-            "The control process went away before it told the outcome; the edge serves on.",
+            "The connection to the control process was lost before the outcome was known; the "
+            "edge serves on.",
             remedy="`seawall status` shows what serves now.",
         )
     if not output.json_format and isinstance(end, Refused):
@@ -99,7 +100,8 @@ def see_off(output: Output, events: Iterable[ApplyEvent]) -> bool:
                 return True
     raise UnreachableError(
         "outcome-unknown",
-        "The control process went away before it told the outcome; the edge serves on.",
+        "The connection to the control process was lost before the outcome was known; the edge "
+        "serves on.",
         remedy="`seawall status` shows what serves now.",
     )
 
@@ -210,7 +212,7 @@ def _goes_on_serving(view: Refused) -> str:
     if not view.serving:
         return "Nothing serves yet."
     if view.code in ("held", "paused"):  # some nodes may have committed it
-        return f"{view.serving} is current; `seawall status` tells what each node serves meanwhile."
+        return f"{view.serving} is current; `seawall status` shows what each node serves meanwhile."
     return f"{view.serving} serves on, unchanged."
 
 
@@ -220,7 +222,7 @@ def _applied_words(view: Applied) -> str:
         return f"Dry run: this would be accepted ({took}). Nothing was released."
     name = view.release.id if view.release else "the current release"
     if view.withdrawn:
-        return f"{view.withdrawn}, which was on its way, is withdrawn; {name} stays."
+        return f"{view.withdrawn}, which was on its way, was withdrawn; {name} stays."
     if not view.changed:
         return f"No change: {name} already serves this."
     before = f" (before: {view.previous})" if view.previous else ""

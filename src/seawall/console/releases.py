@@ -71,11 +71,15 @@ def release_detail(view: ReleaseDetailView) -> RenderableType:
     if release.quarantined:
         rows.append(("quarantined", styled(release.quarantined, "red")))
     if release.signed is False:
-        wrong = "wrong: somebody wrote in its record, or the key is another; no node takes it anew"
+        wrong = (
+            "invalid: its record was altered, or another key signed it; no node accepts it again"
+        )
         rows.append(("signature", styled(wrong, "red")))
     parts: list[RenderableType] = [pairs(rows)]
     if not view.bundle_kept:
-        parts.append(styled("Its content is no longer kept: it cannot be rolled back to.", "red"))
+        parts.append(
+            styled("Its content is no longer stored, so you cannot roll back to it.", "red")
+        )
     if view.compared_with:
         parts += [styled(f"\nChanges against {view.compared_with}:", "bold")]
         parts += [changes(view.changes, view.changes_hidden)]
@@ -103,7 +107,7 @@ def tokens(view: TokensView, now_s: float) -> RenderableType:
 def audit(view: AuditView) -> RenderableType:
     """Who did what, newest first."""
     if not view.entries:
-        return styled("Nothing has been done yet.")
+        return styled("The audit log is empty.")
     table = plain_table("when", "who", "what", "subject", "outcome")
     for entry in view.entries:
         table.add_row(

@@ -26,7 +26,9 @@ def report(found: ShadowReport) -> RenderableType:
         return Group(*(styled(reason) for reason in found.reasons))
     words, style = _WORDS[found.advice]
     parts: list[RenderableType] = [
-        joined(styled(words, style), styled(f"  shadow {found.shadow} beside model {found.model}")),
+        joined(
+            styled(words, style), styled(f"  shadow {found.shadow} next to model {found.model}")
+        ),
         *(styled(f"  {reason}") for reason in found.reasons),
         pairs(_counts(found)),
     ]
@@ -47,7 +49,7 @@ def _counts(found: ShadowReport) -> list[tuple[str, Text]]:
     if found.since:
         rows.append(("from", styled(f"{found.since} to {found.until}")))
     left_out = (
-        (found.repeated, "of clients that had sent enough already"),
+        (found.repeated, "of clients that had already sent enough requests"),
         (found.unscored, "scored by neither"),
         (found.faults, "that the shadow could not score"),
         (found.others, "of other models"),
@@ -62,7 +64,7 @@ def _counts(found: ShadowReport) -> list[tuple[str, Text]]:
 
 
 def _sides(found: ShadowReport) -> Table:
-    table = plain_table("at or below", "model", "shadow", "caught anew", "not caught any more")
+    table = plain_table("at or below", "model", "shadow", "caught anew", "no longer caught")
     for side in found.sides:
         table.add_row(
             styled(str(side.score), "bold"),

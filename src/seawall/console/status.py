@@ -109,7 +109,7 @@ def _bots(bots: BotsView | None) -> list[tuple[str, Text]]:
         return []
     faults = styled(f", {count(bots.errors, 'fault')}", "bold yellow" if bots.errors else "dim")
     if bots.sampled_unknown_tls_share is None:
-        unknown = "too few records to tell how many handshakes are unknown"
+        unknown = "too few records to say how many handshakes are unknown"
     else:
         unknown = f"{share(bots.sampled_unknown_tls_share)} of handshakes unknown"
     words = (
@@ -126,9 +126,9 @@ def _shadow(shadow: ShadowView) -> Text:
     """A model that decides nothing, and how it compares."""
     name = f"{shadow.name} ({shadow.id})" if shadow.name else shadow.id
     if shadow.compared is None:
-        told = "; no node tells how it compares"
+        told = "; no node reports how it compares"
     elif not shadow.compared:
-        told = "; nothing scored by both yet"
+        told = "; no request scored by both yet"
     else:
         told = f"; agrees on {share(shadow.agreed_share)} of {count(shadow.compared, 'request')}"
     faults = styled(f", {count(shadow.errors, 'fault')}", "bold yellow" if shadow.errors else "dim")

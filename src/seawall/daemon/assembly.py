@@ -270,7 +270,7 @@ def _copied(data_dir: Path) -> NoticeView | None:
     return NoticeView(
         "warning",
         "data-dir-copied",
-        f"The data directory {original} takes no new files: a copy in memory serves instead, "
-        "and what is released and recorded is lost when it ends.",
-        "Make the disk writable again, then stop Seawall and start it anew.",
+        f"The data directory {original} accepts no new files. Seawall works on a copy in memory "
+        "instead: new releases and records are lost when it stops.",
+        "Make the disk writable again, then restart Seawall.",
     )

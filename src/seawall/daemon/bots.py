@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure("bots", path=data_dir / "logs" / "bots.log")
         asyncio.run(_run(data_dir, options.parent_fd))
     except (SeawallError, OSError) as error:
-        sys.stderr.write(f"The bot service cannot go on: {error}\n")
+        sys.stderr.write(f"The bot service cannot continue: {error}\n")
         return _EXIT_REFUSED
     return _EXIT_DONE
 

@@ -141,7 +141,7 @@ class Child:
         self._start_at_s = now_s + pause_s
         self._words = self.last_words() if status not in {0, -signal.SIGKILL} else ""
         return (
-            f"{self.name} ended ({ended_how(status)}); starting it again in {pause_s:.1f} s; "
+            f"{self.name} ended ({ended_how(status)}); restarting it in {pause_s:.1f} s; "
             "the edge serves on." + (f" Its last words: {self._words}" if self._words else "")
         )
 

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for folder in (data_dir, data_dir / "logs", data_dir / "control"):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         configure("control", path=data_dir / "logs" / "control.log")
-        words = f"Another control process works on {data_dir}."
+        words = f"Another control process already uses {data_dir}."
         lock = only_one(data_dir / "control" / "control.lock", "control-already-running", words)
     except OSError as error:
         return _give_up(f"The data directory {data_dir} cannot be used: {error.strerror}.")
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SeawallError as error:
         return _give_up(str(error))
     except OSError as error:
-        return _give_up(f"The control process cannot go on: {error}.")
+        return _give_up(f"The control process cannot continue: {error}.")
     finally:
         os.close(lock)
     return 0
@@ -250,7 +250,7 @@ async def running(
 
             async def serve_anew() -> None:
                 anew = listen_private(path)
-                _say("socket-made-again", f"{path} was gone, and is there again.")
+                _say("socket-made-again", f"{path} was missing and has been recreated.")
                 serving.append(tasks.create_task(ApiServer(local).run_on(anew)))
 
             serving.append(tasks.create_task(listen_again(path, bound, serve_anew, clock)))

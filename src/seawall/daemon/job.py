@@ -119,7 +119,7 @@ def _require_thaw(data_dir: Path) -> None:
         raise ConflictError(
             "frozen",
             phrases.frozen(frozen.actor, frozen.reason),
-            remedy="`seawall unfreeze` lifts it; the job is tried again by itself.",
+            remedy="`seawall unfreeze` lifts the freeze; Seawall retries the job automatically.",
         )
 
 
@@ -146,16 +146,16 @@ def _told(lists: list[Fetched]) -> Outcome:
     alarms = [one.alarm for one in lists if one.alarm]
     released = [one.name for one in lists if one.state == RELEASED]
     waits = [one.name for one in lists if one.state == WAITS]
-    told = [f"Released anew: {', '.join(released)}."] if released else []
-    told += [f"Pushed, and released as soon as that can be: {', '.join(waits)}."] if waits else []
+    told = [f"New releases: {', '.join(released)}."] if released else []
+    told += [f"Pushed, to be released as soon as possible: {', '.join(waits)}."] if waits else []
     words = " ".join(told) or "Nothing is new."
     if alarms:
         return Outcome(
             Ending.FAILED,
             "bot-ranges-kept",
-            f"{len(alarms)} of {len(lists)} lists stay as they are: {'; '.join(alarms)}",
-            "What was in use stays in use, and the next run tries again. When an operator has "
-            "really moved, look at what it publishes and push the list by hand.",
+            f"{len(alarms)} of {len(lists)} lists were left unchanged: {'; '.join(alarms)}",
+            "The lists in use stay in use, and the next run tries again. If the operator has "
+            "really changed its ranges, check what it publishes and push the list by hand.",
         )
     ending = Ending.RELEASED if released else Ending.UNCHANGED
     fetched = "1 list was" if len(lists) == 1 else f"{len(lists)} lists were"

@@ -112,7 +112,7 @@ def _current(client: Client, feed: str, work: Path) -> Path | None:
     if model.source == "file":
         raise ConflictError(
             "feed-is-a-file",
-            f"The bot model is read from {model.path}, and no training can replace it.",
+            f"The bot model is read from {model.path}, which training cannot replace.",
             remedy="Remove `model` or `retrain` from `bots` in the site file, or write "
             "`retrain: {to: shadow}` there.",
         )
@@ -121,7 +121,7 @@ def _current(client: Client, feed: str, work: Path) -> Path | None:
     if content is None:
         raise RefusedError(
             "bot-model-missing",
-            "The model that scores now is not shipped with this Seawall any more.",
+            "This Seawall no longer contains the model that scores now.",
             remedy="Push a model with `seawall feed push bot-model`.",
         )
     path = work / "current.json"
@@ -148,8 +148,9 @@ def _trained(
         raise RefusedError(
             "records-missing",
             f"There are no access records in {records}, and no database is named.",
-            remedy="Where nodes are on other machines, bring their records into a ClickHouse and "
-            f"name it by `database` under `retrain`, or to control in {DATABASE_VARIABLE}.",
+            remedy="If nodes run on other machines, import their records into a ClickHouse server. "
+            "Name it as `database` under `retrain`, or give it to control in "
+            f"{DATABASE_VARIABLE}.",
         )
     source = course.Source(
         records=(records,) if there else (),
@@ -177,8 +178,8 @@ def _refused(trained: "Trained", report: Path) -> Outcome:
     return Outcome(
         Ending.REFUSED,
         "bot-model-not-accepted",
-        f"The trained model was not accepted, and the one in force scores on. {reasons}",
-        "Read report.md in the folder; docs/bot-training.md tells what each check wants.",
+        f"The trained model was not accepted; the current one stays in force. {reasons}",
+        "Read report.md in the folder; docs/bot-training.md explains each check.",
         str(report),
     )
 
@@ -188,7 +189,7 @@ def _pushed(client: Client, settings: Retraining, trained: "Trained", report: Pa
     message = f"Retrained; report in {report.name}"
     end = last_of(client.push_feed(settings.feed, content, author=_AUTHOR, message=message))
     if isinstance(end, Refused) and end.code == WAITING:
-        words = f"The trained model was accepted, and is not released yet. {end.message}"
+        words = f"The trained model was accepted, but is not released yet. {end.message}"
         return Outcome(Ending.UNCHANGED, "bot-model-waits", words, report=str(report))
     if isinstance(end, Refused):
         words = f"The trained model was accepted, but its release was refused: {end.message}"
@@ -196,7 +197,7 @@ def _pushed(client: Client, settings: Retraining, trained: "Trained", report: Pa
         ending = Ending.FAILED if end.code in _FOR_NOW else Ending.REFUSED
         return Outcome(ending, end.code, words, remedy, str(report))
     if not end.changed or end.release is None:
-        words = "The trained model is the one in force."
+        words = "The trained model is the same as the current one."
         return Outcome(Ending.UNCHANGED, "bot-model-unchanged", words, report=str(report))
     words = f"The model {trained.report.digest[:8]} was accepted and released as {end.release.id}."
     return Outcome(Ending.RELEASED, "bot-model-released", words, report=str(report))

@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure("node", path=data_dir / "logs" / "node.log")
         asyncio.run(_run(data_dir, options))
     except (SeawallError, OSError) as error:
-        sys.stderr.write(f"The node agent cannot go on: {error}\n")
+        sys.stderr.write(f"The node agent cannot continue: {error}\n")
         return _EXIT_REFUSED
     return _EXIT_DONE
 

@@ -97,8 +97,8 @@ def require_free(sources: SourceSet, data_dir: Path) -> None:
         if found is not None and found.pid not in _envoys(data_dir):
             raise ConflictError(
                 "port-taken",
-                f"The {address.kind} listener {address} cannot be opened: {found} listens on "
-                f"{found.host} port {address.port} already.",
+                f"The {address.kind} listener {address} cannot be opened: {found} already "
+                f"listens on {found.host} port {address.port}.",
                 remedy=f"Stop that program, or choose another port at `listen: {address.kind}:` "
                 f"in {Path(sources.root).name}.",
             )

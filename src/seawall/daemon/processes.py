@@ -217,7 +217,7 @@ def prepare_data_dir(data_dir: Path) -> None:
         if (other := _foreign(data_dir)) is not None:
             raise UsageError(
                 "data-dir-not-empty",
-                f"The directory {data_dir} is no data directory of Seawall: it holds {other}.",
+                f"The directory {data_dir} is not a Seawall data directory: it contains {other}.",
                 remedy="Choose a new or empty directory with --data-dir.",
             )
         for folder in (data_dir, data_dir / "run", data_dir / "logs"):
@@ -267,8 +267,9 @@ def no_process(error: OSError) -> UnreachableError:
     """Why nothing can be started."""
     return UnreachableError(
         "not-started",
-        f"The machine has no process to give: {error.strerror}.",
-        remedy="Free some memory, or raise the limits of this user (`ulimit -u`), and start again.",
+        f"The machine cannot start another process: {error.strerror}.",
+        remedy="Free some memory or raise the process limit of this user (`ulimit -u`), then start "
+        "again.",
     )
 
 

@@ -143,8 +143,9 @@ class Starting:
             if waited_s > limits.FIRST_RELEASE_TIMEOUT_S:
                 raise UnreachableError(
                     "control-did-not-start",
-                    f"The control process did not start in {limits.FIRST_RELEASE_TIMEOUT_S:.0f} s.",
-                    remedy=f"Read {self.data_dir}/logs/control.log and control.out beside it.",
+                    "The control process did not start within "
+                    f"{limits.FIRST_RELEASE_TIMEOUT_S:.0f} s.",
+                    remedy=f"Read {self.data_dir}/logs/control.log and control.out next to it.",
                 )
             time.sleep(_POLL_S)
         return True
@@ -160,10 +161,10 @@ class Starting:
         if serving is None:
             return False
         words = (
-            f"{serving} serves from the node's own disk, but the control process "
-            "does not start: nothing can be changed until it does. It is tried again and again."
+            f"{serving} serves from the node's own disk, but the control process does not start. "
+            "Nothing can be changed until it does. Seawall keeps retrying."
         )
-        do = f"Read {self.data_dir}/logs/control.log and control.out beside it."
+        do = f"Read {self.data_dir}/logs/control.log and control.out next to it."
         if self.output.json_format:
             self.output.write_json(
                 {
@@ -211,7 +212,7 @@ class Starting:
             left = view.made_before not in {None, before.current.id}
             if view.check.ok and (left or view.digest in went_out):
                 self._say(
-                    f"{self.config.name} was released before and is not current: "
+                    f"{self.config.name} was released earlier but is not current: "
                     f"{before.current.id} stays. `seawall apply` releases the file again."
                 )
                 return True
@@ -268,7 +269,7 @@ class Starting:
         beside = f"--config {argument(self.config)} --data-dir {argument(self.data_dir)}"
         self.output.show(
             styled(
-                f"In another terminal, watch it, and release what you change in {self.config.name}:"
+                f"In another terminal, watch it, and release your changes to {self.config.name}:"
             ),
             styled(f"  seawall status {beside} --watch"),
             styled(f"  seawall apply {beside}"),
@@ -292,9 +293,9 @@ def _try_one(view: StatusView) -> tuple[int | None, str]:
         return None, f"The first request got no answer: {error}."
     hint = "."
     if status in _ORIGIN_TROUBLE:
-        hint = ": does the origin run?"
+        hint = ": is the origin running?"
     elif status == HTTPStatus.MISDIRECTED_REQUEST:
-        hint = f": no site has the host of {view.urls[0]}, so ask by a host of your sites."
+        hint = f": no site has the host of {view.urls[0]}, so use a host of one of your sites."
     return status, f"The first request was answered {status}{hint}"
 
 

@@ -38,8 +38,8 @@ class Role(Supervisor):
 
     def _start_ready(self) -> None:
         words = {
-            "control": "Control runs. Let a machine join: seawall token join",
-            "node": "The node runs, and serves whatever control assigns",
+            "control": "Control is running. To add a machine: seawall token join",
+            "node": "The node is running and serves what control assigns",
         }
         where = self._data_dir / "logs" / f"{self._role}.log"
         self._say("started", f"{words[self._role]}. Log: {where}. Ctrl-C stops it.")

@@ -70,7 +70,7 @@ def copy(data_dir: Path) -> Path:
     except (OSError, shutil.Error) as error:
         raise UnreachableError(
             "data-dir-not-written",
-            f"The data directory {data_dir} takes no new files, and cannot be copied to "
+            f"The data directory {data_dir} accepts no new files, and cannot be copied to "
             f"{place}: {error}.",
             remedy="Make the disk writable again; or copy the directory to another disk "
             "(`cp -a`), and start with `--data-dir` of the copy.",

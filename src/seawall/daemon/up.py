@@ -138,11 +138,11 @@ class Supervisor:
                 raise error
         self._warn(
             "data-dir-copied",
-            f"The data directory {original} takes no new files: {why.strerror}. A copy of it in "
-            f"memory, {self._data_dir}, serves instead: what is released and recorded there is "
-            "lost when it ends.",
-            "Make the disk writable again (`df -i` and the kernel's log tell what is wrong), then "
-            "stop Seawall and start it anew.",
+            f"The data directory {original} accepts no new files: {why.strerror}. Seawall works "
+            f"on a copy in memory, {self._data_dir}, instead: new releases and records are lost "
+            "when it stops.",
+            "Make the disk writable again (`df -i` and the kernel's log show what is wrong), "
+            "then restart Seawall.",
         )
 
     def _say_that_it_runs(self) -> None:
@@ -162,11 +162,10 @@ class Supervisor:
             return
         self._warn(
             "data-dir-not-written",
-            f"The data directory {self._data_dir} cannot be written: {error.strerror}. What the "
-            "node keeps there is served; access records and logs are lost, and a new release may "
-            "be refused.",
-            "Free some space there. Nothing need be started again: `seawall status` tells when it "
-            "is well.",
+            f"The data directory {self._data_dir} cannot be written: {error.strerror}. The node "
+            "still serves its stored release. Access records and logs are lost, and a new "
+            "release may be refused.",
+            "Free some space there. No restart is needed: `seawall status` shows when it is well.",
         )
 
     def say_error(self, error: SeawallError) -> None:
@@ -262,8 +261,8 @@ class Supervisor:
             return False
         self._warn(
             "start-untold",
-            f"What tells of the start ended ({how}), mostly for want of memory. Envoy serves on.",
-            "See `seawall status`; `seawall apply` releases the site file if it is not yet.",
+            f"Start-up reporting ended ({how}), probably for lack of memory. Envoy serves on.",
+            "See `seawall status`. If the site file is not released yet: `seawall apply`.",
         )
         return True
 
@@ -273,7 +272,7 @@ class Supervisor:
 
     def _stop(self, *, quick: bool) -> None:
         """End every part, Envoy last of the node's; bounded in time; nothing is left behind."""
-        self._say("stopping", "Stopping: letting open requests finish. Ctrl-C again to hurry.")
+        self._say("stopping", "Stopping: open requests may finish. Ctrl-C again stops at once.")
         tell_manager("STOPPING=1")
         self._end_ready()
         began_s, stops_seen = _monotonic_s(), self._stops
@@ -297,7 +296,7 @@ class Supervisor:
 
     def _leave(self, lifeline: BinaryIO) -> None:
         """End every part but the Envoy that serves, which the next supervisor takes over."""
-        self._say("leaving", "Leaving: Envoy serves on, and the next start takes it over.")
+        self._say("leaving", "Stopping; Envoy serves on, and the next start takes it over.")
         tell_manager("STOPPING=1")
         self._end_ready()
         lifeline.close()

@@ -200,14 +200,14 @@ def _fresh(home: Path) -> Path:
     if home.exists() and any(home.iterdir()) and not mark.exists():
         raise ConflictError(
             "not-a-demo",
-            f"{home} holds files that are not the demo's.",
+            f"{home} contains files that do not belong to the demo.",
             remedy="Choose an empty or new folder with --data-dir.",
         )
     former = running(state)
     if former is not None and former.name == "Seawall":
         raise ConflictError(
             "already-running",
-            f"A demo runs on {home} already (process {former.processes[0].pid}).",
+            f"A demo already runs on {home} (process {former.processes[0].pid}).",
             remedy="Stop it with Ctrl-C, or choose another folder with --data-dir.",
         )
     if former is not None:

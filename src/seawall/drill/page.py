@@ -101,7 +101,7 @@ def _together(summary: Summary) -> str:
     share = summary.failed_share_of_naive
     if share is None:
         return ""
-    return f"Together, failed requests are {share:.3%} of those of the naive way.\n"
+    return f"Together, failed requests are {share:.3%} of those in the naive way.\n"
 
 
 def seconds(value: float | None) -> str:

@@ -96,8 +96,8 @@ class FlawedMaker(Maker):
             location=Location(DATA, 1, 1),
             subject=f"drill {self._settings.drill}",
             what=f"The data is refused: {wrong}.",
-            why="What reads it was built for less.",
-            remedy="Mend what makes it; what was there before serves on.",
+            why="The code that reads it was built for less.",
+            remedy="Fix the program that makes it. The current data stays in use.",
         )
         return replace(loaded, edge=None, problems=(problem, *loaded.problems))
 

@@ -107,11 +107,11 @@ class Authority:
         if ends_s <= now_s:
             raise RefusedError(
                 "ca-over",
-                f"The certificate of the fleet's authority (ca.pem) is over since "
-                f"{minute(ends_s)}, and this machine's clock says {minute(now_s)}.",
-                remedy="Set the clock if it is wrong. Otherwise move ca.pem away and start control "
-                "again, which makes a new one for the same key; then let every node join again: "
-                "seawall token join --name NAME.",
+                f"The certificate of the fleet's authority (ca.pem) expired at {minute(ends_s)}; "
+                f"this machine's clock says {minute(now_s)}.",
+                remedy="If the clock is wrong, set it. Otherwise move ca.pem away and restart "
+                "control, which makes a new one for the same key. Then let every node join "
+                "again: seawall token join --name NAME.",
             )
         authority = self._certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
         certificate = (
@@ -179,7 +179,7 @@ def fingerprint_of(pem: bytes) -> bytes:
     try:
         return hashlib.sha256(_spki(x509.load_pem_x509_certificate(pem).public_key())).digest()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
-        raise UsageError("certificate-unreadable", "That is no certificate in PEM.") from error
+        raise UsageError("certificate-unreadable", "That is not a certificate in PEM.") from error
 
 
 def request_key(request: bytes) -> ec.EllipticCurvePublicKey:
@@ -192,7 +192,7 @@ def request_key(request: bytes) -> ec.EllipticCurvePublicKey:
         parsed = x509.load_pem_x509_csr(request)
         key = parsed.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, _CURVE):
-            raise UsageError("csr-key-kind", "A node's key must be of ECDSA on P-256.")
+            raise UsageError("csr-key-kind", "A node's key must be an ECDSA key on P-256.")
         if not parsed.is_signature_valid:
             raise UsageError("csr-unsigned", "The request is not signed by the key in it.")
     except (ValueError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
@@ -293,7 +293,7 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 def _spki(key: object) -> bytes:
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise UsageError("certificate-key-kind", "Its key is not of ECDSA.")
+        raise UsageError("certificate-key-kind", "Its key is not an ECDSA key.")
     return key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

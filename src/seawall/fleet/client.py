@@ -102,8 +102,7 @@ def unreachable(error: Exception) -> UnreachableError:
     return UnreachableError(
         "control-unreachable",
         "The control process does not answer; the edge serves on.",
-        remedy="The node goes on trying. `seawall up` and `seawall control` start it again by "
-        "themselves.",
+        remedy="The node keeps trying. `seawall up` and `seawall control` restart it.",
         detail=f"{type(error).__name__}: {error}",
     )
 

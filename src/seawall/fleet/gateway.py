@@ -61,8 +61,9 @@ class BehindError(ConflictError):
     def __init__(self) -> None:
         super().__init__(
             "store-behind",
-            "This control process has not reached its store for a while, so what it knows is old.",
-            remedy="Nodes ask another one meanwhile. Bring its way to the database back.",
+            "This control process has not reached its store for a while, so its state is out of "
+            "date.",
+            remedy="Nodes ask another one meanwhile. Restore its connection to the database.",
         )
 
 
@@ -178,7 +179,7 @@ class Gateway:
         if request_key_sha256(csr) != node.key_sha256:
             raise RefusedError(
                 "key-changed",
-                f"Node {node.name} asks for a certificate of another key than it joined with.",
+                f"Node {node.name} asks for a certificate with another key than it joined with.",
                 remedy=f"Let it join again: seawall token join --name {node.name}.",
             )
         issued = self._parts.authority.sign_node(csr, node.name, self._parts.clock.now_s())

@@ -199,6 +199,6 @@ def _damaged() -> RefusedError:
 def _unwritable(home: Path, error: OSError) -> UnreachableError:
     return UnreachableError(
         "identity-unwritable",
-        f"The identity of this node cannot be kept in {home}: {error.strerror or error}.",
+        f"The identity of this node cannot be saved in {home}: {error.strerror or error}.",
         remedy="Check the data directory's owner and mode, and that the disk is not full.",
     )

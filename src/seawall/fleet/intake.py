@@ -78,10 +78,10 @@ def clean(
     kept, until, words = _windows(report, heard, sent_s)
     bots = report.bots if report.bots is not None and report.bots.possible else None
     if bots is not report.bots:
-        words = (*words, "its counts of bots were not taken: they make no sense")
+        words = (*words, "its bot counts were rejected: they are not valid")
     names = _names(report.names)
     if names is None and report.names is not None:
-        words = (*words, "its account of names was not taken: it makes no sense")
+        words = (*words, "its report on origin names was rejected: it is not valid")
     envoy = report.envoy
     return Cleaned(
         report=replace(
@@ -163,7 +163,7 @@ def _windows(
             continue
         until[window.slot] = window.start_s + window.duration_s
         kept.append(window)
-    words = (f"{count} windows were not taken: {why}" for why, count in sorted(dropped.items()))
+    words = (f"{count} windows were rejected: {why}" for why, count in sorted(dropped.items()))
     return tuple(kept), until, tuple(words)
 
 
@@ -173,18 +173,18 @@ def _why_not(window: Window, report: NodeReport, until_s: float, sent_s: float) 
     if window.slot not in SLOTS or not _RELEASE.fullmatch(window.release):
         return "they are of an unknown slot or release"
     if not (0 <= window.generation <= max(report.generation, 0)):
-        return "their generation is none that this node has"
+        return "they have a generation that this node does not have"
     if not (math.isfinite(window.start_s) and 0 < window.duration_s <= limits.WINDOW_AGE_S_MAX):
-        return "their time makes no sense"
+        return "their time is not valid"
     end_s = window.start_s + window.duration_s
     if end_s > sent_s + limits.CLOCK_SKEW_S_TOLD:
-        return "they are of the future"
+        return "they are from the future"
     if end_s < sent_s - limits.WINDOW_AGE_S_MAX:
         return "they are too old"
     if window.start_s < until_s - _OVERLAP_S:
-        return "they were told before"
+        return "they were reported before"
     if not _plausible(window):
-        return "their counts make no sense"
+        return "their counts are not valid"
     return ""
 
 
@@ -275,5 +275,5 @@ def _nonsense(place: str, value: Any) -> UsageError:
     return UsageError(
         "report-makes-no-sense",
         f"The report's `{place}` is {str(value)[:80]!r}.",
-        remedy="Update the node, or look whether it is what it should be.",
+        remedy="Update the node, or check that it really is a Seawall node.",
     )

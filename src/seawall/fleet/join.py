@@ -57,8 +57,8 @@ def parse_token(text: str) -> Token:
     if match is None:
         raise UsageError(
             "join-token-malformed",
-            "That is no join token: it is cut short, or something else.",
-            remedy="Copy the whole line that `seawall token join` printed on control.",
+            "That is not a join token, or it is cut short.",
+            remedy="Copy the whole command that `seawall token join` printed on control.",
         )
     return Token(match[1], bytes.fromhex(match[2]))
 
@@ -77,7 +77,7 @@ def parse_control(text: str) -> Address:
     if parts.scheme != "https" or not parts.hostname or not port or parts.path not in {"", "/"}:
         raise UsageError(
             "control-address-invalid",
-            f"{text[:200]!r} is no address of a control process.",
+            f"{text[:200]!r} is not the address of a control process.",
             remedy="For example --control https://control.example.com:7443.",
         )
     return Address(parts.hostname, port)
@@ -121,14 +121,15 @@ async def _ask(control: Address, token: Token, name: str, request: bytes) -> Joi
     if asked.status >= _FAILED_FROM:
         raise UnreachableError(
             "control-unreachable",
-            f"What answers at {control} fails with HTTP {asked.status}.",
-            remedy="Try again, with the same token. If it goes on, check the address.",
+            f"{control} answers with HTTP {asked.status}.",
+            remedy="Try again with the same token. If it happens again, check the address.",
         )
     if not _is_of(authority, token.fingerprint):
         raise RefusedError(
             "control-not-the-one",
-            f"What answers at {control} is not the control process that made this token.",
-            remedy="Check the address. If it is right, somebody is in between: do not join.",
+            f"{control} is not the control process that made this token.",
+            remedy="Check the address. If it is right, somebody intercepts the connection: do not "
+            "join.",
         )
     body, headers = json_body(JoinRequest(token.secret, name, request.decode()))
     known = Address(control.host, control.port, client_context(authority), SERVER_NAME)
@@ -173,8 +174,8 @@ async def _talk(
         raise UnreachableError(
             "control-unreachable",
             f"No control process answers at {where}: {str(error) or type(error).__name__}.",
-            remedy="Check the address, the port and the firewall between, and that "
-            "`seawall control --listen-nodes` runs there.",
+            remedy="Check the address, the port and any firewall in between, and that `seawall "
+            "control --listen-nodes` runs there.",
         ) from error
     finally:
         line.close()

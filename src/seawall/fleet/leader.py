@@ -186,7 +186,7 @@ class Election:
         if self._epoch is not None:
             self._epoch = None
             self._turned.set()
-            self._log("leads-no-more", f"{self._address} does not lead any more")
+            self._log("leads-no-more", f"{self._address} no longer leads")
 
     def _require_epoch(self, connection: Connection) -> None:
         """The fence: refuse a transaction of a process that does not lead."""
@@ -225,7 +225,7 @@ def _claim_of(value: str | None) -> Claim:
     except (ValueError, KeyError, TypeError) as error:
         raise UnreachableError(
             "leader-unreadable",
-            "The store does not say in a readable way who leads.",
+            "The record of the leader in the store is unreadable.",
             remedy="Delete the row `leader` of the table `meta` and restart control.",
         ) from error
 

@@ -52,13 +52,13 @@ class Members:
         if peer is None:
             raise RefusedError(
                 "certificate-needed",
-                "Only nodes with a certificate of this fleet are answered here.",
+                "Only nodes with a certificate of this fleet may use this port.",
                 remedy="Let the node join: seawall token join.",
             )
         if self._clock.now_s() > peer.ends_s:
             raise RefusedError(
                 "certificate-over",
-                f"The certificate of node {peer.node} is over.",
+                f"The certificate of node {peer.node} has expired.",
                 remedy=f"Let it join again: seawall token join --name {peer.node}.",
             )
         found = self._nodes.get(peer.node)

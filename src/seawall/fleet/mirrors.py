@@ -53,7 +53,7 @@ def parse_mirror(url: str) -> Mirror:
     if parts.scheme not in _PORTS or not parts.hostname or port == -1 or parts.query:
         raise UsageError(
             "mirror-url-invalid",
-            f"{url[:200]!r} is no URL of a mirror.",
+            f"{url[:200]!r} is not the URL of a mirror.",
             remedy="For example --mirror https://objects.example.com/seawall.",
         )
     tls = web_context() if parts.scheme == "https" else None
@@ -124,7 +124,7 @@ class Mirrors:
                 # Half of it: the second of two slow ones is given up sooner.
                 if not found and now_s - began_s >= limits.MIRROR_PATIENCE_S / 2:
                     self._rests_until_s[mirror] = now_s + limits.MIRROR_REST_S
-                    self._passed_over(f"{mirror.address}: it is slow, and rests")
+                    self._passed_over(f"{mirror.address}: it is slow and gets a pause")
             if found:
                 return found
         return b""

@@ -166,7 +166,7 @@ def require_same_authority(store: Store, authority: Authority) -> None:
             "ca-of-another-fleet",
             f"The nodes of this store trust the authority {found[:16]}, and this control process "
             f"has {mine[:16]}.",
-            remedy="Every control process of a fleet has the same keys: copy ca.key, ca.pem and "
+            remedy="All control processes of a fleet need the same keys: copy ca.key, ca.pem and "
             "signing.key from the `control` directory of the first one.",
         )
 
@@ -232,7 +232,7 @@ class _ServerCertificate:
         except OSError as error:
             raise UnreachableError(
                 "server-certificate-unwritable",
-                f"The certificate of control cannot be kept in {self._key.parent}: "
+                f"The certificate of control cannot be saved in {self._key.parent}: "
                 f"{unwritten or error}.",
                 remedy="Check that the directory is writable and that the disk is not full.",
             ) from error

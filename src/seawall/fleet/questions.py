@@ -131,7 +131,7 @@ def believed(body: Any, request_id: str) -> Said:
     try:
         answer = from_json(RecordAnswer, body, strict=False)
     except SeawallError as error:
-        return Said(garbled=f"its answer makes no sense: {error.message[:200]}")
+        return Said(garbled=f"its answer is not valid: {error.message[:200]}")
     since = answer.since if TIME.fullmatch(answer.since) else ""
     if not answer.record:
         return Said(whole=answer.whole, since=since)

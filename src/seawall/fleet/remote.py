@@ -149,10 +149,10 @@ class FleetControl(ControlClient):
         now_s = self._clock.monotonic_s()
         bare = _bare(report)
         if self._pauses[Purpose.REPORT].left_s(now_s):
-            raise UnreachableError("report-waits", "Control was not reached just now.")
+            raise UnreachableError("report-waits", "Control could not be reached.")
         quiet = bare == self._said and report.trial is None
         if quiet and now_s - self._said_at_s < self._quiet_s:
-            raise UnreachableError("report-waits", "There is nothing new, and control is busy.")
+            raise UnreachableError("report-waits", "Nothing new, and control is busy.")
         answer = await self._send(report)
         self._said, self._said_at_s = bare, now_s
         try:
@@ -189,7 +189,7 @@ class FleetControl(ControlClient):
         if now_s > standing.ends_s:
             self._say(
                 "certificate-over",
-                "The certificate of this node is over: control does not know it any more. The "
+                "The certificate of this node has expired, so control no longer accepts it. The "
                 f"edge serves on. Let it join again: seawall token join --name {standing.node}. "
                 f"If it is not {minute(now_s)} now, set this machine's clock instead.",
             )

@@ -24,8 +24,8 @@ class BusyError(UnreachableError):
     def __init__(self, what: str, retry_after_s: int) -> None:
         super().__init__(
             "busy",
-            f"Control {what} just now.",
-            remedy=f"Come again in {retry_after_s} s; the edge serves on.",
+            f"Control {what} at the moment.",
+            remedy=f"Try again in {retry_after_s} s; the edge serves on.",
         )
         self.retry_after_s = retry_after_s
 

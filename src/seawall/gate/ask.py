@@ -40,7 +40,7 @@ class Failure(StrEnum):
     TIMED_OUT = "no answer in time"
     CLOSED = "the connection was closed without an answer"
     NO_TLS = "the TLS handshake was refused"
-    GARBLED = "what came back is not an answer"
+    GARBLED = "the reply is not valid HTTP"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,12 @@ _NODES_NAMED_MAX: Final = 3
 _MISSING: Final = (
     (LATE, "Did not answer in time"),
     (SILENT, "Not connected here"),
-    (OLD, "Of an older version that cannot be asked"),
-    (GARBLED, "Answered what makes no sense"),
+    (OLD, "Of an older version that cannot answer this question"),
+    (GARBLED, "Sent an unusable answer"),
 )
 _UNKNOWN: Final = (
-    "Whom it turns away is not measured: the site file of the current release cannot be loaded any "
-    "more."
+    "Whom this release turns away was not measured: the site file of the current release can no "
+    "longer be loaded."
 )
 
 
@@ -70,14 +70,16 @@ def judge_clients(found: Rehearsed | None) -> StageFinding:
     )
     over = [each for each in found.sites if each.over]
     if over:
-        return StageFinding(f"{len(over)} site(s) over the bound", lines, _refusal(over))
+        return StageFinding(
+            f"{len(over)} site(s) turn away too many clients", lines, _refusal(over)
+        )
     few = [each for each in found.sites if each.really and not (_measured(each) and _sure(each))]
     notes = [_note(each, fleet=fleet is not None) for each in few[:_SITES_NOTED_MAX]]
     if more := len(few) - len(notes):
         notes.append(f"The same holds for {more} more site(s).")
     if fleet is not None and (fleet.missing or not fleet.nodes):
         notes.append(fleet_line(fleet))
-    on = "" if fleet is None else f", by what {fleet.answered} of {fleet.nodes} node(s) have seen"
+    on = "" if fleet is None else f", with records of {fleet.answered} of {fleet.nodes} node(s)"
     return StageFinding(f"{len(found.sites)} site(s) looked at{on}", lines, notes=tuple(notes))
 
 
@@ -89,14 +91,14 @@ def rehearsal_lines(found: Rehearsal, *, fleet: bool = False) -> Iterator[str]:
         yield f"{found.site}: {_rule_line(found, rule)}"
     if _measured(found) and not found.rules:
         yield (
-            f"{found.site}: nobody of {found.clients:,} clients is turned away, of "
-            f"{found.requests:,} requests since {found.since}."
+            f"{found.site}: none of {found.clients:,} clients would be turned away "
+            f"({found.requests:,} requests since {found.since})."
         )
     for node in found.nodes:
         if node.new_clients:
             yield f"{found.site}: {_node_line(node)}"
     if found.freed_requests:
-        yield f"{found.site}: {found.freed_requests:,} requests that were turned away get in."
+        yield f"{found.site}: {found.freed_requests:,} requests that are turned away now get in."
     if found.unsure:
         yield _unsure(found)
 
@@ -104,10 +106,10 @@ def rehearsal_lines(found: Rehearsal, *, fleet: bool = False) -> Iterator[str]:
 def fleet_line(fleet: NodesAsked) -> str:
     """How many nodes told what they have seen, and which did not."""
     if not fleet.nodes:
-        return "The fleet has no nodes that could tell what they have seen."
+        return "The fleet has no nodes to ask for recent requests."
     part = "" if fleet.asked == fleet.nodes else f", of {fleet.nodes:,} in the fleet"
     counts = f"{fleet.answered:,} of {fleet.asked:,} asked{part}"
-    words = f"Nodes that told what they have seen: {counts}."
+    words = f"Nodes that sent their recent requests: {counts}."
     for state, head in _MISSING:
         names = fleet.missing.get(state, ())
         if names:
@@ -126,7 +128,7 @@ def _node_line(node: NodeTurns) -> str:
         "now would be turned away or challenged"
     )
     if node.share is None:
-        return f"{words}; it has seen too few to tell a share."
+        return f"{words}; it has recorded too few requests to give a share."
     return f"{words}, {node.share:.0%}."
 
 
@@ -147,14 +149,14 @@ def _rule_line(found: Rehearsal, rule: RuleTurns) -> str:
 def _too_few(found: Rehearsal, *, fleet: bool) -> str:
     where = "by the nodes that answered" if fleet else "on this machine"
     if found.state is RehearsalState.NO_RECORDS:
-        what = f"no request to it is recorded of late {where}"
+        what = f"no recent request to it is recorded {where}"
     else:
         what = (
-            f"{found.requests:,} requests of {found.clients:,} clients are recorded of late "
-            f"{where}, {limits.REHEARSAL_REQUESTS_MIN:,} of "
-            f"{limits.REHEARSAL_CLIENTS_MIN:,} are needed"
+            f"only {found.requests:,} recent requests of {found.clients:,} clients are recorded "
+            f"{where}; {limits.REHEARSAL_REQUESTS_MIN:,} requests of "
+            f"{limits.REHEARSAL_CLIENTS_MIN:,} clients are needed"
         )
-    return f"{found.site}: whom it turns away is not measured: {what}."
+    return f"{found.site}: whom the change turns away was not measured: {what}."
 
 
 def _sure(found: Rehearsal) -> bool:
@@ -173,8 +175,8 @@ def _note(found: Rehearsal, *, fleet: bool) -> str:
 
 def _unsure(found: Rehearsal) -> str:
     return (
-        f"{found.site}: {found.unsure:,} requests hang on what records do not hold, and are not "
-        "counted."
+        f"{found.site}: {found.unsure:,} requests are not counted, because the outcome depends "
+        "on data that their records do not contain."
     )
 
 
@@ -188,13 +190,13 @@ def _refusal(over: Sequence[Rehearsal]) -> RefusedError:
     more = f" The same holds for {len(over) - 1} more site(s)." if len(over) > 1 else ""
     return RefusedError(
         "clients-turned-away",
-        f"Site {first.site} would turn away {worst.new_clients:,} of {worst.clients:,} "
-        f"clients ({worst.share or 0.0:.0%}) that are let in now{_where(first)}, of the requests "
-        f"recorded since {worst.since}; {_may_be(worst):.0%} may be. By what: "
-        f"{rules}.{more}",
-        remedy="Ask `seawall why` about the requests that are named. If it is meant: "
-        f"--force {FORCE_CLIENTS}. Bot rules in `mode: observe` turn nobody away, and records name "
-        "whom they would meet.",
+        f"Site {first.site} would turn away {worst.new_clients:,} of {worst.clients:,} clients "
+        f"({worst.share or 0.0:.0%}) that are let in now{_where(first)}, judged by the requests "
+        f"recorded since {worst.since}; at most {_may_be(worst):.0%} are allowed. By rule or "
+        f"list: {rules}.{more}",
+        remedy="Run `seawall why` on the requests that are named. If this is intended: --force "
+        f"{FORCE_CLIENTS}. To try bot rules safely, set `mode: observe`: they turn nobody "
+        "away, and the access records show which requests they would.",
     )
 
 

@@ -98,7 +98,7 @@ def compare(
         if finding is not None:
             refusals.append(finding)
         if before is not None and (text := _difference(answer, before)):
-            why = "changed on purpose" if meant else "not expected: the route did not change"
+            why = "changed on purpose" if meant else "unexpected: the route did not change"
             differences.append(f"{probe.name}: {text} ({why})")
         if before is not None and (text := _verdicts(answer, before)):
             differences.append(f"{probe.name}: {text}")
@@ -124,10 +124,10 @@ def _refusal(
         if refused and meant and probe.source is not Source.GOLDEN:
             return None
         text = f"{probe.name}: {answer.failure.value}, {_was(before)}; twice."
-        remedy = "Look at what was changed on the way of this request."
+        remedy = "Check what you changed along the path of this request."
         return Finding("taster-no-answer", text, remedy, index, blames_content=False)
     if probe.source is Source.GOLDEN and (text := _golden(probe, answer, before)):
-        remedy = "Mend the site, or the `golden` request if its answer was meant to change."
+        remedy = "Fix the site, or the `golden` request if its answer was meant to change."
         return Finding("golden-answered-otherwise", f"{probe.name}: {text}", remedy, index)
     if (
         answer.status >= _ERROR_MIN
@@ -137,10 +137,10 @@ def _refusal(
         and before.status < _ERROR_MIN
     ):
         text = (
-            f"{probe.name}: answered {answer.status}, {_was(before)}, "
-            f"on the route {answer.route or 'of nobody'}, which did not change."
+            f"{probe.name}: answered {answer.status}, {_was(before)}, on route "
+            f"{answer.route or '(none)'}, which did not change."
         )
-        remedy = "Look at what was changed for all routes of that site."
+        remedy = "Check what you changed for all routes of that site."
         return Finding("taster-new-error", text, remedy, index)
     return _cpu(index, probe, answer, before)
 
@@ -148,10 +148,10 @@ def _refusal(
 def _golden(probe: Probe, answer: Answer, before: Answer | None) -> str:
     """What is wrong with the answer to a golden request; empty when nothing is."""
     if answer.failure is Failure.NOT_SERVED:
-        return "nothing listens for it."
+        return "nothing listens on its address."
     if probe.status and answer.status not in probe.status:
         wanted = " or ".join(str(status) for status in probe.status)
-        return f"answered {answer.status}, written is {wanted}."
+        return f"answered {answer.status}, expected {wanted}."
     if not probe.status:
         if before is not None and before.failure is Failure.NONE:
             if answer.status != before.status:
@@ -165,7 +165,7 @@ def _golden(probe: Probe, answer: Answer, before: Answer | None) -> str:
 
 def _cpu(index: int, probe: Probe, answer: Answer, before: Answer | None) -> Finding | None:
     most_s = limits.TASTER_CPU_PER_REQUEST_S
-    told = "which is the most where there is nothing to compare with"
+    told = "the limit when there is nothing to compare with"
     if before is not None and before.failure is Failure.NONE:
         most_s = max(
             limits.TASTER_CPU_GROWTH_MAX * before.cpu_s, before.cpu_s + limits.TASTER_CPU_GROWTH_S
@@ -176,8 +176,8 @@ def _cpu(index: int, probe: Probe, answer: Answer, before: Answer | None) -> Fin
         )
     if answer.cpu_s <= most_s:
         return None
-    text = f"{probe.name}: {_ms(answer.cpu_s)} of processor time, over {_ms(most_s)} ({told})."
-    remedy = "Look for a costly rule or filter on the way of this request."
+    text = f"{probe.name}: {_ms(answer.cpu_s)} of CPU time, over {_ms(most_s)} ({told})."
+    remedy = "Look for a costly rule or filter along the path of this request."
     return Finding("taster-cpu", text, remedy, index, blames_content=False)
 
 

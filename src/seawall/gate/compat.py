@@ -45,11 +45,11 @@ def require_compatible(
     if decode(encoded) != bundle:
         raise RefusedError(
             "gate-not-readable",
-            "The release reads back differently than it was written.",
+            "The release differs after it was encoded and read back.",
             remedy="This is a defect of Seawall: please report it.",
         )
     written = format_of(encoded)
-    lines = [f"Bundle format {written}, of {FORMAT} that this version reads."]
+    lines = [f"Bundle format {written}; this version reads up to {FORMAT}."]
     lines.append(_require_format(written, recipients))
     lines.append(_require_envoy(features, recipients))
     return lines
@@ -57,10 +57,13 @@ def require_compatible(
 
 def _require_format(written: int, recipients: Sequence[Recipient]) -> str:
     if not recipients:
-        return "No node is known yet that would have to read it."
+        return "No node has connected yet that must read it."
     told = [each for each in recipients if each.bundle_format]
     silent = len(recipients) - len(told)
-    rest = f"{silent} node(s) have not told what they read: one that cannot, keeps what it serves."
+    rest = (
+        f"{silent} node(s) have not reported which formats they read. A node that cannot read "
+        "this release keeps what it serves."
+    )
     if not told:
         return rest
     oldest = min(told, key=lambda each: (each.bundle_format, each.name))
@@ -70,8 +73,8 @@ def _require_format(written: int, recipients: Sequence[Recipient]) -> str:
             "gate-node-too-old",
             f"The release has bundle format {written}; {behind} of {len(told)} node(s) read "
             f"up to {oldest.bundle_format}, for example {oldest.name}.",
-            remedy="Update those nodes first. Without `rollout`, `golden`, switches and lists of "
-            "its own a release stays in the older format.",
+            remedy="Update those nodes first. A release without `rollout`, `golden`, kill switches "
+            "and pushed lists stays in the older format.",
         )
     reads = f"{len(told)} node(s) read format {oldest.bundle_format} or newer."
     return f"{reads} {rest}" if silent else reads
@@ -86,7 +89,7 @@ def _require_envoy(features: frozenset[str], recipients: Sequence[Recipient]) ->
     }
     silent = len(recipients) - len(known)
     if not known:
-        return f"Envoy {_words(needed)} is needed; no node has told which it has."
+        return f"Envoy {_words(needed)} is needed; no node has reported its version."
     name, oldest = min(known.items(), key=lambda pair: (pair[1], pair[0]))
     if oldest is not None and oldest < needed:
         culprit = min(name for name in features if FEATURES[name] > oldest)
@@ -96,7 +99,7 @@ def _require_envoy(features: frozenset[str], recipients: Sequence[Recipient]) ->
             f"{name} has {_words(oldest)}.",
             remedy="Update that node first.",
         )
-    rest = f"; {silent} have told none" if silent else ""
+    rest = f"; {silent} have not reported theirs" if silent else ""
     return f"Envoy {_words(needed)} is needed, the oldest node has {_words(oldest)}{rest}."
 
 

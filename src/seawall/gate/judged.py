@@ -16,7 +16,7 @@ from seawall.gate.sacrifice import MACHINE, End
 from seawall.gate.tasted_words import mib
 
 CANNOT_RUN: Final = "taster-cannot-run"
-FORCE: Final = "`--force taster` goes on without it, and is recorded."
+FORCE: Final = "To go on without the taster: `--force taster`, which is recorded."
 _CPU_RETRIES_MAX: Final = 8
 """Requests whose processor time is measured again before it refuses a release."""
 _WORDS_SHOWN_CHARS_MAX: Final = 300
@@ -79,22 +79,25 @@ def to_tell(findings: Sequence[Finding]) -> Finding | None:
 def _ended(probes: Sequence[Probe], new: Tasting, old: Tasting | None) -> Finding | None:
     """Why it is not running at the end, or never answered."""
     too = old is not None and old.end is new.end and (old.start_s is None) is (new.start_s is None)
-    beside = " The current release does so too." if too else ""
+    beside = " The current release does the same." if too else ""
     if new.end is End.RUNNING:
         if new.start_s is not None:
             return None
-        text = f"It does not serve within {limits.TASTER_START_TIMEOUT_S:g} s.{beside}"
-        remedy = f"Look at what was changed for the whole edge. {FORCE}"
+        text = (
+            f"The release did not start to serve within {limits.TASTER_START_TIMEOUT_S:g} "
+            f"s.{beside}"
+        )
+        remedy = f"Check what you changed for the whole edge. {FORCE}"
         return Finding("taster-not-serving", text, remedy, blames_content=False)
     where = _where(probes, new)
     words = f" {new.words[:_WORDS_SHOWN_CHARS_MAX]}" if new.words else ""
     if new.end in MACHINE:
         text = f"The sacrificial Envoy {new.end.value}{where}.{words}"
-        remedy = f"The machine may be out of memory, or its Envoy gone. {FORCE}"
+        remedy = f"The machine may be out of memory, or Envoy may be missing. {FORCE}"
         return Finding(CANNOT_RUN, text, remedy, blames_content=False)
     how = f"crashed with {new.signal}" if new.end is End.CRASHED else new.end.value
     text = f"Envoy with this release {how}{where}.{beside}{words}"
-    remedy = "This would have been an outage: look at what was changed, and report the crash."
+    remedy = "This would have been an outage. Check what you changed, and report the crash."
     code = f"taster-{new.end.name.lower().replace('_', '-')}"
     blames = not too and new.end in _PROOFS
     return Finding(code, text, remedy, blames_content=blames)
@@ -123,7 +126,7 @@ def _memory(new: Tasting, old: Tasting | None) -> Finding | None:
     if new.memory_bytes <= most:
         return None
     text = (
-        f"It uses {mib(new.memory_bytes)}, over {mib(most)}: "
+        f"The release uses {mib(new.memory_bytes)} of memory, over the limit of {mib(most)}: "
         f"{limits.TASTER_MEMORY_GROWTH_MAX:g} times the {mib(old.memory_bytes)} of the current "
         f"release, or {mib(limits.TASTER_MEMORY_GROWTH_BYTES)} more."
     )

@@ -58,9 +58,9 @@ class Parts:
                 "gate-unknown-feature",
                 f"The release uses {len(unknown)} Envoy feature(s) that this Seawall does not "
                 f"write: {', '.join(_short(name) for name in unknown[:5])}.",
-                remedy="It was made by a newer Seawall or another program: update this one.",
+                remedy="A newer Seawall or another program made it: update this Seawall.",
             )
-        lines.append(f"{len(features)} kinds of Envoy features, all of them known.")
+        lines.append(f"{len(features)} kinds of Envoy features, all known.")
         return lines
 
     def features(self, snapshot: Snapshot) -> frozenset[str]:
@@ -124,8 +124,8 @@ def _counts(bundle: Bundle, held: Contents) -> Iterator[str]:
         if count > most:
             raise RefusedError(
                 "gate-over-limit",
-                f"The release holds {count:,} {what}; at most {most:,} are allowed.",
-                remedy="Split the configuration over several edges.",
+                f"The release has {count:,} {what}; at most {most:,} are allowed.",
+                remedy="Split the configuration across several edges.",
             )
         yield f"{count:,} {what} of at most {most:,}."
 
@@ -187,7 +187,7 @@ def _bad(what: str, why: str) -> SeawallError:
     return RefusedError(
         "gate-bad-part",
         f"The {what} of the release {why}.",
-        remedy="It is damaged or was made by another program.",
+        remedy="It is damaged, or another program made it.",
     )
 
 

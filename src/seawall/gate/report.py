@@ -95,7 +95,7 @@ def bounded(lines: list[str]) -> tuple[str, ...]:
     """Lines as a report keeps them: not too many, none too long."""
     kept = [line[: limits.GATE_LINE_LENGTH_CHARS_MAX] for line in lines[: limits.GATE_LINES_MAX]]
     if rest := len(lines) - len(kept):
-        kept.append(f"And {rest} more.")
+        kept.append(f"{rest} more lines are not shown.")
     return tuple(kept)
 
 

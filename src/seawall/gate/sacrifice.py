@@ -48,11 +48,11 @@ class End(StrEnum):
     CRASHED = "crashed"
     REFUSED = "did not start"
     """It read its configuration and ended by itself."""
-    OUT_OF_TIME = "used too much processor time"
+    OUT_OF_TIME = "used too much CPU time"
     OUT_OF_MEMORY = "used too much memory"
     KILLED = "was killed"
     """By somebody else: most often the kernel, when the machine is out of memory."""
-    MISSING = "is not there or cannot be run"
+    MISSING = "is missing or cannot be run"
 
 
 MACHINE: Final = frozenset({End.KILLED, End.MISSING})

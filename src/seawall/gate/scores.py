@@ -56,20 +56,20 @@ def judge_scores(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent
 def _judge_model(old: Snapshot | None, new: Snapshot, kind: Kind, recent: Recent) -> StageFinding:
     text = script_of(new)
     if not text:
-        return StageFinding("nobody is looked at")
+        return StageFinding("no site uses bot detection")
     model, before = scripted_model(text), model_of(old) if old is not None else None
     if model is None:
         return _without_model(before, kind)
     if wrong := model.wrong_golden():
         refusal = RefusedError(
             "bot-model-not-proven",
-            f"The compiled bot model {model.title} is not what it promises: {wrong}.",
-            remedy="Check what made it; the model before stays in force.",
+            f"The compiled bot model {model.title} does not give its promised scores: {wrong}.",
+            remedy="Check the program that made it. The current model stays in force.",
         )
         return StageFinding(refusal.message, refusal=refusal, forcible=False)
-    proofs = f"{len(model.golden)} golden vectors of {model.title} come out."
+    proofs = f"{len(model.golden)} golden vectors of {model.title} give the promised scores."
     if before is None:
-        note = f"Bot model {model.title}: there was none before, so its drift is not measured."
+        note = f"Bot model {model.title}: the first model, so there is no drift to measure."
         return StageFinding("first bot model: drift not measured", (proofs, note), notes=(note,))
     if before.id == model.id:
         return StageFinding("the bot model did not change", (proofs,))
@@ -86,20 +86,29 @@ def _with_shadow(
 ) -> StageFinding:
     """The report on the model, and what there is to say of the shadow beside it."""
     if wrong := shadow.wrong_golden():
-        text = f"The compiled shadow bot model {shadow.title} is not what it promises: {wrong}."
+        text = (
+            f"The compiled shadow bot model {shadow.title} does not give its promised scores: "
+            f"{wrong}."
+        )
         if not brought:
             return replace(report, lines=(*report.lines, text), notes=(*report.notes, text))
         refusal = RefusedError(
             "bot-shadow-not-proven",
             text,
-            remedy="Check what made it. `seawall bots unshadow` takes one away that was pushed.",
+            remedy="Check the program that made it. If it was pushed, `seawall bots unshadow` "
+            "removes it.",
         )
         return StageFinding(text, refusal=refusal, forcible=False)
-    proofs = f"{len(shadow.golden)} golden vectors of the shadow {shadow.title} come out."
+    proofs = (
+        f"{len(shadow.golden)} golden vectors of the shadow {shadow.title} give the promised "
+        "scores."
+    )
     lines = [*report.lines, proofs]
     if brought and model is not None:
         lines += _shadow_drift(model, shadow, recent())
-        report = replace(report, summary=f"{report.summary}; the shadow {shadow.title} is proven")
+        report = replace(
+            report, summary=f"{report.summary}; the shadow {shadow.title} gives its promised scores"
+        )
     return replace(report, lines=tuple(lines))
 
 
@@ -127,7 +136,10 @@ def _shadow_drift(
 def _without_model(before: ScriptedModel | None, kind: Kind) -> StageFinding:
     if before is None:
         return StageFinding("no bot model: scores are absent")
-    text = f"The release scores nothing, where {before.title} gives scores: they would be absent."
+    text = (
+        f"The release has no bot model, so no request would get a score. Now {before.title} "
+        "gives scores."
+    )
     if kind is Kind.SWITCH:
         return StageFinding("scores become absent", (text,), notes=(text,))
     return StageFinding(text, (text,), _drifts(text))
@@ -184,6 +196,6 @@ def _drifts(text: str) -> RefusedError:
     return RefusedError(
         "score-drift",
         text,
-        remedy="Look at what made the model: the model before stays in force. If the change is "
-        "meant, say so with `--force score-drift`, which is recorded.",
+        remedy="Check the program that made the model. The current model stays in force. If the "
+        "change is intended: `--force score-drift`, which is recorded.",
     )

@@ -40,17 +40,17 @@ def look_at_scores(
         wanted = model.score(verdict.codes)
         if verdict.score != wanted or verdict.model != model.id:
             text = (
-                f"{probe.name}: Envoy gives the score {verdict.score} by model {verdict.model}, "
-                f"where {model.title} gives {wanted} for the same vector."
+                f"{probe.name}: Envoy gives the score {verdict.score} with model "
+                f"{verdict.model}, but {model.title} gives {wanted} for the same vector."
             )
-            remedy = "The model behaves otherwise in Envoy: report this, with the model."
+            remedy = "The model behaves differently in Envoy. Report this, with the model."
             return Finding("taster-score-parity", text, remedy, index), ""
     pairs = zip(new, old, strict=False)
     due = sum(_is_scored(before) and not _turned_away(now) for now, before in pairs)
     if due and not scored:
         text = (
-            f"None of {due} answers is scored that the current release scores: the filter fails, "
-            "and every score would be absent."
+            f"None of {due} requests that the current release scores gets a score: the filter "
+            "fails, so no request would have a score."
         )
         return Finding("taster-unscored", text, "Report this, with the model."), ""
     return None, f"Envoy scored {scored} of {len(new)} requests as {model.title} does."
@@ -82,8 +82,8 @@ def look_at_shadow(
         wanted = shadow.score(verdict.codes)
         if verdict.shadow_score != wanted or verdict.shadow != shadow.id:
             text = (
-                f"{probe.name}: Envoy gives the score {verdict.shadow_score} by shadow "
-                f"{verdict.shadow}, where {shadow.title} gives {wanted} for the same vector."
+                f"{probe.name}: Envoy gives the score {verdict.shadow_score} with shadow "
+                f"{verdict.shadow}, but {shadow.title} gives {wanted} for the same vector."
             )
             return _of_shadow("taster-shadow-parity", text, index, brought=brought)
     if due and not scored:
@@ -104,10 +104,10 @@ def _scored(
 
 def _of_shadow(code: str, text: str, probe: int, *, brought: bool) -> tuple[Finding | None, str]:
     if not brought:
-        return None, f"{text} It decides nothing, so this refuses nothing."
+        return None, f"{text} A shadow decides nothing, so the release is not refused."
     remedy = (
-        "The shadow behaves otherwise in Envoy: report this, with the model. `seawall bots "
-        "unshadow` takes one away that was pushed before."
+        "The shadow behaves differently in Envoy. Report this, with the model. If it was "
+        "pushed, `seawall bots unshadow` removes it."
     )
     return Finding(code, text, remedy, probe), ""
 

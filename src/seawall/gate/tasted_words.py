@@ -23,13 +23,13 @@ def arithmetic(
     if pairs:
         new_s, old_s = (sum(column) / len(pairs) for column in zip(*pairs, strict=True))
         lines.append(
-            f"Processor time for a request: {new_s * 1000:.2f} ms, the current release "
+            f"CPU time per request: {new_s * 1000:.2f} ms, the current release "
             f"{old_s * 1000:.2f} ms, over {len(pairs)} request(s)."
         )
     if old is None:
         lines.append("There is no current release to compare with.")
     elif remembered:
-        lines.append("What the current release answers was known from when it was tasted.")
+        lines.append("The answers of the current release are those from its own tasting.")
     return lines
 
 

@@ -147,8 +147,8 @@ class Taster:
                 refusal = Finding("taster-too-slow", text, remedy, blames_content=False)
                 summary, lines = text, []
             except OSError as error:
-                text = f"The release cannot be tasted here: {error.strerror or error}."
-                remedy = f"Check the data directory and free memory and disk. {FORCE}"
+                text = f"The taster cannot run on this machine: {error.strerror or error}."
+                remedy = f"Check the data directory, and free memory and disk space. {FORCE}"
                 refusal = Finding(CANNOT_RUN, text, remedy, blames_content=False)
                 summary, lines = text, []
             elapsed_s = self._clock.monotonic_s() - begin_s
@@ -203,13 +203,13 @@ class Taster:
         lines = [*arithmetic(probes, new, old, remembered=known is not None)]
         if spared := len(questions.all) - len(probes):
             sites = ", ".join(sorted(change.alone))
-            lines.append(f"Not asked: {spared} that cannot differ, as only {sites} changed.")
+            lines.append(f"Not asked: {spared} that cannot differ, because only {sites} changed.")
         lines += [line for line in (scored, shadowed) if line]
         lines += [each.text for each in found.refusals]
         shown = found.differences[: limits.TASTER_DIFFERENCES_MAX]
         lines += [f"Differs: {text}" for text in shown]
         if rest := len(found.differences) - len(shown):
-            lines.append(f"And {rest} more differences.")
+            lines.append(f"{rest} more differences are not shown.")
         refusal = to_tell(found.refusals)
         summary = f"{len(new.answers)} request(s) asked, {len(found.differences)} differ"
         return refusal, summary if refusal is None else refusal.text, lines

@@ -31,14 +31,14 @@ _PLACE: Final = re.compile(
     r"StaticResourcesValidationError\.(?P<field>Secrets|Listeners)\[(?P<index>\d{1,6})\]"
 )
 _REMEDIES: Final = {
-    Ending.REFUSED: "Mend what Envoy names and apply again.",
-    Ending.MISSING: "Install Seawall again: its Envoy is gone.",
-    Ending.NOT_EXECUTABLE: "Check the file's mode and that it was built for this machine.",
-    Ending.TIMED_OUT: "Try again when the machine is less busy; if it stays so, report it.",
+    Ending.REFUSED: "Fix what Envoy names and apply again.",
+    Ending.MISSING: "Install Seawall again: its Envoy is missing.",
+    Ending.NOT_EXECUTABLE: "Check the mode of the file, and that it was built for this machine.",
+    Ending.TIMED_OUT: "Try again when the machine is less busy. If it happens again, report it.",
     Ending.OUT_OF_TIME: "The configuration is too costly to load: make it smaller, or report it.",
     Ending.OUT_OF_MEMORY: "The configuration is too large to load: make it smaller.",
-    Ending.KILLED: "The machine may be out of memory: free some and try again.",
-    Ending.CRASHED: "This is a defect of Envoy or Seawall: please report it with the diff.",
+    Ending.KILLED: "The machine may be out of memory. Free some and try again.",
+    Ending.CRASHED: "This is a defect of Envoy or Seawall. Please report it with the diff.",
 }
 
 
@@ -124,7 +124,7 @@ class Validator:
                 raise UnreachableError(
                     "gate-unreachable",
                     f"Cannot validate in {work_dir}: {error.strerror}.",
-                    remedy="Check the data directory's owner and mode, and free disk space.",
+                    remedy="Check the owner and mode of the data directory, and free disk space.",
                 ) from error
 
     def trust(self, snapshot: Snapshot) -> None:

@@ -91,8 +91,8 @@ def cut_off(memory: Memory, every_s: float, now: Now) -> Memory:
     outcome = Outcome(
         Ending.INTERRUPTED,
         "job-interrupted",
-        "The control process ended during the last run; what it had done so far is dropped.",
-        "It is tried again by itself.",
+        "The control process ended during the last run, whose partial results were discarded.",
+        "Seawall retries it automatically.",
     )
     return ended(memory, outcome, every_s, now)
 

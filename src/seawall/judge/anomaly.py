@@ -180,8 +180,8 @@ def _sums(nodes: Iterable[_Compared]) -> tuple[float, float, float]:
 
 def _text(kept: list[_Compared], out: int) -> str:
     bad, of, allowed = _sums(kept)
-    without = f", without the {out} worst and best of its nodes," if out else ""
+    without = f", not counting its {out} worst and {out} best nodes," if out else ""
     return (
-        f"{bad:,.0f} of {of:,.0f} requests of the whole fleet{without} failed; by its recent past "
-        f"{allowed:.2%} would be usual at most."
+        f"{bad:,.0f} of {of:,.0f} requests of the whole fleet{without} failed; by its recent "
+        f"past {allowed:.2%} would be the usual maximum."
     )

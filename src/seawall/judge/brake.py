@@ -61,9 +61,9 @@ def during_bake(before: Iterable[Window], after: Iterable[Window]) -> Verdict:
     """
     then, now = [*before], [*after]
     if not now:
-        return NotEnough(Reason.NO_EVIDENCE, text="Nothing was measured since the commit.")
+        return NotEnough(Reason.NO_EVIDENCE, text="Nothing has been measured since the commit.")
     if not then:
-        return NotEnough(Reason.MISSING, text="Nothing is known of the time before the commit.")
+        return NotEnough(Reason.MISSING, text="There are no measurements from before the commit.")
     verdicts: list[Verdict] = [Healthy("No gross harm since the commit.")]
     sites = sorted({site for window in now for site in window.sites})
     for name in _OVER_TIME:

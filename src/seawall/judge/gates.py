@@ -186,7 +186,7 @@ GATES: Final = (
         Control.CURRENT, ratio=1.25, floor=0.0005, budget=0.45, budget_sites=0.1, harm=0.0025,
     ),
     Gate(
-        "bot-faults", "met a fault of the bot filter", _bot_faults, None,
+        "bot-faults", "hit a fault of the bot filter", _bot_faults, None,
         Control.CURRENT, ratio=1.25, floor=0.0005, budget=0.02,
     ),
     Gate(
@@ -221,7 +221,7 @@ GATES: Final = (
         fine=True,
     ),
     Gate(
-        "cpu", "units of 10 ms processor time", _cpu, None,
+        "cpu", "units of 10 ms CPU time", _cpu, None,
         Control.BASELINE, ratio=1.5, floor=0.005, ratio_alone=3.0, floor_alone=0.02, budget=0.04,
         clump=5.0, fine=True,
     ),

@@ -160,8 +160,8 @@ def worse(series: Series, evidence: Evidence, alpha: float) -> Iterator[Verdict]
             series.gate,
             series.site,
             f"{_arm_text(*candidate)} {gate.title}, {_arm_text(*control)} on "
-            f"{_control_text(gate, baseline=evidence.baseline)}. Odds of {_odds(found)} to 1 "
-            f"against chance; {_odds(wanted)} to 1 are asked.",
+            f"{_control_text(gate, baseline=evidence.baseline)}. The odds that this is not "
+            f"chance are {_odds(found)} to 1; {_odds(wanted)} to 1 are required.",
         )
 
 
@@ -206,13 +206,15 @@ def _memory_gate(evidence: Evidence) -> Iterator[Verdict]:
         if verdict is not None:
             yield verdict
     if evidence.windows and not evidence.memory:
-        yield NotEnough(Reason.MISSING, "memory", "No window says how much memory is in use.")
+        yield NotEnough(Reason.MISSING, "memory", "No measurement window reports memory use.")
 
 
 def _memory(memory: Memory) -> Verdict | None:
     if memory.control is None:
         return NotEnough(
-            Reason.MISSING, "memory", f"Node {memory.node}: no memory of a control to compare with."
+            Reason.MISSING,
+            "memory",
+            f"Node {memory.node}: there is no memory use of a control to compare with.",
         )
     (first, last), (control_first, control_last) = memory.candidate, memory.control
     gained = (last - first) - (control_last - control_first)
@@ -245,7 +247,7 @@ def _advance(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
     expected = _expected(evidence, demands)
     if evidence.requests <= 0 or not evidence.totals:
         reason = Reason.NO_EVIDENCE if expected is None else _lacking(0, expected, demands)
-        yield NotEnough(reason, "errors", f"No request met the candidate. {_outlook(expected)}")
+        yield NotEnough(reason, "errors", f"The candidate got no requests. {_outlook(expected)}")
         return
     for gate in GATES:
         series = evidence.totals[gate.name]
@@ -253,8 +255,8 @@ def _advance(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
             yield NotEnough(
                 Reason.MISSING,
                 gate.name,
-                f"{series.missing} of {evidence.windows} windows of the candidate do not say how "
-                f"many requests {gate.title}.",
+                f"{series.missing} of {evidence.windows} measurement windows of the candidate do "
+                f"not report how many requests {gate.title}.",
             )
         yield from _not_shown(series, gate, evidence, demands)
     yield from _doubtful_site(evidence, demands)
@@ -286,8 +288,8 @@ def _not_shown(
                 gate.name,
                 f"{_arm_text(*ours)} {gate.title}, {_arm_text(*theirs)} on "
                 f"{_control_text(gate, baseline=evidence.baseline)}: odds of "
-                f"{_odds(math.log(odds))} to 1 against the candidate are no proof, and too much "
-                "to go on.",
+                f"{_odds(math.log(odds))} to 1 against the candidate are no proof, but too high "
+                "to continue.",
             )
         return
     needed = exposures_needed(margin, demands.doubt / 2)
@@ -310,9 +312,9 @@ def _doubtful_site(evidence: Evidence, demands: Demands) -> Iterator[Verdict]:
     yield NotEnough(
         Reason.GATHERING,
         gate.name,
-        f"Of {series.site} {_arm_text(*ours)} {gate.title}, {_arm_text(*theirs)} on "
-        f"{_control_text(gate, baseline=evidence.baseline)}: odds of {_odds(math.log(odds))} to 1 "
-        "that a site is harmed are no proof, and too much to go on.",
+        f"On site {series.site}, {_arm_text(*ours)} {gate.title}, {_arm_text(*theirs)} on "
+        f"{_control_text(gate, baseline=evidence.baseline)}: odds of {_odds(math.log(odds))} to "
+        "1 that a site is harmed are no proof, but too high to continue.",
     )
 
 
@@ -338,14 +340,14 @@ def _lacking(needed: int, expected: float | None, demands: Demands) -> Reason:
 
 def _outlook(expected: float | None) -> str:
     if expected is None:
-        return "Nobody knows yet how many come."
-    return f"About {expected:.0f} are expected by the deadline."
+        return "The expected number of requests is not known yet."
+    return f"About {expected:.0f} requests are expected by the deadline."
 
 
 def _summary(evidence: Evidence, demands: Demands) -> str:
     series = evidence.totals.get("errors")
     if series is None:
-        return "Nothing speaks against it."
+        return "Nothing counts against it."
     gate = GATES_BY_NAME["errors"]
     ours, theirs = arms(series, gate, baseline=evidence.baseline, current=True)
     text = (
@@ -354,7 +356,7 @@ def _summary(evidence: Evidence, demands: Demands) -> str:
         f"a {demands.share:.1%} share allows."
     )
     if not evidence.baseline:
-        text += " Without a baseline slot the fine gates had wider margins."
+        text += " Without a baseline slot, the fine gates had wider margins."
     return text
 
 

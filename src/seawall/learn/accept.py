@@ -136,7 +136,7 @@ def _area(new: Evaluation, current: Evaluation | None) -> Check:
 
 def _detection(new: Evaluation, current: Evaluation | None) -> Check:
     if new.detection is None:
-        return Check("detection", passed=False, words="there are no bots in the test, or no people")
+        return Check("detection", passed=False, words="the test data has no bots or no people")
     worst = new.worst
     least = f"; least of {worst.name}: {worst.caught.value or 0.0:.1%}" if worst else ""
     words = f"{new.detection:.2%} of requests, mean over families of bots{least}"
@@ -151,7 +151,7 @@ def _families(new: Evaluation, current: Evaluation | None) -> Check:
     harmed = list(_harmed(new, current))
     count = sum(family.label == HUMAN for family in new.families)
     if not count:
-        return Check("human-families", passed=False, words="there are no people in the test")
+        return Check("human-families", passed=False, words="the test data has no people")
     if not harmed:
         return Check("human-families", passed=True, words=f"none of {count} families is harmed")
     said = "; ".join(

@@ -73,7 +73,7 @@ def checked(found: Sequence[str]) -> tuple[str, ...]:
             "bot-feature-list-wrong",
             f"The database lists {len(found)} feature columns where {len(known)} are computed, "
             f"and a model may have {limits.BOT_FEATURES_MAX}: {said}.",
-            remedy="Look at what else is called `features` in that database, and at who may see "
-            "it. Nothing was trained; the model before stays in force.",
+            remedy="Check what else is called `features` in that database, and who can see it. "
+            "Nothing was trained; the current model stays in force.",
         )
     return tuple(known[name] for name in found)

@@ -207,7 +207,7 @@ def _gathered(
         raise UsageError(
             "records-needed",
             "No access records are named.",
-            remedy="Name them with --records, or a ClickHouse that has some with --database.",
+            remedy="Give them with --records, or a ClickHouse server with --database.",
         )
     with _database(source.database) as database:
         loaded = _load(database, records.files_of(source.records), part, watch)
@@ -259,8 +259,8 @@ def _require_sense(order: Order) -> None:
     if order.name and not _NAME.fullmatch(order.name):
         raise UsageError(
             "model-name-malformed",
-            f"{order.name[:100]!r} is no name of a model.",
-            remedy="Use up to 100 small letters, digits, dots, dashes and underscores.",
+            f"{order.name[:100]!r} is not a valid model name.",
+            remedy="Use up to 100 lower-case letters, digits, dots, dashes and underscores.",
         )
     _require_budget(order.budget)
     if order.out is not None:
@@ -271,7 +271,7 @@ def _require_budget(budget: float) -> None:
     if not 0 < budget < 1:
         raise UsageError(
             "budget-out-of-range",
-            f"A false-positive budget of {budget} is none.",
+            f"{budget} is not a valid false-positive budget.",
             remedy="It is a share of human requests, such as 0.001.",
         )
 
@@ -282,16 +282,16 @@ def _notes(found: dataset.Dataset) -> tuple[str, ...]:
     notes = []
     if not rows.human.any():
         notes.append(
-            "No request is labelled as human: harm to people cannot be told, nor up to which score "
-            "bots may be caught."
+            "No request is labelled as human. So neither harm to people nor a safe score for "
+            "catching bots can be measured."
         )
     if not rows.of(TOOL).any():
-        notes.append("No request is labelled as of a declared tool.")
+        notes.append("No request is labelled as coming from a declared tool.")
     sources = {each.source for each in found.labels if each.label == HUMAN}
     if sources == {"challenge"}:
         notes.append(
-            "People are known by solved challenges only: who was never challenged, and who cannot "
-            "solve one, is not among them."
+            "People are known by solved challenges only. People who were never challenged or "
+            "cannot solve one are missing."
         )
     return tuple(notes)
 

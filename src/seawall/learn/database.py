@@ -93,7 +93,7 @@ def rows(database: Database, statement: str, **parameters: Value) -> list[list[A
     except ValueError:
         found = [None]
     if not all(isinstance(row, list) for row in found):
-        raise _refused("it answers with something else than rows, as a server of another kind does")
+        raise _refused("it does not answer with rows; it may be another kind of server")
     return found
 
 
@@ -240,6 +240,6 @@ def _refused(words: str) -> RefusedError:
 def _bad_address() -> UsageError:
     return UsageError(
         "database-address",
-        "That is no address of a ClickHouse server.",
+        "That is not the address of a ClickHouse server.",
         remedy="It looks like http://USER:PASSWORD@HOST:8123/?database=NAME.",
     )

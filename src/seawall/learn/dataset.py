@@ -86,19 +86,18 @@ def gather(database: Database, part: str, rules: Rules) -> Dataset:
     if not labels:
         raise RefusedError(
             "bot-training-too-little",
-            "There is too little to learn from: no line is an access record with what the bot "
-            "filter saw.",
-            remedy="Name access.ndjson files of nodes, unpacked where they are compressed, whose "
-            "sites are not `bots: off`.",
+            "There is nothing to learn from: no line is an access record with bot features.",
+            remedy="Give access.ndjson files of nodes (uncompressed) with sites that are not "
+            "`bots: off`.",
         )
     if not len(found):
         counts = ", ".join(f"{each.records:,} {each.label}" for each in labels)
         raise RefusedError(
             "bot-training-unlabelled",
             f"No record has a label to learn from: {counts}.",
-            remedy="Name the truth by --sessions, or rules of the site by --bot-rule and "
-            "--tool-rule (`labels` under `retrain` in a site file). docs/bot-training.md tells "
-            "where labels come from.",
+            remedy="Give the truth with --sessions, or rules of the site with --bot-rule and "
+            "--tool-rule (`labels` under `retrain` in a site file). docs/bot-training.md "
+            "explains where labels come from.",
         )
     return Dataset(found, labels, (float(found.time_s.min()), float(found.time_s.max())))
 
@@ -110,8 +109,9 @@ def _rows(database: Database, features: tuple[str, ...]) -> Rows:
     if len(content) != len(told) * len(FEATURES):
         raise InternalError(
             "bot-rows-differ",
-            f"{len(told)} rows came with {len(content)} codes, where each has {len(FEATURES)}.",
-            remedy="Was somebody else training in this database? One at a time.",
+            f"{len(told)} rows came with {len(content)} codes; each row should have "
+            f"{len(FEATURES)}.",
+            remedy="Perhaps another training uses this database. Run one at a time.",
         )
     label = [str(row[0]) for row in told]
     families, family = families_of(label, [str(row[1]) for row in told])

@@ -56,9 +56,9 @@ def explain(model: Model, text: str) -> Explanation:
     if codes is None:
         raise UsageError(
             "bot-vector-malformed",
-            "That is no vector of features.",
-            remedy="Take the whole field `bots` of an access record, or the vector in it, in "
-            "single quotes; or give - and write it to standard input.",
+            "That is not a feature vector.",
+            remedy="Give the whole field `bots` of an access record, or the vector in it, in "
+            "single quotes. Or give - and send it on standard input.",
         )
     reasons = tuple(
         Reason(name, codes[INDEX[name]], moved, words(_FEATURES[name], codes[INDEX[name]]))

@@ -53,7 +53,7 @@ def _tree(fields: Mapping[str, list[str]]) -> Tree:
         mean=tuple(float(each) for each in fields["internal_value"]),
     )
     if len(tree.leaf) != leaves or len(tree.feature) != leaves - 1:
-        raise _unexpected(f"{leaves} leaves in name only")
+        raise _unexpected(f"{leaves} declared leaves that do not exist")
     return tree
 
 
@@ -67,6 +67,7 @@ def _whole(threshold: str) -> int:
 def _unexpected(what: str) -> InternalError:
     return InternalError(
         "booster-unexpected",
-        f"The trained booster holds {what}, which no model here can hold.",
-        remedy="Was LightGBM updated? The exact version that was tested is in the lock file.",
+        f"The trained booster contains {what}, which a Seawall model cannot represent.",
+        remedy="LightGBM may have been updated. The lock file has the exact version that was "
+        "tested.",
     )

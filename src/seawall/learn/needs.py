@@ -32,7 +32,8 @@ def require(*packages: str) -> None:
     if "lightgbm" in wanted and not _loads(_THREADS):
         raise UnreachableError(
             "learn-library-missing",
-            f"LightGBM, which grows the models, needs {_THREADS}, and this machine has not got it.",
+            f"LightGBM, which trains the models, needs {_THREADS}, which is missing on this "
+            "machine.",
             remedy="Install it: `apt install libgomp1` on Debian and Ubuntu, `dnf install libgomp` "
             "on Fedora. Nodes never need it.",
         )

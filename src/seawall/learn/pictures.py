@@ -178,7 +178,7 @@ def _families(figure: Any, new: Evaluation) -> None:
     hidden = len(new.families) - len(shown)
     more = f" ({hidden} more in the table)" if hidden > 0 else ""
     figure.suptitle(
-        f"Families; filled: nothing of it was trained on{more}",
+        f"Families; filled: not part of the training data{more}",
         x=0.01,
         ha="left",
         fontsize=11,

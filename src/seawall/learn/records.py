@@ -64,7 +64,7 @@ def files_of(places: Sequence[Path]) -> tuple[Path, ...]:
             raise UnreachableError(
                 "records-not-found",
                 f"There are no access records at {place}.",
-                remedy="Name access.ndjson files of nodes, or folders that hold them.",
+                remedy="Give access.ndjson files of nodes, or folders that contain them.",
             )
         found += inside
     return tuple(dict.fromkeys(found))
@@ -102,7 +102,7 @@ def load(
             raise RefusedError(
                 "records-too-many",
                 f"There are more than {limits.LEARN_RECORDS_MAX:,} records.",
-                remedy="Name fewer files, the newest of them.",
+                remedy="Give fewer files: the newest ones.",
             )
         row = _row(line, part, loaded)
         if row is not None:
@@ -260,8 +260,8 @@ def _sessions(path: Path) -> list[tuple[str, float, str, str]]:
         if one[:2] == other[:2]:
             raise UsageError(
                 "sessions-malformed",
-                f"{path} says two things of {one[0]} at once: {_said(one, other)}.",
-                remedy="Tell its sessions apart by a column start, or leave one line.",
+                f"{path} contradicts itself about {one[0]}: {_said(one, other)}.",
+                remedy="Separate its sessions with a column `start`, or keep only one line.",
             )
     return sessions
 
@@ -295,8 +295,8 @@ def _bad_session(path: Path, number: int, what: str) -> UsageError:
     return UsageError(
         "sessions-malformed",
         f"{where} {what}.",
-        remedy="Each line is a client with its class (human, tool or bot) and family, by tabs, and "
-        "perhaps a start in seconds of Unix time or by RFC 3339.",
+        remedy="Each line has a client, its class (human, tool or bot) and its family, separated "
+        "by tabs, and optionally a start as Unix seconds or in RFC 3339.",
     )
 
 

@@ -131,10 +131,10 @@ def _figures(report: Report) -> Iterator[str]:
     clients = new.false_positive_clients
     yield ""
     yield (
-        f"At the operating score {new.operating.score or '(there is none)'}, "
-        f"{clients.count} of {clients.of:,} people have at least one request taken for automated "
-        f"(at most {_percent(clients.upper)} with 95 % confidence). Requests of one person are "
-        "not independent, so this figure is the one to go by."
+        f"At the operating score {new.operating.score or '(there is none)'}, {clients.count} of "
+        f"{clients.of:,} people have at least one request that is taken for automated (at most "
+        f"{_percent(clients.upper)} with 95 % confidence). Requests of one person are not "
+        "independent, so this figure is the one to go by."
     )
     if not new.operating.proven:
         yield ""

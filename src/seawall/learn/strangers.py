@@ -132,7 +132,7 @@ def check(model: Model, test: Rows, point: int) -> Check:
     """
     people = test.codes[test.human]
     if not len(people):
-        return Check(STRANGERS, passed=False, words="there are no people in the test")
+        return Check(STRANGERS, passed=False, words="the test data has no people")
     spared = int(limits.LEARN_STRANGERS_SHARE_MAX * len(people))
     # The lowest score that more than the spared few have is the first that harms.
     harms = {

@@ -59,8 +59,8 @@ def without(features: Sequence[str], left_out: Sequence[str]) -> tuple[str, ...]
         raise UsageError(
             "feature-unknown",
             f"There is no feature named {unknown[0][:60]!r}.",
-            remedy="`seawall bots show` names those of a model; "
-            f"{IDENTITY_GROUP} stands for all that tell browsers apart.",
+            remedy=f"`seawall bots show` lists the features of a model; {IDENTITY_GROUP} stands "
+            "for all that tell browsers apart.",
         )
     gone = set(left_out) | (set(IDENTITY) if IDENTITY_GROUP in left_out else set())
     remaining = tuple(name for name in features if name not in gone)

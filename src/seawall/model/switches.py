@@ -55,32 +55,35 @@ class About:
 FEATURES: Final[Mapping[Feature, About]] = MappingProxyType(
     {
         Feature.ACCESS_RECORDS: About(
-            "No request is recorded, not even an error.",
-            opens="`seawall why` finds nothing and abuse leaves no trace.",
+            "No requests are recorded, not even errors.",
+            opens="`seawall why` finds nothing, and abuse leaves no trace.",
             by_site=False,
         ),
         Feature.BOTS: About(
-            "Nobody is scored, challenged or turned away as a bot; a robots.txt of the edge stays.",
+            "Nobody is scored, challenged or turned away as a bot. A robots.txt served by the "
+            "edge stays.",
             opens="Automated clients get in as people do.",
         ),
         Feature.CHALLENGE: About(
-            "Nobody is challenged; who would be is let in and recorded.",
+            "Nobody is challenged. Clients that would be challenged are let in and recorded.",
             opens="Automated clients that would be challenged get in.",
         ),
-        Feature.COMPRESSION: About("Answers go out as the origin sent them."),
+        Feature.COMPRESSION: About(
+            "The edge does not compress: responses go out as the origin sent them."
+        ),
         Feature.DENY_LISTS: About(
             "Nobody is turned away because of an address list.",
             opens="Addresses on the deny lists get in.",
         ),
-        Feature.ERROR_PAGES: About("Errors of the edge are answered with its own plain text."),
+        Feature.ERROR_PAGES: About("Errors of the edge are answered with Seawall's plain text."),
         Feature.HEALTH_CHECKS: About(
             "Origins are not probed; every endpoint counts as healthy.",
         ),
-        Feature.OUTLIER_EJECTION: About("An endpoint that keeps failing goes on being asked."),
-        Feature.RETRIES: About("A failed request is answered with its failure at once."),
+        Feature.OUTLIER_EJECTION: About("An endpoint that keeps failing still gets requests."),
+        Feature.RETRIES: About("A failed request is not retried: the client gets the failure."),
         Feature.SECURITY_HEADERS: About(
-            "Default security headers are not added to answers.",
-            opens="Browsers may frame the pages or guess the type of files.",
+            "Default security headers are not added to responses.",
+            opens="Browsers may frame the pages or guess file types.",
         ),
         Feature.WEBSOCKETS: About("WebSocket upgrades are refused; open ones go on."),
     }

@@ -136,7 +136,7 @@ class Agent:
             OSError: the directory cannot be used at all.
         """
         private_directory(self._home)
-        words = f"Another agent works on {self._home}."
+        words = f"Another node agent already runs on {self._home}."
         lock = only_one(self._home / _LOCK_FILE, "agent-already-running", words)
         raise_file_limit()
         try:
@@ -272,8 +272,8 @@ class Agent:
             own.append(files_notice(self.keeper.pid, released_part(target)))
         if version := self.keeper.outdated:
             own.append(
-                f"Envoy {version} serves on from before an update. Envoy {self._version} takes "
-                "over with the next release that passes its canary."
+                f"Envoy {version}, started before an update, still serves. Envoy {self._version} "
+                "takes over with the next release that passes its canary."
             )
         if self.trials.steering is not Steering.KERNEL:
             own.append(self.trials.why_not_exact)
@@ -301,7 +301,7 @@ class Agent:
             self.instruments.serving(loaded.served)
             if await self._serving.boot(loaded):
                 break
-            problems += (f"Envoy refuses release {loaded.served.release} from disk.",)
+            problems += (f"Envoy refused release {loaded.served.release} from disk.",)
         self._boot_problems = " ".join(problems)
         self._driver.tell(moves.Booted(self.state, self.serving))
         give_back()

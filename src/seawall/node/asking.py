@@ -58,7 +58,7 @@ async def ask(
     except TimeoutError:
         return Silence(f"no answer in {timeout_s:g} s", late=True)
     except ssl.SSLError as error:
-        return Silence(f"no TLS: {error.reason or 'handshake failed'}")
+        return Silence(f"TLS failed: {error.reason or 'handshake failed'}")
     except asyncio.IncompleteReadError:
         return Silence("the connection was closed before the answer")
     except OSError as error:
@@ -126,7 +126,7 @@ async def _head(reader: asyncio.StreamReader) -> Answer:
         first, *rest = head.decode("latin-1").split("\r\n")
         parts = first.split(" ", _STATUS_FIELDS)
         if len(parts) < _STATUS_FIELDS or not parts[1].isdigit():
-            raise ValueError("not an HTTP answer")
+            raise ValueError("not a valid HTTP response")
         if not parts[1].startswith("1"):  # 103 Early Hints and its like come before the answer
             break
     headers = {}

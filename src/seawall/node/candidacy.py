@@ -124,7 +124,7 @@ class Candidacy:
                 ), f"the candidate did not answer {count} times in a row"
             case moves.Weighed(candidate, stable) if candidate > memory_max_bytes(stable):
                 return self, (
-                    f"the candidate holds {candidate // MIB} MiB of memory, more than "
+                    f"the candidate uses {candidate // MIB} MiB of memory, more than "
                     f"{TRIAL_MEMORY_FACTOR_MAX} x {stable // MIB} MiB (stable) + "
                     f"{TRIAL_MEMORY_EXTRA_BYTES_MAX // MIB} MiB"
                 )

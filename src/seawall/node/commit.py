@@ -76,7 +76,10 @@ async def _ready(keeper: Keeper, timeout_s: float) -> bool:
 
 def _death(process: EnvoyProcess | None, worst: str) -> str:
     """How it died in words, with what its log says of that."""
-    told = ("Envoy died while it took it.", process.ending if process is not None else "")
+    told = (
+        "Envoy died while it loaded the release.",
+        process.ending if process is not None else "",
+    )
     return " ".join(part for part in (*told, f"Its log: {worst}" if worst else "") if part)
 
 

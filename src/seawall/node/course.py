@@ -92,7 +92,10 @@ def _stable_next(course: Course, effects: list[moves.Effect]) -> Course:
         course = replace(course, phase=Phase.FETCHING)
         return _do(course, moves.Fetch(course.tickets + 1, target), effects)
     if memory.attempts >= TRIAL_ATTEMPTS_MAX:
-        message = f"{target.release} was not taken: the agent died of it {memory.attempts} times"
+        message = (
+            f"{target.release} was rejected: the agent died {memory.attempts} times while "
+            "loading it"
+        )
         memory = replace(memory, attempting=None, message=message)
         return replace(course, memory=memory, phase=Phase.REJECTED)
     memory = replace(memory, attempting=target, attempts=memory.attempts + 1)
@@ -137,7 +140,7 @@ def _with_trial(course: Course, now_s: float) -> Course:
 
 def _cannot_start(course: Course) -> str:
     if course.serving is None:
-        return "nothing serves here that it could be compared with"
+        return "nothing serves here to compare it with"
     attempts = course.memory.attempts
     if attempts >= TRIAL_ATTEMPTS_MAX:
         return f"the agent died {attempts} times while it tried this"
@@ -155,7 +158,7 @@ def _expire(course: Course, now_s: float) -> Course:
     if why:
         return fail(course, why, blames_content=blames_content)
     if course.lease_due_s is not None and course.lease_due_s <= now_s:
-        why = f"control was not heard, or could not end it, for {TRIAL_LEASE_S:g} s"
+        why = f"control could not be reached, or could not end the trial, for {TRIAL_LEASE_S:g} s"
         return replace(fail(course, why, blames_content=False), lease_due_s=None)
     return course
 

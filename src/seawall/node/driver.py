@@ -243,7 +243,7 @@ class Driver:
     async def _start(self, start: moves.Start) -> moves.Done | moves.Refused:
         parts, loaded, current = self._parts, self._ready.get(True), self._parts.serving.current
         if loaded is None or current is None:
-            why = "what shall be compared is not here any more"
+            why = "the release to compare with is no longer here"
             return moves.Refused(start.ticket, why, blames_content=False)
         trial = self.course.trial
         deadline_s = trial.want.taste_deadline_s if trial else 0.0
@@ -259,7 +259,7 @@ class Driver:
     async def _commit(self, commit: moves.Commit) -> moves.Done | moves.Refused:
         parts, loaded = self._parts, self._ready.pop(False, None)
         if loaded is None:
-            return moves.Refused(commit.ticket, "its bundle is not here any more")
+            return moves.Refused(commit.ticket, "its bundle is no longer here")
         tried = self._runs_as_candidate(commit.served)
         found = await parts.serving.commit(loaded, tried=tried)
         if not found.why:

@@ -233,7 +233,7 @@ class EnvoyProcess:
     def _notice(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
-        self.ending = "It ended; how is known to nobody, because an earlier agent started it."
+        self.ending = "It ended. Its exit status is unknown, because an earlier agent started it."
         if self._child is not None:
             self.ending = _ending(self._child.wait())
         self._gone.set()

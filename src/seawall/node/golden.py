@@ -145,7 +145,7 @@ class Prober:
 def _of_implicit(question: Question, candidate: Answer | Silence, stable: Answer | Silence) -> str:
     if not _takes_away(question, candidate, stable):
         return ""
-    meant = "; if that is meant, write it under `golden`" if _is_gone(candidate) else ""
+    meant = "; if this is intended, write it under `golden`" if _is_gone(candidate) else ""
     return f"{question}: {_said(candidate)}, stable: {_said(stable)}{meant}"
 
 

@@ -205,8 +205,8 @@ class Groups:
                 return group
         raise UnreachableError(
             "socket-order-unknown",
-            f"Sockets of somebody else listen on {place}, or some came and went meanwhile.",
-            remedy="See with `ss -ltnp` who listens there.",
+            f"Another program listens on {place}, or its sockets changed during the check.",
+            remedy="`ss -ltnp` shows which program listens there.",
         )
 
     def _seen(self, place: Place, pids: Pids) -> Group | None:

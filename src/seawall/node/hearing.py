@@ -92,8 +92,9 @@ def _assigned(course: Course, assignment: Assignment, now_s: float) -> Course:
         return replace(course, lease_due_s=now_s + TRIAL_LEASE_S)
     if assignment.generation <= memory.generation:
         refusal = (
-            f"Control assigned generation {assignment.generation}, but this node has accepted "
-            f"{memory.generation}: refused, because a node never goes back."
+            f"Control assigned generation {assignment.generation}, but this node has already "
+            f"accepted {memory.generation}. The node refused it, because generations only go "
+            "up."
         )
         return replace(course, refusal=refusal)
     trial, wanted, remembered = course.trial, assignment.trial, memory.failed
@@ -174,7 +175,7 @@ def _refused(course: Course, operation: moves.Operation, event: moves.Refused) -
         memory = replace(course.memory, attempting=None)
         return _with_phase(replace(course, memory=memory, spoiled=""))
     name = assignment.release if assignment else "the release"
-    message = f"{name} was not taken: {event.why}"
+    message = f"{name} was rejected: {event.why}"
     memory = replace(course.memory, attempting=None, message=message)
     course = replace(course, memory=memory, nacks=event.nacks, spoiled="")
     return replace(course, phase=Phase.REJECTED)
@@ -199,7 +200,7 @@ def _judged_baking(course: Course, verdict: Verdict) -> Course:
     if course.phase is not Phase.BAKING or not isinstance(verdict, Unhealthy):
         return course
     name = course.serving.release if course.serving else "the release"
-    course = fail(course, "the stable slot goes back", blames_content=False)
+    course = fail(course, "the stable slot goes back to an older release", blames_content=False)
     return replace(course, back=f"{name} {UNHEALTHY_BAKING}: {verdict.text}")
 
 

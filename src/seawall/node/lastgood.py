@@ -71,7 +71,7 @@ class Bundles:
             raise RefusedError(
                 "bundle-not-the-assigned",
                 f"The bundle is {found[:12]}, but {digest[:12]} was assigned.",
-                remedy="Release again; if it happens again, check the control process's store.",
+                remedy="Apply again. If it happens again, check the store of the control process.",
             )
         return bundle
 

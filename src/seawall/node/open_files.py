@@ -55,14 +55,14 @@ def notice(used: int, allowed: int, connections: int) -> str:
     """
     if allowed * OPEN_FILES_FEW_SHARE <= used < allowed * OPEN_FILES_USED_UP_SHARE:
         return (
-            f"Envoy has {used:,} of {allowed:,} possible files open; without a free one "
-            f"it takes no connection. {MORE_FILES}"
+            f"Envoy has {used:,} of at most {allowed:,} files open. When none is free, it accepts "
+            f"no new connections. {MORE_FILES}"
         )
     possible = allowed // OPEN_FILES_OF_A_CONNECTION
     if possible < connections:
         return (
-            f"Envoy may open {allowed:,} files, enough for about {possible:,} connections and not "
-            f"for the {connections:,} of max_connections. {MORE_FILES}"
+            f"Envoy may open {allowed:,} files. That is enough for about {possible:,} connections, "
+            f"not for the {connections:,} of max_connections. {MORE_FILES}"
         )
     return ""
 

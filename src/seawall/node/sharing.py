@@ -61,7 +61,7 @@ class Sharing:
         """
         self.steering, self.why_not_exact, self.places = Steering.NONE, "", ()
         if not stable_pid:
-            self.why_not_exact = "Nothing serves, so there is nothing to share."
+            self.why_not_exact = "Nothing serves, so there are no connections to split."
             return
         places = tuple(wanted)
         served = frozenset(current)
@@ -75,7 +75,7 @@ class Sharing:
             self.steering = Steering.KERNEL
         if not self.places:
             self.steering = Steering.NONE
-            self.why_not_exact = "The release listens on no address that is served now."
+            self.why_not_exact = "The release shares no listener address with the current one."
 
     async def close_doors(self, stable_pid: int) -> None:
         """Once more, right before a candidate binds: stable may have been started anew.
@@ -170,8 +170,8 @@ class Sharing:
         if isinstance(error, FileNotFoundError | ProcessLookupError):
             return  # of a process that has just died: that is told elsewhere, and is no refusal
         self.why_not_exact = (
-            f"Connections cannot be shared out exactly: {error} A candidate gets the share of one "
-            "socket among those of the serving Envoy."
+            f"Connections cannot be split exactly: {error} A candidate gets the share of one "
+            "socket among the sockets of the serving Envoy."
         )
 
     async def _wait(

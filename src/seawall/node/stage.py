@@ -178,14 +178,14 @@ class Stage:
             await self.sharing.learn(self.pids())
         except TROUBLE as error:
             await self.end(0)
-            return Attempt(f"Connections cannot be shared out: {error}", blames_content=False)
+            return Attempt(f"Connections cannot be split: {error}", blames_content=False)
         return Attempt()
 
     async def _bind(self, arm: Arm) -> Attempt:
         """Open the public listeners of an arm and wait for its sockets."""
         keeper = self.runs(arm)
         if keeper is None:
-            return Attempt(f"The {arm} does not run. {self.ending}")
+            return Attempt(f"The {arm} is not running. {self.ending}")
         places = self.sharing.places
         snapshot = with_taste(self._release_of(arm), self._asked, places)
         found = await attempt(keeper, snapshot, proven=arm is Arm.BASELINE)
@@ -287,7 +287,7 @@ class Stage:
             candidate = self.runs(Arm.CANDIDATE)
         if candidate is None or loaded is None:
             await self.end(0)
-            return Attempt(f"The candidate does not run. {self.ending}")
+            return Attempt(f"The candidate is not running. {self.ending}")
         try:
             if self.sharing.exact and not self._opened and (found := await self.open()).why:
                 return found
@@ -296,7 +296,7 @@ class Stage:
             if not found.why and self._opened:
                 await self.sharing.hand_over(self.pids())
             if not found.why and not candidate.running:  # its first clients may be its death
-                found = Attempt(f"The candidate does not run. {self.ending}")
+                found = Attempt(f"The candidate is not running. {self.ending}")
         except TROUBLE as error:
             found = Attempt(f"Connections cannot be handed over: {error}", blames_content=False)
         if found.why:

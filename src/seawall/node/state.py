@@ -162,7 +162,7 @@ def _bounded(state: NodeState) -> NodeState:
 def _decode(content: bytes) -> NodeState:
     outer = json.loads(content)
     if outer["schema"] not in _SCHEMAS:
-        raise ValueError(f"schema {outer['schema']} is not known here")
+        raise ValueError(f"unknown schema {outer['schema']}")
     body = outer["state"]
     if hashlib.sha256(body.encode()).hexdigest() != outer["sha256"]:
         raise ValueError("its checksum does not match")

@@ -242,7 +242,7 @@ class _Reader:
         )
         golden, policy = self._rollout(top)
         if self._offset != len(self._data):
-            raise unreadable(_WHAT, "goes on after its last part")
+            raise unreadable(_WHAT, "has data after its last part")
         files = tuple(
             FileDigest(fields.text("path"), _sha256(fields))
             for fields in self._entries(top, "files", limits.BUNDLE_PARTS_MAX)
@@ -336,7 +336,7 @@ def _require_known_format(found: Json) -> None:
         raise RefusedError(
             "release-format-newer",
             f"The release bundle has format {found}; this Seawall knows up to {FORMAT}.",
-            remedy="It was made by a newer Seawall: update this one.",
+            remedy="A newer Seawall made it: update this one.",
         )
     raise unreadable(_WHAT, "names no known format")
 
@@ -359,7 +359,7 @@ def _type_url(text: str) -> TypeUrl:
     try:
         return TypeUrl(text)
     except ValueError as error:
-        raise unreadable(_WHAT, f"holds a resource of unknown type {text[:100]!r}") from error
+        raise unreadable(_WHAT, f"contains a resource of unknown type {text[:100]!r}") from error
 
 
 def _oversized(size_bytes: int) -> RefusedError:

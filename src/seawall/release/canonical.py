@@ -101,6 +101,6 @@ def unreadable(what: str, why: str, *, detail: str = "") -> RefusedError:
     return RefusedError(
         "release-unreadable",
         f"Cannot read {what}: it {why}.",
-        remedy="It is damaged or was made by another program; fetch it again or use a backup.",
+        remedy="It is damaged, or another program made it. Fetch it again or use a backup.",
         detail=detail,
     )

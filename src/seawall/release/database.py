@@ -184,8 +184,8 @@ def _bring_up_to_date(connection: Connection, backend: Backend, schema: Schema) 
             "store-newer",
             f"The store {backend.name} has schema {found}; this Seawall knows up to "
             f"{schema.revisions[-1]}.",
-            remedy="It was used by a newer Seawall: run that one, or restore the copy that was "
-            "made before it was migrated (of a SQLite store it lies beside it).",
+            remedy="A newer Seawall has used it. Run that version, or restore the copy from before "
+            "the migration (for a SQLite store it is in the same directory).",
         )
     copied = backend.back_up(found)
     try:
@@ -195,7 +195,7 @@ def _bring_up_to_date(connection: Connection, backend: Backend, schema: Schema) 
     except Exception as error:
         raise RefusedError(
             "store-migration-failed",
-            f"The store {backend.name} could not be brought from schema {found} to "
+            f"The store {backend.name} could not be migrated from schema {found} to "
             f"{schema.revisions[-1]}; it is unchanged.",
             remedy=f"Run the previous Seawall version and report this. {copied}",
             detail=str(error),
@@ -205,6 +205,6 @@ def _bring_up_to_date(connection: Connection, backend: Backend, schema: Schema) 
 def _foreign(name: str) -> RefusedError:
     return RefusedError(
         "store-foreign",
-        f"{name} is a database, but not a store of Seawall.",
+        f"{name} is a database, but not a Seawall store.",
         remedy="Give Seawall a database or a data directory of its own.",
     )

@@ -85,7 +85,7 @@ def open_bytes(data: bytes, public_key: PublicKey) -> tuple[ReleaseRecord, bytes
     bundle_size_bytes = cursor.number()
     bundle_bytes = decompress(cursor.rest(), bundle_size_bytes)
     if digest_of(bundle_bytes) != record.digest:
-        raise unreadable(_WHAT, "holds another bundle than its record names")
+        raise unreadable(_WHAT, "contains another bundle than its record names")
     return record, bundle_bytes
 
 
@@ -109,7 +109,7 @@ def decompress(compressed: bytes, size_bytes: int) -> bytes:
     except zlib.error as error:
         raise unreadable(_WHAT, "has a damaged compressed part") from error
     if len(content) != size_bytes or not stream.eof or stream.unused_data:
-        raise unreadable(_WHAT, "holds a bundle of another size than announced")
+        raise unreadable(_WHAT, "contains a bundle of another size than announced")
     return content
 
 
@@ -140,7 +140,7 @@ def _checked_content(data: bytes) -> bytes:
         raise RefusedError(
             "release-format-newer",
             f"The release envelope has format {found}; this Seawall knows up to {FORMAT}.",
-            remedy="It was made by a newer Seawall: update this one.",
+            remedy="A newer Seawall made it: update this one.",
         )
     return content
 

@@ -128,14 +128,14 @@ class GuardReport:
         if not refusals:
             return
         names = " ".join(f"--force {f.force_name}" for f in refusals if f.forcible)
-        remedy = "Look at the diff."
+        remedy = "Check `seawall diff`."
         if any(not finding.forcible for finding in refusals):
-            remedy += " An edge that serves nothing cannot be forced."
+            remedy += " The edge would serve nothing, so this cannot be forced."
         if names:
-            remedy += f" If this is meant, add: {names}"
+            remedy += f" If this is intended, add: {names}"
         raise RefusedError(
             "mass-change",
-            "The change is too large to be meant: " + "; ".join(f.text for f in refusals) + ".",
+            "The change is suspiciously large: " + "; ".join(f.text for f in refusals) + ".",
             remedy=remedy,
         )
 
@@ -220,8 +220,8 @@ def _check_force(bounds: GuardBounds, force: Collection[str]) -> None:
         if name not in known:
             raise UsageError(
                 "force-unknown",
-                f"There is nothing to force named {name[:60]!r}.",
-                remedy=f"Known are: {', '.join(known)}.",
+                f"{name[:60]!r} cannot be forced.",
+                remedy=f"The kinds are: {', '.join(known)}.",
             )
 
 

@@ -130,13 +130,13 @@ class Tokens:
             if name in names:
                 raise ConflictError(
                     "token-name-taken",
-                    f"There is an API token named {name!r} already.",
+                    f"There is already an API token named {name!r}.",
                     remedy="Choose another name, or revoke that one first.",
                 )
             if len(names) >= limits.API_TOKENS_MAX:
                 raise ConflictError(
                     "too-many-tokens",
-                    f"There are {len(names)} API tokens, the most there may be.",
+                    f"There are {len(names)} API tokens, the maximum.",
                     remedy="Revoke one that is no longer used.",
                 )
             connection.execute(
@@ -241,7 +241,7 @@ class Meta:
         with self._database.write() as connection:
             others = select(func.count()).select_from(META).where(META.c.key != key)
             if connection.execute(others).scalar_one() >= limits.META_KEYS_MAX:
-                raise UsageError("meta-too-many", "The store holds too many small facts.")
+                raise UsageError("meta-too-many", "The store has too many small entries.")
             statement = upsert(connection, META).values(key=key, value=value)
             connection.execute(
                 statement.on_conflict_do_update(index_elements=[META.c.key], set_={"value": value})
@@ -269,15 +269,15 @@ def _check_new_token(
     if expires_s <= now_s:
         raise UsageError(
             "token-expired",
-            "The end of the API token has passed already.",
-            remedy="Let it end later, or not at all.",
+            "The expiry date of the API token is in the past.",
+            remedy="Choose a later date, or none.",
         )
     if not expires_s <= now_s + limits.API_TOKEN_LIFETIME_S_MAX:  # NaN, too
         days = limits.API_TOKEN_LIFETIME_S_MAX / 86_400
         raise UsageError(
             "token-end-too-far",
-            f"The end of the API token is more than {days:,.0f} days away.",
-            remedy="Let it end sooner, or not at all.",
+            f"The expiry date of the API token is more than {days:,.0f} days away.",
+            remedy="Choose an earlier date, or none.",
         )
 
 

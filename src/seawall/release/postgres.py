@@ -149,9 +149,9 @@ def translate(name: str, error: BaseException | None) -> SeawallError:
     if state == _READ_ONLY:
         return UnreachableError(
             "store-read-only",
-            f"PostgreSQL takes no writes for the store {name}: it is read-only.",
-            remedy="Look whether it is a standby, or was switched to read-only, and name the one "
-            "that takes writes. Nothing was changed, and the edge serves on.",
+            f"PostgreSQL accepts no writes to the store {name}: it is read-only.",
+            remedy="Check whether it is a standby or was switched to read-only, and use the one "
+            "that accepts writes. Nothing was changed, and the edge serves on.",
             detail=detail,
         )
     if state in _DENIED:
@@ -179,7 +179,7 @@ def _busy(name: str, detail: str) -> UnreachableError:
     return UnreachableError(
         "store-locked",
         f"The store {name} is locked by another process.",
-        remedy="Try again. If it stays so, look in pg_stat_activity for who holds the lock.",
+        remedy="Try again. If it stays locked, pg_stat_activity shows who holds the lock.",
         detail=detail,
     )
 

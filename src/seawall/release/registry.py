@@ -128,7 +128,7 @@ class Registry:
             if found is not None and not row.node and found.key_sha256 != key_sha256:
                 raise ConflictError(
                     "node-name-taken",
-                    f"There is a node named {chosen} already.",
+                    f"There is already a node named {chosen}.",
                     remedy="Choose another with --name; to replace that node, make a token for "
                     f"it: seawall token join --name {chosen}.",
                 )
@@ -195,7 +195,7 @@ def unknown_node(name: str) -> NotFoundError:
     return NotFoundError(
         "node-unknown",
         f"There is no node {name[:80]!r} in this fleet.",
-        remedy="See `seawall nodes list`; let one in with `seawall token join`.",
+        remedy="See `seawall nodes list`; add one with `seawall token join`.",
     )
 
 
@@ -205,7 +205,7 @@ def _require_groups(groups: tuple[str, ...]) -> None:
     if len(groups) > limits.NODE_GROUPS_MAX:
         raise UsageError(
             "too-many-groups",
-            f"{len(groups)} groups were given; {limits.NODE_GROUPS_MAX} are the most of one node.",
+            f"{len(groups)} groups were given; a node may have at most {limits.NODE_GROUPS_MAX}.",
         )
 
 
@@ -213,7 +213,7 @@ def _require_room(connection: Connection, table: Any, count_max: int, what: str)
     if connection.execute(select(func.count()).select_from(table)).scalar_one() >= count_max:
         raise ConflictError(
             "fleet-full",
-            f"There are {count_max} {what}, the most there may be.",
+            f"There are {count_max} {what}, the maximum.",
             remedy="Remove those that are gone: seawall nodes remove NAME.",
         )
 
@@ -232,7 +232,7 @@ def _valid_token(connection: Connection, token: str, key_sha256: str, now_s: flo
     if row.used_key_sha256 not in {None, key_sha256}:
         raise RefusedError(
             "join-token-used",
-            "The join token has let in another node already.",
+            "Another node has already used this join token.",
             remedy="Make a new one on control: seawall token join. If you do not know that node, "
             "remove it: seawall nodes remove NAME.",
         )
@@ -249,8 +249,8 @@ def _require_same(connection: Connection, key_sha256: str, name: str) -> None:
         own = min(names)
         raise ConflictError(
             "joined-already",
-            f"The join token has let in this machine already, as node {own}.",
-            remedy=f"Join with --name {own}. For another name remove that node (seawall nodes "
+            f"This machine has already used this join token, as node {own}.",
+            remedy=f"Join with --name {own}. For another name, remove that node (seawall nodes "
             f"remove {own}) and make a new token on control: seawall token join.",
         )
 
@@ -258,7 +258,7 @@ def _require_same(connection: Connection, key_sha256: str, name: str) -> None:
 def _token_over() -> RefusedError:
     return RefusedError(
         "join-token-refused",
-        "The join token is unknown or over.",
+        "The join token is unknown or has expired.",
         remedy="Make a new one on control: seawall token join.",
     )
 

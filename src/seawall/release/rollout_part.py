@@ -105,7 +105,7 @@ def _pair(value: Json) -> tuple[str, str]:
         case [str(name), str(text)] if _is_line(name) and _is_line(text):
             return name, text
         case _:
-            raise unreadable(_WHAT, "holds a golden request with a header that is none")
+            raise unreadable(_WHAT, "holds a golden request with an invalid header")
 
 
 def _is_line(text: str) -> bool:
@@ -168,7 +168,7 @@ def _seconds(fields: Fields, key: str) -> float:
 def _share(fields: Fields) -> float:
     share = fields.number("share")
     if not (math.isfinite(share) and 0 <= share <= 1):
-        raise unreadable(_WHAT, "has a share that is none")
+        raise unreadable(_WHAT, "has an invalid share")
     return share
 
 

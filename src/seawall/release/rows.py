@@ -235,7 +235,7 @@ def require_text(text: str, what: str, length_chars_max: int) -> None:
     except UnicodeEncodeError as error:
         raise UsageError("text-invalid", f"The {what} is not valid Unicode text.") from error
     if "\0" in text:
-        raise UsageError("text-invalid", f"The {what} holds a NUL character.")
+        raise UsageError("text-invalid", f"The {what} contains a NUL character.")
 
 
 def plain_text(text: str, length_chars_max: int) -> str:

@@ -65,7 +65,7 @@ class PublicKey:
             raise RefusedError(
                 "release-signature-wrong",
                 f"Release {record.id[:40]} is not signed by the trusted key {self.key_id}.",
-                remedy="Do not use it. If the signing key was replaced on purpose, pin the new "
+                remedy="Do not use it. If you replaced the signing key on purpose, pin the new "
                 "public key on this node.",
             ) from error
 
@@ -200,7 +200,7 @@ def pin_public_key(trusted: Path, offered: PublicKey) -> PublicKey:
             "signing-key-changed",
             f"The control process signs with key {offered.key_id}, but this node trusts "
             f"{pinned.key_id} ({trusted}).",
-            remedy="If the key was replaced on purpose, remove that file and restart the node.",
+            remedy="If you replaced the key on purpose, remove that file and restart the node.",
         )
     return pinned
 
@@ -219,8 +219,8 @@ def _read_private(path: Path) -> SigningKey:
         raise RefusedError(
             "signing-key-exposed",
             f"Others may read the signing key {path}.",
-            remedy=f"Make it private: chmod 600 {path}. If somebody else may have read it, "
-            "remove it instead; a new one is made.",
+            remedy=f"Make it private: chmod 600 {path}. If somebody else may have read it, remove "
+            "it instead: Seawall makes a new one.",
         )
     try:
         key = serialization.load_pem_private_key(content, password=None)
@@ -234,7 +234,7 @@ def _read_private(path: Path) -> SigningKey:
 def _no_key(path: Path) -> RefusedError:
     return RefusedError(
         "signing-key-unreadable",
-        f"{path} holds no Ed25519 key in PEM form.",
+        f"{path} does not contain an Ed25519 key in PEM form.",
         remedy="Restore it from a backup, or remove it to start with a new key; nodes must then "
         "trust the new one.",
     )

@@ -88,8 +88,8 @@ class SqliteBackend:
             return UnreachableError(
                 "store-full",
                 f"The disk (or its quota) that holds the store {self._path} is full.",
-                remedy="Try again: some room that was kept for this is free now. Nothing was "
-                "changed, and the edge serves on meanwhile; free more space.",
+                remedy="Try again: Seawall has released its reserve space. Nothing was changed, "
+                "and the edge serves on. Free more space soon.",
                 detail=str(error),
             )
         return _translate(self._path, error)
@@ -173,8 +173,8 @@ def _translate(path: Path, error: BaseException | None) -> SeawallError:
             return UnreachableError(
                 "store-locked",
                 f"The store {path} is locked by another process.",
-                remedy="Try again. If it stays so, look for a second Seawall or a backup program "
-                "that holds the file.",
+                remedy="Try again. If it stays locked, look for a second Seawall or a backup "
+                "program that holds the file.",
                 detail=detail,
             )
         case sqlite3.SQLITE_FULL:
@@ -197,7 +197,7 @@ def _translate(path: Path, error: BaseException | None) -> SeawallError:
             return UnreachableError(
                 "store-unreachable",
                 f"Reading or writing the store {path} failed.",
-                remedy="Look for disk errors and free space; nothing was changed.",
+                remedy="Check for disk errors and free space. Nothing was changed.",
                 detail=detail,
             )
 
@@ -207,6 +207,7 @@ def _corrupt(path: Path, detail: str) -> RefusedError:
         "store-corrupt",
         f"The store {path} is damaged.",
         remedy="The nodes serve on from their own disks. Stop Seawall, move the file aside, and "
-        "put a backup in its place; without one, start anew and apply the site file again.",
+        "put a backup in its place; without one, start Seawall and apply the site file "
+        "again.",
         detail=detail,
     )

@@ -383,8 +383,8 @@ def _overtaken(
 ) -> ConflictError:
     return ConflictError(
         "assignment-overtaken",
-        f"Node {node} was assigned {found or 'nothing'}, not {expected or 'nothing'} as expected: "
-        "somebody else changed it first.",
+        f"Node {node} was assigned {found or 'nothing'}, not {expected or 'nothing'} as "
+        "expected: somebody else changed it first.",
         remedy="Look at what changed (seawall diff), then try again.",
     )
 
@@ -393,5 +393,5 @@ def _quarantined(release: ReleaseId, reason: str) -> RefusedError:
     return RefusedError(
         "release-quarantined",
         f"{release} is quarantined: {reason}",
-        remedy="Mend the cause and apply again, or force this release by name.",
+        remedy="Fix the cause and apply again, or force this release by name.",
     )

@@ -58,8 +58,8 @@ class WaitingFeeds:
             if connection.execute(others).scalar_one() >= limits.FEEDS_WAITING_MAX:
                 raise RefusedError(
                     "too-many-waiting",
-                    f"Pushes into {limits.FEEDS_WAITING_MAX} feeds wait already.",
-                    remedy="See `seawall feed list` for what they wait for.",
+                    f"Pushes into {limits.FEEDS_WAITING_MAX} feeds are already waiting.",
+                    remedy="`seawall feed list` shows what they wait for.",
                 )
             added = connection.execute(
                 insert(WAITING_FEEDS).values(

@@ -136,7 +136,10 @@ def _verdict(evidence: Evidence, demands: Demands, later: int | None) -> Verdict
     found = judge(evidence, demands)
     waits = isinstance(found, NotEnough) and found.reason is Reason.GATHERING
     if isinstance(found, NotEnough) and waits and later and is_futile(evidence, demands):
-        text = f"{found.text} With the usual share of errors too few come before the deadline."
+        text = (
+            f"{found.text} At the usual error rate there will be too few errors to judge before "
+            "the deadline."
+        )
         return replace(found, reason=Reason.NO_TRAFFIC, text=text)
     return found
 
@@ -210,7 +213,7 @@ def _suspicion(evidence: Evidence) -> str:
             title = GATES_BY_NAME[series.gate].title
             return (
                 f"{bad:.0f} of {of:.0f} requests on the candidate {title}, "
-                f"{stable[0] + baseline[0]:.0f} of {stable[1] + baseline[1]:.0f} beside it"
+                f"{stable[0] + baseline[0]:.0f} of {stable[1] + baseline[1]:.0f} next to it"
             )
     return ""
 

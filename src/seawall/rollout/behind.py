@@ -95,7 +95,7 @@ def _lift(draft: Draft, frozen: Freeze) -> None:
         _note(draft, _waits(unheard))
     elif frozen.actor == ACTOR:
         draft.fleet = replace(fleet, frozen=None)
-        draft.say(None, "unfrozen", "unfrozen: every node was told what this store says")
+        draft.say(None, "unfrozen", "unfrozen: every node now follows this store")
     else:
         _note(draft, "")
 
@@ -144,17 +144,16 @@ def _apart(fleet: Fleet, told: Assigned, report: NodeReport | None, digest: Dige
 def _words(names: Sequence[NodeName], fleet: Fleet) -> str:
     target = fleet.target.release if fleet.target is not None else "nothing"
     return (
-        f"{_MARK} what was released to {names_text(names)}: it was restored from "
-        "a backup, or lost what it wrote last. They keep what they serve. `seawall apply "
-        "--break-glass REASON` of the site file of today says that this is what serves; `seawall "
-        f"unfreeze` takes them to {target}, without steps, and so does a kill switch by "
-        "`--break-glass`"
+        f"{_MARK} the releases on {names_text(names)}: it was restored from a backup, or lost "
+        "its latest writes. These nodes keep what they serve. To release today's site file "
+        "instead: `seawall apply --break-glass REASON`. `seawall unfreeze` moves them to "
+        f"{target} without steps, and so does a kill switch with `--break-glass`"
     )
 
 
 def _waits(names: Sequence[NodeName]) -> str:
     return (
-        f"{_MARK} its nodes were, and {names_text(names)} may serve what it does not know: not "
-        "heard yet. `seawall unfreeze` does not wait for that; `seawall nodes remove` takes out "
-        "what is gone for good"
+        f"{_MARK} its nodes were, and {names_text(names)}, not heard from yet, may serve "
+        "releases that it does not know. `seawall unfreeze` does not wait for them. If a node "
+        "is gone for good: `seawall nodes remove`"
     )

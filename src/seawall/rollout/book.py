@@ -195,7 +195,7 @@ def _check(connection: Connection, made: Plan) -> None:
     if bad:
         raise RefusedError(
             "release-quarantined",
-            f"{next(iter(bad))[:12]} was quarantined just now.",
+            f"{next(iter(bad))[:12]} has just been quarantined.",
             remedy="See `seawall releases`.",
         )
 

@@ -298,11 +298,16 @@ class Executor:
         """Nothing of the plan happens; the rollout waits for a person."""
         if words != self._refused:
             self._refused = words
-            self._log_error("plan", InternalError("plan-refused", f"A plan was refused: {words}."))
+            self._log_error(
+                "plan",
+                InternalError("plan-refused", f"Seawall refused its own next step: {words}."),
+            )
         draft = Draft(self.fleet, self._board.inventory(), self.findings, self._clock.now_s())
         running = self.fleet.running
         if running is not None:
-            draft.hold(running, "lint", f"the next plan would break an invariant: {words}")
+            draft.hold(
+                running, "lint", f"the next step would break an invariant of rollouts: {words}"
+            )
         made = draft.plan()
         return replace(made, assignments=(), withdrawn=())
 

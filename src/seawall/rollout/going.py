@@ -31,7 +31,7 @@ def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout 
     go_on = few or rollout.resumed_by or rollout.speed is Speed.SWITCH
     out = unable + (lost if go_on else [])
     if out and len(out) == len(looks) and not others(rollout):
-        draft.withdraw(rollout, Stage.ROLLED_BACK, f"no node could take it: {looks_text(out)}")
+        draft.withdraw(rollout, Stage.ROLLED_BACK, f"no node could commit it: {looks_text(out)}")
         return None
     if out:
         names = tuple(look.name for look in out)
@@ -45,7 +45,7 @@ def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout 
             resumed_by="",
         )
         draft.put(now)
-        draft.say(now, "aside", f"goes on without {names_text(names)}: {looks_text(out)}")
+        draft.say(now, "aside", f"continues without {names_text(names)}: {looks_text(out)}")
         return now
     if lost:
         draft.hold(rollout, "lost", f"{step_text(rollout)}: {looks_text(lost)}")

@@ -29,6 +29,9 @@ def begun_again(fleet: Fleet, now_s: float) -> Plan | None:
         return None
     draft = Draft(fleet, _NOBODY, Findings(), now_s)
     draft.put(replace(rollout, step_started_s=now_s))
-    words = f"{step_text(rollout)} begins again: this control process has not seen what came of it"
+    words = (
+        f"{step_text(rollout)} begins again: this control process has just taken over and has no "
+        "measurements of it"
+    )
     draft.say(rollout, "step-again", words)
     return draft.plan()

@@ -65,7 +65,7 @@ def _generations(before: Fleet, plan: Plan) -> Iterator[Violation]:
             words = f"{new.node} gets generation {new.generation}, which was given before"
             yield Violation(1, words)
         if plan.fleet.assigned.get(new.node) != new:
-            yield Violation(1, f"{new.node} is told what the fleet does not say")
+            yield Violation(1, f"the assignment of {new.node} differs from the fleet's")
 
 
 def _ahead(before: Fleet, plan: Plan, inventory: Inventory) -> Iterator[Violation]:
@@ -76,7 +76,9 @@ def _ahead(before: Fleet, plan: Plan, inventory: Inventory) -> Iterator[Violatio
             continue
         ahead = before.generation < report.generation <= reachable(before)
         if ahead and report.digest not in {None, new.digest}:
-            words = f"{new.node} serves what this store has forgotten, and gets {new.release}"
+            words = (
+                f"{new.node} serves a release that this store has lost, and would get {new.release}"
+            )
             yield Violation(1, words)
 
 
@@ -94,7 +96,7 @@ def _targets(before: Fleet, plan: Plan) -> Iterator[Violation]:
     stages = {Stage.COMMITTING, Stage.BAKING, Stage.DONE}
     if not any(r.before == old and r.stage in stages for r in makers):
         words = f"{new.release} becomes the target over {old.release if old else 'nothing'}"
-        yield Violation(6, f"{words}, on which it was not made")
+        yield Violation(6, f"{words}, but it was not made on top of that")
 
 
 def _known(before: Fleet, plan: Plan) -> Iterator[Violation]:
@@ -150,7 +152,9 @@ def _exposure(before: Fleet, plan: Plan, inventory: Inventory) -> Iterator[Viola
     allowed = nodes_max(wave.share, len(nodes))
     earlier = len(rollout.committed) if rollout.stage is Stage.TASTING else 0
     if len(meet) > max(allowed, earlier):
-        words = f"{len(meet)} of {len(nodes)} nodes meet {rollout.release}; {allowed} may"
+        words = (
+            f"{len(meet)} of {len(nodes)} nodes would meet {rollout.release}; {allowed} are allowed"
+        )
         yield Violation(5, words)
 
 

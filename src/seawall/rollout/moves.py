@@ -91,7 +91,10 @@ def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
         words = looks_text(reverted)
     else:
         return False
-    reason = f"{words}. An origin that fails looks the same: it may be applied again"
+    reason = (
+        f"{words}. A failing origin looks the same, so the release is not quarantined: you may "
+        "apply it again"
+    )
     draft.withdraw(rollout, Stage.ROLLED_BACK, reason)
     return True
 
@@ -108,8 +111,8 @@ def _unhealthy(verdict: Unhealthy) -> str:
 
 def _alone(name: NodeName) -> str:
     return (
-        f"Only the numbers of {name} say so, and it is not quarantined: look at that machine, and "
-        f"apply it again if that is to blame; `seawall nodes remove {name}` takes it out"
+        f"Only {name} measured this, so the release is not quarantined. Look at that machine. If "
+        f"it is to blame, apply the release again; `seawall nodes remove {name}` removes the node"
     )
 
 
@@ -121,7 +124,11 @@ def _out_of_time(draft: Draft, rollout: Rollout) -> bool:
             return False
         why = f"held: {rollout.held.reason}" if rollout.held else "paused"
         hours = limits.ROLLOUT_WAIT_S_MAX / 3_600
-        draft.withdraw(rollout, Stage.ROLLED_BACK, f"{why}, and nobody came in {hours:.0f} h")
+        draft.withdraw(
+            rollout,
+            Stage.ROLLED_BACK,
+            f"{why}, and nobody resumed or aborted it within {hours:.0f} h",
+        )
         return True
     if draft.fleet.frozen is not None or draft.now_s <= rollout.deadline_s:
         return False

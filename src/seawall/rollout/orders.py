@@ -69,7 +69,7 @@ def start(fleet: Fleet, order: Order, number: int, now_s: float) -> Plan:
     if order.digest in fleet.quarantined and not order.forced:
         raise _quarantined(order.release)
     if fleet.target is not None and fleet.target.release == order.release:
-        words = f"{order.release} is what every node shall run already."
+        words = f"{order.release} is the target of every node already."
         raise ConflictError("already-the-target", words, remedy="See `seawall status`.")
     rollout = _made(fleet, order, number, now_s)
     if not (rollout.feed or may_follow(rollout, fleet.target)):
@@ -128,7 +128,9 @@ def resume(fleet: Fleet, actor: str, now_s: float) -> Plan:
         since_s = rollout.held.since_s
         freed = replace(rollout, held=None, resumed_by=actor)
         draft.put(waited(freed, since_s, now_s, fleet.frozen))
-        draft.say(rollout, "resumed", f"{actor} lets it go on although {rollout.held.reason}")
+        draft.say(
+            rollout, "resumed", f"{actor} resumed it, although it was held: {rollout.held.reason}"
+        )
     else:
         raise ConflictError(
             "not-waiting",
@@ -151,10 +153,10 @@ def abort(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
     if draft.fleet.target is None and rollout.committed:
         raise NotFoundError(
             "nothing-to-go-back-to",
-            f"{rollout.release} serves already, and no release before it did: nothing would serve.",
-            remedy="Apply a better one"
+            f"{rollout.release} already serves, and there is no earlier release to return to.",
+            remedy="Apply a better release"
             + (": " if rollout.stage is Stage.BAKING else " with `--break-glass REASON`: ")
-            + "it takes its place.",
+            + "it replaces this one.",
         )
     return draft.plan()
 
@@ -166,7 +168,9 @@ def freeze(fleet: Fleet, actor: str, reason: str, now_s: float) -> Plan:
         ConflictError: the brake would take the freeze of a person over, and lift it later.
     """
     if actor == BRAKE and fleet.frozen is not None:
-        raise ConflictError("frozen-already", f"Frozen already by {fleet.frozen.actor}.")
+        raise ConflictError(
+            "frozen-already", f"Releases are already frozen by {fleet.frozen.actor}."
+        )
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     since_s = fleet.frozen.since_s if fleet.frozen else now_s
     kept = with_standing(fleet.frozen, reason)  # it must be known to whoever lifts the freeze
@@ -184,7 +188,10 @@ def unfreeze(fleet: Fleet, actor: str, now_s: float) -> Plan:
     if fleet.frozen is None:
         raise ConflictError("not-frozen", "Nothing is frozen.", remedy="See `seawall status`.")
     if actor == BRAKE != fleet.frozen.actor:
-        raise ConflictError("not-own-freeze", f"{fleet.frozen.actor} froze it, and lifts it.")
+        raise ConflictError(
+            "not-own-freeze",
+            f"{fleet.frozen.actor} froze releases; only a person can lift this freeze.",
+        )
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     draft.fleet = replace(fleet, frozen=None)
     running = fleet.running
@@ -285,11 +292,11 @@ def _make_room(draft: Draft, rollout: Rollout, other: Rollout) -> None:
     if rollout.speed is Speed.FEED and rollout.straight is None:
         return
     if other.stage is Stage.BAKING:
-        draft.end(other, Stage.SUPERSEDED, f"{rollout.release} took its place while it baked")
+        draft.end(other, Stage.SUPERSEDED, f"{rollout.release} replaced it while it was baking")
     elif other.stage is Stage.QUEUED and other.speed is Speed.FEED:
         pass
     elif _preempts(rollout, other):
-        words = f"{rollout.actor} put {rollout.release} first"
+        words = f"{rollout.actor} gave {rollout.release} priority"
         if _is_target(other, draft.fleet):
             # What comes was made on it: from the target before it, that could not begin any more.
             draft.end(other, Stage.SUPERSEDED, words)
@@ -318,19 +325,22 @@ def _coalesce(draft: Draft, rollout: Rollout) -> None:
     """Of one feed only the newest waits."""
     for waiting in draft.fleet.waiting:
         if rollout.feed and waiting.feed == rollout.feed:
-            words = f"{rollout.release} of the same feed came before its turn"
+            words = (
+                f"a newer release of the same feed, {rollout.release}, replaced it before its turn"
+            )
             draft.end(waiting, Stage.SUPERSEDED, words)
 
 
 def _ordered(rollout: Rollout) -> str:
-    words = f"{rollout.actor} brings it out, {rollout.speed.value}"
+    words = f"{rollout.actor} started it, speed {rollout.speed.value}"
     why = {
         Basis.BREAK_GLASS: "; break-glass: every step is skipped",
-        Basis.FIRST: "; the first release: nothing serves that it could harm, so no step is taken",
+        Basis.FIRST: "; the first release: nothing serves yet that it could harm, so there are no "
+        "steps",
         Basis.KNOWN_GOOD: "; it was good before: committed at once",
     }
     words += why.get(rollout.straight, "") if rollout.straight else ""
-    words += "; its digest is quarantined and was forced" if rollout.forced else ""
+    words += "; its content is quarantined, which was forced" if rollout.forced else ""
     return words + (f": {rollout.reason}" if rollout.reason else "")
 
 
@@ -347,15 +357,15 @@ def _quarantined(release: ReleaseId) -> RefusedError:
     return RefusedError(
         "release-quarantined",
         f"{release} is quarantined.",
-        remedy="Mend the cause and apply again, or force its digest by name.",
+        remedy="Fix the cause and apply again, or force its digest.",
     )
 
 
 def _moved(rollout: Rollout, target: Target | None) -> ConflictError:
     return ConflictError(
         "parent-moved",
-        f"{rollout.release} was made on {rollout.onto or 'nothing'}, but {shown(target)} is the "
-        "target now.",
+        f"{rollout.release} was made on top of {rollout.onto or 'nothing'}, but {shown(target)} "
+        "is the target now.",
         remedy="Look at `seawall diff` again, then apply.",
     )
 
@@ -364,9 +374,9 @@ def _frozen(frozen: Freeze) -> RefusedError:
     return RefusedError(
         "frozen",
         phrases.frozen(frozen.actor, frozen.reason),
-        remedy="`seawall unfreeze` lifts it; going back to a good release works all the same. In "
-        "an emergency `apply` and `rollback` pass by `--break-glass REASON`, `kill` and `unkill` "
-        "by `--break-glass`.",
+        remedy="`seawall unfreeze` lifts the freeze. A rollback to a good release works while "
+        "frozen. In an emergency use `--break-glass REASON` with `apply` and `rollback`, or "
+        "`--break-glass` with `kill` and `unkill`.",
     )
 
 
@@ -382,6 +392,6 @@ def _busy(running: Rollout) -> ConflictError:
 def _too_many() -> RefusedError:
     return RefusedError(
         "too-many-waiting",
-        f"{limits.ROLLOUTS_WAITING_MAX} releases of feeds wait already.",
-        remedy="See `seawall status` for what they wait for.",
+        f"{limits.ROLLOUTS_WAITING_MAX} releases of feeds are already waiting.",
+        remedy="`seawall status` shows what they wait for.",
     )

@@ -73,7 +73,9 @@ def _leave_refused(draft: Draft) -> None:
     words = f"{names_text(refusing)} refused it, and it serves nowhere"
     draft.blame(target.digest, words)
     if running is not None:
-        why = f"{target.release}, on which it was made, was refused by {names_text(refusing)}"
+        why = (
+            f"{target.release}, on top of which it was made, was refused by {names_text(refusing)}"
+        )
         draft.end(running, Stage.SUPERSEDED, why)
     draft.aim(good[0])
     draft.say(None, "went-back", f"{target.release}: {words}; {good[0].release} is the target")
@@ -88,7 +90,10 @@ def _begin_next(draft: Draft) -> None:
     if rollout.digest in draft.fleet.quarantined and not rollout.forced:
         draft.end(rollout, Stage.SUPERSEDED, "its content was quarantined while it waited")
     elif not may_follow(rollout, target):
-        words = f"{shown(target)} is the target now, and it was made on {rollout.onto or 'nothing'}"
+        words = (
+            f"{shown(target)} is the target now, but it was made on top of "
+            f"{rollout.onto or 'nothing'}"
+        )
         draft.end(rollout, Stage.SUPERSEDED, words)
     elif draft.fleet.frozen is None or rollout.straight is not None:
         _begin(draft, rollout)
@@ -108,5 +113,5 @@ def _begin(draft: Draft, rollout: Rollout) -> None:
         return
     names = tuple(name for name in draft.inventory.nodes if draft.inventory.connected(name))
     draft.put(replace(begun, stage=Stage.COMMITTING, members=names, committed=names))
-    draft.say(begun, "commit", f"commit on {names_text(names) or 'the first node that comes'}")
+    draft.say(begun, "commit", f"commit on {names_text(names) or 'the first node that connects'}")
     draft.aim(target_of(begun))

@@ -37,8 +37,8 @@ def rollout_text(rollout: Rollout) -> str:
     if len(text) > limits.ROLLOUT_STATE_SIZE_BYTES_MAX:
         raise RefusedError(
             "rollout-too-large",
-            f"The state of the rollout of {rollout.release} takes {len(text)} bytes; "
-            f"{limits.ROLLOUT_STATE_SIZE_BYTES_MAX} is the most.",
+            f"The state of the rollout of {rollout.release} takes {len(text)} bytes; at most "
+            f"{limits.ROLLOUT_STATE_SIZE_BYTES_MAX} are allowed.",
             remedy="This is a defect of Seawall: please report it.",
         )
     return text
@@ -56,7 +56,7 @@ def read_rollout(text: str) -> Rollout:
         raise RefusedError(
             "rollout-unreadable",
             "A rollout in the store cannot be read.",
-            remedy="It is damaged or of a newer Seawall; use a backup of the store.",
+            remedy="It is damaged, or a newer Seawall wrote it. Restore a backup of the store.",
             detail=str(error),
         ) from error
 

@@ -90,8 +90,8 @@ def _period(period_s: float | None) -> float:
     if period_s < limits.FEED_PERIOD_S_MIN:
         raise UsageError(
             "feed-too-fast",
-            f"A feed every {period_s:g} s cannot be tried in between.",
-            remedy=f"Let it come every {limits.FEED_PERIOD_S_MIN:g} s or less often.",
+            f"A feed that comes every {period_s:g} s leaves no time to try each release.",
+            remedy=f"Push it at most every {limits.FEED_PERIOD_S_MIN:g} s.",
         )
     return period_s
 
@@ -103,12 +103,12 @@ def _require_possible(policy: RolloutPolicy) -> None:
             "policy-cannot-finish",
             f"{len(policy.waves) + 1} waves at their deadlines take {longest_s:.0f} s; a rollout "
             f"may take {limits.ROLLOUT_DURATION_S_MAX} s.",
-            remedy="Shorten the deadlines of the steps in `rollout:`, or write fewer waves.",
+            remedy="Shorten the deadlines of the steps in `rollout:`, or use fewer waves.",
         )
     for step in policy.steps:
         if step.soak_s > step.deadline_s:
             raise UsageError(
                 "policy-cannot-finish",
                 f"A step soaks for {step.soak_s:g} s but ends after {step.deadline_s:g} s.",
-                remedy="Let `deadline` be longer than `soak` in `rollout:`.",
+                remedy="Make `deadline` longer than `soak` in `rollout:`.",
             )

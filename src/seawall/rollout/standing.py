@@ -79,7 +79,7 @@ def _in_trial(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
     if not tries(report):
         return Look(name, Standing.READY)
     if assigned is None or assigned.trial is None or assigned.trial.digest != rollout.digest:
-        return Look(name, Standing.PENDING, f"{name}: not told yet")
+        return Look(name, Standing.PENDING, f"{name}: not asked yet")
     trial = report.trial if report.generation == assigned.generation else None
     if trial is not None and trial.probes.differed:
         return Look(name, Standing.BAD, _differed(name, trial))
@@ -98,7 +98,7 @@ def _in_commit(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
     if report is None:
         return _silent(name, draft.inventory, draft.now_s - rollout.step_started_s)
     if assigned is None or assigned.release != rollout.release:
-        return Look(name, Standing.PENDING, f"{name}: not told yet")
+        return Look(name, Standing.PENDING, f"{name}: not asked yet")
     if report.generation >= assigned.generation:
         if report.phase is Phase.REJECTED:
             words = f"{name} {report.message or 'rejected it'}"
@@ -107,7 +107,7 @@ def _in_commit(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
             return Look(name, Standing.READY)
     waited_s = draft.now_s - max(assigned.at_s, rollout.step_started_s)
     if waited_s > limits.ROLLOUT_COMMIT_PATIENCE_S:
-        words = f"{name} has not taken it after {waited_s:.0f} s"
+        words = f"{name} has not committed it after {waited_s:.0f} s"
         return Look(name, Standing.LOST, words)
     return Look(name, Standing.PENDING, f"{name}: {report.phase.value}")
 
@@ -188,7 +188,7 @@ def _waiting(name: NodeName, trial: TrialReport | None, rollout: Rollout, waited
     if rollout.stage is Stage.TASTING:
         patience_s += rollout.policy.taste_deadline_s
     if waited_s > patience_s:
-        words = f"{name} is not so far after {waited_s:.0f} s"
+        words = f"{name} is not ready for this step after {waited_s:.0f} s"
         return Look(
             name, Standing.LOST, words + (f": {trial.message}" if trial and trial.message else "")
         )
@@ -200,10 +200,12 @@ def _silent(name: NodeName, inventory: Inventory, waited_s: float) -> Look:
     seen = inventory.nodes.get(name)
     if seen is not None and inventory.connected(name):
         if not seen.heard:
-            return Look(name, Standing.PENDING, f"{name} was not heard since control began")
+            return Look(
+                name, Standing.PENDING, f"{name} has not been heard from since control started"
+            )
         if waited_s <= limits.ROLLOUT_NODE_PATIENCE_S:
-            return Look(name, Standing.PENDING, f"{name} has asked, and not reported yet")
-    words = f"{name} has said nothing for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
+            return Look(name, Standing.PENDING, f"{name} has connected, but not reported yet")
+    words = f"{name} has been silent for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
     return Look(name, Standing.LOST, words)
 
 

@@ -75,11 +75,15 @@ def _can_be_compared(draft: Draft, rollout: Rollout, members: tuple[NodeName, ..
 def _unsettled(draft: Draft, rollout: Rollout, nodes: tuple[NodeName, ...]) -> None:
     """Nodes that do not serve the target are not tried on; in the end they get the release."""
     if not rollout.committed and not rollout.resumed_by:
-        words = f"{names_text(nodes)} does not serve the release before it"
+        words = f"{names_text(nodes)} does not serve the release that this one replaces"
         draft.hold(rollout, "unsettled", words)
         return
     draft.put(replace(rollout, aside=joined(rollout.aside, nodes), resumed_by=""))
-    draft.say(rollout, "aside", f"{names_text(nodes)} set aside: not on the release before it")
+    draft.say(
+        rollout,
+        "aside",
+        f"{names_text(nodes)} set aside: not on the release that this one replaces",
+    )
 
 
 # --- Trials --------------------------------------------------------------------------------------
@@ -102,12 +106,12 @@ def _tasted(draft: Draft, rollout: Rollout) -> None:
     members, inventory = rollout.members, draft.inventory
     able = [name for name in members if tries(inventory.report(name))]
     if not able:
-        words = f"{names_text(members)} cannot try a release beside the one that serves"
+        words = f"{names_text(members)} cannot try a release next to the one that serves"
         _pass_rest(draft, rollout, Basis.UNTRIED, words)
         return
     words = f"{step_text(rollout)} on {count_text(able)}: {probes_text(able, inventory)}"
     if rollout.policy.steps and not any(steers(inventory.report(name)) for name in able):
-        lack = "no node of this wave can share out connections"
+        lack = "no node of this wave can split connections between two releases"
         if _may_do_without(draft, rollout, lack):
             passed = _pass(draft, rollout, Basis.TASTED, words)
             _promote(draft, replace(passed, resumed_by=rollout.resumed_by), lack)
@@ -146,7 +150,7 @@ def _lacking(draft: Draft, rollout: Rollout, verdict: NotEnough, step: Step) -> 
     suspicion = draft.findings.suspicion
     too_few = {} if suspicion else {Reason.NO_TRAFFIC: enough or over, Reason.GATHERING: over}
     if rollout.resumed_by:
-        words = f"{where}: {rollout.resumed_by} went on without evidence ({_lack(verdict)})"
+        words = f"{where}: {rollout.resumed_by} continued it without evidence ({_lack(verdict)})"
         _next_step(draft, _pass(draft, rollout, Basis.PERSON, words))
     elif too_few.get(verdict.reason):
         _without_traffic(draft, rollout, _lack(verdict))
@@ -179,9 +183,9 @@ def _promote(draft: Draft, rollout: Rollout, lack: str) -> None:
     """Past every step that could not be judged either."""
     where = f"{step_text(rollout)} on {count_text(rollout.members)}"
     probes = probes_text(rollout.members, draft.inventory)
-    basis, words = Basis.PROBES, f"promoted on probes alone ({probes}): {lack}"
+    basis, words = Basis.PROBES, f"promoted on golden requests alone ({probes}): {lack}"
     if rollout.resumed_by:
-        basis, words = Basis.PERSON, f"{rollout.resumed_by} went on without traffic: {lack}"
+        basis, words = Basis.PERSON, f"{rollout.resumed_by} continued it without traffic: {lack}"
     later = draft.findings.decides_at_step
     steps = len(rollout.policy.steps)
     until = later if later is not None and rollout.step < later <= steps else steps + 1

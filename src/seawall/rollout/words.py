@@ -54,6 +54,6 @@ def probes_text(members: Sequence[NodeName], inventory: Inventory) -> str:
             asked += report.trial.probes.asked
             differed += report.trial.probes.differed
     if not asked:
-        return "no golden request asked"
+        return "no golden request was asked"
     plural = "" if asked == 1 else "s"
-    return f"{asked} golden request{plural}, {differed} answered otherwise"
+    return f"{asked} golden request{plural}, {differed} answered differently"

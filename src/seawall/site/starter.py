@@ -12,7 +12,7 @@ _TEXT: Final = """\
 # Seawall's site file. Every key is described in docs/site-file.md.
 # After a change:  seawall check   shows all problems
 #                  seawall diff    shows what would change
-#                  seawall apply   makes it so; seawall rollback undoes it
+#                  seawall apply   releases it; seawall rollback undoes it
 version: 1
 
 listen:
@@ -21,14 +21,14 @@ listen:
 origins:
   app:
     endpoints: ["@ORIGIN@"]
-@TLS@    # Ask each endpoint whether it is well, and pass over those that are not:
+@TLS@    # Probe each endpoint, and send no requests to those that fail:
     # health_check: {path: /healthz, interval: 5s, timeout: 2s, up: 2, down: 3}
-    # More endpoints share the traffic; backup ones stand by:
+    # Several endpoints share the traffic; backups get it while too few of those are healthy:
     # backup: ["http://127.0.0.1:3001"]
 
 sites:
   main:
-    # "*" takes every host name. Write your own instead: [example.com, www.example.com]
+    # "*" matches every host name. Write your own instead: [example.com, www.example.com]
     hosts: [@HOSTS@]
     origin: app
 @REWRITE@    timeout: 15s
@@ -36,23 +36,23 @@ sites:
     # With your own certificate (then redirect_to_https and hsts make sense, too):
     # tls: {cert: certs/example.pem, key: certs/example.key}
     # redirect_to_https: true
-    # Requests that prove that the site works, asked of every release before it meets people:
+    # Requests that prove that the site works. Each release must pass them before it serves people:
     # golden: [/, {path: /.seawall/ping, status: 200, contains: pong}]
     routes:
-      # Tried in order; what no route takes goes to `origin`.
+      # Tried in order. Requests that match no route go to `origin`.
       - {name: ping, path: /.seawall/ping, respond: {status: 200, body: "pong"}}
       # - {name: api, prefix: /api, class: api, timeout: 30s}
       # - {name: live, prefix: /live, websocket: true}
       # - {name: old, path: /old, redirect: {to: /new, status: 301}}
 """
 _REWRITE: Final = """\
-    # The website behind knows itself by this name. Without this line it is asked for by the name
+    # The origin expects this host name. Without this line the edge sends it the name
     # that the client used.
     host_rewrite: @NAME@
 """
 _TLS: Final = """\
-    # What its certificate is for: this address, or a name, which then stands here instead. One that
-    # no known authority has signed is accepted with `ca: FILE`, or with `verify: false`.
+    # The name or address in the origin's certificate. If its certificate is not
+    # signed by a known authority, use `ca: FILE` or `verify: false`.
     tls: {sni: "@HOST@"}
 """
 _HTTPS: Final = """\

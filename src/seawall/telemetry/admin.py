@@ -25,7 +25,7 @@ from seawall.limits import (
 ADMIN_LATE: Final = "envoy-admin-late"
 """The code of an answer that did not come in time: Envoy may be well, and the machine busy."""
 _STATUS_OK: Final = 200
-_REMEDY: Final = "See `seawall status`; the node agent restarts an Envoy that has died."
+_REMEDY: Final = "See `seawall status`. If Envoy has died, the node agent restarts it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +159,7 @@ def _object(body: bytes, path: str) -> dict[str, Any]:
 
 
 def _garbled(path: str) -> UnreachableError:
-    return UnreachableError(
-        "envoy-admin-garbled", f"Envoy's answer to {path} is not the JSON it promises."
-    )
+    return UnreachableError("envoy-admin-garbled", f"Envoy's answer to {path} is not valid JSON.")
 
 
 def _integer(value: object) -> int:

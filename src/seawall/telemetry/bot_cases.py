@@ -19,7 +19,7 @@ CASES: Final[Mapping[str, Cases]] = {
         1: "it speaks TLS 1.2",
         2: "it speaks TLS 1.3",
         3: "it speaks a TLS older than 1.2",
-        4: "it speaks a TLS of no known version",
+        4: "it speaks an unknown TLS version",
     },
     "tls-sni": {1: "its handshake names no server", 2: "its handshake names the server"},
     "tls-alpn": {
@@ -28,10 +28,10 @@ CASES: Final[Mapping[str, Cases]] = {
         3: "its handshake offers HTTP/2 first",
         4: "its handshake offers an unusual protocol first",
     },
-    "tls-generation": {0: "its handshake is of no known generation of browsers"},
+    "tls-generation": {0: "its handshake matches no known generation of browsers"},
     "tls-known": {
         1: "its handshake is not in the table of known clients",
-        2: "its handshake is known but for its last part",
+        2: "its handshake is known except for its last part",
         3: "its handshake is known",
     },
     "tls-grease": {
@@ -66,15 +66,15 @@ CASES: Final[Mapping[str, Cases]] = {
     "family-agreement": {
         0: "handshake and user agent cannot be compared",
         1: "its handshake contradicts its user agent",
-        2: "its handshake says nothing against its user agent",
+        2: "its handshake is compatible with its user agent",
         3: "its handshake agrees with its user agent",
     },
     "hints-brand": {
-        1: "it sends no client hints, which the browser that it claims to be does",
-        2: "it rightly sends no client hints",
+        1: "it sends no client hints, but the browser that it claims to be does",
+        2: "it sends no client hints, like the client that it claims to be",
         3: "its client hints agree with its user agent",
         4: "its client hints contradict its user agent",
-        5: "it sends client hints, which the client that it claims to be does not",
+        5: "it sends client hints, but the client that it claims to be does not",
     },
     "hints-platform": _sent(
         "platform hint",
@@ -95,7 +95,7 @@ CASES: Final[Mapping[str, Cases]] = {
         1: "it speaks HTTP/1.1",
         2: "it speaks HTTP/2",
         3: "it speaks HTTP/3",
-        4: "it speaks a rare HTTP",
+        4: "it speaks an unusual HTTP version",
     },
     "pseudo-order": {
         0: "it sends no HTTP/2 pseudo-headers",
@@ -103,7 +103,7 @@ CASES: Final[Mapping[str, Cases]] = {
         2: "its HTTP/2 pseudo-headers come in Firefox's order",
         3: "its HTTP/2 pseudo-headers come in Safari's order",
         4: "its HTTP/2 pseudo-headers come in curl's order",
-        5: "its HTTP/2 pseudo-headers come in an order of no known client",
+        5: "its HTTP/2 pseudo-headers come in an unknown order",
     },
     "method": {
         1: "it is a GET",
@@ -137,7 +137,7 @@ CASES: Final[Mapping[str, Cases]] = {
     "fetch-site": _sent(
         "sec-fetch-site",
         {
-            1: "it says that the visitor came by himself",
+            1: "it says that the user opened it directly (sec-fetch-site: none)",
             2: "it says that it comes from this host",
             3: "it says that it comes from this site",
             4: "it says that it comes from another site",
@@ -148,7 +148,7 @@ CASES: Final[Mapping[str, Cases]] = {
         "sec-fetch-mode",
         {
             1: "it says that it navigates",
-            2: "it says that a page loads it",
+            2: "it says that a page loads it (no-cors)",
             3: "it says that a script asks (cors)",
             4: "it says that a script of this host asks",
             5: "it says that it opens a WebSocket",
@@ -162,17 +162,17 @@ CASES: Final[Mapping[str, Cases]] = {
             2: "it wants an image",
             3: "it wants a style",
             4: "it wants a script",
-            5: "it is asked by a script",
+            5: "a script requests it",
             6: "it wants a font",
             7: "it wants a frame",
-            8: "it wants something rare",
+            8: "it wants something unusual",
         },
     ),
     "fetch-coherence": _sent(
         "fetch metadata",
         {
-            1: "its fetch metadata contradict each other or its method",
-            2: "its fetch metadata agree",
+            1: "its fetch metadata headers contradict each other or its method",
+            2: "its fetch metadata headers agree with each other",
         },
     ),
     "referer": _sent(
@@ -187,7 +187,7 @@ CASES: Final[Mapping[str, Cases]] = {
         "cache-control",
         {
             1: "it reloads (max-age=0)",
-            2: "it wants nothing from a cache",
+            2: "it wants nothing from a cache (no-cache)",
             3: "its cache-control is an unusual one",
         },
     ),
@@ -214,7 +214,7 @@ CASES: Final[Mapping[str, Cases]] = {
         7: "it asks for the favicon",
         8: "it asks for something well-known",
         9: "it asks for a sitemap",
-        10: "it asks for what few but scanners ask for",
+        10: "it asks for a path that mostly scanners ask for",
     },
     "page-probe": {
         1: "a script of the page found that a program drives its browser",

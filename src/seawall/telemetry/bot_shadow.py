@@ -133,9 +133,9 @@ def _judge(
     due = len(count.pairs) + count.faults
     if same:
         state = ShadowState.COMPARED if count.pairs else ShadowState.NO_RECORDS
-        return state, Advice.KEEP_BACK, ["The shadow is the model in force."]
+        return state, Advice.KEEP_BACK, ["The shadow is the same model as the one in force."]
     if not due:
-        text = "No record on this machine was scored by this model beside this shadow."
+        text = "No record on this machine was scored by both the current model and this shadow."
         return ShadowState.NO_RECORDS, Advice.WAIT, [text]
     few = list(_too_few(count))
     state = ShadowState.TOO_LITTLE if few else ShadowState.COMPARED

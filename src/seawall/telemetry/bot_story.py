@@ -28,22 +28,22 @@ _REASON_SHARE_MIN: Final = 0.1
 _DONE: Final = {
     BotDo.BLOCK: "refused it (403)",
     BotDo.CHALLENGE: "challenged it",
-    BotDo.RATE: "refused it, since its client asked too often (429)",
+    BotDo.RATE: "refused it, because its client sent too many requests (429)",
     BotDo.PAYMENT: "asked for payment (402)",
     BotDo.ALLOW: "let it pass",
 }
 _WOULD: Final = {
     BotDo.BLOCK: "would have refused it (403)",
-    BotDo.CHALLENGE: "would have challenged it, if its client is not cleared",
-    BotDo.RATE: "would have refused it, since its client asked too often (429)",
+    BotDo.CHALLENGE: "would have challenged it, unless its client has a clearance",
+    BotDo.RATE: "would have refused it, because its client sent too many requests (429)",
     BotDo.PAYMENT: "would have asked for payment (402)",
     BotDo.ALLOW: "would have let it pass",
 }
 _EXEMPT: Final = {
     "exempt:robots": "robots.txt is open to everybody, whatever the policy says.",
-    "exempt:acme": "The path by which certificates are proven is open to everybody.",
-    "exempt:seawall": "The path of Seawall's own answers is open to everybody.",
-    "exempt:private": "The node itself asked, which no policy holds up.",
+    "exempt:acme": "The path for ACME challenges is open to everybody.",
+    "exempt:seawall": "Seawall's own paths are open to everybody.",
+    "exempt:private": "The node itself sent this request, so no policy applies.",
 }
 _EXEMPT_BEGIN: Final = "exempt:"
 _REFUSED: Final = frozenset({BotDo.BLOCK, BotDo.CHALLENGE, BotDo.RATE, BotDo.PAYMENT})
@@ -131,7 +131,7 @@ def bot_sentences(record: AccessRecord, known: KnownBots) -> Iterator[str]:
         return
     verdict = parse_verdict(record.bots)
     if verdict is None:
-        yield "Its record of bots makes no sense to this version, so nothing is told of it."
+        yield "This version cannot read the bot fields of its record."
         return
     yield from _identity(verdict)
     yield from _score(verdict, known)
@@ -168,33 +168,33 @@ def _not_looked_at(record: AccessRecord, policy: KnownPolicy | None) -> Iterator
         return
     if policy is not None and policy.watched:
         if record.details == _ENDED_BEFORE or denied(record.details):
-            yield "Nothing is recorded of bots: the request ended before the bot filter."
+            yield "The record has no bot fields: the request ended before the bot filter."
             return
         yield (
-            "Nothing is recorded of bots: the bot filter had a fault, or the request ended before "
-            "it. A fault lets a request pass."
+            "The record has no bot fields: the bot filter failed, or the request ended before "
+            "it. If the filter fails, the request passes."
         )
     elif policy is not None:
-        yield "Bots are not looked at on this route."
+        yield "Bot detection is off on this route."
 
 
 def _identity(verdict: BotVerdict) -> Iterator[str]:
     match verdict.proof:
         case "verified":
-            yield f"It says that it is {verdict.bot}, and it is proven to be."
+            yield f"It says that it is {verdict.bot}, and this was verified."
         case "impostor":
-            yield f"It says that it is {verdict.bot}, and it is proven not to be: an impostor."
+            yield f"It says that it is {verdict.bot}, but it is not: an impostor."
         case "unknown":
-            yield f"It says that it is {verdict.bot}; nothing is proven, neither way."
+            yield f"It says that it is {verdict.bot}; this could be neither verified nor ruled out."
     match verdict.clearance:
         case "ok":
-            yield f"It showed a clearance of level {verdict.level}: it passed a challenge before."
+            yield f"It has a clearance of level {verdict.level}: it passed a challenge before."
         case "expired":
-            yield "It showed a clearance whose time is over."
+            yield "Its clearance has expired."
         case "invalid":
             yield (
-                "It showed a clearance that is not good here: not ours, changed, or given to "
-                "another network, host or client."
+                "Its clearance is not valid here: not issued by this edge, altered, or issued "
+                "for another network, host or client."
             )
 
 
@@ -212,8 +212,8 @@ def _score(verdict: BotVerdict, known: KnownBots) -> Iterator[str]:
     again = known.model.model.score(verdict.codes)
     if again != verdict.score:
         yield (
-            f"Asked again, the model gives {again} for these signals: the record was changed, or "
-            "it is of another version. Reasons are not told."
+            f"The model now gives {again} for the same signals: the record was altered, or "
+            "another version wrote it. So no reasons are given."
         )
         return
     yield from _reasons(known.model.model, verdict.codes)
@@ -225,10 +225,10 @@ def _shadow(verdict: BotVerdict, known: str) -> Iterator[str]:
         return
     name = f"{known} ({verdict.shadow})" if known else verdict.shadow
     if verdict.shadow_score is None:
-        yield f"The shadow model {name} could not score it, which changed nothing."
+        yield f"The shadow model {name} could not score it. This had no effect."
         return
     yield (
-        f"The shadow model {name} gives it {verdict.shadow_score}, and decides nothing. "
+        f"The shadow model {name} gives it {verdict.shadow_score}. A shadow decides nothing. "
         f"{_sides(verdict.score, verdict.shadow_score)}"
     )
 
@@ -236,26 +236,26 @@ def _shadow(verdict: BotVerdict, known: str) -> Iterator[str]:
 def _sides(score: int, other: int) -> str:
     crossed = [side for side in BOT_DRIFT_THRESHOLDS if (score <= side) is not (other <= side)]
     if not crossed:
-        return "A policy with the usual bounds would decide the same."
+        return "With the usual thresholds a policy would decide the same."
     bounds = _listed([str(side) for side in crossed])
-    return f"A policy that asks for {bounds} or less would decide otherwise."
+    return f"A rule that compares the score with {bounds} would decide differently."
 
 
 def _why_no_score(verdict: BotVerdict, policy: KnownPolicy | None) -> str:
     if not verdict.model:
-        return "no model is in force"
+        return "there is no bot model"
     if verdict.proof == "verified":
-        return "it is known who it is"
+        return "it is a verified bot"
     if verdict.clearance == "ok":
-        return "its client is cleared"
+        return "its client has a clearance"
     if policy is not None and not policy.watched:
-        return "bots are off here"
-    return "no rule that could decide here looks at one"
+        return "bot detection is off here"
+    return "no rule that could decide here uses the score"
 
 
 def _model_words(verdict: BotVerdict, known: KnownModel | None) -> str:
     if known is None:
-        return f"Model {verdict.model} gave it, which is not kept here: its reasons are not known."
+        return f"Model {verdict.model} gave it, which is no longer stored: its reasons are unknown."
     return f"Model {known.model.name} ({verdict.model}) gave it; {known.came}."
 
 
@@ -280,9 +280,9 @@ def _signals(verdict: BotVerdict) -> Iterator[str]:
     claims, shakes = verdict.code("agent-family"), verdict.code("tls-family")
     claim = clause("agent-family", claims)
     if not verdict.code("tls-version"):
-        yield f"{_begun(claim)}; it came without TLS, or without a handshake that can be read."
+        yield f"{_begun(claim)}; it came without TLS, or its handshake could not be read."
     elif verdict.code("family-agreement") == _CONTRADICTION:
-        shown = clause("tls-family", shakes) if shakes else "its handshake is another's"
+        shown = clause("tls-family", shakes) if shakes else "its handshake is of another client"
         yield f"{_begun(claim)}, but {shown}: they contradict each other."
     elif verdict.code("tls-known") == _TLS_UNKNOWN:
         yield f"{_begun(claim)}; its handshake is not in the table of known clients."
@@ -311,7 +311,7 @@ def _odd(verdict: BotVerdict) -> Iterator[str]:
 def _past(verdict: BotVerdict) -> Iterator[str]:
     asked = [verdict.code(f"requests-{span}") for span in ("10s", "60s", "10m")]
     if not verdict.counted or not all(asked):
-        yield "What its client did before is not known."
+        yield "The client's earlier requests are unknown."
         return
     if set(asked) == {1}:
         yield "It is the first request of its client in 10 minutes."
@@ -321,12 +321,12 @@ def _past(verdict: BotVerdict) -> Iterator[str]:
     shares = ""
     if errors and assets:
         shares = (
-            f"; {share_percent(errors)} % of its answers in 10 minutes were errors, and "
+            f"; {share_percent(errors)} % of its responses in 10 minutes were errors, and "
             f"{share_percent(assets)} % of its requests were for parts of pages"
         )
     yield (
-        f"With this request its client has asked {ten_s} in 10 seconds, {minute} in a minute and "
-        f"{ten_min} in 10 minutes{shares}."
+        f"Including this request, its client has asked {ten_s} in 10 seconds, {minute} in a "
+        f"minute and {ten_min} in 10 minutes{shares}."
     )
 
 
@@ -334,12 +334,11 @@ def _decision(
     verdict: BotVerdict, record: AccessRecord, policy: KnownPolicy | None
 ) -> Iterator[str]:
     if not verdict.rules:
-        held = "No rule held against it" if verdict.action is BotDo.ALLOW else "No rule held"
-        yield f"{held}: it passed."
+        yield "No rule matched, so it passed."
         return
     last = verdict.rules[-1]
     if last.startswith(_EXEMPT_BEGIN):
-        yield _EXEMPT.get(last, "No policy holds for it.")
+        yield _EXEMPT.get(last, "No bot policy applies to it.")
         return
     if verdict.action is BotDo.OBSERVE:
         yield from _observed(verdict, policy)
@@ -360,7 +359,7 @@ def _observed(verdict: BotVerdict, policy: KnownPolicy | None) -> Iterator[str]:
     last = verdict.rules[-1]
     would = policy.action_of(last) if policy is not None else None
     if policy is None or (would is None and not policy.enforced):
-        yield f"{_begun(_rule_words(verdict.rules))} held; it was only observed."
+        yield f"{_begun(_rule_words(verdict.rules))} matched; it was only observed."
     elif would is None or would is BotDo.OBSERVE or policy.enforced:
         yield f"{_begun(_rule_words(verdict.rules))} noted it, and it passed."
     else:

@@ -13,27 +13,30 @@ from seawall.bots.features import FEATURES, INDEX, Kind
 from seawall.telemetry.bot_cases import CASES
 
 NO_PAGE: Final = (
-    "A challenge is shown to who opens a page, and this was asked for otherwise: the answer was "
-    "JSON. Its visitor can pass on a page that is challenged; a program cannot, and `bots: off` on "
-    "a route lets it in."
+    "A challenge is only shown when a page is opened. This request was not a page view, so the "
+    "answer was JSON. The visitor can pass the challenge on a page that shows it. A program cannot; "
+    "`bots: off` on its route lets it in."
 )
 """Of a challenge that could not be shown."""
 NOT_HAD: Final = (
-    "It passed all the same: the challenge was not to be had, and the site lets pass then."
+    "It passed all the same: no challenge was available, and the site lets requests pass in "
+    "that case."
 )
 """Of a request that went on."""
-UNANSWERED: Final = "It ended before that could be answered: its client had left, or was too slow."
+UNANSWERED: Final = (
+    "The request ended before it was answered: the client had left, or was too slow."
+)
 """Of one that waited for its challenge."""
 BUSY: Final = (
-    "Too many waited for a challenge, of its network or of all, so it was told to come again: a "
-    "flood is let in as little as anybody else."
+    "Too many clients were waiting for a challenge, from its network or in total, so it was "
+    "told to try again later (429). Without a clearance nobody gets in, not even in a flood."
 )
 """Of a challenge that was answered with `BUSY_STATUS`."""
 BUSY_STATUS: Final = 429
 SCORE_WORDS: Final = (
     (2, "almost certainly automated"),
     (29, "probably automated"),
-    (70, "either, by what is known"),
+    (70, "could be either"),
     (97, "probably a person's browser"),
     (99, "almost certainly a person's browser"),
 )
@@ -52,12 +55,12 @@ _FAMILIES: Final[Mapping[int, str]] = {
     ClientFamily.GNUTLS_TOOL: "a program with GnuTLS",
     ClientFamily.GIT: "git",
     ClientFamily.LIBRARY: "an HTTP library",
-    ClientFamily.OTHER: "something that no rule knows",
+    ClientFamily.OTHER: "an unknown client",
     ClientFamily.EMPTY: "nothing",
     ClientFamily.OTHER_BROWSER: "another browser",
-    ClientFamily.PREVIEW: "a fetcher of previews",
-    ClientFamily.SCANNER: "a scanner for holes",
-    ClientFamily.AI_CRAWLER: "a crawler of a language model",
+    ClientFamily.PREVIEW: "a preview fetcher",
+    ClientFamily.SCANNER: "a vulnerability scanner",
+    ClientFamily.AI_CRAWLER: "a crawler for a language model",
     ClientFamily.MONITOR: "a monitor",
     ClientFamily.PHP: "PHP",
     ClientFamily.RUBY: "Ruby",
@@ -77,7 +80,10 @@ _ORDERS: Final = {
     "order-fetch-accept": ("sec-fetch-site", "accept"),
 }
 _FLAGS: Final = {
-    "conditional": ("it asks only for what has changed", "it asks for the whole, changed or not"),
+    "conditional": (
+        "it asks only for what has changed",
+        "it asks for the whole resource, changed or not",
+    ),
 }
 _FLAG_NAMES: Final = {"cookie": "cookies", "upgrade-insecure": "upgrade-insecure-requests"}
 _NUMBERS: Final = {
@@ -184,9 +190,9 @@ def _length(feature: str, code: int) -> str:
 
 def _arrivals(_feature: str, code: int) -> str:
     if code == 0:
-        return "it does not tell how it came to its pages"
+        return "how it came to its pages is unknown"
     if code == 1:
-        return "its last request came of a page of the site"
+        return "its last request came from a page of the site"
     pages = "a page" if code == 2 else f"{code - 1} pages in a row"  # noqa: PLR2004 - one page
     return f"it came to {pages} from elsewhere, as by a typed address"
 

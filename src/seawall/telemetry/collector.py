@@ -37,8 +37,8 @@ from seawall.telemetry.window import Window
 from seawall.telemetry.windows import WindowBuilder
 
 MORE_FILES: Final = (
-    "Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE` of systemd) and start Seawall "
-    "anew, or lower max_connections."
+    "Raise the hard limit of open files (`ulimit -Hn`, `LimitNOFILE` of systemd) and restart "
+    "Seawall, or lower max_connections."
 )
 """What to do about an Envoy that has too few files."""
 _COMMIT_READ_TIMEOUT_S: Final = 1.0
@@ -166,7 +166,10 @@ class Collector:
         found = (*self._envoy_notices(), *self._record_notices)
         if len(found) <= NOTICES_MAX:
             return found
-        return (*found[: NOTICES_MAX - 1], f"And {len(found) - NOTICES_MAX + 1} more notices.")
+        return (
+            *found[: NOTICES_MAX - 1],
+            f"{len(found) - NOTICES_MAX + 1} more notices are not shown.",
+        )
 
     def _now(self) -> dict[str, float]:
         return {"at_s": self._clock.monotonic_s(), "wall_s": self._clock.now_s()}
@@ -199,15 +202,15 @@ class Collector:
         if self._reading is None:
             starting = not self._answered and self._unanswered < STATS_UNANSWERED_TOLD
             if self._builder.release is not None and not starting:
-                yield "Envoy's admin socket does not answer: its numbers are missing."
+                yield "Envoy's admin socket does not answer, so its statistics are missing."
             if (allowed := self._files_used_up()) is not None:
                 yield (
-                    f"Envoy has all {allowed:,} files open that it may open, so it takes no "
-                    f"connection. Each needs two. {MORE_FILES}"
+                    f"Envoy has reached its limit of {allowed:,} open files, so it accepts no new "
+                    f"connections. Each connection needs two files. {MORE_FILES}"
                 )
             return
         if self._reading.garbled or not self._reading.whole:
-            yield "Some of Envoy's statistics could not be read: their numbers are missing."
+            yield "Some of Envoy's statistics could not be read and are missing."
         for origin, healthy, total in self._reading.origins():
             if total == 0:
                 yield f"Origin {origin} has no address: its name does not resolve."
@@ -263,7 +266,7 @@ class Collector:
         except OSError as error:
             yield f"The share of recorded requests could not be changed: {error.strerror}."
         if words := self._recording.in_words(per_s):
-            yield f"Only a part of the requests is recorded: {words}."
+            yield f"Only part of the requests is recorded: {words}."
 
     def _forwarding_notice(self) -> tuple[str, ...]:
         newest = records.recent(self._access_log, FORWARDED_SAMPLE_SIZE_BYTES_MAX)
@@ -273,6 +276,6 @@ class Collector:
         notice = (
             f"{found.count} of the last {found.sampled} recorded requests came with an "
             f"x-forwarded-for header from a peer that is not trusted (most from {found.peer}). "
-            "If that is your own proxy, name it in trusted_proxies; else ignore this."
+            "If that is your own proxy, add it to trusted_proxies. Otherwise ignore this."
         )
         return (notice,)

@@ -33,38 +33,40 @@ FLAGS: Final = {
         + _STATUS[1:],
     ),
     "UO": Meaning(
-        "A circuit breaker of the origin was open: too much was already under way to it.",
-        "Find what slows the origin down, or raise its circuit_breaker.",
+        "A circuit breaker of the origin was open: too many requests or connections to it were "
+        "already in progress.",
+        "Find out what slows the origin down, or raise its circuit_breaker.",
     ),
     "NR": Meaning(
-        "No route of this edge takes such a request.",
+        "No route of this edge matches this request.",
         "Compare the host, path and method with the site's routes (`seawall check`).",
     ),
     "URX": Meaning(
-        "All attempts the retry policy allows were used up.",
-        "The reason of each failure is the origin's: look at its log and at `seawall status`.",
+        "All attempts that the retry policy allows failed.",
+        "Look at the origin's log and at `seawall status` for the reason.",
     ),
     "NC": Meaning(
         "The route's origin does not exist in Envoy.",
         "This is a defect of Seawall: please report it with this record.",
     ),
     "DT": Meaning(
-        "The request took longer than its longest allowed duration.",
-        "If that is wanted for this route, raise its timeout.",
+        "The request took longer than allowed.",
+        "If this route needs that long, raise its timeout.",
     ),
     "DC": Meaning("The client closed its connection before the response was complete."),
-    "LH": Meaning("The edge answers health checks with failure, since it is being drained."),
+    "LH": Meaning("The edge fails health checks because it is draining."),
     "UT": Meaning(
         "The origin did not begin to answer within the route's timeout, or the per_try_timeout of "
         "its retries.",
-        "Find out why the origin is slow, or raise the timeout, with retries also per_try_timeout.",
+        "Find out why the origin is slow, or raise the timeout (with retries, per_try_timeout "
+        "too).",
     ),
     "LR": Meaning("The edge itself reset the connection to the origin.", _ORIGIN_LOG),
     "UR": Meaning("The origin reset the request.", _ORIGIN_LOG),
     "UC": Meaning(
         "The origin closed the connection before its response was complete.",
-        "If this happens after pauses, the origin's keep-alive timeout is shorter than the "
-        "edge's: raise it. Else look at the origin's own log.",
+        "If this happens after idle periods, the origin's keep-alive timeout is shorter than "
+        "the edge's: raise it. Otherwise look at the origin's own log.",
     ),
     "DI": Meaning("The request was delayed on purpose (fault injection)."),
     "FI": Meaning("The request was answered with an error on purpose (fault injection)."),
@@ -75,12 +77,12 @@ FLAGS: Final = {
     "UAEX": Meaning("An authorization service refused the request."),
     "RLSE": Meaning("The rate limit service failed, so the request was refused."),
     "IH": Meaning(
-        "A header reserved for the edge had a value that makes no sense.",
-        "Such headers are removed on arrival; if a site's header changes set one, mend them.",
+        "A header that is reserved for the edge had an invalid value.",
+        "Such headers are removed on arrival. If the site file sets one, remove it there.",
     ),
     "SI": Meaning(
-        "Nothing moved on the stream for the route's idle timeout.",
-        "If silence is normal for this route (streams, long polls), raise its idle_timeout.",
+        "The stream was idle for longer than the route's idle_timeout.",
+        "If pauses are normal for this route (streams, long polls), raise its idle_timeout.",
     ),
     "DPE": Meaning(
         "The client broke the HTTP protocol.",
@@ -93,8 +95,8 @@ FLAGS: Final = {
         "the wrong protocol for the port.",
     ),
     "UMSDR": Meaning(
-        "The exchange with the origin reached its longest allowed duration.",
-        "If that is wanted for this route, raise its timeout.",
+        "The exchange with the origin took longer than allowed.",
+        "If this route needs that long, raise its timeout.",
     ),
     "RFCF": Meaning("The response came from the cache."),
     "NFCF": Meaning(
@@ -118,11 +120,11 @@ FLAGS: Final = {
 SWITCHED: Final = 101
 """The status of a request that became a WebSocket, over HTTP/2 too."""
 _ENDED_BY_CLIENT: Final = Meaning(
-    "The client ended the connection that it had upgraded, as every WebSocket ends."
+    "The client closed the upgraded connection. This is how a WebSocket normally ends."
 )
 _ENDED_BY_ORIGIN: Final = Meaning(
-    "The origin ended the upgraded connection, as after the last message of a WebSocket; one that "
-    "broke looks the same."
+    "The origin closed the upgraded connection. A WebSocket that ends normally and one that "
+    "breaks look the same here."
 )
 UPGRADED: Final = {
     "DC": _ENDED_BY_CLIENT,
@@ -132,33 +134,34 @@ UPGRADED: Final = {
 }
 """What flags say of such a request in place of what they say of others: nothing was cut off."""
 BROKEN_OFF: Final = Meaning(
-    "The origin ended the connection before its response was complete, or broke the HTTP protocol.",
-    "Look at the origin's own log: it may have failed or been restarted in the middle.",
+    "The origin closed the connection before its response was complete, or broke the HTTP "
+    "protocol.",
+    "Look at the origin's own log: it may have failed or restarted during the response.",
 )
 """`UPE` after the response began: so Envoy also calls an HTTP/1.1 answer that is cut off."""
 
 CUT_OFF: Final = Meaning(
-    "The origin's answer was not at its end within the route's total_timeout: it was cut off.",
-    "Give downloads and event streams a route with `total_timeout: 0s`; its idle_timeout still "
-    "ends one that is silent.",
+    "The origin's response did not finish within the route's total_timeout, so it was cut off.",
+    "Give downloads and event streams a route with `total_timeout: 0s`; idle_timeout still ends "
+    "a stream without data.",
 )
 """`UT` after the response began."""
 CERTIFICATE_REFUSED: Final = "CERTIFICATE_VERIFY_FAILED"
 """In the reason behind a detail: the origin's certificate is not trusted, or for another name."""
 UNTRUSTED: Final = Meaning(
     "The origin's certificate was not accepted.",
-    "Compare it with `tls` of the origin: `ca` is the file of the authority that signed it, `sni` "
-    "the name that stands in it.",
+    "Compare it with `tls` of the origin: `ca` is the file with the authority that signed it, "
+    "`sni` the name in it.",
 )
 DENIED: Final = "rbac_access_denied_matched_policy["
 """Begins the detail of a request from an address on a list; the list's name and `]` follow."""
 NOBODY_LISTENS: Final = "Connection_refused"
 """In the reason behind a detail: no program has that port of that address."""
 NOT_HERE: Final = Meaning(
-    "Nobody listens at the origin's address.",
-    "Check that the origin runs; see `seawall status` for its health. A name such as `localhost` "
-    "is asked at its IPv4 address: where "
-    "`ss -ltn` shows the origin at [::1] only, write `http://[::1]:PORT`.",
+    "Nothing listens on the origin's address.",
+    "Check that the origin runs; see `seawall status` for its health. Envoy connects to the "
+    "IPv4 address of a name such as `localhost`. If `ss -ltn` shows the origin on [::1] only, "
+    "write `http://[::1]:PORT`.",
 )
 """The same for an address of this machine."""
 EXHAUSTED: Final = "URX"
@@ -166,8 +169,8 @@ EXHAUSTED: Final = "URX"
 
 DETAILS: Final = {
     "via_upstream": Meaning("The origin gave this answer."),
-    "direct_response": Meaning("The edge gave this answer itself, as the route says."),
-    "lua_response": Meaning("The bot filter gave this answer, as the site's policy says."),
+    "direct_response": Meaning("The edge answered this itself, as the route says."),
+    "lua_response": Meaning("The bot filter answered this, as the site's bot policy says."),
     "route_not_found": FLAGS["NR"],
     "cluster_not_found": FLAGS["NC"],
     "no_healthy_upstream": FLAGS["UH"],
@@ -180,8 +183,8 @@ DETAILS: Final = {
         "The exchange with the origin broke before its response began."
     ),
     "upstream_reset_after_response_started": Meaning(
-        "The exchange with the origin broke in the middle of its response, so the client got "
-        "only a part of it.",
+        "The exchange with the origin broke during its response, so the client got only part of "
+        "it.",
         _ORIGIN_LOG,
     ),
     "stream_idle_timeout": FLAGS["SI"],
@@ -191,13 +194,13 @@ DETAILS: Final = {
     "max_duration_timeout": FLAGS["DT"],
     "request_payload_too_large": Meaning(
         "The request body was larger than the route allows.",
-        "If such bodies are wanted, raise max_body of the site or route.",
+        "If such bodies are legitimate, raise max_body of the site or route.",
     ),
     "request_payload_exceeded_retry_buffer_limit": Meaning(
-        "An endpoint could not be asked, and more of the body had come by then than is kept for "
-        "another try.",
-        "Look at the endpoint that fails; with a `health_check` it is left out before requests "
-        "meet it.",
+        "An endpoint failed, and too much of the request body had arrived to send it again to "
+        "another endpoint.",
+        "Look at the endpoint that fails. With a `health_check`, Envoy stops using such an "
+        "endpoint before requests reach it.",
     ),
     "response_payload_too_large": Meaning("The response was too large to be buffered."),
     "downstream_remote_disconnect": FLAGS["DC"],
@@ -213,13 +216,13 @@ DETAILS: Final = {
     "low_version": Meaning("The client spoke HTTP/1.0 or older, which is refused."),
     "upgrade_failed": Meaning(
         "The client asked for a protocol upgrade that the route does not allow.",
-        "For WebSockets say `websocket: true` on the route.",
+        "For WebSockets write `websocket: true` on the route.",
     ),
     "websocket_handshake_unsuccessful": Meaning(
-        "The client asked for a WebSocket, and the origin answered without opening one. Its status "
-        "and headers were passed on, and its body was not.",
-        "Look at what the application answers on this path: it may want a login first, or not "
-        "speak WebSocket there.",
+        "The client asked for a WebSocket, and the origin answered without opening one. Its "
+        "status and headers were passed on, but not its body.",
+        "Look at what the application answers on this path: it may require a login first, or "
+        "not support WebSocket there.",
     ),
     "invalid_envoy_request_headers": FLAGS["IH"],
     "request_headers_failed_strict_check": FLAGS["IH"],
@@ -275,7 +278,7 @@ def denied(details: str) -> Meaning | None:
         return None
     name = shown(details.removeprefix(DENIED).rstrip("]"))
     return Meaning(
-        f"The client's address stands on the address list {name}, which the site denies.",
-        f"If it should not, take it from the list {name}; in a hurry: `seawall kill "
+        f"The client's address is on the address list {name}, which the site denies.",
+        f"If it should not be, remove it from the list {name}. In an emergency: `seawall kill "
         "deny-lists --reason WHY`.",
     )

@@ -29,10 +29,10 @@ _REQUEST_ID: Final = re.compile(rf"[A-Za-z0-9_.:-]{{1,{REQUEST_ID_LENGTH_CHARS_M
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})(?:\d{3})?Z")
 """What an answer without an id tells instead; error pages tell microseconds."""
 MISSING_WORDS: Final = (
-    "The record may have been rotated away with the oldest. Errors and slow requests are "
-    "recorded, and of the ordinary ones the share `access_log: sample`; above "
-    f"{ACCESS_RECORDS_PER_S_MAX:,} a second of one kind a node records only a part. A record is "
-    "written within a second."
+    "The record may have been deleted with the oldest ones. All errors and slow requests are "
+    "recorded, and of the other requests the share `access_log: sample`. Above "
+    f"{ACCESS_RECORDS_PER_S_MAX:,} a second of one kind, a node records only part of them. A "
+    "record is written within a second."
 )
 """Why there may be no record of a request that was answered."""
 _SERVER_ERROR: Final = 500
@@ -231,8 +231,8 @@ def find(current: Path, request_id: str) -> AccessRecord:
     if not found.whole:
         raise UnreachableError(
             "records-unreadable",
-            f"Not all access records in {current.parent} can be read, and request {request_id} is "
-            "in none of the others.",
+            f"Some access records in {current.parent} cannot be read, and request {request_id} "
+            "is in none of the others.",
             remedy="Run the command as the user that Seawall runs as.",
         )
     raise NotFoundError(

@@ -84,18 +84,21 @@ def disk_notice(directory: Path, *, removed: int) -> str:
     free, error = free_bytes(directory), write_error(directory, b"\n")
     if isinstance(error, FileNotFoundError):  # there is no such directory before the first Envoy
         error = None
-    lost = "access records and logs are lost, and a new release may be refused; serving goes on"
+    lost = (
+        "access records and logs are lost, and a new release may be refused. Traffic is still "
+        "served"
+    )
     if error is not None and error.errno not in _FULL:
         return (
-            f"The disk of {directory} cannot be written ({error.strerror or error}): {lost}. Find "
-            "out why in the kernel's log, and make it writable again."
+            f"The disk of {directory} cannot be written ({error.strerror or error}): {lost}. "
+            "Look in the kernel's log for the reason, and make it writable again."
         )
     if error is not None or (free is not None and free < ACCESS_LOG_DISK_FULL_BYTES):
         return f"The disk of {directory} is full: {lost}. Free some space there."
     if removed or (free is not None and free < ACCESS_LOG_DISK_FREE_BYTES_MIN):
         return (
-            f"The disk of {directory} is nearly full: {(free or 0) // MIB} MiB free. Rotated "
-            "access records are given up; serving goes on."
+            f"The disk of {directory} is nearly full: {(free or 0) // MIB} MiB free. Old access "
+            "records are deleted. Traffic is still served."
         )
     return ""
 

@@ -121,7 +121,7 @@ def _line(record: AccessRecord, *, addresses: bool) -> bytes:
 def _sensible(line: bytes) -> AccessRecord:
     record = records.parse_record(line)
     if record is None:
-        raise SampleError("it holds something that is no record")
+        raise SampleError("it holds something that is not a record")
     if why := _senseless(record):
         raise SampleError(f"it holds {why}")
     return record
@@ -132,7 +132,7 @@ def _senseless(record: AccessRecord) -> str:
     try:
         records.require_request_id(record.request_id)
     except SeawallError:
-        return "an id that is none"
+        return "an invalid request id"
     if not TIME.fullmatch(record.time) or records.time_s(record.time) < 0:
-        return "a time that is none"
+        return "an invalid time"
     return ""

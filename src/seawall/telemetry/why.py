@@ -41,23 +41,23 @@ _NO_FLAG: Final = frozenset({"", "-"})
 _THIS_MACHINE: Final = "127."
 """IPv4 addresses of the loopback interface begin so."""
 _MEND_NAME: Final = (
-    "If the origin has moved, mend its DNS record or change the origin: `seawall status` tells all "
-    "names that DNS does not answer."
+    "If the origin has moved, fix its DNS record or change the origin. `seawall status` lists "
+    "all names that DNS does not answer."
 )
 _SHOWN_AS_SECONDS_MS: Final = 10_000
 _INTERNAL_ROUTES: Final = {
     "_https": "it sends plain HTTP to HTTPS",
-    "_misdirected": "it refuses what comes on the connection of another certificate, so that the "
-    "client asks again on one of its own",
-    "_trace": "it refuses TRACE, which would show what the edge adds for the origin, and methods "
+    "_misdirected": "it refuses a request that came on a connection for another certificate, so "
+    "that the client retries on a new connection",
+    "_trace": "it refuses TRACE, which would reveal the headers that the edge adds, and methods "
     "that are not written in capital letters",
-    "_dots": "it refuses a path with `..;` in it, which servers read in two ways",
-    "_comma": "it refuses a host name with a comma in it, which a duplicate Host header makes",
-    "_any": "it answers for hosts that no site has",
+    "_dots": "it refuses a path with `..;`, which servers interpret differently",
+    "_comma": "it refuses a host name with a comma, which comes from a duplicate Host header",
+    "_any": "it answers requests for hosts that no site has",
     "_bots": "it hands the request to the bot service of the node",
-    "_probe": "it takes what the page probe found in a browser",
+    "_probe": "it receives what the page probe found in a browser",
     "_probe.js": "it sends the script of the page probe",
-    "_robots": "it says to crawlers what the site's bot policy says",
+    "_robots": "it serves the robots.txt that follows from the site's bot policy",
 }
 
 
@@ -134,7 +134,10 @@ def _asked(record: AccessRecord) -> Iterator[str]:
     if record.user_agent:
         yield f"It called itself {shown(record.user_agent)}."
     if record.id_is_claimed:
-        yield "It chose its id itself: it was refused before the edge gives one."
+        yield (
+            "The client chose this request id itself: the request was refused before the edge "
+            "assigned one."
+        )
     if record.bytes_in:
         yield f"It sent a body of {record.bytes_in} bytes."
 
@@ -146,9 +149,9 @@ def _decided(record: AccessRecord, known: Known) -> Iterator[str]:
         yield f"Release {release} served{since}."
     _, _, name = record.route.partition("/")
     if not record.route:
-        yield "No route was chosen: the request was refused before, or no route matched."
+        yield "No route was chosen: the request was refused earlier, or no route matched."
     elif name in _INTERNAL_ROUTES:
-        yield f"Seawall's own rule {shown(record.route)} took it: {_INTERNAL_ROUTES[name]}."
+        yield f"Seawall's own route {shown(record.route)} took it: {_INTERNAL_ROUTES[name]}."
     else:
         yield f"Route {shown(record.route)} took it."
 
@@ -165,9 +168,9 @@ def _went(record: AccessRecord, known: Known) -> Iterator[str]:
         at = f" (endpoints now: {', '.join(known.endpoints)})"
     yield f"It was meant for origin {shown(record.origin)}{at}."
     if clause := _remembered(record, known):
-        yield f"That address is remembered only: {clause}."
+        yield f"That address comes from memory, not from DNS: {clause}."
     if record.attempts is not None and record.attempts > 1:
-        yield f"It was tried {record.attempts} times; the last attempt counts."
+        yield f"It was tried {record.attempts} times; what follows is about the last attempt."
     if record.origin_ms is not None:
         yield f"The origin's response began after {_duration(record.origin_ms)}."
 
@@ -189,7 +192,7 @@ def _ended(record: AccessRecord, meanings: tuple[Meaning, ...]) -> Iterator[str]
         took = f", {_duration(record.duration_ms)} in all" if record.duration_ms is not None else ""
         yield f"The client got status {_status(record)}{size}{took}."
     else:
-        yield "The client got no response: it was gone, or the connection was closed."
+        yield "The client got no response: it had left, or the connection was closed."
 
 
 def _meanings(record: AccessRecord) -> Iterator[Meaning]:
@@ -212,7 +215,10 @@ def _meanings(record: AccessRecord) -> Iterator[Meaning]:
             seen.add(meaning.words)
             yield meaning
     for flag in unknown:
-        yield Meaning(f"Envoy flagged it {shown(flag)}, which this version has no words for.")
+        yield Meaning(
+            f"Envoy set the response flag {shown(flag)}, which this version of Seawall "
+            "does not know."
+        )
 
 
 def _detail(record: AccessRecord) -> Meaning | None:
@@ -223,7 +229,7 @@ def _detail(record: AccessRecord) -> Meaning | None:
 
 def _own_remedy(record: AccessRecord) -> str:
     if record.origin and record.details == "via_upstream" and record.failed:
-        return "The origin answered with an error of its own: look at its log."
+        return "The origin itself answered with an error: look at its log."
     if record.route == "_unknown_host/_any":
         return "If this host is yours, add it to the hosts of a site."
     return ""

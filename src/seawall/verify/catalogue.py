@@ -124,7 +124,7 @@ def parse(text: str) -> Catalogue:
     try:
         data = yaml.load(text, Loader=_Strict)  # noqa: S506 - derived from the safe loader
     except (yaml.YAMLError, RecursionError) as error:
-        raise _refused(f"it is no YAML ({error})") from error
+        raise _refused(f"it is not YAML ({error})") from error
     if not isinstance(data, dict) or set(data) != {"lists", "bots"}:
         raise _refused("it needs exactly the keys lists and bots")
     sources = {name: _source(name, value) for name, value in _mapping(data["lists"]).items()}
@@ -158,7 +158,7 @@ def assemble(bots: tuple[Bot, ...], sources: Mapping[str, RangeSource]) -> Catal
 def _once(what: str, values: list[str]) -> None:
     twice = sorted(value for value, count in Counter(values).items() if count > 1)
     if twice:
-        raise _refused(f"the {what} {twice[0]} stands twice")
+        raise _refused(f"the {what} {twice[0]} appears twice")
 
 
 def _contains(text: bytes, token: bytes) -> bool:
@@ -179,7 +179,7 @@ class _Strict(yaml.CSafeLoader):
         keys = [key.value for key, _ in node.value]
         if len(keys) != len(set(map(str, keys))):
             raise yaml.constructor.ConstructorError(
-                None, None, "a key stands twice", node.start_mark
+                None, None, "a key appears twice", node.start_mark
             )
         return super().construct_mapping(node, deep)
 
@@ -188,7 +188,7 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
     data = _mapping(value)
     name = data.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _refused(f"{name!r} is no name in kebab case")
+        raise _refused(f"{name!r} is not a name in kebab case")
     unknown = set(data) - _KEYS
     number, category = data.get("number"), data.get("category")
     if unknown:
@@ -218,14 +218,14 @@ def _bot(value: object, sources: Mapping[str, RangeSource]) -> Bot:
 def _sound(bot: Bot, sources: Mapping[str, RangeSource]) -> None:
     """What the parts of one bot need of each other."""
     if not bot.tokens and not bot.directory:
-        raise _refused(f"nothing tells {bot.name}: it has neither tokens nor a directory")
+        raise _refused(f"nothing identifies {bot.name}: it has neither tokens nor a directory")
     if bot.provable and not bot.docs:
         raise _refused(f"{bot.name} has a proof without docs")
     if bot.partial and (bot.hosts or not bot.ranges):
         raise _refused(f"{bot.name} is partial, which is for ranges without hosts")
     for host in bot.hosts:
         if not _HOST.fullmatch(host):
-            raise _refused(f"{bot.name} has {host!r}, which is no pattern of host names")
+            raise _refused(f"{bot.name} has {host!r}, which is not a pattern of host names")
     for ranges in bot.ranges:
         if ranges not in sources:
             raise _refused(f"{bot.name} names the list {ranges}, which is not there")
@@ -237,13 +237,13 @@ def _plain_tokens(bot: Bot) -> None:
     for token in bot.tokens:
         plain = token.isascii() and token.isprintable() and len(token) >= shortest
         if not plain or not (token[0].isalnum() and token[-1].isalnum()):
-            raise _refused(f"{bot.name} has the token {token!r}, which is no word of its own")
+            raise _refused(f"{bot.name} has the token {token!r}, which is not a separate word")
 
 
 def _source(name: object, value: object) -> RangeSource:
     data = _mapping(value)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise _refused(f"{name!r} is no name of a list")
+        raise _refused(f"{name!r} is not the name of a list")
     if set(data) != {"format", "urls"} or data["format"] not in {"json", "text"}:
         raise _refused(f"the list {name} needs a format (json or text) and urls")
     urls = _texts(data, "urls", name)
@@ -254,20 +254,20 @@ def _source(name: object, value: object) -> RangeSource:
 
 def _mapping(value: object) -> dict[Any, Any]:
     if not isinstance(value, dict):
-        raise _refused(f"{str(value)[:40]!r} stands where a mapping should")
+        raise _refused(f"{str(value)[:40]!r} is given where a mapping is needed")
     return value
 
 
 def _texts(data: Mapping[Any, Any], key: str, name: str) -> tuple[str, ...]:
     values = data.get(key, [])
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise _refused(f"{key} of {name} is no list of texts")
+        raise _refused(f"{key} of {name} is not a list of texts")
     return tuple(values)
 
 
 def _url(value: object, name: str) -> str:
     if not isinstance(value, str) or (value and not value.startswith("https://")):
-        raise _refused(f"{name} has {str(value)[:80]!r}, which is no https address")
+        raise _refused(f"{name} has {str(value)[:80]!r}, which is not an https address")
     return value
 
 
@@ -276,7 +276,9 @@ def _directory(value: object, name: str) -> str:
         return ""
     address = canonical(value)
     if address is None:
-        raise _refused(f"{name} has {str(value)[:80]!r}, which is no address of keys")
+        raise _refused(
+            f"{name} has {str(value)[:80]!r}, which is not the address of a key directory"
+        )
     return address
 
 
@@ -284,5 +286,5 @@ def _refused(why: str) -> RefusedError:
     return RefusedError(
         "bot-catalogue-refused",
         f"The catalogue of bots was refused: {why}.",
-        remedy="Mend the catalogue; the one before stays in use.",
+        remedy="Fix the catalogue; the current one stays in use.",
     )

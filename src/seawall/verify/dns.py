@@ -113,7 +113,7 @@ class Lookups:
                 doubts.append(f"{host} could not be confirmed")
         if doubts:
             return _unknown(doubts[0])
-        why = f"{names.values[0][:100]} is no name of it, or leads elsewhere"
+        why = f"{names.values[0][:100]} is not one of its names, or resolves elsewhere"
         return Confirmation(Outcome.IMPOSTOR, names.ttl_s, why)
 
     async def addresses(self, host: str) -> list[Address]:

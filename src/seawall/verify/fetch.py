@@ -64,7 +64,7 @@ class Fetcher:
             async with asyncio.timeout(limits.VERIFY_FETCH_TIMEOUT_S):
                 return await self._get(url, size_bytes_max, accept)
         except TimeoutError:
-            _fail(url, f"no whole answer within {limits.VERIFY_FETCH_TIMEOUT_S:g} s")
+            _fail(url, f"no complete response within {limits.VERIFY_FETCH_TIMEOUT_S:g} s")
         except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
             _fail(url, str(error)[:200] or type(error).__name__)
 
@@ -124,7 +124,7 @@ class Fetcher:
             if port != _HTTPS_PORT:
                 _fail(url, "only port 443 is used")
             if not all(is_public(address) for address in addresses):
-                _fail(url, "its name leads to an address that is not public")
+                _fail(url, "its name resolves to an address that is not public")
         first = {address.version: address for address in reversed(addresses)}
         return sorted(first.values(), key=addresses.index)
 
@@ -147,5 +147,5 @@ def _fail(url: str, why: str) -> NoReturn:
     raise UnreachableError(
         "bot-fetch-failed",
         f"{url[:200]} was not fetched: {why}.",
-        remedy="What was fetched before stays in use.",
+        remedy="The copy in use stays in use.",
     )

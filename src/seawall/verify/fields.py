@@ -121,7 +121,7 @@ class _Reader:
         while self._at < len(self._text):
             key = self._key()
             if key in members:
-                _bad("a member stands twice")
+                _bad("a member appears twice")
             if self._take("="):
                 members[key] = self._member()
             else:
@@ -166,7 +166,7 @@ class _Reader:
             self._space(" ")
             key = self._key()
             if key in found:
-                _bad("a parameter stands twice")
+                _bad("a parameter appears twice")
             found[key] = self._bare() if self._take("=") else True
             if len(found) > _PARAMETERS_MAX:
                 _bad("too many parameters")

@@ -90,7 +90,7 @@ def directory(body: bytes, *, refuse: frozenset[str] = TEST_KEYS) -> dict[str, K
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ValueError("the directory is no JSON") from error
+        raise ValueError("the directory is not JSON") from error
     keys = data.get("keys") if isinstance(data, dict) else None
     if not isinstance(keys, list):
         raise ValueError("the directory has no list of keys")  # noqa: TRY004 - one kind of error

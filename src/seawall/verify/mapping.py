@@ -132,7 +132,7 @@ class MappedFile:
             raise UnreachableError(
                 "bot-map-unreachable",
                 f"The file {path.name} for bots cannot be opened: {error}.",
-                remedy="Check the disk and the rights of the node's folder.",
+                remedy="Check the disk and the permissions of the node's directory.",
             ) from error
         self._view = memoryview(self._map)
         self.words = self._view.cast("I")

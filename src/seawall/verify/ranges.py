@@ -107,7 +107,7 @@ def known(name: str, content: bytes) -> RangeList:
     """
     told, fetched_s = header(content) or (name, None)
     if told != name:
-        raise _refused(f"it holds the ranges {told}")
+        raise _refused(f"it contains the ranges {told}")
     lines = (line.partition(b"#")[0] for line in content.splitlines())
     return RangeList(name, parse(b"\n".join(lines), "text"), fetched_s)
 
@@ -137,7 +137,11 @@ def failed(name: str, old: RangeList | None, why: str, *, now_s: float) -> Renew
         return Renewal(None, f"The ranges {name} were never fetched: {why}")
     age_s = old.age_s(now_s)
     age = "have no date" if age_s is None else f"are {max(0.0, age_s) / 86_400:.1f} days old"
-    then = "they verify, but make no impostor any more" if old.stale(now_s) else "they stay in use"
+    then = (
+        "they still verify bots, but no longer expose impostors"
+        if old.stale(now_s)
+        else "they stay in use"
+    )
     return Renewal(None, f"The ranges {name} {age}, {then}: {why}")
 
 
@@ -175,7 +179,7 @@ def _canonical(networks: list[Network]) -> tuple[Network, ...]:
         if network.prefixlen < narrow:
             raise _refused(f"{network} is too wide")
         if not network.is_global or network.is_multicast:
-            raise _refused(f"{network} is no public network")
+            raise _refused(f"{network} is not a public network")
     v4 = [network for network in networks if isinstance(network, ipaddress.IPv4Network)]
     v6 = [network for network in networks if isinstance(network, ipaddress.IPv6Network)]
     return (*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6))
@@ -229,5 +233,5 @@ def _refused(why: str) -> RefusedError:
     return RefusedError(
         "bot-ranges-refused",
         f"The list of ranges was refused: {why}.",
-        remedy="The list before stays in use. Look at what the operator publishes.",
+        remedy="The current list stays in use. Check what the operator publishes.",
     )

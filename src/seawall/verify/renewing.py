@@ -102,8 +102,8 @@ def wanted(names: Sequence[str], sources: Mapping[str, RangeSource]) -> list[Ran
     if unknown:
         raise UsageError(
             "ranges-unknown",
-            f"No known bot has published ranges {unknown[0][:60]!r}.",
-            remedy=f"Known are: {', '.join(sources)}.",
+            f"No known bot publishes ranges named {unknown[0][:60]!r}.",
+            remedy=f"The names are: {', '.join(sources)}.",
         )
     return [sources[name] for name in dict.fromkeys(names or sources)]
 

@@ -44,7 +44,7 @@ def worked_out(why: str) -> Listed:
     """What ClickHouse would answer."""
     names = sorted(column(feature.name) for feature in FEATURES)
     return Listed(
-        f"worked out, not asked: {why}",
+        f"computed, not queried: {why}",
         {grant: tuple(name for name in names for _ in range(grant)) for grant in GRANTS},
     )
 
@@ -95,7 +95,7 @@ def main(home: str) -> None:
         source, columns = answer.source, answer.by_databases
     else:
         database = session.Session(home)
-        source = f"asked of ClickHouse (chDB {chdb.__version__})"
+        source = f"queried from ClickHouse (chDB {chdb.__version__})"
         columns = _asked(database)
         database.close()
     json.dump({"source": source, "columns": columns}, sys.stdout)

@@ -169,7 +169,7 @@ _CHANGES: Final[dict[str, Callable[[_File], None]]] = {
     "a text where a list belongs": _put("features", value="tls-version"),
     "texts where numbers belong": _put("trees", 0, "threshold", value=["1"] * _NODES),
     "no features": _sealed(lambda _: []),
-    "a number that is none": _put("trees", 0, "leaf", 3, value=float("nan")),
+    "an invalid number": _put("trees", 0, "leaf", 3, value=float("nan")),
     "a number without end": _put("base", value=float("inf")),
     "a tree that turns in a circle": _put("trees", 0, "right", 5, value=0),
     "hundreds of trees": _many_trees,

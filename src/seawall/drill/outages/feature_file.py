@@ -51,7 +51,9 @@ async def _deed(scene: Scene) -> None:
     while held and pushed < len(others):
         held = await _is_held(scene, others[pushed])
         pushed += 1
-    scene.notes.append(f"{pushed} of {len(others)} further files were pushed, each wrong anew.")
+    scene.notes.append(
+        f"{pushed} of {len(others)} further files were pushed, each wrong in another way."
+    )
     await _is_held(scene, worst)
 
 

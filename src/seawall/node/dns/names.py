@@ -166,9 +166,9 @@ class Names:
             await self._listening.start(sockets)
         except OSError as error:
             self._no_port = (
-                f"No port can be had for the names of origins: {error.strerror or error}. Envoys "
-                "that start now ask the system's resolvers; an empty answer of DNS takes the "
-                "addresses of an origin away then."
+                f"The agent's DNS port could not be opened: {error.strerror or error}. An Envoy "
+                "that starts now asks the system's resolvers directly, so an empty DNS answer "
+                "would remove the addresses of an origin."
             )
             return
         self.port, self._no_port = port, ""
@@ -197,17 +197,17 @@ class Names:
         """Why an Envoy that runs is not protected; empty when it is."""
         if envoy.names_port == self.port:
             return ""
-        until = "It is so until Envoy starts anew, as with `seawall down` and `up`."
+        until = "To end this, restart Envoy with `seawall down` and `seawall up`."
         if envoy.names_port:
             return (
-                f"Envoy (process {envoy.pid}) asks for the names of origins at port "
-                f"{envoy.names_port} of this machine first, which another program has taken since. "
-                f"{until} Do it soon: that program can answer what it likes."
+                f"Envoy (process {envoy.pid}) resolves origin names at port {envoy.names_port} "
+                f"of this machine first, but another program has taken that port. {until} Do it "
+                "soon: that program can give any answer."
             )
         return (
-            f"Envoy (process {envoy.pid}) asks the system's resolvers itself, because it was "
-            "started without this agent's port: an empty answer of DNS takes the addresses of an "
-            f"origin away. {until}"
+            f"Envoy (process {envoy.pid}) asks the system's resolvers directly, because it was "
+            "started without this agent's DNS port. An empty DNS answer would remove the "
+            f"addresses of an origin. {until}"
         )
 
     # --- Memory on disk ------------------------------------------------------------------------
@@ -222,8 +222,8 @@ class Names:
             return
         except (OSError, ValueError) as error:
             self._unread = (
-                f"The last addresses of origins cannot be read from {path}: {error}. They are "
-                "learned anew; nothing need be done."
+                f"The last known addresses of origins cannot be read from {path}: {error}. They "
+                "will be resolved again; there is nothing to do."
             )
         self._saved_changes = self._memory.changes
 
@@ -247,13 +247,13 @@ class Names:
 
     def _failed(self, name: str, error: BaseException) -> None:
         self._defect = (
-            f"A question for a name of an origin failed ({name}: {error!r}). This is a defect of "
+            f"Resolving an origin name failed ({name}: {error!r}). This is a defect of "
             "Seawall: please report it."
         )
 
 
 def _not_saved(error: OSError) -> str:
     return (
-        f"The last addresses of origins cannot be kept: {error.strerror or error}. An agent that "
-        "is started anew would not know them."
+        f"The last known addresses of origins cannot be saved: {error.strerror or error}. After "
+        "a restart the agent would not know them."
     )

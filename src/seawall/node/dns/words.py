@@ -14,11 +14,11 @@ def notices(stale: Sequence[Stale], wall_s: float) -> Iterator[str]:
         return
     ends_s = min(item.left_s for item in stale)
     yield (
-        f"{len(stale):,} origin names are not answered with addresses since "
+        f"DNS has returned no addresses for {len(stale):,} origin names since "
         f"{minute(wall_s - stale[0].for_s)}, among them "
         f"{', '.join(item.question.text for item in stale[:DNS_TOLD_NAMES_MAX])}. Their last "
-        f"addresses serve on, the first of them until {minute(wall_s + ends_s)}. Look at this "
-        "machine's DNS."
+        f"known addresses stay in use, the first of them until {minute(wall_s + ends_s)}. Check "
+        "this machine's DNS."
     )
 
 
@@ -30,6 +30,6 @@ def addresses(found: Iterable[str]) -> str:
 def _one(item: Stale, wall_s: float) -> str:
     return (
         f"Origin name {item.question.text}: {item.why} since {minute(wall_s - item.for_s)}; its "
-        f"last addresses ({addresses(item.addresses)}) serve on until "
-        f"{minute(wall_s + item.left_s)}. Mend its DNS record, or change the origin."
+        f"last known addresses ({addresses(item.addresses)}) stay in use until "
+        f"{minute(wall_s + item.left_s)}. Fix its DNS record, or change the origin."
     )

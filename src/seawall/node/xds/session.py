@@ -109,8 +109,8 @@ class Session:
         if not snapshot.of_type(TypeUrl.LISTENER):
             raise RefusedError(
                 "empty-set",
-                "The release holds no listener: Envoy would stop listening.",
-                remedy="Give the site file at least one listener.",
+                "The release has no listener, so Envoy would stop listening.",
+                remedy="Add at least one listener to the site file.",
             )
         self._serial += 1
         self._take(_Aim(self._serial, snapshot, proven), now_s)
