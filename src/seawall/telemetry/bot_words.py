@@ -14,8 +14,8 @@ from seawall.telemetry.bot_cases import CASES
 
 NO_PAGE: Final = (
     "A challenge is only shown when a page is opened. This request was not a page view, so the "
-    "answer was JSON. The visitor can pass the challenge on a page that shows it. A program cannot; "
-    "`bots: off` on its route lets it in."
+    "answer was JSON. The visitor can pass the challenge on a page that shows it. A program "
+    "cannot; `bots: off` on its route lets it in."
 )
 """Of a challenge that could not be shown."""
 NOT_HAD: Final = (
