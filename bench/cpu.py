@@ -17,11 +17,10 @@ from pathlib import Path
 
 from bench.load import BROWSER, generator, load
 from bench.origin import origin
-from bench.targets import Place, Target, available
+from bench.targets import BOTS, Place, Target, available
 
 BASE = "envoy"
-WITHOUT_BOTS, WITH_BOTS = "seawall", "seawall-bots"
-OPERATED = (WITHOUT_BOTS, WITH_BOTS)
+WITHOUT_BOTS, *SCORING = BOTS
 RAMP_S = 10.5
 """Load before each measured run of the operated edge: two polls of its agent, which then knows how
 busy the node is. Between its rounds the node rests, and records everything again."""
@@ -39,7 +38,7 @@ class Cost:
 
     Attributes:
         cpu_us: CPU microseconds per request, lower quartile of the samples.
-        bots_us: of `seawall-bots`, how much more than `seawall`.
+        bots_us: of an edge that looks at bots, how much more than `seawall`.
         ratio: of `cpu_us` to the bare Envoy's.
         ratio_min: smallest and, below, largest ratio of the medians of a round: the noise.
         memory_bytes: resident memory after the load.
@@ -86,7 +85,7 @@ def costs(rounds: int, requests: int) -> list[Cost]:
                 min(ratios),
                 max(ratios),
                 memory[protocol, name],
-                cpu_us - quiet_us[protocol, WITHOUT_BOTS] if name == WITH_BOTS else None,
+                cpu_us - quiet_us[protocol, WITHOUT_BOTS] if name in SCORING else None,
             )
         )
     return found
@@ -122,7 +121,7 @@ def _rounds(
         turn = number % len(targets)
         for target in (*targets[turn:], *targets[:turn]):
             start_s = time.monotonic()
-            while target.name in OPERATED and time.monotonic() - start_s < RAMP_S:
+            while target.name in BOTS and time.monotonic() - start_s < RAMP_S:
                 _one(target, protocol, WARM_UP_REQUESTS)
             samples = [_one(target, protocol, requests // SAMPLES) for _ in range(SAMPLES)]
             yield (protocol, target.name), samples, target.program.memory_bytes()

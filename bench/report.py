@@ -17,7 +17,8 @@ PROTOCOLS = {
 }
 NAMES = {
     "seawall": "Seawall without bots",
-    "seawall-bots": "Seawall, watching for bots",
+    "seawall-scores": "Seawall, scoring (a new site)",
+    "seawall-bots": "Seawall, scoring, with the default rules",
     "seawall-all": "without bots, every request recorded",
     "envoy": "Envoy, bare",
     "nginx": "nginx",
@@ -48,11 +49,14 @@ def goals(costs: list[Cost], size: Size | None) -> list[Goal]:
         if (cost.target, cost.protocol) == ("seawall", "h1")
     ]
     for cost in costs:
-        if (cost.target, cost.protocol) == ("seawall-bots", BROWSER) and cost.bots_us is not None:
-            found += [
-                Goal("Signals, windows and score of a browser's request", cost.bots_us, 12, "µs"),
-                Goal("Whole protected edge to bare Envoy, HTTP/1.1", cost.ratio, 1.5, "x"),
-            ]
+        if cost.protocol != BROWSER or cost.bots_us is None:
+            continue
+        if cost.target == "seawall-scores":
+            found.append(
+                Goal("Signals, windows and score of a browser's request", cost.bots_us, 12, "µs")
+            )
+        else:
+            found.append(Goal("Whole protected edge to bare Envoy, HTTP/1.1", cost.ratio, 1.5, "x"))
     if size is not None:
         found += [
             Goal("Compile 1,000 sites of 5 routes", size.compile_s, 1, "s"),

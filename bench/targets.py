@@ -1,11 +1,11 @@
 """What is compared: the default edge, a bare Envoy, nginx and HAProxy, one worker each.
 
 All of them proxy to the same origin over kept connections and serve plain HTTP/1.1 on one port and
-TLS with HTTP/2 on another. The edge is what `seawall up` runs from a site file of a few lines, with
-the watch for bots off and on: its Envoy is measured, its agent and control run beside it. On a busy
-node a share of the ordinary requests is recorded; `seawall-all` is the same Envoy configuration
-with every request recorded. The others write no log and check nothing, as their makers' examples
-do.
+TLS with HTTP/2 on another. The edge is what `seawall up` runs from a site file of a few lines: with
+bots off, as a new site has it (requests are scored), and with the default rules. Its Envoy is
+measured; its agent and control run beside it. On a busy node a share of the ordinary requests is
+recorded; `seawall-all` is the same Envoy configuration with every request recorded. The others
+write no log and check nothing, as their makers' examples do.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from seawall.compiler.static import static_bootstrap
 from seawall.site.collect import collect
 from seawall.site.load import load
 
+BOTS = {"seawall": "bots: off, ", "seawall-scores": "", "seawall-bots": "bots: observe, "}
+"""What the site file of an operated edge says of bots, by the name of the target."""
 _HCM = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3."
     "HttpConnectionManager"
@@ -59,10 +62,9 @@ class Place:
 
 
 def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManager[Target]"]]:
-    """The targets that can run here, by name; the first four always can."""
+    """The targets that can run here, by name; all but the last two always can."""
     found: dict[str, Callable[[Place], contextlib.AbstractContextManager[Target]]] = {
-        "seawall": lambda place: seawall(place, bots=False),
-        "seawall-bots": lambda place: seawall(place, bots=True),
+        **{name: partial(seawall, name=name) for name in BOTS},
         "seawall-all": seawall_all,
         "envoy": envoy,
     }
@@ -74,9 +76,9 @@ def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManage
 
 
 @contextlib.contextmanager
-def seawall(place: Place, *, bots: bool) -> Iterator[Target]:
-    """The edge as operators run it: all defaults, with or without the watch for bots."""
-    port, tls_port = _write_site(place, bots=bots)
+def seawall(place: Place, *, name: str) -> Iterator[Target]:
+    """The edge as operators run it: all defaults, but for what `BOTS` says."""
+    port, tls_port = _write_site(place, bots=BOTS[name])
     options = ("--config", "seawall.yaml", "--data-dir", "data")
     command = [sys.executable, "-P", "-m", "seawall.cli.main"]
     with running([*command, "up", *options, "--concurrency", "1"], place.directory) as up:
@@ -84,7 +86,7 @@ def seawall(place: Place, *, bots: bool) -> Iterator[Target]:
         wait_until(lambda: accepts(port) and accepts(tls_port), "seawall up listens")
         pid = int(json.loads(identity.read_text())["pid"])
         try:
-            yield Target("seawall-bots" if bots else "seawall", Program(pid), port, tls_port)
+            yield Target(name, Program(pid), port, tls_port)
         finally:
             up.terminate()
             subprocess.run(
@@ -102,7 +104,7 @@ def seawall_all(place: Place) -> Iterator[Target]:
 
     Without the agent there are no shared ticket keys, and records name no release.
     """
-    port, tls_port = _write_site(place, bots=False)
+    port, tls_port = _write_site(place, bots=BOTS["seawall"])
     loaded = load(
         collect(place.directory / "seawall.yaml"),
         read=lambda path: Path(path).read_bytes(),
@@ -116,7 +118,7 @@ def seawall_all(place: Place) -> Iterator[Target]:
         yield target
 
 
-def _write_site(place: Place, *, bots: bool) -> tuple[int, int]:
+def _write_site(place: Place, *, bots: str) -> tuple[int, int]:
     chain, key = certificate(place.directory)
     port, tls_port = free_port(), free_port()
     (place.directory / "seawall.yaml").write_text(
@@ -124,7 +126,7 @@ def _write_site(place: Place, *, bots: bool) -> tuple[int, int]:
         f"listen: {{http: 127.0.0.1:{port}, https: 127.0.0.1:{tls_port}}}\n"
         "sites:\n"
         f"  bench: {{hosts: [{HOST}], origin: 'http://127.0.0.1:{place.origin}',\n"
-        f"    bots: {'observe' if bots else 'off'}, redirect_to_https: false,\n"
+        f"    {bots}redirect_to_https: false,\n"
         f"    tls: {{cert: {chain.name}, key: {key.name}}}}}\n"
     )
     return port, tls_port

@@ -64,6 +64,7 @@ def origin(name: str = "app", *ports: int, **changes: Any) -> Origin:
         retry_budget=RetryBudget(0.2, 3),
         circuit_breaker=CircuitBreaker(1024, 1024, 4096),
         dns_refresh_s=30.0,
+        own_connections=False,
     )
     return replace(plain, **changes)
 

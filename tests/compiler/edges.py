@@ -145,6 +145,7 @@ def _origin(name: OriginName) -> st.SearchStrategy[Origin]:
         retry_budget=st.builds(RetryBudget, st.sampled_from([0.1, 0.2]), POSITIVE),
         circuit_breaker=st.builds(CircuitBreaker, POSITIVE, POSITIVE, POSITIVE),
         dns_refresh_s=st.sampled_from([5.0, 30.0]),
+        own_connections=st.booleans(),
     )
 
 

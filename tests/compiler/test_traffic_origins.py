@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from websockets.sync.server import ServerConnection, serve
 from compiler.build import edge, forward, origin, route, site
 from compiler.served import served
 from edge.h2_client import GET, H2Client
-from envoy_harness import Origin, OriginRequest, free_port, ok, wait_until
+from envoy_harness import Origin, OriginRequest, RawClient, free_port, ok, wait_until
 from seawall.model import (
     BalanceBy,
     CircuitBreaker,
@@ -301,6 +302,23 @@ def test_hashing_keeps_a_client_on_one_endpoint(
                 assert made.startswith("sid=")
                 again = (f"cookie: {made.partition(';')[0]}",)
                 assert len({running.get("/", headers=again).body for _ in range(12)}) == 1
+
+
+@pytest.mark.parametrize(("own", "heard"), [(True, [b"/a/c", b"/b"]), (False, [b"/a/b/c"])])
+def test_clients_share_connections_unless_each_has_its_own(own: bool, heard: list[bytes]) -> None:
+    """A login of a connection (NTLM) is that of whoever asks on it next."""
+    with Origin() as app:
+        behind = origin("app", app.port, own_connections=own)
+        with (
+            served(edge(http=(free_port(),), origins=(behind,))) as running,
+            RawClient(running.port) as one,
+            RawClient(running.port) as other,
+        ):
+            for client, path in ((one, b"/a"), (other, b"/b"), (one, b"/c")):
+                client.send(b"GET %s HTTP/1.1\r\nhost: shop.test\r\n\r\n" % path)
+                assert client.response().status == 200
+        asked = [re.findall(rb"GET (/\w)", bytes(connection)) for connection in app.connections]
+    assert [b"".join(paths) for paths in asked] == heard
 
 
 def test_a_dns_name_is_resolved() -> None:

@@ -40,6 +40,7 @@ ORIGINS: dict[str, dict[str, Any]] = {
             "max_ejected": "100%",
         },
         "dns_refresh": "1h",
+        "own_connections": True,
         "idle_timeout": "1h",
     },
     "weights": {

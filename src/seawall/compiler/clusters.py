@@ -58,6 +58,7 @@ def compile_origin(origin: Origin, *, private: bool = False) -> Resource:
         load_assignment=_endpoints(name, origin.endpoints),
         per_connection_buffer_limit_bytes=uint32(limits.CONNECTION_BUFFER_SIZE_BYTES_MAX),
         circuit_breakers=_circuit_breakers(origin),
+        connection_pool_per_downstream_connection=origin.own_connections,
         typed_extension_protocol_options={names.HTTP_OPTIONS: packed(_http_options(origin))},
         upstream_connection_options=cluster_pb2.UpstreamConnectionOptions(
             tcp_keepalive=address_pb2.TcpKeepalive(

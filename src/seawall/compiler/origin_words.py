@@ -37,6 +37,7 @@ _LABELS: Final = {
     f"{_THRESHOLDS}.max_requests": "largest number of requests",
     f"{_THRESHOLDS}.retry_budget.budget_percent.value": "retry budget (%)",
     f"{_THRESHOLDS}.retry_budget.min_retry_concurrency": "retries always allowed",
+    "connection_pool_per_downstream_connection": "connections for each client",
     "cluster_type": "DNS discovery",
     "cluster_type.typed_config.dns_refresh_rate": "DNS refresh",
     "transport_socket": "TLS",

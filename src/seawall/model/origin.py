@@ -102,7 +102,11 @@ class CircuitBreaker:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A named set of interchangeable endpoints."""
+    """A named set of interchangeable endpoints.
+
+    Attributes:
+        own_connections: each connection of a client has connections of its own.
+    """
 
     name: OriginName
     endpoints: tuple[Endpoint, ...]
@@ -116,3 +120,4 @@ class Origin:
     retry_budget: RetryBudget
     circuit_breaker: CircuitBreaker
     dns_refresh_s: float
+    own_connections: bool

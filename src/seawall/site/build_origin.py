@@ -56,6 +56,7 @@ def build_origin(
             breaker.max_connections, breaker.max_pending, breaker.max_requests
         ),
         dns_refresh_s=section.dns_refresh,
+        own_connections=section.own_connections,
     )
 
 

@@ -237,6 +237,11 @@ class OriginSection(Section):
         default=CircuitBreakerSection.model_validate({}),
         description="Limits on concurrent connections and requests.",
     )
+    own_connections: bool = Field(
+        default=False,
+        description="Clients do not share connections to this origin. For logins of a connection, "
+        "such as [NTLM](hardening.md#logins-of-a-connection); costs a connection for each client.",
+    )
     tls: OriginTlsSection | None = Field(default=None, description="Only with https endpoints.")
     dns_refresh: Annotated[float, duration("1s", "1h")] = Field(
         default=30.0,
