@@ -215,7 +215,7 @@ def test_a_shadow_that_is_not_read_any_more_is_left_behind_with_a_note() -> None
     feeds = feeds_of(AS_CURRENT, current, 0.0)
     assert feeds == held[:1]
     (note,) = left_behind(AS_CURRENT, current, feeds)
-    assert "left behind" in note
+    assert "the release goes without it" in note
     again = Extras(feed=Pushed(BOT_SHADOW, FAR[:-9]))
     assert feeds_of(again, current, 0.0) == (held[0], again.feed), "what is pushed now is judged"
     good = replace(current, feeds=(held[0], Pushed(BOT_SHADOW, NEXT)))

@@ -358,7 +358,7 @@ def test_a_restart_serves_what_was_decided_or_else_what_served_before(
         assert again.process.poll() is None
         found = again.run("status")
         assert found.returncode == 3
-        assert "the edge serves on" in found.stderr
+        assert "the edge still serves" in found.stderr
 
 
 def test_a_second_interrupt_does_not_wait_for_open_requests(tmp_path: Path, origin: str) -> None:

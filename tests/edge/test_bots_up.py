@@ -107,7 +107,7 @@ def test_a_client_that_contradicts_itself_is_told_in_plain_words(asking: Asking)
     assert "Its user agent claims Firefox, but its handshake is that of" in text
     assert "they contradict each other." in text
     assert "It is the first request of its client in 10 minutes." in text
-    assert "No rule held: it passed." in text
+    assert "No rule matched, so it passed." in text
     assert told["record"]["ja4"].startswith("t13d")
     assert told["record"]["bots"].split(" ")[1] == "observe"
 

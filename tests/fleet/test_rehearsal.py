@@ -107,8 +107,10 @@ def told_by_both(machines: Machines) -> None:
     [hers, his] = shop["nodes"]
     assert (hers["node"], hers["clients"], hers["new_clients"]) == ("edge-1", FEW, FEW)
     assert (hers["over"], his["node"], his["over"]) == (True, "edge-2", False)
-    assert "30 of 30 clients (100%) that are let in now on node edge-1, of the" in found["message"]
-    assert "By what: bad (deny) 30." in found["message"]
+    assert (
+        "30 of 30 clients (100%) that are let in now on node edge-1, judged by" in found["message"]
+    )
+    assert "By rule or list: bad (deny) 30." in found["message"]
     example = hers["rules"][0]["example"]
     why = seawall("why", example, "--data-dir", machines.control, "--format", "json")
     assert json.loads(why)["node"] == "edge-1", "the example can be asked about"

@@ -150,7 +150,7 @@ def test_a_leader_killed_while_a_release_bakes_is_replaced_and_the_rollout_ends_
     with leader.client() as client:
         view = client.nodes()
         assert (view.leading, view.leader) == (False, successor.address)
-        with pytest.raises(SeawallError, match=f"the one at {successor.address} does"):
+        with pytest.raises(SeawallError, match=f"the one at {successor.address} leads"):
             client.join_token()
         # What it cannot know it does not make up, and no work is done that cannot be stored.
         assert [node.connected for node in view.nodes] == [None, None]

@@ -126,7 +126,7 @@ def test_the_same_model_is_not_measured() -> None:
 def test_scores_that_become_absent_are_refused_unless_a_switch_does_it() -> None:
     report = judged(step_model(), None)
     assert report.refusal is not None
-    assert "absent" in report.refusal.message
+    assert "no request would get a score" in report.refusal.message
     assert judged(step_model(), None, kind=Kind.SWITCH).refusal is None
     nobody = snapshot(step_model(), mode=BotMode.OFF)
     assert judge_scores(snapshot(step_model()), nobody, Kind.SITE, list).refusal is None

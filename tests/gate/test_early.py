@@ -76,7 +76,7 @@ def story(
 
 def said(report: TasteReport) -> list[str]:
     """Without what is measured."""
-    words = ("Started", "Processor time")
+    words = ("Started", "CPU time")
     return [report.summary, *(line for line in report.lines if not line.startswith(words))]
 
 

@@ -51,7 +51,7 @@ def test_too_many_of_a_kind_are_refused_with_both_numbers() -> None:
     crowd = {f"s{number}": "" for number in range(limits.SITES_MAX + 1)}
     error = refusal(bundle(), replace(held, sites=crowd))
     assert error.code == "gate-over-limit"
-    assert "holds 2,001 sites; at most 2,000" in error.message
+    assert "has 2,001 sites; at most 2,000" in error.message
 
 
 def test_a_feature_that_seawall_never_writes_is_refused_by_name() -> None:

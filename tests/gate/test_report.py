@@ -70,7 +70,7 @@ def test_a_stage_with_odd_fields_is_still_shown() -> None:
 def test_a_report_of_any_size_fits_the_store() -> None:
     lines = bounded(["ü" * 1_000] * 1_000)
     assert len(lines) == limits.GATE_LINES_MAX + 1
-    assert lines[-1] == f"And {1_000 - limits.GATE_LINES_MAX} more."
+    assert lines[-1] == f"{1_000 - limits.GATE_LINES_MAX} more lines are not shown."
     stages = tuple(
         StageReport(stage.value, Outcome.PASSED, 1.0, "ü" * 1_000, lines) for stage in GateStage
     )

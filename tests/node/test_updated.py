@@ -55,7 +55,11 @@ def test_another_version_of_envoy_takes_over_with_what_was_tried_in_it(tmp_path:
             async with running(measuring(tmp_path)) as node:
                 await until(lambda: node.agent.keeper.link.session.settled, what="settled")
                 assert node.agent.keeper.pid == pid
-                assert [n for n in node.agent.notices() if n.startswith("Envoy 1.2.3 serves on")]
+                assert [
+                    n
+                    for n in node.agent.notices()
+                    if n.startswith("Envoy 1.2.3, started before an update")
+                ]
                 story = Story(node)
                 # What is not tried, as a rollback, waits for no new process.
                 await story.serve(site(port, upstream, first=answer("untried")))

@@ -79,7 +79,7 @@ def test_the_date_of_another_list_is_a_comment() -> None:
 def test_ranges_of_another_bot_are_refused() -> None:
     loaded = _loaded(CONTENT.replace(b"google-common", b"bingbot"))
     assert loaded.edge is None
-    assert "bad-list: List `google-common`: It contains the ranges `bingbot`." in _words(loaded)
+    assert "bad-list: List `google-common`: It holds the ranges `bingbot`." in _words(loaded)
 
 
 def test_more_ranges_than_the_filter_reads_are_refused() -> None:
