@@ -168,7 +168,7 @@ def test_a_start_on_a_disk_that_takes_no_files_serves_from_a_copy_in_memory(
         assert again.interrupt() == 0
 
 
-def test_nothing_is_copied_that_is_too_large(
+def test_nothing_is_copied_that_is_too_large_or_over_what_another_user_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(standin, "_MEMORY", tmp_path)
@@ -191,6 +191,12 @@ def test_nothing_is_copied_that_is_too_large(
     with pytest.raises(UnreachableError, match="too large"):
         standin.copy(data_dir)
     assert (place / "node" / "state.json").exists()
+    monkeypatch.setattr(limits, "STAND_IN_SIZE_BYTES_MAX", 999)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    taken = standin._place(data_dir)
+    taken.mkdir()
+    assert standin.copy(data_dir) != taken
+    assert not [*taken.iterdir()], "what is of another user stays as it is"
 
 
 def test_what_somebody_else_put_in_the_place_of_a_copy_is_not_believed(

@@ -84,8 +84,8 @@ def _read(kind: Any, value: object, place: str, *, strict: bool) -> Any:  # noqa
         kind = kind.__supertype__
     origin = get_origin(kind)
     if origin is Literal:
-        newer = not strict and isinstance(value, str)
-        return value if newer or value in get_args(kind) else _wrong_choice(kind, value, place)
+        known = value in get_args(kind) or (not strict and isinstance(value, str))
+        return value if known else _wrong(place, value, _choices(get_args(kind)))
     if origin in (types.UnionType, Union):
         return _read_union(get_args(kind), value, place, strict=strict)
     if origin is tuple:
@@ -98,10 +98,6 @@ def _read(kind: Any, value: object, place: str, *, strict: bool) -> Any:  # noqa
         known = tuple(item.value for item in kind)
         return kind(value) if value in known else _wrong(place, value, _choices(known))
     return _read_plain(kind, value, place)
-
-
-def _wrong_choice(kind: Any, value: object, place: str) -> Any:
-    return _wrong(place, value, _choices(get_args(kind)))
 
 
 def _read_plain(kind: type, value: object, place: str) -> Any:

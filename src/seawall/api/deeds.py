@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from seawall.api.order import Order
 from seawall.api.progress import Flow
+from seawall.api.releaser import Releaser
 from seawall.api.views import Refused
 from seawall.errors import SeawallError
 from seawall.release.ledger import Audit
@@ -63,6 +65,20 @@ class Deeds:
             raise
         self._background.spawn(self._follow(flow, actor, action, subject), name="deed")
         return flow
+
+    async def released(
+        self, releaser: Releaser, order: Order, action: str, subject: str, detail: str = ""
+    ) -> Flow:
+        """Write down that somebody orders a release, then begin it.
+
+        Raises:
+            SeawallError: it cannot be written down, or does not begin.
+        """
+
+        async def begin() -> Flow:
+            return releaser.apply(order)
+
+        return await self.begun(begin, order.author, action, subject, detail)
 
     async def _follow(self, flow: Flow, actor: str, action: str, subject: str) -> None:
         outcome = await flow.wait()

@@ -104,7 +104,7 @@ class ShadowDesk:
             feed=_PROMOTED,
             break_glass=break_glass,
         )
-        return await self._begun(order, "shadow-promoted", shadow.id)
+        return await self._deeds.released(self._releaser, order, "shadow-promoted", shadow.id)
 
     async def unshadow(self, *, author: str, message: str) -> Flow:
         """Begin to take the shadow away.
@@ -124,17 +124,13 @@ class ShadowDesk:
             extras=Extras(unshadow=True, pinned=True),
             feed=BOT_SHADOW,
         )
-        return await self._begun(order, "shadow-taken-away", facts.shadow.id)
+        return await self._deeds.released(
+            self._releaser, order, "shadow-taken-away", facts.shadow.id
+        )
 
     def _compared(self, model: str, shadow: str) -> ShadowReport:
         files = records.files(self._access_file)
         return compare(records.newest(files, limits.BOT_SHADOW_READ_BYTES), model, shadow)
-
-    async def _begun(self, order: Order, action: str, subject: str) -> Flow:
-        async def begin() -> Flow:
-            return self._releaser.apply(order)
-
-        return await self._deeds.begun(begin, order.author, action, subject)
 
 
 def _require_pushed(facts: Facts) -> None:

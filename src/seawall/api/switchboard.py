@@ -103,7 +103,7 @@ class Switchboard:
             extras=Extras(on=switch, pinned=True),
             break_glass=break_glass,
         )
-        return await self._begun(order, "kill", switch.words, detail)
+        return await self._deeds.released(self._releaser, order, "kill", switch.words, detail)
 
     async def unkill(
         self, feature: str, site: str | None, *, author: str, break_glass: bool = False
@@ -131,7 +131,7 @@ class Switchboard:
             extras=Extras(off=key, pinned=True),
             break_glass=break_glass,
         )
-        return await self._begun(order, "unkill", switch_words(*key))
+        return await self._deeds.released(self._releaser, order, "unkill", switch_words(*key))
 
     async def push_now(
         self, feed: Pushed, *, author: str, message: str, force: tuple[str, ...]
@@ -156,7 +156,7 @@ class Switchboard:
             feed=feed.name,
             break_glass=True,
         )
-        return await self._begun(order, "feed-pushed", feed.name, detail)
+        return await self._deeds.released(self._releaser, order, "feed-pushed", feed.name, detail)
 
     async def switches(self) -> SwitchesView:
         """What is killed in the current release, and what can be."""
@@ -267,12 +267,6 @@ class Switchboard:
         while self._releaser.in_the_way(Kind.SWITCH) and self._clock.monotonic_s() < end_s:
             await self._clock.sleep(_WAIT_POLL_S)
         return require_facts(await self._releaser.current_facts(), self._releaser.current)
-
-    async def _begun(self, order: Order, action: str, subject: str, detail: str = "") -> Flow:
-        async def begin() -> Flow:
-            return self._releaser.apply(order)
-
-        return await self._deeds.begun(begin, order.author, action, subject, detail)
 
 
 def _model_view(model: ModelFacts) -> BotModelView | None:
