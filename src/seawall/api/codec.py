@@ -84,8 +84,8 @@ def _read(kind: Any, value: object, place: str, *, strict: bool) -> Any:  # noqa
         kind = kind.__supertype__
     origin = get_origin(kind)
     if origin is Literal:
-        known = value in get_args(kind) or (not strict and isinstance(value, str))
-        return value if known else _wrong(place, value, _choices(get_args(kind)))
+        taken = value in get_args(kind) or (not strict and isinstance(value, str))
+        return value if taken else _wrong(place, value, _choices(get_args(kind)))
     if origin in (types.UnionType, Union):
         return _read_union(get_args(kind), value, place, strict=strict)
     if origin is tuple:
