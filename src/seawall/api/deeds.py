@@ -6,7 +6,6 @@ freeze or a node refused a moment later.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from seawall.api.order import Order
 from seawall.api.progress import Flow
@@ -15,8 +14,6 @@ from seawall.api.views import Refused
 from seawall.errors import SeawallError
 from seawall.release.ledger import Audit
 from seawall.tasks import Background
-
-_REFUSED: Final = "refused: {}"
 
 
 class Deeds:
@@ -43,6 +40,15 @@ class Deeds:
         await asyncio.to_thread(
             self._audit.add, actor=actor, action=action, subject=subject, detail=detail
         )
+
+    async def noted(
+        self, actor: str, action: str, subject: str, detail: str = "", *, lost: str
+    ) -> None:
+        """Write down what is done already: where that cannot be, it is logged as `lost`."""
+        try:
+            await self.note(actor, action, subject, detail)
+        except SeawallError as error:
+            self._log(lost, error.message)
 
     async def begun(
         self,
@@ -86,7 +92,10 @@ class Deeds:
             await self._refused(actor, action, subject, outcome.message)
 
     async def _refused(self, actor: str, action: str, subject: str, why: str) -> None:
-        try:
-            await self.note(actor, action, subject, _REFUSED.format(why))
-        except SeawallError as error:
-            self._log("deed-not-recorded", error.message)
+        detail = refused_words(why)
+        await self.noted(actor, action, subject, detail, lost="deed-not-recorded")
+
+
+def refused_words(why: str) -> str:
+    """The detail of an entry for what was refused."""
+    return f"refused: {why}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from seawall import limits
+from seawall.api.deeds import Deeds
 from seawall.api.extras import Extras
 from seawall.api.follower import STAYS
 from seawall.api.hand_views import WaitingFeedView
@@ -84,6 +85,7 @@ class FeedDesk:
     """Takes pushes. Use `take_up` in the control process that leads.
 
     Args:
+        deeds: told who did what.
         background: owns the work on each push.
         log: told what nobody waits for.
     """
@@ -96,10 +98,12 @@ class FeedDesk:
         workshop: Workshop,
         clock: Clock,
         *,
+        deeds: Deeds,
         background: Background,
         log: Callable[[str, str], None],
     ) -> None:
         self._releaser = releaser
+        self._deeds = deeds
         self._rollouts = rollouts
         self._store = store
         self._workshop = workshop
@@ -123,7 +127,7 @@ class FeedDesk:
         """
         facts = require_facts(await self._releaser.current_facts(), self._releaser.current)
         require_pushed(facts, feed.name)
-        await self._note(author, "feed-pushed", feed.name, f"{len(feed.content)} bytes")
+        await self._deeds.note(author, "feed-pushed", feed.name, f"{len(feed.content)} bytes")
         taken = WaitingFeed(
             feed.name, feed.content, author, message, self._clock.now_s(), force=force
         )
@@ -353,7 +357,10 @@ class FeedDesk:
             if self._stands(push) and push.waited:
                 self._refused[name] = words, outcome
             self._log("feed-refused", words)
-            await self._noted(push.feed.author, "feed-refused", name, outcome.message)
+            await self._deeds.noted(
+                *(push.feed.author, "feed-refused", name, outcome.message),
+                lost="feed-not-recorded",
+            )
         try:
             await asyncio.to_thread(self._store.waiting.drop, name, push.feed.number)
         except SeawallError as error:  # the next control process finds it served already
@@ -375,14 +382,3 @@ class FeedDesk:
 
     def _end(self, push: _Push, error: SeawallError) -> None:
         push.flow.end(self._refusal(push, error))
-
-    async def _noted(self, actor: str, action: str, subject: str, detail: str) -> None:
-        try:
-            await self._note(actor, action, subject, detail)
-        except SeawallError as error:
-            self._log("feed-not-recorded", error.message)
-
-    async def _note(self, actor: str, action: str, subject: str, detail: str) -> None:
-        await asyncio.to_thread(
-            self._store.audit.add, actor=actor, action=action, subject=subject, detail=detail
-        )

@@ -13,7 +13,7 @@ from typing import Final
 
 from seawall import limits
 from seawall.api.asked import Caller, author_of, message_of, release_id
-from seawall.api.deeds import Deeds
+from seawall.api.deeds import Deeds, refused_words
 from seawall.api.feed_desk import FeedDesk
 from seawall.api.hand_requests import (
     DeedRequest,
@@ -263,13 +263,7 @@ class Hands:
         if reason:
             actor = author_of(author, caller)
             why = message_of(reason)
-            await asyncio.to_thread(
-                self._store.audit.add,
-                actor=actor,
-                action="BREAK-GLASS",
-                subject=action,
-                detail=why,
-            )
+            await self._deeds.note(actor, "BREAK-GLASS", action, why)
 
     async def added_to(self, status: StatusView) -> StatusView:
         """A status with what hands have done: switches, rollouts, the freeze."""
@@ -358,13 +352,7 @@ class Hands:
             yield actor, message_of(request.reason)
         except SeawallError as error:
             told = self._not_yet(error)
-            await asyncio.to_thread(
-                self._store.audit.add,
-                actor=actor,
-                action=action,
-                subject="rollouts",
-                detail=f"refused: {told.message}",
-            )
+            await self._deeds.note(actor, action, "rollouts", refused_words(told.message))
             raise told from error
 
     def _not_yet(self, error: SeawallError) -> SeawallError:

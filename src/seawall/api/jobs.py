@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seawall import limits
+from seawall.api.deeds import Deeds
 from seawall.api.job_process import JOB, run
 from seawall.api.job_views import JobsView, JobView
 from seawall.api.releaser import Releaser
@@ -36,6 +37,7 @@ class JobRunner:
         background: owns runs; when it is left, a run under way is ended.
         chance: a random number of [0, 1), for spreading due times.
         log: told each outcome.
+        deeds: told who did what.
 
     Attributes:
         program: module that is run for a job; tests have one of their own.
@@ -47,6 +49,7 @@ class JobRunner:
         releaser: Releaser,
         clock: Clock,
         *,
+        deeds: Deeds,
         data_dir: Path,
         background: Background,
         chance: Callable[[], float],
@@ -54,6 +57,7 @@ class JobRunner:
     ) -> None:
         self.program = JOB
         self._store = store
+        self._deeds = deeds
         self._releaser = releaser
         self._clock = clock
         self._data_dir = data_dir
@@ -101,9 +105,7 @@ class JobRunner:
             UnreachableError: the store cannot be written.
         """
         job = _named(name)
-        await asyncio.to_thread(
-            self._store.audit.add, actor=author, action="run-job", subject=str(job)
-        )
+        await self._deeds.note(author, "run-job", str(job))
         if self._leads_since_s is None:
             raise ConflictError(
                 "not-leading",
@@ -222,16 +224,8 @@ class JobRunner:
             self._running = None
 
     async def _record(self, name: JobName, outcome: Outcome) -> None:
-        try:
-            await asyncio.to_thread(
-                self._store.audit.add,
-                actor=AUTHOR,
-                action=f"job-{outcome.ending}",
-                subject=str(name),
-                detail=outcome.words,
-            )
-        except SeawallError as error:
-            self._log("job-not-recorded", error.message)
+        ending = f"job-{outcome.ending}"
+        await self._deeds.noted(AUTHOR, ending, str(name), outcome.words, lost="job-not-recorded")
 
     def _order(self, name: JobName) -> dict[str, Any]:
         settings = {

@@ -206,6 +206,7 @@ class _Core:
         keys = KeyWatch(releaser, clock, log=log)
         desk = FeedDesk(
             *(releaser, self.rollouts, self.store, self.workshop, clock),
+            deeds=deeds,
             background=self.background,
             log=log,
         )
@@ -213,6 +214,7 @@ class _Core:
             self.store,
             releaser,
             clock,
+            deeds=deeds,
             data_dir=data_dir,
             background=self.background,
             chance=Random(os.urandom(16)).random,  # noqa: S311 - spreads due times, not a secret
