@@ -41,7 +41,6 @@ _WARM: Final = (
     *(forked.WORKBENCH, "seawall.drill.workbench"),
 )
 _REQUEST_SIZE_BYTES: Final = 256 * 1024
-_NUMBER_SIZE_BYTES: Final = 64
 _FILES_MAX: Final = 8
 _STREAMS: Final = 3
 
@@ -61,9 +60,10 @@ def run(
         line = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
         try:
             streams = dict(enumerate((nothing.fileno(), out.fileno(), err.fileno())))
-            _ask(line, ("seawall.cli.main", arguments, cwd, env), streams)
+            order = ("seawall.cli.main", arguments, os.fspath(cwd or Path.cwd()), env)
+            forked.ask(line, address(), order, streams)
             line.settimeout(timeout_s)
-            code = int(line.recv(_NUMBER_SIZE_BYTES))
+            code = int(line.recv(forked.NUMBER_SIZE_BYTES))
         except TimeoutError:  # it is killed as nobody waits for it
             raise subprocess.TimeoutExpired(command, timeout_s) from None
         return subprocess.CompletedProcess(command, code, _text(out), _text(err))
@@ -85,8 +85,9 @@ class Popen(subprocess.Popen[Any]):
         files = {number: fd if fd >= 0 else number for number, fd in streams}
         files |= {fd: fd for fd in pass_fds}
         self._line = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = (module, command[command.index(module) + 1 :], cwd, env or os.environ)
-        self.pid = _ask(self._line, order, files)
+        arguments = command[command.index(module) + 1 :]
+        order = (module, arguments, os.fspath(cwd or Path.cwd()), env or os.environ)
+        self.pid = forked.ask(self._line, address(), order, files)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # - as above
 
@@ -105,7 +106,7 @@ class Popen(subprocess.Popen[Any]):
         flags = socket.MSG_DONTWAIT if wait_flags & os.WNOHANG else 0
         if self.returncode is None:
             try:
-                code = self._line.recv(_NUMBER_SIZE_BYTES, flags)
+                code = self._line.recv(forked.NUMBER_SIZE_BYTES, flags)
             except BlockingIOError:
                 return 0, 0
             self._line.close()
@@ -115,19 +116,6 @@ class Popen(subprocess.Popen[Any]):
     def _handle_exitstatus(self, *given: Any, **named: Any) -> None:
         if self._line is None:
             super()._handle_exitstatus(*given, **named)  # type: ignore[misc]  # - as above
-
-
-_Order = tuple[str, Sequence[str], str | os.PathLike[str] | None, Mapping[str, str]]
-"""Module, arguments, directory, environment."""
-
-
-def _ask(line: socket.socket, order: _Order, files: Mapping[int, int]) -> int:
-    """Let it be forked; its process id. Its exit code is the next that comes on the line."""
-    module, arguments, cwd, env = order
-    line.connect("\0" + address())
-    request = [module, [*arguments], [*files], os.fspath(cwd or Path.cwd()), dict(env)]
-    socket.send_fds(line, [json.dumps(request).encode()], [*files.values()])
-    return int(line.recv(_NUMBER_SIZE_BYTES))
 
 
 def offer_workbench() -> str:

@@ -10,26 +10,42 @@ import json
 import os
 import socket
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 ADDRESS: Final = "SEAWALL_TESTS_FORK"
 PROGRAM: Final = "SEAWALL_TESTS_WORKBENCH"
 WORKBENCH: Final = "seawall.api.workbench"
-_NUMBER_SIZE_BYTES: Final = 64
+NUMBER_SIZE_BYTES: Final = 64
+"""Of a process id or an exit code in digits."""
+
+
+Order = tuple[str, Sequence[str], str, Mapping[str, str]]
+"""Module, arguments, directory, environment."""
+
+
+def ask(line: socket.socket, address: str, order: Order, files: Mapping[int, int]) -> int:
+    """Let a program be forked, with these files at these numbers; its process id.
+
+    Its exit code is the next that comes on the line; who closes the line ends it.
+    """
+    module, arguments, cwd, env = order
+    line.connect("\0" + address)
+    request = [module, [*arguments], [*files], cwd, dict(env)]
+    socket.send_fds(line, [json.dumps(request).encode()], [*files.values()])
+    return int(line.recv(NUMBER_SIZE_BYTES))
 
 
 def main() -> None:
     """Be the workbench, and end as it ended."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
         program = os.environ.get(PROGRAM, WORKBENCH)
-        line.connect("\0" + os.environ[ADDRESS])
-        request = json.dumps([program, sys.argv[1:], [0, 1, 2], os.getcwd(), dict(os.environ)])  # noqa: PTH109 - pathlib is slow to load
-        socket.send_fds(line, [request.encode()], [0, 1, 2])
-        line.recv(_NUMBER_SIZE_BYTES)  # its process id
+        order = (program, sys.argv[1:], os.getcwd(), dict(os.environ))  # noqa: PTH109 - pathlib is slow to load
+        ask(line, os.environ[ADDRESS], order, {number: number for number in range(3)})
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)  # control sees its pipes end when the workbench ends
         os.dup2(nothing, 1)
-        code = int(line.recv(_NUMBER_SIZE_BYTES) or 1)
+        code = int(line.recv(NUMBER_SIZE_BYTES) or 1)
     if code < 0:
         os.kill(os.getpid(), -code)
     sys.exit(code)
