@@ -25,7 +25,7 @@ from seawall.node.slots import STABLE
 from seawall.node.state import Served
 from seawall.node.steering import Arm
 from seawall.telemetry.bot_sample import BotSample
-from seawall.telemetry.window import Window
+from seawall.telemetry.window import Window, drop_oldest
 
 CpuOf = Callable[[Arm], float | None]
 
@@ -49,8 +49,7 @@ class Instruments:
         self._recent: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
         # A bake may outlast the recent windows, which are short in it: what was before stays known.
         self._before: deque[Window] = deque(maxlen=WINDOWS_KEPT_MAX)
-        self._trial: deque[Window] = deque()
-        self._trial_sites = 0
+        self._trial: deque[Window] = deque(maxlen=TRIAL_WINDOWS_MAX)
         self._stable = self._collector(home / STABLE, Arm.STABLE)
         self._arms: dict[Arm, Collector] = {}
         self._ended: list[Window] = []
@@ -85,9 +84,8 @@ class Instruments:
     async def measure(self, directories: Mapping[Arm, Path]) -> None:
         """Measure the arms of a trial until cancelled."""
         self._trial.clear()
-        self._trial_sites = 0
-        for window in self._recent:
-            self._keep_of_trial(window)
+        self._trial.extend(self._recent)
+        drop_oldest(self._trial, TRIAL_SITES_MAX)
         self._arms = {arm: self._collector(path, arm) for arm, path in directories.items()}
         for collector in self._arms.values():
             collector.hurry(on=True)
@@ -160,14 +158,9 @@ class Instruments:
             self._recent.append(window)
             if self._serving is not None and window.release != self._serving.release:
                 self._before.append(window)  # closed by the commit
-        self._keep_of_trial(window)
-        self.noticed(window)
-
-    def _keep_of_trial(self, window: Window) -> None:
         self._trial.append(window)
-        self._trial_sites += len(window.sites)
-        while len(self._trial) > TRIAL_WINDOWS_MAX or self._trial_sites > TRIAL_SITES_MAX:
-            self._trial_sites -= len(self._trial.popleft().sites)
+        drop_oldest(self._trial, TRIAL_SITES_MAX)
+        self.noticed(window)
 
     def _keep(self, windows: Iterable[Window]) -> None:
         self._ended = [*self._ended, *windows][-WINDOWS_KEPT_MAX:]

@@ -33,7 +33,7 @@ from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.bot_sample import BotSample, bot_sample
 from seawall.telemetry.recording import Recording, RequestRate, kinds
 from seawall.telemetry.stats import QUERY, Reading, parse
-from seawall.telemetry.window import Window
+from seawall.telemetry.window import Window, drop_oldest
 from seawall.telemetry.windows import WindowBuilder
 
 MORE_FILES: Final = (
@@ -194,8 +194,7 @@ class Collector:
         if window is not None:
             self._kept.append(window)
             self._seen(window)
-            while sum(len(kept.sites) for kept in self._kept) > WINDOWS_SITES_KEPT_MAX:
-                self._kept.popleft()
+            drop_oldest(self._kept, WINDOWS_SITES_KEPT_MAX)
         return window
 
     def _envoy_notices(self) -> Iterator[str]:

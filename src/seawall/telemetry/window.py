@@ -4,6 +4,7 @@ Counters are differences over the span, never running totals. A count that could
 absent from the mapping: missing is not zero.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -58,3 +59,9 @@ class Window:
     sites: Mapping[SiteName, SiteCounts] = field(default_factory=lambda: MappingProxyType({}))
     edge: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     latency_buckets: tuple[int, ...] = ()
+
+
+def drop_oldest(windows: deque[Window], sites_max: int) -> None:
+    """Drop windows until at most so many site entries are left in all of them."""
+    while sum(len(window.sites) for window in windows) > sites_max:
+        windows.popleft()
