@@ -57,15 +57,27 @@ def generator(protocol: str) -> str | None:
 def load(protocol: str, port: int, requests: int) -> Load:
     """Send about `requests` requests to 127.0.0.1."""
     name = generator(protocol)
-    headers = BROWSER_HEADERS if protocol == BROWSER else ()
+    headers = _headers(protocol)
     start_s = time.monotonic()
     if name == "h2load":
         done = _h2load(protocol, port, requests, headers)
     elif name == "wrk":
         done = _wrk(port, headers)
     else:
-        done = asyncio.run(_python(port, requests, headers))
+        done = asyncio.run(_python(port, requests, headers, CONNECTIONS))
     return Load(done, time.monotonic() - start_s)
+
+
+def one_by_one(protocol: str, port: int, requests: int) -> None:
+    """Send `requests` requests of HTTP/1.1 over one connection, each when the last was answered.
+
+    So a proxy is woken equally often for each, however busy the machine is.
+    """
+    asyncio.run(_python(port, requests, _headers(protocol), connections=1))
+
+
+def _headers(protocol: str) -> tuple[str, ...]:
+    return BROWSER_HEADERS if protocol == BROWSER else ()
 
 
 def _h2load(protocol: str, port: int, requests: int, headers: tuple[str, ...]) -> int:
@@ -95,10 +107,10 @@ def _wrk(port: int, headers: tuple[str, ...]) -> int:
     return int(found[1]) if found else 0
 
 
-async def _python(port: int, requests: int, headers: tuple[str, ...]) -> int:
+async def _python(port: int, requests: int, headers: tuple[str, ...], connections: int) -> int:
     lines = (f"GET {PATH} HTTP/1.1", f"Host: {HOST}", *headers)
     head = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    each = max(1, requests // CONNECTIONS)
+    each = max(1, requests // connections)
 
     async def one() -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -114,7 +126,7 @@ async def _python(port: int, requests: int, headers: tuple[str, ...]) -> int:
             writer.close()
         return each
 
-    return sum(await asyncio.gather(*(one() for _ in range(CONNECTIONS))))
+    return sum(await asyncio.gather(*(one() for _ in range(connections))))
 
 
 def _run(*command: str) -> str:

@@ -6,6 +6,7 @@ import platform
 from dataclasses import asdict, dataclass
 
 from bench.cpu import Cost
+from bench.instructions import Count
 from bench.load import BROWSER
 from bench.size import Size
 
@@ -72,7 +73,7 @@ def goals(costs: list[Cost], size: Size | None) -> list[Goal]:
     return found
 
 
-def markdown(costs: list[Cost], size: Size | None) -> str:
+def markdown(costs: list[Cost], size: Size | None, counted: list[Count]) -> str:
     """Tables in Markdown; they read well in a terminal too."""
     lines = [f"Measured on {_machine()}.", ""]
     if reached := goals(costs, size):
@@ -94,6 +95,8 @@ def markdown(costs: list[Cost], size: Size | None) -> str:
                 f"| {cost.memory_bytes / MIB:.0f} MiB |"
                 for cost in of_protocol
             ]
+    for protocol, title in PROTOCOLS.items():
+        lines += _counted([count for count in counted if count.protocol == protocol], title)
     if size is not None:
         lines += ["", "1,000 sites of 5 routes, each with its own origin:", ""]
         lines += ["| | |", "|---|---|"]
@@ -110,17 +113,33 @@ def into_page(page: str, tables: str) -> str:
     return f"{head}{begin}\n{tables}{end}{tail}"
 
 
-def as_json(costs: list[Cost], size: Size | None) -> str:
+def as_json(costs: list[Cost], size: Size | None, counted: list[Count]) -> str:
     """The same as one JSON object."""
     return json.dumps(
         {
             "machine": _machine(),
             "goals": [{**asdict(goal), "reached": goal.reached} for goal in goals(costs, size)],
             "costs": [asdict(cost) for cost in costs],
+            "instructions": [asdict(count) for count in counted],
             "size": asdict(size) if size is not None else None,
         },
         indent=2,
     )
+
+
+def _counted(counted: list[Count], title: str) -> list[str]:
+    if not counted:
+        return []
+    return [
+        *("", f"{title}, 1 KiB, not recorded, instructions in user space:", ""),
+        "| | for each request | lives | to bare Envoy | for bots |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {NAMES[count.target]} | {count.instructions:,} | {count.least:,} to {count.most:,} "
+            f"| {count.ratio:.3f} | {'' if count.bots is None else f'{count.bots:,}'} |"
+            for count in counted
+        ),
+    ]
 
 
 def _size_rows(size: Size) -> list[tuple[str, str]]:

