@@ -1,16 +1,19 @@
 """The clients of a drill: what each of them writes down, whatever answers or does not."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from seawall.clock import SystemClock
+from clocks import HandClock
+from seawall.clock import Clock, SystemClock
 from seawall.drill import crowd
 from seawall.drill.account import Sample
 from seawall.drill.crowd import Crowd, Visit
 from seawall.drill.website import running_origin
+from seawall.limits import DRILL_CLIENT_TIMEOUT_S
 
 _WANTED = 6
 _PAGE = (
@@ -19,7 +22,7 @@ _PAGE = (
 
 
 @asynccontextmanager
-async def _answering(*parts: bytes, close: bool = True) -> AsyncIterator[int]:
+async def _answering(*parts: bytes) -> AsyncIterator[int]:
     """A server on a port that answers with these parts, each on its own; then it ends the line."""
 
     served: list[asyncio.Task[None]] = []
@@ -30,8 +33,6 @@ async def _answering(*parts: bytes, close: bool = True) -> AsyncIterator[int]:
             for part in parts:
                 writer.write(part)
                 await writer.drain()
-            if not close:
-                await reader.read()
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
@@ -45,16 +46,18 @@ async def _answering(*parts: bytes, close: bool = True) -> AsyncIterator[int]:
     await asyncio.gather(*served)
 
 
-async def _seen(port: int, visit: Visit, enough: Callable[[Crowd], bool]) -> list[Sample]:
-    clients = Crowd([("127.0.0.1", port)], [visit], SystemClock(), rate_per_s=200.0)
+async def _seen(
+    port: int, visit: Visit, enough: Callable[[Crowd], bool], clock: Clock | None = None
+) -> list[Sample]:
+    clients = Crowd([("127.0.0.1", port)], [visit], clock or SystemClock(), rate_per_s=200.0)
     async with asyncio.timeout(20):
         await clients.run(lambda: enough(clients))
     return clients.samples
 
 
-def _seen_of(visit: Visit, *parts: bytes, close: bool = True) -> set[tuple[int, str, bool, str]]:
+def _seen_of(visit: Visit, *parts: bytes) -> set[tuple[int, str, bool, str]]:
     async def ask() -> list[Sample]:
-        async with _answering(*parts, close=close) as port:
+        async with _answering(*parts) as port:
             return await _seen(port, visit, lambda found: len(found.samples) >= _WANTED)
 
     samples = asyncio.run(ask())
@@ -97,9 +100,22 @@ def test_what_is_no_answer_has_no_status(part: bytes) -> None:
     assert {status for status, *_ in _seen_of(Visit("a.test"), part)} == {0}
 
 
-def test_who_gets_no_answer_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "DRILL_CLIENT_TIMEOUT_S", 0.05)
-    assert _seen_of(Visit("a.test"), _PAGE, close=False) == {(0, "", False, "")}
+def _unanswered(enough: Callable[[Crowd], bool]) -> tuple[list[Sample], float]:
+    """What clients of a server that takes connections and is silent saw, and the time after it."""
+    clock = HandClock()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        samples = asyncio.run(_seen(port, Visit("a.test"), enough, clock))
+    return samples, clock.monotonic_s()
+
+
+def test_who_gets_no_answer_gives_up_in_time() -> None:
+    begin_s = HandClock().monotonic_s()
+    samples, end_s = _unanswered(lambda found: bool(found.samples))
+    first_s = samples[0].at_s - begin_s
+    assert DRILL_CLIENT_TIMEOUT_S <= first_s <= DRILL_CLIENT_TIMEOUT_S + 0.1
+    assert {(each.status, each.expected) for each in samples} == {(0, False)}
+    assert samples[-1].at_s == end_s
 
 
 def test_a_port_that_nobody_listens_on_is_no_answer() -> None:
@@ -114,13 +130,8 @@ def test_a_port_that_nobody_listens_on_is_no_answer() -> None:
 
 def test_no_more_are_asked_at_once_than_the_machine_bears(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowd, "DRILL_CLIENTS_MAX", 3)
-    monkeypatch.setattr(crowd, "DRILL_CLIENT_TIMEOUT_S", 0.3)
-
-    async def ask() -> tuple[list[Sample], int]:
-        async with _answering(close=False) as port:
-            samples = await _seen(port, Visit("a.test"), lambda found: bool(found.samples))
-            return samples, len(samples)
-
-    samples, count = asyncio.run(ask())
-    assert {sample.status for sample in samples} == {0}
-    assert count == 3 + 1  # the one that was not asked, and those that gave up
+    samples, _ = _unanswered(lambda found: bool(found.samples))
+    not_asked, *gave_up = samples
+    assert not_asked.failed
+    assert [each.status for each in gave_up] == [0, 0, 0]
+    assert not_asked.at_s + 1 < gave_up[0].at_s
