@@ -27,14 +27,20 @@ AFTER_S = 1.0
 Only what crashes late is waited for."""
 UNJUDGED_S = 0.5
 """Of traffic before the fault where nothing is judged by it."""
-UNJUDGED_PER_S = 60.0
-"""And requests a second then. What must fail there fails for each of them."""
+UNJUDGED_PER_S = 20.0
+"""And requests a second of each node then. What must fail fails for each of them, and what must
+hold is held by no count of them."""
+FEW_NODES = 2
+"""A wave of one and a wave of the rest: enough where protections are off."""
 
 
 def run(drill: Drill, home: Path, off: frozenset[Protection] = frozenset()) -> Result:
     short = drill if drill is slow_poison.DRILL else replace(drill, after_s=AFTER_S)
-    if Protection.CANARY in off:
-        short = replace(short, warm_up_s=UNJUDGED_S, rate_per_s=UNJUDGED_PER_S)
+    if off:
+        short = replace(short, nodes=FEW_NODES)
+    if drill.protections != (Protection.CANARY,) or off:
+        rate_per_s = UNJUDGED_PER_S * short.nodes
+        short = replace(short, warm_up_s=UNJUDGED_S, rate_per_s=rate_per_s)
     guarded: Guarded = asyncio.run(run_guarded(short, home, SystemClock(), off=off))
     return Result(drill.name, drill.outage, drill.title, guarded, None)
 

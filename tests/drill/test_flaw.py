@@ -14,7 +14,8 @@ from seawall.drill.scene import Drill, Protection, unbounded
 
 @pytest.mark.parametrize("drill", [feature_file.DRILL, tenant_config.DRILL], ids=lambda d: d.name)
 def test_the_naive_fleet_suffers_and_needs_a_person(drill: Drill, tmp_path: Path) -> None:
-    slower = replace(drill, rate_per_s=60.0)  # nobody judges: an alarm needs ten failures a second
+    # Nobody judges: an alarm needs ten failures a second.
+    slower = replace(drill, nodes=2, rate_per_s=60.0)
     found = asyncio.run(run_naive(slower, tmp_path / "naive", SystemClock()))
     assert found.exposed_nodes == found.nodes
     assert found.failed > found.requests / 4

@@ -10,7 +10,8 @@ from seawall.clock import SystemClock
 from seawall.drill.flaw import Flaw
 from seawall.drill.outages import rule_cpu
 from seawall.drill.run import run_guarded
-from seawall.drill.scene import Change, Drill, Protection, Scene
+from seawall.drill.scene import NODES, Change, Drill, Protection, Scene
+from seawall.limits import DRILL_RATE_PER_S
 
 _LEAKS = """
 local ffi = require("ffi")
@@ -29,6 +30,11 @@ function envoy_on_request(handle)
 end
 """
 
+WAVES = ("the canary", "the rest")
+"""Of one node each."""
+JUDGED_PER_S = DRILL_RATE_PER_S / NODES
+"""Requests a second of each node, as in the command: the judge needs them of the canary."""
+
 
 async def _release(scene: Scene) -> None:
     await scene.fleet.release(Change(scene.text(), {"cache": "unbounded"}))
@@ -43,18 +49,18 @@ def drill(name: str, lua: str) -> Drill:
         protections=(Protection.CANARY,),
         flaw=Flaw(lua, {"cache": "bounded"}),
         deed=_release,
-        after_s=1.0,
     )
 
 
 @pytest.mark.parametrize(
     "fault",
-    [drill("leaks", _LEAKS), drill("hangs", _HANGS), replace(rule_cpu.DRILL, after_s=1.0)],
+    [drill("leaks", _LEAKS), drill("hangs", _HANGS), rule_cpu.DRILL],
     ids=lambda d: d.name,
 )
 def test_a_candidate_harms_no_request_of_the_stable_slot(fault: Drill, tmp_path: Path) -> None:
     off = frozenset({Protection.TASTER})
-    found = asyncio.run(run_guarded(fault, tmp_path, SystemClock(), off=off))
+    few = replace(fault, after_s=1.0, nodes=len(WAVES), rate_per_s=JUDGED_PER_S * len(WAVES))
+    found = asyncio.run(run_guarded(few, tmp_path, SystemClock(), off=off))
     assert found.held_by in {"taste", "canary"}, str(found)
     assert found.stable_failed == 0
     assert found.account.exposed_nodes <= 1

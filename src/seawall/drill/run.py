@@ -15,7 +15,7 @@ from seawall.drill.naive import NaiveFleet
 from seawall.drill.nameserver import running_nameserver
 from seawall.drill.operator import Operator
 from seawall.drill.result import Guarded
-from seawall.drill.scene import NODES, POLICY, Change, Drill, Protection, Scene
+from seawall.drill.scene import POLICY, Change, Drill, Protection, Scene
 from seawall.drill.website import running_origin
 from seawall.limits import DRILL_POLL_S, DRILL_TIMEOUT_S
 
@@ -28,7 +28,7 @@ async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
     port = free_port()
     async with running_origin() as origin_port, running_nameserver() as names:
         crowd = crowd_of(drill, port, clock)
-        fleet = NaiveFleet(home, clock, drill, NODES, names)
+        fleet = NaiveFleet(home, clock, drill, drill.nodes, names)
         scene = Scene(fleet, clock, port, origin_port, drill.sites, names, drill.origin, home=home)
         operator = Operator(crowd.samples, fleet.undo, clock)
         async with (
@@ -39,7 +39,7 @@ async def run_naive(drill: Drill, home: Path, clock: Clock) -> Account:
             injected_s = await play(drill, scene, busy=lambda: operator.busy)
         return account(
             crowd.samples,
-            nodes=NODES,
+            nodes=drill.nodes,
             injected_s=injected_s,
             bad=frozenset(fleet.harmful),
             detected_s=operator.alarmed_s,
@@ -62,7 +62,7 @@ async def run_guarded(
     port = free_port()
     async with running_origin() as origin_port, running_nameserver() as names:
         crowd = crowd_of(drill, port, clock)
-        fleet = GuardedFleet(home, clock, drill, NODES, names, off=off)
+        fleet = GuardedFleet(home, clock, drill, drill.nodes, names, off=off)
         scene = Scene(
             fleet, clock, port, origin_port, drill.sites, names, drill.origin, POLICY, home=home
         )
@@ -73,7 +73,7 @@ async def run_guarded(
             stable_failed = await fleet.stable_failed()
         found = account(
             crowd.samples,
-            nodes=NODES,
+            nodes=drill.nodes,
             injected_s=injected_s,
             bad=frozenset(fleet.harmful),
             detected_s=fleet.detected_s,
@@ -97,7 +97,7 @@ async def run_guarded(
 
 def crowd_of(drill: Drill, port: int, clock: Clock) -> Crowd:
     """The clients of a drill."""
-    addresses = [(address_of(number), port) for number in range(NODES)]
+    addresses = [(address_of(number), port) for number in range(drill.nodes)]
     return Crowd(addresses, drill.visits, clock, rate_per_s=drill.rate_per_s)
 
 

@@ -19,7 +19,7 @@ from seawall.release.release import Kind
 from seawall.site.sources import BOT_MODEL, Pushed
 
 NODES = 3
-"""Nodes of the private fleet: enough for a wave of one and a wave of the rest."""
+"""Nodes of a private fleet, unless its drill says otherwise."""
 POLICY = (
     "rollout:\n"
     "  steps: [{share: 25%, soak: 5s, deadline: 60s}]\n"
@@ -181,6 +181,7 @@ class Drill:
         deed: injects the fault, and returns when nothing more is done.
         prepare: what is made ready before, while all is well.
         sites: of the edge; each is asked in turn.
+        nodes: of the private fleet: two at least, a wave of one and a wave of the rest.
         rate_per_s: of the crowd.
         warm_up_s: of traffic before the fault, so that the judge knows what is usual.
         after_s: how long clients are watched after that.
@@ -200,6 +201,7 @@ class Drill:
     flaw: Flaw = field(default_factory=Flaw)
     bounds: Bounds = unbounded
     sites: tuple[str, ...] = SITES
+    nodes: int = NODES
     rate_per_s: float = DRILL_RATE_PER_S
     warm_up_s: float = DRILL_WARM_UP_S
     after_s: float = 3.0
