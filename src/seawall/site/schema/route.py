@@ -60,9 +60,11 @@ BodySize: TypeAlias = Annotated[int, size("1B", "100GiB", unlimited=True)]
 class HeaderChangesSection(Section):
     """Header changes in one direction, in the order `remove`, `set`, `add`.
 
-    These cannot be changed: `server`, `x-request-id` and, with `hsts`, `strict-transport-
-    security` of responses, which the edge writes last; hop-by-hop headers; `host` (see
-    `host_rewrite`); `content-length`; and names that begin with `x-envoy-` or `x-seawall-`.
+    An origin's `alt-svc` is always removed, because it names ports of the origin; `set` writes
+    your own. These cannot be changed: `server`, `x-request-id` and, with `hsts`,
+    `strict-transport-security` of responses, which the edge writes last; hop-by-hop headers;
+    `host` (see `host_rewrite`); `content-length`; and names that begin with `x-envoy-` or
+    `x-seawall-`.
     """
 
     set: Annotated[
