@@ -619,7 +619,8 @@ TICKET_KEYS_KEPT: Final = 3
 # Defaults of what a site file sets under `limits:` are not here; it cannot change these bounds.
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
-"""How long a connection that is being closed waits for the client to take the last answer."""
+"""How long a connection that is being closed waits for the client to take the last answer. A client
+that waits for the edge to close, as after a WebSocket's last message, waits as long."""
 CONNECTION_DRAIN_TIMEOUT_S: Final = 1.0
 """Time between announcing the end of a connection and closing it, for requests already on their
 way. With Envoy's default of 5 s, clients that read until the connection ends would wait as long."""

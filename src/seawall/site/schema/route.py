@@ -313,7 +313,12 @@ class RouteSection(Section):
     host_rewrite: OneHost | None = Field(
         default=None, description="Host sent to the origin. Default: the site's."
     )
-    websocket: Flag = Field(default=False, description="Let WebSocket connections through.")
+    websocket: Flag = Field(
+        default=False,
+        description="Let WebSocket connections through. With `protocol: http2` or `auto`, the "
+        "origin must support them over HTTP/2 (RFC 8441), as few do: clients of another one get "
+        "its error, or 502. Connections close up to a second after the last message.",
+    )
     grpc: Flag = Field(
         default=False,
         description="The route carries gRPC: no compression, and no timeout by default.",
