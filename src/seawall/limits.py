@@ -317,8 +317,8 @@ DNS_RESOLV_CONF_SIZE_BYTES_MAX: Final = 64 * KIB
 DNS_NAMES_MAX: Final = 8_192
 """Names whose addresses are remembered: twice as many as an edge has origins."""
 DNS_MEMORY_SIZE_BYTES_MAX: Final = 4 * MIB
-"""Size of all remembered answers together. Beyond it, the names not asked for the longest are
-dropped first."""
+"""Size of all remembered answers together. Beyond it, names that nobody asked for in `DNS_ASKED_S`
+are dropped first, then those learned last."""
 DNS_RECORDS_SIZE_BYTES_MAX: Final = 16 * KIB
 """Size of one remembered answer: a thousand addresses. A larger answer is passed on but not
 remembered."""
