@@ -221,6 +221,7 @@ EVERYBODY = enforced(BotRule("all", "", CHALLENGE))
         (facts(TOOL, path="/v2/library/app/blobs/sha256:00"), "package"),
         (facts(TOOL, path="/v2/library/app/tags/list"), "package"),
         (facts(NAVIGATION | {"path-kind": 1}, path="/v2/"), "page"),
+        (facts(NAVIGATION | {"path-kind": 1}, path="/@latest"), "page"),
         (facts(NAVIGATION | {"path-kind": 1}, path="/v1/app/manifests/1"), "page"),
         (facts(path="/.well-known/security.txt"), "well-known"),
         (facts(path="/.well-known/openid-configuration"), "well-known"),

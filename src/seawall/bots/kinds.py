@@ -119,8 +119,8 @@ def kind_of(  # noqa: PLR0911 - one for each kind
 
 def _of_package(path: str) -> bool:
     """Modules of Go, whose client names itself as every program in Go does; container images."""
-    if "/@v/" in path or path.endswith("/@latest"):
-        return True
+    if "/@v/" in path or (path.endswith("/@latest") and path != "/@latest"):
+        return True  # a name alone may be that of a person
     image = any(part in path for part in _IMAGE_PARTS) or path.endswith("/tags/list")
     return path.startswith("/v2/") and image
 

@@ -147,7 +147,7 @@ end
 
 -- Modules of Go, whose client names itself as every program in Go does, and images of containers.
 local function of_package(path)
-  if holds(path, "/@v/") or ends(path, "/@latest") then return true end
+  if holds(path, "/@v/") or (ends(path, "/@latest") and path ~= "/@latest") then return true end
   return starts(path, "/v2/")
     and (holds(path, "/manifests/") or holds(path, "/blobs/") or ends(path, "/tags/list"))
 end
