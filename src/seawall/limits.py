@@ -317,8 +317,8 @@ DNS_RESOLV_CONF_SIZE_BYTES_MAX: Final = 64 * KIB
 DNS_NAMES_MAX: Final = 8_192
 """Names whose addresses are remembered: twice as many as an edge has origins."""
 DNS_MEMORY_SIZE_BYTES_MAX: Final = 4 * MIB
-"""Size of all remembered answers together. Beyond it, the names not asked for the longest are
-dropped first."""
+"""Size of all remembered answers together. Beyond it, names that nobody asked for in `DNS_ASKED_S`
+are dropped first, then those learned last."""
 DNS_RECORDS_SIZE_BYTES_MAX: Final = 16 * KIB
 """Size of one remembered answer: a thousand addresses. A larger answer is passed on but not
 remembered."""
@@ -619,7 +619,8 @@ TICKET_KEYS_KEPT: Final = 3
 # Defaults of what a site file sets under `limits:` are not here; it cannot change these bounds.
 
 DELAYED_CLOSE_TIMEOUT_S: Final = 1
-"""How long a connection that is being closed waits for the client to take the last answer."""
+"""How long a connection that is being closed waits for the client to take the last answer. A client
+that waits for the edge to close, as after a WebSocket's last message, waits as long."""
 CONNECTION_DRAIN_TIMEOUT_S: Final = 1.0
 """Time between announcing the end of a connection and closing it, for requests already on their
 way. With Envoy's default of 5 s, clients that read until the connection ends would wait as long."""

@@ -115,6 +115,23 @@ def test_a_websocket_is_not_challenged_by_default(edge: Served, connection: str)
     assert verdict(edge, "/ws", "live.test", *opening) == (200, "allow", "-")
 
 
+@pytest.mark.parametrize(
+    ("target", "program"),
+    [
+        ("/repodata/repomd", "urlgrabber/3.10 yum/3.4.3"),
+        ("/v2/", "containers/5.29.2 (github.com/containers/image)"),
+        ("/v2/app/manifests/1.2", "registry-client/1"),
+        ("/example.test/mod/@v/list", "Go-http-client/1.1"),
+        ("/files/plan.docx", "Microsoft-WebDAV-MiniRedir/10.0.19045"),
+    ],
+)
+def test_what_installs_or_mounts_is_not_challenged_by_default(
+    edge: Served, target: str, program: str
+) -> None:
+    assert verdict(edge, "/page", "live.test", "user-agent: registry-client/1")[0] == 403
+    assert verdict(edge, target, "live.test", f"user-agent: {program}") == (200, "allow", "-")
+
+
 @pytest.mark.parametrize("host", ["one.test", "ONE.test", "one.test:8080", "One.Test:80"])
 def test_a_host_is_the_same_however_a_client_writes_it(edge: Served, host: str) -> None:
     assert verdict(edge, "/", host) == (403, "block", "no")

@@ -442,10 +442,10 @@ def test_grpc_passes_with_its_trailers(grpc_origin: GrpcOrigin) -> None:
     assert b"grpc-timeout" in grpc_origin.headers[0]
 
 
-def test_trailers_of_requests_reach_no_http2_origin(grpc_origin: GrpcOrigin) -> None:
-    """They would say what no client may say in a header."""
+def test_what_only_http2_can_say_reaches_no_http2_origin(grpc_origin: GrpcOrigin) -> None:
+    """Trailers would say what no client may say in a header; and a scheme that is not theirs."""
     app = origin("app", grpc_origin.port, protocol=UpstreamProtocol.HTTP2)
-    asked = {**dict(GET), ":scheme": "http", ":method": "POST"}
+    asked = {**dict(GET), ":scheme": "https", ":method": "POST"}
     said = [("x-forwarded-for", "192.0.2.9"), ("x-seawall-score", "99"), ("other", "1")]
     with served(edge(http=(free_port(),), origins=(app,))) as running:
         for stream, body in ((1, b""), (3, b"body")):
@@ -454,6 +454,7 @@ def test_trailers_of_requests_reach_no_http2_origin(grpc_origin: GrpcOrigin) -> 
                 client.send(DataFrame(stream, body), client.headers(stream, said))
                 assert client.status(stream) == 200
     assert [seen[b":method"] for seen in grpc_origin.headers] == [b"POST", b"POST"]
+    assert [seen[b":scheme"] for seen in grpc_origin.headers] == [b"http", b"http"]
     assert grpc_origin.trailers == []
 
 

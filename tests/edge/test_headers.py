@@ -222,11 +222,11 @@ def test_too_many_headers_are_refused(edge: Serving) -> None:
     edge.assert_origin_untouched()
 
 
-def test_the_server_header_does_not_tell_what_the_origin_is(edge: Serving) -> None:
+def test_an_origin_tells_clients_neither_what_it_is_nor_where_else_to_go(edge: Serving) -> None:
     edge.origin.answer, ordinary = (
         lambda _: (
             b"HTTP/1.1 200 OK\r\nserver: old/1.0\r\nx-envoy-upstream-service-time: 5\r\n"
-            b"content-length: 2\r\n\r\nok"
+            b'alt-svc: h3=":8443"\r\ncontent-length: 2\r\n\r\nok'
         ),
         edge.origin.answer,
     )
@@ -235,4 +235,5 @@ def test_the_server_header_does_not_tell_what_the_origin_is(edge: Serving) -> No
     finally:
         edge.origin.answer = ordinary
     assert answer.header("server") == "seawall"
+    assert answer.header("alt-svc") is None
     assert edge.get(host=b"unknown.test").header("server") == "seawall"

@@ -86,3 +86,25 @@ def test_early_hints_of_an_origin_are_not_passed_on(edge: Serving) -> None:
         edge.origin.answer = ordinary
     assert (answer.status, answer.body) == (200, b"ok")
     assert answer.header("link") is None
+
+
+@pytest.mark.parametrize("more", [b"", b"upgrade: websocket\r\nconnection: upgrade\r\n"])
+def test_a_switch_of_protocols_that_nobody_asked_for_opens_no_tunnel(
+    edge: Serving, more: bytes
+) -> None:
+    ordinary = edge.origin.answer
+    switched = b"HTTP/1.1 101 Switching Protocols\r\n" + more + b"\r\n"
+    edge.origin.answer = lambda _: switched + ordinary(_)
+    try:
+        with edge.client() as client:
+            client.send(b"GET / HTTP/1.1\r\nhost: shop.test\r\n\r\n")
+            first = client.response()
+            edge.origin.answer = ordinary
+            client.send(request(b"/next"))
+            second = client.response()
+            assert client.rest() == b""
+    finally:
+        edge.origin.answer = ordinary
+    assert first.status == 101
+    assert (second.status, second.body) == (200, b"ok")
+    assert edge.origin.requests[-1].target == b"/next"

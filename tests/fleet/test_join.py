@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,21 @@ def test_a_token_with_another_secret_is_refused_in_the_same_words(tmp_path: Path
         mixed = token[:21] + other[21:]
         with pytest.raises(RefusedError, match="unknown or has expired"):
             await here.join("edge-1", token=mixed)
+
+    live(tmp_path, story)
+
+
+def test_a_stranger_with_a_made_up_token_waits_for_no_writer_and_holds_none_up(
+    tmp_path: Path,
+) -> None:
+    async def story(here: Town) -> None:
+        token = await here.token()
+        made_up = token[:21] + "A" * 43 + token[64:]
+        with closing(sqlite3.connect(tmp_path / "seawall.db", isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            with pytest.raises(RefusedError, match="unknown or has expired"):
+                await here.join("edge-1", token=made_up)
+            writer.execute("ROLLBACK")
 
     live(tmp_path, story)
 

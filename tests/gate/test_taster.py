@@ -7,9 +7,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from clocks import HandClock
 from compiler import build
 from gate import made, poison
 from helpers import wait_until
@@ -18,8 +21,11 @@ from seawall.clock import SystemClock
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.contents import contents
 from seawall.compiler.snapshot import Snapshot
+from seawall.gate import plate
+from seawall.gate.ask import Asker
 from seawall.gate.compare import Changed, changed
-from seawall.gate.sacrifice import Bounds
+from seawall.gate.sacrifice import Bounds, End, Sacrifice
+from seawall.gate.stub import Stub
 from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.ids import SiteName
 from seawall.model import FixedResponse, Golden, PathExact, PathPrefix, Redirect
@@ -369,3 +375,19 @@ def test_a_sacrificial_envoy_never_begins_when_the_taster_was_killed_before_it_c
     finally:
         if not _is_gone(pid):
             os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_machine_that_stands_still_makes_no_decision_look_like_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, written = HandClock(), {"0": {"route": "s0/r0"}}
+    looks = [{}, written]
+
+    def look(_: Path) -> dict[str, dict[str, str]]:
+        clock.time_s += 60
+        return looks.pop(0)
+
+    monkeypatch.setattr(plate, "_read_decisions", look)
+    envoy = cast("Sacrifice", SimpleNamespace(directory=tmp_path, end=End.RUNNING))
+    one = plate.Plate(envoy, Asker(tmp_path, {}, 1.0), Stub({}), clock=clock)
+    assert asyncio.run(one._decisions(1)) == written

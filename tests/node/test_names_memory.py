@@ -187,8 +187,11 @@ def test_the_memory_is_bounded_in_names_and_bytes() -> None:
         memory.settle(_numbered(number), ONE, 0.0)
         memory.at_once(_numbered(0), 0.0)
     assert len(memory) == DNS_NAMES_MAX
-    assert memory.at_once(_numbered(0), 0.0), "it was asked for last"
-    assert memory.at_once(_numbered(1), 0.0) is None
+    memory.at_once(_numbered(0), 1.0)
+    memory.settle(SHOP, ONE, DNS_ASKED_S)
+    assert len(memory) == DNS_NAMES_MAX
+    assert memory.meanwhile(_numbered(0), DNS_ASKED_S), "it was asked for last"
+    assert memory.meanwhile(_numbered(1), DNS_ASKED_S) is None, "nobody asked for it since"
     memory, large = Memory(), found(*["10.0.0.1"] * 1_000)
     assert large.records is not None
     count = DNS_MEMORY_SIZE_BYTES_MAX // len(large.records.body)
@@ -198,6 +201,16 @@ def test_the_memory_is_bounded_in_names_and_bytes() -> None:
     huge = found(*["10.0.0.1"] * (DNS_RECORDS_SIZE_BYTES_MAX // 16 + 1))
     assert memory.settle(SHOP, huge, 0.0) == Told(Kind.FOUND, huge.records)
     assert memory.settle(SHOP, GONE, 1.0) == Told(Kind.NO_NAME)
+
+
+@pytest.mark.parametrize("outcome", [ONE, FAILED])
+def test_no_flood_of_other_names_takes_the_addresses_of_an_origin(outcome: Outcome) -> None:
+    memory = Memory()
+    for round_s in (0.0, 29.0, 58.0):
+        memory.settle(SHOP, ONE, round_s)
+        for number in range(DNS_NAMES_MAX + 1):
+            memory.settle(_numbered(number), outcome, round_s + 1)
+    assert memory.settle(SHOP, GONE, 60.0) == STALE
 
 
 def test_the_memory_comes_back_from_disk_as_old_as_it_is() -> None:

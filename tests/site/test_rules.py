@@ -273,6 +273,8 @@ def test_origins(written: str, found: set[str]) -> None:
         ("regex: '/(a)', redirect: 'https://b.example/$1'", {"bad-rewrite"}),
         ("path: /a, redirect: '/b?price=$1'", set()),
         ("path: /a, methods: []", {"route-matches-nothing"}),
+        ("path: /a, methods: [TRACE, M-SEARCH]", {"route-matches-nothing"}),
+        ("path: /a, methods: [TRACE, PURGE]", set()),
         ("path: /a, rewrite: {prefix: /b}", {"bad-rewrite"}),
         ("path: /a, redirect: {prefix: /b}", {"bad-rewrite"}),
         ("prefix: /a, rewrite: {prefix: /b, regex: x, to: y}", {"contradictory-keys"}),

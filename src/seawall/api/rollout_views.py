@@ -115,7 +115,7 @@ class RolloutsView:
 
     Attributes:
         target: what every node is to run when no rollout says otherwise.
-        running: None when no release is on its way.
+        running: null when no release is on its way.
         waiting: in order.
         gate: what is still in the gate and no rollout yet, in words; empty when nothing is.
     """

@@ -60,7 +60,8 @@ class ClientFamily(IntEnum):
     PERL = 29
     RUST = 30
     MOBILE_APP = 31
-    """An app that uses its platform's own HTTP library: CFNetwork, Dalvik, okhttp."""
+    """An app that uses its platform's own HTTP library (CFNetwork, Dalvik, okhttp), or that mounts
+    and synchronises what is on a server: WebDAV, calendars."""
     MEDIA_PLAYER = 32
 
 

@@ -36,6 +36,7 @@ _EXEMPT_PREFIXES: Final = (
     ("/.well-known/seawall/", EXEMPT_SEAWALL),
 )
 _GIT_ENDS: Final = ("/info/refs", "/git-upload-pack", "/git-receive-pack")
+_IMAGE_PARTS: Final = ("/manifests/", "/blobs/")
 _ASSETS: Final = frozenset({2, 3, 7})
 _FEED: Final = 4
 _FEED_TYPES: Final = (
@@ -107,13 +108,21 @@ def kind_of(  # noqa: PLR0911 - one for each kind
         return "feed"
     if family == ClientFamily.GIT or path.endswith(_GIT_ENDS):
         return "git"
-    if family == ClientFamily.PACKAGE_MANAGER:
+    if family == ClientFamily.PACKAGE_MANAGER or _of_package(path):
         return "package"
     if route_class == "static" or path_kind in _ASSETS:
         return "asset"
     if route_class == "api" or method not in ("GET", "POST"):
         return "data"
     return "page" if _navigates(codes) else "data"
+
+
+def _of_package(path: str) -> bool:
+    """Modules of Go, whose client names itself as every program in Go does; container images."""
+    if "/@v/" in path or (path.endswith("/@latest") and path != "/@latest"):
+        return True  # a name alone may be that of a person
+    image = any(part in path for part in _IMAGE_PARTS) or path.endswith("/tags/list")
+    return path.startswith("/v2/") and image
 
 
 def _named(path: str) -> str:

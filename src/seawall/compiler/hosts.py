@@ -39,11 +39,9 @@ from seawall.model import (
     Site,
 )
 from seawall.model.clearance import ClearanceKeys
+from seawall.model.route import METHODS_TAKEN
 
 _ANY_PATH = PathPrefix("/")
-_METHODS = "[A-SU-Z][A-Z]+"
-"""Capital letters; TRACE, and TRACK, its other name, are the methods that begin with a T. A list of
-all methods would take 22 KiB of memory for each host."""
 _DOTS = r".*/\.\.?;.*"
 _HSTS = "strict-transport-security"
 _ASKED_HOST = "x-forwarded-host"
@@ -189,11 +187,12 @@ def _methods_route(host_name: str) -> Any:
     """Refuse TRACE and what is written like no method: over HTTP/2 Envoy takes any word for one.
 
     Applications read `post` as POST, which would get past each route and rule that asks for it.
-    TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8).
+    TRACE would show a client the headers that the edge adds for the origin (RFC 9110 9.3.8). A list
+    of all methods would take 22 KiB of memory for each host.
     """
     route = answer(f"{host_name}{names.ROUTE_TRACE}", 405, "Method not allowed.\n")
     capitals = string_pb2.StringMatcher()
-    capitals.safe_regex.regex = _METHODS
+    capitals.safe_regex.regex = METHODS_TAKEN
     route.match.headers.append(header_is(":method", capitals))
     route.match.headers[0].invert_match = True
     return route

@@ -80,6 +80,8 @@ def _configuration(
         ignore_port_in_host_matching=True,
         # The client's address is in x-forwarded-for; nobody asked for a second copy.
         request_headers_to_remove=["x-envoy-external-address"],
+        # What an origin says of its own ports and protocols would lead browsers past the edge.
+        response_headers_to_remove=["alt-svc"],
         # Without this a site's header would overwrite what one of its routes says.
         most_specific_header_mutations_wins=True,
         # Envoy's own bound is 4 KiB, which would refuse a body that the site file allows.

@@ -120,6 +120,7 @@ class Gateway:
             burst=limits.RECORD_ANSWERS_BURST_MAX,
             what="answers",
         )
+        self._joining = asyncio.Lock()
         self._heard: dict[NodeName, intake.Heard] = {}
         self._skewed: set[NodeName] = set()
 
@@ -151,13 +152,15 @@ class Gateway:
         parts, now_s = self._parts, self._parts.clock.now_s()
         csr = asked.request.encode(errors="replace")
         key = request_key_sha256(csr)
-        node = await asyncio.to_thread(
-            parts.registry.admit,
-            asked.token,
-            name=asked.name,
-            key_sha256=key,
-            ends_s=now_s + limits.NODE_CERTIFICATE_LIFETIME_S,
-        )
+        # Strangers may ask too: however many do, reports and downloads keep the other threads.
+        async with self._joining:
+            node = await asyncio.to_thread(
+                parts.registry.admit,
+                asked.token,
+                name=asked.name,
+                key_sha256=key,
+                ends_s=now_s + limits.NODE_CERTIFICATE_LIFETIME_S,
+            )
         await parts.members.refresh()
         self._heard.pop(node.name, None)
         parts.log("node-joined", f"{node.name}, groups: {' '.join(node.groups) or 'none'}")

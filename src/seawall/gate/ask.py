@@ -80,12 +80,16 @@ class Asker:
         directory: of the Envoy.
         sockets: names of its sockets by scheme.
         timeout_s: for one answer.
+
+    Attributes:
+        timeout_s: as given.
+        met: whether a connection was ever opened; a stranger may be refused in its handshake.
     """
 
     def __init__(self, directory: Path, sockets: dict[str, str], timeout_s: float) -> None:
         self._directory = directory
         self._sockets = sockets
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self.met = False
         self._open: OrderedDict[tuple[bool, str, str], _Connection] = OrderedDict()
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -105,7 +109,7 @@ class Asker:
             return Answer(Failure.NOT_SERVED)
         key = (probe.https, probe.host if probe.https else "", probe.client)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self.timeout_s):
                 connection = self._open.pop(key, None)
                 if connection is not None and connection.reader.at_eof():
                     connection.close()

@@ -25,7 +25,6 @@ _UNANSWERED_MAX: Final = 2
 _PAUSE_S: Final = 0.004
 _AGAIN_S: Final = 0.01
 """Before a request is asked again: an Envoy that has died of it has been noticed then."""
-_DECISIONS_TIMEOUT_S: Final = 2.0
 _CPU_RETRIES: Final = 3
 _ROOM: Final = "room"
 _ROOM_BYTES: Final = 16 * limits.KIB
@@ -172,16 +171,18 @@ class Plate:
         )
 
     async def _decisions(self, count: int) -> dict[str, Mapping[str, str]]:
-        """What the Envoy wrote of its decisions; it writes a moment later than it answers."""
+        """What the Envoy wrote of its decisions; it writes a moment later than it answers.
+
+        A decision that is not there yet looks like another one, so a busy machine has as long for
+        it as for an answer.
+        """
         path = self._envoy.directory / DECISIONS
-        until_s = self._clock.monotonic_s() + _DECISIONS_TIMEOUT_S
+        until_s = self._clock.monotonic_s() + self._asker.timeout_s
         while True:
+            # Before the look: however long the machine stood still, the last look is after the end.
+            over = self._clock.monotonic_s() > until_s or self._envoy.end is not End.RUNNING
             found = await asyncio.to_thread(_read_decisions, path)
-            if (
-                len(found) >= count
-                or self._envoy.end is not End.RUNNING
-                or self._clock.monotonic_s() > until_s
-            ):
+            if len(found) >= count or over:
                 return found
             await asyncio.sleep(_PAUSE_S)
 

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from seawall.ids import OriginName, RouteId
+
+METHODS_TAKEN: Final = "[A-SU-Z][A-Z]+"
+"""Of which methods a request reaches a site's routes, as a regular expression: capital letters, as
+TRACE and TRACK are the methods that begin with a T."""
 
 
 class RouteClass(StrEnum):

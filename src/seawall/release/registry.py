@@ -118,6 +118,9 @@ class Registry:
             ConflictError: the name belongs to another node, or there are too many.
         """
         now_s = self._clock.now_s()
+        # Anybody who reaches the port may ask, and one transaction writes at a time.
+        with self._database.read() as connection:
+            _valid_token(connection, token, key_sha256, now_s)
         with self._database.write() as connection:
             row = _valid_token(connection, token, key_sha256, now_s)
             chosen = row.node or name

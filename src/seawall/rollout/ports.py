@@ -46,7 +46,7 @@ class Assignment:
         release: what the stable slot shall serve; the id people know it by.
         digest: names the bundle.
         bake_s: how long it must run well before it becomes last known good.
-        trial: what to try beside it; None withdraws whatever is being tried, unless it is
+        trial: what to try beside it; null withdraws whatever is being tried, unless it is
             `release` itself, which then commits (in place, or by a swap of processes).
     """
 
@@ -74,8 +74,8 @@ class Nack:
     """A refusal by Envoy, mapped back to what was written.
 
     Attributes:
-        resource: xDS name, or empty when Envoy named none.
-        owner: `Resource.owner` of it, or `edge`.
+        resource: Envoy's name of it; empty when Envoy named none.
+        owner: whose it is: for example `route shop/api`, or `edge`.
         envoy_words: Envoy's own message, bounded in length.
     """
 
@@ -168,7 +168,7 @@ class NodeReport:
 
     Attributes:
         generation: the assignment this report is about (the newest the node knows).
-        release: what really serves now; None before the first.
+        release: what really serves now; null before the first.
         phase: progress with that generation.
         message: one sentence for people when there is something to say.
         nacks: why, when `phase` is `REJECTED`.
@@ -176,6 +176,15 @@ class NodeReport:
         windows: closed measurement windows of every slot since the last accepted report, oldest
             first. During a trial they are short, and each has the generation of its step.
         notices: standing warnings, for example untrusted forwarded-for headers, disk full.
+        listeners: addresses that Envoy listens on now, for example `0.0.0.0:443`.
+        trial: what it tries beside; null while it tries nothing.
+        groups: node groups that it belongs to, for waves.
+        level: what its agent understands: 0, assignments only; 1, trials too.
+        bundle_format: newest format of bundles that its agent reads; 0 when it does not say.
+        good_digests: of `last_known_good`, in the same order; empty when it does not say.
+        bots: what its newest access records say of bots; null when it does not say.
+        life: random name of the agent's process, 16 hexadecimal digits; empty when it does not say.
+        names: how it answers for the names of origins; null when it does not say.
     """
 
     node: NodeName
@@ -191,23 +200,15 @@ class NodeReport:
     notices: tuple[str, ...] = ()
     agent_pid: int = 0
     listeners: tuple[str, ...] = field(default=())
-    """Addresses Envoy listens on now, for example `0.0.0.0:443`."""
     trial: TrialReport | None = None
     steering: Steering = Steering.NONE
     groups: tuple[str, ...] = ()
-    """Node groups it belongs to, for waves."""
     level: int = 0
-    """What this agent understands: 0, assignments only; `LEVEL_TRIALS`, `Assignment.trial` too."""
     bundle_format: int = 0
-    """Newest format of bundles that this agent reads; 0 when it does not say."""
     good_digests: tuple[Digest, ...] = ()
-    """Of `last_known_good`, in the same order; empty from an agent that does not say."""
     bots: BotSample | None = None
-    """What its newest access records say of bots; None from an agent that does not say."""
     life: str = ""
-    """Random name of the agent's process, 16 hexadecimal digits; empty when it does not say."""
     names: NamesReport | None = None
-    """None from an agent that does not say."""
 
     def keeps(self, release: ReleaseId, digest: Digest) -> bool:
         """Whether this content is last known good there.

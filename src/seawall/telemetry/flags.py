@@ -210,7 +210,8 @@ DETAILS: Final = {
     "missing_path_rejected": Meaning("The request had no path.", FLAGS["DPE"].remedy),
     "absolute_path_rejected": Meaning("The request's path was malformed.", FLAGS["DPE"].remedy),
     "path_normalization_failed": Meaning(
-        "The path held an escaped slash or could not be made canonical.",
+        "The path held an escaped slash (`%2F` or `%5C`, shown here without the escape) or could "
+        "not be made canonical.",
         "Paths with %2F or %5C are refused, since servers disagree about what they mean.",
     ),
     "low_version": Meaning("The client spoke HTTP/1.0 or older, which is refused."),

@@ -60,7 +60,7 @@ class AccessRecord:
         time: UTC, RFC 3339 with milliseconds: when the request began.
         release: the release whose routes decided; empty when no virtual host was chosen.
         route: `SITE/ROUTE`; a name after `/_` is Seawall's own rule.
-        path: without the query string, as the client sent it.
+        path: without the query string, canonical, before a rewrite.
         flags: Envoy's response flags, comma-separated, empty for an ordinary request.
         details: Envoy's response code details: who answered, and why.
         duration_ms: first byte received to last byte sent.

@@ -57,7 +57,7 @@ class NodeTurns:
         clients: that made them.
         new_requests: turned away or challenged then, and let in by the current release.
         new_clients: with at least one such request.
-        share: of the clients that are new; None when the records are too few to tell.
+        share: of the clients that are new; null when the records are too few to tell.
         over: more than may be without being forced.
         since: when the oldest of these requests began, UTC; empty without any.
         rules: those that newly turn away most clients first; bounded.
@@ -108,7 +108,7 @@ class Rehearsal:
         new_requests: turned away or challenged then, and let in by the current release.
         new_clients: with at least one such request.
         freed_requests: the other way about.
-        share: of the clients that are new; None when the records are too few to tell.
+        share: of the clients that are new; null when the records are too few to tell.
         over: more than may be without being forced; of a fleet, also on one node alone.
         since: when the oldest of these requests began, UTC; empty without any.
         rules: those that turn away most first; bounded.

@@ -79,7 +79,7 @@ class ShadowReport:
     """The comparison.
 
     Attributes:
-        advice: None without a shadow.
+        advice: null without a shadow.
         reasons: of the advice, in words.
         model: first digits of the digest of the model; empty when there is none.
         shadow: likewise.
@@ -91,7 +91,7 @@ class ShadowReport:
         compared: of this pair, scored by both.
         clients: that these came from.
         since: of the oldest of them, RFC 3339; `until` of the newest. Empty without any.
-        mean_points: mean absolute difference; None without any, like `psi`.
+        mean_points: mean absolute difference; null without any, like `psi`.
         psi: population stability index of the scores.
         families: those that moved most first, of enough requests each.
     """

@@ -18,7 +18,7 @@ class SiteCounts:
 
     Redirects and fixed responses are counted for the edge only (`answered_here`): Envoy keeps
     route statistics in its router. Latencies are of the exchange with the origin, retries
-    included, in seconds; None when Envoy recorded too few. `timeouts` are answers 504: the origin
+    included, in seconds; null when Envoy recorded too few. `timeouts` are answers 504: the origin
     did not begin to answer in time, or said so itself; they are counted in `status_5xx` too.
     `latency_buckets` counts the same exchanges by their time: one number for each of
     `measures.LATENCY_BOUNDS_MS`, not cumulative, without trailing zeros; empty when Envoy has

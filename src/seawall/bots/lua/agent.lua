@@ -103,6 +103,10 @@ local TOOLS = {
     pacman homebrew =cargo =composer bundler rubygems =gradle =maven apache-maven =artifact nuget
     =conda =mamba =docker containerd =podman buildah skopeo =helm terraform cpan go-mod cocoapods
     winget =snapd =flatpak =steam microsoft-delivery-optimization =buildkit =cri-o =kaniko libfetch
+    =containers nerdctl go-containerregistry =crane =cosign =oras =regclient yum libdnf5 rpm-ostree
+    apk-tools =apk =xbps =opkg =pkg =uclient-fetch libostree rustup =conan =coursier =sbt =hex nix
+    opentofu swiftpackagemanager =chocolatey =luarocks =r =julia =opam cabal-install cpanminus =bazel
+    ansible-galaxy =artifactory =nexus =renovate =gomodulemirror
   ]],
   [26] = " =php guzzlehttp =symfony =wordpress =drupal =joomla zend_http_client php-curl-class ",
   [27] = " =ruby faraday rest-client typhoeus httparty =httpclient mechanize-ruby excon ",
@@ -111,13 +115,14 @@ local TOOLS = {
   [30] = " reqwest =hyper ureq =surf isahc =awc ",
   [31] = [[
     cfnetwork =dalvik okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer
-    dataaccessd mirall nextcloud-android nextcloud-ios
+    dataaccessd mirall nextcloud-android nextcloud-ios microsoft-webdav-miniredir webdavfs =gvfs
+    =cyberduck davfs2 cadaver calendaragent
   ]],
   [32] = " vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer ",
   [19] = [[
     libwww-fm postmanruntime insomnia =paw aria2 axel lftp httrack-tool libsoup lua-resty-http
     luasocket =erlang hackney =elixir =tesla =mint cohttp =haskell =wininet nsurlsession =qt
-    rest-assured =thunder soapui =xmlrpc =microsoft webdav davfs2 cadaver rclone restic aws-cli
+    rest-assured =thunder soapui =xmlrpc =microsoft webdav rclone restic aws-cli
     aws-sdk-java boto3 botocore s3cmd gcloud azure-cli ansible-httpget saltstack =chef =openai
     =ollama =winsock =emacs =guile =clojure clj-http sttp akka-http http4s scalaj-http
   ]],
@@ -180,6 +185,7 @@ local function learn(lists, strength)
 end
 learn(TOOLS, 1)
 learn(ROBOTS, 4)
+STRENGTH[13] = 1.5 -- a package manager also names what it fetches with: `curl/8.4.0 Nix/2.18.1`
 local IS_HEADLESS = words(HEADLESS_WORDS, {}, true)
 local IS_IOS_SHELL = words(IOS_SHELLS, {}, true)
 local IS_SHELL = words(CHROMIUM_SHELLS, {}, true)

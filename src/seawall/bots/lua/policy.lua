@@ -145,6 +145,13 @@ local function named(path)
   return nil
 end
 
+-- Modules of Go, whose client names itself as every program in Go does, and images of containers.
+local function of_package(path)
+  if holds(path, "/@v/") or (ends(path, "/@latest") and path ~= "/@latest") then return true end
+  return starts(path, "/v2/")
+    and (holds(path, "/manifests/") or holds(path, "/blobs/") or ends(path, "/tags/list"))
+end
+
 function M.kind(s, route_class)
   local path, method = T(s, "path"), T(s, "method")
   if path == "/robots.txt" then return "robots" end
@@ -160,7 +167,7 @@ function M.kind(s, route_class)
     or ends(path, "/git-receive-pack") then
     return "git"
   end
-  if family == FAMILY_PACKAGE then return "package" end
+  if family == FAMILY_PACKAGE or of_package(path) then return "package" end
   if route_class == "static" or kind == 2 or kind == 3 or kind == 7 then return "asset" end
   if route_class == "api" or (method ~= "GET" and method ~= "POST") then return "data" end
   return navigates(s) and "page" or "data"

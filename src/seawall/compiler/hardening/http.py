@@ -65,8 +65,10 @@ def harden_http(hcm: Any, edge: EdgeLimits, *, tls: bool) -> None:
     _http1(hcm)
     _http2(hcm, edge)
     _distrust_headers(hcm, behind_proxy=behind_proxy)
-    if tls:
-        hcm.scheme_header_transformation.scheme_to_overwrite = "https"
+    # Over HTTP/2 a client says any scheme, and an HTTP/2 origin, the bot filter and the names of
+    # our cookies go by it. Before a plain port a proxy that is trusted may have ended TLS.
+    if tls or not behind_proxy:
+        hcm.scheme_header_transformation.scheme_to_overwrite = "https" if tls else "http"
 
 
 def _bound_requests(hcm: Any, edge: EdgeLimits) -> None:

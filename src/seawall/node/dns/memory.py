@@ -115,7 +115,10 @@ class _Entry:
 
 
 class Memory:
-    """The last addresses of each name. Bounded; what was asked longest ago is forgotten first.
+    """The last addresses of each name. Bounded; what nobody asks for any more is forgotten first.
+
+    Anybody on this machine may ask for any number of names. So while all that is known is in use,
+    what was learned last is forgotten, and no flood of names takes the addresses of an origin.
 
     Attributes:
         changes: grows when an address came, changed or went.
@@ -123,6 +126,9 @@ class Memory:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[Question, _Entry] = OrderedDict()
+        """In the order in which they were asked last."""
+        self._learned: dict[Question, None] = {}
+        """The same questions in the order in which they became known."""
         self._size_bytes = 0
         self.changes = 0
 
@@ -226,8 +232,9 @@ class Memory:
     def _told_without_memory(self, question: Question, kind: Kind, now_s: float) -> Told:
         if kind is Kind.FAILED:  # known next time, when the resolvers take long again
             self._entries[question] = entry = _Entry(now_s)
+            self._learned[question] = None
             self._trouble(entry, kind, now_s)
-            self._bound()
+            self._bound(now_s)
         other = self._entries.get(question.sibling)
         if other is not None and other.trouble is Kind.FAILED:
             kind = Kind.FAILED  # that one family is empty says nothing while the other is unknown
@@ -243,12 +250,14 @@ class Memory:
         if before is not None and before.records is not None:
             self._size_bytes -= len(before.records.body)
         if len(records.body) > DNS_RECORDS_SIZE_BYTES_MAX:
+            self._learned.pop(question, None)
             return
         if before is None or before.records is None or not _same(before.records, records):
             self.changes += 1
         self._size_bytes += len(records.body)
         self._entries[question] = _Entry(now_s, records, now_s)
-        self._bound()
+        self._learned.setdefault(question)
+        self._bound(now_s)
 
     def _trouble(self, entry: _Entry, kind: Kind, now_s: float) -> None:
         if entry.trouble is None:
@@ -257,13 +266,17 @@ class Memory:
 
     def _forget(self, question: Question) -> None:
         entry = self._entries.pop(question, None)
+        self._learned.pop(question, None)
         if entry is not None and entry.records is not None:
             self._size_bytes -= len(entry.records.body)
             self.changes += 1
 
-    def _bound(self) -> None:
+    def _bound(self, now_s: float) -> None:
         while len(self._entries) > DNS_NAMES_MAX or self._size_bytes > DNS_MEMORY_SIZE_BYTES_MAX:
-            self._forget(next(iter(self._entries)))
+            question, entry = next(iter(self._entries.items()))
+            if now_s - entry.asked_s < DNS_ASKED_S:
+                question = next(reversed(self._learned))
+            self._forget(question)
 
 
 def _lives(entry: _Entry, now_s: float) -> bool:

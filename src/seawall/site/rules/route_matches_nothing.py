@@ -1,10 +1,11 @@
-"""A route whose path or headers no request has, at the time when routes are tried."""
+"""A route whose path, method or headers no request has, at the time when routes are tried."""
 
 import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
+from seawall.model.route import METHODS_TAKEN
 from seawall.site.draft import Draft
 from seawall.site.problem import Problem, Severity
 from seawall.site.regex import compile_regex
@@ -14,10 +15,11 @@ from seawall.site.schema.route import RouteSection
 RULE = Rule(
     id="route-matches-nothing",
     severity=Severity.ERROR,
-    meaning="A route can never match: when routes are matched, no request has such a path or "
-    "header.",
+    meaning="A route can never match: when routes are matched, no request has such a path, "
+    "method or header.",
     why="The edge normalises every path first: `//`, `/../` and `\\` are resolved, no letter "
-    "is escaped, other characters are, and `%2F` is refused (docs/hardening.md).",
+    "is escaped, other characters are, and `%2F` is refused (docs/hardening.md). It also "
+    "refuses TRACE, and methods with anything but capital letters, before routes are tried.",
     remedy="Write the path as the origin gets it.",
     example=one_site("""
 origin: http://127.0.0.1:3000
@@ -36,6 +38,7 @@ _NO_METHOD: Final = (
     "Its list of methods is empty.",
     "Name a method, or remove the key: without it any fits.",
 )
+_METHODS: Final = re.compile(METHODS_TAKEN)
 _DOTS: Final = re.compile(r"^(\.\.?);.*")
 _MATCH_START_BYTES: Final = 16
 """So many bytes of what an expression can match tell whether a `/` can be the first."""
@@ -46,8 +49,8 @@ def check(draft: Draft) -> Iterator[Problem]:
     for name, site in draft.sites.items():
         for index, route in enumerate(site.section.routes):
             found = list(_impossible(route))
-            if _names_no_method(route) and not site.lost("routes", index, "methods"):
-                found.append(_NO_METHOD)
+            if not site.lost("routes", index, "methods"):
+                found += _impossible_methods(route)
             found += [*_impossible_query(route), *_impossible_headers(route)]
             for key, why, remedy in found:
                 what = f"The route `{route.name}` can never match."
@@ -93,8 +96,14 @@ def _impossible_headers(route: RouteSection) -> Iterator[tuple[str, str, str]]:
             yield "headers", why, f"Write `{name.replace('_', '-')}`, which clients can send."
 
 
-def _names_no_method(route: RouteSection) -> bool:
-    return "methods" in route.model_fields_set and not route.methods
+def _impossible_methods(route: RouteSection) -> Iterator[tuple[str, str, str]]:
+    if "methods" not in route.model_fields_set or any(map(_METHODS.fullmatch, route.methods)):
+        return
+    if not route.methods:
+        yield _NO_METHOD
+        return
+    why = f"The edge itself refuses {' and '.join(route.methods)}, before routes are tried."
+    yield "methods", why, "Remove the route, or name a method that reaches it."
 
 
 def made_plain(path: str) -> str:

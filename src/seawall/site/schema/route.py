@@ -60,9 +60,11 @@ BodySize: TypeAlias = Annotated[int, size("1B", "100GiB", unlimited=True)]
 class HeaderChangesSection(Section):
     """Header changes in one direction, in the order `remove`, `set`, `add`.
 
-    These cannot be changed: `server`, `x-request-id` and, with `hsts`, `strict-transport-
-    security` of responses, which the edge writes last; hop-by-hop headers; `host` (see
-    `host_rewrite`); `content-length`; and names that begin with `x-envoy-` or `x-seawall-`.
+    An origin's `alt-svc` is always removed, because it names ports of the origin; `set` writes
+    your own. These cannot be changed: `server`, `x-request-id` and, with `hsts`,
+    `strict-transport-security` of responses, which the edge writes last; hop-by-hop headers;
+    `host` (see `host_rewrite`); `content-length`; and names that begin with `x-envoy-` or
+    `x-seawall-`.
     """
 
     set: Annotated[
@@ -311,7 +313,12 @@ class RouteSection(Section):
     host_rewrite: OneHost | None = Field(
         default=None, description="Host sent to the origin. Default: the site's."
     )
-    websocket: Flag = Field(default=False, description="Let WebSocket connections through.")
+    websocket: Flag = Field(
+        default=False,
+        description="Let WebSocket connections through. With `protocol: http2` or `auto`, the "
+        "origin must support them over HTTP/2 (RFC 8441), as few do: clients of another one get "
+        "its error, or 502. Connections close up to a second after the last message.",
+    )
     grpc: Flag = Field(
         default=False,
         description="The route carries gRPC: no compression, and no timeout by default.",

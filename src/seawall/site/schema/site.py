@@ -136,7 +136,9 @@ class SiteSection(Section):
     compression: CompressionList = Field(
         default=_USUAL_CODINGS,
         description="Codings in order of preference; `false`: none. Not used for gRPC and "
-        "WebSocket. `zstd` buffers a streamed response until its end. Compression makes a strong "
+        "WebSocket. Applies to text, JSON, XML, scripts, SVG, fonts and the like, and to "
+        "responses without a `content-type`. `zstd` buffers a streamed response until its end. "
+        "Compression makes a strong "
         "`etag` weak, and no `if-match` matches a weak one: an API that needs it sends "
         "`cache-control: no-transform`, and its responses are left as they are.",
     )
