@@ -52,8 +52,7 @@ def drop_keys(host: Any) -> None:
     """Take the clearance keys out of a virtual host: a new key changes no site."""
     if names.FILTER_BOTS in host.metadata.filter_metadata:
         fields = host.metadata.filter_metadata[names.FILTER_BOTS].fields
-        for key in (names.METADATA_CLEARANCE, names.METADATA_DIGEST):
-            fields.pop(key, None)
+        fields.pop(names.METADATA_CLEARANCE, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ stands a filter without a text, which is constant. What a site wants stands in t
 virtual host, so a change of policy does not touch the text.
 """
 
-import hashlib
-import json
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
@@ -38,8 +36,6 @@ from seawall.verify.ranges import render as render_ranges
 _SWITCHES_FIELD: Final = 15
 """`VirtualHost.typed_per_filter_config`."""
 _MODELS_REMEMBERED: Final = 4
-_DIGEST_LENGTH: Final = 32
-"""128 bits: two policies never share a name."""
 
 
 def bot_filter() -> Any:
@@ -118,9 +114,6 @@ def write_policy(host: Any, site: Site, keys: ClearanceKeys | None) -> None:
         values.fields[names.METADATA_CLEARANCE].string_value = keys_text(keys)
         if site.bots.challenge.contact:
             values.fields[names.METADATA_CONTACT].string_value = site.bots.challenge.contact
-    if len(classes) > 1:
-        values.fields[names.METADATA_CLASSES].string_value = "several"
-    values.fields[names.METADATA_DIGEST].string_value = _digest(values)
 
 
 def write_route(compiled: Any, site: Site, route: Route) -> None:
@@ -132,12 +125,6 @@ def write_route(compiled: Any, site: Site, route: Route) -> None:
     elif site.bots != OBSERVING and route.route_class is not RouteClass.PAGE:
         values = compiled.metadata.filter_metadata[names.FILTER_BOTS]
         values.fields[names.METADATA_CLASS].string_value = route.route_class.value
-
-
-def _digest(values: Any) -> str:
-    """A name for the texts of a site that the filter cannot meet in another meaning."""
-    texts = sorted((key, value.string_value) for key, value in values.fields.items())
-    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
 @lru_cache(maxsize=_MODELS_REMEMBERED)

@@ -9,7 +9,6 @@ local ffi = require("ffi")
 local NAMESPACE, KEY = "seawall.bots", "d"
 local JA4_STATE = "seawall.ja4"
 local CLASS_KEY, CLASS_USUAL, CLEARANCE_KEY = "class", "page", "clearance"
-local DIGEST_KEY, CLASSES_KEY = "digest", "classes"
 local MEMO_MAX = 4096
 local FLUSH_S = 1
 
@@ -70,41 +69,35 @@ local policy_of = memo.new(function(text)
   return policy.compile(text) or OBSERVE
 end, MEMO_MAX, memo.ANY_LENGTH)
 
--- What stands in the metadata of a virtual host, by the short name that it has there: to be handed the
--- texts themselves costs more than all that is done with them. nil for a site without a policy, which is
--- not even asked for where no site has one.
-local sites, sites_count = {}, 0
-local function site_of(handle)
-  if not POLICIES then
-    return nil
+-- What is done with the requests of a route, by its name: the rules, and what clearances of the site are signed
+-- with. To be handed the texts costs more than all that is done with them, so only the first request of a route
+-- asks for them. Routes stay as they are while this machine lives: it comes and goes with their table. Where no
+-- site has a policy, none is asked for one.
+local NO_POLICY = { rules = OBSERVE }
+local route_of
+do
+  local routes, routes_count = {}, 0
+  local function read_route(handle)
+    local texts = handle:virtualHost():metadata()
+    local text = texts:get(handle:metadata():get(CLASS_KEY) or CLASS_USUAL)
+    return { rules = text and policy_of(text) or OBSERVE, clearance = texts:get(CLEARANCE_KEY) }
   end
-  local texts = handle:virtualHost():metadata()
-  local digest = texts:get(DIGEST_KEY)
-  local site = digest and sites[digest]
-  if digest and not site then
-    if sites_count >= MEMO_MAX then
-      sites, sites_count = {}, 0
-    end
-    site = { several = texts:get(CLASSES_KEY) ~= nil, clearance = texts:get(CLEARANCE_KEY), rules = {} }
-    sites[digest], sites_count = site, sites_count + 1
-  end
-  return site, texts
-end
 
--- What is done with a request of this route, and the site's own; nil for a site without a policy.
-local function rules_of(handle)
-  local site, texts = site_of(handle)
-  if not site then
-    return OBSERVE, nil
+  function route_of(handle, info)
+    if not POLICIES then
+      return NO_POLICY
+    end
+    local name = info:routeName()
+    local route = routes[name]
+    if not route then
+      if routes_count >= MEMO_MAX then
+        routes, routes_count = {}, 0
+      end
+      route = read_route(handle)
+      routes[name], routes_count = route, routes_count + 1
+    end
+    return route
   end
-  local class = site.several and handle:metadata():get(CLASS_KEY) or CLASS_USUAL
-  local rules = site.rules[class]
-  if not rules then
-    local text = texts:get(class)
-    rules = text and policy_of(text) or OBSERVE
-    site.rules[class] = rules
-  end
-  return rules, site
 end
 
 -- Counted here, and told to Envoy at most once a second: a counter is looked up by its name.
@@ -222,7 +215,8 @@ local function request(handle)
   -- follows the headers is compiled as one piece.
   local info = handle:streamInfo()
   local address, protocol = info:downstreamRemoteAddress(), info:protocol()
-  local rules, site = rules_of(handle)
+  local route = route_of(handle, info)
+  local rules = route.rules
   local headers = handle:headers()
   local read = reader:read(headers, protocol, ja4_of, info)
   local prefix = prefix_of(address)
@@ -266,7 +260,7 @@ local function request(handle)
     -- A page of another site cannot spend the clearances of its visitors.
     local cookies = read.own_cookies and not read.borrowed and read.cookies or nil
     pass, found = prover:cleared(
-      s, site.clearance, cookies, read.scheme, read.authority, network,
+      s, route.clearance, cookies, read.scheme, read.authority, network,
       read.tls.stable, now_s)
     if found then
       read:probed_before(found)

@@ -1,8 +1,9 @@
-"""The short name of a site's policy: the filter keeps what it read by it, so it tells all apart."""
+"""The texts of a site's policy that the filter reads, once for each route."""
 
+from collections import Counter
 from dataclasses import replace
 
-from envoy.config.route.v3 import route_components_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from compiler import build
 from seawall.compiler import names
@@ -10,9 +11,11 @@ from seawall.compiler.bot_service import drop_keys
 from seawall.compiler.bots import write_policy
 from seawall.compiler.compile import compile_edge
 from seawall.compiler.model_words import script_of
+from seawall.compiler.snapshot import TypeUrl
 from seawall.model import BotMode, BotPolicy, RouteClass, Site
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.secret import Secret
+from site_text import load_text
 
 ENFORCING = BotPolicy(mode=BotMode.ENFORCE)
 KEYS = ClearanceKeys(ClearanceKey("k1", Secret(b"1" * 32)))
@@ -40,26 +43,33 @@ def _fields(site: Site, keys: ClearanceKeys | None = KEYS) -> dict[str, str]:
     return {key: value.string_value for key, value in fields.items()}
 
 
-def test_the_name_follows_from_all_that_the_filter_reads_beside_it() -> None:
-    usual = _fields(_site())[names.METADATA_DIGEST]
-    assert usual == _fields(_site())[names.METADATA_DIGEST]
-    others = [
-        _fields(_site(replace(ENFORCING, scores_static=True))),
-        _fields(_site(BotPolicy(mode=BotMode.OBSERVE, scores_static=True))),
-        _fields(_site(ENFORCING, RouteClass.API)),
-        _fields(_site(), NEW_KEYS),
-        _fields(replace(_site(), name=build.site("blog").name)),
-    ]
-    assert len({usual, *(fields[names.METADATA_DIGEST] for fields in others)}) == 6
-
-
-def test_classes_are_asked_for_only_where_there_are_several() -> None:
-    assert names.METADATA_CLASSES not in _fields(_site(ENFORCING, RouteClass.PAGE))
-    assert names.METADATA_CLASSES in _fields(_site(ENFORCING, RouteClass.PAGE, RouteClass.API))
+def test_a_host_carries_a_text_for_each_class_of_its_routes() -> None:
+    assert set(_fields(_site())) == {"page", "clearance"}
+    several = _fields(_site(ENFORCING, RouteClass.API, RouteClass.STATIC))
+    assert set(several) == {"page", "api", "static", "clearance"}
+    assert several["api"] != several["page"]
 
 
 def test_a_site_that_says_nothing_of_bots_has_none() -> None:
     assert _fields(_site(BotPolicy())) == {}
+
+
+def test_no_two_routes_of_a_table_have_one_name() -> None:
+    """The filter keeps what it read of a route under the route's name."""
+    routes = "routes: [{name: api, path: /api, class: api}]"
+    edge = load_text(
+        "version: 1\n"
+        "listen: {http: 127.0.0.1:8080}\n"
+        "sites:\n"
+        f"  shop: {{hosts: [a.test], origin: 'http://127.0.0.1:1', bots: enforce, {routes}}}\n"
+        f"  blog: {{hosts: [b.test, '*'], origin: 'http://127.0.0.1:1', bots: enforce, {routes}}}\n"
+    ).edge
+    assert edge is not None
+    (table,) = compile_edge(edge).of_type(TypeUrl.ROUTES)
+    hosts = route_pb2.RouteConfiguration.FromString(table.body).virtual_hosts
+    found = Counter(route.name for host in hosts for route in host.routes)
+    assert {"shop/api", "blog/api"} <= set(found)
+    assert set(found.values()) == {1}
 
 
 def test_sites_are_asked_for_their_policy_only_where_one_has_one() -> None:
