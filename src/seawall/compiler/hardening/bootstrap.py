@@ -27,9 +27,16 @@ from seawall.model import EdgeLimits
 HEAP: Final = "envoy.resource_monitors.fixed_heap"
 CONNECTIONS: Final = "envoy.resource_monitors.global_downstream_max_connections"
 
-OFTEN_LOOKED_UP: Final = ("x-content-type-options", "x-frame-options")
-"""Response headers that most sites add if absent. A header that Envoy was told of at start has its
-own place; for another name a map of all headers is built first (3,400 instructions a request)."""
+_INLINE: Final = bootstrap_pb2.CustomInlineHeader
+OFTEN_LOOKED_UP: Final = (
+    ("forwarded", _INLINE.REQUEST_HEADER),
+    ("alt-svc", _INLINE.RESPONSE_HEADER),
+    ("x-content-type-options", _INLINE.RESPONSE_HEADER),
+    ("x-frame-options", _INLINE.RESPONSE_HEADER),
+)
+"""Headers that are added if absent, or removed, of nearly every request. A header that Envoy was
+told of at start has its own place; for another name a map of all headers is built first (3,400
+instructions a request)."""
 
 RUNTIME: Final[dict[str, float | bool]] = {
     # A connection that resets most of its streams at once is a rapid reset (CVE-2023-44487).
@@ -66,11 +73,8 @@ def bootstrap_body(edge: EdgeLimits) -> bytes:
     layers.add(name="node").disk_layer.CopyFrom(
         bootstrap_pb2.RuntimeLayer.DiskLayer(symlink_root=f"./{names.RUNTIME_NODE_DIRECTORY}")
     )
-    for name in OFTEN_LOOKED_UP:
-        bootstrap.inline_headers.add(
-            inline_header_name=name,
-            inline_header_type=bootstrap_pb2.CustomInlineHeader.RESPONSE_HEADER,
-        )
+    for name, direction in OFTEN_LOOKED_UP:
+        bootstrap.inline_headers.add(inline_header_name=name, inline_header_type=direction)
     return body_of(bootstrap)
 
 

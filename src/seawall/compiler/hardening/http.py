@@ -166,18 +166,17 @@ def _removal(names_or_patterns: list[str]) -> Any:
     """One pass over the request's headers: less than half the cost of a removal for each name.
 
     Nearly all of them begin alike. RE2 compares an anchored beginning before it runs anything, so
-    that an ordinary header costs two bytes; what begins otherwise is compared by itself.
+    that an ordinary header costs two bytes. What begins otherwise has a place of its own in Envoy
+    (`bootstrap.OFTEN_LOOKED_UP`), and no pass is made for it.
     """
     alike = [p.removeprefix(_ALIKE) for p in names_or_patterns if p.startswith(_ALIKE)]
     pattern = string_pb2.StringMatcher()
     pattern.safe_regex.regex = f"^{_ALIKE}(?:{'|'.join(alike)})"
+    mutation = mutation_rules_pb2.HeaderMutation
     others = [name for name in names_or_patterns if not name.startswith(_ALIKE)]
-    matchers = [pattern, *(string_pb2.StringMatcher(exact=name) for name in others)]
     return header_mutation_pb2.HeaderMutation(
         mutations=[
-            mutation_rules_pb2.HeaderMutation(
-                remove_on_match=mutation_rules_pb2.HeaderMutation.RemoveOnMatch(key_matcher=matcher)
-            )
-            for matcher in matchers
+            mutation(remove_on_match=mutation.RemoveOnMatch(key_matcher=pattern)),
+            *(mutation(remove=name) for name in others),
         ]
     )
