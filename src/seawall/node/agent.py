@@ -31,6 +31,7 @@ from seawall.limits import (
     CONTROL_BACKOFF_S_MIN,
     ENVOY_STOP_DRAIN_S,
     ENVOY_SWAP_DRAIN_S,
+    NODE_STATE_RETRY_S,
 )
 from seawall.node import moves
 from seawall.node.ads import AdsServer
@@ -170,6 +171,7 @@ class Agent:
                 self._spawn(keeper.run())
             self._spawn(self._boot_and_follow())
             self._spawn(self._driver.run())
+            self._spawn(self._write_again())
             self._spawn(self._reporter.run())
             self._spawn(self._reporter.look())
             self._spawn(self.instruments.run())
@@ -326,6 +328,14 @@ class Agent:
             except SeawallError:
                 await self._clock.sleep(backoff_s * self._rng.uniform(0.5, 1.0))
                 backoff_s = min(CONTROL_BACKOFF_S_MAX, backoff_s * 2)
+
+    async def _write_again(self) -> None:
+        """What the disk did not take is written when it can be: the next change may be far off."""
+        while True:
+            await self._clock.sleep(NODE_STATE_RETRY_S)
+            if self._memory.problem:
+                self._memory.remember(self.state)
+                self._changed()
 
     def heard(self) -> None:
         """Control answered something."""
