@@ -304,6 +304,8 @@ class Agent:
             if await self._serving.boot(loaded):
                 break
             problems += (f"Envoy refused release {loaded.served.release} from disk.",)
+        if self.serving is None and self._serving.adopt():
+            problems += ("Envoy serves on with what it was given before.",)
         self._boot_problems = " ".join(problems)
         self._driver.tell(moves.Booted(self.state, self.serving))
         give_back()
