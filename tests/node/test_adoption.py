@@ -160,6 +160,34 @@ def test_an_envoy_that_runs_is_taken_over_when_nothing_of_what_it_serves_can_be_
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_what_could_not_be_read_is_told_until_control_has_brought_it_again(
+    tmp_path: Path, damaged: int
+) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        first = make_node(tmp_path)
+        async with running(first, keep_envoy=True):
+            await first.serve(edge(port, "one"))
+            second = await first.serve(edge(port, "two"))
+            good = first.agent.state.good
+        for served in good[:damaged]:
+            (tmp_path / "node" / "bundles" / f"{served.digest}.bundle").write_bytes(b"damaged")
+        await first.control.go_away()
+        first.control.reports.clear()
+        node = make_node(tmp_path, first.control)
+        async with running(node):
+            await until(node.agent.notices, what="a notice")
+            assert "was skipped" in node.agent.notices()[0]
+            assert await get(port) == (b"one" if damaged == 1 else b"two")
+            await first.control.come_back()
+            await node.reported(lambda r: r.release == second and not r.notices)
+            assert await get(port) == b"two"
+
+    asyncio.run(story())
+
+
 def _envoys(data_dir: Path) -> set[int]:
     """Process ids of all Envoys that work there."""
     return set(working_in({str(path) for path in (data_dir / "node").resolve().iterdir()}))

@@ -45,7 +45,7 @@ from seawall.node.identity import packaged_version
 from seawall.node.instruments import Instruments
 from seawall.node.keeper import Keeper
 from seawall.node.kernel import Kernel
-from seawall.node.lastgood import Opener, trusting
+from seawall.node.lastgood import Loaded, Opener, trusting
 from seawall.node.memory import Memory
 from seawall.node.open_files import files_notice
 from seawall.node.process import only_one, raise_file_limit
@@ -123,6 +123,7 @@ class Agent:
         )
         self._driver = Driver(parts, self._begin, self._changed)
         self._boot_problems = ""
+        self._booted: Loaded | None = None
         self._stopped = asyncio.Event()
         self._stop_envoy, self._drain_s = False, ENVOY_STOP_DRAIN_S
         self._tasks: asyncio.TaskGroup | None = None
@@ -268,7 +269,9 @@ class Agent:
     def notices(self) -> tuple[str, ...]:
         """Standing warnings of the agent and of what it runs."""
         course = self.course
-        own = [self._boot_problems, course.refusal, course.trouble]
+        # What was committed since then was fetched and written down anew.
+        boot_problems = self._boot_problems if self._serving.current is self._booted else ""
+        own = [boot_problems, course.refusal, course.trouble]
         own += [self._memory.problem, self.keeper.trouble]
         if (target := self.keeper.link.session.target) is not None:
             own.append(files_notice(self.keeper.pid, released_part(target)))
@@ -306,7 +309,7 @@ class Agent:
             problems += (f"Envoy refused release {loaded.served.release} from disk.",)
         if self.serving is None and self._serving.adopt():
             problems += ("Envoy serves on with what it was given before.",)
-        self._boot_problems = " ".join(problems)
+        self._boot_problems, self._booted = " ".join(problems), self._serving.current
         self._driver.tell(moves.Booted(self.state, self.serving))
         give_back()
 
