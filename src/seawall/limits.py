@@ -268,6 +268,8 @@ CONTROL_BACKOFF_S_MIN: Final = 0.1
 """First wait of a node after it could not reach control."""
 CONTROL_BACKOFF_S_MAX: Final = 2.0
 """Longest such wait. Control is on the same machine or near it, and releases wait for the node."""
+NODE_STATE_RETRY_S: Final = 10.0
+"""How often a node tries again to write what its disk did not take, a release of up to 65 MiB."""
 REPORT_INTERVAL_S: Final = 3.0
 """Longest time between two reports of a node."""
 REPORT_STARTING_INTERVAL_S: Final = 0.2

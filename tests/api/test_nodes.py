@@ -1,6 +1,7 @@
 """What control keeps of its nodes is bounded; a poll wakes only the node it concerns."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -70,6 +71,36 @@ def test_windows_of_all_nodes_are_bounded_by_number_sites_and_age(
     assert {one.node for one in board.evidence() if one.sites} == {B}
     clock.time_s += limits.EVIDENCE_SPAN_S + 1
     assert board.evidence() == []
+
+
+def test_no_window_outlives_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "EVIDENCE_WINDOWS_PER_NODE_MAX", 5)
+    clock = HandClock()
+    board = NodeBoard(clock)
+    for _ in range(200):
+        board.take(report(A, window(A, clock.now_s() - 2 * limits.TRAFFIC_SPAN_S)))
+        board.take(report(B, window(B, clock.now_s() - 2 * limits.TRAFFIC_SPAN_S)))
+    board.forget(B)
+    kept = [one for one in gc.get_objects() if isinstance(one, Window) and one.node in {A, B}]
+    assert [one.node for one in kept] == [A] * 5
+
+
+def test_what_is_dropped_out_of_turn_does_not_change_whose_turn_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "EVIDENCE_WINDOWS_PER_NODE_MAX", 3)
+    monkeypatch.setattr(limits, "EVIDENCE_WINDOWS_MAX", 4)
+    clock = HandClock()
+    board = NodeBoard(clock)
+    expected: list[tuple[NodeName, float]] = []
+    for number, name in enumerate([A, B, B, B, B, A, A, B, A, A, A, A, B, A, B, B] * 4):
+        at_s = clock.now_s() + number / 1_000
+        board.take(report(name, window(name, at_s)))
+        own = [one for one in expected if one[0] == name]
+        if len(own) == limits.EVIDENCE_WINDOWS_PER_NODE_MAX:
+            expected.remove(own[0])
+        expected = [*expected, (name, at_s)][-limits.EVIDENCE_WINDOWS_MAX :]
+        assert sorted((one.node, one.start_s) for one in board.evidence()) == sorted(expected)
 
 
 def test_a_poll_ends_only_when_its_own_node_has_something_new() -> None:

@@ -344,6 +344,8 @@ def test_a_list_that_is_gone_when_its_turn_comes_is_a_refusal(tmp_path: Path) ->
             assert "has no list 'bad'" in (await _notices(at))["feed-refused"]
             with pytest.raises(NotFoundError):
                 await _held(at, "bad")
+            assert isinstance(await at.apply(at.text(timeout="18s")), Applied)
+            assert "feed-refused" not in await _notices(at)
 
     asyncio.run(story())
 

@@ -1,3 +1,4 @@
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,21 @@ def test_requests_add_up_in_all_three_windows(windows: Windows) -> None:
     for n in range(1, 6):
         _, seen = windows.touch(path=f"/{n}", at_s=START_S + n)
         assert seen[:3] == [n, n, n]
+
+
+def test_nothing_stays_mapped_of_a_worker_that_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "windows.map"
+    for _ in range(3):
+        one = Windows(path)
+        assert one.touch()[0] >= 0
+        assert _mapped(path) == 1
+        del one
+        gc.collect()
+        assert _mapped(path) == 0
+
+
+def _mapped(path: Path) -> int:
+    return Path("/proc/self/maps").read_text().count(str(path))
 
 
 def test_clients_do_not_count_for_each_other(windows: Windows) -> None:

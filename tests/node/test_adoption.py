@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
 
 from helpers import free_port
 from node.streams import dripping, echo, open_drip, open_upgrade, origin
@@ -15,6 +16,7 @@ from node.support import (
     answer,
     cluster,
     edge,
+    get,
     listener,
     make_node,
     routes,
@@ -22,8 +24,10 @@ from node.support import (
     until,
     whole,
 )
+from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.ids import NodeName
 from seawall.node.identity import Identity
+from seawall.procfs import working_in
 from seawall.rollout.ports import Phase
 
 SCRIPT = Path(__file__).with_name("agent_process.py")
@@ -117,6 +121,97 @@ def test_an_envoy_that_was_started_again_on_a_full_disk_is_taken_over(
             assert node.agent.keeper.process is not None
             assert node.agent.keeper.process.adopted
             assert node.agent.keeper.pid == pid
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("gone", ["bundles/*", "state*.json", "trusted.pub"])
+@pytest.mark.parametrize("process", ["the same", "a new one"])
+def test_an_envoy_that_runs_is_taken_over_when_nothing_of_what_it_serves_can_be_read(
+    tmp_path: Path, gone: str, process: str
+) -> None:
+    port = free_port()
+    body = Bootstrap(stats_flush_interval={"seconds": 7}).SerializeToString()
+    more = [Resource(TypeUrl.BOOTSTRAP, "bootstrap", body, "edge")] if process != "the same" else []
+
+    async def story() -> None:
+        first = make_node(tmp_path)
+        async with running(first, keep_envoy=True):
+            await first.serve(edge(port, "one"))
+            pid = first.agent.keeper.pid
+        node = make_node(tmp_path)
+        node.releaser = first.releaser
+        key = (tmp_path / "node" / "trusted.pub").read_bytes()
+        for path in (tmp_path / "node").glob(gone):
+            path.write_bytes(b"damaged")
+        async with running(node):
+            await until(lambda: node.agent.course.booted, what="told to the course")
+            client = await Connection.open(port)
+            assert await client.get() == b"one"
+            (tmp_path / "node" / "trusted.pub").write_bytes(key)
+            second = await node.give(edge(port, "two", *more), generation=9)
+            await node.reported(lambda r: r.release == second and r.envoy and r.envoy.live)
+            assert (node.agent.keeper.pid == pid) is (process == "the same")
+            assert await client.get() == b"two"
+            await client.close()
+            assert {await get(port) for _ in range(20)} == {b"two"}
+            await until(lambda: _envoys(tmp_path) == {node.agent.keeper.pid}, what="one Envoy")
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("damaged", [1, 2])
+def test_what_could_not_be_read_is_told_until_control_has_brought_it_again(
+    tmp_path: Path, damaged: int
+) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        first = make_node(tmp_path)
+        async with running(first, keep_envoy=True):
+            await first.serve(edge(port, "one"))
+            second = await first.serve(edge(port, "two"))
+            good = first.agent.state.good
+        for served in good[:damaged]:
+            (tmp_path / "node" / "bundles" / f"{served.digest}.bundle").write_bytes(b"damaged")
+        await first.control.go_away()
+        first.control.reports.clear()
+        node = make_node(tmp_path, first.control)
+        async with running(node):
+            await until(node.agent.notices, what="a notice")
+            assert "was skipped" in node.agent.notices()[0]
+            assert await get(port) == (b"one" if damaged == 1 else b"two")
+            await first.control.come_back()
+            await node.reported(lambda r: r.release == second and not r.notices)
+            assert await get(port) == b"two"
+
+    asyncio.run(story())
+
+
+def _envoys(data_dir: Path) -> set[int]:
+    """Process ids of all Envoys that work there."""
+    return set(working_in({str(path) for path in (data_dir / "node").resolve().iterdir()}))
+
+
+def test_an_envoy_that_was_found_with_nothing_to_give_it_is_not_started_empty(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+
+    async def story() -> None:
+        first = make_node(tmp_path)
+        async with running(first, keep_envoy=True):
+            await first.serve(edge(port, "one"))
+        for path in (tmp_path / "node" / "bundles").iterdir():
+            path.unlink()
+        node = make_node(tmp_path)
+        async with running(node):
+            await until(lambda: node.agent.keeper.pid, what="it is found")
+            os.kill(node.agent.keeper.pid, 9)
+            await until(lambda: not node.agent.keeper.pid, what="its death is seen")
+            second = await node.give(edge(port, "two"), generation=9)
+            await node.reported(lambda r: r.release == second and r.envoy and r.envoy.live)
+            assert await get(port) == b"two"
 
     asyncio.run(story())
 

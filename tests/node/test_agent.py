@@ -23,6 +23,8 @@ from node.support import (
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.errors import ConflictError
 from seawall.limits import LAST_KNOWN_GOOD_GENERATIONS_MIN
+from seawall.node.files import write_atomic
+from seawall.node.state import StateFile
 from seawall.rollout.ports import Phase
 
 
@@ -286,6 +288,34 @@ def test_a_full_disk_is_said_and_changes_are_still_served(tmp_path: Path) -> Non
             third = await node.serve(edge(port, "three"))
             report = await node.reported(lambda r: r.release == third and not r.notices)
             assert report.last_known_good[0] == third
+
+    asyncio.run(story())
+
+
+def test_what_a_full_disk_did_not_take_is_written_when_there_is_room_without_another_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.node.agent.NODE_STATE_RETRY_S", 0.05)
+    port = free_port()
+    full = False
+
+    def write(path: Path, content: bytes) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        write_atomic(path, content)
+
+    async def story() -> None:
+        nonlocal full
+        async with running(make_node(tmp_path, write=write)) as node:
+            await node.serve(edge(port, "one"))
+            full = True
+            second = await node.give(edge(port, "two"))
+            await node.reported(lambda r: r.last_known_good[:1] == (second,) and r.notices)
+            full = False
+            await node.reported(lambda r: not r.notices)
+            state, problems = StateFile(tmp_path / "node").load()
+            assert (state, problems) == (node.agent.state, ())
+            assert (tmp_path / "node" / "bundles" / f"{state.good[0].digest}.bundle").is_file()
 
     asyncio.run(story())
 

@@ -360,6 +360,33 @@ def test_a_full_disk_is_told_and_nothing_else(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_port_that_a_full_disk_did_not_take_is_written_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seawall.node.dns.names.DNS_SAVE_INTERVAL_S", 0.01)
+    room = False
+
+    def write(path: Path, content: bytes) -> None:
+        if not room:
+            raise OSError(28, "No space left on device")
+        write_atomic(path, content)
+
+    async def story() -> None:
+        nonlocal room
+        names = Names(tmp_path, SystemClock(), write=write)
+        await names.start()
+        try:
+            assert any("DNS port cannot be saved" in text for text in names.notices(()))
+            room = True
+            async with beside(names.run()):
+                await until(lambda: not names.notices(()), what="no notice")
+            assert (tmp_path / PORT_FILE).read_text() == f"{names.port}\n"
+        finally:
+            await names.stop()
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

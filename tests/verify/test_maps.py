@@ -1,5 +1,6 @@
 """The files between Envoy's Lua and the bot service: both sides, real files, and broken ones."""
 
+import gc
 import ipaddress
 import os
 import random
@@ -49,6 +50,25 @@ def board(tmp_path: Path) -> Iterator[ClaimsBoard]:
 def test_addresses_keep_their_bytes(address: Address) -> None:
     mapped = getattr(address, "ipv4_mapped", None)
     assert unpacked(packed(address)) == (mapped or address)
+
+
+def test_lua_closes_its_files_when_it_ends(tmp_path: Path, table: VerdictTable) -> None:
+    table.put(V4, YANDEX, GOOD, now_s=NOW)
+    before = _open_files()
+    for _ in range(3):
+        lua = lua_side.load(folder=tmp_path)
+        assert lua.state(str(V4), YANDEX, NOW) == "verified"
+        assert len(_open_files()) == len(before) + 2
+        lua.open(str(tmp_path / "verified.map"), str(tmp_path / "claims.map"))
+        assert lua.state(str(V4), YANDEX, NOW) == "verified"
+        assert len(_open_files()) == len(before) + 2
+        del lua
+        gc.collect()
+        assert _open_files() == before
+
+
+def _open_files() -> list[Path]:
+    return sorted(Path("/proc/self/fd").iterdir())
 
 
 def test_prefixes_are_24_and_48() -> None:

@@ -19,10 +19,12 @@ from seawall.api.hand_views import WaitingFeedView
 from seawall.api.order import Order
 from seawall.api.progress import Flow
 from seawall.api.refusals import no_facts, push_waits, require_facts, require_pushed, stopping
+from seawall.api.refused_feeds import RefusedFeeds
 from seawall.api.releaser import Releaser
 from seawall.api.rollouts import Rollouts
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Applied, Refused
+from seawall.api.work import Facts
 from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.errors import ConflictError, SeawallError
@@ -112,7 +114,7 @@ class FeedDesk:
         self._log = log
         self._taking = asyncio.Lock()
         self._pushes: dict[ListName, _Push] = {}
-        self._refused: dict[ListName, tuple[str, Refused]] = {}
+        self._refused = RefusedFeeds()
 
     async def push(
         self, feed: Pushed, *, author: str, message: str, force: tuple[str, ...]
@@ -174,8 +176,12 @@ class FeedDesk:
             if push.why
         )
 
-    def notices(self) -> Iterator[NoticeView]:
-        """What waits, and what was refused and not pushed anew."""
+    def notices(self, facts: Facts | None) -> Iterator[NoticeView]:
+        """What waits, and what was refused and not pushed anew.
+
+        Args:
+            facts: of the current release; None when it has none, or they are not known.
+        """
         waits = [push for push in self._oldest_first() if push.why]
         if waits:
             names = few([push.feed.name for push in waits], limits.STATUS_NAMES_TOLD_MAX)
@@ -186,10 +192,8 @@ class FeedDesk:
                 f"{words} is waiting: {waits[0].why}",
                 "It will be released automatically after that. See `seawall feed list`.",
             )
-        newest = self._releaser.notice()
-        for words, outcome in self._refused.values():
-            if newest is None or not newest.text.endswith(outcome.message):  # it tells of the same
-                yield NoticeView("warning", "feed-refused", words, outcome.remedy)
+        current, newest = self._releaser.current, self._releaser.notice()
+        yield from self._refused.notices(facts, current, newest)
 
     # --- One push --------------------------------------------------------------------------------
 
@@ -197,7 +201,7 @@ class FeedDesk:
         push = _Push(feed, Flow(self._clock), waited=known)
         older = self._pushes.get(feed.name)
         self._pushes[feed.name] = push
-        self._refused.pop(feed.name, None)
+        self._refused.forget(feed.name)
         if older is not None:
             self._replaced(older, feed.author)
         self._background.spawn(self._carry_out(push, known=known), name=f"feed {feed.name}")
@@ -355,7 +359,7 @@ class FeedDesk:
         if isinstance(outcome, Refused):
             words = f"{push.words} was refused: {outcome.message}"
             if self._stands(push) and push.waited:
-                self._refused[name] = words, outcome
+                self._refused.keep(name, words, outcome, self._releaser.current)
             self._log("feed-refused", words)
             await self._deeds.noted(
                 *(push.feed.author, "feed-refused", name, outcome.message),

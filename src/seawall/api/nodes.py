@@ -42,6 +42,7 @@ class _Node:
         at_s: when it last said or asked anything.
         polls: that wait for an assignment now.
         nudges: how often its polls were ended for something else.
+        early: how many of its windows went before their turn among those of all nodes.
         lives: of its agent.
     """
 
@@ -49,6 +50,7 @@ class _Node:
     at_s: float = 0.0
     polls: int = 0
     nudges: int = 0
+    early: int = 0
     lives: Lives = field(default_factory=Lives)
     windows: deque[Window] = field(default_factory=deque)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -65,8 +67,9 @@ class NodeBoard:
         self._nodes: dict[NodeName, _Node] = {}
         self._traffic: deque[Window] = deque()
         self._traffic_sites = 0
-        # In the order of their coming, so that the oldest goes first whoever sent it.
-        self._order: deque[tuple[_Node, Window]] = deque()
+        # Whose window came, in that order, so that the oldest goes first whoever sent it. Not the
+        # windows themselves: those of a node's share that are over would stay here for days.
+        self._order: deque[_Node] = deque()
         self._windows = 0
         self._sites = 0
         self._heard = asyncio.Event()
@@ -217,7 +220,7 @@ class NodeBoard:
         if gone is None:
             return
         while gone.windows:
-            self._drop(gone)
+            self._drop_early(gone)
         _wake(gone)
 
     def close(self) -> None:
@@ -249,28 +252,45 @@ class NodeBoard:
 
     def _keep(self, node: _Node, window: Window) -> None:
         if len(node.windows) >= limits.EVIDENCE_WINDOWS_PER_NODE_MAX:
-            self._drop(node)
+            self._drop_early(node)
         node.windows.append(window)
-        self._order.append((node, window))
+        self._order.append(node)
         self._windows += 1
         self._sites += len(window.sites)
-        while self._order and (
+        while (
             self._windows > limits.EVIDENCE_WINDOWS_MAX or self._sites > limits.EVIDENCE_SITES_MAX
         ):
-            owner, oldest = self._order.popleft()
-            if owner.windows and owner.windows[0] is oldest:
-                self._drop(owner)
+            self._drop_oldest()
         if len(self._order) > 2 * limits.EVIDENCE_WINDOWS_MAX:
-            kept = {id(one) for known in self._nodes.values() for one in known.windows}
-            self._order = deque(entry for entry in self._order if id(entry[1]) in kept)
+            self._forget_turns()
         if window.slot == _STABLE or window.edge.get("requests"):
             self._traffic.append(window)
             self._traffic_sites += len(window.sites)
             self._drop_old_traffic()
 
+    def _drop_oldest(self) -> None:
+        """Drop the oldest window of all nodes."""
+        while (owner := self._order.popleft()).early:
+            owner.early -= 1
+        self._drop(owner)
+
+    def _drop_early(self, node: _Node) -> None:
+        """Drop the oldest window of a node, whosever turn it is."""
+        self._drop(node)
+        node.early += 1
+
     def _drop(self, node: _Node) -> None:
         self._sites -= len(node.windows.popleft().sites)
         self._windows -= 1
+
+    def _forget_turns(self) -> None:
+        """Forget the turns of windows that went before them."""
+        turns, self._order = self._order, deque()
+        for node in turns:
+            if node.early:
+                node.early -= 1
+            else:
+                self._order.append(node)
 
     def _drop_old_traffic(self) -> None:
         oldest_s = self._clock.now_s() - limits.TRAFFIC_SPAN_S
@@ -298,7 +318,6 @@ class NodeBoard:
 
         for node in self._nodes.values():
             node.windows = deque(map(moved, node.windows))
-        self._order = deque((node, moved(window)) for node, window in self._order)
         self._traffic = deque(map(moved, self._traffic))
 
     def _say_heard(self) -> None:

@@ -63,7 +63,8 @@ class Observer:
     Args:
         data_dir: where the access records are.
         config: the site file this process was started with, if any.
-        notices: standing notices of control, asked for at each look.
+        notices: standing notices of control, asked for at each look with the facts of the current
+            release.
         jobs: what control does by itself at intervals.
     """
 
@@ -77,7 +78,7 @@ class Observer:
         clock: Clock,
         data_dir: Path,
         config: ConfigFile | None,
-        notices: Callable[[], tuple[NoticeView, ...]],
+        notices: Callable[[Facts | None], tuple[NoticeView, ...]],
         jobs: Callable[[], Awaitable[JobsView]],
     ) -> None:
         self._store = store
@@ -118,7 +119,7 @@ class Observer:
                 windows=list(self._board.windows()),
                 certificates=await self._certificates(),
                 notices=(
-                    *self._notices(),
+                    *self._notices(facts),
                     *await self._failing(),
                     *_stale_ranges(facts, self._clock.now_s()),
                 ),

@@ -243,6 +243,15 @@ def require_pushed(facts: Facts, name: ListName) -> None:
         )
 
 
+def is_pushed(facts: Facts, name: ListName) -> bool:
+    """Whether the current release has such a feed, and no file for it."""
+    try:
+        require_pushed(facts, name)
+    except SeawallError:
+        return False
+    return True
+
+
 def push_waits(what: str, why: str) -> ConflictError:
     """It is on nobody's way yet; nothing is lost."""
     return ConflictError(

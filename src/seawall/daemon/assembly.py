@@ -31,6 +31,7 @@ from seawall.api.shadow_desk import ShadowDesk
 from seawall.api.status_views import NoticeView
 from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
+from seawall.api.work import Facts
 from seawall.api.workshop import WORKBENCH, Workshop
 from seawall.clock import Clock
 from seawall.daemon.standin import original_of
@@ -221,11 +222,11 @@ class _Core:
             log=log,
         )
 
-        def notices() -> tuple[NoticeView, ...]:
+        def notices(facts: Facts | None) -> tuple[NoticeView, ...]:
             parts = (self.workshop, watch, releaser, switchboard, keys, self.rollouts)
             found = [_copied(data_dir), *(part.notice() for part in parts)]
             told = (notice for notice in found if notice is not None)
-            return (*told, *desk.notices(), *jobs.notices())
+            return (*told, *desk.notices(facts), *jobs.notices())
 
         observer = Observer(
             store=self.store,

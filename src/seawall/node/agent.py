@@ -31,6 +31,7 @@ from seawall.limits import (
     CONTROL_BACKOFF_S_MIN,
     ENVOY_STOP_DRAIN_S,
     ENVOY_SWAP_DRAIN_S,
+    NODE_STATE_RETRY_S,
 )
 from seawall.node import moves
 from seawall.node.ads import AdsServer
@@ -44,7 +45,7 @@ from seawall.node.identity import packaged_version
 from seawall.node.instruments import Instruments
 from seawall.node.keeper import Keeper
 from seawall.node.kernel import Kernel
-from seawall.node.lastgood import Opener, trusting
+from seawall.node.lastgood import Loaded, Opener, trusting
 from seawall.node.memory import Memory
 from seawall.node.open_files import files_notice
 from seawall.node.process import only_one, raise_file_limit
@@ -122,6 +123,7 @@ class Agent:
         )
         self._driver = Driver(parts, self._begin, self._changed)
         self._boot_problems = ""
+        self._booted: Loaded | None = None
         self._stopped = asyncio.Event()
         self._stop_envoy, self._drain_s = False, ENVOY_STOP_DRAIN_S
         self._tasks: asyncio.TaskGroup | None = None
@@ -170,6 +172,7 @@ class Agent:
                 self._spawn(keeper.run())
             self._spawn(self._boot_and_follow())
             self._spawn(self._driver.run())
+            self._spawn(self._write_again())
             self._spawn(self._reporter.run())
             self._spawn(self._reporter.look())
             self._spawn(self.instruments.run())
@@ -266,7 +269,9 @@ class Agent:
     def notices(self) -> tuple[str, ...]:
         """Standing warnings of the agent and of what it runs."""
         course = self.course
-        own = [self._boot_problems, course.refusal, course.trouble]
+        # What was committed since then was fetched and written down anew.
+        boot_problems = self._boot_problems if self._serving.current is self._booted else ""
+        own = [boot_problems, course.refusal, course.trouble]
         own += [self._memory.problem, self.keeper.trouble]
         if (target := self.keeper.link.session.target) is not None:
             own.append(files_notice(self.keeper.pid, released_part(target)))
@@ -302,7 +307,9 @@ class Agent:
             if await self._serving.boot(loaded):
                 break
             problems += (f"Envoy refused release {loaded.served.release} from disk.",)
-        self._boot_problems = " ".join(problems)
+        if self.serving is None and self._serving.adopt():
+            problems += ("Envoy serves on with what it was given before.",)
+        self._boot_problems, self._booted = " ".join(problems), self._serving.current
         self._driver.tell(moves.Booted(self.state, self.serving))
         give_back()
 
@@ -326,6 +333,14 @@ class Agent:
             except SeawallError:
                 await self._clock.sleep(backoff_s * self._rng.uniform(0.5, 1.0))
                 backoff_s = min(CONTROL_BACKOFF_S_MAX, backoff_s * 2)
+
+    async def _write_again(self) -> None:
+        """What the disk did not take is written when it can be: the next change may be far off."""
+        while True:
+            await self._clock.sleep(NODE_STATE_RETRY_S)
+            if self._memory.problem:
+                self._memory.remember(self.state)
+                self._changed()
 
     def heard(self) -> None:
         """Control answered something."""

@@ -216,7 +216,7 @@ class Keeper:
                 if self.process is process:  # whoever heard of the exit first may have launched
                     self.process = None
             self.on_exit(self)
-            if self.on_trial:
+            if self.on_trial or not self._bootstrap:  # one that was found, and nothing to give it
                 self._stopping = True
                 self.link.restart()
                 self._changed()

@@ -1,7 +1,7 @@
 """The node's memory: its state and the releases that go with it, kept on disk as well as it can.
 
 A disk that is full or read-only costs memory of a change, never the change: the newest state is
-always true in this process, and writing is tried again with every change.
+always true in this process, and writing is tried again with every change and in between.
 """
 
 from collections.abc import Iterable

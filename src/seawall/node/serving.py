@@ -3,12 +3,17 @@
 It knows how; whether a release shall be tried, and what is remembered of it, is the agent's.
 """
 
+from typing import TYPE_CHECKING
+
 from seawall.errors import RefusedError
 from seawall.node.commit import Attempt, attempt
 from seawall.node.keeper import Keeper
 from seawall.node.lastgood import Loaded
 from seawall.node.slots import Slots
 from seawall.node.trials import Trials
+
+if TYPE_CHECKING:
+    from seawall.node.envoy import EnvoyProcess
 
 __all__ = ["Attempt", "Serving"]
 
@@ -24,6 +29,20 @@ class Serving:
         self.slots = slots
         self.current: Loaded | None = None
         self._trials = trials
+        self._found: EnvoyProcess | None = None
+
+    def adopt(self) -> bool:
+        """Take over the Envoy that runs, though nothing of what it serves can be read any more.
+
+        It serves on as it is and is given the next release like any other. A second one beside it
+        would get a share of its connections only, and leave it the others for ever.
+        """
+        keeper = self.slots.active
+        if not keeper.adopt():
+            return False
+        keeper.become_stable()
+        self._found = keeper.process
+        return True
 
     async def boot(self, loaded: Loaded) -> bool:
         """Adopt the Envoy that runs, or start one, with `loaded`; False when Envoy refuses it."""
@@ -92,9 +111,10 @@ class Serving:
         return found
 
     async def _undo(self, keeper: Keeper) -> None:
-        """Serve again what served before; without such a thing, no Envoy runs."""
+        """Serve again what served before; without such a thing, no Envoy runs but one found."""
         if self.current is None:
-            await keeper.stop(drain_s=0)
+            if keeper.process is None or keeper.process is not self._found:
+                await keeper.stop(drain_s=0)
             return
         keeper.want(self.current.snapshot)
         keeper.link.aim(self.current.snapshot)

@@ -266,6 +266,15 @@ end
 
 local verdicts_path, claims_path = nil, nil
 local verdicts_fd, claims_fd, verdicts_seed, opened_s = nil, nil, 0, -1
+-- The same files again: every release makes machines anew in an Envoy that runs for months, and what
+-- one had open is closed with it.
+local held = ffi.gc(ffi.new("int[2]", -1), function(fds)
+  for i = 0, 1 do
+    if fds[i] >= 0 then
+      C.close(fds[i])
+    end
+  end
+end)
 
 local function open_verdicts()
   local size = data.limits
@@ -309,6 +318,7 @@ local function shut()
     C.close(claims_fd)
   end
   verdicts_fd, claims_fd = nil, nil
+  held[0], held[1] = -1, -1
 end
 
 -- Says where the files are. They are opened when first needed, and again from time to time, so that
@@ -328,6 +338,7 @@ local function refresh(now_s)
   shut()
   opened_s = now_s
   verdicts_fd, claims_fd = open_verdicts(), open_claims()
+  held[0], held[1] = verdicts_fd or -1, claims_fd or -1
 end
 
 local asked = ffi.new("uint32_t[5]") -- address and bot's number

@@ -40,6 +40,7 @@ pcall(ffi.cdef, "int open(const char *path, int flags, ...);")
 pcall(ffi.cdef, "int close(int fd);")
 pcall(ffi.cdef, "int posix_fallocate(int fd, int64_t offset, int64_t length);")
 pcall(ffi.cdef, "void *mmap(void *to, size_t length, int prot, int flags, int fd, int64_t offset);")
+pcall(ffi.cdef, "int munmap(void *at, size_t length);")
 
 local O_RDWR, O_CREAT, O_CLOEXEC = 2, 64, 524288
 local O_NOFOLLOW = ffi.arch == "arm64" and 32768 or 131072
@@ -47,6 +48,11 @@ local READ_WRITE, SHARED, PRIVATE_ANONYMOUS = 3, 1, 34
 local MAP_FAILED = ffi.cast("void *", -1)
 
 M.SIZE_BYTES = HEADER_BYTES + SETS * WAYS * ffi.sizeof("seawall_client_t")
+
+-- Every release makes machines anew in an Envoy that runs for months: what one mapped ends with it.
+local function unmap(memory)
+  ffi.C.munmap(memory, M.SIZE_BYTES)
+end
 
 -- Opens or makes the file. Its room is taken at once: a mapped page that the disk has no room for
 -- would end the process. Without a file (a full disk) the table is this worker's own memory.
@@ -66,6 +72,7 @@ function M.open(path)
       return nil
     end
   end
+  ffi.gc(memory, unmap)
   local base = ffi.cast("uint8_t *", memory)
   local header = ffi.cast("seawall_windows_header_t *", base)
   if header.magic ~= MAGIC or header.layout ~= LAYOUT or header.sets ~= SETS or header.ways ~= WAYS then
@@ -74,6 +81,7 @@ function M.open(path)
     header.magic = MAGIC
   end
   return {
+    memory = memory, -- as long as somebody has the table
     clients = ffi.cast("seawall_client_t *", base + HEADER_BYTES),
     shared = shared,
     touch = M.touch,

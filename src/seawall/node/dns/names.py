@@ -82,7 +82,7 @@ class Names:
         self._listening = Listening(self._forwarder, self._background)
         self._saved_changes, self._saved_s = 0, clock.monotonic_s()
         self._saving = Lock()
-        self._defect = self._no_port = self._unread = self._unsaved = ""
+        self._defect = self._no_port = self._unread = self._unsaved = self._unkept = ""
         self.port = 0
 
     # --- Life ----------------------------------------------------------------------------------
@@ -99,6 +99,8 @@ class Names:
             await self._clock.sleep(interval_s)
             if not self.port:
                 await self._listen()
+            elif self._unkept:
+                self._keep_port(self.port)
             if self._due():
                 changes, content = self._content()
                 await asyncio.to_thread(self._save, changes, content)
@@ -122,7 +124,8 @@ class Names:
     def notices(self, envoys: Iterable[Asker]) -> tuple[str, ...]:
         """Standing warnings."""
         problems = (
-            *(self._defect, self._no_port, self._unread, self._unsaved, self._resolvers.problem),
+            *(self._defect, self._no_port, self._unkept, self._unread, self._unsaved),
+            self._resolvers.problem,
             *(self._elsewhere(envoy) for envoy in envoys if envoy.running),
         )
         stale = tuple(self._memory.stale(self._clock.monotonic_s()))
@@ -191,7 +194,12 @@ class Names:
         try:
             self._write(self._home / PORT_FILE, f"{port}\n".encode())
         except OSError as error:
-            self._unsaved = _not_saved(error)
+            self._unkept = (
+                f"The agent's DNS port cannot be saved: {error.strerror or error}. A restarted "
+                "agent would use another one, and an Envoy that runs would not find it."
+            )
+        else:
+            self._unkept = ""
 
     def _elsewhere(self, envoy: Asker) -> str:
         """Why an Envoy that runs is not protected; empty when it is."""
