@@ -140,10 +140,9 @@ def _digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:_DIGEST_LENGTH]
 
 
-@lru_cache(maxsize=_MODELS_REMEMBERED)
 def read_model(content: bytes) -> Model:
     """The model of a file; see `artifact.read`."""
-    return artifact.read(content)
+    return artifact.remembered(content)
 
 
 @lru_cache(maxsize=_MODELS_REMEMBERED)
