@@ -13,6 +13,8 @@ from seawall.compiler.contents import contents
 from seawall.compiler.diff import diff
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.static import static_bootstrap
+from seawall.gate.features import FEATURES
+from seawall.gate.parts import Parts
 from seawall.model import Edge
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[Slow.too_slow])
@@ -48,17 +50,22 @@ def _contents_name_everything_that_was_written(edge: Edge) -> None:
     assert {r.id for site in served for r in site.routes} <= set(held.routes)
 
 
+def _it_uses_features_that_the_gate_knows(edge: Edge) -> None:
+    assert Parts().features(compile_edge(edge)) <= FEATURES.keys(), "add it to gate/features.py"
+
+
 def _nothing_changes_between_equal_edges(edge: Edge) -> None:
     assert diff(compile_edge(edge), _forgetful(edge)) == ()
 
 
-@quick
+@settings(quick, max_examples=60)
 @given(edges())
 def test_what_holds_for_every_edge(edge: Edge) -> None:
     """In one test, because to draw an edge takes longer than all of it."""
     _compiling_is_deterministic_and_remembering_changes_nothing(edge)
     _what_is_compiled_is_consistent(edge)
     _contents_name_everything_that_was_written(edge)
+    _it_uses_features_that_the_gate_knows(edge)
     _nothing_changes_between_equal_edges(edge)
 
 
