@@ -11,7 +11,7 @@ ZOO := $(VENV)/.installed-zoo
 # The tests start hundreds of Pythons: each would compile Seawall's sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up test check lint types unit bench power sim soak zoo starter fuzz docs lock golden clean
+.PHONY: help up test check lint types unit loaded bench power sim soak zoo starter fuzz docs lock golden clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -19,7 +19,9 @@ help:  ## Show this list
 up: $(RUNTIME)  ## Start a demo website and Seawall in front of it; Ctrl-C stops both
 	@$(BIN)/seawall demo
 
-test: check unit  ## Lint, types and the whole test suite against real Envoy
+test: lint  ## Lint, types and the whole test suite against real Envoy
+	@$(MAKE) --no-print-directory -j2 types loaded
+	@$(MAKE) --no-print-directory unit
 
 check: lint types  ## Lint and types only
 
@@ -32,6 +34,10 @@ types: $(DEV)
 
 unit: $(DEV)
 	$(BIN)/pytest -q -n $(or $(WORKERS),auto) --dist worksteal $(ARGS)
+
+# Beside mypy, which needs one processor: else each process that tests compiles all tests at once.
+loaded: $(DEV)
+	@$(BIN)/pytest -q --collect-only $(ARGS) > /dev/null || true
 
 bench: $(DEV)  ## Measure CPU per request, compile time, memory; prints the table of docs/performance.md
 	$(BIN)/python -m bench $(ARGS)

@@ -20,6 +20,11 @@ def pytest_xdist_auto_num_workers() -> int:
     return len(os.sched_getaffinity(0)) * 3 // 2
 
 
+def pytest_collection() -> None:
+    """What is made here stays: nothing looks for garbage among it meanwhile."""
+    gc.disable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that ask for more time come first: nobody waits at the end for the last of them."""
     items.sort(key=lambda item: item.get_closest_marker("timeout") is None)
@@ -33,6 +38,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,9 @@
 
 A command spends nearly all of its processor time on imports, and so do a workbench that is asked
 once and each part of an edge. `run` is `subprocess.run`, and `Popen` is `subprocess.Popen`, without
-them: the process that forks has loaded what commands and parts load and has done nothing else. What
-is forked has its own arguments, directory, environment, files and exit code, and forks the parts
+them: the process that forks has loaded what commands and parts load, has compiled one edge, since
+each that compiles reads the same model and tables first, and has done nothing else. What is forked
+has its own arguments, directory, environment, files and exit code, and forks the parts
 that it starts (`seawall.testing.warm`). `test_warm_command.py` proves that no command needs the
 company of another to load.
 """
@@ -26,6 +27,11 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, Final
 
+from seawall.compiler.check import check
+from seawall.compiler.compile import compile_edge
+from seawall.site.disk import read_file
+from seawall.site.load import load
+from seawall.site.sources import SourceFile, SourceSet
 from seawall.testing import forked, warm
 
 LIBRARIES: Final = ("http.client", "pydantic", "rich.table", "ssl", "typer._adapters")
@@ -213,9 +219,24 @@ def main() -> None:
     """Load everything, then fork."""
     for name in _WARM:
         importlib.import_module(name)
+    _compile()
     gc.collect()
     gc.freeze()
     Forks(socket.socket(fileno=int(sys.argv[1]))).serve()
+
+
+def _compile() -> None:
+    """Fill what whoever compiles remembers: of what comes with Seawall, and of nothing else."""
+    text = (
+        "version: 1\n"
+        "listen: {http: 127.0.0.1:80}\n"
+        'sites: {a: {hosts: [a.test], origin: "http://127.0.0.1:9"}}\n'
+    )
+    sources = SourceSet("seawall.yaml", (SourceFile("seawall.yaml", text.encode()),))
+    loaded = load(sources, read=read_file, now_s=0.0)
+    if loaded.edge is None:
+        raise AssertionError(loaded.problems)
+    check(compile_edge(loaded.edge))
 
 
 if __name__ == "__main__":

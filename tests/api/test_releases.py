@@ -15,6 +15,7 @@ from api.world import (
     sources,
     until,
 )
+from helpers import POLL_S
 from seawall.api.hand_requests import DeedRequest
 from seawall.api.rollouts import Rollouts
 from seawall.api.views import Applied, Progress, Refused
@@ -404,7 +405,7 @@ async def _dies(*_: object, **__: object) -> None:
 async def _until_told(here: World, codes: list[str]) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while [notice.code for notice in (await here.service.status()).notices] != codes:  # noqa: ASYNC110 - asked, not told
-            await asyncio.sleep(0)
+            await asyncio.sleep(POLL_S)
 
 
 def test_a_node_that_is_away_leaves_the_release_assigned_and_says_so(tmp_path: Path) -> None:

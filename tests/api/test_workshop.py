@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+import warm_command
 from api.world import site_text, sources, until
 from seawall import limits
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.progress import ReleaseRefusedError
-from seawall.api.workshop import Workshop
+from seawall.api.workshop import WORKBENCH, Workshop
 from seawall.clock import SystemClock
 from seawall.errors import UnreachableError, UsageError
 from seawall.model import DEFAULT_POLICY, Feature, Switch
@@ -34,12 +35,19 @@ class JumpyClock(SystemClock):
         await asyncio.sleep(0)
 
 
-def run(tmp_path: Path, story: Story, clock: SystemClock | None = None) -> list[str]:
+def run(
+    tmp_path: Path, story: Story, clock: SystemClock | None = None, *, cold: bool = False
+) -> list[str]:
+    """What is logged of a story; with `cold`, the workbench itself is what its workshop started."""
     told: list[str] = []
+    program = WORKBENCH if cold else warm_command.offer_workbench()
 
     async def main() -> None:
         workshop = Workshop(
-            tmp_path, clock or SystemClock(), log=lambda event, text: told.append(f"{event} {text}")
+            tmp_path,
+            clock or SystemClock(),
+            log=lambda event, text: told.append(f"{event} {text}"),
+            program=program,
         )
         try:
             await story(workshop)
@@ -187,7 +195,7 @@ def test_a_sacrificial_envoy_ends_with_whoever_started_it_at_whatever_moment(
                 await job
             await until(lambda: not _tasters(tmp_path / "taste"), "nothing of it is left")
 
-    run(tmp_path, story)
+    run(tmp_path, story, cold=way == "lost")
 
 
 def test_a_refusal_comes_across_with_all_it_says(tmp_path: Path) -> None:
@@ -227,7 +235,7 @@ def test_a_workbench_that_dies_costs_its_job_and_nothing_else(
             await job
         assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
 
-    told = run(tmp_path, story)
+    told = run(tmp_path, story, cold=True)
     assert len(told) == 1
     assert told[0].startswith("workbench-lost check")
 
@@ -245,7 +253,7 @@ def test_a_workbench_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Mon
         assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
         assert workshop.pid != first
 
-    run(tmp_path, story)
+    run(tmp_path, story, cold=True)
 
 
 def test_an_idle_workbench_goes_and_comes_back_when_needed(tmp_path: Path) -> None:

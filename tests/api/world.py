@@ -1,6 +1,7 @@
 """A control process in this event loop, with a node that is honest but has no Envoy."""
 
 import asyncio
+import itertools
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import warm_command
-from helpers import free_port
+from helpers import POLL_S, free_port
 from seawall.api.asked import Caller
 from seawall.api.rollouts import Rollouts
 from seawall.api.service import Service
@@ -26,6 +27,8 @@ from seawall.testing.memory_node import MemoryNode, Refuse, accept
 
 ANN = Caller("ann", local=True)
 DEADLINE_S = 60.0
+TURNS = 20
+"""Of the event loop, in which a condition is looked at each time."""
 
 
 def site_text(port: int, *, timeout: str = "15s", extra: str = "") -> str:
@@ -202,10 +205,16 @@ def refuse_timeouts_of_66_s(snapshot: Snapshot) -> tuple[Nack, ...]:
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
-    """Poll a condition of the same event loop, with a deadline."""
+    """Poll a condition of the same event loop, with a deadline.
+
+    What other tasks do comes true within some turns of the loop; what other processes do takes
+    longer, and they need the processor for it.
+    """
     try:
         async with asyncio.timeout(DEADLINE_S):
-            while not condition():  # noqa: ASYNC110 - any condition, not only events
-                await asyncio.sleep(0)
+            for turn in itertools.count():
+                if condition():
+                    return
+                await asyncio.sleep(POLL_S if turn > TURNS else 0)
     except TimeoutError:
         raise AssertionError(f"waited in vain: {what}") from None

@@ -15,7 +15,9 @@ from seawall.bots import artifact
 from seawall.bots.features import FEATURES, INDEX, from_text, schema_digest, to_text
 from seawall.bots.model import Golden, Model, Tree, score_of
 from seawall.bots.script import model_config
+from seawall.compiler.bots import read_model
 from seawall.errors import RefusedError
+from seawall.site.build_model import fault_of
 
 
 def loaded(model: Model) -> Any:
@@ -196,3 +198,22 @@ def test_any_changed_byte_is_refused_or_changes_no_golden_score(data: st.DataObj
         codes = from_text(golden.vector)
         assert codes is not None
         assert model.score(codes) == golden.score
+
+
+def test_what_the_site_file_was_checked_with_is_compiled_without_reading_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    content, read, asked = random_content(4_711), artifact.read, list[bytes]()
+
+    def counted(content: bytes) -> Model:
+        asked.append(content)
+        return read(content)
+
+    monkeypatch.setattr(artifact, "read", counted)
+    assert fault_of(content) is None
+    assert read_model(content) == read(content)
+    assert asked == [content]
+    for _ in range(2):  # a refusal is none to remember
+        with pytest.raises(RefusedError):
+            artifact.remembered(b"{}")
+    assert asked == [content, b"{}", b"{}"]

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+import warm_command
 from helpers import free_port, wait_until
 from machine import needs_curl
 from seawall.demo.website import running_website
+from seawall.testing import forked
 from seawall_process import COMMAND, STOP_DEADLINE_S
 
 PAGE = Path(__file__).parents[2] / "docs" / "quickstart.md"
@@ -22,11 +24,14 @@ _COMMAND_DEADLINE_S = 160.0
 
 @pytest.fixture
 def shell(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `seawall` is this checkout's."""
+    """An environment in which `seawall` is this checkout's, forked with warm libraries."""
+    stand_in = [sys.executable, "-P", "-m", warm_command.offer_workbench()]
     folder = tmp_path / "bin"
     folder.mkdir()
     wrapper = folder / "seawall"
-    wrapper.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
+    wrapper.write_text(
+        f'#!/bin/sh\n{forked.PROGRAM}={COMMAND[-1]} exec {" ".join(stand_in)} "$@"\n'
+    )
     wrapper.chmod(0o755)
     environment = dict(os.environ)
     for name in ("SEAWALL_CONFIG", "SEAWALL_DATA_DIR", "SEAWALL_URL", "SEAWALL_TOKEN"):
@@ -72,7 +77,7 @@ def test_every_command_of_the_quickstart_does_what_the_page_says(
 @needs_curl
 @pytest.mark.timeout(360)
 def test_the_commands_that_the_demo_suggests_work(tmp_path: Path, shell: dict[str, str]) -> None:
-    with subprocess.Popen(
+    with warm_command.Popen(
         [*COMMAND, "demo", "--data-dir", "demo-data"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -91,8 +96,8 @@ def test_the_commands_that_the_demo_suggests_work(tmp_path: Path, shell: dict[st
             suggested = [line.strip() for line in said if line.startswith("     ")]
             assert len(suggested) == 4
             for command in suggested:
-                # The demo names the program as it was called; here that is a Python file.
-                line = re.sub(r"\S+/cli/main\.py", "seawall", command)
+                # The demo names the program as it was called; here that is a module.
+                line = command.replace(COMMAND[-1], "seawall")
                 done = _until_recorded(line, tmp_path, shell)
                 assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
             url = next(line.strip() for line in said if line.strip().startswith("http://127"))

@@ -65,10 +65,10 @@ def story(
     async def run() -> tuple[TasteReport, TasteReport, list[bool]]:
         first = await watched.tasted(old, old, early=False)
         assert first.refusal is None, first
+        known = (tmp_path / "tasted.json").read_bytes()
         early = await watched.tasted(new, old, early=True)
         started = list(watched.started)
-        (tmp_path / "tasted.json").unlink()
-        await watched.tasted(old, old, early=False)
+        (tmp_path / "tasted.json").write_bytes(known)
         return early, await watched.tasted(new, old, early=False), started
 
     return asyncio.run(run())

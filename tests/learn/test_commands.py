@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import warm_command
 from bot_models import random_content
 from learn import made
 from learn.conftest import clickhouse_server
@@ -21,17 +22,9 @@ from seawall.learn.accept import NAMES
 VECTOR = to_text((1,) * len(FEATURES))
 
 
-def _run(
-    *arguments: object, text: str = "", **environment: str
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "seawall.cli.main", "bots", *map(str, arguments)],
-        input=text,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=170,
-        env=os.environ | environment,
-        check=False,
+def _run(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return warm_command.run(
+        ("bots", *map(str, arguments)), timeout_s=170, cwd=None, env={**os.environ, **environment}
     )
 
 

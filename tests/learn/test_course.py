@@ -138,9 +138,12 @@ def test_a_refused_model_is_written_when_it_is_forced_by_name(
     assert artifact.digest(out.read_bytes()) == found.report.digest
 
 
-def test_a_budget_that_cannot_be_shown_refuses(data: Source, tmp_path: Path) -> None:
+def test_a_budget_that_cannot_be_shown_refuses_and_without_a_name_the_date_is_one(
+    data: Source, tmp_path: Path
+) -> None:
     out = tmp_path / "model.json"
-    found = course.train(Order(data, "first", out=out, budget=0.0001), _At(), _quiet)
+    found = course.train(Order(data, out=out, budget=0.0001), _At(), _quiet)
+    assert found.report.evaluation.model == "trained-2026-11-18", "the date, without a name"
     assert found.acceptance is not None
     assert "false-positive-budget" in [check.name for check in found.acceptance.failed]
     assert found.written is None
@@ -168,11 +171,6 @@ def test_an_existing_model_is_measured(data: Source, first: course.Outcome, tmp_
         "Draw the report",
     ]
     assert "may have been trained on" in (tmp_path / "report" / "report.md").read_text()
-
-
-def test_without_a_name_the_date_is_one(data: Source) -> None:
-    found = course.train(Order(data, budget=0.01), _At(), _quiet)
-    assert found.report.evaluation.model == "trained-2026-11-18"
 
 
 def test_two_times_are_compared(data: Source) -> None:

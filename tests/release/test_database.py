@@ -31,7 +31,8 @@ from seawall.release.tables import METADATA
 from small_disk import small_disk
 
 MIGRATIONS = Path(migrations.__file__).parent
-SPAWN = multiprocessing.get_context("spawn")
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["seawall.release.store"])
 LOCAL = NodeName("local")
 
 
@@ -128,8 +129,8 @@ def test_a_file_that_may_not_grow_is_a_clear_error_and_the_store_goes_on(
     store: Store, path: Path
 ) -> None:
     made.add(store)
-    answers: multiprocessing.Queue[str] = SPAWN.Queue()
-    process = SPAWN.Process(target=_add_under_file_limit, args=(path, answers))
+    answers: multiprocessing.Queue[str] = FORKS.Queue()
+    process = FORKS.Process(target=_add_under_file_limit, args=(path, answers))
     process.start()
     assert answers.get(timeout=60) in {"store-full", "store-unreachable"}
     assert answers.get(timeout=60) == "r1"
@@ -304,9 +305,9 @@ def _race(path: Path, start: Event, answers: "multiprocessing.Queue[tuple[str, i
 
 
 def test_processes_share_one_store(path: Path) -> None:
-    start = SPAWN.Event()
-    answers: multiprocessing.Queue[tuple[str, int]] = SPAWN.Queue()
-    processes = [SPAWN.Process(target=_race, args=(path, start, answers)) for _ in range(3)]
+    start = FORKS.Event()
+    answers: multiprocessing.Queue[tuple[str, int]] = FORKS.Queue()
+    processes = [FORKS.Process(target=_race, args=(path, start, answers)) for _ in range(3)]
     for process in processes:
         process.start()
     start.set()
@@ -336,8 +337,8 @@ def _add_for_ever(path: Path, ready: Event) -> None:
 
 
 def test_a_killed_writer_leaves_whole_releases(path: Path) -> None:
-    ready = SPAWN.Event()
-    process = SPAWN.Process(target=_add_for_ever, args=(path, ready))
+    ready = FORKS.Event()
+    process = FORKS.Process(target=_add_for_ever, args=(path, ready))
     process.start()
     assert ready.wait(60)
     process.kill()

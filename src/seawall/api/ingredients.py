@@ -278,7 +278,7 @@ def _content(
 def _facts(path: str, source: str, digest: str, name: str, content: bytes | None) -> ModelFacts:
     known = content is not None and artifact.digest(content).startswith(digest)
     try:
-        model = artifact.read(content) if content is not None and known else None
+        model = artifact.remembered(content) if content is not None and known else None
     except RefusedError:  # of an older Seawall, whose features meant something else
         model = None
     if model is None:

@@ -10,13 +10,14 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from seawall import limits
 from seawall.bots.features import CODE_MAX, FEATURES, from_text, schema_digest
-from seawall.bots.model import CUTS, SCORE_MAX, SCORE_MIN, Golden, Model, Tree
+from seawall.bots.model import CUTS, SCORE_MAX, SCORE_MIN, Golden, Model, Tree, score_of
 from seawall.errors import RefusedError
 from seawall.strict_json import once
 
@@ -24,6 +25,8 @@ FORMAT: Final = 1
 """A change here needs a new folder in tests/golden/history."""
 KIND: Final = "seawall-bot-model"
 _SHOWN: Final = 3
+_MODELS_REMEMBERED: Final = 4
+"""The model in force and its shadow, before and after a change."""
 
 _Whole = Annotated[int, Field(strict=True)]
 _Text = Annotated[str, Field(max_length=limits.BOT_MODEL_TEXT_LENGTH_CHARS_MAX)]
@@ -116,6 +119,12 @@ def read(content: bytes) -> Model:
     )
     _require_golden(model)
     return model
+
+
+@lru_cache(maxsize=_MODELS_REMEMBERED)
+def remembered(content: bytes) -> Model:
+    """As `read`: what one step of a release has checked, the next one need not read again."""
+    return read(content)
 
 
 def write(model: Model) -> bytes:
@@ -221,10 +230,9 @@ def _require_golden(model: Model) -> None:
         if codes is None or len(golden.vector) > len(FEATURES):
             raise _refused(f"golden vector {number} is not a valid vector")
         margin = model.margin(codes)
-        if not math.isfinite(margin) or model.score(codes) != golden.score:
-            raise _refused(
-                f"golden vector {number} scores {model.score(codes)}, not {golden.score}"
-            )
+        score = score_of(margin, model.cuts)
+        if not math.isfinite(margin) or score != golden.score:
+            raise _refused(f"golden vector {number} scores {score}, not {golden.score}")
     if len({golden.score for golden in model.golden}) == 1:
         raise _refused("all its golden vectors have one score: they prove nothing")
 

@@ -23,6 +23,7 @@ SUPPORTED_VERSIONS: Final = 0x002B
 GREASE: Final = tuple(0x0A0A + 0x1010 * n for n in range(16))
 """The 16 values of RFC 8701, in order: 0x0a0a, 0x1a1a .. 0xfafa."""
 
+_GREASE: Final = frozenset(GREASE)
 _HANDSHAKE: Final = 22
 _TLS_MAJOR: Final = 3
 _MESSAGE_HEADER_BYTES: Final = 4
@@ -47,7 +48,7 @@ class Hello:
 
 def is_grease(code: int) -> bool:
     """Whether a code point is one of the 16 that mean nothing."""
-    return code in GREASE
+    return code in _GREASE
 
 
 def read_hello(data: bytes) -> Hello:

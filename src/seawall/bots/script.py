@@ -26,6 +26,10 @@ MODEL_ID_LENGTH: Final = 8
 """Digits of a model's digest that records and the script name it by."""
 _TEXTS_REMEMBERED: Final = 4
 
+_PLAIN: Final = {*range(ord(" "), ord("~") + 1)} - {*b'"\\'}
+_ESCAPES: Final = {byte: f"\\{byte:03d}" for byte in range(256) if byte not in _PLAIN}
+"""How Lua writes a byte that is not a plain printable one."""
+
 Value = str | int | float | bool | Mapping[str, "Value"]
 
 
@@ -130,16 +134,10 @@ def literal(value: Value) -> str:
         case int() | float():
             return repr(value)
         case str():
-            return f'"{"".join(_escaped(byte) for byte in value.encode())}"'
+            return f'"{value.encode().decode("latin-1").translate(_ESCAPES)}"'
         case _:
             entries = (f"[{literal(key)}]={literal(each)}" for key, each in value.items())
             return "{" + ",".join(entries) + "}"
-
-
-def _escaped(byte: int) -> str:
-    character = chr(byte)
-    plain = 32 <= byte < 127 and character not in '"\\'  # noqa: PLR2004 - ASCII's printable range
-    return character if plain else f"\\{byte:03d}"
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -26,7 +26,7 @@ def starter_content() -> bytes | None:
     except FileNotFoundError:
         return None
     try:
-        artifact.read(content)
+        artifact.remembered(content)
     except RefusedError as error:
         raise InternalError("starter-model-damaged", error.message) from error
     return content

@@ -127,10 +127,9 @@ def write_route(compiled: Any, site: Site, route: Route) -> None:
         values.fields[names.METADATA_CLASS].string_value = route.route_class.value
 
 
-@lru_cache(maxsize=_MODELS_REMEMBERED)
 def read_model(content: bytes) -> Model:
     """The model of a file; see `artifact.read`."""
-    return artifact.read(content)
+    return artifact.remembered(content)
 
 
 @lru_cache(maxsize=_MODELS_REMEMBERED)

@@ -63,7 +63,7 @@ def _starter() -> BotModel | None:
 def fault_of(content: bytes) -> tuple[str, str] | None:
     """What is wrong with the file of a model, and the remedy; None when it is good."""
     try:
-        artifact.read(content)
+        artifact.remembered(content)
     except RefusedError as error:
         return error.message, error.remedy
     return None

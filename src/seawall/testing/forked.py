@@ -3,7 +3,8 @@
 `python -P -m seawall.testing.forked DIR` hands its arguments and standard streams to the process
 that listens at the address in `SEAWALL_TESTS_FORK`, which forks the workbench. Each of the two ends
 with the other, so that whoever kills or waits for this process does so to the workbench.
-`SEAWALL_TESTS_WORKBENCH` names another workbench than that of control: a drill has its own.
+`SEAWALL_TESTS_WORKBENCH` names another workbench than that of control: a drill has its own, and a
+command can stand there as well.
 """
 
 import json
@@ -39,8 +40,9 @@ def ask(line: socket.socket, address: str, order: Order, files: Mapping[int, int
 def main() -> None:
     """Be the workbench, and end as it ended."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as line:
-        program = os.environ.get(PROGRAM, WORKBENCH)
-        order = (program, sys.argv[1:], os.getcwd(), dict(os.environ))  # noqa: PTH109 - pathlib is slow to load
+        env = dict(os.environ)
+        program = env.pop(PROGRAM, WORKBENCH)
+        order = (program, sys.argv[1:], os.getcwd(), env)  # noqa: PTH109 - pathlib is slow to load
         ask(line, os.environ[ADDRESS], order, {number: number for number in range(3)})
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)  # control sees its pipes end when the workbench ends

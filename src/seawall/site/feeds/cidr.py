@@ -8,7 +8,7 @@ only be a mistake. Bounds come first, so that a hostile file costs no more than 
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -43,10 +43,11 @@ def parse_networks(content: bytes) -> Parsed:
         reader.line(number, line)
         if reader.full:
             break
-    reader.check_overlaps()
+    ordered = [] if reader.full else sorted_networks(reader.lines)
+    reader.check_overlaps(ordered)
     if reader.faults:
         return Parsed((), tuple(sorted(reader.faults, key=lambda fault: fault.line)))
-    return Parsed(tuple(str(network) for network in sorted_networks(reader.lines)))
+    return Parsed(tuple(str(network) for network in ordered))
 
 
 def sorted_networks(networks: Iterable[Network]) -> list[Network]:
@@ -105,12 +106,10 @@ class _Reader:
             remedy = "Write for example `192.0.2.0/24` or `2001:db8::1`."
             self.fault(number, f"{shown} is not a network.", remedy)
             return None
-        canonical = str(network)
-        if text not in (canonical, str(network.network_address)) or (
-            "/" not in text and network.num_addresses != 1
-        ):
+        alone = network.prefixlen == network.max_prefixlen
+        if not (alone and text == str(network.network_address)) and text != str(network):
             what = f"{shown} is not written as a network is."
-            self.fault(number, what, f"Write `{canonical}`.")
+            self.fault(number, what, f"Write `{network}`.")
             return None
         if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped:
             remedy = "Write the IPv4 network: clients are compared with that."
@@ -123,9 +122,9 @@ class _Reader:
             return None
         return network
 
-    def check_overlaps(self) -> None:
+    def check_overlaps(self, ordered: Sequence[Network]) -> None:
         outer: Network | None = None
-        for network in sorted_networks(self.lines):
+        for network in ordered:
             if self.full:
                 return
             if (
