@@ -1,10 +1,12 @@
-"""Waiting for an event no longer than it is worth."""
+"""Waiting for an event no longer than it is worth; work that a defect does not end."""
 
 import asyncio
 
 import pytest
 
-from seawall.tasks import set_within
+from clocks import HandClock
+from seawall.limits import STANDING_WORK_PAUSE_S
+from seawall.tasks import Background, set_within
 
 
 @pytest.mark.parametrize("patience_s", [0.0, 30.0, None])
@@ -32,3 +34,27 @@ def test_what_is_not_set_in_time_is_no_error(patience_s: float) -> None:
         return await set_within(asyncio.Event(), patience_s)
 
     assert not asyncio.run(story())
+
+
+def test_work_that_never_ends_begins_anew_after_an_error() -> None:
+    clock, told = HandClock(), list[tuple[str, str, float]]()
+    begun_s = clock.time_s
+
+    def tell(name: str, error: BaseException) -> None:
+        told.append((name, str(error), clock.time_s - begun_s))
+
+    async def story() -> None:
+        well = asyncio.Event()
+
+        async def work() -> None:
+            if len(told) < 2:
+                raise ValueError("a defect")
+            well.set()
+            await asyncio.Event().wait()
+
+        async with asyncio.timeout(10), Background(tell) as background:
+            background.keep(work, clock, name="watch")
+            await well.wait()
+
+    asyncio.run(story())
+    assert told == [("watch", "a defect", 0.0), ("watch", "a defect", STANDING_WORK_PAUSE_S)]

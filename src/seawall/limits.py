@@ -769,6 +769,9 @@ APPLY_EVENTS_QUEUED_MAX: Final = 256
 BAKE_S: Final = 15.0
 """How long a release must run well on a node before it is last known good: several measurement
 windows and health checks."""
+STANDING_WORK_PAUSE_S: Final = 10.0
+"""Wait before work that never ends (watching files, ending switches, jobs) begins anew after a
+defect ended it, each time with a line in the log."""
 WORKBENCH_IDLE_S: Final = 15.0
 """Time without work after which the workbench, the process that compiles, is ended to give its
 memory to Envoy."""

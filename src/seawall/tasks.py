@@ -9,7 +9,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
+
+from seawall.clock import Clock
+from seawall.limits import STANDING_WORK_PAUSE_S
 
 ResultT = TypeVar("ResultT")
 
@@ -31,6 +34,25 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def keep(
+        self, work: Callable[[], Coroutine[Any, Any, None]], clock: Clock, *, name: str
+    ) -> asyncio.Task[Any]:
+        """Start work that never ends; when it does, by an error, it begins anew after a pause.
+
+        Each of its errors goes to `on_error`.
+        """
+        return self.spawn(self._kept(work, clock, name), name=name)
+
+    async def _kept(
+        self, work: Callable[[], Coroutine[Any, Any, None]], clock: Clock, name: str
+    ) -> NoReturn:
+        while True:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - a defect must not end what watches the edge
+                self._on_error(name, error)
+            await clock.sleep(STANDING_WORK_PAUSE_S)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

@@ -6,11 +6,11 @@ is what runs.
 
 import contextlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - this is where the process seeds its randomness
-from typing import Self
+from typing import Any, Self
 
 from seawall import limits
 from seawall.api.configfile import ConfigFile
@@ -71,6 +71,7 @@ class Control:
         executor: Executor,
         releaser: Releaser,
         background: Background,
+        clock: Clock,
     ) -> None:
         self.service = service
         self.watch = watch
@@ -80,6 +81,7 @@ class Control:
         self.executor = executor
         self.releaser = releaser
         self._background = background
+        self._clock = clock
         self._carries_out = False
 
     def carry_out(self) -> None:
@@ -92,28 +94,32 @@ class Control:
         """Begin what control does unasked; of several that share a store, in the one that leads."""
         self.carry_out()
         self.watch.one_of_several = one_of_several
-        self._background.spawn(self.watch.run(), name="file watch")
-        self._background.spawn(self.switchboard.run(), name="switchboard")
+        hands = self.service.hands
+        self._keep(self.watch.run, name="file watch")
+        self._keep(self.switchboard.run, name="switchboard")
         self._background.spawn(self.releaser.look_back(), name="last release")
-        self._background.spawn(self.service.hands.desk.take_up(), name="waiting feeds")
-        self._background.spawn(self.service.hands.keys.run(), name="key watch")
-        self._background.spawn(self.service.fleet_watch.run(), name="fleet watch")
-        self._background.spawn(self.service.hands.jobs.run(), name="jobs")
-        self._background.spawn(self.workshop.run(), name="workshop")
+        self._background.spawn(hands.desk.take_up(), name="waiting feeds")
+        self._keep(hands.keys.run, name="key watch")
+        self._keep(self.service.fleet_watch.run, name="fleet watch")
+        self._keep(hands.jobs.run, name="jobs")
+        self._keep(self.workshop.run, name="workshop")
 
-    def follow(self, clock: Clock) -> None:
+    def follow(self) -> None:
         """Keep up with the process that leads, and change nothing."""
 
         async def follow() -> None:
             while True:
-                await clock.sleep(limits.FOLLOWER_REFRESH_S)
+                await self._clock.sleep(limits.FOLLOWER_REFRESH_S)
                 with contextlib.suppress(SeawallError):
                     await self.executor.refresh()
 
         if self.service.hands.rollouts is not None:  # nodes report to the process that leads
             self.service.hands.rollouts.inventory = lambda: NOBODY
-        self._background.spawn(follow(), name="follower")
-        self._background.spawn(self.workshop.run(), name="workshop")
+        self._keep(follow, name="follower")
+        self._keep(self.workshop.run, name="workshop")
+
+    def _keep(self, work: Callable[[], Coroutine[Any, Any, None]], *, name: str) -> None:
+        self._background.keep(work, self._clock, name=name)
 
     def close_polls(self) -> None:
         """End the long polls of nodes, so that the server can stop."""
@@ -179,6 +185,7 @@ class Control:
                     executor=executor,
                     releaser=releaser,
                     background=background,
+                    clock=clock,
                 )
 
 

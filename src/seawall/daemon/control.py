@@ -110,7 +110,7 @@ async def _serve(options: argparse.Namespace, data_dir: Path, config: Path | Non
                 if lead.leading:
                     control.start(one_of_several=not isinstance(lead, Sole))
                 else:
-                    control.follow(clock)
+                    control.follow()
                 await asyncio.to_thread(give_back)
                 await _first(stop.wait(), lead.changed())
         _LOG.info("stopping")
