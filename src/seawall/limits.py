@@ -514,6 +514,9 @@ closes."""
 CONTROL_START_TIMEOUT_S: Final = 15.0
 """Time after which an edge that serves from disk is reported as serving without its control
 process."""
+LISTEN_LAG_S: Final = 5.0
+"""How long the first request of `seawall up` may find nobody who listens, after Envoy said that it
+does: its workers begin a moment later, on a busy machine up to a second."""
 FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 """Time from `seawall up` until the first release serves. Validating a large one takes seconds."""
 

@@ -1,3 +1,4 @@
+import itertools
 import os
 import pwd
 import signal
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from clocks import HandClock
 from seawall import limits
 from seawall.daemon import ports, ready
 from seawall.daemon.children import Child
@@ -310,6 +312,9 @@ def _wait_for_end(child: Child) -> None:
     process.wait(30)
 
 
+VIEW: Any = SimpleNamespace(urls=("http://127.0.0.1:1",), nodes=(SimpleNamespace(listeners=()),))
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [
@@ -322,8 +327,29 @@ def test_the_answer_to_the_first_request_is_told(
     monkeypatch: pytest.MonkeyPatch, status: int, words: str
 ) -> None:
     monkeypatch.setattr(ready, "probe", lambda _url, _listeners: status)
-    view: Any = SimpleNamespace(
-        urls=("http://127.0.0.1:1",), nodes=(SimpleNamespace(listeners=()),)
-    )
-    assert ready._try_one(view)[0] == status
-    assert words in ready._try_one(view)[1]
+    told = ready._try_one(VIEW, HandClock())
+    assert told[0] == status
+    assert words in told[1]
+
+
+@pytest.mark.parametrize(("refused", "status"), [(3, 200), (10_000, None)])
+def test_the_first_request_waits_for_workers_to_listen(
+    monkeypatch: pytest.MonkeyPatch, refused: int, status: int | None
+) -> None:
+    clock, tries = HandClock(), itertools.count()
+
+    def probe(_url: str, _listeners: object) -> int:
+        if next(tries) < refused:
+            raise ConnectionRefusedError(111, "Connection refused")
+        return 200
+
+    def sleep(duration_s: float) -> None:
+        clock.time_s += duration_s
+
+    monkeypatch.setattr(ready, "probe", probe)
+    monkeypatch.setattr(ready.time, "sleep", sleep)
+    began_s = clock.time_s
+    found, words = ready._try_one(VIEW, clock)
+    assert found == status
+    assert ("Connection refused" in words) == (status is None)
+    assert clock.time_s - began_s < limits.LISTEN_LAG_S + 1

@@ -241,7 +241,7 @@ class Starting:
 
     def _announce(self, view: StatusView, began_s: float) -> None:
         listeners = view.nodes[0].listeners
-        status, words = _try_one(view)
+        status, words = _try_one(view, self.clock)
         took_s = self.clock.monotonic_s() - began_s
         serving = next((n.release for n in view.nodes if n.release), None)
         for notice in view.notices:
@@ -283,14 +283,21 @@ class Starting:
             self.output.show(styled(text, "yellow"))
 
 
-def _try_one(view: StatusView) -> tuple[int | None, str]:
+def _try_one(view: StatusView, clock: Clock) -> tuple[int | None, str]:
     """Status of the answer to one request, and a sentence about it."""
     if not view.urls:
         return None, ""
-    try:
-        status = probe(view.urls[0], view.nodes[0].listeners)
-    except OSError as error:
-        return None, f"The first request got no answer: {error}."
+    began_s = clock.monotonic_s()
+    while True:
+        try:
+            status = probe(view.urls[0], view.nodes[0].listeners)
+            break
+        except OSError as error:
+            # Envoy calls a listener active a moment before its workers listen.
+            late = clock.monotonic_s() - began_s > limits.LISTEN_LAG_S
+            if late or not isinstance(error, ConnectionRefusedError):
+                return None, f"The first request got no answer: {error}."
+        time.sleep(_POLL_S)
     hint = "."
     if status in _ORIGIN_TROUBLE:
         hint = ": is the origin running?"
