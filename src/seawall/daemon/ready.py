@@ -287,23 +287,34 @@ def _try_one(view: StatusView, clock: Clock) -> tuple[int | None, str]:
     """Status of the answer to one request, and a sentence about it."""
     if not view.urls:
         return None, ""
-    began_s = clock.monotonic_s()
-    while True:
-        try:
-            status = probe(view.urls[0], view.nodes[0].listeners)
-            break
-        except OSError as error:
-            # Envoy calls a listener active a moment before its workers listen.
-            late = clock.monotonic_s() - began_s > limits.LISTEN_LAG_S
-            if late or not isinstance(error, ConnectionRefusedError):
-                return None, f"The first request got no answer: {error}."
-        time.sleep(_POLL_S)
+    try:
+        status = _asked(view, clock.monotonic_s() + limits.LISTEN_LAG_S, clock)
+    except OSError as error:
+        return None, f"The first request got no answer: {error}."
     hint = "."
     if status in _ORIGIN_TROUBLE:
         hint = ": is the origin running?"
     elif status == HTTPStatus.MISDIRECTED_REQUEST:
         hint = f": no site has the host of {view.urls[0]}, so use a host of one of your sites."
     return status, f"The first request was answered {status}{hint}"
+
+
+def _asked(view: StatusView, until_s: float, clock: Clock) -> int:
+    """Status of the answer to one request.
+
+    Envoy calls a listener active a moment before its workers listen, so it is asked again until
+    then if nobody does.
+
+    Raises:
+        OSError: it got no answer.
+    """
+    while True:
+        try:
+            return probe(view.urls[0], view.nodes[0].listeners)
+        except ConnectionRefusedError:
+            if clock.monotonic_s() > until_s:
+                raise
+        time.sleep(_POLL_S)
 
 
 if __name__ == "__main__":
