@@ -9,14 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot_models import random_content, random_model, random_vector
+from compiler import build
 from lua_machine import machine, module
 from seawall import limits
 from seawall.bots import artifact
 from seawall.bots.features import FEATURES, INDEX, from_text, schema_digest, to_text
 from seawall.bots.model import Golden, Model, Tree, score_of
 from seawall.bots.script import model_config
-from seawall.compiler.bots import read_model
+from seawall.compiler.compile import compile_edge
 from seawall.errors import RefusedError
+from seawall.model import BotModel
 from seawall.site.build_model import fault_of
 
 
@@ -211,7 +213,9 @@ def test_what_the_site_file_was_checked_with_is_compiled_without_reading_it_agai
 
     monkeypatch.setattr(artifact, "read", counted)
     assert fault_of(content) is None
-    assert read_model(content) == read(content)
+    assert artifact.remembered(content) == read(content)
+    model = BotModel(artifact.digest(content), content)
+    compile_edge(replace(build.edge(build.site("shop")), bot_model=model))
     assert asked == [content]
     for _ in range(2):  # a refusal is none to remember
         with pytest.raises(RefusedError):

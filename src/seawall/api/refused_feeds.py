@@ -7,17 +7,17 @@ from seawall.api.refusals import is_pushed
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Refused
 from seawall.api.work import Facts
-from seawall.ids import ListName
+from seawall.ids import ListName, ReleaseId
 from seawall.release.release import ReleaseRecord
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """One refusal; `under` is what was current then."""
+    """One refusal; `under` is the release that was current then."""
 
     words: str
     outcome: Refused
-    under: ReleaseRecord | None
+    under: ReleaseId | None
 
 
 class RefusedFeeds:
@@ -30,7 +30,7 @@ class RefusedFeeds:
         self, name: ListName, words: str, outcome: Refused, current: ReleaseRecord | None
     ) -> None:
         """It was refused while `current` was."""
-        self._told[name] = _Told(words, outcome, current)
+        self._told[name] = _Told(words, outcome, current.id if current is not None else None)
 
     def forget(self, name: ListName) -> None:
         """Something else was pushed."""
@@ -51,7 +51,7 @@ class RefusedFeeds:
             self._told = {
                 name: told
                 for name, told in self._told.items()
-                if (told.under and told.under.id == current.id) or is_pushed(facts, name)
+                if told.under == current.id or is_pushed(facts, name)
             }
         for told in self._told.values():
             if newest is None or not newest.text.endswith(told.outcome.message):

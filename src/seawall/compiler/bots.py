@@ -14,7 +14,6 @@ from envoy.extensions.filters.http.lua.v3 import lua_pb2
 
 from seawall import limits
 from seawall.bots import artifact
-from seawall.bots.model import Model
 from seawall.bots.policy import policy_text
 from seawall.bots.script import Script, script_text
 from seawall.compiler import names
@@ -127,11 +126,6 @@ def write_route(compiled: Any, site: Site, route: Route) -> None:
         values.fields[names.METADATA_CLASS].string_value = route.route_class.value
 
 
-def read_model(content: bytes) -> Model:
-    """The model of a file; see `artifact.read`."""
-    return artifact.remembered(content)
-
-
 @lru_cache(maxsize=_MODELS_REMEMBERED)
 def _switch(
     model: BotModel | None,
@@ -144,8 +138,10 @@ def _switch(
     bots = render(catalogue(), dict(ranges))
     script = Script(bots, service=service, policies=policies)
     if model is not None:
-        script = replace(script, model=read_model(model.content), model_digest=model.digest)
+        read = artifact.remembered(model.content)
+        script = replace(script, model=read, model_digest=model.digest)
     if shadow is not None:
-        script = replace(script, shadow=read_model(shadow.content), shadow_digest=shadow.digest)
+        read = artifact.remembered(shadow.content)
+        script = replace(script, shadow=read, shadow_digest=shadow.digest)
     code = inline_text(script_text(script))
     return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=code)))

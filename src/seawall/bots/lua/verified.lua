@@ -265,16 +265,20 @@ local function open_file(path, flags)
 end
 
 local verdicts_path, claims_path = nil, nil
-local verdicts_fd, claims_fd, verdicts_seed, opened_s = nil, nil, 0, -1
--- The same files again: every release makes machines anew in an Envoy that runs for months, and what
--- one had open is closed with it.
-local held = ffi.gc(ffi.new("int[2]", -1), function(fds)
-  for i = 0, 1 do
-    if fds[i] >= 0 then
-      C.close(fds[i])
+local verdicts_seed, opened_s = 0, -1
+
+-- The open files by these numbers, -1 for none. Every release makes machines anew in an Envoy that
+-- runs for months, so they are closed with their machine too.
+local VERDICTS, CLAIMS = 0, 1
+local function shut(files)
+  for i = VERDICTS, CLAIMS do
+    if files[i] >= 0 then
+      C.close(files[i])
+      files[i] = -1
     end
   end
-end)
+end
+local fds = ffi.gc(ffi.new("int[2]", -1), shut)
 
 local function open_verdicts()
   local size = data.limits
@@ -310,21 +314,10 @@ local function open_claims()
   return nil
 end
 
-local function shut()
-  if verdicts_fd then
-    C.close(verdicts_fd)
-  end
-  if claims_fd then
-    C.close(claims_fd)
-  end
-  verdicts_fd, claims_fd = nil, nil
-  held[0], held[1] = -1, -1
-end
-
 -- Says where the files are. They are opened when first needed, and again from time to time, so that
 -- a file that was missing or was made anew is found. Makes the claims file when it is missing.
 function M.open(path_verdicts, path_claims)
-  shut()
+  shut(fds)
   verdicts_path, claims_path, opened_s = path_verdicts, path_claims, -1
 end
 
@@ -335,10 +328,9 @@ local function refresh(now_s)
   if opened_s >= 0 and now_s - opened_s < data.limits.reopen_s and now_s >= opened_s then
     return
   end
-  shut()
+  shut(fds)
   opened_s = now_s
-  verdicts_fd, claims_fd = open_verdicts(), open_claims()
-  held[0], held[1] = verdicts_fd or -1, claims_fd or -1
+  fds[VERDICTS], fds[CLAIMS] = open_verdicts() or -1, open_claims() or -1
 end
 
 local asked = ffi.new("uint32_t[5]") -- address and bot's number
@@ -348,7 +340,7 @@ local group = nil
 -- The verdict on (address in `scratch`, bot): outcome, whether it should be asked again, and whether
 -- its entry was being written just now.
 local function read_verdict(bot_number, now_s)
-  if not verdicts_fd then
+  if fds[VERDICTS] < 0 then
     return "unknown", true
   end
   local size = data.limits
@@ -359,7 +351,7 @@ local function read_verdict(bot_number, now_s)
   ffi.copy(asked, scratch, 16)
   asked[4] = bot_number
   local place = band(digest(verdicts_seed, asked, 5), size.verdict_buckets - 1)
-  if C.pread(verdicts_fd, group, bytes, HEADER_BYTES + place * bytes) ~= bytes then
+  if C.pread(fds[VERDICTS], group, bytes, HEADER_BYTES + place * bytes) ~= bytes then
     return "unknown", true
   end
   for way = 0, size.verdict_ways - 1 do
@@ -404,7 +396,7 @@ local function write_claim(bot_number, now_s)
   if recent[key] then
     return
   end
-  if not claims_fd or written >= data.limits.claims_per_s_max then
+  if fds[CLAIMS] < 0 or written >= data.limits.claims_per_s_max then
     M.claims_dropped = M.claims_dropped + 1
     return
   end
@@ -425,7 +417,7 @@ local function write_claim(bot_number, now_s)
   asked[4] = bot_number
   local way = (digest(0, asked, 5) % 4294967296) % ways
   local offset = HEADER_BYTES + (place * ways + way) * CLAIM_WORDS * 4
-  if C.pwrite(claims_fd, claim_entry, 32, offset) == 32 then
+  if C.pwrite(fds[CLAIMS], claim_entry, 32, offset) == 32 then
     M.claims_written = M.claims_written + 1
   else
     M.claims_dropped = M.claims_dropped + 1
