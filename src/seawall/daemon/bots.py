@@ -160,9 +160,9 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
                 observer=observer,
             )
             routes = [*challenge_routes(tools), *verify_routes(verifier), *tally.routes()]
-            background.spawn(policies.run(), name="settings")
-            background.spawn(verifier.run(), name="verifier")
-            background.spawn(tally.run(), name="counts")
+            background.keep(policies.run, clock, name="settings")
+            background.keep(verifier.run, clock, name="verifier")
+            background.keep(tally.run, clock, name="counts")
             background.spawn(_server(routes).run_on(listener), name="server")
 
             async def serve_anew() -> None:

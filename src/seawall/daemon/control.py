@@ -16,6 +16,7 @@ import sys
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random  # noqa: TID251 - this is where the process seeds its randomness
 from typing import Final, Protocol
@@ -145,7 +146,8 @@ async def leading(
             with await asyncio.to_thread(_own_store, path, reserve, clock) as store:
                 reserve.keep()
                 async with Background(_say_error) as background:
-                    background.spawn(_keep(reserve, clock), name="room for the store")
+                    room = partial(_keep, reserve, clock)
+                    background.keep(room, clock, name="room for the store")
                     yield store, Sole(address)
         finally:
             reserve.keep()
@@ -236,8 +238,9 @@ async def running(
             control.service.fleet, control.workshop.sampler = desk, desk.records.sample
         if ways.mirror_dir:
             background = await stack.enter_async_context(Background(_say_error))
-            work = keep_exported(control.service.store, Path(ways.mirror_dir), clock, _say)
-            background.spawn(work, name="bundles for mirrors")
+            mirror_dir = Path(ways.mirror_dir)
+            work = partial(keep_exported, control.service.store, mirror_dir, clock, _say)
+            background.keep(work, clock, name="bundles for mirrors")
         local = build_app(control.service, needs_token=False, log_error=_say_error)
         path = data_dir / SOCKET_NAME
         listeners = [(ApiServer(local), listen_private(path))]

@@ -163,8 +163,8 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
         _end_with_parent(agent, options.parent_fd)
         async with Background(_keeper_failed) as background:
             keeper = BotKeeper(data_dir, agent, clock)
-            background.spawn(keeper.run(), name="bot keeper")
-            background.spawn(keeper.watch(), name="bot watch")
+            background.keep(keeper.run, clock, name="bot keeper")
+            background.keep(keeper.watch, clock, name="bot watch")
             await agent.run()
 
 

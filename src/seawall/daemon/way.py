@@ -67,8 +67,8 @@ async def fleet_way(
         tell=_tell,
     )
     async with Background(_tell_error) as background:
-        background.spawn(control.keep_certificate(), name="certificate")
-        background.spawn(answerer.run(), name="answers")
+        background.keep(control.keep_certificate, clock, name="certificate")
+        background.keep(answerer.run, clock, name="answers")
         try:
             yield Way(node, control, trusting(trusted))
         finally:

@@ -208,7 +208,7 @@ async def election(
     """Take part in the election until the block ends, then give up the lead at once."""
     taking_part = Election(url, database, address, clock, log)
     async with Background(log_error) as background:
-        background.spawn(taking_part.run(), name="election")
+        background.keep(taking_part.run, clock, name="election")
         yield taking_part
 
 

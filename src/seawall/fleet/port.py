@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
 from typing import Final
@@ -113,8 +114,9 @@ async def nodes_port(parts: PortParts) -> AsyncIterator[FleetDesk]:
     with contextlib.closing(listener):
         async with Background(parts.log_error) as background:
             serving = background.spawn(server.run_on(listener), name="nodes port")
-            background.spawn(members.run(), name="members")
-            background.spawn(certificate.keep(context, parts.log), name="server certificate")
+            background.keep(members.run, parts.clock, name="members")
+            renewals = partial(certificate.keep, context, parts.log)
+            background.keep(renewals, parts.clock, name="server certificate")
 
             async def forget(name: NodeName) -> bool:
                 await members.refresh()  # first, so that it says nothing that is kept
