@@ -137,7 +137,7 @@ def test_a_compiled_model_that_breaks_its_promise_cannot_be_forced(
 ) -> None:
     model = step_model()
     wrong = replace(model, golden=tuple(replace(g, score=g.score % 99 + 1) for g in model.golden))
-    monkeypatch.setattr("seawall.compiler.bots.read_model", lambda _content: wrong)
+    monkeypatch.setattr("seawall.bots.artifact.remembered", lambda _content: wrong)
     bad = snapshot(step_model(0.25, name="broken-in-the-compiler"))
     monkeypatch.undo()
     report = judge_scores(snapshot(model), bad, Kind.FEED, lambda: TRAFFIC)
