@@ -39,7 +39,7 @@ COMMANDS: Final = (
     *("bots", "change", "fleet", "hands", "jobs", "local", "look", "main", "own", "ranges"),
     *("reference", "run", "shadow", "tokens", "watch"),
 )
-PARTS: Final = ("bots", "control", "job", "node", "ready", "roles", "up")
+PARTS: Final = ("bots", "control", "control_process", "job", "node", "ready", "roles", "up")
 _WARM: Final = (
     *LIBRARIES,
     *(f"seawall.cli.{name}" for name in COMMANDS),

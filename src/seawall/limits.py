@@ -784,7 +784,7 @@ ends one job, not the machine."""
 WORKBENCH_JOB_TIMEOUT_S: Final = 150
 """Time for one job of the workbench: two validations at their own limit, and everything else."""
 WORKBENCH_END_TIMEOUT_S: Final = 2.0
-"""How long control waits, after the workbench's pipe broke, for its exit code, which tells the
+"""How long control waits, after the workbench's line broke, for its exit code, which tells the
 cause."""
 WORKBENCH_READ_SIZE_BYTES: Final = 1 * MIB
 """How much is read from the workbench at once: a bundle of a few MiB comes in a few pieces."""

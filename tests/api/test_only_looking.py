@@ -20,7 +20,7 @@ from seawall.api.views import CheckView
 from seawall.api.work import Facts, ModelFacts
 from seawall.api.workshop import Step, Workshop, ignore
 from seawall.clock import SystemClock
-from seawall.daemon.control import _THREADS
+from seawall.daemon.control_process import _THREADS
 from seawall.exchange import exchange
 from seawall.ids import RequestId
 from seawall.sockets import listen_private

@@ -10,16 +10,20 @@ import pytest
 import warm_command
 from api.world import site_text, sources, until
 from seawall import limits
+from seawall.api import workshop as workshop_module
+from seawall.api.bench_process import WORKBENCH, BenchProcess
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.progress import ReleaseRefusedError
-from seawall.api.workshop import WORKBENCH, Workshop
+from seawall.api.workshop import Workshop
 from seawall.clock import SystemClock
-from seawall.errors import UnreachableError, UsageError
+from seawall.errors import ConflictError, UnreachableError, UsageError
+from seawall.installation import Installation
 from seawall.model import DEFAULT_POLICY, Feature, Switch
 from seawall.release.bundle import decode, digest_of
 from seawall.release.release import Kind
 
 Story = Callable[[Workshop], Awaitable[None]]
+START_TIMEOUT_S = 30.0
 
 
 class JumpyClock(SystemClock):
@@ -36,7 +40,12 @@ class JumpyClock(SystemClock):
 
 
 def run(
-    tmp_path: Path, story: Story, clock: SystemClock | None = None, *, cold: bool = False
+    tmp_path: Path,
+    story: Story,
+    clock: SystemClock | None = None,
+    *,
+    cold: bool = False,
+    first: BenchProcess | None = None,
 ) -> list[str]:
     """What is logged of a story; with `cold`, the workbench itself is what its workshop started."""
     told: list[str] = []
@@ -48,6 +57,7 @@ def run(
             clock or SystemClock(),
             log=lambda event, text: told.append(f"{event} {text}"),
             program=program,
+            first=first,
         )
         try:
             await story(workshop)
@@ -270,3 +280,48 @@ def test_an_idle_workbench_goes_and_comes_back_when_needed(tmp_path: Path) -> No
         assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
 
     assert run(tmp_path, story, clock) == []
+
+
+def test_a_workbench_that_was_started_before_control_loaded_does_the_first_job(
+    tmp_path: Path,
+) -> None:
+    first = BenchProcess(tmp_path, warm_command.offer_workbench())
+
+    async def story(workshop: Workshop) -> None:
+        assert workshop.pid == first.pid
+        assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
+        assert workshop.pid == first.pid
+
+    assert run(tmp_path, story, first=first) == []
+    assert not first.running
+
+
+def test_a_workbench_that_ended_before_its_first_job_is_replaced(tmp_path: Path) -> None:
+    first = BenchProcess(tmp_path, warm_command.offer_workbench())
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.exit_code(START_TIMEOUT_S) == -signal.SIGKILL
+
+    async def story(workshop: Workshop) -> None:
+        assert (await workshop.check(sources(site_text(18_080)), None, full=False)).ok
+        assert workshop.pid != first.pid
+
+    assert run(tmp_path, story, first=first) == []
+
+
+def test_a_workbench_of_files_that_were_replaced_since_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "installed"
+    package.mkdir()
+    began = Installation(package)
+    monkeypatch.setattr(workshop_module, "started_from", lambda: began)
+    first = BenchProcess(tmp_path, warm_command.offer_workbench())
+    (package / "newer.py").write_text("")
+
+    async def story(workshop: Workshop) -> None:
+        with pytest.raises(ConflictError, match="were replaced"):
+            await workshop.check(sources(site_text(18_080)), None, full=False)
+        assert workshop.pid is None
+
+    assert run(tmp_path, story, first=first) == []
+    assert not first.running

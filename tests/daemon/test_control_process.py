@@ -18,8 +18,8 @@ from helpers import free_port, wait_until
 from node.control_contract import Arranged, check_control
 from seawall.api.client import Client, is_running
 from seawall.clock import SystemClock
-from seawall.daemon.control import running
 from seawall.daemon.control_http import HttpControl
+from seawall.daemon.control_process import running
 from seawall.errors import UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.signing import load_public_key

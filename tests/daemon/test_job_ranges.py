@@ -21,7 +21,7 @@ from seawall.api.hand_requests import DeedRequest
 from seawall.api.job_views import JobView
 from seawall.api.views import Applied
 from seawall.clock import SystemClock
-from seawall.daemon.control import running
+from seawall.daemon.control_process import running
 from seawall.release.signing import load_public_key
 from seawall.testing.memory_node import MemoryNode
 from seawall.verify.ranges import header

@@ -35,7 +35,7 @@ def test_large_blocks_go_back_at_once_although_small_ones_between_them_stay() ->
 _SETTLED = """
 import gc
 import weakref
-import seawall.daemon.control
+import seawall.daemon.control_process
 from seawall.heap import give_back, settle
 class Cycle: pass
 settle()

@@ -1,6 +1,6 @@
-"""Frames between control and its workbench: a length and a pickle, over a private pipe.
+"""Frames between control and its workbench: a length and a pickle, over a private socket.
 
-Both ends are one program of one user; nothing else writes to the pipe.
+Both ends are one program of one user; nothing else writes to it.
 """
 
 import asyncio

@@ -2,16 +2,15 @@
 
 Loading, compiling, comparing and validating need large libraries and, for half a second, much
 memory; and they are the parts that meet untrusted text. Control runs them here (`workshop` is its
-side), so that neither their memory nor a crash of theirs is control's. The process is started when
-there is work and ended when there has been none for a while. It keeps nothing that matters: a
-validator that remembers origins Envoy accepted, and caches.
+side), so that neither their memory nor a crash of theirs is control's. The process is started with
+control or when there is work, and ended when there has been none for a while. It keeps nothing that
+matters: a validator that remembers origins Envoy accepted, and caches.
 
 It talks to control in `frames` on standard input and output. Run as
 `python -m seawall.api.workbench DIR`.
 """
 
 import asyncio
-import fcntl
 import gc
 import os
 import resource
@@ -19,7 +18,6 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -347,8 +345,6 @@ def main(make: Make = Workbench) -> None:
     _confine()
     requests = os.fdopen(os.dup(0), "rb")
     answers = os.fdopen(os.dup(1), "wb")
-    with suppress(OSError):  # a wider pipe is faster, not needed
-        fcntl.fcntl(answers, fcntl.F_SETPIPE_SZ, limits.WORKBENCH_READ_SIZE_BYTES)
     gc.disable()  # a job makes no garbage in circles worth stopping for; `give_back` collects
     os.dup2(2, 1)  # whatever prints by mistake must not break a frame
 

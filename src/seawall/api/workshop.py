@@ -2,19 +2,19 @@
 
 A workbench that crashes, hangs or is killed by the machine costs the job it was doing, never
 control: the caller is told, and the next job starts a new one. One that had nothing to do for a
-while is ended, because its memory belongs to Envoy. None is started from files that are not those
-of control any more: what the two tell each other has a meaning in one version only.
+while is ended, because its memory belongs to Envoy. None is used that may be of other files than
+control: what the two tell each other has a meaning in one version only.
 """
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 from seawall import limits
 from seawall.api import frames
+from seawall.api.bench_process import WORKBENCH, BenchProcess
 from seawall.api.extras import AS_CURRENT, Extras
 from seawall.api.sampling import Sampled
 from seawall.api.status_views import NoticeView
@@ -31,7 +31,6 @@ from seawall.telemetry.samples import Wanted
 
 Step = Callable[[str, Stage, str], None]
 """`started`, `goes-on` or `done`, the stage, and a line for people."""
-WORKBENCH: Final = "seawall.api.workbench"
 _REPLACED: Final = "Seawall's own files were replaced after this control process started"
 _RESTART: Final = (
     "To switch to the new version without losing a request: `seawall down --keep-serving`, then "
@@ -57,6 +56,8 @@ class Workshop:
         home: control's private directory.
         log: told why a workbench ended unasked.
         program: module to run; drills have one of their own.
+        first: a workbench that was started already, after `seawall.installation.started_from` was
+            asked first; this ends it.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Workshop:
         *,
         log: Callable[[str, str], None],
         program: str = WORKBENCH,
+        first: BenchProcess | None = None,
     ) -> None:
         self.sampler: Sampler | None = None
         self._program = program
@@ -75,7 +77,8 @@ class Workshop:
         self._log = log
         self._turn = asyncio.Lock()
         self._looking = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
+        self._process = first
+        self._line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._used_s = clock.monotonic_s()
 
     async def prepare(
@@ -166,12 +169,12 @@ class Workshop:
     async def close(self) -> None:
         """End the workbench; a job in progress fails."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - its pipes, at once and not when collected
+        line, self._line = self._line, None
+        if line is not None:
+            line[1].transport.abort()
+        if process is not None:
+            ended = asyncio.get_running_loop().run_in_executor(None, process.end)
+            await asyncio.shield(ended)  # whoever gives up waiting leaves no process behind
 
     async def _job(
         self, name: str, *arguments: object, step: Step = ignore, **options: object
@@ -196,18 +199,16 @@ class Workshop:
                 self._used_s = self._clock.monotonic_s()
 
     async def _ask(self, request: object, step: Step) -> Any:
-        process = await self._running()
-        assert process.stdin is not None  # noqa: S101 - for the type checker: both are pipes
-        assert process.stdout is not None  # noqa: S101 - as above
-        process.stdin.writelines(frames.framed(request))
-        await process.stdin.drain()
+        answers, requests = await self._running()
+        requests.writelines(frames.framed(request))
+        await requests.drain()
         while True:
-            kind, value = await frames.receive(process.stdout)
+            kind, value = await frames.receive(answers)
             if kind == "step":
                 step(*value)
             elif kind == "ask":
-                process.stdin.writelines(frames.framed(await self._sampled(value, step)))
-                await process.stdin.drain()
+                requests.writelines(frames.framed(await self._sampled(value, step)))
+                await requests.drain()
             elif kind == "done":
                 return value
             elif kind == "refused":
@@ -232,31 +233,28 @@ class Workshop:
             await self.close()  # it waits for an answer, and would take the next job for one
             raise
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is not None and self._process.returncode is not None:
+    async def _running(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """What the workbench answers, and where it takes requests."""
+        if self._process is not None and not self._process.running:
             await self.close()
-        if self._process is None:
+        if self._line is None:
             if await asyncio.to_thread(self._installation.replaced):
+                await self.close()
                 raise _replaced()
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", self._program, str(self._home)),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=limits.WORKBENCH_READ_SIZE_BYTES,
+            if self._process is None:
+                self._process = BenchProcess(self._home, self._program)
+            self._line = await asyncio.open_connection(
+                sock=self._process.line, limit=limits.WORKBENCH_READ_SIZE_BYTES
             )
-        return self._process
+        return self._line
 
     async def _ended(self) -> str:
         process = self._process
         if process is None:
             return "it was not running"
-        try:
-            async with asyncio.timeout(limits.WORKBENCH_END_TIMEOUT_S):
-                code = await process.wait()
-        except TimeoutError:
-            code = None
+        code = await asyncio.to_thread(process.exit_code, limits.WORKBENCH_END_TIMEOUT_S)
         await self.close()
-        return "its pipe broke" if code is None else f"it ended with code {code}"
+        return "its line broke" if code is None else f"it ended with code {code}"
 
 
 def _rebuilt(kind: type[Exception], arguments: tuple[Any, ...], state: dict[str, Any]) -> Exception:

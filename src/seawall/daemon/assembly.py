@@ -13,6 +13,7 @@ from random import Random  # noqa: TID251 - this is where the process seeds its 
 from typing import Any, Self
 
 from seawall import limits
+from seawall.api.bench_process import WORKBENCH, BenchProcess
 from seawall.api.configfile import ConfigFile
 from seawall.api.deeds import Deeds
 from seawall.api.feed_desk import FeedDesk
@@ -32,7 +33,7 @@ from seawall.api.status_views import NoticeView
 from seawall.api.switchboard import Switchboard
 from seawall.api.watched import FileWatch
 from seawall.api.work import Facts
-from seawall.api.workshop import WORKBENCH, Workshop
+from seawall.api.workshop import Workshop
 from seawall.clock import Clock
 from seawall.daemon.standin import original_of
 from seawall.errors import SeawallError
@@ -137,56 +138,56 @@ class Control:
         log_error: LogError,
         shared: Store | None = None,
         workbench: str = WORKBENCH,
+        first: BenchProcess | None = None,
     ) -> AsyncIterator[Self]:
         """Open the keys of `data_dir` and its store, and take up what was assigned last.
 
         A `shared` store is used instead of that of `data_dir`, and stays open. The module
-        `workbench` is run as the workbench.
+        `workbench` is run as the workbench; `first` is one that was started already.
 
         Raises:
             SeawallError: the store or the keys cannot be used.
         """
         home = data_dir / "control"
         signer = load_or_create_key(home / "signing.key", home / "signing.pub")
-        with _opened(shared, home, clock) as store:
-            async with contextlib.AsyncExitStack() as stack, Background(log_error) as background:
-                board = NodeBoard(clock)
-                roster = Roster(store, board, signer.public)
-                book = Book(store.database, clock)
-                executor = Executor(
-                    book, board, clock, on_fleet=roster.take_up, log=log, log_error=log_error
-                )
-                await executor.start()
-                rollouts = Rollouts(executor, book, board.inventory)
-                workshop = Workshop(home, clock, log=log, program=workbench)
-                stack.push_async_callback(workshop.close)
-                releaser = Releaser(
-                    store=store,
-                    signer=signer,
-                    roster=roster,
-                    follower=Follower(store, rollouts, roster, clock),
-                    rollouts=rollouts,
-                    workshop=workshop,
-                    clock=clock,
-                    background=background,
-                    log=log,
-                    log_error=log_error,
-                )
-                core = _Core(
-                    store, board, roster, rollouts, workshop, releaser, clock, background, log
-                )
-                service, watch, switchboard = core.surface(data_dir, config)
-                yield cls(
-                    service,
-                    watch=watch,
-                    switchboard=switchboard,
-                    board=board,
-                    workshop=workshop,
-                    executor=executor,
-                    releaser=releaser,
-                    background=background,
-                    clock=clock,
-                )
+        async with contextlib.AsyncExitStack() as stack:
+            workshop = Workshop(home, clock, log=log, program=workbench, first=first)
+            stack.push_async_callback(workshop.close)
+            store = stack.enter_context(_opened(shared, home, clock))
+            background = await stack.enter_async_context(Background(log_error))
+            board = NodeBoard(clock)
+            roster = Roster(store, board, signer.public)
+            book = Book(store.database, clock)
+            executor = Executor(
+                book, board, clock, on_fleet=roster.take_up, log=log, log_error=log_error
+            )
+            await executor.start()
+            rollouts = Rollouts(executor, book, board.inventory)
+            releaser = Releaser(
+                store=store,
+                signer=signer,
+                roster=roster,
+                follower=Follower(store, rollouts, roster, clock),
+                rollouts=rollouts,
+                workshop=workshop,
+                clock=clock,
+                background=background,
+                log=log,
+                log_error=log_error,
+            )
+            core = _Core(store, board, roster, rollouts, workshop, releaser, clock, background, log)
+            service, watch, switchboard = core.surface(data_dir, config)
+            yield cls(
+                service,
+                watch=watch,
+                switchboard=switchboard,
+                board=board,
+                workshop=workshop,
+                executor=executor,
+                releaser=releaser,
+                background=background,
+                clock=clock,
+            )
 
 
 @dataclass(frozen=True)
