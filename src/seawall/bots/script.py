@@ -1,4 +1,4 @@
-"""The Lua filter as one text: the modules of `lua/`, what they are configured with, and the main.
+"""The Lua filter as two texts, of requests and of answers: modules of `lua/`, and a main for each.
 
 The text is a pure function of its parts, so equal releases have equal texts. Everything that is
 configured is data in quotes or numbers; no text of a site file, model or feed becomes code here
@@ -22,6 +22,8 @@ MODULES: Final = (
     *("verified", "clearance", "turns", "proof", "reply", "challenge"),
 )
 """In the order in which they may use one another."""
+ANSWERS_MODULES: Final = ("windows", "reply")
+"""Those of `MODULES` that the half for answers uses."""
 MODEL_ID_LENGTH: Final = 8
 """Digits of a model's digest that records and the script name it by."""
 _TEXTS_REMEMBERED: Final = 4
@@ -76,11 +78,21 @@ def script_text(script: Script) -> str:
         if script.shadow is not None:
             sides = {"sides": _numbers(limits.BOT_DRIFT_THRESHOLDS)}
             config["shadow"] = {**model_config(script.shadow, script.shadow_digest), **sides}
-    parts = [f"local {name} = (function()\n{module(name)}\nend)()" for name in MODULES]
+    parts = [_loaded(name) for name in MODULES]
     parts.append(f"local bot_data = (function()\n{script.bots}\nend)()")
     parts.append(f"local config = {literal(config)}")
     parts.append(module("main"))
     return "\n".join(parts)
+
+
+@cache
+def answers_text() -> str:
+    """The Lua source of the half that looks at answers: the same for every edge."""
+    return "\n".join((*map(_loaded, ANSWERS_MODULES), module("answers")))
+
+
+def _loaded(name: str) -> str:
+    return f"local {name} = (function()\n{module(name)}\nend)()"
 
 
 def model_config(model: Model, digest: str) -> Mapping[str, Value]:

@@ -4,6 +4,9 @@ The text travels with the routes and not as a resource of its own: Envoy makes L
 each filter chain that has a text, and for a route table only once (decision 0017). In the chain
 stands a filter without a text, which is constant. What a site wants stands in the metadata of its
 virtual host, so a change of policy does not touch the text.
+
+The half that looks at answers is a filter of its own, which Envoy makes for answers of 300 and up
+alone (decision 0060).
 """
 
 from dataclasses import replace
@@ -11,12 +14,15 @@ from functools import lru_cache
 from typing import Any, Final
 
 from envoy.extensions.filters.http.lua.v3 import lua_pb2
+from envoy.type.matcher.v3 import status_code_input_pb2
+from xds.type.matcher.v3 import matcher_pb2
 
 from seawall import limits
 from seawall.bots import artifact
 from seawall.bots.policy import policy_text
-from seawall.bots.script import Script, script_text
+from seawall.bots.script import Script, answers_text, script_text
 from seawall.compiler import names
+from seawall.compiler.composite import composite_filter, run_chain
 from seawall.compiler.wire import (
     FILTER_OFF,
     as_field,
@@ -32,6 +38,9 @@ from seawall.verify.catalogue import catalogue
 from seawall.verify.lua import render
 from seawall.verify.ranges import render as render_ranges
 
+_FILTERS: Final = (names.FILTER_BOTS, names.FILTER_BOTS_ANSWERS)
+_ANSWERS_CHAIN: Final = "answers"
+_ANSWERS_LOOKED_AT: Final = ("3xx", "4xx", "5xx")
 _SWITCHES_FIELD: Final = 15
 """`VirtualHost.typed_per_filter_config`."""
 _MODELS_REMEMBERED: Final = 4
@@ -43,6 +52,18 @@ def bot_filter() -> Any:
     No route asks for what it changes of a request, so that none has to be looked for again.
     """
     return packed(lua_pb2.Lua(clear_route_cache=flag(on=False)))
+
+
+def answers_filter() -> Any:
+    """The other half as it stands in the connection manager: asleep for all answers below 300."""
+    rule = matcher_pb2.Matcher()
+    rule.matcher_tree.input.name = "status"
+    rule.matcher_tree.input.typed_config.CopyFrom(
+        packed(status_code_input_pb2.HttpResponseStatusCodeClassMatchInput())
+    )
+    for kind in _ANSWERS_LOOKED_AT:
+        run_chain(rule.matcher_tree.exact_match_map.map[kind], _ANSWERS_CHAIN)
+    return composite_filter(rule, {_ANSWERS_CHAIN: packed(lua_pb2.Lua())})
 
 
 class BotFilter:
@@ -62,8 +83,10 @@ class BotFilter:
     def write_table(self, configuration: Any) -> None:
         """Put the text into a `RouteConfiguration`, where some site wants it."""
         if self._wanted:
-            switch = configuration.typed_per_filter_config[names.FILTER_BOTS]
-            switch.CopyFrom(_switch(*self._models, self._service, self._policies, self._ranges))
+            filters = configuration.typed_per_filter_config
+            requests = _switch(*self._models, self._service, self._policies, self._ranges)
+            filters[names.FILTER_BOTS].CopyFrom(requests)
+            filters[names.FILTER_BOTS_ANSWERS].CopyFrom(_switched_on(answers_text()))
 
     def of_site(self, site: Site) -> bytes:
         """What a serialized virtual host of `site` is continued with."""
@@ -73,8 +96,9 @@ class BotFilter:
         """What a serialized virtual host whose requests are not looked at is continued with."""
         if not self._wanted:
             return b""
-        key = as_field(1, names.FILTER_BOTS.encode())
-        return as_field(_SWITCHES_FIELD, key + as_field(2, body_of(FILTER_OFF)))
+        off = as_field(2, body_of(FILTER_OFF))
+        keys = (as_field(1, name.encode()) for name in _FILTERS)
+        return b"".join(as_field(_SWITCHES_FIELD, key + off) for key in keys)
 
 
 def watched(site: Site) -> bool:
@@ -120,10 +144,16 @@ def write_route(compiled: Any, site: Site, route: Route) -> None:
     if not watched(site):
         return
     if not route.bots:
-        compiled.typed_per_filter_config[names.FILTER_BOTS].CopyFrom(FILTER_OFF)
+        switch_off(compiled)
     elif site.bots != OBSERVING and route.route_class is not RouteClass.PAGE:
         values = compiled.metadata.filter_metadata[names.FILTER_BOTS]
         values.fields[names.METADATA_CLASS].string_value = route.route_class.value
+
+
+def switch_off(target: Any) -> None:
+    """Let nobody look at the requests of a compiled route or virtual host."""
+    for name in _FILTERS:
+        target.typed_per_filter_config[name].CopyFrom(FILTER_OFF)
 
 
 @lru_cache(maxsize=_MODELS_REMEMBERED)
@@ -143,5 +173,8 @@ def _switch(
     if shadow is not None:
         read = artifact.remembered(shadow.content)
         script = replace(script, shadow=read, shadow_digest=shadow.digest)
-    code = inline_text(script_text(script))
-    return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=code)))
+    return _switched_on(script_text(script))
+
+
+def _switched_on(script: str) -> Any:
+    return filter_switch(packed(lua_pb2.LuaPerRoute(source_code=inline_text(script))))

@@ -12,12 +12,21 @@ from typing import Any, Final
 from envoy.config.route.v3 import route_components_pb2
 from envoy.extensions.common.matching.v3 import extension_matcher_pb2
 from envoy.extensions.filters.http.composite.v3 import composite_pb2
+from xds.core.v3 import extension_pb2
 
-from seawall.compiler.wire import add_map_entry, add_newer, empty, filter_switch, packed
+from seawall.compiler.wire import (
+    add_map_entry,
+    add_newer,
+    empty,
+    filter_switch,
+    packed,
+    set_newer_text,
+)
 
 _PER_ROUTE: Final = "envoy.extensions.filters.http.composite.v3.CompositePerRoute"
 _NAMED_CHAINS_FIELD: Final = 1
 _MATCHER_FIELD: Final = 2
+_CHAIN_NAME_FIELD: Final = 5
 
 
 def composite_filter(matcher: Any, chains: Mapping[str, Any]) -> Any:
@@ -34,6 +43,15 @@ def composite_filter(matcher: Any, chains: Mapping[str, Any]) -> Any:
         add_map_entry(composite, _NAMED_CHAINS_FIELD, name, chain)
     add_newer(composite, _MATCHER_FIELD, matcher)
     return packed(composite)
+
+
+def run_chain(on_match: Any, chain: str) -> None:
+    """Let what matches run the named filter of `composite_filter`."""
+    action = composite_pb2.ExecuteFilterAction()
+    set_newer_text(action, _CHAIN_NAME_FIELD, chain)
+    on_match.action.CopyFrom(
+        extension_pb2.TypedExtensionConfig(name=chain, typed_config=packed(action))
+    )
 
 
 def composite_switch(matcher: Any) -> Any:

@@ -11,21 +11,18 @@ taken.
 from functools import lru_cache
 from typing import Any, Final
 
-from envoy.extensions.filters.http.composite.v3 import composite_pb2
-from xds.core.v3 import extension_pb2 as xds_extension_pb2
 from xds.type.matcher.v3 import matcher_pb2
 
 from seawall.compiler import names
-from seawall.compiler.composite import composite_filter, composite_switch, matcher_of
+from seawall.compiler.composite import composite_filter, composite_switch, matcher_of, run_chain
 from seawall.compiler.compressors import compressor
 from seawall.compiler.matching import request_header
-from seawall.compiler.wire import FILTER_OFF, packed, set_newer_text
+from seawall.compiler.wire import FILTER_OFF
 from seawall.model import Compression
 
 USUAL: Final = tuple(Compression)
 """What a site compresses with that says nothing of it, the preferred coding first."""
 
-_CHAIN_NAME_FIELD: Final = 5
 _WEIGHT_ABOVE_ZERO: Final = r"(?:1(?:\.0*)?|0\.\d*[1-9]\d*)"
 _ORDERS_REMEMBERED_MAX: Final = 32
 
@@ -82,9 +79,9 @@ def _rule(codings: tuple[Compression, ...]) -> Any:
     for coding in codings:
         entry = naming.on_match.matcher.matcher_list.matchers.add()
         request_header(entry.predicate, "accept-encoding", _accepts(coding))
-        _run(entry.on_match, coding)
+        run_chain(entry.on_match, coding.value)
     # A client that accepts none of them: the compressor sees that too and only adds `vary`.
-    _run(naming.on_match.matcher.on_no_match, codings[0])
+    run_chain(naming.on_match.matcher.on_no_match, codings[0].value)
     return matcher
 
 
@@ -92,11 +89,3 @@ def _accepts(coding: Compression) -> str:
     """A pattern for an Accept-Encoding that lists `coding` with a weight above zero."""
     weight = rf"(?:\s*;\s*[qQ]={_WEIGHT_ABOVE_ZERO})?"
     return rf"(?:.*,)?\s*{coding.value}{weight}\s*(?:,.*)?"
-
-
-def _run(on_match: Any, coding: Compression) -> None:
-    action = composite_pb2.ExecuteFilterAction()
-    set_newer_text(action, _CHAIN_NAME_FIELD, coding.value)
-    on_match.action.CopyFrom(
-        xds_extension_pb2.TypedExtensionConfig(name=coding.value, typed_config=packed(action))
-    )

@@ -20,7 +20,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 
 from seawall.compiler import names
 from seawall.compiler.body_limit import other_limit_filter, usual_limit_filter
-from seawall.compiler.bots import bot_filter
+from seawall.compiler.bots import answers_filter, bot_filter
 from seawall.compiler.compression import compression_filter
 from seawall.compiler.deny import deny_filter
 from seawall.compiler.wire import filter_switch, inline_text, packed
@@ -33,6 +33,10 @@ def http_filters() -> list[Any]:
     """The filter chain of every connection manager, in order; the router is last."""
     return [
         hcm_pb2.HttpFilter(name=names.FILTER_DENY, typed_config=deny_filter(), disabled=True),
+        # Before the other half, which may answer by itself: this one looks at that answer too.
+        hcm_pb2.HttpFilter(
+            name=names.FILTER_BOTS_ANSWERS, typed_config=answers_filter(), disabled=True
+        ),
         hcm_pb2.HttpFilter(name=names.FILTER_BOTS, typed_config=bot_filter(), disabled=True),
         hcm_pb2.HttpFilter(name=names.FILTER_COMPRESS, typed_config=compression_filter()),
         hcm_pb2.HttpFilter(name=names.FILTER_USUAL_LIMIT, typed_config=usual_limit_filter()),

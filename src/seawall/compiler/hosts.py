@@ -20,14 +20,14 @@ from seawall.compiler import actions, filters, names
 from seawall.compiler.behind import Behind
 from seawall.compiler.body_limit import limit_host, limit_route
 from seawall.compiler.bot_service import service_route
-from seawall.compiler.bots import enforced, watched, write_policy, write_route
+from seawall.compiler.bots import enforced, switch_off, watched, write_policy, write_route
 from seawall.compiler.compression import compress
 from seawall.compiler.matching import compile_match, header_is
 from seawall.compiler.misdirected import other_mark
 from seawall.compiler.remember import remembered
 from seawall.compiler.replies import error_pages
 from seawall.compiler.retries import retry_header
-from seawall.compiler.wire import FILTER_OFF, body_of, inline_text
+from seawall.compiler.wire import body_of, inline_text
 from seawall.model import (
     FixedResponse,
     Forward,
@@ -148,7 +148,7 @@ def _unless_taken_over_https(site: Site, port: int) -> Any:
     route.match.headers[0].treat_missing_header_as_empty = True
     route.response_headers_to_remove.append(_HSTS)
     if watched(site):
-        route.typed_per_filter_config[names.FILTER_BOTS].CopyFrom(FILTER_OFF)
+        switch_off(route)
     return route
 
 

@@ -60,6 +60,8 @@ FILTER_DENY: Final = "seawall.deny"
 FILTER_BOTS: Final = "seawall.bots"
 """Also the namespace of the metadata in which hosts and routes carry bot policy, and in which the
 filter leaves what it decided."""
+FILTER_BOTS_ANSWERS: Final = "seawall.bots.answers"
+"""The half of the bot filter that looks at answers; on and off wherever `FILTER_BOTS` is."""
 METADATA_DECISION: Final = "d"
 """Key of what the bot filter decided, one text; `seawall.telemetry.bots` reads it."""
 METADATA_CLEARANCE: Final = "clearance"

@@ -53,6 +53,7 @@ _IDEMPOTENT: Final = ", ".join(IDEMPOTENT)
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
     names.FILTER_BOTS,
+    names.FILTER_BOTS_ANSWERS,
     names.FILTER_USUAL_LIMIT,
     names.FILTER_COMPRESS,
     names.FILTER_DENY,

@@ -72,8 +72,8 @@ def site_changes(before: _Resources, after: _Resources) -> Iterator[Change]:
     for name in sorted({*old} & {*new}):
         for table in (old[name], new[name]):
             table.ClearField("virtual_hosts")
-            table.typed_per_filter_config.pop(names.FILTER_DENY, None)
-            table.typed_per_filter_config.pop(names.FILTER_BOTS, None)
+            for told in (names.FILTER_DENY, names.FILTER_BOTS, names.FILTER_BOTS_ANSWERS):
+                table.typed_per_filter_config.pop(told, None)
         for difference in differences(old[name], new[name]):
             yield Change(Action.CHANGED, EDGE, f"edge: {name}: {words(difference, {})}")
 

@@ -68,7 +68,7 @@ function M.show(handle, headers, read, network, level, turns, prefix, now)
   if answer["x-envoy-overloaded"] then
     return "busy"
   end
-  if not status or status >= 500 or not page then
+  if not status or status < 300 or status >= 500 or not page then
     return false
   end
   local relayed = {}

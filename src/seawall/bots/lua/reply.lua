@@ -3,14 +3,11 @@
 -- under names of their own, and take their places on the way out.
 local M = {}
 
--- A number of this worker's own is in the names (from where its memory lies): no origin can make an answer
--- that passes for ours, and have headers taken away that the site adds.
-local OWN = tonumber(tostring(M):match("0x%x+$")) % 4294967291
-local NAMES = ("x-seawall-reply-%08x"):format(OWN)
-local PREFIX = NAMES .. "-"
+local NAMESPACE, MARK = "seawall.bots", "reply"
+local PREFIX = "x-seawall-reply-"
 local PLAIN = { [":status"] = true, ["set-cookie"] = true }
 
--- headers: name to value, with `:status`. Ends the request.
+-- headers: name to value, with `:status` of 300 or up: `settle` is called for no other. Ends the request.
 function M.send(handle, headers, body)
   local sent, names = {}, {}
   for name, value in pairs(headers) do
@@ -21,17 +18,19 @@ function M.send(handle, headers, body)
       names[#names + 1] = name
     end
   end
-  sent[NAMES] = table.concat(names, " ")
+  -- In metadata, where no origin writes: none can make an answer that passes for ours, and have headers taken
+  -- away that the site adds.
+  handle:streamInfo():dynamicMetadata():set(NAMESPACE, MARK, table.concat(names, " "))
   handle:respond(sent, body)
 end
 
--- To be called with the headers of every answer that may be one; tells whether it is.
-function M.settle(headers)
-  local names = headers:get(NAMES)
+-- To be called with the headers of every answer that may be one, and the metadata of its request; tells
+-- whether it is.
+function M.settle(headers, metadata)
+  local names = metadata[MARK]
   if not names then
     return false
   end
-  headers:remove(NAMES)
   for name in names:gmatch("%S+") do
     local value = headers:get(PREFIX .. name)
     headers:remove(PREFIX .. name)
