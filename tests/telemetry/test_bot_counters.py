@@ -140,6 +140,18 @@ def test_a_fault_of_the_filter_is_counted_and_lets_the_request_pass(
         compiled_bots._switch.cache_clear()
 
 
+def test_a_fault_of_the_half_for_answers_is_counted_and_lets_the_answer_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = compiled_bots.answers_text() + '\nfunction envoy_on_response() error("on purpose") end\n'
+    monkeypatch.setattr(compiled_bots, "answers_text", lambda: text)
+    with _counting() as counting:
+        assert counting.edge.get(b"/block").status == 403
+        assert counting.edge.get(b"/scored").status == 200
+        counting.window()
+        assert counting.seen["bots_errors"] == 1
+
+
 def test_they_are_metrics_too() -> None:
     window = Window(
         NodeName("here"), "stable", ReleaseId("r1"), Generation(1), 0.0, 10.0,

@@ -6,7 +6,7 @@ stands a filter without a text, which is constant. What a site wants stands in t
 virtual host, so a change of policy does not touch the text.
 
 The half that looks at answers is a filter of its own, which Envoy makes for answers of 300 and up
-alone (decision 0060).
+alone (decision 0059).
 """
 
 from dataclasses import replace
