@@ -949,8 +949,8 @@ DRILL_TIMEOUT_S: Final = 120.0
 DRILL_ALARM_FAILED_MIN: Final = 10
 """Failed requests in one second that raise the naive operator's alarm."""
 DRILL_RESTART_FORGIVEN_S: Final = 2.0
-"""When a drill kills every Envoy, failures in this time are not counted: no fleet could serve while
-all of its Envoys start."""
+"""When a drill kills every Envoy or restarts every node, failures until this time after it are not
+counted: no fleet could serve while all of its Envoys start."""
 DRILL_HUMAN_REACTION_S: Final = 10.0
 """Time from the alarm to a person's undo in the naive way. In the real outages it took 20 minutes
 to hours, so this short time favours the naive way."""
