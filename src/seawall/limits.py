@@ -709,6 +709,9 @@ API_KEEP_ALIVE_S: Final = 60
 nodes need not reconnect each time."""
 API_CONNECTIONS_MAX: Final = 128
 """Connections of one API listener at once: people, scripts and scrapers are few."""
+API_ORDERS_MAX: Final = 32
+"""Requests beyond API_CONNECTIONS_MAX that are answered at once if they change something or come
+from the node of this machine. A rollback must get through while a program asks in a loop."""
 API_SHUTDOWN_TIMEOUT_S: Final = 3
 """How long a stopping control process waits for requests in flight. A release that is under way is
 recorded."""
