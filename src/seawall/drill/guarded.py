@@ -261,7 +261,7 @@ class GuardedFleet:
 
     async def _events(self, change: Change, *, begun: bool) -> AsyncIterator[ApplyEvent]:
         force = tuple(name for off in self._off for name in _FORCED.get(off, ()))
-        at_once = begun or Protection.CANARY in self._off
+        at_once = begun or change.at_once or Protection.CANARY in self._off
         service = self._running.service
         if change.model is not None:
             forced = (FORCE_SCORES,) if begun else ()

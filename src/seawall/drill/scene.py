@@ -78,6 +78,7 @@ class Change:
         harmful: whether it carries the fault, for the count of who met it.
         model: content of the feed `bot-model`; with it nothing else changes. None for no push.
         kill: a feature that is switched off; with it nothing else changes.
+        at_once: brought out without steps: a change that only sets the scene for the fault.
     """
 
     text: str
@@ -87,6 +88,7 @@ class Change:
     parent: str = ""
     actor: str = "operator"
     harmful: bool = True
+    at_once: bool = False
 
 
 class Fleet(Protocol):
