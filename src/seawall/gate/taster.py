@@ -35,6 +35,7 @@ from seawall.gate.tasted_scores import look_at_scores, look_at_shadow
 from seawall.gate.tasted_words import arithmetic
 from seawall.model import Golden
 from seawall.telemetry import records
+from seawall.telemetry.bot_policy import policies_in
 
 _STUB: Final = "stub.sock"
 _NOT_EARLY: Final = (OSError, KeyError, ValueError, DecodeError)
@@ -187,7 +188,15 @@ class Taster:
                 new, old = await self._asked(again, order.old, probes, None, change)
             found = await asyncio.to_thread(judge, probes, new, old, change, order.new)
         model = await asyncio.to_thread(model_of, order.new)
-        odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
+        before = old.answers if old else ()
+        odd, scored = await asyncio.to_thread(
+            look_at_scores,
+            probes,
+            new.answers,
+            before,
+            model,
+            lambda tls: policies_in(order.new, tls=tls),
+        )
         doubt, shadowed = await asyncio.to_thread(_shadow, order, probes, new.answers)
         wrong = tuple(each for each in (odd, doubt) if each is not None)
         found = replace(found, refusals=(*found.refusals, *wrong))
