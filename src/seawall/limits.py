@@ -85,6 +85,9 @@ RESPONSE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
 CERTIFICATE_EXPIRY_WARNING_S: Final = 14 * 86_400
 """A certificate that expires within this time is reported by `check`. Two weeks leave time to renew
 it by hand."""
+CERTIFICATE_EXPIRY_WARNING_SHARE: Final = 1 / 3
+"""A certificate is not reported before this share of its lifetime is left: one that is good for six
+days always expires within two weeks."""
 TRUSTED_PROXIES_MAX: Final = 1_024
 """Networks (CIDRs) of proxies whose forwarded-for headers are trusted."""
 ACCESS_LOG_FIELDS_MAX: Final = 32
