@@ -56,14 +56,17 @@ def certificate_files() -> Mapping[str, bytes]:
         "certs/ca.pem": authority.pem,
         "models/current.json": starter_content() or b"",
     }
-    for name, host, days in (
-        ("shop", "shop.example.com", 90),
-        ("other", "other.example.com", 90),
-        ("open", "shop.example.com", 90),
-        ("wild", "*.blog.example.com", 90),
-        ("soon", "shop.example.com", 5),
-        ("expired", "shop.example.com", 0),
+    for name, host, days, old_days in (
+        ("shop", "shop.example.com", 90, 1),
+        ("other", "other.example.com", 90, 1),
+        ("open", "shop.example.com", 90, 1),
+        ("wild", "*.blog.example.com", 90, 1),
+        ("soon", "shop.example.com", 5, 85),
+        ("brief", "shop.example.com", 5, 1),
+        ("late", "shop.example.com", 1, 5),
+        ("expired", "shop.example.com", 0, 1),
     ):
-        files[f"certs/{name}.pem"], files[f"certs/{name}.key"] = authority.issue(host, days=days)
+        issued = authority.issue(host, days=days, old_days=old_days)
+        files[f"certs/{name}.pem"], files[f"certs/{name}.key"] = issued
     files["certs/gap.pem"] = files["certs/shop.pem"] + files["certs/other.pem"]
     return files

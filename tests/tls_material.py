@@ -53,7 +53,7 @@ class TlsAuthority:
         """The authority's own certificate."""
         return self._certificate.public_bytes(serialization.Encoding.PEM)
 
-    def issue(self, *names: str, days: int = 90) -> tuple[bytes, bytes]:
+    def issue(self, *names: str, days: int = 90, old_days: int = 1) -> tuple[bytes, bytes]:
         """A leaf for DNS names or IP addresses: (chain PEM, key PEM)."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
@@ -63,7 +63,7 @@ class TlsAuthority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(min(now - DAY, now + days * DAY - DAY))
+            .not_valid_before(min(now, now + days * DAY) - old_days * DAY)
             .not_valid_after(now + days * DAY)
             .add_extension(x509.SubjectAlternativeName([_name(n) for n in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

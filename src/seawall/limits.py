@@ -85,6 +85,9 @@ RESPONSE_BODY_SIZE_BYTES_MAX: Final = 64 * KIB
 CERTIFICATE_EXPIRY_WARNING_S: Final = 14 * 86_400
 """A certificate that expires within this time is reported by `check`. Two weeks leave time to renew
 it by hand."""
+CERTIFICATE_EXPIRY_WARNING_SHARE: Final = 1 / 3
+"""A certificate is not reported before this share of its lifetime is left: one that is good for six
+days always expires within two weeks."""
 TRUSTED_PROXIES_MAX: Final = 1_024
 """Networks (CIDRs) of proxies whose forwarded-for headers are trusted."""
 ACCESS_LOG_FIELDS_MAX: Final = 32
@@ -709,6 +712,9 @@ API_KEEP_ALIVE_S: Final = 60
 nodes need not reconnect each time."""
 API_CONNECTIONS_MAX: Final = 128
 """Connections of one API listener at once: people, scripts and scrapers are few."""
+API_ORDERS_MAX: Final = 32
+"""Requests beyond API_CONNECTIONS_MAX that are answered at once if they change something or come
+from the node of this machine. A rollback must get through while a program asks in a loop."""
 API_SHUTDOWN_TIMEOUT_S: Final = 3
 """How long a stopping control process waits for requests in flight. A release that is under way is
 recorded."""
@@ -949,8 +955,8 @@ DRILL_TIMEOUT_S: Final = 120.0
 DRILL_ALARM_FAILED_MIN: Final = 10
 """Failed requests in one second that raise the naive operator's alarm."""
 DRILL_RESTART_FORGIVEN_S: Final = 2.0
-"""When a drill kills every Envoy, failures in this time are not counted: no fleet could serve while
-all of its Envoys start."""
+"""When a drill kills every Envoy or restarts every node, failures until this time after it are not
+counted: no fleet could serve while all of its Envoys start."""
 DRILL_HUMAN_REACTION_S: Final = 10.0
 """Time from the alarm to a person's undo in the naive way. In the real outages it took 20 minutes
 to hours, so this short time favours the naive way."""

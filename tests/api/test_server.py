@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from seawall.api import server
+from seawall.api.client import Client
+from seawall.errors import UnreachableError
 from seawall.exchange import exchange
 from seawall.fleet.port import listen_tcp
 from seawall.sockets import listen_private
@@ -27,6 +32,51 @@ def test_a_server_ends_when_it_is_told_and_not_at_its_next_tick(
             running.cancel()
             async with asyncio.timeout(20):
                 await asyncio.wait((running,))
+
+    asyncio.run(story())
+
+
+def test_who_asks_too_often_keeps_nobody_from_an_order(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def node(_request: Request) -> Response:
+        return Response()
+
+    async def order(_request: Request) -> Response:
+        begun.set()
+        await may_end.wait()
+        return Response("done")
+
+    app = Starlette(
+        routes=[
+            Route("/v1/rollback", order, methods=["POST"]),
+            Route("/v1/node/report", node, methods=["GET"]),
+        ]
+    )
+
+    async def ask(method: str, target: str) -> int:
+        return (await exchange(path, method, target, timeout_s=20, size_bytes_max=10_000))[0]
+
+    async def story() -> None:
+        bounded = server.ApiServer(app, connections_max=1, orders_max=2)
+        with listen_private(path) as listener:
+            running = asyncio.ensure_future(bounded.run_on(listener))
+            assert await ask("GET", "/v1/status") == 503
+            with pytest.raises(UnreachableError, match="too many connections") as refused:
+                await asyncio.to_thread(lambda: Client.for_data_dir(tmp_path).status())
+            assert refused.value.code == "too-many-connections"
+            assert await ask("GET", "/v1/node/report") == 200
+            first = asyncio.ensure_future(ask("POST", "/v1/rollback"))
+            await begun.wait()
+            begun.clear()
+            second = asyncio.ensure_future(ask("POST", "/v1/rollback"))
+            await begun.wait()
+            assert await ask("POST", "/v1/rollback") == 503
+            may_end.set()
+            assert await asyncio.gather(first, second) == [200, 200]
+            running.cancel()
+            await asyncio.wait((running,))
 
     asyncio.run(story())
 

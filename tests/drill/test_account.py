@@ -2,8 +2,12 @@
 
 import dataclasses
 
+import pytest
+
 from seawall.drill.account import Account, Sample, account
+from seawall.drill.outages import core_cut_off, empty_parameter, slow_poison, stale_plan
 from seawall.drill.result import Guarded, Result, Summary
+from seawall.drill.scene import Drill, Protection
 
 QUIET = Account(
     nodes=3,
@@ -73,6 +77,41 @@ def test_a_drill_passes_when_the_fault_was_held() -> None:
 
 def test_a_drill_fails_when_nothing_held_the_fault() -> None:
     assert not result(QUIET, held_by="").passed
+
+
+def test_a_drill_fails_when_a_later_protection_had_to_hold() -> None:
+    held = result(QUIET)
+    late = dataclasses.replace(held.guarded, got_past="guard")
+    assert not dataclasses.replace(held, guarded=late).passed
+
+
+@pytest.mark.parametrize(
+    ("drill", "held_by", "off", "got_past"),
+    [
+        (empty_parameter.DRILL, "guard", set(), ""),
+        (empty_parameter.DRILL, "taster", set(), "guard"),
+        (empty_parameter.DRILL, "taster", {Protection.GUARD}, ""),
+        (empty_parameter.DRILL, "canary", {Protection.GUARD, Protection.TASTER}, ""),
+        (slow_poison.DRILL, "taste", set(), ""),
+        (slow_poison.DRILL, "taster", set(), ""),  # met earlier: a busy machine tastes for long
+        (slow_poison.DRILL, "bake", set(), "canary"),
+        (stale_plan.DRILL, "parent", set(), ""),
+        (stale_plan.DRILL, "check", set(), "parent"),
+        (core_cut_off.DRILL, "last-known-good", set(), ""),
+        (core_cut_off.DRILL, "", set(), "last-known-good"),
+        (core_cut_off.DRILL, "", {Protection.LAST_KNOWN_GOOD}, ""),
+    ],
+)
+def test_the_first_protection_that_is_on_has_to_hold(
+    drill: Drill, held_by: str, off: set[Protection], got_past: str
+) -> None:
+    assert drill.got_past(held_by, frozenset(off)) == got_past
+
+
+def test_a_drill_fails_when_the_fault_came_into_force_and_nobody_noticed() -> None:
+    held = result(QUIET)
+    took = dataclasses.replace(held.guarded, in_force=("r3",))
+    assert not dataclasses.replace(held, guarded=took).passed
 
 
 def test_a_drill_fails_when_a_stable_slot_failed_a_request() -> None:

@@ -30,6 +30,8 @@ UNJUDGED_S = 0.5
 UNJUDGED_PER_S = 20.0
 """And requests a second of each node then. What must fail fails for each of them, and what must
 hold is held by no count of them."""
+RELEASED = {Protection.TASTER, Protection.CANARY}
+"""Who relies on one of these has a release with the fault."""
 FEW_NODES = 2
 """A wave of one and a wave of the rest: enough where protections are off."""
 
@@ -56,6 +58,8 @@ def test_a_drill_fails_without_its_protections(drill: Drill, tmp_path: Path) -> 
     found = run(drill, tmp_path, frozenset(drill.protections))
     assert not found.passed, str(found)
     assert found.guarded.account.failed, str(found)
+    if set(drill.protections) & RELEASED:
+        assert found.guarded.in_force, str(found)
 
 
 async def _flap(scene: Scene) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -13,6 +14,7 @@ from api.world import until
 from clocks import AheadClock
 from fleet.town import Hand, Town, live, refusal_of_report, report, town
 from seawall import limits
+from seawall.daemon.way import fleet_way
 from seawall.errors import (
     RefusedError,
     SeawallError,
@@ -225,6 +227,32 @@ def test_a_renewal_for_another_key_is_refused(tmp_path: Path) -> None:
         control._identity = identity
         with pytest.raises(UnreachableError, match="with another key than it joined with"):
             await control.renew_if_due()
+
+    live(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "name"),
+    [
+        (("node.pem",), "edge-1"),
+        (("fleet.json",), "edge-1"),
+        (("node.key", "ca.pem"), "edge-1"),
+        (("node.pem", "fleet.json"), "nameless"),
+    ],
+)
+def test_a_node_whose_identity_is_damaged_starts_and_joins_again(
+    tmp_path: Path, damaged: tuple[str, ...], name: str
+) -> None:
+    async def story(here: Town) -> None:
+        await here.join("edge-1")
+        for file in damaged:
+            (here.home / "edge-1" / "identity" / file).write_bytes(b"")
+        async with fleet_way(here.home / "edge-1", here.clock, Random(1), ()) as way:
+            assert way.node == name
+            with pytest.raises(SeawallError, match="identity of this node"):
+                await way.control.report(report(way.node))
+            await here.join("edge-1", token=await here.token(name="edge-1"))
+            await way.control.report(report("edge-1"))
 
     live(tmp_path, story)
 

@@ -14,11 +14,14 @@ from seawall.compiler.compile import compile_edge
 from seawall.compiler.model_words import script_in
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import filter_switch, inline_text, packed
-from seawall.model import BotModel
+from seawall.model import BotModel, BotPolicy
 
 
-def snapshot(content: bytes | None, shadow: bytes | None = None) -> Snapshot:
-    edge = build.edge(build.site("shop", build.route("shop/all")))
+def snapshot(
+    content: bytes | None, shadow: bytes | None = None, policy: BotPolicy | None = None
+) -> Snapshot:
+    bots = policy or BotPolicy()
+    edge = build.edge(build.site("shop", build.route("shop/all"), bots=bots))
     if content is not None:
         edge = replace(edge, bot_model=BotModel(artifact.digest(content), content))
     if shadow is not None:

@@ -18,7 +18,8 @@ from seawall.gate.probes import Probe, Source
 from seawall.gate.tasted_scores import look_at_scores
 from seawall.gate.taster import Order, Taster, TasteReport
 from seawall.ids import SiteName
-from seawall.model import Golden
+from seawall.model import BotAction, BotDo, BotMode, BotPolicy, BotRule, Golden
+from seawall.telemetry.bot_policy import policies_in
 from step_models import step_content, step_vector
 
 FEATURE = "agent-length"
@@ -63,6 +64,43 @@ def test_a_filter_that_fails_is_refused_though_every_request_is_answered(tmp_pat
     assert report.refusal is not None, report
     assert report.refusal.code == "taster-unscored"
     assert report.refusal.blames_content
+
+
+RATE = BotRule("many", "true", BotAction(BotDo.RATE, requests=1_000, per_s=60))
+LOW = BotRule("low", "score <= 2", BotAction(BotDo.CHALLENGE))
+
+
+def test_rules_that_ask_for_no_score_are_taken_though_nothing_is_scored_any_more(
+    tmp_path: Path,
+) -> None:
+    old = snapshot(step_content(feature=FEATURE))
+    policy = BotPolicy(BotMode.ENFORCE, (RATE,))
+    new = snapshot(step_content(feature=FEATURE), policy=policy)
+    report = taste(tmp_path, new, old)
+    assert report.refusal is None, report
+    assert any("Envoy scored 0 of" in line for line in report.lines), report.lines
+
+
+@pytest.mark.parametrize(
+    ("policy", "told", "refused"),
+    [
+        (BotPolicy(BotMode.ENFORCE, (RATE,)), "- allow -", False),
+        (BotPolicy(BotMode.ENFORCE, (RATE,)), "", True),  # the filter says nothing: it fails
+        (BotPolicy(BotMode.ENFORCE, (RATE, LOW)), "- allow -", True),
+        (BotPolicy(BotMode.OBSERVE, (RATE,)), "- observe -", True),
+        (BotPolicy(BotMode.OFF), "", False),
+    ],
+)
+def test_a_score_is_missed_where_the_policy_asks_for_one(
+    policy: BotPolicy, told: str, refused: bool
+) -> None:
+    new = snapshot(step_content(), policy=policy)
+    text = answer("-").bots.replace("- observe -", told, 1) if told else ""
+    now = Answer(bots=text, route="shop/all")
+    finding, _ = look_at_scores(
+        [PROBE], [now], [answer("31")], MODEL, lambda tls: policies_in(new, tls=tls)
+    )
+    assert (finding is not None) is refused
 
 
 PROBE = Probe(Source.MADE, https=False, host="shop.test", method="GET", path="/")

@@ -348,6 +348,11 @@ def test_a_redirect_inside_its_prefix_is_fine_when_an_earlier_route_takes_the_ta
         ("tls: {cert: certs/shop.pem, key: certs/shop.pem}", {"bad-certificate"}),
         ("tls: {cert: certs/none.pem, key: certs/none.key}", {"file-missing"}),
         ("tls: {cert: certs/soon.pem, key: certs/soon.key}", {"certificate-expires-soon"}),
+        ("tls: {cert: certs/brief.pem, key: certs/brief.key}", set()),
+        (
+            "tls: {cert: certs/late.pem, key: certs/late.key}",
+            {"certificate-expires-soon"},
+        ),
         ("tls: {cert: certs/expired.pem, key: certs/expired.key}", {"certificate-expired"}),
         ("tls: {cert: certs/other.pem, key: certs/other.key}", {"certificate-missing-name"}),
         ("tls: {cert: certs/open.pem, key: certs/open.key}", {"key-file-permissions"}),

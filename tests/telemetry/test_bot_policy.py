@@ -20,7 +20,7 @@ from seawall.model import (
     RouteClass,
     Site,
 )
-from seawall.telemetry.bot_policy import policy_of, read_policy
+from seawall.telemetry.bot_policy import policies_in, policy_of, read_policy
 from seawall.telemetry.bot_story import KnownPolicy
 
 RULES = (
@@ -56,6 +56,18 @@ def test_what_a_site_writes_is_read_back_for_each_class_of_route(route: str, mod
     assert found.action_of("category:ai-training") is BotDo.PAYMENT
     assert found.action_of("category:impostor") is BotDo.BLOCK
     assert found.action_of("other") is None
+
+
+def test_every_route_is_read_back_and_whether_it_asks_for_scores() -> None:
+    rated = BotPolicy(BotMode.ENFORCE, RULES[1:])
+    whole = compile_edge(build.edge(_site(rated), build.site("other", build.route("other/all"))))
+    found = policies_in(whole, tls=False)
+    asked = {name: found[name].scores for name in ("shop/api", "shop/all", "other/all")}
+    assert asked == {"shop/api": False, "shop/all": False, "other/all": True}
+    assert not found["shop/quiet"].watched
+    both = _policy(BotPolicy(BotMode.ENFORCE, RULES), "shop/all")
+    assert both is not None
+    assert both.scores
 
 
 def test_a_site_that_says_nothing_observes() -> None:

@@ -206,13 +206,14 @@ def test_all_facts_of_a_connected_node_are_exposed() -> None:
         envoy_restarts=4,
         envoy_heap_bytes=99,
     )
-    found = samples(Totals(), EdgeFacts((node,), releases=7, certificates=(("shop", 2e9),)))
+    found = samples(Totals(), EdgeFacts((node,), releases=7, certificates=(("shop", 1.9e9, 2e9),)))
     assert found["seawall_release_info"] == {"node=local,release=r2": 1}
     assert found["seawall_envoy_info"] == {"node=local,version=1.40.0": 1}
     assert found["seawall_envoy_restarts_total"] == {"node=local": 4}
     assert found["seawall_envoy_heap_bytes"] == {"node=local": 99}
     assert found["seawall_releases"] == {"": 7}
     assert found["seawall_certificate_expiry_timestamp_seconds"] == {"certificate=shop": 2e9}
+    assert found["seawall_certificate_lifetime_seconds"] == {"certificate=shop": 1e8}
 
 
 def test_every_measure_of_a_window_is_exposed_under_a_documented_name() -> None:

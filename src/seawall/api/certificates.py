@@ -33,6 +33,7 @@ def certificates_of(snapshot: Snapshot, now_s: float) -> tuple[CertificateView, 
                 not_after_s=not_after_s,
                 days_left=int((not_after_s - now_s) // _DAY_S),
                 serial=f"{leaf.serial_number:x}",
+                not_before_s=leaf.not_valid_before_utc.timestamp(),
             )
         )
     return tuple(sorted(views, key=lambda view: (view.not_after_s, view.name)))

@@ -148,7 +148,9 @@ class Observer:
             ),
             nodes=tuple(self._node_facts(seen) for seen in self._board.nodes()),
             releases=count,
-            certificates=tuple((view.name, view.not_after_s) for view in certificates),
+            certificates=tuple(
+                (view.name, view.not_before_s, view.not_after_s) for view in certificates
+            ),
             sites=None if current is None else current.sites,
         )
         async with self._rendering:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seawall import limits
+from seawall.api.crowded import Crowded
 from seawall.tasks import set_within
 
 _TICK_S: Final = 1.0
@@ -31,6 +32,7 @@ class ApiServer(uvicorn.Server):
         protocol: what speaks HTTP on each connection.
         tls: makes every connection TLS.
         connections_max: more are answered 503.
+        orders_max: of what is urgent, this many at once are answered all the same (see `crowded`).
     """
 
     def __init__(
@@ -40,7 +42,15 @@ class ApiServer(uvicorn.Server):
         protocol: type[asyncio.Protocol] | None = None,
         tls: ssl.SSLContext | None = None,
         connections_max: int = limits.API_CONNECTIONS_MAX,
+        orders_max: int = 0,
     ) -> None:
+        if orders_max:
+            app = Crowded(
+                app,
+                lambda: len(self.server_state.connections),
+                connections_max=connections_max,
+                orders_max=orders_max,
+            )
         super().__init__(
             uvicorn.Config(
                 app,
@@ -54,7 +64,7 @@ class ApiServer(uvicorn.Server):
                 proxy_headers=False,
                 timeout_keep_alive=limits.API_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=limits.API_SHUTDOWN_TIMEOUT_S,
-                limit_concurrency=connections_max,
+                limit_concurrency=None if orders_max else connections_max,
             )
         )
         self._told_to_end = asyncio.Event()

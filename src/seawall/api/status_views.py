@@ -143,6 +143,7 @@ class CertificateView:
     not_after_s: float
     days_left: int
     serial: str
+    not_before_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

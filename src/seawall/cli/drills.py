@@ -147,6 +147,12 @@ def _shown(output: Output, summary: Summary) -> "list[RenderableType]":
         if result.guarded.stable_failed:
             words = f"{result.name}: {result.guarded.stable_failed} failures on stable slots."
             parts.append(styled(words, "red"))
+        if result.guarded.held_by and result.guarded.got_past:
+            words = f"{result.name}: the fault got past {result.guarded.got_past}."
+            parts.append(styled(words, "red"))
+        for release in result.guarded.in_force:
+            words = f"{result.name}: every node took {release}, which has the fault."
+            parts.append(styled(words, "red"))
         parts += _of_scores(result.name, result.guarded)
     share = summary.failed_share_of_naive
     if share is not None:

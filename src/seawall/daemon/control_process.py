@@ -21,6 +21,7 @@ from random import Random  # noqa: TID251 - this is where the process seeds its 
 from typing import Final, Protocol
 
 import structlog
+from starlette.types import ASGIApp
 
 from seawall import __version__, limits
 from seawall.api.app import build_app
@@ -248,18 +249,18 @@ async def running(
             await stack.enter_async_context(_exporting(control, Path(ways.mirror_dir), clock))
         local = build_app(control.service, needs_token=False, log_error=_say_error)
         path = data_dir / SOCKET_NAME
-        listeners = [(ApiServer(local), listen_private(path))]
+        listeners = [(_server(local), listen_private(path))]
         bound = inode(path)
         if ways.api:
             remote = build_app(control.service, needs_token=True, log_error=_say_error)
-            listeners.append((ApiServer(remote), listen_tcp(ways.api, "api")))
+            listeners.append((_server(remote), listen_tcp(ways.api, "api")))
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(server.run_on(sock)) for server, sock in listeners]
 
             async def serve_anew() -> None:
                 anew = listen_private(path)
                 _say("socket-made-again", f"{path} was missing and has been recreated.")
-                serving.append(tasks.create_task(ApiServer(local).run_on(anew)))
+                serving.append(tasks.create_task(_server(local).run_on(anew)))
 
             serving.append(tasks.create_task(listen_again(path, bound, serve_anew, clock)))
             try:
@@ -270,6 +271,10 @@ async def running(
                     task.cancel()
     with contextlib.suppress(OSError):
         path.unlink()
+
+
+def _server(app: ASGIApp) -> ApiServer:
+    return ApiServer(app, orders_max=limits.API_ORDERS_MAX)
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ import structlog
 
 from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
+from seawall.errors import SeawallError
 from seawall.fleet import tls
 from seawall.fleet.answerer import Answerer
 from seawall.fleet.identity import Identity
@@ -20,6 +21,7 @@ from seawall.node.lastgood import Opener, trusting
 from seawall.tasks import Background
 
 _LOG = structlog.stdlib.get_logger("seawall.node")
+_NAMELESS = NodeName("nameless")
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,12 @@ async def fleet_way(
         mirrors: URLs to fetch bundles from first.
 
     Raises:
-        SeawallError: this machine has not joined a fleet, or a mirror's URL is none.
+        SeawallError: a mirror's URL is none.
     """
     tls.keep_small()
     identity = Identity(data_dir / "identity")
     trusted = data_dir / "node" / "trusted.pub"
-    node = identity.load().node
+    node = _name(identity)
     answerer = Answerer(data_dir / "access" / ACCESS_FILE, clock, _tell)
     control = FleetControl(
         identity,
@@ -73,6 +75,16 @@ async def fleet_way(
             yield Way(node, control, trusting(trusted))
         finally:
             control.close()
+
+
+def _name(identity: Identity) -> NodeName:
+    """Of this node; a node that no longer knows it serves all the same."""
+    try:
+        return identity.name()
+    except SeawallError as error:
+        text = f"{error} Then restart it: seawall down --keep-serving, and seawall node."
+        _tell("name-unknown", f"This node does not know its name and serves from its disk. {text}")
+        return _NAMELESS
 
 
 def _tell(event: str, text: str) -> None:

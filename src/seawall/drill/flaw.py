@@ -7,7 +7,7 @@ leak. What it reads (the feature list, the rule, the policy row) travels with th
 of each virtual host. Nothing of this is in an operator's edge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,12 +24,15 @@ from seawall.compiler.chains import managers
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.drill.crowd import RELEASE_HEADER, SCORE_HEADER
+from seawall.model import Switch
 
 FEATURES: Final = tuple(
     f"type.googleapis.com/{kind.DESCRIPTOR.full_name}"
     for kind in (lua_pb2.Lua, lua_pb2.LuaPerRoute)
 )
 """What a weakened snapshot uses that no operator's does."""
+KILLED: Final = "killed"
+"""What the flawed code is told of kill switches that are on: their features, one space between."""
 _FILTER: Final = "seawall.drill.flaw"
 _HARMLESS: Final = "function envoy_on_request(handle) end"
 _RELEASE: Final = "%METADATA(VIRTUAL_HOST:seawall:release)%"
@@ -47,6 +50,11 @@ class Flaw:
 
     lua: str = _HARMLESS
     data: Mapping[str, str] = field(default_factory=dict)
+
+
+def killed_words(switches: Iterable[Switch]) -> str:
+    """What the flawed code is told of `switches`."""
+    return " ".join(sorted(switch.feature for switch in switches))
 
 
 def weaken(snapshot: Snapshot, flaw: Flaw) -> Snapshot:

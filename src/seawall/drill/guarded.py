@@ -16,7 +16,7 @@ from random import Random  # noqa: TID251 - the type of what is seeded below
 from typing import Final
 
 from seawall.api.asked import Caller
-from seawall.api.hand_requests import FeedRequest
+from seawall.api.hand_requests import FeedRequest, KillRequest
 from seawall.api.service import Service
 from seawall.api.stages import FORCE_SCORES
 from seawall.api.views import Applied, ApplyEvent, Refused
@@ -127,6 +127,8 @@ class GuardedFleet:
         self._running_agents: list[asyncio.Task[None]] = []
         self._tasks: asyncio.TaskGroup | None = None
         self.harmful: set[str] = set()
+        self.in_force: list[str] = []
+        self._killed = 0
         self.forgiven: list[tuple[float, float]] = []
         self.detected_s: float | None = None
         self.words = ""
@@ -173,6 +175,7 @@ class GuardedFleet:
         if isinstance(outcome, Applied):
             if change.harmful and outcome.release is not None and outcome.changed:
                 self.harmful.add(outcome.release.id)
+                self.in_force.append(outcome.release.id)
             return ""
         if outcome.release is not None and change.harmful:
             self.harmful.add(outcome.release)
@@ -203,14 +206,22 @@ class GuardedFleet:
             self._line.join()
 
     async def restart(self) -> None:
-        """See `Fleet.restart`: agents start their Envoys again, from disk."""
+        """See `Fleet.restart`: agents start their Envoys again."""
         now_s = self._clock.monotonic_s()
         self.forgiven.append((now_s, now_s + DRILL_RESTART_FORGIVEN_S))
+        self._killed += len(self._agents)
         for agent in self._agents:
             process = agent.keeper.process
             if process is not None:
                 with suppress(ProcessLookupError):
                     os.kill(process.identity.pid, signal.SIGKILL)
+
+    async def reboot(self) -> None:
+        """See `Fleet.reboot`: new agents, which know nothing but what is on their disks."""
+        begin_s = self._clock.monotonic_s()
+        await self._stop_agents()
+        self._start_agents()
+        self.forgiven.append((begin_s, self._clock.monotonic_s() + DRILL_RESTART_FORGIVEN_S))
 
     @property
     def busy(self) -> bool:
@@ -220,8 +231,7 @@ class GuardedFleet:
 
     async def stable_failed(self) -> int:
         """Server errors of the stable slots, and their deaths beyond those that were asked for."""
-        killed = len(self.forgiven) * len(self._agents)
-        deaths = max(0, sum(agent.keeper.restarts for agent in self._agents) - killed)
+        deaths = max(0, sum(agent.keeper.restarts for agent in self._agents) - self._killed)
         return deaths + sum([await _failed(agent) for agent in self._agents])
 
     @property
@@ -251,7 +261,7 @@ class GuardedFleet:
 
     async def _events(self, change: Change, *, begun: bool) -> AsyncIterator[ApplyEvent]:
         force = tuple(name for off in self._off for name in _FORCED.get(off, ()))
-        at_once = begun or Protection.CANARY in self._off
+        at_once = begun or change.at_once or Protection.CANARY in self._off
         service = self._running.service
         if change.model is not None:
             forced = (FORCE_SCORES,) if begun else ()
@@ -262,6 +272,15 @@ class GuardedFleet:
                 break_glass=at_once,
             )
             return await service.hands.push_feed(BOT_MODEL, request, self._caller)
+        if change.kill is not None:
+            kill = KillRequest(
+                change.kill,
+                reason="a drill",
+                author=change.actor,
+                force=force,
+                break_glass=at_once,
+            )
+            return await service.hands.kill(kill, self._caller)
         return service.apply(
             sources_of(change.text, dict(change.data)),
             caller=self._caller,

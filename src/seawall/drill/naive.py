@@ -6,6 +6,7 @@ the last change back a while after the alarm. What it lacks is what Seawall adds
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,12 +18,13 @@ from seawall.api.candidate import Maker
 from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot
 from seawall.drill.address import address_of, rehosted
-from seawall.drill.flaw import Flaw, weaken
+from seawall.drill.flaw import KILLED, Flaw, killed_words, weaken
 from seawall.drill.nameserver import NameServer
 from seawall.drill.scene import Change, Drill, models
 from seawall.gate.validate import Validator
 from seawall.ids import NodeName, ReleaseId
 from seawall.limits import DRILL_RESTART_FORGIVEN_S, DRILL_STOP_DRAIN_S, ENVOY_READY_TIMEOUT_S
+from seawall.model import Feature, Switch
 from seawall.node.ads import AdsServer
 from seawall.node.bootstrap import node_id
 from seawall.node.dns.resolvers import Resolver
@@ -122,6 +124,10 @@ class NaiveFleet:
             keeper.launch()
         self._give(self._history[-1])
 
+    async def reboot(self) -> None:
+        """See `Fleet.reboot`: its nodes have nothing but Envoys."""
+        await self.restart()
+
     async def undo(self) -> None:
         """What the operator does at last: the change before to all, and new processes."""
         if len(self._history) > 1:
@@ -145,8 +151,9 @@ class NaiveFleet:
     def _made(self, change: Change) -> _Pushed:
         sources = SourceSet(_FILE, (SourceFile(_FILE, change.text.encode()),))
         loaded = self._maker.load(sources, pushed=models(self._drill.model))
-        candidate = self._maker.compile(sources, loaded, Kind.SITE)
-        data = {**self._drill.flaw.data, **change.data}
+        switches = () if change.kill is None else (_switched(change.kill, change.actor),)
+        candidate = self._maker.compile(sources, loaded, Kind.SITE, switches)
+        data = {**self._drill.flaw.data, **change.data, KILLED: killed_words(switches)}
         snapshot = weaken(candidate.bundle.snapshot, Flaw(self._drill.flaw.lua, data))
         return _Pushed(ReleaseId(f"r{len(self._history) + 1}"), snapshot)
 
@@ -176,6 +183,11 @@ class NaiveFleet:
             changed=lambda: None,
             resolvers=lambda: self._resolvers,
         )
+
+
+def _switched(feature: Feature, actor: str) -> Switch:
+    """A switch for the whole edge that outlasts any drill."""
+    return Switch(feature, None, until_s=math.inf, reason="", actor=actor)
 
 
 async def _go_on() -> None:

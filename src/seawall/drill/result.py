@@ -20,6 +20,9 @@ class Guarded:
         scores: every score that the crowd's one client was given, if the drill is about scores.
         alarms_s: from the push of each bad file to a refusal that the status shows.
         notes: how the drill was run.
+        got_past: the first protection that was on, if the fault came past it and a later one held;
+            a drill that relies on the later one would not notice that the first is broken.
+        in_force: releases with the fault that every node took, whether or not clients noticed.
     """
 
     account: Account
@@ -29,6 +32,8 @@ class Guarded:
     scores: tuple[str, ...] = ()
     alarms_s: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
+    in_force: tuple[str, ...] = ()
+    got_past: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,14 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Nothing failed on a stable slot, nobody was needed, little was exposed, scores stayed."""
+        """The fault came nowhere into force, harmed no stable slot, and needed nobody."""
         guarded = self.guarded
         return (
             guarded.stable_failed == 0
             and guarded.account.human_actions == 0
             and bool(guarded.held_by)
+            and not guarded.got_past
+            and not guarded.in_force
             and len(guarded.scores) <= 1
             and guarded.account.failed_share <= DRILL_FAILED_SHARE_MAX
         )

@@ -92,6 +92,8 @@ async def run_guarded(
         scores=tuple(sorted(scores)),
         alarms_s=tuple(fleet.alarms_s),
         notes=tuple(scene.notes),
+        in_force=tuple(fleet.in_force),
+        got_past=drill.got_past(held_by, off),
     )
 
 

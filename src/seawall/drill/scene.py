@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from seawall.clock import Clock
 from seawall.drill.crowd import Visit
 from seawall.drill.flaw import Flaw
 from seawall.drill.nameserver import ORIGIN, NameServer
 from seawall.limits import DRILL_RATE_PER_S, DRILL_WARM_UP_S
-from seawall.release.release import Kind
+from seawall.model import Feature
 from seawall.site.sources import BOT_MODEL, Pushed
 
 NODES = 3
@@ -56,6 +56,16 @@ class Protection(StrEnum):
     """The last addresses of a name serve on while DNS gives none."""
 
 
+_MET_BY: Final = (
+    (Protection.PARENT, ("parent",)),
+    (Protection.BOUNDS, ("bounds",)),
+    (Protection.GUARD, ("guard",)),
+    (Protection.TASTER, ("taster",)),
+    (Protection.CANARY, ("taste", "canary")),
+)
+"""What a release meets, one after the other, and what a refusal by each is called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A release that somebody or something makes.
@@ -67,15 +77,18 @@ class Change:
         actor: who makes it.
         harmful: whether it carries the fault, for the count of who met it.
         model: content of the feed `bot-model`; with it nothing else changes. None for no push.
+        kill: a feature that is switched off; with it nothing else changes.
+        at_once: brought out without steps: a change that only sets the scene for the fault.
     """
 
     text: str
     data: Mapping[str, str] = field(default_factory=dict)
     model: bytes | None = None
-    kind: Kind = Kind.SITE
+    kill: Feature | None = None
     parent: str = ""
     actor: str = "operator"
     harmful: bool = True
+    at_once: bool = False
 
 
 class Fleet(Protocol):
@@ -107,6 +120,10 @@ class Fleet(Protocol):
 
     async def restart(self) -> None:
         """Kill every Envoy at once; the fleet has to bring them back."""
+        ...
+
+    async def reboot(self) -> None:
+        """Restart every machine at once: of what a node knew, only its disk is left."""
         ...
 
 
@@ -175,7 +192,8 @@ class Drill:
         outage: whose, and when.
         title: in a few words, for tables.
         story: what happened then, and what is done here.
-        protections: which of Seawall's hold it; with these off the drill must fail.
+        protections: which of Seawall's hold it, in the order in which it meets them; with these
+            off the drill must fail.
         flaw: of the data plane, in both arms; its `data` is that of the first, good release.
         bounds: why data is refused by its limits and schema; empty when it is within them.
         deed: injects the fault, and returns when nothing more is done.
@@ -209,6 +227,18 @@ class Drill:
     boots_from_core: bool = False
     model: bytes | None = None
     by_name: bool = False
+
+    def got_past(self, held_by: str, off: frozenset[Protection]) -> str:
+        """The first protection that is not off, if the fault was held by none up to it."""
+        first = next((own for own in self.protections if own not in off), None)
+        if first is None:
+            return ""
+        names = [first.value]
+        for protection, called in _MET_BY if first in dict(_MET_BY) else ():
+            names += called
+            if protection is first:
+                break
+        return "" if held_by in names else first.value
 
     @property
     def origin(self) -> str:

@@ -18,7 +18,7 @@ from seawall.api.workbench import main as work
 from seawall.clock import Clock, SystemClock
 from seawall.drill.features.columns import features_of
 from seawall.drill.flaw import FEATURES as FLAW_FEATURES
-from seawall.drill.flaw import Flaw, weaken
+from seawall.drill.flaw import KILLED, Flaw, killed_words, weaken
 from seawall.drill.outages import ALL
 from seawall.drill.scene import Bounds, Protection, models, unbounded
 from seawall.gate.features import FEATURES
@@ -106,7 +106,8 @@ class FlawedMaker(Maker):
     ) -> Candidate:
         """As `Maker.compile`, for Envoys with the flaw."""
         candidate = super().compile(_site(sources), loaded, kind, switches)
-        flaw = Flaw(self._settings.lua, {**self._data(sources), **_consumed(loaded.pushed)})
+        data = {**self._data(sources), **_consumed(loaded.pushed), KILLED: killed_words(switches)}
+        flaw = Flaw(self._settings.lua, data)
         snapshot = weaken(candidate.bundle.snapshot, flaw)
         bundle = replace(candidate.bundle, sources=sources, snapshot=snapshot)
         return replace(candidate, bundle=bundle)

@@ -1,12 +1,13 @@
 """What makes a machine a node of a fleet: its key, its certificate, and whom it believes.
 
 Five small files in DIR/identity, for their owner alone. The key is made here and never leaves the
-machine. A certificate that ended costs the way to control, nothing else: Envoy serves, the agent
-restarts from its own disk, and a new join token opens the way again.
+machine. A certificate that ended, or a file that is damaged, costs the way to control, nothing
+else: Envoy serves, the agent restarts from its own disk, and a new join token opens the way again.
 """
 
 import json
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random  # noqa: TID251 - the type of what the caller seeded
@@ -15,9 +16,10 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from seawall import limits
-from seawall.errors import RefusedError, UnreachableError
+from seawall.errors import RefusedError, SeawallError, UnreachableError
 from seawall.exchange import Address
 from seawall.fleet.ca import SERVER_NAME, new_key, private_pem, request_for
 from seawall.fleet.tls import client_context
@@ -93,6 +95,20 @@ class Identity:
                 detail=str(error),
             ) from error
 
+    def name(self) -> NodeName:
+        """The name of this node, while at least one of the two files that say it can be read.
+
+        Raises:
+            SeawallError: as `load`.
+        """
+        try:
+            return self.load().node
+        except SeawallError:
+            for named in (self._named_by_fleet, self._named_by_certificate):
+                with suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+                    return named()
+            raise
+
     def joining_request(self) -> bytes:
         """A signing request for a new key, which is kept: a join that is tried again uses it.
 
@@ -142,6 +158,14 @@ class Identity:
             write_atomic(self._certificate, certificate.encode())
         except OSError as error:
             raise _unwritable(self._home, error) from error
+
+    def _named_by_fleet(self) -> NodeName:
+        return NodeName(str(json.loads(read_bounded(self._fleet, _FILE_SIZE_BYTES_MAX))["node"]))
+
+    def _named_by_certificate(self) -> NodeName:
+        pem = read_bounded(self._certificate, _FILE_SIZE_BYTES_MAX)
+        subject = x509.load_pem_x509_certificate(pem).subject
+        return NodeName(str(subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value))
 
     def tls(self) -> ssl.SSLContext:
         """For connections to control, as this node.

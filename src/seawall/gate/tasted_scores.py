@@ -6,16 +6,24 @@ would be so on every node. The same holds for a shadow, in the release that brin
 decides nothing, not even about a release.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from seawall.bots.scripted import ScriptedModel
+from seawall.compiler.names import ROUTE_BOTS
 from seawall.gate.ask import Answer
 from seawall.gate.compare import Finding
 from seawall.gate.probes import Probe
+from seawall.telemetry.bot_story import KnownPolicy
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 
 _FORBIDDEN: Final = 403
+Policies = Callable[[bool], Mapping[str, KnownPolicy]]
+"""What holds for each route, by name: with TLS, or without."""
+
+
+def _unknown(_tls: bool) -> Mapping[str, KnownPolicy]:
+    return {}
 
 
 def look_at_scores(
@@ -23,6 +31,7 @@ def look_at_scores(
     new: Sequence[Answer],
     old: Sequence[Answer],
     model: ScriptedModel | None,
+    policies: Policies = _unknown,
 ) -> tuple[Finding | None, str]:
     """What refuses the release, and one line of arithmetic; nothing to say without a model.
 
@@ -31,6 +40,7 @@ def look_at_scores(
         new: answers of the release.
         old: answers of the current one, as many as are known.
         model: of the release.
+        policies: of the release; asked only if nothing is scored.
     """
     if model is None:
         return None, ""
@@ -45,9 +55,8 @@ def look_at_scores(
             )
             remedy = "The model behaves differently in Envoy. Report this, with the model."
             return Finding("taster-score-parity", text, remedy, index), ""
-    pairs = zip(new, old, strict=False)
-    due = sum(_is_scored(before) and not _turned_away(now) for now, before in pairs)
-    if due and not scored:
+    due = 0 if scored else _due(probes, new, old, policies)
+    if due:
         text = (
             f"None of {due} requests that the current release scores gets a score: the filter "
             "fails, so no request would have a score."
@@ -110,6 +119,27 @@ def _of_shadow(code: str, text: str, probe: int, *, brought: bool) -> tuple[Find
         "pushed, `seawall bots unshadow` removes it."
     )
     return Finding(code, text, remedy, probe), ""
+
+
+def _due(
+    probes: Sequence[Probe], new: Sequence[Answer], old: Sequence[Answer], policies: Policies
+) -> int:
+    """How many of the unscored answers should have a score."""
+    known = {tls: policies(tls) for tls in {probe.https for probe in probes}}
+    return sum(
+        _is_scored(before)
+        and not now.route.endswith(ROUTE_BOTS)  # of the edge itself: nobody is looked at there
+        and not _turned_away(now)
+        and _wants_score(known[probe.https].get(now.route), now)
+        for probe, now, before in zip(probes, new, old, strict=False)
+    )
+
+
+def _wants_score(policy: KnownPolicy | None, now: Answer) -> bool:
+    """Not where nobody is looked at, nor by a policy that asks for no score and did decide."""
+    if policy is None:
+        return True
+    return policy.watched and (policy.scores or parse_verdict(now.bots) is None)
 
 
 def _turned_away(answer: Answer) -> bool:

@@ -35,6 +35,7 @@ from seawall.gate.tasted_scores import look_at_scores, look_at_shadow
 from seawall.gate.tasted_words import arithmetic
 from seawall.model import Golden
 from seawall.telemetry import records
+from seawall.telemetry.bot_policy import policies_in
 
 _STUB: Final = "stub.sock"
 _NOT_EARLY: Final = (OSError, KeyError, ValueError, DecodeError)
@@ -186,8 +187,8 @@ class Taster:
             async with self._eaten(order.new) as again:
                 new, old = await self._asked(again, order.old, probes, None, change)
             found = await asyncio.to_thread(judge, probes, new, old, change, order.new)
-        model = await asyncio.to_thread(model_of, order.new)
-        odd, scored = look_at_scores(probes, new.answers, old.answers if old else (), model)
+        before = old.answers if old else ()
+        odd, scored = await asyncio.to_thread(_scores, order, probes, new.answers, before)
         doubt, shadowed = await asyncio.to_thread(_shadow, order, probes, new.answers)
         wrong = tuple(each for each in (odd, doubt) if each is not None)
         found = replace(found, refusals=(*found.refusals, *wrong))
@@ -299,6 +300,13 @@ def _told(known: tasted.Tasted, probes: Sequence[Probe]) -> Tasting:
     unknown = Answer(Failure.NOT_ASKED)
     answers = tuple(known.answers.get(tasted.key_of(probe), unknown) for probe in probes)
     return Tasting(End.RUNNING, "", "", answers, known.memory_bytes, 0.0)
+
+
+def _scores(
+    order: Order, probes: Sequence[Probe], new: Sequence[Answer], old: Sequence[Answer]
+) -> tuple[Finding | None, str]:
+    model = model_of(order.new)
+    return look_at_scores(probes, new, old, model, lambda tls: policies_in(order.new, tls=tls))
 
 
 def _shadow(

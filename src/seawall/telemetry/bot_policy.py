@@ -5,7 +5,9 @@
 lack a detail and must not fail. Pure.
 """
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from envoy.config.route.v3 import route_pb2
@@ -22,6 +24,9 @@ _OFF: Final = KnownPolicy(watched=False)
 _OBSERVING: Final = KnownPolicy(watched=True)
 _ENFORCE: Final = "mode enforce"
 _CLASS: Final = "class "
+_SCORED: Final = re.compile(r"rule (?:\S+ ){5}s ")
+"""A rule that looks at the score says so in its flags."""
+_TEXTS_REMEMBERED_MAX: Final = 16
 _RULE_WORDS_MIN: Final = 3
 _RULE_WORDS_ALL: Final = 8
 """`rule NAME DO LEVEL REQUESTS PER FLAGS CONDITION`; only the last has spaces."""
@@ -47,12 +52,27 @@ def policy_of(snapshot: Snapshot, route: str, *, tls: bool) -> KnownPolicy | Non
     return None
 
 
+def policies_in(snapshot: Snapshot, *, tls: bool) -> dict[str, KnownPolicy]:
+    """What a compiled `snapshot` says of bots for each of its routes, by name."""
+    wanted = names.ROUTES_HTTPS if tls else names.ROUTES_HTTP
+    return {
+        own.name: _policy_of(table, host, own)
+        for resource in snapshot.of_type(TypeUrl.ROUTES)
+        if resource.name == wanted
+        for table in (route_pb2.RouteConfiguration.FromString(resource.body),)
+        for host in table.virtual_hosts
+        for own in host.routes
+    }
+
+
 def _policy_in(table: Any, route: str) -> KnownPolicy | None:
     site = route.partition("/")[0]
     host = next((host for host in table.virtual_hosts if host.name == site), None)
     own = next((one for one in host.routes if one.name == route), None) if host else None
-    if host is None or own is None:
-        return None
+    return None if host is None or own is None else _policy_of(table, host, own)
+
+
+def _policy_of(table: Any, host: Any, own: Any) -> KnownPolicy:
     # In the table stands the program; a host or route with an entry of its own is without it.
     running = names.FILTER_BOTS in table.typed_per_filter_config
     if not running or any(
@@ -64,6 +84,7 @@ def _policy_in(table: Any, route: str) -> KnownPolicy | None:
     return read_policy(texts[route_class]) if route_class in texts else _OBSERVING
 
 
+@lru_cache(maxsize=_TEXTS_REMEMBERED_MAX)
 def read_policy(text: str) -> KnownPolicy:
     """The policy in its text for Envoy; one that is none observes, as it does there."""
     lines = text.split("\n")
@@ -72,6 +93,7 @@ def read_policy(text: str) -> KnownPolicy:
     return KnownPolicy(
         watched=True,
         enforced=_ENFORCE in lines,
+        scores=_ENFORCE not in lines or any(map(_SCORED.match, lines)),
         actions=tuple(_actions(lines[1:])),
         asks=tuple(_asks(lines[1:])),
         route_class=next((line[len(_CLASS) :] for line in lines if line.startswith(_CLASS)), ""),

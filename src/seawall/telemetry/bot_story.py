@@ -99,6 +99,7 @@ class KnownPolicy:
     Attributes:
         watched: the route's requests are looked at.
         enforced: the policy is carried out, not only recorded.
+        scores: it asks for the score of requests.
         actions: what each rule and each `category:NAME` does.
         asks: the names that each rule asks for.
         route_class: of the route.
@@ -106,6 +107,7 @@ class KnownPolicy:
 
     watched: bool
     enforced: bool = False
+    scores: bool = True
     actions: tuple[tuple[str, BotDo], ...] = ()
     asks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     route_class: str = ""

@@ -5,8 +5,7 @@ delivered, each window once, so they only grow while control runs and start from
 restarted; Prometheus' `rate` and `increase` expect exactly that. What is not known has no sample:
 a gauge of a node that is away, or of a trial that is over, disappears instead of freezing, as does
 how long requests took when there were any, and of a node that was removed nothing is left. Site
-names are the only label that an operator's file decides, and they are bounded.
-
+names are the only label that an operator's file decides; they are bounded. Names are chosen by
 https://prometheus.io/docs/practices/naming/
 """
 
@@ -87,6 +86,8 @@ _OWN: Final = (
     Metric("seawall_releases", "gauge", (), "Releases kept in the store."),
     Metric("seawall_certificate_expiry_timestamp_seconds", "gauge", ("certificate",),
            "End of validity of a served certificate, Unix time."),
+    Metric("seawall_certificate_lifetime_seconds", "gauge", ("certificate",),
+           "Time from the begin to the end of validity of a served certificate."),
     Metric("seawall_job_running", "gauge", ("job",),
            "1 while an enabled job runs, 0 otherwise."),
     Metric("seawall_job_stale", "gauge", ("job",),
@@ -166,12 +167,11 @@ class JobFacts:
 
 @dataclass(frozen=True, slots=True)
 class EdgeFacts:
-    """What a scrape says beside the windows."""
+    """What a scrape says beside the windows; certificates by name, begin and end (Unix seconds)."""
 
     nodes: tuple[NodeFacts, ...] = ()
     releases: int | None = None
-    certificates: tuple[tuple[str, float], ...] = ()
-    """Name and end of validity (Unix seconds) of each served certificate."""
+    certificates: tuple[tuple[str, float, float], ...] = ()
     jobs: tuple[JobFacts, ...] = ()
     ranges: tuple[tuple[str, float], ...] = ()
     """Name and date (Unix seconds) of each list of published ranges in force that has one."""
@@ -349,8 +349,9 @@ class _Families(RegistryCollector):
 def _facts(facts: EdgeFacts) -> Iterator[tuple[tuple[str, Labels], float]]:
     if facts.releases is not None:
         yield ("seawall_releases", ()), facts.releases
-    for name, not_after_s in facts.certificates:
+    for name, not_before_s, not_after_s in facts.certificates:
         yield ("seawall_certificate_expiry_timestamp_seconds", (name,)), not_after_s
+        yield ("seawall_certificate_lifetime_seconds", (name,)), not_after_s - not_before_s
     for name, fetched_s in facts.ranges:
         yield ("seawall_bot_ranges_fetched_timestamp_seconds", (name,)), fetched_s
     for job in facts.jobs:

@@ -9,7 +9,7 @@ _EXPIRED_S: Final = 5.0
 
 async def _deed(scene: Scene) -> None:
     await scene.fleet.cut()
-    await scene.fleet.restart()
+    await scene.fleet.reboot()
     await scene.clock.sleep(_EXPIRED_S)
     await scene.fleet.join()
 
@@ -21,8 +21,8 @@ DRILL: Final = Drill(
     story=(
         "A certificate in the software of the core network expired, and 32 million people had no "
         "mobile data for a day. Surveys count about three such outages per company in two years. "
-        "The drill: the certificates between nodes and control are no longer accepted, and every "
-        "Envoy is restarted; the naive node gets its configuration only from the core."
+        "The drill: no node gets through to control any more, and every node is restarted with "
+        "nothing but its disk; the naive node gets its configuration only from the core."
     ),
     protections=(Protection.LAST_KNOWN_GOOD,),
     deed=_deed,

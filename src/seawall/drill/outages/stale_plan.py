@@ -22,8 +22,9 @@ def _bounds(data: Mapping[str, str]) -> str:
 async def _deed(scene: Scene) -> None:
     """Two enactors read the same plan; the slow one writes when the fast one is done."""
     seen = await scene.fleet.current()
+    newer = {"record": "plan-5"}
     await scene.fleet.release(
-        Change(scene.text(), {"record": "plan-5"}, parent=seen, actor="enactor one", harmful=False)
+        Change(scene.text(), newer, parent=seen, actor="enactor one", harmful=False, at_once=True)
     )
     await scene.fleet.release(
         Change(scene.text(), {"record": "plan-3"}, parent=seen, actor="enactor two")
