@@ -202,6 +202,28 @@ def test_rollback_while_a_release_is_on_its_way_withdraws_it_and_says_so(
     run(tmp_path, story)
 
 
+def test_what_a_node_went_back_from_by_itself_is_not_said_to_serve(tmp_path: Path) -> None:
+    """As after a crash loop: the release stays the one that should serve."""
+
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        await here.applied(here.text(timeout="2s"))
+        why = "Envoy kept dying with r2; r1 serves instead."
+        stepped_back = NodeReport(
+            here.node.name, here.node.generation, ReleaseId("r1"), None, Phase.REJECTED, why
+        )
+        await here.service.report(stepped_back)
+        for end in (await here.rollback("r2"), await here.apply(here.text(timeout="2s"))):
+            assert isinstance(end, Applied), end
+            assert end.release is not None
+            assert (end.changed, end.release.serving) == (False, False)
+            assert end.node_generation == here.node.generation
+            assert "But local does not serve it: Envoy kept dying with r2" in end.notes[0]
+            assert "`seawall rollback r1`" in end.notes[0]
+
+    live(tmp_path, story)
+
+
 def test_a_fleet_takes_a_release_in_waves_and_a_late_node_gets_it_directly(tmp_path: Path) -> None:
     async def story(here: World) -> None:
         key = load_public_key(here.data_dir / "control" / "signing.pub")

@@ -17,7 +17,7 @@ from seawall.api import refusals
 from seawall.api.going_back import certificates_again, idle_force
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
-from seawall.api.releases import bundle_of, release_view
+from seawall.api.releases import bundle_of, nothing_new, release_view
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.views import Applied, Stage
@@ -245,7 +245,7 @@ class Follower:
         *,
         withdrawn: str = "",
     ) -> Applied:
-        note = f"{target.id} is already current: nothing to change."
+        note = nothing_new(target, self._roster, "is already current")
         if withdrawn:
             note = f"To go back further than {target.id}, run `seawall rollback` again."
         return Applied(
@@ -255,7 +255,7 @@ class Follower:
             previous=current.id if current else None,
             elapsed_s=flow.elapsed_s,
             notes=() if generation is not None else (note,),
-            node_generation=generation or 0,
+            node_generation=generation or self._roster.fleet.generation,
             withdrawn=withdrawn,
         )
 
