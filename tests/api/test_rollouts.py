@@ -18,6 +18,7 @@ from api.world import (
     until,
     world,
 )
+from seawall import limits
 from seawall.api.views import Applied, Progress
 from seawall.errors import ConflictError, NotFoundError
 from seawall.ids import NodeName, ReleaseId
@@ -198,6 +199,34 @@ def test_rollback_while_a_release_is_on_its_way_withdraws_it_and_says_so(
         assert (end.release.id, end.withdrawn) == ("r1", "r2")
         assert "nothing to change" not in " ".join(end.notes)
         await until(lambda: here.node.trial is None, "withdrawn")
+
+    run(tmp_path, story)
+
+
+def test_apply_outlasts_a_node_that_is_back_in_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its agent is restarted long after a step began."""
+    monkeypatch.setattr(limits, "ROLLOUT_NODE_PATIENCE_S", -1.0)
+
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        await here.applied(here.text(timeout="2s"))
+        story_of = await course(here).history(ReleaseId("r2"))
+        told = [event.code for event in story_of.events]
+        assert "held" in told
+        assert "goes-on" in told
+
+    run(tmp_path, story)
+
+
+def test_apply_ends_when_a_node_stays_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ROLLOUT_NODE_PATIENCE_S", -1.0)
+    monkeypatch.setattr(limits, "APPLY_LOST_PATIENCE_S", -1.0)
+
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        assert (await here.refused(here.text(timeout="2s"))).code == "held"
 
     run(tmp_path, story)
 
