@@ -56,7 +56,7 @@ def nothing_new(current: ReleaseRecord, roster: Roster, why: str) -> str:
         return told
     return (
         f"{told} But {back[0].node} does not serve it: {back[0].message.rstrip('.')}. "
-        f"{out_of_step_back(current.id, back[0].release)}"
+        f"{out_of_step_back(current.id, str(back[0].release))}"
     )
 
 
