@@ -766,6 +766,9 @@ so that they fit on one screen."""
 APPLY_SERVE_TIMEOUT_S: Final = 60.0
 """How long `apply` waits until a node serves the release. After that the release goes on without
 the caller."""
+APPLY_LOST_PATIENCE_S: Final = 20.0
+"""How long `apply` keeps waiting for a release that is held because a node is not ready. A
+restarted agent takes over its Envoys within seconds, and the release goes on."""
 APPLY_WAITS_S: Final = 2.0
 """How often a command that waits for a canary is told what the canary waits for: two windows of the
 judge."""

@@ -18,6 +18,7 @@ from api.world import (
     until,
     world,
 )
+from seawall import limits
 from seawall.api.views import Applied, Progress
 from seawall.errors import ConflictError, NotFoundError
 from seawall.ids import NodeName, ReleaseId
@@ -200,6 +201,56 @@ def test_rollback_while_a_release_is_on_its_way_withdraws_it_and_says_so(
         await until(lambda: here.node.trial is None, "withdrawn")
 
     run(tmp_path, story)
+
+
+def test_apply_outlasts_a_node_that_is_back_in_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its agent is restarted long after a step began."""
+    monkeypatch.setattr(limits, "ROLLOUT_NODE_PATIENCE_S", -1.0)
+
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        await here.applied(here.text(timeout="2s"))
+        story_of = await course(here).history(ReleaseId("r2"))
+        told = [event.code for event in story_of.events]
+        assert "held" in told
+        assert "goes-on" in told
+
+    run(tmp_path, story)
+
+
+def test_apply_ends_when_a_node_stays_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ROLLOUT_NODE_PATIENCE_S", -1.0)
+    monkeypatch.setattr(limits, "APPLY_LOST_PATIENCE_S", -1.0)
+
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        assert (await here.refused(here.text(timeout="2s"))).code == "held"
+
+    run(tmp_path, story)
+
+
+def test_what_a_node_went_back_from_by_itself_is_not_said_to_serve(tmp_path: Path) -> None:
+    """As after a crash loop: the release stays the one that should serve."""
+
+    async def story(here: World) -> None:
+        await here.applied(here.text())
+        await here.applied(here.text(timeout="2s"))
+        why = "Envoy kept dying with r2; r1 serves instead."
+        stepped_back = NodeReport(
+            here.node.name, here.node.generation, ReleaseId("r1"), None, Phase.REJECTED, why
+        )
+        await here.service.report(stepped_back)
+        for end in (await here.rollback("r2"), await here.apply(here.text(timeout="2s"))):
+            assert isinstance(end, Applied), end
+            assert end.release is not None
+            assert (end.changed, end.release.serving) == (False, False)
+            assert end.node_generation == here.node.generation
+            assert "But local does not serve it: Envoy kept dying with r2" in end.notes[0]
+            assert "`seawall rollback r1`" in end.notes[0]
+
+    live(tmp_path, story)
 
 
 def test_a_fleet_takes_a_release_in_waves_and_a_late_node_gets_it_directly(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from seawall.api.nodes import Seen
 from seawall.api.status import Look, status_view
-from seawall.api.status_views import CertificateView, ControlView, NoticeView
+from seawall.api.status_views import CertificateView, ControlView, NoticeView, StatusView
 from seawall.api.views import ReleaseView
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.rollout.ports import EnvoyState, NodeReport, Phase
@@ -35,6 +35,13 @@ _ERROR: Final = NoticeView("error", "node-twice", "Two machines report as node a
 def _word(
     *said: NodeReport | NoticeView, busy: str = "", ends_s: Sequence[float] = ()
 ) -> tuple[str, str]:
+    view = _status(*said, busy=busy, ends_s=ends_s)
+    return view.state, view.summary
+
+
+def _status(
+    *said: NodeReport | NoticeView, busy: str = "", ends_s: Sequence[float] = ()
+) -> StatusView:
     reports = [one for one in said if isinstance(one, NodeReport)]
     notices = [one for one in said if isinstance(one, NoticeView)]
     look = Look(
@@ -53,8 +60,7 @@ def _word(
         busy=busy,
         listeners=(),
     )
-    view = status_view(look)
-    return view.state, view.summary
+    return status_view(look)
 
 
 @pytest.mark.parametrize("busy", ["", "ann is rolling out r2"])
@@ -97,3 +103,15 @@ def test_an_edge_whose_certificate_has_ended_is_not_well() -> None:
         "r1 serves. Certificate site/s0 has expired: browsers refuse sites that show it.",
     )
     assert "Certificates site/s0, site/s1 have expired" in _word(_REPORT, ends_s=(1.0, 2.0))[1]
+
+
+def test_a_node_that_went_back_by_itself_is_told_with_a_way_out() -> None:
+    words = "Envoy kept dying with r1; r0 serves instead."
+    back = replace(_REPORT, release=ReleaseId("r0"), phase=Phase.REJECTED, message=words)
+    view = _status(back)
+    assert (view.state, view.summary) == ("degraded", "r1 should serve, but r0 does.")
+    (told,) = view.notices
+    assert (told.code, told.text) == ("release-rejected", words)
+    assert "`seawall rollback r0`" in told.remedy
+    (told,) = _status(back, busy="ann is rolling out r2").notices
+    assert not told.remedy, "control sees to it"

@@ -174,6 +174,14 @@ def test_progress_shows_each_step_with_a_tick_and_its_time() -> None:
     assert last == "r2 serves (before: r1), in 500 ms."
 
 
+def test_what_is_current_and_not_served_is_not_said_to_serve() -> None:
+    end = Applied(RELEASE, changed=False, dry_run=False, previous="r2", elapsed_s=0.1)
+    assert "No change: r2 already serves this." in drawn(progress.applied(end))
+    away = replace(end, release=replace(RELEASE, serving=False))
+    words = "No change: r2 is current already, but no node serves it at the moment."
+    assert words in drawn(progress.applied(away))
+
+
 def test_a_log_hears_of_a_step_that_goes_on_but_seldom_and_its_time_is_the_whole_steps() -> None:
     pipe = Pipe()
     output = Output(json_format=False, stdout=pipe, stderr=pipe)

@@ -126,7 +126,10 @@ def test_an_edge_that_served_starts_although_its_site_file_is_lost(
     data_dir = tmp_path / "data"
     asked = ("up", "--config", os.fspath(tmp_path / "lost.yaml"), "--data-dir", os.fspath(data_dir))
     assert typed(monkeypatch, *asked) == 2
-    assert "[no-site-file]" in capsys.readouterr().err
+    assert "[site-file-missing]" in capsys.readouterr().err
+    assert typed(monkeypatch, *asked, "--format", "json") == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told["event"], told["error"]["code"]) == ("error", "site-file-missing")
     (data_dir / "node").mkdir(parents=True)
     (data_dir / "node" / "state.json").touch()
     assert typed(monkeypatch, *asked) == 77

@@ -145,7 +145,7 @@ def test_a_share_is_told_as_it_is_written() -> None:
 def test_guards_are_not_called_by_the_path_of_a_route() -> None:
     any_host = edge(site("shop", hosts=("shop.test", "*")))
     told = _texts(edge(site("shop", hosts=("shop.test",))), any_host)
-    assert "guard of shop against two Host headers in one: added, answer 400" in told
+    assert "guard of shop against a Host that is not one host: added, answer 400" in told
     assert not [text for text in told if text.startswith("route /")]
 
 

@@ -94,9 +94,16 @@ def test_a_log_on_a_full_disk_is_no_reason_to_stop(edge: Edge, style: str) -> No
 
 
 def test_another_release_on_its_way_is_told_and_goes_on(edge: Edge) -> None:
+    before = _current(edge)
     text = site_file(edge.port, edge.origin, more="    timeout: 31s\n")
     edge.write(text=text.partition("rollout:")[0] + _STAYS)
     assert edge.run("apply", "--no-wait").returncode == 0
+    with _starting(edge) as process:
+        note, *_ = _end(process)
+    assert (
+        f"is being rolled out as r{int(before[1:]) + 1}; until that ends, {before} serves"
+        in str(note["message"])
+    )
     edge.write(more="    timeout: 32s\n")
     with _starting(edge) as process:
         said = _end(process)

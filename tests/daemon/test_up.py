@@ -215,7 +215,7 @@ def test_a_taken_port_names_the_listener_and_who_holds_it(tmp_path: Path, origin
         port = other.getsockname()[1]
         with seawall_up(tmp_path, origin, port=port, ready=False) as edge:
             assert edge.process.wait(60) == 1
-            error = next(event["error"] for event in edge.events if "error" in event)
+            error = next(event["error"] for event in edge.events if event["event"] == "error")
     assert error["code"] == "port-taken"
     assert f"http listener 127.0.0.1:{port}" in error["message"]
     assert f"process {os.getpid()}" in error["message"]

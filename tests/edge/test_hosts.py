@@ -31,7 +31,19 @@ def test_two_hosts_in_one_request_are_refused(edge: Serving, hosts: bytes) -> No
 
 @pytest.mark.parametrize(
     "hosts",
-    [b"", b"host: shop.test other\r\n", b"host: other.test/a.wild.test\r\n", b"host: a\\b\r\n"],
+    [
+        b"",
+        b"host: shop.test other\r\n",
+        b"host: other.test/a.wild.test\r\n",
+        b"host: a\\b\r\n",
+        b"host: other.test:1.wild.test\r\n",
+        b"host: other.test:80@a.wild.test\r\n",
+        b"host: user@a.wild.test\r\n",
+        b"host: a.wild.test:http\r\n",
+        b"host: a'b.wild.test\r\n",
+        b"host: a%00.wild.test\r\n",
+        b"host: shop.test@unknown.test\r\n",
+    ],
 )
 def test_a_missing_or_malformed_host_is_refused(edge: Serving, hosts: bytes) -> None:
     assert edge.send(HEAD + hosts + b"\r\n").status == 400
@@ -39,7 +51,7 @@ def test_a_missing_or_malformed_host_is_refused(edge: Serving, hosts: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    "host", [b"unknown.test", b"", b"shop.test@unknown.test", b"127.0.0.1", b"wild.test", b"[::1]"]
+    "host", [b"unknown.test", b"", b"127.0.0.1", b"wild.test", b"[::1]", b"[::1]:80", b"a_b.test:"]
 )
 def test_an_unknown_host_gets_a_small_421_and_nothing_of_any_site(
     edge: Serving, host: bytes
@@ -90,7 +102,8 @@ def test_a_site_for_any_host_refuses_joined_hosts_too() -> None:
         assert edge.get(host=b"a.test,b.test").status == 400
         edge.assert_origin_untouched()
         edge.assert_serves()
-        assert edge.get(host=b"anything.test").status == 200
+        for host in (b"anything.test", b"A_b-c.test.:8080", b"127.0.0.1:80", b"[2001:db8::1]:80"):
+            assert edge.get(host=host).status == 200
 
 
 def test_an_unknown_server_name_gets_no_certificate(edge: Serving) -> None:

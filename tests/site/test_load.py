@@ -339,6 +339,21 @@ def test_what_is_no_mapping_is_told_with_the_keys_of_one(written: str, keys: str
     assert problem.remedy == f"Write a mapping; its keys are {keys}."
 
 
+def test_one_route_and_one_rule_may_stand_without_brackets() -> None:
+    rule = "{name: one, when: score < 2, do: block}"
+    alone = f"    routes: {{name: r, prefix: /a}}\n    bots: {{mode: enforce, rules: {rule}}}\n"
+    listed = (
+        f"    routes: [{{name: r, prefix: /a}}]\n    bots: {{mode: enforce, rules: [{rule}]}}\n"
+    )
+    assert site_of(load_text(SHOP + alone)) == site_of(load_text(SHOP + listed))
+
+
+@pytest.mark.parametrize("written", ["routes: x", "routes: [x]"])
+def test_an_entry_that_is_no_mapping_is_called_by_its_list(written: str) -> None:
+    (problem,) = load_text(f"{SHOP}    {written}\n").problems
+    assert problem.what == "An entry of `routes` is no mapping of keys to values."
+
+
 HTTPS = "version: 1\nlisten: {https: 127.0.0.1:8443}\ntls: {development_ca: true}\n"
 
 

@@ -137,6 +137,13 @@ def test_a_tab_as_indentation_is_named() -> None:
     assert "tab" in problem.remedy
 
 
+@pytest.mark.parametrize("hosts", ["[*]", "*", "[*.example.com]"])
+def test_a_star_without_quotes_is_told_to_need_them(hosts: str) -> None:
+    (problem,) = problems_of(f"hosts: {hosts}\n")
+    assert problem.id == "yaml-syntax"
+    assert '`"*"`' in problem.remedy
+
+
 def test_all_problems_of_a_file_are_told_at_once() -> None:
     found = problems_of("a: 1\na: 2\nb: !x 1\nc: .inf\nd: *no\n")
     assert [problem.id for problem in found] == [

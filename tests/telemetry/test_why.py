@@ -224,7 +224,7 @@ def test_retries_and_a_proxy_in_front_are_told() -> None:
     [
         ("shop/_https", "HTTPS"),
         ("_unknown_host/_any", "no site has"),
-        ("shop/_comma", "comma"),
+        ("shop/_one_host", "not one host name"),
         ("shop/_dots", "interpret differently"),
         ("shop/_trace", "TRACE"),
         ("shop/_misdirected", "another certificate"),
@@ -242,7 +242,7 @@ def test_cookies_that_are_too_many_over_http2_are_told_as_such() -> None:
 
 def test_only_a_host_that_no_site_has_is_to_be_added_to_one() -> None:
     assert "add it to the hosts" in story(but(route="_unknown_host/_any", origin="")).remedy
-    assert not story(but(route="_unknown_host/_comma", origin="")).remedy
+    assert not story(but(route="_unknown_host/_one_host", origin="")).remedy
 
 
 def test_an_unknown_flag_is_shown_and_not_dropped() -> None:

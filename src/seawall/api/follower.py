@@ -17,13 +17,13 @@ from seawall.api import refusals
 from seawall.api.going_back import certificates_again, idle_force
 from seawall.api.present import envoy_refusal, refusal_text
 from seawall.api.progress import Flow, ReleaseRefusedError
-from seawall.api.releases import bundle_of, release_view
+from seawall.api.releases import bundle_of, nothing_new, release_view
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.views import Applied, Stage
 from seawall.api.work import Places
 from seawall.clock import Clock
-from seawall.errors import ConflictError, SeawallError
+from seawall.errors import SeawallError
 from seawall.ids import ReleaseId
 from seawall.model import DEFAULT_POLICY
 from seawall.model.rollout import WithoutTraffic
@@ -31,6 +31,7 @@ from seawall.release.bundle import Bundle
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
 from seawall.rollout import state
+from seawall.rollout.going import LOST
 from seawall.rollout.ports import NodeReport
 from seawall.rollout.state import TASTE, Event, Speed
 from seawall.rollout.words import step_text
@@ -94,8 +95,8 @@ class Follower:
                 raise self._withdrawn(now, record, places)
             if now.stage in {state.Stage.BAKING, state.Stage.DONE} and self._served(record.id):
                 return teller.serves(now, self._rollouts.fleet.generation)
-            if now.held is not None or now.paused is not None:
-                raise _waits(now)
+            if now.paused is not None or teller.held_for_good(now.held, self._clock.monotonic_s()):
+                raise refusals.held_or_paused(now)
             if now.stage is state.Stage.BAKING and self._clock.monotonic_s() > end_s:
                 raise refusals.silent_node(record.id)
             teller.queues(now, self._rollouts.fleet.running)
@@ -245,7 +246,7 @@ class Follower:
         *,
         withdrawn: str = "",
     ) -> Applied:
-        note = f"{target.id} is already current: nothing to change."
+        note = nothing_new(target, self._roster, "is already current")
         if withdrawn:
             note = f"To go back further than {target.id}, run `seawall rollback` again."
         return Applied(
@@ -255,7 +256,7 @@ class Follower:
             previous=current.id if current else None,
             elapsed_s=flow.elapsed_s,
             notes=() if generation is not None else (note,),
-            node_generation=generation or 0,
+            node_generation=generation or self._roster.fleet.generation,
             withdrawn=withdrawn,
         )
 
@@ -269,6 +270,7 @@ class _Teller:
         self._prefix = f"{started.release}: "
         self._said_s = -math.inf
         self._queued_behind = ""
+        self._lost_s: float | None = None
         flow.started("fetch")
 
     def tell(self, event: Event) -> None:
@@ -293,6 +295,14 @@ class _Teller:
                 self._flow.started(self._flow.stage, text)
             case _:
                 pass
+
+    def held_for_good(self, held: state.Hold | None, monotonic_s: float) -> bool:
+        """Whether a person must see to it; a node that is restarted is back in seconds."""
+        if held is None or held.code != LOST:
+            self._lost_s = None
+            return held is not None
+        self._lost_s = monotonic_s if self._lost_s is None else self._lost_s
+        return monotonic_s - self._lost_s > limits.APPLY_LOST_PATIENCE_S
 
     def queues(self, now: state.Rollout, before: state.Rollout | None) -> None:
         """Once, what must end before it begins."""
@@ -368,19 +378,6 @@ _ENDINGS: Final = {
         "No fault was found in it: apply it again if you still want it. See `seawall releases`.",
     ),
 }
-
-
-def _waits(now: state.Rollout) -> SeawallError:
-    """It does not go on by itself: whoever waits is told, and it stays where it is."""
-    if now.paused is not None:
-        why, code = f"{now.paused.actor} paused it", "paused"
-    else:
-        why, code = f"it is held: {now.held.reason if now.held else ''}", "held"
-    return ConflictError(
-        code,
-        f"{now.release} is on its way, but {why}.",
-        remedy="`seawall resume` continues it, `seawall abort` withdraws it.",
-    )
 
 
 def _rejected(

@@ -21,6 +21,7 @@ from seawall.errors import (
 )
 from seawall.ids import Digest, ListName, ReleaseId
 from seawall.release.release import ReleaseRecord
+from seawall.rollout.state import Rollout
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
 _DIGEST: Final = re.compile("[0-9a-fA-F]{12,64}")
@@ -114,6 +115,19 @@ def silent_node(release: str) -> SeawallError:
         f"{limits.APPLY_SERVE_TIMEOUT_S:.0f} s.",
         remedy="See `seawall status`. The node will load it when it is back; `seawall rollback` "
         "withdraws it.",
+    )
+
+
+def held_or_paused(now: Rollout) -> SeawallError:
+    """A release does not go on by itself: whoever waits is told, and it stays where it is."""
+    if now.paused is not None:
+        why, code = f"{now.paused.actor} paused it", "paused"
+    else:
+        why, code = f"it is held: {now.held.reason if now.held else ''}", "held"
+    return ConflictError(
+        code,
+        f"{now.release} is on its way, but {why}.",
+        remedy="`seawall resume` continues it, `seawall abort` withdraws it.",
     )
 
 

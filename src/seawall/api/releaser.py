@@ -15,7 +15,7 @@ from seawall.api import refusals
 from seawall.api.follower import STAYS, Follower
 from seawall.api.order import SPEEDS, Order
 from seawall.api.progress import Flow, ReleaseRefusedError
-from seawall.api.releases import release_view
+from seawall.api.releases import nothing_new, release_view
 from seawall.api.rollouts import Rollouts
 from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
@@ -286,7 +286,7 @@ class Releaser:
                 previous=current.id,
                 elapsed_s=flow.elapsed_s,
                 problems=prepared.warnings,
-                notes=(f"{current.id} already has this content: nothing to change.",),
+                notes=(nothing_new(current, self._roster, "already has this content"),),
                 node_generation=self._roster.fleet.generation,
             )
         )

@@ -10,7 +10,7 @@ from seawall.release.bundle import Bundle, decode
 from seawall.release.ledger import Token
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
-from seawall.rollout.ports import NodeReport
+from seawall.rollout.ports import NodeReport, Phase
 
 
 def release_view(
@@ -36,6 +36,37 @@ def looked_up_view(record: ReleaseRecord, roster: Roster) -> ReleaseView:
     """A release that was read from the store just now: its newest rollout, and its signature."""
     seen = release_view(record, roster.current, roster.reports())
     return replace(seen, rollout=record.stage or NO_ROLLOUT, signed=roster.signed(record))
+
+
+def nothing_new(current: ReleaseRecord, roster: Roster, why: str) -> str:
+    """That `current` needs no new release, and what to do where a node has gone back from it.
+
+    Args:
+        current: what was asked for.
+        roster: with what nodes serve instead.
+        why: for example "is already current".
+    """
+    told = f"{current.id} {why}: nothing to change."
+    back = [
+        one
+        for one in roster.reports()
+        if one.phase is Phase.REJECTED and one.release and one.release != current.id
+    ]
+    if not back:
+        return told
+    return (
+        f"{told} But {back[0].node} does not serve it: {back[0].message.rstrip('.')}. "
+        f"{out_of_step_back(current.id, str(back[0].release))}"
+    )
+
+
+def out_of_step_back(current: str, serves: str) -> str:
+    """What to do about a node that went back from `current` to what it `serves` by itself."""
+    return (
+        "For the reason, see node/stable/envoy.log in the node's data directory. To stay with "
+        f"{serves}: `seawall rollback {serves}`; after that, `seawall rollback {current}` tries "
+        f"{current} again."
+    )
 
 
 def token_view(token: Token, *, revoked: bool = False) -> TokenView:

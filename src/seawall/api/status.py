@@ -11,6 +11,7 @@ from typing import Final, Literal
 from seawall.api.bot_status import NO_MODEL, bot_notices, bots_view
 from seawall.api.fleet import ElsewhereError
 from seawall.api.nodes import Seen
+from seawall.api.releases import out_of_step_back
 from seawall.api.roster import LOCAL
 from seawall.api.status_views import (
     CERTIFICATE_ENDED,
@@ -207,17 +208,17 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             _SILENT_REMEDY,
         )
     yield from _dead_envoys([seen.report for seen, connected in look.nodes if connected])
-    said: dict[tuple[str, str], list[NodeName]] = {}
+    said: dict[tuple[str, str, str], list[NodeName]] = {}
     for seen, _ in look.nodes:
         report = seen.report
-        texts = [("node-notice", text) for text in report.notices]
+        texts = [("node-notice", text, "") for text in report.notices]
         if report.phase is Phase.REJECTED and report.message:
-            texts.append(("release-rejected", report.message))
+            texts.append(("release-rejected", report.message, _rejected_remedy(look, report)))
         for each in dict.fromkeys(texts):
             said.setdefault(each, []).append(report.node)
-    for (code, text), nodes in said.items():
+    for (code, text, remedy), nodes in said.items():
         whose = "" if nodes == [LOCAL] else f"{names_text(nodes)}: "
-        yield NoticeView("warning", code, f"{whose}{text}")
+        yield NoticeView("warning", code, f"{whose}{text}", remedy)
     for name in look.twins:
         yield NoticeView(
             "error",
@@ -227,6 +228,13 @@ def _node_notices(look: Look) -> Iterator[NoticeView]:
             "On the copy: stop `seawall node`, empty its data directory, and join it under "
             "another name.",
         )
+
+
+def _rejected_remedy(look: Look, report: NodeReport) -> str:
+    """While a release is on its way, control itself sees to a node that refuses it."""
+    if look.current is None or look.busy or report.release in {None, look.current.id}:
+        return ""
+    return out_of_step_back(look.current.id, str(report.release))
 
 
 def _ended_certificates(look: Look) -> Iterator[NoticeView]:

@@ -60,7 +60,7 @@ def control(output: Output, data_dir: Path, options: ControlOptions) -> NoReturn
     """
     if options.config is not None and not reachable_file(options.config):
         raise UsageError(
-            "no-site-file",
+            "site-file-missing",
             f"There is no site file {options.config}.",
             remedy="Leave out --config: apply site files with `seawall apply`.",
         )

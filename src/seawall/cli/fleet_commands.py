@@ -78,7 +78,7 @@ def control(
     from seawall.cli import fleet
 
     options = fleet.ControlOptions(config, listen_nodes, advertise, database, api, mirror_dir)
-    finish(output_format, lambda out: fleet.control(out, data_dir, options))
+    finish(output_format, lambda out: fleet.control(out, data_dir, options), serves=True)
 
 
 def node(
@@ -113,7 +113,7 @@ def node(
     options = fleet.NodeOptions(
         tuple(control_ or ()), join, name, tuple(mirror or ()), concurrency, resolv_conf
     )
-    finish(output_format, lambda out: fleet.node(out, data_dir, options))
+    finish(output_format, lambda out: fleet.node(out, data_dir, options), serves=True)
 
 
 @on_edge

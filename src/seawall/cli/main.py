@@ -130,7 +130,7 @@ def up(
     from seawall.cli import run
 
     options = run.UpOptions(config, data_dir, api, concurrency, resolv_conf)
-    finish(output_format, lambda out: run.up(out, options))
+    finish(output_format, lambda out: run.up(out, options), serves=True)
 
 
 @app.command()

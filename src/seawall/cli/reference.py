@@ -93,8 +93,9 @@ def cli_markdown() -> str:
         "Every command except `demo` takes `--format json`. It then writes one object: its result,",
         'or `{"error": {"code", "message", "remedy"}}`, even if the command line itself is wrong.',
         "A refused `apply` or `rollback` has its outcome beside `error`. Streams (`apply --watch`,",
-        "`status --watch`, `up`) write one object per line. The schemas are those of the HTTP API;",
-        "`seawall openapi` prints them.",
+        "`status --watch`, `up`) write one object per line; those of `up` say in `event` what they",
+        "are, `error` among them. The schemas are those of the HTTP API; `seawall openapi` prints",
+        "them.",
     ]
     for path, command in _commands(root, "seawall"):
         context = typer.Context(

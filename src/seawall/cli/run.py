@@ -36,7 +36,7 @@ def up(output: Output, options: UpOptions) -> NoReturn:
     config, api = options.config, options.api
     if not _served(options.data_dir.absolute()) and not reachable_file(config):
         raise UsageError(
-            "no-site-file",
+            "site-file-missing",
             f"There is no site file {config}.",
             remedy="Write one with `seawall init --origin URL`, or name it with --config.",
         )

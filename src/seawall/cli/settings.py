@@ -100,13 +100,18 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
     )
 
 
-def finish(output_format: Format, action: Callable[[Output], int]) -> None:
+def finish(output_format: Format, action: Callable[[Output], int], *, serves: bool = False) -> None:
     """Run a command, show its failure if it fails, and end with its exit code.
+
+    Args:
+        output_format: as asked for.
+        action: the command.
+        serves: it goes on and tells events, of which its failure is one.
 
     Raises:
         typer.Exit: always; that is how a command ends.
     """
-    output = Output(json_format=output_format is Format.JSON)
+    output = Output(json_format=output_format is Format.JSON, serves=serves)
     try:
         code = action(output)
     except SeawallError as error:

@@ -3,8 +3,8 @@
 Results are serialized and remembered by value, so that a release that changes one site of a
 thousand compiles one. The first routes of a host are guards that no site can switch off: TRACE and
 what is written like no method are refused; where paths decide something, one that servers read in
-two ways; where a wildcard could match it, an authority with a comma (two joined Host headers); and
-where there are several certificates, a request that came by another one.
+two ways; where a wildcard could match it, an authority that is not written as one host (two joined
+Host headers, say); and where there are several certificates, a request that came by another one.
 """
 
 from collections import Counter
@@ -43,6 +43,8 @@ from seawall.model.route import METHODS_TAKEN
 
 _ANY_PATH = PathPrefix("/")
 _DOTS = r".*/\.\.?;.*"
+_ONE_HOST = r"([0-9A-Za-z._-]*|\[[0-9A-Fa-f:.]*\])(:[0-9]*)?"
+"""An empty one too: HTTP allows it, and only a site for any host is found by it."""
 _HSTS = "strict-transport-security"
 _ASKED_HOST = "x-forwarded-host"
 _ROBOTS_PATH = "/robots.txt"
@@ -152,10 +154,17 @@ def _unless_taken_over_https(site: Site, port: int) -> Any:
     return route
 
 
-def comma_route(host_name: str) -> Any:
-    """Refuse an authority that holds a comma."""
-    route = answer(f"{host_name}{names.ROUTE_COMMA}", 400, "Bad host.\n")
-    route.match.headers.append(header_is(":authority", string_pb2.StringMatcher(contains=",")))
+def one_host_route(host_name: str) -> Any:
+    """Refuse an authority that is not written as one host, with a port or without.
+
+    A comma comes from two joined Host headers. Of `evil.test:1.shop.test`, which `*.shop.test`
+    matches, applications take what is before the colon for the host.
+    """
+    route = answer(f"{host_name}{names.ROUTE_ONE_HOST}", 400, "Bad host.\n")
+    host = string_pb2.StringMatcher()
+    host.safe_regex.regex = _ONE_HOST
+    route.match.headers.append(header_is(":authority", host))
+    route.match.headers[0].invert_match = True
     return route
 
 
@@ -174,7 +183,7 @@ def _guarded_host(site: Site) -> Any:
     if _looks_at_paths(site):
         compiled.routes.append(_dots_route(str(site.name)))
     if any(name.startswith("*") for name in site.hosts):
-        compiled.routes.append(comma_route(str(site.name)))
+        compiled.routes.append(one_host_route(str(site.name)))
     return compiled
 
 

@@ -41,7 +41,7 @@ _TOLD_ALREADY: Final = (
     "route.upgrade_configs",
 )
 _OWN_ROUTES: Final = {
-    names.ROUTE_COMMA: "guard of {} against two Host headers in one",
+    names.ROUTE_ONE_HOST: "guard of {} against a Host that is not one host",
     names.ROUTE_DOTS: "guard of {} against paths in disguise (`/..;/`)",
     names.ROUTE_HTTPS: "redirect of {} to https",
     names.ROUTE_TRACE: "guard of {} against TRACE and methods in small letters",

@@ -108,6 +108,6 @@ def _unknown_host() -> route_components_pb2.VirtualHost:
     host = route_components_pb2.VirtualHost(name=names.UNKNOWN_HOST, domains=["*"])
     compress(host, ())
     limit_host(host, 0)
-    host.routes.append(hosts.comma_route(names.UNKNOWN_HOST))
+    host.routes.append(hosts.one_host_route(names.UNKNOWN_HOST))
     host.routes.append(hosts.answer(f"{names.UNKNOWN_HOST}/_any", 421, "Unknown host.\n"))
     return host

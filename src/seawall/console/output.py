@@ -102,11 +102,15 @@ class Output:
             self.show(drawn())
 
     def error(self, what: str, *, code: str, where: str = "", why: str = "", do: str = "") -> None:
-        """An error in its four parts; as JSON it is one object on standard output."""
+        """An error in its four parts; as JSON it is one object on standard output.
+
+        Among the events of what serves it is one of them.
+        """
         if self.json_format and not self._lost:
             error = error_json(" ".join(p for p in (what, why) if p), code=code, do=do)
+            event = {"event": "error"} if self._serves else {}
             with suppress(RefusedError):
-                self.write_json({"error": error | ({"where": where} if where else {})})
+                self.write_json({**event, "error": error | ({"where": where} if where else {})})
                 return
         self.show_aside(error_text(what, code=code, where=where, why=why, do=do))
 

@@ -224,6 +224,8 @@ def _applied_words(view: Applied) -> str:
     if view.withdrawn:
         return f"{view.withdrawn}, which was on its way, was withdrawn; {name} stays."
     if not view.changed:
+        if view.release is not None and not view.release.serving:
+            return f"No change: {name} is current already, but no node serves it at the moment."
         return f"No change: {name} already serves this."
     before = f" (before: {view.previous})" if view.previous else ""
     return f"{name} serves{before}, in {took}."

@@ -23,7 +23,7 @@ from typing import Final
 from seawall import limits
 from seawall.api.client import Client, is_running
 from seawall.api.status_views import StatusView
-from seawall.api.views import NO_ROLLOUT, Refused
+from seawall.api.views import NO_ROLLOUT, Refused, ReleaseView
 from seawall.clock import Clock, SystemClock
 from seawall.console.output import Output, joined, styled
 from seawall.console.progress import follow
@@ -208,6 +208,12 @@ class Starting:
             known = client.releases(limit=_RELEASES_COMPARED).releases
             if view.identical:
                 return True
+            if (coming := _on_its_way(before, view.digest, known)) is not None:
+                self._say(
+                    f"{self.config.name} is being rolled out as {coming}; until that ends, "
+                    f"{before.current.id} serves."
+                )
+                return True
             went_out = (one.digest for one in known if one.rollout != NO_ROLLOUT)
             left = view.made_before not in {None, before.current.id}
             if view.check.ok and (left or view.digest in went_out):
@@ -315,6 +321,13 @@ def _asked(view: StatusView, until_s: float, clock: Clock) -> int:
             if clock.monotonic_s() > until_s:
                 raise
         time.sleep(_POLL_S)
+
+
+def _on_its_way(status: StatusView, digest: str | None, known: Sequence[ReleaseView]) -> str | None:
+    """The release of this very content that is being rolled out, if there is one."""
+    running = status.rollouts.running if status.rollouts is not None else None
+    same = {one.id for one in known if one.digest == digest}
+    return running.release if running is not None and running.release in same else None
 
 
 if __name__ == "__main__":

@@ -175,7 +175,6 @@ class Supervisor:
                 {
                     "event": "error",
                     "error": {
-                        "kind": error.kind,
                         "code": error.code,
                         "message": error.message,
                         "remedy": error.remedy,

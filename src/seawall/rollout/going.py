@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
 from seawall import limits
 from seawall.ids import NodeName
@@ -17,6 +18,9 @@ from seawall.rollout.state import (
     Target,
 )
 from seawall.rollout.words import count_text, looks_text, names_text, step_text
+
+LOST: Final = "lost"
+"""Code of the hold of a rollout that waits for nodes to be back, and goes on by itself then."""
 
 
 def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout | None:
@@ -48,7 +52,7 @@ def set_aside(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> Rollout 
         draft.say(now, "aside", f"continues without {names_text(names)}: {looks_text(out)}")
         return now
     if lost:
-        draft.hold(rollout, "lost", f"{step_text(rollout)}: {looks_text(lost)}")
+        draft.hold(rollout, LOST, f"{step_text(rollout)}: {looks_text(lost)}")
         return None
     return rollout
 

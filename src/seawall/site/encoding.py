@@ -59,6 +59,8 @@ def syntax_error(path: str, text: str, found: yaml.YAMLError) -> Problem:
         line = min(at.line, len(lines) - 1)
         location = Location(path, line + 1, at.column + 1)
         nearby = lines[max(0, line - 1) : line + 1]
+        if "alias" in words:
+            remedy = 'In YAML `*` begins an alias. Write it in quotes: `"*"`, `"*.example.com"`.'
         if any("\t" in part[: len(part) - len(part.lstrip())] for part in nearby):
             remedy = "Replace the tab by spaces: YAML is indented with spaces only."
     what = "The file is not valid YAML here."

@@ -214,7 +214,8 @@ def _problem(model: type[BaseModel], path: str, root: MapNode, detail: ErrorDeta
         id_, what = "too-many", f"`{key}` holds {context.get('actual_length')} entries."
         remedy = f"At most {context.get('max_length')} are allowed: split it."
     elif kind in _NO_MAPPING:
-        id_, what = "wrong-type", f"`{key}` is no mapping of keys to values."
+        named = f"An entry of `{steps[-2]}`" if isinstance(steps[-1], int) else f"`{key}`"
+        id_, what = "wrong-type", f"{named} is no mapping of keys to values."
         keys = ", ".join(f"`{one}`" for one in _keys_of(model, steps))
         remedy = f"Write a mapping; its keys are {keys}." if keys else "Write `NAME: ...` below it."
     elif "what" not in context:

@@ -52,7 +52,7 @@ _INTERNAL_ROUTES: Final = {
     "_trace": "it refuses TRACE, which would reveal the headers that the edge adds, and methods "
     "that are not written in capital letters",
     "_dots": "it refuses a path with `..;`, which servers interpret differently",
-    "_comma": "it refuses a host name with a comma, which comes from a duplicate Host header",
+    "_one_host": "it refuses a Host that is not one host name, as when the header came twice",
     "_any": "it answers requests for hosts that no site has",
     "_bots": "it hands the request to the bot service of the node",
     "_probe": "it receives what the page probe found in a browser",

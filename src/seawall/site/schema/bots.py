@@ -220,12 +220,16 @@ class BotsSection(Section):
         description="`observe` scores and records, and never blocks. `enforce` applies the "
         "rules. `off` examines nothing.",
     )
-    rules: Annotated[tuple[BotRuleSection, ...], Field(max_length=limits.BOT_RULES_MAX)] | None = (
-        Field(
-            default=None,
-            description="Tried in order. Default: the [built-in "
-            "rules](bot-policy.md#without-rules).",
-        )
+    rules: (
+        Annotated[
+            tuple[BotRuleSection, ...],
+            Field(max_length=limits.BOT_RULES_MAX),
+            BeforeValidator(one_or_many),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Tried in order. Default: the [built-in rules](bot-policy.md#without-rules).",
     )
     categories: dict[Annotated[str, one_of(*(c.value for c in BotCategory))], CategoryAction] = (
         Field(

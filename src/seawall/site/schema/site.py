@@ -195,6 +195,8 @@ class SiteSection(Section):
         description="Requests that prove that the site works. Every release must answer them "
         "before and during its rollout.",
     )
-    routes: Annotated[tuple[RouteSection, ...], Field(max_length=limits.ROUTES_PER_SITE_MAX)] = (
-        Field((), description="Tried in order, before `origin`.")
-    )
+    routes: Annotated[
+        tuple[RouteSection, ...],
+        Field(max_length=limits.ROUTES_PER_SITE_MAX),
+        BeforeValidator(one_or_many),
+    ] = Field((), description="Tried in order, before `origin`.")
