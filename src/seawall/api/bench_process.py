@@ -40,8 +40,8 @@ class BenchProcess:
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size_bytes)
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-m", program, os.fspath(home)],
-                    stdin=theirs,
-                    stdout=theirs,
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
                 )
         except BaseException:
             self.line.close()
