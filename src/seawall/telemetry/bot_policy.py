@@ -22,6 +22,7 @@ _OFF: Final = KnownPolicy(watched=False)
 _OBSERVING: Final = KnownPolicy(watched=True)
 _ENFORCE: Final = "mode enforce"
 _CLASS: Final = "class "
+_SKIPS: Final = "static skip"
 _RULE_WORDS_MIN: Final = 3
 _RULE_WORDS_ALL: Final = 8
 """`rule NAME DO LEVEL REQUESTS PER FLAGS CONDITION`; only the last has spaces."""
@@ -75,6 +76,7 @@ def read_policy(text: str) -> KnownPolicy:
         actions=tuple(_actions(lines[1:])),
         asks=tuple(_asks(lines[1:])),
         route_class=next((line[len(_CLASS) :] for line in lines if line.startswith(_CLASS)), ""),
+        skips_parts=_SKIPS in lines,
     )
 
 
