@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from seawall.api.work import Facts
-from seawall.errors import SeawallError, UnreachableError
+from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.release.release import ReleaseRecord
 from seawall.site.sources import SourceSet
 
@@ -46,7 +46,7 @@ class ConfigFile:
             return None
         try:
             sources = await self._collect(self.path)
-        except UnreachableError:  # nobody could look, which says nothing of the file
+        except (ConflictError, UnreachableError):  # nobody could look: that says nothing of the file
             return None
         except SeawallError:
             return True
