@@ -46,8 +46,8 @@ class ConfigFile:
             return None
         try:
             sources = await self._collect(self.path)
-        except (ConflictError, UnreachableError):  # nobody could look: that says nothing of the file
-            return None
+        except (ConflictError, UnreachableError):
+            return None  # nobody could look, which says nothing of the file
         except SeawallError:
             return True
         folders = {os.path.dirname(file.path) for file in sources.files}  # noqa: PTH120 - text
