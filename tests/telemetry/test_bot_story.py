@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_models import random_content, random_model, random_vector
+from seawall.bots import artifact
 from seawall.bots.families import ClientFamily
-from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Feature, to_text
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Feature, from_text, to_text
 from seawall.bots.script import module
+from seawall.bots.starter import starter_content
 from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
 from seawall.model import BotDo
 from seawall.telemetry.bot_cases import CASES
@@ -114,6 +116,18 @@ def test_score_model_and_reasons_are_told_with_their_direction() -> None:
     strongest, step = next(iter(MODEL.reasons(codes).items()))
     looks = "human" if step > 0 else "automated"
     assert f"It looks {looks} because {clause(strongest, codes[INDEX[strongest]])}" in text
+
+
+def test_one_fact_does_not_speak_for_both_sides() -> None:
+    """Without a handshake many features say the same: each moved the score, and they are summed."""
+    model = artifact.read(starter_content() or b"")
+    codes = from_text("#########%P&<%$$##%##$#$($####$%################$#$$$$$$$$$$$$$#") or ()
+    seen = record(f"{model.score(codes)} observe - - - {DIGEST}", codes)
+    text = told(seen, KnownModel(model, DIGEST, ""))
+    automated, human = text.partition("It looks automated")[2].split("It looks human")
+    assert "it came without TLS" in automated + human
+    for said in {clause(feature.name, code) for feature, code in zip(FEATURES, codes, strict=True)}:
+        assert not (said in automated and said in human.partition(".")[0]), said
 
 
 def test_a_model_that_is_not_kept_gives_no_reasons() -> None:

@@ -255,15 +255,18 @@ def _model_words(verdict: BotVerdict, known: KnownModel | None) -> str:
 
 
 def _reasons(model: Model, codes: Sequence[int]) -> Iterator[str]:
-    """The features that moved the score most, in each direction."""
-    moved = model.reasons(codes)
+    """What moved the score most, in each direction: features that say the same are one reason."""
+    moved: dict[str, float] = {}
+    for name, step in model.reasons(codes).items():
+        said = clause(name, _code(model, name, codes))
+        moved[said] = moved.get(said, 0.0) + step
     least = _REASON_SHARE_MIN * max((abs(step) for step in moved.values()), default=0.0)
-    top = [(name, step) for name, step in moved.items() if step and abs(step) >= least]
+    top = [said for said in moved if moved[said] and abs(moved[said]) >= least]
+    top.sort(key=lambda said: -abs(moved[said]))
     for looks, sign in (("automated", -1), ("human", 1)):
-        own = [name for name, step in top if step * sign > 0][:_REASONS_MAX]
+        own = [said for said in top if moved[said] * sign > 0][:_REASONS_MAX]
         if own:
-            told = dict.fromkeys(clause(name, _code(model, name, codes)) for name in own)
-            yield f"It looks {looks} because {listed([*told])}."
+            yield f"It looks {looks} because {listed(own)}."
 
 
 def _code(model: Model, name: str, codes: Sequence[int]) -> int:
