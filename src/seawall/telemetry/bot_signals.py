@@ -73,5 +73,5 @@ def _odd(verdict: BotVerdict) -> Iterator[str]:
 def _without_handshake(record: AccessRecord) -> str:
     """A trusted proxy shows a handshake too, which says nothing of its client."""
     if record.ja4 or record.peer not in ("", record.client):
-        return "it came through a trusted proxy, so its own handshake is not known"
+        return "it came through a proxy, and its own handshake is not known"
     return "its handshake could not be read" if record.tls else "it came without TLS"
