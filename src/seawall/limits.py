@@ -431,8 +431,9 @@ Prometheus itself keeps a sample that is not renewed. Otherwise a removed site w
 ever."""
 STORY_VALUE_LENGTH_CHARS_MAX: Final = 200
 """Length of one value in the story of a request, because paths and user agents can be long."""
-WHY_FACTS_PER_RULE_MAX: Final = 12
-"""Facts that a story shows for one rule: more than a rule written by hand asks for."""
+WHY_FACTS_PER_RULE_MAX: Final = 32
+"""Facts that a story shows for one rule: twice what the longest built-in rule asks for. Of a longer
+one it says how many it leaves out."""
 ACCESS_RECORDS_PER_S_MAX: Final = 1_000
 """Requests of one kind (ordinary, refused, failed) recorded each second on one node. Above it only
 a share is recorded, smaller the more requests come: a flood costs little CPU, and the files below

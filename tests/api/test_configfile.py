@@ -8,7 +8,7 @@ import pytest
 
 from seawall.api.configfile import ConfigFile
 from seawall.api.work import Facts
-from seawall.errors import SeawallError, UnreachableError, UsageError
+from seawall.errors import ConflictError, SeawallError, UnreachableError, UsageError
 from seawall.ids import Digest
 from seawall.site.sources import SourceSet
 
@@ -26,6 +26,7 @@ class _Current:
     [
         (UsageError("site-file-missing", "It is not there."), True),
         (UnreachableError("workbench-lost", "It was killed."), None),
+        (ConflictError("installation-replaced", "Seawall was updated."), None),
     ],
 )
 def test_a_file_that_nobody_could_read_is_not_told_as_edited(

@@ -102,6 +102,22 @@ def test_robots_and_tools_that_say_so_are_heard() -> None:
         ("containers/5.29 (github.com/containers/image)", Family.PACKAGE_MANAGER, "containers", 5),
         ("urlgrabber/3.10 yum/3.4.3", Family.PACKAGE_MANAGER, "yum", 3),
         ("curl/8.4.0 Nix/2.18.1", Family.PACKAGE_MANAGER, "nix", 2),
+        (
+            "winget-cli WindowsPackageManager/1.8.1911 DesktopAppInstaller/v1.23.1911.0",
+            Family.PACKAGE_MANAGER,
+            "winget-cli",
+            0,
+        ),
+        (
+            "Scoop/1.0 (+http://scoop.sh/) PowerShell/7.4 (Windows NT 10.0; Win64; x64; )",
+            Family.PACKAGE_MANAGER,
+            "scoop",
+            1,
+        ),
+        ("vcpkg/2024-01-11-710a3116 (curl)", Family.PACKAGE_MANAGER, "vcpkg", 2024),
+        ("fwupd/1.9.5", Family.PACKAGE_MANAGER, "fwupd", 1),
+        ("RSSGuard/4.6.1", Family.FEED_READER, "rssguard", 4),
+        ("NextCloud-News/1.0", Family.FEED_READER, "nextcloud-news", 1),
         ("OpenTofu/1.6 (+https://opentofu.org/)", Family.PACKAGE_MANAGER, "opentofu", 1),
         (
             "GoModuleMirror/1.0 (+https://proxy.golang.org)",

@@ -169,6 +169,35 @@ def test_a_refusal_has_its_own_headers_and_not_a_second_one_of_the_site(edge: Se
     assert not [name for name in names if name.startswith("x-seawall")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "grpc"),
+    [
+        ("application/grpc", 200, "7"),
+        ("application/grpc+proto", 200, "7"),
+        ("application/grpc-web", 403, None),
+        ("application/grpc;a=b", 403, None),
+    ],
+)
+def test_a_call_of_grpc_is_refused_in_its_own_way(
+    edge: Served, kind: str, status: int, grpc: str | None
+) -> None:
+    call = (*SCANNER, f"content-type: {kind}", "content-length: 0")
+    answer = edge.get("/shop.Cart/Add", "closed.test", method="POST", headers=call)
+    assert (answer.status, answer.header("grpc-status")) == (status, grpc)
+    told = answer.header("grpc-message") or answer.body.decode()
+    assert json.loads(told) == {"error": "blocked", "request_id": answer.header("x-request-id")}
+    written = "application/grpc" if grpc else "application/json"
+    assert answer.header("content-type") == written
+    assert not [name for name, _ in answer.headers if name.startswith("x-seawall")]
+
+
+def test_a_call_of_grpc_over_its_rate_is_told_when_to_come_again(edge: Served) -> None:
+    call = ("user-agent: grpc-go/1.60", "content-type: application/grpc", "content-length: 0")
+    for _ in range(4):
+        answer = edge.get("/slow", "closed.test", method="POST", headers=call)
+    assert (answer.header("grpc-status"), answer.header("retry-after")) == ("14", "600")
+
+
 def test_the_paths_of_challenges_are_paths_like_others_where_nobody_is_challenged(
     edge: Served,
 ) -> None:

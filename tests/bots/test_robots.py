@@ -98,6 +98,18 @@ def test_extra_lines_hold_for_everybody_who_has_no_group(may: Reader) -> None:
     assert not may(text, "GPTBot", "/")
 
 
+@READERS
+@pytest.mark.parametrize("first", [(), ("Crawl-delay: 5",), ("# nobody else",)], ids=str)
+@pytest.mark.parametrize("search", [None, BotDo.ALLOW])
+def test_a_group_of_extra_lines_refuses_nobody_else(
+    may: Reader, first: tuple[str, ...], search: BotDo | None
+) -> None:
+    categories = {"search": search} if search else {}
+    text = written(extra=(*first, "user-agent : Slow", "Disallow: /"), **categories)
+    assert not may(text, "Slow", "/")
+    assert may(text, "Googlebot", "/")
+
+
 def test_the_longest_rule_wins_for_readers_of_the_rfc() -> None:
     text = written(extra=("Disallow: /a", "Allow: /a/public", "Disallow: /a/public/not"))
     assert not rfc_reader(text, "x", "/a/b")

@@ -249,12 +249,14 @@ def test_bounds_are_the_same_in_both_languages() -> None:
         ("seawall=", ""),
         ("", None),
         ("seawall=" + "x" * 97, None),
+        ("seawall=" + "x" * 97 + "; seawall=yes", "yes"),
         (None, None),
         (5, None),
     ],
 )
 def test_lua_finds_the_cookie(header: object, found: str | None) -> None:
-    assert LUA.module.cookie(header, "seawall") == found
+    answer = LUA.module.cookie(header, "seawall")
+    assert (answer[0] if isinstance(answer, tuple) else answer) == found
 
 
 def test_lua_refuses_a_broken_key_at_load() -> None:

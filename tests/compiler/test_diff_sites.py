@@ -171,11 +171,15 @@ def test_where_visitors_may_write_is_told() -> None:
 def test_new_keys_of_clearances_are_told_once_and_not_shown() -> None:
     first, second = ClearanceKeys(_key("k1")), ClearanceKeys(_key("k2"), _key("k1"))
     third = ClearanceKeys(_key("k3"), _key("k2"))
-    said = "edge: clearances are signed with another key; those granted before"
-    over = f"{said} are no longer valid, so visitors are challenged again"
+    signed = "edge: clearances are signed with another key;"
+    said = f"{signed} those granted before"
+    ended = "are no longer valid, so visitors are challenged again"
+    over = f"{said} {ended}"
+    older = f"{signed} those signed with the key before it hold on; older ones {ended}"
     none = _challenging(None)
     for old, new, told in (
         (_challenging(first), _challenging(second), f"{said} hold on"),
+        (_challenging(second), _challenging(third), older),
         (_challenging(second), _challenging(first), over),
         (_challenging(first), _challenging(third), over),
         (none, _challenging(first), "edge: clearances are granted from now on"),

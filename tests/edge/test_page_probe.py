@@ -177,6 +177,17 @@ def test_a_browser_with_a_window_that_nobody_drives_is_not_driven(
     assert code_of(bits) == 0
 
 
+@pytest.mark.parametrize("before", [1, 3])
+def test_a_cookie_of_a_neighbour_does_not_hide_the_clearance(before: int) -> None:
+    """Over plain http any host of the domain can set one of the same name."""
+    shop = build.site("shop", build.route("shop/all"), bots=BotPolicy(mode=BotMode.ENFORCE))
+    with serving(shop, bot_model=packed(MODEL), clearance_keys=CLEARANCE_KEYS) as running:
+        told = "seawall=x; " * before + f"seawall={clearance()}"
+        answer = running.get(b"/", f"cookie: {told}".encode())
+        seen = verdict(running, answer.header("x-request-id"))
+    assert (seen.clearance, seen.level) == ("ok", 2)
+
+
 @pytest.mark.parametrize(
     ("probes", "cookie", "code"), [(1, "", 1), (8, "", 2), (0, "", 0), (None, "", 0), (0, "8", 2)]
 )

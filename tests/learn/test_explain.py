@@ -34,6 +34,8 @@ BY_NAME = {feature.name: feature for feature in FEATURES}
         ("query-length", 1, "characters of the query: 1"),
         ("query-length", 17, "characters of the query: 16 to 19"),
         ("fetch-site", 60, "fetch site: 60"),
+        ("order-first", 18, "which header comes first: host"),
+        ("order-first", 30, "which header comes first: another"),
     ],
 )
 def test_a_code_in_words(name: str, code: int, said: str) -> None:
@@ -51,7 +53,7 @@ def test_every_code_has_words(feature: Feature) -> None:
 
 def test_reasons_come_from_the_model_with_the_largest_first() -> None:
     model = random_model(4)
-    codes = tuple(index % 7 for index in range(len(FEATURES)))
+    codes = tuple(min(index % 7, feature.most) for index, feature in enumerate(FEATURES))
     found = explain(model, f"- observe - - - 01234567 {to_text(codes)} 0123456789abcdef.3")
     assert found == explain(model, to_text(codes) + "\n")
     assert found.score == model.score(codes)
@@ -62,7 +64,13 @@ def test_reasons_come_from_the_model_with_the_largest_first() -> None:
     assert all(each.code == codes[INDEX[each.feature]] for each in found.reasons)
 
 
-@pytest.mark.parametrize("text", ["", " ", "-", "x y \x01", "- observe - - - - $$$", "#" * 65, "é"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "-", "x y \x01", "- observe - - - - $$$", "#" * 65, "é"),
+        *("nonsense", "3c143380-e450-4de1-a983-9cb036435404"),
+    ],
+)
 def test_what_is_no_vector_is_told(text: str) -> None:
     with pytest.raises(UsageError, match="not a feature vector"):
         explain(random_model(1), text)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seawall.bots.expression_names import NAMES, Type
 from seawall.bots.expression_parse import Fault, parse
 from seawall.bots.features import CODE_MAX, FEATURES, INDEX, to_text
-from seawall.bots.policy import policy_text
+from seawall.bots.policy import DEFAULT_RULES, policy_text
 from seawall.ids import SiteName
 from seawall.limits import WHY_FACTS_PER_RULE_MAX
 from seawall.model import BotAction, BotDo, BotMode, BotPolicy, BotRule, RouteClass
@@ -174,6 +174,14 @@ def test_every_name_is_found_in_its_condition_and_has_a_fact(name: str) -> None:
     assert fact.name == name
 
 
+def test_of_the_longest_rule_that_seawall_has_nothing_is_left_out() -> None:
+    bots = known(*DEFAULT_RULES)
+    found = facts(record("automated", page_probe=1, agent_family=1), bots)
+    assert found["page_probe"][:2] == ("told", 1)
+    assert found["agent_family"] == ("told", "chromium", "its user agent claims Chromium")
+    assert " more." not in told(record("automated"), bots)
+
+
 @given(st.lists(st.integers(0, CODE_MAX), min_size=len(FEATURES), max_size=len(FEATURES)))
 def test_a_rule_that_asks_for_everything_is_told_within_bounds(codes: list[int]) -> None:
     names = [feature.name.replace("-", "_") for feature in FEATURES]
@@ -181,4 +189,5 @@ def test_a_rule_that_asks_for_everything_is_told_within_bounds(codes: list[int])
     bots = known(block("all", " or ".join(flags)[:950].rpartition(" or ")[0]))
     seen = record("all", **dict(zip(names, codes, strict=True)))
     assert len(bot_facts(seen, bots)) == WHY_FACTS_PER_RULE_MAX
+    assert " more." in told(seen, bots)
     assert all(fact.words or fact.value is not None for fact in bot_facts(seen, bots))

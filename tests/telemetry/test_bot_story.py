@@ -3,24 +3,31 @@
 import hashlib
 import math
 import random
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot_models import random_content, random_model, random_vector
+from seawall.bots import artifact
 from seawall.bots.families import ClientFamily
-from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Feature, to_text
+from seawall.bots.features import CODE_MAX, FEATURES, INDEX, Feature, from_text, to_text
+from seawall.bots.script import module
+from seawall.bots.starter import starter_content
 from seawall.limits import STORY_VALUE_LENGTH_CHARS_MAX
 from seawall.model import BotDo
 from seawall.telemetry.bot_cases import CASES
 from seawall.telemetry.bot_story import KnownBots, KnownModel, KnownPolicy, bot_sentences
-from seawall.telemetry.bot_words import bucket_least, clause, family, times
+from seawall.telemetry.bot_words import FIRST_HEADERS, bucket_least, clause, family, times
 from seawall.telemetry.records import AccessRecord
 from seawall.telemetry.why import Known, story
 
 MODEL = random_model(7)
 DIGEST = hashlib.sha256(random_content(7)).hexdigest()[:8]
+ASKS_SCORE = KnownPolicy(watched=True, enforced=True, asks=(("low", ("path", "score")),))
+ASKS_PATH = KnownPolicy(watched=True, enforced=True, asks=(("some", ("path",)),))
 KNOWN_MODEL = KnownModel(MODEL, DIGEST, "release r9 brought it")
 CLIENT = "6a3ab9e47dcda54b.5"
 
@@ -61,6 +68,23 @@ def test_every_feature_has_words_for_every_code(feature: str) -> None:
     assert len({clause(feature, code) for code in range(3)}) > 1
 
 
+_NEVER_ABSENT = {"hints-brand", "protocol", "method", "path-kind"}
+
+
+@pytest.mark.parametrize("feature", [f.name for f in FEATURES if f.name not in _NEVER_ABSENT])
+def test_what_is_absent_is_not_told_by_the_name_of_its_feature(feature: str) -> None:
+    assert clause(feature, 0) != f"its {feature.replace('-', ' ')} is not known"
+
+
+def test_the_first_header_is_told_by_its_name() -> None:
+    text = module("shapes")
+    table = text.partition("local FIRST = {")[2].partition("}")[0]
+    found = {int(code): name for name, code in re.findall(r'\["([a-z-]+)"\] = (\d+)', table)}
+    assert found == FIRST_HEADERS
+    assert clause("order-first", 24) == "its first header is dnt"
+    assert clause("order-first", 30) == "its first header is an unusual one"
+
+
 @pytest.mark.parametrize("feature", [f for f in FEATURES if f.name in CASES], ids=lambda f: f.name)
 def test_the_cases_of_a_feature_are_those_of_its_meaning(feature: Feature) -> None:
     for code in CASES[feature.name]:
@@ -94,6 +118,18 @@ def test_score_model_and_reasons_are_told_with_their_direction() -> None:
     assert f"It looks {looks} because {clause(strongest, codes[INDEX[strongest]])}" in text
 
 
+def test_one_fact_does_not_speak_for_both_sides() -> None:
+    """Without a handshake many features say the same: each moved the score, and they are summed."""
+    model = artifact.read(starter_content() or b"")
+    codes = from_text("#########%P&<%$$##%##$#$($####$%################$#$$$$$$$$$$$$$#") or ()
+    seen = record(f"{model.score(codes)} observe - - - {DIGEST}", codes)
+    text = told(seen, KnownModel(model, DIGEST, ""))
+    automated, human = text.partition("It looks automated")[2].split("It looks human")
+    assert "it came without TLS" in automated + human
+    for said in {clause(feature.name, code) for feature, code in zip(FEATURES, codes, strict=True)}:
+        assert not (said in automated and said in human.partition(".")[0]), said
+
+
 def test_a_model_that_is_not_kept_gives_no_reasons() -> None:
     text = told(scored(random_vector(random.Random(2))))
     assert f"Model {DIGEST} gave it, which is no longer stored" in text
@@ -114,6 +150,8 @@ def test_a_score_that_the_model_does_not_give_is_said_to_be_so() -> None:
         ("- observe - - - -", None, "there is no bot model"),
         (f"- observe - verified:googlebot - {DIGEST}", None, "it is a verified bot"),
         (f"- observe - - ok:2 {DIGEST}", None, "its client has a clearance"),
+        (f"- allow - - ok:2 {DIGEST}", ASKS_SCORE, "its client has a clearance"),
+        (f"- allow - - ok:2 {DIGEST}", ASKS_PATH, "no rule that could decide here uses the score"),
         (f"- observe - - - {DIGEST}", None, "no rule that could decide here uses the score"),
         (f"- observe - - - {DIGEST}", KnownPolicy(watched=False), "bot detection is off here"),
     ],
@@ -122,6 +160,32 @@ def test_why_there_is_no_score_is_told(
     verdict: str, policy: KnownPolicy | None, words: str
 ) -> None:
     assert f"It has no score: {words}" in told(record(verdict), policy=policy)
+
+
+def test_a_part_of_a_page_has_no_score_because_it_is_one() -> None:
+    part = vector(path_kind=3)
+    image = record(f"- block low - - {DIGEST}", part, path="/a.png", method="GET")
+    skips = replace(ASKS_SCORE, skips_parts=True)
+    assert "no score: parts of pages are not scored" in told(image, policy=skips)
+    assert "no score: no rule" in told(image, policy=replace(skips, skips_parts=False))
+    page = record(f"- block low - - {DIGEST}", vector(path_kind=1), path="/a", method="GET")
+    assert "no score: no rule" in told(page, policy=skips)
+    assert "no score: parts" in told(page, policy=replace(skips, route_class="static"))
+
+
+@pytest.mark.parametrize(
+    ("connection", "words"),
+    [
+        ({}, "it came without TLS"),
+        ({"tls": "TLSv1.3"}, "its handshake could not be read"),
+        ({"client": "192.0.2.1", "peer": "10.0.0.1"}, "it came through a proxy"),
+        ({"tls": "TLSv1.3", "ja4": "t13d181100_a_b"}, "it came through a proxy"),
+    ],
+)
+def test_why_there_is_no_handshake_is_told(connection: dict[str, str], words: str) -> None:
+    assert f"Its user agent claims curl; {words}" in told(
+        record("- observe - - - -", vector(agent_family=ClientFamily.CURL), **connection)
+    )
 
 
 def test_what_is_not_recorded_is_told_by_what_the_release_says() -> None:

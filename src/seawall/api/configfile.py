@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from seawall.api.work import Facts
-from seawall.errors import SeawallError, UnreachableError
+from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.release.release import ReleaseRecord
 from seawall.site.sources import SourceSet
 
@@ -46,8 +46,8 @@ class ConfigFile:
             return None
         try:
             sources = await self._collect(self.path)
-        except UnreachableError:  # nobody could look, which says nothing of the file
-            return None
+        except (ConflictError, UnreachableError):
+            return None  # nobody could look, which says nothing of the file
         except SeawallError:
             return True
         folders = {os.path.dirname(file.path) for file in sources.files}  # noqa: PTH120 - text

@@ -13,6 +13,7 @@ from seawall.model import BotAction, BotCategory, BotDo
 
 _NAMES: Final = {"Yahoo! Slurp": "Slurp"}
 """What a bot calls itself in robots.txt, where that is not what its user agent holds."""
+_RULES: Final = frozenset({"allow", "disallow"})
 _REFUSING: Final = frozenset({BotDo.BLOCK, BotDo.PAYMENT})
 _CONSENTING: Final = frozenset({BotDo.ALLOW, BotDo.RATE})
 _SIGNALS: Final = (
@@ -49,12 +50,22 @@ def robots_txt(
     lines += ["", "User-agent: *"]
     if signals := list(_signals(actions)):
         lines.append(f"Content-Signal: {', '.join(signals)}")
-    lines += extra or ["Allow: /"]
+    own = next((at for at, line in enumerate(extra) if _key(line) == "user-agent"), len(extra))
+    lines += extra[:own]
+    if not any(_key(line) in _RULES for line in extra[:own]):
+        # Agents that follow one another without a rule between are one group (RFC 9309, 2.1).
+        lines.append("Allow: /")
+    if extra[own:]:
+        lines += ["", *extra[own:]]
     if sitemaps:
         lines += ["", *(f"Sitemap: {url}" for url in sitemaps)]
     text = "\n".join([*lines, ""])
     invariant(len(text) <= limits.ROBOTS_TXT_SIZE_BYTES_MAX, "a robots.txt is read whole")
     return text
+
+
+def _key(line: str) -> str:
+    return line.partition(":")[0].strip().lower()
 
 
 def _group(category: BotCategory, tokens: Sequence[str]) -> list[str]:

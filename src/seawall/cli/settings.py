@@ -55,7 +55,8 @@ ResolvConf = Annotated[
     typer.Option(
         "--resolv-conf",
         metavar="FILE",
-        help="Resolve names of origins by its `nameserver` lines; default: /etc/resolv.conf.",
+        help="Resolve names of origins and bots by its `nameserver` lines; default: "
+        "/etc/resolv.conf.",
         readable=False,
     ),
 ]

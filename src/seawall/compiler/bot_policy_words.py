@@ -14,6 +14,7 @@ from seawall.ids import SiteName
 from seawall.model import OBSERVING, RouteClass
 
 _OFF: Final = "off"
+_ENDED: Final = "are no longer valid, so visitors are challenged again"
 _LEVELS: Final = "level of challenges"
 _CONTACT: Final = "contact for people who cannot pass"
 
@@ -59,8 +60,10 @@ def key_change(pairs: Iterable[tuple[Any, Any]]) -> Iterator[str]:
             return
         # An epoch, then the keys, of which the first one signs.
         holds = before[0] == after[0] and before[1] in after
-        kept = "hold on" if holds else "are no longer valid, so visitors are challenged again"
-        yield f"clearances are signed with another key; those granted before {kept}"
+        kept = f"those granted before {'hold on' if holds else _ENDED}"
+        if holds and not set(before[2:]) <= set(after):
+            kept = f"those signed with the key before it hold on; older ones {_ENDED}"
+        yield f"clearances are signed with another key; {kept}"
         return
 
 

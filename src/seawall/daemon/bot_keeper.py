@@ -20,6 +20,7 @@ from seawall.clock import Clock
 from seawall.compiler.snapshot import Snapshot
 from seawall.daemon.children import Child
 from seawall.node import bot_settings
+from seawall.node.dns.resolvers import RESOLV_CONF
 from seawall.node.files import write_atomic
 from seawall.sockets import short_path
 
@@ -42,12 +43,16 @@ class BotKeeper:
 
     Args:
         holder: the agent.
+        resolv_conf: the service asks the resolvers of this file, as the agent does.
     """
 
-    def __init__(self, data_dir: Path, holder: Holder, clock: Clock) -> None:
+    def __init__(
+        self, data_dir: Path, holder: Holder, clock: Clock, *, resolv_conf: Path = RESOLV_CONF
+    ) -> None:
         self._data_dir = data_dir
         self._holder = holder
         self._clock = clock
+        self._arguments = ["--resolv-conf", os.fspath(resolv_conf)]
         self._seen: tuple[Snapshot, ...] | None = None
         self._wanted = False
         self._trouble = ""
@@ -118,7 +123,7 @@ class BotKeeper:
 
     def _start(self) -> None:
         self._pipe = os.pipe2(os.O_CLOEXEC)
-        child = Child("bots", self._data_dir, self._pipe[0], [])
+        child = Child("bots", self._data_dir, self._pipe[0], self._arguments)
         try:
             child.start(_monotonic_s())
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Whom the bot service asks for names: the system's resolvers, as its resolv.conf tells them now.
+"""Whom the bot service asks for names: whom the agent asks, as its resolv.conf tells them now.
 
 A machine that starts may have none yet, and one that moves has others: what is read once at the
 start would leave every bot unknown until the service is started again.
@@ -13,14 +13,14 @@ from seawall.node.dns.resolvers import Resolver, Resolvers
 
 
 class SystemResolver:
-    """Asks whom the system asks; see `seawall.verify.dns.Resolver`.
+    """Asks whom the agent asks; see `seawall.verify.dns.Resolver`.
 
     Args:
-        resolvers: of the machine's resolv.conf, where none are given.
+        resolvers: those of the file that the agent was given, or of the machine.
     """
 
-    def __init__(self, resolvers: Resolvers | None = None) -> None:
-        self._resolvers = resolvers or Resolvers()
+    def __init__(self, resolvers: Resolvers) -> None:
+        self._resolvers = resolvers
         self._known: tuple[Resolver, ...] = ()
         self._resolver = dns.asyncresolver.Resolver(configure=False)
 

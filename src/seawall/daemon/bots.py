@@ -37,6 +37,7 @@ from seawall.heap import keep_small, settle
 from seawall.model.clearance import ClearanceKey, ClearanceKeys
 from seawall.node import bot_settings
 from seawall.node.bot_settings import Settings
+from seawall.node.dns.resolvers import RESOLV_CONF, Resolvers
 from seawall.secret import Secret
 from seawall.socket_watch import listen_again
 from seawall.sockets import inode, listen_private
@@ -61,13 +62,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="seawall.daemon.bots")
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--parent-fd", type=int, required=True)
+    parser.add_argument("--resolv-conf", type=Path, default=RESOLV_CONF)
     options = parser.parse_args(argv)
     data_dir = Path(options.data_dir)
     settle()
     keep_small()
     try:
         configure("bots", path=data_dir / "logs" / "bots.log")
-        asyncio.run(_run(data_dir, options.parent_fd))
+        asyncio.run(_run(data_dir, options.parent_fd, Resolvers(options.resolv_conf)))
     except (SeawallError, OSError) as error:
         sys.stderr.write(f"The bot service cannot continue: {error}\n")
         return _EXIT_REFUSED
@@ -128,7 +130,7 @@ def policy_of(site: Challenged) -> ChallengePolicy | None:
         return None
 
 
-async def _run(data_dir: Path, parent_fd: int) -> None:
+async def _run(data_dir: Path, parent_fd: int, resolvers: Resolvers) -> None:
     clock = SystemClock()
     home = data_dir / "node"
     policies = Policies(home / bot_settings.FILE, clock)
@@ -143,7 +145,8 @@ async def _run(data_dir: Path, parent_fd: int) -> None:
     pool.start()
     try:
         async with Background(_failed) as background:
-            verifier = _verifier(home, clock, background)
+            lookups = Lookups(SystemResolver(resolvers), clock)
+            verifier = _verifier(home, clock, background, lookups)
             tally = Tally(verifier.counts, clock)
 
             def observer(outcome: Outcome) -> None:
@@ -186,8 +189,7 @@ def _server(routes: Sequence[Route]) -> ApiServer:
     )
 
 
-def _verifier(home: Path, clock: Clock, background: Background) -> Verifier:
-    lookups = Lookups(SystemResolver(), clock)
+def _verifier(home: Path, clock: Clock, background: Background, lookups: Lookups) -> Verifier:
     known = catalogue()
     return Verifier(
         known,

@@ -162,7 +162,7 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
         _end_on_signals(agent, data_dir)
         _end_with_parent(agent, options.parent_fd)
         async with Background(_keeper_failed) as background:
-            keeper = BotKeeper(data_dir, agent, clock)
+            keeper = BotKeeper(data_dir, agent, clock, resolv_conf=options.resolv_conf)
             background.keep(keeper.run, clock, name="bot keeper")
             background.keep(keeper.watch, clock, name="bot watch")
             await agent.run()

@@ -10,6 +10,7 @@ from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES, INDEX, Feature, Kind, from_text, to_text
 from seawall.bots.model import Model
 from seawall.errors import UsageError
+from seawall.telemetry.bot_words import FIRST_HEADERS
 from seawall.telemetry.bots import parse_verdict
 
 _CASE: Final = re.compile(r"(?:^|[ ,:])(\d+)(?: ([^,]+(?:, [^\d,][^,]*)*))?(?=,|$)")
@@ -52,7 +53,7 @@ def explain(model: Model, text: str) -> Explanation:
     """
     given = text.strip()
     verdict = parse_verdict(given)
-    codes = verdict.codes if verdict else None if given == _ABSENT else from_text(given)
+    codes = verdict.codes if verdict else None if given == _ABSENT else _bare(given)
     if codes is None:
         raise UsageError(
             "bot-vector-malformed",
@@ -66,6 +67,16 @@ def explain(model: Model, text: str) -> Explanation:
         if moved != 0.0
     )
     return Explanation(model.score(codes), model.margin(codes), to_text(codes), reasons)
+
+
+def _bare(text: str) -> tuple[int, ...] | None:
+    """A vector by itself. Of a request id or a word, most letters are codes that no feature has."""
+    codes = from_text(text)
+    if codes is None or any(
+        code > feature.most for feature, code in zip(FEATURES, codes, strict=False)
+    ):
+        return None
+    return codes
 
 
 def words(feature: Feature, code: int) -> str:
@@ -89,6 +100,8 @@ def _value(feature: Feature, code: int) -> str:
         return str(least) if least == most else f"{least} to {most}"
     if feature.name == "accept-language":
         return "any" if code == 1 else f"{code - 1} languages"
+    if feature.name == "order-first":
+        return FIRST_HEADERS.get(code, "another")
     if feature.name in _FAMILIES:
         return _family(code)
     return cases(feature).get(code, str(code))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 Cases = Mapping[int, str]
+_NO_HANDSHAKE: Final = "it came without TLS, or its handshake is not known"
+_NO_AGENT: Final = "it sends no user agent"
 
 
 def _sent(name: str, cases: Cases) -> Cases:
@@ -15,14 +17,19 @@ def _sent(name: str, cases: Cases) -> Cases:
 
 CASES: Final[Mapping[str, Cases]] = {
     "tls-version": {
-        0: "it came without TLS, or its handshake is not known",
+        0: _NO_HANDSHAKE,
         1: "it speaks TLS 1.2",
         2: "it speaks TLS 1.3",
         3: "it speaks a TLS older than 1.2",
         4: "it speaks an unknown TLS version",
     },
-    "tls-sni": {1: "its handshake names no server", 2: "its handshake names the server"},
+    "tls-sni": {
+        0: _NO_HANDSHAKE,
+        1: "its handshake names no server",
+        2: "its handshake names the server",
+    },
     "tls-alpn": {
+        0: _NO_HANDSHAKE,
         1: "its handshake offers no protocol",
         2: "its handshake offers HTTP/1.1 first",
         3: "its handshake offers HTTP/2 first",
@@ -30,6 +37,7 @@ CASES: Final[Mapping[str, Cases]] = {
     },
     "tls-generation": {0: "its handshake matches no known generation of browsers"},
     "tls-known": {
+        0: _NO_HANDSHAKE,
         1: "its handshake is not in the table of known clients",
         2: "its handshake is known except for its last part",
         3: "its handshake is known",
@@ -52,14 +60,17 @@ CASES: Final[Mapping[str, Cases]] = {
         7: "its user agent names a rare system",
     },
     "agent-mozilla": {
+        0: _NO_AGENT,
         1: "its user agent does not begin with Mozilla, as a browser's does",
         2: "its user agent begins with Mozilla, as a browser's does",
     },
     "agent-headless": {
+        0: _NO_AGENT,
         1: "its user agent does not say that it is headless",
         2: "its user agent says that it is headless",
     },
     "agent-bot-words": {
+        0: _NO_AGENT,
         1: "its user agent names no bot and no contact",
         2: "its user agent names a bot or a contact",
     },
@@ -217,6 +228,7 @@ CASES: Final[Mapping[str, Cases]] = {
         10: "it asks for a path that mostly scanners ask for",
     },
     "page-probe": {
+        0: "no script of a page reported anything odd about its browser",
         1: "a script of the page found that a program drives its browser",
         2: "a script of the page found one oddity in its browser",
         3: "a script of the page found several oddities in its browser",

@@ -39,7 +39,8 @@ class RuleFact:
     Attributes:
         rule: that asked.
         name: as in the rule language.
-        value: None unless it is told. Of a number of requests from 8 on, the least that it was.
+        value: None unless it is told; a word where rules compare with words. Of a number of
+            requests from 8 on, the least that it was.
         words: a clause for people, in which nothing of the request is unprintable.
     """
 
@@ -100,7 +101,8 @@ class _Read:
         verdict, record = self.verdict, self.record
         if NAMES[name].type is Type.CODE:
             code = verdict.code(name.replace("_", "-"))
-            return code or None, clause(name.replace("_", "-"), code)
+            words = {number: word for word, number in NAMES[name].words}
+            return words.get(code, code) or None, clause(name.replace("_", "-"), code)
         if name.startswith(REQUESTS):
             return self._requests(name)
         if name == "kind":

@@ -27,6 +27,7 @@ _CLASS: Final = "class "
 _SCORED: Final = re.compile(r"rule (?:\S+ ){5}s ")
 """A rule that looks at the score says so in its flags."""
 _TEXTS_REMEMBERED_MAX: Final = 16
+_SKIPS: Final = "static skip"
 _RULE_WORDS_MIN: Final = 3
 _RULE_WORDS_ALL: Final = 8
 """`rule NAME DO LEVEL REQUESTS PER FLAGS CONDITION`; only the last has spaces."""
@@ -97,6 +98,7 @@ def read_policy(text: str) -> KnownPolicy:
         actions=tuple(_actions(lines[1:])),
         asks=tuple(_asks(lines[1:])),
         route_class=next((line[len(_CLASS) :] for line in lines if line.startswith(_CLASS)), ""),
+        skips_parts=_SKIPS in lines,
     )
 
 

@@ -5,19 +5,27 @@ says of bots is told only when all of it makes sense, and the score only as far 
 again, gives the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from seawall.bots.families import ClientFamily
 from seawall.bots.kinds import kind_of
 from seawall.bots.model import Model
 from seawall.limits import BOT_DRIFT_THRESHOLDS
-from seawall.model import BotDo
+from seawall.model import BotDo, RouteClass
 from seawall.model.switches import Feature
 from seawall.telemetry import bot_words
 from seawall.telemetry.bot_facts import RuleFact, fact_words, rule_facts
-from seawall.telemetry.bot_words import GAP_NONE, NO_PAGE, SCORE_WORDS, clause, share_percent, times
+from seawall.telemetry.bot_signals import signal_sentences
+from seawall.telemetry.bot_words import (
+    NO_PAGE,
+    SCORE_WORDS,
+    begun,
+    clause,
+    listed,
+    share_percent,
+    times,
+)
 from seawall.telemetry.bots import BotVerdict, parse_verdict
 from seawall.telemetry.flags import denied, ended_unsent
 from seawall.telemetry.records import AccessRecord
@@ -52,30 +60,6 @@ ANSWERED_HERE: Final = "lua_response"
 """Envoy's details of an answer that the bot filter gave; a route's origin is named all the same."""
 _ENDED_BEFORE: Final = "upgrade_failed"
 """Envoy's details of an upgrade that no route allows: no filter sees such a request."""
-_ORDER_OF: Final[Mapping[int, int]] = {
-    ClientFamily.CHROMIUM: 1,
-    ClientFamily.FIREFOX: 2,
-    ClientFamily.SAFARI: 3,
-}
-"""The code of `pseudo-order` that is a browser's own."""
-_CONTRADICTION: Final = 1
-_TLS_UNKNOWN: Final = 1
-_STANDS_OUT: Final = (
-    ("page-probe", frozenset({1, 2, 3})),
-    ("agent-headless", frozenset({2})),
-    ("hints-brand", frozenset({1, 4, 5})),
-    ("hints-platform", frozenset({_CONTRADICTION})),
-    ("hints-mobile", frozenset({_CONTRADICTION})),
-    ("fetch-coherence", frozenset({_CONTRADICTION})),
-    ("path-kind", frozenset({10})),
-)
-_ODD_FOR_BROWSERS: Final = (
-    ("order-agent-accept", 2),
-    ("order-accept-encoding", 2),
-    ("accept-language", 0),
-    ("accept-encoding", 0),
-)
-"""No current browser writes a request so."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +87,7 @@ class KnownPolicy:
         actions: what each rule and each `category:NAME` does.
         asks: the names that each rule asks for.
         route_class: of the route.
+        skips_parts: scripts, styles and images are not scored.
     """
 
     watched: bool
@@ -111,6 +96,12 @@ class KnownPolicy:
     actions: tuple[tuple[str, BotDo], ...] = ()
     asks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     route_class: str = ""
+    skips_parts: bool = False
+
+    @property
+    def scores(self) -> bool:
+        """Whether a rule asks for the score."""
+        return any("score" in names for _, names in self.asks)
 
     def action_of(self, rule: str) -> BotDo | None:
         """What `rule` does; None when this policy has none of that name."""
@@ -136,12 +127,12 @@ def bot_sentences(record: AccessRecord, known: KnownBots) -> Iterator[str]:
         yield "This version cannot read the bot fields of its record."
         return
     yield from _identity(verdict)
-    yield from _score(verdict, known)
+    yield from _score(verdict, record, known)
     yield from _shadow(verdict, known.shadow)
-    yield from _signals(verdict)
+    yield from signal_sentences(verdict, record)
     yield from _past(verdict)
     yield from _decision(verdict, record, known.policy)
-    yield from _asked(verdict.rules, bot_facts(record, known))
+    yield from _asked(verdict.rules, bot_facts(record, known), known.policy)
 
 
 def bot_facts(record: AccessRecord, known: KnownBots) -> tuple[RuleFact, ...]:
@@ -200,9 +191,9 @@ def _identity(verdict: BotVerdict) -> Iterator[str]:
             )
 
 
-def _score(verdict: BotVerdict, known: KnownBots) -> Iterator[str]:
+def _score(verdict: BotVerdict, record: AccessRecord, known: KnownBots) -> Iterator[str]:
     if verdict.score is None:
-        yield f"It has no score: {_why_no_score(verdict, known.policy)}."
+        yield f"It has no score: {_why_no_score(verdict, record, known.policy)}."
         return
     words = next(words for most, words in SCORE_WORDS if verdict.score <= most)
     yield (
@@ -239,19 +230,23 @@ def _sides(score: int, other: int) -> str:
     crossed = [side for side in BOT_DRIFT_THRESHOLDS if (score <= side) is not (other <= side)]
     if not crossed:
         return "With the usual thresholds a policy would decide the same."
-    bounds = _listed([str(side) for side in crossed])
+    bounds = listed([str(side) for side in crossed])
     return f"A rule that compares the score with {bounds} would decide differently."
 
 
-def _why_no_score(verdict: BotVerdict, policy: KnownPolicy | None) -> str:
+def _why_no_score(verdict: BotVerdict, record: AccessRecord, policy: KnownPolicy | None) -> str:
     if not verdict.model:
         return "there is no bot model"
     if verdict.proof == "verified":
         return "it is a verified bot"
-    if verdict.clearance == "ok":
-        return "its client has a clearance"
     if policy is not None and not policy.watched:
         return "bot detection is off here"
+    if policy is not None and policy.skips_parts:
+        kind = kind_of(record.path, record.method, policy.route_class, verdict.codes)
+        if kind == "asset" or policy.route_class == RouteClass.STATIC:
+            return "parts of pages are not scored, unless the site says `static: score`"
+    if verdict.clearance == "ok" and (policy is None or policy.scores):
+        return "its client has a clearance"
     return "no rule that could decide here uses the score"
 
 
@@ -262,52 +257,22 @@ def _model_words(verdict: BotVerdict, known: KnownModel | None) -> str:
 
 
 def _reasons(model: Model, codes: Sequence[int]) -> Iterator[str]:
-    """The features that moved the score most, in each direction."""
-    moved = model.reasons(codes)
+    """What moved the score most, in each direction: features that say the same are one reason."""
+    moved: dict[str, float] = {}
+    for name, step in model.reasons(codes).items():
+        said = clause(name, _code(model, name, codes))
+        moved[said] = moved.get(said, 0.0) + step
     least = _REASON_SHARE_MIN * max((abs(step) for step in moved.values()), default=0.0)
-    top = [(name, step) for name, step in moved.items() if step and abs(step) >= least]
+    top = [said for said in moved if moved[said] and abs(moved[said]) >= least]
+    top.sort(key=lambda said: -abs(moved[said]))
     for looks, sign in (("automated", -1), ("human", 1)):
-        own = [name for name, step in top if step * sign > 0][:_REASONS_MAX]
+        own = [said for said in top if moved[said] * sign > 0][:_REASONS_MAX]
         if own:
-            told = dict.fromkeys(clause(name, _code(model, name, codes)) for name in own)
-            yield f"It looks {looks} because {_listed([*told])}."
+            yield f"It looks {looks} because {listed(own)}."
 
 
 def _code(model: Model, name: str, codes: Sequence[int]) -> int:
     return codes[model.places[model.features.index(name)]]
-
-
-def _signals(verdict: BotVerdict) -> Iterator[str]:
-    """What is worth knowing of handshake and headers, whatever the model made of it."""
-    claims, shakes = verdict.code("agent-family"), verdict.code("tls-family")
-    claim = clause("agent-family", claims)
-    if not verdict.code("tls-version"):
-        yield f"{_begun(claim)}; it came without TLS, or its handshake could not be read."
-    elif verdict.code("family-agreement") == _CONTRADICTION:
-        shown = clause("tls-family", shakes) if shakes else "its handshake is of another client"
-        yield f"{_begun(claim)}, but {shown}: they contradict each other."
-    elif verdict.code("tls-known") == _TLS_UNKNOWN:
-        yield f"{_begun(claim)}; its handshake is not in the table of known clients."
-    else:
-        yield f"{_begun(claim)}, and {clause('tls-family', shakes)}."
-    told = [clause(name, verdict.code(name)) for name in _odd(verdict)]
-    if told:
-        yield f"{_begun(_listed(told))}."
-
-
-def _odd(verdict: BotVerdict) -> Iterator[str]:
-    """Features whose code stands out by itself."""
-    if verdict.code("generation-gap") not in (0, GAP_NONE):
-        yield "generation-gap"
-    yield from (name for name, codes in _STANDS_OUT if verdict.code(name) in codes)
-    own = _ORDER_OF.get(verdict.code("agent-family"))
-    if own is None:
-        return
-    if verdict.code("pseudo-order") not in (0, own):
-        yield "pseudo-order"
-    yield from (name for name, code in _ODD_FOR_BROWSERS if verdict.code(name) == code)
-    if verdict.code("tls-version") and not verdict.code("fetch-coherence"):
-        yield "fetch-coherence"
 
 
 def _past(verdict: BotVerdict) -> Iterator[str]:
@@ -346,7 +311,7 @@ def _decision(
         yield from _observed(verdict, policy)
         return
     noted = f"{_rule_words(verdict.rules[:-1])} noted it. " if verdict.rules[:-1] else ""
-    yield f"{_begun(noted)}{_begun(_rule_words(verdict.rules[-1:]))} {_DONE[verdict.action]}."
+    yield f"{begun(noted)}{begun(_rule_words(verdict.rules[-1:]))} {_DONE[verdict.action]}."
     if verdict.action in _REFUSED and record.details != ANSWERED_HERE:
         yield bot_words.UNANSWERED if ended_unsent(record) else bot_words.NOT_HAD
     elif verdict.action is BotDo.CHALLENGE and record.status == bot_words.BUSY_STATUS:
@@ -361,20 +326,25 @@ def _observed(verdict: BotVerdict, policy: KnownPolicy | None) -> Iterator[str]:
     last = verdict.rules[-1]
     would = policy.action_of(last) if policy is not None else None
     if policy is None or (would is None and not policy.enforced):
-        yield f"{_begun(_rule_words(verdict.rules))} matched; it was only observed."
+        yield f"{begun(_rule_words(verdict.rules))} matched; it was only observed."
     elif would is None or would is BotDo.OBSERVE or policy.enforced:
-        yield f"{_begun(_rule_words(verdict.rules))} noted it, and it passed."
+        yield f"{begun(_rule_words(verdict.rules))} noted it, and it passed."
     else:
         yield (
-            f"{_begun(_rule_words((last,)))} {_WOULD[would]}; the site only observes, so it passed."
+            f"{begun(_rule_words((last,)))} {_WOULD[would]}; the site only observes, so it passed."
         )
 
 
-def _asked(rules: Sequence[str], facts: Sequence[RuleFact]) -> Iterator[str]:
+def _asked(
+    rules: Sequence[str], facts: Sequence[RuleFact], policy: KnownPolicy | None
+) -> Iterator[str]:
+    asks = dict(policy.asks) if policy is not None else {}
     for rule in rules:
         own = [*fact_words([fact for fact in facts if fact.rule == rule])]
+        if left := len(asks.get(rule, ())) - len(own):
+            own.append(f"{left} more")
         if own:
-            yield f"Rule {rule} asked for {_listed(own)}."
+            yield f"Rule {rule} asked for {listed(own)}."
 
 
 def _rule_words(rules: Sequence[str]) -> str:
@@ -386,14 +356,4 @@ def _rule_words(rules: Sequence[str]) -> str:
         else f"rule {rule}"
         for rule in rules
     ]
-    return _listed(named)
-
-
-def _listed(texts: Sequence[str]) -> str:
-    if len(texts) <= 1:
-        return "".join(texts)
-    return f"{', '.join(texts[:-1])} and {texts[-1]}"
-
-
-def _begun(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return listed(named)

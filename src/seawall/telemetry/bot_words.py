@@ -5,7 +5,7 @@ told by its number. Pure.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from seawall.bots.families import ClientFamily
@@ -86,6 +86,33 @@ _FLAGS: Final = {
     ),
 }
 _FLAG_NAMES: Final = {"cookie": "cookies", "upgrade-insecure": "upgrade-insecure-requests"}
+FIRST_HEADERS: Final[Mapping[int, str]] = {
+    1: "user-agent",
+    2: "accept",
+    3: "accept-encoding",
+    4: "accept-language",
+    5: "connection",
+    6: "sec-ch-ua",
+    7: "sec-ch-ua-platform",
+    8: "sec-fetch-dest",
+    9: "upgrade-insecure-requests",
+    10: "cache-control",
+    11: "pragma",
+    12: "cookie",
+    13: "referer",
+    14: "content-length",
+    15: "content-type",
+    16: "sec-fetch-site",
+    17: "sec-fetch-mode",
+    18: "host",
+    19: "te",
+    20: "sec-ch-ua-mobile",
+    21: "origin",
+    22: "range",
+    23: "priority",
+    24: "dnt",
+}
+"""Codes of `order-first`, as `bots/lua/shapes.lua` gives them; any other header is 30."""
 _NUMBERS: Final = {
     "tls-ciphers": ("its handshake offers", "cipher"),
     "tls-extensions": ("its handshake has", "extension"),
@@ -100,6 +127,18 @@ def clause(feature: str, code: int) -> str:
         found = CASES[feature].get(code)
         return found or _numbered(feature, code)
     return _BY_NAME.get(feature, _numbered)(feature, code)
+
+
+def listed(texts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    if len(texts) <= 1:
+        return "".join(texts)
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def begun(text: str) -> str:
+    """With a capital, as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def family(code: int) -> str:
@@ -162,6 +201,8 @@ def _flag(feature: str, code: int) -> str:
 
 
 def _number(feature: str, code: int) -> str:
+    if code == 0 and feature.startswith("tls-"):
+        return CASES["tls-known"][0]
     does, noun = _NUMBERS[feature]
     return f"{does} {_counted(code, noun)}"
 
@@ -198,7 +239,9 @@ def _arrivals(_feature: str, code: int) -> str:
 
 
 def _first(_feature: str, code: int) -> str:
-    return "its first header is a known one" if code else "it sends no header"
+    if code == 0:
+        return "it sends no header"
+    return f"its first header is {FIRST_HEADERS.get(code, 'an unusual one')}"
 
 
 def _past(feature: str, code: int) -> str:
@@ -207,8 +250,11 @@ def _past(feature: str, code: int) -> str:
     if code == 0:
         return f"nothing is known of what it did {within}"
     if FEATURES[INDEX[feature]].kind is Kind.BUCKET:
-        noun = "asked" if what == "requests" else "asked for different paths"
-        return f"it {noun} {times(code)} {within}"
+        if what == "requests":
+            return f"it asked {times(code)} {within}"
+        least = bucket_least(code)
+        about = "" if least < _EXACT_BELOW else "about "
+        return f"it asked for {about}{_counted(least, 'path')} {within}"
     noun = "its answers were errors" if what == "errors" else "its requests were for parts of pages"
     return f"{share_percent(code)} % of {noun} {within}"
 

@@ -79,7 +79,8 @@ local ROBOTS = {
     newsbeuter liferea akregator rssowl =tiny freshrss miniflux feedparser =reeder feeddemon bazqux
     commafeed rssbot tt-rss quiterss gpodder antennapod =overcast =podcasts =itunes blogtrottr
     superfeedr feedspot universalfeedparser applenews =fever windows-rss-platform selfoss rss2email
-    feed2imap sfeedly =rome netvibes
+    feed2imap sfeedly =rome netvibes rssguard =vienna nextcloud-news newsflash =yarr =castro =itms
+    flipboardrss =castget castbox
   ]],
 }
 local TOOLS = {
@@ -106,7 +107,8 @@ local TOOLS = {
     =containers nerdctl go-containerregistry =crane =cosign =oras =regclient yum libdnf5 rpm-ostree
     apk-tools =apk =xbps =opkg =pkg =uclient-fetch libostree rustup =conan =coursier =sbt =hex nix
     opentofu swiftpackagemanager =chocolatey =luarocks =r =julia =opam cabal-install cpanminus =bazel
-    ansible-galaxy =artifactory =nexus =renovate =gomodulemirror
+    ansible-galaxy =artifactory =nexus =renovate =gomodulemirror winget-cli windowspackagemanager
+    =scoop =vcpkg =fwupd micromamba =guix =spack =packagekit
   ]],
   [26] = " =php guzzlehttp =symfony =wordpress =drupal =joomla zend_http_client php-curl-class ",
   [27] = " =ruby faraday rest-client typhoeus httparty =httpclient mechanize-ruby excon ",

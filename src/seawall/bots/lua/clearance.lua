@@ -303,12 +303,14 @@ function M.new(options)
   return setmetatable({ keys = keys, epoch = options.epoch, newer = {}, older = {}, held = 0 }, C)
 end
 
--- The first cookie called `name` in a Cookie header, at most TEXT_MAX characters long; nil when there is none.
+-- The first cookie called `name` from `from` on in a Cookie header, at most TEXT_MAX characters long, and where
+-- to look for the next one; nil when there is none.
 -- Only a semicolon begins one: the value of another, which a neighbouring host may set, may have spaces and
 -- our name in it (`x=1 __Host-seawall=`).
-function M.cookie(header, name)
+function M.cookie(header, name, from)
   if type(header) ~= "string" then return nil end
-  local from, wanted = 1, name .. "="
+  local wanted = name .. "="
+  from = from or 1
   while true do
     local first = header:find(wanted, from, true)
     if not first then return nil end
@@ -317,10 +319,11 @@ function M.cookie(header, name)
     if before == 0 or byte(header, before) == 59 then
       local stop = header:find(";", first, true) or #header + 1
       local start = first + #wanted
-      if stop - start > M.TEXT_MAX then return nil end
-      return sub(header, start, stop - 1)
+      if stop - start <= M.TEXT_MAX then return sub(header, start, stop - 1), stop end
+      from = stop
+    else
+      from = first + 1
     end
-    from = first + 1
   end
 end
 

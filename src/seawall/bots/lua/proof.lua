@@ -3,6 +3,8 @@ local M = {}
 
 local MEMO_MAX = 256
 local TIMEOUT_MS = 1000
+-- Over plain http a neighbouring host can set a cookie of the same name for its whole domain, which comes first.
+local COOKIES_TRIED = 4
 local TIMEOUT_S = TIMEOUT_MS / 1000
 
 -- Turns `EPOCH KID:HEX KID:HEX` into what checks tokens; false when it is not that.
@@ -96,16 +98,24 @@ end
 -- found in the browser, where they looked.
 function M.cleared(self, s, text, cookies, scheme, host, network, ja4, now_s)
   local keys = text and self.keys_of(text)
-  local token = keys and self.clearance.cookie(cookies, scheme == "https" and "__Host-seawall" or "seawall")
-  if not token then
+  local name, from, refused = scheme == "https" and "__Host-seawall" or "seawall", 1, nil
+  for _ = 1, keys and COOKIES_TRIED or 0 do
+    local token
+    token, from = self.clearance.cookie(cookies, name, from)
+    if not token then
+      break
+    end
+    local level, reason, probes = keys:check(token, host, network, ja4, now_s)
+    if level then
+      s.cleared = level
+      return "ok:" .. level, probes
+    end
+    refused = refused or reason
+  end
+  if not refused then
     return "-"
   end
-  local level, reason, probes = keys:check(token, host, network, ja4, now_s)
-  if level then
-    s.cleared = level
-    return "ok:" .. level, probes
-  end
-  return reason == "expired" and "expired" or "invalid"
+  return refused == "expired" and "expired" or "invalid"
 end
 
 return M

@@ -7,8 +7,20 @@ local NAMESPACE, MARK = "seawall.bots", "reply"
 local PREFIX = "x-seawall-reply-"
 local PLAIN = { [":status"] = true, ["set-cookie"] = true }
 
+-- Envoy answers a gRPC call in the way of gRPC: with status 200, a type of its own, and the text as message.
+local GRPC = "application/grpc"
+local function calls_grpc(handle)
+  local kind = handle:headers():get("content-type") or ""
+  return kind:sub(1, #GRPC) == GRPC and (#kind == #GRPC or kind:byte(#GRPC + 1) == 43) -- `+`
+end
+
 -- headers: name to value, with `:status` of 300 or up: `settle` is called for no other. Ends the request.
 function M.send(handle, headers, body)
+  if calls_grpc(handle) then
+    handle:respond({ [":status"] = headers[":status"], ["retry-after"] = headers["retry-after"] },
+      (body:gsub("\n+$", "")))
+    return
+  end
   local sent, names = {}, {}
   for name, value in pairs(headers) do
     if PLAIN[name] then

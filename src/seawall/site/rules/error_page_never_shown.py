@@ -12,7 +12,7 @@ RULE = Rule(
     id="error-page-never-shown",
     severity=Severity.WARNING,
     meaning="An error page is for statuses that the edge itself never answers with.",
-    why="What an origin answers passes unchanged, so the page would never be shown.",
+    why="What an origin or a bot policy answers passes unchanged, so it would never be shown.",
     remedy="Remove it, or let the origin answer with such a page.",
     example=one_site("error_pages: {401: oops.html}\norigin: http://127.0.0.1:3000"),
 )
