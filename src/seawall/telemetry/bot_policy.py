@@ -5,7 +5,6 @@
 lack a detail and must not fail. Pure.
 """
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final
@@ -24,8 +23,6 @@ _OFF: Final = KnownPolicy(watched=False)
 _OBSERVING: Final = KnownPolicy(watched=True)
 _ENFORCE: Final = "mode enforce"
 _CLASS: Final = "class "
-_SCORED: Final = re.compile(r"rule (?:\S+ ){5}s ")
-"""A rule that looks at the score says so in its flags."""
 _TEXTS_REMEMBERED_MAX: Final = 16
 _SKIPS: Final = "static skip"
 _RULE_WORDS_MIN: Final = 3
@@ -94,7 +91,6 @@ def read_policy(text: str) -> KnownPolicy:
     return KnownPolicy(
         watched=True,
         enforced=_ENFORCE in lines,
-        scores=_ENFORCE not in lines or any(map(_SCORED.match, lines)),
         actions=tuple(_actions(lines[1:])),
         asks=tuple(_asks(lines[1:])),
         route_class=next((line[len(_CLASS) :] for line in lines if line.startswith(_CLASS)), ""),

@@ -83,7 +83,6 @@ class KnownPolicy:
     Attributes:
         watched: the route's requests are looked at.
         enforced: the policy is carried out, not only recorded.
-        scores: it asks for the score of requests.
         actions: what each rule and each `category:NAME` does.
         asks: the names that each rule asks for.
         route_class: of the route.
@@ -92,7 +91,6 @@ class KnownPolicy:
 
     watched: bool
     enforced: bool = False
-    scores: bool = True
     actions: tuple[tuple[str, BotDo], ...] = ()
     asks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     route_class: str = ""
@@ -100,8 +98,8 @@ class KnownPolicy:
 
     @property
     def scores(self) -> bool:
-        """Whether a rule asks for the score."""
-        return any("score" in names for _, names in self.asks)
+        """Whether requests are scored: one that only observes does, others if a rule asks for it."""
+        return not self.enforced or any("score" in names for _, names in self.asks)
 
     def action_of(self, rule: str) -> BotDo | None:
         """What `rule` does; None when this policy has none of that name."""
