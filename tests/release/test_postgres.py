@@ -8,7 +8,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
+from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -163,6 +165,24 @@ def test_a_database_that_is_cut_off_without_a_word_is_given_up_in_time(url: str)
     assert user_ms == limits.STORE_HANG_TIMEOUT_S * 1000
     # The kernel looks at that timeout only when a probe is due.
     assert idle_s + between_s <= limits.STORE_HANG_TIMEOUT_S
+
+
+def test_a_change_whose_end_is_unknown_is_not_said_to_have_changed_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = psycopg.Connection.commit
+
+    def saved_unheard(connection: "psycopg.Connection[Any]") -> None:
+        save(connection)
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(psycopg.Connection, "commit", saved_unheard)
+        with pytest.raises(UnreachableError, match="it may have been saved, or not") as caught:
+            store.meta.set("a", "b")
+    assert caught.value.code == "store-unreachable"
+    assert "nothing was changed" not in str(caught.value)
+    assert store.meta.get("a") == "b"
 
 
 def test_a_database_that_goes_away_and_comes_back_is_used_again(
