@@ -43,7 +43,9 @@ def test_a_process_that_stands_by_says_who_knows(tmp_path: Path) -> None:
     assert "r1 should serve" in standing_by.summary
     nobody = in_fleet(view, ElsewhereError(""))
     assert (nobody.state, nobody.nodes) == ("degraded", ())
-    assert "This control process does not know which one leads" in nobody.summary
+    assert "This control process does not know which one leads. The edge" in nobody.summary
+    why = in_fleet(view, ElsewhereError("", "PostgreSQL does not answer."))
+    assert "which one leads. PostgreSQL does not answer. The edge still serves." in why.summary
 
 
 @pytest.mark.parametrize(

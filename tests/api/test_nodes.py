@@ -12,6 +12,7 @@ from seawall.clock import SystemClock
 from seawall.errors import RefusedError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId, SiteName
 from seawall.rollout.ports import NodeReport, Phase
+from seawall.rollout.standing import is_awaited
 from seawall.rollout.state import Assigned, Fleet
 from seawall.telemetry.window import SiteCounts, Window
 
@@ -141,6 +142,12 @@ def test_a_node_that_only_polls_is_in_the_inventory_and_a_silent_one_stays() -> 
         assert not inventory.nodes[B].heard
         assert inventory.connected(B), "it had no time to be heard in this process"
         assert inventory.report(B) is None
+        assert is_awaited(inventory, A), "it reports after its first poll"
+        assert is_awaited(inventory, B)
+        clock.time_s += limits.NODE_SILENT_AFTER_S + 1
+        await board.poll(A, Generation(0), 0.0)
+        assert board.inventory().connected(A)
+        assert not is_awaited(board.inventory(), A), "it polls, and never reports"
         clock.time_s += limits.NODE_SILENT_AFTER_S + 1
         assert not board.inventory().connected(A)
         assert not board.inventory().connected(B)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from starlette.applications import Starlette
@@ -10,12 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from seawall import limits
 from seawall.api import server
+from seawall.api.app import build_app
 from seawall.api.client import Client
 from seawall.errors import UnreachableError
 from seawall.exchange import exchange
 from seawall.fleet.port import listen_tcp
 from seawall.sockets import listen_private
+
+if TYPE_CHECKING:
+    from seawall.api.service import Service
 
 
 def test_a_server_ends_when_it_is_told_and_not_at_its_next_tick(
@@ -88,3 +94,41 @@ def test_the_body_of_an_answer_does_not_wait_until_its_head_is_acknowledged() ->
         listener.accept()[0] as accepted,
     ):
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_request_that_the_end_of_control_cuts_off_is_told_that_control_is_stopping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "API_SHUTDOWN_TIMEOUT_S", 0)
+    asked, errors = asyncio.Event(), list[BaseException]()
+
+    class Hanging:
+        async def status(self) -> object:
+            asked.set()
+            return await asyncio.Event().wait()
+
+    served = build_app(
+        cast("Service", Hanging()),
+        needs_token=False,
+        log_error=lambda _where, error: errors.append(error),
+    )
+    path = tmp_path / "control.sock"
+
+    async def story() -> None:
+        with listen_private(path) as listener:
+            running = asyncio.ensure_future(server.ApiServer(served).run_on(listener))
+            asking = asyncio.create_task(asyncio.to_thread(status_of, tmp_path))
+            async with asyncio.timeout(20):
+                await asked.wait()
+                running.cancel()
+                with pytest.raises(UnreachableError, match="The control process is stopping"):
+                    await asking
+                await asyncio.wait((running,))
+
+    asyncio.run(story())
+    assert not errors
+
+
+def status_of(data_dir: Path) -> object:
+    with Client.for_data_dir(data_dir) as client:
+        return client.status()

@@ -9,10 +9,10 @@ import pytest
 from postgres_server import PostgresServer
 from release import made
 from seawall import limits
-from seawall.api.fleet import ElsewhereError
+from seawall.api.fleet import ElsewhereError, elsewhere
 from seawall.clock import SystemClock
 from seawall.errors import ConflictError, SeawallError
-from seawall.fleet.leader import Election, Sole, election
+from seawall.fleet.leader import LEAD_LOCK, Election, Sole, election
 from seawall.release.store import Store
 
 DEADLINE_S = 30.0
@@ -188,6 +188,35 @@ def test_a_database_that_goes_away_ends_the_lead_and_it_comes_back(
                 await asyncio.to_thread(postgres.start)
             await until(lambda: a.part.leading)
             assert await asyncio.to_thread(add, a.store, "again") == "r1"
+
+    asyncio.run(story())
+
+
+def test_a_claim_in_vain_makes_nobody_a_leader_and_is_told(
+    url: str, postgres: PostgresServer
+) -> None:
+    database = url.rpartition("/")[2]
+
+    async def story() -> None:
+        said: list[str] = []
+        async with contextlib.AsyncExitStack() as first:
+            a = await first.enter_async_context(process(url, "a", said))
+            await until(lambda: a.part.leading)
+            with postgres.connect(database) as connection:
+                command = f"ALTER DATABASE {database} SET default_transaction_read_only = on"
+                connection.execute(command.encode())
+            async with process(url, "b", said) as b:
+                await until(lambda: b.part.leader == "a:1")
+                await first.aclose()
+                await until(lambda: "read-only" in b.part.trouble)
+                with postgres.connect(database) as other:  # who claims holds the lock meanwhile
+                    other.execute("SELECT pg_advisory_lock(%s)", (LEAD_LOCK,))
+                    await until(lambda: b.part._held)
+                    assert b.part.leader == ""
+                    refusal = elsewhere(b.part)
+                    assert refusal is not None
+                    assert "unknown. PostgreSQL accepts no writes" in refusal.message
+        assert sum("b lead-unknown" in words for words in said) == 1, said
 
     asyncio.run(story())
 

@@ -36,6 +36,7 @@ Result = TypeVar("Result")
 class Lead:
     leading: bool = True
     leader: str = ""
+    trouble: str = ""
     age_s: float = 0.0
 
 

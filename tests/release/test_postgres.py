@@ -3,11 +3,14 @@
 import contextlib
 import multiprocessing
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.synchronize import Event
+from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -22,7 +25,7 @@ from seawall.errors import ConflictError, RefusedError, UnreachableError, UsageE
 from seawall.ids import NodeName, ReleaseId
 from seawall.release import migrations
 from seawall.release.migrations import Schema, upgrade
-from seawall.release.postgres import WRITER_LOCK
+from seawall.release.postgres import WRITER_LOCK, make_engine, parse_url
 from seawall.release.store import Store
 from seawall.release.tables import METADATA
 
@@ -148,6 +151,38 @@ def test_a_transaction_under_way_when_the_store_is_closed_leaves_no_connection(
         wait_until(
             lambda: other.execute(left, (name,)).fetchone() == (0,), what="all connections ended"
         )
+
+
+def test_a_database_that_is_cut_off_without_a_word_is_given_up_in_time(url: str) -> None:
+    engine = make_engine(parse_url(url), 5.0)
+    with (
+        contextlib.closing(engine.raw_connection()) as connection,
+        socket.socket(fileno=os.dup(connection.driver_connection.fileno())) as line,
+    ):
+        option = [socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT]
+        idle_s, between_s, user_ms = (line.getsockopt(socket.IPPROTO_TCP, o) for o in option)
+    engine.dispose()
+    assert user_ms == limits.STORE_HANG_TIMEOUT_S * 1000
+    # The kernel looks at that timeout only when a probe is due.
+    assert idle_s + between_s <= limits.STORE_HANG_TIMEOUT_S
+
+
+def test_a_change_whose_end_is_unknown_is_not_said_to_have_changed_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = psycopg.Connection.commit
+
+    def saved_unheard(connection: "psycopg.Connection[Any]") -> None:
+        save(connection)
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(psycopg.Connection, "commit", saved_unheard)
+        with pytest.raises(UnreachableError, match="it may have been saved, or not") as caught:
+            store.meta.set("a", "b")
+    assert caught.value.code == "store-unreachable"
+    assert "nothing was changed" not in str(caught.value)
+    assert store.meta.get("a") == "b"
 
 
 def test_a_database_that_goes_away_and_comes_back_is_used_again(

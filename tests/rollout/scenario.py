@@ -209,6 +209,11 @@ class Scenario:
         for name, seconds in reach_after_s.items():
             self.model.nodes[NodeName(name)].unheard_s = float(seconds)
 
+    def nobody_leads(self, seconds: str) -> None:
+        """No control process plans: nodes live on."""
+        for _ in range(int(seconds)):
+            self.model.pass_time()
+
     def remove(self, name: str) -> None:
         """The node is put out of the fleet, and says nothing any more."""
         del self.model.nodes[NodeName(name)]

@@ -31,8 +31,10 @@ def rollout() -> Rollout:
     )
 
 
-def looked(silent_s: float, at_s: float, *, heard: bool = True) -> set[Standing]:
-    nodes = {NODE: Seen(NODE, None, silent_s, heard)}
+def looked(
+    silent_s: float, at_s: float, *, heard: bool = True, awaited: bool = False
+) -> set[Standing]:
+    nodes = {NODE: Seen(NODE, None, silent_s, heard, awaited)}
     seen = Inventory(nodes, limits.NODE_SILENT_AFTER_S)
     draft = Draft(Fleet(), seen, Findings(), at_s)
     return {look(draft, rollout(), NODE).standing for look in (in_commit, in_trial)}
@@ -46,6 +48,10 @@ def test_a_node_that_control_could_not_hear_yet_is_awaited_however_old_the_step_
     assert looked(5.0, STARTED_S + 500, heard=False) == {Standing.PENDING}
     gone_s = limits.NODE_SILENT_AFTER_S + 1
     assert looked(gone_s, STARTED_S + 500, heard=False) == {Standing.LOST}
+
+
+def test_a_node_that_asked_and_had_no_time_to_report_is_awaited_however_old_the_step_is() -> None:
+    assert looked(0.0, STARTED_S + 500, awaited=True) == {Standing.PENDING}
 
 
 @pytest.mark.parametrize(

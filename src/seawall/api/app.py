@@ -19,6 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from seawall import limits
+from seawall.api import refusals
 from seawall.api.asked import Caller
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, error_view, status_of
@@ -85,6 +86,9 @@ def _endpoint(
             return _json(to_json(error_view(error)), status_of(error))
         except ClientDisconnect:
             return Response(status_code=400)
+        except asyncio.CancelledError:  # the server ends, and waits no longer for this
+            stopping = refusals.stopping()
+            return _json(to_json(error_view(stopping)), status_of(stopping))
         except Exception as error:  # noqa: BLE001 - nothing unexpected may end the process
             log_error(operation.name, error)
             return _json(to_json(UNEXPECTED), 500)

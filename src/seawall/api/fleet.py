@@ -45,15 +45,25 @@ class Lead(Protocol):
         """HOST:PORT of the one that does; empty when nobody does."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """A sentence: why this process cannot know or lead; empty while it is well."""
+        ...
+
 
 class ElsewhereError(ConflictError):
-    """Another control process leads; `leader` is its HOST:PORT, empty when nobody does."""
+    """Another control process leads; `leader` is its HOST:PORT, empty when nobody does.
 
-    def __init__(self, leader: str) -> None:
+    Attributes:
+        why: a sentence, where it is known why nobody does.
+    """
+
+    def __init__(self, leader: str, why: str = "") -> None:
         who = f"the one at {leader} leads" if leader else "which one leads is currently unknown"
+        self.why = "" if leader else why
         super().__init__(
             "not-the-leader",
-            f"This control process does not lead; {who}.",
+            f"This control process does not lead; {who}. {self.why}".rstrip(),
             remedy="Run the command on that machine." if leader else "Try again in a moment.",
         )
         self.leader = leader
@@ -61,7 +71,7 @@ class ElsewhereError(ConflictError):
 
 def elsewhere(lead: Lead) -> ElsewhereError | None:
     """Why this process changes nothing; None when it leads."""
-    return None if lead.leading else ElsewhereError(lead.leader)
+    return None if lead.leading else ElsewhereError(lead.leader, lead.trouble)
 
 
 @dataclass(frozen=True)

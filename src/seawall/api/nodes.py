@@ -248,7 +248,8 @@ class NodeBoard:
         if node is None:
             return state.Seen(name, None, max(0.0, now_s - self._began_s), heard=False)
         report = node.seen.report if node.seen is not None else None
-        return state.Seen(name, report, max(0.0, now_s - node.at_s))
+        awaited = report is None and now_s - self._began_s <= limits.NODE_SILENT_AFTER_S
+        return state.Seen(name, report, max(0.0, now_s - node.at_s), awaited=awaited)
 
     def _keep(self, node: _Node, window: Window) -> None:
         if len(node.windows) >= limits.EVIDENCE_WINDOWS_PER_NODE_MAX:

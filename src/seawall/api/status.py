@@ -116,7 +116,8 @@ def in_fleet(view: StatusView, elsewhere: ElsewhereError | None) -> StatusView:
     others = tuple(notice for notice in view.notices if notice.code != _UNHEARD)
     view = replace(view, notices=others)  # nodes report to the one that leads
     if not elsewhere.leader:
-        words = "This control process does not know which one leads. The edge still serves."
+        unknown = "This control process does not know which one leads."
+        words = " ".join(filter(None, (unknown, elsewhere.why, "The edge still serves.")))
         return replace(view, state="degraded", summary=words, nodes=())
     should = f"{view.current.id} should serve" if view.current else "there is no release yet"
     words = (

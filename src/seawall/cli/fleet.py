@@ -17,7 +17,7 @@ from seawall.cli.watch import now_s
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import prepare_data_dir, read_run_file
-from seawall.errors import UsageError
+from seawall.errors import RefusedError, UnreachableError, UsageError
 from seawall.exit_codes import DONE
 from seawall.fleet.identity import Identity
 from seawall.fleet.join import join, parse_control, parse_token
@@ -84,18 +84,27 @@ def control(output: Output, data_dir: Path, options: ControlOptions) -> NoReturn
 def node(output: Output, data_dir: Path, options: NodeOptions) -> int:
     """Join if there is a token, then become the parent of a node.
 
-    Where a node runs on the data directory already, joining is all: it takes up what is new.
+    Where a node runs on the data directory already, joining is all: it takes up what is new. A
+    machine that is a node and cannot join again is started as the node that it is: a unit may
+    have the token in its command, and control may be away when the machine boots.
 
     Raises:
         UsageError: no token on a machine that has not joined, or an argument that makes no sense.
-        SeawallError: joining failed.
+        SeawallError: joining failed, and a node runs already or there is none to start.
     """
     for mirror in options.mirrors:
         parse_mirror(mirror)
     identity = Identity(data_dir / "identity")
     if options.token:
-        _join(output, data_dir, identity, options)
-        if read_run_file(data_dir / "run" / "up.json") is not None:
+        runs = read_run_file(data_dir / "run" / "up.json") is not None
+        try:
+            _join(output, data_dir, identity, options)
+        except (UnreachableError, RefusedError) as error:
+            if runs or not identity.exists:
+                raise
+            words = "This machine could not join again, and starts as the node that it is: "
+            _tell(output, "not-joined-again", words + error.message)
+        if runs:
             _tell(output, "taken-up", "The node that runs here picks this up by itself.")
             return DONE
     elif not identity.exists:

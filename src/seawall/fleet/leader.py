@@ -22,7 +22,7 @@ from seawall.api.fleet import ElsewhereError
 from seawall.clock import Clock
 from seawall.errors import SeawallError, UnreachableError
 from seawall.release.database import Database
-from seawall.release.postgres import WRITER_LOCK
+from seawall.release.postgres import WRITER_LOCK, translate
 from seawall.release.tables import META
 from seawall.release.upsert import upsert
 from seawall.tasks import Background
@@ -54,6 +54,7 @@ class Sole:
 
     def __init__(self, address: str) -> None:
         self.leader = address
+        self.trouble = ""
 
     @property
     def leading(self) -> bool:
@@ -73,6 +74,9 @@ class Election:
         database: the same, of the store; its writes are fenced from here on.
         address: HOST:PORT that nodes and people find this process at.
         log: told who leads.
+
+    Attributes:
+        trouble: see `api.fleet.Lead`.
     """
 
     def __init__(
@@ -91,7 +95,9 @@ class Election:
         self._epoch: int | None = None
         self._seen = Claim()
         self._held = False
+        self._over: Claim | None = None
         self._turned = asyncio.Event()
+        self.trouble = ""
         database.fence = self._require_epoch
 
     @property
@@ -104,7 +110,7 @@ class Election:
         """See `api.fleet.Lead`."""
         if self._epoch is not None:
             return self._address
-        return self._seen.address if self._held else ""
+        return self._seen.address if self._led(self._seen) else ""
 
     async def changed(self) -> None:
         """Wait until this process begins or ceases to lead."""
@@ -118,11 +124,11 @@ class Election:
                 async with await _connect(self._url) as connection:
                     await self._take_part(connection)
             except (TimeoutError, OSError, SeawallError) as error:
-                self._log("lead-unknown", f"{type(error).__name__}: {error}"[:500])
+                self._fail(error)
             except Exception as error:
                 if type(error).__module__.partition(".")[0] != "psycopg":
                     raise
-                self._log("lead-unknown", f"{type(error).__name__}: {error}"[:500])
+                self._fail(error)
             finally:
                 self._cease()
             self._held = False
@@ -133,13 +139,17 @@ class Election:
             if self._epoch is not None:
                 await self._beat(connection)
             elif await self._won(connection):
+                # Whoever the store names has lost the lock, so that claim is over.
+                self._seen = self._over = await asyncio.to_thread(self._read)
                 # Not under a time limit: a claim that was given up might still be written later.
                 claim = await asyncio.to_thread(self._claim)
                 self._epoch = claim.epoch
+                self.trouble = ""
                 self._turned.set()
                 self._log("leads", f"{self._address} leads, epoch {claim.epoch}")
             else:
                 self._seen = await asyncio.to_thread(self._read)
+                self.trouble = "" if self._led(self._seen) else self.trouble
             await self._clock.sleep(limits.LEADER_BEAT_S)
 
     async def _beat(self, connection: Any) -> None:
@@ -182,6 +192,19 @@ class Election:
         with self._database.read() as connection:
             return _claim_in(connection)
 
+    def _led(self, claim: Claim) -> bool:
+        """Whether the process of a claim leads: somebody who claims in vain holds the lock, too."""
+        return self._held and claim != self._over
+
+    def _fail(self, error: Exception) -> None:
+        """Say once what keeps this process from knowing who leads."""
+        if isinstance(error, ElsewhereError):
+            return
+        told = error if isinstance(error, SeawallError) else translate(self._database.name, error)
+        if self.trouble != told.message:
+            self.trouble = told.message
+            self._log("lead-unknown", f"{type(error).__name__}: {error}"[:500])
+
     def _cease(self) -> None:
         if self._epoch is not None:
             self._epoch = None
@@ -192,7 +215,8 @@ class Election:
         """The fence: refuse a transaction of a process that does not lead."""
         claim = _claim_in(connection)
         if self._epoch is None or claim.epoch != self._epoch:
-            raise ElsewhereError(claim.address if self._held or self._epoch else "")
+            known = self._led(claim) or self._epoch is not None
+            raise ElsewhereError(claim.address if known else "", self.trouble)
 
 
 @contextlib.asynccontextmanager

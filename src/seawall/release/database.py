@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from seawall import limits
-from seawall.errors import RefusedError, SeawallError
+from seawall.errors import RefusedError, SeawallError, UnreachableError
 from seawall.release.migrations import PACKAGED, Schema
 from seawall.release.postgres import SCHEMES, PostgresBackend
 from seawall.release.sqlite import SqliteBackend
@@ -32,6 +32,7 @@ from seawall.release.tables import METADATA
 
 Fence = Callable[[Connection], None]
 """Run inside every writing transaction before anything else; raises to refuse it."""
+_AWAY: Final = "store-unreachable"
 _VERSION: Final = Table(
     "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
 )
@@ -139,11 +140,17 @@ class Database:
     @contextmanager
     def write(self, *, fenced: bool = True) -> Iterator[Connection]:
         """All or nothing, durable at the end; one writer at a time over all processes."""
-        writer = self._backend.writer
-        with self._counted(), self._backend.plain_words(), writer.begin() as connection:
-            if self.fence is not None and fenced:
-                self.fence(connection)
-            yield connection
+        writer, saving = self._backend.writer, False
+        try:
+            with self._counted(), self._backend.plain_words(), writer.begin() as connection:
+                if self.fence is not None and fenced:
+                    self.fence(connection)
+                yield connection
+                saving = True
+        except UnreachableError as error:
+            if saving and error.code == _AWAY:
+                raise _unsure(self.name, error) from error
+            raise
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -200,6 +207,18 @@ def _bring_up_to_date(connection: Connection, backend: Backend, schema: Schema) 
             remedy=f"Run the previous Seawall version and report this. {copied}",
             detail=str(error),
         ) from error
+
+
+def _unsure(name: str, error: UnreachableError) -> UnreachableError:
+    """The database went away before it said whether the change is kept."""
+    return UnreachableError(
+        error.code,
+        f"The store {name} stopped answering while a change was being saved: it may have been "
+        "saved, or not.",
+        remedy="When the store answers again, see `seawall status` and `seawall audit` before you "
+        "repeat the change. The edge serves on.",
+        detail=error.detail,
+    )
 
 
 def _foreign(name: str) -> RefusedError:

@@ -126,6 +126,8 @@ def _connect_arguments(busy_timeout_s: float) -> dict[str, Any]:
         "application_name": "seawall",
         "connect_timeout": limits.STORE_CONNECT_TIMEOUT_S,
         "keepalives_idle": limits.STORE_CONNECT_TIMEOUT_S,
+        # The timeout below is looked at only when a probe is due, 75 s apart unless told.
+        "keepalives_interval": limits.STORE_CONNECT_TIMEOUT_S,
         "tcp_user_timeout": hang_ms,
         "options": f"-c lock_timeout={max(1, int(busy_timeout_s * _MS))} "
         f"-c statement_timeout={hang_ms} "

@@ -13,7 +13,7 @@ from seawall.ids import NodeName
 from seawall.judge.verdict import Unhealthy
 from seawall.rollout.draft import Draft
 from seawall.rollout.going import all_ready, blocked, everywhere, others, verdict_on
-from seawall.rollout.standing import Look, Standing, in_commit, in_trial
+from seawall.rollout.standing import Look, Standing, in_commit, in_trial, is_awaited
 from seawall.rollout.state import NO_GENERATION, TASTE, Basis, Rollout, Speed, Stage
 from seawall.rollout.steps import open_wave, try_members
 from seawall.rollout.words import count_text, looks_text, names_text, step_text
@@ -177,6 +177,10 @@ def _bake(draft: Draft, rollout: Rollout) -> None:
     late_s = rollout.policy.bake_s + limits.ROLLOUT_BAKE_PATIENCE_S
     if good and len(good) == len(connected):
         draft.end(rollout, Stage.DONE, f"last known good on {count_text(good)}")
+    elif any(is_awaited(draft.inventory, name) for name in connected):
+        # A control process that takes over long after the commit has heard a part of the fleet:
+        # the rest may have gone back.
+        return
     elif draft.now_s - rollout.step_started_s > late_s:
         serving = [r.node for r in reports if r is not None and r.digest == rollout.digest]
         if not serving:

@@ -112,6 +112,12 @@ def _in_commit(draft: Draft, rollout: Rollout, name: NodeName) -> Look:
     return Look(name, Standing.PENDING, f"{name}: {report.phase.value}")
 
 
+def is_awaited(inventory: Inventory, name: NodeName) -> bool:
+    """Whether the first report of a node that is there is still to come."""
+    seen = inventory.nodes.get(name)
+    return seen is not None and inventory.connected(name) and (seen.awaited or not seen.heard)
+
+
 def settled(name: NodeName, fleet: Fleet, inventory: Inventory) -> bool:
     """Whether a node serves the target and nothing else is going on there."""
     report, assigned = inventory.report(name), fleet.assigned.get(name)
@@ -203,7 +209,7 @@ def _silent(name: NodeName, inventory: Inventory, waited_s: float) -> Look:
             return Look(
                 name, Standing.PENDING, f"{name} has not been heard from since control started"
             )
-        if waited_s <= limits.ROLLOUT_NODE_PATIENCE_S:
+        if seen.awaited or waited_s <= limits.ROLLOUT_NODE_PATIENCE_S:
             return Look(name, Standing.PENDING, f"{name} has connected, but not reported yet")
     words = f"{name} has been silent for {seen.silent_s:.0f} s" if seen else f"{name} is unknown"
     return Look(name, Standing.LOST, words)

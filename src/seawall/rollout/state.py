@@ -293,15 +293,15 @@ class Seen:
     Attributes:
         report: the newest, without windows; None when it only asked for an assignment.
         silent_s: since it last said or asked anything, or since control began to listen.
-        heard: whether it did, since control began to listen. Until then it is awaited, like one
-            that is connected: a control process that takes over must not take those it hears
-            first for all there are.
+        heard: whether it did; until then it counts as connected: those heard first are not all.
+        awaited: it has not reported, and control has not listened for long.
     """
 
     name: NodeName
     report: NodeReport | None
     silent_s: float
     heard: bool = True
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

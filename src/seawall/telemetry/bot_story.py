@@ -98,7 +98,7 @@ class KnownPolicy:
 
     @property
     def scores(self) -> bool:
-        """Whether requests are scored: one that only observes does, others if a rule asks for it."""
+        """Whether requests are scored: where it observes, or if a rule asks for the score."""
         return not self.enforced or any("score" in names for _, names in self.asks)
 
     def action_of(self, rule: str) -> BotDo | None:
