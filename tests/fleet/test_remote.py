@@ -311,6 +311,25 @@ def test_a_bundle_comes_from_another_control_process_when_one_lost_its_store(
     run(tmp_path, story)
 
 
+def test_a_bundle_comes_from_another_control_process_when_the_one_that_assigned_it_is_gone(
+    tmp_path: Path,
+) -> None:
+    digest, envelope = sealed()
+
+    async def story(other: Town) -> None:
+        async with town(tmp_path, store=other.store) as leader:
+            control = await _of_two(leader, other)
+            leader.hand.assign(6)
+            known = await control.assignment(NodeName("edge-2"), Generation(0), 5)
+            assert known is not None
+        other.hand.bundles[digest] = envelope
+        async with asyncio.timeout(limits.ASSIGNMENT_POLL_WAIT_S):
+            assert await control.bundle(digest) == envelope
+        control.close()
+
+    run(tmp_path, story)
+
+
 def test_an_identity_that_another_process_renewed_is_taken_up(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         control = here.control("edge-1")

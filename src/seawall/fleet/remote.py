@@ -314,8 +314,11 @@ class FleetControl(ControlClient):
             self._stamp = stamp
             self._leader = None
         polling = self._lines.get(Purpose.POLL)
-        if purpose is Purpose.FETCH and polling is not None and not polling.busy:
-            return polling  # a thousand nodes that fetch at once make no thousand new connections
+        shared = purpose is Purpose.FETCH and not self._failed.get(purpose)
+        if shared and polling is not None and not polling.busy:
+            # A thousand nodes that fetch at once make no thousand new connections. Where that line
+            # has failed, another control process may lead by now.
+            return polling
         if purpose not in self._lines:
             index = self._chosen.setdefault(purpose, 0) % len(self._addresses)
             led = self._leader if purpose is not Purpose.POLL else None
