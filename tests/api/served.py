@@ -12,8 +12,9 @@ import httpx
 
 from helpers import free_port
 from seawall.clock import SystemClock
+from seawall.daemon.control import Ways
 from seawall.daemon.control_http import HttpControl
-from seawall.daemon.control_process import Ways, running
+from seawall.daemon.control_process import running
 from seawall.release.signing import load_public_key
 from seawall.sockets import short_path
 from seawall.testing.memory_node import MemoryNode

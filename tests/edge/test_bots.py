@@ -15,6 +15,7 @@ from compiler import build
 from edge.bot_records import faults, harsh_model, packed, record, record_of_path, verdict
 from edge.h2_client import GET, H2Client
 from edge.serving import HOST, Serving, request, serving
+from helpers import wait_until
 from machine import needs_curl
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
@@ -45,6 +46,12 @@ DONE = BotPolicy(mode=BotMode.OFF)
 TLS_FEATURES = [f.name for f in FEATURES if f.name.startswith("tls-")]
 
 
+def _whole_lines(running: Serving) -> list[bytes]:
+    """Of the access records; none while one is being written, which Envoy does in blocks."""
+    content = (running.envoy.directory / "access.ndjson").read_bytes()
+    return content.splitlines() if content.endswith(b"\n") else []
+
+
 @pytest.fixture(scope="module")
 def edge() -> Iterator[Serving]:
     shop = build.site(
@@ -60,7 +67,7 @@ def edge() -> Iterator[Serving]:
         assert faults(running) == 0
         running.assert_serves()
         running.envoy.admin("/reopen_logs", method="POST")
-        lines = (running.envoy.directory / "access.ndjson").read_bytes().splitlines()
+        lines = wait_until(lambda: _whole_lines(running), what="the last record is written")
         written = [record for line in lines if (record := parse_record(line)) is not None]
         assert len(written) == len(lines)
         texts = [record.bots for record in written if record.bots]

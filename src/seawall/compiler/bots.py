@@ -38,7 +38,6 @@ from seawall.verify.catalogue import catalogue
 from seawall.verify.lua import render
 from seawall.verify.ranges import render as render_ranges
 
-_FILTERS: Final = (names.FILTER_BOTS, names.FILTER_BOTS_ANSWERS)
 _ANSWERS_CHAIN: Final = "answers"
 _ANSWERS_LOOKED_AT: Final = ("3xx", "4xx", "5xx")
 _SWITCHES_FIELD: Final = 15
@@ -97,7 +96,7 @@ class BotFilter:
         if not self._wanted:
             return b""
         off = as_field(2, body_of(FILTER_OFF))
-        keys = (as_field(1, name.encode()) for name in _FILTERS)
+        keys = (as_field(1, name.encode()) for name in names.FILTERS_BOTS)
         return b"".join(as_field(_SWITCHES_FIELD, key + off) for key in keys)
 
 
@@ -152,7 +151,7 @@ def write_route(compiled: Any, site: Site, route: Route) -> None:
 
 def switch_off(target: Any) -> None:
     """Let nobody look at the requests of a compiled route or virtual host."""
-    for name in _FILTERS:
+    for name in names.FILTERS_BOTS:
         target.typed_per_filter_config[name].CopyFrom(FILTER_OFF)
 
 

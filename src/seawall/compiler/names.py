@@ -62,6 +62,7 @@ FILTER_BOTS: Final = "seawall.bots"
 filter leaves what it decided."""
 FILTER_BOTS_ANSWERS: Final = "seawall.bots.answers"
 """The half of the bot filter that looks at answers; on and off wherever `FILTER_BOTS` is."""
+FILTERS_BOTS: Final = (FILTER_BOTS, FILTER_BOTS_ANSWERS)
 METADATA_DECISION: Final = "d"
 """Key of what the bot filter decided, one text; `seawall.telemetry.bots` reads it."""
 METADATA_CLEARANCE: Final = "clearance"

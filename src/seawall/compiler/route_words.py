@@ -52,8 +52,7 @@ _WEBSOCKET_KEY: Final = websocket_key()
 _IDEMPOTENT: Final = ", ".join(IDEMPOTENT)
 _HANDLED_FILTERS: Final = (
     names.FILTER_BODY_LIMIT,
-    names.FILTER_BOTS,
-    names.FILTER_BOTS_ANSWERS,
+    *names.FILTERS_BOTS,
     names.FILTER_USUAL_LIMIT,
     names.FILTER_COMPRESS,
     names.FILTER_DENY,

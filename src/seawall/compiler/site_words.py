@@ -72,7 +72,7 @@ def site_changes(before: _Resources, after: _Resources) -> Iterator[Change]:
     for name in sorted({*old} & {*new}):
         for table in (old[name], new[name]):
             table.ClearField("virtual_hosts")
-            for told in (names.FILTER_DENY, names.FILTER_BOTS, names.FILTER_BOTS_ANSWERS):
+            for told in (names.FILTER_DENY, *names.FILTERS_BOTS):
                 table.typed_per_filter_config.pop(told, None)
         for difference in differences(old[name], new[name]):
             yield Change(Action.CHANGED, EDGE, f"edge: {name}: {words(difference, {})}")

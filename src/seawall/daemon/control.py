@@ -19,6 +19,28 @@ from seawall.node.process import raise_file_limit
 
 
 @dataclass(frozen=True, slots=True)
+class Ways:
+    """How control is reached besides its Unix socket; each is HOST:PORT, or empty.
+
+    Attributes:
+        api: of the operators' API, by token.
+        listen_nodes: for nodes of other machines.
+        advertise: what those nodes use instead of `listen_nodes`.
+        mirror_dir: where every bundle is written for mirrors; empty for nowhere.
+    """
+
+    api: str = ""
+    listen_nodes: str = ""
+    advertise: str = ""
+    mirror_dir: str = ""
+
+    @property
+    def address(self) -> str:
+        """What others know this process by."""
+        return self.advertise or self.listen_nodes or self.api
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What control is told by its command.
 
@@ -27,20 +49,14 @@ class Options:
         config: site file to apply at start and to compare with, absolute; None for none.
         parent_fd: end of file on it means that the supervisor is gone; None without one.
         database: URL of PostgreSQL; empty for the store in `data_dir`.
-        api: HOST:PORT of the operators' API, by token; this and the others are empty for none.
-        listen_nodes: HOST:PORT for nodes of other machines.
-        advertise: HOST:PORT that those nodes use instead.
-        mirror_dir: where every bundle is written for mirrors.
+        ways: how it is reached.
     """
 
     data_dir: Path
     config: Path | None
     parent_fd: int | None
     database: str
-    api: str
-    listen_nodes: str
-    advertise: str
-    mirror_dir: str
+    ways: Ways
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,10 +93,7 @@ def _options(argv: Sequence[str] | None) -> Options:
         config=Path(found.config).absolute() if found.config else None,
         parent_fd=found.parent_fd,
         database=found.database,
-        api=found.api,
-        listen_nodes=found.listen_nodes,
-        advertise=found.advertise,
-        mirror_dir=found.mirror_dir,
+        ways=Ways(found.api, found.listen_nodes, found.advertise, found.mirror_dir),
     )
 
 

@@ -14,7 +14,6 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random  # noqa: TID251 - this is where the process seeds its randomness
@@ -30,7 +29,7 @@ from seawall.api.fleet import Heard, Lead
 from seawall.api.server import ApiServer
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
-from seawall.daemon.control import Options
+from seawall.daemon.control import Options, Ways
 from seawall.errors import SeawallError, UnreachableError
 from seawall.fleet import tls
 from seawall.fleet.export import keep_exported
@@ -97,7 +96,7 @@ def serve(options: Options, first: BenchProcess | None) -> int:
 
 
 async def _serve(options: Options, first: BenchProcess | None) -> None:
-    data_dir, config = options.data_dir, options.config
+    data_dir, config, ways = options.data_dir, options.config, options.ways
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="blocking"))
     stop = asyncio.Event()
@@ -105,7 +104,6 @@ async def _serve(options: Options, first: BenchProcess | None) -> None:
         loop.add_signal_handler(signum, stop.set)
     if options.parent_fd is not None:
         loop.add_reader(options.parent_fd, _parent_gone, options.parent_fd, stop)
-    ways = Ways(options.api, options.listen_nodes, options.advertise, options.mirror_dir)
     clock = SystemClock()
     async with leading(data_dir, options.database, ways.address, clock) as (store, lead):
         _LOG.info("started", version=__version__, pid=os.getpid(), config=str(config))
@@ -183,28 +181,6 @@ async def _keep(reserve: Reserve, clock: Clock) -> None:
     while True:
         await clock.sleep(limits.STORE_RESERVE_INTERVAL_S)
         await asyncio.to_thread(reserve.keep_of_plenty)
-
-
-@dataclass(frozen=True, slots=True)
-class Ways:
-    """How control is reached besides its Unix socket; each is HOST:PORT, or empty.
-
-    Attributes:
-        api: of the operators' API, by token.
-        listen_nodes: for nodes of other machines.
-        advertise: what those nodes use instead of `listen_nodes`.
-        mirror_dir: where every bundle is written for mirrors; empty for nowhere.
-    """
-
-    api: str = ""
-    listen_nodes: str = ""
-    advertise: str = ""
-    mirror_dir: str = ""
-
-    @property
-    def address(self) -> str:
-        """What others know this process by."""
-        return self.advertise or self.listen_nodes or self.api
 
 
 _LOCAL: Final = Ways()

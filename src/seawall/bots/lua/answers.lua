@@ -6,12 +6,10 @@
 -- the more automated for it, with a whole network, and what was decided once would confirm itself.
 local bit = require("bit")
 
-local NAMESPACE, DECISION = "seawall.bots", "d"
-
 local past = windows.open("windows.map")
 
 function envoy_on_response(handle)
-  local said = handle:streamInfo():dynamicMetadata():get(NAMESPACE)
+  local said = handle:streamInfo():dynamicMetadata():get(reply.NAMESPACE)
   local headers = handle:headers()
   if not said or reply.settle(headers, said) then
     return
@@ -20,7 +18,7 @@ function envoy_on_response(handle)
   if not past or status == "304" then
     return
   end
-  local first, second, place = (said[DECISION] or ""):match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
+  local first, second, place = (said[reply.DECISION] or ""):match(" (%x%x%x%x%x%x%x%x)(%x%x%x%x%x%x%x%x)%.(%d+)$")
   if first then
     local tell = status:byte(1) == 51 and past.led_on or past.failed
     tell(past, tonumber(place), bit.tobit(tonumber(first, 16)), bit.tobit(tonumber(second, 16)))

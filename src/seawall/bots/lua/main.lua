@@ -7,7 +7,7 @@
 -- there is a shadow, `SCORE:MODEL` of it stands before the vector.
 local ffi = require("ffi")
 
-local NAMESPACE, KEY = "seawall.bots", "d"
+local NAMESPACE, KEY = reply.NAMESPACE, reply.DECISION
 local JA4_STATE = "seawall.ja4"
 local CLASS_KEY, CLASS_USUAL, CLEARANCE_KEY = "class", "page", "clearance"
 local MEMO_MAX = 4096
@@ -20,8 +20,8 @@ int clock_gettime(int clock, seawall_time_t *time);
 local REALTIME_COARSE = 5
 local clock = ffi.new("seawall_time_t")
 
--- A cycle of the collector looks at all that lives here, of which a request leaves little behind. Half as many
--- cycles cost less than what a larger heap adds in misses of the caches; still fewer do not.
+-- A cycle of the collector looks at all that lives here. With fewer of them than usual (200) a request costs
+-- less; with still fewer (400) it costs more again, since the heap grows out of the caches.
 collectgarbage("setpause", 300)
 
 local function now()

@@ -3,7 +3,9 @@
 -- under names of their own, and take their places on the way out.
 local M = {}
 
-local NAMESPACE, MARK = "seawall.bots", "reply"
+-- Where the half for requests tells the half for answers, and the record, what it decided.
+M.NAMESPACE, M.DECISION = "seawall.bots", "d"
+local MARK = "reply"
 local PREFIX = "x-seawall-reply-"
 local PLAIN = { [":status"] = true, ["set-cookie"] = true }
 
@@ -32,7 +34,7 @@ function M.send(handle, headers, body)
   end
   -- In metadata, where no origin writes: none can make an answer that passes for ours, and have headers taken
   -- away that the site adds.
-  handle:streamInfo():dynamicMetadata():set(NAMESPACE, MARK, table.concat(names, " "))
+  handle:streamInfo():dynamicMetadata():set(M.NAMESPACE, MARK, table.concat(names, " "))
   handle:respond(sent, body)
 end
 
