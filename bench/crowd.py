@@ -64,7 +64,7 @@ class SimulatedNode:
         while True:
             try:
                 found = await self.control.assignment(self.name, self.generation, 20.0)
-                if found is not None:
+                if isinstance(found, Assignment):
                     await self._take(found)
             except SeawallError:
                 self.failures += 1

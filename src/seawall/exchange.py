@@ -68,8 +68,8 @@ async def exchange(
     size_bytes_max: int,
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
-) -> tuple[int, bytes]:
-    """Status and body of the answer.
+) -> Answer:
+    """The answer.
 
     Args:
         path: of the socket; may be longer than a socket address holds.
@@ -242,18 +242,18 @@ async def _talk(path: Path, request: bytes, size_bytes_max: int) -> bytearray:
         writer.close()
 
 
-def _parse(received: bytearray) -> tuple[int, bytes]:
+def _parse(received: bytearray) -> Answer:
     """Split a whole HTTP/1.1 response (RFC 9112) read to the end of the connection."""
     head, separator, body = received.partition(b"\r\n\r\n")
     if not separator:
         raise ValueError("not an HTTP response")
     status, fields = _parse_head(bytes(head))
     if fields.get("transfer-encoding", "").lower() == "chunked":
-        return status, _dechunk(body)
+        return Answer(status, fields, _dechunk(body))
     length = fields.get("content-length")
     if length is not None and int(length) != len(body):
         raise ValueError("the response was cut short")
-    return status, bytes(body)
+    return Answer(status, fields, bytes(body))
 
 
 def _parse_head(head: bytes) -> tuple[int, Mapping[str, str]]:

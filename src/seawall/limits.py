@@ -529,6 +529,10 @@ FIRST_RELEASE_TIMEOUT_S: Final = 60.0
 TRIAL_LEASE_S: Final = 60.0
 """How long a trial continues without an answer from control. This survives one lost answer of a
 long poll, and is short enough that a forgotten candidate does not run all night."""
+HEAD_START_S: Final = 15.0
+"""How long the candidate of a change that is being prepared waits for it, with what it shares with
+the current release loaded. The gate takes a second, and several for thousands of sites. A change
+that it refuses, or that comes later, leaves an idle Envoy for this time."""
 TRIAL_ATTEMPTS_MAX: Final = 3
 """How often an agent may die while starting the same assignment. After that the node does not take
 it."""

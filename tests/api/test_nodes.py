@@ -11,7 +11,7 @@ from seawall.api.nodes import NodeBoard
 from seawall.clock import SystemClock
 from seawall.errors import RefusedError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId, SiteName
-from seawall.rollout.ports import NodeReport, Phase
+from seawall.rollout.ports import Assignment, Coming, NodeReport, Phase
 from seawall.rollout.standing import is_awaited
 from seawall.rollout.state import Assigned, Fleet
 from seawall.telemetry.window import SiteCounts, Window
@@ -112,12 +112,12 @@ def test_a_poll_ends_only_when_its_own_node_has_something_new() -> None:
         await asyncio.sleep(0)
         board.offer(fleet(a=1))
         found = await a
-        assert found is not None
+        assert isinstance(found, Assignment)
         assert found.generation == 1
         assert not b.done()
         board.offer(fleet(a=1, b=2))
         other = await b
-        assert other is not None
+        assert isinstance(other, Assignment)
         assert other.generation == 2
         assert await board.poll(A, Generation(1), 0.01) is None
         waiting = asyncio.ensure_future(board.poll(A, Generation(1), 20.0))
@@ -181,10 +181,36 @@ def test_a_nudge_ends_the_polls_of_its_node_with_nothing_and_no_other() -> None:
         board.nudge(A)
         board.offer(fleet(a=1))
         found = await late
-        assert found is not None
+        assert isinstance(found, Assignment)
         assert found.generation == 1
         board.close()
         await other
+
+    asyncio.run(story())
+
+
+def test_a_node_is_told_once_that_a_change_is_coming_and_not_too_late() -> None:
+    async def story() -> None:
+        clock = HandClock()
+        board = NodeBoard(clock)
+        board.foretell(A)  # nobody has heard of it
+        polls = {
+            name: asyncio.ensure_future(board.poll(name, Generation(0), 20.0)) for name in (A, B)
+        }
+        await asyncio.sleep(0)
+        board.foretell(A)
+        assert await polls[A] == Coming()
+        assert not polls[B].done()
+        assert await board.poll(A, Generation(0), 0.0) is None, "it was said"
+        board.foretell(A)
+        clock.time_s += limits.HEAD_START_S + 1
+        assert await board.poll(A, Generation(0), 0.0) is None, "it is too late"
+        board.foretell(A)
+        board.offer(fleet(a=1))
+        found = await board.poll(A, Generation(0), 0.0)
+        assert isinstance(found, Assignment), "what has come is not coming"
+        board.close()
+        await polls[B]
 
     asyncio.run(story())
 

@@ -55,10 +55,10 @@ def test_of_many_site_files_to_check_few_are_read_at_once(tmp_path: Path) -> Non
     path, asked = tmp_path / "api.sock", 3 * limits.API_CHECKS_AT_ONCE_MAX
 
     async def one() -> int:
-        status, _ = await exchange(
+        answer = await exchange(
             path, "POST", "/v1/check", timeout_s=30, size_bytes_max=10_000, body=BODY
         )
-        return status
+        return answer.status
 
     async def all_of_them() -> list[int]:
         return await asyncio.gather(*(one() for _ in range(asked)))
@@ -76,10 +76,10 @@ def test_of_many_site_files_to_check_few_are_read_at_once(tmp_path: Path) -> Non
                 async with asyncio.timeout(20):
                     await slow.come.wait()
                     # Answered after the others have come: nothing that is small waits for them.
-                    status, _ = await exchange(
+                    answer = await exchange(
                         path, "GET", "/v1/openapi.json", timeout_s=20, size_bytes_max=10**6
                     )
-                    assert status == 200
+                    assert answer.status == 200
                 slow.go_on.set()
                 assert await asking == [200] * asked
             running.cancel()
@@ -99,7 +99,7 @@ def test_a_release_waits_for_one_look_and_not_for_all(
     async def story() -> None:
         begun, go_on = asyncio.Event(), asyncio.Event()
 
-        async def ask(_: Workshop, request: Any, step: Step) -> None:
+        async def ask(_: Workshop, request: Any, step: Step, coming: object) -> None:
             begun.set()
             await go_on.wait()
             order.append(request[0])

@@ -9,7 +9,7 @@ from release import made
 from seawall.api.nodes import NodeBoard
 from seawall.api.roster import Roster
 from seawall.clock import SystemClock
-from seawall.ids import Digest, ReleaseId
+from seawall.ids import Digest, Generation, NodeName, ReleaseId
 from seawall.release.store import Store
 from seawall.rollout.ports import Trial, TrialPhase, TrialReport
 
@@ -37,5 +37,26 @@ def test_a_node_refuses_what_it_was_given_and_nothing_else(tmp_path: Path) -> No
         assert kept is not None
         assert kept.trial == failed(GIVEN)
         assert kept.windows == ()
+
+    asyncio.run(story())
+
+
+def test_only_the_one_node_of_a_machine_is_told_that_a_release_is_coming(tmp_path: Path) -> None:
+    local = NodeName("local")
+
+    async def told(*nodes: NodeName) -> bool:
+        clock = SystemClock()
+        board = NodeBoard(clock)
+        roster = Roster(Store(tmp_path / "store.db", clock=clock), board, made.key().public)
+        for node in nodes:
+            board.take(report(node))
+        roster.foretell()
+        return await board.poll(local, Generation(0), 0.0) is not None
+
+    async def story() -> None:
+        assert await told(local)
+        assert not await told(local, A), "only some of them will try it"
+        assert not await told(A)
+        assert not await told()
 
     asyncio.run(story())

@@ -33,8 +33,8 @@ def test_a_server_ends_when_it_is_told_and_not_at_its_next_tick(
     async def story() -> None:
         with listen_private(path) as listener:
             running = asyncio.ensure_future(server.ApiServer(Starlette()).run_on(listener))
-            status, _ = await exchange(path, "GET", "/", timeout_s=20, size_bytes_max=10_000)
-            assert status == 404
+            answer = await exchange(path, "GET", "/", timeout_s=20, size_bytes_max=10_000)
+            assert answer.status == 404
             running.cancel()
             async with asyncio.timeout(20):
                 await asyncio.wait((running,))
@@ -62,7 +62,7 @@ def test_who_asks_too_often_keeps_nobody_from_an_order(tmp_path: Path) -> None:
     )
 
     async def ask(method: str, target: str) -> int:
-        return (await exchange(path, method, target, timeout_s=20, size_bytes_max=10_000))[0]
+        return (await exchange(path, method, target, timeout_s=20, size_bytes_max=10_000)).status
 
     async def story() -> None:
         bounded = server.ApiServer(app, connections_max=1, orders_max=2)

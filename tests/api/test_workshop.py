@@ -77,7 +77,10 @@ async def prepared(workshop: Workshop, current: bytes | None = None, **options: 
         current,
         validate_same=bool(options.get("validate_same")),
         step=lambda state, stage, _: steps.append((state, stage)),
+        coming=lambda: steps.append(("coming", "")),
     )
+    told = ("coming", "") in steps
+    assert told == bool(options.get("coming")), "that a release may come of it"
     assert digest_of(made.bundle) == made.digest
     return made, [stage for state, stage in steps if state == "done"]
 
@@ -93,7 +96,7 @@ def test_a_release_is_prepared_step_by_step(tmp_path: Path) -> None:
         assert decode(made.bundle).sources == sources(site_text(18_080))
         same, again = await prepared(workshop, made.bundle)  # type: ignore[misc]  # - a pair
         assert (same.same, again) == (True, ["check", "compile"])
-        _, asked = await prepared(workshop, made.bundle, validate_same=True)  # type: ignore[misc]  # - a pair
+        _, asked = await prepared(workshop, made.bundle, validate_same=True, coming=True)  # type: ignore[misc]  # - a pair
         assert asked[-2:] == ["validate", "taster"]
 
     assert run(tmp_path, story) == []

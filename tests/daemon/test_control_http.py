@@ -12,6 +12,7 @@ from seawall.daemon.control_http import HttpControl
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.fleet import client
 from seawall.ids import Digest, Generation, NodeName
+from seawall.rollout.ports import Coming
 from seawall.sockets import listen_private
 
 DIGEST = Digest("ab" * 32)
@@ -59,6 +60,14 @@ def test_no_content_is_no_assignment(tmp_path: Path) -> None:
     )
     assert found is None
     assert b"/v1/node/local/assignment?known=7&wait_s=0.5 " in head
+
+
+def test_no_content_may_say_that_a_change_is_coming(tmp_path: Path) -> None:
+    answer = http(204, b"", "X-Seawall-Coming: 1")
+    found, _ = exchange(
+        tmp_path / "c.sock", answer, lambda c: c.assignment(NODE, Generation(7), 0.5)
+    )
+    assert found == Coming()
 
 
 def test_an_assignment_may_say_more_than_this_node_knows(tmp_path: Path) -> None:

@@ -156,12 +156,15 @@ def test_http_control_keeps_every_promise_of_the_port(tmp_path: Path) -> None:
                     if event.event == "progress" and event.stage == "fetch":
                         break
                 found = await control.service.assignment(NodeName("local"), Generation(0), 20.0)
-                assert found is not None
+                assert isinstance(found, Assignment)
                 arranged.digest = found.digest
                 arranged.envelope = await control.service.bundle(found.digest)
                 return found
 
-            arranged = Arranged(port, assign)
+            async def foretell() -> None:
+                control.board.foretell(NodeName("local"))
+
+            arranged = Arranged(port, assign, foretell=foretell)
             await check_control(arranged)
         with pytest.raises(UnreachableError):
             await port.bundle(Digest("0" * 64))

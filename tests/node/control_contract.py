@@ -12,7 +12,7 @@ import pytest
 
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
-from seawall.rollout.ports import Assignment, ControlPort, NodeReport, Phase
+from seawall.rollout.ports import Assignment, Coming, ControlPort, NodeReport, Phase
 
 NODE = NodeName("local")
 DIGEST = Digest("a" * 64)
@@ -32,11 +32,13 @@ class Arranged:
     """One implementation, ready to be asked.
 
     `go_away` makes it unreachable; None when the implementation is tested for that elsewhere.
+    `foretell` says that a change is being prepared; None where nodes are not told.
     """
 
     port: ControlPort
     assign: Assign
     go_away: Callable[[], Awaitable[None]] | None = None
+    foretell: Callable[[], Awaitable[None]] | None = None
     digest: Digest = DIGEST
     envelope: bytes = field(default=ENVELOPE)
 
@@ -52,6 +54,12 @@ async def check_control(arranged: Arranged) -> None:
     assert await port.assignment(NODE, Generation(0), 10.0) == given, "asked again, told again"
     known = given.generation
     assert await port.assignment(NODE, known, 0.01) is None, "nothing above what is known"
+    if arranged.foretell is not None:
+        waiting = asyncio.ensure_future(port.assignment(NODE, known, 10.0))
+        await asyncio.sleep(0)
+        await arranged.foretell()
+        assert await waiting == Coming(), "a change that is being prepared ends a poll"
+        assert await port.assignment(NODE, known, 0.01) is None, "it is said once"
     assert await port.bundle(arranged.digest) == arranged.envelope
     with pytest.raises(NotFoundError):
         await port.bundle(Digest("0" * 64))

@@ -13,6 +13,7 @@ from seawall.api.openapi import document
 from seawall.api.requests import unpack
 from seawall.api.service import Service
 from seawall.ids import Digest, Generation, NodeName, RequestId
+from seawall.rollout.ports import COMING_HEADER, Coming
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,10 @@ async def _remove_node(service: Service, call: Call) -> object:
 
 async def _assignment(service: Service, call: Call) -> object:
     known = Generation(call.query["known"])
-    return await service.assignment(NodeName(call.path["node"]), known, call.query["wait_s"])
+    found = await service.assignment(NodeName(call.path["node"]), known, call.query["wait_s"])
+    if isinstance(found, Coming):
+        return Response(status_code=204, headers={COMING_HEADER: "1"})
+    return found
 
 
 async def _bundle(service: Service, call: Call) -> object:

@@ -18,7 +18,7 @@ from seawall.clock import Clock, offset_s
 from seawall.errors import RefusedError
 from seawall.ids import Generation, NodeName
 from seawall.rollout import state
-from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.ports import Assignment, Coming, NodeReport
 from seawall.rollout.state import Assigned, Fleet, Inventory
 from seawall.tasks import set_within
 from seawall.telemetry.window import Window
@@ -42,6 +42,7 @@ class _Node:
         at_s: when it last said or asked anything.
         polls: that wait for an assignment now.
         nudges: how often its polls were ended for something else.
+        coming_until_s: when it is too late to say that a change is being prepared.
         early: how many of its windows went before their turn among those of all nodes.
         lives: of its agent.
     """
@@ -50,6 +51,7 @@ class _Node:
     at_s: float = 0.0
     polls: int = 0
     nudges: int = 0
+    coming_until_s: float = 0.0
     early: int = 0
     lives: Lives = field(default_factory=Lives)
     windows: deque[Window] = field(default_factory=deque)
@@ -155,9 +157,18 @@ class NodeBoard:
             node.nudges += 1
             _wake(node)
 
+    def foretell(self, name: NodeName) -> None:
+        """A change is being prepared that the node may be assigned: say so with its next poll."""
+        node = self._nodes.get(name)
+        if node is not None:
+            node.coming_until_s = self._clock.monotonic_s() + limits.HEAD_START_S
+            _wake(node)
+
     # --- For nodes -------------------------------------------------------------------------------
 
-    async def poll(self, name: NodeName, known: Generation, wait_s: float) -> Assignment | None:
+    async def poll(
+        self, name: NodeName, known: Generation, wait_s: float
+    ) -> Assignment | Coming | None:
         """The assignment above `known`, as soon as there is one.
 
         None after `wait_s` seconds, or at once when the node is nudged.
@@ -177,7 +188,7 @@ class NodeBoard:
 
     async def _polled(
         self, node: _Node, name: NodeName, known: Generation, end_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         nudges = node.nudges
         while not self._closing:
             found = self._assigned.get(name)
@@ -185,7 +196,11 @@ class NodeBoard:
                 return Assignment(
                     found.generation, found.release, found.digest, found.bake_s, found.trial
                 )
-            left_s = end_s - self._clock.monotonic_s()
+            now_s = self._clock.monotonic_s()
+            if node.coming_until_s > now_s:
+                node.coming_until_s = 0.0
+                return Coming()
+            left_s = end_s - now_s
             if node.nudges != nudges or left_s <= 0 or not await set_within(node.changed, left_s):
                 return None
         return None

@@ -44,6 +44,11 @@ class Order:
     break_glass: bool = False
 
     @property
+    def is_tried(self) -> bool:
+        """Whether it becomes a release that a node tries first, and may get ready for."""
+        return self.kind is Kind.SITE and not self.dry_run and not self.break_glass
+
+    @property
     def words(self) -> str:
         """For whoever comes second."""
         what = "tries" if self.dry_run else "applies"

@@ -21,7 +21,7 @@ from seawall.api.roster import Roster
 from seawall.api.status_views import NoticeView
 from seawall.api.views import Applied, ReleaseView
 from seawall.api.work import Facts, Prepared
-from seawall.api.workshop import Workshop
+from seawall.api.workshop import Workshop, nobody
 from seawall.clock import Clock
 from seawall.errors import ConflictError, NotFoundError, RefusedError, SeawallError, UsageError
 from seawall.gate import report as gate_report
@@ -266,6 +266,7 @@ class Releaser:
                 step=flow.step,
                 extras=replace(order.extras, at_s=self._clock.now_s()),
                 recipients=self._roster.recipients(),
+                coming=self._roster.foretell if order.is_tried else nobody,
             )
         except ReleaseRefusedError as error:
             if error.blamed and not order.dry_run:

@@ -79,6 +79,14 @@ class Roster:
             for each in self.reports()
         )
 
+    def foretell(self) -> None:
+        """A release is being prepared: where there is one node, it will try it, and may get ready.
+
+        Of many nodes only some would, and which ones is not known yet.
+        """
+        if [each.node for each in self.reports()] == [LOCAL]:
+            self._board.foretell(LOCAL)
+
     def reports(self) -> tuple[NodeReport, ...]:
         """The newest report of every node."""
         return tuple(seen.report for seen in self._board.nodes())

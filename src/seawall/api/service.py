@@ -48,7 +48,7 @@ from seawall.ids import Digest, Generation, NodeName, RequestId
 from seawall.release.ledger import Scope
 from seawall.release.release import ReleaseRecord
 from seawall.release.store import Store
-from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.ports import Assignment, Coming, NodeReport
 from seawall.secret import Secret
 from seawall.site.sources import SourceSet
 
@@ -340,7 +340,7 @@ class Service:
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         """Long poll of a node.
 
         Raises:
@@ -348,7 +348,7 @@ class Service:
         """
         check_node(node)
         found = await self._parts.board.poll(node, known, wait_s)
-        if found is None and self.hands.rollouts is not None:
+        if not isinstance(found, Assignment) and self.hands.rollouts is not None:
             self.hands.rollouts.require_going_on(node)
         return found
 

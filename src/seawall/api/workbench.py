@@ -93,6 +93,9 @@ Make = Callable[[Path, Say, Ask], "Workbench"]
 class Workbench:
     """The jobs. Each takes and returns values that `pickle` can carry.
 
+    Attributes:
+        coming: called when a job begins that may end in a release.
+
     Args:
         home: control's private directory.
         say: told about each step.
@@ -101,6 +104,7 @@ class Workbench:
 
     def __init__(self, home: Path, say: Say, ask: Ask = no_fleet) -> None:
         clock = SystemClock()
+        self.coming: Callable[[], None] = lambda: None
         self._clock = clock
         self._say = say
         issue = DevelopmentCa(home / "development-ca", clock).issue
@@ -151,6 +155,7 @@ class Workbench:
             # Who asked for it may have looked at the release before: that would undo this one.
             sources = old.sources
         if old is not None and (validate_same or may_differ(sources, kind, extras, old)):
+            self.coming()
             await self._gate.expect(old.snapshot)
         candidate = self._candidate(sources, kind, extras, old)
         same = old is not None and same_content(old, candidate.bundle)
@@ -357,6 +362,7 @@ def main(make: Make = Workbench) -> None:
         return sampled
 
     bench = make(Path(sys.argv[1]), say, ask)
+    bench.coming = lambda: frames.write(answers, ("coming", None))
     with asyncio.Runner() as runner:
         while (request := frames.read(requests)) is not None:
             runner.run(_work(bench, request, answers))

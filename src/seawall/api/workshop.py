@@ -46,6 +46,10 @@ def ignore(_state: str, _stage: Stage, _text: str) -> None:
     """For jobs whose steps nobody follows."""
 
 
+def nobody() -> None:
+    """For jobs of which nobody wants to know that a release may come of them."""
+
+
 class Workshop:
     """Owns at most one workbench process. Use `run` as a task, and `close` at the end.
 
@@ -92,11 +96,13 @@ class Workshop:
         step: Step,
         extras: Extras = AS_CURRENT,
         recipients: tuple[Recipient, ...] = (),
+        coming: Callable[[], None] = nobody,
     ) -> Prepared:
-        """See `Workbench.prepare`."""
+        """See `Workbench.prepare`; `coming` is called as soon as it may end in a release."""
         made: Prepared = await self._job(
             *("prepare", sources, kind, force, current),
             step=step,
+            coming=coming,
             validate_same=validate_same,
             extras=extras,
             recipients=recipients,
@@ -177,14 +183,19 @@ class Workshop:
             await asyncio.shield(ended)  # whoever gives up waiting leaves no process behind
 
     async def _job(
-        self, name: str, *arguments: object, step: Step = ignore, **options: object
+        self,
+        name: str,
+        *arguments: object,
+        step: Step = ignore,
+        coming: Callable[[], None] = nobody,
+        **options: object,
     ) -> Any:
         # However many look at something, one of them at most stands before a release: whoever may
         # look must not hold up a kill switch.
         async with self._looking if name in _LOOKS else contextlib.nullcontext(), self._turn:
             try:
                 async with asyncio.timeout(limits.WORKBENCH_JOB_TIMEOUT_S):
-                    return await self._ask((name, arguments, options), step)
+                    return await self._ask((name, arguments, options), step, coming)
             except TimeoutError as error:
                 await self.close()
                 raise _lost(f"took longer than {limits.WORKBENCH_JOB_TIMEOUT_S} s") from error
@@ -198,7 +209,7 @@ class Workshop:
             finally:
                 self._used_s = self._clock.monotonic_s()
 
-    async def _ask(self, request: object, step: Step) -> Any:
+    async def _ask(self, request: object, step: Step, coming: Callable[[], None]) -> Any:
         answers, requests = await self._running()
         requests.writelines(frames.framed(request))
         await requests.drain()
@@ -206,6 +217,8 @@ class Workshop:
             kind, value = await frames.receive(answers)
             if kind == "step":
                 step(*value)
+            elif kind == "coming":
+                coming()
             elif kind == "ask":
                 requests.writelines(frames.framed(await self._sampled(value, step)))
                 await requests.drain()

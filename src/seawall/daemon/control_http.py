@@ -34,7 +34,7 @@ class HttpControl(ControlClient):
         body: bytes = b"",
     ) -> Answer:
         try:
-            status, answer = await exchange(
+            answer = await exchange(
                 self._socket,
                 method,
                 target,
@@ -45,4 +45,4 @@ class HttpControl(ControlClient):
             )
         except (OSError, ValueError) as error:
             raise unreachable(error) from error
-        return checked(Answer(status, {}, answer))
+        return checked(answer)

@@ -33,7 +33,7 @@ from seawall.node.open_files import files_used_up
 from seawall.node.report import CollectorMaker
 from seawall.release.bundle import Bundle
 from seawall.release.signing import load_public_key, pin_public_key
-from seawall.rollout.ports import Assignment, ControlPort, NodeReport, TrialReport
+from seawall.rollout.ports import Assignment, Coming, ControlPort, NodeReport, TrialReport
 from seawall.tasks import Background
 from seawall.telemetry.admin import AdminClient
 from seawall.telemetry.collector import Collector
@@ -79,7 +79,7 @@ class Telling:
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         """See `ControlPort.assignment`."""
         return await self._control.assignment(node, known, wait_s)
 

@@ -43,7 +43,7 @@ from seawall.node.lastgood import Opener, trusting
 from seawall.release.bundle import Bundle
 from seawall.release.guard import force_names
 from seawall.release.signing import load_public_key, pin_public_key
-from seawall.rollout.ports import Assignment, ControlPort, NodeReport
+from seawall.rollout.ports import Assignment, Coming, ControlPort, NodeReport
 from seawall.site.sources import BOT_MODEL
 
 _WORKBENCH: Final = "seawall.drill.workbench"
@@ -79,7 +79,7 @@ class Line:
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         """See `ControlPort.assignment`."""
         self._require_open()
         found = await self._service.assignment(node, known, wait_s)

@@ -19,7 +19,7 @@ from seawall.errors import NotFoundError, SeawallError, UnreachableError, UsageE
 from seawall.exchange import Answer
 from seawall.fleet.shapes import Refusal
 from seawall.ids import Digest, Generation, NodeName
-from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.ports import COMING_HEADER, Assignment, Coming, NodeReport
 
 TIMEOUT_S: Final = 10.0
 """Of an answer that control has at hand."""
@@ -62,13 +62,13 @@ class ControlClient(ABC):
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         """See `ControlPort.assignment`."""
         query = urlencode({"known": known, "wait_s": wait_s})
         target = f"/v1/node/{quote(node, safe='')}/assignment?{query}"
         answer = await self._ask(Purpose.POLL, "GET", target, timeout_s=wait_s + _POLL_SLACK_S)
         if answer.status == _NO_CONTENT:
-            return None
+            return Coming() if COMING_HEADER in answer.headers else None
         try:
             return from_json(Assignment, json.loads(answer.body), strict=False)
         except (ValueError, UsageError) as error:

@@ -47,7 +47,7 @@ from seawall.fleet.shed import Bundles, BusyError, Gate, Rates, quiet_s
 from seawall.ids import Digest, Generation, NodeName
 from seawall.release.registry import FleetNode, Registry
 from seawall.release.signing import PublicKey
-from seawall.rollout.ports import ControlPort, NodeReport
+from seawall.rollout.ports import Assignment, ControlPort, NodeReport
 
 _CHUNK_SIZE_BYTES: Final = 64 * limits.KIB
 _NOT_HERE: Final = 421
@@ -203,7 +203,8 @@ class Gateway:
             wait_s = 0.0
         assignment = await self._parts.control.assignment(node.name, known, wait_s)
         await self._node(request)  # it may have been removed meanwhile
-        answer = Response(status_code=204) if assignment is None else _json(assignment)
+        news = isinstance(assignment, Assignment)
+        answer = _json(assignment) if news else Response(status_code=204)
         return _asking(answer, before or self._questions(request, node))
 
     async def _bundle(self, request: Request) -> Response:

@@ -56,7 +56,7 @@ from seawall.fleet.shapes import (
 )
 from seawall.ids import Digest, Generation, NodeName
 from seawall.phrases import minute
-from seawall.rollout.ports import Assignment, NodeReport
+from seawall.rollout.ports import Assignment, Coming, NodeReport
 
 _NOT_HERE: Final = 421
 _BUSY: Final = frozenset({429, 503})
@@ -115,7 +115,7 @@ class FleetControl(ControlClient):
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         """See `ControlPort.assignment`; a pause after a failure is part of the wait."""
         pause_s = self._pauses[Purpose.POLL].left_s(self._clock.monotonic_s())
         if pause_s:

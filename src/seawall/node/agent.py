@@ -56,7 +56,7 @@ from seawall.node.slots import STABLE, Slots
 from seawall.node.state import NodeState, Served
 from seawall.node.steering import Arm
 from seawall.node.trials import Trials
-from seawall.rollout.ports import ControlPort, Steering
+from seawall.rollout.ports import Assignment, ControlPort, Steering
 
 __all__ = ["STABLE", "Agent"]
 
@@ -320,8 +320,10 @@ class Agent:
                 assignment = await self._control.assignment(
                     self.node, self.state.generation, ASSIGNMENT_POLL_WAIT_S
                 )
-                if assignment is None:
+                if not isinstance(assignment, Assignment):
                     self.heard()
+                    if assignment is not None and self._serving.current is not None:
+                        self.trials.expect(self._serving.current)
                 else:
                     self._driver.tell(moves.Assigned(assignment))
                     if self.course.refusal:

@@ -54,6 +54,11 @@ class Slots:
         """Every keeper, whether or not it has an Envoy."""
         return tuple(self._keepers.values())
 
+    @property
+    def free(self) -> bool:
+        """Whether `take` need not wait."""
+        return self._free() is not None
+
     def of(self, arm: Arm) -> Keeper | None:
         """The keeper with that role, if any has it."""
         name = self._roles.get(arm)

@@ -13,6 +13,7 @@ from seawall.compiler.snapshot import Snapshot
 from seawall.limits import ENVOY_READY_TIMEOUT_S
 from seawall.node.commit import Attempt, attempt
 from seawall.node.groups import Pids
+from seawall.node.headstart import HeadStart
 from seawall.node.keeper import Keeper
 from seawall.node.lastgood import Loaded
 from seawall.node.sharing import TROUBLE, Sharing, control_share
@@ -64,6 +65,7 @@ class Stage:
         self._current: Loaded | None = None
         self._opened = False
         self._asked: Collection[str] = ()
+        self._head_start = HeadStart(slots, clock, spawn, self.one)
 
     def runs(self, arm: Arm) -> Keeper | None:
         """The keeper of an arm whose Envoy runs."""
@@ -91,7 +93,7 @@ class Stage:
         self._asked = asked
         places = (public_places(release.snapshot) for release in (loaded, current))
         await self.sharing.prepare(self.pids().get(Arm.STABLE, 0), *places)
-        workers = 0 if self.sharing.exact else 1
+        workers = self._workers
         found: dict[Arm, Attempt] = {}
 
         async def begin(arm: Arm, release: Loaded) -> None:
@@ -119,8 +121,18 @@ class Stage:
         await self.sharing.let_go()
         self._changed()
 
+    async def expect(self, current: Loaded) -> None:
+        """See `Trials.expect`."""
+        if self._slots.of(Arm.BASELINE) is None:
+            await self._head_start.begin(current, self._workers)
+
+    @property
+    def _workers(self) -> int:
+        """Threads of a candidate: as many as stable has, where they take no more than its share."""
+        return 0 if self.sharing.exact else 1
+
     async def _clear(self, loaded: Loaded, current: Loaded) -> None:
-        if any(self._slots.of(arm) is not None for arm in ON_TRIAL):
+        if not self._head_start.waits and any(self._slots.of(arm) is not None for arm in ON_TRIAL):
             await self.end(0)
         self._loaded, self._current = loaded, current
         self._watch()
@@ -137,6 +149,15 @@ class Stage:
     async def _begin(
         self, arm: Arm, release: Loaded, deadline_s: float, workers: int = 0
     ) -> Attempt:
+        ahead = None
+        if arm is Arm.CANDIDATE:
+            ahead = await self._head_start.take(release.snapshot, workers)
+        if ahead is not None:
+            found = await self._load(ahead, release, deadline_s)
+            if not found.why:
+                return found
+            await self._kill(arm)  # one that had loaded nothing before the release decides
+            self._watch()
         try:
             keeper = await self._slots.take(arm)
         except OSError as error:
@@ -147,6 +168,9 @@ class Stage:
         keeper.launch(on_trial=True, concurrency=workers)
         if keeper.trouble:
             return Attempt(keeper.trouble, blames_content=False)
+        return await self._load(keeper, release, deadline_s)
+
+    async def _load(self, keeper: Keeper, release: Loaded, deadline_s: float) -> Attempt:
         private = with_taste(release.snapshot, self._asked, ())
         return await attempt(keeper, private, timeout_s=deadline_s, ready_timeout_s=deadline_s)
 
@@ -234,6 +258,7 @@ class Stage:
 
     async def end(self, drain_s: float) -> None:
         """See `Trials.withdraw`."""
+        await self._head_start.end()
         await self._give_back()
         keepers = [keeper for arm in ON_TRIAL if (keeper := self._slots.of(arm)) is not None]
         if drain_s > 0:

@@ -149,6 +149,17 @@ class Trials:
             if not self.leftover:
                 await self._stage.explore(current)
 
+    def expect(self, current: Loaded) -> None:
+        """A trial may begin within seconds: its candidate loads what it will share with `current`.
+
+        Beside everything else, and only if there is no trial now.
+        """
+        self._spawn(self._expect(current))
+
+    async def _expect(self, current: Loaded) -> None:
+        async with self._stage.one:
+            await self._stage.expect(current)
+
     # --- The steps of a trial ------------------------------------------------------------------
 
     async def start(

@@ -15,6 +15,8 @@ from seawall.telemetry.window import Window
 
 LEVEL_TRIALS: Final = 1
 """`NodeReport.level` of an agent that tries releases; one that says less commits untried."""
+COMING_HEADER: Final = "x-seawall-coming"
+"""With an empty answer to a node's poll: see `Coming`. An agent that does not know it polls on."""
 UNHEALTHY_BAKING: Final = "was unhealthy while it baked"
 """In `NodeReport.message` of a node that went back because it fared better before the commit."""
 
@@ -55,6 +57,11 @@ class Assignment:
     digest: Digest
     bake_s: float
     trial: Trial | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """Control prepares a change and may assign it within seconds. Nothing is promised by it."""
 
 
 class Phase(StrEnum):
@@ -227,8 +234,11 @@ class ControlPort(Protocol):
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
-        """Long poll: the newest assignment above `known`, or None after `wait_s` seconds."""
+    ) -> Assignment | Coming | None:
+        """Long poll: the newest assignment above `known`, or None after `wait_s` seconds.
+
+        `Coming` is said at most once of a change that is being prepared; the node asks again.
+        """
         ...
 
     async def bundle(self, digest: Digest) -> bytes:

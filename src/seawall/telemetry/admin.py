@@ -114,7 +114,7 @@ class AdminClient:
     async def request(self, method: str, target: str) -> tuple[int, bytes]:
         """Status and body of any answer; `target` is path and query, already encoded."""
         try:
-            return await exchange(
+            answer = await exchange(
                 self._path,
                 method,
                 target,
@@ -125,6 +125,7 @@ class AdminClient:
             raise self._unreachable(f"no answer in {self._timeout_s:g} s", ADMIN_LATE) from error
         except (OSError, ValueError) as error:
             raise self._unreachable(str(error)) from error
+        return answer.status, answer.body
 
     async def _expect_ok(self, method: str, path: str, query: Mapping[str, str]) -> bytes:
         target = f"{path}?{urlencode(query)}" if query else path

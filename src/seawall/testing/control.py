@@ -8,7 +8,7 @@ import asyncio
 
 from seawall.errors import NotFoundError, UnreachableError
 from seawall.ids import Digest, Generation, NodeName, ReleaseId
-from seawall.rollout.ports import Assignment, NodeReport, Trial
+from seawall.rollout.ports import Assignment, Coming, NodeReport, Trial
 
 
 class MemoryControl:
@@ -26,6 +26,7 @@ class MemoryControl:
         self.obey_known = True
         self._bundles: dict[Digest, bytes] = {}
         self._assignments: dict[NodeName, Assignment] = {}
+        self._coming: set[NodeName] = set()
         self._moved = asyncio.Condition()
         self._away = False
 
@@ -56,6 +57,12 @@ class MemoryControl:
         """Have a bundle that is not assigned yet."""
         self._bundles[digest] = envelope
 
+    async def foretell(self, node: NodeName | None = None) -> None:
+        """Tell a node that a change is being prepared."""
+        async with self._moved:
+            self._coming.add(node or NodeName("local"))
+            self._moved.notify_all()
+
     async def go_away(self) -> None:
         """From now on every call raises `UnreachableError`, those that wait included."""
         async with self._moved:
@@ -70,15 +77,17 @@ class MemoryControl:
 
     async def assignment(
         self, node: NodeName, known: Generation, wait_s: float
-    ) -> Assignment | None:
+    ) -> Assignment | Coming | None:
         """See `ControlPort.assignment`."""
         self._answer()
 
-        def ready() -> bool:
+        def news() -> Assignment | None:
             newest = self._assignments.get(node)
-            if newest is None:
-                return self._away
-            return self._away or not self.obey_known or newest.generation > known
+            is_new = newest is not None and (not self.obey_known or newest.generation > known)
+            return newest if is_new else None
+
+        def ready() -> bool:
+            return self._away or news() is not None or node in self._coming
 
         try:
             async with asyncio.timeout(wait_s), self._moved:
@@ -86,7 +95,10 @@ class MemoryControl:
         except TimeoutError:
             return None
         self._answer()
-        return self._assignments[node]
+        if (found := news()) is not None:
+            return found
+        self._coming.discard(node)
+        return Coming()
 
     async def bundle(self, digest: Digest) -> bytes:
         """See `ControlPort.bundle`.

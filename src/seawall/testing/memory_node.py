@@ -92,7 +92,7 @@ class MemoryNode:
                 await self._stands()
                 while True:
                     assignment = await self._control.assignment(self.name, self.generation, _WAIT_S)
-                    if assignment is not None:
+                    if isinstance(assignment, Assignment):
                         await self._take(assignment)
             except UnreachableError:
                 await asyncio.sleep(_RETRY_S)
