@@ -791,7 +791,7 @@ STANDING_WORK_PAUSE_S: Final = 10.0
 defect ended it, each time with a line in the log."""
 WORKBENCH_IDLE_S: Final = 60.0
 """Time without work after which the workbench, the process that compiles, is ended to give its
-memory to Envoy. Who applies, looks and edits again within a minute does not wait for it to start."""
+memory to Envoy. Within it, the next change does not wait for the process to start."""
 WORKBENCH_MEMORY_BYTES_MAX: Final = 4 * GIB
 """Memory of the workbench (RLIMIT_DATA). 1,000 sites take 0.3 GiB; input that explodes in memory
 ends one job, not the machine."""
