@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from envoy.config.bootstrap.v3.bootstrap_pb2 import Bootstrap
+from envoy.config.route.v3.route_pb2 import RouteConfiguration
 
-from helpers import free_port
+from helpers import POLL_S, free_port
 from node.course_support import measuring
 from node.stage_support import Stand, alive, answers, loaded, standing
-from node.support import answer, cluster, edge, listener, routes, until, whole
+from node.support import DEADLINE_S, answer, cluster, edge, listener, routes, until, whole
 from node.support import running as running_agent
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.node import headstart
@@ -161,6 +162,70 @@ def test_whoever_ends_trials_ends_it_too_and_a_trial_has_none_beside_it(tmp_path
         assert pid(stand) == trial
         await stand.trials.steer(1000)
         assert await answers(port, 50) == Counter(two=50)
+
+    play(tmp_path, edge(port, "one"), story)
+
+
+READS = r"rds\.http\.(config_reload|update_rejected)$"
+
+
+async def reads(stand: Stand) -> dict[str, int]:
+    """How often the candidate has read its public table, and refused it."""
+    keeper = stand.trials.keeper(Arm.CANDIDATE)
+    assert keeper is not None
+    text = (await keeper.slot.admin.stats_text(stats_filter=READS)).decode()
+    lines = (line.rpartition(": ") for line in text.splitlines() if line)
+    return {name.rpartition(".")[2]: int(count) for name, _, count in lines}
+
+
+async def until_read(stand: Stand, name: str) -> None:
+    async with asyncio.timeout(DEADLINE_S):
+        while (await reads(stand)).get(name) != 1:  # noqa: ASYNC110 - Envoy tells by being asked
+            await asyncio.sleep(POLL_S)
+
+
+def test_the_public_table_is_read_before_the_public_addresses_are_bound(tmp_path: Path) -> None:
+    port = free_port()
+
+    async def story(stand: Stand, current: Loaded) -> None:
+        assert await tried(stand, loaded(edge(port, "two"), "r2"), current) == ""
+        await until_read(stand, "config_reload")
+        assert await answers(port, 50) == Counter(one=50), "no client meets it"
+        keeper = stand.trials.keeper(Arm.CANDIDATE)
+        assert keeper is not None
+        (reader,) = keeper.slot.directory.glob("taste-reads-*.sock")
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_unix_connection(reader)
+        assert (await stand.trials.open()).why == ""
+        assert (await reads(stand))["config_reload"] == 1, "it is not read again"
+        await stand.trials.steer(1000)
+        assert await answers(port, 50) == Counter(two=50)
+
+    play(tmp_path, edge(port, "one"), story)
+
+
+def test_a_public_table_that_envoy_refuses_is_refused_when_it_is_opened(tmp_path: Path) -> None:
+    port = free_port()
+    unreadable = {**answer("two"), "name": "other/x", "match": {"safe_regex": {"regex": "("}}}
+    table = routes([answer("two")])
+    rules = RouteConfiguration.FromString(table.body)
+    other = RouteConfiguration.FromString(routes([unreadable]).body).virtual_hosts[0]
+    other.name, other.domains[:] = "other", ["other.test"]
+    rules.virtual_hosts.append(other)
+    bad = Resource(TypeUrl.ROUTES, table.name, rules.SerializeToString(), "site other")
+
+    async def story(stand: Stand, current: Loaded) -> None:
+        release = loaded(whole(cluster("origin", 1), listener(port), bad), "r2")
+        found = await stand.trials.start(
+            release, current, ["demo.test"], baseline=False, deadline_s=20
+        )
+        assert found.why == "", "who is asked is not concerned"
+        await until_read(stand, "update_rejected")
+        found = await stand.trials.open()
+        assert "regex" in found.why or "missing" in found.why
+        assert [nack.owner for nack in found.nacks] == ["route other/x"]
+        assert not stand.trials.leftover
+        assert await answers(port, 50) == Counter(one=50)
 
     play(tmp_path, edge(port, "one"), story)
 

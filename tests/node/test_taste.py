@@ -72,6 +72,19 @@ def test_only_the_wanted_public_addresses_are_opened() -> None:
     assert names(opened, TypeUrl.ROUTES) == {"http", "taste http"}
 
 
+def test_tables_that_are_read_ahead_are_read_by_what_nobody_can_reach() -> None:
+    plain = two_listeners()
+    ahead = with_taste(plain, (), (), ahead=True)
+    assert public_places(ahead) == ()
+    assert names(ahead, TypeUrl.ROUTES) == {"http", "taste http"}
+    reader = Listener.FromString(ahead.by_key[(TypeUrl.LISTENER, "taste reads http")].body)
+    assert not reader.bind_to_port.value
+    assert reader.HasField("bind_to_port")
+    assert without_taste(with_taste(plain, (), None, ahead=True)) == plain
+    opened = with_taste(plain, (), [Place("0.0.0.0", 443)], ahead=True)
+    assert "taste reads http" not in names(opened, TypeUrl.LISTENER), "the listener reads it"
+
+
 def test_routes_of_a_private_table_count_for_no_site() -> None:
     rule = {**answer("x"), "stat_prefix": "shop"}
     tasty = with_taste(whole(cluster("o", 1), addressed("0.0.0.0", 80), routes([rule])), ())

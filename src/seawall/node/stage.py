@@ -107,9 +107,18 @@ class Stage:
         self._changed()
         if found[Arm.CANDIDATE].why:
             await self.end(0)
-        elif Arm.BASELINE in found and found[Arm.BASELINE].why:
+            return found[Arm.CANDIDATE]
+        self._read_ahead()
+        if Arm.BASELINE in found and found[Arm.BASELINE].why:
             await self._kill(Arm.BASELINE)
         return found[Arm.CANDIDATE]
+
+    def _read_ahead(self) -> None:
+        """While golden requests are asked, read what `open` would wait for."""
+        keeper = self.runs(Arm.CANDIDATE)
+        if keeper is not None and self.sharing.exact:
+            snapshot = self._release_of(Arm.CANDIDATE)
+            keeper.link.aim(with_taste(snapshot, self._asked, (), ahead=True))
 
     async def explore(self, current: Loaded) -> None:
         """See `Trials.explore`."""

@@ -20,6 +20,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 
 from seawall.compiler.chains import managers
 from seawall.compiler.domains import takes, without_port
+from seawall.compiler.names import FILTER_ROUTER
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.node.kernel import Place
@@ -46,7 +47,11 @@ def public_places(snapshot: Snapshot) -> tuple[Place, ...]:
 
 
 def with_taste(
-    snapshot: Snapshot, asked: Collection[str], places: Collection[Place] | None = None
+    snapshot: Snapshot,
+    asked: Collection[str],
+    places: Collection[Place] | None = None,
+    *,
+    ahead: bool = False,
 ) -> Snapshot:
     """`snapshot` with taste listeners, and of its public ones only those at `places`.
 
@@ -55,9 +60,11 @@ def with_taste(
         asked: the hosts that are asked. Taste listeners and their tables hold what answers them
             and no more: Envoy reads a table whole, and there may be thousands of hosts.
         places: None keeps every public listener; an empty set none.
+        ahead: let Envoy read the route tables of the other public listeners too, so that whoever
+            opens these later need not wait for that.
     """
     hosts = frozenset(without_port(host) for host in asked)
-    return Snapshot.of(_with_taste(snapshot, hosts, places))
+    return Snapshot.of(_with_taste(snapshot, hosts, places, ahead=ahead))
 
 
 def without_taste(snapshot: Snapshot) -> Snapshot:
@@ -76,21 +83,35 @@ def _of_taste(resource: Resource) -> bool:
 
 
 def _with_taste(
-    snapshot: Snapshot, hosts: frozenset[str], places: Collection[Place] | None
+    snapshot: Snapshot, hosts: frozenset[str], places: Collection[Place] | None, *, ahead: bool
 ) -> Iterator[Resource]:
     used: set[str] = set()
+    ahead_of: dict[str, Any] = {}
     tasted: set[str] = set()
     copied: set[bool] = set()
     for resource in snapshot.of_type(TypeUrl.LISTENER):
         listener = Listener.FromString(resource.body)
         place = _place(listener)
+        tables = {m.rds.route_config_name: m.rds for _, m in _managers(listener)}
         if places is None or place is None or place in places:
-            used |= {manager.rds.route_config_name for _, manager in _managers(listener)}
+            used |= tables.keys()
             yield resource
+        ahead_of |= tables
         if place is not None and (encrypted := _encrypted(listener)) not in copied:
             copied.add(encrypted)
             tasted |= _make_private(listener, "https" if encrypted else "http", hosts)
             yield Resource(TypeUrl.LISTENER, listener.name, body_of(listener), resource.owner)
+    if ahead:
+        unread = sorted(ahead_of.keys() - used)
+        yield from (_reader(n, table, ahead_of[table]) for n, table in enumerate(unread))
+        used |= ahead_of.keys()
+    yield from _others(snapshot, hosts, tasted, used)
+
+
+def _others(
+    snapshot: Snapshot, hosts: frozenset[str], tasted: set[str], used: set[str]
+) -> Iterator[Resource]:
+    """What is no listener: private tables for those in `tasted`, and what is in `used`."""
     for resource in snapshot.resources:
         if resource.type_url is TypeUrl.ROUTES:
             if resource.name in tasted:
@@ -180,6 +201,24 @@ def _quiet_router(manager: Any) -> None:
 
 def _table(name: str) -> str:
     return f"{TASTE} {name}"
+
+
+def _reader(number: int, table: str, rds: Any) -> Resource:
+    """A listener that accepts no connection, for which Envoy reads a route table.
+
+    Envoy has one copy of a table for all who name it in the same words.
+    """
+    manager = hcm_pb2.HttpConnectionManager(stat_prefix=TASTE, rds=rds)
+    manager.http_filters.add(name=FILTER_ROUTER).typed_config.CopyFrom(packed(router_pb2.Router()))
+    listener = Listener(name=f"{TASTE} reads {table}", stat_prefix=TASTE)
+    listener.address.pipe.path = f"{TASTE}-reads-{number}.sock"  # it must have an own address
+    listener.address.pipe.mode = _SOCKET_MODE
+    listener.bind_to_port.value = False
+    chain = listener.filter_chains.add()
+    chain.filters.add(name="envoy.filters.network.http_connection_manager").typed_config.CopyFrom(
+        packed(manager)
+    )
+    return Resource(TypeUrl.LISTENER, listener.name, body_of(listener), "edge")
 
 
 def _private_table(resource: Resource, hosts: frozenset[str]) -> Resource:
