@@ -12,7 +12,8 @@ def few(texts: Sequence[str], most: int) -> str:
 
 def frozen(actor: str, reason: str) -> str:
     """Who has frozen releases, and why where that was said; a sentence."""
-    return f"Releases are frozen by {actor}{f': {reason}' if reason else ''}."
+    why = f": {reason.removesuffix('.')}" if reason else ""
+    return f"Releases are frozen by {actor}{why}."
 
 
 def minute(at_s: float) -> str:

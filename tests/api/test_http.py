@@ -279,6 +279,22 @@ def test_the_client_does_everything_with_views(here: Served) -> None:
         assert re.search(r"^seawall_releases \d", client.metrics(), re.MULTILINE)
 
 
+def test_deeds_without_an_author_of_their_own_are_recorded_for_who_asks(here: Served) -> None:
+    with Client.for_data_dir(here.data_dir) as client:
+        client.speak_for("ann (as sëawall)")
+        made = client.create_token("deploy", scopes=("read", "write"))
+        with Client.for_url(f"http://127.0.0.1:{here.tcp_port}", made.token) as distant:
+            distant.speak_for("bob")
+            distant.create_token("of-bob")
+        client.revoke_token("of-bob")
+        entries = client.audit(limit=3).entries
+    assert [(entry.who, entry.what) for entry in entries] == [
+        ("ann (as sëawall)", "token-revoked"),
+        ("bob (token deploy)", "token-created"),
+        ("ann (as sëawall)", "token-created"),
+    ]
+
+
 def test_nobody_there_is_said_with_what_to_do(tmp_path: Path) -> None:
     for data_dir in (tmp_path, tmp_path / "none"):
         with pytest.raises(UnreachableError, match="not running") as told:  # noqa: SIM117 - the error is the point

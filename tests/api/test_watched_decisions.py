@@ -39,7 +39,7 @@ def _in_steps(tmp_path: Path, story: Callable[[World, Pair], Awaitable[None]]) -
     asyncio.run(main())
 
 
-def _fails_while_it_bakes(fleet: Fleet, now_s: float) -> Plan:
+def fails_while_it_bakes(fleet: Fleet, now_s: float) -> Plan:
     draft = Draft(fleet, NOBODY, Findings(), now_s)
     assert fleet.running is not None
     draft.withdraw(fleet.running, Stage.ROLLED_BACK, "while baking: an origin failed")
@@ -131,7 +131,7 @@ def test_a_renewal_that_was_withdrawn_while_it_baked_is_tried_again(tmp_path: Pa
             assert await watch.poll() is not None
             assert await watch.poll() is None
             assert served_chain(here) == renewed
-            await here.control.executor.order(_fails_while_it_bakes)
+            await here.control.executor.order(fails_while_it_bakes)
             await until(lambda: served_chain(here) == serves, "the way back")
             assert await watch.poll() is None
             notice = watch.notice()
@@ -157,7 +157,7 @@ def test_a_copy_that_was_left_behind_is_not_tried_either(tmp_path: Path) -> None
         assert await watch.poll() is None
         pair.renew()
         assert await watch.poll() is not None
-        await here.control.executor.order(_fails_while_it_bakes)
+        await here.control.executor.order(fails_while_it_bakes)
         await until(lambda: served_chain(here) == serves, "the way back")
         pair.renew()
         for file in (pair.chain, pair.key):

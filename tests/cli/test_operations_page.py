@@ -44,6 +44,13 @@ def test_the_site_file_and_the_list_of_the_page_are_good() -> None:
     assert reported.networks == ()
 
 
+def test_the_maintenance_page_is_good_and_its_bake_too_short_for_the_brake() -> None:
+    loaded = load_text(next(block for _, block in BLOCKS if "name: maintenance" in block))
+    assert loaded.edge is not None, loaded.problems
+    assert loaded.problems == ()
+    assert loaded.edge.rollout.bake_s < limits.JUDGE_SPANS_MIN * limits.JUDGE_SPAN_S
+
+
 def test_the_table_of_features_is_the_one_in_the_code() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| (.*?) \| (yes)? ?\|$", PAGE, re.MULTILINE)
     written = {name: (words, bool(opens)) for name, words, opens in rows if name in set(FEATURES)}

@@ -82,7 +82,7 @@ def test_body_limits_and_actions_of_a_route_are_told() -> None:
     [
         (LoadBalancing(BalanceBy.HASH_CLIENT_IP), "by client address"),
         (LoadBalancing(BalanceBy.HASH_HEADER, "x-user"), "by header x-user"),
-        (LoadBalancing(BalanceBy.HASH_COOKIE, "sid"), "by cookie sid"),
+        (LoadBalancing(BalanceBy.HASH_COOKIE, "sid"), "by cookie sid, else by seawall-endpoint"),
     ],
 )
 def test_websockets_and_stickiness_are_told_in_words(balancing: LoadBalancing, said: str) -> None:

@@ -299,7 +299,7 @@ def test_hashing_keeps_a_client_on_one_endpoint(
                 assert len(others) == 4
             if by is BalanceBy.HASH_COOKIE:
                 made = running.get("/").header("set-cookie") or ""
-                assert made.startswith("sid=")
+                assert made.startswith("seawall-endpoint="), "sid is the application's to set"
                 again = (f"cookie: {made.partition(';')[0]}",)
                 assert len({running.get("/", headers=again).body for _ in range(12)}) == 1
 

@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 
-from helpers import free_port
+from helpers import free_port, wait_until
+from seawall.daemon.telling import Telling
 from seawall.demo.website import running_website
 from seawall_process import Edge, seawall_up, site_file
 
 _STAYS = "rollout: {steps: [{share: 50%, soak: 10m, deadline: 10m}], bake: 1s}\n"
+_HELD = "rollout: {steps: [50%], without_traffic: hold, bake: 1s}\n"
 DEADLINE_S = 60.0
 
 
@@ -72,6 +74,11 @@ def _current(edge: Edge) -> str:
     return status.current.id
 
 
+def _running(edge: Edge) -> bool:
+    status = edge.status()
+    return status is not None and status.rollouts is not None and bool(status.rollouts.running)
+
+
 def test_a_control_process_that_is_killed_meanwhile_is_waited_for(edge: Edge) -> None:
     before = _current(edge)
     edge.write(more="    timeout: 21s\n")
@@ -110,6 +117,21 @@ def test_another_release_on_its_way_is_told_and_goes_on(edge: Edge) -> None:
     edge.run("abort")  # unless it was given up already, as on a busy machine
     assert _errors(said) == ["release-in-progress"]
     assert said[-1]["event"] == "ready"
+
+
+def test_a_manager_need_not_wait_until_a_release_has_been_brought_out(edge: Edge) -> None:
+    text = site_file(edge.port, edge.origin, more="    timeout: 33s\n")
+    edge.write(text=text.partition("rollout:")[0] + _HELD)
+    telling = Telling(edge.config, edge.data_dir, json_output=True)
+    try:
+        # Whoever releases waits for a person here, so what ended would not have waited.
+        wait_until(telling.says_that_it_serves, what="it says so", deadline_s=DEADLINE_S)
+        wait_until(lambda: _running(edge), what="the rollout", deadline_s=DEADLINE_S)
+        assert telling.ended() is None
+        assert not telling.says_that_it_serves(), "once is enough"
+    finally:
+        telling.kill()
+        edge.run("abort")
 
 
 def test_a_port_of_somebody_else_in_a_file_that_changed_is_told(edge: Edge) -> None:

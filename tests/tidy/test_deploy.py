@@ -41,6 +41,12 @@ def test_a_unit_uses_options_that_there_are(unit: Path) -> None:
             assert re.search(rf"{option}\b", told), f"{unit.name}: {command} has no {option}"
 
 
+def test_a_reload_ends_before_systemd_gives_it_up() -> None:
+    reloads = re.findall(r"^ExecReload=(.*)$", UNITS[-1].read_text(), re.MULTILINE)
+    assert UNITS[-1].name == "seawall.service"
+    assert [line.split()[-1] for line in reloads] == ["--no-wait"]
+
+
 @pytest.mark.skipif(ANALYSE is None, reason="there is no systemd on this machine")
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
 def test_systemd_understands_a_unit(unit: Path, tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.datastructures import QueryParams
@@ -20,7 +22,7 @@ from starlette.routing import Route
 
 from seawall import limits
 from seawall.api import refusals
-from seawall.api.asked import Caller
+from seawall.api.asked import AUTHOR_HEADER, Caller
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import UNEXPECTED, error_view, status_of
 from seawall.api.handlers import HANDLERS, Call
@@ -77,6 +79,8 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         try:
             caller = await _caller(service, operation, request, needs_token=needs_token)
+            author = unquote(request.headers.get(AUTHOR_HEADER, ""))
+            caller = replace(caller, author=author) if author else caller
             query = _query(operation, request.query_params)
             async with places if bounded else contextlib.nullcontext():
                 body = await _body(operation, request)

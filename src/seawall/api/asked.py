@@ -9,16 +9,23 @@ from seawall.ids import NodeName, ReleaseId
 
 _ID_CHARS_MAX: Final = 19
 """`r` and the digits of a 64-bit number that is certainly in range."""
+AUTHOR_HEADER: Final = "x-seawall-author"
+"""Who asks, percent-encoded: for requests that have no body, or none that says it."""
 _ALL_SCOPES: Final = frozenset({"read", "write"})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the local user behind the Unix socket, or the holder of a token."""
+    """Who asks: the local user behind the Unix socket, or the holder of a token.
+
+    Attributes:
+        author: who it is by the header `AUTHOR_HEADER`; empty without it.
+    """
 
     name: str
     scopes: frozenset[str] = _ALL_SCOPES
     local: bool = False
+    author: str = ""
 
 
 def check_node(node: NodeName) -> None:
@@ -55,8 +62,17 @@ def author_of(author: str, caller: Caller) -> str:
     Raises:
         UsageError: too long, or no plain text.
     """
-    name = author.strip() or caller.name
+    name = author.strip() or caller.author.strip() or caller.name
     return _text(name if caller.local else f"{name} (token {caller.name})", "author")
+
+
+def actor_of(caller: Caller) -> str:
+    """Who is recorded for a deed whose request names nobody.
+
+    Raises:
+        UsageError: too long, or no plain text.
+    """
+    return author_of("", caller)
 
 
 def message_of(message: str) -> str:

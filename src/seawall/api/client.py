@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from seawall import limits
 from seawall.api import fleet_views, requests, status_views, views
+from seawall.api.asked import AUTHOR_HEADER
 from seawall.api.codec import from_json, to_json
 from seawall.api.errors import error_from
 from seawall.api.hand_client import HandCalls
@@ -98,6 +99,10 @@ class Client(HandCalls):
                 remedy="Write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9180.",
             ) from error
         return cls(session, nobody=nobody, stack=ExitStack())
+
+    def speak_for(self, author: str) -> None:
+        """Name who asks, also where a request has no place for it: the audit log tells it."""
+        self._session.say_always(AUTHOR_HEADER, quote(author, safe=" ()"))
 
     def health(self) -> status_views.HealthView:
         """Whether control and its store answer."""

@@ -123,7 +123,7 @@ class Follower:
         report = self._roster.refusal(record.digest)
         if now.stage is state.Stage.ROLLED_BACK and report is not None:
             return _rejected(record, report, places, now.outcome, serves)
-        code, remedy = _ENDINGS[now.stage]
+        code, remedy = refusals.ending(now.stage, record)
         words = f"{record.id} was withdrawn: {now.outcome.rstrip('.')}."
         return ReleaseRefusedError(code, words, remedy=f"{serves} {remedy}", release=record.id)
 
@@ -368,16 +368,6 @@ def _basis(now: state.Rollout) -> str:
     found = dict.fromkeys(weak[passed.basis] for passed in steps if passed.basis in weak)
     some = "some steps " if any(p.basis is state.Basis.HEALTHY for p in steps) else ""
     return f"; {some}promoted {', '.join(found)}" if found else ""
-
-
-_ENDINGS: Final = {
-    state.Stage.ROLLED_BACK: ("rolled-back", "Fix the cause and apply again."),
-    state.Stage.ABORTED: ("aborted", "Fix it and apply again."),
-    state.Stage.SUPERSEDED: (
-        "superseded",
-        "No fault was found in it: apply it again if you still want it. See `seawall releases`.",
-    ),
-}
 
 
 def _rejected(

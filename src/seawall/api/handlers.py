@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from seawall.api.asked import Caller
+from seawall.api.asked import Caller, actor_of
 from seawall.api.hand_operations import HAND_HANDLERS
 from seawall.api.openapi import document
 from seawall.api.requests import unpack
@@ -108,7 +108,7 @@ async def _audit(service: Service, call: Call) -> object:
 
 
 async def _join_token(service: Service, call: Call) -> object:
-    return await service.desk().join_token(call.body, actor=call.caller.name)
+    return await service.desk().join_token(call.body, actor=actor_of(call.caller))
 
 
 async def _nodes(service: Service, _: Call) -> object:
@@ -116,7 +116,7 @@ async def _nodes(service: Service, _: Call) -> object:
 
 
 async def _remove_node(service: Service, call: Call) -> object:
-    return await service.desk().remove(call.path["name"], actor=call.caller.name)
+    return await service.desk().remove(call.path["name"], actor=actor_of(call.caller))
 
 
 async def _assignment(service: Service, call: Call) -> object:

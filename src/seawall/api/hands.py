@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from seawall import limits
-from seawall.api.asked import Caller, author_of, message_of, release_id
+from seawall.api.asked import Caller, actor_of, author_of, message_of, release_id
 from seawall.api.deeds import Deeds, refused_words
 from seawall.api.feed_desk import FeedDesk
 from seawall.api.hand_requests import (
@@ -250,7 +250,7 @@ class Hands:
                 "bad-digest", f"{digest} matches several digests.", remedy="Give more digits."
             )
         await asyncio.to_thread(
-            self._store.unquarantine, Digest(fitting[0].digest), actor=caller.name
+            self._store.unquarantine, Digest(fitting[0].digest), actor=actor_of(caller)
         )
         return fitting[0]
 

@@ -27,11 +27,12 @@ from seawall.api.status_views import (
     StatusView,
     WhyView,
 )
+from seawall.api.watched import AUTHOR
 from seawall.api.why_view import why_view
 from seawall.api.work import Facts
 from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
-from seawall.errors import NotFoundError
+from seawall.errors import NotFoundError, SeawallError
 from seawall.heap import resident_bytes
 from seawall.ids import NodeName, ReleaseId, RequestId
 from seawall.judge.failing import failing, turned_away
@@ -39,6 +40,7 @@ from seawall.limits import FAILING_WINDOWS_PER_S_MAX, VERIFY_RANGES_STALE_S
 from seawall.phrases import minute
 from seawall.release.store import Store
 from seawall.rollout.ports import NodeReport
+from seawall.rollout.state import Stage
 from seawall.telemetry import records
 from seawall.telemetry.bot_sample import BotSample, added
 from seawall.telemetry.bot_story import KnownBots
@@ -120,6 +122,7 @@ class Observer:
                 certificates=await self._certificates(),
                 notices=(
                     *self._notices(facts),
+                    *await self._withdrawn(),
                     *await self._failing(),
                     *_stale_ranges(facts, self._clock.now_s()),
                 ),
@@ -199,6 +202,30 @@ class Observer:
             bots = await asyncio.to_thread(_known_bots, self._store, record)
         names = report.names if report is not None else None
         return Known(serving=serving, bots=bots, remembered=_remembered(names))
+
+    async def _withdrawn(self) -> tuple[NoticeView, ...]:
+        """That what a person released went back while it baked: nobody waited for it any more.
+
+        Of files on disk, whoever watches them says it, and when they are tried again.
+        """
+        try:
+            before = await self._roster.gone_back_from()
+        except SeawallError:
+            return ()  # the store says so itself, or what it dropped is of no use any more
+        current = self._roster.current
+        if before is None or current is None:
+            return ()
+        if before.stage != Stage.ROLLED_BACK or before.author == AUTHOR:
+            return ()
+        words = (
+            f"{before.id} did not last: it was withdrawn while it baked, and {current.id} serves "
+            "again."
+        )
+        remedy = (
+            f"`seawall rollout {before.id}` shows why. Fix the cause, which may be an origin, and "
+            "apply again."
+        )
+        return (NoticeView("warning", "last-release-withdrawn", words, remedy),)
 
     async def _failing(self) -> tuple[NoticeView, ...]:
         """Sites that answer with errors, each with a request to ask about, or turn many away.

@@ -20,8 +20,8 @@ from seawall.errors import (
     UnreachableError,
 )
 from seawall.ids import Digest, ListName, ReleaseId
-from seawall.release.release import ReleaseRecord
-from seawall.rollout.state import Rollout
+from seawall.release.release import Kind, ReleaseRecord
+from seawall.rollout.state import Rollout, Stage
 from seawall.site.sources import BOT_MODEL, BOT_SHADOW
 
 _DIGEST: Final = re.compile("[0-9a-fA-F]{12,64}")
@@ -116,6 +116,27 @@ def silent_node(release: str) -> SeawallError:
         remedy="See `seawall status`. The node will load it when it is back; `seawall rollback` "
         "withdraws it.",
     )
+
+
+_ENDINGS: Final = {
+    Stage.ROLLED_BACK: ("rolled-back", "Fix the cause and apply again."),
+    Stage.ABORTED: ("aborted", "Fix it and apply again."),
+    Stage.SUPERSEDED: (
+        "superseded",
+        "No fault was found in it: apply it again if you still want it. See `seawall releases`.",
+    ),
+}
+
+
+def ending(stage: Stage, record: ReleaseRecord) -> tuple[str, str]:
+    """Code and remedy of a rollout that has ended in this stage, before it was done."""
+    code, remedy = _ENDINGS[stage]
+    if stage is Stage.ROLLED_BACK and record.kind is Kind.SITE:
+        remedy += (
+            " If it refuses requests on purpose: `seawall apply --break-glass REASON --force "
+            f"{record.digest[:12]}`."
+        )
+    return code, remedy
 
 
 def held_or_paused(now: Rollout) -> SeawallError:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from seawall import __version__, limits
-from seawall.api.asked import Caller, author_of, check_node, message_of, release_id
+from seawall.api.asked import Caller, actor_of, author_of, check_node, message_of, release_id
 from seawall.api.fleet import FleetDesk, elsewhere, no_desk
 from seawall.api.fleet_watch import FleetWatch
 from seawall.api.hands import Hands
@@ -320,7 +320,7 @@ class Service:
             self._store.tokens.create,
             name,
             frozenset(Scope(scope) for scope in scopes),
-            actor=caller.name,
+            actor=actor_of(caller),
             expires_s=expires_s,
         )
         return TokenCreated(token_view(token), value.reveal().decode())
@@ -332,7 +332,7 @@ class Service:
             NotFoundError: there is none of that name.
         """
         found = await asyncio.to_thread(self._store.tokens.list)
-        await asyncio.to_thread(self._store.tokens.revoke, name, actor=caller.name)
+        await asyncio.to_thread(self._store.tokens.revoke, name, actor=actor_of(caller))
         token = next(token for token in found if token.name == name)
         return token_view(token, revoked=True)
 

@@ -68,6 +68,10 @@ class Session:
         self._prefix = prefix
         self._headers = dict(headers)
 
+    def say_always(self, header: str, value: str) -> None:
+        """Send this header, too, with every request from now on."""
+        self._headers[header] = value
+
     @classmethod
     def over_unix_socket(cls, path: str) -> "Session":
         """To a Unix socket."""

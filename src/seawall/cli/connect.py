@@ -9,7 +9,7 @@ from seawall.api.client import Client, is_running
 from seawall.cli.settings import Target
 from seawall.cli.watch import every
 from seawall.console.words import argument
-from seawall.daemon.processes import envoys, hardly_starts, last_words, read_run_file
+from seawall.daemon.processes import envoys, hardly_starts, last_words, read_run_file, user_name
 from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
@@ -25,6 +25,7 @@ def connect(target: Target) -> Iterator[Client]:
     """
     if target.url:
         with Client.for_url(target.url, target.token) as client:
+            client.speak_for(user_name())
             yield client
         return
     data_dir = target.data_dir.absolute()
@@ -36,6 +37,7 @@ def connect(target: Target) -> Iterator[Client]:
     _wait_while_starting(data_dir)
     try:
         with Client.for_data_dir(data_dir) as client:
+            client.speak_for(user_name())
             yield client
     except UnreachableError as error:
         if error.code != "not-running":

@@ -12,6 +12,7 @@ from envoy.config.core.v3 import base_pb2
 from envoy.config.route.v3 import route_components_pb2
 from envoy.type.matcher.v3 import regex_pb2
 
+from seawall.compiler import names
 from seawall.compiler.behind import Behind
 from seawall.compiler.retries import retry_policy
 from seawall.compiler.wire import flag, inline_text, seconds, set_seconds
@@ -205,9 +206,13 @@ def _add_hash_policy(compiled: Any, balancing: LoadBalancing) -> None:
         case BalanceBy.HASH_HEADER:
             compiled.hash_policy.add().header.header_name = balancing.key
         case BalanceBy.HASH_COOKIE:
-            cookie = compiled.hash_policy.add().cookie
-            cookie.name = balancing.key
-            cookie.path = "/"
-            cookie.ttl.CopyFrom(seconds(0))  # a session cookie, made when the client has none
+            # Envoy writes the cookie that it makes after those of the origin, and browsers keep the
+            # last one of a name: under the name of the site file it would take the place of the
+            # session that the application has just begun.
+            compiled.hash_policy.add(terminal=True).cookie.name = balancing.key
+            made = compiled.hash_policy.add().cookie
+            made.name = names.ENDPOINT_COOKIE
+            made.path = "/"
+            made.ttl.CopyFrom(seconds(0))  # until the browser is closed
         case BalanceBy.ROUND_ROBIN | BalanceBy.LEAST_REQUEST:
             pass

@@ -29,6 +29,8 @@ SYSTEM_CA_FILE: Final = "/etc/ssl/certs/ca-certificates.crt"
 """The system's bundle of authorities where Debian, Ubuntu, Alpine, Arch and Fedora keep it."""
 
 INTERNAL_HEADER_PREFIX: Final = "x-seawall-"
+ENDPOINT_COOKIE: Final = "seawall-endpoint"
+"""Keeps a client on its endpoint that has not the cookie by which the origin is balanced."""
 
 ACCESS_FILE: Final = "access.ndjson"
 """The access records, in the slot directory, which is Envoy's working directory; there it is a link

@@ -245,6 +245,8 @@ def _stickiness_text(action: Any) -> str:
     for policy in action.hash_policy:
         if policy.HasField("header"):
             found.append(f"by header {policy.header.header_name}")
+        elif found and policy.cookie.name == names.ENDPOINT_COOKIE:
+            found.append(f"else by {names.ENDPOINT_COOKIE}")
         elif policy.HasField("cookie"):
             found.append(f"by cookie {policy.cookie.name}")
         else:

@@ -14,7 +14,7 @@ import argparse
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Final
 from seawall import limits
 from seawall.api.client import Client, is_running
 from seawall.api.status_views import StatusView
-from seawall.api.views import NO_ROLLOUT, Refused, ReleaseView
+from seawall.api.views import NO_ROLLOUT, ApplyEvent, Refused, ReleaseView
 from seawall.clock import Clock, SystemClock
 from seawall.console.output import Output, joined, styled
 from seawall.console.progress import follow
@@ -31,6 +31,7 @@ from seawall.console.words import argument, duration
 from seawall.daemon.ports import require_free
 from seawall.daemon.probe import probe
 from seawall.daemon.processes import START_BROKE, envoys, hardly_starts, user_name
+from seawall.daemon.telling import say_that_it_serves
 from seawall.errors import ConflictError, SeawallError, UnreachableError
 from seawall.ids import ReleaseId
 from seawall.node.state import StateFile
@@ -50,9 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", required=True)
     parser.add_argument("--data-dir", required=True)
     parser.add_argument("--format", choices=("text", "json"), required=True)
+    parser.add_argument("--serving-fd", type=int)
     options = parser.parse_args(argv)
     output = Output(json_format=options.format == "json", serves=True)
-    starting = Starting(Path(options.config), Path(options.data_dir), output, SystemClock())
+    starting = Starting(
+        Path(options.config), Path(options.data_dir), output, SystemClock(), options.serving_fd
+    )
     try:
         return starting.run()
     except SeawallError as error:
@@ -71,6 +75,7 @@ class Starting:
     data_dir: Path
     output: Output
     clock: Clock
+    serving_fd: int | None = None
 
     def run(self) -> int:
         """Do it all.
@@ -223,8 +228,27 @@ class Starting:
                 )
                 return True
         events = client.apply(sources, message="seawall up", author=user_name())
+        if before.current is not None and self.serving_fd is not None:
+            events = self._until_told(events, self.serving_fd)
         end = follow(self.output, events)
         return not isinstance(end, Refused) or before.current is not None
+
+    def _until_told(self, events: Iterable[ApplyEvent], serving_fd: int) -> Iterator[ApplyEvent]:
+        """The same events; as soon as what was released before serves, the parent hears of it."""
+        told = False
+        for event in events:
+            if not told and (told := self._answers()):
+                say_that_it_serves(serving_fd)
+            yield event
+
+    def _answers(self) -> bool:
+        try:
+            with Client.for_data_dir(self.data_dir) as client:
+                view = client.status()
+        except SeawallError:
+            return False
+        served = any(node.release and node.listeners for node in view.nodes)
+        return served and (not view.urls or _try_one(view, self.clock)[0] is not None)
 
     def _wait_until_served(self, client: Client, began_s: float) -> StatusView:
         while True:

@@ -15,7 +15,6 @@ import json
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -41,6 +40,7 @@ from seawall.daemon.processes import (
     writing,
 )
 from seawall.daemon.standin import copy, remove, served
+from seawall.daemon.telling import Telling
 from seawall.daemon.voice import STDERR, STDOUT, Voice, hold_standard_files
 from seawall.errors import SeawallError
 from seawall.exit_codes import DONE, REFUSED, exit_code
@@ -96,7 +96,7 @@ class Supervisor:
         self._leaving = False
         self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._children: list[Child] = []
-        self._ready: subprocess.Popen[bytes] | None = None
+        self._ready: Telling | None = None
 
     def _work_in(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -216,13 +216,8 @@ class Supervisor:
         ]
 
     def _start_ready(self) -> None:
-        command = [
-            *(sys.executable, "-P", "-m", "seawall.daemon.ready"),
-            *("--config", os.fspath(self._config), "--data-dir", os.fspath(self._data_dir)),
-            *("--format", "json" if self._json else "text"),
-        ]
         try:
-            self._ready = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
+            self._ready = Telling(self._config, self._data_dir, json_output=self._json)
         except OSError as error:
             if not self._goes_on_untold(f"not started: {error.strerror}"):
                 raise no_process(error) from error
@@ -236,7 +231,9 @@ class Supervisor:
             self._complaints.go_on()
             self._run_file.tell_again()
             self._mind_children(now_s)
-            if self._ready is not None and (code := self._ready.poll()) is not None:
+            if self._ready is not None and self._ready.says_that_it_serves():
+                tell_manager("READY=1")  # what is being released may take longer than it waits
+            if self._ready is not None and (code := self._ready.ended()) is not None:
                 self._ready = None
                 if code > 0 and code != START_BROKE:
                     return code
@@ -309,9 +306,8 @@ class Supervisor:
         self._say("left", "Left.")
 
     def _end_ready(self) -> None:
-        if self._ready is not None and self._ready.poll() is None:
+        if self._ready is not None:
             self._ready.kill()
-            self._ready.wait()
 
     def _end_envoy(self) -> None:
         """End what Envoy of this data directory still runs, when no agent was there to do it."""

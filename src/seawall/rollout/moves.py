@@ -92,8 +92,8 @@ def _bad_bake(draft: Draft, rollout: Rollout, looks: Sequence[Look]) -> bool:
     else:
         return False
     reason = (
-        f"{words}. A failing origin looks the same, so the release is not quarantined: you may "
-        "apply it again"
+        f"{words.removesuffix('.')}. A failing origin looks the same, so the release is not "
+        "quarantined: you may apply it again"
     )
     draft.withdraw(rollout, Stage.ROLLED_BACK, reason)
     return True

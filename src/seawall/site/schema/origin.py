@@ -52,7 +52,13 @@ class HashSection(Section):
         description="`true`: the address of the client. Short form: `hash: client_ip`.",
     )
     header: HeaderName | None = Field(default=None, description="The value of this request header.")
-    cookie: CookieName | None = Field(default=None, description="The value of this cookie.")
+    cookie: CookieName | None = Field(
+        default=None,
+        description="The value of this cookie. A client without it is given `seawall-endpoint`, a "
+        "cookie of the edge, and keeps its endpoint by that. The endpoint may change when the "
+        "application sets or changes the cookie: if endpoints keep sessions in their own memory, "
+        "name a cookie that the application never sets.",
+    )
 
 
 class BalanceSection(Section):
