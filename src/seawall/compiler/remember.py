@@ -5,9 +5,11 @@ Most often the very objects come again: then nobody looks at what is in them.
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Generic, ParamSpec
+from typing import Generic, ParamSpec, TypeVar
 
 Params = ParamSpec("Params")
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
 
 
 _Newest = tuple[int, Hashable]
@@ -85,3 +87,32 @@ def remembered(
         return Remembered(function, count_max=count_max, size_bytes_max=size_bytes_max)
 
     return decorate
+
+
+class Kept(Generic[KeyT, ValueT]):
+    """A pure function; what it said in this pass or the one before is remembered.
+
+    What it raises is not.
+
+    Args:
+        function: of something hashable; never says None.
+    """
+
+    def __init__(self, function: Callable[[KeyT], ValueT]) -> None:
+        self._function = function
+        self._before: dict[KeyT, ValueT] = {}
+        self._now: dict[KeyT, ValueT] = {}
+
+    def begin(self) -> None:
+        """A pass begins: what was not asked for in the last one is forgotten."""
+        self._before, self._now = self._now, {}
+
+    def __call__(self, key: KeyT) -> ValueT:
+        """What the function says of `key`."""
+        found = self._now.get(key)
+        if found is None:
+            found = self._before.get(key)
+            if found is None:
+                found = self._function(key)
+            self._now[key] = found
+        return found
