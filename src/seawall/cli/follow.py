@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def followed(output: Output, events: Iterator["ApplyEvent"]) -> int:
     """The exit code of a release that is followed to its end."""
-    from seawall.api.views import Refused  # noqa: PLC0415 - while control works
-    from seawall.console import progress  # noqa: PLC0415 - likewise
-
     with told_when_left(output):
+        from seawall.api.views import Refused  # noqa: PLC0415 - while control works
+        from seawall.console import progress  # noqa: PLC0415 - likewise
+
         end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE
 
