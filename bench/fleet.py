@@ -20,7 +20,8 @@ from pathlib import Path
 import psutil
 
 from bench.crowd import Crowd
-from seawall.api.client import Client, is_running
+from seawall.api.calls import is_running
+from seawall.api.client import Client
 from seawall.errors import SeawallError
 from seawall.site.sources import SourceFile, SourceSet
 

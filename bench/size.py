@@ -29,7 +29,7 @@ from seawall.site.load import load
 SITES = 1_000
 CHANGES = 5
 PAST = ("--break-glass", "bench")
-COMMAND = (sys.executable, "-P", "-m", "seawall.cli.main")
+COMMAND = (sys.executable, "-P", "-m", "seawall.cli.entry")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from api.served import Served, served
 from api.world import site_text, sources
 from helpers import free_port
 from seawall import limits
-from seawall.api.client import Client, is_running
+from seawall.api.calls import is_running
+from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.operations import OPERATIONS, endpoints_table
 from seawall.api.requests import pack

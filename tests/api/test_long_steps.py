@@ -11,7 +11,7 @@ from api.served import served
 from api.world import site_text, sources
 from helpers import free_port
 from seawall import limits
-from seawall.api import client as api_client
+from seawall.api import calls
 from seawall.api.client import Client
 from seawall.api.views import Applied, Progress
 from seawall.api.workshop import Workshop
@@ -31,7 +31,7 @@ def test_a_command_waits_as_long_as_it_takes(
 
     monkeypatch.setattr(Workshop, "prepare", slowly)
     monkeypatch.setattr(limits, "APPLY_SILENCE_S", 0.2, raising=False)
-    monkeypatch.setattr(api_client, "_STREAM_SILENCE_S", 2.0)
+    monkeypatch.setattr(calls, "_STREAM_SILENCE_S", 2.0)
     with served(tmp_path / "data") as here, Client.for_data_dir(here.data_dir) as client:
         told = []
         try:

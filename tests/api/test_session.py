@@ -51,14 +51,13 @@ def test_lines_are_given_as_they_come(tmp_path: Path) -> None:
         assert first_was_read.wait(LONG_S)
         client.sendall(b"7\r\nsecond\n\r\n0\r\n\r\n")
 
-    with (
-        answering(tmp_path / "s", answer) as session,
-        session.stream("POST", "/", b"{}", timeout_s=LONG_S, silence_s=LONG_S) as (told, lines),
-    ):
-        assert told.status == 200
-        assert next(lines) == "first"
-        first_was_read.set()
-        assert list(lines) == ["second"]
+    with answering(tmp_path / "s", answer) as session:
+        sent = session.begin("POST", "/", b"{}", timeout_s=LONG_S, silence_s=LONG_S)
+        with sent.lines() as (told, lines):
+            assert told.status == 200
+            assert next(lines) == "first"
+            first_was_read.set()
+            assert list(lines) == ["second"]
 
 
 def test_nobody_listens(tmp_path: Path) -> None:

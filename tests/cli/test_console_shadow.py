@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from seawall.api.hand_views import BotModelView, FeedsView
 from seawall.api.status_views import ShadowView
 from seawall.cli import shadow as commands
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.console import hands, status
 from seawall.console.output import Output
 from seawall.console.shadow import report

@@ -53,6 +53,6 @@ def test_it_ends_as_the_rollout_ends_and_says_how(
 ) -> None:
     monkeypatch.setattr(change, "_BAKE_POLL_S", 0.0)
     client = cast("Client", Told(outcome, Stage.BAKING, Stage.BAKING, last))
-    assert change._follow_bake(Output(json_format=False), client, "r1") == code
+    assert change.follow_bake(Output(json_format=False), client, "r1") == code
     said = capsys.readouterr()
     assert outcome in said.out + said.err

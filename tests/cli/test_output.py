@@ -11,7 +11,8 @@ import pytest
 import typer
 
 from seawall.cli import look
-from seawall.cli.settings import Format, Target, finish
+from seawall.cli.settings import Format, finish
+from seawall.cli.target import Target
 from seawall.console.output import Output, styled
 from seawall.errors import NotFoundError, RefusedError, UsageError
 

@@ -17,7 +17,7 @@ import pytest
 
 from helpers import wait_until
 from seawall.cli import ranges
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.console.output import Output
 from seawall.demo.website import running_website
 from seawall.errors import UsageError

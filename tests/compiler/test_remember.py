@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -37,6 +38,33 @@ def test_equal_arguments_are_worked_out_once_while_there_is_room() -> None:
     remembered.cache_clear()
     remembered(3)
     assert len(asked) == 10
+
+
+def test_nobody_looks_into_the_very_object_that_came_before() -> None:
+    looked: list[str] = []
+
+    @dataclass(frozen=True)
+    class Word:
+        text: str
+
+        def __hash__(self) -> int:
+            looked.append(self.text)
+            return hash(self.text)
+
+    def text(word: Word, more: str, *, loud: bool) -> bytes:
+        return f"{word.text}{more}{'!' if loud else ''}".encode()
+
+    remembered = Remembered(text, count_max=2, size_bytes_max=9)
+    one, equal, other = Word("a"), Word("a"), Word("b")
+    for word, more, loud, hashed in (
+        *((one, "1", False, True), (one, "1", False, False), (one, "2", False, True)),
+        *((one, "1", False, True), (equal, "1", False, True), (equal, "1", False, False)),
+        *((one, "1", False, True), (one, "1", True, True), (one, "1", True, False)),
+        *((other, "1", False, True), (other, "1", False, False)),
+    ):
+        looked.clear()
+        assert remembered(word, more, loud=loud) == text(word, more, loud=loud)
+        assert bool(looked) is hashed, (word, more, loud)
 
 
 def test_sites_that_are_compared_again_and_again_fill_no_memory(

@@ -16,7 +16,8 @@ import warm_command
 from api.world import ANN, site_text, sources, world
 from helpers import free_port, wait_until
 from node.control_contract import Arranged, check_control
-from seawall.api.client import Client, is_running
+from seawall.api.calls import is_running
+from seawall.api.client import Client
 from seawall.clock import SystemClock
 from seawall.daemon.control_http import HttpControl
 from seawall.daemon.control_process import running

@@ -16,7 +16,8 @@ import warm_command
 from api.world import sources
 from daemon.test_control_process import control_process
 from helpers import free_port, wait_until
-from seawall.api.client import Client, is_running
+from seawall.api.calls import is_running
+from seawall.api.client import Client
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.site.sources import SourceSet
 

@@ -16,7 +16,8 @@ from typing import Any
 
 import warm_command
 from helpers import POLL_S, free_port, wait_until
-from seawall.api.client import Client, is_running
+from seawall.api.calls import is_running
+from seawall.api.client import Client
 from seawall.clock import SystemClock
 from seawall.errors import SeawallError
 from seawall.exchange import Address

@@ -17,7 +17,7 @@ from seawall.api.status_views import CertificateView
 from seawall.api.views import CheckView, ProblemView
 from seawall.api.work import Facts
 from seawall.clock import Clock
-from seawall.compiler.check import check
+from seawall.compiler.check import References, check
 from seawall.compiler.compile import compile_edge
 from seawall.errors import InternalError
 from seawall.ids import SiteName
@@ -72,6 +72,7 @@ class Maker:
         self._clock = clock
         self._development_certificate = development_certificate
         self._cache = cache
+        self._references = References()
 
     def load(
         self,
@@ -115,7 +116,7 @@ class Maker:
         edge = edge_of(loaded)
         switched = apply_switches(edge, switches)
         snapshot = compile_edge(switched)
-        check(snapshot)
+        check(snapshot, self._references)
         files = tuple(FileDigest(file.path, file.sha256) for file in loaded.referenced)
         policy = edge.rollout
         bundle = Bundle(

@@ -6,12 +6,12 @@ Only the workbench reads releases; control keeps what this says.
 from typing import Final
 
 from cryptography import x509
-from envoy.config.route.v3 import route_pb2
 from envoy.extensions.transport_sockets.tls.v3 import secret_pb2
 
 from seawall.api.status_views import CertificateView
 from seawall.compiler import names
 from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.tables import name_of
 
 _DAY_S: Final = 86_400
 
@@ -55,8 +55,8 @@ def listeners_of(snapshot: Snapshot) -> tuple[str, ...]:
 def sites_of(snapshot: Snapshot) -> frozenset[str]:
     """The names of the sites of a release."""
     return frozenset(
-        host.name
+        name
         for resource in snapshot.of_type(TypeUrl.ROUTES)
-        for host in route_pb2.RouteConfiguration.FromString(resource.body).virtual_hosts
-        if host.name != names.UNKNOWN_HOST
+        for host in resource.table.hosts
+        if (name := name_of(host)) != names.UNKNOWN_HOST
     )

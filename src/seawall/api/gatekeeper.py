@@ -17,7 +17,7 @@ from seawall.api.remembered import Remembered
 from seawall.api.stages import FORCE_SCORES, FORCE_TASTER, Say, Stages, guard_view
 from seawall.api.views import GuardView
 from seawall.clock import Clock, SystemClock
-from seawall.compiler.contents import Contents, contents
+from seawall.compiler.contents import Contents, Reader, contents
 from seawall.compiler.diff import Change, diff
 from seawall.compiler.snapshot import Snapshot
 from seawall.errors import InternalError, RefusedError, UsageError
@@ -143,6 +143,7 @@ class Gatekeeper:
         self._clock = clock or SystemClock()
         self._recent = recent
         self._parts = Parts()
+        self._reader = Reader()
         self._counted: Remembered[Contents] = Remembered()
 
     async def judge(self, case: Case, say: Say) -> Passage:
@@ -364,7 +365,7 @@ class Gatekeeper:
 
     def _contents(self, snapshot: Snapshot) -> Contents:
         if (found := self._counted.of(snapshot)) is None:
-            found = contents(snapshot)
+            found = self._reader.contents(snapshot)
             self._counted.keep(snapshot, found)
         return found
 

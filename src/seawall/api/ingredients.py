@@ -13,8 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from envoy.config.route.v3 import route_pb2
-
 from seawall import limits
 from seawall.api.extras import Extras
 from seawall.api.refusals import model_is_a_file, no_shadow
@@ -23,7 +21,7 @@ from seawall.bots import artifact
 from seawall.bots.script import MODEL_ID_LENGTH
 from seawall.bots.starter import starter_content
 from seawall.challenge import keys
-from seawall.compiler.deny import lists_in
+from seawall.compiler.deny import lists_held
 from seawall.compiler.model_words import model_of, ranges_held, shadow_of
 from seawall.compiler.snapshot import TypeUrl
 from seawall.errors import ConflictError, NotFoundError, RefusedError, UsageError
@@ -225,8 +223,7 @@ def feed_facts(bundle: Bundle) -> tuple[FeedFacts, ...]:
     ranges = ranges_held(bundle.snapshot)
     held = {name: found.networks for name, found in ranges.items()}
     for resource in bundle.snapshot.of_type(TypeUrl.ROUTES):
-        configuration = route_pb2.RouteConfiguration.FromString(resource.body)
-        held |= {name: len(entries) for name, entries in lists_in(configuration).items()}
+        held |= {name: len(entries) for name, entries in lists_held(resource.table).items()}
     pushed = {feed.name: len(feed.content) for feed in bundle.feeds}
     return tuple(
         FeedFacts(

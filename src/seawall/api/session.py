@@ -8,7 +8,6 @@ in three ways: nobody listens, no answer came in time, the connection broke.
 import http.client
 import json
 import socket
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -89,6 +88,8 @@ class Session:
             raise ValueError(url)
         connection: http.client.HTTPConnection
         if parts.scheme == "https":
+            import ssl  # noqa: PLC0415 - most commands talk over a Unix socket
+
             context = ssl.create_default_context()
             connection = http.client.HTTPSConnection(parts.hostname, parts.port, context=context)
         else:
@@ -115,44 +116,86 @@ class Session:
         with self._asked(method, target, body, timeout_s) as response:
             return Answer(response.status, response.read())
 
-    @contextmanager
-    def stream(
+    def begin(
         self, method: str, path: str, body: bytes, *, timeout_s: float, silence_s: float
-    ) -> Iterator[tuple[Answer, Iterator[str]]]:
-        """One request whose answer is read line by line.
-
-        Yields:
-            the answer, whose body is empty unless it is an error, and its lines.
+    ) -> "Sent":
+        """Send one request; its answer is read line by line, later.
 
         Raises:
             NobodyListensError: no connection could be made.
-            SilentError: nothing came for `silence_s`.
+            SilentError: it was not taken in time.
             BrokenError: the connection broke.
         """
-        with self._asked(method, path, body, timeout_s, silence_s) as response:
+        with ExitStack() as stack:
+            self._ask(stack, method, path, body, timeout_s=timeout_s, silence_s=silence_s)
+            return Sent(self._connection, stack.pop_all())
+
+    @contextmanager
+    def _asked(
+        self, method: str, target: str, body: bytes | None, timeout_s: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        with ExitStack() as stack:
+            self._ask(stack, method, target, body, timeout_s=timeout_s, silence_s=timeout_s)
+            with _told_apart():
+                yield stack.enter_context(self._connection.getresponse())
+
+    def _ask(
+        self,
+        stack: ExitStack,
+        method: str,
+        target: str,
+        body: bytes | None,
+        *,
+        timeout_s: float,
+        silence_s: float,
+    ) -> None:
+        """Connect and send a request; the connection is closed with `stack`."""
+        connection = self._connection
+        connection.timeout = timeout_s
+        stack.callback(connection.close)
+        with _told_apart():
+            _connect(connection)
+            connection.sock.settimeout(silence_s)
+            headers = {**self._headers, **_HEADERS}
+            connection.request(method, self._prefix + target, body=body, headers=headers)
+
+
+class Sent:
+    """A request that is on its way.
+
+    Args:
+        connection: that it was sent over.
+        stack: holds the connection.
+    """
+
+    def __init__(self, connection: http.client.HTTPConnection, stack: ExitStack) -> None:
+        self._connection = connection
+        self._stack = stack
+
+    @contextmanager
+    def lines(self) -> Iterator[tuple[Answer, Iterator[str]]]:
+        """The answer, whose body is empty unless it is an error, and its lines.
+
+        Raises:
+            SilentError: nothing came in the time that it was given.
+            BrokenError: the connection broke.
+        """
+        with self._stack, _told_apart():
+            response = self._stack.enter_context(self._connection.getresponse())
             failed = response.status >= _ERROR_STATUS_MIN
             answer = Answer(response.status, response.read() if failed else b"")
             yield answer, (line.decode("utf-8", "replace").rstrip("\r\n") for line in response)
 
-    @contextmanager
-    def _asked(
-        self, method: str, target: str, body: bytes | None, timeout_s: float, silence_s: float = 0
-    ) -> Iterator[http.client.HTTPResponse]:
-        connection = self._connection
-        connection.timeout = timeout_s
-        with ExitStack() as stack:
-            stack.callback(connection.close)
-            try:
-                _connect(connection)
-                connection.sock.settimeout(silence_s or timeout_s)
-                headers = {**self._headers, **_HEADERS}
-                connection.request(method, self._prefix + target, body=body, headers=headers)
-                response = stack.enter_context(connection.getresponse())
-                yield response
-            except TimeoutError as error:
-                raise SilentError from error
-            except (OSError, http.client.HTTPException) as error:
-                raise BrokenError(str(error)) from error
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """What goes wrong in the block, in our words."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise SilentError from error
+    except (OSError, http.client.HTTPException) as error:
+        raise BrokenError(str(error)) from error
 
 
 class _UnixConnection(http.client.HTTPConnection):

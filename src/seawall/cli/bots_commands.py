@@ -7,7 +7,8 @@ import typer
 from typer.core import TyperCommand
 
 from seawall import limits
-from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, named, on_edge
+from seawall.cli.settings import Edge, Format, FormatOption, Message, finish, on_edge
+from seawall.cli.target import named
 from seawall.cli.wheel import BreakGlass
 
 bots_app = typer.Typer(

@@ -3,28 +3,41 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from seawall.api.client import Client, is_running
-from seawall.cli.settings import Target
+from seawall.api.calls import Calls, is_running
+from seawall.cli.target import Target
 from seawall.cli.watch import every
 from seawall.console.words import argument
 from seawall.daemon.processes import envoys, hardly_starts, last_words, read_run_file, user_name
 from seawall.daemon.standin import place_of
 from seawall.errors import UnreachableError
 
+if TYPE_CHECKING:
+    from seawall.api.client import Client
+
+CallsT = TypeVar("CallsT", bound=Calls)
 _POLL_S: Final = 0.05
 
 
 @contextmanager
-def connect(target: Target) -> Iterator[Client]:
-    """A client of the target.
+def connect(target: Target) -> Iterator["Client"]:
+    """A client of the target, for every operation.
 
     Raises:
         UnreachableError: nothing runs there, with what still serves and what to type.
     """
+    from seawall.api.client import Client  # noqa: PLC0415 - `apply` needs none of it
+
+    with connect_as(Client, target) as client:
+        yield client
+
+
+@contextmanager
+def connect_as(kind: type[CallsT], target: Target) -> Iterator[CallsT]:
+    """The same, as a client of one kind."""
     if target.url:
-        with Client.for_url(target.url, target.token) as client:
+        with kind.for_url(target.url, target.token) as client:
             client.speak_for(user_name())
             yield client
         return
@@ -36,7 +49,7 @@ def connect(target: Target) -> Iterator[Client]:
     data_dir = place_of(data_dir)
     _wait_while_starting(data_dir)
     try:
-        with Client.for_data_dir(data_dir) as client:
+        with kind.for_data_dir(data_dir) as client:
             client.speak_for(user_name())
             yield client
     except UnreachableError as error:

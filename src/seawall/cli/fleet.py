@@ -12,7 +12,7 @@ from typing import Final, NoReturn
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
 from seawall.cli.run import reachable_file, resolv_conf_argument
-from seawall.cli.settings import Target, named
+from seawall.cli.target import Target, named
 from seawall.cli.watch import now_s
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from seawall.cli.settings import (
-    DEFAULT_DATA_DIR,
     Concurrency,
     DataDir,
     Edge,
@@ -19,6 +18,7 @@ from seawall.cli.settings import (
     finish,
     on_edge,
 )
+from seawall.cli.target import DEFAULT_DATA_DIR
 
 nodes_app = typer.Typer(
     help="Nodes on other machines.", no_args_is_help=True, rich_markup_mode=None

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from seawall.api.views import ApplyEvent, Refused
-from seawall.console import progress
 from seawall.console.output import Output
 from seawall.exit_codes import DONE, REFUSED
 
+if TYPE_CHECKING:
+    from seawall.api.views import ApplyEvent
 
-def followed(output: Output, events: Iterator[ApplyEvent]) -> int:
+
+def followed(output: Output, events: Iterator["ApplyEvent"]) -> int:
     """The exit code of a release that is followed to its end."""
     with told_when_left(output):
+        from seawall.api.views import Refused  # noqa: PLC0415 - while control works
+        from seawall.console import progress  # noqa: PLC0415 - likewise
+
         end = progress.follow(output, events)
     return REFUSED if isinstance(end, Refused) else DONE
 

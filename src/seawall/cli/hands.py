@@ -14,7 +14,7 @@ from seawall.api.hand_requests import KillRequest, UnkillRequest
 from seawall.api.rollout_views import RolloutHistoryView, RolloutsView
 from seawall.cli.connect import connect
 from seawall.cli.follow import followed
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import hands as draw
 from seawall.console.output import Output, styled

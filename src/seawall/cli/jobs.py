@@ -6,7 +6,7 @@ from seawall.api.client import Client
 from seawall.api.codec import to_json
 from seawall.api.job_views import JobsView, JobView
 from seawall.cli.connect import connect
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.cli.watch import every, now_s
 from seawall.console import jobs as draw
 from seawall.console.output import Output, styled

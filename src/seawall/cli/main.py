@@ -20,8 +20,6 @@ from seawall.cli import (
     wheel,
 )
 from seawall.cli.settings import (
-    DEFAULT_CONFIG,
-    DEFAULT_DATA_DIR,
     Concurrency,
     Config,
     DataDir,
@@ -34,6 +32,7 @@ from seawall.cli.settings import (
     finish,
     on_edge,
 )
+from seawall.cli.target import DEFAULT_CONFIG, DEFAULT_DATA_DIR
 from seawall.console.output import Output
 from seawall.exit_codes import REFUSED
 
@@ -215,9 +214,9 @@ def apply(
     break_glass: BreakGlass = "",
 ) -> None:
     """Release the site file and wait until it serves."""
-    from seawall.cli import change
+    from seawall.cli import applying
 
-    order = change.Order(
+    order = applying.Order(
         edge.config,
         message,
         tuple(force or ()),
@@ -226,7 +225,7 @@ def apply(
         wait=not no_wait,
         break_glass=break_glass,
     )
-    edge.finish(lambda out, target: change.apply(out, target, order))
+    edge.finish(lambda out, target: applying.apply(out, target, order))
 
 
 @app.command()
@@ -242,9 +241,9 @@ def rollback(
     break_glass: BreakGlass = "",
 ) -> None:
     """Serve an earlier release again."""
-    from seawall.cli import change
+    from seawall.cli import applying, change
 
-    order = change.Order(message=message, force=tuple(force or ()), break_glass=break_glass)
+    order = applying.Order(message=message, force=tuple(force or ()), break_glass=break_glass)
     edge.finish(lambda out, target: change.rollback(out, target, order, release))
 
 

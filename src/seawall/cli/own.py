@@ -3,7 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
-from seawall.api.client import is_running
+from seawall.api.calls import is_running
 from seawall.api.status_views import WhyView
 from seawall.api.why_view import why_view
 from seawall.compiler.names import ACCESS_FILE

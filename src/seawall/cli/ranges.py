@@ -13,7 +13,7 @@ from seawall import limits
 from seawall.api.range_feeds import WAITS, Feeds, last_of, renew_feeds
 from seawall.api.views import Applied, ApplyEvent, Refused
 from seawall.cli.connect import connect
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.console import progress
 from seawall.console.output import Output, error_text, styled
 from seawall.daemon.processes import user_name

@@ -9,24 +9,19 @@ with the exit code, of whoever opens it.
 
 import functools
 import inspect
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
 from seawall import limits
+from seawall.cli.ending import ended
+from seawall.cli.target import DEFAULT_CONFIG, DEFAULT_DATA_DIR, Target
 from seawall.console.output import Output
-from seawall.errors import SeawallError, UsageError
-from seawall.exit_codes import REFUSED, UNREACHABLE, USAGE, exit_code
-
-DEFAULT_CONFIG: Final = Path("seawall.yaml")
-DEFAULT_DATA_DIR: Final = Path("seawall-data")
 
 
 class Format(StrEnum):
@@ -83,15 +78,6 @@ FormatOption = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The Seawall that a command talks to; `url` wins over `data_dir`."""
-
-    data_dir: Path
-    url: str = ""
-    token: str = ""
-
-
 def asks_for_json(arguments: Sequence[str]) -> bool:
     """Whether a command line asks for JSON: for one that is too wrong to be understood."""
     joined = {"--format=json", "-fjson"}
@@ -102,7 +88,7 @@ def asks_for_json(arguments: Sequence[str]) -> bool:
 
 
 def finish(output_format: Format, action: Callable[[Output], int], *, serves: bool = False) -> None:
-    """Run a command, show its failure if it fails, and end with its exit code.
+    """Run a command as `ended` does, and end with its exit code.
 
     Args:
         output_format: as asked for.
@@ -112,68 +98,7 @@ def finish(output_format: Format, action: Callable[[Output], int], *, serves: bo
     Raises:
         typer.Exit: always; that is how a command ends.
     """
-    output = Output(json_format=output_format is Format.JSON, serves=serves)
-    try:
-        code = action(output)
-    except SeawallError as error:
-        output.error(error.message, code=error.code, do=error.remedy)
-        code = exit_code(error)
-    except (BrokenPipeError, KeyboardInterrupt):
-        # What was begun in the control process goes on there: nothing is left half done.
-        code = REFUSED
-    except PermissionError as error:
-        code = _closed(output, error)
-    except Exception as error:
-        if os.environ.get("SEAWALL_TRACEBACK"):
-            raise
-        if isinstance(error, UnicodeError) and (odd := _no_text(sys.argv)):
-            output.error(
-                f"{odd!r} is not valid text.",
-                code="no-text",
-                do="Write it in the encoding of this terminal; `locale` shows which.",
-            )
-            raise typer.Exit(USAGE) from error
-        output.error(
-            f"This command hit an unexpected error: {error!r}.",
-            code="internal",
-            do="The edge is not affected. Please report this, with the output of the same command "
-            "under SEAWALL_TRACEBACK=1.",
-        )
-        code = REFUSED
-    raise typer.Exit(code)
-
-
-def named(text: str | None, what: str) -> str | None:
-    """What was named; None where nothing was typed, which often means all, or the default.
-
-    Raises:
-        UsageError: it was typed and is empty, as a variable of a script that has no value.
-    """
-    if text == "":
-        raise UsageError(
-            "empty-argument",
-            f"{what} is empty. Perhaps a variable of a script has no value.",
-            remedy="Give a value, or leave it out.",
-        )
-    return text
-
-
-def _closed(output: Output, error: PermissionError) -> int:
-    """Say which directory or file is closed to this user; a process of another one has no name."""
-    closed = (
-        f"{os.fsdecode(error.filename)} is not accessible to this user" if error.filename else ""
-    )
-    output.error(
-        f"{closed or 'This user may not do that'}: {error.strerror}.",
-        code="no-permission",
-        do="Run the command as the user that Seawall runs as, or choose another place.",
-    )
-    return UNREACHABLE
-
-
-def _no_text(arguments: Sequence[str]) -> str:
-    """The first argument with bytes that are no characters here; empty when all are text."""
-    return next((each for each in arguments if any("\ud800" <= c <= "\udfff" for c in each)), "")
+    raise typer.Exit(ended(action, json_format=output_format is Format.JSON, serves=serves))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from seawall import limits
 from seawall.api.hand_requests import PromoteRequest
 from seawall.cli.connect import connect
 from seawall.cli.follow import followed
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.console import shadow as draw
 from seawall.console.output import Output
 from seawall.daemon.processes import user_name

@@ -5,7 +5,7 @@ from typing import Final
 
 from seawall.api.codec import to_json
 from seawall.cli.connect import connect
-from seawall.cli.settings import Target
+from seawall.cli.target import Target
 from seawall.cli.watch import now_s
 from seawall.console import releases as draw
 from seawall.console.output import Output, styled

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from seawall.cli.settings import Edge, Message, named, on_edge
+from seawall.cli.settings import Edge, Message, on_edge
+from seawall.cli.target import named
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit log.")]
 BreakGlass = Annotated[

@@ -7,10 +7,14 @@ with a single address needs no rule that keeps a retry away from the endpoint th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 from seawall.compiler.clusters import is_ip
 from seawall.ids import OriginName
 from seawall.model import Edge, Forward, LoadBalancing, Origin, Site, UpstreamProtocol
+
+_KINDS_REMEMBERED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,11 @@ def origins_behind(edge: Edge) -> Mapping[OriginName, Behind]:
     }
     sites = {str(site.name) for site in edge.sites}
     return {
-        origin.name: Behind(
+        origin.name: _behind(
             origin.load_balancing,
-            private=origin.name not in foreign and origin.name.partition("/")[0] in sites,
-            single=_is_single(origin),
-            trailers=origin.protocol is not UpstreamProtocol.HTTP1,
+            origin.name not in foreign and origin.name.partition("/")[0] in sites,
+            _is_single(origin),
+            origin.protocol is not UpstreamProtocol.HTTP1,
         )
         for origin in edge.origins
     }
@@ -52,6 +56,12 @@ def behind_routes(site: Site, origins: Mapping[OriginName, Behind]) -> tuple[Beh
         origins[route.action.origin] if isinstance(route.action, Forward) else None
         for route in site.routes
     )
+
+
+@lru_cache(maxsize=_KINDS_REMEMBERED)
+def _behind(balancing: LoadBalancing, private: bool, single: bool, trailers: bool) -> Behind:
+    """The same object for equal ones, so that nobody looks into it to see that it is the same."""
+    return Behind(balancing, private, single, trailers)
 
 
 def _used(site: Site) -> set[OriginName]:

@@ -5,13 +5,14 @@ resource of the same snapshot, and nothing that Envoy would wait for is missing.
 what Envoy itself checks; `envoy --mode validate` does that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.listener.v3 import listener_pb2
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import (
     http_connection_manager_pb2 as hcm_pb2,
 )
@@ -22,6 +23,7 @@ from google.protobuf.message import DecodeError
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.chains import managers
+from seawall.compiler.remember import Kept
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import InternalError, RefusedError
 
@@ -36,8 +38,42 @@ _CLASSES = {
 _UNNAMED = {TypeUrl.BOOTSTRAP}
 
 
-def check(snapshot: Snapshot) -> None:
+Reference = tuple[TypeUrl, str]
+
+
+class References:
+    """What resources refer to. What snapshots that follow each other share is read once."""
+
+    def __init__(self) -> None:
+        self._of_resource = Kept(_references)
+        self._of_host = Kept(_read_host)
+
+    def begin(self) -> None:
+        """Another snapshot is looked at."""
+        self._of_resource.begin()
+        self._of_host.begin()
+
+    def of(self, resource: Resource) -> Iterable[Reference]:
+        """As `_references`, of which it says the same.
+
+        Raises:
+            InternalError: the resource is not its type.
+        """
+        if resource.type_url is not TypeUrl.ROUTES:
+            return self._of_resource(resource)
+        try:
+            hosts = [self._of_host(host) for host in resource.table.hosts]
+        except (ValueError, DecodeError):
+            raise _broken(f"{resource!r} is not a {resource.type_url.short}") from None
+        return _of_routes(_parsed(resource, resource.table.rest), hosts)
+
+
+def check(snapshot: Snapshot, known: References | None = None) -> None:
     """Refuse a snapshot that no Envoy should be given.
+
+    Args:
+        snapshot: all of it is looked at.
+        known: what was read of snapshots before; without it nothing is.
 
     Raises:
         InternalError: a reference dangles, a set that must not be empty is, a body is not its
@@ -57,15 +93,20 @@ def check(snapshot: Snapshot) -> None:
     for type_url in (TypeUrl.BOOTSTRAP, TypeUrl.LISTENER, TypeUrl.ROUTES):
         if not snapshot.of_type(type_url):
             raise _broken(f"there is no {type_url.short}")
+    if known is not None:
+        known.begin()
     for resource in snapshot.resources:
         try:
-            _check_references(resource, snapshot)
+            references = _references(resource) if known is None else known.of(resource)
+            _check_references(resource, references, snapshot)
         except DecodeError:
             raise _broken(f"{resource!r} holds something that is not its type") from None
 
 
-def _check_references(resource: Resource, snapshot: Snapshot) -> None:
-    for type_url, name in _references(resource.type_url, _parsed(resource)):
+def _check_references(
+    resource: Resource, references: Iterable[Reference], snapshot: Snapshot
+) -> None:
+    for type_url, name in references:
         if (type_url, name) not in snapshot.by_key:
             raise _broken(
                 f"{resource.type_url.short} {resource.name!r} refers to "
@@ -73,12 +114,13 @@ def _check_references(resource: Resource, snapshot: Snapshot) -> None:
             )
 
 
-def _parsed(resource: Resource) -> Any:
+def _parsed(resource: Resource, body: bytes | None = None) -> Any:
+    """The message of a resource, or what `body` says of it."""
     message_class = _CLASSES.get(resource.type_url)
     if message_class is None:
         raise _broken(f"nothing serves resources of type {resource.type_url.short}")
     try:
-        message = message_class.FromString(resource.body)
+        message = message_class.FromString(resource.body if body is None else body)
     except DecodeError:
         raise _broken(f"{resource!r} is not a {resource.type_url.short}") from None
     if resource.type_url not in _UNNAMED and message.name != resource.name:
@@ -86,26 +128,24 @@ def _parsed(resource: Resource) -> Any:
     return message
 
 
-def _references(type_url: TypeUrl, message: Any) -> Iterator[tuple[TypeUrl, str]]:
-    match type_url:
+def _references(resource: Resource) -> tuple[Reference, ...]:
+    message = _parsed(resource)
+    match resource.type_url:
         case TypeUrl.BOOTSTRAP:
-            for layer in message.layered_runtime.layers:
-                if layer.HasField("rtds_layer"):
-                    yield TypeUrl.RUNTIME, layer.rtds_layer.name
+            layers = message.layered_runtime.layers
+            named = [each.rtds_layer.name for each in layers if each.HasField("rtds_layer")]
+            return tuple((TypeUrl.RUNTIME, name) for name in named)
         case TypeUrl.LISTENER:
-            yield from _references_of_listener(message)
+            return tuple(_references_of_listener(message))
         case TypeUrl.ROUTES:
-            if not message.virtual_hosts:
-                raise _broken(f"routes {message.name!r} have no virtual host")
-            yield from _references_of_routes(message)
+            return _of_routes(message, map(_needs, message.virtual_hosts))
         case TypeUrl.CLUSTER:
             if not any(locality.lb_endpoints for locality in message.load_assignment.endpoints):
                 raise _broken(f"cluster {message.name!r} has no endpoint")
-        case _:
-            pass
+    return ()
 
 
-def _references_of_listener(listener: Any) -> Iterator[tuple[TypeUrl, str]]:
+def _references_of_listener(listener: Any) -> Iterator[Reference]:
     seen: set[bytes] = set()
     if not listener.filter_chains:
         raise _broken(f"listener {listener.name!r} has no filter chain")
@@ -123,18 +163,44 @@ def _references_of_listener(listener: Any) -> Iterator[tuple[TypeUrl, str]]:
                 yield TypeUrl.SECRET, secret.name
 
 
-def _references_of_routes(configuration: Any) -> Iterator[tuple[TypeUrl, str]]:
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """Domains that no other virtual host of its table may serve, and the clusters it refers to."""
+
+    domains: tuple[str, ...]
+    clusters: frozenset[str]
+
+
+def _read_host(body: bytes) -> _Needs:
+    return _needs(route_components_pb2.VirtualHost.FromString(body))
+
+
+def _needs(host: Any) -> _Needs:
+    clusters = {route.route.cluster for route in host.routes if route.HasField("route")}
+    return _Needs(tuple(host.domains), frozenset(clusters))
+
+
+def _of_routes(configuration: Any, hosts: Iterable[_Needs]) -> tuple[Reference, ...]:
+    """Of a route table.
+
+    Args:
+        configuration: what is said for all hosts.
+        hosts: what each of them needs.
+    """
     domains: set[str] = set()
     clusters: set[str] = set()
-    for host in configuration.virtual_hosts:
+    empty = True
+    for host in hosts:
+        empty = False
         for domain in host.domains:
             if domain in domains:
                 raise _broken(f"two virtual hosts serve {domain!r}")
             domains.add(domain)
-        clusters.update(route.route.cluster for route in host.routes if route.HasField("route"))
+        clusters |= host.clusters
+    if empty:
+        raise _broken(f"routes {configuration.name!r} have no virtual host")
     clusters.discard(names.CLUSTER_BOTS)  # of the node, not of the release
-    for name in sorted(clusters):
-        yield TypeUrl.CLUSTER, name
+    return tuple((TypeUrl.CLUSTER, name) for name in sorted(clusters))
 
 
 def _broken(what: str) -> InternalError:

@@ -84,6 +84,7 @@ def compile_origin(origin: Origin, *, private: bool = False) -> Resource:
     return Resource(TypeUrl.CLUSTER, name, body_of(cluster), f"origin {origin.name}")
 
 
+@lru_cache(maxsize=limits.ORIGINS_MAX)
 def is_ip(host: str) -> bool:
     """Whether `host` is an address that needs no DNS."""
     try:

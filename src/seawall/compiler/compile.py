@@ -30,7 +30,7 @@ def compile_edge(edge: Edge) -> Snapshot:
             *(compile_certificate(c) for c in edge.certificates if c.name in shown),
             *(compile_origin(o, private=behind[o.name].private) for o in edge.origins),
             *compile_listeners(edge),
-            *compile_routes(edge),
+            *compile_routes(edge, behind),
             compile_runtime(edge.access_log),
         ]
     )

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from envoy.config.cluster.v3 import cluster_pb2
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import route_components_pb2
 
 from seawall.compiler import names
 from seawall.compiler.bot_service import drop_keys
-from seawall.compiler.deny import lists_in
+from seawall.compiler.deny import lists_held
 from seawall.compiler.misdirected import drop_misdirected
+from seawall.compiler.remember import Kept
 from seawall.compiler.snapshot import Snapshot, TypeUrl
 from seawall.compiler.wire import body_of
 
@@ -47,34 +48,84 @@ class Contents:
 
 def contents(snapshot: Snapshot) -> Contents:
     """Take `snapshot` apart."""
-    sites: dict[str, bytes] = {}
-    routes: dict[str, bytes] = {}
-    networks: dict[str, str] = {}
-    for resource in snapshot.of_type(TypeUrl.ROUTES):
-        configuration = route_pb2.RouteConfiguration.FromString(resource.body)
-        for one, held in lists_in(configuration).items():
-            networks |= {f"{one} {network}": "" for network in held}
-        for host in configuration.virtual_hosts:
-            if host.name == names.UNKNOWN_HOST:
-                continue
-            for route in host.routes:
-                if "/_" in route.name:  # a guard that every host has, not of the site file
-                    continue
-                routes[route.name] = routes.get(route.name, b"") + body_of(route)
-            drop_misdirected(host)
-            host.typed_per_filter_config.pop(names.FILTER_DENY, None)
-            drop_keys(host)
-            sites[host.name] = sites.get(host.name, b"") + body_of(host)
-    origins, endpoints = _origins(snapshot)
-    return Contents(
-        listeners={r.name: _print(r.body) for r in snapshot.of_type(TypeUrl.LISTENER)},
-        sites={name: _print(body) for name, body in sites.items()},
-        routes={name: _print(body) for name, body in routes.items()},
-        origins=origins,
-        endpoints=endpoints,
-        networks=networks,
-        certificates={r.name: _print(r.body) for r in snapshot.of_type(TypeUrl.SECRET)},
-    )
+    return Reader().contents(snapshot)
+
+
+class Reader:
+    """Takes snapshots apart; of two that follow each other, what they share is read once."""
+
+    def __init__(self) -> None:
+        self._hosts = Kept(_host)
+        self._origins = Kept(_origin)
+
+    def contents(self, snapshot: Snapshot) -> Contents:
+        """What `snapshot` holds."""
+        self._hosts.begin()
+        self._origins.begin()
+        sites: dict[str, str] = {}
+        routes: dict[str, str] = {}
+        networks: dict[str, str] = {}
+        for resource in snapshot.of_type(TypeUrl.ROUTES):
+            for one, held in lists_held(resource.table).items():
+                networks |= {f"{one} {network}": "" for network in held}
+            for body in resource.table.hosts:
+                host = self._hosts(body)
+                if host.name != names.UNKNOWN_HOST:
+                    _add(sites, ((host.name, host.text),))
+                    _add(routes, host.routes)
+        origins: dict[str, str] = {}
+        endpoints: dict[str, str] = {}
+        for resource in snapshot.of_type(TypeUrl.CLUSTER):
+            origin = self._origins(resource.body)
+            origins[origin.name] = origin.text
+            endpoints.update(origin.endpoints)
+        return Contents(
+            listeners={r.name: _print(r.body) for r in snapshot.of_type(TypeUrl.LISTENER)},
+            sites=sites,
+            routes=routes,
+            origins=origins,
+            endpoints=endpoints,
+            networks=networks,
+            certificates={r.name: _print(r.body) for r in snapshot.of_type(TypeUrl.SECRET)},
+        )
+
+
+_Prints = tuple[tuple[str, str], ...]
+"""Names and fingerprints."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    """A site in one route table."""
+
+    name: str
+    text: str
+    routes: _Prints
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    name: str
+    text: str
+    endpoints: _Prints
+
+
+def _add(found: dict[str, str], prints: _Prints) -> None:
+    """Over both schemes: what is in two tables has the fingerprint of both."""
+    for name, text in prints:
+        other = found.get(name)
+        found[name] = text if other is None else _print(f"{other} {text}".encode())
+
+
+def _host(body: bytes) -> _Host:
+    host = route_components_pb2.VirtualHost.FromString(body)
+    routes: dict[str, str] = {}
+    # "/_" begins a guard that every host has, not one of the site file.
+    _add(routes, tuple((r.name, _print(body_of(r))) for r in host.routes if "/_" not in r.name))
+    drop_misdirected(host)
+    host.typed_per_filter_config.pop(names.FILTER_DENY, None)
+    drop_keys(host)
+    return _Host(host.name, _print(body_of(host)), tuple(routes.items()))
 
 
 def endpoint_text(member: Any) -> str:
@@ -84,18 +135,15 @@ def endpoint_text(member: Any) -> str:
     return f"{host}:{address.port_value}"
 
 
-def _origins(snapshot: Snapshot) -> tuple[dict[str, str], dict[str, str]]:
-    origins: dict[str, str] = {}
+def _origin(body: bytes) -> _Origin:
+    cluster = cluster_pb2.Cluster.FromString(body)
     endpoints: dict[str, str] = {}
-    for resource in snapshot.of_type(TypeUrl.CLUSTER):
-        cluster = cluster_pb2.Cluster.FromString(resource.body)
-        for locality in cluster.load_assignment.endpoints:
-            for member in locality.lb_endpoints:
-                name = f"{cluster.name} {endpoint_text(member)}"
-                endpoints[name] = _print(bytes([locality.priority]) + body_of(member))
-        cluster.ClearField("load_assignment")
-        origins[cluster.name] = _print(body_of(cluster))
-    return origins, endpoints
+    for locality in cluster.load_assignment.endpoints:
+        for member in locality.lb_endpoints:
+            name = f"{cluster.name} {endpoint_text(member)}"
+            endpoints[name] = _print(bytes([locality.priority]) + body_of(member))
+    cluster.ClearField("load_assignment")
+    return _Origin(cluster.name, _print(body_of(cluster)), tuple(endpoints.items()))
 
 
 def _print(body: bytes) -> str:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from envoy.config.rbac.v3 import rbac_pb2
-from envoy.config.route.v3 import route_components_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2 as rbac_filter_pb2
 from envoy.extensions.matching.common_inputs.network.v3 import network_inputs_pb2
 from xds.core.v3 import cidr_pb2
@@ -25,6 +25,7 @@ from xds.type.matcher.v3 import ip_pb2, matcher_pb2
 from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.addresses import MAPPED, mapped
+from seawall.compiler.tables import Table
 from seawall.compiler.wire import FILTER_OFF, as_field, body_of, filter_switch, packed
 from seawall.errors import RefusedError
 from seawall.ids import ListName
@@ -97,15 +98,14 @@ class Denials:
         return _entry(FILTER_OFF) if self.usual else b""
 
 
-def lists_in(configuration: Any) -> Mapping[str, frozenset[str]]:
+def lists_held(table: Table) -> Mapping[str, frozenset[str]]:
     """The lists in a compiled route table, with their networks."""
+    configuration = route_pb2.RouteConfiguration.FromString(table.rest)
+    told = names.FILTER_DENY.encode()
+    own = [route_components_pb2.VirtualHost.FromString(h) for h in table.hosts if told in h]
     found: dict[str, frozenset[str]] = {}
-    switches = [configuration.typed_per_filter_config.get(names.FILTER_DENY)]
-    switches += [
-        host.typed_per_filter_config.get(names.FILTER_DENY) for host in configuration.virtual_hosts
-    ]
-    for switch in switches:
-        for ranges in _ranges(switch):
+    for one in (configuration, *own):
+        for ranges in _ranges(one.typed_per_filter_config.get(names.FILTER_DENY)):
             name = ranges.on_match.action.name
             if name not in found:
                 found[name] = frozenset(

@@ -34,7 +34,8 @@ def script_in(configuration: Any) -> str:
 def script_of(snapshot: Snapshot) -> str:
     """The Lua text of a snapshot; every route table that has one has the same."""
     for resource in snapshot.of_type(TypeUrl.ROUTES):
-        if text := script_in(route_pb2.RouteConfiguration.FromString(resource.body)):
+        # It is said once for all hosts: nobody need read them.
+        if text := script_in(route_pb2.RouteConfiguration.FromString(resource.table.rest)):
             return text
     return ""
 

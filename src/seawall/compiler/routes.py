@@ -4,18 +4,21 @@ All listeners of a kind share one RouteConfiguration, so a site is compiled once
 change of sites or routes is one RDS update that drains nobody. A host that no site has gets a 421.
 """
 
+from collections.abc import Mapping
+
 from envoy.config.route.v3 import route_components_pb2, route_pb2
 from google.protobuf import wrappers_pb2
 
 from seawall import limits
 from seawall.compiler import hosts, names
-from seawall.compiler.behind import behind_routes, origins_behind
+from seawall.compiler.behind import Behind, behind_routes
 from seawall.compiler.body_limit import limit_host
 from seawall.compiler.bots import BotFilter
 from seawall.compiler.compression import compress
 from seawall.compiler.deny import Denials
 from seawall.compiler.snapshot import Resource, TypeUrl
 from seawall.compiler.wire import as_field, body_of
+from seawall.ids import OriginName
 from seawall.model import Edge, Site
 
 _HTTPS_PORT = 443
@@ -23,13 +26,16 @@ _HTTP_PORT = 80
 _VIRTUAL_HOSTS_FIELD = 2
 
 
-def compile_routes(edge: Edge) -> list[Resource]:
+def compile_routes(edge: Edge, behind: Mapping[OriginName, Behind]) -> list[Resource]:
     """The RouteConfigurations of the listeners that `edge` has.
+
+    Args:
+        edge: all of it.
+        behind: what routes must know of its origins.
 
     Raises:
         RefusedError: address lists would stand in them too often.
     """
-    behind = origins_behind(edge)
     denials = Denials(edge)
     denials.require_bounded()
     bots = BotFilter(edge)

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from envoy.config.route.v3 import route_pb2
+from envoy.config.route.v3 import route_components_pb2, route_pb2
 
 from seawall.compiler import names
 from seawall.compiler.bot_policy_words import bot_changes, key_change, route_bots_text
 from seawall.compiler.changes import EDGE, Action, Change
-from seawall.compiler.deny import denied_by, lists_in
+from seawall.compiler.deny import denied_by, lists_held
 from seawall.compiler.differ import differences, words
 from seawall.compiler.misdirected import drop_misdirected
 from seawall.compiler.model_words import model_changes, script_in
@@ -31,7 +31,7 @@ from seawall.compiler.route_words import (
     shared_paths,
 )
 from seawall.compiler.snapshot import Resource
-from seawall.compiler.tables import Table
+from seawall.compiler.tables import name_of
 
 _Resources = Mapping[str, Resource]
 _Tables = Mapping[str, Any]
@@ -56,18 +56,20 @@ _BySchemes = Mapping[str, _Served]
 
 def site_changes(before: _Resources, after: _Resources) -> Iterator[Change]:
     """What changed between two sets of route tables, by name."""
-    old, new = _read(before), _read(after)
-    yield from _lists(old, new)
+    same = _same_hosts(before, after)
+    old, new = _read(before, same), _read(after, same)
+    yield from _lists(before, after)
     if before:  # of a first release it goes without saying
         yield from _model(old, new)
     none = route_pb2.RouteConfiguration()
     for name in sorted({*old, *new}):
-        yield from _misdirected(name, old.get(name, none), new.get(name, none))
+        asked, asks = _drop(old.get(name, none)), _drop(new.get(name, none))
+        if name in before and name in after and not _asks(before[name], same):
+            yield from _misdirected(name, before[name], after[name], asked=asked, asks=asks)
     were, are = _sites(old), _sites(new)
     for text in key_change(_pairs(were, are)):
         yield Change(Action.CHANGED, EDGE, f"edge: {text}")
-    same = _same_hosts(before, after, old, new)
-    for site in sorted({*were, *are} - same):
+    for site in sorted({*were, *are}):
         yield from _site(site, were.get(site, {}), are.get(site, {}))
     for name in sorted({*old} & {*new}):
         for table in (old[name], new[name]):
@@ -78,11 +80,15 @@ def site_changes(before: _Resources, after: _Resources) -> Iterator[Change]:
             yield Change(Action.CHANGED, EDGE, f"edge: {name}: {words(difference, {})}")
 
 
-def _read(resources: _Resources) -> _Tables:
-    return {
-        name: route_pb2.RouteConfiguration.FromString(resource.body)
-        for name, resource in sorted(resources.items())
-    }
+def _read(resources: _Resources, same: frozenset[str]) -> _Tables:
+    """The tables by name, without the hosts of which there is nothing to say."""
+    tables: dict[str, Any] = {}
+    for name, resource in sorted(resources.items()):
+        table = tables[name] = route_pb2.RouteConfiguration.FromString(resource.table.rest)
+        for host in resource.table.hosts:
+            if name_of(host) not in same:
+                table.virtual_hosts.add().MergeFromString(host)
+    return tables
 
 
 def _sites(tables: _Tables) -> dict[str, dict[str, _Served]]:
@@ -104,32 +110,27 @@ def _pairs(
         yield from ((before[s].host, after[s].host) for s in after if s in before)
 
 
-def _same_hosts(
-    before: _Resources, after: _Resources, old: _Tables, new: _Tables
-) -> frozenset[str]:
+def _same_hosts(before: _Resources, after: _Resources) -> frozenset[str]:
     """Sites of which there is nothing to say: their bytes are the same, and those for all sites.
 
     Args:
         before: the tables before.
         after: the tables now.
-        old: `before`, read.
-        new: `after`, read.
     """
     if {*before} != {*after}:
         return frozenset()
     same: dict[str, bool] = {}
-    for name, table in before.items():
-        one, other = Table.read(table.body), Table.read(after[name].body)
+    for name, resource in before.items():
+        one, other = resource.table, after[name].table
         if one.rest != other.rest:
             return frozenset()
-        was = {h.name: b for h, b in zip(old[name].virtual_hosts, one.hosts, strict=True)}
-        now = {h.name: b for h, b in zip(new[name].virtual_hosts, other.hosts, strict=True)}
+        was, now = ({name_of(host): host for host in table.hosts} for table in (one, other))
         for host in {*was, *now}:
             same[host] = same.get(host, True) and was.get(host) == now.get(host)
     return frozenset(host for host, is_same in same.items() if is_same)
 
 
-def _lists(old: _Tables, new: _Tables) -> Iterator[Change]:
+def _lists(old: _Resources, new: _Resources) -> Iterator[Change]:
     before, after = _lists_of(old), _lists_of(new)
     for name in sorted({*before, *after}):
         subject = f"list {name}"
@@ -144,9 +145,12 @@ def _lists(old: _Tables, new: _Tables) -> Iterator[Change]:
             yield Change(Action.CHANGED, subject, text)
 
 
-def _lists_of(tables: _Tables) -> dict[str, frozenset[str]]:
+def _lists_of(resources: _Resources) -> dict[str, frozenset[str]]:
     """The lists of all tables; one that stands in several is the same in each."""
-    return {name: held for table in tables.values() for name, held in lists_in(table).items()}
+    found: dict[str, frozenset[str]] = {}
+    for _, resource in sorted(resources.items()):
+        found |= lists_held(resource.table)
+    return found
 
 
 def _model(old: _Tables, new: _Tables) -> Iterator[Change]:
@@ -160,12 +164,27 @@ def _looking(tables: _Tables) -> Any:
     return next(found, route_pb2.RouteConfiguration())
 
 
-def _misdirected(name: str, before: Any, after: Any) -> Iterator[Change]:
+def _drop(table: Any) -> bool:
+    """Take the question out of all hosts of a table; whether any asked it."""
+    return sum(map(drop_misdirected, table.virtual_hosts)) > 0
+
+
+def _asks(resource: Resource, same: frozenset[str]) -> bool:
+    """Whether any of those hosts of a table asks it that were not read."""
+    told = names.ROUTE_MISDIRECTED.encode()
+    return any(
+        drop_misdirected(route_components_pb2.VirtualHost.FromString(host))
+        for host in resource.table.hosts
+        if told in host and name_of(host) in same
+    )
+
+
+def _misdirected(
+    name: str, before: Resource, after: Resource, *, asked: bool, asks: bool
+) -> Iterator[Change]:
     """The question that all hosts of a table begin or cease to ask together, told once."""
-    tables = (before, after)
-    asked, asking = (sum(map(drop_misdirected, table.virtual_hosts)) for table in tables)
-    if bool(asked) != bool(asking) and all(table.virtual_hosts for table in tables):
-        does = "refused with 421" if asking else "served, because there is no other certificate"
+    if asked != asks and before.table.hosts and after.table.hosts:
+        does = "refused with 421" if asks else "served, because there is no other certificate"
         text = f"edge: {name}: requests on the connection of another certificate are {does}"
         yield Change(Action.CHANGED, EDGE, text)
 

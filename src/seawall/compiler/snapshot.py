@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from seawall.compiler.tables import Table
 from seawall.errors import invariant
 from seawall.ids import Digest
 
@@ -59,6 +60,20 @@ class Resource:
     def version(self) -> str:
         """Content version told to Envoy: first 16 hex digits of the SHA-256 of `body`."""
         return hashlib.sha256(self.body).hexdigest()[:16]
+
+    @cached_property
+    def sha256(self) -> bytes:
+        """The whole SHA-256 of `body`."""
+        return hashlib.sha256(self.body).digest()
+
+    @cached_property
+    def table(self) -> Table:
+        """The body of a route table taken apart; kept as long as the resource is.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return Table.read(self.body)
 
     def __repr__(self) -> str:  # a secret's body must never reach a log
         return f"Resource({self.type_url.short} {self.name!r}, {len(self.body)} bytes)"

@@ -3,12 +3,14 @@
 Most of what is asked of two tables is what differs, and most hosts do not. Pure.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-_HOSTS_FIELD: Final = 2
-"""`virtual_hosts` of a `RouteConfiguration`."""
+_HOSTS_TAG: Final = 2 << 3 | 2
+"""Begins each of the `virtual_hosts` of a `RouteConfiguration`."""
+
+_NAME_TAG: Final = b"\x0a"
+"""Begins the `name` of a `VirtualHost`, its first field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,36 +34,37 @@ class Table:
         """
         hosts: list[bytes] = []
         rest = bytearray()
-        for number, begin, inside, end in _fields(body):
-            if number == _HOSTS_FIELD:
-                hosts.append(body[inside:end])
-            else:
-                rest += body[begin:end]
+        at = 0
+        while at < len(body):
+            begin = at
+            tag, at = (_HOSTS_TAG, at + 1) if body[at] == _HOSTS_TAG else _varint(body, at)
+            match tag & 7:
+                case 0:
+                    _, at = _varint(body, at)
+                case 1:
+                    at += 8
+                case 2:
+                    length, inside = _varint(body, at)
+                    at = inside + length
+                    if tag == _HOSTS_TAG:
+                        hosts.append(body[inside:at])
+                case 5:
+                    at += 4
+                case _:
+                    raise ValueError("a field of no known sort")
+            if at > len(body):
+                raise ValueError("a field that ends after its message")
+            if tag != _HOSTS_TAG:
+                rest += body[begin:at]
         return Table(tuple(hosts), bytes(rest))
 
 
-def _fields(body: bytes) -> Iterator[tuple[int, int, int, int]]:
-    """Number, begin, begin of the content, and end of each field of a serialized message."""
-    at = 0
-    while at < len(body):
-        begin = at
-        tag, at = _varint(body, at)
-        inside = at
-        match tag & 7:
-            case 0:
-                _, at = _varint(body, at)
-            case 1:
-                at += 8
-            case 2:
-                length, inside = _varint(body, at)
-                at = inside + length
-            case 5:
-                at += 4
-            case _:
-                raise ValueError("a field of no known sort")
-        if at > len(body):
-            raise ValueError("a field that ends after its message")
-        yield tag >> 3, begin, inside, at
+def name_of(host: bytes) -> str:
+    """The name of a virtual host, with which it begins; empty when it has none."""
+    if host[:1] != _NAME_TAG:
+        return ""
+    length, at = _varint(host, 1)
+    return host[at : at + length].decode()
 
 
 def _varint(body: bytes, at: int) -> tuple[int, int]:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Final
 
 from seawall import limits
-from seawall.api.client import Client, is_running
+from seawall.api.calls import is_running
+from seawall.api.client import Client
 from seawall.api.status_views import StatusView
 from seawall.api.views import NO_ROLLOUT, ApplyEvent, Refused, ReleaseView
 from seawall.clock import Clock, SystemClock

@@ -102,6 +102,11 @@ class Asker:
         """What the Envoy is served over."""
         return tuple(self._sockets)
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether the Envoy has begun to listen; costs far less than to ask."""
+        return any((self._directory / name).exists() for name in self._sockets.values())
+
     async def ask(self, probe: Probe, mark: str) -> Answer:
         """Ask once; a kept connection that was closed meanwhile is opened anew."""
         scheme = "https" if probe.https else "http"

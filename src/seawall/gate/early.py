@@ -24,7 +24,6 @@ from seawall.gate.rewrite import (
     CLUSTERS,
     LISTENERS,
     Harmless,
-    followed,
     without_listeners,
 )
 from seawall.gate.sacrifice import End
@@ -44,7 +43,7 @@ class Early:
 
     Args:
         serve: starts it.
-        make: a release made harmless; blocks.
+        make: a release made harmless, in files that are followed; blocks.
     """
 
     def __init__(self, serve: Serve, make: Callable[[Snapshot], Harmless]) -> None:
@@ -67,7 +66,7 @@ class Early:
             OSError: it cannot be started.
         """
         await self.end()
-        ready = await asyncio.to_thread(self._followed, current)
+        ready = await asyncio.to_thread(self._ready, current)
         self._plate = await self._stack.enter_async_context(self._serve(without_listeners(ready)))
         self._holds = ready
 
@@ -83,7 +82,7 @@ class Early:
         self._plate = self._holds = None
         if plate is None or holds is None or plate.end is not End.RUNNING:
             return None
-        wanted = await asyncio.to_thread(self._followed, release)
+        wanted = await asyncio.to_thread(self._ready, release)
         same_process = wanted.files[BOOTSTRAP] == holds.files[BOOTSTRAP]
         if not same_process or wanted.sockets != holds.sockets:
             return None
@@ -91,9 +90,9 @@ class Early:
         plate.told_now()
         return plate
 
-    def _followed(self, snapshot: Snapshot) -> Harmless:
+    def _ready(self, snapshot: Snapshot) -> Harmless:
         """What is current was met last time: it is made once."""
-        ready = self._made.pop(snapshot.digest, None) or followed(self._make(snapshot))
+        ready = self._made.pop(snapshot.digest, None) or self._make(snapshot)
         self._made[snapshot.digest] = ready
         for oldest in list(self._made)[:-_REMEMBERED]:
             del self._made[oldest]

@@ -36,13 +36,13 @@ def sites_alone(old: Snapshot | None, new: Snapshot) -> frozenset[str]:
         return frozenset()
     found: set[str] = set()
     for key, resource in new.by_key.items():
-        before = old.by_key[key].body
-        if before == resource.body:
+        before = old.by_key[key]
+        if before.body == resource.body:
             continue
         if key[0] is not TypeUrl.ROUTES:
             return frozenset()
         try:
-            differing = _differing(Table.read(before), Table.read(resource.body))
+            differing = _differing(before.table, resource.table)
         except (ValueError, DecodeError):
             return frozenset()
         if not differing:

@@ -11,15 +11,16 @@ import math
 from collections.abc import Iterator
 from typing import Any, Final
 
+from envoy.config.route.v3.route_components_pb2 import VirtualHost
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from seawall import limits
-from seawall.compiler.check import check
+from seawall.compiler.check import References, check
 from seawall.compiler.contents import Contents
-from seawall.compiler.snapshot import Snapshot, TypeUrl
+from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.errors import RefusedError, SeawallError
 from seawall.gate.features import FEATURES
 from seawall.release.bundle import Bundle
@@ -37,6 +38,7 @@ class Parts:
 
     def __init__(self) -> None:
         self._seen: dict[bytes, frozenset[str]] = {}
+        self._references = References()
 
     def check(self, bundle: Bundle, held: Contents) -> list[str]:
         """The arithmetic of the stage.
@@ -50,7 +52,7 @@ class Parts:
             SeawallError: the snapshot is not consistent in itself.
         """
         snapshot = bundle.snapshot
-        check(snapshot)
+        check(snapshot, self._references)
         lines = list(_counts(bundle, held))
         features = self.features(snapshot)
         if unknown := sorted(features - FEATURES.keys()):
@@ -71,30 +73,33 @@ class Parts:
         """
         found: set[str] = set()
         for resource in snapshot.resources:
-            found |= self._of_part(resource.type_url, resource.name, resource.body)
+            found |= self._of_part(resource)
         return frozenset(found)
 
-    def _of_part(self, type_url: TypeUrl, name: str, body: bytes) -> frozenset[str]:
+    def _of_part(self, resource: Resource) -> frozenset[str]:
         """Of one resource; routes are taken apart by virtual host, most of which stay the same."""
-        key = _key(type_url.short, body)
+        type_url, body = resource.type_url, resource.body
+        key = _key(type_url.short, resource.sha256)
         known = self._seen.get(key)
         if known is not None:
             return known
-        what = f"{type_url.short} {name}"
-        message = _parsed(_class(type_url.value), body, what)
+        what = f"{type_url.short} {resource.name}"
         found: set[str] = set()
         if type_url is TypeUrl.ROUTES:
-            for host in message.virtual_hosts:
-                text: bytes = host.SerializeToString(deterministic=True)
-                found |= self._of_host(text, host)
-            message.ClearField("virtual_hosts")
+            try:
+                body = resource.table.rest
+            except ValueError:
+                raise _bad(what, f"is not a {type_url.value.rpartition('/')[2]}") from None
+            found.update(*map(self._of_host, resource.table.hosts))
+        message = _parsed(_class(type_url.value), body, what)
         return self._remember(key, frozenset(found | set(_walk(message, what, 0))))
 
-    def _of_host(self, text: bytes, host: Any) -> frozenset[str]:
-        key = _key("virtual host", text)
+    def _of_host(self, body: bytes) -> frozenset[str]:
+        key = _key("virtual host", hashlib.sha256(body).digest())
         known = self._seen.get(key)
         if known is not None:
             return known
+        host = _parsed(VirtualHost, body, "virtual host")
         return self._remember(key, frozenset(_walk(host, f"virtual host {host.name}", 0)))
 
     def _remember(self, key: bytes, found: frozenset[str]) -> frozenset[str]:
@@ -191,9 +196,9 @@ def _bad(what: str, why: str) -> SeawallError:
     )
 
 
-def _key(kind: str, body: bytes) -> bytes:
+def _key(kind: str, sha256: bytes) -> bytes:
     """Bytes are good as one kind of message only."""
-    return hashlib.sha256(kind.encode() + b"\0" + body).digest()
+    return kind.encode() + b"\0" + sha256
 
 
 def _short(type_url: str) -> str:

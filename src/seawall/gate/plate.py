@@ -134,9 +134,10 @@ class Plate:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limits.TASTER_START_TIMEOUT_S):
                 while self._envoy.end is End.RUNNING and not self._objects:
-                    answer = await self._asker.ask(probe, "start")
-                    if answer.failure is Failure.NONE or (https and self._asker.met):
-                        return True  # a stranger may be shown no certificate
+                    if self._asker.may_answer:  # else asking would take its Envoy's time
+                        answer = await self._asker.ask(probe, "start")
+                        if answer.failure is Failure.NONE or (https and self._asker.met):
+                            return True  # a stranger may be shown no certificate
                     await asyncio.sleep(_PAUSE_S)
         return False
 

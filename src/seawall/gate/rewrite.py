@@ -9,6 +9,7 @@ request.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from envoy.config.accesslog.v3 import accesslog_pb2
@@ -28,6 +29,7 @@ from envoy.service.discovery.v3 import discovery_pb2
 from envoy.service.runtime.v3 import rtds_pb2
 from google.protobuf import struct_pb2
 
+from seawall import limits
 from seawall.compiler import names
 from seawall.compiler.bot_service import bots_cluster
 from seawall.compiler.chains import Rewriter
@@ -66,19 +68,18 @@ class Harmless:
     sockets: dict[str, str]
 
 
-def harmless(snapshot: Snapshot, stub: str) -> Harmless:
+def harmless(snapshot: Snapshot, stub: str, *, follows: bool = False) -> Harmless:
     """The files of a sacrificial Envoy.
 
     Args:
         snapshot: what shall be tasted.
         stub: path of the stub's Unix socket.
+        follows: origins and listeners stand in files that Envoy follows while it runs. Whoever
+            replaces such a file changes what the Envoy holds. All other files must not change.
     """
     base = snapshot.by_key.get((TypeUrl.BOOTSTRAP, names.BOOTSTRAP))
     bootstrap = bootstrap_pb2.Bootstrap.FromString(base.body if base else b"")
     static = bootstrap.static_resources
-    for resource in snapshot.of_type(TypeUrl.CLUSTER):
-        static.clusters.append(_cluster(resource.body, stub))
-    static.clusters.append(bots_cluster(stub))
     for resource in snapshot.of_type(TypeUrl.SECRET):
         static.secrets.append(secret_pb2.Secret.FromString(resource.body))
     files: dict[str, bytes] = {}
@@ -97,32 +98,35 @@ def harmless(snapshot: Snapshot, stub: str) -> Harmless:
         static.listeners.append(rewriter.listener(listener, sockets[scheme]))
     _inline_runtime(bootstrap, snapshot)
     bootstrap.ClearField("admin")
+    clusters = [_cluster(resource.body, stub) for resource in snapshot.of_type(TypeUrl.CLUSTER)]
+    clusters.append(body_of(bots_cluster(stub)))
+    if follows:
+        files |= _followed(bootstrap, clusters)
+    else:
+        for body in clusters:
+            static.clusters.add().MergeFromString(body)
     files[BOOTSTRAP] = body_of(bootstrap)
     return Harmless(files, sockets)
 
 
-def followed(ready: Harmless) -> Harmless:
-    """The same, but origins and listeners stand in files that Envoy follows while it runs.
-
-    Whoever replaces such a file changes what the Envoy holds. All other files must not change.
-    """
-    bootstrap = bootstrap_pb2.Bootstrap.FromString(ready.files[BOOTSTRAP])
+def _followed(bootstrap: Any, clusters: list[bytes]) -> dict[str, bytes]:
+    """Takes origins and listeners out of a bootstrap, and into files that it names."""
     static, dynamic = bootstrap.static_resources, bootstrap.dynamic_resources
-    files = dict(ready.files)
-    for name, file, config, kind in (
-        ("clusters", CLUSTERS, dynamic.cds_config, TypeUrl.CLUSTER),
-        ("listeners", LISTENERS, dynamic.lds_config, TypeUrl.LISTENER),
-    ):
-        files[file] = _discovery(kind, *(body_of(each) for each in getattr(static, name)))
-        static.ClearField(name)
+    listeners = [body_of(each) for each in static.listeners]
+    clusters = [*(body_of(each) for each in static.clusters), *clusters]
+    static.ClearField("listeners")
+    static.ClearField("clusters")
+    for config, file in ((dynamic.cds_config, CLUSTERS), (dynamic.lds_config, LISTENERS)):
         config.path_config_source.path = f"./{file}"
         config.resource_api_version = "V3"
-    files[BOOTSTRAP] = body_of(bootstrap)
-    return Harmless(files, ready.sockets)
+    return {
+        CLUSTERS: _discovery(TypeUrl.CLUSTER, *clusters),
+        LISTENERS: _discovery(TypeUrl.LISTENER, *listeners),
+    }
 
 
 def without_listeners(ready: Harmless) -> Harmless:
-    """What `followed` made, before it is told to listen anywhere."""
+    """What is followed, before it is told to listen anywhere."""
     return Harmless({**ready.files, LISTENERS: _discovery(TypeUrl.LISTENER)}, ready.sockets)
 
 
@@ -161,7 +165,8 @@ _CLUSTER_NETWORK_FIELDS: Final = (
 """What of an origin concerns how it is found, reached and watched."""
 
 
-def _cluster(body: bytes, stub: str) -> Any:
+@lru_cache(maxsize=limits.ORIGINS_MAX)
+def _cluster(body: bytes, stub: str) -> bytes:
     cluster = cluster_pb2.Cluster.FromString(body)
     for name in _CLUSTER_NETWORK_FIELDS:
         cluster.ClearField(name)
@@ -179,7 +184,7 @@ def _cluster(body: bytes, stub: str) -> Any:
         http.ClearField("upstream_http_protocol_options")
         http.explicit_http_config.http_protocol_options.SetInParent()
         options[_HTTP_OPTIONS].CopyFrom(packed(http))
-    return cluster
+    return body_of(cluster)
 
 
 # --- Listeners ------------------------------------------------------------------------------------

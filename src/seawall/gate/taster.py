@@ -108,7 +108,10 @@ class Taster:
         self._bounds = bounds or Bounds()
         self._answer_timeout_s = answer_timeout_s
         self._turn = asyncio.Lock()
-        self._early = Early(lambda ready: self._served(ready, follows=True), _made_harmless)
+        self._early = Early(
+            lambda ready: self._served(ready, follows=True),
+            lambda snapshot: harmless(snapshot, _STUB, follows=True),
+        )
         self._unsaved: tasted.Memory | None = None
 
     async def expect(self, current: Snapshot) -> None:
@@ -263,7 +266,7 @@ class Taster:
     @asynccontextmanager
     async def _eaten(self, snapshot: Snapshot) -> AsyncIterator[Plate]:
         """A sacrificial Envoy of `snapshot` with its stub, inside the `with` block."""
-        ready = await asyncio.to_thread(_made_harmless, snapshot)
+        ready = await asyncio.to_thread(harmless, snapshot, _STUB)
         async with self._served(ready) as plate:
             yield plate
 
@@ -282,10 +285,6 @@ class Taster:
                 yield Plate(envoy, asker, stub, clock=self._clock)
             finally:
                 asker.close()
-
-
-def _made_harmless(snapshot: Snapshot) -> Harmless:
-    return harmless(snapshot, _STUB)
 
 
 # --- Judging --------------------------------------------------------------------------------------

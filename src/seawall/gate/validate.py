@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from envoy.config.route.v3 import route_pb2
 
@@ -22,6 +22,7 @@ from seawall.clock import Clock
 from seawall.compiler import nack
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.static import static_bootstrap
+from seawall.compiler.wire import body_of
 from seawall.errors import RefusedError, UnreachableError
 from seawall.gate import process
 from seawall.gate.process import Ending, Limits
@@ -90,10 +91,6 @@ class ValidationReport:
         )
 
 
-HostPlace: TypeAlias = tuple[str, str]
-"""A route table and a virtual host in it."""
-
-
 class Validator:
     """Validates snapshots with one Envoy binary, one at a time."""
 
@@ -146,7 +143,7 @@ class Validator:
         keys = _cluster_keys(snapshot, scope)
         new = [cluster for cluster in clusters if keys[cluster.name] not in self._known]
         hosts = await asyncio.to_thread(_host_keys, snapshot, scope)
-        settled = frozenset(place for place, key in hosts.items() if key in self._known_hosts)
+        settled = frozenset(host for host, key in hosts.items() if key in self._known_hosts)
         ran = await self._run(snapshot, new, work_dir, settled)
         if ran.ending is Ending.REFUSED and (len(new) < len(clusters) or settled):
             # Nobody is refused because of what was left out.
@@ -190,7 +187,7 @@ class Validator:
         snapshot: Snapshot,
         clusters: Collection[Resource],
         work_dir: Path,
-        settled: frozenset[HostPlace] = frozenset(),
+        settled: frozenset[bytes] = frozenset(),
     ) -> process.Run:
         bootstrap = await asyncio.to_thread(_bootstrap, snapshot, clusters, settled)
         return await process.run(self._envoy, bootstrap, work_dir=work_dir, bounds=self._bounds)
@@ -230,7 +227,7 @@ def _prepare(work_dir: Path) -> None:
 
 
 def _bootstrap(
-    snapshot: Snapshot, clusters: Collection[Resource], settled: frozenset[HostPlace]
+    snapshot: Snapshot, clusters: Collection[Resource], settled: frozenset[bytes]
 ) -> bytes:
     """A static bootstrap with only these origins and without the settled virtual hosts.
 
@@ -245,36 +242,31 @@ def _bootstrap(
     )
 
 
-def _thinned(resource: Resource, settled: frozenset[HostPlace]) -> Resource:
-    configuration = route_pb2.RouteConfiguration.FromString(resource.body)
+def _thinned(resource: Resource, settled: frozenset[bytes]) -> Resource:
+    configuration = route_pb2.RouteConfiguration.FromString(resource.table.rest)
     configuration.validate_clusters.value = False
-    hosts = [h for h in configuration.virtual_hosts if (resource.name, h.name) not in settled]
-    if len(hosts) < len(configuration.virtual_hosts):
-        left = route_pb2.RouteConfiguration()
-        left.virtual_hosts.extend(hosts)
-        configuration.ClearField("virtual_hosts")
-        configuration.MergeFrom(left)
-    body: bytes = configuration.SerializeToString(deterministic=True)
-    return Resource(resource.type_url, resource.name, body, resource.owner)
+    for host in resource.table.hosts:
+        if host not in settled:
+            configuration.virtual_hosts.add().MergeFromString(host)
+    return Resource(resource.type_url, resource.name, body_of(configuration), resource.owner)
 
 
 def _cluster_keys(snapshot: Snapshot, scope: str) -> dict[str, str]:
     return {cluster.name: scope + cluster.version for cluster in snapshot.of_type(TypeUrl.CLUSTER)}
 
 
-def _host_keys(snapshot: Snapshot, scope: str) -> dict[HostPlace, str]:
-    """Every virtual host with what its acceptance hangs on: its bytes, and the listeners' filters.
+def _host_keys(snapshot: Snapshot, scope: str) -> dict[bytes, str]:
+    """Every virtual host, as it is serialized, with what its acceptance hangs on.
 
-    What hangs on several hosts at once (no domain twice) is held by `compiler.check`.
+    That is its bytes, and the listeners' filters. What hangs on several hosts at once (no domain
+    twice) is held by `compiler.check`.
     """
     sha = hashlib.sha256(scope.encode())
     for resource in snapshot.of_type(TypeUrl.LISTENER):
         sha.update(resource.body)
     around = sha.digest()
-    keys: dict[HostPlace, str] = {}
-    for resource in snapshot.of_type(TypeUrl.ROUTES):
-        configuration = route_pb2.RouteConfiguration.FromString(resource.body)
-        for host in configuration.virtual_hosts:
-            body = host.SerializeToString(deterministic=True)
-            keys[resource.name, host.name] = hashlib.sha256(around + body).hexdigest()
-    return keys
+    return {
+        host: hashlib.sha256(around + host).hexdigest()
+        for resource in snapshot.of_type(TypeUrl.ROUTES)
+        for host in resource.table.hosts
+    }

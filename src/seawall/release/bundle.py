@@ -13,6 +13,7 @@ versions while stored bundles stay.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -37,7 +38,7 @@ _FIRST_KINDS: Final = (Kind.SITE, Kind.CERTIFICATES)
 """Kinds that format 1 knows."""
 MAGIC: Final = b"SEAWBNDL"
 HEADER_SIZE_BYTES: Final = len(MAGIC) + 4
-_SHA256_HEX_LENGTH: Final = 64
+_SHA256_HEX: Final = re.compile("[0-9a-f]{64}")
 _WHAT: Final = "the release bundle"
 
 
@@ -343,7 +344,7 @@ def _require_known_format(found: Json) -> None:
 
 def _sha256(fields: Fields) -> str:
     text = fields.text("sha256")
-    if len(text) != _SHA256_HEX_LENGTH or set(text) - set("0123456789abcdef"):
+    if _SHA256_HEX.fullmatch(text) is None:
         raise unreadable(_WHAT, "lists something that is not a SHA-256")
     return text
 

@@ -28,7 +28,8 @@ FORMAT: Final = 1
 MAGIC: Final = b"SEAWENVL"
 _CHECKSUM_SIZE_BYTES: Final = 32
 _WHAT: Final = "the release envelope"
-_COMPRESSION_LEVEL: Final = 6
+_COMPRESSION_LEVEL: Final = 3
+"""Half the time of the usual level, for a tenth more bytes: a release waits for it. Any is read."""
 
 
 def seal(record: ReleaseRecord, bundle_bytes: bytes) -> bytes:

@@ -26,7 +26,7 @@ from seawall.site.build_lists import build_lists
 from seawall.site.build_model import build_models
 from seawall.site.build_origin import build_origin
 from seawall.site.build_rollout import build_golden, build_policy
-from seawall.site.build_site import build_site, route_origin_name, site_origin_name
+from seawall.site.build_site import build_site, error_pages, route_origin_name, site_origin_name
 from seawall.site.certificates import (
     CertificateError,
     read_chain,
@@ -134,7 +134,12 @@ def _origin(draft: Draft, name: OriginName, placed: Placed[OriginSection], subje
         return None if pem is None else served_authorities(pem)
 
     draft.origin_places[name] = placed
-    draft.built_origins[name] = build_origin(name, placed.section, read_ca)
+    section, before = placed.section, draft.known.origins.get(name)
+    reads = section.tls is not None and section.tls.ca is not None
+    if before is not None and before.section is section and not reads:
+        draft.built_origins[name] = before.origin
+    else:
+        draft.built_origins[name] = build_origin(name, section, read_ca)
 
 
 def _inline_origins(draft: Draft, name: SiteName, site: Placed[SiteSection]) -> None:
@@ -244,4 +249,12 @@ def _site(
         content = draft.files.get(named)
         return None if content is None else content.decode("utf-8", "replace")
 
-    return build_site(name, placed.section, certificate, read_page)
+    pages = error_pages(placed.section, read_page)
+    before = draft.known.sites.get(name)
+    if (
+        before is not None
+        and before.section is placed.section
+        and (before.site.certificate, before.site.error_pages) == (certificate, pages)
+    ):
+        return before.site
+    return build_site(name, placed.section, certificate, pages)

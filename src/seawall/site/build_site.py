@@ -48,7 +48,7 @@ def build_site(
     name: SiteName,
     section: SiteSection,
     certificate: CertificateName | None,
-    read_page: Callable[[str, str], str | None],
+    pages: tuple[ErrorPage, ...],
 ) -> Site:
     """The site `name`.
 
@@ -56,7 +56,7 @@ def build_site(
         name: of the site.
         section: as written.
         certificate: what its https clients are shown.
-        read_page: text of the error page of a status key, or None when it cannot be read.
+        pages: its error pages.
     """
     routes = [_route(name, section, route) for route in section.routes]
     if section.origin is not None:
@@ -74,7 +74,7 @@ def build_site(
         response_headers=_changes(
             changes.response if changes else None, _security_headers(section.security_headers)
         ),
-        error_pages=_error_pages(section, read_page),
+        error_pages=pages,
         deny=tuple(ListName(name) for name in section.deny),
         bots=build_bots(section.bots),
     )
@@ -243,10 +243,15 @@ def _security_headers(section: SecurityHeadersSection | bool) -> tuple[tuple[str
     return tuple((name, value) for name, value in pairs if isinstance(value, str))
 
 
-def _error_pages(
+def error_pages(
     section: SiteSection, read_page: Callable[[str, str], str | None]
 ) -> tuple[ErrorPage, ...]:
-    """Narrow ranges first, so that `404` wins over `4xx` wherever it was written."""
+    """Narrow ranges first, so that `404` wins over `4xx` wherever it was written.
+
+    Args:
+        section: of the site.
+        read_page: text of the error page of a status key, or None when it cannot be read.
+    """
     pages = []
     for statuses, path in section.error_pages.items():
         least, most = status_range(statuses)

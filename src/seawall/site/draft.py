@@ -5,14 +5,16 @@ must not report what follows from a value that was taken out: see `Placed.lost`,
 and `Draft.misses`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from operator import is_
 from typing import Generic, TypeVar
 
 from seawall.ids import CertificateName, ListName, OriginName, SiteName
 from seawall.model import BotModel, Certificate, IpList, Origin, Site
 from seawall.model.clearance import ClearanceKeys
 from seawall.secret import Secret
+from seawall.site.cache import Known, KnownOrigin, KnownSite, top_of
 from seawall.site.feeds.fault import Fault
 from seawall.site.files import FileMode, Files
 from seawall.site.problem import Location, Problem, Severity
@@ -20,7 +22,16 @@ from seawall.site.schema.edge import SiteFile
 from seawall.site.schema.origin import OriginSection
 from seawall.site.schema.site import CertificateSection, SiteSection
 from seawall.site.served import Served
-from seawall.site.tree import MapNode, Step, find_mark, is_damaged, is_gone, place
+from seawall.site.tree import (
+    ListNode,
+    MapNode,
+    Step,
+    find_mark,
+    find_node,
+    is_damaged,
+    is_gone,
+    place,
+)
 
 SectionT = TypeVar("SectionT")
 
@@ -42,6 +53,13 @@ class Placed(Generic[SectionT]):
         """The place of what stands `steps` below; the section's own key when there are none."""
         key = of_key or not steps
         return place(self.file, find_mark(self.root, self.root.at, self.path + steps, of_key=key))
+
+    def items_at(self, step: Step, count: int) -> Sequence[Location]:
+        """The places of the first `count` items of the list at `step`."""
+        items = find_node(self.root, (*self.path, step))
+        if isinstance(items, ListNode) and len(items) >= count:
+            return [place(self.file, mark) for mark in items.items_at[:count]]
+        return [self.at(step, index) for index in range(count)]
 
     def gone(self, *steps: Step) -> bool:
         """Whether what was written `steps` below, or an item of that list, could not be read."""
@@ -87,6 +105,9 @@ class Draft:
         certificate_files: by certificate name, for those that come from files.
         pushed: what was pushed into feeds, by name.
         served: what serves now; None when that is not known.
+        known: what the last load made of sites and origins that may still be written so.
+        clean_sites: those in which no rule that looks at one alone finds anything.
+        clean_origins: likewise.
         list_faults: of the content of a list, with the place where it is wrong.
     """
 
@@ -117,6 +138,9 @@ class Draft:
     certificate_files: dict[CertificateName, CertificateFiles] = field(default_factory=dict)
     origin_places: dict[OriginName, Placed[OriginSection]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    known: Known = field(default_factory=Known)
+    clean_sites: set[SiteName] = field(default_factory=set)
+    clean_origins: set[OriginName] = field(default_factory=set)
 
     @property
     def serves_already(self) -> bool:
@@ -137,6 +161,54 @@ class Draft:
     def misses(self, part: str) -> bool:
         """Whether entries of `part` were written that are not here."""
         return self.unread or part in self.twice or any(_lacks(root, part) for root in self.roots)
+
+    def alone(self, sites: Iterable[SiteName], origins: Iterable[OriginName]) -> "Draft":
+        """The same with none but these sites and origins."""
+        names = tuple(sites)
+        return replace(
+            self,
+            sites={name: self.sites[name] for name in names},
+            built_sites={name: self.built_sites[name] for name in names},
+            origin_places={name: self.origin_places[name] for name in origins},
+        )
+
+    def as_before(self) -> tuple[dict[SiteName, KnownSite], dict[OriginName, KnownOrigin]]:
+        """The sites and origins of which rules that look at one alone would say what they said."""
+        known = self.known
+        top = top_of(self.top.section)
+        same_top = len(top) == len(known.top) and all(map(is_, top, known.top))
+        sites = {
+            name: before
+            for name, before in (known.sites if same_top else {}).items()
+            if (now := self.sites.get(name)) is not None
+            and now.section is before.section
+            and self.built_sites[name] is before.site
+        }
+        origins = {
+            name: before
+            for name, before in known.origins.items()
+            if (place := self.origin_places.get(name)) is not None
+            and place.section is before.section
+        }
+        return sites, origins
+
+    def to_know(self) -> Known:
+        """What the next load may know of this one; nothing of files that were read with loss."""
+        if any(root.damaged for root in self.roots):
+            return Known()
+        return Known(
+            top_of(self.top.section),
+            {
+                name: KnownSite(placed.section, self.built_sites[name], name in self.clean_sites)
+                for name, placed in self.sites.items()
+            },
+            {
+                name: KnownOrigin(
+                    placed.section, self.built_origins[name], name in self.clean_origins
+                )
+                for name, placed in self.origin_places.items()
+            },
+        )
 
 
 def _lacks(root: MapNode, part: str) -> bool:

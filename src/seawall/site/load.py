@@ -15,7 +15,7 @@ from seawall.model import BotMode, Edge
 from seawall.secret import Secret
 from seawall.site.build import build_edge, build_parts
 from seawall.site.build_site import CATCH_ALL
-from seawall.site.cache import LoadCache
+from seawall.site.cache import Known, LoadCache
 from seawall.site.draft import Draft
 from seawall.site.files import FileMode, FileReader, Files, ReferencedFile
 from seawall.site.merge import merge
@@ -83,7 +83,9 @@ def load(
         pushed: the newest content of each list that was pushed.
         served: what serves now: some of what is wrong there already is no error, but a warning.
     """
-    merged = merge(sources, cache or LoadCache())
+    cache = cache or LoadCache()
+    known, cache.known = cache.known, Known()
+    merged = merge(sources, cache)
     if merged.top is None:
         return Loaded(None, _ordered(merged.problems), MappingProxyType({}), ())
     draft = Draft(
@@ -101,9 +103,11 @@ def load(
         problems=merged.problems,
         pushed={each.name: each.content for each in pushed},
         served=served,
+        known=Known() if any(root.damaged for root in merged.roots) else known,
     )
     build_parts(draft)
     draft.problems.extend(run_rules(draft))
+    cache.known = draft.to_know()
     refused = any(problem.severity is Severity.ERROR for problem in draft.problems)
     return Loaded(
         edge=None if refused else build_edge(draft),
@@ -170,8 +174,9 @@ def _locations(draft: Draft) -> dict[str, Location]:
     found |= {f"origin {name}": placed.at() for name, placed in draft.origin_places.items()}
     for name, site in draft.sites.items():
         found[f"site {name}"] = site.at()
-        for index, route in enumerate(site.section.routes):
-            found[f"route {name}/{route.name}"] = site.at("routes", index)
+        places = site.items_at("routes", len(site.section.routes))
+        for route, where in zip(site.section.routes, places, strict=True):
+            found[f"route {name}/{route.name}"] = where
         if site.section.origin is not None:
             found[f"route {name}/{CATCH_ALL}"] = site.at("origin")
     return found

@@ -78,8 +78,10 @@ def value_of(path: str, content: bytes, key: str) -> Node:
     if _MERGE.encode() in content:  # the value may come from anywhere
         tree, _ = parse(path, content)
         return None if tree is None else tree.get(key)
+    if key.encode() not in content and b"\\" not in content:  # which may spell a letter of it
+        return None
     text, problem = decode(path, content)
-    if problem or (key not in text and "\\" not in text):  # `\\` may spell a letter of the key
+    if problem:
         return None
     try:
         return _TreeParser(path, text).find(key)

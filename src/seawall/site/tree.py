@@ -97,14 +97,20 @@ def find_mark(root: Node, at: Mark, path: Sequence[Step], *, of_key: bool = Fals
     return at
 
 
-def written_keys(root: Node, path: Sequence[Step]) -> tuple[str, ...]:
-    """The keys of the mapping at `path`, in order; a part that is not there is passed over."""
+def find_node(root: Node, path: Sequence[Step]) -> Node:
+    """What stands at `path`; a part that is not there is passed over."""
     node = root
     for step in path:
         if isinstance(node, MapNode) and isinstance(step, str):
             node = node.get(step, node)
         elif isinstance(node, ListNode) and isinstance(step, int) and step < len(node):
             node = node[step]
+    return node
+
+
+def written_keys(root: Node, path: Sequence[Step]) -> tuple[str, ...]:
+    """The keys of the mapping at `path`, in order; a part that is not there is passed over."""
+    node = find_node(root, path)
     return tuple(node) if isinstance(node, MapNode) else ()
 
 

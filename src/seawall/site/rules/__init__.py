@@ -4,7 +4,7 @@ A rule looks at a `Draft` and yields problems. It never changes anything, and it
 what only follows from a part that was taken out for its own errors.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -174,8 +174,39 @@ RULES: Final[tuple[tuple[Rule, Check], ...]] = (
 """Every rule, with its documentation."""
 
 
-def run_rules(draft: Draft) -> Iterator[Problem]:
-    """What every rule finds; of one rule no more than can be shown, and one."""
+def run_rules(draft: Draft) -> list[Problem]:
+    """What every rule finds; of one rule no more than can be shown, and one.
+
+    Tells the draft in which sites and origins nothing was found that is in them alone.
+    """
+    sites, origins = draft.as_before()
+    draft.clean_sites = {name for name, before in sites.items() if before.clean}
+    draft.clean_origins = {name for name, before in origins.items() if before.clean}
+    left = draft.alone(
+        (name for name in draft.sites if name not in draft.clean_sites),
+        (name for name in draft.origin_places if name not in draft.clean_origins),
+    )
+    problems: list[Problem] = []
+    doubts: list[Check] = []
     for rule, check in RULES:
-        found = islice(check(draft), limits.SITE_PROBLEMS_MAX + 1)
-        yield from map(served_already, found) if rule.younger and draft.serves_already else found
+        looked_at = left if rule.alone else draft
+        found = list(islice(check(looked_at), limits.SITE_PROBLEMS_MAX + 1))
+        if rule.alone and found:
+            doubts.append(check)
+        younger = rule.younger and draft.serves_already
+        problems.extend(map(served_already, found) if younger else found)
+    draft.clean_sites |= {
+        name
+        for name in left.sites
+        if name not in sites and not _finds(doubts, left.alone((name,), ()))
+    }
+    draft.clean_origins |= {
+        name
+        for name in left.origin_places
+        if name not in origins and not _finds(doubts, left.alone((), (name,)))
+    }
+    return problems
+
+
+def _finds(checks: Iterable[Check], draft: Draft) -> bool:
+    return any(next(check(draft), None) is not None for check in checks)

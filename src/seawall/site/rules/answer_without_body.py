@@ -16,6 +16,7 @@ RULE = Rule(
     remedy="Remove the body, or choose another status.",
     example=one_site("routes: [{name: ping, path: /ping, respond: {status: 204, body: pong}}]"),
     younger=True,
+    alone=True,
 )
 _WITHOUT_BODY: Final = frozenset({204, 205, 304})
 

@@ -18,6 +18,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: low, when: "scor <= 2", do: challenge}]}
 """),
+    alone=True,
 )
 
 

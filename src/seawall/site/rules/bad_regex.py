@@ -20,6 +20,7 @@ origin: http://127.0.0.1:3000
 routes:
   - {name: item, regex: "/item/(?=[0-9])"}
 """),
+    alone=True,
 )
 
 

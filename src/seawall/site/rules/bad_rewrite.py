@@ -22,6 +22,7 @@ routes:
   - {name: old, path: /old, rewrite: {prefix: /new}}
 """),
     younger=True,
+    alone=True,
 )
 _GROUP = re.compile(r"\\([0-9]|.|$)")
 _FOREIGN_GROUP = re.compile(r"\$(?:[0-9]|\{)")

@@ -17,6 +17,7 @@ origin: http://127.0.0.1:3000
 routes:
   - {name: api, path: /api, prefix: /api}
 """),
+    alone=True,
 )
 
 

@@ -19,6 +19,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: all, do: block}]}
 """),
+    alone=True,
 )
 _REFUSES = (BotDo.BLOCK, BotDo.PAYMENT)
 

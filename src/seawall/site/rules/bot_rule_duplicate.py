@@ -21,6 +21,7 @@ bots:
     - {name: low, when: score <= 2, do: block}
     - {name: low, when: score <= 20, do: challenge}
 """),
+    alone=True,
 )
 
 

@@ -20,6 +20,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: login, when: 'path == "login" and score <= 20', do: block}]}
 """),
+    alone=True,
 )
 _REMEDIES: Final = {
     "path": "A path begins with `/` and is without the query. /robots.txt, and what is below "

@@ -23,6 +23,7 @@ bots:
     - {name: everybody, do: allow}
     - {name: low, when: score <= 2, do: challenge}
 """),
+    alone=True,
 )
 _FINAL = (BotDo.ALLOW, BotDo.BLOCK, BotDo.PAYMENT)
 """What always decides; a rate or a challenge lets some pass on to the next rule."""

@@ -16,6 +16,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 bots: {rules: [{name: low, when: score <= 2, do: challenge}]}
 """),
+    alone=True,
 )
 
 

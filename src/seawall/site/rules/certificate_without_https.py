@@ -16,6 +16,7 @@ RULE = Rule(
     example=one_site(
         "origin: http://127.0.0.1:3000\ntls: {cert: certs/shop.pem, key: certs/shop.key}"
     ),
+    alone=True,
 )
 
 

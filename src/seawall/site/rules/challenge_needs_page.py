@@ -20,6 +20,7 @@ origin: http://127.0.0.1:3000
 class: api
 bots: {mode: enforce, rules: [{name: low, when: score <= 2, do: challenge}]}
 """),
+    alone=True,
 )
 
 

@@ -20,6 +20,7 @@ origin: http://127.0.0.1:3000
 timeout: 5s
 retries: {per_try_timeout: 10s}
 """),
+    alone=True,
 )
 _DECIDE = ("redirect", "respond", "websocket", "grpc")
 """Keys of a route that decide whether the times of the site hold for it."""

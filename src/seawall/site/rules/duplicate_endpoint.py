@@ -13,6 +13,7 @@ RULE = Rule(
     why="It would count twice in health and shares. As its own backup it is useless.",
     remedy="Remove one; use `weight` for a larger share.",
     example=one_site('origin: {endpoints: ["http://10.0.0.1:80", "http://10.0.0.1"]}'),
+    alone=True,
 )
 
 

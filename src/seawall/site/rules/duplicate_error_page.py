@@ -17,6 +17,7 @@ RULE = Rule(
         'error_pages: {5xx: oops.html, "500-599": down.html}\norigin: http://127.0.0.1:3000'
     ),
     younger=True,
+    alone=True,
 )
 
 

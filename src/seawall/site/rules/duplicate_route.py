@@ -20,6 +20,7 @@ routes:
   - {name: api, prefix: /api}
   - {name: api, prefix: /v2}
 """),
+    alone=True,
 )
 
 

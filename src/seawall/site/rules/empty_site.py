@@ -13,6 +13,7 @@ RULE = Rule(
     why="It could never serve anything.",
     remedy="Write `origin: URL`, or `routes`, and at least one of `hosts`.",
     example=one_site("class: page"),
+    alone=True,
 )
 
 

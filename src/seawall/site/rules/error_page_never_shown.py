@@ -15,6 +15,7 @@ RULE = Rule(
     why="What an origin or a bot policy answers passes unchanged, so it would never be shown.",
     remedy="Remove it, or let the origin answer with such a page.",
     example=one_site("error_pages: {401: oops.html}\norigin: http://127.0.0.1:3000"),
+    alone=True,
 )
 
 

@@ -18,6 +18,7 @@ origin: http://127.0.0.1:3000
 golden: [{path: /, headers: {accept-encoding: gzip}, contains: welcome}]
 """),
     younger=True,
+    alone=True,
 )
 _HEADER = "accept-encoding"
 _PLAIN = frozenset({"", "identity"})

@@ -19,6 +19,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 golden: [{path: /account, headers: {cookie: "sid=1"}}]
 """),
+    alone=True,
 )
 _WORDS = (
     "authorization",

@@ -17,6 +17,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 golden: [{path: /, https: true}]
 """),
+    alone=True,
 )
 
 

@@ -21,6 +21,7 @@ RULE = Rule(
         "origin: http://127.0.0.1:3000\nheaders: {response: {set: {server: shop}}}",
     ),
     younger=True,
+    alone=True,
 )
 OVERWRITTEN: Final = {
     "server": (("set", "add", "remove"), ""),

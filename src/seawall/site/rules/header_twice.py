@@ -22,6 +22,7 @@ routes:
   - {name: api, prefix: /api, headers: {X-Key: {prefix: a}, x-key: {suffix: z}}}
 """),
     younger=True,
+    alone=True,
 )
 
 

@@ -17,6 +17,7 @@ RULE = Rule(
         "origin: http://127.0.0.1:3000\nhsts: {preload: true}",
         top="listen: {https: 127.0.0.1:8443}\ntls: {development_ca: true}",
     ),
+    alone=True,
 )
 _YEAR_S = 31_536_000
 

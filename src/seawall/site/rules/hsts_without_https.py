@@ -14,6 +14,7 @@ RULE = Rule(
     why="The header is never sent, since browsers ignore it on plain http (RFC 6797 section 8.1).",
     remedy="Give the edge an https listener and the site a certificate, or remove `hsts`.",
     example=one_site("origin: http://127.0.0.1:3000\nhsts: true"),
+    alone=True,
 )
 
 

@@ -16,6 +16,7 @@ RULE = Rule(
 routes:
   - {name: api, prefix: /api}
 """),
+    alone=True,
 )
 
 

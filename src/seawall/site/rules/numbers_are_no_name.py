@@ -17,6 +17,7 @@ RULE = Rule(
     remedy="Write an address of four numbers from 0 to 255, each without leading zeros.",
     example=one_site("origin: http://10.0.0.256:3000"),
     younger=True,
+    alone=True,
 )
 _NUMBERS = re.compile(r"[0-9]+(\.[0-9]+)+")
 

@@ -13,6 +13,7 @@ RULE = Rule(
     why="All endpoints of an origin must use the same protocol.",
     remedy="Use one scheme, or make two origins.",
     example=one_site('origin: {endpoints: ["http://10.0.0.1", "https://10.0.0.2"]}'),
+    alone=True,
 )
 
 

@@ -16,6 +16,7 @@ RULE = Rule(
     remedy="Write `tls: {sni: NAME}` with the name or address in the origin's certificate; or "
     "use `https://` URLs.",
     example=one_site('origin: {endpoints: "https://10.0.0.1"}'),
+    alone=True,
 )
 
 

@@ -13,6 +13,7 @@ RULE = Rule(
     why="Anybody in between could read and change everything.",
     remedy="Name the CA with `tls: {ca: FILE}` and remove `verify: false`.",
     example=one_site('origin: {endpoints: "https://shop.internal", tls: {verify: false}}'),
+    alone=True,
 )
 
 

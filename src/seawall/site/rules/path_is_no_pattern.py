@@ -20,6 +20,7 @@ origin: http://127.0.0.1:3000
 routes:
   - {name: api, path: "/api/*", timeout: 30s}
 """),
+    alone=True,
 )
 _PATTERN: Final = re.compile(r"\*|/:[A-Za-z_]\w*(?:/|$)|\$$", re.ASCII)
 

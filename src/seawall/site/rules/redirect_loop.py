@@ -32,6 +32,7 @@ routes:
   - {name: shop, prefix: /shop, redirect: {to: /shop/start}}
 """),
     younger=True,
+    alone=True,
 )
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _AS_GET = frozenset({301, 302, 303})

@@ -16,6 +16,7 @@ RULE = Rule(
     remedy="Keep one of the two. Beside `prefix`, `to` may name the host.",
     example=one_site("routes: [{name: old, prefix: /old, redirect: {to: /new, prefix: /newer}}]"),
     younger=True,
+    alone=True,
 )
 
 

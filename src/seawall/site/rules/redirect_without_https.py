@@ -15,6 +15,7 @@ RULE = Rule(
     remedy="Give the edge an https listener and the site a certificate, or remove "
     "`redirect_to_https`.",
     example=one_site("origin: http://127.0.0.1:3000\nredirect_to_https: true"),
+    alone=True,
 )
 
 

@@ -20,6 +20,7 @@ RULE = Rule(
     remedy="Give it another name.",
     example=one_site("origin: http://127.0.0.1:3000").replace("shop:", "seawall_ads:"),
     younger=True,
+    alone=True,
 )
 
 

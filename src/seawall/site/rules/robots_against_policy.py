@@ -20,6 +20,7 @@ bots:
   categories: {ai-training: block}
   robots: {extra: ["Content-Signal: ai-train=yes", "User-agent: GPTBot", "Allow: /"]}
 """),
+    alone=True,
 )
 
 

@@ -18,6 +18,7 @@ origin: http://127.0.0.1:3000
 bots: {mode: observe, robots: true}
 routes: [{name: robots, path: /robots.txt, respond: {body: "User-agent: *"}}]
 """),
+    alone=True,
 )
 _PATH = PathExact("/robots.txt")
 

@@ -27,6 +27,7 @@ routes:
   - {name: scripts, regex: '\\.php$', respond: {status: 404}}
 """),
     younger=True,
+    alone=True,
 )
 _REFUSED: Final = re.compile(r"%(?:2f|5c|00)", re.IGNORECASE)
 _PLAIN: Final = re.compile(r"%(?:2d|2e|3\d|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])", re.IGNORECASE)

@@ -17,6 +17,9 @@ class Rule:
         example: a site file that has this problem, or empty when it cannot be shown as text.
         younger: than releases that may serve, which an edge can be built of in spite of it. In the
             very files that serve it is a warning.
+        alone: what it finds of a site depends on nothing but that site and what the site file says
+            besides sites; and what it finds of an origin, on nothing but that origin. So it does
+            not look again at what is as it was when it found nothing.
     """
 
     id: str
@@ -26,6 +29,7 @@ class Rule:
     remedy: str
     example: str = ""
     younger: bool = False
+    alone: bool = False
 
     def found(
         self, at: Location, subject: str, what: str, *, why: str = "", remedy: str = ""

@@ -21,6 +21,7 @@ RULE = Rule(
 origin: http://127.0.0.1:3000
 bots: {mode: enforce, rules: [{name: google, when: 'verified == "googelbot"', do: allow}]}
 """),
+    alone=True,
 )
 _NAMES = frozenset({"verified", "impostor", "claims"})
 

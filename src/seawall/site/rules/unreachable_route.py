@@ -24,6 +24,7 @@ routes:
   - {name: api, prefix: /api, timeout: 30s}
 """),
     younger=True,
+    alone=True,
 )
 _PLAIN: Final = re.compile(r"[\w/~-]+", re.ASCII)
 _CONDITIONS = ("path", "prefix", "regex", "methods", "headers", "query")

@@ -49,16 +49,19 @@ def check(draft: Draft) -> Iterator[Problem]:
 def _unused(
     kind: str, defined: Mapping[NameT, Placed[Any]], used: AbstractSet[str]
 ) -> Iterator[Problem]:
+    unused = {name: placed for name, placed in defined.items() if name not in used}
+    if not unused:
+        return
     meant = {nearest(name, defined) for name in used if name and name not in defined}
-    for name, placed in defined.items():
-        if name not in used and name not in meant:
+    for name, placed in unused.items():
+        if name not in meant:
             yield RULE.found(placed.at(), f"{kind} {name}", f"No site uses the {kind} `{name}`.")
 
 
 def _may_name_an_origin(site: Placed[SiteSection]) -> bool:
     """Whether the name of an origin may stand in what could not be read."""
     routes = range(len(site.section.routes))
-    return (
+    return site.root.damaged and (
         site.gone("origin")
         or site.gone("routes")
         or any(site.gone("routes", index, "origin") for index in routes)
