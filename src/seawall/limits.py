@@ -712,7 +712,13 @@ API_KEEP_ALIVE_S: Final = 60
 """Time after which an idle connection is closed. It is longer than a node's long poll, so that
 nodes need not reconnect each time."""
 API_CONNECTIONS_MAX: Final = 128
-"""Connections of one API listener at once: people, scripts and scrapers are few."""
+"""Connections of one API listener at once: people, scripts and scrapers are few. Over TCP, those
+that have shown a valid token."""
+API_STRANGERS_MAX: Final = 128
+"""Additional connections to the API over TCP that have shown no valid token yet. If one more comes,
+the oldest of them is closed."""
+API_STRANGER_IDLE_S: Final = 1
+"""How long such a connection may stay idle after an answer: it was told that it needs a token."""
 API_ORDERS_MAX: Final = 32
 """Requests beyond API_CONNECTIONS_MAX that are answered at once if they change something or come
 from the node of this machine. A rollback must get through while a program asks in a loop."""

@@ -27,6 +27,7 @@ from seawall.api.handlers import HANDLERS, Call
 from seawall.api.operation import NDJSON, Operation, Query
 from seawall.api.operations import OPERATIONS
 from seawall.api.service import Service
+from seawall.api.strangers import introduce
 from seawall.api.views import ErrorView
 from seawall.errors import NotFoundError, RefusedError, SeawallError, UsageError
 from seawall.strict_json import once
@@ -111,6 +112,7 @@ async def _caller(
             "This request needs a valid API token.",
             remedy="Send `Authorization: Bearer TOKEN`; make one with `seawall token create`.",
         )
+    introduce(request)
     if operation.scope not in caller.scopes:
         raise UsageError(
             "forbidden",

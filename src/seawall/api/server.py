@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, cast
 
 import uvicorn
@@ -33,6 +33,8 @@ class ApiServer(uvicorn.Server):
         tls: makes every connection TLS.
         connections_max: more are answered 503.
         orders_max: of what is urgent, this many at once are answered all the same (see `crowded`).
+        counted: how many connections count towards `connections_max`; all of them if not given.
+            Looked at only with `orders_max`.
     """
 
     def __init__(
@@ -43,11 +45,12 @@ class ApiServer(uvicorn.Server):
         tls: ssl.SSLContext | None = None,
         connections_max: int = limits.API_CONNECTIONS_MAX,
         orders_max: int = 0,
+        counted: Callable[[], int] | None = None,
     ) -> None:
         if orders_max:
             app = Crowded(
                 app,
-                lambda: len(self.server_state.connections),
+                counted or (lambda: len(self.server_state.connections)),
                 connections_max=connections_max,
                 orders_max=orders_max,
             )
