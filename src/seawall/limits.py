@@ -177,6 +177,9 @@ unreachable."""
 STORE_HANG_TIMEOUT_S: Final = 30
 """Longest duration of one statement, or of a pause inside a transaction. Beyond it the other side
 hangs and is cut off, so that others can write."""
+STORE_SILENT_TIMEOUT_S: Final = 35
+"""Longest wait for an answer of PostgreSQL. It would have ended the statement itself by then, so it
+hangs, or what is in between does: the connection is given up."""
 STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
 """Size to which the store's write-ahead log is cut back after a large release."""
 KNOWN_GOOD_PER_NODE_MAX: Final = 16
@@ -1448,6 +1451,7 @@ invariant(SWITCH_TASTE_S < SWITCH_DEADLINE_S, "a switch is committed after its t
 invariant(BUNDLE_CACHE_SIZE_BYTES_MAX >= ENVELOPE_SIZE_BYTES_MAX, "the largest bundle is cached")
 invariant(NODE_CONNECTIONS_MAX >= 3 * NODES_MAX, "every node can poll, report and fetch")
 invariant(LEADER_SILENT_S > 3 * LEADER_BEAT_S, "one late beat costs no lead")
+invariant(STORE_SILENT_TIMEOUT_S > STORE_HANG_TIMEOUT_S, "PostgreSQL ends a statement first")
 invariant(LEADER_SILENT_S < STORE_HANG_TIMEOUT_S, "a leader is replaced before it is cut off")
 invariant(TASTER_START_TIMEOUT_S < TASTER_TIMEOUT_S, "a slow start is told from a slow tasting")
 invariant(TASTER_AROUND_MAX < TASTER_PROBES_MAX, "a narrow change is asked less than a wide one")

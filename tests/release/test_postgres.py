@@ -167,6 +167,22 @@ def test_a_database_that_is_cut_off_without_a_word_is_given_up_in_time(url: str)
     assert idle_s + between_s <= limits.STORE_HANG_TIMEOUT_S
 
 
+def test_a_database_that_takes_everything_and_answers_nothing_is_given_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(seconds: float) -> object:
+        with store._database.read() as connection:
+            pause = text("SELECT 1 FROM pg_sleep(:seconds)")
+            return connection.execute(pause, {"seconds": seconds}).scalar_one()
+
+    with monkeypatch.context() as short:
+        short.setattr(limits, "STORE_SILENT_TIMEOUT_S", 0.3)
+        with pytest.raises(UnreachableError, match="does not answer") as caught:
+            ask(10)
+    assert "has not answered for" in caught.value.detail
+    assert ask(0.3) == 1, "on a new connection"
+
+
 def test_a_change_whose_end_is_unknown_is_not_said_to_have_changed_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,6 +109,12 @@ def make_engine(url: URL, busy_timeout_s: float) -> Engine:
             remedy="Install it: pip install 'seawall[postgres]'.",
         ) from error
 
+    from seawall.release.bounded import BoundedConnection  # noqa: PLC0415 - needs the driver
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+        return BoundedConnection.connect(*words, **options)
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get(_WRITER, False):
