@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from clocks import HandClock
 from helpers import wait_until
-from postgres_server import PASSWORD, PostgresServer
+from postgres_server import PASSWORD, USER, PostgresServer
 from release import made
 from seawall import limits
 from seawall.errors import ConflictError, RefusedError, UnreachableError, UsageError
@@ -98,6 +98,35 @@ def test_a_database_that_was_made_read_only_is_said_so(
         with pytest.raises(UnreachableError, match="it is read-only") as failed:
             again.meta.set("key", "value")
         assert failed.value.code == "store-read-only"
+
+
+def test_a_statement_that_takes_too_long_is_not_said_to_wait_for_a_lock(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _open(url).close()
+    monkeypatch.setattr(limits, "STORE_HANG_TIMEOUT_S", 0.5)
+    with (
+        _open(url) as slow,
+        pytest.raises(UnreachableError, match="did not finish in time") as caught,
+        slow._database.read() as connection,
+    ):
+        connection.execute(text("SELECT pg_sleep(10)"))
+    assert caught.value.code == "store-unreachable"
+
+
+def test_a_table_that_this_user_may_not_read_is_named(
+    store: Store, postgres: PostgresServer, url: str
+) -> None:
+    made.add(store)
+    name = url.rpartition("/")[2]
+    with postgres.connect(name) as other:
+        other.execute(f"CREATE ROLE of_{name} LOGIN".encode())
+        other.execute(f"GRANT SELECT ON alembic_version TO of_{name}".encode())
+    with (
+        _open(url.replace(f"{USER}:", f"of_{name}:")) as refused,
+        pytest.raises(UnreachableError, match="permission denied for table releases"),
+    ):
+        refused.count()
 
 
 def test_a_transaction_that_hangs_is_cut_off_and_others_write_on(
@@ -232,7 +261,7 @@ def test_the_short_scheme_is_taken_too(url: str) -> None:
 
 
 def test_a_database_that_does_not_exist_is_said_so_without_the_password(url: str) -> None:
-    with pytest.raises(UnreachableError) as caught:
+    with pytest.raises(UnreachableError, match=r"_not. does not exist") as caught:
         _open(url + "_not")
     shown = f"{caught.value} {caught.value.detail} {caught.value!r}"
     assert PASSWORD not in shown
