@@ -1157,6 +1157,8 @@ NODE_GROUPS_MAX: Final = 8
 NODE_NAME_LENGTH_CHARS_MAX: Final = 63
 """Length of a node's name. It is a DNS label, because it appears in certificates, metrics and file
 names."""
+NODE_NAME_LOOK_S: Final = 2.0
+"""How often an agent looks whether its machine has joined again, perhaps under another name."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
 """Connections from nodes at once: each node of the largest fleet polls, reports and fetches."""
 NODE_CONNECTIONS_EACH_MAX: Final = 32
