@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from seawall import limits
 from seawall.api import refusals
@@ -224,6 +224,14 @@ def _json(value: Any, status: int) -> Response:
     return Response(json.dumps(value), status, headers, media_type="application/json")
 
 
+def _methods_at(request: Request) -> set[str]:
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
+
+
 async def _no_such_operation(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:  # noqa: PLR2004 - HTTP status
@@ -232,7 +240,9 @@ async def _no_such_operation(request: Request, error: Exception) -> Response:
             f"{request.method[:20]} is not possible on {request.url.path[:200]}.",
             "The operations are in /v1/openapi.json.",
         )
-        return _json(to_json(view), status)
+        answer = _json(to_json(view), status)
+        answer.headers["allow"] = ", ".join(sorted(_methods_at(request)))
+        return answer
     missing = NotFoundError(
         "no-such-operation",
         f"There is nothing at {request.url.path[:200]}.",
