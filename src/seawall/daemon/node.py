@@ -65,9 +65,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure("node", path=data_dir / "logs" / "node.log")
         asyncio.run(_run(data_dir, options))
     except (SeawallError, OSError) as error:
-        sys.stderr.write(f"The node agent cannot continue: {error}\n")
-        return _EXIT_REFUSED
+        return _give_up(error)
+    except ExceptionGroup as group:  # of the tasks of an agent that runs
+        known, unknown = group.split((SeawallError, OSError))
+        if known is None or unknown is not None:
+            raise
+        return _give_up(known)
     return _EXIT_DONE
+
+
+def _give_up(error: Exception) -> int:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    sys.stderr.write(f"The node agent cannot continue: {error}\n")
+    return _EXIT_REFUSED
 
 
 class Telling:
