@@ -177,6 +177,9 @@ unreachable."""
 STORE_HANG_TIMEOUT_S: Final = 30
 """Longest duration of one statement, or of a pause inside a transaction. Beyond it the other side
 hangs and is cut off, so that others can write."""
+STORE_SILENT_TIMEOUT_S: Final = 35
+"""Longest wait for an answer of PostgreSQL. It would have ended the statement itself by then, so it
+hangs, or what is in between does: the connection is given up."""
 STORE_JOURNAL_SIZE_BYTES_MAX: Final = 16 * MIB
 """Size to which the store's write-ahead log is cut back after a large release."""
 KNOWN_GOOD_PER_NODE_MAX: Final = 16
@@ -716,7 +719,13 @@ API_KEEP_ALIVE_S: Final = 60
 """Time after which an idle connection is closed. It is longer than a node's long poll, so that
 nodes need not reconnect each time."""
 API_CONNECTIONS_MAX: Final = 128
-"""Connections of one API listener at once: people, scripts and scrapers are few."""
+"""Connections of one API listener at once: people, scripts and scrapers are few. Over TCP, those
+that have shown a valid token."""
+API_STRANGERS_MAX: Final = 128
+"""Additional connections to the API over TCP that have shown no valid token yet. If one more comes,
+the oldest of them is closed."""
+API_STRANGER_IDLE_S: Final = 1
+"""How long such a connection may stay idle after an answer: it was told that it needs a token."""
 API_ORDERS_MAX: Final = 32
 """Requests beyond API_CONNECTIONS_MAX that are answered at once if they change something or come
 from the node of this machine. A rollback must get through while a program asks in a loop."""
@@ -1152,6 +1161,8 @@ NODE_GROUPS_MAX: Final = 8
 NODE_NAME_LENGTH_CHARS_MAX: Final = 63
 """Length of a node's name. It is a DNS label, because it appears in certificates, metrics and file
 names."""
+NODE_NAME_LOOK_S: Final = 2.0
+"""How often an agent looks whether its machine has joined again, perhaps under another name."""
 NODE_CONNECTIONS_MAX: Final = 3 * 2_000
 """Connections from nodes at once: each node of the largest fleet polls, reports and fetches."""
 NODE_CONNECTIONS_EACH_MAX: Final = 32
@@ -1446,6 +1457,7 @@ invariant(SWITCH_TASTE_S < SWITCH_DEADLINE_S, "a switch is committed after its t
 invariant(BUNDLE_CACHE_SIZE_BYTES_MAX >= ENVELOPE_SIZE_BYTES_MAX, "the largest bundle is cached")
 invariant(NODE_CONNECTIONS_MAX >= 3 * NODES_MAX, "every node can poll, report and fetch")
 invariant(LEADER_SILENT_S > 3 * LEADER_BEAT_S, "one late beat costs no lead")
+invariant(STORE_SILENT_TIMEOUT_S > STORE_HANG_TIMEOUT_S, "PostgreSQL ends a statement first")
 invariant(LEADER_SILENT_S < STORE_HANG_TIMEOUT_S, "a leader is replaced before it is cut off")
 invariant(TASTER_START_TIMEOUT_S < TASTER_TIMEOUT_S, "a slow start is told from a slow tasting")
 invariant(TASTER_AROUND_MAX < TASTER_PROBES_MAX, "a narrow change is asked less than a wide one")

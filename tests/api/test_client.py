@@ -8,8 +8,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from seawall.api.client import Client
+from seawall.api.errors import error_from, error_view, status_of
+from seawall.api.fleet import ElsewhereError
 from seawall.api.hand_requests import KillRequest
-from seawall.errors import UnreachableError, UsageError
+from seawall.errors import ConflictError, UnreachableError, UsageError
 
 
 @contextmanager
@@ -85,3 +87,12 @@ def test_a_token_that_is_none_is_not_shown(token: str) -> None:
 def test_the_end_of_a_line_belongs_to_no_token() -> None:
     with Client.for_url("http://127.0.0.1:1", "swt_x\n") as client, pytest.raises(UnreachableError):
         client.status()
+
+
+def test_a_control_process_that_stands_by_is_no_defect_of_seawall() -> None:
+    refusal = ElsewhereError("control-1.example.com:7443")
+    status = status_of(refusal)
+    assert status == 409
+    told = error_from(error_view(refusal), status)
+    assert isinstance(told, ConflictError)
+    assert told.code == "not-the-leader"

@@ -166,6 +166,12 @@ def test_what_makes_no_sense_gets_a_clear_error(  # noqa: PLR0917 - pytest names
     check(value, {"$ref": "#/components/schemas/ErrorView"}, document)
 
 
+def test_a_method_that_is_not_possible_is_told_which_are(here: Served) -> None:
+    with here.http() as http:
+        answer = http.put("/v1/tokens")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
 def test_another_media_type_is_told_what_to_send(here: Served) -> None:
     with here.http() as http:
         answer = http.post("/v1/check", content=b"a: 1", headers={"content-type": "text/yaml"})
@@ -203,7 +209,9 @@ def test_a_site_file_that_is_no_text_is_a_problem_and_not_an_error(here: Served)
 
 def test_garbage_on_the_socket_ends_that_connection_only(here: Served) -> None:
     for sent in (b"\x00" * 100, b"GET / HTTP/x.y\r\n\r\n", b"GET /" + b"a" * 100_000):
-        assert b"400" in here.raw(sent).split(b"\r\n")[0]
+        head, _, body = here.raw(sent).partition(b"\r\n\r\n")
+        assert b"400" in head.split(b"\r\n")[0]
+        assert json.loads(body)["code"] == "bad-request"
     with here.http() as http:
         assert http.get("/healthz").status_code == 200
 

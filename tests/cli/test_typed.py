@@ -69,6 +69,16 @@ def test_what_could_not_be_meant_is_refused(
     assert json.loads(capsys.readouterr().out)["error"]["code"] == told
 
 
+def test_a_data_directory_without_a_name_is_not_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert typed(monkeypatch, "status", "--data-dir", "", "--format", "json") == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "bad-command-line"
+    assert "it is empty" in error["message"]
+
+
 @pytest.fixture
 def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file that is there and that this user may not read: for root there is none."""

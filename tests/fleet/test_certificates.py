@@ -241,8 +241,10 @@ def test_a_renewal_for_another_key_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_node_whose_identity_is_damaged_starts_and_joins_again(
-    tmp_path: Path, damaged: tuple[str, ...], name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: tuple[str, ...], name: str
 ) -> None:
+    monkeypatch.setattr(limits, "NODE_NAME_LOOK_S", 0.01)
+
     async def story(here: Town) -> None:
         await here.join("edge-1")
         for file in damaged:
@@ -251,8 +253,31 @@ def test_a_node_whose_identity_is_damaged_starts_and_joins_again(
             assert way.node == name
             with pytest.raises(SeawallError, match="identity of this node"):
                 await way.control.report(report(way.node))
+            assert not way.renamed.is_set()
             await here.join("edge-1", token=await here.token(name="edge-1"))
             await way.control.report(report("edge-1"))
+            if name != "edge-1":
+                async with asyncio.timeout(20):
+                    await way.renamed.wait()
+
+    live(tmp_path, story)
+
+
+def test_a_node_that_joins_under_another_name_while_it_runs_is_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NODE_NAME_LOOK_S", 0.01)
+
+    async def story(here: Town) -> None:
+        await here.join("edge-1")
+        async with fleet_way(here.home / "edge-1", here.clock, Random(1), ()) as way:
+            await here.join("edge-2", where="edge-1")
+            async with asyncio.timeout(20):
+                await way.renamed.wait()
+            with pytest.raises(SeawallError, match="Node edge-2 may not report for"):
+                await way.control.report(report("edge-1"))
+        async with fleet_way(here.home / "edge-1", here.clock, Random(1), ()) as way:
+            assert way.node == "edge-2"
 
     live(tmp_path, story)
 

@@ -274,6 +274,19 @@ def test_control_that_is_away_is_said_so_and_the_next_one_is_asked(tmp_path: Pat
     live(tmp_path, story)
 
 
+def test_while_no_control_process_leads_a_machine_joins_later(tmp_path: Path) -> None:
+    async def story(here: Town) -> None:
+        token = parse_token(await here.token())
+        identity, trusted = here.identity("edge-1"), here.trusted("edge-1")
+        here.lead.leading = False
+        with pytest.raises(UnreachableError, match="which one leads is currently unknown"):
+            await join(identity, trusted, (here.address,), token, "edge-1")
+        here.lead.leading = True
+        assert (await join(identity, trusted, (here.address,), token, "edge-1")).node == "edge-1"
+
+    live(tmp_path, story)
+
+
 def test_a_removed_node_is_not_answered_any_more_and_may_join_again(tmp_path: Path) -> None:
     async def story(here: Town) -> None:
         await here.join("edge-1")

@@ -173,6 +173,30 @@ async def _wait(event: asyncio.Event) -> None:
     await event.wait()
 
 
+def test_an_epoch_that_a_failover_lost_and_gave_again_is_not_that_of_both(
+    url: str, postgres: PostgresServer
+) -> None:
+    async def story() -> None:
+        said: list[str] = []
+        async with process(url, "a", said) as a:
+            await until(lambda: a.part.leading)
+            a.clock.goes_on.clear()
+            with postgres.connect(url.rpartition("/")[2]) as lost:
+                lost.execute("DELETE FROM meta WHERE key = 'leader'")
+                async with process(url, "b", said) as b:
+                    await until(lambda: b.part.leading)  # a's connection was silent for too long
+                    epochs = [words for words in said if "leads, epoch 1" in words]
+                    assert len(epochs) == 2, said
+                    assert a.part.leading, "it does not know yet"
+                    with pytest.raises(ElsewhereError):
+                        add(a.store, "a")
+                    assert add(b.store, "b") == "r1"
+                    a.clock.goes_on.set()
+                    await until(lambda: not a.part.leading)
+
+    asyncio.run(story())
+
+
 def test_a_database_that_goes_away_ends_the_lead_and_it_comes_back(
     url: str, postgres: PostgresServer
 ) -> None:

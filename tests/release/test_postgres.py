@@ -18,7 +18,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 
 from clocks import HandClock
 from helpers import wait_until
-from postgres_server import PASSWORD, PostgresServer
+from postgres_server import PASSWORD, USER, PostgresServer
 from release import made
 from seawall import limits
 from seawall.errors import ConflictError, RefusedError, UnreachableError, UsageError
@@ -100,6 +100,35 @@ def test_a_database_that_was_made_read_only_is_said_so(
         assert failed.value.code == "store-read-only"
 
 
+def test_a_statement_that_takes_too_long_is_not_said_to_wait_for_a_lock(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _open(url).close()
+    monkeypatch.setattr(limits, "STORE_HANG_TIMEOUT_S", 0.5)
+    with (
+        _open(url) as slow,
+        pytest.raises(UnreachableError, match="did not finish in time") as caught,
+        slow._database.read() as connection,
+    ):
+        connection.execute(text("SELECT pg_sleep(10)"))
+    assert caught.value.code == "store-unreachable"
+
+
+def test_a_table_that_this_user_may_not_read_is_named(
+    store: Store, postgres: PostgresServer, url: str
+) -> None:
+    made.add(store)
+    name = url.rpartition("/")[2]
+    with postgres.connect(name) as other:
+        other.execute(f"CREATE ROLE of_{name} LOGIN".encode())
+        other.execute(f"GRANT SELECT ON alembic_version TO of_{name}".encode())
+    with (
+        _open(url.replace(f"{USER}:", f"of_{name}:")) as refused,
+        pytest.raises(UnreachableError, match="permission denied for table releases"),
+    ):
+        refused.count()
+
+
 def test_a_transaction_that_hangs_is_cut_off_and_others_write_on(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +196,22 @@ def test_a_database_that_is_cut_off_without_a_word_is_given_up_in_time(url: str)
     assert idle_s + between_s <= limits.STORE_HANG_TIMEOUT_S
 
 
+def test_a_database_that_takes_everything_and_answers_nothing_is_given_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ask(seconds: float) -> object:
+        with store._database.read() as connection:
+            pause = text("SELECT 1 FROM pg_sleep(:seconds)")
+            return connection.execute(pause, {"seconds": seconds}).scalar_one()
+
+    with monkeypatch.context() as short:
+        short.setattr(limits, "STORE_SILENT_TIMEOUT_S", 0.3)
+        with pytest.raises(UnreachableError, match="does not answer") as caught:
+            ask(10)
+    assert "has not answered for" in caught.value.detail
+    assert ask(0.3) == 1, "on a new connection"
+
+
 def test_a_change_whose_end_is_unknown_is_not_said_to_have_changed_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,7 +261,7 @@ def test_the_short_scheme_is_taken_too(url: str) -> None:
 
 
 def test_a_database_that_does_not_exist_is_said_so_without_the_password(url: str) -> None:
-    with pytest.raises(UnreachableError) as caught:
+    with pytest.raises(UnreachableError, match=r"_not. does not exist") as caught:
         _open(url + "_not")
     shown = f"{caught.value} {caught.value.detail} {caught.value!r}"
     assert PASSWORD not in shown

@@ -18,7 +18,7 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from seawall import limits
 from seawall.api import refusals
@@ -29,6 +29,7 @@ from seawall.api.handlers import HANDLERS, Call
 from seawall.api.operation import NDJSON, Operation, Query
 from seawall.api.operations import OPERATIONS
 from seawall.api.service import Service
+from seawall.api.strangers import introduce
 from seawall.api.views import ErrorView
 from seawall.errors import NotFoundError, RefusedError, SeawallError, UsageError
 from seawall.strict_json import once
@@ -115,6 +116,7 @@ async def _caller(
             "This request needs a valid API token.",
             remedy="Send `Authorization: Bearer TOKEN`; make one with `seawall token create`.",
         )
+    introduce(request)
     if operation.scope not in caller.scopes:
         raise UsageError(
             "forbidden",
@@ -226,6 +228,14 @@ def _json(value: Any, status: int) -> Response:
     return Response(json.dumps(value), status, headers, media_type="application/json")
 
 
+def _methods_at(request: Request) -> set[str]:
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return found
+
+
 async def _no_such_operation(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:  # noqa: PLR2004 - HTTP status
@@ -234,7 +244,9 @@ async def _no_such_operation(request: Request, error: Exception) -> Response:
             f"{request.method[:20]} is not possible on {request.url.path[:200]}.",
             "The operations are in /v1/openapi.json.",
         )
-        return _json(to_json(view), status)
+        answer = _json(to_json(view), status)
+        answer.headers["allow"] = ", ".join(sorted(_methods_at(request)))
+        return answer
     missing = NotFoundError(
         "no-such-operation",
         f"There is nothing at {request.url.path[:200]}.",

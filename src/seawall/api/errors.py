@@ -49,7 +49,9 @@ UNEXPECTED: Final = ErrorView(
 
 def status_of(error: SeawallError) -> int:
     """The HTTP status of an error."""
-    return STATUS_BY_CODE.get(error.code) or STATUS.get(type(error), 500)
+    exact = STATUS_BY_CODE.get(error.code)
+    kinds = (STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return exact or next(kinds, 500)
 
 
 def error_view(error: SeawallError) -> ErrorView:

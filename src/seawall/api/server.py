@@ -7,9 +7,11 @@ stands on one socket, so that the Unix socket (no token), TCP (token) and the no
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any, Final, cast
 
 import uvicorn
@@ -18,10 +20,25 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seawall import limits
 from seawall.api.crowded import Crowded
+from seawall.api.views import ErrorView
 from seawall.tasks import set_within
 
 _TICK_S: Final = 1.0
 """Of the clock that answers are dated by: a date has whole seconds."""
+
+
+def _no_http() -> bytes:
+    view = ErrorView(
+        "bad-request",
+        "The request is not valid HTTP/1.1, or its head is too large.",
+        "Send it with an HTTP library, or with `curl`.",
+    )
+    body = json.dumps(asdict(view)).encode()
+    head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
+    return f"HTTP/1.1 400 Bad Request\r\n{head}\r\n\r\n".encode() + body
+
+
+_NO_HTTP: Final = _no_http()
 
 
 class ApiServer(uvicorn.Server):
@@ -33,6 +50,8 @@ class ApiServer(uvicorn.Server):
         tls: makes every connection TLS.
         connections_max: more are answered 503.
         orders_max: of what is urgent, this many at once are answered all the same (see `crowded`).
+        counted: how many connections count towards `connections_max`; all of them if not given.
+            Looked at only with `orders_max`.
     """
 
     def __init__(
@@ -43,11 +62,12 @@ class ApiServer(uvicorn.Server):
         tls: ssl.SSLContext | None = None,
         connections_max: int = limits.API_CONNECTIONS_MAX,
         orders_max: int = 0,
+        counted: Callable[[], int] | None = None,
     ) -> None:
         if orders_max:
             app = Crowded(
                 app,
-                lambda: len(self.server_state.connections),
+                counted or (lambda: len(self.server_state.connections)),
                 connections_max=connections_max,
                 orders_max=orders_max,
             )
@@ -114,6 +134,12 @@ class BoundedProtocol(H11Protocol):
         """See `asyncio.Protocol`."""
         self._head_came()
         super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own words
+        """What is no HTTP is told so as JSON too, and the connection ends."""
+        if self._awaits_head():  # otherwise it would stand in the middle of an answer
+            self.transport.write(_NO_HTTP)
+        self.transport.close()
 
     def _awaits_head(self) -> bool:
         cycle = cast("Any", self.cycle)

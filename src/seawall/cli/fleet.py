@@ -17,7 +17,7 @@ from seawall.cli.watch import now_s
 from seawall.console import fleet as draw
 from seawall.console.output import Output, styled
 from seawall.daemon.processes import prepare_data_dir, read_run_file
-from seawall.errors import RefusedError, UnreachableError, UsageError
+from seawall.errors import ConflictError, RefusedError, UnreachableError, UsageError
 from seawall.exit_codes import DONE
 from seawall.fleet.identity import Identity
 from seawall.fleet.join import join, parse_control, parse_token
@@ -99,7 +99,7 @@ def node(output: Output, data_dir: Path, options: NodeOptions) -> int:
         runs = read_run_file(data_dir / "run" / "up.json") is not None
         try:
             _join(output, data_dir, identity, options)
-        except (UnreachableError, RefusedError) as error:
+        except (UnreachableError, RefusedError, ConflictError) as error:
             if runs or not identity.exists:
                 raise
             words = "This machine could not join again, and starts as the node that it is: "

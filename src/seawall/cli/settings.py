@@ -31,6 +31,12 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def _directory(typed: str) -> Path:
+    if not typed:  # as a path it would be the current directory
+        raise typer.BadParameter("it is empty. Perhaps a variable of a script has no value.")
+    return Path(typed)
+
+
 Config = Annotated[
     Path,
     typer.Option("--config", "-c", envvar="SEAWALL_CONFIG", help="The site file.", readable=False),
@@ -41,8 +47,9 @@ DataDir = Annotated[
         "--data-dir",
         "-d",
         envvar="SEAWALL_DATA_DIR",
+        metavar="<path>",
         help="Where Seawall keeps state.",
-        readable=False,
+        parser=_directory,
     ),
 ]
 ResolvConf = Annotated[

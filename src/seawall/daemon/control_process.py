@@ -27,6 +27,7 @@ from seawall.api.app import build_app
 from seawall.api.bench_process import BenchProcess
 from seawall.api.fleet import Heard, Lead
 from seawall.api.server import ApiServer
+from seawall.api.strangers import stranger_protocol
 from seawall.clock import Clock, SystemClock
 from seawall.daemon.assembly import Control
 from seawall.daemon.control import Options, Ways
@@ -229,7 +230,7 @@ async def running(
         bound = inode(path)
         if ways.api:
             remote = build_app(control.service, needs_token=True, log_error=_say_error)
-            listeners.append((_server(remote), listen_tcp(ways.api, "api")))
+            listeners.append((_server_for_tokens(remote), listen_tcp(ways.api, "api")))
         async with asyncio.TaskGroup() as tasks:
             serving = [tasks.create_task(server.run_on(sock)) for server, sock in listeners]
 
@@ -251,6 +252,16 @@ async def running(
 
 def _server(app: ASGIApp) -> ApiServer:
     return ApiServer(app, orders_max=limits.API_ORDERS_MAX)
+
+
+def _server_for_tokens(app: ASGIApp) -> ApiServer:
+    protocol = stranger_protocol()
+    return ApiServer(
+        app,
+        protocol=protocol,
+        orders_max=limits.API_ORDERS_MAX,
+        counted=lambda: len(protocol.known),
+    )
 
 
 @contextlib.asynccontextmanager

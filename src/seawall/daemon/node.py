@@ -65,9 +65,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         configure("node", path=data_dir / "logs" / "node.log")
         asyncio.run(_run(data_dir, options))
     except (SeawallError, OSError) as error:
-        sys.stderr.write(f"The node agent cannot continue: {error}\n")
-        return _EXIT_REFUSED
+        return _give_up(error)
+    except ExceptionGroup as group:  # of the tasks of an agent that runs
+        known, unknown = group.split((SeawallError, OSError))
+        if known is None or unknown is not None:
+            raise
+        return _give_up(known)
     return _EXIT_DONE
+
+
+def _give_up(error: Exception) -> int:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    sys.stderr.write(f"The node agent cannot continue: {error}\n")
+    return _EXIT_REFUSED
 
 
 class Telling:
@@ -140,14 +151,14 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
     clock = SystemClock()
     rng = Random(os.urandom(16))  # noqa: S311 - jitter, not a secret
     async with contextlib.AsyncExitStack() as stack:
-        node, opener = _LOCAL, pinning(data_dir)
+        node, opener, renamed = _LOCAL, pinning(data_dir), asyncio.Event()
         control: ControlPort = HttpControl(data_dir / "control.sock")
         if options.fleet:
             # Here, because the node of a single machine needs none of it.
             from seawall.daemon.way import fleet_way  # noqa: PLC0415 - see above
 
             way = await stack.enter_async_context(fleet_way(data_dir, clock, rng, options.mirror))
-            node, control, opener = way.node, way.control, way.opener
+            node, control, opener, renamed = way.node, way.control, way.opener, way.renamed
         agent = Agent(
             data_dir,
             Telling(control),
@@ -165,6 +176,7 @@ async def _run(data_dir: Path, options: argparse.Namespace) -> None:
             keeper = BotKeeper(data_dir, agent, clock, resolv_conf=options.resolv_conf)
             background.keep(keeper.run, clock, name="bot keeper")
             background.keep(keeper.watch, clock, name="bot watch")
+            background.spawn(_end_when(renamed, agent), name="end when renamed")
             await agent.run()
 
 
@@ -196,6 +208,12 @@ def collectors(data_dir: Path, clock: Clock, node: NodeName) -> CollectorMaker:
         )
 
     return make
+
+
+async def _end_when(renamed: asyncio.Event, agent: Agent) -> None:
+    """The next agent, which the parent starts, takes over Envoy under the new name."""
+    await renamed.wait()
+    agent.stop(stop_envoy=False)
 
 
 def _end_on_signals(agent: Agent, data_dir: Path) -> None:

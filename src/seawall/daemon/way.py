@@ -1,5 +1,6 @@
 """How the node process of a machine that joined a fleet reaches control, and whom it believes."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from random import Random  # noqa: TID251 - the type of what the caller seeded
 
 import structlog
 
+from seawall import limits
 from seawall.clock import Clock
 from seawall.compiler.names import ACCESS_FILE
 from seawall.errors import SeawallError
@@ -30,11 +32,14 @@ class Way:
 
     Attributes:
         opener: believes the key that was pinned when this machine joined.
+        renamed: set when this machine has joined under another name than `node`: control answers
+            whoever still works under that one no more.
     """
 
     node: NodeName
     control: FleetControl
     opener: Opener
+    renamed: asyncio.Event
 
 
 @contextlib.asynccontextmanager
@@ -57,6 +62,7 @@ async def fleet_way(
     tls.keep_small()
     identity = Identity(data_dir / "identity")
     trusted = data_dir / "node" / "trusted.pub"
+    stamp, renamed = identity.stamp(), asyncio.Event()
     node = _name(identity)
     answerer = Answerer(data_dir / "access" / ACCESS_FILE, clock, _tell)
     control = FleetControl(
@@ -71,10 +77,28 @@ async def fleet_way(
     async with Background(_tell_error) as background:
         background.keep(control.keep_certificate, clock, name="certificate")
         background.keep(answerer.run, clock, name="answers")
+        background.spawn(_watch_name(identity, node, stamp, renamed, clock), name="name")
         try:
-            yield Way(node, control, trusting(trusted))
+            yield Way(node, control, trusting(trusted), renamed)
         finally:
             control.close()
+
+
+async def _watch_name(
+    identity: Identity, node: NodeName, stamp: object, renamed: asyncio.Event, clock: Clock
+) -> None:
+    """Look until this machine has joined under another name; `stamp` is of when `node` was read."""
+    while True:
+        await clock.sleep(limits.NODE_NAME_LOOK_S)
+        if identity.stamp() == stamp:
+            continue
+        stamp = identity.stamp()
+        with contextlib.suppress(SeawallError):  # written just now, or damaged
+            name = (await asyncio.to_thread(identity.load)).node
+            if name != node:
+                _tell("renamed", f"This machine is node {name} now; the agent of {node} ends.")
+                renamed.set()
+                return
 
 
 def _name(identity: Identity) -> NodeName:
@@ -82,8 +106,8 @@ def _name(identity: Identity) -> NodeName:
     try:
         return identity.name()
     except SeawallError as error:
-        text = f"{error} Then restart it: seawall down --keep-serving, and seawall node."
-        _tell("name-unknown", f"This node does not know its name and serves from its disk. {text}")
+        words = f"This node does not know its name and serves from its disk. {error}"
+        _tell("name-unknown", words)
         return _NAMELESS
 
 

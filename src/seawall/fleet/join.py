@@ -140,6 +140,8 @@ async def _ask(control: Address, token: Token, name: str, request: bytes) -> Joi
         answer = await _talk(known, "POST", "/v1/join", body, headers)
     if answer.status != _OK:
         refusal = refusal_of(answer)
+        if answer.status == _NOT_HERE:  # none leads just now, or not that one: another may know
+            raise UnreachableError(refusal.code, refusal.message, remedy=refusal.remedy)
         view = ErrorView(refusal.code, refusal.message, refusal.remedy)
         raise error_from(view, answer.status)
     return from_json(JoinAnswer, json.loads(answer.body), strict=False)

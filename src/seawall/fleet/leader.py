@@ -157,7 +157,7 @@ class Election:
         async with asyncio.timeout(limits.LEADER_SILENT_S / 2):
             found = await connection.execute("SELECT value FROM meta WHERE key = %s", (_FACT,))
             row = await found.fetchone()
-        if _claim_of(row[0] if row else None).epoch != self._epoch:
+        if not self._is_ours(_claim_of(row[0] if row else None)):
             raise ElsewhereError("")
 
     async def _won(self, connection: Any) -> bool:
@@ -211,10 +211,17 @@ class Election:
             self._turned.set()
             self._log("leads-no-more", f"{self._address} no longer leads")
 
+    def _is_ours(self, claim: Claim) -> bool:
+        """Whether it is the claim that this process leads by.
+
+        A database that lost its last writes in a failover gives an epoch again, to another process.
+        """
+        return self._epoch is not None and claim == Claim(self._epoch, self._address)
+
     def _require_epoch(self, connection: Connection) -> None:
         """The fence: refuse a transaction of a process that does not lead."""
         claim = _claim_in(connection)
-        if self._epoch is None or claim.epoch != self._epoch:
+        if not self._is_ours(claim):
             known = self._led(claim) or self._epoch is not None
             raise ElsewhereError(claim.address if known else "", self.trouble)
 

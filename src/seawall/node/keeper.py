@@ -163,7 +163,11 @@ class Keeper:
         return self.process.identity.version
 
     def adopt(self) -> bool:
-        """Take over the Envoy that an earlier agent left in the slot, if there is one."""
+        """Take over the Envoy that an earlier agent left in the slot, if there is one.
+
+        Raises:
+            UnreachableError: that cannot be seen.
+        """
         self.log_begins_at = self._log_size()
         self.process = envoy.adopt(self.slot, self._binary, self._clock)
         if self.process is None:

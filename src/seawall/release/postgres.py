@@ -7,8 +7,9 @@ that hangs inside a transaction loses it, and a database that hangs is an `Unrea
 knows PostgreSQL, no table and no schema. The password in the URL is never shown.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -24,13 +25,55 @@ WRITER_LOCK: Final = 0x5EA_3A11_0001
 """The advisory lock of the one writer; any number that no other program of the database uses."""
 _WRITER: Final = "seawall_writer"
 _MS: Final = 1000
-_NOT_NOW: Final = frozenset({"55P03", "40001", "40P01", "57014", "25P03"})
-"""SQLSTATEs: lock not available, serialization, deadlock, cancelled, idle in transaction."""
-_READ_ONLY: Final = "25006"
-_FULL: Final = frozenset({"53100", "53200"})
-"""SQLSTATEs: disk full, out of memory."""
-_DENIED: Final = frozenset({"28000", "28P01", "3D000", "42501"})
-"""SQLSTATEs: authorization, password, no such database, insufficient privilege."""
+_NOT_NOW: Final = frozenset({"55P03", "40001", "40P01"})
+"""SQLSTATEs: lock not available, serialization, deadlock."""
+_REFUSAL: Final = "FATAL:"
+"""Before PostgreSQL's reason for taking no connection."""
+_FULL: Final = (
+    "store-full",
+    "The machine that holds the store {name} has no disk space or memory left.",
+    "Make room there and try again: nothing was changed, and the edge serves on.",
+)
+_TOO_LONG: Final = (
+    "store-unreachable",
+    "PostgreSQL did not finish in time for the store {name}.",
+    "Check the load of its machine and disk, and try again; the edge serves on.",
+)
+_AWAY: Final = (
+    "store-unreachable",
+    "PostgreSQL does not answer for the store {name}.",
+    "Check that it runs and can be reached; nothing was changed, the edge serves on.",
+)
+_REFUSED: Final = (
+    "store-unreachable",
+    "PostgreSQL takes no connection to the store {name}: {reason}.",
+    (
+        "Check user, password and database in the URL, and its bound on connections; nothing was "
+        "changed, the edge serves on."
+    ),
+)
+_UNREACHABLE: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
+    {
+        "53100": _FULL,
+        "53200": _FULL,
+        "57014": _TOO_LONG,  # after `statement_timeout`
+        "25P03": _TOO_LONG,  # idle in a transaction
+        "25006": (
+            "store-read-only",
+            "PostgreSQL accepts no writes to the store {name}: it is read-only.",
+            (
+                "Check whether it is a standby or was switched to read-only, and use the one that "
+                "accepts writes. Nothing was changed, and the edge serves on."
+            ),
+        ),
+        "42501": (
+            "store-unreachable",
+            "PostgreSQL refuses this user a part of the store {name}: {reason}.",
+            "The user must own the tables of the store; see `\\dt` of psql.",
+        ),
+    }
+)
+"""Code, message and remedy by SQLSTATE."""
 
 
 class PostgresBackend:
@@ -109,6 +152,12 @@ def make_engine(url: URL, busy_timeout_s: float) -> Engine:
             remedy="Install it: pip install 'seawall[postgres]'.",
         ) from error
 
+    from seawall.release.bounded import BoundedConnection  # noqa: PLC0415 - needs the driver
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, words: Any, options: Any) -> Any:
+        return BoundedConnection.connect(*words, **options)
+
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         if connection.get_execution_options().get(_WRITER, False):
@@ -141,40 +190,22 @@ def translate(name: str, error: BaseException | None) -> SeawallError:
     detail = f"{state} {str(error)[:500]}".strip()
     if state in _NOT_NOW:
         return _busy(name, detail)
-    if state in _FULL:
-        return UnreachableError(
-            "store-full",
-            f"The machine that holds the store {name} has no disk space or memory left.",
-            remedy="Make room there and try again: nothing was changed, and the edge serves on.",
-            detail=detail,
-        )
-    if state == _READ_ONLY:
-        return UnreachableError(
-            "store-read-only",
-            f"PostgreSQL accepts no writes to the store {name}: it is read-only.",
-            remedy="Check whether it is a standby or was switched to read-only, and use the one "
-            "that accepts writes. Nothing was changed, and the edge serves on.",
-            detail=detail,
-        )
-    if state in _DENIED:
-        return UnreachableError(
-            "store-unreachable",
-            f"PostgreSQL refuses the store {name} to this user.",
-            remedy="Check the user, its password and rights, and the database's name in the URL.",
-            detail=detail,
-        )
     if state.startswith("22") or type(error).__name__ == "DataError":
         return UsageError(
             "text-invalid",
             "PostgreSQL cannot keep one of the values, for example text with a NUL in it.",
             detail=detail,
         )
+    code, words, remedy = _UNREACHABLE.get(state) or (_AWAY if state else _no_state(detail))
+    reason = _first_line(str(error).rpartition(_REFUSAL)[2])
     return UnreachableError(
-        "store-unreachable",
-        f"PostgreSQL does not answer for the store {name}.",
-        remedy="Check that it runs and can be reached; nothing was changed, the edge serves on.",
-        detail=detail,
+        code, words.format(name=name, reason=reason), remedy=remedy, detail=detail
     )
+
+
+def _no_state(detail: str) -> tuple[str, str, str]:
+    """Which it is when no connection was made: the driver has no SQLSTATE then."""
+    return _REFUSED if _REFUSAL in detail else _AWAY
 
 
 def _busy(name: str, detail: str) -> UnreachableError:
@@ -184,6 +215,10 @@ def _busy(name: str, detail: str) -> UnreachableError:
         remedy="Try again. If it stays locked, pg_stat_activity shows who holds the lock.",
         detail=detail,
     )
+
+
+def _first_line(words: str) -> str:
+    return words.strip().partition("\n")[0]
 
 
 def _bad_url() -> UsageError:
