@@ -58,11 +58,11 @@ local ROBOTS = {
     discordbot telegrambot linkedinbot =whatsapp skypeuripreview redditbot pinterestbot embedly
     iframely vkshare =viber =line-poker snapchat-preview flipboardproxy bitlybot =tumblr =quora
     =mastodon =pleroma =misskey =lemmy akkoma =http.rb =synapse google-pagerenderer
-    googleimageproxy yahoomailproxy outlook-link-preview =bluesky =cardyb
+    mattermost-bot googleimageproxy yahoomailproxy outlook-link-preview =bluesky =cardyb
   ]],
   [18] = [[
     pingdom pingdompagespeed uptimerobot statuscake site24x7 newrelicpinger datadogsynthetics
-    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io
+    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io =gatus
     freshping monitis alertsite uptime-kuma =blackbox =prometheus =telegraf =zabbix check_http
     =nagios kube-probe googlehc elb-healthchecker amazon-route53-health-check-service
     googlestackdrivermonitoring cloudflare-healthchecks =haproxy =jetmon dareboost yottaamonitor
@@ -117,10 +117,13 @@ local TOOLS = {
   [30] = " reqwest =hyper ureq =surf isahc =awc ",
   [31] = [[
     cfnetwork =dalvik okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer
-    dataaccessd mirall nextcloud-android nextcloud-ios microsoft-webdav-miniredir webdavfs =gvfs
+    unityplayer dataaccessd mirall nextcloud-android nextcloud-ios microsoft-webdav-miniredir webdavfs =gvfs
     =cyberduck davfs2 cadaver calendaragent
   ]],
-  [32] = " vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer ",
+  [32] = [[
+    vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer exoplayerlib
+    androidxmedia3 =roku
+  ]],
   [19] = [[
     libwww-fm postmanruntime insomnia =paw aria2 axel lftp httrack-tool libsoup lua-resty-http
     luasocket =erlang hackney =elixir =tesla =mint cohttp =haskell =wininet nsurlsession =qt
