@@ -128,6 +128,7 @@ def test_a_websocket_is_not_challenged_by_default(edge: Served, connection: str)
         ("/live/1", "Shop/1.0 (Linux;Android 13) ExoPlayerLib/2.19.1"),
         ("/live/1", "Shop/1.0 (Linux;Android 15) AndroidXMedia3/1.5.1"),
         ("/health", "Gatus/1.0"),
+        ("/health", "Load Balancer Agent"),
         ("/shared", "Mattermost-Bot/1.1"),
         ("/scores", "UnityPlayer/2022.3.1f1 (UnityWebRequest/1.0, libcurl/7.84.0-DEV)"),
     ],

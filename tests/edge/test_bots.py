@@ -17,6 +17,7 @@ from edge.h2_client import GET, H2Client
 from edge.serving import HOST, Serving, request, serving
 from helpers import wait_until
 from machine import needs_curl
+from origin_server import ok
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
 from seawall.bots.policy import DEFAULT_RULES
@@ -193,9 +194,10 @@ def test_what_a_client_did_before_grows(edge: Serving) -> None:
         (b"/paid", 402, 1),
         (b"/often", 429, 1),
         (b"/gone", 410, 9),
+        (b"/down", 503, 1),
     ],
 )
-def test_what_the_edge_decides_is_no_error_of_its_visitor(
+def test_what_edge_and_site_decide_is_no_error_of_their_visitor(
     path: bytes, status: int, tenths: int
 ) -> None:
     rules = (
@@ -210,6 +212,7 @@ def test_what_the_edge_decides_is_no_error_of_its_visitor(
     gone = build.route("shop/gone", PathExact("/gone"), FixedResponse(410, "", "text/plain"))
     site = build.site("shop", gone, build.route("shop/all"), bots=policy)
     with serving(site) as running:
+        running.origin.answer = lambda _: ok(status="503 Service Unavailable")
         for _ in range(8):
             assert running.get(path, b"accept: text/html").status == status
         answer = running.get(path, b"accept: text/html")

@@ -62,7 +62,7 @@ local ROBOTS = {
   ]],
   [18] = [[
     pingdom pingdompagespeed uptimerobot statuscake site24x7 newrelicpinger datadogsynthetics
-    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io =gatus
+    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io =gatus balancer =alwayson cloudflare-traffic-manager
     freshping monitis alertsite uptime-kuma =blackbox =prometheus =telegraf =zabbix check_http
     =nagios kube-probe googlehc elb-healthchecker amazon-route53-health-check-service
     googlestackdrivermonitoring cloudflare-healthchecks =haproxy =jetmon dareboost yottaamonitor
@@ -122,7 +122,7 @@ local TOOLS = {
   ]],
   [32] = [[
     vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer exoplayerlib
-    androidxmedia3 =roku
+    androidxmedia3 =roku =sonos =gstreamer
   ]],
   [19] = [[
     libwww-fm postmanruntime insomnia =paw aria2 axel lftp httrack-tool libsoup lua-resty-http

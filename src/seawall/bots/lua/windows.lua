@@ -204,7 +204,7 @@ local function entry(self, index, key0, key1)
   return client.key[0] == key0 and client.key[1] == key1 and client or nil
 end
 
--- Counts an answer of 400 and up.
+-- Counts an answer that tells an error of the client.
 function M.failed(self, index, key0, key1)
   local client = entry(self, index, key0, key1)
   for i = 0, client and 2 or -1 do
