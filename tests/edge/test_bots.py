@@ -59,6 +59,7 @@ def edge() -> Iterator[Serving]:
         "shop",
         build.route("shop/quiet", PathPrefix("/quiet"), bots=False),
         build.route("shop/short", PathExact("/short"), Redirect(status=302, path="/long")),
+        build.route("shop/down", PathExact("/down"), FixedResponse(503, "", "text/plain")),
         build.route("shop/all"),
         certificate="shop",
     )
@@ -110,6 +111,7 @@ def test_pages_that_a_client_came_to_from_elsewhere_add_up_until_a_part_is_asked
     assert arrivals(b"/a.png", *part) == 1
     assert [arrivals(path, *typed) for path in (b"/a", b"/b", b"/c")] == [2, 3, 4]
     assert [arrivals(path, *typed) for path in (b"/short", b"/long")] == [5, 5]
+    assert [arrivals(b"/down", *typed) for _ in range(3)] == [6, 6, 6]
     assert arrivals(b"/a.png", *part) == 1
 
 

@@ -2,10 +2,10 @@
 -- up alone. Beside the request's half it would cost every request a coroutine.
 --
 -- An answer of 400 to 499 is a fact about its client, as is a redirect; the record's own text tells
--- whose. One of 500 and up is a fact about the site: while that is down, every visitor would come to look
--- automated, and be challenged for minutes after. An answer of the filter is none: who is challenged, refused
--- or slowed down once would look the more automated for it, with a whole network, and what was decided once
--- would confirm itself.
+-- whose. One of 500 and up is a fact about the site, and who tries again did not come to a page: while a site
+-- is down, every visitor would come to look automated, and be challenged for minutes after. An answer of the
+-- filter is none: who is challenged, refused or slowed down once would look the more automated for it, with a
+-- whole network, and what was decided once would confirm itself.
 local bit = require("bit")
 
 local past = windows.open("windows.map")
@@ -18,7 +18,7 @@ function envoy_on_response(handle)
   end
   local status = headers:get(":status")
   local class = status:byte(1)
-  local tell = past and (class == 52 and past.failed or class == 51 and status ~= "304" and past.led_on)
+  local tell = past and status ~= "304" and (class == 52 and past.failed or past.led_on)
   if not tell then
     return
   end

@@ -212,7 +212,7 @@ function M.failed(self, index, key0, key1)
   end
 end
 
--- A redirect: who follows it does not arrive twice.
+-- A redirect, or a page that could not be had: who follows it or tries again does not arrive twice.
 function M.led_on(self, index, key0, key1)
   local client = entry(self, index, key0, key1)
   if client and client.arrivals > 0 then
