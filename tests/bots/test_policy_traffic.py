@@ -130,6 +130,9 @@ def test_a_websocket_is_not_challenged_by_default(edge: Served, connection: str)
         ("/health", "Gatus/1.0"),
         ("/health", "Load Balancer Agent"),
         ("/shared", "Mattermost-Bot/1.1"),
+        ("/show", "Spotify/1.0"),
+        ("/show", "Pocket Casts"),
+        ("/show", "PodcastAddict/v5 (+https://podcastaddict.com/; Android podcast app)"),
         ("/scores", "UnityPlayer/2022.3.1f1 (UnityWebRequest/1.0, libcurl/7.84.0-DEV)"),
     ],
 )

@@ -80,7 +80,7 @@ local ROBOTS = {
     commafeed rssbot tt-rss quiterss gpodder antennapod =overcast =podcasts =itunes blogtrottr
     superfeedr feedspot universalfeedparser applenews =fever windows-rss-platform selfoss rss2email
     feed2imap sfeedly =rome netvibes rssguard =vienna nextcloud-news newsflash =yarr =castro =itms
-    flipboardrss =castget castbox
+    flipboardrss =castget castbox =pocket =pocketcasts =spotify =deezer =playerfm
   ]],
 }
 local TOOLS = {
@@ -155,7 +155,7 @@ local PARTS = {
   { "slurp", 16 }, { "archiv", 16 }, { "indexer", 16 }, { "harvest", 16 }, { "headless", 17 },
   { "uptime", 18 }, { "monitor", 18 }, { "healthcheck", 18 }, { "synthetic", 18 },
   { "probe", 18 }, { "pingdom", 18 }, { "scanner", 24 }, { "acunetix", 24 }, { "preview", 23 },
-  { "unfurl", 23 }, { "feed", 14 }, { "validat", 16 }, { "verif", 16 }, { "checker", 16 },
+  { "unfurl", 23 }, { "feed", 14 }, { "podcast", 14 }, { "validat", 16 }, { "verif", 16 }, { "checker", 16 },
   { "linkcheck", 16 }, { "audit", 16 }, { "scan", 16 }, { "survey", 16 }, { "resolver", 16 },
   { "collector", 16 }, { "extractor", 16 }, { "parser", 16 }, { "screenshot", 16 },
   { "optimizer", 16 }, { "watcher", 16 }, { "favicon", 16 }, { "fetch", 19 }, { "http", 19 },
