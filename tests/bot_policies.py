@@ -86,6 +86,11 @@ PATHS = (
     "/sitemap.xml",
     "/blog/Post-Sitemap.xml.gz",
     "/en/Feed.XML",
+    "/files/app-1.2.ZIP",
+    "/zip",
+    "/a.zip/b",
+    "/app.webmanifest",
+    "/x.nowebmanifest",
     "/ä%41'\"]]",
 )
 WORDS = ("", "a", "/", "googlebot", '"', "' or true --", "]]", "\x00", "GET", "a" * 150)

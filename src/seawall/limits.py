@@ -1667,6 +1667,9 @@ DIRECTORY_TTL_S_MAX: Final = 86_400.0
 """Age at which a directory is fetched again, whatever its cache headers say."""
 DIRECTORY_NEGATIVE_TTL_S: Final = 120.0
 """Pause before a directory that could not be fetched is tried again. The draft says 300 s."""
+DIRECTORY_RENEWAL_WAIT_S: Final = 0.4
+"""How long a signature whose key is known waits for its directory to be fetched again. Envoy waits
+for its answer for 1 s, and takes it for unknown then."""
 DIRECTORY_STALE_S: Final = 7 * 86_400.0
 """How long expired keys are still used while every fetch fails."""
 DIRECTORY_FETCHES_MAX: Final = 8

@@ -123,6 +123,17 @@ def test_a_websocket_is_not_challenged_by_default(edge: Served, connection: str)
         ("/v2/app/manifests/1.2", "registry-client/1"),
         ("/example.test/mod/@v/list", "Go-http-client/1.1"),
         ("/files/plan.docx", "Microsoft-WebDAV-MiniRedir/10.0.19045"),
+        ("/files/app-1.2.tar.GZ", "curl/8.5.0"),
+        ("/live/1.m3u8", "registry-client/1"),
+        ("/live/1", "Shop/1.0 (Linux;Android 13) ExoPlayerLib/2.19.1"),
+        ("/live/1", "Shop/1.0 (Linux;Android 15) AndroidXMedia3/1.5.1"),
+        ("/health", "Gatus/1.0"),
+        ("/health", "Load Balancer Agent"),
+        ("/shared", "Mattermost-Bot/1.1"),
+        ("/show", "Spotify/1.0"),
+        ("/show", "Pocket Casts"),
+        ("/show", "PodcastAddict/v5 (+https://podcastaddict.com/; Android podcast app)"),
+        ("/scores", "UnityPlayer/2022.3.1f1 (UnityWebRequest/1.0, libcurl/7.84.0-DEV)"),
     ],
 )
 def test_what_installs_or_mounts_is_not_challenged_by_default(
@@ -130,6 +141,15 @@ def test_what_installs_or_mounts_is_not_challenged_by_default(
 ) -> None:
     assert verdict(edge, "/page", "live.test", "user-agent: registry-client/1")[0] == 403
     assert verdict(edge, target, "live.test", f"user-agent: {program}") == (200, "allow", "-")
+
+
+def test_what_a_program_posts_is_not_challenged_by_default_whatever_it_accepts(
+    edge: Served,
+) -> None:
+    java = ("user-agent: Java/17.0.9", "accept: text/html, image/gif, *; q=.2, */*; q=.2")
+    assert verdict(edge, "/paid", "live.test", *java)[1:] == ("challenge", "automated")
+    posted = edge.get("/paid", "live.test", method="POST", headers=(*java, "content-length: 0"))
+    assert str(edge.record_of(posted)["bots"]).split(" ")[1] == "allow"
 
 
 @pytest.mark.parametrize("host", ["one.test", "ONE.test", "one.test:8080", "One.Test:80"])
@@ -276,10 +296,17 @@ def test_programs_are_never_shown_a_page(
     assert said == {"error": "challenge-required", "request_id": answer.header("x-request-id")}
 
 
-def test_a_preflight_is_never_shown_a_page(edge: Served) -> None:
+def test_a_preflight_is_let_through_to_ask_and_other_options_are_never_shown_a_page(
+    edge: Served,
+) -> None:
     asks = ("origin: https://a.test", "access-control-request-method: PUT", *BROWSER)
-    answer = edge.get("/x", "closed.test", method="OPTIONS", headers=asks)
-    assert answer.header("content-type") == "application/json"
+    assert edge.get("/x", "closed.test", method="OPTIONS", headers=asks).status == 200
+    asked = edge.get("/x", "closed.test", method="PUT", headers=(asks[0], *BROWSER))
+    assert json.loads(asked.body)["error"] == "challenge-required"
+    refused = edge.get("/x", "closed.test", method="OPTIONS", headers=(asks[0], *SCANNER))
+    assert json.loads(refused.body)["error"] == "blocked"
+    answer = edge.get("/x", "closed.test", method="OPTIONS", headers=BROWSER)
+    assert (answer.status, answer.header("content-type")) == (403, "application/json")
 
 
 def test_without_the_bot_service_a_person_is_refused_where_the_site_says_so(edge: Served) -> None:

@@ -29,7 +29,15 @@ def end_workbench(edge: Edge) -> None:
     for child in psutil.Process(edge.pid("control")).children():
         if "seawall.api.workbench" in child.cmdline():
             child.kill()
-            wait_until(lambda gone=child: not gone.is_running(), what="the workbench is gone")
+            wait_until(lambda gone=child: is_gone(gone), what="the workbench is gone")
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Whether it has ended; control looks for its exit code when it needs the next one."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def warned(edge: Edge) -> bool:

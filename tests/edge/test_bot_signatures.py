@@ -76,6 +76,19 @@ def test_no_signer_is_refused_for_a_header_that_the_edge_sets_itself(
     assert found == (200, Outcome.UNKNOWN)
 
 
+@pytest.mark.parametrize("host", ["shop.test.", "shop.test.:443", "shop.test.:8443"])
+def test_no_signer_is_refused_for_the_dot_at_the_end_of_a_host(
+    served: tuple[Serving, Checking], host: str
+) -> None:
+    values = {'"@authority"': host.removesuffix(":443"), '"host"': host}
+    running, verifier = served
+    for covered, outcome in (("", Outcome.VERIFIED), ('"host" ', Outcome.UNKNOWN)):
+        signed = sign(ED, covered=f'"@authority" {covered}{AGENT}', values=values).headers
+        lines = [f"{name}: {value}".encode() for name, value in signed.items()]
+        assert running.get(b"/", *lines, host=host.encode(), tls=True).status == 200
+        assert verifier.answers[-1].outcome is outcome
+
+
 def test_a_header_that_is_sent_twice_is_signed_as_one_value(
     served: tuple[Serving, Checking],
 ) -> None:

@@ -17,6 +17,7 @@ from edge.h2_client import GET, H2Client
 from edge.serving import HOST, Serving, request, serving
 from helpers import wait_until
 from machine import needs_curl
+from origin_server import ok
 from seawall.bots.families import ClientFamily
 from seawall.bots.features import FEATURES
 from seawall.bots.policy import DEFAULT_RULES
@@ -58,6 +59,7 @@ def edge() -> Iterator[Serving]:
         "shop",
         build.route("shop/quiet", PathPrefix("/quiet"), bots=False),
         build.route("shop/short", PathExact("/short"), Redirect(status=302, path="/long")),
+        build.route("shop/down", PathExact("/down"), FixedResponse(503, "", "text/plain")),
         build.route("shop/all"),
         certificate="shop",
     )
@@ -109,6 +111,7 @@ def test_pages_that_a_client_came_to_from_elsewhere_add_up_until_a_part_is_asked
     assert arrivals(b"/a.png", *part) == 1
     assert [arrivals(path, *typed) for path in (b"/a", b"/b", b"/c")] == [2, 3, 4]
     assert [arrivals(path, *typed) for path in (b"/short", b"/long")] == [5, 5]
+    assert [arrivals(b"/down", *typed) for _ in range(3)] == [6, 6, 6]
     assert arrivals(b"/a.png", *part) == 1
 
 
@@ -193,9 +196,10 @@ def test_what_a_client_did_before_grows(edge: Serving) -> None:
         (b"/paid", 402, 1),
         (b"/often", 429, 1),
         (b"/gone", 410, 9),
+        (b"/down", 503, 1),
     ],
 )
-def test_what_the_edge_decides_is_no_error_of_its_visitor(
+def test_what_edge_and_site_decide_is_no_error_of_their_visitor(
     path: bytes, status: int, tenths: int
 ) -> None:
     rules = (
@@ -210,6 +214,7 @@ def test_what_the_edge_decides_is_no_error_of_its_visitor(
     gone = build.route("shop/gone", PathExact("/gone"), FixedResponse(410, "", "text/plain"))
     site = build.site("shop", gone, build.route("shop/all"), bots=policy)
     with serving(site) as running:
+        running.origin.answer = lambda _: ok(status="503 Service Unavailable")
         for _ in range(8):
             assert running.get(path, b"accept: text/html").status == status
         answer = running.get(path, b"accept: text/html")

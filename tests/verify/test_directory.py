@@ -357,6 +357,26 @@ def test_a_failed_fetch_takes_no_key_and_is_not_repeated_at_once(tmp_path: Path,
     _story(server, tmp_path, tell)
 
 
+def test_a_directory_that_hangs_takes_no_key_and_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "DIRECTORY_RENEWAL_WAIT_S", 0.05)
+    server = KeyServer(body=document(ED))
+
+    async def tell(directories: Directories, clock: HandClock) -> None:
+        await directories.key(server.url, ED_ID)
+        server.hold = asyncio.Event()
+        clock.at_s += limits.DIRECTORY_TTL_S_MAX
+        server.asked.clear()
+        asks = [asyncio.ensure_future(directories.key(server.url, ED_ID)) for _ in range(3)]
+        await server.asked.wait()
+        done, _ = await asyncio.wait(asks, timeout=limits.VERIFY_FETCH_TIMEOUT_S / 2)
+        assert [_id(ask.result()) for ask in done] == [ED_ID] * 3
+        server.hold.set()
+
+    _story(server, tmp_path, tell)
+
+
 def test_the_first_fetch_failing_is_unreachable(tmp_path: Path) -> None:
     server = KeyServer(status="500 Error")
 

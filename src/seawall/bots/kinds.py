@@ -14,6 +14,7 @@ KINDS: Final = (
     "page",
     "data",
     "asset",
+    "download",
     "feed",
     "git",
     "package",
@@ -59,6 +60,18 @@ _FEED_NAMES: Final = frozenset(
 )
 """Files that site generators and blogs write their feeds to."""
 _FEED_ENDS: Final = (".atom.xml", ".rss.xml", ".feed.xml")
+_DOWNLOADS: Final = frozenset(
+    (
+        *("zip", "gz", "tgz", "bz2", "xz", "zst", "7z", "rar", "tar", "deb", "rpm", "apk", "ipa"),
+        *("exe", "msi", "msix", "dmg", "pkg", "appimage", "flatpak", "iso", "img", "jar", "whl"),
+        *("gem", "crate", "nupkg", "vsix", "xpi", "crx", "sh", "ps1", "asc", "sig", "sha256"),
+        *("sha512", "torrent", "pdf", "epub", "docx", "xlsx", "pptx", "odt", "ods", "odp", "csv"),
+        *("m3u8", "mpd", "ts", "m4s", "m4a", "m4v", "mkv", "mov", "avi", "flac", "wav", "aac"),
+        *("opus", "oga", "ogv", "webmanifest"),
+    )
+)
+"""Ends of the names of files that programs and players fetch by themselves; a challenge would only
+break the fetch. A person who opens one in a browser navigates, and can pass."""
 _DATA: Final = 5
 _SITEMAP: Final = 9
 _SITEMAP_ENDS: Final = (".xml", ".xml.gz", ".txt", ".txt.gz")
@@ -114,7 +127,22 @@ def kind_of(  # noqa: PLR0911 - one for each kind
         return "asset"
     if route_class == "api" or method not in ("GET", "POST"):
         return "data"
-    return "page" if _navigates(codes) else "data"
+    return "page" if _navigates(codes) else _fetched(path)
+
+
+def asks_leave(method: str, codes: Sequence[int]) -> bool:
+    """Whether it is a CORS preflight: by it a browser asks whether a script may make a request.
+
+    It carries no cookies, so it cannot show a clearance, and its refusal would refuse those who
+    have one. What it asks for is challenged in its turn.
+    """
+    return method == "OPTIONS" and _code(codes, "origin") != 0
+
+
+def _fetched(path: str) -> str:
+    """What it is that nobody opens as a page."""
+    _, dot, ending = path.rpartition("/")[2].rpartition(".")
+    return "download" if dot and ending.lower() in _DOWNLOADS else "data"
 
 
 def _of_package(path: str) -> bool:

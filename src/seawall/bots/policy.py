@@ -14,7 +14,7 @@ from seawall.bots.expression import Expression
 from seawall.bots.expression_names import NAMES, Facts
 from seawall.bots.expression_parse import Fault, parse
 from seawall.bots.expression_reach import told_apart
-from seawall.bots.kinds import EXEMPT_PRIVATE, exempt
+from seawall.bots.kinds import EXEMPT_PRIVATE, asks_leave, exempt
 from seawall.errors import InternalError, invariant
 from seawall.ids import SiteName
 from seawall.model import (
@@ -45,7 +45,9 @@ DEFAULT_RULES: Final = (
         "automated",
         "(score <= 2 and (requests_10m > 3 or family_agreement == 1 or agent_family not in "
         '["chromium", "firefox", "safari", "other-browser"]) or page_probe == 1) '
-        'and route_class == "page" and path_kind == 1 and (kind == "page" or kind == "data" '
+        'and route_class == "page" and path_kind == 1 and (kind == "page" and (method == "GET" '
+        'or agent_family in ["chromium", "firefox", "safari", "headless", "other-browser", '
+        '"text-browser"]) or kind == "data" '
         'and method in ["GET", "HEAD"] and (accept == 1 or accept is absent) '
         'and agent_family not in ["other-browser"] and not connection == 3) '
         'and not claims and agent_family not in ["monitor", "preview", "mobile-app", '
@@ -201,7 +203,8 @@ def _finished(name: str, action: BotAction, policy: BotPolicy, noted: list[str])
 def _decides(action: BotAction, policy: BotPolicy, facts: Facts) -> bool:
     match action.do:
         case BotDo.CHALLENGE:
-            return not facts.verified and facts.cleared < _level(action, policy)
+            proven = facts.verified or facts.cleared >= _level(action, policy)
+            return not proven and not asks_leave(facts.method, facts.codes)
         case BotDo.RATE:
             count = facts.requests[BOT_WINDOWS_S.index(action.per_s)]
             return count is not None and count > action.requests

@@ -89,7 +89,8 @@ class Directories:
             self._begin(url, entry)
         if entry.fetch is not None:
             # Waiting only: a client that goes away does not end the fetch for the others.
-            await asyncio.wait([entry.fetch])
+            wait_s = None if found is None else limits.DIRECTORY_RENEWAL_WAIT_S
+            await asyncio.wait([entry.fetch], timeout=wait_s)
         return self._held(entry, keyid)
 
     def _held(self, entry: _Entry, keyid: str) -> Found:

@@ -12,7 +12,7 @@ not told apart; it covers the host, so that it is worth nothing elsewhere.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
@@ -39,7 +39,7 @@ _FIELD: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+")
 _KEYID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _PORTS: Final = {"https": ":443", "http": ":80"}
 _REWRITTEN: Final = frozenset(
-    {"@path", "@target-uri", "x-forwarded-for", "x-forwarded-proto", "x-request-id"}
+    {"@path", "@target-uri", "host", "x-forwarded-for", "x-forwarded-proto", "x-request-id"}
 )
 """What Envoy may have written otherwise than the client before anybody here sees it."""
 
@@ -69,6 +69,7 @@ class Candidate:
         directory: canonical address of the directory that must hold the key.
         algorithm: as the signature says, or None.
         base: what was signed.
+        dotted: the same if the client wrote the host with a dot at its end, which the edge removes.
         rewritten: the edge may have changed a part of it.
     """
 
@@ -77,6 +78,7 @@ class Candidate:
     keyid: str
     algorithm: str | None
     base: bytes
+    dotted: bytes
     signature: bytes
     rewritten: bool = False
 
@@ -158,7 +160,8 @@ def check(candidate: Candidate, key: Key, *, now_s: float) -> tuple[Outcome, str
         return Outcome.UNKNOWN, "key-not-valid-now"
     if candidate.algorithm not in (None, key.algorithm):
         return Outcome.UNKNOWN, "algorithm-mismatch"
-    if not key.verifies(candidate.signature, candidate.base):
+    bases = candidate.base, candidate.dotted
+    if not any(key.verifies(candidate.signature, base) for base in bases):
         if candidate.rewritten:
             return Outcome.UNKNOWN, "wrong-or-rewritten"
         return Outcome.IMPOSTOR, "signature-wrong"
@@ -188,12 +191,15 @@ def _candidate(
         raise _RefusedError("malformed")
     _timely(parameters, now_s)
     base = _base(request, member, parts)
+    host, colon, port = request.authority.partition(":")
+    dotted = replace(request, authority=f"{host}.{colon}{port}")
     return Candidate(
         label=label,
         directory=_directory(label, member, parts.agents),
         keyid=keyid,
         algorithm=algorithm,
         base=base,
+        dotted=_base(dotted, member, parts),
         signature=signature.value,
         rewritten=any(component.value in _REWRITTEN for component in member.items),
     )

@@ -58,11 +58,11 @@ local ROBOTS = {
     discordbot telegrambot linkedinbot =whatsapp skypeuripreview redditbot pinterestbot embedly
     iframely vkshare =viber =line-poker snapchat-preview flipboardproxy bitlybot =tumblr =quora
     =mastodon =pleroma =misskey =lemmy akkoma =http.rb =synapse google-pagerenderer
-    googleimageproxy yahoomailproxy outlook-link-preview =bluesky =cardyb
+    mattermost-bot googleimageproxy yahoomailproxy outlook-link-preview =bluesky =cardyb
   ]],
   [18] = [[
     pingdom pingdompagespeed uptimerobot statuscake site24x7 newrelicpinger datadogsynthetics
-    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io
+    catchpoint gtmetrix ptst chrome-lighthouse checkly =better hetrixtools nodeping updown.io =gatus balancer =alwayson cloudflare-traffic-manager
     freshping monitis alertsite uptime-kuma =blackbox =prometheus =telegraf =zabbix check_http
     =nagios kube-probe googlehc elb-healthchecker amazon-route53-health-check-service
     googlestackdrivermonitoring cloudflare-healthchecks =haproxy =jetmon dareboost yottaamonitor
@@ -80,7 +80,7 @@ local ROBOTS = {
     commafeed rssbot tt-rss quiterss gpodder antennapod =overcast =podcasts =itunes blogtrottr
     superfeedr feedspot universalfeedparser applenews =fever windows-rss-platform selfoss rss2email
     feed2imap sfeedly =rome netvibes rssguard =vienna nextcloud-news newsflash =yarr =castro =itms
-    flipboardrss =castget castbox
+    flipboardrss =castget castbox =pocket =pocketcasts =spotify =deezer =playerfm
   ]],
 }
 local TOOLS = {
@@ -117,10 +117,13 @@ local TOOLS = {
   [30] = " reqwest =hyper ureq =surf isahc =awc ",
   [31] = [[
     cfnetwork =dalvik okhttp alamofire =volley =ktor =retrofit =dart afnetworking =exoplayer
-    dataaccessd mirall nextcloud-android nextcloud-ios microsoft-webdav-miniredir webdavfs =gvfs
+    unityplayer dataaccessd mirall nextcloud-android nextcloud-ios microsoft-webdav-miniredir webdavfs =gvfs
     =cyberduck davfs2 cadaver calendaragent
   ]],
-  [32] = " vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer ",
+  [32] = [[
+    vlc libvlc lavf =kodi =xbmc =mpv mplayer =winamp foobar2000 =applecoremedia =nsplayer exoplayerlib
+    androidxmedia3 =roku =sonos =gstreamer
+  ]],
   [19] = [[
     libwww-fm postmanruntime insomnia =paw aria2 axel lftp httrack-tool libsoup lua-resty-http
     luasocket =erlang hackney =elixir =tesla =mint cohttp =haskell =wininet nsurlsession =qt
@@ -152,7 +155,7 @@ local PARTS = {
   { "slurp", 16 }, { "archiv", 16 }, { "indexer", 16 }, { "harvest", 16 }, { "headless", 17 },
   { "uptime", 18 }, { "monitor", 18 }, { "healthcheck", 18 }, { "synthetic", 18 },
   { "probe", 18 }, { "pingdom", 18 }, { "scanner", 24 }, { "acunetix", 24 }, { "preview", 23 },
-  { "unfurl", 23 }, { "feed", 14 }, { "validat", 16 }, { "verif", 16 }, { "checker", 16 },
+  { "unfurl", 23 }, { "feed", 14 }, { "podcast", 14 }, { "validat", 16 }, { "verif", 16 }, { "checker", 16 },
   { "linkcheck", 16 }, { "audit", 16 }, { "scan", 16 }, { "survey", 16 }, { "resolver", 16 },
   { "collector", 16 }, { "extractor", 16 }, { "parser", 16 }, { "screenshot", 16 },
   { "optimizer", 16 }, { "watcher", 16 }, { "favicon", 16 }, { "fetch", 19 }, { "http", 19 },

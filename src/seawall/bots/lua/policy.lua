@@ -31,11 +31,11 @@ local RULES_MAX = 64
 local NOTED_MAX = 4
 local RETRY_CHALLENGE_S = 600
 -- Places of features in the vector. The schema grows at its end only; a test compares them.
-local AGENT_FAMILY, ACCEPT, FETCH_MODE, FETCH_DEST, PATH_KIND = 10, 32, 36, 37, 49
+local AGENT_FAMILY, ACCEPT, FETCH_MODE, FETCH_DEST, PATH_KIND, ORIGIN = 10, 32, 36, 37, 49, 47
 local FAMILY_GIT, FAMILY_PACKAGE, FAMILY_FEED, FAMILY_TEXT = 12, 13, 14, 15
 M.PLACES = {
   ["agent-family"] = AGENT_FAMILY, accept = ACCEPT, ["fetch-mode"] = FETCH_MODE,
-  ["fetch-dest"] = FETCH_DEST, ["path-kind"] = PATH_KIND,
+  ["fetch-dest"] = FETCH_DEST, ["path-kind"] = PATH_KIND, origin = ORIGIN,
 }
 M.FAMILIES = { git = FAMILY_GIT, ["package-manager"] = FAMILY_PACKAGE, ["feed-reader"] = FAMILY_FEED,
   ["text-browser"] = FAMILY_TEXT }
@@ -145,6 +145,21 @@ local function named(path)
   return nil
 end
 
+-- Files that programs and players fetch by themselves.
+local DOWNLOADS = {}
+for ending in ([[
+  zip gz tgz bz2 xz zst 7z rar tar deb rpm apk ipa exe msi msix dmg pkg appimage flatpak iso img jar whl
+  gem crate nupkg vsix xpi crx sh ps1 asc sig sha256 sha512 torrent pdf epub docx xlsx pptx odt ods odp csv
+  m3u8 mpd ts m4s m4a m4v mkv mov avi flac wav aac opus oga ogv webmanifest
+]]):gmatch("%w+") do
+  DOWNLOADS[ending] = true
+end
+
+local function is_download(path)
+  local ending = sub(path, -12):match("%.(%w+)$")
+  return ending ~= nil and DOWNLOADS[ending:lower()] == true
+end
+
 -- Modules of Go, whose client names itself as every program in Go does, and images of containers.
 local function of_package(path)
   if holds(path, "/@v/") or (ends(path, "/@latest") and path ~= "/@latest") then return true end
@@ -170,7 +185,8 @@ function M.kind(s, route_class)
   if family == FAMILY_PACKAGE or of_package(path) then return "package" end
   if route_class == "static" or kind == 2 or kind == 3 or kind == 7 then return "asset" end
   if route_class == "api" or (method ~= "GET" and method ~= "POST") then return "data" end
-  return navigates(s) and "page" or "data"
+  if navigates(s) then return "page" end
+  return is_download(path) and "download" or "data"
 end
 
 local function K(s)
@@ -305,11 +321,17 @@ function Policy:wants_score(s)
   return self.mode == "observe" or L(s) < self.scored_level
 end
 
+-- A CORS preflight carries no cookies, so it cannot show a clearance: to refuse it would refuse those who have
+-- one. What it asks for is challenged in its turn.
+local function asks_leave(s)
+  return T(s, "method") == "OPTIONS" and C(s, ORIGIN) ~= false
+end
+
 -- The detail when `entry` decides; nil when the request passes on to what stands behind it.
 local function verdict(entry, s, class)
   local what = entry.what
   if what == "challenge" then
-    if T(s, "verified") ~= "" or L(s) >= entry.level then return nil end
+    if T(s, "verified") ~= "" or L(s) >= entry.level or asks_leave(s) then return nil end
     return M.kind(s, class) == "page" and entry.shown or entry.detail
   elseif what == "rate" then
     local count = N(s, entry.counts)

@@ -204,7 +204,7 @@ local function entry(self, index, key0, key1)
   return client.key[0] == key0 and client.key[1] == key1 and client or nil
 end
 
--- Counts an answer of 400 and up.
+-- Counts an answer that tells an error of the client.
 function M.failed(self, index, key0, key1)
   local client = entry(self, index, key0, key1)
   for i = 0, client and 2 or -1 do
@@ -212,7 +212,7 @@ function M.failed(self, index, key0, key1)
   end
 end
 
--- A redirect: who follows it does not arrive twice.
+-- A redirect, or a page that could not be had: who follows it or tries again does not arrive twice.
 function M.led_on(self, index, key0, key1)
   local client = entry(self, index, key0, key1)
   if client and client.arrivals > 0 then
