@@ -1,6 +1,8 @@
 """What control keeps of a node's refusals is of content that the node was given, and is small."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,16 +22,21 @@ def failed(digest: Digest) -> TrialReport:
     return TrialReport(ReleaseId("r2"), digest, TrialPhase.FAILED, message="it crashed")
 
 
+@contextmanager
+def a_roster(directory: Path) -> Iterator[tuple[Roster, NodeBoard]]:
+    clock = SystemClock()
+    board = NodeBoard(clock)
+    with closing(Store(directory / "store.db", clock=clock)) as store:
+        yield Roster(store, board, made.key().public), board
+
+
 def test_a_node_refuses_what_it_was_given_and_nothing_else(tmp_path: Path) -> None:
-    async def story() -> None:
-        clock = SystemClock()
-        board = NodeBoard(clock)
-        roster = Roster(Store(tmp_path / "store.db", clock=clock), board, made.key().public)
+    async def story(roster: Roster, board: NodeBoard) -> None:
         given = fleet(a=1)
         one = given.assigned[A]
         trial = Trial(ReleaseId("r2"), GIVEN, 10)
         board.offer(replace(given, assigned={A: replace(one, trial=trial)}))
-        said = report(A, window(A, clock.now_s(), sites=3))
+        said = report(A, window(A, SystemClock().now_s(), sites=3))
         await roster.heard(replace(said, trial=failed(OTHER)))
         assert roster.refusal(OTHER) is None
         await roster.heard(replace(said, trial=failed(GIVEN)))
@@ -38,20 +45,19 @@ def test_a_node_refuses_what_it_was_given_and_nothing_else(tmp_path: Path) -> No
         assert kept.trial == failed(GIVEN)
         assert kept.windows == ()
 
-    asyncio.run(story())
+    with a_roster(tmp_path) as parts:
+        asyncio.run(story(*parts))
 
 
 def test_only_the_one_node_of_a_machine_is_told_that_a_release_is_coming(tmp_path: Path) -> None:
     local = NodeName("local")
 
     async def told(*nodes: NodeName) -> bool:
-        clock = SystemClock()
-        board = NodeBoard(clock)
-        roster = Roster(Store(tmp_path / "store.db", clock=clock), board, made.key().public)
-        for node in nodes:
-            board.take(report(node))
-        roster.foretell()
-        return await board.poll(local, Generation(0), 0.0) is not None
+        with a_roster(tmp_path) as (roster, board):
+            for node in nodes:
+                board.take(report(node))
+            roster.foretell()
+            return await board.poll(local, Generation(0), 0.0) is not None
 
     async def story() -> None:
         assert await told(local)
