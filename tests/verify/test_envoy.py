@@ -91,7 +91,11 @@ def _bootstrap(port: int, script: str, folder: Path) -> dict[str, Any]:
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
-_CLIENT = httpx.Client(trust_env=False, verify=False, timeout=30)  # noqa: S501 - plain http on loopback
+def _client() -> httpx.Client:
+    return httpx.Client(trust_env=False, verify=False, timeout=30)  # noqa: S501 - plain http
+
+
+_CLIENT = _client()
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +109,11 @@ def edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EnvoyProces
         yield envoy, port, folder
 
 
-def _get(port: int, agent: str, address: str = "", **headers: str) -> str:
+def _get(
+    port: int, agent: str, address: str = "", *, client: httpx.Client = _CLIENT, **headers: str
+) -> str:
     sent = {"user-agent": agent, "x-test-address": address} | headers
-    return _CLIENT.get(f"http://127.0.0.1:{port}/a?b=1", headers=sent).text
+    return client.get(f"http://127.0.0.1:{port}/a?b=1", headers=sent).text
 
 
 def test_ranges_verify_and_exclude_in_envoy(edge: tuple[EnvoyProcess, int, Path]) -> None:
@@ -144,8 +150,9 @@ def test_two_workers_claim_at_once_and_nothing_is_made_up(
     wanted = [f"10.{number}.0.1" for number in range(100)]
 
     def ask(part: list[str]) -> None:
-        for address in part:
-            _get(port, "YandexBot/3.0", address)
+        with _client() as own:  # one pool for all threads would close what another one reads
+            for address in part:
+                _get(port, "YandexBot/3.0", address, client=own)
 
     threads = [threading.Thread(target=ask, args=(wanted,)) for _ in range(4)]
     for thread in threads:
