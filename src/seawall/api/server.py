@@ -15,7 +15,7 @@ from dataclasses import asdict
 from typing import Any, Final, cast
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from seawall import limits
@@ -140,6 +140,16 @@ class BoundedProtocol(H11Protocol):
         if self._awaits_head():  # otherwise it would stand in the middle of an answer
             self.transport.write(_NO_HTTP)
         self.transport.close()
+
+    def tell(self, key: str, value: object) -> None:
+        """Let the app find `value` under `key` in the scope of every request."""
+        app = cast("ASGIApp", self.app)
+
+        async def told(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[key] = value
+            await app(scope, receive, send)
+
+        self.app = told
 
     def _awaits_head(self) -> bool:
         cycle = cast("Any", self.cycle)

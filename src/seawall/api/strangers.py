@@ -8,10 +8,9 @@ has stayed longest unless somebody opens thousands of connections a second.
 """
 
 import asyncio
-from typing import ClassVar, Final, cast
+from typing import ClassVar, Final
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seawall import limits
 from seawall.api.server import BoundedProtocol
@@ -29,7 +28,7 @@ class StrangerProtocol(BoundedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
-        self.app = self._telling(cast("ASGIApp", self.app))
+        self.tell(_INTRODUCED, self._introduced)
         self.timeout_keep_alive = limits.API_STRANGER_IDLE_S
         self.strangers[self] = None
         if len(self.strangers) > limits.API_STRANGERS_MAX:
@@ -49,13 +48,6 @@ class StrangerProtocol(BoundedProtocol):
             del self.strangers[self]
             self.known.add(self)
             self.timeout_keep_alive = limits.API_KEEP_ALIVE_S
-
-    def _telling(self, app: ASGIApp) -> ASGIApp:
-        async def telling(scope: Scope, receive: Receive, send: Send) -> None:
-            scope[_INTRODUCED] = self._introduced
-            await app(scope, receive, send)
-
-        return telling
 
 
 def stranger_protocol() -> type[StrangerProtocol]:

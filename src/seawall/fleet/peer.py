@@ -9,8 +9,6 @@ import ssl
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, cast
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from seawall import limits
 from seawall.api.server import BoundedProtocol
 from seawall.errors import SeawallError
@@ -55,7 +53,7 @@ class PeerProtocol(BoundedProtocol):
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
         peer = peer_of(transport.get_extra_info("ssl_object"))
-        self.app = _told(cast("ASGIApp", self.app), peer)
+        self.tell(SCOPE_KEY, peer)
         most = limits.NODE_CONNECTIONS_EACH_MAX
         if peer is None:
             most = limits.NODE_STRANGERS_MAX
@@ -112,11 +110,3 @@ def peer_of(connection: ssl.SSLObject | None) -> Peer | None:
         return None
     ends_s = ssl.cert_time_to_seconds(found["notAfter"])
     return Peer(NodeName(names[0].removeprefix(NODE_URI)), key, float(ends_s))
-
-
-def _told(app: ASGIApp, peer: Peer | None) -> ASGIApp:
-    async def told(scope: Scope, receive: Receive, send: Send) -> None:
-        scope[SCOPE_KEY] = peer
-        await app(scope, receive, send)
-
-    return told
