@@ -111,11 +111,7 @@ def _chains(edge: Edge, managers: _Managers, name: str) -> Iterator[Any]:
 def _chain(name: str, manager: Any) -> Any:
     return listener_components_pb2.FilterChain(
         name=name,
-        filters=[
-            listener_components_pb2.Filter(
-                name="envoy.filters.network.http_connection_manager", typed_config=manager
-            )
-        ],
+        filters=[listener_components_pb2.Filter(name=names.FILTER_MANAGER, typed_config=manager)],
     )
 
 

@@ -54,6 +54,7 @@ RUNTIME_ACCESS_LOG_REFUSED_STATUS_MAX: Final = "seawall.access_log.refused_statu
 RUNTIME_ACCESS_LOG_FAILED_STATUS_MIN: Final = "seawall.access_log.failed_status_min"
 RUNTIME_ACCESS_LOG_SLOW_MS: Final = "seawall.access_log.slow_ms"
 
+FILTER_MANAGER: Final = "envoy.filters.network.http_connection_manager"
 FILTER_ROUTER: Final = "envoy.filters.http.router"
 FILTER_COMPRESS: Final = "seawall.compress"
 FILTER_USUAL_LIMIT: Final = "seawall.body_limit.usual"

@@ -56,7 +56,7 @@ from seawall.node.slots import STABLE, Slots
 from seawall.node.state import NodeState, Served
 from seawall.node.steering import Arm
 from seawall.node.trials import Trials
-from seawall.rollout.ports import Assignment, ControlPort, Steering
+from seawall.rollout.ports import Assignment, Coming, ControlPort, Steering
 
 __all__ = ["STABLE", "Agent"]
 
@@ -317,24 +317,27 @@ class Agent:
         backoff_s = CONTROL_BACKOFF_S_MIN
         while True:
             try:
-                assignment = await self._control.assignment(
+                found = await self._control.assignment(
                     self.node, self.state.generation, ASSIGNMENT_POLL_WAIT_S
                 )
-                if not isinstance(assignment, Assignment):
-                    self.heard()
-                    if assignment is not None and self._serving.current is not None:
-                        self.trials.expect(self._serving.current)
+                if isinstance(found, Assignment):
+                    await self._take(found)
                 else:
-                    self._driver.tell(moves.Assigned(assignment))
-                    if self.course.refusal:
-                        self._changed()
-                        await self._clock.sleep(CONTROL_BACKOFF_S_MAX)
-                    else:
-                        self._boot_problems = ""
+                    self.heard()
+                    if isinstance(found, Coming) and self._serving.current is not None:
+                        self.trials.expect(self._serving.current)
                 backoff_s = CONTROL_BACKOFF_S_MIN
             except SeawallError:
                 await self._clock.sleep(backoff_s * self._rng.uniform(0.5, 1.0))
                 backoff_s = min(CONTROL_BACKOFF_S_MAX, backoff_s * 2)
+
+    async def _take(self, assignment: Assignment) -> None:
+        self._driver.tell(moves.Assigned(assignment))
+        if self.course.refusal:
+            self._changed()
+            await self._clock.sleep(CONTROL_BACKOFF_S_MAX)
+        else:
+            self._boot_problems = ""
 
     async def _write_again(self) -> None:
         """What the disk did not take is written when it can be: the next change may be far off."""

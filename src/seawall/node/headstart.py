@@ -63,13 +63,15 @@ class HeadStart:
         return self._ahead is not None
 
     async def begin(self, current: Loaded, workers: int) -> None:
-        """Start a process with what can be known; nothing is awaited, and no failure matters.
+        """Start a process with what can be known, unless there is a trial.
+
+        Nothing is awaited, and no failure matters.
 
         Args:
             current: the current release.
             workers: threads; 0 for as many as stable has.
         """
-        if self._slots.of(Arm.CANDIDATE) is not None or not self._slots.free:
+        if self._slots.on_trial or not self._slots.free:
             return
         try:
             keeper = await self._slots.take(Arm.CANDIDATE)
@@ -78,9 +80,7 @@ class HeadStart:
             return
         self._ahead = ahead = _Ahead(keeper, _shared_part(current.snapshot), workers)
         try:
-            keeper.want(current.snapshot)
-            keeper.crashes.forget()
-            keeper.launch(on_trial=True, concurrency=workers)
+            keeper.try_out(current.snapshot, workers)
             keeper.link.aim(with_taste(Snapshot(ahead.given), (), ()))
         except SeawallError:
             await self.end()

@@ -192,6 +192,12 @@ class Keeper:
             restrain(self.process.identity.pid)
         self._keep()
 
+    def try_out(self, snapshot: Snapshot, concurrency: int) -> None:
+        """Start an Envoy on trial with the bootstrap of `snapshot` and a clean record."""
+        self.want(snapshot)
+        self.crashes.forget()
+        self.launch(on_trial=True, concurrency=concurrency)
+
     def become_stable(self) -> None:
         """What was on trial serves from now on: it is kept running and no longer restrained."""
         self.on_trial = False

@@ -55,6 +55,11 @@ class Slots:
         return tuple(self._keepers.values())
 
     @property
+    def on_trial(self) -> bool:
+        """Whether there is a candidate or a baseline."""
+        return any(arm is not Arm.STABLE for arm in self._roles)
+
+    @property
     def free(self) -> bool:
         """Whether `take` need not wait."""
         return self._free() is not None

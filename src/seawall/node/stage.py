@@ -23,7 +23,7 @@ from seawall.node.taste import public_places, with_taste, without_taste
 from seawall.rollout.ports import Steering
 
 _POLL_S: Final = 0.01
-ON_TRIAL: Final = (Arm.CANDIDATE, Arm.BASELINE)
+_ON_TRIAL: Final = (Arm.CANDIDATE, Arm.BASELINE)
 """In the order in which they bind: see `Groups.stable_is_gone`."""
 
 
@@ -132,8 +132,7 @@ class Stage:
 
     async def expect(self, current: Loaded) -> None:
         """See `Trials.expect`."""
-        if self._slots.of(Arm.BASELINE) is None:
-            await self._head_start.begin(current, self._workers)
+        await self._head_start.begin(current, self._workers)
 
     @property
     def _workers(self) -> int:
@@ -141,7 +140,7 @@ class Stage:
         return 0 if self.sharing.exact else 1
 
     async def _clear(self, loaded: Loaded, current: Loaded) -> None:
-        if not self._head_start.waits and any(self._slots.of(arm) is not None for arm in ON_TRIAL):
+        if self._slots.on_trial and not self._head_start.waits:
             await self.end(0)
         self._loaded, self._current = loaded, current
         self._watch()
@@ -172,9 +171,7 @@ class Stage:
         except OSError as error:
             return Attempt(f"The {arm} cannot be started: {error}", blames_content=False)
         keeper.on_exit = self._on_exit
-        keeper.want(release.snapshot)
-        keeper.crashes.forget()
-        keeper.launch(on_trial=True, concurrency=workers)
+        keeper.try_out(release.snapshot, workers)
         if keeper.trouble:
             return Attempt(keeper.trouble, blames_content=False)
         return await self._load(keeper, release, deadline_s)
@@ -269,10 +266,10 @@ class Stage:
         """See `Trials.withdraw`."""
         await self._head_start.end()
         await self._give_back()
-        keepers = [keeper for arm in ON_TRIAL if (keeper := self._slots.of(arm)) is not None]
+        keepers = [keeper for arm in _ON_TRIAL if (keeper := self._slots.of(arm)) is not None]
         if drain_s > 0:
             await self.sharing.leave(k.process for k in keepers if k.process is not None)
-        for arm in ON_TRIAL:
+        for arm in _ON_TRIAL:
             if drain_s > 0:
                 self._slots.retire(arm, drain_s=drain_s)
             else:

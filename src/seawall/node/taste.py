@@ -20,7 +20,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import (
 
 from seawall.compiler.chains import managers
 from seawall.compiler.domains import takes, without_port
-from seawall.compiler.names import FILTER_ROUTER
+from seawall.compiler.names import FILTER_MANAGER, FILTER_ROUTER
 from seawall.compiler.snapshot import Resource, Snapshot, TypeUrl
 from seawall.compiler.wire import body_of, packed
 from seawall.node.kernel import Place
@@ -215,9 +215,7 @@ def _reader(number: int, table: str, rds: Any) -> Resource:
     listener.address.pipe.mode = _SOCKET_MODE
     listener.bind_to_port.value = False
     chain = listener.filter_chains.add()
-    chain.filters.add(name="envoy.filters.network.http_connection_manager").typed_config.CopyFrom(
-        packed(manager)
-    )
+    chain.filters.add(name=FILTER_MANAGER).typed_config.CopyFrom(packed(manager))
     return Resource(TypeUrl.LISTENER, listener.name, body_of(listener), "edge")
 
 

@@ -25,7 +25,7 @@ from seawall.node.lastgood import Loaded
 from seawall.node.restraint import Usage, usage
 from seawall.node.sharing import Sharing
 from seawall.node.slots import Slots
-from seawall.node.stage import ON_TRIAL, Stage
+from seawall.node.stage import Stage
 from seawall.node.steering import Arm
 from seawall.node.taste import has_taste, socket_name
 from seawall.rollout.ports import Steering
@@ -93,7 +93,7 @@ class Trials:
 
         The kernel has kept the shares that one gave; `withdraw` ends it like any other trial.
         """
-        return any(self._slots.of(arm) is not None for arm in ON_TRIAL)
+        return self._slots.on_trial
 
     @property
     def baseline(self) -> bool:
